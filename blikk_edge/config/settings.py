@@ -1,0 +1,273 @@
+"""The frozen values that the rest of the house is built from. Defaults are written here, once."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+from blikk_edge.core.geometry import Polygon
+from blikk_edge.core.sightings import Label
+
+
+class Secret:
+    """A text that shows itself only to who asks with `reveal()`; `repr`, `str` and format give stars."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled")
+
+
+class SourceUrl(Secret):
+    """A camera's address: a URL, a path or `/dev/videoN`. Shows itself without user, password and query."""
+
+    __slots__ = ()
+
+    @property
+    def public(self) -> str:
+        """The address as it may be shown and logged."""
+        text = self.reveal()
+        if "://" not in text:
+            return text
+        try:
+            parts = urlsplit(text)
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError:
+            return text.split("://", 1)[0] + "://***"
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        user = "***@" if parts.username is not None else ""
+        query = "***" if parts.query else ""
+        return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, query, ""))
+
+    def __repr__(self) -> str:
+        return repr(self.public)
+
+    def __str__(self) -> str:
+        return self.public
+
+    def __format__(self, spec: str) -> str:
+        return format(self.public, spec)
+
+
+class Transport(StrEnum):
+    """How RTSP carries media; `auto` tries TCP first, then UDP."""
+
+    AUTO = "auto"
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class Backpressure(StrEnum):
+    """What happens to frames that come faster than they can be looked at."""
+
+    DROP = "drop"  # the newest wins
+    THROTTLE = "throttle"  # the frame rate is lowered until it fits
+    BUFFER = "buffer"  # a short bounded queue, for bursts
+
+
+class HomeAssistantMode(StrEnum):
+    """Who makes the entities: MQTT discovery, our component, whichever is there, or nobody."""
+
+    AUTO = "auto"
+    DISCOVERY = "discovery"
+    INTEGRATION = "integration"
+    OFF = "off"
+
+
+class Delegate(StrEnum):
+    """Where inference runs; a delegate that cannot be had is reported, and the CPU serves."""
+
+    CPU = "cpu"
+    EDGETPU = "edgetpu"
+    GPU = "gpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """Who this node is. `id` is its place on MQTT."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """TLS to the broker; without `ca` the system's certificates are trusted."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    key_password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSettings:
+    """The broker. Port 8883 is the default with TLS."""
+
+    host: str
+    port: int = 1883
+    username: str | None = None
+    password: Secret | None = None
+    tls: TlsSettings | None = None
+    prefix: str = "blikk"
+    keepalive_s: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneSettings:
+    """A named part of the picture. Only `labels` count in it; `loiter_s` overrides the camera's."""
+
+    name: str
+    polygon: Polygon
+    labels: tuple[Label, ...] = tuple(Label)
+    loiter_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorSettings:
+    """One way of looking. `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`)."""
+
+    name: str = "default"
+    model: str = "yolox-nano"
+    sha256: str | None = None
+    labels_file: Path | None = None
+    decoder: str | None = None
+    threads: int = 1
+    delegate: Delegate = Delegate.CPU
+    thresholds: tuple[tuple[Label, float], ...] = (
+        (Label.PERSON, 0.45),
+        (Label.VEHICLE, 0.5),
+        (Label.ANIMAL, 0.5),
+        (Label.PACKAGE, 0.5),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectSettings:
+    """Which frames are worth a look: those with motion, with a new scene, and one every `every_s` in any case (0: never)."""
+
+    motion: bool = True
+    scene_change: bool = True
+    every_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingSettings:
+    """What rings this camera's doorbell. MQTT always does; `gpio` is a BCM pin, `http` opens the hook on loopback."""
+
+    gpio: int | None = None
+    http: bool = False
+    mqtt: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraSettings:
+    """One camera."""
+
+    id: str
+    name: str
+    source: SourceUrl
+    detector: str = "default"
+    labels: tuple[Label, ...] = tuple(Label)
+    transport: Transport = Transport.AUTO
+    height_px: int = 480
+    fps: float = 5.0
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 10.0
+    event_threshold: float = 0.3
+    summary_window: int = 5
+    backpressure_strategy: Backpressure = Backpressure.DROP
+    select: SelectSettings = field(default_factory=SelectSettings)
+    loiter_s: float = 60.0
+    still_s: float = 10.0
+    zones: tuple[ZoneSettings, ...] = ()
+    private: tuple[Polygon, ...] = ()
+    ring: RingSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacySettings:
+    """How Pictures are redacted. `blur: false` can only be set here, on the device; MQTT cannot reach it."""
+
+    blur: bool = True
+    model: str = "yunet"
+    threshold: float = 0.4
+    jpeg_quality: int = 85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAssistantSettings:
+    """Home Assistant over MQTT discovery. `birth_topic` is where it says `online` when it has started."""
+
+    mode: HomeAssistantMode = HomeAssistantMode.AUTO
+    prefix: str = "homeassistant"
+    birth_topic: str = "homeassistant/status"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """The SQLite file with events and the outbox; None: the user's state folder. Bounded by both limits."""
+
+    path: Path | None = None
+    max_records: int = 100_000
+    outbox_records: int = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """Where models are kept and fetched from. `mirror` replaces the host and folder of every registry URL."""
+
+    cache: Path | None = None
+    mirror: str | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingHookSettings:
+    """The HTTP hook of doorbells: `POST http://127.0.0.1:<port>/ring/<camera>`. Loopback only."""
+
+    port: int = 8427
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a node is told by its `blikk.yaml`."""
+
+    node: NodeSettings
+    mqtt: MqttSettings
+    cameras: tuple[CameraSettings, ...]
+    detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    home_assistant: HomeAssistantSettings = field(default_factory=HomeAssistantSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    ring_hook: RingHookSettings = field(default_factory=RingHookSettings)
+    workers: int = 1
+    health_every_s: float = 30.0
+
+    def detector_of(self, camera: CameraSettings) -> DetectorSettings:
+        """The detector this camera names; the grammar has checked that it exists."""
+        return next(d for d in self.detectors if d.name == camera.detector)

@@ -1,0 +1,33 @@
+"""Expected failures: each says who, what and how to mend it, and never a secret."""
+
+
+class BlikkError(Exception):
+    """An expected failure. Told once when it starts and once when it ends; retried where that can help."""
+
+
+class ConfigError(BlikkError):
+    """The configuration cannot be used."""
+
+
+class SourceError(BlikkError):
+    """A camera's stream cannot be opened or read."""
+
+
+class ModelError(BlikkError):
+    """A model is missing, damaged or not what it claims to be."""
+
+
+class PrivacyError(BlikkError):
+    """Faces could not be looked for; no Picture was made."""
+
+
+class SinkError(BlikkError):
+    """A record or Picture could not be delivered now."""
+
+
+class StoreError(BlikkError):
+    """The store on disk cannot be read or written."""
+
+
+class WireError(BlikkError):
+    """Bytes from outside are not a message of the contract."""

@@ -1,0 +1,80 @@
+"""What a node says of itself: who it is, how each camera and the machine are doing."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from blikk_edge.core.sightings import Label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraInfo:
+    """One camera as the outside knows it; no source, no secret."""
+
+    id: str
+    name: str
+    labels: tuple[Label, ...]
+    zones: tuple[str, ...] = ()
+    ring: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeInfo:
+    """The node as the outside knows it."""
+
+    id: str
+    name: str
+    version: str
+    cameras: tuple[CameraInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraState:
+    """How a camera is doing now, and the values of its switches and numbers.
+
+    `counts` and `zones` hold what is present now; `last_frame_age_s` is None before the first frame; `dropped` counts
+    frames by reason since start; `problem` is a sentence while something is wrong.
+    """
+
+    camera: str
+    online: bool
+    motion: bool = False
+    score: float = 0.0
+    counts: tuple[tuple[Label, int], ...] = ()
+    zones: tuple[tuple[str, int], ...] = ()
+    fps: float = 0.0
+    inference_ms: float | None = None
+    last_frame_age_s: float | None = None
+    frames: int = 0
+    inferences: int = 0
+    restarts: int = 0
+    dropped: tuple[tuple[str, int], ...] = ()
+    detect: bool = True
+    threshold: float = 0.3
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the process and the machine are doing. Percent of one core, bytes, degrees Celsius, seconds."""
+
+    time: float
+    uptime_s: float
+    cpu_percent: float
+    rss_bytes: int
+    temperature_c: float | None = None
+    inference_ms: float | None = None
+    outbox: int = 0
+    lost: int = 0
+    dropped: tuple[tuple[str, int], ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraAvailability:
+    """The stream of a camera came or went."""
+
+    camera: str
+    online: bool
+
+
+Status: TypeAlias = CameraState | Health | CameraAvailability

@@ -1,0 +1,109 @@
+"""What is told, without pixels: Observation, Event, Ring. These are the records that must never be lost."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.sightings import Label
+
+
+class Kind(StrEnum):
+    """What changed."""
+
+    MOTION = "motion"
+    SCENE = "scene"  # another view altogether
+    APPEARED = "appeared"
+    LEFT = "left"
+    ENTERED_ZONE = "entered_zone"
+    LEFT_ZONE = "left_zone"
+    LOITERING = "loitering"
+    STILL = "still"
+    MOVING = "moving"  # moves again after standing still
+    RECOUNT = "recount"  # the number of objects of an event changed while it went on
+
+
+class Phase(StrEnum):
+    """Where an Event stands in its life."""
+
+    STARTED = "started"
+    UPDATED = "updated"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One tracked object as it is told. `since` is its first sight, seconds since 1970 UTC."""
+
+    track: int
+    label: Label
+    sub_label: str
+    score: float
+    box: Box
+    since: float
+    dwell_s: float
+    still: bool = False
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What changed in front of one camera.
+
+    `time` is the capture time of the (first) frame, `until` that of the last one folded in, both seconds since 1970
+    UTC; `folded` counts the similar observations that this one stands for; `score` is the motion score 0..1.
+    """
+
+    id: str
+    camera: str
+    kind: Kind
+    time: float
+    until: float
+    score: float
+    objects: tuple[Sighting, ...] = ()
+    zones: tuple[str, ...] = ()
+    event: str | None = None
+    folded: int = 1
+    embedding: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One happening with a life: a visit, a delivery. The same `id` in every revision.
+
+    `revision` counts from 1; `time` is the capture time behind this revision; `peak` the most objects seen at once;
+    `reason` what changed; `zones` all zones touched so far; `picture` the name of the Picture that goes with it.
+    """
+
+    id: str
+    camera: str
+    phase: Phase
+    revision: int
+    time: float
+    started: float
+    label: Label
+    reason: Kind
+    objects: tuple[Sighting, ...] = ()
+    peak: int = 1
+    zones: tuple[str, ...] = ()
+    loitering: bool = False
+    ended: float | None = None
+    picture: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from start to this revision, or to the end."""
+        return (self.ended if self.ended is not None else self.time) - self.started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """Somebody pressed the doorbell. `via` is mqtt, http or gpio."""
+
+    id: str
+    camera: str
+    time: float
+    via: str
+
+
+Record: TypeAlias = Observation | Event | Ring

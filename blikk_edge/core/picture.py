@@ -1,0 +1,23 @@
+"""A Picture: a redacted JPEG, the only pixels that may leave. `transforms.privacy` alone makes one."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A redacted JPEG of one camera.
+
+    `name` is its place on MQTT (`person`, `vehicle`, `animal`, `package`, `ring`, `snapshot`); `time` the capture time;
+    `event` the Event it shows, if any; `faces`, `heads` and `persons` count what was blurred.
+    """
+
+    camera: str
+    name: str
+    time: float
+    jpeg: bytes = field(repr=False)
+    width_px: int
+    height_px: int
+    event: str | None = None
+    faces: int = 0
+    heads: int = 0
+    persons: int = 0

@@ -1,0 +1,78 @@
+"""Ports of everything that never sees a pixel: sinks, outbox, memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from blikk_edge.core.commands import Command
+from blikk_edge.core.house import Status
+from blikk_edge.core.observation import Record
+from blikk_edge.core.picture import Picture
+
+Item: TypeAlias = Record | Picture | Status
+"""What flows to a sink."""
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Inbox(Protocol[T_co]):
+    """A consumer's end of a mailbox."""
+
+    async def get(self) -> T_co:
+        """The next item; waits for one."""
+        ...
+
+
+class Sink(Protocol):
+    """Where records go. Its constructor does nothing; `run` connects."""
+
+    name: str
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        """Deliver for ever, until cancelled. Raises SinkError when delivery breaks; it is called again after a pause."""
+        ...
+
+
+Order: TypeAlias = Callable[[Command], None]
+"""How a command from outside reaches the node; safe from any thread, never blocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """One record waiting in the outbox, in order of `seq`. `replayed` says that it waited through an outage."""
+
+    seq: int
+    record: Record
+    replayed: bool = False
+
+
+class Outbox(Protocol):
+    """Records on disk between being told and being acknowledged by the broker. Blocking; call it off the loop."""
+
+    def put(self, record: Record) -> int:
+        """Write one record durably and return its number; raises StoreError (disk full, unreadable)."""
+        ...
+
+    def pending(self, limit: int) -> Sequence[Pending]:
+        """The oldest unacknowledged records, in order."""
+        ...
+
+    def delivered(self, seqs: Sequence[int]) -> None:
+        """Forget what the broker has acknowledged."""
+        ...
+
+    def depth(self) -> int:
+        """How many records wait."""
+        ...
+
+
+class Memory(Protocol):
+    """Small JSON values that outlive the process: parked vehicles, switch positions. Blocking."""
+
+    def recall(self, key: str) -> str | None:
+        """The text kept under `key`, or None."""
+        ...
+
+    def remember(self, key: str, text: str) -> None:
+        """Keep `text` under `key`; raises StoreError."""
+        ...

@@ -1,0 +1,63 @@
+"""Pixels live here alone: a Frame, and the Scene that grows around it on its way through the transforms.
+
+Sinks, enrichers, wire and web cannot import this module, even indirectly (import-linter, and a test).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blikk_edge.core.sightings import Detection, Motion, Track
+
+Pixels: TypeAlias = NDArray[np.uint8]
+
+
+class Frame:
+    """Raw pixels of one camera at one moment. Never leaves the process, is never stored.
+
+    `luma` is (H, W) uint8 at stream size: a view of the decoder's plane where the format has one, not a copy; read
+    only. `bgr()` is (h, w, 3) uint8 at analysis size (short side at most 480 px by default), made when first asked
+    for and kept, so that frames nobody looks at are never converted.
+    """
+
+    __slots__ = ("_bgr", "_convert", "camera", "luma", "seq", "time")
+
+    def __init__(self, *, camera: str, seq: int, time: float, luma: Pixels, convert: Callable[[], Pixels]) -> None:
+        self.camera = camera
+        self.seq = seq
+        self.time = time
+        self.luma = luma
+        self._convert = convert
+        self._bgr: Pixels | None = None
+
+    def bgr(self) -> Pixels:
+        """Colour pixels at analysis size; the same array each time, not to be written to."""
+        if self._bgr is None:
+            self._bgr = self._convert()
+            self._bgr.flags.writeable = False
+        return self._bgr
+
+    def __repr__(self) -> str:
+        return f"Frame({self.camera} #{self.seq} at {self.time:.3f})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Frame never leaves the process")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A Frame and everything the transforms found in it.
+
+    `analysed` tells whether the detector looked at this frame; where it did not, `detections` is empty and `tracks`
+    are those of the last look.
+    """
+
+    frame: Frame
+    motion: Motion
+    analysed: bool = False
+    detections: tuple[Detection, ...] = ()
+    tracks: tuple[Track, ...] = ()
+    embedding: tuple[float, ...] | None = None

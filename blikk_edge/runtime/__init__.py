@@ -1,0 +1,1 @@
+"""Everything that runs: scheduler, pipelines, mailboxes, health."""

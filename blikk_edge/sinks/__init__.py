@@ -1,0 +1,1 @@
+"""Where records go. Nothing here can name a raw frame."""

@@ -1,0 +1,1 @@
+"""Where frames come from; the only rooms that import `av`."""
