@@ -1,0 +1,250 @@
+"""Everything a node says, as MQTT messages. Retain and QoS are those of the table in `contract/topics.md`."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, NodeInfo, Status
+from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Item
+from blikk_edge.core.sightings import Label
+from blikk_edge.wire.commands import decode_command
+from blikk_edge.wire.records import record_from_text, record_to_text
+from blikk_edge.wire.topics import Topics
+from blikk_edge.wire.values import Json, JsonObject, iso_time, json_bytes, number, truncate
+
+__all__ = [
+    "LOITERING",
+    "PICTURE_EXPIRY_S",
+    "PROTOCOL",
+    "Message",
+    "Topics",
+    "announce",
+    "availability",
+    "decode_command",
+    "encode",
+    "record_from_text",
+    "record_to_text",
+]
+
+PROTOCOL = 1
+PICTURE_EXPIRY_S = 24 * 3600
+LOITERING = "loitering"
+"""The `event_type` of an Event's revision that tells loitering; all other revisions carry the label."""
+
+# Home Assistant drops attributes of more than 16384 bytes (recorder, MAX_STATE_ATTRS_BYTES); an object takes about 250
+MAX_EVENT_OBJECTS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One MQTT publish.
+
+    `expiry_s` (MQTT v5) goes with `retain`: without v5 such a message must not be retained. `content_type` is a v5
+    property too.
+    """
+
+    topic: str
+    payload: bytes = field(repr=False)
+    qos: int
+    retain: bool
+    expiry_s: int | None = None
+    content_type: str | None = None
+
+
+def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
+    """The message of one item; `replayed` marks a record that waited through an outage."""
+    match item:
+        case Observation():
+            return _record(topics.observation(item.camera), _observation(item), replayed)
+        case Event():
+            return _record(topics.event(item.camera), _event(item), replayed)
+        case Ring():
+            return _record(topics.ring(item.camera), _ring(item), replayed)
+        case Picture():
+            return Message(
+                topic=topics.picture(item.camera, item.name),
+                payload=item.jpeg,
+                qos=1,
+                retain=True,
+                expiry_s=PICTURE_EXPIRY_S,
+                content_type="image/jpeg",
+            )
+        case _:
+            return _how(item, topics)
+
+
+def announce(node: NodeInfo, topics: Topics) -> Message:
+    """Who the node is and what its cameras can do; no address, no secret."""
+    content: JsonObject = {
+        "v": PROTOCOL,
+        "protocol": PROTOCOL,
+        "id": node.id,
+        "name": node.name,
+        "version": node.version,
+        "cameras": [_camera_info(camera) for camera in node.cameras],
+        "capabilities": ["observation", "event", "picture", "set", "snapshot"],
+    }
+    return _json(topics.announce, content, qos=1, retain=True)
+
+
+def availability(topics: Topics, *, online: bool) -> Message:
+    """The node's `online` or `offline`; the latter is its last will too."""
+    return _status(topics.status, online=online)
+
+
+def _how(status: Status, topics: Topics) -> Message:
+    match status:
+        case CameraState():
+            return _json(topics.state(status.camera), _camera_state(status), qos=0, retain=True)
+        case Health():
+            return _json(topics.health, _health(status), qos=0, retain=True)
+        case CameraAvailability():
+            return _status(topics.camera_status(status.camera), online=status.online)
+        case _ as never:
+            assert_never(never)
+
+
+def _status(topic: str, *, online: bool) -> Message:
+    return Message(topic=topic, payload=b"online" if online else b"offline", qos=1, retain=True)
+
+
+def _json(topic: str, content: JsonObject, *, qos: int, retain: bool) -> Message:
+    return Message(topic=topic, payload=json_bytes(content), qos=qos, retain=retain, content_type="application/json")
+
+
+def _record(topic: str, content: JsonObject, replayed: bool) -> Message:
+    if replayed:
+        content["replayed"] = True
+    return _json(topic, content, qos=1, retain=False)
+
+
+def _names(names: Iterable[str]) -> list[Json]:
+    return [str(name) for name in names]
+
+
+def _counts(counts: Iterable[tuple[str, int]]) -> JsonObject:
+    return {str(name): count for name, count in counts}
+
+
+def _camera_info(camera: CameraInfo) -> JsonObject:
+    return {
+        "id": camera.id,
+        "name": camera.name,
+        "labels": _names(camera.labels),
+        "zones": _names(camera.zones),
+        "ring": camera.ring,
+    }
+
+
+def _sighting(sighting: Sighting) -> JsonObject:
+    box = sighting.box
+    return {
+        "track": sighting.track,
+        "label": sighting.label.value,
+        "sub_label": sighting.sub_label,
+        "score": number(sighting.score, 4),
+        "box": [number(value, 4) for value in (box.x1, box.y1, box.x2, box.y2)],
+        "since": iso_time(sighting.since),
+        "dwell_s": number(sighting.dwell_s, 1),
+        "still": sighting.still,
+        "zones": _names(sighting.zones),
+    }
+
+
+def _observation(observation: Observation) -> JsonObject:
+    content: JsonObject = {
+        "v": PROTOCOL,
+        "id": observation.id,
+        "camera": observation.camera,
+        "kind": observation.kind.value,
+        "time": iso_time(observation.time),
+        "until": iso_time(observation.until),
+        "score": number(observation.score, 4),
+        "objects": [_sighting(sighting) for sighting in observation.objects],
+        "zones": _names(observation.zones),
+        "event": observation.event,
+        "folded": observation.folded,
+    }
+    if observation.embedding is not None:
+        content["embedding"] = [number(value, 4) for value in observation.embedding]
+    return content
+
+
+def _event(event: Event) -> JsonObject:
+    counts = Counter(sighting.label for sighting in event.objects)
+    return {
+        "v": PROTOCOL,
+        "event_type": LOITERING if event.reason is Kind.LOITERING else event.label.value,
+        "id": event.id,
+        "camera": event.camera,
+        "phase": event.phase.value,
+        "revision": event.revision,
+        "label": event.label.value,
+        "reason": event.reason.value,
+        "time": iso_time(event.time),
+        "started": iso_time(event.started),
+        "ended": None if event.ended is None else iso_time(event.ended),
+        "duration_s": number(event.duration_s, 1),
+        "counts": _counts((label, counts[label]) for label in Label if counts[label]),
+        "peak": event.peak,
+        "zones": _names(event.zones),
+        "loitering": event.loitering,
+        "picture": event.picture,
+        "objects": [_sighting(sighting) for sighting in event.objects[:MAX_EVENT_OBJECTS]],
+    }
+
+
+def _ring(ring: Ring) -> JsonObject:
+    return {
+        "v": PROTOCOL,
+        "event_type": "ring",
+        "id": ring.id,
+        "camera": ring.camera,
+        "time": iso_time(ring.time),
+        "via": ring.via,
+    }
+
+
+def _camera_state(state: CameraState) -> JsonObject:
+    present = dict(state.counts)
+    return {
+        "v": PROTOCOL,
+        "online": state.online,
+        "motion": state.motion,
+        "score": number(state.score, 4),
+        "counts": _counts((label, present.get(label, 0)) for label in Label),
+        "zones": _counts(state.zones),
+        "fps": number(state.fps, 2),
+        "inference_ms": _optional(state.inference_ms, 1),
+        "last_frame_age_s": _optional(state.last_frame_age_s, 1),
+        "frames": state.frames,
+        "inferences": state.inferences,
+        "restarts": state.restarts,
+        "dropped": _counts(state.dropped),
+        "detect": state.detect,
+        "threshold": number(state.threshold, 4),
+        "problem": None if state.problem is None else truncate(state.problem),
+    }
+
+
+def _health(health: Health) -> JsonObject:
+    return {
+        "v": PROTOCOL,
+        "time": iso_time(health.time),
+        "uptime_s": number(health.uptime_s, 0),
+        "cpu_percent": number(health.cpu_percent, 1),
+        "rss_bytes": health.rss_bytes,
+        "temperature_c": _optional(health.temperature_c, 1),
+        "inference_ms": _optional(health.inference_ms, 1),
+        "outbox": health.outbox,
+        "lost": health.lost,
+        "dropped": _counts(health.dropped),
+        "problems": [truncate(problem) for problem in health.problems],
+    }
+
+
+def _optional(value: float | None, digits: int) -> float | None:
+    return None if value is None else number(value, digits)

@@ -1,0 +1,140 @@
+"""Records as text for the store and the outbox: lossless, one JSON object each."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TypeVar, cast
+
+from blikk_edge.core.errors import WireError
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.observation import Event, Kind, Observation, Phase, Record, Ring, Sighting
+from blikk_edge.core.sightings import Label
+from blikk_edge.wire.values import Json, JsonObject
+
+T = TypeVar("T")
+
+
+def record_to_text(record: Record) -> str:
+    """The record as one line of ASCII JSON; `record_from_text` gives back an equal one."""
+    fields = {"record": type(record).__name__.lower(), **asdict(record)}
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def record_from_text(text: str) -> Record:
+    """The record that `record_to_text` wrote; fields it does not know are ignored. Raises WireError."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"not a record: {error}") from error
+    if not isinstance(content, dict) or content.get("record") not in ("observation", "event", "ring"):
+        raise WireError("not a record: no object that names its kind")
+    try:
+        return _READERS[content["record"]](cast("JsonObject", content))
+    except KeyError as error:
+        raise WireError(f"not a {content['record']}: {error} is missing") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise WireError(f"not a {content['record']}: {error}") from error
+
+
+def _observation(content: JsonObject) -> Observation:
+    return Observation(
+        id=_text(content["id"]),
+        camera=_text(content["camera"]),
+        kind=Kind(_text(content["kind"])),
+        time=_real(content["time"]),
+        until=_real(content["until"]),
+        score=_real(content["score"]),
+        objects=_tuple(content["objects"], _sighting),
+        zones=_tuple(content["zones"], _text),
+        event=_maybe(content["event"], _text),
+        folded=_whole(content["folded"]),
+        embedding=_maybe(content["embedding"], lambda values: _tuple(values, _real)),
+    )
+
+
+def _event(content: JsonObject) -> Event:
+    return Event(
+        id=_text(content["id"]),
+        camera=_text(content["camera"]),
+        phase=Phase(_text(content["phase"])),
+        revision=_whole(content["revision"]),
+        time=_real(content["time"]),
+        started=_real(content["started"]),
+        label=Label(_text(content["label"])),
+        reason=Kind(_text(content["reason"])),
+        objects=_tuple(content["objects"], _sighting),
+        peak=_whole(content["peak"]),
+        zones=_tuple(content["zones"], _text),
+        loitering=_truth(content["loitering"]),
+        ended=_maybe(content["ended"], _real),
+        picture=_maybe(content["picture"], _text),
+    )
+
+
+def _ring(content: JsonObject) -> Ring:
+    return Ring(
+        id=_text(content["id"]), camera=_text(content["camera"]), time=_real(content["time"]), via=_text(content["via"])
+    )
+
+
+_READERS: dict[str, Callable[[JsonObject], Record]] = {"observation": _observation, "event": _event, "ring": _ring}
+
+
+def _sighting(value: Json) -> Sighting:
+    content = _object(value)
+    return Sighting(
+        track=_whole(content["track"]),
+        label=Label(_text(content["label"])),
+        sub_label=_text(content["sub_label"]),
+        score=_real(content["score"]),
+        box=_box(content["box"]),
+        since=_real(content["since"]),
+        dwell_s=_real(content["dwell_s"]),
+        still=_truth(content["still"]),
+        zones=_tuple(content["zones"], _text),
+    )
+
+
+def _box(value: Json) -> Box:
+    content = _object(value)
+    return Box(*(_real(content[side]) for side in ("x1", "y1", "x2", "y2")))
+
+
+def _object(value: Json) -> JsonObject:
+    if not isinstance(value, dict):
+        raise TypeError(f"an object was expected, not {type(value).__name__}")
+    return value
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text was expected, not {type(value).__name__}")
+    return value
+
+
+def _truth(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"true or false was expected, not {type(value).__name__}")
+    return value
+
+
+def _whole(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"a whole number was expected, not {type(value).__name__}")
+    return value
+
+
+def _real(value: Json) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"a number was expected, not {type(value).__name__}")
+    return float(value)
+
+
+def _maybe(value: Json, read: Callable[[Json], T]) -> T | None:
+    return None if value is None else read(value)
+
+
+def _tuple(value: Json, read: Callable[[Json], T]) -> tuple[T, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"a list was expected, not {type(value).__name__}")
+    return tuple(read(entry) for entry in value)

@@ -1,0 +1,141 @@
+import pytest
+import wire_samples as s
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blikk_edge.core.errors import WireError
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
+from blikk_edge.core.sightings import Label
+from blikk_edge.wire.records import record_from_text, record_to_text
+
+REAL = st.floats(allow_nan=False)
+ONE = st.floats(0, 1)
+NAMES = st.lists(st.text()).map(tuple)
+
+
+@st.composite
+def boxes(draw):
+    x1, x2 = sorted((draw(ONE), draw(ONE)))
+    y1, y2 = sorted((draw(ONE), draw(ONE)))
+    return Box(x1, y1, x2, y2)
+
+
+SIGHTINGS = st.lists(
+    st.builds(
+        Sighting,
+        track=st.integers(),
+        label=st.sampled_from(Label),
+        sub_label=st.text(),
+        score=REAL,
+        box=boxes(),
+        since=REAL,
+        dwell_s=REAL,
+        still=st.booleans(),
+        zones=NAMES,
+    ),
+    max_size=3,
+).map(tuple)
+OBSERVATIONS = st.builds(
+    Observation,
+    id=st.text(),
+    camera=st.text(),
+    kind=st.sampled_from(Kind),
+    time=REAL,
+    until=REAL,
+    score=REAL,
+    objects=SIGHTINGS,
+    zones=NAMES,
+    event=st.none() | st.text(),
+    folded=st.integers(),
+    embedding=st.none() | st.lists(REAL).map(tuple),
+)
+EVENTS = st.builds(
+    Event,
+    id=st.text(),
+    camera=st.text(),
+    phase=st.sampled_from(Phase),
+    revision=st.integers(),
+    time=REAL,
+    started=REAL,
+    label=st.sampled_from(Label),
+    reason=st.sampled_from(Kind),
+    objects=SIGHTINGS,
+    peak=st.integers(),
+    zones=NAMES,
+    loitering=st.booleans(),
+    ended=st.none() | REAL,
+    picture=st.none() | st.text(),
+)
+RINGS = st.builds(Ring, id=st.text(), camera=st.text(), time=REAL, via=st.text())
+
+
+@given(OBSERVATIONS | EVENTS | RINGS)
+def test_record_survives_being_text(record):
+    text = record_to_text(record)
+
+    assert text.isascii()
+    assert "\n" not in text
+    assert record_from_text(text) == record
+
+
+@pytest.mark.parametrize("record", [s.OBSERVATION, s.STARTED, s.LOITERING, s.ENDED, s.RING])
+def test_fields_of_a_newer_version_are_ignored(record):
+    text = record_to_text(record)
+
+    assert record_from_text(text[:-1] + ',"colour":"red"}') == record
+
+
+@pytest.mark.parametrize("record", [s.OBSERVATION, s.STARTED, s.RING])
+def test_text_cut_anywhere_is_no_record(record):
+    text = record_to_text(record)
+
+    for end in range(len(text)):
+        with pytest.raises(WireError):
+            record_from_text(text[:end])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"record":"frame"}',
+        '{"record":["event"]}',
+        '{"record":"ring"}',
+        '{"record":"ring","id":1,"camera":"a","time":1,"via":"mqtt"}',
+        '{"record":"ring","id":"1","camera":"a","time":true,"via":"mqtt"}',
+        '{"record":"ring","id":"1","camera":"a","time":1' + "0" * 400 + ',"via":"mqtt"}',
+        '{"record":"event"}',
+        "[" * 100_000,
+    ],
+)
+def test_other_text_is_no_record(text):
+    with pytest.raises(WireError):
+        record_from_text(text)
+
+
+@given(st.text())
+def test_any_text_is_a_record_or_a_wire_error(text):
+    with pytest.raises(WireError):
+        record_from_text(text)
+
+
+@given(
+    st.sampled_from([s.OBSERVATION, s.STARTED, s.ENDED, s.RING]),
+    st.data(),
+    st.sampled_from(["null", "[]", "{}", '"x"', "1", "-1", "true", "1e999", "NaN"]),
+)
+def test_record_with_one_odd_value_is_read_or_refused(record, data, value):
+    text = record_to_text(record)
+    starts = [i for i, c in enumerate(text) if c == ":"]
+    at = data.draw(st.sampled_from(starts)) + 1
+    end = min((i for i in (text.find(",", at), text.find("}", at)) if i > 0), default=len(text))
+
+    try:
+        read = record_from_text(text[:at] + value + text[end:])
+    except WireError:
+        return
+    assert type(read) is type(record)

@@ -1,0 +1,118 @@
+"""Sample values of every word that goes over the wire; the golden examples in `contract/examples` are made of them."""
+
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, NodeInfo
+from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.sightings import Label
+from blikk_edge.wire.topics import Topics
+
+TOPICS = Topics("blikk", "porch-pi")
+T0 = 1795262400.25  # 2026-11-21T12:00:00.250Z
+
+FRONT = CameraInfo(
+    id="front_door",
+    name="Front door",
+    labels=(Label.PERSON, Label.PACKAGE),
+    zones=("porch", "path"),
+    ring=True,
+)
+YARD = CameraInfo(id="yard", name="Yard", labels=(Label.VEHICLE, Label.ANIMAL))
+NODE = NodeInfo(id="porch-pi", name="Porch Pi", version="0.1.0", cameras=(FRONT, YARD))
+
+PERSON = Sighting(
+    track=7,
+    label=Label.PERSON,
+    sub_label="person",
+    score=0.87654321,
+    box=Box(0.25, 0.1, 0.5, 0.912345),
+    since=T0,
+    dwell_s=4.2,
+    zones=("porch",),
+)
+OBSERVATION = Observation(
+    id="front_door-1795262400250-3",
+    camera="front_door",
+    kind=Kind.ENTERED_ZONE,
+    time=T0 + 4.2,
+    until=T0 + 5.0,
+    score=0.41237,
+    objects=(PERSON,),
+    zones=("porch",),
+    event="front_door-1795262400250",
+    folded=2,
+)
+STARTED = Event(
+    id="front_door-1795262400250",
+    camera="front_door",
+    phase=Phase.STARTED,
+    revision=1,
+    time=T0 + 0.4,
+    started=T0,
+    label=Label.PERSON,
+    reason=Kind.APPEARED,
+    objects=(PERSON,),
+    zones=("porch",),
+    picture="person",
+)
+LOITERING = Event(
+    id="front_door-1795262400250",
+    camera="front_door",
+    phase=Phase.UPDATED,
+    revision=3,
+    time=T0 + 60.0,
+    started=T0,
+    label=Label.PERSON,
+    reason=Kind.LOITERING,
+    objects=(PERSON, PERSON),
+    peak=2,
+    zones=("porch", "path"),
+    loitering=True,
+    picture="person",
+)
+ENDED = Event(
+    id="front_door-1795262400250",
+    camera="front_door",
+    phase=Phase.ENDED,
+    revision=4,
+    time=T0 + 75.5,
+    started=T0,
+    label=Label.PERSON,
+    reason=Kind.LEFT,
+    peak=2,
+    zones=("porch", "path"),
+    loitering=True,
+    ended=T0 + 75.5,
+)
+RING = Ring(id="front_door-ring-1795262400250", camera="front_door", time=T0, via="gpio")
+PICTURE = Picture(
+    camera="front_door", name="person", time=T0, jpeg=b"\xff\xd8 jpeg \xff\xd9", width_px=854, height_px=480, faces=1
+)
+STATE = CameraState(
+    camera="front_door",
+    online=True,
+    motion=True,
+    score=0.41237,
+    counts=((Label.PERSON, 2),),
+    zones=(("porch", 2), ("path", 0)),
+    fps=4.987,
+    inference_ms=61.27,
+    last_frame_age_s=0.18,
+    frames=1500,
+    inferences=212,
+    restarts=1,
+    dropped=(("late", 3),),
+    threshold=0.35,
+)
+HEALTH = Health(
+    time=T0,
+    uptime_s=3600.4,
+    cpu_percent=41.26,
+    rss_bytes=171_966_464,
+    temperature_c=52.3,
+    inference_ms=61.27,
+    outbox=2,
+    dropped=(("late", 3),),
+    problems=("yard: no frame for 10 s",),
+)
+GONE = CameraAvailability(camera="yard", online=False)
