@@ -1,0 +1,167 @@
+"""Privacy: a Scene in, a Picture out. The only way out for pixels; it fails closed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from blikk_edge.core.errors import ModelError, PrivacyError
+from blikk_edge.core.geometry import Box, Polygon, intersection, iou
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.scene import Pixels, Scene
+from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.faces import Face, FaceFinder, head_region
+from blikk_edge.transforms.redact import blur, encode, paint
+
+# YuNet's box ends at chin and brow; hair, ears and neck tell people apart too.
+_FACE_MARGIN = 0.25
+_PERSON_MARGIN = 0.1
+# A detection and a track with this overlap are one person seen twice.
+_SAME_PERSON_IOU = 0.6
+# A doubtful face is blurred but does not excuse the head: it may be a pattern on a shirt.
+_SURE = 0.6
+_MIN_SIDE_PX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Redaction:
+    """What is to be blurred, by why."""
+
+    faces: tuple[Box, ...] = ()
+    heads: tuple[Box, ...] = ()
+    persons: tuple[Box, ...] = ()
+
+    @property
+    def regions(self) -> tuple[Box, ...]:
+        return self.faces + self.heads + self.persons
+
+
+class Privacy:
+    """Makes Pictures of one camera; implements `core.stages.Redactor`.
+
+    In this order: the polygons of `private` are painted black, faces are looked for in what is left, every face is
+    blurred, and so is the head region of every person that shows no sure face. Without a face finder (`faces=None`)
+    whole persons are blurred. Persons are all detections and tracks of that label with at least `person_threshold`.
+
+    `blur=False` leaves polygons and JPEG only; it is a setting of the device that nothing remote may reach.
+    `quality` is that of the JPEG, 1..100. Not shared between threads.
+    """
+
+    def __init__(
+        self,
+        faces: FaceFinder | None,
+        *,
+        private: Sequence[Polygon] = (),
+        quality: int = 85,
+        blur: bool = True,
+        person_threshold: float = 0.25,
+    ) -> None:
+        self._faces = faces
+        self._private = tuple(private)
+        self._quality = quality
+        self._blur = blur
+        self._person_threshold = person_threshold
+
+    @property
+    def state(self) -> str:
+        """What is blurred now, in words for logs and reports."""
+        if not self._blur:
+            return "blur is off: only private polygons are painted"
+        if self._faces is None:
+            return "no face model: whole persons are blurred"
+        return f"faces are looked for with {self._faces.model.stem}"
+
+    def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
+        """A redacted JPEG of the scene, as large as the frame's analysis picture.
+
+        Raises PrivacyError, and makes no Picture, where faces could not be looked for: the frame was not analysed (run
+        the detector on it first), the face model is missing, damaged or failed, the pixels are no picture.
+        """
+        bgr = _own_pixels(scene)
+        paint(bgr, self._private)
+        redaction = self._redact(scene, bgr) if self._blur else _Redaction()
+        height, width = bgr.shape[:2]
+        return Picture(
+            camera=scene.frame.camera,
+            name=name,
+            time=scene.frame.time,
+            jpeg=encode(bgr, self._quality),
+            width_px=width,
+            height_px=height,
+            event=event,
+            faces=len(redaction.faces),
+            heads=len(redaction.heads),
+            persons=len(redaction.persons),
+        )
+
+    def _redact(self, scene: Scene, bgr: Pixels) -> _Redaction:
+        """Blur `bgr` in place."""
+        camera = scene.frame.camera
+        if not scene.analysed:
+            raise PrivacyError(f"{camera}: no picture of a frame that the detector has not looked at")
+        persons = _persons(scene, self._person_threshold)
+        try:
+            redaction = self._plan(bgr, persons)
+            blur(bgr, redaction.regions)
+        except (ModelError, cv2.error) as error:
+            raise PrivacyError(f"{camera}: no picture, faces could not be looked for: {error}") from error
+        # A blur across the edge of a polygon smears the surroundings into it.
+        paint(bgr, self._private)
+        return redaction
+
+    def _plan(self, bgr: Pixels, persons: Sequence[Box]) -> _Redaction:
+        if self._faces is None:
+            return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in persons))
+        faces = self._faces.find(bgr, persons)
+        height, width = bgr.shape[:2]
+        heads = [head_region(person, width, height) for person in persons]
+        return _Redaction(
+            faces=tuple(face.box.grown(_FACE_MARGIN) for face in faces),
+            heads=tuple(head for head, shown in zip(heads, _shown(heads, faces), strict=True) if not shown),
+        )
+
+
+def _own_pixels(scene: Scene) -> Pixels:
+    """A copy of the frame's colour pixels, checked; raises PrivacyError."""
+    bgr = scene.frame.bgr()
+    if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3 or min(bgr.shape[:2]) < _MIN_SIDE_PX:
+        raise PrivacyError(f"{scene.frame.camera}: {bgr.shape} {bgr.dtype} is no picture")
+    return np.array(bgr, order="C")
+
+
+def _persons(scene: Scene, threshold: float) -> list[Box]:
+    """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected."""
+    sightings = (
+        *((d.label, d.score, d.box) for d in scene.detections),
+        *((t.label, t.best_score, t.box) for t in scene.tracks),
+    )
+    persons: list[Box] = []
+    for label, score, box in sightings:
+        wanted = label is Label.PERSON and score >= threshold and box.area > 0
+        if wanted and all(iou(box, other) < _SAME_PERSON_IOU for other in persons):
+            persons.append(box)
+    return sorted(persons, key=lambda box: -box.area)
+
+
+def _shown(heads: Sequence[Box], faces: Sequence[Face]) -> list[bool]:
+    """Which heads show a sure face of their own. One face excuses one head: that whose middle is nearest."""
+    pairs = sorted(
+        (_distance(head, face.box), i, j)
+        for i, head in enumerate(heads)
+        for j, face in enumerate(faces)
+        if face.score >= _SURE and intersection(head, face.box) >= 0.5 * face.box.area
+    )
+    shown = [False] * len(heads)
+    used: set[int] = set()
+    for _, i, j in pairs:
+        if not shown[i] and j not in used:
+            shown[i] = True
+            used.add(j)
+    return shown
+
+
+def _distance(head: Box, face: Box) -> float:
+    """From the middle of a face to that of a head region, in halves of the region."""
+    (hx, hy), (fx, fy) = head.centre, face.centre
+    return max(abs(hx - fx) / (head.width / 2), abs(hy - fy) / (head.height / 2))

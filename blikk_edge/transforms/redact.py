@@ -1,0 +1,85 @@
+"""Paints and blurs pixels so that it cannot be undone, and encodes JPEG. Knows nothing of faces."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from blikk_edge.core.errors import PrivacyError
+from blikk_edge.core.geometry import Box, Polygon
+from blikk_edge.core.scene import Pixels
+
+SAMPLES = 6
+"""How many samples of a region's longer side are kept; with the smoothing no pixel run of it depends on more than 8."""
+
+_MIN_CELL_PX = 4
+_LEVELS_STEP = 16
+
+Rect = tuple[int, int, int, int]
+
+
+def paint(bgr: Pixels, polygons: Iterable[Polygon]) -> None:
+    """Paint polygons black, in place; every pixel that a polygon touches is covered."""
+    height, width = bgr.shape[:2]
+    for polygon in polygons:
+        points = np.array([(x * width, y * height) for x, y in polygon.points])
+        outline = np.floor(points).astype(np.int32).reshape(-1, 1, 2)
+        cv2.fillPoly(bgr, [outline], (0, 0, 0))
+        # The outline lies up to a pixel off after rounding.
+        cv2.polylines(bgr, [outline], isClosed=True, color=(0, 0, 0), thickness=3)
+
+
+def blur(bgr: Pixels, regions: Sequence[Box]) -> None:
+    """Blur regions of a (h, w, 3) picture in place, so that at most 8 x 8 samples of each survive.
+
+    Each region is averaged over square cells of a sixth of its longer side, the averages are rounded to 16 levels per
+    channel, and drawn smoothly: the result is a function of those few numbers alone. Regions that overlap are one
+    region with the largest cells among them, so that no second grid adds samples and no raw pixel stays between.
+    """
+    height, width = bgr.shape[:2]
+    rects = [rect for rect in (box.pixels(width, height) for box in regions) if rect[0] < rect[2] and rect[1] < rect[3]]
+    raw = bgr.copy()
+    for group in _groups(rects):
+        _blur_group(raw, bgr, group)
+
+
+def _blur_group(raw: Pixels, out: Pixels, rects: Sequence[Rect]) -> None:
+    x1, y1 = min(r[0] for r in rects), min(r[1] for r in rects)
+    x2, y2 = max(r[2] for r in rects), max(r[3] for r in rects)
+    cell = max(_MIN_CELL_PX, *(math.ceil(max(r[2] - r[0], r[3] - r[1]) / SAMPLES) for r in rects))
+    columns, rows = math.ceil((x2 - x1) / cell), math.ceil((y2 - y1) / cell)
+    # Cells that stick out repeat the border; the average stays one number per cell.
+    padded = cv2.copyMakeBorder(
+        raw[y1:y2, x1:x2], 0, rows * cell - (y2 - y1), 0, columns * cell - (x2 - x1), cv2.BORDER_REPLICATE
+    )
+    means = np.asarray(padded, np.float64).reshape(rows, cell, columns, cell, 3).mean(axis=(1, 3))
+    few = (means.astype(np.uint8) // _LEVELS_STEP) * _LEVELS_STEP + _LEVELS_STEP // 2
+    smooth = cv2.resize(few, (columns * cell, rows * cell), interpolation=cv2.INTER_LINEAR)
+    for left, top, right, bottom in rects:
+        out[top:bottom, left:right] = smooth[top - y1 : bottom - y1, left - x1 : right - x1]
+
+
+def _groups(rects: Sequence[Rect]) -> list[list[Rect]]:
+    """Rectangles that overlap or touch, directly or over others, together."""
+    groups: list[list[Rect]] = []
+    for rect in rects:
+        near = [group for group in groups if any(_touch(rect, other) for other in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append([rect, *(other for group in near for other in group)])
+    return groups
+
+
+def _touch(a: Rect, b: Rect) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
+
+
+def encode(bgr: Pixels, quality: int) -> bytes:
+    """The picture as JPEG, `quality` 1..100, without metadata or thumbnail; raises PrivacyError where that fails."""
+    try:
+        done, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
+    except cv2.error as error:
+        raise PrivacyError(f"no JPEG of {bgr.shape[1]} x {bgr.shape[0]} pixels: {error}") from error
+    if not done:
+        raise PrivacyError(f"no JPEG of {bgr.shape[1]} x {bgr.shape[0]} pixels")
+    return jpeg.tobytes()
