@@ -1,0 +1,198 @@
+"""The models we know by name, with all it takes to fetch, check, feed and read them; and what any model is here."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from blikk_edge.transforms.labels import COCO, COCO_90
+
+
+class Decoder(StrEnum):
+    """How a model's output is read."""
+
+    YOLOX = "yolox"  # 1 x anchors x (5 + classes): grid offsets, log sizes, objectness, class scores
+    YOLOX_DECODED = "yolox-decoded"  # the same with centre and size in input pixels
+    SSD = "ssd"  # TFLite_Detection_PostProcess: boxes, classes, scores, count
+    YUNET = "yunet"  # read by OpenCV's FaceDetectorYN
+
+
+class Layout(StrEnum):
+    """The order of an input's axes after the batch."""
+
+    NCHW = "nchw"
+    NHWC = "nhwc"
+
+
+class Colours(StrEnum):
+    """The order of an input's colour channels."""
+
+    BGR = "bgr"
+    RGB = "rgb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpec:
+    """What a model wants to be fed.
+
+    A pixel goes in as `(value - mean) / std`, value 0..255; integer inputs take it raw. `letterbox` keeps the picture's
+    proportions and pads to the right and below with grey 114, otherwise the picture is stretched. `dtype` is numpy's
+    name.
+    """
+
+    width_px: int
+    height_px: int
+    layout: Layout
+    dtype: str
+    colours: Colours
+    letterbox: bool
+    mean: float = 0.0
+    std: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry:
+    """A model. `input` None is taken from the model itself; `sha256` and `size_bytes` None are not known beforehand.
+
+    `labels` are the class names by row; `licence` is an SPDX name, with the doubt where there is one.
+    """
+
+    name: str
+    summary: str
+    url: str | None
+    sha256: str | None
+    size_bytes: int | None
+    licence: str
+    decoder: Decoder
+    labels: tuple[str, ...]
+    input: InputSpec | None
+
+    @property
+    def file_name(self) -> str:
+        """The last part of its address: its name on a mirror."""
+        return urlsplit(self.url).path.rsplit("/", 1)[-1] if self.url else self.name
+
+    @property
+    def cache_name(self) -> str:
+        """Its name in the cache; another version of the same model never takes its place."""
+        return f"{self.name}-{(self.sha256 or 'unchecked')[:8]}{Path(self.file_name).suffix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedModel:
+    """A model whose file is here and, where its hash is known, whole."""
+
+    path: Path
+    entry: ModelEntry
+
+
+_GITHUB = "https://raw.githubusercontent.com"
+_KAZUHITO_YOLOX = f"{_GITHUB}/Kazuhito00/YOLOX-ONNX-TFLite-Sample/3d4f1119d0694200671c08069ecb847aa0d8495a/model"
+_KAZUHITO_PERSON = (
+    f"{_GITHUB}/Kazuhito00/Person-Detection-using-RaspberryPi-CPU/fab8c0d1129b391e8aaf0a4e557dd5bb812e749f"
+)
+_TFLITE_SUPPORT = f"{_GITHUB}/tensorflow/tflite-support/dd3362ea685bb7ab1f7268c81ec567d3b720ae57"
+_TFLITE_MODELS = f"{_GITHUB}/SyedFarhan110/tflite-models/5b25aab89258cdd264bb835ef4070de2cc86b0ae"
+_YUNET = f"{_GITHUB}/ShiqiYu/libfacedetection.train/0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx"
+
+_YOLOX_416 = InputSpec(
+    width_px=416, height_px=416, layout=Layout.NCHW, dtype="float32", colours=Colours.BGR, letterbox=True
+)  # fmt: skip
+_YUNET_ANY = InputSpec(  # FaceDetectorYN is told the size of each picture; 320 is what the file was exported at
+    width_px=320, height_px=320, layout=Layout.NCHW, dtype="float32", colours=Colours.BGR, letterbox=False
+)
+
+_ENTRIES = (
+    ModelEntry(
+        name="yolox-nano",
+        summary="COCO detector, float16 weights; the default",
+        url=f"{_KAZUHITO_YOLOX}/yolox_nano_float16_quantize.tflite",
+        sha256="6518faf758f5827fb8412c38d2240b7722027c299596518e1f94e678af1e6e29",
+        size_bytes=1_949_744,
+        licence="Apache-2.0",
+        decoder=Decoder.YOLOX,
+        labels=COCO,
+        input=_YOLOX_416,
+    ),
+    ModelEntry(
+        name="yolox-nano-dynamic",
+        summary="the same with 8-bit weights; smallest file",
+        url=f"{_KAZUHITO_YOLOX}/yolox_nano_dynamic_range_quantize.tflite",
+        sha256="cf751f8077a8c35864bebc2a337a93bcc3c6184621f8cc1ce983c70b01ceb2e4",
+        size_bytes=1_221_424,
+        licence="Apache-2.0",
+        decoder=Decoder.YOLOX,
+        labels=COCO,
+        input=_YOLOX_416,
+    ),
+    ModelEntry(
+        name="yolox-nano-decoded",
+        summary="the same in float32 with boxes decoded in the graph",
+        url=f"{_TFLITE_MODELS}/yolox_nano.tflite",
+        sha256="38dc5c7897245f2a3e901950090e5e952c9e645ba82a1c50bff2def8c750716d",
+        size_bytes=3_917_380,
+        licence="Apache-2.0 (of the weights; the repository names none)",
+        decoder=Decoder.YOLOX_DECODED,
+        labels=COCO,
+        input=InputSpec(
+            width_px=416, height_px=416, layout=Layout.NHWC, dtype="float32", colours=Colours.BGR, letterbox=True
+        ),
+    ),
+    ModelEntry(
+        name="ssd-mobilenet-v1",
+        summary="the classic COCO detector of 2018, 8-bit",
+        url=f"{_TFLITE_SUPPORT}/tensorflow_lite_support/metadata/python/tests/testdata/object_detector/"
+        "coco_ssd_mobilenet_v1_1.0_quant_2018_06_29_no_metadata.tflite",
+        sha256="e4b118e5e4531945de2e659742c7c590f7536f8d0ed26d135abcfe83b4779d13",
+        size_bytes=4_183_312,
+        licence="Apache-2.0",
+        decoder=Decoder.SSD,
+        labels=COCO_90,
+        input=InputSpec(
+            width_px=300, height_px=300, layout=Layout.NHWC, dtype="uint8", colours=Colours.RGB, letterbox=False
+        ),
+    ),
+    ModelEntry(
+        name="person-192",
+        summary="people only, very cheap, few false boxes",
+        url=f"{_KAZUHITO_PERSON}/model/model.tflite",
+        sha256="82424ca4d4e935783657490dcbb40123acc9c26807dad3604eaedc0a5be476ff",
+        size_bytes=1_903_888,
+        licence="Apache-2.0",
+        decoder=Decoder.YOLOX,
+        labels=("person",),
+        input=InputSpec(
+            width_px=192, height_px=192, layout=Layout.NCHW, dtype="float32", colours=Colours.BGR, letterbox=True
+        ),
+    ),
+    ModelEntry(
+        name="yunet",
+        summary="face finder for the blur; the default",
+        url=f"{_YUNET}/yunet_n_320_320.onnx",
+        sha256="81dbde155e982455488235acb8ec2dec5d647edf7cf7080d33e4abb69b93a0d2",
+        size_bytes=317_434,
+        licence="Apache-2.0",
+        decoder=Decoder.YUNET,
+        labels=("face",),
+        input=_YUNET_ANY,
+    ),
+    ModelEntry(
+        name="yunet-s",
+        summary="face finder, smaller, finds a few faces less",
+        url=f"{_YUNET}/yunet_s_320_320.onnx",
+        sha256="beb05bf2378aee45cd7c41056da07265b7bb91041ed1b06f923819a9c744ec36",
+        size_bytes=232_557,
+        licence="Apache-2.0",
+        decoder=Decoder.YUNET,
+        labels=("face",),
+        input=_YUNET_ANY,
+    ),
+)
+
+REGISTRY: MappingProxyType[str, ModelEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+"""Every model we know, by name, in the order they are listed."""
+
+BY_SHA256: MappingProxyType[str, ModelEntry] = MappingProxyType(
+    {entry.sha256: entry for entry in _ENTRIES if entry.sha256 is not None}
+)
