@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
+from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
 
@@ -41,26 +42,38 @@ class Secret:
 
 
 class SourceUrl(Secret):
-    """A camera's address: a URL, a path or `/dev/videoN`. Shows itself without user, password and query."""
+    """A camera's address: a URL, a path or `/dev/videoN`. Shows itself without user, password and query.
 
-    __slots__ = ()
+    A `hidden` one (it came as a `!secret`) shows no more than its scheme.
+    """
+
+    __slots__ = ("_hidden",)
+
+    def __init__(self, text: str, *, hidden: bool = False) -> None:
+        super().__init__(text)
+        self._hidden = hidden
 
     @property
     def public(self) -> str:
         """The address as it may be shown and logged."""
-        text = self.reveal()
-        if "://" not in text:
-            return text
+        scheme, mark, _ = self.reveal().partition("://")
+        if not mark:
+            return "***" if self._hidden else scheme
         try:
-            parts = urlsplit(text)
+            parts = urlsplit(self.reveal())
             port = f":{parts.port}" if parts.port else ""
         except ValueError:
-            return text.split("://", 1)[0] + "://***"
+            return f"{scheme}://***"
+        # A raw `/`, `?` or `#` in a password ends the host too early: what stands on both sides of it is the password.
+        if self._hidden or "@" in parts.path + parts.query + parts.fragment:
+            return f"{scheme}://***"
+        # Some recorders take the login in the path: /user=admin&password=...&channel=1
+        path = "/***" if "=" in parts.path else parts.path
         host = parts.hostname or ""
         host = f"[{host}]" if ":" in host else host
         user = "***@" if parts.username is not None else ""
         query = "***" if parts.query else ""
-        return urlunsplit((parts.scheme, f"{user}{host}{port}", parts.path, query, ""))
+        return urlunsplit((parts.scheme, f"{user}{host}{port}", path, query, ""))
 
     def __repr__(self) -> str:
         return repr(self.public)
@@ -78,14 +91,6 @@ class Transport(StrEnum):
     AUTO = "auto"
     TCP = "tcp"
     UDP = "udp"
-
-
-class Backpressure(StrEnum):
-    """What happens to frames that come faster than they can be looked at."""
-
-    DROP = "drop"  # the newest wins
-    THROTTLE = "throttle"  # the frame rate is lowered until it fits
-    BUFFER = "buffer"  # a short bounded queue, for bursts
 
 
 class HomeAssistantMode(StrEnum):
@@ -123,13 +128,16 @@ class TlsSettings:
     key_password: Secret | None = None
 
 
+MQTT_TLS_PORT = 8883
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttSettings:
-    """The broker. Port 8883 is the default with TLS."""
+    """The broker. With TLS the default port is MQTT_TLS_PORT."""
 
     host: str
     port: int = 1883
-    username: str | None = None
+    username: str | None = field(default=None, repr=False)
     password: Secret | None = None
     tls: TlsSettings | None = None
     prefix: str = "blikk"
@@ -148,7 +156,10 @@ class ZoneSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorSettings:
-    """One way of looking. `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`)."""
+    """One way of looking.
+
+    `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`).
+    """
 
     name: str = "default"
     model: str = "yolox-nano"
@@ -167,7 +178,7 @@ class DetectorSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectSettings:
-    """Which frames are worth a look: those with motion, with a new scene, and one every `every_s` in any case (0: never)."""
+    """Which frames are worth a look: with motion, with a new scene, and one every `every_s` in any case (0: never)."""
 
     motion: bool = True
     scene_change: bool = True

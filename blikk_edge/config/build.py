@@ -1,0 +1,80 @@
+"""What becomes of the values of a section: names from ids, defaults that depend on other keys, checks across keys."""
+
+import re
+import unicodedata
+from dataclasses import replace
+from typing import Any
+
+from blikk_edge.config.problem import Wrong
+from blikk_edge.config.settings import (
+    MQTT_TLS_PORT,
+    CameraSettings,
+    DetectorSettings,
+    MqttSettings,
+    NodeSettings,
+    Settings,
+    TlsSettings,
+)
+from blikk_edge.core.sightings import Label
+
+
+def node(*, name: str = "", id: str = "") -> NodeSettings:  # noqa: A002  # the key is called that
+    """Id and name, of which one may be made from the other."""
+    if not name and not id:
+        raise Wrong("the node has no name", "Write `node: hallway`.")
+    place = id or slug_of(name)
+    if not place:
+        raise Wrong("no id can be made from this name", "Add `id:` of a-z, 0-9 and _.", "name")
+    return NodeSettings(id=place, name=friendly(name or id))
+
+
+def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the key is called that
+    """A camera; its name is made from its id where none is given."""
+    return CameraSettings(id=id, **{"name": friendly(id), **values})
+
+
+def tls(**values: Any) -> TlsSettings:
+    """TLS, with a key wherever there is a certificate."""
+    for one, other in (("certificate", "key"), ("key", "certificate"), ("key_password", "key")):
+        if one in values and other not in values:
+            raise Wrong(f"`{one}` without `{other}`", f"Add `{other}:`, or remove `{one}`.", one)
+    return TlsSettings(**values)
+
+
+def broker(**values: Any) -> MqttSettings:
+    """The broker; with TLS the default port is another one."""
+    if "password" in values and "username" not in values:
+        raise Wrong("`password` without `username`", "Add `username:`.", "password")
+    if values.get("tls"):
+        values = {"port": MQTT_TLS_PORT, **values}
+    return MqttSettings(**values)
+
+
+def detector(**values: Any) -> DetectorSettings:
+    """A detector; thresholds that are not given are the default ones."""
+    if "://" in values.get("model", "") and "sha256" not in values:
+        raise Wrong(
+            "a model from an address without `sha256`", "Add `sha256:`, so that it is known to be the right one."
+        )
+    made = DetectorSettings(**{key: value for key, value in values.items() if key != "thresholds"})
+    scores = {**dict(made.thresholds), **values.get("thresholds", {})}
+    return replace(made, thresholds=tuple((label, scores[label]) for label in Label if label in scores))
+
+
+def settings(**values: Any) -> Settings:
+    """All of it; the default detector is there even where others are described."""
+    made = Settings(**values)
+    if any(detector.name == DetectorSettings().name for detector in made.detectors):
+        return made
+    return replace(made, detectors=(DetectorSettings(), *made.detectors))
+
+
+def slug_of(name: str) -> str:
+    """An id for MQTT and Home Assistant: `Küche links` gives `kuche_links`; empty where no letter or digit is left."""
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:64]
+
+
+def friendly(name: str) -> str:
+    """A name for people: an id like `front_door` gives `Front door`; any other name stays as it is."""
+    return name.replace("_", " ").strip().capitalize() or name if re.fullmatch(r"[a-z0-9_]+", name) else name

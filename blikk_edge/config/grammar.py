@@ -1,0 +1,313 @@
+"""The grammar of `blikk.yaml`: every key, how it is read and what it means. Defaults are those of the Settings."""
+
+from pathlib import Path
+from types import MappingProxyType
+
+from blikk_edge.config import build
+from blikk_edge.config.kinds import (
+    FLAG,
+    HOST,
+    POLYGON,
+    POLYGONS,
+    PRIVATE_TEXT,
+    SECRET,
+    SHA256,
+    SLUG,
+    TEXT,
+    TOPIC,
+    WEB_ADDRESS,
+    ListOf,
+    choice,
+    duration,
+    number,
+    whole,
+)
+from blikk_edge.config.places import SourceIn, file_in, model_in, path_in
+from blikk_edge.config.schema import Key, Named, Section
+from blikk_edge.config.settings import (
+    MQTT_TLS_PORT,
+    CameraSettings,
+    Delegate,
+    DetectorSettings,
+    HomeAssistantMode,
+    HomeAssistantSettings,
+    ModelSettings,
+    MqttSettings,
+    NodeSettings,
+    PrivacySettings,
+    RingHookSettings,
+    RingSettings,
+    SelectSettings,
+    Settings,
+    StoreSettings,
+    TlsSettings,
+    Transport,
+    ZoneSettings,
+)
+from blikk_edge.core.fields import Backpressure
+from blikk_edge.core.sightings import Label
+
+SHARE = number(0, 1)
+LABELS = ListOf(choice(Label))
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+# Ids that are topics of the node itself, `blikk/<node>/<here>`; a camera of that name would write into them.
+RESERVED_CAMERAS = MappingProxyType(
+    dict.fromkeys(("status", "announce", "health", "ask", "ha"), "it is a topic of the node itself")
+)
+
+
+def grammar(folder: Path) -> Section:
+    """The whole file, whose relative paths start at `folder`."""
+    return Section(
+        of=Settings,
+        make=build.settings,
+        keys=(
+            Key(name="node", kind=_NODE, required=True, meaning="Who this node is."),
+            Key(name="mqtt", kind=_mqtt(folder), required=True, meaning="The MQTT broker."),
+            Key(
+                name="cameras",
+                kind=Named(
+                    section=_camera(folder),
+                    given="id",
+                    words="one entry for each camera",
+                    reserved=RESERVED_CAMERAS,
+                    least_one=True,
+                ),
+                required=True,
+                meaning="The cameras, each below an id like `front_door`. The id is its place on MQTT.",
+            ),
+            Key(
+                name="detectors",
+                kind=Named(section=_detector(folder), given="name", words="one entry for each detector"),
+                meaning="Ways of looking for objects, each below a name that cameras refer to. "
+                "`default` is always there; an entry of that name changes it.",
+                default="`default`",
+            ),
+            Key(name="privacy", kind=_privacy(folder), meaning="How faces are made unrecognisable."),
+            Key(name="home_assistant", kind=_HOME_ASSISTANT, meaning="How Home Assistant gets its entities."),
+            Key(name="store", kind=_store(folder), meaning="The file that keeps events until they are delivered."),
+            Key(name="models", kind=_models(folder), meaning="Where model files are kept and come from."),
+            Key(name="ring_hook", kind=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
+            Key(name="workers", kind=whole(1, 16), meaning="How many frames are looked at side by side."),
+            Key(name="health_every_s", kind=duration(1, HOUR), meaning="How often the node tells its health."),
+        ),
+    )
+
+
+_NODE = Section(
+    of=NodeSettings,
+    make=build.node,
+    plain="name",
+    keys=(
+        Key(name="name", kind=TEXT, meaning="Its name, as people read it. `hallway` is shown as `Hallway`."),
+        Key(name="id", kind=SLUG, meaning="Its place on MQTT and in Home Assistant.", default="made from the name"),
+    ),
+)
+
+
+def _mqtt(folder: Path) -> Section:
+    file = file_in(folder)
+    tls = Section(
+        of=TlsSettings,
+        make=build.tls,
+        switch=True,
+        keys=(
+            Key(name="ca", kind=file, meaning="The certificate authority to trust.", default="those of the system"),
+            Key(name="certificate", kind=file, meaning="A client certificate, where the broker wants one."),
+            Key(name="key", kind=file, meaning="The private key of the client certificate."),
+            Key(name="key_password", kind=SECRET, meaning="The password of the private key."),
+        ),
+    )
+    return Section(
+        of=MqttSettings,
+        make=build.broker,
+        plain="host",
+        keys=(
+            Key(name="host", kind=HOST, required=True, meaning="Where the broker is."),
+            Key(
+                name="port",
+                kind=whole(1, 65535),
+                meaning="Its port.",
+                default=f"{MqttSettings(host='').port}, with `tls` {MQTT_TLS_PORT}",
+            ),
+            Key(name="username", kind=PRIVATE_TEXT, meaning="The user, where the broker wants one."),
+            Key(name="password", kind=SECRET, meaning="The user's password. Best written as `!secret name`."),
+            Key(name="tls", kind=tls, meaning="Encryption. `true` is enough for a broker with a public certificate."),
+            Key(name="prefix", kind=TOPIC, meaning="What every topic begins with."),
+            Key(name="keepalive_s", kind=duration(5, HOUR, unit=int), meaning="How soon a lost connection is noticed."),
+        ),
+    )
+
+
+def _camera(folder: Path) -> Section:
+    wait = duration(1, 5 * MINUTE)
+    return Section(
+        of=CameraSettings,
+        make=build.camera,
+        plain="source",
+        keys=(
+            Key(name="source", kind=SourceIn(folder), required=True, meaning="Where the picture comes from."),
+            Key(name="name", kind=TEXT, meaning="Its name, as people read it.", default="made from the id"),
+            Key(name="detector", kind=SLUG, meaning="Which of the `detectors` looks at it."),
+            Key(name="labels", kind=LABELS, meaning="What is told."),
+            Key(name="transport", kind=choice(Transport), meaning="How RTSP comes; `auto` tries TCP, then UDP."),
+            Key(
+                name="height_px",
+                kind=whole(120, 2160),
+                meaning="The picture is made this small before it is looked at.",
+            ),
+            Key(name="fps", kind=number(0.1, 60), meaning="How many frames a second are looked at, at most."),
+            Key(name="connect_timeout_s", kind=wait, meaning="How long to wait for the camera to answer."),
+            Key(name="read_timeout_s", kind=wait, meaning="How long a silent camera counts as alive."),
+            Key(
+                name="event_threshold",
+                kind=SHARE,
+                meaning="How much must change to be told, from 0 (everything) to 1 (nothing).",
+            ),
+            Key(
+                name="summary_window",
+                kind=whole(1, 1000),
+                meaning="How many similar observations in a row are folded into one.",
+            ),
+            Key(
+                name="backpressure_strategy",
+                kind=choice(Backpressure),
+                meaning="What happens when frames come too fast: `drop` keeps the newest, `throttle` lowers the frame "
+                "rate, `buffer` queues a few.",
+            ),
+            Key(
+                name="watch",
+                kind=choice(("full",)),
+                keep=False,
+                default="full",
+                meaning="How the stream is decoded. `full` decodes every frame.",
+            ),
+            Key(name="select", kind=_SELECT, meaning="Which frames are worth a look."),
+            Key(name="loiter_s", kind=duration(1, DAY), meaning="How long someone stays before it is loitering."),
+            Key(name="still_s", kind=duration(1, DAY), meaning="How long something rests before it stands still."),
+            Key(
+                name="zones",
+                kind=Named(section=_ZONE, given="name", words="one entry for each zone"),
+                meaning="Named parts of the picture, each below an id like `path`.",
+            ),
+            Key(name="private", kind=POLYGONS, meaning="Parts that are painted over before anything leaves."),
+            Key(name="ring", kind=_RING, meaning="This camera is a doorbell."),
+        ),
+    )
+
+
+_SELECT = Section(
+    of=SelectSettings,
+    keys=(
+        Key(name="motion", kind=FLAG, meaning="Look when something moves."),
+        Key(name="scene_change", kind=FLAG, meaning="Look when the whole picture is another one."),
+        Key(name="every_s", kind=duration(0, DAY), meaning="Look this often in any case; 0 is never."),
+    ),
+)
+
+_ZONE = Section(
+    of=ZoneSettings,
+    keys=(
+        Key(
+            name="polygon",
+            kind=POLYGON,
+            required=True,
+            meaning="Its corners. `[0, 0]` is the top left of the picture, `[1, 1]` the bottom right. An object is "
+            "where its bottom centre is.",
+        ),
+        Key(name="labels", kind=LABELS, meaning="What counts in it."),
+        Key(
+            name="loiter_s",
+            kind=duration(1, DAY),
+            meaning="How long someone stays here before it is loitering.",
+            default="the camera's",
+        ),
+    ),
+)
+
+_RING = Section(
+    of=RingSettings,
+    switch=True,
+    keys=(
+        Key(name="gpio", kind=whole(0, 27), meaning="The pin of a button between it and ground (BCM number)."),
+        Key(name="http", kind=FLAG, meaning="Open the HTTP hook for it, on this machine only."),
+        Key(name="mqtt", kind=FLAG, meaning="Ring on a message to `<prefix>/<node>/<camera>/set/ring`."),
+    ),
+)
+
+
+def _detector(folder: Path) -> Section:
+    thresholds = Section(
+        of=dict,
+        make=lambda **values: {Label(name): score for name, score in values.items()},
+        keys=tuple(Key(name=label.value, kind=SHARE, meaning=f"For a {label.value}.") for label in Label),
+    )
+    return Section(
+        of=DetectorSettings,
+        make=build.detector,
+        keys=(
+            Key(name="model", kind=model_in(folder), meaning="The model: a name of `blikk models list`, or your own."),
+            Key(name="sha256", kind=SHA256, meaning="What the model file must be; needed where `model` is an address."),
+            Key(
+                name="labels_file", kind=file_in(folder), meaning="The class names of your own model, one in each line."
+            ),
+            Key(name="decoder", kind=TEXT, meaning="How the output of your own model is read."),
+            Key(name="threads", kind=whole(1, 16), meaning="Processor cores for one look."),
+            Key(name="delegate", kind=choice(Delegate), meaning="Where it runs. Without that device, the CPU serves."),
+            Key(name="thresholds", kind=thresholds, meaning="How sure it must be, from 0 to 1, by label."),
+        ),
+    )
+
+
+def _privacy(folder: Path) -> Section:
+    return Section(
+        of=PrivacySettings,
+        keys=(
+            Key(name="blur", kind=FLAG, meaning="Blur faces. `false` can only be set here, never over the network."),
+            Key(name="model", kind=model_in(folder), meaning="The model that finds faces."),
+            Key(name="threshold", kind=SHARE, meaning="How sure it must be; lower blurs more."),
+            Key(name="jpeg_quality", kind=whole(1, 100), meaning="The quality of the pictures."),
+        ),
+    )
+
+
+_HOME_ASSISTANT = Section(
+    of=HomeAssistantSettings,
+    keys=(
+        Key(
+            name="mode",
+            kind=choice(HomeAssistantMode),
+            meaning="Who makes the entities: MQTT discovery, our integration, whichever is there (`auto`), or nobody.",
+        ),
+        Key(name="prefix", kind=TOPIC, meaning="The discovery prefix that is set in Home Assistant."),
+        Key(name="birth_topic", kind=TOPIC, meaning="Where Home Assistant says that it has started."),
+    ),
+)
+
+_RING_HOOK = Section(
+    of=RingHookSettings,
+    keys=(Key(name="port", kind=whole(1, 65535), meaning="Its port on this machine (loopback only)."),),
+)
+
+
+def _store(folder: Path) -> Section:
+    return Section(
+        of=StoreSettings,
+        keys=(
+            Key(name="path", kind=path_in(folder), meaning="The file.", default="in the user's state folder"),
+            Key(name="max_records", kind=whole(100, 10**9), meaning="How many records are kept."),
+            Key(name="outbox_records", kind=whole(100, 10**8), meaning="How many may wait for a broker that is away."),
+        ),
+    )
+
+
+def _models(folder: Path) -> Section:
+    return Section(
+        of=ModelSettings,
+        keys=(
+            Key(name="cache", kind=path_in(folder), meaning="The folder.", default="in the user's cache folder"),
+            Key(name="mirror", kind=WEB_ADDRESS, meaning="Fetch models from here instead of their own addresses."),
+            Key(name="offline", kind=FLAG, meaning="Never fetch."),
+        ),
+    )

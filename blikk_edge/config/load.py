@@ -1,0 +1,68 @@
+"""`blikk.yaml` in, Settings out, or every problem there is."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import voluptuous as vol
+
+from blikk_edge.config.grammar import grammar
+from blikk_edge.config.problem import ConfigErrors, Problem, Wrong
+from blikk_edge.config.settings import DetectorSettings, Settings
+from blikk_edge.config.yaml_lines import Leaf, Tree, Where, read_tree
+
+
+def load(path: Path, *, environ: Mapping[str, str]) -> Settings:
+    """The Settings in a file; raises ConfigErrors with everything that is wrong. Opens no camera, no network."""
+    settings, problems = _read(path, environ)
+    if settings is None or problems:
+        raise ConfigErrors(problems)
+    return settings
+
+
+def check(path: Path, environ: Mapping[str, str]) -> list[Problem]:
+    """Everything that is wrong with a file, in the order of its lines; empty where `load` would give Settings."""
+    return _read(path, environ)[1]
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]:
+    tree = read_tree(path, environ)
+    settings = None
+    if () not in tree.broken:
+        try:
+            settings = grammar(path.absolute().parent)(tree.value)
+        except vol.MultipleInvalid as several:
+            _note(tree, several.errors)
+        except Wrong as wrong:
+            _note(tree, [wrong])
+        _note(tree, list(_across(tree.value)))
+    order = {problem: (str(problem.file) != str(path), problem.line, problem.path) for problem in tree.problems}
+    return settings, sorted(order, key=lambda problem: order[problem])
+
+
+def _note(tree: Tree, wrongs: list[vol.Invalid]) -> None:
+    """Add what the grammar says, except where a value could not even be read."""
+    for wrong in wrongs:
+        path: Where = tuple(step if isinstance(step, int) else str(step) for step in wrong.path)
+        if not any(path[: len(broken)] == broken for broken in tree.broken):
+            mend = wrong.mend if isinstance(wrong, Wrong) else "See docs/ref/config.md."
+            tree.add(path, wrong.msg, mend)
+
+
+def _across(value: Leaf) -> Iterator[Wrong]:
+    """What only shows when several keys are seen together. Looks at raw values: parts of them may be wrong."""
+    root = _mapping(value)
+    detectors = {DetectorSettings().name, *_mapping(root.get("detectors"))}
+    pins: dict[str, str] = {}
+    for camera, below in _mapping(root.get("cameras")).items():
+        keys = _mapping(below)
+        detector = keys.get("detector")
+        if isinstance(detector, str) and detector not in detectors:
+            mend = "Add it below `detectors:`, or remove this key for the default one."
+            yield Wrong("there is no detector of that name", mend, "cameras", camera, "detector")
+        pin = _mapping(keys.get("ring")).get("gpio")
+        if isinstance(pin, str) and pins.setdefault(pin.strip(), camera) != camera:
+            yield Wrong("two cameras share this pin", "Give each its own.", "cameras", camera, "ring", "gpio")
+
+
+def _mapping(value: Leaf) -> dict[str, Leaf]:
+    return value if isinstance(value, dict) else {}

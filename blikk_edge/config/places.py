@@ -1,0 +1,100 @@
+"""Kinds of values that point somewhere: files, models, cameras. Relative paths start at the configuration's folder."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from blikk_edge.config.kinds import WEB_ADDRESS, Scalar
+from blikk_edge.config.problem import Wrong, listed
+from blikk_edge.config.settings import Secret, SourceUrl
+from blikk_edge.config.yaml_lines import Leaf
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+_MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_MODEL_ENDINGS = (".tflite", ".onnx")
+
+
+def path_in(folder: Path) -> Scalar:
+    """A path; nothing needs to be there yet."""
+    return Scalar("a path", lambda text: _placed(folder, text))
+
+
+def file_in(folder: Path) -> Scalar:
+    """A path to a file that is there."""
+
+    def read(text: str) -> Path:
+        path = _placed(folder, text)
+        if not _is_file(path):
+            raise Wrong("no such file", "Check the path; a relative one starts at the folder of this file.")
+        return path
+
+    return Scalar("a path to a file", read)
+
+
+def model_in(folder: Path) -> Scalar:
+    """A model: a registry name, an address, or a path to a file that is there."""
+    file = file_in(folder)
+
+    def read(text: str) -> str:
+        if "://" in text:
+            return str(WEB_ADDRESS(text))
+        if "/" in text or text.endswith(_MODEL_ENDINGS):
+            return str(file(text))
+        if _MODEL_NAME.fullmatch(text) is None:
+            raise Wrong("not a model", "Write a name that `blikk models list` shows, a path, or an https address.")
+        return text
+
+    return Scalar("a registry name, a path or an https address", read)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIn:
+    """A camera's address: a URL, a device below `/dev` (which may come and go) or a file that is there."""
+
+    folder: Path
+    words: str = "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, or a path to a video"
+
+    def __call__(self, leaf: Leaf) -> SourceUrl:
+        """The address; raises Wrong."""
+        hidden = isinstance(leaf, Secret)
+        text = str(Scalar(self.words, str.strip, secret=True)(leaf))
+        if "://" in text:
+            _check_url(text)
+        elif not text.startswith("/dev/"):
+            path = _placed(self.folder, text)
+            if not _is_file(path):
+                mend = "Write `rtsp://...`, `http://...`, `/dev/video0`, or the path to a video file."
+                raise Wrong("neither an address, nor a device, nor a file that is there", mend)
+            text = str(path)
+        return SourceUrl(text, hidden=hidden)
+
+
+def _check_url(text: str) -> None:
+    scheme = text.split("://", 1)[0]
+    if scheme.lower() not in SCHEMES:
+        raise Wrong("an address of a kind that is not known", f"Use {listed(f'{known}://' for known in SCHEMES)}.")
+    encode = "Check host and port; in a password write `%2F` for /, `%40` for @, `%3A` for :, `%23` for #, `%3F` for ?."
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", text):
+        raise Wrong("an address that cannot be read", encode)
+
+
+def _placed(folder: Path, text: str) -> Path:
+    text = text.strip()
+    try:
+        return folder / (Path(text).expanduser() if text.startswith("~/") else Path(text))
+    except RuntimeError:
+        raise Wrong("`~` without a home folder", "Write the path in full.") from None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file can be seen there; a name that the system refuses is no file."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,95 @@
+"""A YAML file as PyYAML's graph of nodes, or the Problem that says why not. The only place that meets bad YAML."""
+
+from pathlib import Path
+
+import yaml
+
+from blikk_edge.config.problem import Problem
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
+
+# PyYAML's own messages quote what was written, which may be a password; these do not.
+_PLAIN_WORDS = (
+    ("found character '\\t'", "a tab stands where spaces belong", "Indent with spaces."),
+    ("mapping values are not allowed", "a `:` stands where none can", "Check the indentation; quote text with `: `."),
+    ("could not find expected ':'", "a key without its `:`", "Write `key: value`, and check the line above."),
+    ("found undefined alias", "an alias `*` that no anchor `&` defines", "Put text that begins with `*` in quotes."),
+    ("found duplicate anchor", "an anchor `&` that is defined twice", "Put text that begins with `&` in quotes."),
+    ("but found another document", "a second document begins here", "Remove the line `---`."),
+    ("found unknown escape", 'an unknown `\\` escape in "..."', "Use single quotes: '...'."),
+    ("found unexpected end of stream", "a quote that is never closed", "Close the quote."),
+    ("found character", "a character that no value can begin with", "Put the value in quotes."),
+    ("nested too deeply", "lists and mappings are nested too deeply", f"Stay within {MAX_DEPTH} levels."),
+)
+_ANY_OTHER = ("this is not YAML", "Check indentation, quotes and brackets here and in the line above.")
+
+
+class _RefusedError(Exception):
+    """The file cannot be read as YAML; holds the Problem."""
+
+    def __init__(self, file: Path, text: str, mend: str, line: int = 0, column: int = 0) -> None:
+        super().__init__()
+        self.problem = Problem(file=file, line=line, column=column, path="", text=text, mend=mend)
+
+
+def compose(file: Path, problems: list[Problem]) -> yaml.Node | None:
+    """The file's node graph; None where it is empty or, with a Problem added, cannot be read."""
+    try:
+        return _graph(file, _text(file))
+    except _RefusedError as refused:
+        problems.append(refused.problem)
+        return None
+
+
+def _text(file: Path) -> str:
+    try:
+        raw = file.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file name"
+        text = f"the file cannot be read ({reason})"
+        raise _RefusedError(file, text, "Check the path and the file's permissions.") from None
+    if len(raw) > MAX_BYTES:
+        raise _RefusedError(file, "the file is larger than 1 MB", "Check that this is the right file.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise _RefusedError(file, "the text is not UTF-8", "Save the file as UTF-8.", line) from None
+
+
+def _graph(file: Path, text: str) -> yaml.Node | None:
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        mend = "Remove it, or write it as an escape in double quotes."
+        raise _RefusedError(file, "a control character", mend, line, column) from None
+    try:
+        return loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark or loader.get_mark()
+        told = next((words[1:] for words in _PLAIN_WORDS if words[0] in str(error.problem)), _ANY_OTHER)
+        raise _RefusedError(file, *told, mark.line + 1, mark.column + 1) from None
+    except (ValueError, OverflowError):  # PyYAML hands "\U00110000" to chr() unchecked
+        mark = loader.get_mark()
+        text = "an escape in double quotes that is no character"
+        raise _RefusedError(file, text, "Use single quotes.", mark.line + 1, mark.column + 1) from None
+    finally:
+        loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """A SafeLoader that refuses depth instead of running out of stack."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """One node and what is below it; raises ComposerError below MAX_DEPTH."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", self.get_mark())
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node

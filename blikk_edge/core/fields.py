@@ -1,0 +1,11 @@
+"""Small closed vocabularies that more than one floor uses."""
+
+from enum import StrEnum
+
+
+class Backpressure(StrEnum):
+    """What happens to frames that come faster than they can be looked at."""
+
+    DROP = "drop"  # the newest wins
+    THROTTLE = "throttle"  # the frame rate is lowered until it fits
+    BUFFER = "buffer"  # a short bounded queue, for bursts
