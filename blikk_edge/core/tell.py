@@ -1,0 +1,259 @@
+"""Says what changed: Scenes in, Observations and Events out. Pure: the same Scenes give the same records."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from blikk_edge.core.fold import Folder
+from blikk_edge.core.ids import Ids
+from blikk_edge.core.observation import Event, Kind, Observation, Sighting
+from blikk_edge.core.parked import Lot, Parked
+from blikk_edge.core.placed import Packages
+from blikk_edge.core.scene import Scene
+from blikk_edge.core.sightings import Label, Motion, Track, View
+from blikk_edge.core.visit import Change, Loiter, Visit
+
+MOTION_EVERY_S = 2.0  # one candidate for an observation in so much lasting motion
+MOTION_GAP_S = 4.0  # motion after so long a calm is a new episode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellRules:
+    """When something is told.
+
+    `event_threshold` 0..1 is how much must change: the motion score, or the cosine distance between embeddings; an
+    object that comes, goes or changes its state always counts. `summary_window` is how many similar Observations one
+    may stand for (core.fold). `loiter_s` is the dwell that counts as loitering (0: never), `zone_loiter_s` the limit
+    that holds in a zone instead, for the time spent in it. `update_every_s` is the least time between revisions of an
+    open Event, `park_s` how long a vehicle stands still until it is parked, `package_still_s` how long a package must
+    stand on its own. Only `labels` are told.
+    """
+
+    event_threshold: float = 0.3
+    summary_window: int = 5
+    loiter_s: float = 60.0
+    zone_loiter_s: tuple[tuple[str, float], ...] = ()
+    update_every_s: float = 2.0
+    park_s: float = 30.0
+    package_still_s: float = 3.0
+    labels: tuple[Label, ...] = tuple(Label)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.event_threshold <= 1.0:
+            raise ValueError(f"event_threshold must lie in 0..1, got {self.event_threshold}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The records of one Scene, each kind in the order they happened."""
+
+    observations: tuple[Observation, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _There:
+    """Who counts in a scene, by label and id; since when, where not from first sight; who just moved off or parked."""
+
+    tracks: Mapping[Label, Mapping[int, Track]]
+    since: Mapping[int, float]
+    moved: frozenset[int]
+    parked: frozenset[int]
+
+
+class Teller:
+    """What there is to say about one camera.
+
+    An **Event** is a visit: the confirmed tracks of one Label that are there at the same time. It is `started` in the
+    scene in which the first is confirmed, `updated` on real change only and at most every `update_every_s` (what
+    changed meanwhile is told together), and `ended` once, when the last has gone. Someone who just stands there is a
+    visit that stays open and quiet.
+
+    - A vehicle that has stood still for `park_s` is parked: its Event ends with reason `still`, and neither it nor a
+      later track at its place is told again until it drives off, which is an Event with reason `moving`. Keep `parked`
+      over restarts and hand it in again.
+    - A package is told when it stands on its own for `package_still_s`.
+    - Motion without any open Event gives Observations of kind `motion`, at the start of an episode and then folded, and
+      no Event. Another view altogether, or an embedding farther than the threshold from the last one told, gives
+      `scene`.
+
+    An Observation that starts an Event is never held back for folding.
+    """
+
+    def __init__(self, camera: str, rules: TellRules | None = None, *, parked: Iterable[Parked] = ()) -> None:
+        self._camera = camera
+        self._rules = rules or TellRules()
+        self._loiter = Loiter(camera_s=self._rules.loiter_s, zones_s=dict(self._rules.zone_loiter_s))
+        self._ids = Ids(camera)
+        self._folder = Folder(self._rules.summary_window)
+        self._lot = Lot(parked)
+        self._packages = Packages(self._rules.package_still_s)
+        self._visits: dict[Label, Visit] = {}
+        self._view: View | None = None
+        self._last_motion: float | None = None
+        self._last_motion_told = 0.0
+        self._embedding: tuple[float, ...] | None = None
+        self._time = 0.0
+
+    @property
+    def event_threshold(self) -> float:
+        """How much must change, 0..1; may be set while running. Raises ValueError outside 0..1."""
+        return self._rules.event_threshold
+
+    @event_threshold.setter
+    def event_threshold(self, value: float) -> None:
+        self._rules = replace(self._rules, event_threshold=value)
+
+    @property
+    def parked(self) -> tuple[Parked, ...]:
+        """The vehicles that are parked now; equal to the last value unless one came or went."""
+        return self._lot.parked
+
+    def tell(self, scene: Scene) -> Told:
+        """What this scene adds. Scenes come in capture order; a time that steps back counts as the latest one."""
+        time = self._time = max(self._time, scene.frame.time)
+        observations: list[Observation] = list(self._scene_changes(scene, time))
+        events: list[Event] = []
+        there = self._sort(scene, time)
+        for label in Label:
+            changes, event = self._step(label, there, time)
+            for change, event_id in changes:
+                made = self._observation(change.kind, scene, time, change.objects, change.zones, event_id)
+                observations += self._folder.add(made)
+            events += event
+        observations += self._motion(scene, time)
+        observations += self._folder.due(time)
+        return Told(observations=tuple(observations), events=tuple(events))
+
+    def end(self, time: float) -> Told:
+        """The stream is gone for long, or the node stops: what was held is told, and every open Event ends."""
+        time = self._time = max(self._time, time)
+        events = tuple(visit.end(time) for visit in self._visits.values())
+        self._visits.clear()
+        self._view = None
+        self._last_motion = None
+        return Told(observations=self._folder.flush(), events=events)
+
+    def _step(self, label: Label, there: "_There", time: float) -> tuple[list[tuple[Change, str]], list[Event]]:
+        present = there.tracks.get(label, {})
+        visit = self._visits.get(label)
+        if visit is None:
+            if not present:
+                return [], []
+            started = min(time, *(there.since.get(track.id, track.first_seen) for track in present.values()))
+            visit = self._visits[label] = Visit(
+                event_id=self._ids.next(started),
+                camera=self._camera,
+                label=label,
+                started=started,
+                loiter=self._loiter,
+            )
+            changes = [(change, visit.id) for change in visit.step(present, moved=there.moved)]
+            return changes, [visit.start(time, changes[0][0].kind)]
+        changes = [(change, visit.id) for change in visit.step(present, moved=there.moved, parked=there.parked)]
+        if visit.empty:
+            del self._visits[label]
+            return changes, [visit.end(time)]
+        update = visit.update(time, self._rules.update_every_s)
+        return changes, [] if update is None else [update]
+
+    def _sort(self, scene: Scene, time: float) -> "_There":
+        by_label: dict[Label, list[Track]] = {label: [] for label in Label}
+        for track in scene.tracks:
+            if track.confirmed:
+                by_label[track.label].append(track)
+        off = self._lot.look(scene.tracks, scene.detections, time) if scene.analysed else ()
+        moved = {one.track.id: one.since for one in off}
+        driving, parked = self._driving(by_label[Label.VEHICLE], moved)
+        placed = self._packages.placed(by_label[Label.PACKAGE], by_label[Label.PERSON])
+        packages = [track for track in by_label[Label.PACKAGE] if track.id in placed]
+        counted = {**by_label, Label.VEHICLE: driving, Label.PACKAGE: packages}
+        return _There(
+            tracks={label: {track.id: track for track in counted[label]} for label in self._rules.labels},
+            since={**moved, **placed},
+            moved=frozenset(moved),
+            parked=frozenset(parked),
+        )
+
+    def _driving(self, vehicles: Sequence[Track], moved: Mapping[int, float]) -> tuple[list[Track], set[int]]:
+        """The vehicles that are not parked, and the ids of those that have just become so."""
+        visit = self._visits.get(Label.VEHICLE)
+        driving: list[Track] = []
+        parked: set[int] = set()
+        for track in vehicles:
+            if self._lot.holds(track):
+                continue
+            known = visit is not None and visit.has(track)
+            if not known and track.id not in moved and self._lot.adopt(track):
+                continue
+            rested_s = track.last_seen - track.still_since if track.still_since is not None else 0.0
+            if known and track.still_since is not None and rested_s >= self._rules.park_s:
+                self._lot.park(track, track.still_since)
+                parked.add(track.id)
+                continue
+            driving.append(track)
+        return driving, parked
+
+    def _motion(self, scene: Scene, time: float) -> tuple[Observation, ...]:
+        moving = scene.motion.view is View.MOVING and scene.motion.score >= self._rules.event_threshold
+        if not moving:
+            if self._last_motion is not None and time - self._last_motion >= MOTION_GAP_S and not self._visits:
+                self._last_motion = None
+                return self._folder.flush()
+            return ()
+        begins = self._last_motion is None or time - self._last_motion >= MOTION_GAP_S
+        self._last_motion = time
+        if self._visits or not (begins or time - self._last_motion_told >= MOTION_EVERY_S):
+            return ()
+        self._last_motion_told = time
+        return self._folder.add(self._observation(Kind.MOTION, scene, time))
+
+    def _scene_changes(self, scene: Scene, time: float) -> tuple[Observation, ...]:
+        other_view = scene.motion.view is View.NEW_SCENE and self._view is not View.NEW_SCENE
+        self._view = scene.motion.view
+        other_meaning = False
+        if scene.embedding is not None:
+            if self._embedding is not None:
+                other_meaning = distance(self._embedding, scene.embedding) >= max(1e-6, self._rules.event_threshold)
+            if self._embedding is None or other_meaning or other_view:
+                self._embedding = scene.embedding
+        if not (other_view or other_meaning):
+            return ()
+        return self._folder.add(self._observation(Kind.SCENE, scene, time))
+
+    def _observation(
+        self,
+        kind: Kind,
+        scene: Scene,
+        time: float,
+        objects: tuple[Sighting, ...] = (),
+        zones: tuple[str, ...] = (),
+        event: str | None = None,
+    ) -> Observation:
+        return Observation(
+            id=self._ids.next(time),
+            camera=self._camera,
+            kind=kind,
+            time=time,
+            until=time,
+            score=_score(scene.motion),
+            objects=objects,
+            zones=zones,
+            event=event,
+            embedding=scene.embedding,
+        )
+
+
+def distance(a: Sequence[float], b: Sequence[float]) -> float:
+    """Cosine distance `1 - cos` of two embeddings, at most 1; 1 as well where lengths differ or one is all zeros."""
+    if len(a) != len(b):
+        return 1.0
+    norm = math.hypot(*a) * math.hypot(*b)
+    if not norm > 0.0 or not math.isfinite(norm):
+        return 1.0
+    cosine = math.fsum(x * y for x, y in zip(a, b, strict=True)) / norm
+    return min(1.0, max(0.0, 1.0 - cosine))
+
+
+def _score(motion: Motion) -> float:
+    return min(1.0, max(0.0, motion.score)) if math.isfinite(motion.score) else 0.0
