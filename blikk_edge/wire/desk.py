@@ -1,0 +1,144 @@
+"""Who makes the Home Assistant entities: decides, message by message, what to publish on the config topics.
+
+Pure: it is told what arrived and answers what to do; whoever holds the connection publishes and keeps the timer.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blikk_edge.wire.discovery import Discovery, components_of, config_filter, removal, tombstones
+from blikk_edge.wire.messages import Message
+from blikk_edge.wire.topics import Topics
+
+SETTLE_S = 1.0
+"""After a connection: how long the broker has to hand over the retained config topics and the claim."""
+
+HEAL_S = 2.0
+"""From an emptied config topic, or a claim that went, to publishing again. Home Assistant removes entities in tasks of
+its own, and a payload that arrives meanwhile is lost but for its first component (mqtt/discovery.py, 2026.10)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What to do now: publish `messages` in order; call `due()` in `again_in_s`, in place of any earlier call planned.
+
+    `restate` asks for availability and states to be published anew; `warning` is for the log.
+    """
+
+    messages: tuple[Message, ...] = ()
+    again_in_s: float | None = None
+    restate: bool = False
+    warning: str | None = None
+
+
+NOTHING = Advice()
+
+
+class DiscoveryDesk:
+    """Keeps Home Assistant's config topics as they should be.
+
+    `mode` is `auto` (unless the component claims the node), `discovery` (always), `integration` or `off` (never; what
+    an earlier run left is cleared). A user cannot remove single entities for good: Home Assistant empties the whole
+    device's topic then, and the other entities must come back. Disabling an entity lasts.
+    """
+
+    def __init__(
+        self, discoveries: Sequence[Discovery], topics: Topics, *, mode: str, prefix: str, birth_topic: str
+    ) -> None:
+        self._discoveries = {discovery.topic: discovery for discovery in discoveries}
+        self._mode = mode
+        self._claim_topic = topics.claim
+        self._birth_topic = birth_topic
+        self._config_filter = config_filter(topics, prefix=prefix)
+        self._claimed = False
+        self._settled = False
+        self._on_broker: dict[str, bytes] = {}
+        self._under_way: dict[str, deque[bytes]] = {}
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """What to subscribe to, with QoS 1, before `connected` is called."""
+        return (self._config_filter, self._claim_topic, self._birth_topic)
+
+    @property
+    def publishing(self) -> bool:
+        """Whether the entities are ours to make."""
+        return self._mode == "discovery" or (self._mode == "auto" and not self._claimed)
+
+    def connected(self) -> Advice:
+        """A new connection has subscribed: nothing is known of the broker yet."""
+        self._settled = False
+        self._claimed = False
+        self._on_broker.clear()
+        self._under_way.clear()
+        return Advice(again_in_s=SETTLE_S)
+
+    def received(self, topic: str, payload: bytes) -> Advice:
+        """A message on one of `filters`; others are passed over."""
+        if topic == self._birth_topic:
+            return self._birth(payload)
+        if topic == self._claim_topic:
+            return self._claim(payload)
+        if self._is_config(topic):
+            return self._config(topic, payload)
+        return NOTHING
+
+    def due(self) -> Advice:
+        """The time asked for has passed."""
+        self._settled = True
+        return Advice(messages=self._messages(again=False))
+
+    def _birth(self, payload: bytes) -> Advice:
+        if payload != b"online" or not self._settled:
+            return NOTHING
+        return Advice(messages=self._messages(again=True), restate=True)
+
+    def _claim(self, payload: bytes) -> Advice:
+        before, self._claimed = self.publishing, bool(payload.strip())
+        if not self._settled or self.publishing == before:
+            return NOTHING
+        if self.publishing:
+            return Advice(again_in_s=HEAL_S)
+        return Advice(messages=self._messages(again=False))
+
+    def _config(self, topic: str, payload: bytes) -> Advice:
+        if self._is_echo(topic, payload):
+            return NOTHING
+        self._on_broker[topic] = payload
+        if not self._settled:
+            return NOTHING
+        if payload and self.publishing and topic in self._discoveries:
+            warning = f"{topic}: another payload than ours was published; are there two nodes of this name?"
+            return Advice(warning=warning)
+        return Advice(again_in_s=HEAL_S)
+
+    def _is_echo(self, topic: str, payload: bytes) -> bool:
+        under_way = self._under_way.get(topic)
+        if not under_way or payload not in under_way:
+            return False
+        while under_way.popleft() != payload:
+            pass  # earlier ones were overtaken
+        return True
+
+    def _is_config(self, topic: str) -> bool:
+        start, end = self._config_filter.split("+")
+        return topic.startswith(start) and topic.endswith(end) and len(topic) > len(start) + len(end)
+
+    def _messages(self, *, again: bool) -> tuple[Message, ...]:
+        """From what is on the broker to what should be; `again` repeats what is there already."""
+        wanted = self._discoveries if self.publishing else {}
+        messages: list[Message] = []
+        for topic, payload in self._on_broker.items():
+            if payload and topic not in wanted:
+                messages.append(removal(topic))
+        for topic, discovery in wanted.items():
+            there, message = self._on_broker.get(topic, b""), discovery.message()
+            if there == message.payload and not again:
+                continue
+            graves = tombstones(components_of(there), discovery)
+            messages += [message] if graves is None else [graves, message]
+        for message in messages:
+            self._on_broker[message.topic] = message.payload
+            self._under_way.setdefault(message.topic, deque(maxlen=16)).append(message.payload)
+        return tuple(messages)

@@ -1,0 +1,297 @@
+"""The Home Assistant entities of a camera and of the node, as MQTT discovery components.
+
+Only facts of Home Assistant's own schemas are used (2026.10); `tests/ha` feeds every component to them. States come
+from retained topics and go stale only with their availability, so nothing needs `off_delay` or `expire_after`.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from blikk_edge.core.house import CameraInfo, NodeInfo
+from blikk_edge.core.sightings import Label
+from blikk_edge.wire.messages import LOITERING
+from blikk_edge.wire.topics import Topics
+from blikk_edge.wire.values import Json, JsonObject, truncate
+
+REPLAY_LIMIT_S = 300
+"""A record that was replayed after an outage rings and reports in Home Assistant only when it is younger than this."""
+
+# An empty result is passed over in silence by Home Assistant's event platform; anything else without a known
+# event_type would be a warning in its log for every message.
+_YOUNG = f"as_timestamp(value_json.time) > now().timestamp() - {REPLAY_LIMIT_S}"
+_FRESH = f"(not value_json.replayed | default(false) or {_YOUNG})"
+_TELLING = f"(value_json.phase == 'started' or value_json.event_type == '{LOITERING}')"
+_ICONS = {
+    Label.PERSON: "mdi:walk",
+    Label.VEHICLE: "mdi:car",
+    Label.ANIMAL: "mdi:paw",
+    Label.PACKAGE: "mdi:package-variant-closed",
+}
+
+
+def slug(text: str) -> str:
+    """Text as part of an entity or component id: `a-z`, `0-9` and single `_`; `x` where nothing is left."""
+    plain = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss")).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "x"
+
+
+def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[str, JsonObject]:
+    """All components of one camera's device, by component id."""
+    entities: dict[str, JsonObject] = {}
+    for key, entity in _camera_parts(camera, topics):
+        entities[key] = _named(entity, key, unique=f"{node.id}.{camera.id}", stem=slug(camera.id))
+    return entities
+
+
+def node_entities(node: NodeInfo, topics: Topics) -> dict[str, JsonObject]:
+    """All components of the node's own device, by component id."""
+    stem = slug(node.id)
+    return {key: _named(entity, key, unique=node.id, stem=stem) for key, entity in _node_parts(topics)}
+
+
+def _named(entity: JsonObject, key: str, *, unique: str, stem: str) -> JsonObject:
+    """With a `unique_id` that never changes and the entity id that our component would give it too."""
+    tail = "" if entity["name"] is None else "_" + slug(str(entity["name"]))
+    return {
+        **entity,
+        "unique_id": f"blikk.{unique}.{key}",
+        "default_entity_id": f"{entity['platform']}.{stem}{tail}",
+    }
+
+
+def _camera_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+    state = topics.state(camera.id)
+    yield "still", {"platform": "camera", "name": None, "topic": topics.picture(camera.id, "snapshot")}
+    if camera.ring:
+        yield "doorbell", _doorbell(topics.ring(camera.id))
+    yield "detected", _detected(camera, topics.event(camera.id))
+    yield (
+        "motion",
+        {
+            "platform": "binary_sensor",
+            "name": "Motion",
+            "device_class": "motion",
+            "state_topic": state,
+            "value_template": _on_off("value_json.motion"),
+        },
+    )
+    for label in camera.labels:
+        yield from _label_parts(label, camera, topics)
+    if camera.ring:
+        yield "last_ring", _image("Last ring", topics.picture(camera.id, "ring"), "mdi:doorbell-video")
+    for key, zone in _zone_keys(camera.zones):
+        yield key, _zone(zone, state)
+    yield from _settings(camera, topics)
+    yield from _camera_diagnostics(camera, topics)
+
+
+def _doorbell(topic: str) -> JsonObject:
+    return {
+        "platform": "event",
+        "name": "Doorbell",
+        "device_class": "doorbell",
+        "event_types": ["ring"],
+        "state_topic": topic,
+        "value_template": f"{{{{ value if {_FRESH} else '' }}}}",
+    }
+
+
+def _detected(camera: CameraInfo, topic: str) -> JsonObject:
+    types: list[Json] = [label.value for label in camera.labels]
+    return {
+        "platform": "event",
+        "name": "Detection",
+        "icon": "mdi:motion-sensor",
+        "event_types": [*types, LOITERING],
+        "state_topic": topic,
+        "value_template": f"{{{{ value if {_TELLING} and {_FRESH} else '' }}}}",
+    }
+
+
+def _label_parts(label: Label, camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+    name, state = label.value.capitalize(), topics.state(camera.id)
+    count = f"value_json.counts.get('{label.value}', 0)"
+    yield (
+        label.value,
+        {
+            "platform": "binary_sensor",
+            "name": name,
+            "device_class": "occupancy",
+            "state_topic": state,
+            "value_template": _on_off(f"{count} > 0"),
+        },
+    )
+    yield f"{label.value}_count", _count(f"{name} count", _ICONS[label], state, count)
+    yield f"last_{label.value}", _image(f"Last {label.value}", topics.picture(camera.id, label.value), _ICONS[label])
+
+
+def _zone_keys(zones: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Component ids of zones; names that look alike as ids are counted up."""
+    taken: set[str] = set()
+    for zone in zones:
+        key, number = f"zone_{slug(zone)}", 2
+        while key in taken:
+            key, number = f"zone_{slug(zone)}_{number}", number + 1
+        taken.add(key)
+        yield key, zone
+
+
+def _zone(zone: str, state: str) -> JsonObject:
+    # a JSON string is a Jinja string too, as long as it stays unescaped beyond ASCII
+    literal = json.dumps(zone, ensure_ascii=False)
+    entity = _count(f"{truncate(zone, 60)} count", "mdi:vector-polygon", state, f"value_json.zones.get({literal}, 0)")
+    return {**entity, "enabled_by_default": False}
+
+
+def _count(name: str, icon: str, state: str, expression: str) -> JsonObject:
+    return {
+        "platform": "sensor",
+        "name": name,
+        "icon": icon,
+        "state_class": "measurement",
+        "state_topic": state,
+        "value_template": f"{{{{ {expression} }}}}",
+    }
+
+
+def _image(name: str, topic: str, icon: str) -> JsonObject:
+    return {"platform": "image", "name": name, "icon": icon, "content_type": "image/jpeg", "image_topic": topic}
+
+
+def _settings(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+    state = topics.state(camera.id)
+    yield (
+        "detect",
+        {
+            "platform": "switch",
+            "name": "Detection",
+            "icon": "mdi:eye",
+            "entity_category": "config",
+            "command_topic": topics.set(camera.id, "detect"),
+            "state_topic": state,
+            "value_template": _on_off("value_json.detect"),
+        },
+    )
+    yield (
+        "threshold",
+        {
+            "platform": "number",
+            "name": "Threshold",
+            "icon": "mdi:tune-variant",
+            "entity_category": "config",
+            "min": 0,
+            "max": 1,
+            "step": 0.05,
+            "command_topic": topics.set(camera.id, "threshold"),
+            "state_topic": state,
+            "value_template": "{{ value_json.threshold }}",
+        },
+    )
+    yield (
+        "snapshot",
+        {
+            "platform": "button",
+            "name": "Snapshot",
+            "icon": "mdi:camera",
+            "command_topic": topics.set(camera.id, "snapshot"),
+        },
+    )
+
+
+def _camera_diagnostics(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+    state = topics.state(camera.id)
+    yield (
+        "stream",
+        {
+            "platform": "binary_sensor",
+            "name": "Stream",
+            "device_class": "connectivity",
+            "entity_category": "diagnostic",
+            "state_topic": topics.camera_status(camera.id),
+            "payload_on": "online",
+            "payload_off": "offline",
+            "availability": [{"topic": topics.status}],  # it shall say "off" while the stream is away
+            "json_attributes_topic": state,
+            "json_attributes_template": "{{ {'problem': value_json.problem} | tojson }}",
+        },
+    )
+    for key, entity in {
+        "fps": _gauge("Frame rate", state, "value_json.fps", unit="fps", icon="mdi:filmstrip"),
+        "inference": _gauge("Inference time", state, "value_json.inference_ms", unit="ms", device_class="duration"),
+        "frame_age": _gauge("Last frame age", state, "value_json.last_frame_age_s", unit="s", device_class="duration"),
+        "dropped": _total("Dropped frames", state, "value_json.dropped.values() | sum", icon="mdi:filmstrip-off"),
+        "restarts": _total("Restarts", state, "value_json.restarts", icon="mdi:restart"),
+    }.items():
+        yield key, {**entity, "enabled_by_default": False}
+
+
+def _node_parts(topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+    health = topics.health
+    yield (
+        "connection",
+        {
+            "platform": "binary_sensor",
+            "name": "Connection",
+            "device_class": "connectivity",
+            "entity_category": "diagnostic",
+            "state_topic": topics.status,
+            "payload_on": "online",
+            "payload_off": "offline",
+            "availability": [],  # it shall say "off" while the node is away
+        },
+    )
+    yield (
+        "problem",
+        {
+            "platform": "binary_sensor",
+            "name": "Problem",
+            "device_class": "problem",
+            "entity_category": "diagnostic",
+            "state_topic": health,
+            "value_template": _on_off("value_json.problems"),
+            "json_attributes_topic": health,
+            "json_attributes_template": "{{ {'problems': value_json.problems} | tojson }}",
+        },
+    )
+    yield "cpu", _gauge("CPU", health, "value_json.cpu_percent", unit="%", icon="mdi:cpu-64-bit")
+    yield (
+        "memory",
+        _gauge("Memory", health, "(value_json.rss_bytes / 1048576) | round(1)", unit="MiB", device_class="data_size"),
+    )
+    yield (
+        "temperature",
+        _gauge("Temperature", health, "value_json.temperature_c", unit="°C", device_class="temperature"),
+    )
+    yield "inference", _gauge("Inference time", health, "value_json.inference_ms", unit="ms", device_class="duration")
+    yield "outbox", _gauge("Outbox", health, "value_json.outbox", icon="mdi:tray-full")
+    yield "lost", _total("Lost records", health, "value_json.lost", icon="mdi:tray-remove")
+
+
+def _on_off(expression: str) -> str:
+    return f"{{{{ 'ON' if {expression} else 'OFF' }}}}"
+
+
+def _gauge(name: str, topic: str, expression: str, **more: str) -> JsonObject:
+    """A diagnostic figure that goes up and down; null on the wire is unknown in Home Assistant."""
+    return _diagnostic(name, topic, expression, "measurement", more)
+
+
+def _total(name: str, topic: str, expression: str, **more: str) -> JsonObject:
+    """A diagnostic figure that only grows until the next start."""
+    return _diagnostic(name, topic, expression, "total_increasing", more)
+
+
+def _diagnostic(name: str, topic: str, expression: str, state_class: str, more: dict[str, str]) -> JsonObject:
+    unit: JsonObject = {"unit_of_measurement": more["unit"]} if "unit" in more else {}
+    return {
+        "platform": "sensor",
+        "name": name,
+        "entity_category": "diagnostic",
+        "state_class": state_class,
+        **unit,
+        **{key: value for key, value in more.items() if key != "unit"},
+        "state_topic": topic,
+        "value_template": f"{{{{ {expression} }}}}",
+    }
