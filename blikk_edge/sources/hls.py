@@ -1,0 +1,24 @@
+"""HLS: a playlist over HTTP, whose segments arrive faster than they happened."""
+
+from dataclasses import replace
+
+from blikk_edge.sources.capture import Capture, Terms, Way
+from blikk_edge.sources.file import REMOTE
+from blikk_edge.sources.timeline import PacedTime
+
+# A server may be silent for a target duration (6 s advised, 10 s usual) and is asked again after half of it, RFC 8216.
+PATIENCE_S = 30.0
+
+
+def open_hls(url: str, terms: Terms) -> Capture:
+    """The stream of an `.m3u8` playlist.
+
+    Frames are played at their own speed. Their times are those of playing: how long a segment lay at the server is
+    not told. A playlist that ends is a stream that ended.
+    """
+    timeout_us = int(terms.connect_timeout_s * 1_000_000)
+    return Capture(
+        [Way(url=url, format="hls", options={**REMOTE, "timeout": str(timeout_us)})],
+        replace(terms, read_timeout_s=max(terms.read_timeout_s, PATIENCE_S)),
+        timekeeper=PacedTime(terms.clock),
+    )

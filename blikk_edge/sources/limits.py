@@ -1,0 +1,71 @@
+"""Makes libav give up: when told to stop, and when no picture has come for too long.
+
+libav asks a callback whether to go on while it waits for a network or a device. PyAV's callback knows one limit per
+call and no way to be told from outside; it reads the time through the name `time` of its module. That name is given a
+clock here that leaps ahead for a thread whose `Limit` is over, which PyAV takes for its own limit. Where a PyAV has no
+such name (before 18), its own limits still hold, and a stop is noticed after the read limit only.
+"""
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Self
+
+import av.container.core
+
+# Longer than any limit, so that one leap ends every wait.
+LEAP_S = 1e6
+
+_reading = threading.local()
+
+
+class Limit:
+    """What ends the reading of one connection: `stop`, or a deadline on the machine's monotonic clock.
+
+    Used as a context around each call into libav, in the thread that makes it.
+    """
+
+    __slots__ = ("_leapt_s", "deadline", "stop")
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self.deadline = 0.0
+        self._leapt_s = 0.0
+        self.extend(0.0)
+
+    def extend(self, seconds: float) -> None:
+        """Allow `seconds` from now on."""
+        # Real waiting on a real device: a virtual clock cannot measure it.
+        self.deadline = time.monotonic() + seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether reading must end now."""
+        return self.stop.is_set() or time.monotonic() > self.deadline
+
+    def __enter__(self) -> Self:
+        _reading.limit = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _reading.limit = None
+
+    def now(self) -> float:
+        """The time as PyAV is to see it; every look after the end is a leap further, never back."""
+        if self.over:
+            self._leapt_s += LEAP_S
+        return time.monotonic() + self._leapt_s
+
+
+def _monotonic() -> float:
+    limit: Limit | None = getattr(_reading, "limit", None)
+    return time.monotonic() if limit is None else limit.now()
+
+
+def _install() -> None:
+    name = "time"
+    if getattr(av.container.core, name, None) is time:
+        setattr(av.container.core, name, SimpleNamespace(monotonic=_monotonic))
+
+
+_install()

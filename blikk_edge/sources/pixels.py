@@ -1,0 +1,64 @@
+"""Pixels of a decoded picture: the luma plane without a copy, and colour at analysis size when somebody asks."""
+
+import threading
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from blikk_edge.core.scene import Pixels
+
+# Where 8-bit luma lies in plane 0: first byte and distance of two, from libavutil/pixdesc.c.
+LUMA_BYTES = {
+    **dict.fromkeys(("gray", "nv12", "nv21", "nv16", "nv24", "nv42"), (0, 1)),
+    **{f"yuv{j}{s}p": (0, 1) for j in ("", "j") for s in ("411", "420", "422", "440", "444")},
+    **dict.fromkeys(("yuv410p", "yuva420p", "yuva422p", "yuva444p"), (0, 1)),
+    **dict.fromkeys(("yuyv422", "yvyu422"), (0, 2)),
+    "uyvy422": (1, 2),
+}
+
+
+def analysis_size(width: int, height: int, height_px: int) -> tuple[int, int]:
+    """Width and height, both even, whose short side is at most `height_px`; never larger than given."""
+    scale = min(1.0, height_px / min(width, height))
+    return tuple(max(2, min(round(side * scale / 2) * 2, side // 2 * 2)) for side in (width, height))  # type: ignore[return-value]  # a pair in, a pair out
+
+
+class Scaler:
+    """Converts pictures of one camera. Usable from any thread: each has its own libswscale context."""
+
+    __slots__ = ("_height_px", "_mine")
+
+    def __init__(self, height_px: int) -> None:
+        self._height_px = height_px
+        self._mine = threading.local()
+
+    def bgr(self, picture: VideoFrame) -> Pixels:
+        """(h, w, 3) uint8 at analysis size, contiguous."""
+        width, height = analysis_size(picture.width, picture.height, self._height_px)
+        return np.ascontiguousarray(_rows(self._convert(picture, "bgr24", width, height), 3))
+
+    def luma(self, picture: VideoFrame) -> Pixels:
+        """(H, W) uint8 at stream size, read only: a view of the decoder's plane where the format has 8-bit luma."""
+        place = LUMA_BYTES.get(picture.format.name)
+        if place is None or picture.planes[0].line_size <= 0:
+            picture, place = self._convert(picture, "gray", picture.width, picture.height), (0, 1)
+        first, step = place
+        luma = _rows(picture, step)[:, :, first]
+        luma.flags.writeable = False
+        return luma
+
+    def _convert(self, picture: VideoFrame, pixel_format: str, width: int, height: int) -> VideoFrame:
+        # A context is set up again whenever its parameters change, which costs more than scaling: one per format.
+        converter: VideoReformatter | None = getattr(self._mine, pixel_format, None)
+        if converter is None:
+            converter = VideoReformatter()
+            setattr(self._mine, pixel_format, converter)
+        return converter.reformat(picture, width=width, height=height, format=pixel_format, threads=1)
+
+
+def _rows(picture: VideoFrame, depth: int) -> Pixels:
+    """Plane 0 as (H, W, depth) bytes, sharing memory; the array keeps the picture alive."""
+    plane = picture.planes[0]
+    lines: Pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(picture.height, plane.line_size)
+    return lines[:, : picture.width * depth].reshape(picture.height, picture.width, depth)

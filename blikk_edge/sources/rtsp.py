@@ -1,0 +1,35 @@
+"""RTSP cameras: TCP first, then UDP; user and password in the address."""
+
+from blikk_edge.sources.capture import Capture, Terms, Way
+from blikk_edge.sources.timeline import LiveTime
+
+TRANSPORTS = {"auto": ("tcp", "udp"), "tcp": ("tcp",), "udp": ("udp",)}
+
+
+def ways(url: str, *, transport: str, read_timeout_s: float) -> list[Way]:
+    """One way for each transport to be tried. Raises KeyError for a transport that is none of auto, tcp, udp."""
+    return [
+        Way(
+            url=url,
+            format="rtsp",
+            options={
+                "rtsp_transport": kind,
+                # Limit of one wait on the socket; libav wants microseconds.
+                "timeout": str(int(read_timeout_s * 1_000_000)),
+                "allowed_media_types": "video",
+                # What is looked at to guess parameters is delivered late: SDP and first frame tell enough.
+                "analyzeduration": "100000",
+                "fpsprobesize": "0",
+            },
+        )
+        for kind in TRANSPORTS[transport]
+    ]
+
+
+def open_rtsp(url: str, terms: Terms, *, transport: str = "auto") -> Capture:
+    """A camera at an `rtsp://` or `rtsps://` address; `transport` is auto, tcp or udp."""
+    return Capture(
+        ways(url, transport=transport, read_timeout_s=terms.read_timeout_s),
+        terms,
+        timekeeper=LiveTime(terms.clock),
+    )

@@ -1,0 +1,193 @@
+"""Time of frames, pure: a stream's timestamps made steady, thinned to a grid, and turned into capture times."""
+
+import math
+from typing import Protocol
+
+from blikk_edge.core.clock import Clock
+
+# Further apart than this, two timestamps say that the stream's clock was set, not that time passed.
+MAX_GAP_S = 10.0
+# Frames out of order by less than this are out of order; by more, the stream's clock was set back or wrapped.
+MAX_BACK_S = 1.0
+# So many frames in a row without progress mean that the stream's clock stands still.
+MAX_REPEATS = 3
+# Fastest drift of a camera's clock that is followed, in seconds per second; quartz stays below 0.0002.
+DRIFT = 0.001
+# A live frame that seems older than this is taken to be new: the stream's clock or the machine's was set.
+MAX_LAG_S = 10.0
+# A paced stream later than this is played on from now.
+MAX_LATE_S = 1.0
+# Capture times of two frames differ by at least this.
+MIN_STEP_S = 0.001
+
+
+class StreamTime:
+    """Timestamps of a stream as seconds from 0 that never go back, whatever the camera sends.
+
+    Missing and stuck timestamps, wraps, jumps and new connections are bridged by the time between arrivals where
+    those are given, else by the nominal frame interval.
+    """
+
+    __slots__ = ("_arrived", "_first", "_fresh", "_last", "_nominal_s", "_repeats", "_shift")
+
+    def __init__(self) -> None:
+        self._nominal_s = 0.04
+        self._last = 0.0
+        self._shift = 0.0
+        self._arrived: float | None = None
+        self._repeats = 0
+        self._first = True
+        self._fresh = True
+
+    def restart(self, rate: float | None) -> None:
+        """A new connection: its timestamps start anywhere. `rate` is its nominal frame rate, if it tells one."""
+        self._nominal_s = 1 / rate if rate is not None and 1 <= rate <= 120 else 0.04
+        self._fresh = True
+
+    def at(self, pts_s: float | None, arrived: float | None = None) -> float:
+        """Stream time of a frame; `arrived` is a monotonic time in seconds, given for live streams."""
+        step = self._nominal_s if arrived is None or self._arrived is None else arrived - self._arrived
+        self._arrived = arrived
+        if self._first:
+            self._first, self._fresh = False, pts_s is None
+            self._shift = -pts_s if pts_s is not None else 0.0
+            return 0.0
+        if pts_s is None:
+            self._last += step
+            return self._last
+        time = pts_s + self._shift
+        ahead = time - self._last
+        self._repeats = self._repeats + 1 if ahead <= 0 else 0
+        if self._fresh or ahead > MAX_GAP_S or ahead < -MAX_BACK_S or self._repeats > MAX_REPEATS:
+            self._fresh = False
+            time = self._last + step
+            self._shift = time - pts_s
+        self._last = max(self._last, time)
+        return self._last
+
+
+class Grid:
+    """Thins a stream to about `fps` frames a second, evenly spaced in stream time.
+
+    Slots lie a period apart; a frame may come a quarter of a period early, which absorbs jitter and rates that do not
+    divide (12.5 fps gives 5). A slower stream passes whole.
+    """
+
+    __slots__ = ("_early_s", "_next", "_period_s")
+
+    def __init__(self, fps: float) -> None:
+        self._period_s = 1 / fps
+        # The billionth keeps sums of rounded timestamps from falling on either side by chance.
+        self._early_s = self._period_s / 4 + 1e-9
+        self._next = 0.0
+
+    def due(self, time: float) -> bool:
+        """Whether the frame at this stream time is the one for the next slot; it is then taken."""
+        if time < self._next - self._early_s:
+            return False
+        slot = math.floor((time + self._early_s) / self._period_s)
+        self._next = max(self._next, slot * self._period_s) + self._period_s
+        return True
+
+
+class Timekeeper(Protocol):
+    """Turns stream time into capture time, seconds since 1970-01-01 UTC, always rising."""
+
+    hold_s: float
+    """How long the frame last asked about is to be held back."""
+
+    def restart(self) -> None:
+        """A new connection begins."""
+        ...
+
+    def arrival(self) -> float | None:
+        """The time to bridge gaps with: now, or None where the file's own time is all there is."""
+        ...
+
+    def at(self, stream_s: float) -> float:
+        """Capture time of the frame at this stream time, which has just been decoded."""
+        ...
+
+
+class LiveTime:
+    """Wall clock anchored to stream time, for cameras: jitter of the network does not show.
+
+    A frame can be late but never early, so the anchor follows the fastest frames at once and leaks towards later
+    ones by `DRIFT`; it is set anew when it is off by more than `MAX_LAG_S`, as when either clock was set.
+    """
+
+    hold_s = 0.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset: float | None = None
+        self._looked = 0.0
+        self._last = -math.inf
+
+    def restart(self) -> None:
+        """Anchor anew at the next frame."""
+        self._offset = None
+
+    def arrival(self) -> float:
+        """Now, monotonic."""
+        return self._clock.monotonic()
+
+    def at(self, stream_s: float) -> float:
+        """Capture time of the frame that has just arrived."""
+        now, looked = self._clock.now(), self._clock.monotonic()
+        newest = now - stream_s
+        if self._offset is None:
+            self._offset = newest
+        else:
+            self._offset = min(self._offset + DRIFT * (looked - self._looked), newest)
+        self._looked = looked
+        if newest - self._offset > MAX_LAG_S:
+            self._offset = newest
+        self._last = max(self._offset + stream_s, self._last + MIN_STEP_S)
+        return self._last
+
+
+class PacedTime:
+    """Plays what can be read faster than it happened (a file, HLS) as if it happened now."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.hold_s = 0.0
+        self._clock = clock
+        self._offset: float | None = None
+        self._last = -math.inf
+
+    def restart(self) -> None:
+        """Nothing to do: what was late is played on from now."""
+
+    def arrival(self) -> None:
+        """Frames are read ahead of their time: when they were read says nothing."""
+
+    def at(self, stream_s: float) -> float:
+        """When this frame is to be seen, `hold_s` from now."""
+        moment = self._clock.monotonic()
+        if self._offset is None or moment - (self._offset + stream_s) > MAX_LATE_S:
+            self._offset = moment - stream_s
+        self.hold_s = max(0.0, self._offset + stream_s - moment)
+        self._last = max(self._clock.now() + self._offset + stream_s - moment, self._last + MIN_STEP_S)
+        return self._last
+
+
+class ReplayTime:
+    """The file's own time from a given start: the same file gives the same times, always."""
+
+    hold_s = 0.0
+
+    def __init__(self, start_time: float) -> None:
+        self._start_time = start_time
+        self._last = -math.inf
+
+    def restart(self) -> None:
+        """Times go on."""
+
+    def arrival(self) -> None:
+        """There is no now in a replay."""
+
+    def at(self, stream_s: float) -> float:
+        """Start plus stream time."""
+        self._last = max(self._start_time + stream_s, self._last + MIN_STEP_S)
+        return self._last
