@@ -1,0 +1,209 @@
+"""One running camera: its reader thread, its pipeline, and what is restarted when either goes wrong."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import SourceError
+from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState
+from blikk_edge.core.parked import Parked
+from blikk_edge.core.ports import Item
+from blikk_edge.core.scene import Frame
+from blikk_edge.core.stages import Source
+from blikk_edge.runtime import log
+from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.pipeline import Eyes, Pipeline
+from blikk_edge.runtime.scheduler import Life, Supervisor
+
+LOST_AFTER_S: Final = 30.0
+"""A stream away for longer ends the events that were open; a short drop-out does not."""
+
+FPS_WINDOW: Final = 25
+
+
+class CameraRun:
+    """A camera of a running node.
+
+    `read` is the body of its reader thread, `look` is called by a vision worker with each frame, `tick` once a second
+    by the node. `deliver` takes what there is to tell, from any thread. A `finite` source (a demo's file) ends; any
+    other is opened again for ever.
+    """
+
+    def __init__(
+        self,
+        info: CameraInfo,
+        *,
+        shown_source: str,
+        make_source: Callable[[], Source],
+        make_pipeline: Callable[[], Pipeline],
+        deliver: Callable[[Item], None],
+        remember_parked: Callable[[tuple[Parked, ...]], None],
+        intake: Intake,
+        supervisor: Supervisor,
+        clock: Clock,
+        stall_s: float,
+        finite: bool = False,
+    ) -> None:
+        self.info = info
+        self.part = f"camera.{info.id}"
+        self.switches_key = f"switches/{info.id}"
+        self.stall_s = stall_s
+        self.finished = threading.Event()
+        self.restarts = 0
+        self._shown_source = shown_source
+        self._make_source = make_source
+        self._source = make_source()
+        self._make_pipeline = make_pipeline
+        self._pipeline = make_pipeline()
+        self._deliver = deliver
+        self._remember_parked = remember_parked
+        self._parked = self._pipeline.teller.parked
+        self._intake = intake
+        self._supervisor = supervisor
+        self._clock = clock
+        self._finite = finite
+        self._online: bool | None = None
+        self._offline_since: float | None = None
+        self._reopened = False
+        self._arrivals: deque[float] = deque(maxlen=FPS_WINDOW)
+        self._heard_at: float | None = None  # when a frame came or a connection was begun; None between connections
+        self._last_state: CameraState | None = None
+
+    # -- reader thread -------------------------------------------------------------------------------------------
+
+    def read(self, life: Life) -> None:
+        """Read the stream until it ends or breaks; raises SourceError for whoever opens it again."""
+        self._heard_at = self._clock.monotonic()
+        try:
+            for frame in self._source.frames(life.stop):
+                if life.stop.is_set():
+                    return  # retired: a newer reader has taken over
+                self._heard_at = now = self._clock.monotonic()
+                self._arrivals.append(now)
+                if not self._online:
+                    self._reopened = True
+                    life.well()
+                    self._set_online(True)
+                self._intake.offer(frame)
+        except SourceError:
+            if life.stop.is_set():
+                return
+            self._set_online(False)
+            raise
+        finally:
+            if not life.stop.is_set():
+                self._heard_at = None
+        if life.stop.is_set():
+            return
+        if self._finite:
+            self.finished.set()
+            return
+        self._set_online(False)
+        raise SourceError(f"{self._shown_source}: the stream ended; opening it again")
+
+    # -- vision worker -------------------------------------------------------------------------------------------
+
+    def look(self, frame: Frame, eyes: Eyes) -> None:
+        """Take one frame through the pipeline. What fails in it restarts this camera's pipeline, visibly."""
+        if self._reopened:
+            self._reopened = False
+            self._pipeline.reopen()
+        with self._supervisor.guard(f"{self.part}.pipeline") as outcome:
+            for item in self._pipeline.step(frame, eyes):
+                self._tell(item)
+        if outcome.failed:
+            self._restart_pipeline(frame.time)
+        else:
+            self._supervisor.well(f"{self.part}.pipeline")
+        if (parked := self._pipeline.teller.parked) != self._parked:
+            self._parked = parked
+            self._remember_parked(parked)
+
+    def close(self, at: float) -> None:
+        """End open events; only while no worker looks at this camera."""
+        with self._supervisor.guard(f"{self.part}.pipeline"):
+            for item in self._pipeline.close(at):
+                self._tell(item)
+
+    # -- event loop ----------------------------------------------------------------------------------------------
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that runs now."""
+        return self._pipeline
+
+    @property
+    def online(self) -> bool:
+        """Whether frames come."""
+        return bool(self._online)
+
+    def stalled(self) -> bool:
+        """Whether the reader hangs: neither a frame nor an error for longer than any limit allows."""
+        return self._heard_at is not None and self._clock.monotonic() - self._heard_at > self.stall_s
+
+    def reader_replaced(self) -> None:
+        """The reader hung and a new one, with a source of its own, takes over."""
+        self.restarts += 1
+        self._source = self._make_source()
+        self._heard_at = self._clock.monotonic()
+        self._set_online(False)
+
+    def lost_for_long(self) -> bool:
+        """True once per outage, when it has lasted so long that open events should end."""
+        if self._offline_since is None or self._clock.monotonic() - self._offline_since < LOST_AFTER_S:
+            return False
+        self._offline_since = None
+        return True
+
+    def state(self) -> CameraState:
+        """The newest state, with the figures that only the reader knows."""
+        known = self._last_state or CameraState(
+            camera=self.info.id, online=False, detect=self._pipeline.detect, threshold=self._pipeline.threshold
+        )
+        arrivals = list(self._arrivals)
+        now = self._clock.monotonic()
+        fps = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 and self._online else 0.0
+        problems = (self._supervisor.problems.get(p) for p in (self.part, f"{self.part}.pipeline"))
+        return replace(
+            known,
+            online=self.online,
+            motion=known.motion and self.online,
+            fps=round(fps, 1),
+            last_frame_age_s=round(now - arrivals[-1], 1) if arrivals else None,
+            restarts=self.restarts,
+            dropped=tuple(sorted(self._intake.dropped(self.info.id).items())),
+            detect=self._pipeline.detect,
+            threshold=self._pipeline.threshold,
+            problem=next((p for p in problems if p), None) or known.problem,
+        )
+
+    # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _tell(self, item: Item) -> None:
+        if isinstance(item, CameraState):
+            self._last_state = item
+            item = self.state()
+        self._deliver(item)
+
+    def _set_online(self, online: bool) -> None:
+        if self._online == online:
+            return
+        self._online = online
+        self._offline_since = None if online else self._clock.monotonic()
+        logger = log.part(self.part)
+        if online:
+            logger.info("watching %s", self._shown_source)
+        self._deliver(CameraAvailability(camera=self.info.id, online=online))
+        self._deliver(self.state())
+
+    def _restart_pipeline(self, at: float) -> None:
+        """A new pipeline with the same switches; the events of the old one are ended so that none stays open."""
+        old = self._pipeline
+        self.close(at)
+        self._pipeline = self._make_pipeline()
+        self._pipeline.detect, self._pipeline.threshold = old.detect, old.threshold
+        self.restarts += 1
+        self._deliver(self.state())

@@ -1,0 +1,35 @@
+"""Log lines: one per change, `time level part: what`, credentials in URLs scrubbed whoever wrote them."""
+
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Final
+
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@]+@")
+
+
+class _Line(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _CREDENTIALS.sub("***@", super().format(record))
+
+
+def set_up(level: str = "INFO") -> None:
+    """Send log lines of the whole process to standard error; `level` as in `logging`."""
+    out = logging.StreamHandler(sys.stderr)
+    out.setFormatter(_Line())
+    logging.basicConfig(level=level.upper(), handlers=[out], force=True)
+    # libraries speak up only when something is wrong
+    for name in ("asyncio", "aiomqtt", "libav", "mqtt", "transitions", "amqtt"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def part(name: str) -> logging.Logger:
+    """The logger of one part of the node: `camera.front_door`, `mqtt`, `store`."""
+    return logging.getLogger(f"blikk.{name}")

@@ -1,0 +1,283 @@
+"""One running node: cameras, vision workers, sinks and inputs, from start to a clean end."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any, Final, Protocol
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.commands import Command, Press, Set, Setting, Snapshot
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.house import CameraAvailability, CameraState, Health
+from blikk_edge.core.observation import Ring
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Inbox, Item, Memory, Sink
+from blikk_edge.runtime import log
+from blikk_edge.runtime.camera import CameraRun
+from blikk_edge.runtime.health import Vitals
+from blikk_edge.runtime.mailbox import Intake, Mailbox
+from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
+from blikk_edge.runtime.vision import VisionWorker
+
+MAILBOX_LIMIT: Final = 2000
+STUCK_AFTER_S: Final = 30.0
+LEFT_BEHIND_MAX: Final = 8
+"""Threads that hang in a library are left behind; more than these would eat the machine."""
+
+DRAIN_S: Final = 0.5
+
+
+class Input(Protocol):
+    """Something outside that gives orders: a button, a hook."""
+
+    name: str
+
+    async def run(self) -> None:
+        """Listen until cancelled; raises BlikkError."""
+        ...
+
+
+class Depths(Protocol):
+    """What the health says about delivery."""
+
+    @property
+    def outbox(self) -> int:
+        """Records that wait for the broker."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Records that had to be given up since start."""
+        ...
+
+
+class Outlets:
+    """Hands every item to every sink's mailbox. `deliver` is safe from any thread and never waits."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._boxes: list[Mailbox[Item]] = []
+
+    def open(self, sinks: int) -> Sequence[Inbox[Item]]:
+        """One mailbox for each sink, in the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._boxes = [Mailbox[Item](limit=MAILBOX_LIMIT, key=_replaces) for _ in range(sinks)]
+        return self._boxes
+
+    def deliver(self, item: Item) -> None:
+        """Hand an item to all sinks."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put, item)
+
+    def waiting(self) -> int:
+        """Items that no sink has taken yet."""
+        return sum(len(box) for box in self._boxes)
+
+    def lost(self) -> int:
+        """Records that found no room."""
+        return sum(box.lost for box in self._boxes)
+
+    def _put(self, item: Item) -> None:
+        for box in self._boxes:
+            box.put(item)
+
+
+def _replaces(item: Item) -> Hashable | None:
+    """What a waiting item gives way to: newer states and Pictures of the same place; records to nothing."""
+    match item:
+        case CameraState() | CameraAvailability():
+            return type(item).__name__, item.camera
+        case Health():
+            return "Health"
+        case Picture():
+            return "Picture", item.camera, item.name
+        case _:
+            return None
+
+
+class Node:
+    """A node that runs until it is asked to stop; a demo's also ends when all its finite sources have."""
+
+    def __init__(
+        self,
+        *,
+        cameras: Mapping[str, CameraRun],
+        intake: Intake,
+        make_worker: Callable[[], VisionWorker],
+        workers: int,
+        sinks: Sequence[Sink],
+        inputs: Sequence[Input],
+        outlets: Outlets,
+        supervisor: Supervisor,
+        memory: Memory,
+        depths: Depths,
+        clock: Clock,
+        health_every_s: float,
+    ) -> None:
+        self._cameras = cameras
+        self._intake = intake
+        self._make_worker = make_worker
+        self._worker_count = workers
+        self._sinks = sinks
+        self._inputs = inputs
+        self._outlets = outlets
+        self._supervisor = supervisor
+        self._memory = memory
+        self._depths = depths
+        self._clock = clock
+        self._health_every_s = health_every_s
+        self._readers: dict[str, Life] = {}
+        self._workers: list[tuple[VisionWorker, Life]] = []
+        self._left_behind = 0
+        self._rings = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduler: Scheduler | None = None
+
+    async def run(self, stop: asyncio.Event, *, until_finished: bool = False) -> None:
+        """Start everything, watch it, and end it in order: readers, events, records, `offline`."""
+        self._loop = asyncio.get_running_loop()
+        scheduler = self._scheduler = Scheduler(self._clock, self._supervisor)
+        inboxes = self._outlets.open(len(self._sinks))
+        for sink, inbox in zip(self._sinks, inboxes, strict=True):
+            scheduler.task(sink.name, _bound(sink.run, inbox))
+        for source in self._inputs:
+            scheduler.task(source.name, source.run)
+        for camera in self._cameras.values():
+            self._outlets.deliver(CameraAvailability(camera=camera.info.id, online=False))
+            self._outlets.deliver(camera.state())
+        for _ in range(self._worker_count):
+            self._start_worker(scheduler)
+        for name, camera in self._cameras.items():
+            self._readers[name] = scheduler.thread(camera.part, camera.read)
+        scheduler.task("health", self._report)
+        scheduler.task("watch", _bound(self._watch, scheduler))
+        try:
+            await self._wait(stop, until_finished=until_finished)
+        finally:
+            await self._end(scheduler)
+
+    def order(self, command: Command) -> None:
+        """Carry out a command from outside. Safe from any thread; never waits."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._carry_out, command)
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, command: Command) -> None:
+        camera = self._cameras.get(command.camera)
+        if camera is None:
+            log.part("node").warning("a command for a camera that is not here was ignored")
+            return
+        match command:
+            case Set(setting=Setting.DETECT, value=value):
+                camera.pipeline.detect = bool(value)
+                self._keep(camera)
+            case Set(setting=Setting.THRESHOLD, value=value):
+                camera.pipeline.threshold = float(value)
+                self._keep(camera)
+            case Snapshot():
+                camera.pipeline.want("snapshot")
+            case Press(via=via):
+                self._ring(camera, via)
+        self._outlets.deliver(camera.state())
+
+    def _ring(self, camera: CameraRun, via: str) -> None:
+        now = self._clock.now()
+        self._rings += 1
+        name = f"{camera.info.id}-ring-{int(now * 1000)}-{self._rings}"
+        self._outlets.deliver(Ring(id=name, camera=camera.info.id, time=now, via=via))
+        camera.pipeline.want("ring")
+        log.part(camera.part).info("ring by %s", via)
+
+    def _keep(self, camera: CameraRun) -> None:
+        """Switch positions outlive the process."""
+        assert self._scheduler is not None
+        switches = json.dumps({"detect": camera.pipeline.detect, "threshold": camera.pipeline.threshold})
+        self._scheduler.task(
+            "store.switches", lambda: asyncio.to_thread(self._memory.remember, camera.switches_key, switches)
+        )
+
+    def _start_worker(self, scheduler: Scheduler) -> None:
+        worker = self._make_worker()
+        self._workers.append((worker, scheduler.thread("vision", worker.run)))
+
+    async def _wait(self, stop: asyncio.Event, *, until_finished: bool) -> None:
+        while not stop.is_set():
+            if until_finished and all(c.finished.is_set() for c in self._cameras.values()):
+                await self._clock.sleep(1.0)  # the last frames are still being looked at
+                return
+            try:
+                async with asyncio.timeout(0.2):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _watch(self, scheduler: Scheduler) -> None:
+        """Once a second: replace what hangs, end what was lost for long."""
+        while True:
+            await self._clock.sleep(1.0)
+            for name, camera in self._cameras.items():
+                if camera.stalled():
+                    log.part(camera.part).error("no frame and no error for %.0f s: reader replaced", camera.stall_s)
+                    self._leave_behind(scheduler, self._readers[name])
+                    camera.reader_replaced()
+                    self._readers[name] = scheduler.thread(camera.part, camera.read)
+                if camera.lost_for_long():
+                    camera.close(self._clock.now())
+            for worker, life in list(self._workers):
+                if worker.stuck_s() > STUCK_AFTER_S:
+                    log.part("vision").error("looked at one frame for %.0f s: worker replaced", worker.stuck_s())
+                    self._workers.remove((worker, life))
+                    self._leave_behind(scheduler, life)
+                    self._start_worker(scheduler)
+
+    def _leave_behind(self, scheduler: Scheduler, life: Life) -> None:
+        scheduler.retire(life)
+        self._left_behind += 1
+        if self._left_behind > LEFT_BEHIND_MAX:
+            raise BlikkError(f"{self._left_behind} threads hang in libraries; the process must be started again")
+
+    async def _report(self) -> None:
+        vitals = Vitals(self._clock)
+        while True:
+            health = vitals.measure()
+            states = [camera.state() for camera in self._cameras.values()]
+            times = [s.inference_ms for s in states if s.inference_ms is not None]
+            self._outlets.deliver(
+                replace(
+                    health,
+                    inference_ms=round(sum(times) / len(times), 1) if times else None,
+                    outbox=self._depths.outbox,
+                    lost=self._depths.lost + self._outlets.lost(),
+                    dropped=_summed(state.dropped for state in states),
+                    problems=tuple(f"{part}: {text}" for part, text in sorted(self._supervisor.problems.items())),
+                )
+            )
+            for state in states:
+                self._outlets.deliver(state)
+            await self._clock.sleep(self._health_every_s)
+
+    async def _end(self, scheduler: Scheduler) -> None:
+        self._intake.close()
+        await scheduler.end_threads()
+        for camera in self._cameras.values():
+            camera.close(self._clock.now())
+        deadline = self._clock.monotonic() + DRAIN_S
+        while self._outlets.waiting() and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.02)
+        await scheduler.end_tasks()
+
+
+def _summed(counts: Iterable[tuple[tuple[str, int], ...]]) -> tuple[tuple[str, int], ...]:
+    total: dict[str, int] = {}
+    for reason, count in chain.from_iterable(counts):
+        total[reason] = total.get(reason, 0) + count
+    return tuple(sorted(total.items()))
+
+
+def _bound(
+    run: Callable[[Any], Coroutine[Any, Any, None]], argument: object
+) -> Callable[[], Coroutine[Any, Any, None]]:
+    return lambda: run(argument)

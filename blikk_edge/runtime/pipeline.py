@@ -1,0 +1,253 @@
+"""One camera: Frame in, Observations, Events, Pictures and state out. The same code live and in a replay."""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from blikk_edge.core.errors import PrivacyError
+from blikk_edge.core.house import CameraState
+from blikk_edge.core.observation import Event, Phase
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Item
+from blikk_edge.core.scene import Frame, Scene
+from blikk_edge.core.sightings import Label, Motion, Track, View
+from blikk_edge.core.stages import Detector, Redactor, Transform
+from blikk_edge.core.tell import Teller, Told
+from blikk_edge.runtime import log
+
+STATE_EVERY_S: Final = 10.0
+STATE_GAP_S: Final = 0.5
+"""Changes of the state are told at once, but not more often than this; the last one always is."""
+
+MOTION_HOLD_S: Final = 2.0
+SNAPSHOT_EVERY_S: Final = 60.0
+PICTURE_GAP_S: Final = 1.0
+BETTER: Final = 1.5
+"""A later view of an event replaces its Picture when it shows the objects this many times better."""
+
+
+class Select(Protocol):
+    """Decides which frames the detector looks at."""
+
+    threshold: float
+
+    def look(self, scene: Scene, tracks: tuple[Track, ...]) -> object | None:
+        """Why to look at this frame, or None."""
+        ...
+
+    def reset(self) -> None:
+        """Start anew: the next frame is the first."""
+        ...
+
+
+class Gate(Transform, Protocol):
+    """The motion gate."""
+
+    def reset(self) -> None:
+        """Forget the background: the stream was opened anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """What a vision worker looks with: its own detector, and the way out for pixels of one camera."""
+
+    detector: Detector
+    redactor: Redactor
+
+
+@dataclass(slots=True)
+class _Shown:
+    quality: float
+    time: float
+
+
+class Pipeline:
+    """Everything between a camera's frames and what is told about them. One thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        camera: str,
+        gate: Gate,
+        select: Select,
+        track: Transform,
+        zones: Transform,
+        teller: Teller,
+        labels: Collection[Label],
+        stopwatch: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.camera = camera
+        self.detect = True
+        self.frames = 0
+        self.inferences = 0
+        self.inference_ms: float | None = None
+        self._gate = gate
+        self._select = select
+        self._track = track
+        self._zones = zones
+        self._teller = teller
+        self._labels = frozenset(labels)
+        self._stopwatch = stopwatch
+        self._tracks: tuple[Track, ...] = ()
+        self._wanted: set[str] = set()
+        self._open: dict[str, Event] = {}
+        self._shown: dict[str, _Shown] = {}
+        self._snapshot_at: float | None = None
+        self._moved_at: float | None = None
+        self._state: CameraState | None = None
+        self._state_at = 0.0
+        self._blind: str | None = None  # why no Picture can be made, while that is so
+
+    @property
+    def threshold(self) -> float:
+        """The motion score from which something counts as happening; 0..1."""
+        return self._select.threshold
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        self._select.threshold = value
+        self._teller.event_threshold = value
+
+    @property
+    def teller(self) -> Teller:
+        """What this camera has told so far; its parked vehicles outlive the process."""
+        return self._teller
+
+    def reopen(self) -> None:
+        """The stream was opened anew: the background is learnt again, and the first frame is looked at."""
+        self._gate.reset()
+        self._select.reset()
+
+    def want(self, name: str) -> None:
+        """Ask for a Picture of the next frame under this name."""
+        self._wanted.add(name)
+
+    def step(self, frame: Frame, eyes: Eyes) -> Iterator[Item]:
+        """Look at one frame and give what there is to tell, the most urgent first.
+
+        Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
+        why.
+        """
+        self.frames += 1
+        scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING)))
+        looking = self.detect and self._select.look(scene, self._tracks) is not None
+        if looking or self._wanted:
+            scene = self._analyse(scene, eyes.detector)
+        if self.detect:
+            # a look that only served a Picture still counts: the more the tracker sees, the better
+            scene = self._zones(self._track(scene))
+            self._tracks = scene.tracks
+            told = self._teller.tell(scene)
+        else:
+            self._tracks = ()
+            told = self._teller.end(frame.time)
+        yield from self._events(told)
+        yield from told.observations
+        yield from self._pictures(scene, eyes.redactor)
+        yield from self._state_of(scene)
+
+    def close(self, at: float) -> Iterator[Item]:
+        """End what is open: the stream is lost for long, detection was switched off, or the node stops."""
+        self._tracks = ()
+        told = self._teller.end(at)
+        yield from self._events(told)
+        yield from told.observations
+
+    def _analyse(self, scene: Scene, detector: Detector) -> Scene:
+        started = self._stopwatch()
+        found = detector.detect(scene.frame.bgr())
+        spent = (self._stopwatch() - started) * 1000
+        self.inferences += 1
+        self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent
+        kept = tuple(d for d in found if d.label in self._labels or d.label is Label.PERSON)
+        return replace(scene, analysed=True, detections=kept)
+
+    def _events(self, told: Told) -> Iterator[Event]:
+        for event in told.events:
+            if event.phase is Phase.ENDED:
+                self._open.pop(event.id, None)
+                self._shown.pop(event.id, None)
+            else:
+                self._open[event.id] = event
+            yield replace(event, picture=event.label.value) if self._blind is None else event
+
+    def _pictures(self, scene: Scene, redactor: Redactor) -> Iterator[Picture]:
+        if not scene.analysed:
+            return
+        now = scene.frame.time
+        due: list[tuple[str, str | None]] = [(name, None) for name in sorted(self._wanted)]
+        self._wanted.clear()
+        due += [(label.value, event) for event, label in self._better(scene)]
+        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S
+        if (due or stale) and "snapshot" not in (name for name, _ in due):
+            due.append(("snapshot", None))
+        for name, event in due:
+            try:
+                picture = redactor.picture(scene, name=name, event=event)
+            except PrivacyError as error:
+                if self._blind != str(error):
+                    log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)
+                self._blind = str(error)
+                return
+            if name == "snapshot":
+                self._snapshot_at = now
+            if self._blind is not None:
+                log.part(f"camera.{self.camera}").info("Pictures can be redacted again")
+                self._blind = None
+            yield picture
+
+    def _better(self, scene: Scene) -> Iterator[tuple[str, Label]]:
+        """Events that are shown better now than in their last Picture."""
+        now = scene.frame.time
+        for event in self._open.values():
+            quality = _quality(event, scene.tracks)
+            shown = self._shown.get(event.id)
+            if shown is None or (quality > BETTER * shown.quality and now - shown.time >= PICTURE_GAP_S):
+                self._shown[event.id] = _Shown(quality, now)
+                yield event.id, event.label
+
+    def _state_of(self, scene: Scene) -> Iterator[CameraState]:
+        now = scene.frame.time
+        if scene.motion.view is View.MOVING and scene.motion.score >= self.threshold:
+            self._moved_at = now
+        here = [t for t in self._tracks if t.confirmed and t.label in self._labels]
+        state = CameraState(
+            camera=self.camera,
+            online=True,
+            motion=self._moved_at is not None and now - self._moved_at < MOTION_HOLD_S,
+            score=round(scene.motion.score, 2),
+            counts=tuple((label, sum(t.label is label for t in here)) for label in Label if label in self._labels),
+            zones=_occupied(here),
+            inference_ms=self.inference_ms,
+            frames=self.frames,
+            inferences=self.inferences,
+            detect=self.detect,
+            threshold=self.threshold,
+            problem=self._blind,
+        )
+        due = STATE_GAP_S if _differs(self._state, state) else STATE_EVERY_S
+        if self._state is None or now - self._state_at >= due:
+            self._state, self._state_at = state, now
+            yield state
+
+
+def _quality(event: Event, tracks: tuple[Track, ...]) -> float:
+    """How well an event's objects can be seen: the best of area times score, less at the picture's border."""
+    members = {o.track for o in event.objects}
+    seen = [t for t in tracks if t.id in members and not t.missed]
+    return max((t.box.area * t.score * (0.5 if t.box.touches_border() else 1.0) for t in seen), default=0.0)
+
+
+def _occupied(tracks: list[Track]) -> tuple[tuple[str, int], ...]:
+    names = [name for t in tracks for name in t.zones]
+    return tuple((name, names.count(name)) for name in sorted(set(names)))
+
+
+def _differs(before: CameraState | None, after: CameraState) -> bool:
+    """Whether something a user would notice changed."""
+    return before is None or (
+        (before.motion, before.counts, before.zones, before.detect, before.threshold, before.problem)
+        != (after.motion, after.counts, after.zones, after.detect, after.threshold, after.problem)
+    )

@@ -1,0 +1,20 @@
+"""The same pipeline in a plain loop on stream time: the same clip gives the same observations, byte for byte."""
+
+import threading
+from collections.abc import Iterator
+
+from blikk_edge.core.ports import Item
+from blikk_edge.core.stages import Source
+from blikk_edge.runtime.pipeline import Eyes, Pipeline
+
+
+def replay(source: Source, pipeline: Pipeline, eyes: Eyes) -> Iterator[Item]:
+    """Everything one camera tells about a clip, in order; no thread, no clock but the stream's.
+
+    Raises SourceError where the clip cannot be read and ModelError where a model cannot look.
+    """
+    last = 0.0
+    for frame in source.frames(threading.Event()):
+        last = frame.time
+        yield from pipeline.step(frame, eyes)
+    yield from pipeline.close(last)

@@ -1,0 +1,161 @@
+"""Starts, watches and ends every thread and task; the one place that outlives a bug in any of them."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.runtime import log
+from blikk_edge.runtime.backoff import Backoff
+
+
+class Supervisor:
+    """Catches what goes wrong in a part and tells it: once when it starts, once when it ends.
+
+    Expected failures (BlikkError) are one warning line; anything else is a bug and comes with its traceback. `problems`
+    holds what is wrong now, a sentence by part. Safe from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.problems: dict[str, str] = {}
+
+    def guard(self, part: str) -> "Guard":
+        """A context in which `part` may fail without harm to others."""
+        return Guard(self, part)
+
+    def fail(self, part: str, error: BaseException) -> None:
+        """Tell that `part` failed."""
+        bug = not isinstance(error, BlikkError)
+        text = f"{type(error).__name__}: {error}" if bug else str(error)
+        if self.problems.get(part) != text:
+            logger = log.part(part)
+            if bug:
+                logger.error("restarted after a bug", exc_info=error)
+            else:
+                logger.warning("%s", text)
+        self.problems[part] = text
+
+    def well(self, part: str) -> None:
+        """Tell that `part` works."""
+        if self.problems.pop(part, None) is not None:
+            log.part(part).info("works again")
+
+
+class Guard:
+    """One try of a part. Afterwards `failed` tells how it went; exits of the program pass through."""
+
+    def __init__(self, supervisor: Supervisor, part: str) -> None:
+        self._supervisor = supervisor
+        self._part = part
+        self.failed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        self.failed = True
+        self._supervisor.fail(self._part, error)
+        return True
+
+
+class Life:
+    """What a supervised thread listens to and says: `stop` asks it to end, `well()` says that its work goes on."""
+
+    def __init__(self, supervisor: Supervisor, part: str) -> None:
+        self.part = part
+        self.stop = threading.Event()
+        self.ended = threading.Event()
+        self._supervisor = supervisor
+        self._backoff = Backoff()
+        self._ill = True
+
+    def well(self) -> None:
+        """The work goes on; cheap enough to call for every frame."""
+        if self._ill:
+            self._ill = False
+            self._backoff.reset()
+            self._supervisor.well(self.part)
+
+    def go(self, body: Callable[["Life"], None]) -> None:
+        """The thread itself: `body` again and again until it returns or is asked to end."""
+        try:
+            while not self.stop.is_set():
+                with self._supervisor.guard(self.part) as outcome:
+                    body(self)
+                if not outcome.failed:
+                    return
+                self._ill = True
+                self.stop.wait(self._backoff.next_s())
+        finally:
+            self.ended.set()
+
+
+class Scheduler:
+    """The threads and tasks of one node.
+
+    Threads and tasks that fail are started again after a jittered pause, for ever; those that return are done. Leaving
+    the context ends everything within `grace_s` seconds per step: threads first, then tasks in the order they came.
+    """
+
+    def __init__(self, clock: Clock, supervisor: Supervisor, *, grace_s: float = 2.0) -> None:
+        self.supervisor = supervisor
+        self._clock = clock
+        self._grace_s = grace_s
+        self._lives: list[Life] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def thread(self, part: str, body: Callable[[Life], None]) -> Life:
+        """Run `body` in a thread of its own until it returns or its `stop` is set."""
+        life = Life(self.supervisor, part)
+        threading.Thread(target=life.go, args=(body,), name=part, daemon=True).start()
+        self._lives.append(life)
+        return life
+
+    def retire(self, life: Life) -> None:
+        """Ask a thread to end and wait for it no longer: it hangs in a library that cannot be interrupted."""
+        life.stop.set()
+        self._lives.remove(life)
+
+    def task(self, part: str, make: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """Run the coroutine that `make` gives, anew after each failure."""
+        task = asyncio.get_running_loop().create_task(self._watch(part, make), name=part)
+        self._tasks.append(task)
+        return task
+
+    async def end_threads(self) -> None:
+        """Ask all threads to end and wait for them, at most the grace time."""
+        for life in self._lives:
+            life.stop.set()
+        deadline = self._clock.monotonic() + self._grace_s
+        for life in self._lives:
+            left = max(0.0, deadline - self._clock.monotonic())
+            if not await asyncio.to_thread(life.ended.wait, left):
+                log.part(life.part).warning("did not end in %.0f s and is left behind", self._grace_s)
+        self._lives.clear()
+
+    async def end_tasks(self) -> None:
+        """Cancel all tasks and wait until they have cleaned up, at most the grace time."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._grace_s)
+        self._tasks.clear()
+
+    async def _watch(self, part: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        backoff = Backoff()
+        while True:
+            started = self._clock.monotonic()
+            with self.supervisor.guard(part) as outcome:
+                await make()
+            if not outcome.failed:
+                return
+            if self._clock.monotonic() - started > 60.0:  # it had worked: this is a new trouble
+                backoff.reset()
+            await self._clock.sleep(backoff.next_s())

@@ -1,0 +1,50 @@
+"""A vision worker: one thread with its own interpreter that looks at the frames of all cameras."""
+
+from collections.abc import Callable, Mapping
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.runtime.camera import CameraRun
+from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.pipeline import Eyes
+from blikk_edge.runtime.scheduler import Life
+
+
+class VisionWorker:
+    """Takes frames from the intake and looks at them. `make_eyes` is called in the worker's thread, once a start.
+
+    What it returns gives the eyes for each camera by its id; it raises ModelError where a model cannot be opened.
+    """
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        cameras: Mapping[str, CameraRun],
+        make_eyes: Callable[[], Callable[[str], Eyes]],
+        clock: Clock,
+    ) -> None:
+        self._intake = intake
+        self._cameras = cameras
+        self._make_eyes = make_eyes
+        self._clock = clock
+        self._since: float | None = None
+
+    def run(self, life: Life) -> None:
+        """The body of the worker's thread."""
+        eyes_for = self._make_eyes()
+        life.well()
+        while not life.stop.is_set():
+            frame = self._intake.take(0.5)
+            if frame is None:
+                continue
+            self._since = self._clock.monotonic()
+            try:
+                self._cameras[frame.camera].look(frame, eyes_for(frame.camera))
+            finally:
+                self._since = None
+                self._intake.done(frame.camera)
+
+    def stuck_s(self) -> float:
+        """For how long it has been looking at one frame; 0 while it waits."""
+        since = self._since
+        return 0.0 if since is None else self._clock.monotonic() - since

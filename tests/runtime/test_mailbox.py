@@ -1,0 +1,140 @@
+"""Mailboxes: what waits, what gives way, what is counted."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blikk_edge.core.fields import Backpressure
+from blikk_edge.core.scene import Frame
+from blikk_edge.runtime.mailbox import BUFFERED_FRAMES, Intake, Mailbox
+
+
+def frame(camera: str = "door", seq: int = 0) -> Frame:
+    pixels = np.zeros((2, 2), np.uint8)
+    return Frame(camera=camera, seq=seq, time=float(seq), luma=pixels, convert=lambda: np.zeros((2, 2, 3), np.uint8))
+
+
+class Ticks:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_drop_keeps_the_newest_and_counts_the_rest() -> None:
+    intake = Intake({"door": Backpressure.DROP})
+    for seq in range(5):
+        intake.offer(frame(seq=seq))
+    taken = intake.take(0)
+    assert taken is not None
+    assert taken.seq == 4
+    assert intake.dropped("door") == {"newer": 4}
+
+
+def test_buffer_keeps_order_and_drops_the_oldest_when_full() -> None:
+    intake = Intake({"door": Backpressure.BUFFER})
+    for seq in range(BUFFERED_FRAMES + 3):
+        intake.offer(frame(seq=seq))
+    seen = []
+    while (taken := intake.take(0)) is not None:
+        seen.append(taken.seq)
+        intake.done("door")
+    assert seen == list(range(3, BUFFERED_FRAMES + 3))
+    assert intake.dropped("door") == {"full": 3}
+
+
+def test_throttle_asks_for_fewer_frames_while_nobody_comes() -> None:
+    ticks = Ticks()
+    intake = Intake({"door": Backpressure.THROTTLE}, monotonic=ticks)
+    accepted = 0
+    for seq in range(50):
+        ticks.now = seq * 0.2
+        intake.offer(frame(seq=seq))
+        if seq % 5 == 4 and intake.take(0) is not None:  # a worker that needs a second for each
+            accepted += 1
+            intake.done("door")
+    assert accepted >= 5
+    assert intake.dropped("door")["throttled"] >= 35
+
+
+def test_a_lane_hands_out_one_frame_at_a_time() -> None:
+    intake = Intake({"door": Backpressure.BUFFER})
+    intake.offer(frame(seq=0))
+    intake.offer(frame(seq=1))
+    assert intake.take(0) is not None
+    assert intake.take(0) is None
+    intake.done("door")
+    assert intake.take(0) is not None
+
+
+def test_the_camera_that_waited_longest_goes_first() -> None:
+    ticks = Ticks()
+    intake = Intake({"a": Backpressure.DROP, "b": Backpressure.DROP}, monotonic=ticks)
+    intake.offer(frame("b"))
+    ticks.now = 1.0
+    intake.offer(frame("a"))
+    assert [taken.camera for taken in (intake.take(0), intake.take(0)) if taken] == ["b", "a"]
+
+
+def test_closing_wakes_and_empties() -> None:
+    intake = Intake({"door": Backpressure.DROP})
+    intake.offer(frame())
+    intake.close()
+    assert intake.take(10.0) is None
+
+
+def keyed(item: str) -> str | None:
+    return item[0] if item[0].isupper() else None
+
+
+async def test_newer_items_of_the_same_key_replace_waiting_ones() -> None:
+    box = Mailbox[str](limit=10, key=keyed)
+    for item in ("A1", "r1", "A2", "r2", "B1"):
+        box.put(item)
+    assert [await box.get() for _ in range(len(box))] == ["r1", "A2", "r2", "B1"]
+
+
+async def test_records_push_out_keyed_items_before_each_other() -> None:
+    box = Mailbox[str](limit=3, key=keyed)
+    for item in ("r1", "A1", "r2", "r3"):
+        box.put(item)
+    assert box.lost == 0
+    box.put("r4")
+    assert box.lost == 1
+    assert [await box.get() for _ in range(len(box))] == ["r2", "r3", "r4"]
+
+
+async def test_get_waits_for_an_item() -> None:
+    box = Mailbox[str](limit=3, key=keyed)
+    waiting = asyncio.create_task(box.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    box.put("r1")
+    assert await waiting == "r1"
+
+
+@given(st.lists(st.sampled_from(["A1", "A2", "B1", "r1", "r2"]), max_size=60), st.integers(1, 10))
+def test_a_mailbox_never_exceeds_its_limit_and_loses_nothing_uncounted(items: list[str], limit: int) -> None:
+    async def run() -> None:
+        box = Mailbox[str](limit=limit, key=keyed)
+        for item in items:
+            box.put(item)
+        assert len(box) <= limit
+        left = [await box.get() for _ in range(len(box))]
+        records = [i for i in items if keyed(i) is None]
+        assert len([i for i in left if keyed(i) is None]) + box.lost == len(records)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("strategy", list(Backpressure))
+def test_every_strategy_hands_out_what_it_accepted(strategy: Backpressure) -> None:
+    intake = Intake({"door": strategy})
+    intake.offer(frame(seq=7))
+    taken = intake.take(0)
+    assert taken is not None
+    assert taken.seq == 7

@@ -1,0 +1,141 @@
+"""The scheduler: what happens at 3 a.m."""
+
+import asyncio
+import logging
+import random
+import threading
+
+import pytest
+
+from blikk_edge.core.clock import SystemClock, VirtualClock
+from blikk_edge.core.errors import SinkError, SourceError
+from blikk_edge.runtime.backoff import Backoff
+from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
+
+
+def test_backoff_grows_from_one_to_thirty_seconds_and_starts_again() -> None:
+    backoff = Backoff(rng=random.Random(1))
+    pauses = [backoff.next_s() for _ in range(12)]
+    assert all(1.0 <= p <= 30.0 for p in pauses)
+    assert max(pauses) > 15.0
+    backoff.reset()
+    assert backoff.next_s() <= 1.0
+
+
+def test_backoff_is_jittered() -> None:
+    late = []
+    for seed in range(5):
+        backoff = Backoff(rng=random.Random(seed))
+        late.append([backoff.next_s() for _ in range(6)][-1])
+    assert len(set(late)) == 5
+
+
+def test_a_problem_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    supervisor = Supervisor()
+    for _ in range(3):
+        with supervisor.guard("camera.door"):
+            raise SourceError("rtsp://cam: refused")
+    assert supervisor.problems == {"camera.door": "rtsp://cam: refused"}
+    supervisor.well("camera.door")
+    supervisor.well("camera.door")
+    assert [r.getMessage() for r in caplog.records] == ["rtsp://cam: refused", "works again"]
+
+
+def test_a_bug_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    with Supervisor().guard("vision") as outcome:
+        raise ZeroDivisionError("oops")
+    assert outcome.failed
+    assert caplog.records[0].levelno == logging.ERROR
+    assert caplog.records[0].exc_info is not None
+
+
+def test_the_end_of_the_program_is_not_swallowed() -> None:
+    with pytest.raises(KeyboardInterrupt), Supervisor().guard("vision"):
+        raise KeyboardInterrupt
+
+
+async def test_a_failing_task_is_tried_again_after_a_pause_on_the_clock() -> None:
+    clock = VirtualClock()
+    scheduler = Scheduler(clock, Supervisor())
+    tries = []
+
+    async def body() -> None:
+        tries.append(clock.now())
+        if len(tries) < 3:
+            raise SinkError("broker away")
+
+    task = scheduler.task("mqtt", body)
+    await clock.advance(10)
+    assert task.done()
+    assert len(tries) == 3
+    assert tries[1] >= 1.0
+
+
+async def test_a_bug_in_one_task_leaves_the_others_running() -> None:
+    clock = VirtualClock()
+    supervisor = Supervisor()
+    scheduler = Scheduler(clock, supervisor)
+    ticks = []
+
+    async def broken() -> None:
+        raise ValueError("bug")
+
+    async def sound() -> None:
+        while True:
+            ticks.append(clock.now())
+            await clock.sleep(1.0)
+
+    scheduler.task("broken", broken)
+    scheduler.task("sound", sound)
+    await clock.advance(20)
+    assert len(ticks) >= 20
+    assert "ValueError: bug" in supervisor.problems["broken"]
+    await scheduler.end_tasks()
+
+
+async def test_a_failing_thread_is_started_again_and_ends_when_asked() -> None:
+    supervisor = Supervisor()
+    scheduler = Scheduler(SystemClock(), supervisor)
+    again = threading.Event()
+    tries = []
+
+    def body(life: Life) -> None:
+        tries.append(threading.current_thread().name)
+        if len(tries) == 1:
+            raise SourceError("first connection refused")
+        life.well()
+        again.set()
+        life.stop.wait(30)
+
+    scheduler.thread("camera.door", body)
+    assert await asyncio.to_thread(again.wait, 10)
+    assert supervisor.problems == {}
+    await scheduler.end_threads()
+    assert tries == ["camera.door", "camera.door"]
+
+
+async def test_a_hanging_thread_does_not_hold_up_the_end() -> None:
+    scheduler = Scheduler(SystemClock(), Supervisor(), grace_s=0.1)
+    release = threading.Event()
+    scheduler.thread("camera.door", lambda _life: release.wait(30) and None)
+    async with asyncio.timeout(5):
+        await scheduler.end_threads()
+    release.set()
+
+
+async def test_cancelled_tasks_may_clean_up() -> None:
+    scheduler = Scheduler(SystemClock(), Supervisor())
+    farewell = []
+
+    async def body() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0)
+            farewell.append("offline")
+
+    scheduler.task("mqtt", body)
+    await asyncio.sleep(0)
+    await scheduler.end_tasks()
+    assert farewell == ["offline"]
