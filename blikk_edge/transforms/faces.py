@@ -12,9 +12,15 @@ from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box, hull, intersection, iou
 from blikk_edge.core.scene import Pixels
 
-# Measured by bench/blur.py on 75 annotated faces. The whole picture at 640 instead of 480 finds one face more and costs
-# 8 MB and 6 ms; tiles of 96 px lose faces, and tiles of more than 160 px find none that the rest does not.
-WHOLE_PX = 640
+# Measured by bench/blur.py and on the same faces shrunk to 6..20 px: with the pixels of a 16:9 frame of 480 lines 49 of
+# 52 are covered, with 640 x 360 45, with 480 x 270 40. It adds 28 MB to the process; 640 x 360 does too, 480 x 270 22.
+WHOLE_PIXELS = 854 * 480
+# YuNet sees large faces in smooth or enlarged surfaces (640 px wide: 4.7 % of the area of empty roads; 320 px: nothing),
+# so a fine look counts for faces up to 120 px, and larger ones must show in the coarse look.
+COARSE_PIXELS = 320 * 240
+FINE_FACE_PX = 120
+# On those shrunk faces the magnified look finds what the whole picture does not; tiles of 96 px lose faces, larger ones
+# find no more.
 TILE_PX = 160
 TILE_COLUMNS = 4
 TILE_ROWS = 2
@@ -50,6 +56,16 @@ class _Tile:
     left: int
     top: int
     scale: float
+
+    def box(self, corners: tuple[float, float, float, float], size: tuple[int, int]) -> Box | None:
+        """Corners on the canvas as a Box of the picture; None where nothing of it lies there."""
+        left, top, right, bottom = corners
+        return Box.clipped(
+            (self.x1 + (left - self.left) / self.scale) / size[0],
+            (self.y1 + (top - self.top) / self.scale) / size[1],
+            (self.x1 + (right - self.left) / self.scale) / size[0],
+            (self.y1 + (bottom - self.top) / self.scale) / size[1],
+        )
 
 
 def head_region(person: Box, width_px: int, height_px: int) -> Box:
@@ -90,7 +106,7 @@ class FaceFinder:
         damaged, no YuNet, or fails.
         """
         try:
-            found = self._whole(bgr)
+            found = self._whole(bgr, COARSE_PIXELS, math.inf) + self._whole(bgr, WHOLE_PIXELS, FINE_FACE_PX)
             for first in range(0, min(len(persons), MAX_TILES), TILE_COLUMNS * TILE_ROWS):
                 last = min(first + TILE_COLUMNS * TILE_ROWS, MAX_TILES)
                 found += self._tiles(bgr, persons[first:last])
@@ -98,11 +114,11 @@ class FaceFinder:
             raise ModelError(f"face model {self.model}: {_reason(error)}; fetch it anew") from error
         return _each_once(found)
 
-    def _whole(self, bgr: Pixels) -> list[Face]:
+    def _whole(self, bgr: Pixels, pixels: int, largest_px: float) -> list[Face]:
         height, width = bgr.shape[:2]
-        scale = WHOLE_PX / max(height, width)
-        canvas = _scaled(bgr, scale)
-        return self._look(canvas, [_Tile(0, 0, width, height, 0, 0, scale)], width, height)
+        scale = math.sqrt(pixels / (height * width))
+        tile = _Tile(0, 0, width, height, 0, 0, scale)
+        return self._look(_scaled(bgr, scale), [tile], (width, height), largest_px)
 
     def _tiles(self, bgr: Pixels, persons: Sequence[Box]) -> list[Face]:
         height, width = bgr.shape[:2]
@@ -119,10 +135,13 @@ class FaceFinder:
             left, top = column * TILE_PX, row * TILE_PX
             canvas[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
             tiles.append(_Tile(x1, y1, x2, y2, left, top, scale))
-        return self._look(canvas, tiles, width, height) if tiles else []
+        return self._look(canvas, tiles, (width, height), FINE_FACE_PX) if tiles else []
 
-    def _look(self, canvas: Pixels, tiles: Sequence[_Tile], width: int, height: int) -> list[Face]:
-        """Run the model once and put what it found on the canvas back to where the tiles were cut."""
+    def _look(self, canvas: Pixels, tiles: Sequence[_Tile], size: tuple[int, int], largest_px: float) -> list[Face]:
+        """Run the model once and put what it found on the canvas back to where the tiles were cut.
+
+        `size` is the picture's width and height; faces above `largest_px` on the canvas do not count.
+        """
         if self._yunet is None:
             self._yunet = self._open()
         self._yunet.setInputSize((canvas.shape[1], canvas.shape[0]))
@@ -133,15 +152,8 @@ class FaceFinder:
             if not all(map(math.isfinite, (x, y, w, h, score))):
                 raise ModelError(f"face model {self.model}: its numbers are not finite; fetch it anew")
             tile = _tile_at(tiles, x + w / 2, y + h / 2)
-            if tile is None:
-                continue
-            box = Box.clipped(
-                (tile.x1 + (x - tile.left) / tile.scale) / width,
-                (tile.y1 + (y - tile.top) / tile.scale) / height,
-                (tile.x1 + (x + w - tile.left) / tile.scale) / width,
-                (tile.y1 + (y + h - tile.top) / tile.scale) / height,
-            )
-            if box is not None:
+            box = tile.box((x, y, x + w, y + h), size) if tile is not None else None
+            if box is not None and max(w, h) <= largest_px:
                 faces.append(Face(box=box, score=min(1.0, max(0.0, score))))
         return faces
 
