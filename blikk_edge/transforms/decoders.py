@@ -146,10 +146,11 @@ def ssd_order(outputs: Sequence[Tensor], model: str) -> tuple[int, int, int]:
     """
     by_name = sorted(range(len(outputs)), key=lambda index: outputs[index].name)
     shapes = [outputs[index].shape for index in by_name]
-    rows = shapes[0][1] if len(shapes[0]) > 1 else shapes[-1][1] if len(shapes[-1]) > 1 else 0
-    if shapes == [(1, rows, 4), (1, rows), (1, rows), (1,)]:
+    rows = next((shape[1] for shape in shapes if len(shape) == 3), 0)
+    tensorflow_1: list[tuple[int, ...]] = [(1, rows, 4), (1, rows), (1, rows), (1,)]
+    if shapes == tensorflow_1:
         return by_name[0], by_name[1], by_name[2]
-    if shapes == [(1,), (1, rows), (1, rows), (1, rows, 4)]:
+    if shapes == tensorflow_1[::-1]:
         return by_name[3], by_name[2], by_name[1]
     raise _wrong_outputs(model, Decoder.SSD, "boxes (1, n, 4), classes (1, n), scores (1, n), count (1)", outputs)
 

@@ -178,7 +178,7 @@ def _check(url: str, file: BufferedRandom, part: Path, sha256: str) -> None:
     if got == sha256.lower():
         return
     file.seek(0)
-    head = file.read(8)
+    head = file.read(64)
     size = os.fstat(file.fileno()).st_size
     part.unlink(missing_ok=True)
     looks = "" if head[4:8] == b"TFL3" else f"; {describe(head)}"

@@ -79,7 +79,7 @@ def check_tflite(path: Path) -> None:
     """Raise ModelError where the file is not there or its first bytes are not those of a TFLite model."""
     try:
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(64)
     except OSError as error:
         raise ModelError(f"model file {path} cannot be read: {error.strerror}") from error
     if head[4:8] != FILE_IDENTIFIER:
@@ -88,7 +88,7 @@ def check_tflite(path: Path) -> None:
 
 def describe(head: bytes) -> str:
     """What the first bytes of a file that should have been a model look like, in words."""
-    start = head.lstrip()[:8].lower()
+    start = head.lstrip().lower()
     if not head:
         return "it is empty"
     if start.startswith((b"<!doctyp", b"<html", b"<?xml", b"<head")):
