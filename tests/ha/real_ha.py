@@ -1,0 +1,263 @@
+"""A real Home Assistant in its own process, set up without a browser and spoken to as its frontend speaks.
+
+with RealHomeAssistant(python, folder, mqtt_port=1883) as ha:
+    ha.states()["sensor.front_door_person_count"]["state"]
+    ha.call("switch.turn_off", "switch.front_door_detection")
+    ha.command({"type": "config/entity_registry/list"})
+
+Everything listens on loopback. `python` is the interpreter that `scripts/ha_env` prints.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+from broker import free_port
+from websockets.sync.client import ClientConnection, connect
+
+T = TypeVar("T")
+
+START_S = 120.0
+STOP_S = 30.0
+
+CONFIGURATION = """\
+homeassistant:
+  name: Home
+  latitude: 52.0
+  longitude: 5.0
+  elevation: 0
+  unit_system: metric
+  time_zone: UTC
+  currency: EUR
+  country: NL
+  internal_url: "{url}"
+  external_url: "{url}"
+api:
+config:
+frontend:
+websocket_api:
+logger:
+  default: info
+"""
+
+
+def wait_for(what: str, look: Callable[[], T | None], limit_s: float = 20.0) -> T:
+    """Look again and again until there is something true; the last thing seen is part of the error."""
+    end = time.monotonic() + limit_s
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit_s:.0f} s: {what}; at last {seen!r}")
+        time.sleep(0.05)
+
+
+class RealHomeAssistant:
+    """One Home Assistant with the MQTT integration connected to a broker on `mqtt_port` of loopback."""
+
+    def __init__(self, python: str, folder: Path, *, mqtt_port: int) -> None:
+        self.folder = folder
+        self._python = python
+        self._mqtt_port = mqtt_port
+        self._port = free_port()
+        self._url = f"http://127.0.0.1:{self._port}"
+        self._token = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: ClientConnection | None = None
+        self._number = 0
+
+    # ---- what a test asks for
+
+    def states(self) -> dict[str, Any]:
+        """All states by entity id."""
+        return {state["entity_id"]: state for state in self.get("/api/states")}
+
+    def get(self, path: str) -> Any:
+        """What lies under a path: JSON as values, all else as bytes."""
+        return self._http(Request(self._url + path, headers=self._headers()))
+
+    def post(self, path: str, content: object) -> Any:
+        """Send JSON."""
+        return self._http(
+            Request(
+                self._url + path, json.dumps(content).encode(), {**self._headers(), "Content-Type": "application/json"}
+            )
+        )
+
+    def call(self, action: str, entity: str, **values: object) -> None:
+        """Perform an action such as `switch.turn_off` on an entity."""
+        self.post(f"/api/services/{action.replace('.', '/')}", {"entity_id": entity, **values})
+
+    def command(self, message: dict[str, Any]) -> Any:
+        """The result of one WebSocket command."""
+        if self._socket is None:
+            self._socket = self._connected()
+        self._number += 1
+        self._socket.send(json.dumps({"id": self._number, **message}))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=30))
+            if answer.get("id") == self._number and answer["type"] == "result":
+                assert answer["success"], answer
+                return answer["result"]
+
+    def registry(self) -> dict[str, Any]:
+        """The entity registry's rows by entity id; disabled entities are there too."""
+        return {row["entity_id"]: row for row in self.command({"type": "config/entity_registry/list"})}
+
+    def devices(self) -> dict[str, Any]:
+        """The devices by name."""
+        return {row["name"]: row for row in self.command({"type": "config/device_registry/list"})}
+
+    @property
+    def log(self) -> list[str]:
+        """The lines of its log so far."""
+        return (self.folder / "hass.out").read_text(errors="replace").splitlines()
+
+    # ---- its life
+
+    def __enter__(self) -> Self:
+        self._write_files()
+        self._start()
+        try:
+            self._sign_up()
+            self._wait_until_running()
+            self._add_mqtt()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _write_files(self) -> None:
+        config = self.folder / "config"
+        config.mkdir(parents=True)
+        (config / "configuration.yaml").write_text(CONFIGURATION.format(url=self._url))
+        # the steps after the first user would start integrations that look for hosts outside
+        _store(config, "onboarding", 4, 1, {"done": ["core_config", "analytics", "integration"]})
+        # `http:` in the YAML file would be a trial of five minutes
+        _store(
+            config,
+            "http",
+            2,
+            2,
+            {
+                "stable": {
+                    "server_host": ["127.0.0.1"],
+                    "server_port": self._port,
+                    "cors_allowed_origins": [],
+                    "login_attempts_threshold": -1,
+                    "ip_ban_enabled": False,
+                    "ssl_profile": "modern",
+                    "use_x_frame_options": True,
+                    "created_at": "2026-01-01T00:00:00+00:00",
+                    "error": None,
+                    "error_message": None,
+                },
+                "pending": None,
+                "yaml_migration_done": True,
+            },
+        )
+
+    def _start(self) -> None:
+        environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        command = [self._python, "-m", "homeassistant", "--config", str(self.folder / "config")]
+        with (self.folder / "hass.out").open("ab") as out:
+            self._process = subprocess.Popen(
+                [*command, "--log-no-color", "--skip-pip"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def _stop(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_S)
+        self._process = None
+
+    def _sign_up(self) -> None:
+        def answers() -> bool:
+            assert self._process is not None
+            assert self._process.poll() is None, f"Home Assistant ended: {self.log[-20:]}"
+            try:
+                self.get("/api/onboarding")
+            except URLError:
+                return False
+            return True
+
+        wait_for("Home Assistant answers", answers, START_S)
+        client = self._url + "/"
+        user = {"client_id": client, "name": "Test", "username": "test", "password": "test-test", "language": "en"}
+        code = self.post("/api/onboarding/users", user)["auth_code"]
+        form = urlencode({"grant_type": "authorization_code", "code": code, "client_id": client}).encode()
+        self._token = self._http(Request(self._url + "/auth/token", form))["access_token"]
+
+    def _wait_until_running(self) -> None:
+        config = wait_for(
+            "Home Assistant runs",
+            lambda: next((c for c in [self.get("/api/config")] if c["state"] == "RUNNING"), None),
+            60,
+        )
+        assert not config["recovery_mode"], self.log
+
+    def _add_mqtt(self) -> None:
+        flow = self.post("/api/config/config_entries/flow", {"handler": "mqtt", "show_advanced_options": False})
+        broker = {
+            "broker": "127.0.0.1",
+            "port": self._mqtt_port,
+            "protocol": "5",
+            "other_settings": {"set_client_cert": False, "set_ca_cert": "off", "transport": "tcp"},
+        }
+        entry = self.post(f"/api/config/config_entries/flow/{flow['flow_id']}", broker)
+        assert entry["type"] == "create_entry", entry
+
+    def _connected(self) -> ClientConnection:
+        link = connect(self._url.replace("http", "ws", 1) + "/api/websocket", max_size=None, open_timeout=10)
+        assert json.loads(link.recv(timeout=10))["type"] == "auth_required"
+        link.send(json.dumps({"type": "auth", "access_token": self._token}))
+        assert json.loads(link.recv(timeout=10))["type"] == "auth_ok"
+        return link
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+    def _http(self, request: Request) -> Any:
+        try:
+            with urlopen(request, timeout=30) as answer:
+                body = answer.read()
+                return json.loads(body) if "json" in answer.headers.get_content_type() else body
+        except HTTPError as error:
+            with error:
+                text = error.read().decode(errors="replace")
+            raise AssertionError(f"{request.get_method()} {request.full_url}: {error.code} {text[:500]}") from None
+
+
+def _store(config: Path, key: str, version: int, minor: int, data: object) -> None:
+    folder = config / ".storage"
+    folder.mkdir(exist_ok=True)
+    content = {"version": version, "minor_version": minor, "key": key, "data": data}
+    (folder / key).write_text(json.dumps(content))
