@@ -265,6 +265,7 @@ class Node:
         for camera in self._cameras.values():
             camera.close(self._clock.now())
         deadline = self._clock.monotonic() + DRAIN_S
+        await self._clock.sleep(0.02)  # what was handed over from threads arrives in the mailboxes
         while self._outlets.waiting() and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.02)
         await scheduler.end_tasks()

@@ -1,0 +1,274 @@
+"""A whole node with scripted eyes: what one part's trouble does to the others."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from stage_props import ScriptedSource, eyes, pipeline, refuse
+
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.commands import Press, Set, Setting, Snapshot
+from blikk_edge.core.errors import BlikkError, SinkError, StoreError
+from blikk_edge.core.fields import Backpressure
+from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health
+from blikk_edge.core.observation import Event, Phase, Ring
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Inbox, Item
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.stages import Source
+from blikk_edge.runtime.camera import CameraRun
+from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.node import Node, Outlets
+from blikk_edge.runtime.pipeline import Eyes, Pipeline
+from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.runtime.vision import VisionWorker
+
+CLOCK = SystemClock()
+
+
+@dataclass
+class Spy:
+    """A sink that keeps what it is given."""
+
+    name: str = "spy"
+    items: list[Item] = field(default_factory=list)
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        while True:
+            self.items.append(await inbox.get())
+
+    def of(self, kind: type, camera: str = "door") -> list:
+        return [item for item in self.items if isinstance(item, kind) and getattr(item, "camera", camera) == camera]
+
+
+@dataclass
+class Shelf:
+    kept: dict[str, str] = field(default_factory=dict)
+    full: bool = False
+
+    def recall(self, key: str) -> str | None:
+        return self.kept.get(key)
+
+    def remember(self, key: str, text: str) -> None:
+        if self.full:
+            raise StoreError("disk full")
+        self.kept[key] = text
+
+
+@dataclass
+class NoDepths:
+    outbox: int = 0
+    lost: int = 0
+
+
+@dataclass
+class House:
+    node: Node
+    spy: Spy
+    cameras: dict[str, CameraRun]
+    supervisor: Supervisor
+    shelf: Shelf
+    stop: asyncio.Event
+
+    async def until(self, state: Callable[[], object], within_s: float = 15.0) -> None:
+        deadline = time.monotonic() + within_s
+        while not state():
+            assert time.monotonic() < deadline, "it did not come to pass"
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def house(
+    sources: dict[str, Callable[[], Source]],
+    *,
+    make_pipeline: Callable[[str], Pipeline] = pipeline,
+    make_eyes: Callable[[], Callable[[str], Eyes]] = lambda: lambda camera: eyes(),
+    stall_s: float = 30.0,
+    sinks: tuple = (),
+) -> AsyncIterator[House]:
+    supervisor, outlets, spy, shelf = Supervisor(), Outlets(), Spy(), Shelf()
+    intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
+    cameras = {
+        name: CameraRun(
+            CameraInfo(id=name, name=name, labels=tuple(Label)),
+            shown_source=f"scripted {name}",
+            make_source=make,
+            make_pipeline=lambda name=name: make_pipeline(name),
+            deliver=outlets.deliver,
+            remember_parked=lambda parked: None,
+            intake=intake,
+            supervisor=supervisor,
+            clock=CLOCK,
+            stall_s=stall_s,
+        )
+        for name, make in sources.items()
+    }
+    node = Node(
+        cameras=cameras,
+        intake=intake,
+        make_worker=lambda: VisionWorker(intake=intake, cameras=cameras, make_eyes=make_eyes, clock=CLOCK),
+        workers=1,
+        sinks=(spy, *sinks),
+        inputs=(),
+        outlets=outlets,
+        supervisor=supervisor,
+        memory=shelf,
+        depths=NoDepths(),
+        clock=CLOCK,
+        health_every_s=0.2,
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(node.run(stop))
+    try:
+        yield House(node, spy, cameras, supervisor, shelf, stop)
+    finally:
+        stop.set()
+        async with asyncio.timeout(10):
+            await running
+
+
+async def test_an_event_flows_from_source_to_sink() -> None:
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.spy.of(Event))
+        await run.until(lambda: run.spy.of(Health))
+    assert run.spy.of(CameraAvailability)[0] == CameraAvailability(camera="door", online=False)
+    assert CameraAvailability(camera="door", online=True) in run.spy.items
+
+
+async def test_stopping_ends_open_events_within_five_seconds() -> None:
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.spy.of(Event))
+        started = time.monotonic()
+    assert time.monotonic() - started < 5.0
+    assert run.spy.of(Event)[-1].phase is Phase.ENDED
+
+
+async def test_a_dead_camera_does_not_disturb_another() -> None:
+    dead = lambda: ScriptedSource("dead", last=0, then=refuse)  # noqa: E731
+    async with house({"dead": dead, "door": ScriptedSource}) as run:
+        await run.until(lambda: run.spy.of(Event, "door"))
+        await run.until(lambda: any(state.problem for state in run.spy.of(CameraState, "dead")))
+        assert not run.cameras["dead"].online
+        assert run.cameras["door"].online
+
+
+async def test_a_broken_stream_is_opened_again() -> None:
+    source = ScriptedSource(last=5, then=refuse)
+    async with house({"door": lambda: source}) as run:
+        await run.until(lambda: source.connections >= 3)
+    changes = [item.online for item in run.spy.of(CameraAvailability)]
+    assert changes[:4] == [False, True, False, True]
+
+
+class BrokenOnce:
+    """A pipeline whose first step is a bug."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def __call__(self, name: str) -> Pipeline:
+        made = pipeline(name)
+        self.made += 1
+        if name == "bad" and self.made <= 2:
+
+            def broken(frame: object, look_with: object) -> None:
+                raise ZeroDivisionError("a bug in the pipeline")
+
+            made.step = broken  # type: ignore[method-assign, assignment]
+        return made
+
+
+async def test_a_bug_in_one_pipeline_restarts_that_camera_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    sources = {"bad": lambda: ScriptedSource("bad"), "door": ScriptedSource}
+    async with house(sources, make_pipeline=BrokenOnce()) as run:
+        await run.until(lambda: run.spy.of(Event, "door") and run.spy.of(Event, "bad"))
+        assert run.cameras["bad"].restarts == 1
+        assert run.cameras["door"].restarts == 0
+    assert "a bug in the pipeline" in caplog.text
+
+
+async def test_a_reader_that_hangs_is_replaced() -> None:
+    release = threading.Event()
+    first = ScriptedSource(last=3, then=lambda stop: release.wait(60) and None)
+    made = iter([first, ScriptedSource()])
+    async with house({"door": lambda: next(made)}, stall_s=0.5) as run:
+        await run.until(lambda: run.cameras["door"].restarts == 1 and run.cameras["door"].online)
+        release.set()
+        await asyncio.sleep(0.2)
+        assert run.cameras["door"].online
+
+
+async def test_a_worker_that_cannot_open_its_model_tries_again() -> None:
+    tries = []
+
+    def make_eyes() -> Callable[[str], Eyes]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise BlikkError("model is not there yet")
+        return lambda camera: eyes()
+
+    async with house({"door": ScriptedSource}, make_eyes=make_eyes) as run:
+        await run.until(lambda: run.spy.of(Event))
+    assert len(tries) == 2
+
+
+async def test_switches_change_the_state_and_are_kept() -> None:
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.cameras["door"].online)
+        run.node.order(Set(camera="door", setting=Setting.DETECT, value=False))
+        run.node.order(Set(camera="door", setting=Setting.THRESHOLD, value=0.55))
+        await run.until(lambda: run.spy.of(CameraState) and run.spy.of(CameraState)[-1].threshold == 0.55)
+        assert run.spy.of(CameraState)[-1].detect is False
+        await run.until(lambda: run.shelf.kept.get("switches/door") == '{"detect": false, "threshold": 0.55}')
+
+
+async def test_a_full_disk_does_not_undo_a_switch() -> None:
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.cameras["door"].online)
+        run.shelf.full = True
+        run.node.order(Set(camera="door", setting=Setting.DETECT, value=False))
+        await run.until(lambda: run.spy.of(CameraState) and run.spy.of(CameraState)[-1].detect is False)
+        await run.until(lambda: "store.switches" in run.supervisor.problems)
+
+
+async def test_a_ring_is_told_before_its_picture() -> None:
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.cameras["door"].online)
+        run.node.order(Press(camera="door", via="http"))
+        await run.until(lambda: any(p.name == "ring" for p in run.spy.of(Picture)))
+    ring = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Ring))
+    picture = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Picture) and item.name == "ring")
+    assert ring < picture
+
+
+async def test_commands_for_unknown_cameras_are_ignored() -> None:
+    async with house({"door": ScriptedSource}) as run:
+        run.node.order(Snapshot(camera="nowhere"))
+        await run.until(lambda: run.spy.of(Event))
+
+
+async def test_a_sink_that_fails_does_not_hold_up_another() -> None:
+    class Broken:
+        name = "broken"
+
+        async def run(self, inbox: Inbox[Item]) -> None:
+            raise SinkError("no broker at 127.0.0.1:1")
+
+    async with house({"door": ScriptedSource}, sinks=(Broken(),)) as run:
+        await run.until(lambda: run.spy.of(Event))
+        await run.until(lambda: any(health.problems for health in run.spy.of(Health)))
+
+
+async def test_no_thread_is_left_behind() -> None:
+    before = threading.active_count()
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.spy.of(Event))
+    deadline = time.monotonic() + 5
+    while {t.name for t in threading.enumerate()} & {"vision", "camera.door"}:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+    assert threading.active_count() <= before + 2  # asyncio.to_thread's own pool

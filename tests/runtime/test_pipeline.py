@@ -1,0 +1,128 @@
+"""One camera's way from Frame to what is told."""
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stage_props import PERSON, StampRedactor, eyes, frame, pipeline
+
+from blikk_edge.core.house import CameraState
+from blikk_edge.core.observation import Event, Observation, Phase
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Item
+from blikk_edge.core.sightings import Label
+from blikk_edge.runtime.pipeline import Eyes, Pipeline
+
+
+def run(line: Pipeline, look_with: Eyes, frames: range) -> list[Item]:
+    return [item for n in frames for item in line.step(frame(n / 5), look_with)]
+
+
+def test_a_visit_starts_within_three_looks_and_its_event_comes_before_its_picture() -> None:
+    items = run(pipeline(), eyes(), range(3))
+    kinds = [
+        type(item) for item in items if isinstance(item, Event | Picture) and getattr(item, "name", "") != "snapshot"
+    ]
+    assert kinds == [Event, Picture]
+
+
+def test_an_event_names_its_picture_and_the_picture_its_event() -> None:
+    items = run(pipeline(), eyes(), range(3))
+    event = next(item for item in items if isinstance(item, Event))
+    picture = next(item for item in items if isinstance(item, Picture) and item.name == "person")
+    assert (event.picture, picture.event) == ("person", event.id)
+
+
+def test_no_picture_leaves_when_faces_cannot_be_looked_for_and_the_state_says_so() -> None:
+    look_with = eyes()
+    assert isinstance(look_with.redactor, StampRedactor)
+    look_with.redactor.broken = True
+    line = pipeline()
+    items = run(line, look_with, range(30))
+    assert not any(isinstance(item, Picture) for item in items)
+    assert any(isinstance(item, Event) and item.phase is Phase.STARTED for item in items)
+    state = [item for item in items if isinstance(item, CameraState)][-1]
+    assert state.problem == "the face model is damaged"
+
+
+def test_pictures_come_again_after_the_face_model_is_mended() -> None:
+    look_with = eyes()
+    assert isinstance(look_with.redactor, StampRedactor)
+    look_with.redactor.broken = True
+    line = pipeline()
+    run(line, look_with, range(10))
+    look_with.redactor.broken = False
+    line.want("snapshot")
+    items = run(line, look_with, range(10, 20))
+    assert any(isinstance(item, Picture) for item in items)
+    assert [item for item in items if isinstance(item, CameraState)][-1].problem is None
+
+
+def test_switching_detection_off_ends_open_events_and_stops_inference() -> None:
+    line, look_with = pipeline(), eyes()
+    run(line, look_with, range(5))
+    line.detect = False
+    items = run(line, look_with, range(5, 20))
+    assert [item.phase for item in items if isinstance(item, Event)] == [Phase.ENDED]
+    before = line.inferences
+    run(line, look_with, range(20, 40))
+    assert line.inferences == before
+
+
+def test_a_snapshot_is_made_of_the_next_frame_even_when_nothing_moves() -> None:
+    line = pipeline(moving=lambda at: False)
+    look_with = eyes(lambda look: ())
+    run(line, look_with, range(5))
+    line.want("snapshot")
+    items = run(line, look_with, range(5, 6))
+    assert [item.name for item in items if isinstance(item, Picture)] == ["snapshot"]
+
+
+def test_a_quiet_scene_is_not_looked_at_but_for_samples() -> None:
+    line = pipeline(moving=lambda at: False)
+    run(line, eyes(lambda look: ()), range(500))  # 100 s
+    assert 9 <= line.inferences <= 12
+
+
+def test_someone_who_never_moves_is_told() -> None:
+    items = run(pipeline(moving=lambda at: False), eyes(), range(150))
+    assert [item.phase for item in items if isinstance(item, Event)][:1] == [Phase.STARTED]
+
+
+def test_labels_that_were_not_asked_for_are_not_told() -> None:
+    items = run(pipeline(labels=(Label.VEHICLE,)), eyes(), range(30))
+    assert not any(isinstance(item, Event) for item in items)
+    states = [item for item in items if isinstance(item, CameraState)]
+    assert all(dict(state.counts) == {Label.VEHICLE: 0} for state in states)
+
+
+def test_the_state_follows_motion_at_once_and_counts() -> None:
+    line = pipeline(moving=lambda at: at < 4.0)
+    look_with = eyes(lambda look: (PERSON,) if look < 15 else ())
+    states = [i for i in run(line, look_with, range(200)) if isinstance(i, CameraState)]
+    assert [state.motion for state in states].count(True) >= 1
+    assert not states[-1].motion
+    assert {dict(state.counts)[Label.PERSON] for state in states} == {0, 1}
+    assert dict(states[-1].counts)[Label.PERSON] == 0
+
+
+def test_closing_ends_what_is_open_once() -> None:
+    line = pipeline()
+    run(line, eyes(), range(5))
+    phases = [item.phase for item in line.close(2.0) if isinstance(item, Event)]
+    assert phases == [Phase.ENDED]
+    assert list(line.close(3.0)) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from([(), (PERSON,), (PERSON, PERSON)]), min_size=5, max_size=60))
+def test_the_same_frames_tell_the_same_records(script: list[tuple]) -> None:
+    def told() -> list[Item]:
+        look_with = eyes(lambda look: script[min(look, len(script) - 1)])
+        items = run(pipeline(), look_with, range(len(script)))
+        return [item for item in items if isinstance(item, Event | Observation | Picture)]
+
+    first = told()
+    assert told() == first
+    for before, after in pairwise(item for item in first if isinstance(item, Event)):
+        assert after.revision == before.revision + 1 if after.id == before.id else after.revision == 1
