@@ -16,6 +16,7 @@ from blikk_edge.config.settings import (
     TlsSettings,
 )
 from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.registry import BY_SHA256
 
 
 def node(*, name: str = "", id: str = "") -> NodeSettings:  # noqa: A002  # the key is called that
@@ -56,6 +57,8 @@ def detector(**values: Any) -> DetectorSettings:
         raise Wrong(
             "a model from an address without `sha256`", "Add `sha256:`, so that it is known to be the right one."
         )
+    if "://" in values.get("model", "") and values["sha256"] not in BY_SHA256 and "decoder" not in values:
+        raise Wrong("a model of your own without `decoder`", "Add `decoder:`, which says how its output is read.")
     made = DetectorSettings(**{key: value for key, value in values.items() if key != "thresholds"})
     scores = {**dict(made.thresholds), **values.get("thresholds", {})}
     return replace(made, thresholds=tuple((label, scores[label]) for label in Label if label in scores))

@@ -46,9 +46,13 @@ from blikk_edge.config.settings import (
 )
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.registry import REGISTRY, Decoder
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
+DETECTORS = tuple(entry.name for entry in REGISTRY.values() if entry.decoder is not Decoder.YUNET)
+FACES = tuple(entry.name for entry in REGISTRY.values() if entry.decoder is Decoder.YUNET)
+DECODERS = choice(tuple(decoder for decoder in Decoder if decoder is not Decoder.YUNET))
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 # Ids that are topics of the node itself, `blikk/<node>/<here>`; a camera of that name would write into them.
@@ -75,7 +79,8 @@ def grammar(folder: Path) -> Section:
                     least_one=True,
                 ),
                 required=True,
-                meaning="The cameras, each below an id like `front_door`. The id is its place on MQTT.",
+                meaning="The cameras, each below an id like `front_door`, which is its place on MQTT. These ids are "
+                f"taken: {', '.join(f'`{name}`' for name in RESERVED_CAMERAS)}.",
             ),
             Key(
                 name="detectors",
@@ -100,7 +105,12 @@ _NODE = Section(
     make=build.node,
     plain="name",
     keys=(
-        Key(name="name", kind=TEXT, meaning="Its name, as people read it. `hallway` is shown as `Hallway`."),
+        Key(
+            name="name",
+            kind=TEXT,
+            meaning="Its name, as people read it. `hallway` is shown as `Hallway`.",
+            default="made from the id",
+        ),
         Key(name="id", kind=SLUG, meaning="Its place on MQTT and in Home Assistant.", default="made from the name"),
     ),
 )
@@ -180,7 +190,7 @@ def _camera(folder: Path) -> Section:
                 name="watch",
                 kind=choice(("full",)),
                 keep=False,
-                default="full",
+                default="`full`",
                 meaning="How the stream is decoded. `full` decodes every frame.",
             ),
             Key(name="select", kind=_SELECT, meaning="Which frames are worth a look."),
@@ -241,18 +251,21 @@ def _detector(folder: Path) -> Section:
     thresholds = Section(
         of=dict,
         make=lambda **values: {Label(name): score for name, score in values.items()},
-        keys=tuple(Key(name=label.value, kind=SHARE, meaning=f"For a {label.value}.") for label in Label),
+        keys=tuple(
+            Key(name=label.value, kind=SHARE, meaning=f"For the label `{label}`.", default=f"`{score:g}`")
+            for label, score in DetectorSettings().thresholds
+        ),
     )
     return Section(
         of=DetectorSettings,
         make=build.detector,
         keys=(
-            Key(name="model", kind=model_in(folder), meaning="The model: a name of `blikk models list`, or your own."),
+            Key(name="model", kind=model_in(folder, DETECTORS), meaning="The model: one by name, or your own."),
             Key(name="sha256", kind=SHA256, meaning="What the model file must be; needed where `model` is an address."),
             Key(
                 name="labels_file", kind=file_in(folder), meaning="The class names of your own model, one in each line."
             ),
-            Key(name="decoder", kind=TEXT, meaning="How the output of your own model is read."),
+            Key(name="decoder", kind=DECODERS, meaning="How the output of your own model is read."),
             Key(name="threads", kind=whole(1, 16), meaning="Processor cores for one look."),
             Key(name="delegate", kind=choice(Delegate), meaning="Where it runs. Without that device, the CPU serves."),
             Key(name="thresholds", kind=thresholds, meaning="How sure it must be, from 0 to 1, by label."),
@@ -265,7 +278,7 @@ def _privacy(folder: Path) -> Section:
         of=PrivacySettings,
         keys=(
             Key(name="blur", kind=FLAG, meaning="Blur faces. `false` can only be set here, never over the network."),
-            Key(name="model", kind=model_in(folder), meaning="The model that finds faces."),
+            Key(name="model", kind=model_in(folder, FACES), meaning="The model that finds faces."),
             Key(name="threshold", kind=SHARE, meaning="How sure it must be; lower blurs more."),
             Key(name="jpeg_quality", kind=whole(1, 100), meaning="The quality of the pictures."),
         ),

@@ -3,6 +3,7 @@
 A kind raises `Wrong` and never quotes what was written.
 """
 
+import ipaddress
 import math
 import re
 import unicodedata
@@ -66,7 +67,7 @@ _TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
 _UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]*\.?[0-9]+)\s*([a-z]*)")
 _SLUG = re.compile(r"[a-z0-9_]{1,64}")
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%\w+)?")
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _TOPIC = re.compile(r"[^/+#\s]+(/[^/+#\s]+)*")
 
 
@@ -164,10 +165,18 @@ SLUG = Scalar("an id of a-z, 0-9 and _", _slug)
 
 
 def _host(text: str) -> str:
-    if _HOST.fullmatch(text.strip()) is None:
+    if _HOST.fullmatch(text.strip()) is None and not _is_ip_address(text.strip()):
         mend = "Write only the name or address, like `broker.local`; port, user and password have keys of their own."
         raise Wrong("not a host name or IP address", mend)
     return text.strip()
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 HOST = Scalar("a host name or IP address", _host)

@@ -1,17 +1,17 @@
 """Kinds of values that point somewhere: files, models, cameras. Relative paths start at the configuration's folder."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from blikk_edge.config.kinds import WEB_ADDRESS, Scalar
-from blikk_edge.config.problem import Wrong, listed
+from blikk_edge.config.problem import Wrong, did_you_mean, listed
 from blikk_edge.config.settings import Secret, SourceUrl
 from blikk_edge.config.yaml_lines import Leaf
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
-_MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _MODEL_ENDINGS = (".tflite", ".onnx")
 
 
@@ -32,8 +32,8 @@ def file_in(folder: Path) -> Scalar:
     return Scalar("a path to a file", read)
 
 
-def model_in(folder: Path) -> Scalar:
-    """A model: a registry name, an address, or a path to a file that is there."""
+def model_in(folder: Path, names: Sequence[str]) -> Scalar:
+    """A model: one of the registry's `names`, an address, or a path to a file that is there."""
     file = file_in(folder)
 
     def read(text: str) -> str:
@@ -41,11 +41,11 @@ def model_in(folder: Path) -> Scalar:
             return str(WEB_ADDRESS(text))
         if "/" in text or text.endswith(_MODEL_ENDINGS):
             return str(file(text))
-        if _MODEL_NAME.fullmatch(text) is None:
-            raise Wrong("not a model", "Write a name that `blikk models list` shows, a path, or an https address.")
+        if text not in names:
+            raise Wrong("no model of that name is known", did_you_mean(text, names))
         return text
 
-    return Scalar("a registry name, a path or an https address", read)
+    return Scalar(f"{listed(names)}, a path, or an https address", read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class SourceIn:
         """The address; raises Wrong."""
         hidden = isinstance(leaf, Secret)
         text = str(Scalar(self.words, str.strip, secret=True)(leaf))
+        if text.lower().startswith("file:///"):
+            text = unquote(text[len("file://") :])
         if "://" in text:
             _check_url(text)
         elif not text.startswith("/dev/"):

@@ -89,7 +89,8 @@ class _Loader(yaml.SafeLoader):
         """One node and what is below it; raises ComposerError below MAX_DEPTH."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise yaml.composer.ComposerError(None, None, "nested too deeply", self.get_mark())
+            mark = self.get_mark() if parent is None else parent.start_mark
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node

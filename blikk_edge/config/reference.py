@@ -1,0 +1,134 @@
+"""The reference page of `blikk.yaml`, written from the grammar: `docs/ref/config.md`."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from blikk_edge.config.grammar import grammar
+from blikk_edge.config.kinds import said
+from blikk_edge.config.schema import Key, Named, Section
+from blikk_edge.core.sightings import Label
+
+PAGE = Path("docs/ref/config.md")
+MINIMAL = Path("docs/guide/blikk.minimal.yaml")
+FULL = Path("docs/guide/blikk.yaml")
+
+_HEAD = """\
+# `blikk.yaml`
+
+This page is written by `scripts/docs` from the grammar that reads the file. Do not edit it.
+
+`blikk check --config blikk.yaml` tells everything that is wrong with a file: the line, the key, and how to mend it. It
+opens no camera.
+
+## The smallest file
+
+```yaml
+{minimal}```
+
+## How to write it
+
+- **Durations** are seconds, `30`, or a number with a unit: `500ms`, `10s`, `5min`, `1h`, `1d`.
+- **Paths** that are relative start at the folder of `blikk.yaml`. `~/` is your home folder.
+- **Ids** of cameras, zones, detectors and the node are 1 to 64 of `a-z`, `0-9` and `_`.
+- **Labels** are {labels}.
+- **`!secret name`** takes the value from `secrets.yaml` beside the file, which holds lines of `name: value`. It works
+  where the value is never shown: user names, passwords and sources. A source that is a `!secret` is shown as
+  `rtsp://***`; any other source is shown without user, password and query.
+- **`!env NAME`** takes a value from the environment, `!env NAME default` with a default. It works everywhere.
+- **Anchors** (`&name`, `*name`, `<<: *name`) work. A key that is written twice is an error.
+- No message ever quotes a value.
+
+"""
+
+_TAIL = """\
+## Every key at once
+
+```yaml
+{full}```
+
+`secrets.yaml` beside it:
+
+```yaml
+mqtt_password: correct horse battery staple
+front_door_source: rtsp://user:password@192.168.1.20/stream1
+```
+"""
+
+
+def page(minimal: str, full: str) -> str:
+    """The page as Markdown, with the two samples in it."""
+    labels = ", ".join(f"`{label}`" for label in Label)
+    sections = "\n".join(_section("", "The top of the file.", grammar(Path())))
+    return _HEAD.format(minimal=minimal, labels=labels) + sections + "\n" + _TAIL.format(full=full)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page below the current folder; with `--check` only tell whether it is stale (1)."""
+    text = page(MINIMAL.read_text(encoding="utf-8"), FULL.read_text(encoding="utf-8"))
+    if "--check" not in arguments:
+        PAGE.write_text(text, encoding="utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
+        return 0
+    sys.stderr.write(f"{PAGE} is stale; run scripts/docs\n")
+    return 1
+
+
+def _section(path: str, meaning: str, section: Section) -> Iterator[str]:
+    """The lines of a section, then those of the sections below it."""
+    yield f"## {f'`{path}`' if path else 'The keys'}\n"
+    yield f"{meaning}\n"
+    if section.plain or section.switch:
+        yield f"Write {section.words}.\n"
+    yield "| key | write | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for key in section.keys:
+        yield f"| `{key.name}` | {_words(path, key)} | {_default(section.of, key)} | {key.meaning} |"
+    yield ""
+    for key in section.keys:
+        below = f"{path}.{key.name}".lstrip(".")
+        if isinstance(key.kind, Section):
+            yield from _section(below, key.meaning, key.kind)
+        elif isinstance(key.kind, Named):
+            yield from _section(f"{below}.<id>", key.meaning, key.kind.section)
+
+
+def _words(path: str, key: Key) -> str:
+    if not isinstance(key.kind, Section | Named):
+        return key.kind.words
+    below = f"{path}.{key.name}".lstrip(".") + (".<id>" if isinstance(key.kind, Named) else "")
+    return f"see `{below}`"
+
+
+def _default(of: type, key: Key) -> str:
+    if key.required:
+        return "**required**"
+    if key.default:
+        return key.default
+    value: Any = None
+    if is_dataclass(of):
+        field = next(field for field in fields(of) if field.name == key.name)
+        value = field.default if field.default_factory is MISSING else field.default_factory()
+    return _said(key.name, value)
+
+
+def _said(name: str, value: Any) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if value == tuple(Label):
+        return "all"
+    if isinstance(value, StrEnum | str):
+        return f"`{value}`"
+    if isinstance(value, int | float):
+        return f"`{said(value) if name.endswith('_s') else format(value, 'g' if isinstance(value, float) else '')}`"
+    return "see there"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
