@@ -13,18 +13,19 @@ from blikk_edge.transforms._still import Stillness
 POSITION_STD = 0.06
 SIZE_STD = 0.10
 VELOCITY_STD = 1.0
-ACCELERATION_STD = 1.5
+ACCELERATION_STD = 1.0
 SIZE_ACCELERATION_STD = 0.5
-MISSING_DAMPING_S = 1.0  # whoever is hidden seldom keeps walking straight on for long
+MISSING_DAMPING_S = 1.5  # whoever is hidden seldom keeps walking straight on for long
 LONGEST_STEP_S = 1.0  # a longer gap means that nothing moved: nobody looked
 
 REACH = 0.35  # how far the centre may lie from where it was expected
-REACH_PER_S = 0.9  # and how much farther for each second out of sight
+REACH_PER_S = 0.5  # and how much farther for each second out of sight
 NEW_REACH_PER_S = 2.0  # the velocity of a new track is not known yet
-LONGEST_REACH = 1.1
+LONGEST_REACH = 1.0
 LEAST_SIZE_RATIO = 0.5  # of the roots of the areas
 CUT_SIZE_RATIO = 0.3  # at the border boxes grow and shrink fast
 
+BORDER = 0.03
 EXIT_SPEED = 0.1
 
 
@@ -63,7 +64,7 @@ class Follow:
         self.missing_since: float | None = None
         self.disturbed = False
         self.leaving = False
-        """Whether it was, when last seen, at the border of the picture and on its way out."""
+        """Whether it was at the border of the picture and on its way out, when last seen or when first missed."""
         self.box = detection.box
         self.first_seen = self.last_seen = time
         self.score = self.best_score = detection.score
@@ -123,6 +124,7 @@ class Follow:
         self.missed += 1
         if self.missing_since is None:
             self.missing_since = time
+            self.leaving = self._on_its_way_out()
 
     def overlap(self, box: Box) -> float:
         """IoU of `box` with where this object is expected; 0 where it is expected outside the picture."""
@@ -177,10 +179,13 @@ class Follow:
 
     def _on_its_way_out(self) -> bool:
         dx, dy = self._x.velocity / self._size, self._y.velocity / self._size
-        box = self.box
+        half_width, half_height = self._width.position / 2, self._height.position / 2
+        left, right = self._x.position - half_width, self._x.position + half_width
+        top, bottom = self._y.position - half_height, self._y.position + half_height
+        near = BORDER
         return (
-            (box.x1 <= 0.02 and dx < -EXIT_SPEED)
-            or (box.x2 >= 0.98 and dx > EXIT_SPEED)
-            or (box.y1 <= 0.02 and dy < -EXIT_SPEED)
-            or (box.y2 >= 0.98 and dy > EXIT_SPEED)
+            (left <= near and dx < -EXIT_SPEED)
+            or (right >= self._aspect - near and dx > EXIT_SPEED)
+            or (top <= near and dy < -EXIT_SPEED)
+            or (bottom >= 1 - near and dy > EXIT_SPEED)
         )

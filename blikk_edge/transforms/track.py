@@ -14,6 +14,7 @@ DEFAULT_THRESHOLD = 0.45
 CONFIRM_HITS = 2
 CONFIRM_LOOKS = 3
 COST_LIMIT = 0.9
+FAINT_SHARE = 0.5  # of the threshold: what scores lower is noise
 FAINT_COST_LIMIT = 0.55  # a faint detection continues a track only where it is expected
 SAME_IOU = 0.6  # a second box on an object that was found already is not a new object
 
@@ -26,7 +27,7 @@ class Tracker:
     """A Transform that gives every object an id it keeps: two-stage association after ByteTrack (Zhang et al. 2021).
 
     Per label, confident detections (score at least `thresholds[label]`, 0.45 where none is given) are assigned first,
-    then fainter ones continue tracks that found none; faint ones never start a track. A track is confirmed by its
+    then those above half of that continue tracks that found none; they never start a track. A track is confirmed by its
     second confident sight within three looks, otherwise dropped. One that is not found stays among the tracks with
     `missed` > 0 and its last box: 1.5 s where it was leaving over the border, 4 s elsewhere, 60 s where it stood still
     and nothing moved there. These seconds count from the first look that missed it: while nobody looks nothing ages.
@@ -78,7 +79,7 @@ class Tracker:
         threshold = self._thresholds.get(label, DEFAULT_THRESHOLD)
         # Scores are compared with a hair's breadth to spare: a detector's float32 0.45 is a little below 0.45.
         clear = [d for d in detections if d.score >= threshold - 1e-6]
-        faint = [d for d in detections if d.score < threshold - 1e-6]
+        faint = [d for d in detections if FAINT_SHARE * threshold <= d.score < threshold - 1e-6]
         known = [f for f in self._follows if f.label is label and f.confirmed]
         fresh = [f for f in self._follows if f.label is label and not f.confirmed]
 
