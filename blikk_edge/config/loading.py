@@ -6,7 +6,7 @@ from pathlib import Path
 import voluptuous as vol
 
 from blikk_edge.config.grammar import grammar
-from blikk_edge.config.problem import ConfigErrors, Problem, Wrong
+from blikk_edge.config.problem import ConfigErrors, Problem, Wrong, dotted
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.yaml_lines import Leaf, Tree, Where, read_tree
 
@@ -34,7 +34,8 @@ def _read(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list
             _note(tree, several.errors)
         except Wrong as wrong:
             _note(tree, [wrong])
-        _note(tree, list(_across(tree.value)))
+        told = {problem.path for problem in tree.problems}
+        _note(tree, [wrong for wrong in _across(tree.value) if dotted(wrong.path) not in told])
     order = {problem: (str(problem.file) != str(path), problem.line, problem.path) for problem in tree.problems}
     return settings, sorted(order, key=lambda problem: order[problem])
 

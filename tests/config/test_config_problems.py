@@ -1,5 +1,7 @@
 """A bad file gives every problem, each with its line, its path and how to mend it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,7 @@ def only(path: Path, **environ: str) -> Problem:
         ("    private: yes", "private", "list of polygons"),
         ("    ring: {gpio: 40}", "ring.gpio", "out of range"),
         ("    detector: fast", "detector", "no detector of that name"),
+        ("    detector: Fast", "detector", "not an id"),
         # tags and aliases
         ("    name: !secret n", "name", "no `secrets.yaml`"),
         ("    name: !env N", "name", "no variable `N`"),
@@ -290,3 +293,19 @@ def test_load_raises_all_problems_at_once(write):
     assert isinstance(caught.value, ConfigErrors)
     assert list(caught.value.problems) == check(path, {})
     assert str(caught.value).splitlines() == [str(problem) for problem in check(path, {})]
+
+
+def test_check_opens_no_camera_and_no_connection(write):
+    path = write("node: n\nmqtt: 127.0.0.1\ncameras: {a: /dev/video0, b: 'rtsp://127.0.0.1/x'}\n")
+    script = f"""
+import pathlib, sys
+def watch(event, args):
+    if event.startswith("socket.") or (event == "open" and str(args[0]).startswith("/dev/video")):
+        raise SystemExit(f"{{event}} {{args}}")
+from blikk_edge.config import check
+sys.addaudithook(watch)
+assert check(pathlib.Path({str(path)!r}), {{}}) == []
+assert not {{"av", "cv2", "aiomqtt"}} & set(sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
