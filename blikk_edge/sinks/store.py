@@ -27,8 +27,6 @@ CREATE INDEX IF NOT EXISTS events_camera ON events (camera, started);
 CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 """
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_MAKE_ROOM: Final = 100
-"""Events forgotten at once when the disk is full: enough pages for some hundred records."""
 
 
 class Store:
@@ -76,14 +74,18 @@ class Store:
     def put(self, record: Record) -> int:
         """Write one record durably, into the outbox and, an Event, into the history; its number in the outbox."""
         text = record_to_text(record)
-        with self._lock:
-            try:
-                return self._put(record, text)
-            except StoreError as error:
-                if _code(error.__cause__) != sqlite3.SQLITE_FULL:
-                    raise
-            self._make_room()
-            return self._put(record, text)
+        with self._transaction("write", durable=True) as db:
+            seq = db.execute("INSERT INTO outbox (text) VALUES (?)", (text,)).lastrowid
+            assert seq is not None  # an INSERT always has one
+            added = _keep_event(db, record, text) if isinstance(record, Event) else 0
+            forgotten = _oldest(db, "events", "started", self._events + added - self._max_records)
+            given_up = _oldest(db, "outbox", "seq", self._outbox + 1 - self._outbox_records)
+            db.execute("COMMIT")
+            self._events += added - forgotten
+            self._outbox += 1 - given_up
+            self._last_seq = seq
+            self._count_lost(given_up)
+            return seq
 
     def pending(self, limit: int) -> Sequence[Pending]:
         """The oldest records that were not delivered, in order, at most `limit`."""
@@ -103,7 +105,8 @@ class Store:
         """Forget what the broker has acknowledged; numbers that are gone already are passed over."""
         with self._transaction("write", durable=False) as db:
             gone = sum(db.execute("DELETE FROM outbox WHERE seq = ?", (seq,)).rowcount for seq in seqs)
-        self._outbox -= gone
+            db.execute("COMMIT")
+            self._outbox -= gone
 
     def depth(self) -> int:
         """How many records wait, without touching the disk."""
@@ -144,19 +147,6 @@ class Store:
                 (key, text),
             )
 
-    def _put(self, record: Record, text: str) -> int:
-        with self._transaction("write", durable=True) as db:
-            seq = db.execute("INSERT INTO outbox (text) VALUES (?)", (text,)).lastrowid
-            assert seq is not None  # an INSERT always has one
-            added = _keep_event(db, record, text) if isinstance(record, Event) else 0
-            forgotten = _oldest(db, "events", "started", self._events + added - self._max_records)
-            given_up = _oldest(db, "outbox", "seq", self._outbox + 1 - self._outbox_records)
-        self._events += added - forgotten
-        self._outbox += 1 - given_up
-        self._last_seq = seq
-        self._count_lost(given_up)
-        return seq
-
     def _count_lost(self, records: int) -> None:
         if records and not self.lost:
             LOG.error(
@@ -165,17 +155,6 @@ class Store:
                 self._outbox_records,
             )
         self.lost += records
-
-    def _make_room(self) -> None:
-        """On a full disk: fold the log into the file and forget old events, so that their pages can hold records."""
-        assert self._db is not None  # a transaction has just failed on it
-        try:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            LOG.debug("%s: no room even to fold the log: %s", self.path, error)
-        with self._transaction("write", durable=False) as db:
-            forgotten = _oldest(db, "events", "started", min(_MAKE_ROOM, self._events))
-        self._events -= forgotten
 
     @contextmanager
     def _transaction(self, verb: str, *, durable: bool) -> Iterator[sqlite3.Connection]:
