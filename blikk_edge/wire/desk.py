@@ -16,7 +16,7 @@ SETTLE_S = 1.0
 
 HEAL_S = 2.0
 """From an emptied config topic, or a claim that went, to publishing again. Home Assistant removes entities in tasks of
-its own, and a payload that arrives meanwhile is lost but for its first component (mqtt/discovery.py, 2026.10)."""
+its own and would name new ones `..._2` beside those that still go; it also keeps a fight with another writer slow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
