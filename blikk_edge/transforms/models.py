@@ -18,6 +18,21 @@ from blikk_edge.transforms.download import Progress, fetch, public_url
 from blikk_edge.transforms.labels import COCO, COCO_90, read_labels
 from blikk_edge.transforms.registry import BY_SHA256, REGISTRY, Decoder, ModelEntry, ResolvedModel
 
+__all__ = [
+    "FOLDERS_VARIABLE",
+    "ModelState",
+    "ModelStatus",
+    "ResolvedModel",
+    "Shelf",
+    "default_cache",
+    "folders_from_environment",
+    "list_models",
+    "pull",
+    "resolve",
+    "sha256_of",
+    "verify",
+]
+
 FOLDERS_VARIABLE = "BLIKK_MODELS"
 SUFFIXES = (".tflite", ".onnx")
 
