@@ -8,10 +8,16 @@ from typing import TypeAlias
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = dict[str, Json]
 
+YEAR_9999 = 253402300799.0
+
 
 def iso_time(seconds: float) -> str:
-    """Seconds since 1970 UTC as ISO 8601 in UTC with milliseconds: `2026-11-21T12:00:00.250Z`."""
-    whole, milliseconds = divmod(round(seconds * 1000), 1000)
+    """Seconds since 1970 UTC as ISO 8601 in UTC with milliseconds: `2026-11-21T12:00:00.250Z`.
+
+    What no calendar holds (before 1970, after 9999, NaN) becomes the nearest that it does, so that it blocks no record.
+    """
+    within = min(max(seconds, 0.0), YEAR_9999) if not math.isnan(seconds) else 0.0
+    whole, milliseconds = divmod(round(within * 1000), 1000)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 

@@ -6,6 +6,7 @@ import wire_samples as s
 
 from blikk_edge.core.observation import Kind
 from blikk_edge.wire.messages import PICTURE_EXPIRY_S, announce, availability, encode
+from blikk_edge.wire.values import iso_time
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,21 @@ def test_text_that_utf8_cannot_say_blocks_no_record():
     content = json.loads(encode(replace(s.OBSERVATION, objects=(sighting,)), s.TOPICS).payload)
 
     assert content["objects"][0]["sub_label"] == "broken ? label"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (s.T0, "2026-11-21T12:00:00.250Z"),
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (1.9996, "1970-01-01T00:00:02.000Z"),
+        (-5.0, "1970-01-01T00:00:00.000Z"),
+        (float("inf"), "9999-12-31T23:59:59.000Z"),
+        (float("nan"), "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_times_are_utc_with_milliseconds(seconds, text):
+    assert iso_time(seconds) == text
 
 
 def test_embedding_goes_along_when_there_is_one():

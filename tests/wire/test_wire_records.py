@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import wire_samples as s
 from hypothesis import given
@@ -7,6 +9,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
+from blikk_edge.wire.messages import encode
 from blikk_edge.wire.records import record_from_text, record_to_text
 
 REAL = st.floats(allow_nan=False)
@@ -77,6 +80,13 @@ def test_record_survives_being_text(record):
     assert text.isascii()
     assert "\n" not in text
     assert record_from_text(text) == record
+
+
+@given(OBSERVATIONS | EVENTS | RINGS)
+def test_every_record_that_comes_out_of_the_store_can_be_published(record):
+    content = json.loads(encode(record, s.TOPICS).payload)
+
+    assert content["v"] == 1
 
 
 @pytest.mark.parametrize("record", [s.OBSERVATION, s.STARTED, s.LOITERING, s.ENDED, s.RING])
