@@ -24,6 +24,11 @@ LOST_AFTER_S: Final = 30.0
 FPS_WINDOW: Final = 25
 
 
+def switches_key(camera: str) -> str:
+    """Under which name a camera's switch positions are kept."""
+    return f"switches/{camera}"
+
+
 class CameraRun:
     """A camera of a running node.
 
@@ -49,7 +54,7 @@ class CameraRun:
     ) -> None:
         self.info = info
         self.part = f"camera.{info.id}"
-        self.switches_key = f"switches/{info.id}"
+        self.switches_key = switches_key(info.id)
         self.stall_s = stall_s
         self.finished = threading.Event()
         self.restarts = 0

@@ -1,7 +1,6 @@
 """One running node: cameras, vision workers, sinks and inputs, from start to a clean end."""
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -13,12 +12,13 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import Picture
-from blikk_edge.core.ports import Inbox, Item, Memory, Sink
+from blikk_edge.core.ports import Inbox, Item, Memory, Order, Sink
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.health import Vitals
 from blikk_edge.runtime.mailbox import Intake, Mailbox
 from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
+from blikk_edge.runtime.switches import switches_to_json
 from blikk_edge.runtime.vision import VisionWorker
 
 MAILBOX_LIMIT: Final = 2000
@@ -84,6 +84,24 @@ class Outlets:
             box.put(item)
 
 
+class Orders:
+    """Brings commands from outside to the node. `give` is safe from any thread and never waits."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._carry_out: Order | None = None
+
+    def open(self, carry_out: Order) -> None:
+        """From now on commands are carried out, in the running loop; those given earlier were dropped."""
+        self._loop = asyncio.get_running_loop()
+        self._carry_out = carry_out
+
+    def give(self, command: Command) -> None:
+        """Hand over a command."""
+        if self._loop is not None and self._carry_out is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._carry_out, command)
+
+
 def _replaces(item: Item) -> Hashable | None:
     """What a waiting item gives way to: newer states and Pictures of the same place; records to nothing."""
     match item:
@@ -110,6 +128,7 @@ class Node:
         sinks: Sequence[Sink],
         inputs: Sequence[Input],
         outlets: Outlets,
+        orders: Orders,
         supervisor: Supervisor,
         memory: Memory,
         depths: Depths,
@@ -123,6 +142,7 @@ class Node:
         self._sinks = sinks
         self._inputs = inputs
         self._outlets = outlets
+        self._orders = orders
         self._supervisor = supervisor
         self._memory = memory
         self._depths = depths
@@ -132,14 +152,13 @@ class Node:
         self._workers: list[tuple[VisionWorker, Life]] = []
         self._left_behind = 0
         self._rings = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._scheduler: Scheduler | None = None
 
     async def run(self, stop: asyncio.Event, *, until_finished: bool = False) -> None:
         """Start everything, watch it, and end it in order: readers, events, records, `offline`."""
-        self._loop = asyncio.get_running_loop()
         scheduler = self._scheduler = Scheduler(self._clock, self._supervisor)
         inboxes = self._outlets.open(len(self._sinks))
+        self._orders.open(self._carry_out)
         for sink, inbox in zip(self._sinks, inboxes, strict=True):
             scheduler.task(sink.name, _bound(sink.run, inbox))
         for source in self._inputs:
@@ -158,14 +177,10 @@ class Node:
         finally:
             await self._end(scheduler)
 
-    def order(self, command: Command) -> None:
-        """Carry out a command from outside. Safe from any thread; never waits."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._carry_out, command)
-
     # -- parts ---------------------------------------------------------------------------------------------------
 
     def _carry_out(self, command: Command) -> None:
+        """One command from outside; runs in the loop."""
         camera = self._cameras.get(command.camera)
         if camera is None:
             log.part("node").warning("a command for a camera that is not here was ignored")
@@ -194,7 +209,7 @@ class Node:
     def _keep(self, camera: CameraRun) -> None:
         """Switch positions outlive the process."""
         assert self._scheduler is not None
-        switches = json.dumps({"detect": camera.pipeline.detect, "threshold": camera.pipeline.threshold})
+        switches = switches_to_json(camera.pipeline)
         self._scheduler.task(
             "store.switches", lambda: asyncio.to_thread(self._memory.remember, camera.switches_key, switches)
         )

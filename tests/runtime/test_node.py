@@ -22,7 +22,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.node import Node, Outlets
+from blikk_edge.runtime.node import Node, Orders, Outlets
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.vision import VisionWorker
@@ -67,7 +67,7 @@ class NoDepths:
 
 @dataclass
 class House:
-    node: Node
+    orders: Orders
     spy: Spy
     cameras: dict[str, CameraRun]
     supervisor: Supervisor
@@ -90,7 +90,7 @@ async def house(
     stall_s: float = 30.0,
     sinks: tuple = (),
 ) -> AsyncIterator[House]:
-    supervisor, outlets, spy, shelf = Supervisor(), Outlets(), Spy(), Shelf()
+    supervisor, outlets, orders, spy, shelf = Supervisor(), Outlets(), Orders(), Spy(), Shelf()
     intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
     cameras = {
         name: CameraRun(
@@ -115,6 +115,7 @@ async def house(
         sinks=(spy, *sinks),
         inputs=(),
         outlets=outlets,
+        orders=orders,
         supervisor=supervisor,
         memory=shelf,
         depths=NoDepths(),
@@ -124,7 +125,7 @@ async def house(
     stop = asyncio.Event()
     running = asyncio.create_task(node.run(stop))
     try:
-        yield House(node, spy, cameras, supervisor, shelf, stop)
+        yield House(orders, spy, cameras, supervisor, shelf, stop)
     finally:
         stop.set()
         async with asyncio.timeout(10):
@@ -219,8 +220,8 @@ async def test_a_worker_that_cannot_open_its_model_tries_again() -> None:
 async def test_switches_change_the_state_and_are_kept() -> None:
     async with house({"door": ScriptedSource}) as run:
         await run.until(lambda: run.cameras["door"].online)
-        run.node.order(Set(camera="door", setting=Setting.DETECT, value=False))
-        run.node.order(Set(camera="door", setting=Setting.THRESHOLD, value=0.55))
+        run.orders.give(Set(camera="door", setting=Setting.DETECT, value=False))
+        run.orders.give(Set(camera="door", setting=Setting.THRESHOLD, value=0.55))
         await run.until(lambda: run.spy.of(CameraState) and run.spy.of(CameraState)[-1].threshold == 0.55)
         assert run.spy.of(CameraState)[-1].detect is False
         await run.until(lambda: run.shelf.kept.get("switches/door") == '{"detect": false, "threshold": 0.55}')
@@ -230,7 +231,7 @@ async def test_a_full_disk_does_not_undo_a_switch() -> None:
     async with house({"door": ScriptedSource}) as run:
         await run.until(lambda: run.cameras["door"].online)
         run.shelf.full = True
-        run.node.order(Set(camera="door", setting=Setting.DETECT, value=False))
+        run.orders.give(Set(camera="door", setting=Setting.DETECT, value=False))
         await run.until(lambda: run.spy.of(CameraState) and run.spy.of(CameraState)[-1].detect is False)
         await run.until(lambda: "store.switches" in run.supervisor.problems)
 
@@ -238,7 +239,7 @@ async def test_a_full_disk_does_not_undo_a_switch() -> None:
 async def test_a_ring_is_told_before_its_picture() -> None:
     async with house({"door": ScriptedSource}) as run:
         await run.until(lambda: run.cameras["door"].online)
-        run.node.order(Press(camera="door", via="http"))
+        run.orders.give(Press(camera="door", via="http"))
         await run.until(lambda: any(p.name == "ring" for p in run.spy.of(Picture)))
     ring = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Ring))
     picture = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Picture) and item.name == "ring")
@@ -247,7 +248,7 @@ async def test_a_ring_is_told_before_its_picture() -> None:
 
 async def test_commands_for_unknown_cameras_are_ignored() -> None:
     async with house({"door": ScriptedSource}) as run:
-        run.node.order(Snapshot(camera="nowhere"))
+        run.orders.give(Snapshot(camera="nowhere"))
         await run.until(lambda: run.spy.of(Event))
 
 

@@ -1,0 +1,35 @@
+"""The pipeline of one camera, as its settings say."""
+
+from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.core.parked import Parked
+from blikk_edge.core.tell import Teller, TellRules
+from blikk_edge.runtime.pipeline import Pipeline
+from blikk_edge.transforms.motion import MotionGate
+from blikk_edge.transforms.select import Selector
+from blikk_edge.transforms.track import Tracker
+from blikk_edge.transforms.zones import Zone, Zones
+
+
+def pipeline(settings: Settings, camera: CameraSettings, parked: tuple[Parked, ...]) -> Pipeline:
+    """Everything between the frames of this camera and what is told about them."""
+    rules = TellRules(
+        event_threshold=camera.event_threshold,
+        summary_window=camera.summary_window,
+        loiter_s=camera.loiter_s,
+        zone_loiter_s=tuple((zone.name, zone.loiter_s) for zone in camera.zones if zone.loiter_s is not None),
+        labels=camera.labels,
+    )
+    return Pipeline(
+        camera=camera.id,
+        gate=MotionGate(private=camera.private),
+        select=Selector(
+            threshold=camera.event_threshold,
+            motion=camera.select.motion,
+            scene_change=camera.select.scene_change,
+            every_s=camera.select.every_s,
+        ),
+        track=Tracker(thresholds=dict(settings.detector_of(camera).thresholds), still_s=camera.still_s),
+        zones=Zones([Zone(name=z.name, polygon=z.polygon, labels=z.labels) for z in camera.zones]),
+        teller=Teller(camera.id, rules, parked=parked),
+        labels=camera.labels,
+    )

@@ -1,0 +1,111 @@
+"""What the vision workers look with: models by name, or OpenCV's own detectors where no model can be had."""
+
+from collections.abc import Callable
+from typing import Final
+
+from blikk_edge.config.settings import CameraSettings, DetectorSettings, PrivacySettings, Settings
+from blikk_edge.core.errors import ModelError
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.stages import Detector
+from blikk_edge.runtime.pipeline import Eyes
+from blikk_edge.transforms.builtin import BuiltinDetector
+from blikk_edge.transforms.detect import TfliteDetector
+from blikk_edge.transforms.faces import FaceFinder
+from blikk_edge.transforms.models import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.privacy import Privacy
+from blikk_edge.transforms.registry import REGISTRY
+
+LOW_SCORE: Final = 0.25
+"""Down to this the detector reports: such objects start no track, but continue one, and persons are blurred."""
+
+
+class Sight:
+    """The models of all cameras, resolved once; each vision worker opens its own.
+
+    `notes` say what is looked with, `problems` what could not be had. Raises ModelError where a model of the user's own
+    (by path or address) is missing or damaged.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.problems: list[str] = []
+        where = shelf(settings)
+        used = {settings.detector_of(camera).name for camera in settings.cameras}
+        self._detectors: dict[str, ResolvedModel | None] = {}
+        for detector in settings.detectors:
+            if detector.name in used:
+                self._detectors[detector.name] = self._resolve(
+                    detector.model,
+                    lambda d=detector: resolve(  # type: ignore[misc] # the default binds this round's detector
+                        d.model, shelf=where, sha256=d.sha256, labels_file=d.labels_file, decoder=d.decoder
+                    ),
+                    "OpenCV's built-in people detector serves: people only, and fewer of them",
+                )
+        self._faces = self._resolve(
+            settings.privacy.model,
+            lambda: resolve(settings.privacy.model, shelf=where),
+            "whole persons are blurred, and faces outside them are not looked for",
+        )
+        found = [
+            f"{name}: {model.entry.name if model else BuiltinDetector.name}" for name, model in self._detectors.items()
+        ]
+        faces = self._faces.entry.name if self._faces else "none, whole persons are blurred"
+        self.notes = (*self.problems, f"detector {', '.join(found)}; faces: {faces}")
+
+    def eyes(self, settings: Settings) -> Callable[[str], Eyes]:
+        """The eyes of one vision worker, by camera id. Cameras with the same detector share its interpreter."""
+        detectors = {name: self._detector(settings, name, model) for name, model in self._detectors.items()}
+        finder = FaceFinder(self._faces.path, threshold=settings.privacy.threshold) if self._faces else None
+        eyes = {
+            camera.id: Eyes(detectors[camera.detector], _redactor(settings.privacy, camera, finder))
+            for camera in settings.cameras
+        }
+        return eyes.__getitem__
+
+    def _resolve(self, name: str, find: Callable[[], ResolvedModel], instead: str) -> ResolvedModel | None:
+        """The model, or None where one of the registry cannot be had now; a model of the user's own must be there."""
+        try:
+            return find()
+        except ModelError as error:
+            if name not in REGISTRY:
+                raise
+            self.problems.append(f"{error}; meanwhile {instead}")
+            return None
+
+    @staticmethod
+    def _detector(settings: Settings, name: str, model: ResolvedModel | None) -> Detector:
+        chosen = next(d for d in settings.detectors if d.name == name)
+        thresholds = dict(chosen.thresholds)
+        if model is None:
+            return BuiltinDetector(threshold=thresholds.get(Label.PERSON, 0.45))
+        low = {label: min(LOW_SCORE, threshold) for label, threshold in thresholds.items()}
+        low.setdefault(Label.PERSON, LOW_SCORE)
+        return TfliteDetector(model, thresholds=low, threads=chosen.threads, delegate=chosen.delegate)
+
+
+def _redactor(privacy: PrivacySettings, camera: CameraSettings, faces: FaceFinder | None) -> Privacy:
+    return Privacy(
+        faces,
+        private=camera.private,
+        quality=privacy.jpeg_quality,
+        blur=privacy.blur,
+        person_threshold=LOW_SCORE,
+    )
+
+
+def shelf(settings: Settings | None) -> Shelf:
+    """Where this configuration's models lie and come from."""
+    kept = None if settings is None else settings.models
+    return Shelf(
+        cache=(kept and kept.cache) or default_cache(),
+        folders=folders_from_environment(),
+        mirror=kept.mirror if kept else None,
+        offline=kept.offline if kept else False,
+    )
+
+
+def used(settings: Settings | None) -> tuple[str, ...]:
+    """The registry models that this configuration (the defaults, without one) looks with."""
+    if settings is None:
+        return DetectorSettings().model, PrivacySettings().model
+    names = [*(settings.detector_of(camera).model for camera in settings.cameras), settings.privacy.model]
+    return tuple(dict.fromkeys(name for name in names if name in REGISTRY))

@@ -1,0 +1,167 @@
+"""A running node, wired from its settings."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from blikk_edge import __version__
+from blikk_edge.app.pipelines import pipeline
+from blikk_edge.app.sight import Sight
+from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo
+from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
+from blikk_edge.core.ports import Memory, Order, Sink
+from blikk_edge.core.stages import Source
+from blikk_edge.inputs.gpio import GpioButton
+from blikk_edge.inputs.http import RingHook
+from blikk_edge.runtime.camera import CameraRun, switches_key
+from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.node import Input, Node, Orders, Outlets
+from blikk_edge.runtime.pipeline import Pipeline
+from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.runtime.switches import set_switches
+from blikk_edge.runtime.vision import VisionWorker
+from blikk_edge.sinks.mqtt.sink import MqttSink
+from blikk_edge.sinks.store import Store
+from blikk_edge.sources.catalog import kind_of, open_source
+
+
+class App:
+    """A node, wired and ready. `notes` say what it looks with."""
+
+    def __init__(self, node: Node, cameras: Sequence[CameraRun], store: Store, notes: tuple[str, ...]) -> None:
+        self.notes = notes
+        self._node = node
+        self._cameras = cameras
+        self._store = store
+
+    async def run(self, stop: asyncio.Event, *, until_finished: bool = False) -> None:
+        """Run until `stop` is set, or (`until_finished`) all clips have been played."""
+        try:
+            await self._node.run(stop, until_finished=until_finished)
+        finally:
+            await asyncio.to_thread(self._store.close)
+
+    def states(self) -> tuple[CameraState, ...]:
+        """How each camera is doing now."""
+        return tuple(camera.state() for camera in self._cameras)
+
+
+def build(
+    settings: Settings, *, environ: Mapping[str, str], clock: Clock, play_once: bool = False, spies: Sequence[Sink] = ()
+) -> App:
+    """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
+
+    `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings.
+    """
+    supervisor = Supervisor()
+    sight = Sight(settings)
+    if sight.problems:
+        supervisor.problems["models"] = "; ".join(sight.problems)
+    store = Store(
+        settings.store.path or state_folder(environ) / f"{settings.node.id}.db",
+        max_records=settings.store.max_records,
+        outbox_records=settings.store.outbox_records,
+    )
+    with supervisor.guard("store"):  # without its disk a node still watches and tells
+        store.open()
+    intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
+    outlets, orders = Outlets(), Orders()
+    cameras = {
+        camera.id: CameraRun(
+            _info(camera),
+            shown_source=camera.source.public,
+            make_source=_source_maker(camera, clock, loop=not play_once),
+            make_pipeline=_pipeline_maker(settings, camera, store, supervisor),
+            deliver=outlets.deliver,
+            remember_parked=_parked_keeper(camera, store, supervisor),
+            intake=intake,
+            supervisor=supervisor,
+            clock=clock,
+            stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
+            finite=play_once and kind_of(camera.source.reveal()) == "file",
+        )
+        for camera in settings.cameras
+    }
+    mqtt = _mqtt(settings, tuple(camera.info for camera in cameras.values()), store, orders.give, clock)
+    node = Node(
+        cameras=cameras,
+        intake=intake,
+        make_worker=lambda: VisionWorker(
+            intake=intake, cameras=cameras, make_eyes=lambda: sight.eyes(settings), clock=clock
+        ),
+        workers=settings.workers,
+        sinks=(mqtt, *spies),
+        inputs=_inputs(settings, orders.give),
+        outlets=outlets,
+        orders=orders,
+        supervisor=supervisor,
+        memory=store,
+        depths=mqtt,
+        clock=clock,
+        health_every_s=settings.health_every_s,
+    )
+    return App(node, tuple(cameras.values()), store, sight.notes)
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Where the store lies by default: `$XDG_STATE_HOME/blikk`, else `~/.local/state/blikk`."""
+    base = environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path("~/.local/state").expanduser()) / "blikk"
+
+
+def _info(camera: CameraSettings) -> CameraInfo:
+    return CameraInfo(
+        id=camera.id,
+        name=camera.name,
+        labels=camera.labels,
+        zones=tuple(zone.name for zone in camera.zones),
+        ring=camera.ring is not None,
+    )
+
+
+def _source_maker(camera: CameraSettings, clock: Clock, *, loop: bool) -> Callable[[], Source]:
+    return lambda: open_source(
+        camera.source.reveal(),
+        camera=camera.id,
+        shown=camera.source.public,
+        clock=clock,
+        fps=camera.fps,
+        height_px=camera.height_px,
+        transport=camera.transport,
+        connect_timeout_s=camera.connect_timeout_s,
+        read_timeout_s=camera.read_timeout_s,
+        loop=loop,
+    )
+
+
+def _parked_key(camera: CameraSettings) -> str:
+    return f"parked/{camera.id}"
+
+
+def _pipeline_maker(
+    settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor
+) -> Callable[[], Pipeline]:
+    """Pipelines that know what was parked and how the switches stood."""
+
+    def make() -> Pipeline:
+        parked = switches = None
+        with supervisor.guard("store"):
+            parked = memory.recall(_parked_key(camera))
+            switches = memory.recall(switches_key(camera.id))
+        made = pipeline(settings, camera, parked_from_json(parked))
+        set_switches(made, switches)
+        return made
+
+    return make
+
+
+def _parked_keeper(
+    camera: CameraSettings, memory: Memory, supervisor: Supervisor
+) -> Callable[[tuple[Parked, ...]], None]:
+    def keep(parked: tuple[Parked, ...]) -> None:
+        with supervisor.guard("store"):
+            memory.remember(_parked_key(camera), parked_to_json(parked))
+
+    return keep

@@ -1,0 +1,186 @@
+"""The demo: an embedded broker, a clip, a node, and what arrives on MQTT, line by line.
+
+What is printed and saved comes from the broker, as any other listener would get it, not from inside the node.
+"""
+
+import asyncio
+import json
+import resource
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from blikk_edge.app.wiring import App, build
+from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings, SourceUrl, StoreSettings
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import BlikkError, SinkError
+from blikk_edge.demo import sample
+from blikk_edge.sinks.mqtt.listener import listen
+
+BROKER_START_S: Final = 20.0
+RUN_S: Final = 50.0
+"""The demo ends within a minute, set-up included."""
+
+NODE: Final = "demo"
+CAMERA: Final = "front_door"
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the listener has seen."""
+
+    folder: Path
+    events: set[str] = field(default_factory=set)
+    pictures: dict[str, Path] = field(default_factory=dict)
+    count: int = 0
+
+
+async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping[str, str]) -> int:
+    """Run the demo and return the exit status; everything it writes lies in `folder`."""
+    started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    own = source is None
+    if source is None:
+        chosen = await asyncio.to_thread(sample.clip, folder)
+        print(f"clip      {chosen.what}")
+        source = str(chosen.path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    settings = _settings(source, port, folder)
+    node = await asyncio.to_thread(build, settings, environ=environ, clock=SystemClock(), play_once=not keep)
+    for line in node.notes:
+        print(f"looking   {line}")
+    async with _broker(port):
+        print(f"broker    amqtt on 127.0.0.1:{port}, topics blikk/{NODE}/#")
+        print(f"camera    {CAMERA}, {settings.cameras[0].source}")
+        print("\ntime          camera      what                    where         how long  picture")
+        shown = Shown(folder)
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            listener = group.create_task(_show(port, shown))
+            limit = None if keep else group.create_task(_stop_after(stop, RUN_S - (time.monotonic() - started)))
+            try:
+                await node.run(stop, until_finished=own and not keep)
+            finally:
+                await asyncio.sleep(0.3)  # the last messages are still on their way
+                listener.cancel()
+                if limit is not None:
+                    limit.cancel()
+    _cost(shown, node, time.monotonic() - started)
+    return 0
+
+
+def _settings(source: str, port: int, folder: Path) -> Settings:
+    camera = CameraSettings(id=CAMERA, name="Front door", source=SourceUrl(source), still_s=4.0)
+    return Settings(
+        node=NodeSettings(id=NODE, name="Demo"),
+        mqtt=MqttSettings(host="127.0.0.1", port=port),
+        cameras=(camera,),
+        store=StoreSettings(path=folder / "demo.db"),
+        health_every_s=5.0,
+    )
+
+
+@asynccontextmanager
+async def _broker(port: int) -> AsyncIterator[None]:
+    """The embedded broker as a process of its own, there when the context is entered and gone when it is left."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "blikk_edge.demo.broker",
+        str(port),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stderr is not None
+    try:
+        try:
+            async with asyncio.timeout(BROKER_START_S):
+                ready = await process.stdout.readline()
+        except TimeoutError:
+            ready = b""
+        if ready != b"ready\n":
+            process.kill()
+            why = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
+            raise SinkError(
+                f"the embedded broker did not start ({why[-1] if why else 'no answer'}); "
+                "it needs the demo extra: pip install 'blikk-edge[demo]'"
+            )
+        yield
+    finally:
+        if process.returncode is None:
+            process.stdin.close()
+            try:
+                async with asyncio.timeout(3):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+
+
+async def _stop_after(stop: asyncio.Event, seconds: float) -> None:
+    await asyncio.sleep(max(1.0, seconds))
+    stop.set()
+
+
+async def _show(port: int, shown: Shown) -> None:
+    """Print each event as it arrives, and save each Picture."""
+    async for topic, payload in listen("127.0.0.1", port, f"blikk/{NODE}/#"):
+        match topic.split("/")[3:]:
+            case ["event"] | ["ring"]:
+                _print_event(json.loads(payload), shown)
+            case ["picture", name] if payload:
+                _save(name, payload, shown)
+            case _:
+                continue
+
+
+def _print_event(event: dict[str, Any], shown: Shown) -> None:
+    shown.count += 1
+    shown.events.add(event["id"])
+    clock = datetime.fromisoformat(event["time"]).astimezone().strftime("%H:%M:%S.%f")[:-5]
+    objects = event.get("objects") or []
+    kinds = ", ".join(sorted({o["sub_label"] for o in objects})) or event.get("label", "ring")
+    what = f"{kinds} {event.get('phase', '')}"
+    if event.get("phase") == "updated":
+        what = f"{kinds}: {event['reason'].replace('_', ' ')}"
+    where = ", ".join(event.get("zones") or []) or (_place(objects[0]["box"]) if objects else "-")
+    length = f"{event.get('duration_s', 0.0):.1f} s"
+    picture = f"picture/{event['picture']}" if event.get("picture") else "none"
+    print(f"{clock:<13} {event['camera']:<11} {what:<23} {where:<13} {length:>8}  {picture}", flush=True)
+
+
+def _place(box: list[float]) -> str:
+    """Where in the picture a box lies, in words."""
+    x1, _, x2, y2 = box
+    across = ("left", "middle", "right")[min(2, int((x1 + x2) / 2 * 3))]
+    return f"{across}, {'near' if y2 > 0.8 else 'far'}"
+
+
+def _save(name: str, jpeg: bytes, shown: Shown) -> None:
+    path = shown.folder / f"{name}.jpg"
+    path.write_bytes(jpeg)
+    shown.pictures[name] = path
+
+
+def _cost(shown: Shown, node: App, seconds: float) -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    state = node.states()[0]
+    spent = usage.ru_utime + usage.ru_stime
+    print(f"\n{len(shown.events)} events in {shown.count} messages")
+    print(f"cost      {spent:.1f} s CPU in {seconds:.0f} s ({100 * spent / seconds:.0f} % of one core, start included)")
+    print(f"          {usage.ru_maxrss / 1024:.0f} MiB memory at most")
+    milliseconds = "" if state.inference_ms is None else f" of {state.inference_ms:.0f} ms"
+    print(f"          {state.frames} frames watched, {state.inferences} inferences{milliseconds}")
+    print(f"pictures  {shown.folder.resolve()}: {', '.join(sorted(p.name for p in shown.pictures.values())) or 'none'}")
+    if state.problem:
+        raise BlikkError(state.problem)
