@@ -1,6 +1,7 @@
 """A real RTSP server (GStreamer, run by the system's Python) that a test can start, kill and start again."""
 
 import select
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -84,6 +85,16 @@ class RtspServer:
             assert self._process.stdout is not None
             self._process.stdout.close()
             self._process = None
+
+    def pause(self) -> None:
+        """Stand still, connections open, until `resume` or `kill`."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.scene import Frame
-from blikk_edge.sources.faults import is_final, meaning, source_error
+from blikk_edge.sources.faults import TOO_LATE, is_final, meaning, source_error
 from blikk_edge.sources.limits import Limit
 from blikk_edge.sources.pixels import Scaler
 from blikk_edge.sources.timeline import Grid, StreamTime, Timekeeper
@@ -26,6 +26,8 @@ av.logging.set_level(None)
 
 # Packets in a row without a picture: 20 s at 30 fps, twice the longest usual keyframe interval.
 MAX_BARREN = 600
+# An attempt that failed with less than this share of its time left ran out of time.
+LATE_SHARE = 0.05
 # Each packet of these codecs is a whole picture, so thinned ones need not even be decoded.
 INTRA_CODECS = frozenset({"mjpeg", "rawvideo"})
 
@@ -58,9 +60,9 @@ class Terms:
 class Capture:
     """One camera's frames through PyAV; see core.stages.Source for the contract.
 
-    `ways` are tried in order until one opens; the one that brought frames is tried first the next time. `ends` says
-    that an end is no error (a file), `loop` that it starts again then. `trusted` says that the stream's timestamps
-    mean something; where they do not, the time of arrival counts.
+    `ways` are tried in order until one opens; after one that opened but brought nothing the next one comes first.
+    `ends` says that an end is no error (a file), `loop` that it starts again then. `trusted` says that the stream's
+    timestamps mean something; where they do not, the time of arrival counts.
 
     Counters since start: `decoded` pictures, `thinned` pictures or packets passed over, `corrupt` packets that could
     not be decoded and pictures that libav marks as damaged, `connections`.
@@ -80,7 +82,8 @@ class Capture:
         self.thinned = 0
         self.corrupt = 0
         self.connections = 0
-        self._ways = list(ways)
+        self._ways = tuple(ways)
+        self._first_way = 0
         self._terms = terms
         self._timekeeper = timekeeper
         self._ends = ends
@@ -111,7 +114,7 @@ class Capture:
                 return
 
     def _connection(self, limit: Limit) -> Iterator[Frame]:
-        container = self._open(limit)
+        number, container = self._open(limit)
         if container is None:
             return
         self.connections += 1
@@ -124,34 +127,36 @@ class Capture:
         finally:
             container.close()
             if self.decoded == before and not limit.stop.is_set():
-                # It opened, but nothing came: a camera behind NAT answers over UDP and sends nowhere.
-                self._ways.append(self._ways.pop(0))
+                # It opened, but nothing came, as where interleaved media is promised and never sent.
+                self._first_way = (number + 1) % len(self._ways)
 
-    def _open(self, limit: Limit) -> InputContainer | None:
-        """The first way that opens, moved to the front; None when told to stop."""
+    def _open(self, limit: Limit) -> tuple[int, InputContainer | None]:
+        """The first way that opens, and its number; no container when told to stop."""
         said = ""
-        for way in tuple(self._ways):
+        for turn in range(len(self._ways)):
+            number = (self._first_way + turn) % len(self._ways)
             limit.extend(self._terms.connect_timeout_s)
             try:
                 with limit:
-                    container = av.open(
-                        way.url,
-                        format=way.format,
-                        options=dict(way.options),
-                        timeout=(self._terms.connect_timeout_s, self._terms.read_timeout_s),
-                        metadata_errors="replace",
-                    )
+                    return number, self._container(self._ways[number])
             except (av.FFmpegError, ValueError) as error:
-                said = meaning(error)
+                # libav calls an RTSP answer that never came invalid data.
+                late = limit.left_s < self._terms.connect_timeout_s * LATE_SHARE
+                said = TOO_LATE if late else meaning(error)
                 if limit.stop.is_set() or is_final(error):
                     break
-            else:
-                self._ways.remove(way)
-                self._ways.insert(0, way)
-                return container
         if limit.stop.is_set():
-            return None
+            return 0, None
         raise source_error(self._terms.shown, said)
+
+    def _container(self, way: Way) -> InputContainer:
+        return av.open(
+            way.url,
+            format=way.format,
+            options=dict(way.options),
+            timeout=(self._terms.connect_timeout_s, self._terms.read_timeout_s),
+            metadata_errors="replace",
+        )
 
     def _video(self, container: InputContainer) -> VideoStream:
         stream = container.streams.best("video")

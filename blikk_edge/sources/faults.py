@@ -1,10 +1,13 @@
 """What libav's errors mean and how to mend them, in words that never hold an address or a password."""
 
+import errno
 from collections.abc import Sequence
 
 import av.error
 
 from blikk_edge.core.errors import SourceError
+
+TOO_LATE = "no answer in time; check host, port and network"
 
 # libav's own messages and PyAV's texts carry the raw address, so neither is ever shown; the first match counts.
 _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], str]] = (
@@ -19,7 +22,7 @@ _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], str]] = (
     ((av.error.HTTPError, av.error.HTTPClientError), "the server refuses the request (4xx); check path and transport"),
     ((av.error.ConnectionRefusedError,), "connection refused; check host and port, and that the camera is on"),
     ((av.error.ConnectionResetError, av.error.ConnectionAbortedError, av.error.BrokenPipeError), "connection lost"),
-    ((av.error.ExitError, av.error.TimeoutError), "no answer in time; check host, port and network"),
+    ((av.error.ExitError, av.error.TimeoutError), TOO_LATE),
     ((av.error.FileNotFoundError,), "not found; check that the file or device is there"),
     ((av.error.PermissionError,), "no permission; let the user read it (for /dev/video*: group `video`)"),
     ((av.error.IsADirectoryError,), "this is a folder; name a file in it"),
@@ -36,6 +39,16 @@ _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], str]] = (
         "this is no video that can be read; check that the source gives H.264, H.265 or MJPEG",
     ),
 )
+_ERRNO_MEANINGS = {
+    errno.EIO: "cannot be reached or read; check host name and network, or the device's cable",
+    errno.EHOSTUNREACH: "no way to this host; check address and network",
+    errno.ENETUNREACH: "no way to this network; check address and network",
+    errno.EPROTONOSUPPORT: "the camera does not offer this transport; set `transport: auto`",
+    errno.EBUSY: "in use by another program; close it there",
+    errno.ENODEV: "no such device; plug it in",
+    errno.ENXIO: "no such device; plug it in",
+    errno.ENOTTY: "this is no camera; name a /dev/videoN that captures",
+}
 # Another way in (transport, device option) meets the same end.
 _FINAL = (
     av.error.HTTPUnauthorizedError,
@@ -54,6 +67,9 @@ def meaning(error: Exception) -> str:
     for kinds, text in _MEANINGS:
         if isinstance(error, kinds):
             return text
+    number = error.errno if isinstance(error, av.FFmpegError) else None
+    if number in _ERRNO_MEANINGS:
+        return _ERRNO_MEANINGS[number]
     said = error.strerror if isinstance(error, av.FFmpegError) and error.strerror else type(error).__name__
     return f"cannot be read ({said})"
 

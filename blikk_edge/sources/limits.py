@@ -39,9 +39,14 @@ class Limit:
         self.deadline = time.monotonic() + seconds
 
     @property
+    def left_s(self) -> float:
+        """Seconds until the deadline, below 0 after it."""
+        return self.deadline - time.monotonic()
+
+    @property
     def over(self) -> bool:
         """Whether reading must end now."""
-        return self.stop.is_set() or time.monotonic() > self.deadline
+        return self.stop.is_set() or self.left_s < 0
 
     def __enter__(self) -> Self:
         _reading.limit = self

@@ -9,6 +9,8 @@ from blikk_edge.core.clock import Clock
 MAX_GAP_S = 10.0
 # Frames out of order by less than this are out of order; by more, the stream's clock was set back or wrapped.
 MAX_BACK_S = 1.0
+# Timestamps no further apart are the same one.
+SAME_S = 1e-6
 # So many frames in a row without progress mean that the stream's clock stands still.
 MAX_REPEATS = 3
 # Fastest drift of a camera's clock that is followed, in seconds per second; quartz stays below 0.0002.
@@ -57,7 +59,7 @@ class StreamTime:
             return self._last
         time = pts_s + self._shift
         ahead = time - self._last
-        self._repeats = self._repeats + 1 if ahead <= 0 else 0
+        self._repeats = self._repeats + 1 if ahead <= SAME_S else 0
         if self._fresh or ahead > MAX_GAP_S or ahead < -MAX_BACK_S or self._repeats > MAX_REPEATS:
             self._fresh = False
             time = self._last + step

@@ -89,6 +89,7 @@ class Factory(GstRtspServer.RTSPMediaFactory):
 
     def do_configure(self, media):
         """Give the client's source its player."""
+        GstRtspServer.RTSPMediaFactory.do_configure(self, media)
         source = media.get_element().get_by_name_recurse_up("clip")
         source.set_property("caps", self.caps)
         player = Player(self.units, self.length, self.loop)
