@@ -125,6 +125,13 @@ class RealHomeAssistant:
 
     # ---- its life
 
+    def restart(self) -> None:
+        """Stop politely and start again, with everything it had stored."""
+        self._stop()
+        self._start()
+        wait_for("Home Assistant answers", self._answers, START_S)
+        self._wait_until_running()
+
     def __enter__(self) -> Self:
         self._write_files()
         self._start()
@@ -200,21 +207,21 @@ class RealHomeAssistant:
         self._process = None
 
     def _sign_up(self) -> None:
-        def answers() -> bool:
-            assert self._process is not None
-            assert self._process.poll() is None, f"Home Assistant ended: {self.log[-20:]}"
-            try:
-                self.get("/api/onboarding")
-            except URLError:
-                return False
-            return True
-
-        wait_for("Home Assistant answers", answers, START_S)
+        wait_for("Home Assistant answers", self._answers, START_S)
         client = self._url + "/"
         user = {"client_id": client, "name": "Test", "username": "test", "password": "test-test", "language": "en"}
         code = self.post("/api/onboarding/users", user)["auth_code"]
         form = urlencode({"grant_type": "authorization_code", "code": code, "client_id": client}).encode()
         self._token = self._http(Request(self._url + "/auth/token", form))["access_token"]
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"Home Assistant ended: {self.log[-20:]}"
+        try:
+            self.get("/manifest.json")
+        except URLError:
+            return False
+        return True
 
     def _wait_until_running(self) -> None:
         config = wait_for(

@@ -30,6 +30,7 @@ class Edge:
 
     def __init__(self, port: int, node=s.NODE) -> None:
         self.commands: list[tuple[str, bytes]] = []
+        self.births = 0
         self._node = node
         self._told: dict[str, Message] = {}
         self._desk = DiscoveryDesk(
@@ -90,6 +91,7 @@ class Edge:
         if advice.again_in_s is not None:
             self._due_at = time.monotonic() + advice.again_in_s
         if advice.restate:
+            self.births += 1
             self.publish(*self._told.values())
 
 
@@ -296,6 +298,17 @@ def test_node_that_is_gone_leaves_only_its_connection_sensor(ha, edge):
 
     edge.tell()
     edge.until("back", lambda: states_of(ha)["binary_sensor.yard_motion"] == "off")
+
+
+def test_restart_of_home_assistant_ends_with_all_states_and_pictures(ha, edge):
+    births = edge.births
+    ha.restart()
+
+    edge.until("its birth", lambda: edge.births > births)
+    edge.until("the states", lambda: states_of(ha).get("sensor.front_door_person_count") == "2")
+    edge.until("the picture", lambda: states_of(ha)["image.front_door_last_person"] not in {"unknown", "unavailable"})
+    assert ha.get("/api/camera_proxy/camera.front_door") == JPEG + b"snapshot"
+    assert registered(ha) == wanted()
 
 
 def complaints(ha):
