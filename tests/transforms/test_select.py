@@ -1,0 +1,138 @@
+"""Which frames are worth a look."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.scene import Frame, Pixels, Scene
+from blikk_edge.core.sightings import Label, Motion, Track, View
+from blikk_edge.transforms.select import Reason, Selector
+
+LUMA = np.zeros((2, 2), np.uint8)
+QUIET = Motion(view=View.QUIET)
+MOVING = Motion(view=View.MOVING, score=0.8)
+LIGHT = Motion(view=View.LIGHT)
+
+
+def no_colour() -> Pixels:
+    raise AssertionError("selecting needs no colour")
+
+
+def scene(time: float, motion: Motion = QUIET) -> Scene:
+    return Scene(frame=Frame(camera="porch", seq=0, time=time, luma=LUMA, convert=no_colour), motion=motion)
+
+
+def track(*, last_seen: float, still_since: float | None = None, missed: int = 0) -> Track:
+    return Track(
+        id=1,
+        label=Label.PERSON,
+        sub_label="person",
+        score=0.9,
+        best_score=0.9,
+        box=Box(0.1, 0.1, 0.2, 0.5),
+        first_seen=0.0,
+        last_seen=last_seen,
+        missed=missed,
+        still_since=still_since,
+    )
+
+
+def started(**arguments: float) -> Selector:
+    selector = Selector(**arguments)  # type: ignore[arg-type]  # every argument used here is a number or a bool
+    assert selector.look(scene(0.0), ()) is Reason.FIRST
+    return selector
+
+
+def test_first_frame_is_looked_at_whatever_it_shows():
+    assert Selector(every_s=0, motion=False).look(scene(5.0, Motion(view=View.SETTLING)), ()) is Reason.FIRST
+
+
+def test_quiet_frame_is_not_looked_at():
+    assert started().look(scene(0.2), ()) is None
+
+
+@pytest.mark.parametrize(("score", "reason"), [(0.29, None), (0.3, Reason.MOTION), (1.0, Reason.MOTION)])
+def test_motion_counts_from_the_threshold(score, reason):
+    assert started().look(scene(0.2, Motion(view=View.MOVING, score=score)), ()) is reason
+
+
+def test_threshold_may_be_set_while_running():
+    selector = started()
+    selector.threshold = 0.9
+    assert selector.look(scene(0.2, MOVING), ()) is None
+
+
+def test_motion_is_looked_at_for_a_tail_after_it_ended():
+    selector = started()
+    selector.look(scene(0.2, MOVING), ())
+    assert [selector.look(scene(t), ()) for t in (0.4, 1.2, 1.3)] == [Reason.MOTION, Reason.MOTION, None]
+
+
+def test_motion_can_be_left_out():
+    assert started(motion=False).look(scene(0.2, MOVING), ()) is None
+
+
+def test_new_scene_is_looked_at():
+    assert started().look(scene(0.2, Motion(view=View.NEW_SCENE, score=1.0)), ()) is Reason.SCENE
+
+
+def test_light_is_looked_at_once_when_it_has_ended():
+    selector = started()
+    motions = (LIGHT, LIGHT, QUIET, QUIET)
+    assert [selector.look(scene(0.2 * i, m), ()) for i, m in enumerate(motions, 1)] == [None, None, Reason.SCENE, None]
+
+
+def test_scene_change_can_be_left_out():
+    selector = started(scene_change=False)
+    assert [selector.look(scene(0.2, LIGHT), ()), selector.look(scene(0.4), ())] == [None, None]
+
+
+def test_sampling_counts_from_the_last_look_for_any_reason():
+    selector = started(every_s=10.0)
+    assert selector.look(scene(6.0, MOVING), ()) is Reason.MOTION
+    assert [selector.look(scene(t), ()) for t in (15.9, 16.0, 16.2, 26.0)] == [None, Reason.SAMPLE, None, Reason.SAMPLE]
+
+
+def test_sampling_never_happens_at_zero():
+    assert started(every_s=0).look(scene(1e6), ()) is None
+
+
+def test_moving_track_is_followed_without_motion():
+    assert started().look(scene(0.2), (track(last_seen=0.0),)) is Reason.FOLLOW
+
+
+def test_still_tracks_are_not_looked_at():
+    assert started().look(scene(0.2), (track(last_seen=0.0, still_since=0.0),)) is None
+
+
+def test_still_track_that_was_missed_is_looked_for():
+    assert started().look(scene(0.2), (track(last_seen=0.0, still_since=0.0, missed=1),)) is Reason.FOLLOW
+
+
+def test_lost_track_is_not_looked_for_for_ever():
+    selector = started(every_s=0)
+    gone = track(last_seen=0.0, missed=9)
+    assert [selector.look(scene(t), (gone,)) for t in (5.0, 5.2)] == [Reason.FOLLOW, None]
+
+
+def test_reset_makes_the_next_frame_the_first():
+    selector = started()
+    selector.reset()
+    assert selector.look(scene(0.2), ()) is Reason.FIRST
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 3.0), st.sampled_from(View), st.floats(0, 1)), min_size=1, max_size=60),
+    st.floats(0.5, 20.0),
+)
+def test_no_two_looks_lie_further_apart_than_the_sampling_and_one_frame(steps, every_s):
+    selector = Selector(every_s=every_s)
+    time = looked = 0.0
+    for step, view, score in steps:
+        time += step
+        if selector.look(scene(time, Motion(view=view, score=score)), ()) is not None:
+            looked = time
+        else:
+            assert time - looked < every_s
