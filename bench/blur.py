@@ -149,7 +149,7 @@ def print_rss(data: Path, whole_px: int) -> None:
     bgr = np.random.default_rng(1).integers(0, 255, (480, 854, 3), np.uint8)
     cv2.imencode(".jpg", cv2.resize(bgr, (640, 360)))
     before = peak_mb()
-    faces_module.WHOLE_PIXELS = whole_px * whole_px * 9 // 16
+    faces_module.FINE_PIXELS = whole_px * whole_px * 9 // 16
     finder = FaceFinder(data / YUNET)
     for _ in range(5):
         finder.find(bgr, [Box(x / 10, 0.2, (x + 1) / 10, 0.9) for x in range(8)])

@@ -13,10 +13,10 @@ from blikk_edge.core.geometry import Box, hull, intersection, iou
 from blikk_edge.core.scene import Pixels
 
 # Measured by bench/blur.py and on the same faces shrunk to 6..20 px: with the pixels of a 16:9 frame of 480 lines 49 of
-# 52 are covered, with 640 x 360 45, with 480 x 270 40. It adds 28 MB to the process; 640 x 360 does too, 480 x 270 22.
-WHOLE_PIXELS = 854 * 480
-# YuNet sees large faces in smooth or enlarged surfaces (640 px wide: 4.7 % of the area of empty roads; 320 px: nothing),
-# so a fine look counts for faces up to 120 px, and larger ones must show in the coarse look.
+# 52 are covered, with 640 x 360 45, with 480 x 270 40.
+FINE_PIXELS = 854 * 480
+# YuNet sees large faces in smooth or enlarged surfaces (640 px wide: 4.7 % of the area of empty roads, 320 px: none):
+# a fine look counts for faces up to 120 px, and larger ones must show in the coarse look.
 COARSE_PIXELS = 320 * 240
 FINE_FACE_PX = 120
 # On those shrunk faces the magnified look finds what the whole picture does not; tiles of 96 px lose faces, larger ones
@@ -106,7 +106,7 @@ class FaceFinder:
         damaged, no YuNet, or fails.
         """
         try:
-            found = self._whole(bgr, COARSE_PIXELS, math.inf) + self._whole(bgr, WHOLE_PIXELS, FINE_FACE_PX)
+            found = self._coarse(bgr) + self._fine(bgr)
             for first in range(0, min(len(persons), MAX_TILES), TILE_COLUMNS * TILE_ROWS):
                 last = min(first + TILE_COLUMNS * TILE_ROWS, MAX_TILES)
                 found += self._tiles(bgr, persons[first:last])
@@ -114,11 +114,26 @@ class FaceFinder:
             raise ModelError(f"face model {self.model}: {_reason(error)}; fetch it anew") from error
         return _each_once(found)
 
-    def _whole(self, bgr: Pixels, pixels: int, largest_px: float) -> list[Face]:
+    def _coarse(self, bgr: Pixels) -> list[Face]:
         height, width = bgr.shape[:2]
-        scale = math.sqrt(pixels / (height * width))
+        scale = math.sqrt(COARSE_PIXELS / (height * width))
         tile = _Tile(0, 0, width, height, 0, 0, scale)
-        return self._look(_scaled(bgr, scale), [tile], (width, height), largest_px)
+        return self._look(_scaled(bgr, scale), [tile], (width, height), math.inf)
+
+    def _fine(self, bgr: Pixels) -> list[Face]:
+        """Two looks at overlapping halves: one at the whole takes 14 MB more at its peak."""
+        height, width = bgr.shape[:2]
+        scale = math.sqrt(FINE_PIXELS / (height * width))
+        reach = math.ceil((max(width, height) + FINE_FACE_PX / scale) / 2)
+        if width >= height:
+            halves = (0, 0, reach, height), (max(0, width - reach), 0, width, height)
+        else:
+            halves = (0, 0, width, reach), (0, max(0, height - reach), width, height)
+        found = []
+        for x1, y1, x2, y2 in halves:
+            tile = _Tile(x1, y1, x2, y2, 0, 0, scale)
+            found += self._look(_scaled(bgr[y1:y2, x1:x2], scale), [tile], (width, height), FINE_FACE_PX)
+        return found
 
     def _tiles(self, bgr: Pixels, persons: Sequence[Box]) -> list[Face]:
         height, width = bgr.shape[:2]

@@ -10,8 +10,11 @@ from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.scene import Pixels
 
-SAMPLES = 6
-"""How many samples of a region's longer side are kept; with the smoothing no pixel run of it depends on more than 8."""
+SAMPLES = 3
+"""Samples kept of a region's shorter side. Of 69 blurred faces YuNet takes 7 for faces with 6 samples, 2 with 3."""
+
+MAX_SAMPLES = 6
+"""Samples kept of a region's longer side at most; with the smoothing no run of its pixels depends on more than 8."""
 
 _MIN_CELL_PX = 4
 _LEVELS_STEP = 16
@@ -33,9 +36,9 @@ def paint(bgr: Pixels, polygons: Iterable[Polygon]) -> None:
 def blur(bgr: Pixels, regions: Sequence[Box]) -> None:
     """Blur regions of a (h, w, 3) picture in place, so that at most 8 x 8 samples of each survive.
 
-    Each region is averaged over square cells of a sixth of its longer side, the averages are rounded to 16 levels per
-    channel, and drawn smoothly: the result is a function of those few numbers alone. Regions that overlap are one
-    region with the largest cells among them, so that no second grid adds samples and no raw pixel stays between.
+    Each region is averaged over square cells, SAMPLES to its shorter side; the averages are rounded to 16 levels per
+    channel and drawn smoothly: the result is a function of those few numbers alone. Regions that overlap or touch are
+    one region with the largest cells among them, so that no second grid adds samples and no raw pixel stays between.
     """
     height, width = bgr.shape[:2]
     rects = [rect for rect in (box.pixels(width, height) for box in regions) if rect[0] < rect[2] and rect[1] < rect[3]]
@@ -44,10 +47,16 @@ def blur(bgr: Pixels, regions: Sequence[Box]) -> None:
         _blur_group(raw, bgr, group)
 
 
+def cell_px(width_px: int, height_px: int) -> int:
+    """The side of the cells that a region of this size is averaged over."""
+    shorter, longer = sorted((width_px, height_px))
+    return max(_MIN_CELL_PX, math.ceil(shorter / SAMPLES), math.ceil(longer / MAX_SAMPLES))
+
+
 def _blur_group(raw: Pixels, out: Pixels, rects: Sequence[Rect]) -> None:
     x1, y1 = min(r[0] for r in rects), min(r[1] for r in rects)
     x2, y2 = max(r[2] for r in rects), max(r[3] for r in rects)
-    cell = max(_MIN_CELL_PX, *(math.ceil(max(r[2] - r[0], r[3] - r[1]) / SAMPLES) for r in rects))
+    cell = max(cell_px(r[2] - r[0], r[3] - r[1]) for r in rects)
     columns, rows = math.ceil((x2 - x1) / cell), math.ceil((y2 - y1) / cell)
     # Cells that stick out repeat the border; the average stays one number per cell.
     padded = cv2.copyMakeBorder(

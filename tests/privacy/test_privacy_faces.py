@@ -1,0 +1,211 @@
+"""Real faces through the real detector and the real face model."""
+
+import cv2
+import numpy as np
+from annotated_faces import AnnotatedFace, AnnotatedPicture, scene_of
+
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.scene import Pixels
+from blikk_edge.transforms.faces import MAX_TILES, FaceFinder
+from blikk_edge.transforms.privacy import Privacy
+from blikk_edge.transforms.redact import encode
+
+
+def decoded(picture: Picture) -> Pixels:
+    bgr = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None
+    assert bgr.shape == (picture.height_px, picture.width_px, 3)
+    return np.asarray(bgr, np.uint8)
+
+
+def mask_of(regions: tuple[Box, ...], bgr: Pixels) -> np.ndarray:
+    height, width = bgr.shape[:2]
+    mask = np.zeros((height, width), bool)
+    for region in regions:
+        x1, y1, x2, y2 = region.pixels(width, height)
+        mask[y1:y2, x1:x2] = True
+    return mask
+
+
+def centre_of(face: AnnotatedFace) -> tuple[float, float]:
+    if face.box is not None:
+        return (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+    return face.points[0]
+
+
+def is_in_a_person(face: AnnotatedFace, picture: AnnotatedPicture, persons: list[Box]) -> bool:
+    height, width = picture.bgr.shape[:2]
+    x, y = centre_of(face)
+    return any(p.x1 * width <= x <= p.x2 * width and p.y1 * height <= y <= p.y2 * height for p in persons)
+
+
+def covered(seen, privacy: Privacy, *, in_persons_only: bool) -> tuple[int, list[str]]:
+    """How many faces were looked at, and those that are not covered."""
+    count, bare = 0, []
+    for each in seen:
+        persons = [d.box for d in each.detections]
+        mask = mask_of(privacy._plan(each.picture.bgr, persons).regions, each.picture.bgr)
+        for face in each.picture.faces:
+            if in_persons_only and not is_in_a_person(face, each.picture, persons):
+                continue
+            count += 1
+            if not face.covered(mask):
+                bare.append(f"{each.picture.name}: {face}")
+    return count, bare
+
+
+def test_every_annotated_face_in_a_person_is_covered(seen, finder):
+    count, bare = covered(seen, Privacy(finder), in_persons_only=True)
+    assert count >= 60
+    assert not bare
+
+
+def test_at_most_one_annotated_face_in_a_hundred_that_no_person_holds_is_missed(seen, finder):
+    count, bare = covered(seen, Privacy(finder), in_persons_only=False)
+    assert count >= 65
+    assert len(bare) <= 1  # a conductor in a train's dark window, 17 px, found by nothing we have
+
+
+def test_every_face_in_a_person_is_covered_without_a_face_model(seen):
+    count, bare = covered(seen, Privacy(None), in_persons_only=True)
+    assert count >= 60
+    # The box of a man who eats a banana, in a close-up, ends above his chin.
+    assert len(bare) <= 1
+
+
+def test_all_dlib_faces_are_covered(seen, finder):
+    dlib = [each for each in seen if each.picture.set == "dlib"]
+    count, bare = covered(dlib, Privacy(finder), in_persons_only=False)
+    assert (count, bare) == (18, [])
+
+
+def test_hardly_a_face_is_taken_for_one_in_the_picture_that_leaves(seen, finder, yunet):
+    """YuNet, which makes out heads without features too, and OpenCV's cascade, which knows nothing of ours."""
+    sceptic = FaceFinder(yunet, threshold=0.6)
+    haar = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    before, after = {"yunet": 0, "haar": 0}, {"yunet": [], "haar": []}
+    for each in seen:
+        picture = Privacy(finder).picture(scene_of(each.picture.bgr, each.detections), name="person")
+        height, width = picture.height_px, picture.width_px
+
+        def found(bgr: Pixels, w: int = width, h: int = height) -> dict[str, list[tuple[float, float, float, float]]]:
+            boxes = [f.box for f in sceptic.find(bgr, [])]
+            grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+            return {
+                "yunet": [(b.x1 * w, b.y1 * h, b.x2 * w, b.y2 * h) for b in boxes],
+                "haar": [(x, y, x + a, y + b) for x, y, a, b in haar.detectMultiScale(grey, 1.2, 5)],
+            }
+
+        raw, redacted = found(each.picture.bgr), found(decoded(picture))
+        for face in each.picture.faces:
+            x, y = centre_of(face)
+            for kind in before:
+                # Of the size of the face: a box around half the picture recognises nobody.
+                at_face = [
+                    [b for b in boxes if b[0] <= x <= b[2] and b[1] <= y <= b[3] and b[2] - b[0] <= 3 * face.width_px]
+                    for boxes in (raw[kind], redacted[kind])
+                ]
+                before[kind] += bool(at_face[0])
+                after[kind] += [each.picture.name] if at_face[1] else []
+    assert before["yunet"] >= 60
+    assert before["haar"] >= 15
+    assert len(after["yunet"]) <= 0.05 * before["yunet"]
+    assert after["haar"] == []
+
+
+def test_a_pattern_planted_on_every_face_does_not_come_out(seen, finder):
+    rng = np.random.default_rng(7)
+    leaked, shown = [], []
+    for each in seen:
+        bgr = each.picture.bgr.copy()
+        spots = []
+        for face in each.picture.faces:
+            if face.box is None or not is_in_a_person(face, each.picture, [d.box for d in each.detections]):
+                continue
+            x1, y1, x2, y2 = (max(0, round(v)) for v in face.box)
+            # Two-pixel dots, so that JPEG itself does not wash them out.
+            shape = (y2 - y1 + 1) // 2, (x2 - x1 + 1) // 2
+            dots = np.kron(rng.choice((-30, 30), shape), np.ones((2, 2), int))[: y2 - y1, : x2 - x1]
+            place = slice(y1, y1 + dots.shape[0]), slice(x1, x1 + dots.shape[1])
+            bgr[place] = np.clip(bgr[place].astype(int) + dots[:, :, None], 0, 255).astype(np.uint8)
+            spots.append((place, dots))
+        scene = scene_of(bgr, each.detections)
+        redacted = decoded(Privacy(finder).picture(scene, name="person"))
+        bare = decoded(Privacy(finder, blur=False).picture(scene, name="person"))
+        leaked += [correlation(redacted[place], dots) for place, dots in spots]
+        shown += [correlation(bare[place], dots) for place, dots in spots]
+    assert len(shown) >= 25
+    assert min(shown) > 0.3
+    # A face of 12 px has 49 dots, so chance alone gives it a correlation of 0.14 up or down; the mean has no such excuse.
+    assert np.mean(leaked) < 0.05
+    assert max(leaked) < 0.35
+    assert min(np.array(shown) - np.array(leaked)) > 0.2
+
+
+def correlation(pixels: Pixels, dots: np.ndarray) -> float:
+    """Of the pattern with what is left of the pixels after what is smooth was taken away, -1..1."""
+    grey = pixels.astype(np.float64).mean(axis=2)
+    rough = grey - cv2.GaussianBlur(grey, (0, 0), 3)
+    deviation = rough.std() * dots.std()
+    return float(((rough - rough.mean()) * (dots - dots.mean())).mean() / deviation) if deviation > 0 else 0.0
+
+
+def test_grace_hopper_is_one_face_and_the_cat_is_none(data, finder):
+    grace, cat = (cv2.imread(str(data / "images/coral" / name)) for name in ("grace_hopper.bmp", "cat.bmp"))
+    assert len(finder.find(grace, [])) == 1
+    assert finder.find(cat, []) == ()
+
+
+def test_a_small_far_face_is_found_only_when_its_person_is_magnified(data, finder):
+    """Grace Hopper's face, 6 px wide on a noisy wall: the reason for the second look."""
+    grace = cv2.imread(str(data / "images/coral/grace_hopper.bmp"))
+    face = finder.find(grace, [])[0].box
+    scale = 6 / (face.width * grace.shape[1])
+    small = cv2.resize(grace, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    wall = np.full((480, 854, 3), 110, np.uint8)
+    wall[200 : 200 + small.shape[0], 500 : 500 + small.shape[1]] = small
+    person = Box(500 / 854, 200 / 480, (500 + small.shape[1]) / 854, (200 + small.shape[0]) / 480)
+
+    assert finder.find(wall, []) == ()
+    assert len(finder.find(wall, [person])) == 1
+
+
+def test_a_crowd_beyond_the_tiles_has_every_head_blurred(finder):
+    bgr = np.random.default_rng(3).integers(90, 110, (480, 854, 3)).astype(np.uint8)
+    crowd = [Box(x / 10, y / 3, x / 10 + 0.05, y / 3 + 0.3) for x in range(10) for y in range(3)]
+    assert len(crowd) > MAX_TILES
+
+    redaction = Privacy(finder)._plan(bgr, crowd)
+
+    assert len(redaction.heads) == len(crowd)
+
+
+def test_the_jpeg_holds_no_metadata_and_no_thumbnail(seen, finder):
+    jpeg = Privacy(finder).picture(scene_of(seen[0].picture.bgr, seen[0].detections), name="person").jpeg
+    assert segments(jpeg) <= {"JFIF", "DQT", "SOF", "DHT", "SOS"}
+    assert jpeg.endswith(b"\xff\xd9")
+
+
+def test_a_jpeg_is_as_fine_as_its_quality():
+    noise = np.random.default_rng(1).integers(0, 255, (120, 160, 3)).astype(np.uint8)
+    assert len(encode(noise, 40)) < len(encode(noise, 85)) < len(encode(noise, 95))
+
+
+def segments(jpeg: bytes) -> set[str]:
+    """The kinds of segments up to the scan, by ITU-T T.81 annex B; application data by its name."""
+    names = {0xDB: "DQT", 0xC0: "SOF", 0xC4: "DHT", 0xDA: "SOS"}
+    assert jpeg[:2] == b"\xff\xd8"
+    kinds, at = set(), 2
+    while True:
+        marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4])
+        body = jpeg[at + 4 : at + 2 + length]
+        if marker == 0xE0:
+            assert body[:5] == b"JFIF\0"
+            assert body[12:14] == b"\0\0"  # no thumbnail
+            kinds.add("JFIF")
+        else:
+            kinds.add(names.get(marker, hex(marker)))
+        at += 2 + length
+        if marker == 0xDA:
+            return kinds
