@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from blikk_edge.core.fold import Folder
 from blikk_edge.core.ids import Ids
-from blikk_edge.core.observation import Event, Kind, Observation, Sighting
+from blikk_edge.core.observation import Event, Kind, Observation, Phase, Sighting
 from blikk_edge.core.parked import Lot, Parked
 from blikk_edge.core.placed import Packages
 from blikk_edge.core.scene import Scene
@@ -121,6 +121,8 @@ class Teller:
                 made = self._observation(change.kind, scene, time, change.objects, change.zones, event_id)
                 observations += self._folder.add(made)
             events += event
+        if any(event.phase is Phase.ENDED for event in events):
+            observations += self._folder.flush()  # nothing similar can follow
         observations += self._motion(scene, time)
         observations += self._folder.due(time)
         return Told(observations=tuple(observations), events=tuple(events))

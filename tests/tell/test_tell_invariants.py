@@ -1,0 +1,111 @@
+"""Whatever a detector finds, the records keep the contract."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blikk_edge.core.geometry import Box, Polygon
+from blikk_edge.core.observation import Phase
+from blikk_edge.core.sightings import Detection, Label, Motion, View
+from blikk_edge.core.tell import Teller, TellRules
+from blikk_edge.transforms.track import Tracker
+from blikk_edge.transforms.zones import Zone, Zones
+
+HALVES = [
+    Zone(name="left", polygon=Polygon.of([(0, 0), (0.5, 0), (0.5, 1), (0, 1)])),
+    Zone(name="right", polygon=Polygon.of([(0.5, 0), (1, 0), (1, 1), (0.5, 1)])),
+]
+
+# A few places on a grid, so that things come back where they were and tracks really live for a while.
+places = st.builds(
+    lambda label, column, wobble, score: Detection(
+        label=label,
+        sub_label=str(label),
+        score=score,
+        box=Box(0.1 + 0.2 * column + wobble, 0.3, 0.22 + 0.2 * column + wobble, 0.7),
+    ),
+    st.sampled_from(Label),
+    st.integers(0, 3),
+    st.floats(-0.02, 0.02),
+    st.sampled_from([0.2, 0.5, 0.9]),
+)
+scenes = st.tuples(
+    st.sampled_from([0.2, 0.2, 0.2, 0.5, 3.0, 20.0]),
+    st.sampled_from([True, True, True, False]),
+    st.lists(places, max_size=4),
+    st.sampled_from(View),
+    st.floats(0, 1),
+    st.integers(1, 6),
+)
+
+
+def records(make, steps, rules):
+    tracker, zones, teller = Tracker(still_s=1.0), Zones(HALVES), Teller("porch", rules)
+    told, time = [], 1000.0
+    for dt, analysed, detections, view, score, repeats in steps:
+        for _ in range(repeats):
+            time += dt
+            scene = replace(
+                make(time, analysed=analysed, detections=tuple(detections) if analysed else ()),
+                motion=Motion(view=view, score=score),
+            )
+            told.append((time, teller.tell(zones(tracker(scene)))))
+    told.append((time + 5, teller.end(time + 5)))
+    return told
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(scenes, max_size=25), st.integers(1, 6), st.sampled_from([0.0, 2.0]))
+def test_records_keep_the_contract(scene, steps, window, cap):
+    told = records(scene, steps, TellRules(summary_window=window, update_every_s=cap, loiter_s=5, park_s=4))
+    lives = {}
+    for time, one in told:
+        for event in one.events:
+            lives.setdefault(event.id, []).append(event)
+            assert event.time == time
+    for life in lives.values():
+        assert [e.revision for e in life] == list(range(1, len(life) + 1))
+        assert [e.phase for e in life] == [Phase.STARTED] + [Phase.UPDATED] * (len(life) - 2) + [Phase.ENDED]
+        assert len({(e.started, e.label, e.camera) for e in life}) == 1
+        assert all(b.peak >= a.peak and set(b.zones) >= set(a.zones) for a, b in pairwise(life))
+        assert all(e.objects for e in life)
+        assert life[0].started <= life[-1].ended <= life[-1].time
+        open_times = [e.time for e in life[:-1]]
+        assert all(b - a >= cap - 1e-6 for a, b in pairwise(open_times))
+
+    observations = [(time, o) for time, one in told for o in one.observations]
+    assert [o.time for _, o in observations] == sorted(o.time for _, o in observations)
+    assert all(o.time <= o.until <= time for time, o in observations)
+    assert all(1 <= o.folded <= window for _, o in observations)
+    assert all(o.event in lives for _, o in observations if o.event)
+    ids = [*lives, *(o.id for _, o in observations)]
+    assert len(ids) == len(set(ids))
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(scenes, max_size=25), st.integers(2, 6))
+def test_folding_loses_no_observation(scene, steps, window):
+    def count(size):
+        rules = TellRules(summary_window=size, park_s=4)
+        return sum(o.folded for _, one in records(scene, steps, rules) for o in one.observations)
+
+    assert count(window) == count(1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(scenes, max_size=25))
+def test_same_scenes_give_the_same_records(scene, steps):
+    assert repr(records(scene, steps, TellRules())) == repr(records(scene, steps, TellRules()))
+
+
+@pytest.mark.parametrize("gap", [0, 1])
+def test_started_comes_at_most_three_looks_after_first_sight(scene, gap):
+    person = Detection(label=Label.PERSON, sub_label="person", score=0.8, box=Box(0.4, 0.3, 0.5, 0.7))
+    tracker, teller = Tracker(), Teller("porch")
+    looks = [(person,), *[()] * gap, (person,)]
+    told = [teller.tell(tracker(scene(i / 5, detections=found))) for i, found in enumerate(looks)]
+    assert [len(one.events) for one in told] == [0] * (len(looks) - 1) + [1]
+    assert len(looks) <= 3
