@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.scene import Frame
-from blikk_edge.sources.faults import TOO_LATE, is_final, meaning, source_error
+from blikk_edge.sources.faults import STANDS_STILL, TOO_LATE, is_final, meaning, source_error
 from blikk_edge.sources.limits import Limit
 from blikk_edge.sources.pixels import Scaler
 from blikk_edge.sources.timeline import Grid, StreamTime, Timekeeper
@@ -211,7 +211,8 @@ class Capture:
                 self.corrupt += 1
                 packets = container.demux()
             elif error is not None:
-                raise source_error(self._terms.shown, meaning(error))
+                late = limit.left_s < self._terms.read_timeout_s * LATE_SHARE
+                raise source_error(self._terms.shown, STANDS_STILL if late else meaning(error, opened=True))
             elif packet is None:
                 break
             elif packet.stream_index == index:
@@ -219,7 +220,7 @@ class Capture:
                 yield cast("Packet[VideoStream]", packet)
                 limit.extend(self._terms.read_timeout_s)
             elif limit.over:
-                raise source_error(self._terms.shown, "sound comes but no picture; restart the camera")
+                raise source_error(self._terms.shown, STANDS_STILL)
         if not self._ends:
             raise source_error(self._terms.shown, "the stream ended; it is opened again")
 

@@ -8,6 +8,7 @@ import av.error
 from blikk_edge.core.errors import SourceError
 
 TOO_LATE = "no answer in time; check host, port and network"
+STANDS_STILL = "no picture came in time; check camera and network"
 
 # libav's own messages and PyAV's texts carry the raw address, so neither is ever shown; the first match counts.
 _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], str]] = (
@@ -21,7 +22,10 @@ _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], str]] = (
     ((av.error.HTTPServerError,), "the server has an error of its own (5xx); restart the camera if it stays"),
     ((av.error.HTTPError, av.error.HTTPClientError), "the server refuses the request (4xx); check path and transport"),
     ((av.error.ConnectionRefusedError,), "connection refused; check host and port, and that the camera is on"),
-    ((av.error.ConnectionResetError, av.error.ConnectionAbortedError, av.error.BrokenPipeError), "connection lost"),
+    (
+        (av.error.ConnectionResetError, av.error.ConnectionAbortedError, av.error.BrokenPipeError),
+        "the connection broke; check camera and network",
+    ),
     ((av.error.ExitError, av.error.TimeoutError), TOO_LATE),
     ((av.error.FileNotFoundError,), "not found; check that the file or device is there"),
     ((av.error.PermissionError,), "no permission; let the user read it (for /dev/video*: group `video`)"),
@@ -62,8 +66,10 @@ _FINAL = (
 )
 
 
-def meaning(error: Exception) -> str:
-    """What went wrong and how to mend it."""
+def meaning(error: Exception, *, opened: bool = False) -> str:
+    """What went wrong and how to mend it; `opened` where the stream had been there before."""
+    if opened and isinstance(error, av.FFmpegError) and error.errno == errno.EIO:
+        return "the connection broke; check camera and network"
     for kinds, text in _MEANINGS:
         if isinstance(error, kinds):
             return text

@@ -93,7 +93,7 @@ def test_stream_that_ends_is_a_source_error(make_clip) -> None:
     with RtspServer(short, once=True) as server:
         source = open_rtsp(server.url, terms(read_timeout_s=3.0), transport="tcp")
 
-        with pytest.raises(SourceError, match=r"ended|no answer in time"):
+        with pytest.raises(SourceError, match=r"ended|no picture came in time"):
             read(source)
 
         assert source.decoded > 15
@@ -117,7 +117,7 @@ def test_server_killed_and_back_twenty_times_leaks_nothing(make_clip) -> None:
             frames = source.frames(threading.Event())
             times += [next(frames).time for _ in range(2)]
             server.kill()
-            with pytest.raises(SourceError, match="the source: "):
+            with pytest.raises(SourceError, match=r"the stream ended|the connection broke"):
                 times += [frame.time for frame in frames]
             del frames
             server.start()
@@ -188,7 +188,7 @@ def test_stream_that_stands_still_is_a_source_error(clip: Path, transport: str) 
         server.pause()
         began = time.monotonic()
 
-        with pytest.raises(SourceError, match="the source: "):
+        with pytest.raises(SourceError, match="no picture came in time"):
             list(frames)
 
         assert time.monotonic() - began < 3.0
