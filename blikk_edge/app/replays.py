@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from blikk_edge.app.sight import Sight
 from blikk_edge.app.pipelines import pipeline
+from blikk_edge.app.sight import Sight
 from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings, SourceUrl
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import ConfigError
@@ -12,7 +12,6 @@ from blikk_edge.core.ports import Item
 from blikk_edge.runtime import log
 from blikk_edge.runtime.replay import replay as replay_pipeline
 from blikk_edge.sources.catalog import open_source
-
 
 DEFAULTS = Settings(
     node=NodeSettings(id="replay", name="Replay"),

@@ -7,24 +7,24 @@ from pathlib import Path
 from blikk_edge import __version__
 from blikk_edge.app.pipelines import pipeline
 from blikk_edge.app.sight import Sight
-from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import Memory, Order, Sink
+from blikk_edge.core.ports import Memory, Sink
 from blikk_edge.core.stages import Source
-from blikk_edge.inputs.gpio import GpioButton
-from blikk_edge.inputs.http import RingHook
 from blikk_edge.runtime.camera import CameraRun, switches_key
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.node import Input, Node, Orders, Outlets
+from blikk_edge.runtime.node import Node, Orders, Outlets
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches
 from blikk_edge.runtime.vision import VisionWorker
+from blikk_edge.sinks.mqtt.connection import Address, Tls
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
 from blikk_edge.sources.catalog import kind_of, open_source
+from blikk_edge.wire.topics import Topics
 
 
 class App:
@@ -84,7 +84,22 @@ def build(
         )
         for camera in settings.cameras
     }
-    mqtt = _mqtt(settings, tuple(camera.info for camera in cameras.values()), store, orders.give, clock)
+    mqtt = MqttSink(
+        address=_address(settings.mqtt),
+        node=NodeInfo(
+            id=settings.node.id,
+            name=settings.node.name,
+            version=__version__,
+            cameras=tuple(camera.info for camera in cameras.values()),
+        ),
+        topics=Topics(settings.mqtt.prefix, settings.node.id),
+        outbox=store,
+        order=orders.give,
+        clock=clock,
+        mode=settings.home_assistant.mode,
+        discovery_prefix=settings.home_assistant.prefix,
+        birth_topic=settings.home_assistant.birth_topic,
+    )
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -93,7 +108,7 @@ def build(
         ),
         workers=settings.workers,
         sinks=(mqtt, *spies),
-        inputs=_inputs(settings, orders.give),
+        inputs=(),
         outlets=outlets,
         orders=orders,
         supervisor=supervisor,
@@ -118,6 +133,25 @@ def _info(camera: CameraSettings) -> CameraInfo:
         labels=camera.labels,
         zones=tuple(zone.name for zone in camera.zones),
         ring=camera.ring is not None,
+    )
+
+
+def _address(mqtt: MqttSettings) -> Address:
+    tls = None
+    if mqtt.tls is not None:
+        tls = Tls(
+            ca=mqtt.tls.ca,
+            certificate=mqtt.tls.certificate,
+            key=mqtt.tls.key,
+            key_password=mqtt.tls.key_password.reveal() if mqtt.tls.key_password else None,
+        )
+    return Address(
+        host=mqtt.host,
+        port=mqtt.port,
+        username=mqtt.username,
+        password=mqtt.password.reveal() if mqtt.password else None,
+        tls=tls,
+        keepalive_s=mqtt.keepalive_s,
     )
 
 

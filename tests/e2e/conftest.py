@@ -1,0 +1,34 @@
+"""Fixtures of the end-to-end tests."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # staging.py is shared by the files here
+
+from blikk_edge.core.errors import SourceError
+from blikk_edge.demo import clip
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """scikit-image's photographs; skips where they are absent."""
+    try:
+        return clip.photographs()
+    except SourceError:
+        pytest.skip("no photographs: scripts/photographs")
+
+
+@pytest.fixture(scope="session")
+def demo_clip(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's own clip: a visitor from 3 to 14 s, a cat from 19 to 28 s."""
+    path = tmp_path_factory.mktemp("clip") / "demo.mp4"
+    clip.make(path)
+    return path
+
+
+@pytest.fixture
+def models(data: Path) -> Path:
+    """The folder of real models."""
+    return data / "models"

@@ -1,0 +1,135 @@
+"""What the end-to-end tests share: clips made here, a node as a user starts it, and ears on the broker."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+import paho.mqtt.client as paho
+
+BLIKK = Path(sys.executable).with_name("blikk")
+FACE = (180, 60, 260, 170)
+"""Where the astronaut's face is in `portrait`, x1 y1 x2 y2 in pixels of 480."""
+
+
+def portrait(photographs: Path) -> np.ndarray:
+    """The astronaut, 480 x 480 BGR."""
+    with av.open(str(photographs / "astronaut.png")) as container:
+        return next(container.decode(video=0)).reformat(width=480, height=480, format="bgr24").to_ndarray()
+
+
+def write_clip(path: Path, pictures: list[np.ndarray], *, fps: int = 10, crf: int = 18) -> None:
+    """An H.264 clip of these BGR pictures."""
+    height, width = pictures[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "veryfast", "g": "20", "bf": "0"}
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@dataclass
+class Ears:
+    """Everything a broker says from now on, kept over its restarts."""
+
+    port: int
+    heard: list[tuple[float, str, bytes, bool]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        ready = threading.Event()
+        self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+        self._client.on_subscribe = lambda *_: ready.set()
+        self._client.on_message = lambda _c, _u, m: self.heard.append(
+            (time.time(), m.topic, bytes(m.payload), bool(m.retain))
+        )
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", self.port)
+        self._client.loop_start()
+        assert ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def say(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+
+    def on(self, ending: str) -> list[bytes]:
+        return [payload for _, topic, payload, _ in list(self.heard) if topic.endswith(ending)]
+
+    def json_on(self, ending: str) -> list[dict[str, Any]]:
+        return [json.loads(payload) for payload in self.on(ending) if payload]
+
+    def until(self, state: Callable[[], object], within_s: float, what: str) -> None:
+        deadline = time.monotonic() + within_s
+        while not state():
+            assert time.monotonic() < deadline, f"{what} did not come within {within_s:.0f} s; heard {self.topics()}"
+            time.sleep(0.02)
+
+    def topics(self) -> list[str]:
+        return sorted({topic for _, topic, _, _ in list(self.heard)})
+
+
+class BlikkRun:
+    """`blikk run` in a process of its own, with its log kept."""
+
+    def __init__(self, folder: Path, config: str, *, models: Path | None) -> None:
+        self.folder = folder
+        self.log_path = folder / "blikk.log"
+        self._config = folder / "blikk.yaml"
+        self._config.write_text(config)
+        self._environ = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
+        if models is not None:
+            self._environ["BLIKK_MODELS"] = str(models)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def start(self) -> None:
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self._environ
+            )
+
+    def stop(self, within_s: float = 5.0) -> float:
+        """SIGTERM; the seconds until it had ended."""
+        assert self.process is not None
+        started = time.monotonic()
+        self.process.terminate()
+        self.process.wait(within_s)
+        return time.monotonic() - started
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        if error is not None:
+            print(self.log)
