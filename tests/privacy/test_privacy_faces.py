@@ -137,7 +137,7 @@ def test_a_pattern_planted_on_every_face_does_not_come_out(seen, finder):
         shown += [correlation(bare[place], dots) for place, dots in spots]
     assert len(shown) >= 25
     assert min(shown) > 0.3
-    # A face of 12 px has 49 dots, so chance alone gives it a correlation of 0.14 up or down; the mean has no such excuse.
+    # A face of 12 px has 49 dots, so chance alone correlates by 0.14 up or down; the mean has no such excuse.
     assert np.mean(leaked) < 0.05
     assert max(leaked) < 0.35
     assert min(np.array(shown) - np.array(leaked)) > 0.2

@@ -1,0 +1,176 @@
+"""Who is blurred and how: which persons count, when a face excuses a head, polygons first."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from annotated_faces import scene_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blikk_edge.core.geometry import Box, Polygon
+from blikk_edge.core.scene import Pixels
+from blikk_edge.core.sightings import Detection, Label, Track
+from blikk_edge.transforms.faces import Face, FaceFinder, head_region
+from blikk_edge.transforms.privacy import Privacy
+
+SIZE = (480, 640, 3)
+CHECKER = np.tile(np.kron([[60, 190], [190, 60]], np.ones((2, 2))), (120, 160))[:, :, None].repeat(3, axis=2)
+CHECKER = CHECKER.astype(np.uint8)
+STANDING = Box(0.4, 0.1, 0.55, 0.9)
+FACE = Box(0.45, 0.12, 0.5, 0.2)
+
+
+class Found(FaceFinder):
+    """A face finder with given faces; keeps what it was shown."""
+
+    def __init__(self, *faces: Face) -> None:
+        super().__init__(model=None)
+        self._faces = faces
+        self.shown: list[Pixels] = []
+
+    def find(self, bgr, persons):
+        self.shown.append(bgr.copy())
+        return self._faces
+
+
+def face(box: Box = FACE, score: float = 0.9) -> Face:
+    return Face(box=box, score=score)
+
+
+def person(box: Box = STANDING, score: float = 0.8, label: Label = Label.PERSON) -> Detection:
+    return Detection(label=label, sub_label=label.value, score=score, box=box)
+
+
+def track(box: Box = STANDING, **more) -> Track:
+    seen = {"id": 1, "label": Label.PERSON, "sub_label": "person", "score": 0.8, "best_score": 0.8}
+    return Track(box=box, first_seen=0.0, last_seen=0.0, **{**seen, **more})
+
+
+def counts(finder: FaceFinder | None, *detections: Detection, tracks: tuple[Track, ...] = (), **settings):
+    scene = replace(scene_of(CHECKER, detections), tracks=tracks)
+    picture = Privacy(finder, **settings).picture(scene, name="person")
+    return picture.faces, picture.heads, picture.persons
+
+
+def pixels(finder: FaceFinder | None, *detections: Detection, **settings) -> Pixels:
+    jpeg = Privacy(finder, **settings).picture(scene_of(CHECKER, detections), name="person").jpeg
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+
+
+def roughness(bgr: Pixels, box: Box) -> float:
+    """How much of the checker is left in a box: the mean step between neighbours, 65 untouched."""
+    x1, y1, x2, y2 = box.pixels(bgr.shape[1], bgr.shape[0])
+    return float(np.abs(np.diff(bgr[y1:y2, x1:x2].astype(float), axis=1)).mean())
+
+
+def test_a_person_whose_face_was_found_keeps_the_rest_of_the_head():
+    assert counts(Found(face()), person()) == (1, 0, 0)
+
+
+def test_a_person_who_shows_no_face_has_the_head_blurred():
+    assert counts(Found(), person()) == (0, 1, 0)
+    bgr = pixels(Found(), person())
+    assert roughness(bgr, Box(0.4, 0.1, 0.55, 0.3)) < 5
+    assert roughness(bgr, Box(0.4, 0.5, 0.55, 0.9)) > 50
+
+
+def test_a_face_outside_every_person_is_blurred():
+    assert counts(Found(face(Box(0.8, 0.8, 0.9, 0.9))), person()) == (1, 1, 0)
+    assert roughness(pixels(Found(face(Box(0.8, 0.8, 0.9, 0.9)))), Box(0.8, 0.8, 0.9, 0.9)) < 5
+
+
+def test_a_doubtful_face_is_blurred_and_does_not_excuse_the_head():
+    assert counts(Found(face(score=0.45)), person()) == (1, 1, 0)
+
+
+def test_a_face_on_the_chest_does_not_excuse_the_head():
+    assert counts(Found(face(Box(0.45, 0.5, 0.5, 0.6))), person()) == (1, 1, 0)
+
+
+def test_one_face_excuses_one_of_two_persons_who_overlap():
+    behind = person(Box(0.43, 0.08, 0.6, 0.7))
+    assert counts(Found(face()), person(), behind) == (1, 1, 0)
+    assert counts(Found(face(), face(Box(0.51, 0.1, 0.56, 0.18))), person(), behind) == (2, 0, 0)
+
+
+def test_a_person_of_low_score_counts_down_to_the_threshold():
+    assert counts(Found(), person(score=0.26)) == (0, 1, 0)
+    assert counts(Found(), person(score=0.24)) == (0, 0, 0)
+    assert counts(Found(), person(score=0.24), person_threshold=0.2) == (0, 1, 0)
+
+
+def test_a_tracked_person_who_was_not_detected_in_this_frame_counts():
+    assert counts(Found(), tracks=(track(missed=3),)) == (0, 1, 0)
+
+
+def test_a_person_detected_and_tracked_is_one_person():
+    moved = Box(0.41, 0.11, 0.56, 0.9)
+    assert counts(Found(), person(), tracks=(track(moved),)) == (0, 1, 0)
+
+
+def test_other_things_are_not_blurred():
+    things = [person(Box(0.1 * i, 0.5, 0.1 * i + 0.2, 0.7), label=label) for i, label in enumerate(Label, 1)]
+    assert counts(None, *things) == (0, 0, 1)
+
+
+def test_without_a_face_model_the_whole_person_is_blurred_and_it_is_said():
+    assert counts(None, person()) == (0, 0, 1)
+    assert roughness(pixels(None, person()), STANDING.grown(0.08)) < 5
+    assert Privacy(None).state == "no face model: whole persons are blurred"
+
+
+def test_a_polygon_is_painted_before_faces_are_looked_for():
+    finder = Found()
+    private = Polygon.of([(0.4, 0.0), (0.6, 0.0), (0.6, 0.5), (0.4, 0.5)])
+    pixels(finder, person(), private=(private,))
+    assert not finder.shown[0][:240, 256:384].any()
+    assert finder.shown[0][300:, 400:].any()
+
+
+@pytest.mark.parametrize("blur", [True, False])
+def test_a_polygon_is_black_in_the_picture_even_where_a_head_is_blurred_over_it(blur):
+    private = Polygon.of([(0.4, 0.0), (0.6, 0.0), (0.6, 0.15), (0.4, 0.15)])
+    bgr = pixels(Found(), person(), private=(private,), blur=blur)
+    assert bgr[: round(0.15 * SIZE[0]) - 2, 258:382].max() <= 12
+
+
+def test_a_face_in_a_polygon_is_not_found(data, finder):
+    grace = cv2.imread(str(data / "images/coral/grace_hopper.bmp"))
+    whole = Polygon.of([(0, 0), (1, 0), (1, 0.6), (0, 0.6)])
+    picture = Privacy(finder, private=(whole,)).picture(scene_of(grace, ()), name="person")
+    assert Privacy(finder).picture(scene_of(grace, ()), name="person").faces == 1
+    assert picture.faces == 0
+
+
+@pytest.mark.parametrize(
+    ("what", "box", "holds"),
+    [
+        ("standing", Box(0.4, 0.1, 0.5, 0.9), Box(0.41, 0.1, 0.49, 0.28)),
+        ("sitting", Box(0.3, 0.3, 0.6, 0.9), Box(0.32, 0.3, 0.58, 0.58)),
+        ("close-up", Box(0.2, 0.1, 0.8, 1.0), Box(0.25, 0.12, 0.75, 0.7)),
+        ("lying", Box(0.1, 0.6, 0.7, 0.8), Box(0.1, 0.6, 0.7, 0.8)),
+        ("half out at the left", Box(0.0, 0.0, 0.2, 1.0), Box(0.0, 0.02, 0.18, 0.4)),
+        ("a face that fills the picture", Box(0.0, 0.0, 1.0, 1.0), Box(0.0, 0.0, 1.0, 1.0)),
+    ],
+)
+def test_the_head_region_holds_the_head_of_who_is(what, box, holds):
+    region = head_region(box, 640, 480)
+    assert region.x1 <= holds.x1
+    assert region.y1 <= holds.y1
+    assert region.x2 >= holds.x2
+    assert region.y2 >= holds.y2
+
+
+shares = st.floats(0, 1, allow_nan=False, width=32)
+
+
+@given(shares, shares, shares, shares, st.integers(16, 900), st.integers(16, 900))
+def test_a_head_region_is_in_the_picture_and_spans_the_top_quarter_of_its_person(a, b, c, d, width, height):
+    box = Box(min(a, b), min(c, d), max(a, b), max(c, d))
+    region = head_region(box, width, height)
+    assert 0 <= region.x1 <= box.x1
+    assert 0 <= region.y1 <= box.y1
+    assert box.x2 <= region.x2 <= 1
+    assert box.y1 + 0.2499 * box.height <= region.y2 <= 1

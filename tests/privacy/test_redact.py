@@ -1,0 +1,117 @@
+"""The pixels: what is blurred cannot come back, what is not blurred is untouched."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blikk_edge.core.geometry import Box, Polygon
+from blikk_edge.transforms.redact import MAX_SAMPLES, SAMPLES, blur, cell_px, paint
+
+WIDTH, HEIGHT = 96, 72
+NOISE = np.random.default_rng(11).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+
+shares = st.floats(0, 1, allow_nan=False, width=32)
+boxes = st.tuples(shares, shares, shares, shares).map(
+    lambda v: Box(min(v[0], v[1]), min(v[2], v[3]), max(v[0], v[1]), max(v[2], v[3]))
+)
+
+
+def blurred(pixels: np.ndarray, *regions: Box) -> np.ndarray:
+    out = pixels.copy()
+    blur(out, regions)
+    return out
+
+
+def mask_of(regions) -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    for region in regions:
+        x1, y1, x2, y2 = region.pixels(WIDTH, HEIGHT)
+        mask[y1:y2, x1:x2] = True
+    return mask
+
+
+@given(st.lists(boxes, max_size=6))
+@settings(max_examples=150)
+def test_nothing_outside_the_regions_changes(regions):
+    mask = mask_of(regions)
+    assert np.array_equal(blurred(NOISE, *regions)[~mask], NOISE[~mask])
+
+
+@given(st.lists(boxes.filter(lambda b: b.width * WIDTH >= 4 and b.height * HEIGHT >= 4), min_size=1, max_size=6))
+@settings(max_examples=150)
+def test_no_raw_pixel_stays_in_any_region(regions):
+    """A fine checker averages to about grey in every cell; raw it steps by 196 from each pixel to the next."""
+    checker = np.where(np.indices((HEIGHT, WIDTH)).sum(axis=0) % 2, 30, 226)[:, :, None].repeat(3, axis=2)
+    inside = blurred(checker.astype(np.uint8), *regions)[mask_of(regions)]
+    assert inside.size == 0 or int(inside.max()) - int(inside.min()) <= 100
+
+
+@given(boxes, st.integers(0, 2**32 - 1))
+@settings(max_examples=100)
+def test_two_faces_with_the_same_means_are_the_same_afterwards(region, seed):
+    """Every pixel is shuffled within its cell: all that tells two faces apart but the means of the cells."""
+    x1, y1, x2, y2 = region.pixels(WIDTH, HEIGHT)
+    cell = cell_px(x2 - x1, y2 - y1)
+    rng = np.random.default_rng(seed)
+    other = NOISE.copy()
+    # Whole cells only: those at the end repeat their last row, so there the order counts.
+    for y in range(y1, y2 - cell + 1, cell):
+        for x in range(x1, x2 - cell + 1, cell):
+            piece = other[y : y + cell, x : x + cell].reshape(-1, 3)
+            other[y : y + cell, x : x + cell] = rng.permutation(piece).reshape(cell, cell, 3)
+    mask = mask_of([region])
+    assert np.array_equal(blurred(NOISE, region)[mask], blurred(other, region)[mask])
+
+
+@given(st.integers(1, 900), st.integers(1, 900))
+def test_a_region_keeps_at_most_six_by_six_samples(width, height):
+    cell = cell_px(width, height)
+    assert -(-max(width, height) // cell) <= MAX_SAMPLES
+    assert -(-min(width, height) // cell) <= max(SAMPLES, 1)
+
+
+def test_a_sample_is_one_of_sixteen_levels():
+    flat = {int(blurred(np.full((24, 24, 3), grey, np.uint8), Box(0, 0, 1, 1))[0, 0, 0]) for grey in range(256)}
+    assert len(flat) == 16
+
+
+def test_regions_that_overlap_share_the_coarser_grid():
+    """A small region in a large one must not add finer samples of the same pixels."""
+    large, small = Box(0.1, 0.1, 0.9, 0.9), Box(0.4, 0.4, 0.5, 0.5)
+    assert np.array_equal(blurred(NOISE, large, small), blurred(NOISE, large))
+    assert np.array_equal(blurred(NOISE, small, large), blurred(NOISE, large))
+
+
+@pytest.mark.parametrize("region", [Box(0, 0, 0, 0), Box(0.5, 0.5, 0.5, 0.5), Box(1, 1, 1, 1)])
+def test_an_empty_region_touches_a_pixel_at_most(region):
+    assert (blurred(NOISE, region) != NOISE).any(axis=2).sum() <= 1
+
+
+points = st.lists(st.tuples(shares, shares), min_size=3, max_size=6)
+
+
+@given(points)
+@settings(max_examples=150)
+def test_a_polygon_covers_every_pixel_that_it_touches(corners):
+    polygon = Polygon.of(corners)
+    painted = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    paint(painted, [polygon])
+    sub = [(i + 0.25) / 2 for i in range(2 * max(WIDTH, HEIGHT))]
+    for x in sub[: 2 * WIDTH : 3]:
+        for y in sub[: 2 * HEIGHT : 3]:
+            if polygon.contains((x / WIDTH, y / HEIGHT)):
+                assert not painted[int(y), int(x)].any()
+
+
+@given(points)
+@settings(max_examples=100)
+def test_a_polygon_leaves_the_rest_of_the_picture_alone(corners):
+    painted = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    paint(painted, [Polygon.of(corners)])
+    xs, ys = [x * WIDTH for x, _ in corners], [y * HEIGHT for _, y in corners]
+    ys_of, xs_of = np.nonzero(painted[:, :, 0] == 0)
+    assert xs_of.min() >= min(xs) - 3
+    assert xs_of.max() <= max(xs) + 3
+    assert ys_of.min() >= min(ys) - 3
+    assert ys_of.max() <= max(ys) + 3
