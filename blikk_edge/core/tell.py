@@ -53,8 +53,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _There:
-    """Who counts in a scene, by label and id; since when, where not from first sight; who just moved off or parked."""
+    """Who counts in a scene, by label and id; since when, where not from first sight; who just moved off or parked.
 
+    `seen` is whether the scene was looked at: a track that nobody sees now, such as one from before detection was
+    switched off, starts nothing and joins nothing.
+    """
+
+    seen: bool
     tracks: Mapping[Label, Mapping[int, Track]]
     since: Mapping[int, float]
     moved: frozenset[int]
@@ -137,8 +142,12 @@ class Teller:
         return Told(observations=self._folder.flush(), events=events)
 
     def _step(self, label: Label, there: "_There", time: float) -> tuple[list[tuple[Change, str]], list[Event]]:
-        present = there.tracks.get(label, {})
         visit = self._visits.get(label)
+        present = {
+            key: track
+            for key, track in there.tracks.get(label, {}).items()
+            if (there.seen and not track.missed) or (visit is not None and visit.has(track))
+        }
         if visit is None:
             if not present:
                 return [], []
@@ -171,6 +180,7 @@ class Teller:
         packages = [track for track in by_label[Label.PACKAGE] if track.id in placed]
         counted = {**by_label, Label.VEHICLE: driving, Label.PACKAGE: packages}
         return _There(
+            seen=scene.analysed,
             tracks={label: {track.id: track for track in counted[label]} for label in self._rules.labels},
             since={**moved, **placed},
             moved=frozenset(moved),

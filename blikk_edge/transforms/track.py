@@ -49,14 +49,6 @@ class Tracker:
             self._look(scene)
         return replace(scene, tracks=self._tracks())
 
-    @property
-    def restless(self) -> bool:
-        """Whether another look soon would settle something: a new track, a missed one, or one that is leaving.
-
-        Whoever selects frames should go on looking while this holds, even when the motion gate has closed.
-        """
-        return any(not f.confirmed or (f.missed and not self._undisturbed(f)) or f.leaving for f in self._follows)
-
     def reset(self) -> None:
         """Forget all tracks, after a long gap or another view; ids are not used again."""
         self._follows.clear()

@@ -307,3 +307,11 @@ def test_who_is_still_there_after_an_end_is_a_new_event(scene, track):
     after, _ = play(teller, [scene(3.0, track(1, 3.0, first=1.0))])
     assert lives(after) == [(Phase.STARTED, Kind.APPEARED, 1)]
     assert after[0].id != before[0].id
+
+
+def test_track_that_nobody_sees_now_starts_nothing(scene, track):
+    """As after detection was off for an hour: the tracker still knows who was there."""
+    teller = Teller("porch")
+    teller.end(3600.0)
+    old = [scene(3600.2, track(1, 5.0, first=1.0), analysed=False), scene(3600.4, track(1, 5.0, first=1.0, missed=1))]
+    assert play(teller, old) == ([], [])

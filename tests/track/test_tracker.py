@@ -179,15 +179,6 @@ def test_still_object_that_the_detector_loses_stays_until_something_moves_there(
     assert tracker(scene(14.2)).tracks == ()
 
 
-def test_restless_while_a_look_would_settle_something(scene, person):
-    tracker = Tracker()
-    states = []
-    for i, detections in enumerate([[person(0.5)], [person(0.5)], [], [person(0.5)]]):
-        tracker(scene(i * FIVE_FPS, *detections))
-        states.append(tracker.restless)
-    assert states == [True, False, True, False]
-
-
 def test_time_that_steps_back_changes_no_id(scene, person):
     tracker = Tracker()
     run(tracker, scene, [[person(0.5)]] * 3, start=100.0)
