@@ -3,7 +3,7 @@
 libav asks a callback whether to go on while it waits for a network or a device. PyAV's callback knows one limit per
 call and no way to be told from outside; it reads the time through the name `time` of its module. That name is given a
 clock here that leaps ahead for a thread whose `Limit` is over, which PyAV takes for its own limit. Where a PyAV has no
-such name (before 18), its own limits still hold, and a stop is noticed after the read limit only.
+such name (before 17), its own limits still hold, and a stop is noticed after the read limit only.
 """
 
 import threading

@@ -34,17 +34,19 @@ class Scaler:
         self._mine = threading.local()
 
     def bgr(self, picture: VideoFrame) -> Pixels:
-        """(h, w, 3) uint8 at analysis size, contiguous."""
+        """(h, w, 3) uint8 at analysis size, upright, contiguous."""
         width, height = analysis_size(picture.width, picture.height, self._height_px)
-        return np.ascontiguousarray(_rows(self._convert(picture, "bgr24", width, height), 3))
+        return np.ascontiguousarray(_upright(_rows(self._convert(picture, "bgr24", width, height), 3), picture))
 
     def luma(self, picture: VideoFrame) -> Pixels:
-        """(H, W) uint8 at stream size, read only: a view of the decoder's plane where the format has 8-bit luma."""
+        """(H, W) uint8 at stream size, upright, read only: a view of the decoder's plane where that has 8-bit luma."""
         place = LUMA_BYTES.get(picture.format.name)
         if place is None or picture.planes[0].line_size <= 0:
-            picture, place = self._convert(picture, "gray", picture.width, picture.height), (0, 1)
+            plain, place = self._convert(picture, "gray", picture.width, picture.height), (0, 1)
+        else:
+            plain = picture
         first, step = place
-        luma = _rows(picture, step)[:, :, first]
+        luma = _upright(_rows(plain, step)[:, :, first], picture)
         luma.flags.writeable = False
         return luma
 
@@ -55,6 +57,12 @@ class Scaler:
             converter = VideoReformatter()
             setattr(self._mine, pixel_format, converter)
         return converter.reformat(picture, width=width, height=height, format=pixel_format, threads=1)
+
+
+def _upright(pixels: Pixels, picture: VideoFrame) -> Pixels:
+    """Turned as the file asks for (clips of a phone lie on their side), without a copy."""
+    turns = round(picture.rotation / 90) % 4
+    return np.rot90(pixels, turns) if turns else pixels
 
 
 def _rows(picture: VideoFrame, depth: int) -> Pixels:

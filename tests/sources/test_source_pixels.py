@@ -1,7 +1,9 @@
 """Pixels: luma is the decoder's own memory, colour agrees with a reference, sizes are bounded."""
 
 import gc
+import struct
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -122,3 +124,42 @@ def test_frame_let_go_frees_its_picture(data: Path) -> None:
     del frame
 
     assert luma() is None
+
+
+def quarter_turns(path: Path, matrix: tuple[int, ...]) -> Path:
+    """The MP4 with another display matrix in its track header (ISO 14496-12, 8.3.2)."""
+    content = bytearray(path.read_bytes())
+    start = content.index(b"tkhd") + 4 + 40
+    content[start : start + 36] = struct.pack(">9i", *matrix)
+    turned = path.with_name("turned.mp4")
+    turned.write_bytes(content)
+    return turned
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corner"),
+    [
+        ((0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30), "top right"),
+        ((0, -(1 << 16), 0, 1 << 16, 0, 0, 0, 0, 1 << 30), "bottom left"),
+    ],
+)
+def test_clip_that_lies_on_its_side_is_turned_upright(make_clip, matrix: tuple[int, ...], corner: str) -> None:
+    flat = make_clip("flat.mp4", size=(320, 240), frames=1)
+    lying = read(replay(flat))[0]
+
+    frame = read(replay(quarter_turns(flat, matrix)))[0]
+
+    turns = {"top right": 3, "bottom left": 1}[corner]
+    assert frame.luma.shape == (320, 240)
+    assert np.array_equal(frame.luma, np.rot90(lying.luma, turns))
+    assert np.array_equal(frame.bgr(), np.rot90(lying.bgr(), turns))
+
+
+def test_frames_are_converted_in_many_threads_at_once(data: Path) -> None:
+    frames = read(replay(data / "video" / "dvr_scan" / "traffic_camera.mp4"), 12)
+    alone = [Scaler(480).bgr(frame._convert.args[0]) for frame in frames]
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda frame: frame.bgr(), frames))
+
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
