@@ -57,10 +57,7 @@ def records(make, steps, rules):
     return told
 
 
-@settings(max_examples=120, deadline=None)
-@given(st.lists(scenes, max_size=25), st.integers(1, 6), st.sampled_from([0.0, 2.0]))
-def test_records_keep_the_contract(scene, steps, window, cap):
-    told = records(scene, steps, TellRules(summary_window=window, update_every_s=cap, loiter_s=5, park_s=4))
+def keeps_contract(told, window, cap):
     lives = {}
     for time, one in told:
         for event in one.events:
@@ -86,6 +83,13 @@ def test_records_keep_the_contract(scene, steps, window, cap):
 
 
 @settings(max_examples=120, deadline=None)
+@given(st.lists(scenes, max_size=25), st.integers(1, 6), st.sampled_from([0.0, 2.0]))
+def test_records_keep_the_contract(scene, steps, window, cap):
+    told = records(scene, steps, TellRules(summary_window=window, update_every_s=cap, loiter_s=5, park_s=4))
+    keeps_contract(told, window, cap)
+
+
+@settings(max_examples=120, deadline=None)
 @given(st.lists(scenes, max_size=25), st.integers(2, 6))
 def test_folding_loses_no_observation(scene, steps, window):
     def count(size):
@@ -99,6 +103,54 @@ def test_folding_loses_no_observation(scene, steps, window):
 @given(st.lists(scenes, max_size=25))
 def test_same_scenes_give_the_same_records(scene, steps):
     assert repr(records(scene, steps, TellRules())) == repr(records(scene, steps, TellRules()))
+
+
+# Tracks as no tracker would make them: they come and go, stand and move, change zones as they like.
+wild_tracks = st.tuples(
+    st.integers(1, 6),
+    st.sampled_from([Box(0.1, 0.1, 0.3, 0.3), Box(0.12, 0.1, 0.32, 0.3), Box(0.6, 0.5, 0.9, 0.9), Box(0, 0, 0, 0)]),
+    st.booleans(),
+    st.sampled_from([(), ("left",), ("left", "right")]),
+    st.integers(0, 2),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 0.2, 1.0, 10.0, 100.0]),
+            st.booleans(),
+            st.lists(wild_tracks, max_size=4, unique_by=lambda t: t[0]),
+            st.booleans(),
+        ),
+        max_size=30,
+    ),
+    st.sampled_from([0.0, 2.0]),
+)
+def test_wild_tracks_keep_the_contract(scene, track, steps, cap):
+    rules = TellRules(update_every_s=cap, loiter_s=5, park_s=4, zone_loiter_s=(("left", 3.0),))
+    teller, told, time = Teller("porch", rules), [], 1000.0
+    for dt, analysed, wild, ends in steps:
+        time += dt
+        tracks = [
+            track(
+                key,
+                time,
+                first=max(1000.0, time - 20),
+                label=list(Label)[key % 4],
+                box=box,
+                still_since=max(1000.0, time - 10) if still else None,
+                zones=zones,
+                missed=missed,
+            )
+            for key, box, still, zones, missed in wild
+        ]
+        told.append((time, teller.tell(scene(time, *tracks, analysed=analysed))))
+        if ends:
+            told.append((time, teller.end(time)))
+    told.append((time + 5, teller.end(time + 5)))
+    keeps_contract(told, rules.summary_window, cap)
 
 
 @pytest.mark.parametrize("gap", [0, 1])
