@@ -80,6 +80,7 @@ def build(
             supervisor=supervisor,
             clock=clock,
             stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
+            rings=_rings(camera),
             finite=play_once and kind_of(camera.source.reveal()) == "file",
         )
         for camera in settings.cameras
@@ -134,6 +135,14 @@ def _info(camera: CameraSettings) -> CameraInfo:
         zones=tuple(zone.name for zone in camera.zones),
         ring=camera.ring is not None,
     )
+
+
+def _rings(camera: CameraSettings) -> tuple[str, ...]:
+    """The ways in which this camera's doorbell may be pressed."""
+    if camera.ring is None:
+        return ()
+    ways = (("mqtt", camera.ring.mqtt), ("http", camera.ring.http), ("gpio", camera.ring.gpio is not None))
+    return tuple(way for way, allowed in ways if allowed)
 
 
 def _address(mqtt: MqttSettings) -> Address:

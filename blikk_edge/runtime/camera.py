@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -34,7 +34,7 @@ class CameraRun:
 
     `read` is the body of its reader thread, `look` is called by a vision worker with each frame, `tick` once a second
     by the node. `deliver` takes what there is to tell, from any thread. A `finite` source (a demo's file) ends; any
-    other is opened again for ever.
+    other is opened again for ever. `rings` are the ways in which its doorbell may be pressed.
     """
 
     def __init__(
@@ -51,11 +51,13 @@ class CameraRun:
         clock: Clock,
         stall_s: float,
         finite: bool = False,
+        rings: Collection[str] = ("mqtt", "http", "gpio"),
     ) -> None:
         self.info = info
         self.part = f"camera.{info.id}"
         self.switches_key = switches_key(info.id)
         self.stall_s = stall_s
+        self.rings = frozenset(rings) if info.ring else frozenset[str]()
         self.finished = threading.Event()
         self.restarts = 0
         self._shown_source = shown_source

@@ -199,6 +199,9 @@ class Node:
         self._outlets.deliver(camera.state())
 
     def _ring(self, camera: CameraRun, via: str) -> None:
+        if via not in camera.rings:
+            log.part(camera.part).warning("a ring by %s was ignored: its `ring` setting does not allow that", via)
+            return
         now = self._clock.now()
         self._rings += 1
         name = f"{camera.info.id}-ring-{int(now * 1000)}-{self._rings}"

@@ -94,7 +94,7 @@ async def house(
     intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
     cameras = {
         name: CameraRun(
-            CameraInfo(id=name, name=name, labels=tuple(Label)),
+            CameraInfo(id=name, name=name, labels=tuple(Label), ring=True),
             shown_source=f"scripted {name}",
             make_source=make,
             make_pipeline=lambda name=name: make_pipeline(name),
@@ -104,6 +104,7 @@ async def house(
             supervisor=supervisor,
             clock=CLOCK,
             stall_s=stall_s,
+            rings=("http",),
         )
         for name, make in sources.items()
     }
@@ -244,6 +245,15 @@ async def test_a_ring_is_told_before_its_picture() -> None:
     ring = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Ring))
     picture = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Picture) and item.name == "ring")
     assert ring < picture
+
+
+async def test_a_ring_that_is_not_allowed_is_ignored() -> None:
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.cameras["door"].online)
+        run.orders.give(Press(camera="door", via="mqtt"))
+        run.orders.give(Press(camera="door", via="http"))
+        await run.until(lambda: run.spy.of(Ring))
+    assert [ring.via for ring in run.spy.of(Ring)] == ["http"]
 
 
 async def test_commands_for_unknown_cameras_are_ignored() -> None:

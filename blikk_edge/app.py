@@ -1,1 +1,0 @@
-"""Settings in, wired graph out; no logic."""
