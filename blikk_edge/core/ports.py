@@ -62,7 +62,12 @@ class Outbox(Protocol):
         ...
 
     def depth(self) -> int:
-        """How many records wait."""
+        """How many records wait; does not touch the disk."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How many undelivered records were given up since start, because the outbox was full."""
         ...
 
 

@@ -332,7 +332,7 @@ def test_durable_put_is_quick(store: Store, capsys: pytest.CaptureFixture[str]) 
         took.append(1000 * (time.perf_counter() - begin))
     took.sort()
     with capsys.disabled():
-        print(f"\n[store] durable put: p50 {took[50]:.2f} ms, p95 {took[95]:.2f} ms")  # noqa: T201 - a measurement
+        print(f"\n[store] durable put: p50 {took[50]:.2f} ms, p95 {took[95]:.2f} ms")
     assert took[50] < 100
 
 

@@ -1,0 +1,235 @@
+"""One connection to a broker: TLS, log-in, protocol version, and what went wrong in words."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from blikk_edge.core.errors import SinkError
+from blikk_edge.wire.messages import Message
+
+LIBRARY_LOG: Final = logging.getLogger("blikk.mqtt.library")
+# What the library says of a broken connection is told here in words, once.
+LIBRARY_LOG.setLevel(logging.CRITICAL)
+
+CONNECT_S: Final = 5.0
+ANSWER_S: Final = 10.0
+GOODBYE_S: Final = 0.5
+INCOMING_LIMIT: Final = 1000
+"""Messages from outside that may wait; commands come one at a time, so more is a flood."""
+
+
+class Protocol(IntEnum):
+    """The versions of MQTT we speak; the values are those of the CONNECT packet."""
+
+    V5 = aiomqtt.ProtocolVersion.V5
+    V311 = aiomqtt.ProtocolVersion.V311
+
+    def __str__(self) -> str:
+        return "MQTT 5" if self is Protocol.V5 else "MQTT 3.1.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """TLS to the broker; without `ca` the system's certificates are trusted."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the broker is and how to log in. Shows itself as host:port."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: Tls | None = None
+    keepalive_s: int = 30
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class VersionRefusedError(SinkError):
+    """The broker does not speak this version of MQTT."""
+
+
+class SilentError(SinkError):
+    """Something accepted the connection and gave no answer of MQTT: another service, TLS, or an old broker."""
+
+
+class Connection:
+    """An open connection. `publish` and `subscribe` return when the broker has acknowledged; they raise MqttError."""
+
+    def __init__(self, client: aiomqtt.Client, protocol: Protocol) -> None:
+        self.client = client
+        self.protocol = protocol
+
+    async def publish(self, message: Message) -> None:
+        """Publish with the properties that the protocol has; what should expire is not retained on 3.1.1."""
+        properties = None
+        retain = message.retain
+        if self.protocol is Protocol.V5:
+            properties = _properties(message)
+        elif message.expiry_s is not None:
+            retain = False
+        await self.client.publish(message.topic, message.payload, message.qos, retain, properties)
+
+    async def subscribe(self, topic_filter: str) -> None:
+        """Subscribe with QoS 1."""
+        await self.client.subscribe(topic_filter, qos=1)
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    address: Address, *, identifier: str, will: Message, protocol: Protocol
+) -> AsyncIterator[Connection]:
+    """A connection for the time of the context; raises SinkError, VersionRefusedError or SilentError without one."""
+    context = await asyncio.to_thread(_tls_context, address.tls) if address.tls is not None else None
+    client = aiomqtt.Client(
+        address.host,
+        address.port,
+        username=address.username,
+        password=address.password,
+        identifier=identifier,
+        protocol=aiomqtt.ProtocolVersion(protocol),
+        # Commands sent while we were away are stale: a doorbell must not ring an hour later.
+        clean_session=True if protocol is Protocol.V311 else None,
+        clean_start=True,
+        will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+        keepalive=address.keepalive_s,
+        timeout=CONNECT_S,
+        max_queued_incoming_messages=INCOMING_LIMIT,
+        tls_context=context,
+        logger=LIBRARY_LOG,
+    )
+    try:
+        await _enter(client)
+    except aiomqtt.MqttError as error:
+        await _leave(client)
+        raise _refused(address, error) from (error.__context__ or error)
+    except asyncio.CancelledError:
+        await _leave(client)
+        raise
+    client.timeout = ANSWER_S
+    # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
+    client.pending_calls_threshold = 100
+    try:
+        yield Connection(client, protocol)
+    finally:
+        await _leave(client)
+
+
+def lost(address: Address, error: aiomqtt.MqttError) -> SinkError:
+    """What to say of a connection that ended by itself."""
+    cause = error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error
+    code = getattr(cause, "rc", None)
+    hint = "; is a second node of this name running?" if _value(code) == 0x8E else ""
+    return SinkError(f"broker {address}: the connection was lost ({cause}){hint}")
+
+
+async def _enter(client: aiomqtt.Client) -> None:
+    # The TCP connect runs in a thread of the library that cannot be interrupted; give it a moment to come back, or its
+    # socket would be left open behind us.
+    entering = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        if not entering.done():
+            await asyncio.wait((entering,), timeout=GOODBYE_S)
+            entering.cancel()
+        with contextlib.suppress(aiomqtt.MqttError, asyncio.CancelledError):
+            await entering
+        raise
+
+
+async def _leave(client: aiomqtt.Client) -> None:
+    """Disconnect, also from a connection that was never completed, whose socket the library leaves open."""
+    client.timeout = GOODBYE_S
+    with contextlib.suppress(aiomqtt.MqttError):
+        await client.__aexit__(None, None, None)
+
+
+def _properties(message: Message) -> Properties | None:
+    if message.expiry_s is None and message.content_type is None:
+        return None
+    # The library types its properties by their names at run time.
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if message.expiry_s is not None:
+        properties.MessageExpiryInterval = message.expiry_s
+    if message.content_type is not None:
+        properties.ContentType = message.content_type
+    return properties
+
+
+def _tls_context(tls: Tls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+    except (OSError, ValueError) as error:
+        raise SinkError(f"mqtt.tls.ca: {tls.ca} cannot be used: {error}; name a PEM file of the CA") from error
+    if tls.certificate is not None:
+        try:
+            # An empty password lets an encrypted key fail instead of asking on the terminal.
+            context.load_cert_chain(tls.certificate, tls.key, tls.key_password or "")
+        except (OSError, ValueError) as error:
+            raise SinkError(
+                f"mqtt.tls.certificate: {tls.certificate} with key {tls.key or 'inside'} cannot be used: {error}; "
+                "name matching PEM files, and key_password if the key is encrypted"
+            ) from error
+    return context
+
+
+_CODES: Final = {
+    0x85: "it does not take our client id; give the node another name",
+    0x86: "wrong user name or password; see mqtt.username and mqtt.password",
+    0x87: "not authorised; see mqtt.username, mqtt.password and the broker's access list",
+    0x88: "it is not available now",
+    0x89: "it is busy",
+    0x8A: "this client is banned there",
+}
+
+
+def _refused(address: Address, error: aiomqtt.MqttError) -> SinkError:
+    code = _value(getattr(error, "rc", None))
+    if code == 0x84:
+        return VersionRefusedError(f"broker {address}: it does not speak this version of MQTT")
+    if code is not None:
+        return SinkError(f"broker {address}: {_CODES.get(code, str(error))}")
+    match error.__context__:
+        case ssl.SSLCertVerificationError() as cause:
+            why = f"its certificate is not trusted ({cause.verify_message}); see mqtt.tls.ca and mqtt.host"
+        case ssl.SSLError() as cause:
+            why = f"TLS failed ({cause.reason or cause}); is {address.port} its TLS port?"
+        case socket.gaierror():
+            why = "there is no host of this name; see mqtt.host"
+        case ConnectionRefusedError():
+            why = "nobody listens there; is the broker running, and the port right?"
+        case TimeoutError() if error.args and error.args[0] == "Operation timed out":
+            tls = "its log for our certificate" if address.tls else "whether that port wants TLS"
+            return SilentError(f"broker {address}: no answer of an MQTT broker; see the port, and {tls}")
+        case TimeoutError():
+            why = "it cannot be reached (timed out)"
+        case OSError() as cause:
+            why = f"it cannot be reached ({cause.strerror or cause})"
+        case _:
+            why = str(error)
+    return SinkError(f"broker {address}: {why}")
+
+
+def _value(code: ReasonCode | int | None) -> int | None:
+    return int(code.value) if isinstance(code, ReasonCode) else code

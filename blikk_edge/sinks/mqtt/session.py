@@ -1,0 +1,175 @@
+"""What is said and heard on one connection, from `online` to `offline`."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import aiomqtt
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import WireError
+from blikk_edge.core.house import CameraAvailability, NodeInfo
+from blikk_edge.core.ports import Order, Pending
+from blikk_edge.sinks.mqtt.backlog import Backlog
+from blikk_edge.sinks.mqtt.connection import Connection
+from blikk_edge.sinks.mqtt.newest import Newest
+from blikk_edge.wire.desk import Advice, DiscoveryDesk
+from blikk_edge.wire.messages import announce, availability, decode_command, encode
+from blikk_edge.wire.topics import Topics
+
+LOG = logging.getLogger("blikk.mqtt")
+
+WINDOW: Final = 16
+"""Records under way at once: below the 20 that brokers and the library allow, enough to replay quickly over Wi-Fi."""
+
+COMPLAINT_EVERY_S: Final = 10.0
+
+
+class Session:
+    """One connection's work; methods raise MqttError when the connection is gone."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        node: NodeInfo,
+        topics: Topics,
+        backlog: Backlog,
+        newest: Newest,
+        arrived: asyncio.Event,
+        desk: DiscoveryDesk,
+        order: Order,
+        clock: Clock,
+    ) -> None:
+        self._connection = connection
+        self._node = node
+        self._topics = topics
+        self._cameras = frozenset(camera.id for camera in node.cameras)
+        self._backlog = backlog
+        self._newest = newest
+        self._arrived = arrived
+        self._desk = desk
+        self._order = order
+        self._clock = clock
+        self._group: asyncio.TaskGroup | None = None
+        self._timer: asyncio.Task[None] | None = None
+        self._complained_at: float | None = None
+        self._unsaid = 0
+
+    async def greet(self) -> None:
+        """Subscribe, then say who is here."""
+        for topic_filter in (self._topics.set_filter, *self._desk.filters):
+            await self._connection.subscribe(topic_filter)
+        await self._connection.publish(availability(self._topics, online=True))
+        await self._connection.publish(announce(self._node, self._topics))
+        self._newest.restate()
+
+    async def go_on(self) -> None:
+        """Publish and listen until the connection is gone (MqttError) or the task is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._group.create_task(self._publish_records(), name="mqtt.records")
+                self._group.create_task(self._publish_newest(), name="mqtt.newest")
+                self._group.create_task(self._listen(), name="mqtt.listen")
+                await self._follow(self._desk.connected())
+        except BaseExceptionGroup as group:
+            gone, bugs = group.split(aiomqtt.MqttError)
+            if bugs is not None or gone is None:
+                raise
+            error = _first(gone)
+            raise error from error.__cause__
+
+    async def farewell(self) -> None:
+        """Publish what is left, then `offline` for every camera and the node."""
+        while waiting := await self._backlog.oldest(WINDOW):
+            await self._publish_window(waiting)
+        for camera in self._node.cameras:
+            gone = CameraAvailability(camera=camera.id, online=False)
+            await self._connection.publish(encode(gone, self._topics))
+        await self._connection.publish(availability(self._topics, online=False))
+
+    async def _publish_records(self) -> None:
+        while True:
+            self._arrived.clear()
+            waiting = await self._backlog.oldest(WINDOW)
+            if waiting:
+                await self._publish_window(waiting)
+            else:
+                await self._arrived.wait()
+
+    async def _publish_window(self, waiting: Sequence[Pending]) -> None:
+        """Publish in order without waiting for each other's acknowledgement."""
+        acknowledged: list[int] = []
+
+        async def publish(pending: Pending) -> None:
+            await self._connection.publish(encode(pending.record, self._topics, replayed=pending.replayed))
+            acknowledged.append(pending.seq)
+
+        try:
+            # Tasks begin in the order they are made, and each hands its packet over before it first waits.
+            async with asyncio.TaskGroup() as group:
+                for pending in waiting:
+                    group.create_task(publish(pending))
+        finally:
+            await self._backlog.delivered(acknowledged)
+
+    async def _publish_newest(self) -> None:
+        while True:
+            item = self._newest.take()
+            if item is None:
+                await self._newest.waiting.wait()
+            else:
+                await self._connection.publish(encode(item, self._topics))
+
+    async def _listen(self) -> None:
+        async for message in self._connection.client.messages:
+            topic, payload = str(message.topic), bytes(message.payload)
+            if aiomqtt.Topic(topic).matches(self._topics.set_filter):
+                self._command(topic, payload, retained=message.retain)
+            else:
+                await self._follow(self._desk.received(topic, payload))
+
+    def _command(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        try:
+            command = decode_command(topic, payload, self._topics, self._cameras, retained=retained)
+        except WireError as error:
+            self._complain(error)
+            return
+        self._order(command)
+
+    def _complain(self, error: WireError) -> None:
+        """One warning in ten seconds: whoever floods us shall not flood the log."""
+        now = self._clock.monotonic()
+        if self._complained_at is not None and now - self._complained_at < COMPLAINT_EVERY_S:
+            self._unsaid += 1
+            return
+        more = f" (and {self._unsaid} more before)" if self._unsaid else ""
+        LOG.warning("a command was not understood: %s%s", error, more)
+        self._complained_at, self._unsaid = now, 0
+
+    async def _follow(self, advice: Advice) -> None:
+        if advice.warning is not None:
+            LOG.warning("%s", advice.warning)
+        if advice.restate:
+            await self._connection.publish(availability(self._topics, online=True))
+        for message in advice.messages:
+            await self._connection.publish(message)
+        if advice.restate:
+            self._newest.restate()
+        if advice.again_in_s is not None:
+            assert self._group is not None  # advice is followed within go_on only
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._group.create_task(self._come_back(advice.again_in_s), name="mqtt.entities")
+
+    async def _come_back(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._timer = None  # from here on it must not be cancelled by what it brings about
+        await self._follow(self._desk.due())
+
+
+def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> aiomqtt.MqttError:
+    """One error of a group that may hold groups."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,218 @@
+"""The MQTT sink: stays connected, keeps what is told while it is not, and leaves `offline` behind when it ends."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import aiomqtt
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import SinkError
+from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Inbox, Item, Order, Outbox
+from blikk_edge.sinks.mqtt.backlog import Backlog
+from blikk_edge.sinks.mqtt.connection import Address, Protocol, SilentError, VersionRefusedError, connected, lost
+from blikk_edge.sinks.mqtt.newest import Newest
+from blikk_edge.sinks.mqtt.session import Session
+from blikk_edge.wire.desk import DiscoveryDesk
+from blikk_edge.wire.discovery import devices
+from blikk_edge.wire.messages import availability
+from blikk_edge.wire.topics import Topics
+
+LOG = logging.getLogger("blikk.mqtt")
+
+FIRST_PAUSE_S: Final = 1.0
+LAST_PAUSE_S: Final = 30.0
+STEADY_S: Final = 10.0
+"""A connection that lasted this long was a good one: the next pause is the first again."""
+
+SWEEP_S: Final = 0.02
+FAREWELL_S: Final = 1.5
+
+
+class MqttSink:
+    """Publishes everything to one broker and takes commands from it.
+
+    Records are on disk (`outbox`) before they are published, are published in order with QoS 1, and are forgotten when
+    the broker has acknowledged them; those that waited through an outage or a restart carry `replayed`. Pictures are
+    published while connected and dropped otherwise; of states and Pictures the newest per topic counts. `mode`,
+    `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.desk`).
+    """
+
+    name = "mqtt"
+
+    def __init__(
+        self,
+        *,
+        address: Address,
+        node: NodeInfo,
+        topics: Topics,
+        outbox: Outbox,
+        order: Order,
+        clock: Clock,
+        mode: str = "auto",
+        discovery_prefix: str = "homeassistant",
+        birth_topic: str = "homeassistant/status",
+    ) -> None:
+        self.problem: str | None = None
+        self.protocol: str | None = None
+        self._address = address
+        self._node = node
+        self._topics = topics
+        self._order = order
+        self._clock = clock
+        self._backlog = Backlog(outbox)
+        self._newest = Newest()
+        self._desk = DiscoveryDesk(
+            devices(node, topics, prefix=discovery_prefix),
+            topics,
+            mode=mode,
+            prefix=discovery_prefix,
+            birth_topic=birth_topic,
+        )
+        self._speaks = Protocol.V5
+        self._refuses_v5 = False
+        self._outage = False
+        self._arrived = asyncio.Event()
+        self._random = random.Random()  # noqa: S311 - spreads reconnects of many nodes, guards nothing
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has us now."""
+        return self.protocol is not None
+
+    @property
+    def outbox(self) -> int:
+        """How many records wait for the broker."""
+        return self._backlog.depth
+
+    @property
+    def lost(self) -> int:
+        """How many records were given up since start."""
+        return self._backlog.lost
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        """Deliver until cancelled, through every outage; then publish what is left and `offline`, within 2 s.
+
+        Raises nothing that is expected: a broker that is away or refuses us is told once, and tried again after a
+        jittered pause of 1 s to 30 s. See `problem`.
+        """
+        async with asyncio.TaskGroup() as group:
+            drain = group.create_task(self._drain(inbox), name="mqtt.drain")
+            group.create_task(self._stay_connected(drain), name="mqtt.connection")
+
+    async def _drain(self, inbox: Inbox[Item]) -> None:
+        """Inbox to backlog, whether connected or not; at the end everything that still waits."""
+        try:
+            while True:
+                await _to_its_end(self._take(await inbox.get()))
+        finally:
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    async with asyncio.timeout(SWEEP_S):
+                        item = await inbox.get()
+                    await self._take(item)
+
+    async def _take(self, item: Item) -> None:
+        match item:
+            case CameraState() | CameraAvailability() | Health():
+                self._newest.status(item)
+            case Picture():
+                if self.connected:
+                    self._newest.picture(item)
+            case _:
+                await self._backlog.put(item)
+                self._arrived.set()
+
+    async def _stay_connected(self, drain: asyncio.Task[None]) -> None:
+        tries = 0
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self._connect(drain)
+            except VersionRefusedError as error:
+                if self._speaks is Protocol.V5:
+                    LOG.info("%s: %s; trying MQTT 3.1.1", self._address, error)
+                    self._refuses_v5, self._speaks = True, Protocol.V311
+                    continue
+                self._went(error)
+            except SilentError as error:
+                # Brokers of before 2016 just hang up on version 5.
+                self._speaks = Protocol.V311 if self._speaks is Protocol.V5 or self._refuses_v5 else Protocol.V5
+                self._went(error)
+            except SinkError as error:
+                self._speaks = Protocol.V311 if self._refuses_v5 else Protocol.V5
+                self._went(error)
+            tries = 0 if self._clock.monotonic() - began >= STEADY_S else tries
+            await self._clock.sleep(self._pause_s(tries))
+            tries += 1
+
+    async def _connect(self, drain: asyncio.Task[None]) -> None:
+        will = availability(self._topics, online=False)
+        identifier = f"blikk-{self._topics.node}"
+        async with connected(self._address, identifier=identifier, will=will, protocol=self._speaks) as connection:
+            session = Session(
+                connection,
+                node=self._node,
+                topics=self._topics,
+                backlog=self._backlog,
+                newest=self._newest,
+                arrived=self._arrived,
+                desk=self._desk,
+                order=self._order,
+                clock=self._clock,
+            )
+            try:
+                await session.greet()
+                self._came(connection.protocol)
+                await session.go_on()
+            except aiomqtt.MqttError as error:
+                raise lost(self._address, error) from error
+            except asyncio.CancelledError:
+                with contextlib.suppress(TimeoutError, aiomqtt.MqttError):
+                    async with asyncio.timeout(FAREWELL_S):
+                        await asyncio.wait((drain,))
+                        await session.farewell()
+                LOG.info("disconnected from %s", self._address)
+                raise
+            finally:
+                self.protocol = None
+                self._newest.drop_pictures()
+
+    def _came(self, protocol: Protocol) -> None:
+        if self._outage:
+            self._backlog.age()
+        self._outage, self.problem = False, None
+        self.protocol = str(protocol)
+        if protocol is Protocol.V311:
+            LOG.warning(
+                "connected to %s, which speaks MQTT 3.1.1 only: Pictures cannot expire there and are not retained; "
+                "a broker with MQTT 5 (Mosquitto 1.6 or newer) mends that",
+                self._address,
+            )
+        else:
+            LOG.info("connected to %s (%s), %d records wait", self._address, protocol, self._backlog.depth)
+
+    def _went(self, error: SinkError) -> None:
+        self._outage = True
+        if self.problem != str(error):
+            LOG.warning("%s", error)
+        self.problem = str(error)
+
+    def _pause_s(self, tries: int) -> float:
+        ceiling = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries, 5))
+        return max(FIRST_PAUSE_S, ceiling * self._random.uniform(0.5, 1.0))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work`; a cancellation waits until it is done, so that no record falls between inbox and disk."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
