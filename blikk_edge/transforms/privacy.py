@@ -1,7 +1,8 @@
 """Privacy: a Scene in, a Picture out. The only way out for pixels; it fails closed."""
 
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -62,6 +63,7 @@ class Privacy:
         self._quality = quality
         self._blur = blur
         self._person_threshold = person_threshold
+        self._last: tuple[object, Picture] | None = None
 
     @property
     def state(self) -> str:
@@ -79,17 +81,31 @@ class Privacy:
         the detector on it first), the face model is missing, damaged or failed, the pixels are no picture.
         """
         bgr = _own_pixels(scene)
+        # One frame often serves several Pictures (an event's and the snapshot); faces are looked for once.
+        same = (
+            scene.frame.camera,
+            scene.frame.time,
+            scene.analysed,
+            scene.detections,
+            scene.tracks,
+            zlib.crc32(bgr.data),
+        )
+        if self._last is None or self._last[0] != same:
+            self._last = same, self._made(scene, bgr)
+        return replace(self._last[1], name=name, event=event)
+
+    def _made(self, scene: Scene, bgr: Pixels) -> Picture:
+        """The Picture, yet without a name, of pixels that it may write to."""
         paint(bgr, self._private)
         redaction = self._redact(scene, bgr) if self._blur else _Redaction()
         height, width = bgr.shape[:2]
         return Picture(
             camera=scene.frame.camera,
-            name=name,
+            name="",
             time=scene.frame.time,
             jpeg=encode(bgr, self._quality),
             width_px=width,
             height_px=height,
-            event=event,
             faces=len(redaction.faces),
             heads=len(redaction.heads),
             persons=len(redaction.persons),

@@ -42,9 +42,8 @@ def blur(bgr: Pixels, regions: Sequence[Box]) -> None:
     """
     height, width = bgr.shape[:2]
     rects = [rect for rect in (box.pixels(width, height) for box in regions) if rect[0] < rect[2] and rect[1] < rect[3]]
-    raw = bgr.copy()
     for group in _groups(rects):
-        _blur_group(raw, bgr, group)
+        _blur_group(bgr, group)
 
 
 def cell_px(width_px: int, height_px: int) -> int:
@@ -53,20 +52,20 @@ def cell_px(width_px: int, height_px: int) -> int:
     return max(_MIN_CELL_PX, math.ceil(shorter / SAMPLES), math.ceil(longer / MAX_SAMPLES))
 
 
-def _blur_group(raw: Pixels, out: Pixels, rects: Sequence[Rect]) -> None:
+def _blur_group(bgr: Pixels, rects: Sequence[Rect]) -> None:
     x1, y1 = min(r[0] for r in rects), min(r[1] for r in rects)
     x2, y2 = max(r[2] for r in rects), max(r[3] for r in rects)
     cell = max(cell_px(r[2] - r[0], r[3] - r[1]) for r in rects)
     columns, rows = math.ceil((x2 - x1) / cell), math.ceil((y2 - y1) / cell)
     # Cells that stick out repeat the border; the average stays one number per cell.
     padded = cv2.copyMakeBorder(
-        raw[y1:y2, x1:x2], 0, rows * cell - (y2 - y1), 0, columns * cell - (x2 - x1), cv2.BORDER_REPLICATE
+        bgr[y1:y2, x1:x2], 0, rows * cell - (y2 - y1), 0, columns * cell - (x2 - x1), cv2.BORDER_REPLICATE
     )
     means = np.asarray(padded, np.float64).reshape(rows, cell, columns, cell, 3).mean(axis=(1, 3))
     few = (means.astype(np.uint8) // _LEVELS_STEP) * _LEVELS_STEP + _LEVELS_STEP // 2
     smooth = cv2.resize(few, (columns * cell, rows * cell), interpolation=cv2.INTER_LINEAR)
     for left, top, right, bottom in rects:
-        out[top:bottom, left:right] = smooth[top - y1 : bottom - y1, left - x1 : right - x1]
+        bgr[top:bottom, left:right] = smooth[top - y1 : bottom - y1, left - x1 : right - x1]
 
 
 def _groups(rects: Sequence[Rect]) -> list[list[Rect]]:

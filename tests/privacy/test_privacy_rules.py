@@ -9,6 +9,7 @@ from annotated_faces import scene_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label, Track
@@ -142,6 +143,32 @@ def test_a_face_in_a_polygon_is_not_found(data, finder):
     picture = Privacy(finder, private=(whole,)).picture(scene_of(grace, ()), name="person")
     assert Privacy(finder).picture(scene_of(grace, ()), name="person").faces == 1
     assert picture.faces == 0
+
+
+def test_several_pictures_of_one_scene_look_for_faces_once():
+    finder = Found(face())
+    privacy, scene = Privacy(finder), scene_of(CHECKER, (person(),))
+    one, two = privacy.picture(scene, name="person", event="e1"), privacy.picture(scene, name="snapshot")
+    assert len(finder.shown) == 1
+    assert (one.name, one.event, two.name, two.event) == ("person", "e1", "snapshot", None)
+    assert one.jpeg == two.jpeg
+
+
+def test_a_frame_or_a_person_more_is_looked_at_anew():
+    finder = Found()
+    privacy = Privacy(finder)
+    other = CHECKER.copy()
+    other[0, 0] = 7
+    for scene in (scene_of(CHECKER, ()), scene_of(other, ()), scene_of(other, (person(),))):
+        privacy.picture(scene, name="person")
+    assert len(finder.shown) == 3
+
+
+def test_a_picture_made_before_does_not_serve_when_the_detector_did_not_look():
+    privacy = Privacy(Found())
+    privacy.picture(scene_of(CHECKER, ()), name="person")
+    with pytest.raises(PrivacyError):
+        privacy.picture(scene_of(CHECKER, (), analysed=False), name="snapshot")
 
 
 @pytest.mark.parametrize(
