@@ -20,6 +20,7 @@ _ROUGH = 0.3
 _STEP = 4
 _LEARN_S = 8.0
 _NOISE_S = 6.0
+_NOISE_EVERY_S = 0.5
 _SOON_S = 1.0
 _BLINK_S = 1.0
 """The longest time that one pair of frames can vouch for, in streams slower than a frame a second."""
@@ -49,6 +50,8 @@ class Background:
         self._expected = grid.copy()
         self._distance = np.zeros_like(grid)
         self._threshold = np.zeros_like(grid)
+        self._reach = _SIGMAS * self._noise
+        self._unlearnt_s = 0.0
         self._busy = False
         self._frames = 1
         self._sample_mask = None if visible is None else visible[::_STEP, ::_STEP].ravel()
@@ -62,6 +65,16 @@ class Background:
     def frame_noise(self) -> float:
         """Standard deviation of the noise in the last frame, grey levels."""
         return max(_NOISE[0], min(self.light.noise, _FRAME_NOISE))
+
+    @property
+    def distance(self) -> Grid:
+        """How far each cell of the last frame is from the background, grey levels."""
+        return self._distance
+
+    @property
+    def threshold(self) -> Grid:
+        """How far a cell of the last frame needs to be from the background to differ, grey levels."""
+        return self._threshold
 
     @property
     def expected(self) -> Grid:
@@ -79,28 +92,35 @@ class Background:
         level = np.float32(1 / 1.128) * cv2.blur(self._distance, (5, 5))
         self._noise += (level - self._noise) * np.float32(pace)
         np.clip(self._noise, *_NOISE, out=self._noise)
+        np.multiply(self._noise, _SIGMAS, out=self._reach)
         self.mean += (grid - self.mean) * share
 
-    def differs(self, grid: Grid) -> tuple[Mask, Mask]:
-        """Cells that differ from the background in the present light, and those that differ strongly."""
-        self.light = self._fit(grid)
-        light = self.light
-        np.multiply(self.mean, light.gain, out=self._expected)
-        self._expected += light.offset
+    def differs(self, grid: Grid) -> Mask:
+        """Cells that differ from the background in the present light."""
+        self.light = light = self._fit(grid)
+        if light.same:
+            np.copyto(self._expected, self.mean)
+        else:
+            np.multiply(self.mean, light.gain, out=self._expected)
+            self._expected += light.offset
         if abs(light.shift) > 4.0:
             # What was or is saturated does not follow the gain.
             darkest, brightest, _, _ = cv2.minMaxLoc(grid)
             np.clip(self._expected, darkest, brightest, out=self._expected)
         cv2.absdiff(grid, self._expected, dst=self._distance)
-        np.multiply(self._noise, _SIGMAS, out=self._threshold)
-        np.maximum(self._threshold, max(_FLOOR, _SIGMAS * self.frame_noise), out=self._threshold)
+        np.maximum(self._reach, max(_FLOOR, _SIGMAS * self.frame_noise), out=self._threshold)
         if abs(light.shift) > 4.0:
             # One gain for all is a rough model of an exposure change: allow for a part of what it explains.
             self._threshold += _ROUGH * cv2.absdiff(self._expected, self.mean)
-        different = self._distance > self._threshold
+        different: Mask = self._distance > self._threshold
         if self._visible is not None:
             different &= self._visible
-        return different, different & (self._distance > 1.5 * self._threshold)
+        return different
+
+    def differs_strongly(self) -> Mask:
+        """Cells of the last frame that differ half as much again as they need to; call after `differs`."""
+        strong: Mask = self._distance > 1.5 * self._threshold
+        return strong
 
     def known(self, grid: Grid) -> Mask:
         """Cells that look as they did before something that stood there was absorbed."""
@@ -192,10 +212,15 @@ class Background:
         self._age[due] = 0.0
 
     def _learn_noise(self, steady: Mask | None, elapsed_s: float) -> None:
+        self._unlearnt_s += elapsed_s
+        if self._unlearnt_s < _NOISE_EVERY_S:
+            return
+        pace = min(1.0, self._unlearnt_s / _NOISE_S)
+        self._unlearnt_s = 0.0
         # Follows a quantile, not a mean: a passer-by leaves no trace, leaves that wave a third of the time do.
-        pace = min(1.0, elapsed_s / _NOISE_S)
         above = self._distance > self._noise
         if steady is not None:
             above &= ~steady
         self._noise *= np.where(above, np.float32(1.0 + pace * _WITHIN), np.float32(1.0 - pace * (1.0 - _WITHIN)))
         np.clip(self._noise, *_NOISE, out=self._noise)
+        np.multiply(self._noise, _SIGMAS, out=self._reach)

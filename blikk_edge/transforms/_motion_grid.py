@@ -35,7 +35,8 @@ def reduce(luma: Pixels) -> Grid:
         height, width = plane.shape[0] // 2, plane.shape[1] // 2
         plane = cv2.resize(plane[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]  # cv2 widens uint8
     if plane.shape != (rows, columns):
-        plane = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]  # as above
+        # Less than a halving is left: interpolating misses little, and takes a third of the time of averaging.
+        plane = cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]  # as above
     return cv2.boxFilter(plane, cv2.CV_32F, (3, 3))  # type: ignore[return-value]  # CV_32F is float32
 
 

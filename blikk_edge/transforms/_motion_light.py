@@ -13,6 +13,8 @@ Values = NDArray[np.float32]
 GAIN = (0.2, 5.0)
 _RIDGE = 25.0
 """Grey levels squared that hold the gain at 1 where the picture has no contrast to measure it by."""
+_DRIFT = 0.3
+_FOLLOWS = 0.97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +31,24 @@ class Light:
     noise: float = 0.0
     shift: float = 0.0
 
+    @property
+    def same(self) -> bool:
+        """Whether the light is that of the background."""
+        return self.gain == 1.0 and self.offset == 0.0
+
 
 def fit(before: Values, now: Values, *, start: Light, tolerance: float) -> Light:
     """The gain and offset that most cells follow, by least squares over inliers; 1-D samples of both grids.
 
-    Starts from the last frame's light; where fewer than half the cells follow that, also from matching the quartiles of
-    both samples (exact for any global linear change, whatever its size), and takes the one that more cells follow.
+    Starts from the last frame's light, and keeps it while it still fits, which is nearly always. Where fewer than half
+    the cells follow it, also tries matching the quartiles of both samples (exact for any global linear change, whatever
+    its size), and takes the one that more cells follow.
     """
+    rest = now - before if start.same else now - (start.gain * before + start.offset)
+    drift = float(rest.clip(-tolerance, tolerance).sum()) / rest.size
+    np.abs(rest, out=rest)
+    if abs(drift) < _DRIFT and np.count_nonzero(rest < tolerance) > _FOLLOWS * rest.size:
+        return Light(gain=start.gain, offset=start.offset, noise=_noise(rest), shift=start.shift)
     best = _refine(before, now, start.gain, start.offset, tolerance)
     if best.share < 0.5:
         low, middle, high = np.percentile(before, (25, 50, 75))
@@ -59,14 +72,17 @@ def _refine(before: Values, now: Values, gain: float, offset: float, tolerance: 
         gain = float(np.clip((float(x @ (y - y_mean)) + ridge) / (float(x @ x) + ridge), *GAIN))
         offset = y_mean - gain * x_mean
     rest = np.abs(now - gain * before - offset)
-    quarter = float(np.partition(rest, rest.size // 4)[rest.size // 4])
-    return Light(
-        gain=gain,
-        offset=offset,
-        share=float(np.count_nonzero(rest < tolerance)) / rest.size,
-        noise=quarter / 0.3186,  # the lower quartile of |x| of a normal distribution of deviation 1
-        shift=(gain - 1.0) * float(before.mean()) + offset,
-    )
+    share = float(np.count_nonzero(rest < tolerance)) / rest.size
+    shift = (gain - 1.0) * float(before.mean()) + offset
+    noise = _noise(rest)
+    if abs(gain - 1.0) < 0.01 and abs(shift) < _DRIFT:
+        return Light(share=share, noise=noise)
+    return Light(gain=gain, offset=offset, share=share, noise=noise, shift=shift)
+
+
+def _noise(rest: Values) -> float:
+    # .3186 is the lower quartile of |x| of a normal distribution of deviation 1.
+    return float(np.partition(rest, rest.size // 4)[rest.size // 4]) / 0.3186
 
 
 @dataclass(frozen=True, slots=True)

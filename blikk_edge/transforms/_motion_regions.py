@@ -8,15 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blikk_edge.core.geometry import Box, hull, intersection
-from blikk_edge.transforms._motion_grid import Mask
+from blikk_edge.transforms._motion_grid import Grid, Mask
 from blikk_edge.transforms._motion_light import Structure
 
-SPECKLE = 0.0006
-"""Smaller regions are speckle: share of the picture, 12 cells of 160x120, 184 pixels of 640x480."""
+_SPECKLE = 0.0006
 _AGREES = 0.5
 _GHOST = 1.3
 """Measured along outlines: 1.4 to 1.9 for ghosts, .2 to .95 for people, standing or walking."""
 _NEAR = 0.02
+_FAINT = 1.5
+_SOFT = 0.31
+"""Edge of an outline as a share of the step that it makes: .3 and less for soft shadows and glare, .33 to 1 for cars
+and people on the test clips.
+"""
 _RIM = np.ones((7, 7), np.uint8)
 _CLOSE = np.ones((5, 5), np.uint8)
 
@@ -34,33 +38,44 @@ class Regions:
         return float(np.count_nonzero(self.cells)) / self.cells.size
 
 
+def speckle(shape: tuple[int, ...]) -> float:
+    """Cells that a region needs: .06 % of the picture (12 cells of 160x120, 184 pixels of 640x480), at least 2."""
+    return max(2.0, _SPECKLE * shape[0] * shape[1])
+
+
 def find(different: Mask, strong: Mask) -> Regions:
     """Connected regions of cells that differ, without speckle; each holds a `strong` cell."""
     joined = cv2.morphologyEx(different.view(np.uint8), cv2.MORPH_CLOSE, _CLOSE)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] >= max(2.0, SPECKLE * different.size)
+    keep = stats[:, cv2.CC_STAT_AREA] >= speckle(different.shape)
     keep &= np.bincount(labels[strong], minlength=count) > 0
     keep[0] = False
     return Regions(keep[labels], _boxes(stats[keep], different.shape))
 
 
-def judge(regions: Regions, structure: Structure) -> tuple[Regions, Mask]:
+def judge(regions: Regions, structure: Structure, *, distance: Grid, threshold: Grid) -> tuple[Regions, Mask]:
     """The regions in which something is there, and the cells of those that should be learnt soon.
 
-    A region whose edges are those of the background only got brighter or darker: it is taken out, and learnt. One where
-    the outline is in the background and not in the frame is a ghost, the hole that something left: it stays for now,
-    and is learnt.
+    A region whose edges are those of the background, or a faint one that fades out without an outline, only got
+    brighter or darker: it is taken out, and learnt. One whose outline is in the background and not in the frame is a
+    ghost, the hole that something left: it stays for now, and is learnt. `distance` is how far each cell is from the
+    background and `threshold` how far it needs to be to count, both in grey levels.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(regions.cells.view(np.uint8), connectivity=8)
     flat = labels.ravel()
-    weight = np.bincount(flat, structure.weight.ravel(), count)
-    agreement = np.bincount(flat, (structure.weight * structure.agreement).ravel(), count)
-    outline = labels * (cv2.erode(regions.cells.view(np.uint8), _RIM) == 0)
-    before = np.bincount(outline.ravel(), structure.before.ravel(), count)
-    now = np.bincount(outline.ravel(), structure.now.ravel(), count)
+    outline = (labels * (cv2.erode(regions.cells.view(np.uint8), _RIM) == 0)).ravel()
+
+    def total(values: Grid, cells: NDArray[Any] = flat) -> NDArray[Any]:
+        return np.bincount(cells, values.ravel(), count)
+
+    area, rim = stats[:, cv2.CC_STAT_AREA], np.maximum(np.bincount(outline, minlength=count), 1)
+    weight = total(structure.weight)
+    before, now = total(structure.before, outline), total(structure.now, outline)
     # A region needs some edges to be judged by: on a bare wall, light and matter look the same.
-    edged = weight > 2.0 * stats[:, cv2.CC_STAT_AREA]
-    lit = edged & (agreement > _AGREES * weight)
+    edged = weight > 2.0 * area
+    lit = edged & (total(structure.weight * structure.agreement) > _AGREES * weight)
+    faint = total(distance) < _FAINT * total(threshold)
+    lit |= faint & (np.maximum(before, now) * area < _SOFT * total(distance) * rim)
     ghost = edged & (before > _GHOST * now)
     keep = ~lit
     lit[0] = ghost[0] = keep[0] = False

@@ -11,7 +11,7 @@ from blikk_edge.core.sightings import Motion, View
 from blikk_edge.transforms._motion_background import Background
 from blikk_edge.transforms._motion_grid import Grid, Mask, reduce, visible
 from blikk_edge.transforms._motion_light import compare
-from blikk_edge.transforms._motion_regions import Regions, find, judge, merge
+from blikk_edge.transforms._motion_regions import Regions, find, judge, merge, speckle
 
 _SPREAD = 0.01
 _SAME_VIEW = 0.45
@@ -106,13 +106,14 @@ class MotionGate:
 
     def _watch(self, background: Background, grid: Grid, time: float, elapsed_s: float) -> Motion:
         shift_before = background.light.shift
-        different, strong = background.differs(grid)
+        different = background.differs(grid)
         jumped = abs(background.light.shift - shift_before) > _JUMP
         known: Mask | None = None
         regions: Regions | None = None
-        if strong.any():
+        if np.count_nonzero(different) >= speckle(grid.shape):
             known = background.known(grid) & different
-            regions = find(different & ~known, strong & ~known)
+            different &= ~known
+            regions = find(different, different & background.differs_strongly())
         held = self._light_until is not None and time < self._light_until
         fraction = regions.fraction if regions is not None else 0.0
         if jumped or held or fraction >= _MUCH or self._open_since is not None:
@@ -131,7 +132,7 @@ class MotionGate:
         moving, soon = regions, known
         if regions.boxes:
             structure = compare(background.expected, grid, noise=background.frame_noise)
-            moving, soon = judge(regions, structure)
+            moving, soon = judge(regions, structure, distance=background.distance, threshold=background.threshold)
         background.learn_around(grid, regions.cells | known, soon=soon, known=known, elapsed_s=elapsed_s)
         return self._moving(moving) if moving.boxes else Motion(view=View.QUIET)
 

@@ -12,6 +12,8 @@ from blikk_edge.core.sightings import Motion, View
 from blikk_edge.transforms.motion import MotionGate
 
 FPS = 5.0
+# Drawn once: noise for every frame would take most of the tests' time.
+_NOISE = np.random.default_rng(0).standard_normal(3_000_000, np.float32)
 Timed = tuple[float, Pixels]
 
 
@@ -66,8 +68,12 @@ def with_person(view: np.ndarray, x: float, *, bottom: float = 0.9, tall: float 
 
 def frame(view: np.ndarray, rng: np.random.Generator | None = None, sigma: float = 2.0) -> Pixels:
     """The view as a camera gives it: with sensor noise, clipped, in whole grey levels."""
-    noisy = view if rng is None else view + rng.standard_normal(view.shape, np.float32) * np.float32(sigma)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    if rng is None:
+        return np.clip(np.rint(view), 0, 255).astype(np.uint8)
+    height, width = view.shape
+    start = int(rng.integers(0, _NOISE.size - view.size))
+    noise = _NOISE[start : start + view.size].reshape(height, width)
+    return np.clip(np.rint(view + noise * np.float32(sigma)), 0, 255).astype(np.uint8)
 
 
 def times(start: float, end: float, fps: float = FPS) -> list[float]:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 
 import av
@@ -70,10 +71,15 @@ def intervals(data, name):
     return [(first / fps, last / fps) for first, last in clips[name]["intervals"]]
 
 
+@cache
+def watched(path, fps):
+    return watch(clip(path, fps=fps))
+
+
 @pytest.mark.parametrize("fps", [None, 5.0, 2.0])
 @pytest.mark.parametrize("name", [PEOPLE, CARS])
 def test_every_labelled_visit_fires_within_a_second(data, name, fps):
-    motions = watch(clip(data / name, fps=fps))
+    motions = watched(data / name, fps)
     for begin, _ in intervals(data, name):
         # The labels are good to half a second.
         assert any(begin - 0.5 <= time <= begin + 1.0 for time in fired(motions)), f"visit at {begin} s missed"
@@ -85,7 +91,7 @@ def test_nothing_fires_between_visits_two_seconds_after_they_ended(data, name, f
     visits = intervals(data, name)
     late = [
         time
-        for time in fired(watch(clip(data / name, fps=fps)))
+        for time in fired(watched(data / name, fps))
         if not any(begin - 0.8 <= time <= end + 2.0 for begin, end in visits)
     ]
     assert late == []
@@ -99,9 +105,10 @@ def test_cars_on_an_empty_road_fire_and_the_empty_road_does_not(data):
     assert max(m.score for m in frames[30:56] + frames[186:194] + frames[264:286]) < 0.3
 
 
-def test_exposure_jump_on_a_real_camera_does_not_fire(data):
-    motions = watch(clip(data / EXPOSURE))
-    assert len(motions) == 59
+@pytest.mark.parametrize(("fps", "frames"), [(None, 59), (5.0, 20)])
+def test_exposure_jump_on_a_real_camera_does_not_fire(data, fps, frames):
+    motions = watch(clip(data / EXPOSURE, fps=fps))
+    assert len(motions) == frames
     assert max(m.score for _, m in motions) < 0.1
 
 
@@ -286,14 +293,14 @@ def test_person_who_stands_still_fires_for_some_seconds():
     assert set(times(4.4, 14)) <= set(hits)
 
 
-@pytest.mark.parametrize("stay_s", [4, 20, 60])
+@pytest.mark.parametrize("stay_s", [4, 30])
 def test_nothing_fires_two_seconds_after_a_visitor_left(stay_s):
     motions = watch(visit(stay_s))
     assert [t for t in fired(motions) if t > 7 + stay_s + 3 + 2] == []
 
 
 def test_person_who_stood_for_long_fires_when_leaving():
-    assert [t for t in fired(watch(visit(60))) if 67 < t <= 67.6]
+    assert [t for t in fired(watch(visit(30))) if 37 < t <= 37.6]
 
 
 def test_hole_left_by_who_was_there_at_the_start_closes():
@@ -318,11 +325,11 @@ def test_another_luma_size_starts_anew_by_itself():
     assert look(gate, 3.2, frame(yard(1280, 720))).view is View.SETTLING
 
 
-@pytest.mark.parametrize("fps", [2.0, 5.0, 15.0, 30.0])
+@pytest.mark.parametrize("fps", [2.0, 5.0, 15.0])
 def test_frame_rate_changes_neither_start_nor_absorption(fps):
-    motions = watch(visit(20, fps=fps))
+    motions = watch(visit(10, fps=fps))
     hits = fired(motions)
-    still_hits = [t for t in hits if 7 <= t <= 27]
+    still_hits = [t for t in hits if 7 <= t <= 17]
     assert hits[0] == pytest.approx(4.3, abs=0.5)
     assert max(still_hits) == pytest.approx(15.2, abs=1.5)
 
