@@ -11,6 +11,7 @@ from blikk_edge.runtime.pipeline import Eyes
 from blikk_edge.transforms.builtin import BuiltinDetector
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.faces import FaceFinder
+from blikk_edge.transforms.mask import MaskedDetector, one_thread
 from blikk_edge.transforms.models import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
 from blikk_edge.transforms.privacy import Privacy
 from blikk_edge.transforms.registry import REGISTRY
@@ -53,10 +54,14 @@ class Sight:
 
     def eyes(self, settings: Settings) -> Callable[[str], Eyes]:
         """The eyes of one vision worker, by camera id. Cameras with the same detector share its interpreter."""
+        one_thread()
         detectors = {name: self._detector(settings, name, model) for name, model in self._detectors.items()}
         finder = FaceFinder(self._faces.path, threshold=settings.privacy.threshold) if self._faces else None
         eyes = {
-            camera.id: Eyes(detectors[camera.detector], _redactor(settings.privacy, camera, finder))
+            camera.id: Eyes(
+                MaskedDetector(detectors[camera.detector], camera.private),
+                _redactor(settings.privacy, camera, finder),
+            )
             for camera in settings.cameras
         }
         return eyes.__getitem__
