@@ -47,7 +47,8 @@ class Background:
         self._candidate = grid.copy()
         self._age = np.zeros_like(grid)
         self._soon = np.zeros(grid.shape, np.bool_)
-        self._expected = grid.copy()
+        self._relit = np.zeros_like(grid)
+        self._expected = self.mean
         self._distance = np.zeros_like(grid)
         self._threshold = np.zeros_like(grid)
         self._reach = _SIGMAS * self._noise
@@ -98,10 +99,9 @@ class Background:
     def differs(self, grid: Grid) -> Mask:
         """Cells that differ from the background in the present light."""
         self.light = light = self._fit(grid)
-        if light.same:
-            np.copyto(self._expected, self.mean)
-        else:
-            np.multiply(self.mean, light.gain, out=self._expected)
+        self._expected = self.mean
+        if not light.same:
+            self._expected = np.multiply(self.mean, light.gain, out=self._relit)
             self._expected += light.offset
         if abs(light.shift) > 4.0:
             # What was or is saturated does not follow the gain.
