@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiomqtt
+import paho.mqtt.client
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -23,9 +24,13 @@ LIBRARY_LOG: Final = logging.getLogger("blikk.mqtt.library")
 # What the library says of a broken connection is told here in words, once.
 LIBRARY_LOG.setLevel(logging.CRITICAL)
 
-CONNECT_S: Final = 5.0
+CONNECT_S: Final = 3.0
+"""For the answer to our log-in; some brokers without version 5 never give one, and are then asked in 3.1.1."""
+
 ANSWER_S: Final = 10.0
 GOODBYE_S: Final = 0.5
+PEEK_S: Final = 0.1
+SECOND_NODE: Final = "is a second node of this name running?"
 INCOMING_LIMIT: Final = 1000
 """Messages from outside that may wait; commands come one at a time, so more is a flood."""
 
@@ -73,6 +78,17 @@ class SilentError(SinkError):
     """Something accepted the connection and gave no answer of MQTT: another service, TLS, or an old broker."""
 
 
+class LostError(SinkError):
+    """A connection that stood was lost."""
+
+
+# The library has one word for each protocol, and refuses the other's.
+_FRESH: Final[dict[Protocol, dict[str, Any]]] = {
+    Protocol.V5: {"clean_start": True},
+    Protocol.V311: {"clean_session": True},
+}
+
+
 class Connection:
     """An open connection. `publish` and `subscribe` return when the broker has acknowledged; they raise MqttError."""
 
@@ -109,23 +125,22 @@ async def connected(
         identifier=identifier,
         protocol=aiomqtt.ProtocolVersion(protocol),
         # Commands sent while we were away are stale: a doorbell must not ring an hour later.
-        clean_session=True if protocol is Protocol.V311 else None,
-        clean_start=True,
+        **_FRESH[protocol],
         will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
         keepalive=address.keepalive_s,
         timeout=CONNECT_S,
         max_queued_incoming_messages=INCOMING_LIMIT,
         tls_context=context,
+        # Without it a small message may wait 40 ms for the acknowledgement of the one before.
+        socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         logger=LIBRARY_LOG,
     )
     try:
         await _enter(client)
     except aiomqtt.MqttError as error:
-        await _leave(client)
         raise _refused(address, error) from (error.__context__ or error)
-    except asyncio.CancelledError:
-        await _leave(client)
-        raise
+    except _HungUp:
+        raise SilentError(_silence(address)) from None
     client.timeout = ANSWER_S
     # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
     client.pending_calls_threshold = 100
@@ -135,34 +150,80 @@ async def connected(
         await _leave(client)
 
 
-def lost(address: Address, error: aiomqtt.MqttError) -> SinkError:
+def lost(address: Address, error: aiomqtt.MqttError) -> LostError:
     """What to say of a connection that ended by itself."""
-    cause = error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error
-    code = getattr(cause, "rc", None)
-    hint = "; is a second node of this name running?" if _value(code) == 0x8E else ""
-    return SinkError(f"broker {address}: the connection was lost ({cause}){hint}")
+    cause = error.__cause__ or error
+    match _value(getattr(cause, "rc", None)):
+        case 0x80:  # what the library makes of a closed socket
+            why = "the broker is gone or closed it"
+        case 0x8E:
+            why = f"another client took our id; {SECOND_NODE}"
+        case _:
+            why = str(cause)
+    return LostError(f"broker {address}: the connection was lost ({why})")
+
+
+class _HungUp(Exception):  # noqa: N818 - not an error that leaves this module
+    """The socket was closed before the broker said anything, of which the library waits for the end of its time."""
 
 
 async def _enter(client: aiomqtt.Client) -> None:
-    # The TCP connect runs in a thread of the library that cannot be interrupted; give it a moment to come back, or its
-    # socket would be left open behind us.
     entering = asyncio.ensure_future(client.__aenter__())
+    closed = asyncio.ensure_future(_socket_closed(client).wait())
     try:
-        await asyncio.shield(entering)
-    except asyncio.CancelledError:
+        await asyncio.wait((entering, closed), return_when=asyncio.FIRST_COMPLETED)
         if not entering.done():
-            await asyncio.wait((entering,), timeout=GOODBYE_S)
-            entering.cancel()
-        with contextlib.suppress(aiomqtt.MqttError, asyncio.CancelledError):
-            await entering
+            # A refusal in words closes the socket too; it needs a moment on its way through the library.
+            await asyncio.wait((entering,), timeout=PEEK_S)
+        if not entering.done():
+            raise _HungUp
+        entering.result()
+    except BaseException:
+        # The TCP connect runs in a thread of the library that cannot be interrupted; give it a moment to come back, or
+        # its socket would be left open behind us.
+        if not entering.done():
+            await asyncio.wait((entering,), timeout=PEEK_S)
+        entering.cancel()
+        await asyncio.wait((entering,))
+        _discard(client)
         raise
+    finally:
+        closed.cancel()
+
+
+def _socket_closed(client: aiomqtt.Client) -> asyncio.Event:
+    """Set when the socket is closed, by whichever side."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    inner = _inner(client)
+    library = inner.on_socket_close
+
+    def on_close(*arguments: Any) -> None:
+        if library is not None:
+            library(*arguments)
+        loop.call_soon_threadsafe(event.set)
+
+    inner.on_socket_close = on_close
+    return event
 
 
 async def _leave(client: aiomqtt.Client) -> None:
-    """Disconnect, also from a connection that was never completed, whose socket the library leaves open."""
     client.timeout = GOODBYE_S
-    with contextlib.suppress(aiomqtt.MqttError):
+    try:
         await client.__aexit__(None, None, None)
+    except aiomqtt.MqttError as error:
+        LIBRARY_LOG.debug("no goodbye: %s", error)
+    finally:
+        _discard(client)
+
+
+def _discard(client: aiomqtt.Client) -> None:
+    """Close the socket, which the library leaves open after a failed TLS handshake or a log-in that was cut short."""
+    _inner(client).reinitialise()  # paho's public way to drop a socket at once
+
+
+def _inner(client: aiomqtt.Client) -> paho.mqtt.client.Client:
+    return client._client  # noqa: SLF001 - aiomqtt 2.5 has no way to ask for the socket or to drop it
 
 
 def _properties(message: Message) -> Properties | None:
@@ -177,11 +238,23 @@ def _properties(message: Message) -> Properties | None:
     return properties
 
 
+class _Socket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho 2 leaves it to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def _tls_context(tls: Tls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=tls.ca)
     except (OSError, ValueError) as error:
         raise SinkError(f"mqtt.tls.ca: {tls.ca} cannot be used: {error}; name a PEM file of the CA") from error
+    context.sslsocket_class = _Socket
     if tls.certificate is not None:
         try:
             # An empty password lets an encrypted key fail instead of asking on the terminal.
@@ -220,8 +293,9 @@ def _refused(address: Address, error: aiomqtt.MqttError) -> SinkError:
         case ConnectionRefusedError():
             why = "nobody listens there; is the broker running, and the port right?"
         case TimeoutError() if error.args and error.args[0] == "Operation timed out":
-            tls = "its log for our certificate" if address.tls else "whether that port wants TLS"
-            return SilentError(f"broker {address}: no answer of an MQTT broker; see the port, and {tls}")
+            return SilentError(_silence(address))
+        case ConnectionResetError() if address.tls is not None:
+            why = f"it broke off TLS; is {address.port} its TLS port?"
         case TimeoutError():
             why = "it cannot be reached (timed out)"
         case OSError() as cause:
@@ -229,6 +303,11 @@ def _refused(address: Address, error: aiomqtt.MqttError) -> SinkError:
         case _:
             why = str(error)
     return SinkError(f"broker {address}: {why}")
+
+
+def _silence(address: Address) -> str:
+    tls = "whether it wants our certificate (its log tells)" if address.tls else "whether that port wants TLS"
+    return f"broker {address}: no answer of an MQTT broker; see the port, and {tls}"
 
 
 def _value(code: ReasonCode | int | None) -> int | None:

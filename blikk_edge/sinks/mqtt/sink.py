@@ -15,7 +15,16 @@ from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeI
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Outbox
 from blikk_edge.sinks.mqtt.backlog import Backlog
-from blikk_edge.sinks.mqtt.connection import Address, Protocol, SilentError, VersionRefusedError, connected, lost
+from blikk_edge.sinks.mqtt.connection import (
+    SECOND_NODE,
+    Address,
+    LostError,
+    Protocol,
+    SilentError,
+    VersionRefusedError,
+    connected,
+    lost,
+)
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.session import Session
 from blikk_edge.wire.desk import DiscoveryDesk
@@ -29,6 +38,9 @@ FIRST_PAUSE_S: Final = 1.0
 LAST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 10.0
 """A connection that lasted this long was a good one: the next pause is the first again."""
+
+OFTEN: Final = 3
+"""So many short connections in a row look like two nodes that take the connection from each other."""
 
 SWEEP_S: Final = 0.02
 FAREWELL_S: Final = 1.5
@@ -129,27 +141,33 @@ class MqttSink:
                 self._arrived.set()
 
     async def _stay_connected(self, drain: asyncio.Task[None]) -> None:
-        tries = 0
+        tries = short = 0
         while True:
             began = self._clock.monotonic()
+            was = self._speaks
             try:
                 await self._connect(drain)
-            except VersionRefusedError as error:
-                if self._speaks is Protocol.V5:
-                    LOG.info("%s: %s; trying MQTT 3.1.1", self._address, error)
-                    self._refuses_v5, self._speaks = True, Protocol.V311
-                    continue
-                self._went(error)
-            except SilentError as error:
-                # Brokers of before 2016 just hang up on version 5.
-                self._speaks = Protocol.V311 if self._speaks is Protocol.V5 or self._refuses_v5 else Protocol.V5
-                self._went(error)
             except SinkError as error:
-                self._speaks = Protocol.V311 if self._refuses_v5 else Protocol.V5
-                self._went(error)
-            tries = 0 if self._clock.monotonic() - began >= STEADY_S else tries
+                if self._speak_other(error) and was is Protocol.V5:
+                    LOG.info("%s; trying MQTT 3.1.1", error)
+                    continue
+                steady = self._clock.monotonic() - began >= STEADY_S
+                tries, short = (0, 0) if steady else (tries, short + isinstance(error, LostError))
+                self._went(error, hint=f"; {SECOND_NODE}" if short >= OFTEN else "")
             await self._clock.sleep(self._pause_s(tries))
             tries += 1
+
+    def _speak_other(self, error: SinkError) -> bool:
+        """Choose the protocol of the next try; True when it is worth trying at once.
+
+        Old brokers refuse version 5 in words, and are remembered; or they hang up or say nothing, and are asked again
+        at the next outage, as a new one that is just starting may do so too.
+        """
+        if isinstance(error, VersionRefusedError) and self._speaks is Protocol.V5:
+            self._refuses_v5 = True
+        silent = isinstance(error, SilentError) and self._speaks is Protocol.V5
+        self._speaks = Protocol.V311 if self._refuses_v5 or silent else Protocol.V5
+        return isinstance(error, VersionRefusedError | SilentError)
 
     async def _connect(self, drain: asyncio.Task[None]) -> None:
         will = availability(self._topics, online=False)
@@ -197,11 +215,12 @@ class MqttSink:
         else:
             LOG.info("connected to %s (%s), %d records wait", self._address, protocol, self._backlog.depth)
 
-    def _went(self, error: SinkError) -> None:
+    def _went(self, error: SinkError, *, hint: str) -> None:
         self._outage = True
-        if self.problem != str(error):
-            LOG.warning("%s", error)
-        self.problem = str(error)
+        problem = f"{error}{hint}"
+        if self.problem != problem:
+            LOG.warning("%s", problem)
+        self.problem = problem
 
     def _pause_s(self, tries: int) -> float:
         ceiling = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries, 5))

@@ -1,0 +1,238 @@
+"""Log-in, TLS, protocol versions, and what a user reads when one of them fails."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiomqtt
+import pytest
+from amqtt.broker import Broker as OldBroker
+from broker import Broker, Certificates, make_certificates
+from conftest import TOPICS, Running, Watcher
+from sink_samples import event, picture, until
+
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.sinks.mqtt.connection import Address, Tls
+from blikk_edge.sinks.store import Store
+
+
+async def problem_of(address: Address, store: Store) -> str:
+    """What the sink says when it tries to connect."""
+    running = Running(address, store, SystemClock(), mode="off")
+    running.start()
+    await until(lambda: running.sink.problem, "a problem")
+    assert not running.sink.connected
+    await running.stop()
+    assert running.sink.problem is not None
+    return running.sink.problem
+
+
+async def test_nobody_there(store: Store, free_port: int) -> None:
+    problem = await problem_of(Address(host="127.0.0.1", port=free_port), store)
+    assert problem.startswith(f"broker 127.0.0.1:{free_port}: nobody listens there")
+
+
+async def test_no_such_host(store: Store) -> None:
+    problem = await problem_of(Address(host="no-such-host.invalid", port=1883), store)
+    assert "there is no host of this name; see mqtt.host" in problem
+
+
+async def test_wrong_password(tmp_path: Path, store: Store) -> None:
+    with Broker(tmp_path, password=("blikk", "right")) as broker:
+        address = Address(host=broker.host, port=broker.port, username="blikk", password="wrong-secret")
+        problem = await problem_of(address, store)
+        assert "authorised" in problem or "wrong user name or password" in problem
+        assert "mqtt.password" in problem
+        assert "wrong-secret" not in problem + repr(address)
+
+
+async def test_right_password(tmp_path: Path, store: Store) -> None:
+    with Broker(tmp_path, password=("blikk", "right")) as broker:
+        address = Address(host=broker.host, port=broker.port, username="blikk", password="right")
+        running = Running(address, store, SystemClock(), mode="off")
+        running.start()
+        await running.connected()
+        await running.stop()
+
+
+async def test_not_a_broker(store: Store) -> None:
+    async def web_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(web_server, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        problem = await problem_of(Address(host="127.0.0.1", port=port), store)
+        assert f"127.0.0.1:{port}: no answer of an MQTT broker" in problem
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+async def tls_broker(tmp_path: Path, certificates: Certificates) -> AsyncIterator[Broker]:
+    with Broker(tmp_path, tls=certificates, client_certificates=True) as broker:
+        yield broker
+
+
+async def test_tls_with_ca_and_client_certificate(tls_broker: Broker, certificates: Certificates, store: Store) -> None:
+    tls = Tls(ca=certificates.ca, certificate=certificates.client, key=certificates.client_key)
+    for host in ("127.0.0.1", "localhost"):
+        running = Running(Address(host=host, port=tls_broker.port, tls=tls), store, SystemClock(), mode="off")
+        running.start()
+        await running.connected()
+        running.inbox.put(event(1))
+        await until(running.inbox.empty)
+        await until(lambda: running.sink.outbox == 0)  # noqa: B023 - awaited within the turn
+        await running.stop()
+
+
+async def test_a_server_nobody_vouches_for(tls_broker: Broker, store: Store) -> None:
+    problem = await problem_of(Address(host="127.0.0.1", port=tls_broker.port, tls=Tls()), store)
+    assert "its certificate is not trusted" in problem
+    assert "mqtt.tls.ca" in problem
+
+
+async def test_a_missing_client_certificate(tls_broker: Broker, certificates: Certificates, store: Store) -> None:
+    address = Address(host="127.0.0.1", port=tls_broker.port, tls=Tls(ca=certificates.ca))
+    assert "our certificate" in await problem_of(address, store)
+
+
+async def test_tls_to_a_plain_port(broker: Broker, certificates: Certificates, store: Store) -> None:
+    problem = await problem_of(Address(host="127.0.0.1", port=broker.port, tls=Tls(ca=certificates.ca)), store)
+    assert f"is {broker.port} its TLS port?" in problem
+
+
+async def test_plain_to_a_tls_port(tls_broker: Broker, store: Store) -> None:
+    assert "whether that port wants TLS" in await problem_of(Address(host="127.0.0.1", port=tls_broker.port), store)
+
+
+async def test_a_ca_file_that_is_none(tls_broker: Broker, tmp_path: Path, store: Store) -> None:
+    for path in (tmp_path / "absent.pem", tmp_path / "mosquitto.conf"):
+        problem = await problem_of(Address(host="127.0.0.1", port=tls_broker.port, tls=Tls(ca=path)), store)
+        assert problem.startswith(f"mqtt.tls.ca: {path} cannot be used")
+
+
+async def test_an_encrypted_key_without_password_fails_and_does_not_ask(
+    tls_broker: Broker, certificates: Certificates, tmp_path: Path, store: Store
+) -> None:
+    key = tmp_path / "encrypted.key"
+    command = ["openssl", "pkcs8", "-topk8", "-in", str(certificates.client_key), "-out", str(key)]
+    subprocess.run([*command, "-passout", "pass:sesame"], check=True)
+    tls = Tls(ca=certificates.ca, certificate=certificates.client, key=key)
+    assert "key_password" in await problem_of(Address(host="127.0.0.1", port=tls_broker.port, tls=tls), store)
+    tls = Tls(ca=certificates.ca, certificate=certificates.client, key=key, key_password="sesame")
+    assert "sesame" not in repr(tls)
+    running = Running(Address(host="127.0.0.1", port=tls_broker.port, tls=tls), store, SystemClock(), mode="off")
+    running.start()
+    await running.connected()
+    await running.stop()
+
+
+@pytest.fixture
+async def old_broker(free_port: int) -> AsyncIterator[Address]:
+    """A broker that refuses MQTT 5."""
+    config = {
+        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{free_port}"}},
+        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+    }
+    broker = OldBroker(config)
+    await broker.start()
+    yield Address(host="127.0.0.1", port=free_port)
+    await broker.shutdown()
+
+
+async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(
+    old_broker: Address, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = Running(old_broker, store, SystemClock(), mode="off")
+    running.start()
+    await running.connected()
+    assert running.sink.protocol == "MQTT 3.1.1"
+    assert len([r for r in caplog.records if "MQTT 3.1.1 only" in r.message]) == 1
+    running.inbox.put(event(1), picture(1))
+    await until(running.inbox.empty)
+    await until(lambda: running.sink.outbox == 0)
+    async with aiomqtt.Client(old_broker.host, old_broker.port, identifier="late") as late:
+        await late.subscribe("blikk/#", qos=1)
+        running.inbox.put(event(2))
+        retained = set()
+        async for message in late.messages:
+            if message.retain:
+                retained.add(str(message.topic))
+            if str(message.topic) == TOPICS.event("front_door"):
+                assert json.loads(bytes(message.payload))["id"] == "event-2"
+                break
+    assert TOPICS.status in retained
+    assert TOPICS.picture("front_door", "person") not in retained
+    await running.stop()
+
+
+async def test_the_outage_is_told_once_and_its_end_once(
+    running: Running, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    broker.kill()
+    await until(lambda: running.sink.problem and "nobody listens" in running.sink.problem)
+    await asyncio.sleep(2.0)  # at least one more try in silence
+    broker.start()
+    await running.connected()
+    assert running.sink.problem is None
+    told = [r.message for r in caplog.records if r.name == "blikk.mqtt"]
+    assert len([m for m in told if "connection was lost" in m]) == 1
+    assert len([m for m in told if "nobody listens" in m]) == 1
+    assert len([m for m in told if m.startswith("connected to")]) == 1
+    assert len(told) == 3
+
+
+async def test_a_second_node_of_the_same_name_is_named_as_the_cause(
+    running: Running, broker: Broker, tmp_path: Path
+) -> None:
+    other_store = Store(tmp_path / "other.db")
+    other_store.open()
+    other = Running(Address(host=broker.host, port=broker.port), other_store, SystemClock(), mode="off")
+    other.start()
+    await until(lambda: running.sink.problem and "second node of this name" in running.sink.problem)
+    await other.stop()
+    other_store.close()
+
+
+IDLE_NODE = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[3])
+from pathlib import Path
+from sink_samples import NODE, Box1
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.sinks.mqtt.connection import Address
+from blikk_edge.sinks.mqtt.sink import MqttSink
+from blikk_edge.sinks.store import Store
+from blikk_edge.wire.topics import Topics
+store = Store(Path(sys.argv[1]))
+store.open()
+sink = MqttSink(
+    address=Address(host="127.0.0.1", port=int(sys.argv[2])), node=NODE, topics=Topics("blikk", "porch"),
+    outbox=store, order=print, clock=SystemClock(),
+)
+asyncio.run(sink.run(Box1()))
+"""
+
+
+async def test_a_killed_node_leaves_offline_by_its_last_will(tmp_path: Path, broker: Broker, watcher: Watcher) -> None:
+    command = [sys.executable, "-c", IDLE_NODE, str(tmp_path / "n.db"), str(broker.port), str(Path(__file__).parent)]
+    with subprocess.Popen(command) as node:
+        await until(lambda: watcher.on(TOPICS.status) == [b"online"])
+        node.send_signal(signal.SIGKILL)
+        await until(lambda: watcher.on(TOPICS.status) == [b"online", b"offline"], "the last will")
+    will = [m for m in watcher.heard if str(m.topic) == TOPICS.status][-1]
+    assert will.qos == 0  # as the watcher subscribed
+    async with aiomqtt.Client(broker.host, broker.port) as late:
+        await late.subscribe(TOPICS.status)
+        first = await anext(aiter(late.messages))
+        assert (first.retain, bytes(first.payload)) == (True, b"offline")
