@@ -64,7 +64,7 @@ class Follow:
         self.missing_since: float | None = None
         self.disturbed = False
         self.leaving = False
-        """Whether it was at the border of the picture and on its way out, when last seen or when first missed."""
+        """Whether it was at the border of the picture and on its way out, when last seen or as expected since."""
         self.box = detection.box
         self.first_seen = self.last_seen = time
         self.score = self.best_score = detection.score
@@ -86,6 +86,11 @@ class Follow:
     def still_since(self) -> float | None:
         """Since when it has been standing still, once that is known."""
         return self._still.since
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it stands still and was at its place when last seen."""
+        return self._still.at_rest
 
     def predict(self, time: float) -> None:
         """Move the model on to `time`; times that do not advance change nothing."""
@@ -124,7 +129,7 @@ class Follow:
         self.missed += 1
         if self.missing_since is None:
             self.missing_since = time
-            self.leaving = self._on_its_way_out()
+        self.leaving = self.leaving or self._on_its_way_out()
 
     def overlap(self, box: Box) -> float:
         """IoU of `box` with where this object is expected; 0 where it is expected outside the picture."""

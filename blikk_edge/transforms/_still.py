@@ -25,6 +25,11 @@ class Stillness:
         self._away = 0
         self.since: float | None = time if still_s <= 0 else None
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether it stands still and was where it came to rest when last seen."""
+        return self.since is not None and self._away == 0
+
     def see(self, box: Box, time: float, aspect: float) -> None:
         """Take in the next box; `aspect` is picture width by height. Sets or clears `since` (capture time)."""
         if self._moved(box, aspect):

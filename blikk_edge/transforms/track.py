@@ -14,8 +14,8 @@ DEFAULT_THRESHOLD = 0.45
 CONFIRM_HITS = 2
 CONFIRM_LOOKS = 3
 COST_LIMIT = 0.9
-FAINT_SHARE = 0.5  # of the threshold: what scores lower is noise
-FAINT_COST_LIMIT = 0.55  # a faint detection continues a track only where it is expected
+FAINT_SHARE = 0.6  # of the threshold: what scores lower is noise
+FAINT_COST_LIMIT = 0.5  # a faint detection continues a track only where it is expected
 SAME_IOU = 0.6  # a second box on an object that was found already is not a new object
 
 LEFT_S = 1.5  # gone over the border
@@ -27,7 +27,7 @@ class Tracker:
     """A Transform that gives every object an id it keeps: two-stage association after ByteTrack (Zhang et al. 2021).
 
     Per label, confident detections (score at least `thresholds[label]`, 0.45 where none is given) are assigned first,
-    then those above half of that continue tracks that found none; they never start a track. A track is confirmed by its
+    then those above 0.6 of that continue tracks that found none; they never start a track. A track is confirmed by its
     second confident sight within three looks, otherwise dropped. One that is not found stays among the tracks with
     `missed` > 0 and its last box: 1.5 s where it was leaving over the border, 4 s elsewhere, 60 s where it stood still
     and nothing moved there. These seconds count from the first look that missed it: while nobody looks nothing ages.
@@ -44,9 +44,9 @@ class Tracker:
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with `tracks`, in order of id."""
-        self._disturb(scene.motion)
         if scene.analysed:
             self._look(scene)
+        self._disturb(scene.motion)
         return replace(scene, tracks=self._tracks())
 
     def reset(self) -> None:
@@ -104,7 +104,7 @@ class Tracker:
 
     @staticmethod
     def _undisturbed(follow: Follow) -> bool:
-        return follow.still_since is not None and not follow.disturbed
+        return follow.at_rest and not follow.disturbed
 
     def _disturb(self, motion: Motion) -> None:
         for follow in self._follows:

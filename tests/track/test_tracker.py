@@ -179,6 +179,20 @@ def test_still_object_that_the_detector_loses_stays_until_something_moves_there(
     assert tracker(scene(14.2)).tracks == ()
 
 
+def test_motion_in_the_first_look_that_misses_a_still_object_counts(scene, person):
+    tracker = Tracker(still_s=2.0)
+    run(tracker, scene, [[person(0.5)]] * 20)
+    tracker(scene(4.0, motion=(Box(0.45, 0.4, 0.55, 0.6),)))
+    assert run(tracker, scene, [[]] * 22, start=4.2)[-1] == ()
+
+
+def test_still_person_who_was_last_seen_walking_off_is_not_kept(scene, person):
+    """At low rates one look is all there is between standing and gone."""
+    tracker = Tracker(still_s=2.0)
+    run(tracker, scene, [[person(0.5)]] * 20 + [[person(0.6)]])
+    assert run(tracker, scene, [[]] * 25, start=4.2)[-1] == ()
+
+
 def test_time_that_steps_back_changes_no_id(scene, person):
     tracker = Tracker()
     run(tracker, scene, [[person(0.5)]] * 3, start=100.0)
