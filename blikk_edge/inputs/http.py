@@ -1,0 +1,152 @@
+"""The HTTP hook of doorbells, on loopback: `POST /ring/<camera>`."""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from blikk_edge.core.commands import Press
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.ports import Order
+
+LOG = logging.getLogger("blikk.ring_hook")
+
+HOST: Final = "127.0.0.1"
+HEAD_BYTES: Final = 4096
+BODY_BYTES: Final = 1024
+REQUEST_S: Final = 2.0
+CONNECTIONS: Final = 16
+
+_REQUEST_LINE: Final = re.compile(r"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.[01]", re.ASCII)
+_HERE: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
+_LENGTH: Final = re.compile(r"\d{1,9}", re.ASCII)
+
+
+class _RefusedError(Exception):
+    """This request gets `status` and nothing else."""
+
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+
+
+class RingHook:
+    """Rings for a camera when a program on this machine posts to `http://127.0.0.1:<port>/ring/<camera>`.
+
+    Answers 204, or 404 for an unknown camera, 405 for another method, 403 when the request comes by way of a web page
+    (Host or Origin of elsewhere: DNS rebinding, cross-site requests), 4xx for what is no small HTTP request. At most 16
+    connections at once, 2 s and 4 KB for each. Port 0 takes a free one, found in `port` while it runs.
+    """
+
+    name = "ring_hook"
+
+    def __init__(self, cameras: Collection[str], port: int, order: Order) -> None:
+        self.port = port
+        self._cameras = frozenset(cameras)
+        self._order = order
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def run(self) -> None:
+        """Listen until cancelled. Raises BlikkError where the port is taken."""
+        try:
+            server = await asyncio.start_server(self._serve, HOST, self.port, limit=HEAD_BYTES, backlog=CONNECTIONS)
+        except OSError as error:
+            raise BlikkError(
+                f"ring hook: cannot listen on {HOST}:{self.port}: {error.strerror}; set another ring_hook.port"
+            ) from error
+        self.port = int(server.sockets[0].getsockname()[1])
+        try:
+            await asyncio.Event().wait()
+        finally:
+            server.close()
+            for writer in self._open:
+                writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._open.add(writer)
+        try:
+            # The peer may be gone, or read nothing, at any point.
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(2 * REQUEST_S):
+                    status = await self._answer(reader)
+                    writer.write(_response(status))
+                    await writer.drain()
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> HTTPStatus:
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                request = await _read(reader)
+            self._press(request)
+        except TimeoutError:
+            return HTTPStatus.REQUEST_TIMEOUT
+        except _RefusedError as refused:
+            LOG.info("refused: %s", refused)
+            return refused.status
+        return HTTPStatus.NO_CONTENT
+
+    def _press(self, request: _Request) -> None:
+        if not _HERE.fullmatch(request.headers.get("host", "")):
+            raise _RefusedError(HTTPStatus.FORBIDDEN, "the Host is not this machine")
+        origin = request.headers.get("origin")
+        if origin is not None and not _HERE.fullmatch(origin.partition("://")[2]):
+            raise _RefusedError(HTTPStatus.FORBIDDEN, "sent by a web page of elsewhere")
+        root, _, camera = request.path.partition("?")[0].removeprefix("/").partition("/")
+        if root != "ring" or camera not in self._cameras:
+            raise _RefusedError(HTTPStatus.NOT_FOUND, f"no such camera here: {request.path[:80]!r}")
+        if request.method != "POST":
+            raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} does not ring; use POST")
+        self._order(Press(camera=camera, via="http"))
+
+
+async def _read(reader: asyncio.StreamReader) -> _Request:
+    """One request with its body, which is thrown away; raises _RefusedError."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.LimitOverrunError:
+        raise _RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {HEAD_BYTES} bytes") from None
+    except asyncio.IncompleteReadError:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the request broke off") from None
+    line, *fields = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    matched = _REQUEST_LINE.fullmatch(line)
+    if matched is None:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "no HTTP request")
+    headers: dict[str, str] = {}
+    for field in fields:
+        name, colon, value = field.partition(":")
+        if not colon or name.lower() in headers:
+            raise _RefusedError(HTTPStatus.BAD_REQUEST, "a header is malformed or given twice")
+        headers[name.lower()] = value.strip()
+    length = headers.get("content-length", "0")
+    if "transfer-encoding" in headers or not _LENGTH.fullmatch(length) or int(length) > BODY_BYTES:
+        raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of more than {BODY_BYTES} bytes")
+    try:
+        await reader.readexactly(int(length))
+    except asyncio.IncompleteReadError:
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the body broke off") from None
+    return _Request(method=matched[1], path=matched[2], headers=headers)
+
+
+def _response(status: HTTPStatus) -> bytes:
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", "Connection: close"]
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        lines.append("Allow: POST")
+    if status is not HTTPStatus.NO_CONTENT:
+        lines.append("Content-Length: 0")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
