@@ -94,7 +94,7 @@ def _demo(options: argparse.Namespace) -> int:
     from blikk_edge.demo import show
     from blikk_edge.runtime import log
 
-    log.set_up("warning")
+    log.set_up("error")  # what matters is printed in words
     return asyncio.run(show.demo(source=options.source, keep=options.keep, folder=options.folder, environ=os.environ))
 
 

@@ -11,11 +11,13 @@ from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import Memory, Sink
+from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
+from blikk_edge.inputs.gpio import GpioButton
+from blikk_edge.inputs.http import RingHook
 from blikk_edge.runtime.camera import CameraRun, switches_key
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.node import Node, Orders, Outlets
+from blikk_edge.runtime.node import Input, Node, Orders, Outlets
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches
@@ -109,7 +111,7 @@ def build(
         ),
         workers=settings.workers,
         sinks=(mqtt, *spies),
-        inputs=(),
+        inputs=_inputs(settings, orders.give, clock),
         outlets=outlets,
         orders=orders,
         supervisor=supervisor,
@@ -143,6 +145,14 @@ def _rings(camera: CameraSettings) -> tuple[str, ...]:
         return ()
     ways = (("mqtt", camera.ring.mqtt), ("http", camera.ring.http), ("gpio", camera.ring.gpio is not None))
     return tuple(way for way, allowed in ways if allowed)
+
+
+def _inputs(settings: Settings, order: Order, clock: Clock) -> tuple[Input, ...]:
+    """What rings besides MQTT."""
+    bells = [(camera.id, camera.ring) for camera in settings.cameras if camera.ring is not None]
+    buttons = [GpioButton(name, ring.gpio, order, clock=clock) for name, ring in bells if ring.gpio is not None]
+    hooked = [name for name, ring in bells if ring.http]
+    return (*buttons, *([RingHook(hooked, settings.ring_hook.port, order)] if hooked else []))
 
 
 def _address(mqtt: MqttSettings) -> Address:

@@ -1,10 +1,13 @@
 """A clip made on the spot: a visitor and a cat come by, from photographs that scikit-image carries.
 
-The astronaut is Eileen Collins by NASA (public domain), the cat is Chelsea by Stefan van der Walt (CC0), the wall is from
-CC0Textures (CC0): so says the package where it describes them.
+    python -m blikk_edge.demo.clip PATH
+
+The astronaut is Eileen Collins by NASA (public domain), the cat is Chelsea by Stefan van der Walt (CC0), the wall is
+from CC0Textures (CC0): so says the package where it describes them.
 """
 
 import importlib.util
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -78,3 +81,7 @@ def _paste(picture: np.ndarray, sprite: Pixels, at: float, times: tuple[float, .
     x1, x2 = max(0, left), min(WIDTH_PX, left + width)
     if x1 < x2:
         picture[bottom - height : bottom, x1:x2] = sprite[:, x1 - left : x2 - left]
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

@@ -44,8 +44,7 @@ class Shown:
 async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping[str, str]) -> int:
     """Run the demo and return the exit status; everything it writes lies in `folder`."""
     started = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
-    own = source is None
+    await asyncio.to_thread(_clear, folder)
     if source is None:
         chosen = await asyncio.to_thread(sample.clip, folder)
         print(f"clip      {chosen.what}")
@@ -67,7 +66,7 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
             listener = group.create_task(_show(port, shown))
             limit = None if keep else group.create_task(_stop_after(stop, RUN_S - (time.monotonic() - started)))
             try:
-                await node.run(stop, until_finished=own and not keep)
+                await node.run(stop, until_finished=not keep)
             finally:
                 await asyncio.sleep(0.3)  # the last messages are still on their way
                 listener.cancel()
@@ -75,6 +74,13 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
                     limit.cancel()
     _cost(shown, node, time.monotonic() - started)
     return 0
+
+
+def _clear(folder: Path) -> None:
+    """Make the folder, and take away what an earlier demo left in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (*folder.glob("demo.db*"), *folder.glob("*.jpg")):
+        old.unlink()
 
 
 def _settings(source: str, port: int, folder: Path) -> Settings:
@@ -149,7 +155,7 @@ def _print_event(event: dict[str, Any], shown: Shown) -> None:
     shown.events.add(event["id"])
     clock = datetime.fromisoformat(event["time"]).astimezone().strftime("%H:%M:%S.%f")[:-5]
     objects = event.get("objects") or []
-    kinds = ", ".join(sorted({o["sub_label"] for o in objects})) or event.get("label", "ring")
+    kinds = ", ".join(sorted({_kind(o) for o in objects})) or event.get("label", "ring")
     what = f"{kinds} {event.get('phase', '')}"
     if event.get("phase") == "updated":
         what = f"{kinds}: {event['reason'].replace('_', ' ')}"
@@ -157,6 +163,11 @@ def _print_event(event: dict[str, Any], shown: Shown) -> None:
     length = f"{event.get('duration_s', 0.0):.1f} s"
     picture = f"picture/{event['picture']}" if event.get("picture") else "none"
     print(f"{clock:<13} {event['camera']:<11} {what:<23} {where:<13} {length:>8}  {picture}", flush=True)
+
+
+def _kind(seen: dict[str, Any]) -> str:
+    """The user's word for a person, the model's for everything else: a cat says more than an animal."""
+    return str(seen["label"] if seen["label"] == "person" else seen["sub_label"])
 
 
 def _place(box: list[float]) -> str:
