@@ -13,7 +13,7 @@ import pytest
 from amqtt.broker import Broker as OldBroker
 from broker import Broker, Certificates, make_certificates
 from conftest import TOPICS, Running, Watcher
-from sink_samples import event, picture, until
+from sink_samples import event, observation, picture, until
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.sinks.mqtt.connection import Address, Tls
@@ -202,6 +202,27 @@ async def test_a_second_node_of_the_same_name_is_named_as_the_cause(
     await until(lambda: running.sink.problem and "second node of this name" in running.sink.problem)
     await other.stop()
     other_store.close()
+
+
+async def test_what_the_access_list_forbids_is_told_once_and_holds_up_nothing(
+    tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = tmp_path / "acl"
+    rules.write_text("topic readwrite blikk/porch/+\ntopic readwrite blikk/porch/front_door/event\n")
+    rules.chmod(0o600)
+    with Broker(tmp_path, extra=[f"acl_file {rules}"]) as broker:
+        watcher = Watcher(broker)
+        await watcher.listening.wait()
+        running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off")
+        running.start()
+        await running.connected()
+        running.inbox.put(observation(1), observation(2), event(3))
+        await until(lambda: watcher.ids(TOPICS.event("front_door")) == ["event-3"])
+        await until(lambda: running.sink.outbox == 0)
+        await running.stop()
+        await watcher.close()
+    assert watcher.on(TOPICS.observation("front_door")) == []
+    assert len([r for r in caplog.records if "does not let us publish" in r.message]) == 1
 
 
 IDLE_NODE = """

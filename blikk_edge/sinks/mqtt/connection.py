@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from blikk_edge.core.errors import SinkError
 from blikk_edge.wire.messages import Message
 
+LOG = logging.getLogger("blikk.mqtt")
 LIBRARY_LOG: Final = logging.getLogger("blikk.mqtt.library")
 # What the library says of a broken connection is told here in words, once.
 LIBRARY_LOG.setLevel(logging.CRITICAL)
@@ -90,11 +91,17 @@ _FRESH: Final[dict[Protocol, dict[str, Any]]] = {
 
 
 class Connection:
-    """An open connection. `publish` and `subscribe` return when the broker has acknowledged; they raise MqttError."""
+    """An open connection. `publish` and `subscribe` return when the broker has acknowledged; they raise MqttError.
+
+    What the broker acknowledges and yet refuses (version 5 tells) is warned of once per connection: trying it again
+    would not help, and would hold up all that follows.
+    """
 
     def __init__(self, client: aiomqtt.Client, protocol: Protocol) -> None:
         self.client = client
         self.protocol = protocol
+        self._warned: set[str] = set()
+        self._watch_refusals()
 
     async def publish(self, message: Message) -> None:
         """Publish with the properties that the protocol has; what should expire is not retained on 3.1.1."""
@@ -108,7 +115,28 @@ class Connection:
 
     async def subscribe(self, topic_filter: str) -> None:
         """Subscribe with QoS 1."""
-        await self.client.subscribe(topic_filter, qos=1)
+        for code in await self.client.subscribe(topic_filter, qos=1):
+            value = _value(code)
+            if value is not None and value >= 0x80:
+                self._warn(f"subscribe to {topic_filter}", code)
+
+    def _watch_refusals(self) -> None:
+        """The library passes over the reason in an acknowledgement; look at it on its way."""
+        inner = _inner(self.client)
+        library: Any = inner.on_publish  # its type covers an older form of callback, which aiomqtt does not use
+
+        def on_publish(client: Any, userdata: Any, mid: int, code: ReasonCode, properties: Any) -> None:
+            if code.is_failure:
+                self._warn("publish", code)
+            if library is not None:
+                library(client, userdata, mid, code, properties)
+
+        inner.on_publish = on_publish
+
+    def _warn(self, what: str, code: ReasonCode | int) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            LOG.warning("the broker does not let us %s (%s); see its access list", what, code)
 
 
 @contextlib.asynccontextmanager

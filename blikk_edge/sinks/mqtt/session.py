@@ -21,7 +21,7 @@ from blikk_edge.wire.topics import Topics
 LOG = logging.getLogger("blikk.mqtt")
 
 WINDOW: Final = 16
-"""Records under way at once: below the 20 that brokers and the library allow, enough to replay quickly over Wi-Fi."""
+"""Records under way at once: with the three others that may be, below the 20 that Mosquitto and paho allow."""
 
 COMPLAINT_EVERY_S: Final = 10.0
 

@@ -43,7 +43,7 @@ OFTEN: Final = 3
 """So many short connections in a row look like two nodes that take the connection from each other."""
 
 SWEEP_S: Final = 0.02
-FAREWELL_S: Final = 1.5
+FAREWELL_S: Final = 1.2
 
 
 class MqttSink:
