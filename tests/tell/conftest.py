@@ -1,13 +1,17 @@
 """Scenes with ready tracks: what the teller gets to see, and a player that runs detections through all three."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
+from blikk_edge.transforms.detect import TfliteDetector
+from blikk_edge.transforms.registry import REGISTRY, ResolvedModel
 
 MIDDLE = Box(0.4, 0.3, 0.5, 0.7)
 
@@ -71,3 +75,33 @@ def track() -> Callable[..., Track]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def thresholds() -> dict[Label, float]:
+    """The defaults of the settings."""
+    return {Label.PERSON: 0.45, Label.VEHICLE: 0.5, Label.ANIMAL: 0.5, Label.PACKAGE: 0.5}
+
+
+@pytest.fixture(scope="session")
+def look_at(data: Path, thresholds: dict[Label, float]) -> Callable[..., list[Scene]]:
+    """Makes Scenes of every `step`-th frame of a clip, with what YOLOX-nano finds at half the thresholds and above."""
+
+    def look(clip: str, *, fps: float, step: int) -> list[Scene]:
+        path = data / "models/detect/yolox_nano/yolox_nano_float16_quantize.tflite"
+        low = {label: threshold / 2 for label, threshold in thresholds.items()}
+        detector = TfliteDetector(ResolvedModel(path=path, entry=REGISTRY["yolox-nano"]), thresholds=low, threads=2)
+        made = []
+        with av.open(str(data / clip)) as container:
+            for index, picture in enumerate(container.decode(video=0)):
+                if index % step:
+                    continue
+                bgr = picture.to_ndarray(format="bgr24")
+                # The pixels of a whole clip need not be kept: tracker and teller ask for the shape alone.
+                luma = np.zeros((bgr.shape[0] // 8, bgr.shape[1] // 8), np.uint8)
+                frame = Frame(camera="clip", seq=index, time=index / fps, luma=luma, convert=no_colour)
+                motion = Motion(view=View.MOVING, score=0.5)
+                made.append(Scene(frame=frame, motion=motion, analysed=True, detections=detector.detect(bgr)))
+        return made
+
+    return look

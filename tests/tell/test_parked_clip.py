@@ -1,0 +1,36 @@
+"""Two real parked cars at the edge of a street: told once, and never again after a restart."""
+
+import pytest
+
+from blikk_edge.core.observation import Kind, Phase
+from blikk_edge.core.parked import parked_from_json, parked_to_json
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.tell import Teller
+from blikk_edge.transforms.track import Tracker
+
+CLIP = "video/vtest_pets09s2l1/vtest_first400.mp4"
+
+
+@pytest.fixture(scope="module")
+def scenes(look_at):
+    """40 s at 5 fps, with people walking all the time."""
+    return look_at(CLIP, fps=10, step=2)
+
+
+def watch(scenes, thresholds, parked=()):
+    tracker, teller = Tracker(thresholds=thresholds), Teller("street", parked=parked)
+    events = [event for scene in scenes for event in teller.tell(tracker(scene)).events]
+    return [(e.phase, e.reason) for e in events if e.label is Label.VEHICLE], teller.parked
+
+
+def test_parked_cars_are_one_event_and_silent_after_a_restart(scenes, thresholds):
+    first, parked = watch(scenes, thresholds)
+    assert first == [
+        (Phase.STARTED, Kind.APPEARED),
+        (Phase.UPDATED, Kind.STILL),
+        (Phase.ENDED, Kind.STILL),
+    ]
+    assert len(parked) == 2
+    again, still_parked = watch(scenes, thresholds, parked_from_json(parked_to_json(parked)))
+    assert again == []
+    assert still_parked == parked
