@@ -9,6 +9,7 @@ from typing import Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SourceError
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState
+from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame
@@ -193,6 +194,8 @@ class CameraRun:
         if isinstance(item, CameraState):
             self._last_state = item
             item = self.state()
+        if isinstance(item, Event) and item.phase is not Phase.UPDATED:
+            log.part(self.part).info("%s %s: event %s, %.1f s", item.label, item.phase, item.id, item.duration_s)
         self._deliver(item)
 
     def _set_online(self, online: bool) -> None:
