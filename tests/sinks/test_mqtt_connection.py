@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiomqtt
+import psutil
 import pytest
 from amqtt.broker import Broker as OldBroker
 from broker import Broker, Certificates, make_certificates
@@ -16,8 +17,10 @@ from conftest import TOPICS, Running, Watcher
 from sink_samples import event, observation, picture, until
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.sinks.mqtt.connection import Address, Tls
+from blikk_edge.core.errors import SinkError
+from blikk_edge.sinks.mqtt.connection import Address, Protocol, Tls, connected
 from blikk_edge.sinks.store import Store
+from blikk_edge.wire.messages import availability
 
 
 async def problem_of(address: Address, store: Store) -> str:
@@ -190,6 +193,60 @@ async def test_the_outage_is_told_once_and_its_end_once(
     assert len([m for m in told if "nobody listens" in m]) == 1
     assert len([m for m in told if m.startswith("connected to")]) == 1
     assert len(told) == 3
+
+
+async def test_a_broker_that_hangs_is_not_taken_for_an_old_one(broker: Broker, store: Store) -> None:
+    running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off")
+    running.start()
+    await running.connected()
+    broker.restart()
+    broker.freeze()
+    await until(lambda: running.sink.problem and "no answer of an MQTT broker" in running.sink.problem)
+    broker.thaw()
+    await running.connected()
+    assert running.sink.protocol == "MQTT 5"
+    await running.stop()
+
+
+async def test_attempts_that_fail_leave_neither_socket_nor_task_behind(
+    tls_broker: Broker, certificates: Certificates, free_port: int
+) -> None:
+    will = availability(TOPICS, online=False)
+    addresses = [
+        Address(host="127.0.0.1", port=free_port),
+        Address(host="127.0.0.1", port=tls_broker.port),
+        Address(host="127.0.0.1", port=tls_broker.port, tls=Tls()),
+        Address(host="127.0.0.1", port=tls_broker.port, tls=Tls(ca=certificates.ca)),
+    ]
+
+    async def attempt(address: Address) -> None:
+        with pytest.raises(SinkError):
+            async with connected(address, identifier="x", will=will, protocol=Protocol.V5):
+                pass
+
+    for address in addresses:  # whatever is made once is made now
+        await attempt(address)
+    process = psutil.Process()
+    descriptors, tasks = process.num_fds(), len(asyncio.all_tasks())
+    for _ in range(5):
+        for address in addresses:
+            await attempt(address)
+    await until(lambda: len(asyncio.all_tasks()) == tasks)
+    assert process.num_fds() == descriptors
+
+
+async def test_twenty_restarts_of_the_broker_leave_nothing_behind(tmp_path: Path, broker: Broker) -> None:
+    address = Address(host=broker.host, port=broker.port)
+    will = availability(TOPICS, online=False)
+    process = psutil.Process()
+    counts = []
+    for _ in range(20):
+        async with connected(address, identifier="x", will=will, protocol=Protocol.V5) as connection:
+            broker.restart()
+            with pytest.raises(aiomqtt.MqttError):
+                await anext(aiter(connection.client.messages))
+        counts.append((process.num_fds(), process.num_threads(), len(asyncio.all_tasks())))
+    assert counts[-1] == counts[5]
 
 
 async def test_a_second_node_of_the_same_name_is_named_as_the_cause(

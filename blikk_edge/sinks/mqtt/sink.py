@@ -88,6 +88,7 @@ class MqttSink:
         )
         self._speaks = Protocol.V5
         self._refuses_v5 = False
+        self._spoke_v5 = False
         self._outage = False
         self._arrived = asyncio.Event()
         self._random = random.Random()  # noqa: S311 - spreads reconnects of many nodes, guards nothing
@@ -161,13 +162,13 @@ class MqttSink:
         """Choose the protocol of the next try; True when it is worth trying at once.
 
         Old brokers refuse version 5 in words, and are remembered; or they hang up or say nothing, and are asked again
-        at the next outage, as a new one that is just starting may do so too.
+        at the next outage, as a new one that is just starting may do so too. One that has spoken version 5 is not old.
         """
         if isinstance(error, VersionRefusedError) and self._speaks is Protocol.V5:
             self._refuses_v5 = True
-        silent = isinstance(error, SilentError) and self._speaks is Protocol.V5
+        silent = isinstance(error, SilentError) and self._speaks is Protocol.V5 and not self._spoke_v5
         self._speaks = Protocol.V311 if self._refuses_v5 or silent else Protocol.V5
-        return isinstance(error, VersionRefusedError | SilentError)
+        return isinstance(error, VersionRefusedError) or silent
 
     async def _connect(self, drain: asyncio.Task[None]) -> None:
         will = availability(self._topics, online=False)
@@ -206,6 +207,7 @@ class MqttSink:
             self._backlog.age()
         self._outage, self.problem = False, None
         self.protocol = str(protocol)
+        self._spoke_v5 = self._spoke_v5 or protocol is Protocol.V5
         if protocol is Protocol.V311:
             LOG.warning(
                 "connected to %s, which speaks MQTT 3.1.1 only: Pictures cannot expire there and are not retained; "
