@@ -11,6 +11,7 @@ from typing import Final
 from blikk_edge.core.errors import StoreError, WireError
 from blikk_edge.core.observation import Event, Record
 from blikk_edge.core.ports import Pending
+from blikk_edge.sinks.reserve import Reserve
 from blikk_edge.wire.messages import record_from_text, record_to_text
 
 LOG = logging.getLogger("blikk.store")
@@ -50,6 +51,7 @@ class Store:
         # One connection, many threads: SQLite's own mutex guards single statements, this lock whole transactions.
         self._lock = threading.RLock()
         self._wanted = False
+        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"))
         self._outbox = 0
         self._events = 0
         self._last_seq = 0
@@ -64,6 +66,8 @@ class Store:
             self._wanted = True
             self._open()
             self._replayed_through = self._last_seq
+            if not self._reserve.keep():
+                LOG.warning("%s: its disk is nearly full; free some space", self.path)
 
     def close(self) -> None:
         """Let go of the file; harmless when it is not open."""
@@ -74,18 +78,14 @@ class Store:
     def put(self, record: Record) -> int:
         """Write one record durably, into the outbox and, an Event, into the history; its number in the outbox."""
         text = record_to_text(record)
-        with self._transaction("write", durable=True) as db:
-            seq = db.execute("INSERT INTO outbox (text) VALUES (?)", (text,)).lastrowid
-            assert seq is not None  # an INSERT always has one
-            added = _keep_event(db, record, text) if isinstance(record, Event) else 0
-            forgotten = _oldest(db, "events", "started", self._events + added - self._max_records)
-            given_up = _oldest(db, "outbox", "seq", self._outbox + 1 - self._outbox_records)
-            db.execute("COMMIT")
-            self._events += added - forgotten
-            self._outbox += 1 - given_up
-            self._last_seq = seq
-            self._count_lost(given_up)
-            return seq
+        with self._lock:
+            try:
+                return self._put(record, text)
+            except StoreError as error:
+                if _code(error.__cause__) != sqlite3.SQLITE_FULL or not self._reserve.give():
+                    raise
+            self._shrink()
+            return self._put(record, text)
 
     def pending(self, limit: int) -> Sequence[Pending]:
         """The oldest records that were not delivered, in order, at most `limit`."""
@@ -146,6 +146,33 @@ class Store:
                 " WHERE text != excluded.text",
                 (key, text),
             )
+
+    def _put(self, record: Record, text: str) -> int:
+        with self._transaction("write", durable=True) as db:
+            seq = db.execute("INSERT INTO outbox (text) VALUES (?)", (text,)).lastrowid
+            assert seq is not None  # an INSERT always has one
+            added = _keep_event(db, record, text) if isinstance(record, Event) else 0
+            forgotten = _oldest(db, "events", "started", self._events + added - self._max_records)
+            given_up = _oldest(db, "outbox", "seq", self._outbox + 1 - self._outbox_records)
+            db.execute("COMMIT")
+            self._events += added - forgotten
+            self._outbox += 1 - given_up
+            self._last_seq = seq
+            self._count_lost(given_up)
+            return seq
+
+    def _shrink(self) -> None:
+        """On a full disk records go before history: forget the older half, and let it grow no more."""
+        with self._transaction("write", durable=False) as db:
+            forgotten = _oldest(db, "events", "started", self._events // 2)
+            db.execute("COMMIT")
+        self._events -= forgotten
+        self._max_records = min(self._max_records, self._events)
+        LOG.error(
+            "%s: its disk is full; the reserve is used and %d old events are forgotten to keep new records; "
+            "free some space and start again",
+            *(self.path, forgotten),
+        )
 
     def _count_lost(self, records: int) -> None:
         if records and not self.lost:

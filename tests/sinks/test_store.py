@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -279,14 +280,29 @@ def test_a_file_that_may_not_grow_is_a_store_error_and_loses_nothing(tmp_path: P
     assert "is its disk full" in done.stdout
 
 
+@contextmanager
+def _disk(folder: Path, size: str) -> Iterator[Path]:
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root can mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=False).returncode:
-        pytest.skip("only root can mount a small file system")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    """Too small for the reserve."""
+    with _disk(tmp_path / "tiny", "4m") as disk:
+        yield disk
+
+
+@pytest.fixture
+def big_disk(tmp_path: Path) -> Iterator[Path]:
+    with _disk(tmp_path / "big", "12m") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_a_store_error_and_loses_nothing(tiny_disk: Path) -> None:
@@ -309,6 +325,31 @@ def test_a_full_disk_is_a_store_error_and_loses_nothing(tiny_disk: Path) -> None
     store.put(ring(1))
     assert [p.record for p in store.pending(10)] == [ring(1)]
     store.close()
+
+
+def test_on_a_full_disk_the_reserve_keeps_records_and_history_gives_way(big_disk: Path) -> None:
+    store = Store(big_disk / "blikk.db")
+    store.open()
+    for number in range(1000):
+        store.delivered([store.put(event(number))])
+    _fill(big_disk)
+    for number in range(1000, 2500):
+        store.put(event(number))
+    store.close()
+    store.open()
+    assert [p.record for p in store.pending(10_000)] == [event(number) for number in range(1000, 2500)]
+    kept = [found.id for found in store.events(limit=2500)]
+    assert 450 < len(kept) < 600  # half of what was there, and not one more since
+    assert kept == [f"event-{n}" for n in range(2499, 2499 - len(kept), -1)]
+    store.close()
+
+
+def _fill(disk: Path) -> None:
+    """Leave not a byte on this disk."""
+    with (disk / "filler").open("wb", buffering=0) as filler:
+        with pytest.raises(OSError, match="No space left"):
+            while filler.write(bytes(4096)):
+                pass
 
 
 def test_a_store_that_could_not_be_opened_heals_when_it_can(tmp_path: Path) -> None:
