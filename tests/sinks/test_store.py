@@ -1,6 +1,8 @@
 """The store keeps what it said it kept: through kill -9, damage, a full disk and its own bounds."""
 
+import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -8,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -280,7 +281,7 @@ def test_a_file_that_may_not_grow_is_a_store_error_and_loses_nothing(tmp_path: P
     assert "is its disk full" in done.stdout
 
 
-@contextmanager
+@contextlib.contextmanager
 def _disk(folder: Path, size: str) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
@@ -346,10 +347,10 @@ def test_on_a_full_disk_the_reserve_keeps_records_and_history_gives_way(big_disk
 
 def _fill(disk: Path) -> None:
     """Leave not a byte on this disk."""
-    with (disk / "filler").open("wb", buffering=0) as filler:
-        with pytest.raises(OSError, match="No space left"):
-            while filler.write(bytes(4096)):
-                pass
+    with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    assert shutil.disk_usage(disk).free < 4096
 
 
 def test_a_store_that_could_not_be_opened_heals_when_it_can(tmp_path: Path) -> None:
