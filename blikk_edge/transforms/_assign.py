@@ -1,4 +1,4 @@
-"""Exact assignment of a few rows to a few columns, without SciPy: it would add some 100 MB to a Pi for one function."""
+"""Exact assignment of a few rows to a few columns, without SciPy: it would add 143 MB to a Pi for one function."""
 
 import math
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ def assign(costs: Sequence[Sequence[float]], limit: float) -> list[Pair]:
 
     `costs` is a full matrix, `inf` or NaN for a pair that must not be; a pair that costs `limit` or more is never
     made. Each row and column is used at most once; pairs come in row order. Shortest augmenting paths with potentials
-    (Kuhn-Munkres in the form of Jonker and Volgenant), O(rows² x columns): measured 0.2 ms for 10 x 10 and 4 ms for
-    30 x 30 on one x86 core.
+    (Kuhn-Munkres in the form of Jonker and Volgenant), O(rows² x columns): measured 0.06 ms for 10 x 10 and
+    0.6 ms for 30 x 30 random costs on one x86 core.
     """
     if not costs or not costs[0]:
         return []

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from blikk_edge.core.observation import Phase
+from blikk_edge.core.observation import Kind, Phase
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.tell import Teller
 from blikk_edge.transforms.track import Tracker
@@ -58,6 +58,13 @@ def test_started_comes_within_three_looks_of_first_sight(scenes, thresholds, eve
     delays = [event.time - event.started for event in events(every, Phase.STARTED)]
     assert len(delays) == 6
     assert max(delays) <= 3 * 0.2 * every_nth
+
+
+def test_the_four_who_stand_for_ten_seconds_are_told_to_stand_still(scenes, thresholds):
+    every = told(scenes, thresholds)
+    still = {o.event for one in every for o in one.observations if o.kind is Kind.STILL}
+    order = [event.id for event in events(every, Phase.STARTED)]
+    assert [order.index(event) for event in order if event in still] == [0, 1, 2, 4]
 
 
 def test_visit_ends_within_two_seconds_of_the_last_sight(scenes, thresholds):
