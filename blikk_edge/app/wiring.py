@@ -30,10 +30,13 @@ from blikk_edge.wire.topics import Topics
 
 
 class App:
-    """A node, wired and ready. `notes` say what it looks with."""
+    """A node, wired and ready. `notes` say what it looks with; `order` takes commands while it runs."""
 
-    def __init__(self, node: Node, cameras: Sequence[CameraRun], store: Store, notes: tuple[str, ...]) -> None:
+    def __init__(
+        self, node: Node, cameras: Sequence[CameraRun], store: Store, order: Order, notes: tuple[str, ...]
+    ) -> None:
         self.notes = notes
+        self.order = order
         self._node = node
         self._cameras = cameras
         self._store = store
@@ -120,7 +123,7 @@ def build(
         clock=clock,
         health_every_s=settings.health_every_s,
     )
-    return App(node, tuple(cameras.values()), store, sight.notes)
+    return App(node, tuple(cameras.values()), store, orders.give, sight.notes)
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
