@@ -22,7 +22,7 @@ from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches
 from blikk_edge.runtime.vision import VisionWorker
-from blikk_edge.sinks.mqtt.connection import Address, Tls
+from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
 from blikk_edge.sources.catalog import kind_of, open_source

@@ -16,7 +16,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.inputs.gpio import QUIET_S, GpioButton
 from blikk_edge.inputs.http import RingHook
-from blikk_edge.sinks.mqtt.connection import Address
+from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
 from blikk_edge.wire.topics import Topics

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 import aiomqtt
 import pytest
 from broker import Broker
-from conftest import TOPICS, Running, Watcher
+from running_sink import TOPICS, Running, Watcher
 from sink_samples import event, ring, state, until
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.house import CameraAvailability
-from blikk_edge.sinks.mqtt.connection import Address
+from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.store import Store
 
 CAMERA_CONFIG = "homeassistant/device/blikk_porch/camera_front_door/config"

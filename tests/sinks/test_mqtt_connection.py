@@ -13,12 +13,13 @@ import psutil
 import pytest
 from amqtt.broker import Broker as OldBroker
 from broker import Broker, Certificates, make_certificates
-from conftest import TOPICS, Running, Watcher
+from running_sink import TOPICS, Running, Watcher
 from sink_samples import event, observation, picture, until
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
-from blikk_edge.sinks.mqtt.connection import Address, Protocol, Tls, connected
+from blikk_edge.sinks.mqtt.address import Address, Tls
+from blikk_edge.sinks.mqtt.connection import Protocol, connected
 from blikk_edge.sinks.store import Store
 from blikk_edge.wire.messages import availability
 
@@ -288,7 +289,7 @@ sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from sink_samples import NODE, Box1
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.sinks.mqtt.connection import Address
+from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
 from blikk_edge.wire.topics import Topics

@@ -10,14 +10,14 @@ from pathlib import Path
 import aiomqtt
 import pytest
 from broker import Broker
-from conftest import TOPICS, Running, Watcher
+from running_sink import TOPICS, Running, Watcher
 from sink_samples import event, observation, picture, ring, state, until
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraAvailability
 from blikk_edge.core.observation import Record
-from blikk_edge.sinks.mqtt.connection import Address
+from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.store import Store
 
 EVENTS = TOPICS.event("front_door")
@@ -106,7 +106,7 @@ sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from sink_samples import NODE, Box1, event
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.sinks.mqtt.connection import Address
+from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
 from blikk_edge.wire.topics import Topics

@@ -4,11 +4,8 @@ import asyncio
 import contextlib
 import logging
 import socket
-import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, Final
 
 import aiomqtt
@@ -17,7 +14,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from blikk_edge.core.errors import SinkError
+from blikk_edge.sinks.mqtt.address import Address, tls_context
+from blikk_edge.sinks.mqtt.refusal import SilentError, refused, silence, value
 from blikk_edge.wire.messages import Message
 
 LOG = logging.getLogger("blikk.mqtt")
@@ -31,7 +29,6 @@ CONNECT_S: Final = 3.0
 ANSWER_S: Final = 10.0
 GOODBYE_S: Final = 0.5
 PEEK_S: Final = 0.1
-SECOND_NODE: Final = "is a second node of this name running?"
 INCOMING_LIMIT: Final = 1000
 """Messages from outside that may wait; commands come one at a time, so more is a flood."""
 
@@ -44,43 +41,6 @@ class Protocol(IntEnum):
 
     def __str__(self) -> str:
         return "MQTT 5" if self is Protocol.V5 else "MQTT 3.1.1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """TLS to the broker; without `ca` the system's certificates are trusted."""
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    key_password: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where the broker is and how to log in. Shows itself as host:port."""
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: Tls | None = None
-    keepalive_s: int = 30
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-class VersionRefusedError(SinkError):
-    """The broker does not speak this version of MQTT."""
-
-
-class SilentError(SinkError):
-    """Something accepted the connection and gave no answer of MQTT: another service, TLS, or an old broker."""
-
-
-class LostError(SinkError):
-    """A connection that stood was lost."""
 
 
 # The library has one word for each protocol, and refuses the other's.
@@ -116,8 +76,8 @@ class Connection:
     async def subscribe(self, topic_filter: str) -> None:
         """Subscribe with QoS 1."""
         for code in await self.client.subscribe(topic_filter, qos=1):
-            value = _value(code)
-            if value is not None and value >= 0x80:
+            number = value(code)
+            if number is not None and number >= 0x80:
                 self._warn(f"subscribe to {topic_filter}", code)
 
     def _watch_refusals(self) -> None:
@@ -144,7 +104,7 @@ async def connected(
     address: Address, *, identifier: str, will: Message, protocol: Protocol
 ) -> AsyncIterator[Connection]:
     """A connection for the time of the context; raises SinkError, VersionRefusedError or SilentError without one."""
-    context = await asyncio.to_thread(_tls_context, address.tls) if address.tls is not None else None
+    context = await asyncio.to_thread(tls_context, address.tls) if address.tls is not None else None
     client = aiomqtt.Client(
         address.host,
         address.port,
@@ -166,9 +126,9 @@ async def connected(
     try:
         await _enter(client)
     except aiomqtt.MqttError as error:
-        raise _refused(address, error) from (error.__context__ or error)
+        raise refused(address, error) from (error.__context__ or error)
     except _HungUp:
-        raise SilentError(_silence(address)) from None
+        raise SilentError(silence(address)) from None
     client.timeout = ANSWER_S
     # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
     client.pending_calls_threshold = 100
@@ -176,19 +136,6 @@ async def connected(
         yield Connection(client, protocol)
     finally:
         await _leave(client)
-
-
-def lost(address: Address, error: aiomqtt.MqttError) -> LostError:
-    """What to say of a connection that ended by itself."""
-    cause = error.__cause__ or error
-    match _value(getattr(cause, "rc", None)):
-        case 0x80:  # what the library makes of a closed socket
-            why = "the broker is gone or closed it"
-        case 0x8E:
-            why = f"another client took our id; {SECOND_NODE}"
-        case _:
-            why = str(cause)
-    return LostError(f"broker {address}: the connection was lost ({why})")
 
 
 class _HungUp(Exception):  # noqa: N818 - not an error that leaves this module
@@ -264,79 +211,3 @@ def _properties(message: Message) -> Properties | None:
     if message.content_type is not None:
         properties.ContentType = message.content_type
     return properties
-
-
-class _Socket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; paho 2 leaves it to the garbage collector."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-    except (OSError, ValueError) as error:
-        raise SinkError(f"mqtt.tls.ca: {tls.ca} cannot be used: {error}; name a PEM file of the CA") from error
-    context.sslsocket_class = _Socket
-    if tls.certificate is not None:
-        try:
-            # An empty password lets an encrypted key fail instead of asking on the terminal.
-            context.load_cert_chain(tls.certificate, tls.key, tls.key_password or "")
-        except (OSError, ValueError) as error:
-            raise SinkError(
-                f"mqtt.tls.certificate: {tls.certificate} with key {tls.key or 'inside'} cannot be used: {error}; "
-                "name matching PEM files, and key_password if the key is encrypted"
-            ) from error
-    return context
-
-
-_CODES: Final = {
-    0x85: "it does not take our client id; give the node another name",
-    0x86: "wrong user name or password; see mqtt.username and mqtt.password",
-    0x87: "not authorised; see mqtt.username, mqtt.password and the broker's access list",
-    0x88: "it is not available now",
-    0x89: "it is busy",
-    0x8A: "this client is banned there",
-}
-
-
-def _refused(address: Address, error: aiomqtt.MqttError) -> SinkError:
-    code = _value(getattr(error, "rc", None))
-    if code == 0x84:
-        return VersionRefusedError(f"broker {address}: it does not speak this version of MQTT")
-    if code is not None:
-        return SinkError(f"broker {address}: {_CODES.get(code, str(error))}")
-    match error.__context__:
-        case ssl.SSLCertVerificationError() as cause:
-            why = f"its certificate is not trusted ({cause.verify_message}); see mqtt.tls.ca and mqtt.host"
-        case ssl.SSLError() as cause:
-            why = f"TLS failed ({cause.reason or cause}); is {address.port} its TLS port?"
-        case socket.gaierror():
-            why = "there is no host of this name; see mqtt.host"
-        case ConnectionRefusedError():
-            why = "nobody listens there; is the broker running, and the port right?"
-        case TimeoutError() if error.args and error.args[0] == "Operation timed out":
-            return SilentError(_silence(address))
-        case ConnectionResetError() if address.tls is not None:
-            why = f"it broke off TLS; is {address.port} its TLS port?"
-        case TimeoutError():
-            why = "it cannot be reached (timed out)"
-        case OSError() as cause:
-            why = f"it cannot be reached ({cause.strerror or cause})"
-        case _:
-            why = str(error)
-    return SinkError(f"broker {address}: {why}")
-
-
-def _silence(address: Address) -> str:
-    tls = "whether it wants our certificate (its log tells)" if address.tls else "whether that port wants TLS"
-    return f"broker {address}: no answer of an MQTT broker; see the port, and {tls}"
-
-
-def _value(code: ReasonCode | int | None) -> int | None:
-    return int(code.value) if isinstance(code, ReasonCode) else code

@@ -14,18 +14,11 @@ from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Outbox
+from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.backlog import Backlog
-from blikk_edge.sinks.mqtt.connection import (
-    SECOND_NODE,
-    Address,
-    LostError,
-    Protocol,
-    SilentError,
-    VersionRefusedError,
-    connected,
-    lost,
-)
+from blikk_edge.sinks.mqtt.connection import Protocol, connected
 from blikk_edge.sinks.mqtt.newest import Newest
+from blikk_edge.sinks.mqtt.refusal import SECOND_NODE, LostError, SilentError, VersionRefusedError, lost
 from blikk_edge.sinks.mqtt.session import Session
 from blikk_edge.wire.desk import DiscoveryDesk
 from blikk_edge.wire.discovery import devices

@@ -1,0 +1,62 @@
+"""Where the broker is, how to log in, and TLS to it."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blikk_edge.core.errors import SinkError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """TLS to the broker; without `ca` the system's certificates are trusted."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the broker is and how to log in. Shows itself as host:port."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: Tls | None = None
+    keepalive_s: int = 30
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class _Socket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho 2 leaves it to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """The context of these settings; blocking. Raises SinkError for files that cannot be used."""
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+    except (OSError, ValueError) as error:
+        raise SinkError(f"mqtt.tls.ca: {tls.ca} cannot be used: {error}; name a PEM file of the CA") from error
+    context.sslsocket_class = _Socket
+    if tls.certificate is not None:
+        try:
+            # An empty password lets an encrypted key fail instead of asking on the terminal.
+            context.load_cert_chain(tls.certificate, tls.key, tls.key_password or "")
+        except (OSError, ValueError) as error:
+            raise SinkError(
+                f"mqtt.tls.certificate: {tls.certificate} with key {tls.key or 'inside'} cannot be used: {error}; "
+                "name matching PEM files, and key_password if the key is encrypted"
+            ) from error
+    return context
