@@ -159,7 +159,7 @@ async def _enter(client: aiomqtt.Client) -> None:
         if not entering.done():
             await asyncio.wait((entering,), timeout=PEEK_S)
         entering.cancel()
-        await asyncio.wait((entering,))
+        await asyncio.gather(entering, return_exceptions=True)
         _discard(client)
         raise
     finally:
