@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from blikk_edge.core.errors import SourceError
+from blikk_edge.demo import clip
+
 ROOT = Path(__file__).parents[2]
 HA_ENV = Path(os.environ.get("BLIKK_HA_ENV", ROOT / ".cache" / "ha"))
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests" / "wire")]  # helpers here, samples there
+# helpers here, the samples of the wire, the stage of the end-to-end tests
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests" / "wire"), str(ROOT / "tests" / "e2e")]
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,14 @@ def ha_python() -> str:
     if found.returncode:
         pytest.skip(f"the Home Assistant at {HA_ENV} does not start; run scripts/ha_env: {found.stderr[-300:]}")
     return str(python)
+
+
+@pytest.fixture(scope="session")
+def visit_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's own clip: a visitor from 3 to 14 s, a cat from 19 to 28 s; skips without the photographs."""
+    path = tmp_path_factory.mktemp("clip") / "visit.mp4"
+    try:
+        clip.make(path)
+    except SourceError:
+        pytest.skip("no photographs: scripts/photographs")
+    return path

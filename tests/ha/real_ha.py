@@ -101,7 +101,7 @@ class RealHomeAssistant:
     def command(self, message: dict[str, Any]) -> Any:
         """The result of one WebSocket command."""
         if self._socket is None:
-            self._socket = self._connected()
+            self._socket = self.link()
         self._number += 1
         self._socket.send(json.dumps({"id": self._number, **message}))
         while True:
@@ -117,6 +117,14 @@ class RealHomeAssistant:
     def devices(self) -> dict[str, Any]:
         """The devices by name."""
         return {row["name"]: row for row in self.command({"type": "config/device_registry/list"})}
+
+    def link(self) -> ClientConnection:
+        """A new WebSocket connection, signed in."""
+        link = connect(self._url.replace("http", "ws", 1) + "/api/websocket", max_size=None, open_timeout=10)
+        assert json.loads(link.recv(timeout=10))["type"] == "auth_required"
+        link.send(json.dumps({"type": "auth", "access_token": self._token}))
+        assert json.loads(link.recv(timeout=10))["type"] == "auth_ok"
+        return link
 
     @property
     def log(self) -> list[str]:
@@ -241,13 +249,6 @@ class RealHomeAssistant:
         }
         entry = self.post(f"/api/config/config_entries/flow/{flow['flow_id']}", broker)
         assert entry["type"] == "create_entry", entry
-
-    def _connected(self) -> ClientConnection:
-        link = connect(self._url.replace("http", "ws", 1) + "/api/websocket", max_size=None, open_timeout=10)
-        assert json.loads(link.recv(timeout=10))["type"] == "auth_required"
-        link.send(json.dumps({"type": "auth", "access_token": self._token}))
-        assert json.loads(link.recv(timeout=10))["type"] == "auth_ok"
-        return link
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}

@@ -36,7 +36,7 @@ def report(ha_python):
         camera="odd-1", online=True, counts=((Label.ANIMAL, 1),), zones=tuple((z, i) for i, z in enumerate(ODD_ZONES))
     )
     messages = [encode(item, s.TOPICS) for item in (s.STATE, state, s.HEALTH, *EVENTS, s.RING)]
-    messages.append(encode(replace(s.STARTED, time=s.T0 - 10**8), s.TOPICS, replayed=True))
+    messages += [encode(replace(old, time=s.T0 - 10**8), s.TOPICS, replayed=True) for old in (s.STARTED, s.RING)]
     return inspect(ha_python, devices(NODE, s.TOPICS), messages)
 
 
@@ -111,6 +111,13 @@ def test_detection_fires_for_started_and_loitering_alone_and_not_for_what_is_sta
     assert json.loads(started) == json.loads(encode(s.STARTED, s.TOPICS).payload)
     assert json.loads(loitering)["event_type"] == "loitering"
     assert (ended, stale) == ("", "")
+
+
+def test_doorbell_does_not_ring_for_what_is_stale(report):
+    ring, stale = components(report)["camera_front_door", "doorbell"]["rendered"]["value_template"]
+
+    assert json.loads(ring)["event_type"] == "ring"
+    assert stale == ""
 
 
 def test_component_with_a_typing_error_is_noticed(ha_python):
