@@ -103,7 +103,7 @@ def _detected(camera: CameraInfo, topic: str) -> JsonObject:
     return {
         "platform": "event",
         "name": "Detection",
-        "icon": "mdi:motion-sensor",
+        "icon": "mdi:eye-check",
         "event_types": [*types, LOITERING],
         "state_topic": topic,
         "value_template": f"{{{{ value if {_TELLING} and {_FRESH} else '' }}}}",
@@ -118,12 +118,13 @@ def _label_parts(label: Label, camera: CameraInfo, topics: Topics) -> Iterator[t
         {
             "platform": "binary_sensor",
             "name": name,
+            "icon": _ICONS[label],  # occupancy's own is a house
             "device_class": "occupancy",
             "state_topic": state,
             "value_template": _on_off(f"{count} > 0"),
         },
     )
-    yield f"{label.value}_count", _count(f"{name} count", _ICONS[label], state, count)
+    yield f"{label.value}_count", _count(f"{name} count", "mdi:counter", state, count)
     yield f"last_{label.value}", _image(f"Last {label.value}", topics.picture(camera.id, label.value), _ICONS[label])
 
 
@@ -255,11 +256,11 @@ def _node_parts(topics: Topics) -> Iterator[tuple[str, JsonObject]]:
             "json_attributes_template": "{{ {'problems': value_json.problems} | tojson }}",
         },
     )
-    yield "cpu", _gauge("CPU", health, "value_json.cpu_percent", unit="%", icon="mdi:cpu-64-bit")
-    yield (
-        "memory",
-        _gauge("Memory", health, "(value_json.rss_bytes / 1048576) | round(1)", unit="MiB", device_class="data_size"),
-    )
+    cpu = _gauge("CPU", health, "value_json.cpu_percent", unit="%", icon="mdi:cpu-64-bit")
+    yield "cpu", {**cpu, "suggested_display_precision": 0}
+    rss = "(value_json.rss_bytes / 1048576) | round(1)"
+    memory = _gauge("Memory", health, rss, unit="MiB", device_class="data_size", icon="mdi:memory")
+    yield "memory", {**memory, "suggested_display_precision": 0}
     yield (
         "temperature",
         _gauge("Temperature", health, "value_json.temperature_c", unit="°C", device_class="temperature"),
