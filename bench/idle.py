@@ -3,10 +3,12 @@
     python bench/idle.py [--quick] [--check]
 
 Both are processes of their own, each with its own RTSP connection to the same server; CPU is what the kernel charged
-them over the same window, after start-up. The rival decodes every frame in one thread and does nothing else.
+them over the same windows, after start-up; the ratio is the median of the windows'. The rival decodes every frame in
+one thread and does nothing else.
 """
 
 import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from rig import Broker, RtspServer, blikk_run, cpu_s, idle_clip, table
 
 GOAL_RATIO = 1.25
 GOAL_RSS_MB = 180.0
+WARM_S = 15.0
 
 RIVAL = """
 import av, sys
@@ -30,12 +33,13 @@ with av.open(sys.argv[1], options={"rtsp_transport": "tcp"}) as container:
 
 
 def measure(
-    folder: Path, *, width_px: int, height_px: int, fps: int, warm_s: float, window_s: float
-) -> tuple[float, float, float]:
-    """CPU seconds of the rival and of ours over the window, and our RSS in MB at its end."""
+    folder: Path, *, width_px: int, height_px: int, fps: int, window_s: float, windows: int
+) -> tuple[list[float], list[float], float]:
+    """CPU seconds of the rival and of ours in each window, and our largest RSS in MB."""
     folder.mkdir()
     clip = folder / "idle.mp4"
     idle_clip(clip, width_px=width_px, height_px=height_px, fps=fps, seconds=20)
+    theirs, ours, rss = [], [], 0.0
     with (
         Broker(folder) as broker,
         RtspServer(clip) as server,
@@ -43,18 +47,19 @@ def measure(
     ):
         rival = subprocess.Popen([sys.executable, "-c", RIVAL, server.url])
         try:
-            theirs, ours = psutil.Process(rival.pid), psutil.Process(run.pid)
-            time.sleep(warm_s)
-            before = cpu_s(theirs), cpu_s(ours)
-            time.sleep(window_s)
-            after = cpu_s(theirs), cpu_s(ours)
-            rss = ours.memory_info().rss / 1e6
+            time.sleep(WARM_S)
+            for _ in range(windows):
+                before = cpu_s(rival.pid), cpu_s(run.pid)
+                time.sleep(window_s)
+                theirs.append(cpu_s(rival.pid) - before[0])
+                ours.append(cpu_s(run.pid) - before[1])
+                rss = max(rss, psutil.Process(run.pid).memory_info().rss / 1e6)
             if rival.poll() is not None or run.poll() is not None:
-                raise RuntimeError(f"a process ended early; see {folder}/blikk.log")
+                raise RuntimeError(f"a process ended early:\n{(folder / 'blikk.log').read_text()}")
         finally:
             rival.kill()
             rival.wait()
-    return after[0] - before[0], after[1] - before[1], rss
+    return theirs, ours, rss
 
 
 def main() -> int:
@@ -63,22 +68,23 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
     options = parser.parse_args()
     streams = [(640, 480, 15)] if options.quick else [(640, 480, 15), (768, 432, 10), (1280, 720, 15)]
-    window_s = 30.0 if options.quick else 60.0
+    window_s, windows = (20.0, 2) if options.quick else (30.0, 5)
     rows, worst, largest = [], 0.0, 0.0
     with tempfile.TemporaryDirectory() as base:
         for width, height, fps in streams:
             theirs, ours, rss = measure(
-                Path(base) / f"{width}", width_px=width, height_px=height, fps=fps, warm_s=15.0, window_s=window_s
+                Path(base) / f"{width}", width_px=width, height_px=height, fps=fps, window_s=window_s, windows=windows
             )
-            ratio = ours / theirs
+            ratios = [mine / bare for mine, bare in zip(ours, theirs, strict=True)]
+            ratio = statistics.median(ratios)
             worst, largest = max(worst, ratio), max(largest, rss)
             per_hour = 3600 / window_s
             rows.append(
                 (
                     f"{width}x{height} {fps} fps",
-                    f"{theirs * per_hour:.0f}",
-                    f"{ours * per_hour:.0f}",
-                    f"{ratio:.2f}",
+                    f"{statistics.median(theirs) * per_hour:.0f}",
+                    f"{statistics.median(ours) * per_hour:.0f}",
+                    f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
                     f"{rss:.0f}",
                 )
             )

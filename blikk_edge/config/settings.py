@@ -182,7 +182,7 @@ class SelectSettings:
 
     motion: bool = True
     scene_change: bool = True
-    every_s: float = 10.0
+    every_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class Sink(Protocol):
     name: str
 
     async def run(self, inbox: Inbox[Item]) -> None:
-        """Deliver for ever, until cancelled. Raises SinkError when delivery breaks; it is called again after a pause."""
+        """Deliver for ever, until cancelled. Raises SinkError when that breaks; it is called again after a pause."""
         ...
 
 

@@ -51,12 +51,13 @@ class Frame:
 class Scene:
     """A Frame and everything the transforms found in it.
 
-    `analysed` tells whether the detector looked at this frame; where it did not, `detections` is empty and `tracks`
-    are those of the last look.
+    `look` says that the detector shall look at this frame, `analysed` that it has; where it has not, `detections` is
+    empty and `tracks` are those of the last look.
     """
 
     frame: Frame
     motion: Motion
+    look: bool = False
     analysed: bool = False
     detections: tuple[Detection, ...] = ()
     tracks: tuple[Track, ...] = ()

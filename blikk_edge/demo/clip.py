@@ -50,6 +50,7 @@ def make(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        stream.thread_count = 1  # x264 would cut each picture into slices, one a thread
         stream.options = {"crf": "20", "preset": "veryfast", "g": "20"}
         for number in range(SECONDS * FPS):
             picture = wall.astype(np.int16)

@@ -12,7 +12,7 @@ from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.ports import Item
-from blikk_edge.core.scene import Frame
+from blikk_edge.core.scene import Scene
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime import log
 from blikk_edge.runtime.mailbox import Intake
@@ -33,7 +33,7 @@ def switches_key(camera: str) -> str:
 class CameraRun:
     """A camera of a running node.
 
-    `read` is the body of its reader thread, `look` is called by a vision worker with each frame, `tick` once a second
+    `read` is the body of its reader thread, `look` is called by a vision worker with each scene, `tick` once a second
     by the node. `deliver` takes what there is to tell, from any thread. A `finite` source (a demo's file) ends; any
     other is opened again for ever. `rings` are the ways in which its doorbell may be pressed.
     """
@@ -75,7 +75,6 @@ class CameraRun:
         self._finite = finite
         self._online: bool | None = None
         self._offline_since: float | None = None
-        self._reopened = False
         self._arrivals: deque[float] = deque(maxlen=FPS_WINDOW)
         self._heard_at: float | None = None  # when a frame came or a connection was begun; None between connections
         self._last_state: CameraState | None = None
@@ -92,10 +91,11 @@ class CameraRun:
                 self._heard_at = now = self._clock.monotonic()
                 self._arrivals.append(now)
                 if not self._online:
-                    self._reopened = True
+                    self._pipeline.reopen()
                     life.well()
                     self._set_online(True)
-                self._intake.offer(frame)
+                if (scene := self._pipeline.glance(frame)) is not None:
+                    self._intake.offer(scene)
         except SourceError:
             if life.stop.is_set():
                 return
@@ -114,16 +114,13 @@ class CameraRun:
 
     # -- vision worker -------------------------------------------------------------------------------------------
 
-    def look(self, frame: Frame, eyes: Eyes) -> None:
-        """Take one frame through the pipeline. What fails in it restarts this camera's pipeline, visibly."""
-        if self._reopened:
-            self._reopened = False
-            self._pipeline.reopen()
+    def look(self, scene: Scene, eyes: Eyes) -> None:
+        """Take one scene through the pipeline. What fails in it restarts this camera's pipeline, visibly."""
         with self._supervisor.guard(f"{self.part}.pipeline") as outcome:
-            for item in self._pipeline.step(frame, eyes):
+            for item in self._pipeline.step(scene, eyes):
                 self._tell(item)
         if outcome.failed:
-            self._restart_pipeline(frame.time)
+            self._restart_pipeline(scene.frame.time)
         else:
             self._supervisor.well(f"{self.part}.pipeline")
         if (parked := self._pipeline.teller.parked) != self._parked:

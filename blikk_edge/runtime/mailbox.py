@@ -1,4 +1,4 @@
-"""Everything that waits for a consumer: frames for the vision workers, items for each sink. The only locks are here."""
+"""Everything that waits for a consumer: scenes for the vision workers, items for each sink. The only locks are here."""
 
 import asyncio
 import threading
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from blikk_edge.core.fields import Backpressure
-from blikk_edge.core.scene import Frame
+from blikk_edge.core.scene import Scene
 
 T = TypeVar("T")
 
-BUFFERED_FRAMES: Final = 15
+BUFFERED_SCENES: Final = 15
 """Three seconds at 5 fps: long enough for a burst, short enough to stay an alert."""
 
 THROTTLE_MAX_S: Final = 2.0
@@ -22,8 +22,8 @@ THROTTLE_MAX_S: Final = 2.0
 @dataclass(slots=True)
 class _Lane:
     strategy: Backpressure
-    waiting: deque[Frame] = field(default_factory=deque)
-    since: float = 0.0  # when the oldest waiting frame came, monotonic
+    waiting: deque[Scene] = field(default_factory=deque)
+    since: float = 0.0  # when the oldest waiting scene came, monotonic
     busy: bool = False
     gap_s: float = 0.0
     accepted_at: float = -1e9
@@ -31,11 +31,12 @@ class _Lane:
 
 
 class Intake:
-    """Frames of all cameras on their way to the vision workers, one lane per camera.
+    """Scenes of all cameras on their way to the vision workers, one lane per camera.
 
-    A lane hands out one frame at a time, so a camera's frames are looked at in order whatever the number of workers;
+    A lane hands out one scene at a time, so a camera's scenes are looked at in order whatever the number of workers;
     among cameras the one that has waited longest goes first. `offer` never blocks; what does not fit is dropped and
-    counted by reason. `monotonic` is the clock of the throttle.
+    counted by reason: where the detector shall look at one of two scenes, the other goes. `monotonic` is the clock of
+    the throttle.
     """
 
     def __init__(
@@ -46,39 +47,34 @@ class Intake:
         self._monotonic = monotonic
         self._closed = False
 
-    def offer(self, frame: Frame) -> None:
-        """Hand in a frame of `frame.camera`."""
+    def offer(self, scene: Scene) -> None:
+        """Hand in a scene of its frame's camera."""
         now = self._monotonic()
         with self._ready:
-            lane = self._lanes[frame.camera]
-            if _admit(lane, now):
+            lane = self._lanes[scene.frame.camera]
+            if _admit(lane, scene, now):
                 if not lane.waiting:
                     lane.since = now
-                lane.waiting.append(frame)
+                lane.waiting.append(scene)
                 self._ready.notify()
 
-    def take(self, timeout_s: float) -> Frame | None:
-        """The next frame to look at, or None after `timeout_s`. The lane stays closed until `done`."""
+    def take(self, timeout_s: float) -> Scene | None:
+        """The next scene, or None after `timeout_s`. The lane stays closed until `done`."""
         with self._ready:
             self._ready.wait_for(lambda: self._closed or self._next() is not None, timeout_s)
             lane = self._next()
             if lane is None:
                 return None
             lane.busy = True
-            frame = lane.waiting.popleft()
+            scene = lane.waiting.popleft()
             lane.since = self._monotonic()
-            return frame
+            return scene
 
     def done(self, camera: str) -> None:
-        """The frame taken from this camera has been looked at."""
+        """The scene taken from this camera is done with."""
         with self._ready:
             self._lanes[camera].busy = False
             self._ready.notify()
-
-    def flush(self, camera: str) -> None:
-        """Forget this camera's waiting frames."""
-        with self._ready:
-            self._lanes[camera].waiting.clear()
 
     def close(self) -> None:
         """Wake every waiting worker; nothing more is handed out."""
@@ -89,7 +85,7 @@ class Intake:
             self._ready.notify_all()
 
     def dropped(self, camera: str) -> dict[str, int]:
-        """How many frames were dropped, by reason, since start."""
+        """How many scenes were dropped, by reason, since start."""
         with self._ready:
             return dict(self._lanes[camera].dropped)
 
@@ -98,15 +94,18 @@ class Intake:
         return min(ready, key=lambda lane: lane.since, default=None)
 
 
-def _admit(lane: _Lane, now: float) -> bool:
-    """Whether a new frame may enter, by the lane's strategy; makes room for it."""
+def _admit(lane: _Lane, scene: Scene, now: float) -> bool:
+    """Whether a new scene may enter, by the lane's strategy; makes room for it."""
     match lane.strategy:
         case Backpressure.DROP:
+            if lane.waiting and lane.waiting[0].look and not scene.look:
+                lane.dropped["quiet"] += 1
+                return False
             if lane.waiting:
                 lane.waiting.clear()
                 lane.dropped["newer"] += 1
         case Backpressure.BUFFER:
-            if len(lane.waiting) >= BUFFERED_FRAMES:
+            if len(lane.waiting) >= BUFFERED_SCENES:
                 lane.waiting.popleft()
                 lane.dropped["full"] += 1
         case Backpressure.THROTTLE:

@@ -1,6 +1,7 @@
 """One running node: cameras, vision workers, sinks and inputs, from start to a clean end."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -222,15 +223,16 @@ class Node:
         self._workers.append((worker, scheduler.thread("vision", worker.run)))
 
     async def _wait(self, stop: asyncio.Event, *, until_finished: bool) -> None:
+        if not until_finished:
+            await stop.wait()
+            return
         while not stop.is_set():
-            if until_finished and all(c.finished.is_set() for c in self._cameras.values()):
+            if all(camera.finished.is_set() for camera in self._cameras.values()):
                 await self._clock.sleep(1.0)  # the last frames are still being looked at
                 return
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await stop.wait()
-            except TimeoutError:
-                continue
 
     async def _watch(self, scheduler: Scheduler) -> None:
         """Once a second: replace what hangs, end what was lost for long."""

@@ -16,12 +16,13 @@ from blikk_edge.core.stages import Detector, Redactor, Transform
 from blikk_edge.core.tell import Teller, Told
 from blikk_edge.runtime import log
 
-STATE_EVERY_S: Final = 10.0
+STATE_EVERY_S: Final = 30.0
 STATE_GAP_S: Final = 0.5
 """Changes of the state are told at once, but not more often than this; the last one always is."""
 
+QUIET_EVERY_S: Final = 1.0
 MOTION_HOLD_S: Final = 2.0
-SNAPSHOT_EVERY_S: Final = 60.0
+SNAPSHOT_EVERY_S: Final = 300.0
 PICTURE_GAP_S: Final = 1.0
 BETTER: Final = 1.5
 """A later view of an event replaces its Picture when it shows the objects this many times better."""
@@ -64,7 +65,11 @@ class _Shown:
 
 
 class Pipeline:
-    """Everything between a camera's frames and what is told about them. One thread at a time."""
+    """Everything between a camera's frames and what is told about them, in two halves.
+
+    `glance` is the cheap half, for every frame, in the thread that decodes it: its pixels are still in the processor's
+    cache there. `step` is the other, for the frames that `glance` passes on. Each half runs in one thread at a time.
+    """
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class Pipeline:
         self._shown: dict[str, _Shown] = {}
         self._snapshot_at: float | None = None
         self._moved_at: float | None = None
+        self._passed_at = float("-inf")
         self._state: CameraState | None = None
         self._state_at = 0.0
         self._blind: str | None = None  # why no Picture can be made, while that is so
@@ -124,16 +130,27 @@ class Pipeline:
         """Ask for a Picture of the next frame under this name."""
         self._wanted.add(name)
 
-    def step(self, frame: Frame, eyes: Eyes) -> Iterator[Item]:
-        """Look at one frame and give what there is to tell, the most urgent first.
+    def glance(self, frame: Frame) -> Scene | None:
+        """What the motion gate makes of a frame, or None where nothing is to be done with it.
+
+        A quiet frame is passed on once a second, for what only time changes: loitering, folding, the state.
+        """
+        self.frames += 1
+        scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING)))
+        look = self.detect and self._select.look(scene, self._tracks) is not None
+        moving = scene.motion.score >= self.threshold or scene.motion.view is View.NEW_SCENE
+        if not (look or moving or self._wanted) and 0 <= frame.time - self._passed_at < QUIET_EVERY_S:
+            return None
+        self._passed_at = frame.time
+        return replace(scene, look=look)
+
+    def step(self, scene: Scene, eyes: Eyes) -> Iterator[Item]:
+        """Look at a scene that `glance` passed on and give what there is to tell, the most urgent first.
 
         Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
         why.
         """
-        self.frames += 1
-        scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING)))
-        looking = self.detect and self._select.look(scene, self._tracks) is not None
-        if looking or self._wanted:
+        if scene.look or self._wanted:
             scene = self._analyse(scene, eyes.detector)
         if self.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
@@ -142,7 +159,7 @@ class Pipeline:
             told = self._teller.tell(scene)
         else:
             self._tracks = ()
-            told = self._teller.end(frame.time)
+            told = self._teller.end(scene.frame.time)
         yield from self._events(told)
         yield from told.observations
         yield from self._pictures(scene, eyes.redactor)

@@ -16,5 +16,6 @@ def replay(source: Source, pipeline: Pipeline, eyes: Eyes) -> Iterator[Item]:
     last = 0.0
     for frame in source.frames(threading.Event()):
         last = frame.time
-        yield from pipeline.step(frame, eyes)
+        if (scene := pipeline.glance(frame)) is not None:
+            yield from pipeline.step(scene, eyes)
     yield from pipeline.close(last)

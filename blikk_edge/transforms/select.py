@@ -32,7 +32,7 @@ class Selector:
         threshold: float = 0.3,
         motion: bool = True,
         scene_change: bool = True,
-        every_s: float = 10.0,
+        every_s: float = 60.0,
         tail_s: float = 1.0,
         lost_s: float = 5.0,
     ) -> None:

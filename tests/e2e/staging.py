@@ -34,6 +34,7 @@ def write_clip(path: Path, pictures: list[np.ndarray], *, fps: int = 10, crf: in
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.thread_count = 1  # x264 would cut each picture into slices, one a thread
         stream.options = {"crf": str(crf), "preset": "veryfast", "g": "20", "bf": "0"}
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")

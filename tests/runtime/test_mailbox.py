@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blikk_edge.core.fields import Backpressure
-from blikk_edge.core.scene import Frame
-from blikk_edge.runtime.mailbox import BUFFERED_FRAMES, Intake, Mailbox
+from blikk_edge.core.scene import Frame, Scene
+from blikk_edge.core.sightings import Motion, View
+from blikk_edge.runtime.mailbox import BUFFERED_SCENES, Intake, Mailbox
 
 
-def frame(camera: str = "door", seq: int = 0) -> Frame:
+def scene(camera: str = "door", seq: int = 0, *, look: bool = True) -> Scene:
     pixels = np.zeros((2, 2), np.uint8)
-    return Frame(camera=camera, seq=seq, time=float(seq), luma=pixels, convert=lambda: np.zeros((2, 2, 3), np.uint8))
+    frame = Frame(camera=camera, seq=seq, time=float(seq), luma=pixels, convert=lambda: np.zeros((2, 2, 3), np.uint8))
+    return Scene(frame=frame, motion=Motion(view=View.MOVING), look=look)
 
 
 class Ticks:
@@ -28,22 +30,32 @@ class Ticks:
 def test_drop_keeps_the_newest_and_counts_the_rest() -> None:
     intake = Intake({"door": Backpressure.DROP})
     for seq in range(5):
-        intake.offer(frame(seq=seq))
+        intake.offer(scene(seq=seq))
     taken = intake.take(0)
     assert taken is not None
-    assert taken.seq == 4
+    assert taken.frame.seq == 4
     assert intake.dropped("door") == {"newer": 4}
+
+
+def test_a_quiet_scene_does_not_push_out_one_that_shall_be_looked_at() -> None:
+    intake = Intake({"door": Backpressure.DROP})
+    intake.offer(scene(seq=1))
+    intake.offer(scene(seq=2, look=False))
+    taken = intake.take(0)
+    assert taken is not None
+    assert taken.frame.seq == 1
+    assert intake.dropped("door") == {"quiet": 1}
 
 
 def test_buffer_keeps_order_and_drops_the_oldest_when_full() -> None:
     intake = Intake({"door": Backpressure.BUFFER})
-    for seq in range(BUFFERED_FRAMES + 3):
-        intake.offer(frame(seq=seq))
+    for seq in range(BUFFERED_SCENES + 3):
+        intake.offer(scene(seq=seq))
     seen = []
     while (taken := intake.take(0)) is not None:
-        seen.append(taken.seq)
+        seen.append(taken.frame.seq)
         intake.done("door")
-    assert seen == list(range(3, BUFFERED_FRAMES + 3))
+    assert seen == list(range(3, BUFFERED_SCENES + 3))
     assert intake.dropped("door") == {"full": 3}
 
 
@@ -53,7 +65,7 @@ def test_throttle_asks_for_fewer_frames_while_nobody_comes() -> None:
     accepted = 0
     for seq in range(50):
         ticks.now = seq * 0.2
-        intake.offer(frame(seq=seq))
+        intake.offer(scene(seq=seq))
         if seq % 5 == 4 and intake.take(0) is not None:  # a worker that needs a second for each
             accepted += 1
             intake.done("door")
@@ -63,8 +75,8 @@ def test_throttle_asks_for_fewer_frames_while_nobody_comes() -> None:
 
 def test_a_lane_hands_out_one_frame_at_a_time() -> None:
     intake = Intake({"door": Backpressure.BUFFER})
-    intake.offer(frame(seq=0))
-    intake.offer(frame(seq=1))
+    intake.offer(scene(seq=0))
+    intake.offer(scene(seq=1))
     assert intake.take(0) is not None
     assert intake.take(0) is None
     intake.done("door")
@@ -74,15 +86,15 @@ def test_a_lane_hands_out_one_frame_at_a_time() -> None:
 def test_the_camera_that_waited_longest_goes_first() -> None:
     ticks = Ticks()
     intake = Intake({"a": Backpressure.DROP, "b": Backpressure.DROP}, monotonic=ticks)
-    intake.offer(frame("b"))
+    intake.offer(scene("b"))
     ticks.now = 1.0
-    intake.offer(frame("a"))
-    assert [taken.camera for taken in (intake.take(0), intake.take(0)) if taken] == ["b", "a"]
+    intake.offer(scene("a"))
+    assert [taken.frame.camera for taken in (intake.take(0), intake.take(0)) if taken] == ["b", "a"]
 
 
 def test_closing_wakes_and_empties() -> None:
     intake = Intake({"door": Backpressure.DROP})
-    intake.offer(frame())
+    intake.offer(scene())
     intake.close()
     assert intake.take(10.0) is None
 
@@ -134,7 +146,7 @@ def test_a_mailbox_never_exceeds_its_limit_and_loses_nothing_uncounted(items: li
 @pytest.mark.parametrize("strategy", list(Backpressure))
 def test_every_strategy_hands_out_what_it_accepted(strategy: Backpressure) -> None:
     intake = Intake({"door": strategy})
-    intake.offer(frame(seq=7))
+    intake.offer(scene(seq=7))
     taken = intake.take(0)
     assert taken is not None
-    assert taken.seq == 7
+    assert taken.frame.seq == 7

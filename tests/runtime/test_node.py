@@ -177,7 +177,7 @@ class BrokenOnce:
         self.made += 1
         if name == "bad" and self.made <= 2:
 
-            def broken(frame: object, look_with: object) -> None:
+            def broken(scene: object, look_with: object) -> None:
                 raise ZeroDivisionError("a bug in the pipeline")
 
             made.step = broken  # type: ignore[method-assign, assignment]

@@ -15,7 +15,8 @@ from blikk_edge.runtime.pipeline import Eyes, Pipeline
 
 
 def run(line: Pipeline, look_with: Eyes, frames: range) -> list[Item]:
-    return [item for n in frames for item in line.step(frame(n / 5), look_with)]
+    scenes = (line.glance(frame(n / 5)) for n in frames)
+    return [item for scene in scenes if scene is not None for item in line.step(scene, look_with)]
 
 
 def test_a_visit_starts_within_three_looks_and_its_event_comes_before_its_picture() -> None:
@@ -80,12 +81,12 @@ def test_a_snapshot_is_made_of_the_next_frame_even_when_nothing_moves() -> None:
 
 def test_a_quiet_scene_is_not_looked_at_but_for_samples() -> None:
     line = pipeline(moving=lambda at: False)
-    run(line, eyes(lambda look: ()), range(500))  # 100 s
-    assert 9 <= line.inferences <= 12
+    run(line, eyes(lambda look: ()), range(500))  # 100 s: the first frame, and one a minute
+    assert 2 <= line.inferences <= 3
 
 
 def test_someone_who_never_moves_is_told() -> None:
-    items = run(pipeline(moving=lambda at: False), eyes(), range(150))
+    items = run(pipeline(moving=lambda at: False), eyes(), range(400))
     assert [item.phase for item in items if isinstance(item, Event)][:1] == [Phase.STARTED]
 
 
