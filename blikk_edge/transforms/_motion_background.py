@@ -21,6 +21,7 @@ _STEP = 4
 _LEARN_S = 8.0
 _NOISE_S = 6.0
 _NOISE_EVERY_S = 0.5
+_CALM_EVERY_S = 0.5
 _SOON_S = 1.0
 _BLINK_S = 1.0
 """The longest time that one pair of frames can vouch for, in streams slower than a frame a second."""
@@ -53,6 +54,7 @@ class Background:
         self._threshold = np.zeros_like(grid)
         self._reach = _SIGMAS * self._noise
         self._unlearnt_s = 0.0
+        self._calm_s = 0.0
         self._busy = False
         self._frames = 1
         self._sample_mask = None if visible is None else visible[::_STEP, ::_STEP].ravel()
@@ -96,6 +98,17 @@ class Background:
         np.multiply(self._noise, _SIGMAS, out=self._reach)
         self.mean += (grid - self.mean) * share
 
+    def calm(self, grid: Grid) -> bool:
+        """Whether no cell can differ, however little it may: the quick answer for most frames of an idle scene.
+
+        False says nothing: ask `differs`.
+        """
+        if not self.light.same:
+            return False
+        cv2.absdiff(grid, self.mean, dst=self._distance)
+        self._expected = self.mean
+        return cv2.minMaxLoc(self._distance)[1] <= _FLOOR
+
     def differs(self, grid: Grid) -> Mask:
         """Cells that differ from the background in the present light."""
         self.light = light = self._fit(grid)
@@ -138,6 +151,13 @@ class Background:
             self._soon.fill(False)
             self._busy = False
         self._learn_noise(None, elapsed_s)
+
+    def learn_calm(self, grid: Grid, elapsed_s: float) -> None:
+        """Take in a calm frame; several of them count as one, for the cost."""
+        self._calm_s += elapsed_s
+        if self._calm_s >= _CALM_EVERY_S or self._busy:
+            self.learn(grid, self._calm_s)
+            self._calm_s = 0.0
 
     def learn_around(self, grid: Grid, aside: Mask, *, soon: Mask, known: Mask, elapsed_s: float) -> None:
         """Take in a frame of which the cells `aside` do not look like the background.

@@ -105,6 +105,11 @@ class MotionGate:
         self._started = self._last = time
 
     def _watch(self, background: Background, grid: Grid, time: float, elapsed_s: float) -> Motion:
+        held = self._light_until is not None and time < self._light_until
+        if not held and self._open_since is None and background.calm(grid):
+            background.learn_calm(grid, elapsed_s)
+            self._fraction = 0.0
+            return Motion(view=View.QUIET)
         shift_before = background.light.shift
         different = background.differs(grid)
         jumped = abs(background.light.shift - shift_before) > _JUMP
@@ -114,7 +119,6 @@ class MotionGate:
             known = background.known(grid) & different
             different &= ~known
             regions = find(different, different & background.differs_strongly())
-        held = self._light_until is not None and time < self._light_until
         fraction = regions.fraction if regions is not None else 0.0
         if jumped or held or fraction >= _MUCH or self._open_since is not None:
             told = self._tell_view(background, grid, time, elapsed_s, regions, changed=jumped or fraction >= _MUCH)
