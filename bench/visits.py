@@ -12,6 +12,7 @@ the demo's own clip serves, with one visit.
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -55,9 +56,12 @@ async def events_of(port: int, seconds: float) -> list[tuple[float, dict]]:
 def ours(clip: Path, seconds: float) -> list[tuple[float, dict]]:
     with tempfile.TemporaryDirectory() as base:
         folder = Path(base)
-        with Broker(folder) as broker, RtspServer(clip) as server:
-            with blikk_run(folder, source=server.url, port=broker.port):
-                return asyncio.run(events_of(broker.port, seconds))
+        with (
+            Broker(folder) as broker,
+            RtspServer(clip) as server,
+            blikk_run(folder, source=server.url, port=broker.port),
+        ):
+            return asyncio.run(events_of(broker.port, seconds))
 
 
 def polled(clip: Path, seconds: float) -> tuple[int, list[float]]:
@@ -102,15 +106,16 @@ def main() -> int:
     data = data_folder()
     with tempfile.TemporaryDirectory() as base:
         if data is not None:
+            os.environ.setdefault("BLIKK_MODELS", str(data / "models"))
             clip = data / "video" / "intel_sample" / "one-by-one-person-detection.mp4"
             visits, length = (2, 48.0) if options.quick else (6, 139.4)
         else:
             print("no test data: the demo's own clip serves")
             clip, visits, length = Path(base) / "clip.mp4", 1, 18.0
             own_clip.make(clip)
+        told, late = polled(clip, length)
         # the server plays the clip to each client from its start, so the watch begins when the camera connects
         seen = ours(clip, length + SLACK_S)
-        told, late = polled(clip, length)
     people = [(at, event) for at, event in seen if event["label"] == "person"]
     starts = [(at, event) for at, event in people if event["phase"] == "started"]
     extra = {e["id"] for _, e in seen} - {e["id"] for _, e in starts}

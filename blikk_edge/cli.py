@@ -166,9 +166,11 @@ def _models(options: argparse.Namespace) -> int:
         print(f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url}")
         if status.problem:
             print(f"{'':<20} {status.problem}")
-    wrong = ModelState.DAMAGED if options.action == "list" else ModelState.MISSING
-    bad = [s for s in statuses if s.state in (ModelState.DAMAGED, wrong) and (names or s.state is ModelState.DAMAGED)]
-    return FAILED if bad else OK
+    if options.action == "list":
+        return OK
+    # a model that nobody named and nobody fetched is not wrong
+    wrong = {ModelState.DAMAGED, ModelState.MISSING} if names else {ModelState.DAMAGED}
+    return FAILED if any(status.state in wrong for status in statuses) else OK
 
 
 async def _until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

@@ -7,6 +7,7 @@ from blikk_edge.config.settings import CameraSettings, DetectorSettings, Privacy
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
+from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import Eyes
 from blikk_edge.transforms.builtin import BuiltinDetector
 from blikk_edge.transforms.detect import TfliteDetector
@@ -53,7 +54,10 @@ class Sight:
         self.notes = (*self.problems, f"detector {', '.join(found)}; faces: {faces}")
 
     def eyes(self, settings: Settings) -> Callable[[str], Eyes]:
-        """The eyes of one vision worker, by camera id. Cameras with the same detector share its interpreter."""
+        """The eyes of one vision worker, by camera id. Cameras with the same detector share its interpreter.
+
+        Raises ModelError where a model cannot be opened.
+        """
         one_thread()
         detectors = {name: self._detector(settings, name, model) for name, model in self._detectors.items()}
         finder = FaceFinder(self._faces.path, threshold=settings.privacy.threshold) if self._faces else None
@@ -84,7 +88,11 @@ class Sight:
             return BuiltinDetector(threshold=thresholds.get(Label.PERSON, 0.45))
         low = {label: min(LOW_SCORE, threshold) for label, threshold in thresholds.items()}
         low.setdefault(Label.PERSON, LOW_SCORE)
-        return TfliteDetector(model, thresholds=low, threads=chosen.threads, delegate=chosen.delegate)
+        detector = TfliteDetector(model, thresholds=low, threads=chosen.threads, delegate=chosen.delegate)
+        inference = detector.open()
+        told = f" ({inference.note})" if inference.note else ""
+        log.part("vision").info("%s runs on %s by %s%s", detector.name, inference.backend, inference.runtime, told)
+        return detector
 
 
 def _redactor(privacy: PrivacySettings, camera: CameraSettings, faces: FaceFinder | None) -> Privacy:

@@ -63,15 +63,16 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
         shown = Shown(folder)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            listener = group.create_task(_show(port, shown))
-            limit = None if keep else group.create_task(_stop_after(stop, RUN_S - (time.monotonic() - started)))
+            listener = group.create_task(_show(port, shown, asyncio.Event() if keep else stop))
+            watches = [listener]
+            if not keep:
+                watches.append(group.create_task(_stop_after(stop, RUN_S - (time.monotonic() - started))))
             try:
                 await node.run(stop, until_finished=not keep)
             finally:
                 await asyncio.sleep(0.3)  # the last messages are still on their way
-                listener.cancel()
-                if limit is not None:
-                    limit.cancel()
+                for watch in watches:
+                    watch.cancel()
     _cost(shown, node, time.monotonic() - started)
     return 0
 
@@ -138,12 +139,19 @@ async def _stop_after(stop: asyncio.Event, seconds: float) -> None:
     stop.set()
 
 
-async def _show(port: int, shown: Shown) -> None:
-    """Print each event as it arrives, and save each Picture."""
+async def _show(port: int, shown: Shown, hopeless: asyncio.Event) -> None:
+    """Print each event as it arrives, and save each Picture.
+
+    Sets `hopeless` when the source cannot be opened at first: within a demo that will not mend itself.
+    """
     async for topic, payload in listen("127.0.0.1", port, f"blikk/{NODE}/#"):
         match topic.split("/")[3:]:
             case ["event"] | ["ring"]:
                 _print_event(json.loads(payload), shown)
+            case ["state"]:
+                state = json.loads(payload)
+                if state["problem"] and not state["frames"]:
+                    hopeless.set()
             case ["picture", name] if payload:
                 _save(name, payload, shown)
             case _:
@@ -194,4 +202,4 @@ def _cost(shown: Shown, node: App, seconds: float) -> None:
     print(f"          {state.frames} frames watched, {state.inferences} inferences{milliseconds}")
     print(f"pictures  {shown.folder.resolve()}: {', '.join(sorted(p.name for p in shown.pictures.values())) or 'none'}")
     if state.problem:
-        raise BlikkError(state.problem)
+        raise BlikkError(f"{CAMERA}: {state.problem}")

@@ -1,7 +1,6 @@
 """One running node: cameras, vision workers, sinks and inputs, from start to a clean end."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -153,10 +152,14 @@ class Node:
         self._workers: list[tuple[VisionWorker, Life]] = []
         self._left_behind = 0
         self._rings = 0
+        self._over = asyncio.Event()
         self._scheduler: Scheduler | None = None
 
     async def run(self, stop: asyncio.Event, *, until_finished: bool = False) -> None:
-        """Start everything, watch it, and end it in order: readers, events, records, `offline`."""
+        """Start everything, watch it, and end it in order: readers, events, records, `offline`.
+
+        Raises BlikkError when so many threads hang in libraries that only a new process helps.
+        """
         scheduler = self._scheduler = Scheduler(self._clock, self._supervisor)
         inboxes = self._outlets.open(len(self._sinks))
         self._orders.open(self._carry_out)
@@ -177,6 +180,11 @@ class Node:
             await self._wait(stop, until_finished=until_finished)
         finally:
             await self._end(scheduler)
+        if self._over.is_set():
+            raise BlikkError(
+                f"{self._left_behind} threads hang in a library and cannot be ended; start blikk again (systemd and "
+                "Docker do so by themselves), and see which camera the log names"
+            )
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -223,16 +231,18 @@ class Node:
         self._workers.append((worker, scheduler.thread("vision", worker.run)))
 
     async def _wait(self, stop: asyncio.Event, *, until_finished: bool) -> None:
-        if not until_finished:
-            await stop.wait()
-            return
-        while not stop.is_set():
-            if all(camera.finished.is_set() for camera in self._cameras.values()):
-                await self._clock.sleep(1.0)  # the last frames are still being looked at
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await stop.wait()
+        ends = [stop.wait(), self._over.wait(), *([self._finished()] if until_finished else [])]
+        waits = [asyncio.ensure_future(end) for end in ends]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def _finished(self) -> None:
+        while not all(camera.finished.is_set() for camera in self._cameras.values()):
+            await self._clock.sleep(0.2)
+        await self._clock.sleep(1.0)  # the last frames are still being looked at
 
     async def _watch(self, scheduler: Scheduler) -> None:
         """Once a second: replace what hangs, end what was lost for long."""
@@ -257,7 +267,7 @@ class Node:
         scheduler.retire(life)
         self._left_behind += 1
         if self._left_behind > LEFT_BEHIND_MAX:
-            raise BlikkError(f"{self._left_behind} threads hang in libraries; the process must be started again")
+            self._over.set()
 
     async def _report(self) -> None:
         vitals = Vitals(self._clock)

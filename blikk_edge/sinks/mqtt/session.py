@@ -8,6 +8,7 @@ from typing import Final
 import aiomqtt
 
 from blikk_edge.core.clock import Clock
+from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.house import CameraAvailability, NodeInfo
 from blikk_edge.core.ports import Order, Pending
@@ -64,6 +65,9 @@ class Session:
         await self._connection.publish(availability(self._topics, online=True))
         await self._connection.publish(announce(self._node, self._topics))
         self._newest.restate()
+        for camera in self._node.cameras:
+            # a broker that forgot what it retained has no still to show
+            self._order(Snapshot(camera=camera.id))
 
     async def go_on(self) -> None:
         """Publish and listen until the connection is gone (MqttError) or the task is cancelled."""

@@ -1,0 +1,84 @@
+"""The command line: what it says and how it ends."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from staging import BLIKK
+
+CONFIG = """\
+node: hallway
+mqtt: broker.local
+cameras:
+  front_door: {source: rtsp://peter:hunter2@192.168.1.20/stream1}
+"""
+
+
+def blikk(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BLIKK, *arguments], env={**os.environ, **environ}, capture_output=True, text=True, check=False
+    )
+
+
+def test_check_says_that_a_file_is_fine(tmp_path: Path) -> None:
+    path = tmp_path / "blikk.yaml"
+    path.write_text(CONFIG)
+    result = blikk("check", "--config", str(path))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "node hallway, cameras front_door" in result.stdout
+    assert "hunter2" not in result.stdout
+
+
+def test_check_lists_every_problem_and_exits_2(tmp_path: Path) -> None:
+    path = tmp_path / "blikk.yaml"
+    path.write_text(
+        "node: hallway\nmqtt: broker.local\nprivcy: {}\ncameras:\n  door: {source: rtsp://cam, fps: fast}\n"
+    )
+    result = blikk("check", "--config", str(path))
+    assert result.returncode == 2
+    assert "blikk.yaml:3: privcy" in result.stdout
+    assert "blikk.yaml:5: cameras.door.fps" in result.stdout
+
+
+def test_run_refuses_a_wrong_file_in_the_same_words(tmp_path: Path) -> None:
+    path = tmp_path / "blikk.yaml"
+    path.write_text("node: hallway\n")
+    assert blikk("run", "--config", str(path)).returncode == 2
+    missing = blikk("run", "--config", str(tmp_path / "none.yaml"))
+    assert missing.returncode == 2
+    assert "none.yaml" in missing.stderr
+
+
+def test_a_model_of_the_users_own_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "blikk.yaml"
+    (tmp_path / "mine.tflite").write_text("<html>404</html>")
+    path.write_text(CONFIG + f"detectors: {{default: {{model: {tmp_path}/mine.tflite, decoder: yolox}}}}\n")
+    result = blikk("run", "--config", str(path), XDG_STATE_HOME=str(tmp_path))
+    assert result.returncode == 1
+    assert "mine.tflite" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_models_are_listed_with_licence_and_state(tmp_path: Path, models: Path) -> None:
+    result = blikk("models", "list", BLIKK_MODELS=str(models), XDG_CACHE_HOME=str(tmp_path))
+    assert result.returncode == 0
+    lines = {line.split()[0]: line for line in result.stdout.splitlines()}
+    assert "ready" in lines["yolox-nano"]
+    assert "Apache-2.0" in lines["yolox-nano"]
+    assert "ready" in lines["yunet"]
+
+
+def test_verify_finds_a_damaged_model_and_exits_1(tmp_path: Path, models: Path) -> None:
+    environ = {"BLIKK_MODELS": str(models), "XDG_CACHE_HOME": str(tmp_path)}
+    assert blikk("models", "verify", "yolox-nano", "yunet", **environ).returncode == 0
+    listed = blikk("models", "list", BLIKK_MODELS="", XDG_CACHE_HOME=str(tmp_path)).stdout
+    assert "missing" in listed
+    assert blikk("models", "verify", "yunet", BLIKK_MODELS="", XDG_CACHE_HOME=str(tmp_path)).returncode == 1
+
+
+def test_pull_without_a_network_is_a_clear_error(tmp_path: Path) -> None:
+    environ = {"BLIKK_MODELS": "", "XDG_CACHE_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
+    result = blikk("models", "pull", "yunet", **environ)
+    assert result.returncode == 1
+    assert "yunet" in result.stderr
+    assert "Traceback" not in result.stderr

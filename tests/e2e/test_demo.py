@@ -1,0 +1,62 @@
+"""`blikk demo`, where nothing but the package is there: no model, no clip, no broker."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from staging import BLIKK
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_tells_a_visit_and_ends_within_a_minute(tmp_path: Path, photographs: Path) -> None:
+    environ = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
+    # a proxy that is not there: nothing can be fetched, on any machine
+    environ |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "https_proxy": "http://127.0.0.1:9"}
+    started = time.monotonic()
+    result = subprocess.run(
+        [BLIKK, "demo", "--folder", str(tmp_path / "demo")], env=environ, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert time.monotonic() - started < 60
+    out = result.stdout
+    assert "made here from NASA's astronaut photograph" in out
+    assert "opencv-builtin" in out
+    assert "person started" in out
+    assert "person ended" in out
+    assert "inferences" in out
+    picture = cv2.imread(str(tmp_path / "demo" / "person.jpg"))
+    assert isinstance(picture, np.ndarray)
+    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
+    assert len(cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)) == 0
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_takes_the_users_own_clip_and_real_models(tmp_path: Path, demo_clip: Path, models: Path) -> None:
+    environ = {**os.environ, "BLIKK_MODELS": str(models), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    result = subprocess.run(
+        [BLIKK, "demo", "--source", str(demo_clip), "--folder", str(tmp_path / "demo")],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "detector default: yolox-nano; faces: yunet" in result.stdout
+    assert "cat started" in result.stdout
+
+
+def test_a_source_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [BLIKK, "demo", "--source", str(tmp_path / "none.mp4"), "--folder", str(tmp_path / "demo")],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "https_proxy": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "none.mp4" in result.stderr
+    assert "Traceback" not in result.stderr
