@@ -16,6 +16,7 @@ from blikk_edge.core.observation import Event, Observation
 from blikk_edge.core.picture import Picture
 
 OK, FAILED, MISCONFIGURED = 0, 1, 2
+END_S = 4.5
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -174,12 +175,16 @@ def _models(options: argparse.Namespace) -> int:
 
 
 async def _until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run until SIGTERM or SIGINT; a second one ends at once."""
+    """Run until SIGTERM or SIGINT; a second one ends at once.
+
+    Whatever hangs then (a name server that does not answer keeps a thread for half a minute) is left behind in time.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def ask() -> None:
         stop.set()
+        loop.call_later(END_S, os._exit, OK)
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
 

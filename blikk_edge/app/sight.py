@@ -77,7 +77,7 @@ class Sight:
         except ModelError as error:
             if name not in REGISTRY:
                 raise
-            self.problems.append(f"{error}; meanwhile {instead}")
+            self.problems.append(f"{error}; until the next start {instead}")
             return None
 
     @staticmethod
@@ -85,7 +85,7 @@ class Sight:
         chosen = next(d for d in settings.detectors if d.name == name)
         thresholds = dict(chosen.thresholds)
         if model is None:
-            return BuiltinDetector(threshold=thresholds.get(Label.PERSON, 0.45))
+            return BuiltinDetector(threshold=min(LOW_SCORE, thresholds.get(Label.PERSON, LOW_SCORE)))
         low = {label: min(LOW_SCORE, threshold) for label, threshold in thresholds.items()}
         low.setdefault(Label.PERSON, LOW_SCORE)
         detector = TfliteDetector(model, thresholds=low, threads=chosen.threads, delegate=chosen.delegate)

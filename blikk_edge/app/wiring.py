@@ -203,9 +203,11 @@ def _pipeline_maker(
 
     def make() -> Pipeline:
         parked = switches = None
-        with supervisor.guard("store"):
+        with supervisor.guard("store") as outcome:
             parked = memory.recall(_parked_key(camera))
             switches = memory.recall(switches_key(camera.id))
+        if not outcome.failed:
+            supervisor.well("store")
         made = pipeline(settings, camera, parked_from_json(parked))
         set_switches(made, switches)
         return made
@@ -215,9 +217,12 @@ def _pipeline_maker(
 
 def _parked_keeper(
     camera: CameraSettings, memory: Memory, supervisor: Supervisor
-) -> Callable[[tuple[Parked, ...]], None]:
-    def keep(parked: tuple[Parked, ...]) -> None:
-        with supervisor.guard("store"):
+) -> Callable[[tuple[Parked, ...]], bool]:
+    def keep(parked: tuple[Parked, ...]) -> bool:
+        with supervisor.guard("store") as outcome:
             memory.remember(_parked_key(camera), parked_to_json(parked))
+        if not outcome.failed:
+            supervisor.well("store")
+        return not outcome.failed
 
     return keep

@@ -55,7 +55,7 @@ class CameraState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How the process and the machine are doing. Percent of one core, bytes, degrees Celsius, seconds."""
+    """How process and machine are doing: percent of one core, bytes, degrees Celsius, seconds; frames/s by camera."""
 
     time: float
     uptime_s: float
@@ -63,6 +63,7 @@ class Health:
     rss_bytes: int
     temperature_c: float | None = None
     inference_ms: float | None = None
+    fps: tuple[tuple[str, float], ...] = ()
     outbox: int = 0
     lost: int = 0
     dropped: tuple[tuple[str, int], ...] = ()

@@ -52,12 +52,13 @@ class Scene:
     """A Frame and everything the transforms found in it.
 
     `look` says that the detector shall look at this frame, `analysed` that it has; where it has not, `detections` is
-    empty and `tracks` are those of the last look.
+    empty and `tracks` are those of the last look. `wanted` names the Pictures that were asked for of this frame.
     """
 
     frame: Frame
     motion: Motion
     look: bool = False
+    wanted: tuple[str, ...] = ()
     analysed: bool = False
     detections: tuple[Detection, ...] = ()
     tracks: tuple[Track, ...] = ()

@@ -6,6 +6,7 @@ What is printed and saved comes from the broker, as any other listener would get
 import asyncio
 import json
 import resource
+import signal
 import socket
 import sys
 import time
@@ -20,12 +21,13 @@ from blikk_edge.app.wiring import App, build
 from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings, SourceUrl, StoreSettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, SinkError
+from blikk_edge.core.sightings import Label
 from blikk_edge.demo import sample
 from blikk_edge.sinks.mqtt.listener import listen
 
 BROKER_START_S: Final = 20.0
-RUN_S: Final = 50.0
-"""The demo ends within a minute, set-up included."""
+RUN_S: Final = 45.0
+"""How long the demo watches at most: it ends within a minute of having its clip and models."""
 
 NODE: Final = "demo"
 CAMERA: Final = "front_door"
@@ -62,26 +64,36 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
         print("\ntime          camera      what                    where         how long  picture")
         shown = Shown(folder)
         stop = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            listener = group.create_task(_show(port, shown, asyncio.Event() if keep else stop))
-            watches = [listener]
-            if not keep:
-                watches.append(group.create_task(_stop_after(stop, RUN_S - (time.monotonic() - started))))
-            try:
-                await node.run(stop, until_finished=not keep)
-            finally:
-                await asyncio.sleep(0.3)  # the last messages are still on their way
-                for watch in watches:
-                    watch.cancel()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(each, stop.set)
+        try:
+            await _watch(node, port, shown, stop, keep=keep)
+        except* BlikkError as several:
+            raise several.exceptions[0] from None
     _cost(shown, node, time.monotonic() - started)
     return 0
+
+
+async def _watch(node: App, port: int, shown: Shown, stop: asyncio.Event, *, keep: bool) -> None:
+    """Run the node and print what arrives, until the clip or the time is over."""
+    async with asyncio.TaskGroup() as group:
+        watches = [group.create_task(_show(port, shown, asyncio.Event() if keep else stop))]
+        if not keep:
+            watches.append(group.create_task(_stop_after(stop, RUN_S)))
+        try:
+            await node.run(stop, until_finished=not keep)
+        finally:
+            await asyncio.sleep(0.3)  # the last messages are still on their way
+            for watch in watches:
+                watch.cancel()
 
 
 def _clear(folder: Path) -> None:
     """Make the folder, and take away what an earlier demo left in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (*folder.glob("demo.db*"), *folder.glob("*.jpg")):
-        old.unlink()
+    ours = [f"{name}.jpg" for name in (*Label, "ring", "snapshot")]
+    for name in (*ours, *(f"demo.db{end}" for end in ("", "-wal", "-shm", ".reserve"))):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _settings(source: str, port: int, folder: Path) -> Settings:
@@ -106,6 +118,7 @@ async def _broker(port: int) -> AsyncIterator[None]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us: the broker stays until the last message has come
     )
     assert process.stdout is not None
     assert process.stdin is not None
@@ -135,7 +148,7 @@ async def _broker(port: int) -> AsyncIterator[None]:
 
 
 async def _stop_after(stop: asyncio.Event, seconds: float) -> None:
-    await asyncio.sleep(max(1.0, seconds))
+    await asyncio.sleep(seconds)
     stop.set()
 
 

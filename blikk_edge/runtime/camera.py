@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import SourceError
+from blikk_edge.core.errors import ModelError, SourceError
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.ports import Item
-from blikk_edge.core.scene import Scene
+from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime import log
+from blikk_edge.runtime.backoff import Backoff
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.scheduler import Life, Supervisor
@@ -23,6 +24,12 @@ LOST_AFTER_S: Final = 30.0
 """A stream away for longer ends the events that were open; a short drop-out does not."""
 
 FPS_WINDOW: Final = 25
+
+STEADY_S: Final = 60.0
+"""A pipeline that has run so long since it was restarted works again."""
+
+VISION: Final = "vision"
+"""The part that the vision workers are, in logs and problems."""
 
 
 def switches_key(camera: str) -> str:
@@ -33,9 +40,9 @@ def switches_key(camera: str) -> str:
 class CameraRun:
     """A camera of a running node.
 
-    `read` is the body of its reader thread, `look` is called by a vision worker with each scene, `tick` once a second
-    by the node. `deliver` takes what there is to tell, from any thread. A `finite` source (a demo's file) ends; any
-    other is opened again for ever. `rings` are the ways in which its doorbell may be pressed.
+    `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
+    there is to tell, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file) ends;
+    any other is opened again for ever. `rings` are the ways in which its doorbell may be pressed.
     """
 
     def __init__(
@@ -46,7 +53,7 @@ class CameraRun:
         make_source: Callable[[], Source],
         make_pipeline: Callable[[], Pipeline],
         deliver: Callable[[Item], None],
-        remember_parked: Callable[[tuple[Parked, ...]], None],
+        remember_parked: Callable[[tuple[Parked, ...]], bool],
         intake: Intake,
         supervisor: Supervisor,
         clock: Clock,
@@ -78,60 +85,81 @@ class CameraRun:
         self._arrivals: deque[float] = deque(maxlen=FPS_WINDOW)
         self._heard_at: float | None = None  # when a frame came or a connection was begun; None between connections
         self._last_state: CameraState | None = None
+        self._backoff = Backoff()
+        self._rest_until = 0.0
 
     # -- reader thread -------------------------------------------------------------------------------------------
 
     def read(self, life: Life) -> None:
         """Read the stream until it ends or breaks; raises SourceError for whoever opens it again."""
         self._heard_at = self._clock.monotonic()
+        finished = False
         try:
             for frame in self._source.frames(life.stop):
                 if life.stop.is_set():
                     return  # retired: a newer reader has taken over
-                self._heard_at = now = self._clock.monotonic()
-                self._arrivals.append(now)
-                if not self._online:
-                    self._pipeline.reopen()
-                    life.well()
-                    self._set_online(True)
-                if (scene := self._pipeline.glance(frame)) is not None:
-                    self._intake.offer(scene)
-        except SourceError:
-            if life.stop.is_set():
-                return
-            self._set_online(False)
-            raise
+                self._frame(frame)
+                life.well()
+            finished = self._finite
         finally:
             if not life.stop.is_set():
                 self._heard_at = None
-        if life.stop.is_set():
-            return
-        if self._finite:
+                if not finished:
+                    self._set_online(False)
+        if finished:
             self.finished.set()
-            return
-        self._set_online(False)
-        raise SourceError(f"{self._shown_source}: the stream ended; opening it again")
+        elif not life.stop.is_set():
+            raise SourceError(f"{self._shown_source}: the stream ended; opening it again")
+
+    def _frame(self, frame: Frame) -> None:
+        self._heard_at = now = self._clock.monotonic()
+        self._arrivals.append(now)
+        pipeline = self._pipeline
+        if not self._online:
+            pipeline.reopen()
+            self._set_online(True)
+        if (scene := pipeline.glance(frame)) is not None:
+            for name in self._intake.offer(scene):
+                pipeline.want(name)
 
     # -- vision worker -------------------------------------------------------------------------------------------
 
     def look(self, scene: Scene, eyes: Eyes) -> None:
-        """Take one scene through the pipeline. What fails in it restarts this camera's pipeline, visibly."""
-        with self._supervisor.guard(f"{self.part}.pipeline") as outcome:
-            for item in self._pipeline.step(scene, eyes):
+        """Take one scene through the pipeline. What fails in it restarts this camera's pipeline, visibly.
+
+        Raises ModelError: the worker's eyes, not this camera, need to be made anew.
+        """
+        now, pipeline = self._clock.monotonic(), self._pipeline
+        if now < self._rest_until:
+            return
+        with self._supervisor.guard(f"{self.part}.pipeline", let=ModelError) as outcome:
+            for item in pipeline.step(scene, eyes):
+                if self._pipeline is not pipeline:
+                    return  # this worker was given up as stuck: another pipeline tells now
                 self._tell(item)
         if outcome.failed:
-            self._restart_pipeline(scene.frame.time)
-        else:
+            self.restart_pipeline(scene.frame.time)
+            self._rest_until = now + self._backoff.next_s()
+        elif now - self._rest_until > STEADY_S:
+            self._backoff.reset()
             self._supervisor.well(f"{self.part}.pipeline")
-        if (parked := self._pipeline.teller.parked) != self._parked:
+        if (parked := pipeline.teller.parked) != self._parked and self._remember_parked(parked):
             self._parked = parked
-            self._remember_parked(parked)
 
     def close(self, at: float) -> None:
-        """End open events; only while no worker looks at this camera."""
+        """End open events; only while nobody looks at this camera (`Intake.hold`)."""
         with self._supervisor.guard(f"{self.part}.pipeline"):
             for item in self._pipeline.close(at):
                 self._tell(item)
+
+    def restart_pipeline(self, at: float) -> None:
+        """A new pipeline with the same switches; the events of the old one are ended so that none stays open."""
+        old = self._pipeline
+        self.close(at)
+        self._pipeline = self._make_pipeline()
+        self._pipeline.detect, self._pipeline.threshold = old.detect, old.threshold
+        self.restarts += 1
+        self._deliver(self.state())
 
     # -- event loop ----------------------------------------------------------------------------------------------
 
@@ -157,11 +185,13 @@ class CameraRun:
         self._set_online(False)
 
     def lost_for_long(self) -> bool:
-        """True once per outage, when it has lasted so long that open events should end."""
-        if self._offline_since is None or self._clock.monotonic() - self._offline_since < LOST_AFTER_S:
-            return False
+        """Whether the stream has been away so long that open events should end."""
+        since = self._offline_since
+        return since is not None and self._clock.monotonic() - since >= LOST_AFTER_S
+
+    def outage_told(self) -> None:
+        """Open events have been ended: this outage needs nothing more."""
         self._offline_since = None
-        return True
 
     def state(self) -> CameraState:
         """The newest state, with the figures that only the reader knows."""
@@ -171,11 +201,13 @@ class CameraRun:
         arrivals = list(self._arrivals)
         now = self._clock.monotonic()
         fps = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 and self._online else 0.0
-        problems = (self._supervisor.problems.get(p) for p in (self.part, f"{self.part}.pipeline"))
+        problems = (self._supervisor.problems.get(p) for p in (self.part, f"{self.part}.pipeline", VISION))
         return replace(
             known,
             online=self.online,
             motion=known.motion and self.online,
+            counts=known.counts if self.online else tuple((label, 0) for label, _ in known.counts),
+            zones=known.zones if self.online else (),
             fps=round(fps, 1),
             last_frame_age_s=round(now - arrivals[-1], 1) if arrivals else None,
             restarts=self.restarts,
@@ -200,17 +232,9 @@ class CameraRun:
             return
         self._online = online
         self._offline_since = None if online else self._clock.monotonic()
+        self._arrivals.clear()
         logger = log.part(self.part)
         if online:
             logger.info("watching %s", self._shown_source)
         self._deliver(CameraAvailability(camera=self.info.id, online=online))
-        self._deliver(self.state())
-
-    def _restart_pipeline(self, at: float) -> None:
-        """A new pipeline with the same switches; the events of the old one are ended so that none stays open."""
-        old = self._pipeline
-        self.close(at)
-        self._pipeline = self._make_pipeline()
-        self._pipeline.detect, self._pipeline.threshold = old.detect, old.threshold
-        self.restarts += 1
         self._deliver(self.state())

@@ -1,12 +1,13 @@
-"""Everything that waits for a consumer: scenes for the vision workers, items for each sink. The only locks are here."""
+"""Everything that waits for a consumer: scenes for the vision workers, items for each sink."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.scene import Scene
@@ -18,25 +19,37 @@ BUFFERED_SCENES: Final = 15
 
 THROTTLE_MAX_S: Final = 2.0
 
+Room: TypeAlias = tuple[str | None, Scene | None]
+"""Why a scene is dropped, and which: one that waits, the new one, or none."""
+
+FREE: Final[Room] = (None, None)
+
 
 @dataclass(slots=True)
 class _Lane:
     strategy: Backpressure
     waiting: deque[Scene] = field(default_factory=deque)
     since: float = 0.0  # when the oldest waiting scene came, monotonic
-    busy: bool = False
+    ticket: int | None = None  # of whoever has the lane now
     gap_s: float = 0.0
     accepted_at: float = -1e9
     dropped: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A scene and the ticket with which its lane is given back."""
+
+    scene: Scene
+    ticket: int
+
+
 class Intake:
     """Scenes of all cameras on their way to the vision workers, one lane per camera.
 
-    A lane hands out one scene at a time, so a camera's scenes are looked at in order whatever the number of workers;
-    among cameras the one that has waited longest goes first. `offer` never blocks; what does not fit is dropped and
-    counted by reason: where the detector shall look at one of two scenes, the other goes. `monotonic` is the clock of
-    the throttle.
+    A lane has one holder at a time, so a camera's scenes are looked at in order whatever the number of workers; among
+    cameras the one that has waited longest goes first. `offer` never blocks; what does not fit is dropped and counted
+    by reason, scenes that the detector need not look at first. `monotonic` is the clock of the throttle.
     """
 
     def __init__(
@@ -45,43 +58,58 @@ class Intake:
         self._lanes = {camera: _Lane(strategy) for camera, strategy in strategies.items()}
         self._ready = threading.Condition()
         self._monotonic = monotonic
+        self._tickets = itertools.count(1)
         self._closed = False
 
-    def offer(self, scene: Scene) -> None:
-        """Hand in a scene of its frame's camera."""
+    def offer(self, scene: Scene) -> tuple[str, ...]:
+        """Hand in a scene of its frame's camera; returns the Pictures that were wanted of a scene that was dropped."""
         now = self._monotonic()
         with self._ready:
             lane = self._lanes[scene.frame.camera]
-            if _admit(lane, scene, now):
+            reason, dropped = _MAKE_ROOM[lane.strategy](lane, scene, now)
+            if reason is not None:
+                lane.dropped[reason] += 1
+            if dropped is not scene:
                 if not lane.waiting:
                     lane.since = now
                 lane.waiting.append(scene)
+                lane.accepted_at = now
                 self._ready.notify()
+            return dropped.wanted if dropped is not None else ()
 
-    def take(self, timeout_s: float) -> Scene | None:
+    def take(self, timeout_s: float) -> Taken | None:
         """The next scene, or None after `timeout_s`. The lane stays closed until `done`."""
         with self._ready:
             self._ready.wait_for(lambda: self._closed or self._next() is not None, timeout_s)
             lane = self._next()
-            if lane is None:
+            if lane is None or self._closed:
                 return None
-            lane.busy = True
             scene = lane.waiting.popleft()
             lane.since = self._monotonic()
-            return scene
+            lane.ticket = next(self._tickets)
+            return Taken(scene, lane.ticket)
 
-    def done(self, camera: str) -> None:
-        """The scene taken from this camera is done with."""
+    def hold(self, camera: str) -> int | None:
+        """Take the lane itself, so that nobody looks at the camera until `done`; None while somebody does."""
         with self._ready:
-            self._lanes[camera].busy = False
-            self._ready.notify()
+            lane = self._lanes[camera]
+            if lane.ticket is not None:
+                return None
+            lane.ticket = next(self._tickets)
+            return lane.ticket
+
+    def done(self, camera: str, ticket: int) -> None:
+        """Give the lane back; a ticket that was given back for its holder already counts no more."""
+        with self._ready:
+            lane = self._lanes[camera]
+            if lane.ticket == ticket:
+                lane.ticket = None
+                self._ready.notify()
 
     def close(self) -> None:
         """Wake every waiting worker; nothing more is handed out."""
         with self._ready:
             self._closed = True
-            for lane in self._lanes.values():
-                lane.waiting.clear()
             self._ready.notify_all()
 
     def dropped(self, camera: str) -> dict[str, int]:
@@ -90,34 +118,37 @@ class Intake:
             return dict(self._lanes[camera].dropped)
 
     def _next(self) -> _Lane | None:
-        ready = [lane for lane in self._lanes.values() if lane.waiting and not lane.busy]
+        ready = [lane for lane in self._lanes.values() if lane.waiting and lane.ticket is None]
         return min(ready, key=lambda lane: lane.since, default=None)
 
 
-def _admit(lane: _Lane, scene: Scene, now: float) -> bool:
-    """Whether a new scene may enter, by the lane's strategy; makes room for it."""
-    match lane.strategy:
-        case Backpressure.DROP:
-            if lane.waiting and lane.waiting[0].look and not scene.look:
-                lane.dropped["quiet"] += 1
-                return False
-            if lane.waiting:
-                lane.waiting.clear()
-                lane.dropped["newer"] += 1
-        case Backpressure.BUFFER:
-            if len(lane.waiting) >= BUFFERED_SCENES:
-                lane.waiting.popleft()
-                lane.dropped["full"] += 1
-        case Backpressure.THROTTLE:
-            if lane.waiting:
-                # nobody came for the last one: ask for fewer
-                lane.gap_s = min(THROTTLE_MAX_S, max(0.2, lane.gap_s * 2))
-            if lane.waiting or now - lane.accepted_at < lane.gap_s:
-                lane.dropped["throttled"] += 1
-                return False
-            lane.gap_s *= 0.9
-    lane.accepted_at = now
-    return True
+def _drop(lane: _Lane, scene: Scene, _now: float) -> Room:
+    if not lane.waiting:
+        return FREE
+    return ("quiet", scene) if lane.waiting[0].look and not scene.look else ("newer", lane.waiting.popleft())
+
+
+def _buffer(lane: _Lane, _scene: Scene, _now: float) -> Room:
+    if len(lane.waiting) < BUFFERED_SCENES:
+        return FREE
+    oldest = next((n for n, each in enumerate(lane.waiting) if not each.look), 0)
+    dropped = lane.waiting[oldest]
+    del lane.waiting[oldest]
+    return "full", dropped
+
+
+def _throttle(lane: _Lane, scene: Scene, now: float) -> Room:
+    if lane.waiting:
+        # nobody came for the last one: ask for fewer
+        lane.gap_s = min(THROTTLE_MAX_S, max(0.2, lane.gap_s * 2))
+        return ("quiet", lane.waiting.popleft()) if scene.look and not lane.waiting[0].look else ("throttled", scene)
+    if now - lane.accepted_at < lane.gap_s:
+        return "throttled", scene
+    lane.gap_s *= 0.9
+    return FREE
+
+
+_MAKE_ROOM: Final = {Backpressure.DROP: _drop, Backpressure.BUFFER: _buffer, Backpressure.THROTTLE: _throttle}
 
 
 class Mailbox(Generic[T]):

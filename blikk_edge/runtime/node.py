@@ -1,10 +1,11 @@
 """One running node: cameras, vision workers, sinks and inputs, from start to a clean end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Command, Press, Set, Setting, Snapshot
@@ -14,15 +15,14 @@ from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Memory, Order, Sink
 from blikk_edge.runtime import log
-from blikk_edge.runtime.camera import CameraRun
+from blikk_edge.runtime.camera import VISION, CameraRun
 from blikk_edge.runtime.health import Vitals
 from blikk_edge.runtime.mailbox import Intake, Mailbox
 from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
 from blikk_edge.runtime.switches import switches_to_json
-from blikk_edge.runtime.vision import VisionWorker
+from blikk_edge.runtime.vision import Held, VisionWorker
 
 MAILBOX_LIMIT: Final = 2000
-STUCK_AFTER_S: Final = 30.0
 LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
 
@@ -150,21 +150,22 @@ class Node:
         self._health_every_s = health_every_s
         self._readers: dict[str, Life] = {}
         self._workers: list[tuple[VisionWorker, Life]] = []
-        self._left_behind = 0
+        self._retired: list[Life] = []
         self._rings = 0
+        self._switched: set[str] = set()
+        self._switch = asyncio.Event()
         self._over = asyncio.Event()
-        self._scheduler: Scheduler | None = None
 
     async def run(self, stop: asyncio.Event, *, until_finished: bool = False) -> None:
         """Start everything, watch it, and end it in order: readers, events, records, `offline`.
 
         Raises BlikkError when so many threads hang in libraries that only a new process helps.
         """
-        scheduler = self._scheduler = Scheduler(self._clock, self._supervisor)
+        scheduler = Scheduler(self._clock, self._supervisor)
         inboxes = self._outlets.open(len(self._sinks))
         self._orders.open(self._carry_out)
         for sink, inbox in zip(self._sinks, inboxes, strict=True):
-            scheduler.task(sink.name, _bound(sink.run, inbox))
+            scheduler.task(sink.name, partial(sink.run, inbox))
         for source in self._inputs:
             scheduler.task(source.name, source.run)
         for camera in self._cameras.values():
@@ -175,15 +176,16 @@ class Node:
         for name, camera in self._cameras.items():
             self._readers[name] = scheduler.thread(camera.part, camera.read)
         scheduler.task("health", self._report)
-        scheduler.task("watch", _bound(self._watch, scheduler))
+        scheduler.task("switches", self._keep_switches)
+        scheduler.task("watch", partial(self._watch, scheduler))
         try:
             await self._wait(stop, until_finished=until_finished)
         finally:
             await self._end(scheduler)
         if self._over.is_set():
             raise BlikkError(
-                f"{self._left_behind} threads hang in a library and cannot be ended; start blikk again (systemd and "
-                "Docker do so by themselves), and see which camera the log names"
+                f"{len(self._retired)} threads hang in a library and cannot be ended; start blikk again, and see "
+                "which camera the log names"
             )
 
     # -- parts ---------------------------------------------------------------------------------------------------
@@ -215,20 +217,33 @@ class Node:
         self._rings += 1
         name = f"{camera.info.id}-ring-{int(now * 1000)}-{self._rings}"
         self._outlets.deliver(Ring(id=name, camera=camera.info.id, time=now, via=via))
-        camera.pipeline.want("ring")
+        if camera.online:
+            camera.pipeline.want("ring")
         log.part(camera.part).info("ring by %s", via)
 
     def _keep(self, camera: CameraRun) -> None:
-        """Switch positions outlive the process."""
-        assert self._scheduler is not None
-        switches = switches_to_json(camera.pipeline)
-        self._scheduler.task(
-            "store.switches", lambda: asyncio.to_thread(self._memory.remember, camera.switches_key, switches)
-        )
+        """Let switch positions outlive the process."""
+        self._switched.add(camera.info.id)
+        self._switch.set()
+
+    async def _keep_switches(self) -> None:
+        """Write the positions of switches that were moved; always the newest ones."""
+        while True:
+            while self._switched:
+                camera = self._cameras[next(iter(self._switched))]
+                self._switched.discard(camera.info.id)
+                with self._supervisor.guard("store.switches") as outcome:
+                    await asyncio.to_thread(
+                        self._memory.remember, camera.switches_key, switches_to_json(camera.pipeline)
+                    )
+                if not outcome.failed:
+                    self._supervisor.well("store.switches")
+            self._switch.clear()
+            await self._switch.wait()
 
     def _start_worker(self, scheduler: Scheduler) -> None:
         worker = self._make_worker()
-        self._workers.append((worker, scheduler.thread("vision", worker.run)))
+        self._workers.append((worker, scheduler.thread(VISION, worker.run)))
 
     async def _wait(self, stop: asyncio.Event, *, until_finished: bool) -> None:
         ends = [stop.wait(), self._over.wait(), *([self._finished()] if until_finished else [])]
@@ -254,19 +269,35 @@ class Node:
                     self._leave_behind(scheduler, self._readers[name])
                     camera.reader_replaced()
                     self._readers[name] = scheduler.thread(camera.part, camera.read)
-                if camera.lost_for_long():
-                    camera.close(self._clock.now())
+                if camera.lost_for_long() and self._close(camera):
+                    camera.outage_told()
             for worker, life in list(self._workers):
-                if worker.stuck_s() > STUCK_AFTER_S:
-                    log.part("vision").error("looked at one frame for %.0f s: worker replaced", worker.stuck_s())
-                    self._workers.remove((worker, life))
-                    self._leave_behind(scheduler, life)
-                    self._start_worker(scheduler)
+                if (held := worker.stuck()) is not None:
+                    self._replace_worker(scheduler, worker, life, held)
+
+    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, life: Life, held: Held) -> None:
+        """A worker hangs in a library: another takes over, and its camera gets a pipeline that it does not touch."""
+        camera = self._cameras[held.camera]
+        log.part(VISION).error("hangs over a frame of %s: worker replaced", held.camera)
+        self._workers.remove((worker, life))
+        self._leave_behind(scheduler, life)
+        camera.restart_pipeline(self._clock.now())
+        self._intake.done(held.camera, held.ticket)
+        self._start_worker(scheduler)
+
+    def _close(self, camera: CameraRun) -> bool:
+        """End the camera's open events, unless a worker looks at it just now."""
+        ticket = self._intake.hold(camera.info.id)
+        if ticket is None:
+            return False
+        camera.close(self._clock.now())
+        self._intake.done(camera.info.id, ticket)
+        return True
 
     def _leave_behind(self, scheduler: Scheduler, life: Life) -> None:
         scheduler.retire(life)
-        self._left_behind += 1
-        if self._left_behind > LEFT_BEHIND_MAX:
+        self._retired = [each for each in (*self._retired, life) if not each.ended.is_set()]
+        if len(self._retired) > LEFT_BEHIND_MAX:
             self._over.set()
 
     async def _report(self) -> None:
@@ -279,6 +310,7 @@ class Node:
                 replace(
                     health,
                     inference_ms=round(sum(times) / len(times), 1) if times else None,
+                    fps=tuple((state.camera, state.fps) for state in states),
                     outbox=self._depths.outbox,
                     lost=self._depths.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
@@ -293,7 +325,8 @@ class Node:
         self._intake.close()
         await scheduler.end_threads()
         for camera in self._cameras.values():
-            camera.close(self._clock.now())
+            if not self._close(camera):
+                log.part(camera.part).warning("a worker still hangs over it: its events stay open")
         deadline = self._clock.monotonic() + DRAIN_S
         await self._clock.sleep(0.02)  # what was handed over from threads arrives in the mailboxes
         while self._outlets.waiting() and self._clock.monotonic() < deadline:
@@ -306,9 +339,3 @@ def _summed(counts: Iterable[tuple[tuple[str, int], ...]]) -> tuple[tuple[str, i
     for reason, count in chain.from_iterable(counts):
         total[reason] = total.get(reason, 0) + count
     return tuple(sorted(total.items()))
-
-
-def _bound(
-    run: Callable[[Any], Coroutine[Any, Any, None]], argument: object
-) -> Callable[[], Coroutine[Any, Any, None]]:
-    return lambda: run(argument)

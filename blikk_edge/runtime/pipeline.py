@@ -1,6 +1,7 @@
 """One camera: Frame in, Observations, Events, Pictures and state out. The same code live and in a replay."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -22,6 +23,7 @@ STATE_GAP_S: Final = 0.5
 
 QUIET_EVERY_S: Final = 1.0
 MOTION_HOLD_S: Final = 2.0
+SNAPSHOT: Final = "snapshot"
 SNAPSHOT_EVERY_S: Final = 300.0
 PICTURE_GAP_S: Final = 1.0
 BETTER: Final = 1.5
@@ -39,6 +41,14 @@ class Select(Protocol):
 
     def reset(self) -> None:
         """Start anew: the next frame is the first."""
+        ...
+
+
+class Resettable(Transform, Protocol):
+    """A transform that remembers earlier frames."""
+
+    def reset(self) -> None:
+        """Forget them, as after a long gap."""
         ...
 
 
@@ -77,8 +87,8 @@ class Pipeline:
         camera: str,
         gate: Gate,
         select: Select,
-        track: Transform,
-        zones: Transform,
+        track: Resettable,
+        zones: Resettable,
         teller: Teller,
         labels: Collection[Label],
         stopwatch: Callable[[], float] = time.perf_counter,
@@ -94,9 +104,12 @@ class Pipeline:
         self._zones = zones
         self._teller = teller
         self._labels = frozenset(labels)
+        self.configured_threshold = select.threshold
         self._stopwatch = stopwatch
         self._tracks: tuple[Track, ...] = ()
-        self._wanted: set[str] = set()
+        self._selecting = True
+        self._telling = False
+        self._wanted: deque[str] = deque()
         self._open: dict[str, Event] = {}
         self._shown: dict[str, _Shown] = {}
         self._snapshot_at: float | None = None
@@ -127,8 +140,8 @@ class Pipeline:
         self._select.reset()
 
     def want(self, name: str) -> None:
-        """Ask for a Picture of the next frame under this name."""
-        self._wanted.add(name)
+        """Ask for a Picture of the next frame under this name. Safe from any thread."""
+        self._wanted.append(name)
 
     def glance(self, frame: Frame) -> Scene | None:
         """What the motion gate makes of a frame, or None where nothing is to be done with it.
@@ -136,13 +149,17 @@ class Pipeline:
         A quiet frame is passed on once a second, for what only time changes: loitering, folding, the state.
         """
         self.frames += 1
+        if self.detect != self._selecting:  # switched on or off: the next frame is the first
+            self._selecting = self.detect
+            self._select.reset()
         scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING)))
-        look = self.detect and self._select.look(scene, self._tracks) is not None
+        look = self._selecting and self._select.look(scene, self._tracks) is not None
         moving = scene.motion.score >= self.threshold or scene.motion.view is View.NEW_SCENE
-        if not (look or moving or self._wanted) and 0 <= frame.time - self._passed_at < QUIET_EVERY_S:
+        wanted = self._take_wanted()
+        if not (look or moving or wanted) and 0 <= frame.time - self._passed_at < QUIET_EVERY_S:
             return None
         self._passed_at = frame.time
-        return replace(scene, look=look)
+        return replace(scene, look=look or bool(wanted), wanted=wanted)
 
     def step(self, scene: Scene, eyes: Eyes) -> Iterator[Item]:
         """Look at a scene that `glance` passed on and give what there is to tell, the most urgent first.
@@ -150,24 +167,29 @@ class Pipeline:
         Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
         why.
         """
-        if scene.look or self._wanted:
+        if scene.look:
             scene = self._analyse(scene, eyes.detector)
         if self.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
             scene = self._zones(self._track(scene))
             self._tracks = scene.tracks
+            self._telling = True
             told = self._teller.tell(scene)
-        else:
-            self._tracks = ()
-            told = self._teller.end(scene.frame.time)
-        yield from self._events(told)
-        yield from told.observations
+            yield from self._events(told)
+            yield from told.observations
+        elif self._telling:
+            yield from self.close(scene.frame.time)
         yield from self._pictures(scene, eyes.redactor)
         yield from self._state_of(scene)
 
     def close(self, at: float) -> Iterator[Item]:
-        """End what is open: the stream is lost for long, detection was switched off, or the node stops."""
+        """End what is open and forget who was there: the stream is lost for long, detection was switched off, or the
+        node stops. What is seen afterwards is seen for the first time.
+        """
+        self._telling = False
         self._tracks = ()
+        self._track.reset()
+        self._zones.reset()
         told = self._teller.end(at)
         yield from self._events(told)
         yield from told.observations
@@ -190,40 +212,45 @@ class Pipeline:
                 self._open[event.id] = event
             yield replace(event, picture=event.label.value) if self._blind is None else event
 
+    def _take_wanted(self) -> tuple[str, ...]:
+        names: dict[str, None] = {}
+        while self._wanted:
+            names[self._wanted.popleft()] = None
+        return tuple(names)
+
     def _pictures(self, scene: Scene, redactor: Redactor) -> Iterator[Picture]:
+        """The Pictures that are due, as long as faces can be looked for."""
         if not scene.analysed:
             return
-        now = scene.frame.time
-        due: list[tuple[str, str | None]] = [(name, None) for name in sorted(self._wanted)]
-        self._wanted.clear()
-        due += [(label.value, event) for event, label in self._better(scene)]
-        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S
-        if (due or stale) and "snapshot" not in (name for name, _ in due):
-            due.append(("snapshot", None))
-        for name, event in due:
+        for name, event in self._due(scene):
             try:
-                picture = redactor.picture(scene, name=name, event=event)
+                picture = redactor.picture(scene, name=name, event=event.id if event else None)
             except PrivacyError as error:
                 if self._blind != str(error):
                     log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)
                 self._blind = str(error)
                 return
-            if name == "snapshot":
-                self._snapshot_at = now
             if self._blind is not None:
                 log.part(f"camera.{self.camera}").info("Pictures can be redacted again")
                 self._blind = None
+            if name == SNAPSHOT:
+                self._snapshot_at = scene.frame.time
+            if event is not None:
+                self._shown[event.id] = _Shown(_quality(event, scene.tracks), scene.frame.time)
             yield picture
 
-    def _better(self, scene: Scene) -> Iterator[tuple[str, Label]]:
-        """Events that are shown better now than in their last Picture."""
+    def _due(self, scene: Scene) -> list[tuple[str, Event | None]]:
+        """What was asked for, events that are shown better now than in their last Picture, and the still."""
         now = scene.frame.time
+        due: list[tuple[str, Event | None]] = [(name, None) for name in scene.wanted if name != SNAPSHOT]
         for event in self._open.values():
-            quality = _quality(event, scene.tracks)
             shown = self._shown.get(event.id)
-            if shown is None or (quality > BETTER * shown.quality and now - shown.time >= PICTURE_GAP_S):
-                self._shown[event.id] = _Shown(quality, now)
-                yield event.id, event.label
+            if shown is None or (
+                _quality(event, scene.tracks) > BETTER * shown.quality and now - shown.time >= PICTURE_GAP_S
+            ):
+                due.append((event.label.value, event))
+        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind is not None
+        return [*due, (SNAPSHOT, None)] if due or stale or SNAPSHOT in scene.wanted else due
 
     def _state_of(self, scene: Scene) -> Iterator[CameraState]:
         now = scene.frame.time

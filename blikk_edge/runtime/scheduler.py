@@ -4,12 +4,14 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.runtime import log
 from blikk_edge.runtime.backoff import Backoff
+
+STEADY_S: Final = 5.0
 
 
 class Supervisor:
@@ -22,9 +24,9 @@ class Supervisor:
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
 
-    def guard(self, part: str) -> "Guard":
-        """A context in which `part` may fail without harm to others."""
-        return Guard(self, part)
+    def guard(self, part: str, *, let: type[Exception] | None = None) -> "Guard":
+        """A context in which `part` may fail without harm to others; errors of kind `let` pass through."""
+        return Guard(self, part, let)
 
     def fail(self, part: str, error: BaseException) -> None:
         """Tell that `part` failed."""
@@ -47,9 +49,10 @@ class Supervisor:
 class Guard:
     """One try of a part. Afterwards `failed` tells how it went; exits of the program pass through."""
 
-    def __init__(self, supervisor: Supervisor, part: str) -> None:
+    def __init__(self, supervisor: Supervisor, part: str, let: type[Exception] | None) -> None:
         self._supervisor = supervisor
         self._part = part
+        self._let = let
         self.failed = False
 
     def __enter__(self) -> Self:
@@ -58,7 +61,7 @@ class Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
-        if error is None or not isinstance(error, Exception):
+        if not isinstance(error, Exception) or (self._let is not None and isinstance(error, self._let)):
             return False
         self.failed = True
         self._supervisor.fail(self._part, error)
@@ -100,8 +103,8 @@ class Life:
 class Scheduler:
     """The threads and tasks of one node.
 
-    Threads and tasks that fail are started again after a jittered pause, for ever; those that return are done. Leaving
-    the context ends everything within `grace_s` seconds per step: threads first, then tasks in the order they came.
+    Threads and tasks that fail are started again after a jittered pause, for ever; those that return are done. Ending
+    takes at most `grace_s` seconds for all threads, and as much again for all tasks.
     """
 
     def __init__(self, clock: Clock, supervisor: Supervisor, *, grace_s: float = 2.0) -> None:
@@ -109,7 +112,7 @@ class Scheduler:
         self._clock = clock
         self._grace_s = grace_s
         self._lives: list[Life] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def thread(self, part: str, body: Callable[[Life], None]) -> Life:
         """Run `body` in a thread of its own until it returns or its `stop` is set."""
@@ -126,7 +129,8 @@ class Scheduler:
     def task(self, part: str, make: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         """Run the coroutine that `make` gives, anew after each failure."""
         task = asyncio.get_running_loop().create_task(self._watch(part, make), name=part)
-        self._tasks.append(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     async def end_threads(self) -> None:
@@ -142,19 +146,23 @@ class Scheduler:
 
     async def end_tasks(self) -> None:
         """Cancel all tasks and wait until they have cleaned up, at most the grace time."""
-        for task in self._tasks:
+        ending = tuple(self._tasks)
+        for task in ending:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._grace_s)
-        self._tasks.clear()
+        if ending:
+            await asyncio.wait(ending, timeout=self._grace_s)
 
     async def _watch(self, part: str, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         backoff = Backoff()
         while True:
             started = self._clock.monotonic()
+            # what failed before and has run for so long works again
+            steady = asyncio.get_running_loop().call_later(STEADY_S, self.supervisor.well, part)
             with self.supervisor.guard(part) as outcome:
                 await make()
+            steady.cancel()
             if not outcome.failed:
+                self.supervisor.well(part)
                 return
             if self._clock.monotonic() - started > 60.0:  # it had worked: this is a new trouble
                 backoff.reset()

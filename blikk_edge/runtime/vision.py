@@ -1,6 +1,7 @@
 """A vision worker: one thread with its own interpreter that looks at what the cameras pass on."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from blikk_edge.core.clock import Clock
@@ -11,6 +12,15 @@ from blikk_edge.runtime.scheduler import Life
 
 TAKE_S: Final = 2.0
 """How long a worker waits before it looks whether it shall end; closing the intake wakes it at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The camera that a worker looks at, the ticket of its lane, and since when (monotonic seconds)."""
+
+    camera: str
+    ticket: int
+    since: float
 
 
 class VisionWorker:
@@ -26,30 +36,32 @@ class VisionWorker:
         cameras: Mapping[str, CameraRun],
         make_eyes: Callable[[], Callable[[str], Eyes]],
         clock: Clock,
+        stuck_after_s: float = 30.0,
     ) -> None:
         self._intake = intake
         self._cameras = cameras
         self._make_eyes = make_eyes
         self._clock = clock
-        self._since: float | None = None
+        self._stuck_after_s = stuck_after_s
+        self._held: Held | None = None
 
     def run(self, life: Life) -> None:
         """The body of the worker's thread."""
         eyes_for = self._make_eyes()
         life.well()
         while not life.stop.is_set():
-            scene = self._intake.take(TAKE_S)
-            if scene is None:
+            taken = self._intake.take(TAKE_S)
+            if taken is None:
                 continue
-            self._since = self._clock.monotonic()
-            camera = scene.frame.camera
+            camera = taken.scene.frame.camera
+            self._held = Held(camera=camera, ticket=taken.ticket, since=self._clock.monotonic())
             try:
-                self._cameras[camera].look(scene, eyes_for(camera))
+                self._cameras[camera].look(taken.scene, eyes_for(camera))
             finally:
-                self._since = None
-                self._intake.done(camera)
+                self._held = None
+                self._intake.done(camera, taken.ticket)
 
-    def stuck_s(self) -> float:
-        """For how long it has been looking at one scene; 0 while it waits."""
-        since = self._since
-        return 0.0 if since is None else self._clock.monotonic() - since
+    def stuck(self) -> Held | None:
+        """What it has been looking at for longer than `stuck_after_s`."""
+        held = self._held
+        return held if held and self._clock.monotonic() - held.since > self._stuck_after_s else None

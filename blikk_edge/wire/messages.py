@@ -239,6 +239,7 @@ def _health(health: Health) -> JsonObject:
         "rss_bytes": health.rss_bytes,
         "temperature_c": _optional(health.temperature_c, 1),
         "inference_ms": _optional(health.inference_ms, 1),
+        "fps": {camera: number(fps, 1) for camera, fps in health.fps},
         "outbox": health.outbox,
         "lost": health.lost,
         "dropped": _counts(health.dropped),

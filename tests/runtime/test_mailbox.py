@@ -1,6 +1,7 @@
 """Mailboxes: what waits, what gives way, what is counted."""
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_drop_keeps_the_newest_and_counts_the_rest() -> None:
         intake.offer(scene(seq=seq))
     taken = intake.take(0)
     assert taken is not None
-    assert taken.frame.seq == 4
+    assert taken.scene.frame.seq == 4
     assert intake.dropped("door") == {"newer": 4}
 
 
@@ -43,8 +44,20 @@ def test_a_quiet_scene_does_not_push_out_one_that_shall_be_looked_at() -> None:
     intake.offer(scene(seq=2, look=False))
     taken = intake.take(0)
     assert taken is not None
-    assert taken.frame.seq == 1
+    assert taken.scene.frame.seq == 1
     assert intake.dropped("door") == {"quiet": 1}
+
+
+def test_a_full_buffer_gives_up_quiet_scenes_first() -> None:
+    intake = Intake({"door": Backpressure.BUFFER})
+    for seq in range(BUFFERED_SCENES):
+        intake.offer(scene(seq=seq, look=seq != 7))
+    intake.offer(scene(seq=99))
+    seqs = []
+    while (taken := intake.take(0)) is not None:
+        seqs.append(taken.scene.frame.seq)
+        intake.done("door", taken.ticket)
+    assert seqs == [n for n in range(BUFFERED_SCENES) if n != 7] + [99]
 
 
 def test_buffer_keeps_order_and_drops_the_oldest_when_full() -> None:
@@ -53,8 +66,8 @@ def test_buffer_keeps_order_and_drops_the_oldest_when_full() -> None:
         intake.offer(scene(seq=seq))
     seen = []
     while (taken := intake.take(0)) is not None:
-        seen.append(taken.frame.seq)
-        intake.done("door")
+        seen.append(taken.scene.frame.seq)
+        intake.done("door", taken.ticket)
     assert seen == list(range(3, BUFFERED_SCENES + 3))
     assert intake.dropped("door") == {"full": 3}
 
@@ -66,9 +79,9 @@ def test_throttle_asks_for_fewer_frames_while_nobody_comes() -> None:
     for seq in range(50):
         ticks.now = seq * 0.2
         intake.offer(scene(seq=seq))
-        if seq % 5 == 4 and intake.take(0) is not None:  # a worker that needs a second for each
+        if seq % 5 == 4 and (taken := intake.take(0)) is not None:  # a worker that needs a second for each
             accepted += 1
-            intake.done("door")
+            intake.done("door", taken.ticket)
     assert accepted >= 5
     assert intake.dropped("door")["throttled"] >= 35
 
@@ -77,10 +90,40 @@ def test_a_lane_hands_out_one_frame_at_a_time() -> None:
     intake = Intake({"door": Backpressure.BUFFER})
     intake.offer(scene(seq=0))
     intake.offer(scene(seq=1))
-    assert intake.take(0) is not None
+    first = intake.take(0)
+    assert first is not None
     assert intake.take(0) is None
-    intake.done("door")
+    assert intake.hold("door") is None
+    intake.done("door", first.ticket)
     assert intake.take(0) is not None
+
+
+def test_a_lane_that_is_held_hands_out_nothing() -> None:
+    intake = Intake({"door": Backpressure.DROP})
+    intake.offer(scene())
+    ticket = intake.hold("door")
+    assert ticket is not None
+    assert intake.take(0) is None
+    intake.done("door", ticket)
+    assert intake.take(0) is not None
+
+
+def test_a_ticket_counts_once() -> None:
+    intake = Intake({"door": Backpressure.BUFFER})
+    for seq in range(3):
+        intake.offer(scene(seq=seq))
+    stuck = intake.take(0)
+    assert stuck is not None
+    intake.done("door", stuck.ticket)  # given back for a worker that hangs
+    assert intake.take(0) is not None
+    intake.done("door", stuck.ticket)  # the worker wakes up: the lane is another's now
+    assert intake.take(0) is None
+
+
+def test_pictures_that_were_wanted_of_a_dropped_scene_are_given_back() -> None:
+    intake = Intake({"door": Backpressure.DROP})
+    assert intake.offer(replace(scene(seq=1), wanted=("ring",))) == ()
+    assert intake.offer(scene(seq=2)) == ("ring",)
 
 
 def test_the_camera_that_waited_longest_goes_first() -> None:
@@ -89,7 +132,7 @@ def test_the_camera_that_waited_longest_goes_first() -> None:
     intake.offer(scene("b"))
     ticks.now = 1.0
     intake.offer(scene("a"))
-    assert [taken.frame.camera for taken in (intake.take(0), intake.take(0)) if taken] == ["b", "a"]
+    assert [taken.scene.frame.camera for taken in (intake.take(0), intake.take(0)) if taken] == ["b", "a"]
 
 
 def test_closing_wakes_and_empties() -> None:
@@ -149,4 +192,4 @@ def test_every_strategy_hands_out_what_it_accepted(strategy: Backpressure) -> No
     intake.offer(scene(seq=7))
     taken = intake.take(0)
     assert taken is not None
-    assert taken.frame.seq == 7
+    assert taken.scene.frame.seq == 7

@@ -12,6 +12,7 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
+from blikk_edge.runtime.switches import set_switches, switches_to_json
 
 
 def run(line: Pipeline, look_with: Eyes, frames: range) -> list[Item]:
@@ -127,3 +128,67 @@ def test_the_same_frames_tell_the_same_records(script: list[tuple]) -> None:
     assert told() == first
     for before, after in pairwise(item for item in first if isinstance(item, Event)):
         assert after.revision == before.revision + 1 if after.id == before.id else after.revision == 1
+
+
+def test_switching_detection_on_again_forgets_who_was_there() -> None:
+    line, look_with = pipeline(), eyes()
+    run(line, look_with, range(5))
+    line.detect = False
+    run(line, look_with, range(5, 10))
+    line.detect = True
+    later = range(8 * 3600 * 5, 8 * 3600 * 5 + 20)
+    events = [item for item in run(line, look_with, later) if isinstance(item, Event)]
+    assert events[0].phase is Phase.STARTED
+    assert events[0].started >= later.start / 5
+    assert not events[0].loitering
+
+
+def test_a_person_who_stands_still_is_looked_at_as_soon_as_detection_is_on() -> None:
+    line = pipeline(moving=lambda at: False)
+    line.detect = False
+    run(line, eyes(), range(50))
+    line.detect = True
+    assert any(isinstance(item, Event) for item in run(line, eyes(), range(50, 70)))
+
+
+def test_a_picture_is_of_the_first_frame_after_it_was_wanted() -> None:
+    line, look_with = pipeline(moving=lambda at: False), eyes(lambda look: ())
+    before = line.glance(frame(0.0))
+    line.want("ring")
+    after = line.glance(frame(0.2))
+    assert before is not None
+    assert after is not None
+    rings = [
+        item.time
+        for scene in (before, after)
+        for item in line.step(scene, look_with)
+        if isinstance(item, Picture) and item.name == "ring"
+    ]
+    assert rings == [0.2]
+
+
+def test_an_event_whose_picture_failed_gets_one_when_faces_can_be_looked_for() -> None:
+    look_with = eyes()
+    assert isinstance(look_with.redactor, StampRedactor)
+    look_with.redactor.broken = True
+    line = pipeline()
+    run(line, look_with, range(10))
+    look_with.redactor.broken = False
+    items = run(line, look_with, range(10, 15))
+    assert [item.name for item in items if isinstance(item, Picture)] == ["person", "snapshot"]
+
+
+def test_switches_outlive_the_process_but_not_a_new_configuration() -> None:
+    old = pipeline()
+    old.detect, old.threshold = False, 0.55
+    kept = switches_to_json(old)
+    new = pipeline()
+    set_switches(new, kept)
+    assert (new.detect, new.threshold) == (False, 0.55)
+    changed = pipeline()
+    changed.configured_threshold = 0.2
+    set_switches(changed, kept)
+    assert (changed.detect, changed.threshold) == (False, 0.3)
+    for nonsense in (None, "", "[]", "{", '{"detect": 3, "threshold": "high"}', '{"threshold": 7}'):
+        set_switches(changed, nonsense)
+    assert (changed.detect, changed.threshold) == (False, 0.3)

@@ -111,6 +111,7 @@ HEALTH = Health(
     rss_bytes=171_966_464,
     temperature_c=52.3,
     inference_ms=61.27,
+    fps=(("porch", 5.0),),
     outbox=2,
     dropped=(("late", 3),),
     problems=("yard: no frame for 10 s",),
