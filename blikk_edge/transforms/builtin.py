@@ -76,6 +76,10 @@ class BuiltinDetector:
             Detection(label=Label.PERSON, sub_label=sub_label, score=score, box=box) for box, score, sub_label in found
         )
 
+    def people_by_face(self, bgr: Pixels) -> tuple[Box, ...]:
+        """The whole persons that belong to the faces in a (h, w, 3) uint8 BGR picture; raises ModelError."""
+        return tuple(box for box, _ in self._by_face(_small_luma(bgr)))
+
     def _by_face(self, luma: Pixels) -> list[tuple[Box, float]]:
         faces, counts = self._faces.detectMultiScale2(
             luma, scaleFactor=1.15, minNeighbors=FACE_NEIGHBOURS, minSize=(SMALLEST_FACE_PX, SMALLEST_FACE_PX)

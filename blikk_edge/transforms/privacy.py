@@ -12,6 +12,7 @@ from blikk_edge.core.geometry import Box, Polygon, intersection, iou
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.builtin import BuiltinDetector
 from blikk_edge.transforms.faces import Face, FaceFinder, head_region
 from blikk_edge.transforms.redact import blur, encode, paint
 
@@ -42,8 +43,9 @@ class Privacy:
     """Makes Pictures of one camera; implements `core.stages.Redactor`.
 
     In this order: the polygons of `private` are painted black, faces are looked for in what is left, every face is
-    blurred, and so is the head region of every person that shows no sure face. Without a face finder (`faces=None`)
-    whole persons are blurred. Persons are all detections and tracks of that label with at least `person_threshold`.
+    blurred, and so is the head region of every person that shows no sure face. Persons are all detections and tracks of
+    that label with at least `person_threshold`. Without a face finder (`faces=None`) whole persons are blurred, and
+    those whose face OpenCV's built-in detector finds.
 
     `blur=False` leaves polygons and JPEG only; it is a setting of the device that nothing remote may reach.
     `quality` is that of the JPEG, 1..100. Not shared between threads.
@@ -63,6 +65,7 @@ class Privacy:
         self._quality = quality
         self._blur = blur
         self._person_threshold = person_threshold
+        self._builtin = BuiltinDetector()
         self._last: tuple[object, Picture] | None = None
 
     @property
@@ -128,7 +131,8 @@ class Privacy:
 
     def _plan(self, bgr: Pixels, persons: Sequence[Box]) -> _Redaction:
         if self._faces is None:
-            return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in persons))
+            people = (*persons, *self._builtin.people_by_face(bgr))
+            return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
         faces = self._faces.find(bgr, persons)
         height, width = bgr.shape[:2]
         heads = [head_region(person, width, height) for person in persons]

@@ -9,9 +9,11 @@ import pytest
 from annotated_faces import scene_of
 
 import blikk_edge
-from blikk_edge.core.errors import ModelError, PrivacyError
+from blikk_edge.core.errors import ModelError, PrivacyError, SourceError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.core.scene import Frame, Scene
+from blikk_edge.core.sightings import Detection, Label, Motion, View
+from blikk_edge.demo.clip import photographs
 from blikk_edge.transforms.faces import FaceFinder
 from blikk_edge.transforms.privacy import Privacy
 
@@ -180,3 +182,22 @@ def makes_a_picture(tree: ast.AST) -> bool:
             if called in {"__setattr__", "setattr"} and "jpeg" in names:
                 return True
     return False
+
+
+def test_without_a_face_model_a_person_whom_the_detector_missed_is_blurred_by_the_face() -> None:
+    folder = photographs_or_skip()
+    bgr = cv2.imread(str(folder / "astronaut.png"))
+    frame = Frame(camera="door", seq=1, time=1.0, luma=bgr[:, :, 0], convert=bgr.copy)
+    scene = Scene(frame=frame, motion=Motion(view=View.QUIET), analysed=True)
+    picture = Privacy(None).picture(scene, name="snapshot")
+    assert picture.persons == 1
+    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    shown = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert len(cascade.detectMultiScale(shown, 1.1, 4)) == 0
+
+
+def photographs_or_skip() -> Path:
+    try:
+        return photographs()
+    except SourceError:
+        pytest.skip("no photographs: scripts/photographs")
