@@ -1,6 +1,7 @@
 """What the vision workers look with: models by name, or OpenCV's own detectors where no model can be had."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from blikk_edge.config.settings import CameraSettings, DetectorSettings, PrivacySettings, Settings
@@ -16,6 +17,7 @@ from blikk_edge.transforms.mask import MaskedDetector, one_thread
 from blikk_edge.transforms.models import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
 from blikk_edge.transforms.privacy import Privacy
 from blikk_edge.transforms.registry import REGISTRY
+from blikk_edge.transforms.tflite import check_tflite
 
 LOW_SCORE: Final = 0.25
 """Down to this the detector reports: such objects start no track, but continue one, and persons are blurred."""
@@ -37,9 +39,7 @@ class Sight:
             if detector.name in used:
                 self._detectors[detector.name] = self._resolve(
                     detector.model,
-                    lambda d=detector: resolve(  # type: ignore[misc] # the default binds this round's detector
-                        d.model, shelf=where, sha256=d.sha256, labels_file=d.labels_file, decoder=d.decoder
-                    ),
+                    partial(_detector_model, detector, where),
                     "OpenCV's built-in people detector serves: people only, and fewer of them",
                 )
         self._faces = self._resolve(
@@ -93,6 +93,14 @@ class Sight:
         told = f" ({inference.note})" if inference.note else ""
         log.part("vision").info("%s runs on %s by %s%s", detector.name, inference.backend, inference.runtime, told)
         return detector
+
+
+def _detector_model(detector: DetectorSettings, where: Shelf) -> ResolvedModel:
+    model = resolve(
+        detector.model, shelf=where, sha256=detector.sha256, labels_file=detector.labels_file, decoder=detector.decoder
+    )
+    check_tflite(model.path)
+    return model
 
 
 def _redactor(privacy: PrivacySettings, camera: CameraSettings, faces: FaceFinder | None) -> Privacy:

@@ -1,6 +1,7 @@
 """`blikk demo`, where nothing but the package is there: no model, no clip, no broker."""
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ def test_the_demo_tells_a_visit_and_ends_within_a_minute(tmp_path: Path, photogr
     environ = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
     # a proxy that is not there: nothing can be fetched, on any machine
     environ |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "https_proxy": "http://127.0.0.1:9"}
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "holiday.jpg").write_bytes(b"mine")
     started = time.monotonic()
     result = subprocess.run(
         [BLIKK, "demo", "--folder", str(tmp_path / "demo")], env=environ, capture_output=True, text=True, check=False
@@ -28,6 +31,7 @@ def test_the_demo_tells_a_visit_and_ends_within_a_minute(tmp_path: Path, photogr
     assert "person started" in out
     assert "person ended" in out
     assert "inferences" in out
+    assert (tmp_path / "demo" / "holiday.jpg").read_bytes() == b"mine"
     picture = cv2.imread(str(tmp_path / "demo" / "person.jpg"))
     assert isinstance(picture, np.ndarray)
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
@@ -60,3 +64,21 @@ def test_a_source_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "none.mp4" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.timeout(120)
+def test_with_keep_the_demo_goes_on_until_it_is_asked_to_end_and_then_says_what_it_cost(
+    tmp_path: Path, demo_clip: Path
+) -> None:
+    command = [BLIKK, "demo", "--keep", "--source", str(demo_clip), "--folder", str(tmp_path / "demo")]
+    environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "https_proxy": "http://127.0.0.1:9"}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "person started" in line:
+                process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert any("person ended" in line for line in said)
+    assert any(line.startswith("cost") for line in said)
