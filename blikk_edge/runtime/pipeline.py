@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from blikk_edge.core.errors import PrivacyError
+from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.picture import Picture
@@ -278,10 +279,17 @@ class Pipeline:
 
 
 def _quality(event: Event, tracks: tuple[Track, ...]) -> float:
-    """How well an event's objects can be seen: the best of area times score, less at the picture's border."""
+    """How well an event's objects can be seen: the best of area times score, less where a side of the picture cuts them.
+
+    The lower border cuts everybody who stands close, and takes nothing from their picture.
+    """
     members = {o.track for o in event.objects}
     seen = [t for t in tracks if t.id in members and not t.missed]
-    return max((t.box.area * t.score * (0.5 if t.box.touches_border() else 1.0) for t in seen), default=0.0)
+    return max((t.box.area * t.score * (0.5 if _cut(t.box) else 1.0) for t in seen), default=0.0)
+
+
+def _cut(box: Box) -> bool:
+    return box.x1 <= 0.01 or box.x2 >= 0.99 or box.y1 <= 0.0
 
 
 def _occupied(tracks: list[Track]) -> tuple[tuple[str, int], ...]:
