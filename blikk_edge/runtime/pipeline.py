@@ -279,7 +279,7 @@ class Pipeline:
 
 
 def _quality(event: Event, tracks: tuple[Track, ...]) -> float:
-    """How well an event's objects can be seen: the best of area times score, less where a side of the picture cuts them.
+    """How well an event's objects can be seen: the best of area times score, less where the picture's side cuts them.
 
     The lower border cuts everybody who stands close, and takes nothing from their picture.
     """
