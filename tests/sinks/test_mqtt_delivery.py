@@ -290,10 +290,54 @@ async def test_a_stop_without_a_broker_keeps_what_waits(tmp_path: Path, store: S
     assert [p.record for p in store.pending(100)] == [event(n) for n in range(30)]
 
 
-async def test_a_stop_ends_in_time_when_the_broker_answers_no_more(running: Running, broker: Broker) -> None:
+async def retained_status(broker: Broker) -> bytes:
+    """What somebody who subscribes now is told of the node."""
+    async with aiomqtt.Client(broker.host, broker.port) as late:
+        await late.subscribe(TOPICS.status)
+        return bytes((await anext(aiter(late.messages))).payload)
+
+
+async def test_a_backlog_that_is_too_large_for_the_stop_does_not_cost_offline(
+    broker: Broker, watcher: Watcher, store: Store
+) -> None:
+    for number in range(3000):
+        store.put(event(number))
+    running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off")
+    running.start()
+    await running.connected()
+    began = asyncio.get_running_loop().time()
+    await running.stop()
+    assert asyncio.get_running_loop().time() - began < 2.0
+    left = store.depth()
+    assert left > 500, "the backlog was too small to show anything"
+    assert await retained_status(broker) == b"offline"
+    await until(lambda: watcher.on(TOPICS.camera_status("yard")) == [b"offline"])
+    await until(lambda: len(set(watcher.ids(EVENTS))) >= 3000 - left, "what the store has forgotten")
+
+
+async def test_a_stop_while_the_broker_answers_no_more_ends_in_time_and_leaves_the_last_will(
+    running: Running, broker: Broker, watcher: Watcher, store: Store
+) -> None:
     broker.freeze()
     running.inbox.put(event(1))
     began = asyncio.get_running_loop().time()
     await running.stop()
-    assert asyncio.get_running_loop().time() - began < 3.0
+    assert asyncio.get_running_loop().time() - began < 2.0
+    assert store.depth() == 1
     broker.thaw()
+    await until(lambda: watcher.on(TOPICS.status) == [b"online", b"offline"], "the last will", 5.0)
+    assert await retained_status(broker) == b"offline"
+
+
+async def test_a_stop_in_the_moment_the_broker_dies_is_a_stop_like_any_other(
+    running: Running, broker: Broker, store: Store
+) -> None:
+    broker.freeze()
+    running.inbox.put(*(event(n) for n in range(30)))
+    await until(lambda: store.depth() == 30)
+    assert running.task is not None
+    task = running.task
+    broker.kill()
+    await running.stop()  # before the sink could notice: it hears of it while it says farewell
+    assert task.cancelled()
+    assert store.depth() == 30

@@ -55,11 +55,15 @@ class Connection:
 
     What the broker acknowledges and yet refuses (version 5 tells) is warned of once per connection: trying it again
     would not help, and would hold up all that follows.
+
+    At its end the connection is dropped without a word, so that the broker publishes the last will; unless
+    `will_needed` was set to False, which makes it a goodbye.
     """
 
     def __init__(self, client: aiomqtt.Client, protocol: Protocol) -> None:
         self.client = client
         self.protocol = protocol
+        self.will_needed = True
         self._warned: set[str] = set()
         self._watch_refusals()
 
@@ -132,10 +136,14 @@ async def connected(
     client.timeout = ANSWER_S
     # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
     client.pending_calls_threshold = 100
+    connection = Connection(client, protocol)
     try:
-        yield Connection(client, protocol)
+        yield connection
     finally:
-        await _leave(client)
+        if connection.will_needed:
+            _discard(client)
+        else:
+            await _leave(client)
 
 
 class _HungUp(Exception):  # noqa: N818 - not an error that leaves this module

@@ -84,14 +84,18 @@ class Session:
             error = _first(gone)
             raise error from error.__cause__
 
-    async def farewell(self) -> None:
-        """Publish what is left, then `offline` for every camera and the node."""
+    async def publish_left(self) -> None:
+        """Publish records until none waits; raises an exception group of MqttErrors when the connection is gone."""
         while waiting := await self._backlog.oldest(WINDOW):
             await self._publish_window(waiting)
+
+    async def farewell(self) -> None:
+        """Publish `offline` for every camera, then for the node; after that the last will is not needed."""
         for camera in self._node.cameras:
             gone = CameraAvailability(camera=camera.id, online=False)
             await self._connection.publish(encode(gone, self._topics))
         await self._connection.publish(availability(self._topics, online=False))
+        self._connection.will_needed = False
 
     async def _publish_records(self) -> None:
         while True:
