@@ -21,6 +21,10 @@ MAX_LAG_S = 10.0
 MAX_LATE_S = 1.0
 # Capture times of two frames differ by at least this.
 MIN_STEP_S = 0.001
+# Ahead of the wall clock by more than this, as when it was set back, capture times lose their lead while they go on.
+MAX_LEAD_S = 1.0
+# How fast they go on then, in seconds per second of the stream: an hour is lost in ten.
+SLEW = 0.9
 
 
 class StreamTime:
@@ -111,6 +115,29 @@ class Timekeeper(Protocol):
         ...
 
 
+class Rising:
+    """Capture times that never go back and hardly ever stand still, whatever is done to the wall clock.
+
+    A small lead, as after a first frame that was late, is waited out; a larger one is lost slowly, since whoever
+    counts in these times (motion, visits) would otherwise be stuck until the wall clock has caught up.
+    """
+
+    __slots__ = ("_last", "_slewing", "_stream_s")
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+        self._stream_s = 0.0
+        self._slewing = False
+
+    def at(self, time: float, stream_s: float) -> float:
+        """The capture time of a frame at `stream_s`, which never goes back: `time`, or the earliest one possible."""
+        passed, self._stream_s = stream_s - self._stream_s, stream_s
+        self._slewing = self._last - time > (0.0 if self._slewing else MAX_LEAD_S)
+        step = max(MIN_STEP_S, SLEW * passed) if self._slewing else MIN_STEP_S
+        self._last = max(time, self._last + step)
+        return self._last
+
+
 class LiveTime:
     """Wall clock anchored to stream time, for cameras: jitter of the network does not show.
 
@@ -124,7 +151,7 @@ class LiveTime:
         self._clock = clock
         self._offset: float | None = None
         self._looked = 0.0
-        self._last = -math.inf
+        self._rising = Rising()
 
     def restart(self) -> None:
         """Anchor anew at the next frame."""
@@ -145,8 +172,7 @@ class LiveTime:
         self._looked = looked
         if newest - self._offset > MAX_LAG_S:
             self._offset = newest
-        self._last = max(self._offset + stream_s, self._last + MIN_STEP_S)
-        return self._last
+        return self._rising.at(self._offset + stream_s, stream_s)
 
 
 class PacedTime:
@@ -156,7 +182,7 @@ class PacedTime:
         self.hold_s = 0.0
         self._clock = clock
         self._offset: float | None = None
-        self._last = -math.inf
+        self._rising = Rising()
 
     def restart(self) -> None:
         """Nothing to do: what was late is played on from now."""
@@ -170,8 +196,7 @@ class PacedTime:
         if self._offset is None or moment - (self._offset + stream_s) > MAX_LATE_S:
             self._offset = moment - stream_s
         self.hold_s = max(0.0, self._offset + stream_s - moment)
-        self._last = max(self._clock.now() + self._offset + stream_s - moment, self._last + MIN_STEP_S)
-        return self._last
+        return self._rising.at(self._clock.now() + self._offset + stream_s - moment, stream_s)
 
 
 class ReplayTime:

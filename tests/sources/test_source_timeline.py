@@ -178,6 +178,59 @@ def test_live_time_never_goes_back_when_the_wall_clock_is_set(step: float) -> No
     assert abs(times[-1] - clock.now()) < MAX_LAG_S or step == -3600.0
 
 
+def stepped(keeper_of: type[LiveTime] | type[PacedTime], step: float, moments: list[float]) -> list[float]:
+    """Capture times of frames at these stream times, in time; the wall clock is set by `step` after the first."""
+    clock = SteppedClock(1.7e9)
+    keeper = keeper_of(clock)
+    times = []
+    for moment in moments:
+        clock.set(1.7e9 + moment)
+        times.append(keeper.at(moment))
+        clock.step = step
+    return times
+
+
+@pytest.mark.parametrize("keeper_of", [LiveTime, PacedTime])
+@given(
+    step=st.floats(-1e8, -0.001) | st.sampled_from([-0.01, -1.0, -9.9, -10.1, -60.0, -3600.0]),
+    rate=st.sampled_from([1.0, 5.0, 12.5]),
+)
+def test_times_go_on_after_the_wall_clock_was_set_back(
+    keeper_of: type[LiveTime] | type[PacedTime], step: float, rate: float
+) -> None:
+    times = stepped(keeper_of, step, [n / rate for n in range(int(60 * rate) + 1)])
+
+    assert all(b > a for a, b in itertools.pairwise(times))
+    assert 50 <= times[-1] - times[0] <= 60.001
+
+
+@pytest.mark.parametrize("keeper_of", [LiveTime, PacedTime])
+def test_times_meet_a_wall_clock_that_was_set_back(keeper_of: type[LiveTime] | type[PacedTime]) -> None:
+    times = stepped(keeper_of, -60.0, [n * 0.2 for n in range(5 * 700)])
+
+    assert times[-1] == pytest.approx(1.7e9 + 3499 * 0.2 - 60, abs=0.01)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5), st.floats(-1e5, 1e5), st.booleans()), min_size=2, max_size=60)
+)
+def test_live_times_never_go_back_whatever_clocks_and_connections_do(
+    frames: list[tuple[float, float, float, bool]],
+) -> None:
+    clock = SteppedClock(1.7e9)
+    keeper = LiveTime(clock)
+    times = []
+    moment = stream_s = 0.0
+    for passed, streamed, clock.step, again in frames:
+        moment, stream_s = moment + passed, stream_s + streamed
+        clock.set(1.7e9 + moment)
+        if again:
+            keeper.restart()
+        times.append(keeper.at(stream_s))
+
+    assert all(b > a for a, b in itertools.pairwise(times))
+
+
 def test_live_time_is_anchored_anew_with_each_connection() -> None:
     clock = VirtualClock(1e9)
     keeper = LiveTime(clock)
