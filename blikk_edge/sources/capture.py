@@ -17,15 +17,13 @@ from av.video.stream import VideoStream
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.scene import Frame
 from blikk_edge.sources.faults import STANDS_STILL, TOO_LATE, is_final, meaning, source_error
-from blikk_edge.sources.limits import Limit
+from blikk_edge.sources.limits import MAX_BARREN, Barren, Limit
 from blikk_edge.sources.pixels import Scaler
 from blikk_edge.sources.timeline import Grid, StreamTime, Timekeeper
 
 # libav writes addresses with their passwords into its log.
 av.logging.set_level(None)
 
-# Packets in a row without a picture: 20 s at 30 fps, twice the longest usual keyframe interval.
-MAX_BARREN = 600
 # An attempt that failed with less than this share of its time left ran out of time.
 LATE_SHARE = 0.05
 # Each packet of these codecs is a whole picture, so thinned ones need not even be decoded.
@@ -172,7 +170,7 @@ class Capture:
     def _frames(self, container: InputContainer, stream: VideoStream, limit: Limit) -> Iterator[Frame]:
         intra = stream.codec_context.name in INTRA_CODECS
         tick_s = float(stream.time_base or 0)
-        barren = 0
+        barren = Barren(self._terms.read_timeout_s)
         for packet in self._packets(container, stream.index, limit):
             stream_s = 0.0
             if intra and packet.size:
@@ -181,8 +179,7 @@ class Capture:
                     self.thinned += 1
                     continue
             pictures = self._decoded(packet)
-            barren = 0 if pictures else barren + 1
-            if barren > MAX_BARREN:
+            if barren.over(pictures=len(pictures)):
                 raise source_error(
                     self._terms.shown, "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
                 )

@@ -15,6 +15,11 @@ import av.container.core
 
 # Longer than any limit, so that one leap ends every wait.
 LEAP_S = 1e6
+# Packets in a row without a picture: 20 s at 30 fps, twice the longest usual keyframe interval.
+MAX_BARREN = 600
+# So long, beyond the read limit, may packets come without a picture: with it, longer than usual keyframe intervals. A
+# reader that says nothing for two connect limits, the read limit and 10 s is taken to hang; this is to come before.
+BARREN_S = 8.0
 
 _reading = threading.local()
 
@@ -60,6 +65,31 @@ class Limit:
         if self.over:
             self._leapt_s += LEAP_S
         return time.monotonic() + self._leapt_s
+
+
+class Barren:
+    """Packets that bring no picture: too many in a row, or for more than `read_timeout_s` and `BARREN_S`.
+
+    Time counts from the first of them, so that a reader that takes its time between pictures costs the stream nothing.
+    """
+
+    __slots__ = ("_allowed_s", "_count", "_since")
+
+    def __init__(self, read_timeout_s: float) -> None:
+        self._allowed_s = read_timeout_s + BARREN_S
+        self._count = 0
+        self._since = 0.0
+
+    def over(self, *, pictures: int) -> bool:
+        """Whether to give up after one more packet that became so many pictures."""
+        if pictures:
+            self._count = 0
+            return False
+        now = time.monotonic()
+        if not self._count:
+            self._since = now
+        self._count += 1
+        return self._count > MAX_BARREN or now - self._since > self._allowed_s
 
 
 def _monotonic() -> float:

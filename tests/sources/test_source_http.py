@@ -13,6 +13,7 @@ from reading import read, terms
 from web import Web, files_below, serving
 
 from blikk_edge.core.errors import SourceError
+from blikk_edge.sources import limits
 from blikk_edge.sources.file import open_file
 from blikk_edge.sources.hls import open_hls
 from blikk_edge.sources.mjpeg import open_mjpeg
@@ -100,6 +101,44 @@ def test_damaged_jpegs_are_passed_over(pictures: list[bytes]) -> None:
 
     assert len(frames) == 4
     assert source.corrupt >= 3
+
+
+JUNK = b"\xff\xd8" + bytes(200) + b"\xff\xd9"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second beyond the read limit, for packets without a picture."""
+    monkeypatch.setattr(limits, "BARREN_S", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_stream_that_stops_becoming_pictures_is_a_source_error_in_time(pictures: list[bytes]) -> None:
+    jpegs = [*pictures[:5], *[JUNK] * 1000]
+    with serving(Web(jpegs=jpegs, every_s=0.2)) as web:
+        source = open_mjpeg(web.url("/mjpeg"), terms(read_timeout_s=0.5))
+        began = time.monotonic()
+        with pytest.raises(SourceError, match=r"no picture can be decoded; set the camera to H\.264"):
+            read(source)
+
+    assert source.decoded == 5
+    assert time.monotonic() - began < 4.0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_reader_that_is_slow_is_not_taken_for_a_stream_without_pictures(pictures: list[bytes]) -> None:
+    jpegs = [jpeg for picture in pictures for jpeg in (picture, JUNK)]
+    with serving(Web(jpegs=jpegs, every_s=0.2)) as web:
+        frames = open_mjpeg(web.url("/mjpeg"), terms(read_timeout_s=0.5)).frames(threading.Event())
+        taken = []
+        for frame in frames:
+            taken.append(frame)
+            if len(taken) == 3:
+                break
+            time.sleep(1.2)  # longer than a stream may go without a picture
+        frames.close()
+
+    assert len(taken) == 3
 
 
 def playlist(first: int, count: int, *, end: bool) -> bytes:
