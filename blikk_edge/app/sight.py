@@ -45,7 +45,7 @@ class Sight:
         self._faces = self._resolve(
             settings.privacy.model,
             lambda: resolve(settings.privacy.model, shelf=where),
-            "whole persons are blurred, and faces outside them are not looked for",
+            "whole persons are blurred, and faces are looked for with OpenCV's own detector, which finds fewer",
         )
         found = [
             f"{name}: {model.entry.name if model else BuiltinDetector.name}" for name, model in self._detectors.items()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
+from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, SourceError
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState
@@ -15,7 +16,6 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime import log
-from blikk_edge.runtime.backoff import Backoff
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.scheduler import Life, Supervisor

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final, Self
 
+from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.runtime import log
-from blikk_edge.runtime.backoff import Backoff
 
 STEADY_S: Final = 5.0
 

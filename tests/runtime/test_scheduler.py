@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
+from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError, SourceError
-from blikk_edge.runtime.backoff import Backoff
 from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
 
 

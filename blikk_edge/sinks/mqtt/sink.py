@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Coroutine
 from typing import Any, Final
 
 import aiomqtt
 
+from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
@@ -27,8 +27,6 @@ from blikk_edge.wire.topics import Topics
 
 LOG = logging.getLogger("blikk.mqtt")
 
-FIRST_PAUSE_S: Final = 1.0
-LAST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 10.0
 """A connection that lasted this long was a good one: the next pause is the first again."""
 
@@ -88,7 +86,6 @@ class MqttSink:
         self._spoke_v5 = False
         self._outage = False
         self._arrived = asyncio.Event()
-        self._random = random.Random()  # noqa: S311 - spreads reconnects of many nodes, guards nothing
 
     @property
     def connected(self) -> bool:
@@ -140,7 +137,7 @@ class MqttSink:
                 self._arrived.set()
 
     async def _stay_connected(self, drain: asyncio.Task[None]) -> None:
-        tries = short = 0
+        backoff, short = Backoff(), 0
         while True:
             began = self._clock.monotonic()
             was = self._speaks
@@ -150,11 +147,13 @@ class MqttSink:
                 if self._speak_other(error) and was is Protocol.V5:
                     LOG.info("%s; trying MQTT 3.1.1", error)
                     continue
-                steady = self._clock.monotonic() - began >= STEADY_S
-                tries, short = (0, 0) if steady else (tries, short + isinstance(error, LostError))
+                if self._clock.monotonic() - began >= STEADY_S:
+                    backoff.reset()
+                    short = 0
+                else:
+                    short += isinstance(error, LostError)
                 self._went(error, hint=f"; {SECOND_NODE}" if short >= OFTEN else "")
-            await self._clock.sleep(self._pause_s(tries))
-            tries += 1
+            await self._clock.sleep(backoff.next_s())
 
     def _speak_other(self, error: SinkError) -> bool:
         """Choose the protocol of the next try; True when it is worth trying at once.
@@ -232,10 +231,6 @@ class MqttSink:
         if self.problem != problem:
             LOG.warning("%s", problem)
         self.problem = problem
-
-    def _pause_s(self, tries: int) -> float:
-        ceiling = min(LAST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries, 5))
-        return max(FIRST_PAUSE_S, ceiling * self._random.uniform(0.5, 1.0))
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

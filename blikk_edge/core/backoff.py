@@ -8,7 +8,7 @@ LAST_S: Final = 30.0
 
 
 class Backoff:
-    """The pauses of one part that keeps trying. `random` is handed in by tests."""
+    """The pauses of one part that keeps trying. `rng` is handed in by tests."""
 
     def __init__(self, *, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, guards nothing
