@@ -57,7 +57,7 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 # Ids that are topics of the node itself, `blikk/<node>/<here>`; a camera of that name would write into them.
 RESERVED_CAMERAS = MappingProxyType(
-    dict.fromkeys(("status", "announce", "health", "ask", "ha"), "it is a topic of the node itself")
+    dict.fromkeys(("status", "announce", "health", "ask", "reply", "digest", "ha"), "it is a topic of the node itself")
 )
 
 

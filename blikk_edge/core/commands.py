@@ -4,26 +4,36 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from blikk_edge.core.house import SummaryMode
+
 
 class Setting(StrEnum):
     """Settings of a camera that MQTT may change; turning blur off is not among them."""
 
     DETECT = "detect"
     THRESHOLD = "threshold"
+    SUMMARY = "summary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
-    """Change a setting: `detect` takes a bool, `threshold` a number 0..1."""
+    """Change a setting: `detect` takes a bool, `threshold` a number 0..1, `summary` a SummaryMode."""
 
     camera: str
     setting: Setting
-    value: bool | float
+    value: bool | float | SummaryMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Make a Picture of the newest frame now."""
+
+    camera: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describe:
+    """Write a Summary of what this camera sees now."""
 
     camera: str
 
@@ -36,4 +46,4 @@ class Press:
     via: str
 
 
-Command: TypeAlias = Set | Snapshot | Press
+Command: TypeAlias = Set | Snapshot | Describe | Press

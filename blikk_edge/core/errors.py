@@ -31,3 +31,7 @@ class StoreError(BlikkError):
 
 class WireError(BlikkError):
     """Bytes from outside are not a message of the contract."""
+
+
+class LlmError(BlikkError):
+    """A language model could not be asked, or its answer cannot be used. The template serves."""

@@ -1,9 +1,20 @@
 """What a node says of itself: who it is, how each camera and the machine are doing."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Question
+
+
+class SummaryMode(StrEnum):
+    """What a summary is made of."""
+
+    OFF = "off"
+    TEMPLATE = "template"  # no model is asked
+    TEXT = "text"  # a model is given lines of observations
+    VISION = "vision"  # and redacted Pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,16 +26,22 @@ class CameraInfo:
     labels: tuple[Label, ...]
     zones: tuple[str, ...] = ()
     ring: bool = False
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeInfo:
-    """The node as the outside knows it."""
+    """The node as the outside knows it. `summaries` are the ways of writing them that may be switched to.
+
+    `media_url` is where redacted Pictures of past events can be had over HTTP, if anywhere.
+    """
 
     id: str
     name: str
     version: str
     cameras: tuple[CameraInfo, ...]
+    summaries: tuple[SummaryMode, ...] = ()
+    media_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +67,35 @@ class CameraState:
     dropped: tuple[tuple[str, int], ...] = ()
     detect: bool = True
     threshold: float = 0.3
+    summary: SummaryMode = SummaryMode.OFF
+    problem: str | None = None
+
+
+class LlmPhase(StrEnum):
+    """Whether the language model is asked now."""
+
+    READY = "ready"
+    RESTING = "resting"  # it failed or asked for patience; the next try comes by itself
+    OVER_BUDGET = "over_budget"
+    REFUSED = "refused"  # wrong key, unknown model: needs the user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmState:
+    """The language model and its budget. Days are local ones; what has no limit has None left.
+
+    `cost_today` is in `currency`, None without prices; `waiting` counts the work in the queue; `problem` is a sentence.
+    """
+
+    model: str
+    phase: LlmPhase
+    calls_today: int = 0
+    tokens_today: int = 0
+    calls_left: int | None = None
+    tokens_left: int | None = None
+    cost_today: float | None = None
+    currency: str | None = None
+    waiting: int = 0
     problem: str | None = None
 
 
@@ -68,6 +114,7 @@ class Health:
     lost: int = 0
     dropped: tuple[tuple[str, int], ...] = ()
     problems: tuple[str, ...] = field(default=())
+    llm: LlmState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What is told, without pixels: Observation, Event, Ring. These are the records that must never be lost."""
+"""What is told, without pixels: Observation, Event, Ring, and the texts about them: records that must never be lost."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Answer, Summary
 
 
 class Kind(StrEnum):
@@ -106,4 +107,4 @@ class Ring:
     via: str
 
 
-Record: TypeAlias = Observation | Event | Ring
+Record: TypeAlias = Observation | Event | Ring | Summary | Answer

@@ -6,8 +6,10 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from blikk_edge.core.commands import Command
 from blikk_edge.core.house import Status
-from blikk_edge.core.observation import Record
+from blikk_edge.core.observation import Event, Record
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Summary
 
 Item: TypeAlias = Record | Picture | Status
 """What flows to a sink."""
@@ -30,6 +32,63 @@ class Sink(Protocol):
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """Deliver for ever, until cancelled. Raises SinkError when that breaks; it is called again after a pause."""
+        ...
+
+
+Tell: TypeAlias = Callable[[Item], None]
+"""How an enricher hands on what it found; safe from any thread, never blocks."""
+
+
+class Enricher(Protocol):
+    """The slow loop: Observations, Events and Pictures in, Summaries and Answers out by way of its `Tell`."""
+
+    name: str
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        """Work for ever, until cancelled. Raises BlikkError when that breaks; it is called again after a pause."""
+        ...
+
+
+class History(Protocol):
+    """What was told before, newest first. Blocking; call it off the loop. Every method raises StoreError."""
+
+    def events(
+        self,
+        *,
+        camera: str | None = None,
+        label: Label | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[Event]:
+        """The newest revision of events that started in `since <= t < until` (seconds since 1970 UTC)."""
+        ...
+
+    def event(self, id: str) -> Event | None:  # noqa: A002  # the glossary's word
+        """The newest revision of one event, or None."""
+        ...
+
+    def summaries(
+        self,
+        *,
+        camera: str | None = None,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[Summary]:
+        """The newest revision of each Summary that tells of a time from `since <= t < until` on."""
+        ...
+
+    def forget(
+        self,
+        *,
+        camera: str | None = None,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        """Remove events, with their summaries, that match everything given; how many events went."""
         ...
 
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Collection
 
-from blikk_edge.core.commands import Command, Press, Set, Setting, Snapshot
+from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import WireError
+from blikk_edge.core.house import SummaryMode
 from blikk_edge.wire.topics import Topics
 
 MAX_PAYLOAD_BYTES = 64
@@ -21,9 +22,9 @@ def decode_command(
 ) -> Command:
     """The command that was published to `<camera>/set/<setting>`.
 
-    `detect` takes ON/OFF, true/false or 1/0 in any case, `threshold` a decimal number 0..1, `snapshot` and `ring`
-    nothing or a word for pressed. Raises WireError for everything else, and for a retained command: it would be
-    carried out again at every reconnect.
+    `detect` takes ON/OFF, true/false or 1/0 in any case, `threshold` a decimal number 0..1, `summary` a SummaryMode,
+    `snapshot`, `describe` and `ring` nothing or a word for pressed. Raises WireError for everything else, and for a
+    retained command: it would be carried out again at every reconnect.
     """
     camera, setting = _address(topic, topics, cameras)
     if retained:
@@ -73,8 +74,18 @@ def _threshold(camera: str, text: str) -> Command:
     return Set(camera=camera, setting=Setting.THRESHOLD, value=value)
 
 
+def _summary(camera: str, text: str) -> Command:
+    if text.lower() not in set(SummaryMode):
+        raise WireError(f"{text!r} is none of {', '.join(SummaryMode)}")
+    return Set(camera=camera, setting=Setting.SUMMARY, value=SummaryMode(text.lower()))
+
+
 def _snapshot(camera: str, text: str) -> Command:
     return Snapshot(camera=_pressed(camera, text))
+
+
+def _describe(camera: str, text: str) -> Command:
+    return Describe(camera=_pressed(camera, text))
 
 
 def _ring(camera: str, text: str) -> Command:
@@ -90,6 +101,8 @@ def _pressed(camera: str, text: str) -> str:
 _SETTINGS: dict[str, Callable[[str, str], Command]] = {
     Setting.DETECT.value: _detect,
     Setting.THRESHOLD.value: _threshold,
+    Setting.SUMMARY.value: _summary,
     "snapshot": _snapshot,
+    "describe": _describe,
     "ring": _ring,
 }

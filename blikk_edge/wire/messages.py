@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, NodeInfo, Status
+from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, LlmState, NodeInfo, Status
 from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.records import record_from_text, record_to_text
+from blikk_edge.wire.texts import text_content, text_topic
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject, iso_time, json_bytes, number, truncate
 
@@ -63,6 +65,8 @@ def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
             return _record(topics.event(item.camera), _event(item), replayed)
         case Ring():
             return _record(topics.ring(item.camera), _ring(item), replayed)
+        case Summary() | Answer():
+            return _record(text_topic(item, topics), {"v": PROTOCOL, **text_content(item)}, replayed, retain=True)
         case Picture():
             return Message(
                 topic=topics.picture(item.camera, item.name),
@@ -85,7 +89,13 @@ def announce(node: NodeInfo, topics: Topics) -> Message:
         "name": node.name,
         "version": node.version,
         "cameras": [_camera_info(camera) for camera in node.cameras],
-        "capabilities": ["observation", "event", "picture", "set", "snapshot"],
+        "capabilities": [
+            *("observation", "event", "picture", "set", "snapshot", "ask"),
+            *(("summary", "describe") if node.summaries else ()),
+            *(("media",) if node.media_url else ()),
+        ],
+        "summaries": _names(node.summaries),
+        "urls": {"media": node.media_url} if node.media_url else {},
     }
     return _json(topics.announce, content, qos=1, retain=True)
 
@@ -115,10 +125,10 @@ def _json(topic: str, content: JsonObject, *, qos: int, retain: bool) -> Message
     return Message(topic=topic, payload=json_bytes(content), qos=qos, retain=retain, content_type="application/json")
 
 
-def _record(topic: str, content: JsonObject, replayed: bool) -> Message:
+def _record(topic: str, content: JsonObject, replayed: bool, *, retain: bool = False) -> Message:
     if replayed:
         content["replayed"] = True
-    return _json(topic, content, qos=1, retain=False)
+    return _json(topic, content, qos=1, retain=retain)
 
 
 def _names(names: Iterable[str]) -> list[Json]:
@@ -136,6 +146,7 @@ def _camera_info(camera: CameraInfo) -> JsonObject:
         "labels": _names(camera.labels),
         "zones": _names(camera.zones),
         "ring": camera.ring,
+        "questions": [{"id": q.id, "question": q.text, "kind": q.kind.value} for q in camera.questions],
     }
 
 
@@ -226,6 +237,7 @@ def _camera_state(state: CameraState) -> JsonObject:
         "dropped": _counts(state.dropped),
         "detect": state.detect,
         "threshold": number(state.threshold, 4),
+        "summary": state.summary.value,
         "problem": None if state.problem is None else truncate(state.problem),
     }
 
@@ -244,6 +256,22 @@ def _health(health: Health) -> JsonObject:
         "lost": health.lost,
         "dropped": _counts(health.dropped),
         "problems": [truncate(problem) for problem in health.problems],
+        "llm": None if health.llm is None else _llm(health.llm),
+    }
+
+
+def _llm(llm: LlmState) -> JsonObject:
+    return {
+        "model": truncate(llm.model),
+        "phase": llm.phase.value,
+        "calls_today": llm.calls_today,
+        "tokens_today": llm.tokens_today,
+        "calls_left": llm.calls_left,
+        "tokens_left": llm.tokens_left,
+        "cost_today": _optional(llm.cost_today, 4),
+        "currency": llm.currency,
+        "waiting": llm.waiting,
+        "problem": None if llm.problem is None else truncate(llm.problem),
     }
 
 

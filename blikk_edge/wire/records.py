@@ -9,6 +9,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Record, Ring, Sighting
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Answer, Author, Importance, Summary
 from blikk_edge.wire.values import Json, JsonObject
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ def record_from_text(text: str) -> Record:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise WireError(f"not a record: {error}") from error
-    if not isinstance(content, dict) or content.get("record") not in ("observation", "event", "ring"):
+    if not isinstance(content, dict) or content.get("record") not in list(_READERS):
         raise WireError("not a record: no object that names its kind")
     try:
         return _READERS[content["record"]](cast("JsonObject", content))
@@ -77,7 +78,54 @@ def _ring(content: JsonObject) -> Ring:
     )
 
 
-_READERS: dict[str, Callable[[JsonObject], Record]] = {"observation": _observation, "event": _event, "ring": _ring}
+def _summary(content: JsonObject) -> Summary:
+    return Summary(
+        id=_text(content["id"]),
+        camera=_maybe(content["camera"], _text),
+        event=_maybe(content["event"], _text),
+        revision=_whole(content["revision"]),
+        time=_real(content["time"]),
+        since=_real(content["since"]),
+        until=_real(content["until"]),
+        title=_text(content["title"]),
+        text=_text(content["text"]),
+        importance=Importance(_text(content["importance"])),
+        labels=_tuple(content["labels"], lambda label: Label(_text(label))),
+        source=Author(_text(content["source"])),
+        model=_maybe(content["model"], _text),
+        input_tokens=_whole(content["input_tokens"]),
+        output_tokens=_whole(content["output_tokens"]),
+        pictures=_whole(content["pictures"]),
+    )
+
+
+def _answer(content: JsonObject) -> Answer:
+    return Answer(
+        id=_text(content["id"]),
+        camera=_text(content["camera"]),
+        question=_text(content["question"]),
+        asked=_text(content["asked"]),
+        answer=_text(content["answer"]),
+        confidence=_real(content["confidence"]),
+        time=_real(content["time"]),
+        since=_real(content["since"]),
+        changed=_truth(content["changed"]),
+        evidence=_text(content["evidence"]),
+        event=_maybe(content["event"], _text),
+        source=Author(_text(content["source"])),
+        model=_maybe(content["model"], _text),
+        input_tokens=_whole(content["input_tokens"]),
+        output_tokens=_whole(content["output_tokens"]),
+    )
+
+
+_READERS: dict[str, Callable[[JsonObject], Record]] = {
+    "observation": _observation,
+    "event": _event,
+    "ring": _ring,
+    "summary": _summary,
+    "answer": _answer,
+}
 
 
 def _sighting(value: Json) -> Sighting:

@@ -34,6 +34,16 @@ class Topics:
         return f"{self.base}/health"
 
     @property
+    def ask(self) -> str:
+        """Where questions about the past, and other requests with an answer, are put."""
+        return f"{self.base}/ask"
+
+    @property
+    def digest(self) -> str:
+        """The newest Summary of a period of the whole node."""
+        return f"{self.base}/digest"
+
+    @property
     def claim(self) -> str:
         """Written by the Home Assistant component alone: it makes the entities, the node shall not."""
         return f"{self.base}/ha/claim"
@@ -67,6 +77,21 @@ class Topics:
         """The newest Picture of that name: JPEG bytes."""
         return f"{self.base}/{camera}/picture/{name}"
 
+    def summary(self, camera: str) -> str:
+        """The newest Summary of an Event."""
+        return f"{self.base}/{camera}/summary"
+
+    def camera_digest(self, camera: str) -> str:
+        """The newest Summary of a period of one camera."""
+        return f"{self.base}/{camera}/digest"
+
+    def answer(self, camera: str, question: str) -> str:
+        """The present answer to a watched Question."""
+        return f"{self.base}/{camera}/answer/{question}"
+
     def set(self, camera: str, setting: str) -> str:
-        """Where a setting is changed (`detect`, `threshold`) or something is asked for (`snapshot`, `ring`)."""
+        """Where a setting is changed (`detect`, `threshold`, `summary`) or something is asked for.
+
+        `snapshot` and `describe` ask for a Picture and a Summary of now; `ring` presses the doorbell.
+        """
         return f"{self.base}/{camera}/set/{setting}"

@@ -3,8 +3,9 @@ import wire_samples as s
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from blikk_edge.core.commands import Press, Set, Setting, Snapshot
+from blikk_edge.core.commands import Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import WireError
+from blikk_edge.core.house import SummaryMode
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.messages import availability
 
@@ -32,6 +33,9 @@ def threshold(value):
         ("threshold", b"1.0", threshold(1.0)),
         ("threshold", b" .5 ", threshold(0.5)),
         ("threshold", b"5e-1", threshold(0.5)),
+        ("summary", b"Vision", Set(camera="yard", setting=Setting.SUMMARY, value=SummaryMode.VISION)),
+        ("summary", b"off", Set(camera="yard", setting=Setting.SUMMARY, value=SummaryMode.OFF)),
+        ("describe", b"PRESS", Describe(camera="yard")),
         ("snapshot", b"PRESS", Snapshot(camera="yard")),
         ("snapshot", b"", Snapshot(camera="yard")),
         ("ring", b"PRESS", Press(camera="yard", via="mqtt")),
@@ -47,6 +51,8 @@ def test_command_is_understood(setting, payload, command):
     [
         ("detect", b""),
         ("detect", b"maybe"),
+        ("summary", b"images"),
+        ("describe", b"OFF"),
         ("detect", b"0.5"),
         ("detect", b"\xff\xfe"),
         ("detect", "ＯＮ".encode()),
@@ -94,7 +100,7 @@ def test_other_topic_is_a_wire_error(topic):
 
 
 def test_blur_cannot_be_turned_off_over_mqtt():
-    assert {setting.value for setting in Setting} == {"detect", "threshold"}
+    assert {setting.value for setting in Setting} == {"detect", "threshold", "summary"}
 
 
 def test_retained_command_is_refused():
@@ -105,7 +111,7 @@ def test_retained_command_is_refused():
 TOPIC = st.text() | st.builds(
     lambda camera, setting: f"blikk/porch-pi/{camera}/set/{setting}",
     st.sampled_from(CAMERAS) | st.text(),
-    st.sampled_from(["detect", "threshold", "snapshot", "ring"]) | st.text(),
+    st.sampled_from(["detect", "threshold", "summary", "snapshot", "describe", "ring"]) | st.text(),
 )
 PAYLOAD = st.binary() | st.text().map(str.encode) | st.floats().map(lambda x: str(x).encode())
 

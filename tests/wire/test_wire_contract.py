@@ -23,7 +23,8 @@ from blikk_edge.wire.messages import announce, encode
 from blikk_edge.wire.topics import Topics
 
 CONTRACT = Path(__file__).parents[2] / "contract"
-SCHEMAS = sorted(path.stem for path in (CONTRACT / "schemas").glob("*.json"))
+REQUESTS = {"ask", "reply"}
+SCHEMAS = sorted({path.stem for path in (CONTRACT / "schemas").glob("*.json")} - REQUESTS)
 NODE, FRONT, _ = devices(s.NODE, s.TOPICS)
 
 # the bare minimum of each, where every optional part is missing
@@ -45,6 +46,9 @@ EXAMPLES = {
     "event-ended": encode(s.ENDED, s.TOPICS),
     "event-replayed": encode(s.STARTED, s.TOPICS, replayed=True),
     "ring": encode(s.RING, s.TOPICS),
+    "summary": encode(s.SUMMARY, s.TOPICS),
+    "summary-digest": encode(s.DIGEST, s.TOPICS),
+    "answer": encode(s.ANSWER, s.TOPICS),
     "discovery-node": NODE.message(),
     "discovery-camera": FRONT.message(),
 }
@@ -69,7 +73,7 @@ def strict(schema):
 
 
 def test_every_json_topic_has_a_schema():
-    assert SCHEMAS == ["announce", "event", "health", "observation", "ring", "state"]
+    assert SCHEMAS == ["announce", "answer", "event", "health", "observation", "ring", "state", "summary"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -133,14 +137,22 @@ def rows(page):
     return re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", page, re.MULTILINE)
 
 
+TOLD = (s.HEALTH, s.GONE, s.STATE, s.OBSERVATION, s.STARTED, s.RING, s.PICTURE, s.SUMMARY, s.DIGEST, s.ANSWER)
+
+
 def test_page_of_topics_says_what_is_published_with_its_retain_and_qos():
-    page = dict(rows((CONTRACT / "topics.md").read_text()))
+    text = (CONTRACT / "topics.md").read_text().split("## Heard by the node")[0]
+    page = dict(rows(text.replace("| `<camera>/digest`, `digest` |", "| `digest` |")))
     camera = Topics("blikk", "porch-pi")
-    published = [encode(i, camera) for i in (s.HEALTH, s.GONE, s.STATE, s.OBSERVATION, s.STARTED, s.RING, s.PICTURE)]
+    published = [encode(i, camera) for i in TOLD]
 
     for message in [announce(s.NODE, camera), *published]:
         topic = message.topic.removeprefix(camera.base + "/")
-        topic = re.sub(r"^(front_door|yard)/", "<camera>/", topic).replace("/person", "/<name>")
+        topic = (
+            re.sub(r"^(front_door|yard)/", "<camera>/", topic)
+            .replace("/person", "/<name>")
+            .replace("/gate_open", "/<question>")
+        )
         keep = "expiry" if message.expiry_s else "yes" if message.retain else "no"
         assert page[topic] == f"{keep}, {message.qos}"
 
@@ -149,7 +161,9 @@ def test_page_of_topics_names_every_setting_with_payloads_that_work():
     page = dict(rows((CONTRACT / "topics.md").read_text()))
     settings = {topic: text for topic, text in page.items() if "/set/" in topic}
 
-    assert {topic.rsplit("/", 1)[1] for topic in settings} == {"detect", "threshold", "snapshot", "ring"}
+    assert {topic.rsplit("/", 1)[1] for topic in settings} == {
+        *("detect", "threshold", "summary", "snapshot", "describe", "ring")
+    }
     for topic, text in settings.items():
         for word in re.findall(r"`([^`]+)`", text) or ["0.4"]:
             decode_command(s.TOPICS.base + "/" + topic.replace("<camera>", "yard"), word.encode(), s.TOPICS, {"yard"})

@@ -9,6 +9,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Answer, Author, Importance, Summary
 from blikk_edge.wire.messages import encode
 from blikk_edge.wire.records import record_from_text, record_to_text
 
@@ -70,10 +71,48 @@ EVENTS = st.builds(
     ended=st.none() | REAL,
     picture=st.none() | st.text(),
 )
+TOKENS = st.integers()
+SUMMARIES = st.builds(
+    Summary,
+    id=st.text(),
+    camera=st.none() | st.text(),
+    event=st.none() | st.text(),
+    revision=st.integers(),
+    time=REAL,
+    since=REAL,
+    until=REAL,
+    title=st.text(),
+    text=st.text(),
+    importance=st.sampled_from(Importance),
+    labels=st.lists(st.sampled_from(Label)).map(tuple),
+    source=st.sampled_from(Author),
+    model=st.none() | st.text(),
+    input_tokens=TOKENS,
+    output_tokens=TOKENS,
+    pictures=st.integers(),
+)
+ANSWERS = st.builds(
+    Answer,
+    id=st.text(),
+    camera=st.text(),
+    question=st.text(),
+    asked=st.text(),
+    answer=st.text(),
+    confidence=REAL,
+    time=REAL,
+    since=REAL,
+    changed=st.booleans(),
+    evidence=st.text(),
+    event=st.none() | st.text(),
+    source=st.sampled_from(Author),
+    model=st.none() | st.text(),
+    input_tokens=TOKENS,
+    output_tokens=TOKENS,
+)
 RINGS = st.builds(Ring, id=st.text(), camera=st.text(), time=REAL, via=st.text())
 
 
-@given(OBSERVATIONS | EVENTS | RINGS)
+@given(OBSERVATIONS | EVENTS | RINGS | SUMMARIES | ANSWERS)
 def test_record_survives_being_text(record):
     text = record_to_text(record)
 
@@ -82,21 +121,21 @@ def test_record_survives_being_text(record):
     assert record_from_text(text) == record
 
 
-@given(OBSERVATIONS | EVENTS | RINGS)
+@given(OBSERVATIONS | EVENTS | RINGS | SUMMARIES | ANSWERS)
 def test_every_record_that_comes_out_of_the_store_can_be_published(record):
     content = json.loads(encode(record, s.TOPICS).payload)
 
     assert content["v"] == 1
 
 
-@pytest.mark.parametrize("record", [s.OBSERVATION, s.STARTED, s.LOITERING, s.ENDED, s.RING])
+@pytest.mark.parametrize("record", [s.OBSERVATION, s.STARTED, s.LOITERING, s.ENDED, s.RING, s.SUMMARY, s.ANSWER])
 def test_fields_of_a_newer_version_are_ignored(record):
     text = record_to_text(record)
 
     assert record_from_text(text[:-1] + ',"colour":"red"}') == record
 
 
-@pytest.mark.parametrize("record", [s.OBSERVATION, s.STARTED, s.RING])
+@pytest.mark.parametrize("record", [s.OBSERVATION, s.STARTED, s.RING, s.SUMMARY, s.ANSWER])
 def test_text_cut_anywhere_is_no_record(record):
     text = record_to_text(record)
 
@@ -134,7 +173,7 @@ def test_any_text_is_a_record_or_a_wire_error(text):
 
 
 @given(
-    st.sampled_from([s.OBSERVATION, s.STARTED, s.ENDED, s.RING]),
+    st.sampled_from([s.OBSERVATION, s.STARTED, s.ENDED, s.RING, s.SUMMARY, s.ANSWER]),
     st.data(),
     st.sampled_from(["null", "[]", "{}", '"x"', "1", "-1", "true", "1e999", "NaN"]),
 )

@@ -1,10 +1,20 @@
 """Sample values of every word that goes over the wire; the golden examples in `contract/examples` are made of them."""
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, NodeInfo
+from blikk_edge.core.house import (
+    CameraAvailability,
+    CameraInfo,
+    CameraState,
+    Health,
+    LlmPhase,
+    LlmState,
+    NodeInfo,
+    SummaryMode,
+)
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Answer, Author, Importance, Question, Summary
 from blikk_edge.wire.topics import Topics
 
 TOPICS = Topics("blikk", "porch-pi")
@@ -16,9 +26,17 @@ FRONT = CameraInfo(
     labels=(Label.PERSON, Label.PACKAGE),
     zones=("porch", "path"),
     ring=True,
+    questions=(Question(id="gate_open", camera="front_door", text="Is the gate open?"),),
 )
 YARD = CameraInfo(id="yard", name="Yard", labels=(Label.VEHICLE, Label.ANIMAL))
-NODE = NodeInfo(id="porch-pi", name="Porch Pi", version="0.1.0", cameras=(FRONT, YARD))
+NODE = NodeInfo(
+    id="porch-pi",
+    name="Porch Pi",
+    version="0.1.0",
+    cameras=(FRONT, YARD),
+    summaries=(SummaryMode.OFF, SummaryMode.TEMPLATE, SummaryMode.TEXT),
+    media_url="http://127.0.0.1:8428",
+)
 
 PERSON = Sighting(
     track=7,
@@ -103,6 +121,7 @@ STATE = CameraState(
     restarts=1,
     dropped=(("late", 3),),
     threshold=0.35,
+    summary=SummaryMode.TEXT,
 )
 HEALTH = Health(
     time=T0,
@@ -115,5 +134,62 @@ HEALTH = Health(
     outbox=2,
     dropped=(("late", 3),),
     problems=("yard: no frame for 10 s",),
+    llm=LlmState(
+        model="qwen3-vl-2b",
+        phase=LlmPhase.READY,
+        calls_today=41,
+        tokens_today=18_204,
+        calls_left=459,
+        tokens_left=81_796,
+        cost_today=0.01342,
+        currency="EUR",
+        waiting=1,
+    ),
 )
 GONE = CameraAvailability(camera="yard", online=False)
+
+SUMMARY = Summary(
+    id=f"{STARTED.id}-summary",
+    camera="front_door",
+    event=STARTED.id,
+    revision=2,
+    time=T0 + 31.2,
+    since=T0,
+    until=T0 + 30.0,
+    title="Two people at the front door",
+    text="Two people came up the path, stood at the porch for 20 seconds and left.",
+    importance=Importance.HIGH,
+    labels=(Label.PERSON,),
+    source=Author.LLM,
+    model="qwen3-vl-2b",
+    input_tokens=214,
+    output_tokens=58,
+)
+DIGEST = Summary(
+    id="digest-1795262400250",
+    camera=None,
+    event=None,
+    revision=1,
+    time=T0,
+    since=T0 - 86400.0,
+    until=T0,
+    title="Quiet day",
+    text="One visit of a person at the front door.",
+    labels=(Label.PERSON,),
+)
+ANSWER = Answer(
+    id="front_door-gate_open-1795262400250",
+    camera="front_door",
+    question="gate_open",
+    asked="Is the gate open?",
+    answer="yes",
+    confidence=0.8,
+    time=T0,
+    since=T0 - 60.0,
+    changed=True,
+    evidence="The left wing stands away from the post.",
+    source=Author.LLM,
+    model="qwen3-vl-2b",
+    input_tokens=310,
+    output_tokens=24,
+)

@@ -1,0 +1,88 @@
+"""What every language model looks like from inside: a Prompt in, a Completion out, or an LlmError that says what to do.
+
+A plug-in is a class with these methods; `docs/guide/language-models.md` shows one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from blikk_edge.core.errors import LlmError
+from blikk_edge.core.picture import Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One call of a model.
+
+    `schema` is the JSON Schema that its answer must fit: an object, every string and list bounded. `system` is ours
+    alone; whatever came from outside stands quoted in `user`. Pictures are redacted ones.
+    """
+
+    system: str
+    user: str
+    schema_name: str
+    schema: Mapping[str, Any] = field(repr=False)
+    pictures: tuple[Picture, ...] = ()
+    max_tokens: int = 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What a model wrote, unchecked, and what it cost. `estimated` says that the model did not count its tokens."""
+
+    text: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    estimated: bool = False
+
+
+class LanguageModel(Protocol):
+    """A model that can be asked, one call at a time or several."""
+
+    name: str
+    """Its name, as it is shown to the user."""
+
+    sees: bool
+    """Whether it takes Pictures; turns False when it turns out not to."""
+
+    async def complete(self, prompt: Prompt, *, deadline_s: float) -> Completion:
+        """Its answer within `deadline_s` seconds in all; raises one of the LlmErrors below, nothing else expected."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and processes."""
+        ...
+
+
+class AwayError(LlmError):
+    """It cannot be reached, broke off, was too slow, or failed inside: worth another try later."""
+
+
+class BusyError(AwayError):
+    """It asks for patience (429, 503 with Retry-After): not before `retry_after_s`, None where it did not say."""
+
+    def __init__(self, text: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class RefusedError(LlmError):
+    """It will not answer this user or this model (401, 403, 404, wrong address): mend the configuration."""
+
+
+class TooLongError(LlmError):
+    """The prompt does not fit its context; half of the lines may."""
+
+
+class BlindError(LlmError):
+    """It does not take Pictures; ask again without."""
+
+
+class GarbledError(LlmError):
+    """What it answered is no answer: HTML, no choices, cut-off or invalid JSON. `spent` is what it cost."""
+
+    def __init__(self, text: str, *, spent: Completion | None = None) -> None:
+        super().__init__(text)
+        self.spent = spent
