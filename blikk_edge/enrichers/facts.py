@@ -1,0 +1,228 @@
+"""What is known of an event or a period, as plain values: prompts, templates and grounding draw on nothing else."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
+from typing import TypeAlias
+
+from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
+from blikk_edge.core.sightings import Label
+
+MAX_STAYS = 24
+"""Objects that are remembered one by one; the first ones and the newest are kept, those between only counted."""
+
+MAX_TIMES = 12
+
+_Who: TypeAlias = tuple[str, int, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """One object that was there. `since` and `until` are its first and last sight, seconds since 1970 UTC.
+
+    `sub_label` is the detector's own class (`car`, `dog`); `zones` are all that it was seen in; `still` is whether it
+    stood still when last seen.
+    """
+
+    track: int
+    label: Label
+    sub_label: str
+    since: float
+    until: float
+    zones: tuple[str, ...] = ()
+    still: bool = False
+
+    @property
+    def dwell_s(self) -> float:
+        """Seconds from first to last sight."""
+        return max(0.0, self.until - self.since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What may be said; whatever is not here was not observed.
+
+    `camera` is None where the whole node is told of, `name` what the user calls it, `cameras` the names of all cameras
+    that were asked (untrusted text, as zones are).
+    `since` and `until` bound what is told, seconds since 1970 UTC; `ended` is False while it goes on. By label: `peak`
+    is the most seen at once, `seen` the different tracks of all visits (at least the peak; one person may have been
+    lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be named beside
+    since, until and those of the stays and rings. `parked` is whether a vehicle stayed. Times are worded in
+    `timezone`, the machine's own where that is None.
+    """
+
+    camera: str | None
+    name: str
+    since: float
+    until: float
+    ended: bool
+    peak: Mapping[Label, int]
+    seen: Mapping[Label, int]
+    visits: Mapping[Label, int]
+    cameras: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    stays: tuple[Stay, ...] = ()
+    loitering: bool = False
+    parked: bool = False
+    rings: tuple[float, ...] = ()
+    moments: tuple[float, ...] = ()
+    timezone: tzinfo | None = None
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Everything that was seen, in the order of Label."""
+        return tuple(label for label in Label if self.peak.get(label, 0) > 0)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from `since` to `until`."""
+        return max(0.0, self.until - self.since)
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Every time that may be named, sorted."""
+        of_stays = (time for stay in self.stays for time in (stay.since, stay.until))
+        return tuple(sorted({self.since, self.until, *of_stays, *self.rings, *self.moments}))
+
+    @property
+    def durations_s(self) -> tuple[float, ...]:
+        """Every length of time that may be named: of the whole, and of each stay."""
+        return (self.duration_s, *(stay.dwell_s for stay in self.stays))
+
+    def local(self, time: float) -> datetime:
+        """A time as the clock on the wall shows it."""
+        return datetime.fromtimestamp(time, UTC).astimezone(self.timezone)
+
+
+def stays_of(events: Iterable[Event], observations: Iterable[Observation] = ()) -> tuple[Stay, ...]:
+    """Who was there according to these, each object once, by first sight; at most MAX_STAYS."""
+    found: dict[_Who, Stay] = {}
+    for record in (*observations, *events):
+        for sighting in record.objects:
+            who, stay = _who(record, sighting), _stay(sighting)
+            found[who] = stay if (known := found.get(who)) is None else _longer(known, stay)
+    stays = sorted(found.values(), key=lambda stay: (stay.since, stay.track))
+    half = MAX_STAYS // 2
+    return tuple(stays if len(stays) <= MAX_STAYS else (*stays[:half], *stays[-half:]))
+
+
+def event_facts(
+    event: Event,
+    *,
+    name: str,
+    observations: Sequence[Observation] = (),
+    others: Sequence[Event] = (),
+    rings: Sequence[Ring] = (),
+    timezone: tzinfo | None = None,
+) -> Facts:
+    """Of one event, from its newest revision, the observations that belong to it, and what else was there meanwhile."""
+    every = (event, *others)
+    until = event.ended if event.ended is not None else max([event.time, *(o.until for o in observations)])
+    return _facts(
+        every,
+        camera=event.camera,
+        name=name,
+        cameras=(name,),
+        since=event.started,
+        until=max(event.started, until),
+        ended=event.phase is Phase.ENDED,
+        observations=observations,
+        rings=rings,
+        timezone=timezone,
+    )
+
+
+def period_facts(
+    events: Sequence[Event],
+    *,
+    camera: str | None,
+    name: str,
+    since: float,
+    until: float,
+    cameras: Sequence[str] = (),
+    rings: Sequence[Ring] = (),
+    timezone: tzinfo | None = None,
+) -> Facts:
+    """Of a period, from the newest revision of each event in it; `cameras` are the names of those asked."""
+    return _facts(
+        events,
+        camera=camera,
+        name=name,
+        cameras=tuple(cameras) or (name,),
+        since=since,
+        until=until,
+        ended=True,
+        observations=(),
+        rings=rings,
+        timezone=timezone,
+    )
+
+
+def _facts(
+    events: Sequence[Event],
+    *,
+    camera: str | None,
+    name: str,
+    cameras: tuple[str, ...],
+    since: float,
+    until: float,
+    ended: bool,
+    observations: Sequence[Observation],
+    rings: Sequence[Ring],
+    timezone: tzinfo | None,
+) -> Facts:
+    tracks = {_who(record, one): one.label for record in (*events, *observations) for one in record.objects}
+    labels = [label for label in Label if any(event.label is label for event in events)]
+    peaks = {label: [event.peak for event in events if event.label is label] for label in labels}
+    times = {time for event in events for time in (event.started, event.ended) if time is not None}
+    zones = dict.fromkeys(zone for record in (*events, *observations) for zone in record.zones)
+    return Facts(
+        camera=camera,
+        name=name,
+        cameras=cameras,
+        since=since,
+        until=until,
+        ended=ended,
+        peak={label: max(peaks[label]) for label in labels},
+        seen={label: max(sum(peaks[label]), sum(one is label for one in tracks.values())) for label in labels},
+        visits={label: len(peaks[label]) for label in labels},
+        zones=tuple(zones),
+        stays=stays_of(events, observations),
+        loitering=any(event.loitering for event in events),
+        parked=any(parked(event) for event in events),
+        rings=tuple(ring.time for ring in rings),
+        moments=tuple(sorted(times)[-MAX_TIMES:]),
+        timezone=timezone,
+    )
+
+
+def parked(event: Event) -> bool:
+    """Whether this event ended with a vehicle that stayed."""
+    return event.label is Label.VEHICLE and event.phase is Phase.ENDED and event.reason is Kind.STILL
+
+
+def _who(record: Event | Observation, sighting: Sighting) -> _Who:
+    """An object, told from others: the numbers of tracks start anew with each start of a camera."""
+    return record.camera, sighting.track, sighting.since
+
+
+def _stay(sighting: Sighting) -> Stay:
+    return Stay(
+        track=sighting.track,
+        label=sighting.label,
+        sub_label=sighting.sub_label,
+        since=sighting.since,
+        until=sighting.since + max(0.0, sighting.dwell_s),
+        zones=sighting.zones,
+        still=sighting.still,
+    )
+
+
+def _longer(known: Stay, stay: Stay) -> Stay:
+    last = stay if stay.until >= known.until else known
+    return replace(
+        last,
+        since=min(known.since, stay.since),
+        until=max(known.until, stay.until),
+        zones=tuple(dict.fromkeys((*known.zones, *stay.zones))),
+    )
