@@ -46,8 +46,8 @@ class Facts:
     that were asked (untrusted text, as zones are).
     `since` and `until` bound what is told, seconds since 1970 UTC; `ended` is False while it goes on. By label: `peak`
     is the most seen at once, `seen` the different tracks of all visits (at least the peak; one person may have been
-    lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be named beside
-    since, until and those of the stays and rings. `parked` is whether a vehicle stayed. Times are worded in
+    lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be
+    named beside since, until and those of the stays and rings. `parked` is whether a vehicle stayed. Times are worded in
     `timezone`, the machine's own where that is None.
     """
 
@@ -97,7 +97,8 @@ class Facts:
 def stays_of(events: Iterable[Event], observations: Iterable[Observation] = ()) -> tuple[Stay, ...]:
     """Who was there according to these, each object once, by first sight; at most MAX_STAYS."""
     found: dict[_Who, Stay] = {}
-    for record in (*observations, *events):
+    records: list[Event | Observation] = [*observations, *events]
+    for record in records:
         for sighting in record.objects:
             who, stay = _who(record, sighting), _stay(sighting)
             found[who] = stay if (known := found.get(who)) is None else _longer(known, stay)
@@ -171,11 +172,12 @@ def _facts(
     rings: Sequence[Ring],
     timezone: tzinfo | None,
 ) -> Facts:
-    tracks = {_who(record, one): one.label for record in (*events, *observations) for one in record.objects}
+    records: list[Event | Observation] = [*events, *observations]
+    tracks = {_who(record, one): one.label for record in records for one in record.objects}
     labels = [label for label in Label if any(event.label is label for event in events)]
     peaks = {label: [event.peak for event in events if event.label is label] for label in labels}
     times = {time for event in events for time in (event.started, event.ended) if time is not None}
-    zones = dict.fromkeys(zone for record in (*events, *observations) for zone in record.zones)
+    zones = dict.fromkeys(zone for record in records for zone in record.zones)
     return Facts(
         camera=camera,
         name=name,

@@ -35,12 +35,12 @@ def event(
     zones=(),
     loitering=False,
     ended=None,
-    id="porch-1",
+    key="porch-1",
     camera="porch",
 ):
     """One revision of an event; times are seconds after noon."""
     return Event(
-        id=id,
+        id=key,
         camera=camera,
         phase=phase,
         revision=revision,
@@ -64,11 +64,11 @@ def ended(*objects, at, started=0.0, reason=Kind.LEFT, revision=2, **rest):
 
 
 def observation(
-    *objects, kind=Kind.APPEARED, at=0.0, until=None, zones=(), event="porch-1", id="porch-o1", camera="porch"
+    *objects, kind=Kind.APPEARED, at=0.0, until=None, zones=(), event="porch-1", key="porch-o1", camera="porch"
 ):
     """One observation; times are seconds after noon."""
     return Observation(
-        id=id,
+        id=key,
         camera=camera,
         kind=kind,
         time=NOON + at,
@@ -80,6 +80,6 @@ def observation(
     )
 
 
-def ring(at=0.0, *, camera="porch", id="porch-r1"):
+def ring(at=0.0, *, camera="porch", key="porch-r1"):
     """The doorbell."""
-    return Ring(id=id, camera=camera, time=NOON + at, via="gpio")
+    return Ring(id=key, camera=camera, time=NOON + at, via="gpio")

@@ -8,7 +8,7 @@ from blikk_edge.enrichers.facts import MAX_STAYS, MAX_TIMES, event_facts, period
 
 
 def test_someone_who_left_before_the_end_is_still_known_from_the_observations():
-    came = [observation(sighting(1)), observation(sighting(2, since=3.0, dwell_s=0.0), id="porch-o2", at=3.0)]
+    came = [observation(sighting(1)), observation(sighting(2, since=3.0, dwell_s=0.0), key="porch-o2", at=3.0)]
     gone = ended(sighting(2, since=3.0, dwell_s=9.0), at=12.0, peak=2)
     facts = event_facts(gone, name="Front door", observations=came)
     assert [(s.track, s.since - NOON, s.dwell_s) for s in facts.stays] == [(1, 0.0, 2.0), (2, 3.0, 9.0)]
@@ -26,13 +26,13 @@ def test_a_track_is_one_stay_with_all_its_zones():
 
 
 def test_track_numbers_of_two_runs_are_two_people():
-    visits = [ended(sighting(1), at=5.0), ended(sighting(1, since=500.0), at=505.0, started=500.0, id="porch-2")]
+    visits = [ended(sighting(1), at=5.0), ended(sighting(1, since=500.0), at=505.0, started=500.0, key="porch-2")]
     facts = period_facts(visits, camera="porch", name="Door", since=NOON, until=NOON + 3600)
     assert (facts.peak, facts.seen, facts.visits) == ({Label.PERSON: 1}, {Label.PERSON: 2}, {Label.PERSON: 2})
 
 
 def test_what_else_was_there_counts_too():
-    car = ended(sighting(9, label=Label.VEHICLE), at=60.0, label=Label.VEHICLE, reason=Kind.STILL, id="porch-2")
+    car = ended(sighting(9, label=Label.VEHICLE), at=60.0, label=Label.VEHICLE, reason=Kind.STILL, key="porch-2")
     facts = event_facts(event(sighting(1)), name="Door", others=[car], rings=[ring(2.0)])
     assert facts.labels == (Label.PERSON, Label.VEHICLE)
     assert facts.parked
@@ -41,7 +41,7 @@ def test_what_else_was_there_counts_too():
 
 
 def test_facts_stay_small_however_much_happened():
-    many = [ended(sighting(n, since=n), at=n + 2.0, started=n, id=f"porch-{n}") for n in range(500)]
+    many = [ended(sighting(n, since=n), at=n + 2.0, started=n, key=f"porch-{n}") for n in range(500)]
     facts = period_facts(many, camera=None, name="Home", since=NOON, until=NOON + 3600, cameras=("Door", "Yard"))
     assert (len(facts.stays), len(facts.moments)) == (MAX_STAYS, MAX_TIMES)
     assert facts.visits == {Label.PERSON: 500}
