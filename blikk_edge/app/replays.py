@@ -5,7 +5,8 @@ from pathlib import Path
 
 from blikk_edge.app.pipelines import pipeline
 from blikk_edge.app.sight import Sight
-from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings, SourceUrl
+from blikk_edge.config.secrets import SourceUrl
+from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.ports import Item

@@ -17,7 +17,8 @@ from blikk_edge.inputs.gpio import GpioButton
 from blikk_edge.inputs.http import RingHook
 from blikk_edge.runtime.camera import CameraRun, switches_key
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.node import Input, Node, Orders, Outlets
+from blikk_edge.runtime.node import Node, Part
+from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches
@@ -114,7 +115,9 @@ def build(
         ),
         workers=settings.workers,
         sinks=(mqtt, *spies),
-        inputs=_inputs(settings, orders.give, clock),
+        enrichers=(),
+        parts=_inputs(settings, orders.give, clock),
+        writer=None,
         outlets=outlets,
         orders=orders,
         supervisor=supervisor,
@@ -150,7 +153,7 @@ def _rings(camera: CameraSettings) -> tuple[str, ...]:
     return tuple(way for way, allowed in ways if allowed)
 
 
-def _inputs(settings: Settings, order: Order, clock: Clock) -> tuple[Input, ...]:
+def _inputs(settings: Settings, order: Order, clock: Clock) -> tuple[Part, ...]:
     """What rings besides MQTT."""
     bells = [(camera.id, camera.ring) for camera in settings.cameras if camera.ring is not None]
     buttons = [GpioButton(name, ring.gpio, order, clock=clock) for name, ring in bells if ring.gpio is not None]

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import voluptuous as vol
 
 from blikk_edge.config.problem import Wrong, did_you_mean, listed
-from blikk_edge.config.settings import Secret
+from blikk_edge.config.secrets import Secret
 from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.core.geometry import Polygon
 

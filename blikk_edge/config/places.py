@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from blikk_edge.config.kinds import WEB_ADDRESS, Scalar
 from blikk_edge.config.problem import Wrong, did_you_mean, listed
-from blikk_edge.config.settings import Secret, SourceUrl
+from blikk_edge.config.secrets import Secret, SourceUrl
 from blikk_edge.config.yaml_lines import Leaf
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -17,14 +17,14 @@ _MODEL_ENDINGS = (".tflite", ".onnx")
 
 def path_in(folder: Path) -> Scalar:
     """A path; nothing needs to be there yet."""
-    return Scalar("a path", lambda text: _placed(folder, text))
+    return Scalar("a path", lambda text: placed(folder, text))
 
 
 def file_in(folder: Path) -> Scalar:
     """A path to a file that is there."""
 
     def read(text: str) -> Path:
-        path = _placed(folder, text)
+        path = placed(folder, text)
         if not _is_file(path):
             raise Wrong("no such file", "Check the path; a relative one starts at the folder of this file.")
         return path
@@ -64,7 +64,7 @@ class SourceIn:
         if "://" in text:
             _check_url(text)
         elif not text.startswith("/dev/"):
-            path = _placed(self.folder, text)
+            path = placed(self.folder, text)
             if not _is_file(path):
                 mend = "Write `rtsp://...`, `http://...`, `/dev/video0`, or the path to a video file."
                 raise Wrong("neither an address, nor a device, nor a file that is there", mend)
@@ -86,7 +86,8 @@ def _check_url(text: str) -> None:
         raise Wrong("an address that cannot be read", encode)
 
 
-def _placed(folder: Path, text: str) -> Path:
+def placed(folder: Path, text: str) -> Path:
+    """The path, from the configuration's folder where it is relative; raises Wrong."""
     text = text.strip()
     try:
         return folder / (Path(text).expanduser() if text.startswith("~/") else Path(text))

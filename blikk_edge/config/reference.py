@@ -54,6 +54,8 @@ _TAIL = """\
 
 ```yaml
 mqtt_password: correct horse battery staple
+llm_key: sk-0123456789
+webhook_token: open sesame
 front_door_source: rtsp://user:password@192.168.1.20/stream1
 ```
 """

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import yaml
 
 from blikk_edge.config.problem import Problem, dotted, shown
-from blikk_edge.config.settings import Secret
+from blikk_edge.config.secrets import Secret
 from blikk_edge.config.yaml_nodes import compose
 
 Leaf: TypeAlias = "str | Secret | list[Leaf] | dict[str, Leaf] | None"

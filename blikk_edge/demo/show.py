@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.app.wiring import App, build
-from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings, SourceUrl, StoreSettings
+from blikk_edge.config.secrets import SourceUrl
+from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings, StoreSettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, SinkError
 from blikk_edge.core.sightings import Label

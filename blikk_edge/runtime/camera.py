@@ -9,7 +9,7 @@ from typing import Final
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, SourceError
-from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState
+from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, SummaryMode
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.ports import Item
@@ -42,7 +42,8 @@ class CameraRun:
 
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
     there is to tell, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file) ends;
-    any other is opened again for ever. `rings` are the ways in which its doorbell may be pressed.
+    any other is opened again for ever. `rings` are the ways in which its doorbell may be pressed;
+    `summary` is how its summaries are made now, `configured_summary` how the configuration says.
     """
 
     def __init__(
@@ -60,12 +61,16 @@ class CameraRun:
         stall_s: float,
         finite: bool = False,
         rings: Collection[str] = ("mqtt", "http", "gpio"),
+        summary: SummaryMode = SummaryMode.OFF,
+        configured_summary: SummaryMode = SummaryMode.OFF,
     ) -> None:
         self.info = info
         self.part = f"camera.{info.id}"
         self.switches_key = switches_key(info.id)
         self.stall_s = stall_s
         self.rings = frozenset(rings) if info.ring else frozenset[str]()
+        self.summary = summary
+        self.configured_summary = configured_summary
         self.finished = threading.Event()
         self.restarts = 0
         self._shown_source = shown_source
@@ -214,6 +219,7 @@ class CameraRun:
             dropped=tuple(sorted(self._intake.dropped(self.info.id).items())),
             detect=self._pipeline.detect,
             threshold=self._pipeline.threshold,
+            summary=self.summary,
             problem=next((p for p in problems if p), None) or known.problem,
         )
 

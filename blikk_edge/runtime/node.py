@@ -1,41 +1,58 @@
 """One running node: cameras, vision workers, sinks and inputs, from start to a clean end."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Final, Protocol
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.commands import Command, Press, Set, Setting, Snapshot
+from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.house import CameraAvailability, CameraState, Health
+from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
-from blikk_edge.core.picture import Picture
-from blikk_edge.core.ports import Inbox, Item, Memory, Order, Sink
+from blikk_edge.core.ports import Enricher, Memory, Sink
+from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import VISION, CameraRun
 from blikk_edge.runtime.health import Vitals
-from blikk_edge.runtime.mailbox import Intake, Mailbox
+from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
 from blikk_edge.runtime.switches import switches_to_json
 from blikk_edge.runtime.vision import Held, VisionWorker
 
-MAILBOX_LIMIT: Final = 2000
 LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
 
 DRAIN_S: Final = 0.5
 
 
-class Input(Protocol):
-    """Something outside that gives orders: a button, a hook."""
+class Part(Protocol):
+    """Something that runs beside cameras and sinks: a button, a hook, the desk of the language model."""
 
     name: str
 
     async def run(self) -> None:
-        """Listen until cancelled; raises BlikkError."""
+        """Work until cancelled; raises BlikkError."""
+        ...
+
+
+class Writer(Protocol):
+    """Whoever writes about what happened."""
+
+    @property
+    def modes(self) -> Sequence[SummaryMode]:
+        """The ways of writing that may be switched to."""
+        ...
+
+    async def describe(self, camera: str) -> Summary:
+        """What this camera sees now, in words."""
+        ...
+
+    def state(self) -> LlmState | None:
+        """How the language model is doing; None without one."""
         ...
 
 
@@ -53,68 +70,6 @@ class Depths(Protocol):
         ...
 
 
-class Outlets:
-    """Hands every item to every sink's mailbox. `deliver` is safe from any thread and never waits."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._boxes: list[Mailbox[Item]] = []
-
-    def open(self, sinks: int) -> Sequence[Inbox[Item]]:
-        """One mailbox for each sink, in the running loop."""
-        self._loop = asyncio.get_running_loop()
-        self._boxes = [Mailbox[Item](limit=MAILBOX_LIMIT, key=_replaces) for _ in range(sinks)]
-        return self._boxes
-
-    def deliver(self, item: Item) -> None:
-        """Hand an item to all sinks."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._put, item)
-
-    def waiting(self) -> int:
-        """Items that no sink has taken yet."""
-        return sum(len(box) for box in self._boxes)
-
-    def lost(self) -> int:
-        """Records that found no room."""
-        return sum(box.lost for box in self._boxes)
-
-    def _put(self, item: Item) -> None:
-        for box in self._boxes:
-            box.put(item)
-
-
-class Orders:
-    """Brings commands from outside to the node. `give` is safe from any thread and never waits."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._carry_out: Order | None = None
-
-    def open(self, carry_out: Order) -> None:
-        """From now on commands are carried out, in the running loop; those given earlier were dropped."""
-        self._loop = asyncio.get_running_loop()
-        self._carry_out = carry_out
-
-    def give(self, command: Command) -> None:
-        """Hand over a command."""
-        if self._loop is not None and self._carry_out is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._carry_out, command)
-
-
-def _replaces(item: Item) -> Hashable | None:
-    """What a waiting item gives way to: newer states and Pictures of the same place; records to nothing."""
-    match item:
-        case CameraState() | CameraAvailability():
-            return type(item).__name__, item.camera
-        case Health():
-            return "Health"
-        case Picture():
-            return "Picture", item.camera, item.name
-        case _:
-            return None
-
-
 class Node:
     """A node that runs until it is asked to stop; a demo's also ends when all its finite sources have."""
 
@@ -126,7 +81,9 @@ class Node:
         make_worker: Callable[[], VisionWorker],
         workers: int,
         sinks: Sequence[Sink],
-        inputs: Sequence[Input],
+        enrichers: Sequence[Enricher],
+        parts: Sequence[Part],
+        writer: Writer | None,
         outlets: Outlets,
         orders: Orders,
         supervisor: Supervisor,
@@ -140,7 +97,9 @@ class Node:
         self._make_worker = make_worker
         self._worker_count = workers
         self._sinks = sinks
-        self._inputs = inputs
+        self._enrichers = enrichers
+        self._parts = parts
+        self._writer = writer
         self._outlets = outlets
         self._orders = orders
         self._supervisor = supervisor
@@ -154,6 +113,8 @@ class Node:
         self._rings = 0
         self._switched: set[str] = set()
         self._switch = asyncio.Event()
+        self._describing: set[str] = set()
+        self._describe = asyncio.Event()
         self._over = asyncio.Event()
 
     async def run(self, stop: asyncio.Event, *, until_finished: bool = False) -> None:
@@ -162,12 +123,13 @@ class Node:
         Raises BlikkError when so many threads hang in libraries that only a new process helps.
         """
         scheduler = Scheduler(self._clock, self._supervisor)
-        inboxes = self._outlets.open(len(self._sinks))
+        consumers = (*self._sinks, *self._enrichers)
+        inboxes = self._outlets.open(len(consumers))
         self._orders.open(self._carry_out)
-        for sink, inbox in zip(self._sinks, inboxes, strict=True):
-            scheduler.task(sink.name, partial(sink.run, inbox))
-        for source in self._inputs:
-            scheduler.task(source.name, source.run)
+        for consumer, inbox in zip(consumers, inboxes, strict=True):
+            scheduler.task(consumer.name, partial(consumer.run, inbox))
+        for part in self._parts:
+            scheduler.task(part.name, part.run)
         for camera in self._cameras.values():
             self._outlets.deliver(CameraAvailability(camera=camera.info.id, online=False))
             self._outlets.deliver(camera.state())
@@ -177,6 +139,8 @@ class Node:
             self._readers[name] = scheduler.thread(camera.part, camera.read)
         scheduler.task("health", self._report)
         scheduler.task("switches", self._keep_switches)
+        if self._writer is not None:
+            scheduler.task("describe", partial(self._describe_cameras, self._writer))
         scheduler.task("watch", partial(self._watch, scheduler))
         try:
             await self._wait(stop, until_finished=until_finished)
@@ -203,11 +167,35 @@ class Node:
             case Set(setting=Setting.THRESHOLD, value=value):
                 camera.pipeline.threshold = float(value)
                 self._keep(camera)
+            case Set(setting=Setting.SUMMARY, value=SummaryMode() as mode):
+                self._set_summary(camera, mode)
+            case Describe():
+                self._describing.add(camera.info.id)
+                self._describe.set()
             case Snapshot():
                 camera.pipeline.want("snapshot")
             case Press(via=via):
                 self._ring(camera, via)
         self._outlets.deliver(camera.state())
+
+    def _set_summary(self, camera: CameraRun, mode: SummaryMode) -> None:
+        if self._writer is None or mode not in self._writer.modes:
+            log.part(camera.part).warning("summaries cannot be made by `%s` here: `summary` does not provide it", mode)
+            return
+        camera.summary = mode
+        self._keep(camera)
+
+    async def _describe_cameras(self, writer: Writer) -> None:
+        """Write what was asked for, one after the other."""
+        while True:
+            while self._describing:
+                camera = self._describing.pop()
+                with self._supervisor.guard("describe") as outcome:
+                    self._outlets.deliver(await writer.describe(camera))
+                if not outcome.failed:
+                    self._supervisor.well("describe")
+            self._describe.clear()
+            await self._describe.wait()
 
     def _ring(self, camera: CameraRun, via: str) -> None:
         if via not in camera.rings:
@@ -234,7 +222,9 @@ class Node:
                 self._switched.discard(camera.info.id)
                 with self._supervisor.guard("store.switches") as outcome:
                     await asyncio.to_thread(
-                        self._memory.remember, camera.switches_key, switches_to_json(camera.pipeline)
+                        self._memory.remember,
+                        camera.switches_key,
+                        switches_to_json(camera.pipeline, camera.summary, camera.configured_summary),
                     )
                 if not outcome.failed:
                     self._supervisor.well("store.switches")
@@ -315,6 +305,7 @@ class Node:
                     lost=self._depths.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
                     problems=tuple(f"{part}: {text}" for part, text in sorted(self._supervisor.problems.items())),
+                    llm=self._writer.state() if self._writer is not None else None,
                 )
             )
             for state in states:

@@ -22,7 +22,8 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.node import Node, Orders, Outlets
+from blikk_edge.runtime.node import Node
+from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.vision import VisionWorker
@@ -117,7 +118,9 @@ async def house(
         ),
         workers=1,
         sinks=(spy, *sinks),
-        inputs=(),
+        enrichers=(),
+        parts=(),
+        writer=None,
         outlets=outlets,
         orders=orders,
         supervisor=supervisor,

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_props import PERSON, StampRedactor, eyes, frame, pipeline
 
-from blikk_edge.core.house import CameraState
+from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
-from blikk_edge.runtime.switches import set_switches, switches_to_json
+from blikk_edge.runtime.switches import set_switches, summary_switch, switches_to_json
 
 
 def run(line: Pipeline, look_with: Eyes, frames: range) -> list[Item]:
@@ -181,7 +181,7 @@ def test_an_event_whose_picture_failed_gets_one_when_faces_can_be_looked_for() -
 def test_switches_outlive_the_process_but_not_a_new_configuration() -> None:
     old = pipeline()
     old.detect, old.threshold = False, 0.55
-    kept = switches_to_json(old)
+    kept = switches_to_json(old, SummaryMode.TEMPLATE, SummaryMode.TEXT)
     new = pipeline()
     set_switches(new, kept)
     assert (new.detect, new.threshold) == (False, 0.55)
@@ -192,3 +192,7 @@ def test_switches_outlive_the_process_but_not_a_new_configuration() -> None:
     for nonsense in (None, "", "[]", "{", '{"detect": 3, "threshold": "high"}', '{"threshold": 7}'):
         set_switches(changed, nonsense)
     assert (changed.detect, changed.threshold) == (False, 0.3)
+    assert summary_switch(kept, SummaryMode.TEXT) is SummaryMode.TEMPLATE
+    assert summary_switch(kept, SummaryMode.VISION) is SummaryMode.VISION
+    for nonsense in (None, "[]", '{"summary": 1}', '{"summary": [], "configured_summary": "text"}'):
+        assert summary_switch(nonsense, SummaryMode.TEXT) is SummaryMode.TEXT

@@ -1,0 +1,186 @@
+"""The grammar of the slow loop: `summary`, a camera's `questions`, `webhook`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import voluptuous as vol
+
+from blikk_edge.config.kinds import (
+    SECRET,
+    SLUG,
+    TEXT,
+    WEB_ADDRESS,
+    ListOf,
+    Scalar,
+    choice,
+    duration,
+    number,
+    whole,
+)
+from blikk_edge.config.places import file_in, placed
+from blikk_edge.config.problem import Wrong
+from blikk_edge.config.schema import Key, Section
+from blikk_edge.config.secrets import Secret
+from blikk_edge.config.slow import (
+    LLAMA,
+    OPENAI,
+    TEMPLATE,
+    DigestEvery,
+    QuestionSettings,
+    SummarySettings,
+    WebhookSettings,
+)
+from blikk_edge.config.yaml_lines import Leaf
+from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import AnswerKind
+from blikk_edge.enrichers.budget import Limits
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+QUESTION_MAX: Final = 200
+PRICE = number(0, 100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """A mapping of names to text, which a plug-in reads by itself."""
+
+    words: str = "a mapping, as the plug-in describes it"
+
+    def __call__(self, leaf: Leaf) -> tuple[tuple[str, str | Secret], ...]:
+        if not isinstance(leaf, dict):
+            raise Wrong("not a mapping", "Write the plug-in's options below it, indented.")
+        values: list[tuple[str, str | Secret]] = []
+        wrongs: list[vol.Invalid] = []
+        for name, below in leaf.items():
+            try:
+                SLUG.read(name)
+                values.append((name, below if isinstance(below, Secret) else TEXT(below)))
+            except vol.Invalid as wrong:
+                wrong.prepend([name])
+                wrongs.append(wrong)
+        if wrongs:
+            raise vol.MultipleInvalid(wrongs)
+        return tuple(values)
+
+
+def _question_text(text: str) -> str:
+    if len(text.strip()) > QUESTION_MAX:
+        raise Wrong("a question that is too long", f"Ask in at most {QUESTION_MAX} characters.")
+    return text.strip()
+
+
+def _limits(**values: Any) -> Limits:
+    if "cost_per_day" in values and not {"price_input", "price_output"} <= set(values):
+        raise Wrong("`cost_per_day` without prices", "Add `price_input:` and `price_output:`.", "cost_per_day")
+    return Limits(**values)
+
+
+BUDGET = Section(
+    of=Limits,
+    make=_limits,
+    keys=(
+        Key(name="calls_per_minute", kind=whole(1, 600), meaning="Calls of the model in any minute."),
+        Key(name="calls_per_day", kind=whole(0, 10**6), meaning="Calls in a day of local time."),
+        Key(name="tokens_per_minute", kind=whole(100, 10**7), meaning="Tokens, sent and written, in any minute."),
+        Key(name="tokens_per_day", kind=whole(0, 10**9), meaning="Tokens in a day."),
+        Key(name="camera_calls_per_day", kind=whole(0, 10**6), meaning="Calls for one camera in a day."),
+        Key(name="cooldown_s", kind=duration(0, HOUR), meaning="The least time between two calls for one camera."),
+        Key(name="concurrency", kind=whole(1, 8), meaning="Calls at the same time."),
+        Key(name="timeout_s", kind=duration(1, 10 * MINUTE), meaning="How long one call may take in all."),
+        Key(name="queue", kind=whole(1, 1000), meaning="How much work may wait."),
+        Key(name="price_input", kind=PRICE, meaning="The price of a million tokens sent."),
+        Key(name="price_output", kind=PRICE, meaning="The price of a million tokens written."),
+        Key(name="currency", kind=TEXT, meaning="The currency of the prices, as it is shown."),
+        Key(name="cost_per_day", kind=PRICE, meaning="What a day may cost; needs both prices."),
+    ),
+)
+
+
+def summary(folder: Path) -> Section:
+    """Who writes about what happened."""
+
+    def make(**values: Any) -> SummarySettings:
+        return _provided(folder, values)
+
+    return Section(
+        of=SummarySettings,
+        make=make,
+        switch=True,
+        plain="provider",
+        keys=(
+            Key(
+                name="provider",
+                kind=Scalar(f"`{TEMPLATE}`, `{OPENAI}`, `{LLAMA}` or the name of a plug-in", SLUG.read),
+                meaning=f"Who writes. `{TEMPLATE}` is no model; `{OPENAI}` any OpenAI-compatible address; `{LLAMA}` a "
+                "GGUF file on this machine. The template also serves whenever the model does not.",
+            ),
+            Key(
+                name="mode",
+                kind=choice((SummaryMode.TEXT, SummaryMode.VISION)),
+                meaning="What the model is given: lines of `text`, or with `vision` redacted pictures as well.",
+            ),
+            Key(name="base_url", kind=WEB_ADDRESS, meaning=f"The address for `{OPENAI}`, up to and with `/v1`."),
+            Key(name="api_key", kind=SECRET, meaning="The key for it. Best written as `!secret name`."),
+            Key(name="model", kind=TEXT, meaning=f"The model's name; for `{LLAMA}` the path to its GGUF file."),
+            Key(name="projector", kind=file_in(folder), meaning=f"The image projector of a `{LLAMA}` model that sees."),
+            Key(
+                name="structured",
+                kind=choice(("auto", "json_schema", "json_object", "grammar", "none")),
+                meaning="How the answer is held to its form; `auto` finds out.",
+            ),
+            Key(name="image_tokens", kind=whole(0, 10_000), meaning="What one picture costs, for the budget."),
+            Key(name="context_tokens", kind=whole(1024, 131_072), meaning=f"The context of a `{LLAMA}` model."),
+            Key(
+                name="threads",
+                kind=whole(1, 64),
+                meaning=f"Processor cores for a `{LLAMA}` model.",
+                default="all but one",
+            ),
+            Key(name="labels", kind=ListOf(choice(Label)), meaning="What is written about."),
+            Key(name="digest", kind=choice(DigestEvery), meaning="How often a whole period is told."),
+            Key(name="limits", kind=BUDGET, meaning="What the model may cost."),
+            Key(name="options", kind=_Options(), meaning="What a plug-in wants to know."),
+        ),
+    )
+
+
+def _provided(folder: Path, values: Mapping[str, Any]) -> SummarySettings:
+    made = SummarySettings(**values)
+    needs = {OPENAI: ("base_url", "model"), LLAMA: ("model",)}.get(made.provider, ())
+    for key in needs:
+        if getattr(made, key) is None:
+            raise Wrong(f"`provider: {made.provider}` without `{key}`", f"Add `{key}:`.", "provider")
+    if made.provider == TEMPLATE and made.model is not None:
+        raise Wrong("a `model` without a provider", f"Add `provider: {OPENAI}` or `provider: {LLAMA}`.", "model")
+    if made.provider == LLAMA:
+        path = placed(folder, str(made.model))
+        return SummarySettings(**{**values, "model": str(path)})
+    return made
+
+
+QUESTION = Section(
+    of=QuestionSettings,
+    plain="ask",
+    keys=(
+        Key(name="ask", kind=Scalar("a question", _question_text), required=True, meaning="The question."),
+        Key(name="answer", kind=choice(AnswerKind), meaning="What it is answered with."),
+        Key(name="every_s", kind=duration(10, DAY), meaning="How often it is asked even if nothing changed."),
+    ),
+)
+
+WEBHOOK = Section(
+    of=WebhookSettings,
+    plain="url",
+    keys=(
+        Key(name="url", kind=WEB_ADDRESS, required=True, meaning="Where records are posted to, as on MQTT."),
+        Key(name="token", kind=SECRET, meaning="Sent as `Authorization: Bearer`."),
+        Key(
+            name="tell",
+            kind=ListOf(choice(("answer", "event", "ring", "summary"))),
+            meaning="What is posted: of answers those that changed.",
+        ),
+    ),
+)

@@ -1,0 +1,67 @@
+"""What the slow loop is told: summaries, questions, the webhook. Defaults are written here, once."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from blikk_edge.config.secrets import Secret
+from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import AnswerKind
+from blikk_edge.enrichers.budget import Limits
+
+TEMPLATE = "template"
+OPENAI = "openai"
+LLAMA = "llama"
+
+
+class DigestEvery(StrEnum):
+    """How often a period is told."""
+
+    OFF = "off"
+    HOURLY = "hourly"
+    DAILY = "daily"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummarySettings:
+    """Who writes text about events, and what it may cost.
+
+    `provider` is `template`, `openai` (any OpenAI-compatible endpoint at `base_url`), `llama` (the GGUF file at
+    `model`) or the name of a plug-in, which is given `options`. `mode` is what a model is given; it may be lowered
+    while running, and VISION only chosen here.
+    """
+
+    provider: str = TEMPLATE
+    mode: SummaryMode = SummaryMode.TEXT
+    base_url: str | None = None
+    api_key: Secret | None = None
+    model: str | None = None
+    projector: Path | None = None
+    structured: str = "auto"
+    image_tokens: int = 258
+    context_tokens: int = 4096
+    threads: int | None = None
+    labels: tuple[Label, ...] = tuple(Label)
+    digest: DigestEvery = DigestEvery.OFF
+    limits: Limits = field(default_factory=Limits)
+    options: tuple[tuple[str, str | Secret], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionSettings:
+    """A sentence to be watched at a camera."""
+
+    id: str
+    ask: str
+    answer: AnswerKind = AnswerKind.YES_NO
+    every_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """Where records are posted to; `tell` names their kinds. Of answers only those that changed are posted."""
+
+    url: str
+    token: Secret | None = None
+    tell: tuple[str, ...] = ("answer",)

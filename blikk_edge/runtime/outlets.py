@@ -1,0 +1,75 @@
+"""What goes out to every sink and enricher, and the orders that come in; both safe from any thread."""
+
+import asyncio
+from collections.abc import Hashable, Sequence
+from typing import Final
+
+from blikk_edge.core.commands import Command
+from blikk_edge.core.house import CameraAvailability, CameraState, Health
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Inbox, Item, Order
+from blikk_edge.runtime.mailbox import Mailbox
+
+MAILBOX_LIMIT: Final = 2000
+
+
+class Outlets:
+    """Hands every item to every consumer's mailbox. `deliver` is safe from any thread and never waits."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._boxes: list[Mailbox[Item]] = []
+
+    def open(self, consumers: int) -> Sequence[Inbox[Item]]:
+        """One mailbox for each consumer, in the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._boxes = [Mailbox[Item](limit=MAILBOX_LIMIT, key=_replaces) for _ in range(consumers)]
+        return self._boxes
+
+    def deliver(self, item: Item) -> None:
+        """Hand an item to all of them."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put, item)
+
+    def waiting(self) -> int:
+        """Items that nobody has taken yet."""
+        return sum(len(box) for box in self._boxes)
+
+    def lost(self) -> int:
+        """Records that found no room."""
+        return sum(box.lost for box in self._boxes)
+
+    def _put(self, item: Item) -> None:
+        for box in self._boxes:
+            box.put(item)
+
+
+class Orders:
+    """Brings commands from outside to the node. `give` is safe from any thread and never waits."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._carry_out: Order | None = None
+
+    def open(self, carry_out: Order) -> None:
+        """From now on commands are carried out, in the running loop; those given earlier were dropped."""
+        self._loop = asyncio.get_running_loop()
+        self._carry_out = carry_out
+
+    def give(self, command: Command) -> None:
+        """Hand over a command."""
+        if self._loop is not None and self._carry_out is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._carry_out, command)
+
+
+def _replaces(item: Item) -> Hashable | None:
+    """What a waiting item gives way to: newer states and Pictures of the same place; records to nothing."""
+    match item:
+        case CameraState() | CameraAvailability():
+            return type(item).__name__, item.camera
+        case Health():
+            return "Health"
+        case Picture():
+            return "Picture", item.camera, item.name
+        case _:
+            return None

@@ -1,0 +1,96 @@
+"""Summaries, questions and the webhook in a configuration."""
+
+import pytest
+
+from blikk_edge.config import check, load
+from blikk_edge.config.secrets import Secret
+from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings
+from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.summary import AnswerKind
+from blikk_edge.enrichers.budget import Limits
+
+HEAD = "node: hallway\nmqtt: broker.local\n"
+CAMERAS = "cameras: {front_door: {source: 'rtsp://cam/1'}}\n"
+
+
+def settings(write, text: str):
+    return load(write(HEAD + CAMERAS + text), environ={})
+
+
+def test_without_a_word_the_template_writes(write):
+    assert settings(write, "").summary == SummarySettings(provider="template")
+
+
+def test_summaries_can_be_turned_off(write):
+    assert settings(write, "summary: false").summary is None
+
+
+def test_any_openai_compatible_address_can_write(write):
+    got = settings(
+        write,
+        "summary: {provider: openai, mode: vision, base_url: 'http://127.0.0.1:8080/v1', model: qwen, api_key: k,\n"
+        "  limits: {calls_per_day: 0, price_input: 0.1, price_output: 2, currency: EUR, cost_per_day: 1}}",
+    ).summary
+    assert got == SummarySettings(
+        provider="openai",
+        mode=SummaryMode.VISION,
+        base_url="http://127.0.0.1:8080/v1",
+        model="qwen",
+        api_key=Secret("k"),
+        limits=Limits(calls_per_day=0, price_input=0.1, price_output=2.0, currency="EUR", cost_per_day=1.0),
+    )
+    assert "'k'" not in repr(got)
+
+
+def test_a_local_model_is_a_path_from_the_folder_of_the_file(write, tmp_path):
+    assert settings(write, "summary: {provider: llama, model: m/tiny.gguf}").summary.model == str(
+        tmp_path / "m/tiny.gguf"
+    )
+
+
+def test_a_plug_in_is_given_its_options(write):
+    got = settings(write, "summary: {provider: claude, options: {region: eu, level: 3}}").summary
+    assert (got.provider, dict(got.options)) == ("claude", {"region": "eu", "level": "3"})
+
+
+def test_questions_stand_at_their_camera(write):
+    path = write(
+        f"{HEAD}cameras:\n  gate:\n    source: 'rtsp://cam/1'\n    questions:\n      open: Is it open?\n"
+        "      bins: {ask: 'Which bins?', answer: text, every_s: 1h}\n"
+    )
+    assert load(path, environ={}).cameras[0].questions == (
+        QuestionSettings(id="open", ask="Is it open?"),
+        QuestionSettings(id="bins", ask="Which bins?", answer=AnswerKind.TEXT, every_s=3600.0),
+    )
+
+
+def test_a_web_address_alone_is_a_webhook(write):
+    assert settings(write, "webhook: https://hooks.local/x").webhook == WebhookSettings(url="https://hooks.local/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "says"),
+    [
+        ("summary: openai", "summary.provider", "without `base_url`"),
+        ("summary: {provider: openai, base_url: 'http://h/v1'}", "summary.provider", "without `model`"),
+        ("summary: llama", "summary.provider", "without `model`"),
+        ("summary: {model: qwen}", "summary.model", "without a provider"),
+        ("summary: {mode: off}", "summary.mode", "`text`"),
+        ("summary: {limits: {cost_per_day: 1}}", "summary.limits.cost_per_day", "without prices"),
+        ("summary: {limits: {calls_per_minute: 0}}", "summary.limits.calls_per_minute", "out of range"),
+        ("summary: {provider: a, options: [b]}", "summary.options", "not a mapping"),
+        ("summary: {provider: a, options: {b: {c: d}}}", "summary.options.b", "one value"),
+        ("webhook: {url: 'https://h', tell: [events]}", "webhook.tell[0]", "Did you mean `event`?"),
+        ("webhook: 'https://user:pw@h'", "webhook.url", "plain web address"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_path(write, text, path, says):
+    (problem,) = check(write(HEAD + CAMERAS + text), {})
+    assert problem.path == path
+    assert says in str(problem)
+
+
+def test_a_question_is_short(write):
+    text = f"{HEAD}cameras: {{gate: {{source: 'rtsp://cam/1', questions: {{a: '{'why ' * 60}'}}}}}}"
+    (problem,) = check(write(text), {})
+    assert "too long" in problem.text
