@@ -47,8 +47,8 @@ class Facts:
     `since` and `until` bound what is told, seconds since 1970 UTC; `ended` is False while it goes on. By label: `peak`
     is the most seen at once, `seen` the different tracks of all visits (at least the peak; one person may have been
     lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be
-    named beside since, until and those of the stays and rings. `parked` is whether a vehicle stayed. Times are worded in
-    `timezone`, the machine's own where that is None.
+    named beside since, until and those of the stays and rings. `parked` is whether a vehicle stayed. Times are worded
+    in `timezone`, the machine's own where that is None.
     """
 
     camera: str | None
