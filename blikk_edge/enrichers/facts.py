@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
@@ -12,6 +12,8 @@ MAX_STAYS = 24
 """Objects that are remembered one by one; the first ones and the newest are kept, those between only counted."""
 
 MAX_TIMES = 12
+
+_LAST_S: Final = 250_000_000_000.0
 
 _Who: TypeAlias = tuple[str, int, float]
 
@@ -47,7 +49,8 @@ class Facts:
     `since` and `until` bound what is told, seconds since 1970 UTC; `ended` is False while it goes on. By label: `peak`
     is the most seen at once, `seen` the different tracks of all visits (at least the peak; one person may have been
     lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be
-    named beside since, until and those of the stays and rings. `parked` is whether a vehicle stayed. Times are worded
+    named beside since, until and those of the stays and rings. `about` is the label of the event, None
+    for a period. `loitering`, `parked` and `drove_off` (a parked vehicle) are whether that happened. Times are worded
     in `timezone`, the machine's own where that is None.
     """
 
@@ -62,8 +65,10 @@ class Facts:
     cameras: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     stays: tuple[Stay, ...] = ()
+    about: Label | None = None
     loitering: bool = False
     parked: bool = False
+    drove_off: bool = False
     rings: tuple[float, ...] = ()
     moments: tuple[float, ...] = ()
     timezone: tzinfo | None = None
@@ -90,8 +95,8 @@ class Facts:
         return (self.duration_s, *(stay.dwell_s for stay in self.stays))
 
     def local(self, time: float) -> datetime:
-        """A time as the clock on the wall shows it."""
-        return datetime.fromtimestamp(time, UTC).astimezone(self.timezone)
+        """A time as the clock on the wall shows it; the nearest that a calendar knows."""
+        return datetime.fromtimestamp(min(max(0.0, time), _LAST_S), UTC).astimezone(self.timezone)
 
 
 def stays_of(events: Iterable[Event], observations: Iterable[Observation] = ()) -> tuple[Stay, ...]:
@@ -124,6 +129,7 @@ def event_facts(
         camera=event.camera,
         name=name,
         cameras=(name,),
+        about=event.label,
         since=event.started,
         until=max(event.started, until),
         ended=event.phase is Phase.ENDED,
@@ -150,6 +156,7 @@ def period_facts(
         camera=camera,
         name=name,
         cameras=tuple(cameras) or (name,),
+        about=None,
         since=since,
         until=until,
         ended=True,
@@ -165,6 +172,7 @@ def _facts(
     camera: str | None,
     name: str,
     cameras: tuple[str, ...],
+    about: Label | None,
     since: float,
     until: float,
     ended: bool,
@@ -182,6 +190,7 @@ def _facts(
         camera=camera,
         name=name,
         cameras=cameras,
+        about=about,
         since=since,
         until=until,
         ended=ended,
@@ -192,6 +201,7 @@ def _facts(
         stays=stays_of(events, observations),
         loitering=any(event.loitering for event in events),
         parked=any(parked(event) for event in events),
+        drove_off=_drove_off(events, observations),
         rings=tuple(ring.time for ring in rings),
         moments=tuple(sorted(times)[-MAX_TIMES:]),
         timezone=timezone,
@@ -206,6 +216,17 @@ def parked(event: Event) -> bool:
 def _who(record: Event | Observation, sighting: Sighting) -> _Who:
     """An object, told from others: the numbers of tracks start anew with each start of a camera."""
     return record.camera, sighting.track, sighting.since
+
+
+def _drove_off(events: Sequence[Event], observations: Sequence[Observation]) -> bool:
+    """Whether a vehicle moved before it was ever told to have come: it had been parked."""
+    firsts: dict[_Who, Kind] = {}
+    for seen in observations:
+        for one in seen.objects:
+            if one.label is Label.VEHICLE:
+                firsts.setdefault(_who(seen, one), seen.kind)
+    started = any(e.label is Label.VEHICLE and e.phase is Phase.STARTED and e.reason is Kind.MOVING for e in events)
+    return started or Kind.MOVING in firsts.values()
 
 
 def _stay(sighting: Sighting) -> Stay:
