@@ -1,4 +1,4 @@
-"""The command line: run, demo, check, replay, models. The only place that prints, besides the demo it starts."""
+"""The command line: run, demo, check, replay, push, models. The only place that prints, besides the demo it starts."""
 
 import argparse
 import asyncio
@@ -67,6 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--start", default="2026-01-01T00:00:00Z", help="the time of the first frame (ISO 8601)")
     replay.add_argument("--pictures", type=Path, help="a folder for the redacted pictures")
     replay.set_defaults(command=_replay)
+
+    push = commands.add_parser("push", help="bring a camera's redacted frames to a node elsewhere")
+    push.add_argument("--source", required=True, help="rtsp://, http(s)://, /dev/video0 or a file")
+    push.add_argument("--to", required=True, help="wss://host:8429/ingest/<camera>, as the node's `ingest` says")
+    push.add_argument("--token-file", type=Path, help="a file with the camera's `push_token` (else: BLIKK_PUSH_TOKEN)")
+    push.add_argument("--height", type=int, choices=(480, 720), default=480, help="the short side of what is sent")
+    push.add_argument("--ca", type=Path, help="the certificate authority to trust (default: those of the system)")
+    push.set_defaults(command=_push)
 
     models = commands.add_parser("models", help="list, pull or verify models")
     models.add_argument("action", choices=("list", "pull", "verify"))
@@ -143,6 +151,40 @@ def _instant(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except ValueError as error:
         raise ConfigError(f"--start {text!r} is no ISO 8601 time; write it like 2026-01-01T00:00:00Z") from error
+
+
+def _push(options: argparse.Namespace) -> int:
+    from blikk_edge.app.pushing import Pusher
+    from blikk_edge.core.clock import SystemClock
+    from blikk_edge.runtime import log
+
+    log.set_up("info")
+    pusher = Pusher(
+        options.source,
+        options.to,
+        _push_token(options.token_file),
+        clock=SystemClock(),
+        height_px=options.height,
+        ca=options.ca,
+    )
+    for note in pusher.notes:
+        log.part("push").info("%s", note)
+    asyncio.run(_until_stopped(pusher.run))
+    return OK
+
+
+def _push_token(path: Path | None) -> str:
+    """The token; never an argument, which every user of the machine could read."""
+    if path is None:
+        token = os.environ.get("BLIKK_PUSH_TOKEN", "")
+    else:
+        try:
+            token = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"--token-file {path}: it cannot be read: {error}") from error
+    if not token.strip():
+        raise ConfigError("no token: name a --token-file, or set BLIKK_PUSH_TOKEN")
+    return token.strip()
 
 
 def _models(options: argparse.Namespace) -> int:

@@ -10,11 +10,13 @@ from blikk_edge.app.sight import Sight
 from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo
+from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
 from blikk_edge.inputs.gpio import GpioButton
 from blikk_edge.inputs.http import RingHook
+from blikk_edge.inputs.ingest import Gate, IngestServer
 from blikk_edge.runtime.camera import CameraRun, switches_key
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node, Part
@@ -26,7 +28,9 @@ from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
+from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.catalog import kind_of, open_source
+from blikk_edge.sources.push import PushSource
 from blikk_edge.wire.topics import Topics
 
 
@@ -72,13 +76,14 @@ def build(
     )
     with supervisor.guard("store"):  # without its disk a node still watches and tells
         store.open()
+    inlets = {camera.id: Inlet() for camera in settings.cameras if camera.pushed}
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
     outlets, orders = Outlets(), Orders()
     cameras = {
         camera.id: CameraRun(
             _info(camera),
             shown_source=camera.source.public,
-            make_source=_source_maker(camera, clock, loop=not play_once),
+            make_source=_source_maker(camera, clock, inlets.get(camera.id), loop=not play_once),
             make_pipeline=_pipeline_maker(settings, camera, store, supervisor),
             deliver=outlets.deliver,
             remember_parked=_parked_keeper(camera, store, supervisor),
@@ -116,7 +121,7 @@ def build(
         workers=settings.workers,
         sinks=(mqtt, *spies),
         enrichers=(),
-        parts=_inputs(settings, orders.give, clock),
+        parts=(*_inputs(settings, orders.give, clock), *_ingest(settings, inlets, clock)),
         writer=None,
         outlets=outlets,
         orders=orders,
@@ -180,7 +185,39 @@ def _address(mqtt: MqttSettings) -> Address:
     )
 
 
-def _source_maker(camera: CameraSettings, clock: Clock, *, loop: bool) -> Callable[[], Source]:
+def _ingest(settings: Settings, inlets: Mapping[str, Inlet], clock: Clock) -> tuple[Part, ...]:
+    """The server for edge clients, where a camera has one."""
+    tokens = {camera.id: camera.push_token for camera in settings.cameras}
+    gates = {
+        name: Gate(inlet=inlet, token=token.reveal())
+        for name, inlet in inlets.items()
+        if (token := tokens[name]) is not None
+    }
+    ingest = settings.ingest
+    if not gates:
+        return ()
+    return (
+        IngestServer(
+            gates,
+            clock=clock,
+            host=ingest.host,
+            port=ingest.port,
+            certificate=ingest.tls.certificate if ingest.tls else None,
+            key=ingest.tls.key if ingest.tls else None,
+        ),
+    )
+
+
+def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, loop: bool) -> Callable[[], Source]:
+    if inlet is not None:
+        terms = Terms(
+            camera=camera.id,
+            shown=camera.source.public,
+            clock=clock,
+            height_px=camera.height_px,
+            read_timeout_s=camera.read_timeout_s,
+        )
+        return lambda: PushSource(inlet, terms)
     return lambda: open_source(
         camera.source.reveal(),
         camera=camera.id,

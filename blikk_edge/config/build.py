@@ -31,7 +31,12 @@ def node(*, name: str = "", id: str = "") -> NodeSettings:  # noqa: A002  # the 
 
 def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the key is called that
     """A camera; its name is made from its id where none is given."""
-    return CameraSettings(id=id, **{"name": friendly(id), **values})
+    made = CameraSettings(id=id, **{"name": friendly(id), **values})
+    if made.pushed and made.push_token is None:
+        raise Wrong("`source: push` without `push_token`", "Add `push_token:`, which the edge client sends.", "source")
+    if made.push_token is not None and not made.pushed:
+        raise Wrong("`push_token` without `source: push`", "Write `source: push`, or remove the token.", "push_token")
+    return made
 
 
 def tls(**values: Any) -> TlsSettings:

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blikk_edge.config import build
-from blikk_edge.config.grammar_slow import QUESTION, WEBHOOK, summary
+from blikk_edge.config.grammar_slow import QUESTION, TOKEN, WEBHOOK, ingest, summary
 from blikk_edge.config.kinds import (
     FLAG,
     HOST,
@@ -96,6 +96,7 @@ def grammar(folder: Path) -> Section:
             Key(name="models", kind=_models(folder), meaning="Where model files are kept and come from."),
             Key(name="ring_hook", kind=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
             Key(name="summary", kind=summary(folder), meaning="Who writes a sentence about what happened."),
+            Key(name="ingest", kind=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
             Key(name="webhook", kind=WEBHOOK, meaning="A web address that is told, besides MQTT."),
             Key(name="workers", kind=whole(1, 16), meaning="How many frames are looked at side by side."),
             Key(name="health_every_s", kind=duration(1, HOUR), meaning="How often the node tells its health."),
@@ -206,6 +207,11 @@ def _camera(folder: Path) -> Section:
             ),
             Key(name="private", kind=POLYGONS, meaning="Parts that are painted over before anything leaves."),
             Key(name="ring", kind=_RING, meaning="This camera is a doorbell."),
+            Key(
+                name="push_token",
+                kind=TOKEN,
+                meaning="What the edge client of a camera with `source: push` has to know. Best `!secret name`.",
+            ),
             Key(
                 name="questions",
                 kind=Named(section=QUESTION, given="id", words="one entry for each question"),

@@ -8,6 +8,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from blikk_edge.config.kinds import (
+    HOST,
     SECRET,
     SLUG,
     TEXT,
@@ -28,7 +29,9 @@ from blikk_edge.config.slow import (
     OPENAI,
     TEMPLATE,
     DigestEvery,
+    IngestSettings,
     QuestionSettings,
+    ServerTlsSettings,
     SummarySettings,
     WebhookSettings,
 )
@@ -41,6 +44,8 @@ from blikk_edge.enrichers.budget import Limits
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 QUESTION_MAX: Final = 200
 PRICE = number(0, 100_000)
+TOKEN_MIN: Final = 16
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,60 @@ QUESTION = Section(
         Key(name="every_s", kind=duration(10, DAY), meaning="How often it is asked even if nothing changed."),
     ),
 )
+
+
+def _token(text: str) -> Secret:
+    if len(text) < TOKEN_MIN or not text.isascii() or " " in text:
+        raise Wrong("a token that can be guessed", f"Write at least {TOKEN_MIN} letters and digits without spaces.")
+    return Secret(text)
+
+
+TOKEN = Scalar(f"at least {TOKEN_MIN} letters and digits, kept secret", _token, secret=True)
+
+
+def server_tls(folder: Path) -> Section:
+    """The certificate of a server of ours."""
+    file = file_in(folder)
+    return Section(
+        of=ServerTlsSettings,
+        keys=(
+            Key(name="certificate", kind=file, required=True, meaning="The certificate, with its chain (PEM)."),
+            Key(name="key", kind=file, required=True, meaning="Its private key (PEM)."),
+        ),
+    )
+
+
+def listening(of: type) -> Any:
+    """Makes a server's settings; beyond this machine only with TLS."""
+
+    def make(**values: Any) -> Any:
+        made = of(**values)
+        if made.host not in LOOPBACK and made.tls is None:
+            raise Wrong(
+                "a server beyond this machine without `tls`", "Add `tls:` with `certificate` and `key`.", "host"
+            )
+        return made
+
+    return make
+
+
+def ingest(folder: Path) -> Section:
+    """The server for edge clients."""
+    return Section(
+        of=IngestSettings,
+        make=listening(IngestSettings),
+        keys=(
+            Key(name="host", kind=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls`."),
+            Key(name="port", kind=whole(1, 65535), meaning="Its port."),
+            Key(name="tls", kind=server_tls(folder), meaning="Encryption."),
+            Key(
+                name="every_s",
+                kind=duration(5, HOUR),
+                meaning="How often the newest pictures are shown to a model that sees, if something happened.",
+            ),
+        ),
+    )
+
 
 WEBHOOK = Section(
     of=WebhookSettings,

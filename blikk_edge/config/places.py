@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from blikk_edge.config.kinds import WEB_ADDRESS, Scalar
 from blikk_edge.config.problem import Wrong, did_you_mean, listed
 from blikk_edge.config.secrets import Secret, SourceUrl
+from blikk_edge.config.settings import PUSH
 from blikk_edge.config.yaml_lines import Leaf
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -53,7 +54,9 @@ class SourceIn:
     """A camera's address: a URL, a device below `/dev` (which may come and go) or a file that is there."""
 
     folder: Path
-    words: str = "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, or a path to a video"
+    words: str = (
+        "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, a path to a video, or `push`"
+    )
 
     def __call__(self, leaf: Leaf) -> SourceUrl:
         """The address; raises Wrong."""
@@ -63,7 +66,7 @@ class SourceIn:
             text = unquote(text[len("file://") :])
         if "://" in text:
             _check_url(text)
-        elif not text.startswith("/dev/"):
+        elif text != PUSH and not text.startswith("/dev/"):
             path = placed(self.folder, text)
             if not _is_file(path):
                 mend = "Write `rtsp://...`, `http://...`, `/dev/video0`, or the path to a video file."

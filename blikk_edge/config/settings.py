@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from blikk_edge.config.secrets import Secret, SourceUrl
-from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings
+from blikk_edge.config.slow import IngestSettings, QuestionSettings, SummarySettings, WebhookSettings
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
+
+PUSH: Final = "push"
+"""The source of a camera whose frames an edge client brings."""
 
 
 class Transport(StrEnum):
@@ -144,6 +148,12 @@ class CameraSettings:
     private: tuple[Polygon, ...] = ()
     ring: RingSettings | None = None
     questions: tuple[QuestionSettings, ...] = ()
+    push_token: Secret | None = None
+
+    @property
+    def pushed(self) -> bool:
+        """Whether an edge client brings the frames."""
+        return self.source.reveal() == PUSH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +215,7 @@ class Settings:
     ring_hook: RingHookSettings = field(default_factory=RingHookSettings)
     summary: SummarySettings | None = field(default_factory=SummarySettings)
     webhook: WebhookSettings | None = None
+    ingest: IngestSettings = field(default_factory=IngestSettings)
     workers: int = 1
     health_every_s: float = 30.0
 

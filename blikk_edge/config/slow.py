@@ -1,4 +1,4 @@
-"""What the slow loop is told: summaries, questions, the webhook. Defaults are written here, once."""
+"""What the slow loop is told: summaries, questions, webhook, edge clients. Defaults are written here, once."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -56,6 +56,27 @@ class QuestionSettings:
     ask: str
     answer: AnswerKind = AnswerKind.YES_NO
     every_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTlsSettings:
+    """TLS of a server of ours."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
+    """Where edge clients bring frames to: `wss://host:port/ingest/<camera>`. Beyond this machine with TLS only.
+
+    Every `every_s` the newest pictures of such a camera are shown to a model that sees, if something happened.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8429
+    tls: ServerTlsSettings | None = None
+    every_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def test_minimal_sample_loads(tmp_path: Path):
 
 def test_full_sample_loads_with_what_it_says(tmp_path: Path):
     got = load_sample(tmp_path, samples()[1])
-    assert [camera.id for camera in got.cameras] == ["front_door", "garden"]
+    assert [camera.id for camera in got.cameras] == ["front_door", "garden", "shed"]
     assert got.cameras[0].source.reveal().startswith("rtsp://user:password@")
     assert got.mqtt.tls is not None
     assert got.mqtt.tls.key == tmp_path / "hallway.key"

@@ -94,3 +94,26 @@ def test_a_question_is_short(write):
     text = f"{HEAD}cameras: {{gate: {{source: 'rtsp://cam/1', questions: {{a: '{'why ' * 60}'}}}}}}"
     (problem,) = check(write(text), {})
     assert "too long" in problem.text
+
+
+@pytest.mark.parametrize(
+    ("camera", "rest", "path", "says"),
+    [
+        ("{source: push}", "", "cameras.front.source", "without `push_token`"),
+        ("{source: push, push_token: short}", "", "cameras.front.push_token", "guessed"),
+        ("{source: 'rtsp://c/1', push_token: 0123456789abcdef}", "", "cameras.front.push_token", "without `source"),
+        ("{source: 'rtsp://c/1'}", "ingest: {host: 0.0.0.0}", "ingest.host", "without `tls`"),
+        ("{source: 'rtsp://c/1'}", "ingest: {tls: {certificate: none.pem}}", "ingest.tls.certificate", "no such file"),
+    ],
+)
+def test_an_open_door_is_refused(write, camera, rest, path, says):
+    problems = check(write(f"{HEAD}cameras: {{front: {camera}}}\n{rest}"), {})
+    assert path in {problem.path for problem in problems}
+    assert any(says in str(problem) for problem in problems)
+
+
+def test_a_camera_may_be_brought_by_an_edge_client(write):
+    text = f"{HEAD}cameras: {{shed: {{source: push, push_token: 0123456789abcdef}}}}"
+    camera = load(write(text), environ={}).cameras[0]
+    assert camera.pushed
+    assert camera.push_token == Secret("0123456789abcdef")

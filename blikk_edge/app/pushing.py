@@ -1,0 +1,90 @@
+"""The edge client: a source whose redacted frames go to a node elsewhere. Frames are kept in memory only."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from blikk_edge.app.replays import DEFAULTS
+from blikk_edge.app.sight import Sight
+from blikk_edge.config.secrets import SourceUrl
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import ModelError, PrivacyError
+from blikk_edge.core.inlet import Pushed
+from blikk_edge.core.scene import Scene
+from blikk_edge.core.sightings import Motion, View
+from blikk_edge.runtime import log
+from blikk_edge.runtime.pipeline import Eyes
+from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
+from blikk_edge.sinks.edge import EdgeLink
+from blikk_edge.sources.catalog import open_source
+from blikk_edge.transforms.motion import MotionGate
+
+CAMERA = "edge"
+MOVING_FOR_S = 3.0
+"""A camera counts as moving for so long after the last motion: the end of a visit is worth its frames too."""
+
+
+class Pusher:
+    """Reads `source`, redacts, and sends to the ingestion server at `to`, until stopped.
+
+    `height_px` is 480 or 720. Raises ModelError or SinkError where that cannot even begin.
+    """
+
+    def __init__(self, source: str, to: str, token: str, *, clock: Clock, height_px: int = 480, ca: Path | None = None):
+        url = SourceUrl(source)
+        self._settings = replace(
+            DEFAULTS, cameras=(replace(DEFAULTS.cameras[0], id=CAMERA, source=url, height_px=height_px),)
+        )
+        self._clock = clock
+        self._source = open_source(source, camera=CAMERA, shown=url.public, clock=clock, fps=5.0, height_px=height_px)
+        self._gate = MotionGate()
+        self._sight = Sight(self._settings)
+        self._eyes: Eyes | None = None
+        self._newest: Scene | None = None
+        self._moved_at = float("-inf")
+        self._blind: str | None = None
+        self.notes = self._sight.notes
+        self.link = EdgeLink(to, token, newest=self._pushed, moving=self._moving, clock=clock, ca=ca)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Push until `stop` is set."""
+        scheduler = Scheduler(self._clock, Supervisor())
+        scheduler.thread("camera", self._read)
+        scheduler.task("push", self.link.run)
+        try:
+            await stop.wait()
+        finally:
+            await scheduler.end_threads()
+            await scheduler.end_tasks()
+
+    def _read(self, life: Life) -> None:
+        """The newest frame, and whether it moves; in the reader's thread."""
+        self._gate.reset()
+        for frame in self._source.frames(life.stop):
+            life.well()
+            scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING)))
+            if scene.motion.view is View.NEW_SCENE or scene.motion.score >= DEFAULTS.cameras[0].event_threshold:
+                self._moved_at = self._clock.monotonic()
+            self._newest = scene
+
+    def _moving(self) -> bool:
+        return self._clock.monotonic() - self._moved_at < MOVING_FOR_S
+
+    async def _pushed(self, seq: int) -> Pushed | None:
+        """The newest frame, redacted; None when there is none yet, or when faces cannot be looked for."""
+        scene, self._newest = self._newest, None
+        return None if scene is None else await asyncio.to_thread(self._redacted, scene, seq)
+
+    def _redacted(self, scene: Scene, seq: int) -> Pushed | None:
+        try:
+            if self._eyes is None:
+                self._eyes = self._sight.eyes(self._settings)(CAMERA)
+            found = self._eyes.detector.detect(scene.frame.bgr())
+            picture = self._eyes.redactor.picture(replace(scene, analysed=True, detections=found), name="frame")
+        except (PrivacyError, ModelError) as error:
+            if self._blind != str(error):
+                log.part("push").warning("no frame leaves: %s", error)
+            self._blind = str(error)
+            return None
+        self._blind = None
+        return Pushed(seq=seq, time=picture.time, jpeg=picture.jpeg, found=found)

@@ -1,0 +1,189 @@
+"""The ingestion server: edge clients bring the frames of cameras that this node cannot reach, over WebSockets."""
+
+import asyncio
+import hmac
+import logging
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.inlet import Inlet
+from blikk_edge.wire.push import (
+    BAD_TOKEN,
+    MAX_MESSAGE_BYTES,
+    PATH,
+    REPLACED,
+    TOO_FAST,
+    PushRefusedError,
+    answer_message,
+    read_frame,
+)
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request, Response
+
+LOG = logging.getLogger("blikk.ingest")
+
+OPEN_S: Final = 5.0
+"""A connection that has not said what it wants by then is closed."""
+
+PING_S: Final = 10.0
+MOST_PER_S: Final = 15
+SLOWEST_S: Final = 5.0
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Where one camera's frames go, and the token that its client must know."""
+
+    inlet: Inlet
+    token: str = field(repr=False)
+
+
+class IngestServer:
+    """Takes frames on `ws(s)://host:port/ingest/<camera>` from clients that send `Authorization: Bearer <token>`.
+
+    Refused with a close code that says why: a wrong token or camera, JSON that is none, what is no JPEG or too large,
+    more than 15 frames a second. A newer client of a camera takes the place of the older one. While frames come faster
+    than the camera's reader takes them, the client is asked for fewer. Beyond loopback it needs a certificate. Port 0
+    takes a free one, found in `port` while it runs.
+    """
+
+    name = "ingest"
+
+    def __init__(
+        self,
+        gates: Mapping[str, Gate],
+        *,
+        clock: Clock,
+        host: str = "127.0.0.1",
+        port: int = 8429,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        self.port = port
+        self._gates = gates
+        self._clock = clock
+        self._host = host
+        self._certificate = certificate
+        self._key = key
+        self._most = 4 * len(gates) + 8
+        self._serving: dict[str, ServerConnection] = {}
+        self._open = 0
+
+    async def run(self) -> None:
+        """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
+        from websockets.asyncio.server import serve  # noqa: PLC0415  # 10 MB that only a node with edge clients needs
+
+        try:
+            async with serve(
+                self._serve,
+                self._host,
+                self.port,
+                ssl=self._tls(),
+                process_request=self._admit,
+                open_timeout=OPEN_S,
+                close_timeout=2.0,
+                ping_interval=PING_S,
+                ping_timeout=PING_S,
+                max_size=MAX_MESSAGE_BYTES,
+                max_queue=2,
+                compression=None,
+                logger=_quiet(),
+            ) as server:
+                self.port = next(iter(server.sockets)).getsockname()[1]
+                LOG.info("edge clients are taken on %s:%d", self._host, self.port)
+                await asyncio.get_running_loop().create_future()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BlikkError(
+                f"ingest on {self._host}:{self.port}: {reason}; choose another `ingest.port`, or see who uses it"
+            ) from error
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self._certificate is None:
+            if self._host not in LOOPBACK:
+                raise BlikkError(
+                    f"ingest on {self._host}: beyond this machine it needs `ingest.tls` with a certificate"
+                )
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self._certificate, self._key)
+        except (OSError, ssl.SSLError) as error:
+            raise BlikkError(f"ingest: certificate and key cannot be used ({error}); both must be PEM files") from error
+        return context
+
+    def _admit(self, connection: "ServerConnection", _request: "Request") -> "Response | None":
+        if self._open >= self._most:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients; try again later\n")
+        return None
+
+    async def _serve(self, connection: "ServerConnection") -> None:
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415  # see run
+
+        self._open += 1
+        camera = ""
+        try:
+            camera, gate = self._recognise(connection)
+            await self._take_over(camera, connection)
+            await self._receive(camera, gate, connection)
+        except PushRefusedError as refused:
+            LOG.warning("an edge client%s was refused: %s", f" of {camera}" if camera else "", refused)
+            await connection.close(refused.code, str(refused)[:120])
+        except ConnectionClosed:
+            pass
+        finally:
+            self._open -= 1
+            if self._serving.get(camera) is connection:
+                del self._serving[camera]
+                LOG.info("the edge client of %s is gone", camera)
+
+    def _recognise(self, connection: "ServerConnection") -> tuple[str, Gate]:
+        """The camera whose token the client knows; a wrong camera is told no more than a wrong token."""
+        request = connection.request
+        assert request is not None  # the handshake is over
+        camera = request.path.partition("?")[0].removeprefix(PATH)
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        gate = self._gates.get(camera)
+        known = gate.token if gate is not None else ""
+        matches = hmac.compare_digest(token.strip().encode(), known.encode())
+        if gate is None or kind.lower() != "bearer" or not matches:
+            raise PushRefusedError(BAD_TOKEN, "unknown camera or wrong token; check `push_token` on both sides")
+        return camera, gate
+
+    async def _take_over(self, camera: str, connection: "ServerConnection") -> None:
+        older = self._serving.get(camera)
+        self._serving[camera] = connection
+        LOG.info("an edge client brings frames of %s", camera)
+        if older is not None:
+            await older.close(REPLACED, "a newer client brings this camera's frames")
+
+    async def _receive(self, camera: str, gate: Gate, connection: "ServerConnection") -> None:
+        gap_s = 0.0
+        times: deque[float] = deque(maxlen=MOST_PER_S)
+        async for message in connection:
+            now = self._clock.monotonic()
+            if len(times) == MOST_PER_S and now - times[0] < 1.0:
+                raise PushRefusedError(TOO_FAST, f"more than {MOST_PER_S} frames a second; send one a second")
+            times.append(now)
+            pushed = read_frame(message)
+            if self._serving.get(camera) is not connection:
+                return
+            gap_s = gap_s * 0.8 if gate.inlet.put(pushed) else min(SLOWEST_S, max(1.0, gap_s * 2))
+            await connection.send(answer_message(pushed.seq, gap_s))
+
+
+def _quiet() -> logging.Logger:
+    """The library's own log tells of every port scan; what matters is told above."""
+    logger = logging.getLogger("blikk.ingest.websockets")
+    logger.setLevel(logging.CRITICAL)
+    return logger

@@ -1,0 +1,78 @@
+"""Frames that an edge client sends: see `inputs.ingest` for the server they come through."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import av
+from av.codec import CodecContext
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from blikk_edge.core.inlet import Inlet, Pushed
+from blikk_edge.core.scene import Frame
+from blikk_edge.sources.capture import Terms
+from blikk_edge.sources.faults import source_error
+from blikk_edge.sources.pixels import Scaler
+
+LOOK_S: Final = 0.5
+TRUSTED_S: Final = 30.0
+"""A client's clock that is further off than this is not believed: the time of arrival counts."""
+
+LEAST_STEP_S: Final = 0.001
+
+
+class PushSource:
+    """The frames of one camera's edge client; implements `core.stages.Source`.
+
+    `corrupt` counts pictures that could not be decoded. They are passed over: a broken one must not end the stream.
+    """
+
+    def __init__(self, inlet: Inlet, terms: Terms) -> None:
+        self.corrupt = 0
+        self._inlet = inlet
+        self._terms = terms
+        self._scaler = Scaler(terms.height_px)
+        self._seq = 0
+        self._last = 0.0
+
+    def frames(self, stop: threading.Event) -> Iterator[Frame]:
+        """Yield what comes until `stop` is set; raises SourceError when nothing has come for the read limit."""
+        decoder = CodecContext.create("mjpeg", "r")
+        assert isinstance(decoder, VideoCodecContext)
+        decoder.thread_type = "NONE"
+        heard = self._terms.clock.monotonic()
+        while not stop.is_set():
+            pushed = self._inlet.get(LOOK_S)
+            now = self._terms.clock.monotonic()
+            if pushed is None:
+                if now - heard > self._terms.read_timeout_s:
+                    raise source_error(self._terms.shown, "no edge client sends frames; start `blikk push` there")
+                continue
+            heard = now
+            if (picture := self._decoded(decoder, pushed)) is not None:
+                yield self._frame(picture, pushed)
+
+    def _decoded(self, decoder: VideoCodecContext, pushed: Pushed) -> VideoFrame | None:
+        try:
+            pictures = decoder.decode(Packet(pushed.jpeg))
+        except av.FFmpegError:
+            pictures = []
+        self.corrupt += not pictures
+        return pictures[0] if pictures else None
+
+    def _frame(self, picture: VideoFrame, pushed: Pushed) -> Frame:
+        now = self._terms.clock.now()
+        time = pushed.time if abs(pushed.time - now) <= TRUSTED_S else now
+        self._last = time = max(time, self._last + LEAST_STEP_S)
+        self._seq += 1
+        return Frame(
+            camera=self._terms.camera,
+            seq=self._seq,
+            time=time,
+            luma=self._scaler.luma(picture),
+            convert=partial(self._scaler.bgr, picture),
+            found=pushed.found,
+        )

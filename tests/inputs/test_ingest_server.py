@@ -1,0 +1,145 @@
+"""Edge clients bring frames; whoever else knocks is told why not, and disturbs nobody."""
+
+import asyncio
+import contextlib
+import json
+import socket
+
+import cv2
+import numpy as np
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.inlet import Inlet, Pushed
+from blikk_edge.inputs.ingest import Gate, IngestServer
+from blikk_edge.wire.push import MAX_MESSAGE_BYTES, frame_message, read_answer
+
+TOKEN = "0123456789abcdef"
+JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+
+
+@pytest.fixture
+def inlet() -> Inlet:
+    return Inlet()
+
+
+@pytest.fixture
+async def server(inlet: Inlet, start, until) -> IngestServer:
+    made = IngestServer({"shed": Gate(inlet=inlet, token=TOKEN)}, clock=SystemClock(), port=0)
+    start(made)
+    await until(lambda: made.port)
+    return made
+
+
+def client(server: IngestServer, camera: str = "shed", token: str = TOKEN) -> connect:
+    return connect(
+        f"ws://127.0.0.1:{server.port}/ingest/{camera}",
+        additional_headers={"Authorization": f"Bearer {token}"},
+        proxy=None,
+    )
+
+
+def frame(seq: int) -> str:
+    return frame_message(Pushed(seq=seq, time=1795262400.0 + seq, jpeg=JPEG))
+
+
+async def closed(connection) -> tuple[int, str]:
+    """How the server closed it."""
+    async with asyncio.timeout(5):
+        await connection.wait_closed()
+    return connection.close_code, connection.close_reason
+
+
+async def test_a_frame_is_handed_on_and_acknowledged(server: IngestServer, inlet: Inlet) -> None:
+    async with client(server) as connection:
+        await connection.send(frame(3))
+        assert read_answer(await connection.recv()) == (3, 0.0)
+    assert inlet.get(1.0) == Pushed(seq=3, time=1795262403.0, jpeg=JPEG)
+
+
+async def test_a_client_is_slowed_down_while_nobody_takes_its_frames(server: IngestServer, inlet: Inlet) -> None:
+    async with client(server) as connection:
+        gaps = []
+        for seq in range(9):
+            await connection.send(frame(seq))
+            gaps.append(read_answer(await connection.recv())[1])
+        assert gaps == [0.0] * 5 + [1.0, 2.0, 4.0, 5.0]
+        while inlet.get(0.0):
+            pass
+        await connection.send(frame(10))
+        assert read_answer(await connection.recv())[1] == 4.0
+
+
+@pytest.mark.parametrize(("camera", "token"), [("shed", "wrong"), ("shed", ""), ("gate", TOKEN), ("", TOKEN)])
+async def test_who_does_not_know_the_token_is_refused(server: IngestServer, camera: str, token: str) -> None:
+    async with client(server, camera, token) as connection:
+        code, reason = await closed(connection)
+    assert code == 4401
+    assert "token" in reason
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("rubbish", 4400),
+        (b"\x00\xff", 4400),
+        ("[1]", 4400),
+        (json.dumps({"v": 1, "seq": 1, "time": 1, "jpeg": "aGVsbG8="}), 4415),
+        ("x" * (MAX_MESSAGE_BYTES + 1), 1009),
+    ],
+)
+async def test_what_is_no_frame_is_refused_with_a_code(server: IngestServer, message: str | bytes, code: int) -> None:
+    async with client(server) as good, client(server) as bad:
+        # the newer one is the camera's client now
+        assert (await closed(good))[0] == 4409
+        with contextlib.suppress(ConnectionClosed):
+            await bad.send(message)
+        assert (await closed(bad))[0] == code
+
+
+async def test_a_flood_is_refused(server: IngestServer) -> None:
+    async with client(server) as connection:
+        with contextlib.suppress(ConnectionClosed):
+            for seq in range(40):
+                await connection.send(frame(seq))
+        assert (await closed(connection))[0] == 4429
+
+
+async def test_a_hundred_half_open_sockets_disturb_nobody(server: IngestServer, inlet: Inlet) -> None:
+    sockets = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
+    try:
+        for each in sockets[:50]:
+            each.sendall(b"GET /ingest/shed HTTP/1.1\r\nHost: x\r\n")
+        async with client(server) as connection:
+            await connection.send(frame(1))
+            assert read_answer(await connection.recv())[0] == 1
+    finally:
+        for each in sockets:
+            each.close()
+    assert inlet.get(1.0) is not None
+
+
+async def test_more_clients_than_cameras_can_have_are_sent_away(server: IngestServer) -> None:
+    server._open = 12
+    with pytest.raises(InvalidStatus) as refused:
+        await client(server)
+    assert refused.value.response.status_code == 503
+
+
+async def test_a_port_in_use_is_a_clear_error(server: IngestServer, inlet: Inlet) -> None:
+    second = IngestServer({"shed": Gate(inlet=inlet, token=TOKEN)}, clock=SystemClock(), port=server.port)
+    with pytest.raises(BlikkError, match=r"choose another `ingest\.port`"):
+        await second.run()
+
+
+async def test_beyond_this_machine_it_wants_a_certificate(inlet: Inlet) -> None:
+    open_door = IngestServer({"shed": Gate(inlet=inlet, token=TOKEN)}, clock=SystemClock(), host="0.0.0.0", port=0)
+    with pytest.raises(BlikkError, match="certificate"):
+        await open_door.run()
+
+
+def test_the_token_shows_nowhere(inlet: Inlet) -> None:
+    assert TOKEN not in repr(Gate(inlet=inlet, token=TOKEN))

@@ -1,0 +1,70 @@
+"""Frames of an edge client become Frames of a camera."""
+
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import SourceError
+from blikk_edge.core.inlet import Inlet, Pushed
+from blikk_edge.sources.capture import Terms
+from blikk_edge.sources.push import PushSource
+
+NOW = time.time()
+
+
+def jpeg(level: int, width: int = 64, height: int = 48) -> bytes:
+    return cv2.imencode(".jpg", np.full((height, width, 3), level, np.uint8))[1].tobytes()
+
+
+def source(inlet: Inlet, read_timeout_s: float = 5.0) -> PushSource:
+    return PushSource(inlet, Terms(camera="shed", shown="push", clock=SystemClock(), read_timeout_s=read_timeout_s))
+
+
+def frames(inlet: Inlet, count: int) -> list:
+    made = source(inlet).frames(threading.Event())
+    return [next(made) for _ in range(count)]
+
+
+def test_pixels_and_times_are_those_of_the_client() -> None:
+    inlet = Inlet()
+    inlet.put(Pushed(seq=1, time=NOW - 2.0, jpeg=jpeg(90)))
+    inlet.put(Pushed(seq=2, time=NOW - 1.0, jpeg=jpeg(200, 96, 64)))
+    first, second = frames(inlet, 2)
+    assert (first.camera, first.seq, first.time, first.luma.shape) == ("shed", 1, NOW - 2.0, (48, 64))
+    assert second.bgr().shape == (64, 96, 3)
+    assert abs(int(second.bgr().mean()) - 200) <= 2
+
+
+def test_times_never_go_back_and_a_wrong_clock_is_not_believed() -> None:
+    inlet = Inlet()
+    for seq, stamp in enumerate((NOW, NOW - 3.0, 5.0, NOW + 1e6)):
+        inlet.put(Pushed(seq=seq, time=stamp, jpeg=jpeg(90)))
+    times = [frame.time for frame in frames(inlet, 4)]
+    assert times == sorted(times)
+    assert all(abs(each - time.time()) < 40 for each in times)
+
+
+def test_a_broken_picture_is_passed_over() -> None:
+    inlet = Inlet()
+    inlet.put(Pushed(seq=1, time=NOW, jpeg=b"\xff\xd8\xff\xd9"))
+    inlet.put(Pushed(seq=2, time=NOW, jpeg=jpeg(90)))
+    made = source(inlet)
+    assert next(made.frames(threading.Event())).seq == 1
+    assert made.corrupt == 1
+
+
+def test_a_silent_client_is_an_outage() -> None:
+    with pytest.raises(SourceError, match="no edge client sends frames"):
+        next(source(Inlet(), read_timeout_s=0.1).frames(threading.Event()))
+
+
+def test_a_stop_is_noticed_within_a_second() -> None:
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    began = time.monotonic()
+    assert list(source(Inlet()).frames(stop)) == []
+    assert time.monotonic() - began < 1.5
