@@ -9,8 +9,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from blikk_edge.core.house import CameraInfo, NodeInfo
+from blikk_edge.core.house import CameraInfo, NodeInfo, SummaryMode
 from blikk_edge.core.sightings import Label
+from blikk_edge.wire.entities_texts import LLM_FIGURES, asks_a_model, digest_sensor, question_parts, summary_parts
 from blikk_edge.wire.messages import LOITERING
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject, truncate
@@ -40,7 +41,7 @@ def slug(text: str) -> str:
 def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[str, JsonObject]:
     """All components of one camera's device, by component id."""
     entities: dict[str, JsonObject] = {}
-    for key, entity in _camera_parts(camera, topics):
+    for key, entity in _camera_parts(camera, node.summaries, topics):
         entities[key] = _named(entity, key, unique=f"{node.id}.{camera.id}", stem=slug(camera.id))
     return entities
 
@@ -48,7 +49,7 @@ def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[
 def node_entities(node: NodeInfo, topics: Topics) -> dict[str, JsonObject]:
     """All components of the node's own device, by component id."""
     stem = slug(node.id)
-    return {key: _named(entity, key, unique=node.id, stem=stem) for key, entity in _node_parts(topics)}
+    return {key: _named(entity, key, unique=node.id, stem=stem) for key, entity in _node_parts(node, topics)}
 
 
 def _named(entity: JsonObject, key: str, *, unique: str, stem: str) -> JsonObject:
@@ -61,7 +62,9 @@ def _named(entity: JsonObject, key: str, *, unique: str, stem: str) -> JsonObjec
     }
 
 
-def _camera_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+def _camera_parts(
+    camera: CameraInfo, summaries: tuple[SummaryMode, ...], topics: Topics
+) -> Iterator[tuple[str, JsonObject]]:
     state = topics.state(camera.id)
     yield "still", {"platform": "camera", "name": None, "topic": topics.picture(camera.id, "snapshot")}
     if camera.ring:
@@ -83,6 +86,9 @@ def _camera_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, Jso
         yield "last_ring", _image("Last ring", topics.picture(camera.id, "ring"), "mdi:doorbell-video")
     for key, zone in _zone_keys(camera.zones):
         yield key, _zone(zone, state)
+    if summaries:
+        yield from summary_parts(camera, summaries, topics)
+    yield from question_parts(camera, topics)
     yield from _settings(camera, topics)
     yield from _camera_diagnostics(camera, topics)
 
@@ -228,7 +234,7 @@ def _camera_diagnostics(camera: CameraInfo, topics: Topics) -> Iterator[tuple[st
         yield key, {**entity, "enabled_by_default": False}
 
 
-def _node_parts(topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+def _node_parts(node: NodeInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
     health = topics.health
     yield (
         "connection",
@@ -268,6 +274,11 @@ def _node_parts(topics: Topics) -> Iterator[tuple[str, JsonObject]]:
     yield "inference", _gauge("Inference time", health, "value_json.inference_ms", unit="ms", device_class="duration")
     yield "outbox", _gauge("Outbox", health, "value_json.outbox", icon="mdi:tray-full")
     yield "lost", _total("Lost records", health, "value_json.lost", icon="mdi:tray-remove")
+    if node.summaries:
+        yield "digest", digest_sensor(topics)
+    if asks_a_model(node):
+        for key, (name, expression, icon) in LLM_FIGURES.items():
+            yield key, _gauge(name, health, expression, icon=icon)
 
 
 def _on_off(expression: str) -> str:

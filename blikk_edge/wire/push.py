@@ -2,8 +2,8 @@
 
 One text message of JSON for each frame: `{"v": 1, "seq": 7, "time": 1795262400.25, "jpeg": "<base64>", "found":
 [{"label": "person", "sub_label": "person", "score": 0.8, "box": [0.1, 0.2, 0.3, 0.9]}]}`. `found` comes from the pixels
-before they were blurred: a detector sees less in a blurred one. Each is answered, `{"v": 1, "seq": 7, "gap_s": 1.0}`: it
-arrived, and at least so much time shall pass between two.
+before they were blurred: a detector sees less in a blurred one. Each is answered with `{"v": 1, "seq": 7, "gap_s": 1}`:
+it arrived, and at least so much time shall pass between two.
 """
 
 import base64

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 import re
 from dataclasses import replace
 
@@ -58,10 +59,23 @@ def test_doorbell_declares_ring_and_detection_its_labels():
     assert parts["detected"]["event_types"] == ["person", "package", "loitering"]
 
 
-def test_nothing_can_be_changed_but_detection_threshold_snapshot():
+def test_nothing_can_be_changed_but_what_is_harmless():
     commands = {part["command_topic"] for part in FRONT.payload["components"].values() if "command_topic" in part}
 
-    assert commands == {f"blikk/porch-pi/front_door/set/{name}" for name in ("detect", "threshold", "snapshot")}
+    assert commands == {
+        f"blikk/porch-pi/front_door/set/{name}" for name in ("detect", "threshold", "summary", "snapshot", "describe")
+    }
+
+
+def test_texts_have_entities_where_they_are_written():
+    parts, node = FRONT.payload["components"], NODE.payload["components"]
+
+    assert parts["summaries"]["options"] == ["off", "template", "text"]
+    assert parts["question_gate_open"]["name"] == "Is the gate open?"
+    assert {"digest", "llm_calls", "llm_tokens_left"} <= node.keys()
+    silent, bare = devices(replace(s.NODE, summaries=(), cameras=(replace(s.FRONT, questions=()),)), s.TOPICS)
+    assert not {"digest", "llm_calls"} & silent.components.keys()
+    assert not {"last_summary", "summaries", "describe", "question_gate_open"} & bare.components.keys()
 
 
 @pytest.mark.parametrize("discovery", [NODE, FRONT, YARD], ids=["node", "front", "yard"])

@@ -1,0 +1,95 @@
+"""The Home Assistant entities of texts: summaries, answers to watched questions, and what a language model costs."""
+
+from collections.abc import Iterator, Sequence
+
+from blikk_edge.core.house import CameraInfo, NodeInfo, SummaryMode
+from blikk_edge.core.summary import AnswerKind, Question
+from blikk_edge.wire.topics import Topics
+from blikk_edge.wire.values import Json, JsonObject, truncate
+
+NAME_MAX = 60
+
+LLM_FIGURES = {
+    "llm_calls": ("LLM calls today", "value_json.llm.calls_today", "mdi:message-processing"),
+    "llm_tokens": ("LLM tokens today", "value_json.llm.tokens_today", "mdi:counter"),
+    "llm_calls_left": ("LLM calls left", "value_json.llm.calls_left", "mdi:message-off"),
+    "llm_tokens_left": ("LLM tokens left", "value_json.llm.tokens_left", "mdi:gauge-low"),
+}
+"""By component id: name, where the health says it, icon."""
+
+_SUMMARY = """{{ {'text': value_json.text, 'importance': value_json.importance, 'event': value_json.event,
+ 'revision': value_json.revision, 'labels': value_json.labels, 'source': value_json.source, 'model': value_json.model,
+ 'tokens': value_json.tokens, 'time': value_json.time} | tojson }}"""
+_EVIDENCE = """{{ {'question': value_json.asked, 'confidence': value_json.confidence, 'since': value_json.since,
+ 'evidence': value_json.evidence, 'event': value_json.event, 'source': value_json.source} | tojson }}"""
+
+
+def asks_a_model(node: NodeInfo) -> bool:
+    """Whether a language model is configured."""
+    return bool({SummaryMode.TEXT, SummaryMode.VISION} & set(node.summaries))
+
+
+def summary_parts(camera: CameraInfo, modes: Sequence[SummaryMode], topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+    """The newest summary, the switch of how they are made, and a button for one of now."""
+    yield "last_summary", _text("Last summary", topics.summary(camera.id), "mdi:text-box-outline")
+    options: list[Json] = [mode.value for mode in modes]
+    yield (
+        "summaries",
+        {
+            "platform": "select",
+            "name": "Summaries",
+            "icon": "mdi:text-box-edit-outline",
+            "entity_category": "config",
+            "options": options,
+            "command_topic": topics.set(camera.id, "summary"),
+            "state_topic": topics.state(camera.id),
+            "value_template": "{{ value_json.summary }}",
+        },
+    )
+    yield (
+        "describe",
+        {
+            "platform": "button",
+            "name": "Describe",
+            "icon": "mdi:text-recognition",
+            "command_topic": topics.set(camera.id, "describe"),
+        },
+    )
+
+
+def question_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
+    """One entity for each watched question: on, off or unknown, or the answer as text."""
+    for question in camera.questions:
+        yield f"question_{question.id}", _question(question, topics.answer(camera.id, question.id))
+
+
+def digest_sensor(topics: Topics) -> JsonObject:
+    """The newest summary of a period of the node."""
+    return _text("Digest", topics.digest, "mdi:calendar-text")
+
+
+def _text(name: str, topic: str, icon: str) -> JsonObject:
+    return {
+        "platform": "sensor",
+        "name": name,
+        "icon": icon,
+        "state_topic": topic,
+        "value_template": "{{ value_json.title }}",
+        "json_attributes_topic": topic,
+        "json_attributes_template": _SUMMARY,
+    }
+
+
+def _question(question: Question, topic: str) -> JsonObject:
+    entity: JsonObject = {
+        "name": truncate(question.text, NAME_MAX),
+        "icon": "mdi:comment-question-outline",
+        "state_topic": topic,
+        "json_attributes_topic": topic,
+        "json_attributes_template": _EVIDENCE,
+    }
+    if question.kind is AnswerKind.TEXT:
+        return {"platform": "sensor", **entity, "value_template": "{{ value_json.answer }}"}
+    # the word None leaves a binary sensor unknown
+    answer = "{{ {'yes': 'ON', 'no': 'OFF'}.get(value_json.answer, 'None') }}"
+    return {"platform": "binary_sensor", **entity, "value_template": answer}
