@@ -29,6 +29,10 @@ class StoreError(BlikkError):
     """The store on disk cannot be read or written."""
 
 
+class StoreBusyError(StoreError):
+    """Another process has the store: mostly a node that runs."""
+
+
 class WireError(BlikkError):
     """Bytes from outside are not a message of the contract."""
 

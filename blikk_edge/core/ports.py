@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from blikk_edge.core.commands import Command
 from blikk_edge.core.house import Status
-from blikk_edge.core.observation import Event, Record
+from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
@@ -78,6 +78,17 @@ class History(Protocol):
         limit: int = 100,
     ) -> Sequence[Summary]:
         """The newest revision of each Summary that tells of a time from `since <= t < until` on."""
+        ...
+
+    def rings(
+        self,
+        *,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[Ring]:
+        """Presses of doorbells in `since <= t < until`."""
         ...
 
     def forget(

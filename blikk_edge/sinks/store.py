@@ -1,42 +1,36 @@
-"""The store: one SQLite file with the outbox, the history of events and small values that outlive the process."""
+"""The store: one SQLite file with the outbox, the history and small values that outlive the process."""
 
 import logging
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from blikk_edge.core.errors import StoreError, WireError
-from blikk_edge.core.observation import Event, Record
+from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.ports import Pending
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Summary
 from blikk_edge.sinks.reserve import Reserve
+from blikk_edge.sinks.store_file import StoreFile, primary_code
 from blikk_edge.wire.messages import record_from_text, record_to_text
 
 LOG = logging.getLogger("blikk.store")
 
-LAYOUT: Final = 1
-"""The layout below, kept in SQLite's `user_version`; a file with a higher one is from a newer blikk."""
+T = TypeVar("T", bound=Event | Ring | Summary)
+_Value: TypeAlias = str | float | int | None
 
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS events
-    (id TEXT PRIMARY KEY, camera TEXT NOT NULL, started REAL NOT NULL, text TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS events_started ON events (started);
-CREATE INDEX IF NOT EXISTS events_camera ON events (camera, started);
-CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
-"""
-_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_HISTORY: Final = {"events": "started", "summaries": "since", "rings": "time"}
+"""The tables of the history, and by which column each is old or new."""
 
 
 class Store:
-    """Outbox, event history and memory in the SQLite file at `path`. Does nothing before `open`.
+    """Outbox, history and memory in the SQLite file at `path`. Does nothing before `open`.
 
-    Blocking: call it off the event loop, from any thread. At most `outbox_records` records wait and `max_records`
-    events are kept; the oldest go first, and a record that went undelivered is counted in `lost`. Every method raises
-    StoreError (disk full, not writable, in use by another process). A damaged file is moved aside as `<name>.damaged`,
-    what could still be read of outbox and memory is carried over, and this is told once as an error.
+    Blocking: call it off the event loop, from any thread. At most `outbox_records` records wait; of events, summaries
+    and rings at most `max_records` each are kept. The oldest go first, and a record that went undelivered is counted in
+    `lost`. Every method raises StoreError (disk full, not writable), StoreBusyError where another process has the file.
+    Damage: see `StoreFile`.
 
     A record is on the disk (fsync) when `put` returns: a doorbell's power is pulled without notice. Forgetting what
     was delivered is not synced: after a power cut it is at worst delivered twice, with the same id.
@@ -47,14 +41,10 @@ class Store:
         self.lost = 0
         self._max_records = max_records
         self._outbox_records = outbox_records
-        self._db: sqlite3.Connection | None = None
-        # One connection, many threads: SQLite's own mutex guards single statements, this lock whole transactions.
-        self._lock = threading.RLock()
-        self._wanted = False
+        self._file = StoreFile(path, opened=self._count)
         self._reserve = Reserve(path.with_name(f"{path.name}.reserve"))
         self._outbox = 0
-        self._events = 0
-        self._last_seq = 0
+        self._kept = dict.fromkeys(_HISTORY, 0)
         self._replayed_through = 0
 
     def open(self) -> None:
@@ -62,34 +52,31 @@ class Store:
 
         Where that fails (StoreError) every later call tries again, so a node may go on without its disk.
         """
-        with self._lock:
-            self._wanted = True
-            self._open()
-            self._replayed_through = self._last_seq
+        with self._file.lock:
+            self._file.open()
+            self._replayed_through = self._file.last_seq
             if not self._reserve.keep():
                 LOG.warning("%s: its disk is nearly full; free some space", self.path)
 
     def close(self) -> None:
         """Let go of the file; harmless when it is not open."""
-        with self._lock:
-            self._wanted = False
-            self._disconnect()
+        self._file.close()
 
     def put(self, record: Record) -> int:
-        """Write one record durably, into the outbox and, an Event, into the history; its number in the outbox."""
+        """Write one record durably, into the outbox and, where it belongs there, the history; its number."""
         text = record_to_text(record)
-        with self._lock:
+        with self._file.lock:
             try:
                 return self._put(record, text)
             except StoreError as error:
-                if _code(error.__cause__) != sqlite3.SQLITE_FULL or not self._reserve.give():
+                if primary_code(error.__cause__) != sqlite3.SQLITE_FULL or not self._reserve.give():
                     raise
             self._shrink()
             return self._put(record, text)
 
     def pending(self, limit: int) -> Sequence[Pending]:
         """The oldest records that were not delivered, in order, at most `limit`."""
-        with self._transaction("read", durable=False) as db:
+        with self._file.transaction("read", durable=False) as db:
             rows = db.execute("SELECT seq, text FROM outbox ORDER BY seq LIMIT ?", (limit,)).fetchall()
         found = [(seq, _readable(text)) for seq, text in rows]
         if unreadable := [seq for seq, record in found if record is None]:
@@ -103,7 +90,7 @@ class Store:
 
     def delivered(self, seqs: Sequence[int]) -> None:
         """Forget what the broker has acknowledged; numbers that are gone already are passed over."""
-        with self._transaction("write", durable=False) as db:
+        with self._file.transaction("write", durable=False) as db:
             gone = sum(db.execute("DELETE FROM outbox WHERE seq = ?", (seq,)).rowcount for seq in seqs)
             db.execute("COMMIT")
             self._outbox -= gone
@@ -116,62 +103,132 @@ class Store:
         self,
         *,
         camera: str | None = None,
+        label: Label | None = None,
         since: float | None = None,
         until: float | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
         """The newest revision of events that started in `since <= t < until` (seconds since 1970 UTC), newest first."""
-        where, values = ["1"], list[str | float | int]()
-        for clause, value in (("camera = ?", camera), ("started >= ?", since), ("started < ?", until)):
-            if value is not None:
-                where.append(clause)
-                values.append(value)
-        # Only the fixed clauses above are joined; every value is bound.
-        query = f"SELECT text FROM events WHERE {' AND '.join(where)} ORDER BY started DESC LIMIT ?"  # noqa: S608
-        with self._transaction("read", durable=False) as db:
-            texts = [text for (text,) in db.execute(query, (*values, limit))]
-        return [event for text in texts if isinstance(event := _readable(text), Event)]
+        conditions = {"camera = ?": camera, "label = ?": label, "started >= ?": since, "started < ?": until}
+        return self._newest(Event, "events", conditions, limit)
+
+    def event(self, id: str) -> Event | None:  # noqa: A002  # the glossary's word
+        """The newest revision of one event, or None."""
+        found = self._newest(Event, "events", {"id = ?": id}, 1)
+        return found[0] if found else None
+
+    def summaries(
+        self,
+        *,
+        camera: str | None = None,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[Summary]:
+        """The newest revision of Summaries that tell of a time from `since <= t < until` on, newest first."""
+        conditions = {"camera = ?": camera, "event = ?": event, "since >= ?": since, "since < ?": until}
+        return self._newest(Summary, "summaries", conditions, limit)
+
+    def rings(
+        self,
+        *,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[Ring]:
+        """Presses of doorbells in `since <= t < until`, newest first."""
+        return self._newest(Ring, "rings", {"camera = ?": camera, "time >= ?": since, "time < ?": until}, limit)
+
+    def forget(
+        self,
+        *,
+        camera: str | None = None,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        """Remove events that started in `since <= t < until` and match everything given; how many went.
+
+        With them go their summaries, the digests that tell of a time in which one of them began, and, of the same
+        camera and time, rings (where no `event` is given) and whatever waits in the outbox. No trace is left in the
+        file. An event that goes on comes back with its next revision.
+        """
+        which, of_which = _where({"camera = ?": camera, "id = ?": event, "started >= ?": since, "started < ?": until})
+        told, of_told = _where({_TOLD_CAMERA: camera, _TOLD_EVENT: event, _TOLD_TIME_FROM: since, _TOLD_TIME_TO: until})
+        with self._file.transaction("write", durable=True) as db:
+            db.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, camera TEXT, started REAL)")
+            db.execute("CREATE TEMP TABLE gone_texts (id TEXT PRIMARY KEY)")
+            # Only fixed clauses are joined here and below; every value is bound.
+            db.execute(f"INSERT INTO gone SELECT id, camera, started FROM events WHERE {which}", of_which)  # noqa: S608
+            db.execute(_GONE_SUMMARIES)
+            db.execute("DELETE FROM summaries WHERE id IN (SELECT id FROM gone_texts)")
+            if event is None:
+                ring, of_ring = _where({"camera = ?": camera, "time >= ?": since, "time < ?": until})
+                db.execute(f"DELETE FROM rings WHERE {ring}", of_ring)  # noqa: S608
+            db.execute(f"DELETE FROM outbox WHERE json_valid(text) AND ({_OF_GONE} OR {told})", of_told)  # noqa: S608
+            count = db.execute("DELETE FROM events WHERE id IN (SELECT id FROM gone)").rowcount
+            db.execute("DROP TABLE gone")
+            db.execute("DROP TABLE gone_texts")
+            db.execute("COMMIT")
+            self._count(db)
+        self._file.wipe_log()
+        return count
 
     def recall(self, key: str) -> str | None:
         """The text kept under `key`, or None."""
-        with self._transaction("read", durable=False) as db:
+        with self._file.transaction("read", durable=False) as db:
             row = db.execute("SELECT text FROM memory WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def remember(self, key: str, text: str) -> None:
         """Keep `text` under `key`, durably; unchanged text is not written again."""
-        with self._transaction("write", durable=True) as db:
+        with self._file.transaction("write", durable=True) as db:
             db.execute(
                 "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text"
                 " WHERE text != excluded.text",
                 (key, text),
             )
 
+    def _newest(self, kind: type[T], table: str, conditions: Mapping[str, _Value], limit: int) -> list[T]:
+        where, values = _where(conditions)
+        # Only the fixed clauses of the callers are joined; every value is bound.
+        query = f"SELECT text FROM {table} WHERE {where} ORDER BY {_HISTORY[table]} DESC LIMIT ?"  # noqa: S608
+        with self._file.transaction("read", durable=False) as db:
+            texts = [text for (text,) in db.execute(query, (*values, max(0, limit)))]
+        return [record for text in texts if isinstance(record := _readable(text), kind)]
+
+    def _count(self, db: sqlite3.Connection) -> None:
+        self._kept = {table: _rows(db, table) for table in _HISTORY}
+        self._outbox = _rows(db, "outbox")
+
     def _put(self, record: Record, text: str) -> int:
-        with self._transaction("write", durable=True) as db:
+        with self._file.transaction("write", durable=True) as db:
             seq = db.execute("INSERT INTO outbox (text) VALUES (?)", (text,)).lastrowid
             assert seq is not None  # an INSERT always has one
-            added = _keep_event(db, record, text) if isinstance(record, Event) else 0
-            forgotten = _oldest(db, "events", "started", self._events + added - self._max_records)
-            given_up = _oldest(db, "outbox", "seq", self._outbox + 1 - self._outbox_records)
+            added = _keep(db, record, text)
+            kept = {table: self._kept[table] + added.get(table, 0) for table in _HISTORY}
+            kept = {table: count - _oldest(db, table, count - self._max_records) for table, count in kept.items()}
+            given_up = _oldest(db, "outbox", self._outbox + 1 - self._outbox_records)
             db.execute("COMMIT")
-            self._events += added - forgotten
+            self._kept = kept
             self._outbox += 1 - given_up
-            self._last_seq = seq
+            self._file.last_seq = seq
             self._count_lost(given_up)
             return seq
 
     def _shrink(self) -> None:
         """On a full disk records go before history: forget the older half, and let it grow no more."""
-        with self._transaction("write", durable=False) as db:
-            forgotten = _oldest(db, "events", "started", self._events // 2)
+        with self._file.transaction("write", durable=False) as db:
+            forgotten = {table: _oldest(db, table, count // 2) for table, count in self._kept.items()}
             db.execute("COMMIT")
-        self._events -= forgotten
-        self._max_records = min(self._max_records, self._events)
+        self._kept = {table: count - forgotten[table] for table, count in self._kept.items()}
+        self._max_records = min(self._max_records, self._kept["events"])
         LOG.error(
             "%s: its disk is full; the reserve is used and %d old events are forgotten to keep new records; "
             "free some space and start again",
-            *(self.path, forgotten),
+            *(self.path, forgotten["events"]),
         )
 
     def _count_lost(self, records: int) -> None:
@@ -183,149 +240,67 @@ class Store:
             )
         self.lost += records
 
-    @contextmanager
-    def _transaction(self, verb: str, *, durable: bool) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            if self._db is None:
-                self._open()
-            db = self._db
-            assert db is not None  # _open has set it or raised
-            try:
-                db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-                with db:
-                    db.execute("BEGIN IMMEDIATE" if verb == "write" else "BEGIN")
-                    yield db
-            except sqlite3.Error as error:
-                if _code(error) in _DAMAGE:
-                    self._start_anew(error)
-                    raise StoreError(f"store {self.path}: it was damaged; a new one has been started") from error
-                raise self._error(verb, error) from error
 
-    def _open(self) -> None:
-        if not self._wanted:
-            raise StoreError(f"store {self.path}: it is not open")
-        try:
-            self._connect()
-        except sqlite3.Error as error:
-            if _code(error) not in _DAMAGE:
-                self._disconnect()
-                raise self._error("open", error) from error
-            self._start_anew(error)
-        except OSError as error:
-            raise StoreError(f"store {self.path}: cannot make its folder: {error.strerror}") from error
-        except StoreError:
-            self._disconnect()
-            raise
-
-    def _disconnect(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-
-    def _connect(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Only this class talks to the connection, under its lock, so it may be used from any thread.
-        self._db = db = sqlite3.connect(self.path, timeout=1.0, isolation_level=None, check_same_thread=False)
-        # Exclusive: two nodes on one outbox would publish everything twice; the lock goes with the process.
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        db.execute("PRAGMA journal_mode=WAL")
-        # 1 MB of log: on a disk that fills up, a long log would have taken the room the file needs to grow.
-        db.execute("PRAGMA wal_autocheckpoint=256")
-        (layout,) = db.execute("PRAGMA user_version").fetchone()
-        if layout > LAYOUT:
-            raise StoreError(f"store {self.path}: written by a newer blikk; update, or name another store.path")
-        # The small tables, on which delivery depends, are checked whole; the long history when it is used.
-        for table in ("outbox", "memory"):
-            (found,) = db.execute(f"PRAGMA quick_check({table})").fetchone() if layout else ("ok",)
-            if found != "ok":
-                raise _Damaged(found)
-        db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={LAYOUT}; COMMIT;")
-        (self._outbox,) = db.execute("SELECT count(*) FROM outbox").fetchone()
-        (self._events,) = db.execute("SELECT count(*) FROM events").fetchone()
-        (newest,) = db.execute("SELECT coalesce(max(seq), 0) FROM outbox").fetchone()
-        self._last_seq = max(self._last_seq, newest)
-
-    def _start_anew(self, damage: sqlite3.Error) -> None:
-        """Move a damaged file aside and carry over what can be read of the outbox and the memory."""
-        records = self._salvage("SELECT seq, text FROM outbox ORDER BY seq")
-        kept = self._salvage("SELECT key, text FROM memory")
-        self._disconnect()
-        aside = self.path.with_name(f"{self.path.name}.damaged")
-        try:
-            self.path.replace(aside)
-            wal = self.path.with_name(f"{self.path.name}-wal")
-            if wal.exists():
-                wal.replace(aside.with_name(f"{aside.name}-wal"))
-            self._connect()
-            assert self._db is not None  # _connect has just set it
-            with self._db as db:
-                db.execute("BEGIN IMMEDIATE")
-                # A number is never used twice, or a late acknowledgement would remove another record.
-                db.execute("INSERT INTO outbox VALUES (?, '')", (self._last_seq,))
-                db.execute("DELETE FROM outbox")
-                db.executemany("INSERT INTO outbox VALUES (?, ?)", records)
-                db.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?)", kept)
-            self._outbox = len(records)
-            self._last_seq = max([self._last_seq, *(int(seq) for seq, _ in records)])
-        except (OSError, sqlite3.Error) as error:
-            self._disconnect()
-            raise self._error("start anew", error) from error
-        LOG.error(
-            "%s is damaged (%s): moved to %s, a new one is started; carried over: %d waiting records, %d kept values",
-            *(self.path, damage, aside.name, len(records), len(kept)),
-        )
-
-    def _salvage(self, query: str) -> list[tuple[str | int, str]]:
-        rows: list[tuple[str | int, str]] = []
-        if self._db is None:
-            return rows
-        try:
-            # Row by row: those before the damaged page are good.
-            for key, text in self._db.execute(query):
-                if isinstance(text, str):
-                    rows.append((key, text))
-        except sqlite3.Error as error:
-            LOG.warning("%s: reading stopped after %d rows: %s", self.path, len(rows), error)
-        return rows
-
-    def _error(self, verb: str, error: Exception) -> StoreError:
-        return StoreError(f"store {self.path}: cannot {verb}: {error}{_HINTS.get(_code(error), '')}")
+# A record in the outbox, by its JSON: an event names itself by `id`, all others their event by `event`.
+_TOLD_CAMERA: Final = "json_extract(text, '$.camera') = ?"
+_TOLD_EVENT: Final = "? IN (json_extract(text, '$.id'), json_extract(text, '$.event'))"
+_TOLD_TIME_FROM: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) >= ?"
+_TOLD_TIME_TO: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) < ?"
+_OF_GONE: Final = (
+    "json_extract(text, '$.id') IN (SELECT id FROM gone UNION SELECT id FROM gone_texts)"
+    " OR json_extract(text, '$.event') IN (SELECT id FROM gone)"
+)
+_GONE_SUMMARIES: Final = """
+INSERT INTO gone_texts SELECT id FROM summaries WHERE event IN (SELECT id FROM gone) OR event IS NULL AND EXISTS
+    (SELECT 1 FROM gone WHERE coalesce(summaries.camera, gone.camera) = gone.camera
+     AND gone.started BETWEEN summaries.since AND summaries.until)
+"""
 
 
-_HINTS: Final = {
-    sqlite3.SQLITE_FULL: "; free some space on its disk",
-    sqlite3.SQLITE_IOERR: "; is its disk full or failing?",
-    sqlite3.SQLITE_BUSY: "; another process uses it: is a second blikk running?",
-    sqlite3.SQLITE_LOCKED: "; another process uses it: is a second blikk running?",
-    sqlite3.SQLITE_READONLY: "; make it writable for this user",
-    sqlite3.SQLITE_CANTOPEN: "; make it and its folder writable for this user",
-}
+def _where(conditions: Mapping[str, _Value]) -> tuple[str, tuple[_Value, ...]]:
+    """The conditions that have a value, joined, and their values."""
+    given = {clause: value for clause, value in conditions.items() if value is not None}
+    return " AND ".join(given) or "1", tuple(given.values())
 
 
-class _Damaged(sqlite3.DatabaseError):
-    """SQLite's own check found damage."""
+def _keep(db: sqlite3.Connection, record: Record, text: str) -> Mapping[str, int]:
+    """Write a record into its table of the history, if it has one; which table grew, and by how many rows."""
+    match record:
+        case Event():
+            replaced = db.execute("UPDATE events SET text = ? WHERE id = ?", (text, record.id)).rowcount
+            if not replaced:
+                db.execute(
+                    "INSERT INTO events (id, camera, started, text, label) VALUES (?, ?, ?, ?, ?)",
+                    (record.id, record.camera, record.started, text, record.label),
+                )
+            return {"events": 1 - replaced}
+        case Summary():
+            before = _rows(db, "summaries WHERE id = ?", record.id)
+            db.execute(
+                "INSERT INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " revision = excluded.revision, since = excluded.since, until = excluded.until, text = excluded.text"
+                " WHERE excluded.revision >= revision",
+                (record.id, record.camera, record.event, record.revision, record.since, record.until, text),
+            )
+            return {"summaries": 1 - before}
+        case Ring():
+            ring = (record.id, record.camera, record.time, text)
+            return {"rings": db.execute("INSERT OR IGNORE INTO rings VALUES (?, ?, ?, ?)", ring).rowcount}
+        case _:
+            return {}
 
-    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+def _rows(db: sqlite3.Connection, source: str, *values: str) -> int:
+    (count,) = db.execute(f"SELECT count(*) FROM {source}", values).fetchone()  # noqa: S608 - `source` is fixed
+    return int(count)
 
 
-def _code(error: BaseException | None) -> int:
-    """SQLite's primary result code; 0 for other errors."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def _keep_event(db: sqlite3.Connection, event: Event, text: str) -> int:
-    """1 if the event is new in the history, 0 if it replaced an earlier revision."""
-    replaced = db.execute("UPDATE events SET text = ? WHERE id = ?", (text, event.id)).rowcount
-    if not replaced:
-        db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (event.id, event.camera, event.started, text))
-    return 1 - replaced
-
-
-def _oldest(db: sqlite3.Connection, table: str, column: str, count: int) -> int:
+def _oldest(db: sqlite3.Connection, table: str, count: int) -> int:
     """Delete the `count` oldest rows; how many went."""
     if count <= 0:
         return 0
-    # `table` and `column` are the fixed names of the callers above.
+    # `table` is a fixed name, and so is its column.
+    column = _HISTORY.get(table, "seq")
     query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY {column} LIMIT ?)"  # noqa: S608
     return db.execute(query, (count,)).rowcount
 

@@ -241,7 +241,7 @@ def test_a_store_of_a_newer_blikk_is_left_alone(tmp_path: Path) -> None:
 def test_a_record_that_cannot_be_read_does_not_hold_up_the_others(store: Store) -> None:
     store.put(ring(1))
     store.put(ring(2))
-    store._db.execute("UPDATE outbox SET text = '{}' WHERE seq = 1")  # type: ignore[union-attr]
+    store._file._db.execute("UPDATE outbox SET text = '{}' WHERE seq = 1")  # type: ignore[union-attr]
     assert [p.record for p in store.pending(10)] == [ring(2)]
     assert (store.depth(), store.lost) == (1, 1)
 
