@@ -21,6 +21,8 @@ _SOFT = 0.31
 """Edge of an outline as a share of the step that it makes: .3 and less for soft shadows and glare, .33 to 1 for cars
 and people on the test clips.
 """
+_VERY_SOFT = 0.2
+_LESS_FAINT = 2.5
 _RIM = np.ones((7, 7), np.uint8)
 _CLOSE = np.ones((5, 5), np.uint8)
 
@@ -56,10 +58,11 @@ def find(different: Mask, strong: Mask) -> Regions:
 def judge(regions: Regions, structure: Structure, *, distance: Grid, threshold: Grid) -> tuple[Regions, Mask]:
     """The regions in which something is there, and the cells of those that should be learnt soon.
 
-    A region whose edges are those of the background, or a faint one that fades out without an outline, only got
-    brighter or darker: it is taken out, and learnt. One whose outline is in the background and not in the frame is a
-    ghost, the hole that something left: it stays for now, and is learnt. `distance` is how far each cell is from the
-    background and `threshold` how far it needs to be to count, both in grey levels.
+    A region whose edges are those of the background, or a faint one that fades out without an outline (the softer, the
+    less faint it need be), only got brighter or darker: it is taken out, and learnt. One whose outline is in the
+    background and not in the frame is a ghost, the hole that something left: it stays for now, and is learnt.
+    `distance` is how far each cell is from the background and `threshold` how far it needs to be to count, both in grey
+    levels.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(regions.cells.view(np.uint8), connectivity=8)
     flat = labels.ravel()
@@ -74,8 +77,10 @@ def judge(regions: Regions, structure: Structure, *, distance: Grid, threshold: 
     # A region needs some edges to be judged by: on a bare wall, light and matter look the same.
     edged = weight > 2.0 * area
     lit = edged & (total(structure.weight * structure.agreement) > _AGREES * weight)
-    faint = total(distance) < _FAINT * total(threshold)
-    lit |= faint & (np.maximum(before, now) * area < _SOFT * total(distance) * rim)
+    step, needed = total(distance), total(threshold)
+    edge = np.maximum(before, now) * area / rim
+    lit |= (step < _FAINT * needed) & (edge < _SOFT * step)
+    lit |= (step < _LESS_FAINT * needed) & (edge < _VERY_SOFT * step)
     ghost = edged & (before > _GHOST * now)
     keep = ~lit
     lit[0] = ghost[0] = keep[0] = False

@@ -21,6 +21,7 @@ _STANDS = 0.7
 _JUMP = 15.0
 _LIGHT_PACE_S = 0.2
 _LONGEST_LIGHT_S = 5.0
+_QUIET = Motion(view=View.QUIET)
 
 
 def score(moving_fraction: float) -> float:
@@ -109,7 +110,7 @@ class MotionGate:
         if not held and self._open_since is None and background.calm(grid):
             background.learn_calm(grid, elapsed_s)
             self._fraction = 0.0
-            return Motion(view=View.QUIET)
+            return _QUIET
         shift_before = background.light.shift
         different = background.differs(grid)
         jumped = abs(background.light.shift - shift_before) > _JUMP
@@ -132,13 +133,13 @@ class MotionGate:
     ) -> Motion:
         if regions is None or known is None:
             background.learn(grid, elapsed_s)
-            return Motion(view=View.QUIET)
+            return _QUIET
         moving, soon = regions, known
         if regions.boxes:
             structure = compare(background.expected, grid, noise=background.frame_noise)
             moving, soon = judge(regions, structure, distance=background.distance, threshold=background.threshold)
         background.learn_around(grid, regions.cells | known, soon=soon, known=known, elapsed_s=elapsed_s)
-        return self._moving(moving) if moving.boxes else Motion(view=View.QUIET)
+        return self._moving(moving) if moving.boxes else _QUIET
 
     def _tell_view(
         self,

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from math import inf
 
+from blikk_edge.core.geometry import Box, iou
 from blikk_edge.core.scene import Scene
-from blikk_edge.core.sightings import Track, View
+from blikk_edge.core.sightings import Motion, Track, View
+
+# A walker 50 px high leaves the place of his last look in one frame at 5 fps, a person who sways stays there.
+_SAME_PLACE_IOU = 0.6
+# Capture times are rounded: a look that is due at 0.6 s may not wait for the frame after.
+_ROUNDING_S = 1e-3
 
 
 class Reason(StrEnum):
@@ -21,9 +28,11 @@ class Selector:
     """Decides frame by frame, in capture order, after the motion gate; one selector per camera.
 
     `threshold` is the motion score from which a frame counts as moving (`event_threshold`); it may be set at any time.
-    Motion is looked at until `tail_s` after it ended, so that a departure is noticed. A track is followed while it does
-    not stand still or is missed, until it has not been seen for `lost_s`. Without any of this one frame is looked at
-    every `every_s` (0: never). With `motion=False` or `scene_change=False` those reasons do not count.
+    Motion is looked at in every frame for `fresh_s` after it began, and wherever it gets to a place that the last look
+    did not see moving; while it keeps to its place once in `again_s`; and twice until `tail_s` after it ended, so that
+    a departure is noticed. A track is followed in every frame while it does not stand still or is missed, until it has
+    not been seen for `lost_s`. Without any of this one frame is looked at every `every_s` (0: never). With
+    `motion=False` or `scene_change=False` those reasons do not count.
     """
 
     def __init__(
@@ -33,6 +42,8 @@ class Selector:
         motion: bool = True,
         scene_change: bool = True,
         every_s: float = 60.0,
+        fresh_s: float = 1.0,
+        again_s: float = 1.0,
         tail_s: float = 1.0,
         lost_s: float = 5.0,
     ) -> None:
@@ -40,6 +51,8 @@ class Selector:
         self._motion = motion
         self._scene_change = scene_change
         self._every_s = every_s
+        self._fresh_s = fresh_s
+        self._again_s = again_s
         self._tail_s = tail_s
         self._lost_s = lost_s
         self.reset()
@@ -48,6 +61,8 @@ class Selector:
         """Start anew, as after a reconnect: the next frame is the first."""
         self._view: View | None = None
         self._looked: float | None = None
+        self._looked_at: tuple[Box, ...] = ()
+        self._began = 0.0
         self._moved: float | None = None
 
     def look(self, scene: Scene, tracks: Iterable[Track]) -> Reason | None:
@@ -56,17 +71,21 @@ class Selector:
         self._view = scene.motion.view
         if reason is not None:
             self._looked = scene.frame.time
+            self._looked_at = scene.motion.boxes
         return reason
 
     def _reason(self, scene: Scene, tracks: Iterable[Track]) -> Reason | None:
         time, motion = scene.frame.time, scene.motion
-        if motion.view is View.MOVING and motion.score >= self.threshold:
+        moving = motion.view is View.MOVING and motion.score >= self.threshold
+        if moving:
+            if self._moved is None or time - self._moved > self._tail_s:
+                self._began = time
             self._moved = time
         if self._looked is None:
             return Reason.FIRST
         if self._scene_change and self._scene_changed(motion.view):
             return Reason.SCENE
-        if self._motion and self._moved is not None and time - self._moved <= self._tail_s:
+        if self._motion and self._is_due(motion if moving else None, time, since_s=time - self._looked):
             return Reason.MOTION
         if any(self._follows(track, time) for track in tracks):
             return Reason.FOLLOW
@@ -76,6 +95,15 @@ class Selector:
 
     def _scene_changed(self, view: View) -> bool:
         return view is View.NEW_SCENE or (self._view is View.LIGHT and view is not View.LIGHT)
+
+    def _is_due(self, motion: Motion | None, time: float, *, since_s: float) -> bool:
+        """Whether motion, or the end of it (None), calls for a look `since_s` after the last one."""
+        if motion is None:
+            ended_s = inf if self._moved is None else time - self._moved
+            return ended_s <= self._tail_s and since_s >= self._tail_s / 2 - _ROUNDING_S
+        if time - self._began <= self._fresh_s or since_s >= self._again_s - _ROUNDING_S:
+            return True
+        return any(all(iou(box, seen) < _SAME_PLACE_IOU for seen in self._looked_at) for box in motion.boxes)
 
     def _follows(self, track: Track, time: float) -> bool:
         moving = track.still_since is None or track.missed > 0

@@ -64,10 +64,50 @@ def test_threshold_may_be_set_while_running():
     assert selector.look(scene(0.2, MOVING), ()) is None
 
 
+def moving(x1: float, x2: float) -> Motion:
+    return Motion(view=View.MOVING, score=0.8, boxes=(Box(x1, 0.2, x2, 0.8),))
+
+
+def test_motion_is_looked_at_in_every_frame_of_its_first_second():
+    selector = started()
+    assert [selector.look(scene(t, moving(0.1, 0.2)), ()) for t in (0.2, 0.4, 0.6, 1.2)] == [Reason.MOTION] * 4
+
+
+def test_motion_that_keeps_to_its_place_is_looked_at_once_a_second():
+    selector = started()
+    for time in (0.2, 0.6, 1.2):
+        selector.look(scene(time, moving(0.1, 0.2)), ())
+    reasons = [selector.look(scene(t, moving(0.11, 0.21)), ()) for t in (1.4, 2.0, 2.2, 2.4)]
+    assert reasons == [None, None, Reason.MOTION, None]
+
+
+def test_motion_that_comes_to_a_new_place_is_looked_at_at_once():
+    selector = started()
+    for time in (0.2, 0.6, 1.2):
+        selector.look(scene(time, moving(0.1, 0.2)), ())
+    assert selector.look(scene(1.4, moving(0.15, 0.25)), ()) is Reason.MOTION
+
+
+def test_second_mover_is_looked_at_at_once_while_the_first_keeps_to_its_place():
+    selector = started()
+    for time in (0.2, 0.6, 1.2):
+        selector.look(scene(time, moving(0.1, 0.2)), ())
+    both = Motion(view=View.MOVING, score=0.9, boxes=(Box(0.1, 0.2, 0.2, 0.8), Box(0.7, 0.2, 0.8, 0.8)))
+    assert selector.look(scene(1.4, both), ()) is Reason.MOTION
+
+
+def test_motion_after_a_pause_is_looked_at_like_the_first():
+    selector = started()
+    for time in (0.2, 1.2, 1.4):
+        selector.look(scene(time, moving(0.1, 0.2)), ())
+    assert [selector.look(scene(t, moving(0.1, 0.2)), ()) for t in (3.0, 3.2, 3.4)] == [Reason.MOTION] * 3
+
+
 def test_motion_is_looked_at_for_a_tail_after_it_ended():
     selector = started()
     selector.look(scene(0.2, MOVING), ())
-    assert [selector.look(scene(t), ()) for t in (0.4, 1.2, 1.3)] == [Reason.MOTION, Reason.MOTION, None]
+    reasons = [selector.look(scene(t), ()) for t in (0.4, 0.6, 0.7, 1.2, 1.3, 1.8)]
+    assert reasons == [None, None, Reason.MOTION, Reason.MOTION, None, None]
 
 
 def test_motion_can_be_left_out():
