@@ -44,8 +44,8 @@ MAX_EVENT_OBJECTS = 24
 class Message:
     """One MQTT publish.
 
-    `expiry_s` (MQTT v5) goes with `retain`: without v5 such a message must not be retained. `content_type` is a v5
-    property too.
+    `expiry_s` (MQTT v5) goes with `retain`: without v5 such a message must not be retained. `content_type` and
+    `correlation` (the correlation data of an answer) are v5 properties too.
     """
 
     topic: str
@@ -54,6 +54,7 @@ class Message:
     retain: bool
     expiry_s: int | None = None
     content_type: str | None = None
+    correlation: bytes | None = field(default=None, repr=False)
 
 
 def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
@@ -62,7 +63,7 @@ def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
         case Observation():
             return _record(topics.observation(item.camera), _observation(item), replayed)
         case Event():
-            return _record(topics.event(item.camera), _event(item), replayed)
+            return _record(topics.event(item.camera), event_content(item), replayed)
         case Ring():
             return _record(topics.ring(item.camera), _ring(item), replayed)
         case Summary() | Answer():
@@ -184,7 +185,8 @@ def _observation(observation: Observation) -> JsonObject:
     return content
 
 
-def _event(event: Event) -> JsonObject:
+def event_content(event: Event) -> JsonObject:
+    """The fields of one revision of an event, without `replayed`."""
     counts = Counter(sighting.label for sighting in event.objects)
     return {
         "v": PROTOCOL,

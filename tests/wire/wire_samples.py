@@ -11,6 +11,18 @@ from blikk_edge.core.house import (
     NodeInfo,
     SummaryMode,
 )
+from blikk_edge.core.inquiry import (
+    AskQuestion,
+    DescribeNow,
+    Forget,
+    ListEvents,
+    Measure,
+    Query,
+    Reply,
+    Told,
+    WriteDigest,
+    refusal,
+)
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
@@ -193,3 +205,35 @@ ANSWER = Answer(
     input_tokens=310,
     output_tokens=24,
 )
+
+QUESTION = AskQuestion(question="How many people came to the front door this morning?", since=T0 - 36000.0, until=T0)
+REQUESTS = {
+    "ask": QUESTION,
+    "ask-events": ListEvents(camera="front_door", label=Label.PERSON, zone="porch", since=T0 - 3600.0, limit=20),
+    "ask-describe": DescribeNow(camera="front_door"),
+    "ask-digest": WriteDigest(since=T0 - 86400.0, until=T0),
+    "ask-forget": Forget(event=ENDED.id),
+}
+"""As our own command line writes them; `ask-minimal.json` is written by hand."""
+
+REPLIES = {
+    "reply": Reply(
+        text="One person at the Front door this morning, in one visit: at 12:00.",
+        count=1,
+        query=Query(
+            measure=Measure.COUNT,
+            labels=(Label.PERSON,),
+            cameras=("front_door",),
+            since=T0 - 25200.0,
+            min_duration_s=0.0,
+        ),
+        events=(Told(event=ENDED, summary=SUMMARY),),
+        source=Author.LLM,
+        model="qwen3-vl-2b",
+        input_tokens=310,
+        output_tokens=24,
+    ),
+    "reply-events": Reply(count=2, events=(Told(event=LOITERING), Told(event=STARTED))),
+    "reply-digest": Reply(text=DIGEST.text, summary=DIGEST),
+    "reply-refused": refusal("there is no camera 'garage' on this node; there is front_door, yard"),
+}

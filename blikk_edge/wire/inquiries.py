@@ -1,0 +1,292 @@
+"""Requests with an answer: untrusted bytes to a checked Request or a WireError, and the Reply as JSON."""
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn, TypeVar
+
+from blikk_edge.core.errors import WireError
+from blikk_edge.core.inquiry import (
+    EVENTS_DEFAULT,
+    EVENTS_MAX,
+    QUESTION_MAX,
+    AskQuestion,
+    DescribeNow,
+    Forget,
+    ListEvents,
+    Query,
+    Reply,
+    Request,
+    Told,
+    WriteDigest,
+)
+from blikk_edge.core.sightings import Label
+from blikk_edge.wire.messages import PROTOCOL, event_content
+from blikk_edge.wire.texts import text_content
+from blikk_edge.wire.topics import Topics
+from blikk_edge.wire.values import YEAR_9999, Json, JsonObject, iso_time, json_bytes, number
+
+T = TypeVar("T")
+
+MAX_PAYLOAD_BYTES = 8192
+MAX_TOPIC = 200
+MAX_CORRELATION = 200
+MAX_ID = 200
+MAX_REPLY_BYTES = 1_000_000
+"""Home Assistant and small brokers hold a whole message in memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A message on `ask`: its content, unchecked, and where the answer goes (None: nowhere)."""
+
+    content: JsonObject
+    response_topic: str | None = None
+    correlation: str | None = None
+
+
+def open_envelope(payload: bytes, topics: Topics, *, response_topic: str | None = None) -> Envelope:
+    """What can be told of a message before its content is checked; `response_topic` is MQTT v5's and counts first.
+
+    Text that is no JSON is a question, unless it begins like JSON. Raises WireError where there is nothing to answer
+    or nowhere that the answer may go.
+    """
+    content = _content(payload)
+    topic = response_topic if response_topic is not None else _maybe(content, "response_topic", _text(MAX_TOPIC))
+    correlation = _maybe(content, "correlation", _text(MAX_CORRELATION, least=0))
+    if topic is not None:
+        _check_response_topic(topic, topics)
+    return Envelope(content=content, response_topic=topic, correlation=correlation)
+
+
+def read_request(content: JsonObject, cameras: Collection[str]) -> Request:
+    """The Request in a message; fields it does not know are ignored.
+
+    Times are ISO 8601 (without an offset: local time of this machine) or seconds since 1970 UTC. Raises WireError.
+    """
+    do = content.get("do") or "ask"
+    if not isinstance(do, str) or do not in _READERS:
+        raise WireError(f"`do` is none of {', '.join(_READERS)}")
+    request = _READERS[do](content)
+    if request.camera is not None and request.camera not in cameras:
+        names = ", ".join(sorted(cameras))
+        raise WireError(f"there is no camera {request.camera[:40]!r} on this node; there is {names}")
+    since, until = getattr(request, "since", None), getattr(request, "until", None)
+    if since is not None and until is not None and since >= until:
+        raise WireError("`since` does not lie before `until`")
+    return request
+
+
+def write_request(request: Request, *, response_topic: str, correlation: str) -> bytes:
+    """The message of a request, for nodes that are asked by this one."""
+    name = next(name for name, kind in _KINDS.items() if isinstance(request, kind))
+    content: JsonObject = {"do": name, "response_topic": response_topic, "correlation": correlation}
+    for field in ("question", "camera", "event", "label", "zone", "limit"):
+        value = getattr(request, field, None)
+        if value is not None:
+            content[field] = value
+    for field in ("since", "until"):
+        time = getattr(request, field, None)
+        if time is not None:
+            content[field] = iso_time(time)
+    return json_bytes(content)
+
+
+def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject:
+    """The fields of a reply. Of too many events the oldest are left out, so that it stays below MAX_REPLY_BYTES."""
+    return {
+        "v": PROTOCOL,
+        "ok": reply.ok,
+        "error": reply.error,
+        "correlation": correlation,
+        "text": reply.text,
+        "count": reply.count,
+        "query": None if reply.query is None else _query(reply.query),
+        "events": _events(reply.events),
+        "summary": None if reply.summary is None else text_content(reply.summary),
+        "source": reply.source.value,
+        "model": reply.model,
+        "tokens": {"input": reply.input_tokens, "output": reply.output_tokens},
+    }
+
+
+def _content(payload: bytes) -> JsonObject:
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise WireError(f"{len(payload)} bytes are more than a request needs ({MAX_PAYLOAD_BYTES})")
+    try:
+        text = payload.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise WireError("the payload is not UTF-8") from None
+    try:
+        content = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        if text.startswith(("{", "[")):
+            raise WireError(f"the payload is not JSON: {error}") from None
+        content = text
+    if isinstance(content, str):
+        return {"question": content}
+    if not isinstance(content, dict):
+        raise WireError('the payload is no object; send {"question": "..."} or the question itself')
+    return content
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _check_response_topic(topic: str, topics: Topics) -> None:
+    if not topic or len(topic) > MAX_TOPIC or not topic.isprintable() or any(mark in topic for mark in "+#$"):
+        raise WireError(
+            f"the response topic is empty, longer than {MAX_TOPIC} characters, or has +, #, $ or control characters"
+        )
+    # A reply must not look like a command or a state, of this node or of another one.
+    if (topic + "/").startswith(topics.prefix + "/") and not topic.startswith(f"{topics.base}/reply/"):
+        raise WireError(f"below {topics.prefix}/ only {topics.base}/reply/... may be a response topic")
+
+
+def _ask(content: JsonObject) -> AskQuestion:
+    return AskQuestion(
+        question=_needed(content, "question", _text(QUESTION_MAX)).strip(),
+        camera=_maybe(content, "camera", _text(MAX_ID)),
+        since=_maybe(content, "since", _time),
+        until=_maybe(content, "until", _time),
+    )
+
+
+def _list(content: JsonObject) -> ListEvents:
+    limit = _maybe(content, "limit", _limit)
+    return ListEvents(
+        camera=_maybe(content, "camera", _text(MAX_ID)),
+        label=_maybe(content, "label", _label),
+        zone=_maybe(content, "zone", _text(MAX_ID)),
+        since=_maybe(content, "since", _time),
+        until=_maybe(content, "until", _time),
+        limit=EVENTS_DEFAULT if limit is None else limit,
+    )
+
+
+def _describe(content: JsonObject) -> DescribeNow:
+    request = DescribeNow(
+        camera=_maybe(content, "camera", _text(MAX_ID)), event=_maybe(content, "event", _text(MAX_ID))
+    )
+    if (request.camera is None) == (request.event is None):
+        raise WireError("describe needs either `camera` or `event`")
+    return request
+
+
+def _digest(content: JsonObject) -> WriteDigest:
+    return WriteDigest(
+        camera=_maybe(content, "camera", _text(MAX_ID)),
+        since=_maybe(content, "since", _time),
+        until=_maybe(content, "until", _time),
+    )
+
+
+def _forget(content: JsonObject) -> Forget:
+    request = Forget(
+        camera=_maybe(content, "camera", _text(MAX_ID)),
+        event=_maybe(content, "event", _text(MAX_ID)),
+        since=_maybe(content, "since", _time),
+        until=_maybe(content, "until", _time),
+    )
+    if request == Forget():
+        raise WireError("forget needs at least one of `camera`, `event`, `since` and `until`")
+    return request
+
+
+_READERS: dict[str, Callable[[JsonObject], Request]] = {
+    "ask": _ask,
+    "events": _list,
+    "describe": _describe,
+    "digest": _digest,
+    "forget": _forget,
+}
+_KINDS = {"ask": AskQuestion, "events": ListEvents, "describe": DescribeNow, "digest": WriteDigest, "forget": Forget}
+
+
+def _maybe(content: JsonObject, name: str, read: Callable[[Json], T]) -> T | None:
+    return _needed(content, name, read) if content.get(name) is not None else None
+
+
+def _needed(content: JsonObject, name: str, read: Callable[[Json], T]) -> T:
+    try:
+        return read(content.get(name))
+    except WireError as error:
+        raise WireError(f"`{name}` {error}") from None
+
+
+def _text(most: int, *, least: int = 1) -> Callable[[Json], str]:
+    def read(value: Json) -> str:
+        if not isinstance(value, str) or not least <= len(value.strip()) or len(value) > most:
+            raise WireError(f"is no text of {least} to {most} characters")
+        if any(0xD800 <= ord(each) < 0xE000 for each in value):
+            raise WireError("holds half a character")
+        return value
+
+    return read
+
+
+def _label(value: Json) -> Label:
+    if not isinstance(value, str) or value not in set(Label):
+        raise WireError(f"is none of {', '.join(Label)}")
+    return Label(value)
+
+
+def _limit(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= EVENTS_MAX:
+        raise WireError(f"is no whole number of 1 to {EVENTS_MAX}")
+    return value
+
+
+def _time(value: Json) -> float:
+    match value:
+        case bool():
+            seconds = None
+        case int() | float():
+            seconds = value
+        case str():
+            seconds = _calendar(value)
+        case _:
+            seconds = None
+    if seconds is None or not 0 <= seconds <= YEAR_9999:
+        raise WireError("is no time; write ISO 8601 (2026-11-21T08:00:00+01:00) or seconds since 1970 UTC")
+    return float(seconds)
+
+
+def _calendar(text: str) -> float | None:
+    if len(text) > 40:
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _query(query: Query) -> JsonObject:
+    return {
+        "measure": query.measure.value,
+        "labels": [label.value for label in query.labels],
+        "kinds": list(query.kinds),
+        "cameras": list(query.cameras),
+        "zone": query.zone,
+        "since": None if query.since is None else iso_time(query.since),
+        "until": None if query.until is None else iso_time(query.until),
+        "loitering": query.loitering,
+        "ongoing": query.ongoing,
+        "rings": query.rings,
+        "min_duration_s": number(query.min_duration_s, 1),
+    }
+
+
+def _events(told: tuple[Told, ...]) -> list[Json]:
+    events: list[Json] = []
+    room = MAX_REPLY_BYTES
+    for each in told:
+        summary = None if each.summary is None else text_content(each.summary)
+        content: JsonObject = {**event_content(each.event), "summary": summary}
+        room -= len(json_bytes(content)) + 1
+        if room < 0:
+            break
+        events.append(content)
+    return events
