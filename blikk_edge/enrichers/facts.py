@@ -11,7 +11,7 @@ from blikk_edge.core.sightings import Label
 MAX_STAYS = 24
 """Objects that are remembered one by one; the first ones and the newest are kept, those between only counted."""
 
-MAX_TIMES = 12
+MAX_TIMES = 40
 
 _LAST_S: Final = 250_000_000_000.0
 
@@ -119,11 +119,16 @@ def event_facts(
     observations: Sequence[Observation] = (),
     others: Sequence[Event] = (),
     rings: Sequence[Ring] = (),
+    now: float | None = None,
     timezone: tzinfo | None = None,
 ) -> Facts:
-    """Of one event, from its newest revision, the observations that belong to it, and what else was there meanwhile."""
+    """Of one event, from its newest revision, the observations that belong to it, and what else was there meanwhile.
+
+    While it goes on it reaches until `now`, or until it was last told of.
+    """
     every = (event, *others)
-    until = event.ended if event.ended is not None else max([event.time, *(o.until for o in observations)])
+    told = max([event.time, *(seen.until for seen in observations)])
+    until = event.ended if event.ended is not None else max(told, told if now is None else now)
     return _facts(
         every,
         camera=event.camera,
@@ -166,6 +171,22 @@ def period_facts(
     )
 
 
+def present_facts(
+    events: Sequence[Event],
+    counts: Mapping[Label, int],
+    *,
+    camera: str,
+    name: str,
+    now: float,
+    timezone: tzinfo | None = None,
+) -> Facts:
+    """Of this moment at one camera: the events that go on, and how many are there of each label, parked ones too."""
+    facts = period_facts(events, camera=camera, name=name, since=now, until=now, timezone=timezone)
+    peak = {label: max(counts.get(label, 0), facts.peak.get(label, 0)) for label in Label}
+    there = {label: count for label, count in peak.items() if count > 0}
+    return replace(facts, ended=False, peak=there, seen={**there, **facts.seen})
+
+
 def _facts(
     events: Sequence[Event],
     *,
@@ -185,6 +206,7 @@ def _facts(
     labels = [label for label in Label if any(event.label is label for event in events)]
     peaks = {label: [event.peak for event in events if event.label is label] for label in labels}
     times = {time for event in events for time in (event.started, event.ended) if time is not None}
+    times |= {time for seen in observations for time in (seen.time, seen.until)}
     zones = dict.fromkeys(zone for record in records for zone in record.zones)
     return Facts(
         camera=camera,

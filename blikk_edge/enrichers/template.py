@@ -28,7 +28,10 @@ _ZONES_MAX: Final = 3
 
 def template(facts: Facts) -> Note:
     """What there is to say about these facts; never raises, always within the limits of a Note."""
-    title, text = (_event_title, _event_text) if facts.about is not None else (_period_title, _period_text)
+    if facts.about is not None:
+        title, text = _event_title, _event_text
+    else:
+        title, text = (_period_title, _period_text) if facts.ended else (_present_title, _present_text)
     return Note(
         title=clipped(sentence(title(facts)).removesuffix("."), TITLE_MAX),
         text=clipped(text(facts), TEXT_MAX),
@@ -50,7 +53,7 @@ def importance(facts: Facts) -> Importance:
 
 def quiet(facts: Facts) -> bool:
     """Whether nothing happened: nobody needs a model to say so."""
-    return not facts.visits and not facts.rings
+    return not facts.peak and not facts.rings
 
 
 def who(facts: Facts, label: Label) -> str:
@@ -177,6 +180,26 @@ def _period_text(facts: Facts) -> str:
     visits = [_visits(facts, label) for label in facts.labels]
     seen = [f"From {since} to {until}: {listed(visits)}"] if visits else [f"From {since} to {until} nobody was seen"]
     return " ".join(sentence(part) for part in (*seen, _rang(facts)) if part)
+
+
+def _present_title(facts: Facts) -> str:
+    return f"{_present(facts) or 'nobody'} at {the(_name(facts))}"
+
+
+def _present_text(facts: Facts) -> str:
+    now = _clock(facts, facts.until)
+    if not facts.peak:
+        return f"Nothing is to be seen at {the(_name(facts))} at {now}."
+    since = [f"since {_clock(facts, min(stay.since for stay in facts.stays))}"] if facts.stays else []
+    return sentence(" ".join([f"at {now} there {_are(facts)} {_present(facts)} at {the(_name(facts))}", *since]))
+
+
+def _present(facts: Facts) -> str:
+    return listed([who(facts, label) for label in facts.labels])
+
+
+def _are(facts: Facts) -> str:
+    return "is" if sum(facts.peak.values()) == 1 else "are"
 
 
 def _visits(facts: Facts, label: Label) -> str:

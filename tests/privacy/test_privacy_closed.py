@@ -14,6 +14,7 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, View
 from blikk_edge.demo.clip import photographs
+from blikk_edge.transforms import shrink
 from blikk_edge.transforms.faces import FaceFinder
 from blikk_edge.transforms.privacy import Privacy
 
@@ -143,12 +144,21 @@ def test_a_picture_says_what_it_shows_and_when(finder):
     assert (picture.width_px, picture.height_px) == (160, 120)
 
 
-def test_only_privacy_makes_or_alters_a_picture():
+def test_only_privacy_makes_a_picture_and_shrink_alters_one():
     package = Path(blikk_edge.__file__).parent
     makers = {
         str(path.relative_to(package)) for path in package.rglob("*.py") if makes_a_picture(ast.parse(path.read_text()))
     }
-    assert makers == {"transforms/privacy.py"}
+    assert makers == {"transforms/privacy.py", "transforms/shrink.py"}
+
+
+def test_shrink_is_given_pictures_and_never_names_a_frame():
+    tree = ast.parse(Path(shrink.__file__).read_text())
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert "Picture" in named
+    assert not {"Frame", "Scene"} & named
+    assert not {"blikk_edge.core.scene", "blikk_edge.core.stages"} & modules
 
 
 @pytest.mark.parametrize(
