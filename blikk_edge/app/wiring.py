@@ -25,12 +25,14 @@ from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches
 from blikk_edge.runtime.vision import VisionWorker
+from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.catalog import kind_of, open_source
 from blikk_edge.sources.push import PushSource
+from blikk_edge.web.media import MediaApi
 from blikk_edge.wire.topics import Topics
 
 
@@ -96,6 +98,7 @@ def build(
         )
         for camera in settings.cameras
     }
+    album = _album(settings, store, clock)
     mqtt = MqttSink(
         address=_address(settings.mqtt),
         node=NodeInfo(
@@ -103,6 +106,7 @@ def build(
             name=settings.node.name,
             version=__version__,
             cameras=tuple(camera.info for camera in cameras.values()),
+            media_url=settings.media.address if settings.media else None,
         ),
         topics=Topics(settings.mqtt.prefix, settings.node.id),
         outbox=store,
@@ -119,9 +123,13 @@ def build(
             intake=intake, cameras=cameras, make_eyes=lambda: sight.eyes(settings), clock=clock
         ),
         workers=settings.workers,
-        sinks=(mqtt, *spies),
+        sinks=(mqtt, *([album] if album else []), *spies),
         enrichers=(),
-        parts=(*_inputs(settings, orders.give, clock), *_ingest(settings, inlets, clock)),
+        parts=(
+            *_inputs(settings, orders.give, clock),
+            *_ingest(settings, inlets, clock),
+            *_media(settings, store, album),
+        ),
         writer=None,
         outlets=outlets,
         orders=orders,
@@ -204,6 +212,36 @@ def _ingest(settings: Settings, inlets: Mapping[str, Inlet], clock: Clock) -> tu
             port=ingest.port,
             certificate=ingest.tls.certificate if ingest.tls else None,
             key=ingest.tls.key if ingest.tls else None,
+        ),
+    )
+
+
+def _album(settings: Settings, store: Store, clock: Clock) -> PictureAlbum | None:
+    media = settings.media
+    if media is None:
+        return None
+    return PictureAlbum(
+        media.folder or store.path.with_name("pictures"),
+        clock=clock,
+        max_bytes=media.max_mb * 1_000_000,
+        keep_days=media.keep_days,
+    )
+
+
+def _media(settings: Settings, store: Store, album: PictureAlbum | None) -> tuple[Part, ...]:
+    """The picture API, where it is configured."""
+    media = settings.media
+    if media is None or album is None:
+        return ()
+    return (
+        MediaApi(
+            album,
+            store,
+            token=media.token.reveal(),
+            host=media.host,
+            port=media.port,
+            certificate=media.tls.certificate if media.tls else None,
+            key=media.tls.key if media.tls else None,
         ),
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blikk_edge.config import build
-from blikk_edge.config.grammar_slow import QUESTION, TOKEN, WEBHOOK, ingest, summary
+from blikk_edge.config.grammar_slow import QUESTION, TOKEN, WEBHOOK, ingest, media, summary
 from blikk_edge.config.kinds import (
     FLAG,
     HOST,
@@ -97,6 +97,7 @@ def grammar(folder: Path) -> Section:
             Key(name="ring_hook", kind=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
             Key(name="summary", kind=summary(folder), meaning="Who writes a sentence about what happened."),
             Key(name="ingest", kind=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
+            Key(name="media", kind=media(folder), meaning="Redacted pictures of past events, over HTTP."),
             Key(name="webhook", kind=WEBHOOK, meaning="A web address that is told, besides MQTT."),
             Key(name="workers", kind=whole(1, 16), meaning="How many frames are looked at side by side."),
             Key(name="health_every_s", kind=duration(1, HOUR), meaning="How often the node tells its health."),

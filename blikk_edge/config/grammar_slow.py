@@ -20,7 +20,7 @@ from blikk_edge.config.kinds import (
     number,
     whole,
 )
-from blikk_edge.config.places import file_in, placed
+from blikk_edge.config.places import file_in, path_in, placed
 from blikk_edge.config.problem import Wrong
 from blikk_edge.config.schema import Key, Section
 from blikk_edge.config.secrets import Secret
@@ -30,6 +30,7 @@ from blikk_edge.config.slow import (
     TEMPLATE,
     DigestEvery,
     IngestSettings,
+    MediaSettings,
     QuestionSettings,
     ServerTlsSettings,
     SummarySettings,
@@ -46,6 +47,7 @@ QUESTION_MAX: Final = 200
 PRICE = number(0, 100_000)
 TOKEN_MIN: Final = 16
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,33 @@ def ingest(folder: Path) -> Section:
                 kind=duration(5, HOUR),
                 meaning="How often the newest pictures are shown to a model that sees, if something happened.",
             ),
+        ),
+    )
+
+
+def _media(**values: Any) -> MediaSettings:
+    made: MediaSettings = listening(MediaSettings)(**values)
+    if made.url is None and made.host in EVERYWHERE:
+        raise Wrong("a server everywhere without `url`", "Add `url:`, how Home Assistant reaches it.", "host")
+    return made
+
+
+def media(folder: Path) -> Section:
+    """The picture API."""
+    return Section(
+        of=MediaSettings,
+        make=_media,
+        keys=(
+            Key(name="token", kind=TOKEN, required=True, meaning="What those who ask have to know."),
+            Key(name="host", kind=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls` and `url`."),
+            Key(name="port", kind=whole(1, 65535), meaning="Its port."),
+            Key(name="tls", kind=server_tls(folder), meaning="Encryption."),
+            Key(
+                name="url", kind=WEB_ADDRESS, meaning="How Home Assistant reaches it.", default="made of host and port"
+            ),
+            Key(name="folder", kind=path_in(folder), meaning="Where pictures are kept.", default="beside the store"),
+            Key(name="max_mb", kind=whole(1, 10**6), meaning="How much they may take, in megabytes."),
+            Key(name="keep_days", kind=whole(1, 3650), meaning="How long they are kept."),
         ),
     )
 

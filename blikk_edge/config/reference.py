@@ -56,6 +56,7 @@ _TAIL = """\
 mqtt_password: correct horse battery staple
 llm_key: sk-0123456789
 shed_token: 4Zk9x1vQ7rT2mWb8
+media_token: Qm3v8Lr0TzX5cYp2
 webhook_token: open sesame
 front_door_source: rtsp://user:password@192.168.1.20/stream1
 ```

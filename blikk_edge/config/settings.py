@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from blikk_edge.config.secrets import Secret, SourceUrl
-from blikk_edge.config.slow import IngestSettings, QuestionSettings, SummarySettings, WebhookSettings
+from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings, WebhookSettings
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
@@ -215,6 +215,7 @@ class Settings:
     ring_hook: RingHookSettings = field(default_factory=RingHookSettings)
     summary: SummarySettings | None = field(default_factory=SummarySettings)
     webhook: WebhookSettings | None = None
+    media: MediaSettings | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     workers: int = 1
     health_every_s: float = 30.0

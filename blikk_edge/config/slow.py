@@ -80,6 +80,26 @@ class IngestSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSettings:
+    """Redacted pictures of past events over HTTP. `folder` None: beside the store; `url` is how others reach it."""
+
+    token: Secret
+    host: str = "127.0.0.1"
+    port: int = 8428
+    tls: ServerTlsSettings | None = None
+    url: str | None = None
+    folder: Path | None = None
+    max_mb: int = 500
+    keep_days: int = 14
+
+    @property
+    def address(self) -> str:
+        """How others reach it: `url`, or host and port."""
+        scheme = "http" if self.tls is None else "https"
+        return self.url or f"{scheme}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """Where records are posted to; `tell` names their kinds. Of answers only those that changed are posted."""
 

@@ -103,6 +103,8 @@ def test_a_question_is_short(write):
         ("{source: push, push_token: short}", "", "cameras.front.push_token", "guessed"),
         ("{source: 'rtsp://c/1', push_token: 0123456789abcdef}", "", "cameras.front.push_token", "without `source"),
         ("{source: 'rtsp://c/1'}", "ingest: {host: 0.0.0.0}", "ingest.host", "without `tls`"),
+        ("{source: 'rtsp://c/1'}", "media: {token: short}", "media.token", "guessed"),
+        ("{source: 'rtsp://c/1'}", "media: {host: 10.0.0.1, token: 0123456789abcdef}", "media.host", "without `tls`"),
         ("{source: 'rtsp://c/1'}", "ingest: {tls: {certificate: none.pem}}", "ingest.tls.certificate", "no such file"),
     ],
 )

@@ -1,0 +1,56 @@
+"""Redacted Pictures of the past, as they can be looked through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A Picture that was kept. `id` names it for as long as it is; `time` is when it was captured (since 1970 UTC)."""
+
+    id: str
+    camera: str
+    event: str | None
+    name: str
+    time: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlbumDay:
+    """How many Pictures there are of one camera and one local day."""
+
+    day: date
+    camera: str
+    pictures: int
+
+
+class Album(Protocol):
+    """What was kept, newest first. Blocking; call it off the loop. Raises StoreError."""
+
+    def days(self, *, camera: str | None = None) -> Sequence[AlbumDay]:
+        """The days with Pictures."""
+        ...
+
+    def pictures(
+        self, *, camera: str | None = None, day: date | None = None, event: str | None = None, limit: int = 100
+    ) -> Sequence[Kept]:
+        """Pictures that match everything given."""
+        ...
+
+    def jpeg(self, id: str) -> bytes | None:  # noqa: A002  # the word of the contract
+        """The bytes of one; None where it is not there (any more)."""
+        ...
+
+    def forget(
+        self,
+        *,
+        camera: str | None = None,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        """Remove those that match everything given, and say how many went."""
+        ...

@@ -1,0 +1,212 @@
+"""The album: redacted Pictures of events and rings as files, bounded in bytes and days."""
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from blikk_edge.core.album import AlbumDay, Kept
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Inbox, Item
+
+LOG = logging.getLogger("blikk.album")
+
+PASSING: Final = frozenset({"snapshot", "frame"})
+"""Names of Pictures that show nothing in particular: they are not kept."""
+
+# <camera>/<local day>/<UTC time with ms>.<name>.<event or ->.jpg; ids of cameras and events hold no dot.
+_FILE: Final = re.compile(r"(\d{8}T\d{9})\.([a-z_]{1,32})\.([A-Za-z0-9_-]{1,160})\.jpg", re.ASCII)
+_ID: Final = re.compile(
+    r"([a-z0-9_]{1,64})\.(\d{4}-\d{2}-\d{2})\.(\d{8}T\d{9}\.[a-z_]{1,32}\.[A-Za-z0-9_-]{1,160})", re.ASCII
+)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+TIDY_EVERY: Final = 20
+
+
+class PictureAlbum:
+    """Keeps Pictures below `folder`: a sink for them, and a `core.album.Album` for those who look them through.
+
+    At most `max_bytes` and `keep_days` local days: the oldest go first. A full or unwritable disk costs the Picture,
+    is told once, and nothing else.
+    """
+
+    name = "album"
+
+    def __init__(self, folder: Path, *, clock: Clock, max_bytes: int, keep_days: int) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._keep_days = keep_days
+        self._bytes: int | None = None  # not counted yet
+        self._since_tidy = 0
+        self._problem: str | None = None
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        """Keep what comes until cancelled."""
+        await asyncio.to_thread(self._keep_house)
+        while True:
+            item = await inbox.get()
+            if isinstance(item, Picture) and item.name not in PASSING:
+                await asyncio.to_thread(self.keep, item)
+
+    def keep(self, picture: Picture) -> None:
+        """Write one Picture; a failure is told once."""
+        try:
+            self._write(picture)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if self._problem != reason:
+                LOG.warning(
+                    "%s: a picture cannot be kept: %s; free some space or make it writable", self._folder, reason
+                )
+            self._problem = reason
+            return
+        if self._problem is not None:
+            LOG.info("%s: pictures are kept again", self._folder)
+            self._problem = None
+        self._keep_house()
+
+    def days(self, *, camera: str | None = None) -> Sequence[AlbumDay]:
+        """The days with Pictures, newest first; days that became empty are left out."""
+        counted = (
+            AlbumDay(day=day, camera=name, pictures=sum(1 for _ in _files(folder)))
+            for name, day, folder in self._day_folders(camera)
+        )
+        return sorted(
+            (each for each in counted if each.pictures), key=lambda each: (each.day, each.camera), reverse=True
+        )
+
+    def pictures(
+        self, *, camera: str | None = None, day: date | None = None, event: str | None = None, limit: int = 100
+    ) -> Sequence[Kept]:
+        """Pictures that match everything given, newest first."""
+        found: list[Kept] = []
+        folders = [each for each in self._day_folders(camera) if day in (None, each[1])]
+        for of in sorted({each[1] for each in folders}, reverse=True):
+            for name, _, folder in (each for each in folders if each[1] == of):
+                found += [kept for kept in _kept(name, of, folder) if event in (None, kept.event)]
+            if len(found) >= limit:
+                break
+        return sorted(found, key=lambda kept: kept.time, reverse=True)[:limit]
+
+    def jpeg(self, id: str) -> bytes | None:  # noqa: A002  # the word of the contract
+        """The bytes of one Picture; None where it is not there, or where this is no id of ours."""
+        if (found := _ID.fullmatch(id)) is None:
+            return None
+        try:
+            return (self._folder / found[1] / found[2] / f"{found[3]}.jpg").read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._error(error) from error
+
+    def forget(
+        self,
+        *,
+        camera: str | None = None,
+        event: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> int:
+        """Remove those that match everything given, and say how many went."""
+        gone = 0
+        for name, day, folder in self._day_folders(camera):
+            for kept in list(_kept(name, day, folder)):
+                within = (since is None or kept.time >= since) and (until is None or kept.time < until)
+                if within and event in (None, kept.event):
+                    self._remove(folder / f"{kept.id.split('.', 2)[2]}.jpg")
+                    gone += 1
+        return gone
+
+    def _write(self, picture: Picture) -> None:
+        day = datetime.fromtimestamp(picture.time, UTC).astimezone().date()
+        folder = self._folder / picture.camera / day.isoformat()
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for each in (folder.parent, folder):
+            each.mkdir(exist_ok=True, mode=0o700)
+        whole_s, ms = divmod(round(picture.time * 1000), 1000)
+        stamp = f"{datetime.fromtimestamp(whole_s, UTC):%Y%m%dT%H%M%S}{ms:03d}"
+        target = folder / f"{stamp}.{picture.name}.{picture.event or '-'}.jpg"
+        # Whole or not at all: power may go at any time.
+        part = target.with_suffix(".part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(picture.jpeg)
+        part.replace(target)
+        if self._bytes is not None:
+            self._bytes += len(picture.jpeg)
+
+    def _keep_house(self) -> None:
+        """Remove what is too old or too much; every now and then counted anew."""
+        self._since_tidy += 1
+        if self._bytes is not None and self._bytes <= self._max_bytes and self._since_tidy < TIDY_EVERY:
+            return
+        self._since_tidy = 0
+        oldest = datetime.fromtimestamp(self._clock.now(), UTC).astimezone().date() - timedelta(days=self._keep_days)
+        try:
+            files = sorted(self._all(), key=lambda each: each[0].name)
+            total = sum(size for _, _, size in files)
+            for path, day, size in files:
+                if total <= self._max_bytes and day > oldest:
+                    continue
+                self._remove(path)
+                total -= size
+            self._bytes = total
+        except OSError as error:
+            LOG.warning("%s: old pictures cannot be removed: %s", self._folder, error.strerror or error)
+
+    def _all(self) -> Iterator[tuple[Path, date, int]]:
+        for _, day, folder in self._day_folders(None):
+            for path in folder.iterdir():
+                yield path, day, path.stat().st_size
+
+    def _remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        for folder in (path.parent, path.parent.parent):
+            try:
+                folder.rmdir()
+            except OSError:  # others are still in it
+                return
+
+    def _day_folders(self, camera: str | None) -> Sequence[tuple[str, date, Path]]:
+        """Camera, day and folder of each day."""
+        try:
+            cameras = [each for each in self._folder.iterdir() if camera in (None, each.name)]
+            return [
+                (above.name, date.fromisoformat(each.name), each)
+                for above in cameras
+                for each in above.iterdir()
+                if _DAY.fullmatch(each.name)
+            ]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> StoreError:
+        return StoreError(f"{self._folder}: {error.strerror or error}; make it readable for this user")
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, "re.Match[str]"]]:
+    for path in folder.iterdir():
+        if (found := _FILE.fullmatch(path.name)) is not None:
+            yield path, found
+
+
+def _kept(camera: str, day: date, folder: Path) -> Iterator[Kept]:
+    for path, found in _files(folder):
+        stamp = datetime.strptime(f"{found[1][:15]}+0000", "%Y%m%dT%H%M%S%z")
+        yield Kept(
+            id=f"{camera}.{day.isoformat()}.{path.stem}",
+            camera=camera,
+            event=None if found[3] == "-" else found[3],
+            name=found[2],
+            time=stamp.timestamp() + int(found[1][15:]) / 1000,
+            size_bytes=path.stat().st_size,
+        )

@@ -1,0 +1,1 @@
+"""HTTP: redacted Pictures of the past for those who know the token."""

@@ -1,0 +1,232 @@
+"""The picture API: `contract/media.md`, served by aiohttp."""
+
+import asyncio
+import hmac
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from blikk_edge.core.album import Album, Kept
+from blikk_edge.core.errors import BlikkError, StoreError
+from blikk_edge.core.ports import History
+from blikk_edge.core.sightings import Label
+from blikk_edge.wire.messages import event_content
+from blikk_edge.wire.texts import text_content
+from blikk_edge.wire.values import Json, JsonObject, iso_time, json_bytes
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+LOG = logging.getLogger("blikk.media")
+
+LIMIT: Final = 100
+LIMIT_MAX: Final = 500
+CONNECTIONS: Final = 32
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Answer = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
+
+
+class BadParameterError(BlikkError):
+    """A query parameter cannot be read."""
+
+
+class MediaApi:
+    """Serves kept Pictures and their events on `http(s)://host:port` to who sends `Authorization: Bearer <token>`.
+
+    Beyond loopback it needs a certificate. At most 32 connections at once. Port 0 takes a free one, found in `port`
+    while it runs.
+    """
+
+    name = "media"
+
+    def __init__(
+        self,
+        album: Album,
+        history: History,
+        *,
+        token: str,
+        host: str = "127.0.0.1",
+        port: int = 8428,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        self.port = port
+        self._album = album
+        self._history = history
+        self._token = token
+        self._host = host
+        self._certificate = certificate
+        self._key = key
+
+    async def run(self) -> None:
+        """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
+        from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with this API needs
+
+        app = web.Application(middlewares=[self._guard()], client_max_size=1024)
+        app.router.add_get("/v1/days", self._days, allow_head=False)
+        app.router.add_get("/v1/pictures", self._pictures, allow_head=False)
+        app.router.add_get("/v1/pictures/{id}", self._picture, allow_head=False)
+        app.router.add_get("/v1/events", self._events, allow_head=False)
+        runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0, shutdown_timeout=1.0)
+        await runner.setup()
+        server = runner.server
+        assert server is not None  # setup made it
+
+        def protocol() -> asyncio.Protocol:
+            return _Refusal() if len(server.connections) >= CONNECTIONS else server()
+
+        try:
+            listening = await asyncio.get_running_loop().create_server(
+                protocol, self._host, self.port, ssl=self._tls(), backlog=CONNECTIONS
+            )
+        except OSError as error:
+            await runner.cleanup()
+            reason = error.strerror or str(error)
+            raise BlikkError(
+                f"media on {self._host}:{self.port}: {reason}; choose another `media.port`, or see who uses it"
+            ) from error
+        try:
+            self.port = listening.sockets[0].getsockname()[1]
+            LOG.info("pictures are served on %s:%d", self._host, self.port)
+            await asyncio.get_running_loop().create_future()
+        finally:
+            listening.close()
+            await runner.cleanup()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self._certificate is None:
+            if self._host not in LOOPBACK:
+                raise BlikkError(f"media on {self._host}: beyond this machine it needs `media.tls` with a certificate")
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self._certificate, self._key)
+        except (OSError, ssl.SSLError) as error:
+            raise BlikkError(f"media: certificate and key cannot be used ({error}); both must be PEM files") from error
+        return context
+
+    def _guard(self) -> Any:
+        """Checks the token before anything else, and turns every failure into JSON."""
+        from aiohttp import web  # noqa: PLC0415  # see run
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Answer) -> web.StreamResponse:
+            kind, _, token = request.headers.get("Authorization", "").partition(" ")
+            known = hmac.compare_digest(token.strip().encode(), self._token.encode())
+            if kind.lower() != "bearer" or not known:
+                return _json({"error": "send `Authorization: Bearer` with the node's `media.token`"}, status=401)
+            try:
+                return await handler(request)
+            except web.HTTPException as refused:
+                return _json({"error": refused.reason}, status=refused.status)
+            except BadParameterError as error:
+                return _json({"error": str(error)}, status=400)
+            except StoreError as error:
+                return _json({"error": str(error)}, status=503)
+
+        return guard
+
+    async def _days(self, request: "web.Request") -> "web.StreamResponse":
+        days = await asyncio.to_thread(self._album.days, camera=request.query.get("camera"))
+        return _json(
+            {
+                "v": 1,
+                "days": [
+                    {"day": each.day.isoformat(), "camera": each.camera, "pictures": each.pictures} for each in days
+                ],
+            }
+        )
+
+    async def _pictures(self, request: "web.Request") -> "web.StreamResponse":
+        query = request.query
+        day, limit = _day(query), _limit(query)
+        kept = await asyncio.to_thread(
+            lambda: self._album.pictures(camera=query.get("camera"), day=day, event=query.get("event"), limit=limit)
+        )
+        return _json({"v": 1, "pictures": [_picture(each) for each in kept]})
+
+    async def _picture(self, request: "web.Request") -> "web.StreamResponse":
+        from aiohttp import web  # noqa: PLC0415  # see run
+
+        jpeg = await asyncio.to_thread(self._album.jpeg, request.match_info["id"])
+        if jpeg is None:
+            return _json({"error": "there is no such picture (any more)"}, status=404)
+        return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+    async def _events(self, request: "web.Request") -> "web.StreamResponse":
+        query = request.query
+        since, until, limit, label = _time(query, "since"), _time(query, "until"), _limit(query), _label(query)
+        told = await asyncio.to_thread(lambda: self._told(query.get("camera"), label, since, until, limit))
+        return _json({"v": 1, "events": told})
+
+    def _told(
+        self, camera: str | None, label: Label | None, since: float | None, until: float | None, limit: int
+    ) -> list[Json]:
+        told: list[Json] = []
+        for event in self._history.events(camera=camera, label=label, since=since, until=until, limit=limit):
+            summary = next(iter(self._history.summaries(event=event.id, limit=1)), None)
+            kept = self._album.pictures(camera=event.camera, event=event.id)
+            told.append(
+                {
+                    **event_content(event),
+                    "summary": None if summary is None else text_content(summary),
+                    "pictures": [_picture(each) for each in kept],
+                }
+            )
+        return told
+
+
+class _Refusal(asyncio.Protocol):
+    """Hangs up at once: there are enough connections."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _json(content: JsonObject, *, status: int = 200) -> "web.StreamResponse":
+    from aiohttp import web  # noqa: PLC0415  # see run
+
+    return web.Response(body=json_bytes(content), status=status, content_type="application/json")
+
+
+def _picture(kept: Kept) -> JsonObject:
+    return {
+        "id": kept.id,
+        "camera": kept.camera,
+        "event": kept.event,
+        "name": kept.name,
+        "time": iso_time(kept.time),
+        "bytes": kept.size_bytes,
+    }
+
+
+def _day(query: Mapping[str, str]) -> date | None:
+    try:
+        return date.fromisoformat(query["day"]) if "day" in query else None
+    except ValueError:
+        raise BadParameterError("`day` must be like 2026-11-21") from None
+
+
+def _time(query: Mapping[str, str], name: str) -> float | None:
+    try:
+        return datetime.fromisoformat(query[name]).timestamp() if name in query else None
+    except (ValueError, OverflowError):
+        raise BadParameterError(f"`{name}` must be ISO 8601, like 2026-11-21T12:00:00Z") from None
+
+
+def _label(query: Mapping[str, str]) -> Label | None:
+    try:
+        return Label(query["label"]) if "label" in query else None
+    except ValueError:
+        raise BadParameterError(f"`label` must be one of {', '.join(Label)}") from None
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit", str(LIMIT))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LIMIT_MAX:
+        raise BadParameterError(f"`limit` must be a whole number from 1 to {LIMIT_MAX}")
+    return int(text)
