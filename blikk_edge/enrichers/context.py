@@ -21,10 +21,16 @@ _TEXT_MAX: Final = 100
 
 
 def earlier(facts: Facts, summaries: Sequence[Summary]) -> tuple[str, ...]:
-    """`08:02 "A car parked at the Drive."`: the last few texts about the same place from before, the newest last."""
-    before = [one for one in summaries if 0 <= facts.since - one.since <= RECENT_S]
-    newest = sorted(before, key=lambda one: one.since)[-SUMMARIES:]
-    return bounded([f"{facts.local(one.since):%H:%M} {_text(one.text)}" for one in newest], most_bytes=MAX_BYTES)
+    """The last few texts about the same place from before."""
+    return text_lines(facts, [one for one in summaries if 0 <= facts.since - one.since <= RECENT_S])
+
+
+def text_lines(
+    facts: Facts, summaries: Sequence[Summary], *, most: int = SUMMARIES, most_bytes: int = MAX_BYTES
+) -> tuple[str, ...]:
+    """`08:02 "A car parked at the Drive."`: the newest texts, by time."""
+    newest = sorted(summaries, key=lambda one: one.since)[-most:]
+    return bounded([f"{facts.local(one.since):%H:%M} {_text(one.text)}" for one in newest], most_bytes=most_bytes)
 
 
 def here(facts: Facts, others: Sequence[Event], now: float) -> tuple[str, ...]:

@@ -73,7 +73,8 @@ class Brief:
             head += [title, *lines] if lines else []
         head += [f'Text so far: "{quoted(self.before, 200)}"'] if self.before else []
         if self.broken is not None:
-            head.append(f'Your answer "{quoted(self.broken, _BROKEN_MAX)}" is wrong: {self.reason}. Write it anew.')
+            broken, reason = quoted(self.broken, _BROKEN_MAX), quoted(self.reason)
+            head.append(f'Your answer "{broken}" is wrong: "{reason}". Write it anew.')
         return head
 
 

@@ -1,0 +1,184 @@
+import asyncio
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from scripted_desk import ScriptedDesk, answer
+from summary_props import NOON, ended, ring, sighting
+
+from blikk_edge.core.clock import VirtualClock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Author, Importance, Summary
+from blikk_edge.enrichers.digest import Digester, Every, next_end, period_start
+from blikk_edge.enrichers.scribe import Scribe
+from blikk_edge.enrichers.work import Priority
+
+HOUR = 3600.0
+
+
+class Memory:
+    """A history of these events."""
+
+    def __init__(self, *events, summaries=(), fails=0):
+        self._events = events
+        self._summaries = summaries
+        self._fails = fails
+
+    def events(self, *, camera, since, until, limit):
+        if self._fails:
+            self._fails -= 1
+            raise StoreError("disk")
+        found = [e for e in self._events if camera in {None, e.camera} and since <= e.started < until]
+        return sorted(found, key=lambda e: -e.started)[:limit]
+
+    def summaries(self, **_):
+        return self._summaries
+
+
+def visit(n, at, camera="porch", label=Label.PERSON, peak=1):
+    return ended(
+        sighting(n, since=at, label=label),
+        at=at + 30.0,
+        started=at,
+        key=f"{camera}-{n}",
+        camera=camera,
+        label=label,
+        peak=peak,
+    )
+
+
+def digester(history, desk=None, *, modes=None, told=None, clock=None, every=None):
+    clock = clock or VirtualClock(NOON)
+    return Digester(
+        scribe=Scribe(desk=desk, check=lambda *_, **__: (), clock=clock),
+        tell=[].append if told is None else told.append,
+        clock=clock,
+        mode_of=lambda camera: (modes or {}).get(camera, SummaryMode.TEXT),
+        names={"porch": "Front door", "yard": "Yard"},
+        node_name="Home",
+        history=history,
+        every=every,
+        timezone=UTC,
+    )
+
+
+async def test_a_period_of_all_cameras_is_told_by_the_model():
+    desk = ScriptedDesk(answer(title="Two visits"))
+    history = Memory(visit(1, 60.0), visit(2, 600.0, camera="yard", peak=2), visit(3, 2 * HOUR))
+    summary = await digester(history, desk).digest(None, NOON, NOON + HOUR)
+    assert (summary.camera, summary.event, summary.revision, summary.title) == (None, None, 1, "Two visits")
+    assert (summary.since, summary.until, summary.source) == (NOON, NOON + HOUR, Author.LLM)
+    assert desk.prompts[0].user.splitlines() == [
+        'Home "Home" 12:00:00-13:00:00 (1h). Seen at once: two people.',
+        '12:01 person 30s "Front door"',
+        '12:10 2 people 30s "Yard"',
+    ]
+    assert desk.jobs[0].priority is Priority.USER
+
+
+async def test_a_quiet_period_costs_no_tokens():
+    desk = ScriptedDesk()
+    summary = await digester(Memory(), desk).digest("porch", NOON, NOON + HOUR)
+    assert (summary.text, summary.importance) == ("Nothing was seen from 12:00 to 13:00.", Importance.LOW)
+    assert desk.jobs == []
+
+
+async def test_without_a_model_the_template_tells_the_period():
+    summary = await digester(Memory(visit(1, 60.0), visit(2, 90.0))).digest("porch", NOON, NOON + HOUR)
+    assert summary.text == "From 12:00 to 13:00: two visits by a person."
+    assert summary.title == "Front door: 2 visits"
+
+
+async def test_a_busy_period_is_told_by_the_hour():
+    desk = ScriptedDesk()
+    history = Memory(*(visit(n, 300.0 * n) for n in range(100)))
+    await digester(history, desk).digest("porch", NOON, NOON + 24 * HOUR)
+    lines = desk.prompts[0].user.splitlines()
+    assert lines[1] == "01. 12:00 person 12 visits, longest 30s"
+    assert len(lines) == 10
+
+
+async def test_a_camera_that_is_off_is_left_out():
+    desk = ScriptedDesk()
+    history = Memory(visit(1, 60.0, camera="yard"))
+    off = digester(history, desk, modes={"yard": SummaryMode.OFF})
+    assert (await off.digest(None, NOON, NOON + HOUR)).text.startswith("Nothing was seen")
+    assert (await off.digest("yard", NOON, NOON + HOUR)).title == "Yard: 1 visit"
+
+
+async def test_where_no_camera_has_a_model_none_is_asked():
+    desk = ScriptedDesk()
+    modes = dict.fromkeys(("porch", "yard"), SummaryMode.TEMPLATE)
+    summary = await digester(Memory(visit(1, 60.0)), desk, modes=modes).digest(None, NOON, NOON + HOUR)
+    assert (summary.source, desk.jobs) == (Author.TEMPLATE, [])
+
+
+async def test_what_mattered_in_the_period_goes_along():
+    desk = ScriptedDesk()
+    told = Summary(
+        id="s",
+        camera="porch",
+        event="porch-1",
+        revision=2,
+        time=NOON,
+        since=NOON + 60,
+        until=NOON + 90,
+        title="t",
+        text="A package came.",
+        importance=Importance.HIGH,
+    )
+    await digester(Memory(visit(1, 60.0), summaries=[told]), desk).digest("porch", NOON, NOON + HOUR)
+    assert desk.prompts[0].user.splitlines()[-2:] == ["Earlier:", '12:01 "A package came."']
+
+
+async def hours(history, count, *, fails=0):
+    """What is told in so many hours, a ring in the first."""
+    clock, told, desk = VirtualClock(NOON + 60.0), [], ScriptedDesk()
+    inbox = asyncio.Queue()
+    inbox.put_nowait(ring(120.0))
+    task = asyncio.ensure_future(digester(history, desk, told=told, clock=clock, every=Every.HOURLY).run(inbox))
+    for _ in range(count):
+        await clock.advance(HOUR)
+        for _ in range(200):  # the store is read in a thread
+            await asyncio.sleep(0.001)
+            if told and told[-1].until > clock.now() - HOUR:
+                break
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
+    return told
+
+
+async def test_each_hour_is_told_when_it_is_over():
+    told = await hours(Memory(visit(1, 600.0)), 2)
+    assert [(one.since - NOON, one.until - NOON, one.source) for one in told] == [
+        (0.0, HOUR, Author.LLM),
+        (HOUR, 2 * HOUR, Author.TEMPLATE),
+    ]
+
+
+async def test_an_hour_that_the_store_cannot_give_is_left_out(caplog):
+    told = await hours(Memory(fails=1), 2)
+    assert [one.since - NOON for one in told] == [HOUR]
+    assert "no hourly digest this time: disk" in caplog.text
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("every", "at", "begins", "ends"),
+    [
+        (Every.HOURLY, "2026-01-01 12:34:56+01:00", "2026-01-01 12:00+01:00", "2026-01-01 13:00+01:00"),
+        (Every.DAILY, "2026-01-01 12:34:56+01:00", "2026-01-01 00:00+01:00", "2026-01-02 00:00+01:00"),
+        (Every.DAILY, "2026-03-29 12:00+02:00", "2026-03-29 00:00+01:00", "2026-03-30 00:00+02:00"),
+        (Every.DAILY, "2026-10-25 12:00+01:00", "2026-10-25 00:00+02:00", "2026-10-26 00:00+01:00"),
+        (Every.HOURLY, "2026-01-01 13:00+01:00", "2026-01-01 13:00+01:00", "2026-01-01 14:00+01:00"),
+    ],
+)
+def test_periods_begin_and_end_on_the_clock_of_the_house(every, at, begins, ends):
+    end = next_end(datetime.fromisoformat(at).timestamp(), every, BERLIN)
+    assert end == datetime.fromisoformat(ends).timestamp()
+    assert period_start(end, every, BERLIN) == datetime.fromisoformat(begins).timestamp()

@@ -1,0 +1,365 @@
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC
+
+import pytest
+from scripted_desk import ScriptedDesk, answer
+from summary_props import NOON, ended, event, observation, ring, sighting
+
+from blikk_edge.core.clock import VirtualClock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.observation import Kind, Phase
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Author, Importance, Summary
+from blikk_edge.enrichers.model import AwayError
+from blikk_edge.enrichers.scribe import Scribe
+from blikk_edge.enrichers.summary import EARLY_S, MAX_LIVES, SETTLE_S, Summarizer
+from blikk_edge.enrichers.work import NotNowError, Priority
+
+LEFT = {"kind": Kind.LEFT, "key": "porch-o2"}
+
+
+class Room:
+    """A Summarizer at work on a clock that the test moves."""
+
+    def __init__(self, desk, mode, **more):
+        self.clock = VirtualClock(NOON)
+        self.desk = desk
+        self.mode = mode
+        self.told = []
+        self.inbox = asyncio.Queue()
+        more.setdefault("names", {"porch": "Front door"})
+        scribe = Scribe(desk=desk, check=lambda *_, **__: (), clock=self.clock)
+        self.summarizer = Summarizer(
+            scribe=scribe,
+            tell=self.told.append,
+            clock=self.clock,
+            mode_of=lambda _camera: self.mode,
+            timezone=UTC,
+            **more,
+        )
+
+    async def hear(self, *items, then_s=0.0):
+        """Let these pass by, then some time."""
+        for item in items:
+            self.inbox.put_nowait(item)
+        while not self.inbox.empty():
+            await asyncio.sleep(0)
+        await self.clock.advance(then_s)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    @property
+    def revisions(self):
+        return [(one.event, one.revision, one.source) for one in self.told]
+
+
+@asynccontextmanager
+async def room(*script, mode=SummaryMode.TEXT, desk=None, **more):
+    """A Room with a desk of this script; nothing is left running."""
+    there = Room(desk or ScriptedDesk(*script), mode, **more)
+    before = asyncio.all_tasks()
+    task = asyncio.ensure_future(there.summarizer.run(there.inbox))
+    try:
+        yield there
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+def picture(at=0.0, *, event="porch-1", name="person", width_px=480):
+    return Picture(
+        camera="porch", name=name, time=NOON + at, jpeg=b"\xff\xd8", width_px=width_px, height_px=360, event=event
+    )
+
+
+async def test_an_event_is_told_early_and_finally():
+    async with room() as there:
+        await there.hear(event(sighting()), observation(sighting()), then_s=EARLY_S)
+        assert there.revisions == [("porch-1", 1, Author.TEMPLATE)]
+        await there.hear(
+            ended(sighting(dwell_s=20.0), at=20.0), observation(sighting(), **LEFT, at=20.0), then_s=SETTLE_S
+        )
+        assert there.revisions[1:] == [("porch-1", 2, Author.LLM)]
+    early, final = there.told
+    assert early.text == "A person has been at the Front door since 12:00."
+    assert (final.id, final.camera, final.labels, final.model) == ("porch-1-s2", "porch", (Label.PERSON,), "tiny")
+    assert (final.since - NOON, final.until - NOON) == (0.0, 20.0)
+    assert (final.input_tokens, final.output_tokens) == (100, 20)
+
+
+async def test_a_short_event_has_the_final_text_only():
+    async with room() as there:
+        await there.hear(event(sighting()), then_s=2.0)
+        await there.hear(ended(sighting(), at=2.0), then_s=SETTLE_S)
+        assert there.revisions == [("porch-1", 2, Author.LLM)]
+
+
+@pytest.mark.parametrize(
+    "hint", [ring(0.5), event(sighting(), at=0.5, phase=Phase.UPDATED, loitering=True, revision=2)]
+)
+async def test_what_matters_is_told_at_once(hint):
+    async with room() as there:
+        await there.hear(event(sighting()), hint)
+        assert there.revisions == [("porch-1", 1, Author.TEMPLATE)]
+        assert there.told[0].importance is Importance.HIGH
+
+
+async def test_a_ring_before_anybody_was_made_out_belongs_to_who_comes():
+    async with room() as there:
+        await there.hear(ring(-3.0), event(sighting()))
+        assert there.told[0].title == "Doorbell: a person at the Front door"
+        await there.hear(ended(sighting(), at=9.0), then_s=SETTLE_S)
+        assert there.desk.jobs[0].priority is Priority.RING
+        assert "11:59:57 doorbell rings" in there.desk.prompts[0].user
+
+
+async def test_lines_are_what_was_observed():
+    async with room() as there:
+        moved = observation(sighting(dwell_s=4.0, zones=("porch",)), kind=Kind.ENTERED_ZONE, at=4.0, zones=("porch",))
+        await there.hear(event(sighting()), observation(sighting()), moved)
+        await there.hear(
+            ended(sighting(dwell_s=20.0), at=20.0), observation(sighting(), **LEFT, at=20.0), then_s=SETTLE_S
+        )
+        assert there.desk.prompts[0].user.splitlines() == [
+            'Camera "Front door" 12:00:00-12:00:20 (20s), ended. Seen at once: a person.',
+            "12:00:00 person 1 came",
+            '12:00:04 person 1 enters "porch" 4s',
+            "12:00:20 person 1 gone 2s",
+        ]
+
+
+async def test_vehicles_that_pass_cost_no_tokens():
+    async with room() as there:
+        passing = ended(sighting(label=Label.VEHICLE), at=4.0, label=Label.VEHICLE)
+        await there.hear(event(label=Label.VEHICLE), passing, then_s=SETTLE_S)
+        assert there.told[0].text == "A car passed the Front door."
+        assert there.desk.jobs == []
+
+
+@pytest.mark.parametrize(("mode", "told"), [(SummaryMode.OFF, 0), (SummaryMode.TEMPLATE, 2)])
+async def test_without_a_model_nothing_is_asked(mode, told):
+    async with room(mode=mode) as there:
+        await there.hear(event(sighting()), then_s=EARLY_S)
+        await there.hear(ended(sighting(), at=20.0), then_s=SETTLE_S)
+        assert (len(there.told), there.desk.jobs) == (told, [])
+
+
+async def test_the_mode_may_change_while_running():
+    async with room(mode=SummaryMode.OFF) as there:
+        await there.hear(event(sighting()), then_s=EARLY_S)
+        there.mode = SummaryMode.TEXT
+        await there.hear(ended(sighting(), at=20.0), then_s=SETTLE_S)
+        assert there.revisions == [("porch-1", 2, Author.LLM)]
+
+
+@pytest.mark.parametrize("trouble", [NotNowError("over budget"), AwayError("refused")])
+async def test_the_template_serves_whenever_the_model_does_not(trouble):
+    async with room(trouble) as there:
+        await there.hear(event(sighting()), ended(sighting(), at=20.0), then_s=SETTLE_S)
+        assert there.revisions == [("porch-1", 2, Author.TEMPLATE)]
+
+
+async def test_a_model_that_hangs_holds_up_nobody_else():
+    hanging = asyncio.get_running_loop().create_future()
+    async with room(hanging) as there:
+        await there.hear(event(sighting()), ended(sighting(), at=9.0), then_s=SETTLE_S)
+        other = {"key": "porch-2", "started": 30.0}
+        await there.hear(
+            event(sighting(2, since=30.0), **other), ended(sighting(2, since=30.0), at=39.0, **other), then_s=SETTLE_S
+        )
+        assert there.revisions == [("porch-2", 2, Author.LLM)]
+        hanging.set_result(answer())
+        await there.hear()
+        assert there.revisions[1:] == [("porch-1", 2, Author.LLM)]
+
+
+async def test_many_events_at_once_ask_the_model_for_a_bounded_number():
+    hanging = [asyncio.get_running_loop().create_future() for _ in range(2 * MAX_LIVES)]
+    async with room(*hanging) as there:
+        for n in range(2 * MAX_LIVES):
+            there.inbox.put_nowait(ended(sighting(n, since=n), at=n + 9.0, started=n, key=f"porch-{n}"))
+        await there.hear(then_s=SETTLE_S)
+        assert len(there.desk.jobs) == MAX_LIVES
+        assert len(there.told) == MAX_LIVES
+
+
+async def test_an_end_that_is_told_twice_is_written_once():
+    async with room() as there:
+        over = ended(sighting(), at=9.0)
+        await there.hear(event(sighting()), over, over, then_s=SETTLE_S)
+        await there.hear(over, then_s=SETTLE_S)
+        assert len(there.told) == 1
+
+
+async def test_only_the_labels_that_were_chosen_are_written_about():
+    async with room(labels=(Label.PERSON,)) as there:
+        await there.hear(ended(label=Label.PACKAGE, at=90.0), then_s=SETTLE_S)
+        assert there.told == []
+
+
+async def test_after_a_restart_events_go_on():
+    async with room() as there:
+        await there.hear(event(sighting()), then_s=1.0)
+    task = asyncio.ensure_future(there.summarizer.run(there.inbox))
+    await there.hear(ended(sighting(), at=9.0), then_s=SETTLE_S)
+    task.cancel()
+    await asyncio.wait({task})
+    assert there.revisions == [("porch-1", 2, Author.LLM)]
+
+
+# -- vision --------------------------------------------------------------------------------------------------------
+
+
+async def test_pictures_are_shown_once_and_the_text_so_far_goes_along():
+    async with room(answer(text="A person in a red jacket is there."), mode=SummaryMode.VISION) as there:
+        await there.hear(event(sighting()), picture(0.0), picture(1.0), picture(2.0), then_s=EARLY_S)
+        assert there.revisions == [("porch-1", 1, Author.LLM)]
+        await there.hear(picture(8.0), ended(sighting(), at=20.0), then_s=SETTLE_S)
+        early, final = there.desk.prompts
+        shown = [[one.time - NOON for one in prompt.pictures] for prompt in (early, final)]
+        assert shown == [[0.0, 2.0], [1.0, 8.0]]
+        assert 'Text so far: "A person in a red jacket is there."' in final.user
+        assert [one.pictures for one in there.told] == [2, 2]
+
+
+async def test_pictures_that_never_left_are_shown_later():
+    async with room(NotNowError("resting"), mode=SummaryMode.VISION) as there:
+        await there.hear(event(sighting()), picture(0.0), then_s=EARLY_S)
+        await there.hear(ended(sighting(), at=20.0), then_s=SETTLE_S)
+        assert [len(prompt.pictures) for prompt in there.desk.prompts] == [1, 1]
+
+
+async def test_a_blind_model_is_given_lines_alone():
+    async with room(desk=ScriptedDesk(sees=False), mode=SummaryMode.VISION) as there:
+        await there.hear(event(sighting()), picture(0.0), then_s=EARLY_S)
+        await there.hear(ended(sighting(), at=20.0), then_s=SETTLE_S)
+        assert [len(prompt.pictures) for prompt in there.desk.prompts] == [0]
+        assert there.revisions == [("porch-1", 1, Author.TEMPLATE), ("porch-1", 2, Author.LLM)]
+
+
+async def test_text_mode_shows_no_picture():
+    async with room() as there:
+        await there.hear(event(sighting()), picture(0.0), ended(sighting(), at=20.0), then_s=SETTLE_S)
+        assert there.desk.prompts[0].pictures == ()
+
+
+async def test_the_picture_of_a_ring_belongs_to_the_person_who_is_there():
+    async with room(mode=SummaryMode.VISION) as there:
+        await there.hear(event(sighting()), picture(1.0, event=None, name="ring"), ring(1.0))
+        assert [one.name for one in there.desk.prompts[0].pictures] == ["ring"]
+
+
+# -- what came before ----------------------------------------------------------------------------------------------
+
+
+class Kept:
+    """A history of one summary."""
+
+    def __init__(self, fails=False):
+        self.asked = 0
+        self._fails = fails
+
+    def event(self, _id):
+        return ended(sighting(dwell_s=30.0), at=30.0, key="porch-0")
+
+    def summaries(self, **_):
+        self.asked += 1
+        if self._fails:
+            raise StoreError("disk")
+        return [
+            Summary(
+                id="porch-0-s2",
+                camera="porch",
+                event="porch-0",
+                revision=2,
+                time=NOON - 500,
+                since=NOON - 600,
+                until=NOON - 500,
+                title="A car",
+                text="A car parked.",
+            )
+        ]
+
+
+async def final_of(there, n, at):
+    key = {"key": f"porch-{n}", "started": at}
+    over = ended(sighting(n, since=at), at=at + 9.0, **key)
+    await there.hear(event(sighting(n, since=at), **key), over, then_s=SETTLE_S)
+
+
+async def test_earlier_texts_go_along_from_before_the_start_too():
+    history = Kept()
+    async with room(answer(text="Somebody came."), history=history) as there:
+        await final_of(there, 1, 0.0)
+        for _ in range(100):
+            if there.told:
+                break
+            await asyncio.sleep(0.01)
+        await final_of(there, 2, 60.0)
+        first, second = there.desk.prompts
+        assert first.user.splitlines()[-2:] == ["Earlier:", '11:50 "A car parked."']
+        assert second.user.splitlines()[-2:] == ['11:50 "A car parked."', '12:00 "Somebody came."']
+        assert history.asked == 1
+
+
+async def test_a_store_that_cannot_be_read_costs_only_the_memory():
+    async with room(history=Kept(fails=True)) as there:
+        await final_of(there, 1, 0.0)
+        for _ in range(100):
+            if there.told:
+                break
+            await asyncio.sleep(0.01)
+        assert there.revisions == [("porch-1", 2, Author.LLM)]
+
+
+# -- on demand -----------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_there_now_is_described():
+    async with room(answer(title="One person waits")) as there:
+        await there.hear(event(sighting()), observation(sighting()))
+        summary = await there.summarizer.describe("porch")
+        assert (summary.event, summary.title, summary.source) == (None, "One person waits", Author.LLM)
+        assert there.desk.jobs[0].priority is Priority.USER
+        assert there.told == []
+
+
+async def test_a_quiet_camera_is_described_without_a_model():
+    async with room() as there:
+        summary = await there.summarizer.describe("porch")
+        assert summary.text == "Nothing is to be seen at the Front door at 12:00."
+        assert there.desk.jobs == []
+
+
+async def test_what_is_parked_is_part_of_what_is_there():
+    async with room(mode=SummaryMode.TEMPLATE) as there:
+        await there.hear(CameraState(camera="porch", online=True, counts=((Label.VEHICLE, 2),)))
+        summary = await there.summarizer.describe("porch")
+        assert summary.text == "At 12:00 there are two vehicles at the Front door."
+
+
+async def test_seeing_the_newest_picture_is_described():
+    async with room(mode=SummaryMode.VISION) as there:
+        await there.hear(picture(0.0, event=None, name="snapshot"))
+        await there.summarizer.describe("porch")
+        assert len(there.desk.prompts[0].pictures) == 1
+        await there.hear(then_s=70.0)
+        await there.hear(picture(0.0, event=None, name="snapshot"))
+        assert (await there.summarizer.describe("porch")).source is Author.TEMPLATE
+
+
+async def test_an_event_of_long_ago_is_described_from_the_store():
+    async with room(history=Kept()) as there:
+        summary = await there.summarizer.describe_event("porch-0")
+        assert (summary.event, summary.revision, summary.source) == ("porch-0", 2, Author.LLM)
+
+
+async def test_an_event_that_nobody_knows_is_none():
+    async with room() as there:
+        assert await there.summarizer.describe_event("nobody") is None
