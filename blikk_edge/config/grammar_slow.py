@@ -94,6 +94,7 @@ BUDGET = Section(
         Key(name="tokens_per_minute", kind=whole(100, 10**7), meaning="Tokens, sent and written, in any minute."),
         Key(name="tokens_per_day", kind=whole(0, 10**9), meaning="Tokens in a day."),
         Key(name="camera_calls_per_day", kind=whole(0, 10**6), meaning="Calls for one camera in a day."),
+        Key(name="camera_tokens_per_day", kind=whole(0, 10**9), meaning="Tokens for one camera in a day."),
         Key(name="cooldown_s", kind=duration(0, HOUR), meaning="The least time between two calls for one camera."),
         Key(name="concurrency", kind=whole(1, 8), meaning="Calls at the same time."),
         Key(name="timeout_s", kind=duration(1, 10 * MINUTE), meaning="How long one call may take in all."),
