@@ -2,8 +2,9 @@
 
     python bench/idle.py [--quick] [--check]
 
-Both are processes of their own, each with its own RTSP connection to the same server; CPU is what the kernel charged
-them over the same windows, after start-up; the ratio is the median of the windows'. The rival decodes every frame in
+Three processes of each, all with an RTSP connection of their own to the same server; CPU is what the kernel charged
+them over the same windows, after start-up. Where its memory happens to lie makes one process a twentieth dearer than
+its twin, so the ratio is that of the means in each window, and its median is told. The rival decodes every frame in
 one thread and does nothing else.
 """
 
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -21,6 +23,7 @@ from rig import Broker, RtspServer, blikk_run, cpu_s, idle_clip, table
 GOAL_RATIO = 1.25
 GOAL_RSS_MB = 180.0
 WARM_S = 15.0
+TWINS = 3
 
 RIVAL = """
 import av, sys
@@ -35,31 +38,38 @@ with av.open(sys.argv[1], options={"rtsp_transport": "tcp"}) as container:
 def measure(
     folder: Path, *, width_px: int, height_px: int, fps: int, window_s: float, windows: int
 ) -> tuple[list[float], list[float], float]:
-    """CPU seconds of the rival and of ours in each window, and our largest RSS in MB."""
-    folder.mkdir()
+    """Mean CPU seconds of the rivals and of ours in each window, and our largest RSS in MB."""
+    homes = [folder / str(n) for n in range(TWINS)]
+    for home in homes:
+        home.mkdir(parents=True)
     clip = folder / "idle.mp4"
     idle_clip(clip, width_px=width_px, height_px=height_px, fps=fps, seconds=20)
     theirs, ours, rss = [], [], 0.0
-    with (
-        Broker(folder) as broker,
-        RtspServer(clip) as server,
-        blikk_run(folder, source=server.url, port=broker.port) as run,
-    ):
-        rival = subprocess.Popen([sys.executable, "-c", RIVAL, server.url])
-        try:
-            time.sleep(WARM_S)
-            for _ in range(windows):
-                before = cpu_s(rival.pid), cpu_s(run.pid)
-                time.sleep(window_s)
-                theirs.append(cpu_s(rival.pid) - before[0])
-                ours.append(cpu_s(run.pid) - before[1])
-                rss = max(rss, psutil.Process(run.pid).memory_info().rss / 1e6)
-            if rival.poll() is not None or run.poll() is not None:
-                raise RuntimeError(f"a process ended early:\n{(folder / 'blikk.log').read_text()}")
-        finally:
-            rival.kill()
-            rival.wait()
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker(folder))
+        server = stack.enter_context(RtspServer(clip))
+        runs = [
+            stack.enter_context(blikk_run(home, source=server.url, port=broker.port, node=f"bench{home.name}"))
+            for home in homes
+        ]
+        rivals = [subprocess.Popen([sys.executable, "-c", RIVAL, server.url]) for _ in homes]
+        for rival in rivals:
+            stack.callback(rival.wait)
+            stack.callback(rival.kill)
+        time.sleep(WARM_S)
+        for _ in range(windows):
+            before = _mean_cpu_s(rivals), _mean_cpu_s(runs)
+            time.sleep(window_s)
+            theirs.append(_mean_cpu_s(rivals) - before[0])
+            ours.append(_mean_cpu_s(runs) - before[1])
+            rss = max(rss, *(psutil.Process(run.pid).memory_info().rss / 1e6 for run in runs))
+        if any(process.poll() is not None for process in (*rivals, *runs)):
+            raise RuntimeError(f"a process ended early:\n{(homes[0] / 'blikk.log').read_text()}")
     return theirs, ours, rss
+
+
+def _mean_cpu_s(processes: list[subprocess.Popen[bytes]]) -> float:
+    return statistics.mean(cpu_s(process.pid) for process in processes)
 
 
 def main() -> int:

@@ -21,11 +21,11 @@ from rtsp_server import RtspServer  # noqa: E402
 __all__ = ["Broker", "RtspServer", "blikk_run", "cpu_s", "data_folder", "idle_clip", "table"]
 
 CONFIG = """\
-node: bench
+node: {node}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 store: {{path: {folder}/bench.db}}
 cameras:
-  cam: {{source: "{source}"}}
+  cam: {{source: "{source}"{extra}}}
 """
 
 
@@ -36,10 +36,16 @@ def data_folder() -> Path | None:
 
 
 @contextmanager
-def blikk_run(folder: Path, *, source: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """`blikk run` on one camera, as a user starts it; ended by SIGTERM."""
+def blikk_run(
+    folder: Path, *, source: str, port: int, node: str = "bench", **camera: object
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`blikk run` on one camera, as a user starts it; ended by SIGTERM.
+
+    What else the camera is told goes into its settings. Several at one broker need a `folder` and a `node` each.
+    """
     config = folder / "blikk.yaml"
-    config.write_text(CONFIG.format(port=port, folder=folder, source=source))
+    extra = "".join(f", {key}: {value}" for key, value in camera.items())
+    config.write_text(CONFIG.format(node=node, port=port, folder=folder, source=source, extra=extra))
     environ = dict(os.environ)
     if (data := data_folder()) is not None:
         environ.setdefault("BLIKK_MODELS", str(data / "models"))

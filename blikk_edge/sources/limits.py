@@ -21,6 +21,9 @@ MAX_BARREN = 600
 # reader that says nothing for two connect limits, the read limit and 10 s is taken to hang; this is to come before.
 BARREN_S = 8.0
 
+# An attempt that failed with less than this share of its time left ran out of time.
+LATE_SHARE = 0.05
+
 _reading = threading.local()
 
 
@@ -62,9 +65,11 @@ class Limit:
 
     def now(self) -> float:
         """The time as PyAV is to see it; every look after the end is a leap further, never back."""
-        if self.over:
+        now = time.monotonic()
+        # Called hundreds of times a second: no further calls than these.
+        if now > self.deadline or self.stop.is_set():
             self._leapt_s += LEAP_S
-        return time.monotonic() + self._leapt_s
+        return now + self._leapt_s
 
 
 class Barren:

@@ -14,4 +14,4 @@ def open_mjpeg(url: str, terms: Terms) -> Capture:
         "analyzeduration": "0",
         "fpsprobesize": "0",
     }
-    return Capture([Way(url=url, options=options)], terms, timekeeper=LiveTime(terms.clock), trusted=False)
+    return Capture([Way(url=url, options=options, waits=True)], terms, timekeeper=LiveTime(terms.clock), trusted=False)

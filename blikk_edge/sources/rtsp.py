@@ -21,6 +21,7 @@ def ways(url: str, *, transport: str, read_timeout_s: float) -> list[Way]:
                 "analyzeduration": "100000",
                 "fpsprobesize": "0",
             },
+            waits=kind == "tcp",
         )
         for kind in TRANSPORTS[transport]
     ]

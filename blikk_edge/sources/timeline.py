@@ -50,6 +50,13 @@ class StreamTime:
         self._nominal_s = 1 / rate if rate is not None and 1 <= rate <= 120 else 0.04
         self._fresh = True
 
+    def expected(self, pts_s: float | None) -> float | None:
+        """Stream time that a frame with this timestamp will have where nothing unusual happens, else None."""
+        if pts_s is None or self._fresh:
+            return None
+        time = pts_s + self._shift
+        return time if abs(time - self._last) <= MAX_BACK_S else None
+
     def at(self, pts_s: float | None, arrived: float | None = None) -> float:
         """Stream time of a frame; `arrived` is a monotonic time in seconds, given for live streams."""
         step = self._nominal_s if arrived is None or self._arrived is None else arrived - self._arrived
@@ -86,6 +93,10 @@ class Grid:
         # The billionth keeps sums of rounded timestamps from falling on either side by chance.
         self._early_s = self._period_s / 4 + 1e-9
         self._next = 0.0
+
+    def wait_s(self, time: float) -> float:
+        """How far after this stream time the next frame that can be due lies; 0 where it may be any."""
+        return max(0.0, self._next - self._early_s - time)
 
     def due(self, time: float) -> bool:
         """Whether the frame at this stream time is the one for the next slot; it is then taken."""

@@ -44,8 +44,8 @@ def test_thinned_jpegs_are_not_even_decoded(pictures: list[bytes]) -> None:
         source = open_mjpeg(web.url("/mjpeg"), terms())
         read(source, 8)
 
-    assert source.decoded == 8
-    assert source.thinned >= 20
+    assert source.counts.decoded == 8
+    assert source.counts.thinned >= 20
 
 
 def test_mjpeg_slower_than_five_a_second_passes_whole(pictures: list[bytes]) -> None:
@@ -100,7 +100,7 @@ def test_damaged_jpegs_are_passed_over(pictures: list[bytes]) -> None:
         frames = read(source, 4)
 
     assert len(frames) == 4
-    assert source.corrupt >= 3
+    assert source.counts.corrupt >= 3
 
 
 JUNK = b"\xff\xd8" + bytes(200) + b"\xff\xd9"
@@ -121,7 +121,7 @@ def test_stream_that_stops_becoming_pictures_is_a_source_error_in_time(pictures:
         with pytest.raises(SourceError, match=r"no picture can be decoded; set the camera to H\.264"):
             read(source)
 
-    assert source.decoded == 5
+    assert source.counts.decoded == 5
     assert time.monotonic() - began < 4.0
 
 

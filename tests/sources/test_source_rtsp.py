@@ -41,7 +41,7 @@ def test_frames_come_five_a_second_with_times_of_now(server: RtspServer, transpo
     assert all(0 < gap < 0.35 for gap in gaps)
     assert sum(gaps[2:]) == pytest.approx(1.0, abs=0.15)
     assert frames[0].luma.shape == (432, 768)
-    assert source.corrupt == 0
+    assert source.counts.corrupt == 0
 
 
 def test_pixels_over_rtsp_are_those_of_the_file(server: RtspServer, clip: Path) -> None:
@@ -96,7 +96,7 @@ def test_stream_that_ends_is_a_source_error(make_clip) -> None:
         with pytest.raises(SourceError, match=r"ended|no picture came in time"):
             read(source)
 
-        assert source.decoded > 15
+        assert source.counts.decoded > 15
 
 
 def count(what: str) -> int:
@@ -128,7 +128,7 @@ def test_server_killed_and_back_twenty_times_leaks_nothing(make_clip) -> None:
         server.kill()
     (threads, files, memory), (threads_after, files_after, memory_after) = held
 
-    assert source.connections == 20
+    assert source.counts.connections == 20
     assert threads_after == threads
     assert files_after == files
     assert memory_after - memory < 8_000_000

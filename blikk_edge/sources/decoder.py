@@ -1,0 +1,50 @@
+"""The decoder of one connection, told which pictures nobody needs."""
+
+from collections.abc import Sequence
+
+import av
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from blikk_edge.sources.packets import Counts, VideoPacket
+
+# Each packet of these codecs is a whole picture.
+INTRA_CODECS = frozenset({"mjpeg", "rawvideo"})
+
+
+class Decoder:
+    """Packets in, pictures out, in the order in which they are shown."""
+
+    def __init__(self, stream: VideoStream, counts: Counts) -> None:
+        context = stream.codec_context
+        # More threads decode no frame cheaper, and each adds picture buffers of its own.
+        context.thread_type = "NONE"
+        context.thread_count = 1
+        self.intra = context.name in INTRA_CODECS
+        self.tick_s = float(stream.time_base or 0)
+        self._context = context
+        self._counts = counts
+        self._all = True
+
+    def decode(self, packet: "VideoPacket | None", *, shown: bool = True) -> Sequence[VideoFrame]:
+        """The pictures that this packet completes; with None those that are still held back, the last of all.
+
+        With `shown` false its picture is not even made where no other one is built upon it (most B-frames).
+        """
+        if shown is not self._all:
+            self._all = shown
+            self._context.skip_frame = "DEFAULT" if shown else "NONREF"
+        try:
+            pictures = self._context.decode(packet)
+        except av.FFmpegError:
+            self._counts.corrupt += 1
+            return ()
+        for picture in pictures:
+            self._counts.decoded += 1
+            self._counts.corrupt += picture.is_corrupt
+        return pictures
+
+    def time_s(self, of: "VideoPacket | VideoFrame") -> float | None:
+        """When this is shown, in seconds of the stream's own clock, or None where it does not say."""
+        pts = of.pts
+        return None if pts is None else pts * self.tick_s

@@ -1,0 +1,83 @@
+"""How a source is opened: one of its ways, by the terms that every source is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import av
+from av.container import InputContainer
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.sources.faults import TOO_LATE, is_final, meaning, source_error
+from blikk_edge.sources.limits import LATE_SHARE, Limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to open a source: the raw address, libav's name of the format (None: found out) and its options.
+
+    `waits` says that what is sent and not read yet waits for the reader and nothing is lost, as over TCP.
+    """
+
+    url: str = field(repr=False)
+    format: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What every source is told: whose frames, how many, how large, how long to wait.
+
+    `shown` is the address without secrets, for messages; `height_px` bounds the short side of the colour picture.
+    """
+
+    camera: str
+    shown: str
+    clock: Clock
+    fps: float = 5.0
+    height_px: int = 480
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 10.0
+
+
+class Door:
+    """The ways into one source, tried in order until one opens.
+
+    After one that opened but brought nothing (`barren`) the next one comes first.
+    """
+
+    def __init__(self, ways: Sequence[Way], terms: Terms) -> None:
+        self._ways = tuple(ways)
+        self._terms = terms
+        self._first = 0
+
+    def open(self, limit: Limit) -> tuple[Way, InputContainer] | None:
+        """The first way that opens, and what it opened; None when told to stop. Raises SourceError."""
+        said = ""
+        for way in (*self._ways[self._first :], *self._ways[: self._first]):
+            limit.extend(self._terms.connect_timeout_s)
+            try:
+                with limit:
+                    return way, self._opened(way)
+            except (av.FFmpegError, ValueError) as error:
+                # libav calls an RTSP answer that never came invalid data.
+                late = limit.left_s < self._terms.connect_timeout_s * LATE_SHARE
+                said = TOO_LATE if late else meaning(error)
+                if limit.stop.is_set() or is_final(error):
+                    break
+        if limit.stop.is_set():
+            return None
+        raise source_error(self._terms.shown, said)
+
+    def barren(self, way: Way) -> None:
+        """This way opened, but nothing came, as where interleaved media is promised and never sent."""
+        self._first = (self._ways.index(way) + 1) % len(self._ways)
+
+    def _opened(self, way: Way) -> InputContainer:
+        return av.open(
+            way.url,
+            format=way.format,
+            options=dict(way.options),
+            timeout=(self._terms.connect_timeout_s, self._terms.read_timeout_s),
+            metadata_errors="replace",
+        )

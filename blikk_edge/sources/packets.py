@@ -1,0 +1,101 @@
+"""The packets of one connection's video stream: each read under a limit, what is damaged passed over."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from blikk_edge.sources.faults import STANDS_STILL, meaning, source_error
+from blikk_edge.sources.limits import LATE_SHARE, MAX_BARREN, Limit
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
+# A packet that took longer was not there yet when it was asked for.
+WAITED_S = 0.002
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of a source's stream since start.
+
+    `decoded` pictures, `thinned` pictures or packets passed over, `slept` packets that were never decoded, `corrupt`
+    packets that could not be decoded and pictures that libav marks as damaged, `connections`.
+    """
+
+    decoded: int = 0
+    thinned: int = 0
+    slept: int = 0
+    corrupt: int = 0
+    connections: int = 0
+
+
+class Packets:
+    """Iterates the video packets of an open container until it ends or the limit's `stop` is set.
+
+    `waited` says whether the last one had to be waited for: whatever had come before it has been read. Those that
+    libav cannot make out are counted as corrupt. Raises SourceError when the stream stands still for `read_timeout_s`,
+    breaks, or ends though it is live (`ends` false).
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        index: int,
+        *,
+        shown: str,
+        read_timeout_s: float,
+        limit: Limit,
+        ends: bool,
+        counts: Counts,
+    ) -> None:
+        self.waited = False
+        self._counts = counts
+        self._container = container
+        self._index = index
+        self._shown = shown
+        self._read_timeout_s = read_timeout_s
+        self._limit = limit
+        self._ends = ends
+
+    def __iter__(self) -> Iterator[VideoPacket]:
+        limit, stopped, allowed_s, index = self._limit, self._limit.stop.is_set, self._read_timeout_s, self._index
+        demuxed, error, in_a_row = self._container.demux(), None, 0
+        limit.extend(allowed_s)
+        while not stopped():
+            try:
+                with limit:
+                    packet = next(demuxed, None)
+            except av.FFmpegError as raised:
+                error = raised
+            if error is not None:
+                if stopped():
+                    return
+                if in_a_row >= MAX_BARREN or not isinstance(error, av.error.InvalidDataError):
+                    break
+                in_a_row += 1
+                self._counts.corrupt += 1
+                demuxed, error = self._container.demux(), None
+            elif packet is None:
+                break
+            elif packet.stream_index == index:
+                in_a_row = 0
+                self.waited = allowed_s - limit.left_s > WAITED_S
+                yield cast("VideoPacket", packet)
+                limit.extend(allowed_s)
+            elif limit.over:
+                raise source_error(self._shown, STANDS_STILL)
+        else:
+            return
+        self._end(error)
+
+    def _end(self, error: Exception | None) -> None:
+        """Raise what it means that no more packets come."""
+        if error is not None:
+            late = self._limit.left_s < self._read_timeout_s * LATE_SHARE
+            raise source_error(self._shown, STANDS_STILL if late else meaning(error, opened=True))
+        if not self._ends:
+            raise source_error(self._shown, "the stream ended; it is opened again")
