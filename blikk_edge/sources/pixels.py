@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 
 from blikk_edge.core.scene import Pixels
@@ -36,17 +37,18 @@ class Scaler:
     def bgr(self, picture: VideoFrame) -> Pixels:
         """(h, w, 3) uint8 at analysis size, upright, contiguous."""
         width, height = analysis_size(picture.width, picture.height, self._height_px)
-        return np.ascontiguousarray(_upright(_rows(self._convert(picture, "bgr24", width, height), 3), picture))
+        plane = self._convert(picture, "bgr24", width, height).planes[0]
+        return np.ascontiguousarray(_upright(_rows(plane, 3), picture))
 
     def luma(self, picture: VideoFrame) -> Pixels:
         """(H, W) uint8 at stream size, upright, read only: a view of the decoder's plane where that has 8-bit luma."""
         place = LUMA_BYTES.get(picture.format.name)
-        if place is None or picture.planes[0].line_size <= 0:
-            plain, place = self._convert(picture, "gray", picture.width, picture.height), (0, 1)
-        else:
-            plain = picture
+        plane = picture.planes[0]
+        if place is None or plane.line_size <= 0:
+            plane = self._convert(picture, "gray", picture.width, picture.height).planes[0]
+            place = (0, 1)
         first, step = place
-        luma = _upright(_rows(plain, step)[:, :, first], picture)
+        luma = _upright(_rows(plane, step)[:, :, first], picture)
         luma.flags.writeable = False
         return luma
 
@@ -65,8 +67,7 @@ def _upright(pixels: Pixels, picture: VideoFrame) -> Pixels:
     return np.rot90(pixels, turns) if turns else pixels
 
 
-def _rows(picture: VideoFrame, depth: int) -> Pixels:
-    """Plane 0 as (H, W, depth) bytes, sharing memory; the array keeps the picture alive."""
-    plane = picture.planes[0]
-    lines: Pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(picture.height, plane.line_size)
-    return lines[:, : picture.width * depth].reshape(picture.height, picture.width, depth)
+def _rows(plane: VideoPlane, depth: int) -> Pixels:
+    """A plane as (H, W, depth) bytes, sharing memory; the array keeps its picture alive."""
+    lines: Pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return lines[:, : plane.width * depth].reshape(plane.height, plane.width, depth)
