@@ -37,15 +37,16 @@ def data_folder() -> Path | None:
 
 @contextmanager
 def blikk_run(
-    folder: Path, *, source: str, port: int, node: str = "bench", **camera: object
+    folder: Path, *, source: str, port: int, node: str = "bench", top: str = "", **camera: object
 ) -> Iterator[subprocess.Popen[bytes]]:
     """`blikk run` on one camera, as a user starts it; ended by SIGTERM.
 
-    What else the camera is told goes into its settings. Several at one broker need a `folder` and a `node` each.
+    `top` are further lines of the configuration. What else the camera is told goes into its settings. Several at one
+    broker need a `folder` and a `node` each.
     """
     config = folder / "blikk.yaml"
     extra = "".join(f", {key}: {value}" for key, value in camera.items())
-    config.write_text(CONFIG.format(node=node, port=port, folder=folder, source=source, extra=extra))
+    config.write_text(CONFIG.format(node=node, port=port, folder=folder, source=source, extra=extra) + top)
     environ = dict(os.environ)
     if (data := data_folder()) is not None:
         environ.setdefault("BLIKK_MODELS", str(data / "models"))

@@ -1,6 +1,10 @@
 """A Picture: a redacted JPEG, the only pixels that may leave. `transforms.privacy` alone makes one."""
 
 from dataclasses import dataclass, field
+from typing import Final
+
+FRAME: Final = "frame"
+"""The name of Pictures that only enrichers see: they go to no place on MQTT and are not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

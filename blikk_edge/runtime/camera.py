@@ -12,6 +12,7 @@ from blikk_edge.core.errors import ModelError, SourceError
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, SummaryMode
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
+from blikk_edge.core.picture import FRAME
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.stages import Source
@@ -43,7 +44,8 @@ class CameraRun:
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
     there is to tell, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file) ends;
     any other is opened again for ever. `rings` are the ways in which its doorbell may be pressed;
-    `summary` is how its summaries are made now, `configured_summary` how the configuration says.
+    `summary` is how its summaries are made now, `configured_summary` how the configuration says. Of a `pushed` one
+    whose summaries are made by VISION every frame becomes a Picture for the model.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class CameraRun:
         rings: Collection[str] = ("mqtt", "http", "gpio"),
         summary: SummaryMode = SummaryMode.OFF,
         configured_summary: SummaryMode = SummaryMode.OFF,
+        pushed: bool = False,
     ) -> None:
         self.info = info
         self.part = f"camera.{info.id}"
@@ -85,6 +88,7 @@ class CameraRun:
         self._supervisor = supervisor
         self._clock = clock
         self._finite = finite
+        self._pushed = pushed
         self._online: bool | None = None
         self._offline_since: float | None = None
         self._arrivals: deque[float] = deque(maxlen=FPS_WINDOW)
@@ -123,6 +127,8 @@ class CameraRun:
         if not self._online:
             pipeline.reopen()
             self._set_online(True)
+        if self._pushed and self.summary is SummaryMode.VISION:
+            pipeline.want(FRAME)
         if (scene := pipeline.glance(frame)) is not None:
             for name in self._intake.offer(scene):
                 pipeline.want(name)

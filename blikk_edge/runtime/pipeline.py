@@ -10,7 +10,7 @@ from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState
 from blikk_edge.core.observation import Event, Phase
-from blikk_edge.core.picture import Picture
+from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View
@@ -253,7 +253,8 @@ class Pipeline:
             ):
                 due.append((event.label.value, event))
         stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind is not None
-        return [*due, (SNAPSHOT, None)] if due or stale or SNAPSHOT in scene.wanted else due
+        shows = any(name != FRAME for name, _ in due)
+        return [*due, (SNAPSHOT, None)] if shows or stale or SNAPSHOT in scene.wanted else due
 
     def _state_of(self, scene: Scene) -> Iterator[CameraState]:
         now = scene.frame.time

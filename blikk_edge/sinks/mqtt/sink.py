@@ -12,7 +12,7 @@ from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
-from blikk_edge.core.picture import Picture
+from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Outbox
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.backlog import Backlog
@@ -130,7 +130,7 @@ class MqttSink:
             case CameraState() | CameraAvailability() | Health():
                 self._newest.status(item)
             case Picture():
-                if self.connected:
+                if self.connected and item.name != FRAME:
                     self._newest.picture(item)
             case _:
                 await self._backlog.put(item)
