@@ -11,6 +11,9 @@ from hypothesis import settings
 settings.register_profile("blikk", deadline=None)
 settings.load_profile("blikk")
 
+# these run in Home Assistant's own environment: `ha/test_component_kit.py` does it
+collect_ignore = ["ha_component"]
+
 DATA = Path(os.environ.get("BLIKK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 

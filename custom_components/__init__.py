@@ -1,0 +1,1 @@
+"""Home Assistant components of this repository."""

@@ -1,0 +1,78 @@
+"""Blikk Edge: cameras that tell what happened, over MQTT."""
+
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.device_registry import AnyDeviceEntry
+from homeassistant.helpers.typing import ConfigType
+
+from . import devices, handover, issues, reader
+from .const import CONF_ANNOUNCE, DOMAIN, PLATFORMS
+from .memory import Memory
+from .node import BlikkConfigEntry, BlikkNode
+from .now import Told
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Set up what does not belong to one node."""
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> bool:
+    """Set up one node."""
+    if not await mqtt.async_wait_for_mqtt_client(hass):
+        raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="mqtt_unavailable")
+    announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
+    memory = Memory(hass, entry.entry_id)
+    await memory.async_load()
+    if not await handover.async_take_over(hass, entry, announce, memory):
+        issues.raise_plain(hass, entry)
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="plain_entities",
+            translation_placeholders={"node": announce.name},
+        )
+    node = entry.runtime_data = BlikkNode(hass, entry, memory, devices.register(hass, entry, announce))
+    if memory.legacy:
+        handover.inherit(hass, entry, announce, memory.legacy)
+        await memory.async_keep_legacy({})
+
+    @callback
+    def register_devices() -> None:
+        devices.register(hass, entry, node.announce)
+
+    @callback
+    def prune_devices() -> None:
+        devices.prune(hass, entry, node)
+
+    # first the devices, then the platforms add to them, then what is left over goes
+    entry.async_on_unload(node.listen(None, Told.ANNOUNCE, register_devices))
+    entry.async_on_unload(node.stop)
+    await node.async_start()
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.async_on_unload(node.listen(None, Told.ANNOUNCE, prune_devices))
+    prune_devices()
+    entry.async_on_unload(handover.watch(hass, entry))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> bool:
+    """Unload one node; its claim stays, so that its entities are not made twice meanwhile."""
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> None:
+    """Give the entities back to plain MQTT discovery, and forget the node."""
+    await handover.async_give_back(hass, handover.topics_of(entry))
+    await Memory(hass, entry.entry_id).async_remove()
+    issues.clear(hass, entry, *issues.ALL)
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: BlikkConfigEntry, device: AnyDeviceEntry
+) -> bool:
+    """Whether a user may remove a device: one that is no longer announced."""
+    return not devices.is_announced(reader.announce_of(entry.data[CONF_ANNOUNCE]), device)

@@ -1,0 +1,85 @@
+"""Calendars: the timeline of a camera's events, read from its node."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from homeassistant.components.calendar import CalendarEntity, CalendarEvent
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
+
+from . import reader
+from .contract import Camera, ContractError, Event, JsonObject, Summary
+from .entity import BlikkEntity, follow_announce
+from .node import BlikkConfigEntry, BlikkNode
+from .now import Told
+
+PARALLEL_UPDATES = 0
+
+MAX_EVENTS = 500
+_GOING_ON = timedelta(minutes=1)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: BlikkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Set up the calendars."""
+    follow_announce(entry, Platform.CALENDAR, async_add_entities, _build)
+
+
+def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
+    if "ask" in node.announce.capabilities:
+        for camera in node.announce.cameras:
+            yield Timeline(node, camera)
+
+
+class Timeline(BlikkEntity, CalendarEntity):
+    """The events of a camera; on while one goes on."""
+
+    hears = (Told.EVENT, Told.SUMMARY)
+    _attr_translation_key = "timeline"
+    _attr_entity_registry_enabled_default = False
+
+    def __init__(self, node: BlikkNode, camera: Camera) -> None:
+        super().__init__(Platform.CALENDAR, node, camera, "timeline", "timeline")
+
+    @property
+    def event(self) -> CalendarEvent | None:
+        """What goes on, or was last."""
+        event, summary = self.now.event, self.now.summary
+        return _entry(event, summary if event and summary and summary.event == event.id else None) if event else None
+
+    async def async_get_events(
+        self, hass: HomeAssistant, start_date: datetime, end_date: datetime
+    ) -> list[CalendarEvent]:
+        """The events of a period as the node kept them. Raises HomeAssistantError when it does not answer."""
+        reply = await self.node.async_request(
+            "events",
+            camera=self.camera,
+            since=dt_util.as_utc(start_date).isoformat(),
+            until=dt_util.as_utc(end_date).isoformat(),
+            limit=MAX_EVENTS,
+        )
+        return [entry for content in reply.events if (entry := entry_of(content)) is not None]
+
+
+def entry_of(content: JsonObject) -> CalendarEvent | None:
+    """An event of a reply as a calendar entry; None for one that cannot be read."""
+    try:
+        event = reader.event_of(content)
+        summary = content.get("summary")
+        return _entry(event, reader.summary_of(summary) if isinstance(summary, dict) else None)
+    except ContractError:
+        return None
+
+
+def _entry(event: Event, summary: Summary | None) -> CalendarEvent:
+    end = event.ended or (event.time if event.phase == "ended" else dt_util.utcnow() + _GOING_ON)
+    return CalendarEvent(
+        start=event.started,
+        end=max(end, event.started),
+        summary=summary.title if summary else event.label.capitalize(),
+        description=summary.text if summary else None,
+        uid=event.id,
+    )

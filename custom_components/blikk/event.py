@@ -1,0 +1,89 @@
+"""Event entities: the doorbell, and what was detected. Silent while their camera is snoozed."""
+
+from collections.abc import Iterator
+
+from homeassistant.components.event import DoorbellEventType, EventDeviceClass, EventEntity
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .contract import Camera
+from .entity import BlikkEntity, follow_announce
+from .node import BlikkConfigEntry, BlikkNode
+from .now import Told
+
+PARALLEL_UPDATES = 0
+
+LOITERING = "loitering"
+_NOT_ATTRIBUTES = frozenset({"v", "event_type", "objects", "entity_id", "friendly_name", "icon", "device_class"})
+_MAX_ATTRIBUTES = 32
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: BlikkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Set up the event entities."""
+    follow_announce(entry, Platform.EVENT, async_add_entities, _build)
+
+
+def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
+    for camera in node.announce.cameras:
+        if camera.ring:
+            yield Doorbell(node, camera)
+        yield Detection(node, camera)
+
+
+class Doorbell(BlikkEntity, EventEntity):
+    """Somebody rang."""
+
+    hears = (Told.RING,)
+    _attr_translation_key = "doorbell"
+    _attr_device_class = EventDeviceClass.DOORBELL
+    _attr_event_types = [DoorbellEventType.RING]  # noqa: RUF012 - Home Assistant's own attribute
+
+    def __init__(self, node: BlikkNode, camera: Camera) -> None:
+        super().__init__(Platform.EVENT, node, camera, "doorbell", "doorbell")
+
+    @callback
+    def heard(self) -> None:
+        """Ring, unless it rang long ago or is not to be heard."""
+        ring = self.now.ring
+        if ring is None or not self.node.is_fresh(ring) or self.node.snoozed_until(str(self.camera)):
+            return
+        attributes = {"id": ring.id, "camera": self.camera, "time": ring.time.isoformat(), "via": ring.via}
+        self._trigger_event(DoorbellEventType.RING, attributes)
+        self.async_write_ha_state()
+
+
+class Detection(BlikkEntity, EventEntity):
+    """Somebody or something appeared, or lingers."""
+
+    hears = (Told.EVENT,)
+    _attr_translation_key = "detection"
+
+    def __init__(self, node: BlikkNode, camera: Camera) -> None:
+        super().__init__(Platform.EVENT, node, camera, "detected", "detection")
+        self._attr_event_types = [*camera.labels, LOITERING]
+
+    async def async_added_to_hass(self) -> None:
+        """Begin to hear; what can be detected changes with the announce."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.node.listen(self.camera, Told.ANNOUNCE, self._announced))
+
+    @callback
+    def _announced(self) -> None:
+        if self.announced:
+            self._attr_event_types = [*self.announced.labels, LOITERING]
+            self.async_write_ha_state()
+
+    @callback
+    def heard(self) -> None:
+        """Tell what began, unless it began long ago, is not to be heard or is new to this component."""
+        event = self.now.event
+        if event is None or not event.telling or event.event_type not in self.event_types:
+            return
+        if not self.node.is_fresh(event) or self.node.snoozed_until(str(self.camera)):
+            return
+        told = [(key, value) for key, value in event.content.items() if key not in _NOT_ATTRIBUTES]
+        self._trigger_event(event.event_type, dict(told[:_MAX_ATTRIBUTES]))
+        self.async_write_ha_state()

@@ -1,0 +1,220 @@
+"""Taking the entities over from plain MQTT discovery, and giving them back, under the same entity ids.
+
+The claim makes the node withdraw its discovery; Home Assistant then removes the plain entities, and only when they are
+gone ours are made: beside them they would be named `..._2`. What users had set on the plain ones is set on ours.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from homeassistant.components import mqtt
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import instance_id
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.json import json_dumps
+
+from . import issues
+from .const import CONF_NODE, CONF_PREFIX, DOMAIN
+from .contract import PROTOCOL, Announce
+from .memory import Memory
+from .names import Topics, plain_device_key
+from .node import BlikkConfigEntry
+
+_LOGGER = logging.getLogger(__name__)
+
+WITHDRAW_LIMIT_S = 10.0
+"""How long the node has to withdraw its discovery before it is done for it: it may be away."""
+REMOVE_LIMIT_S = 5.0
+SETTLE_S = 3.0
+"""A node that was told to publish discovery whatever happens does so again after two seconds."""
+
+
+def topics_of(entry: BlikkConfigEntry) -> Topics:
+    """The topics of an entry's node."""
+    return Topics(entry.data[CONF_PREFIX], entry.data[CONF_NODE])
+
+
+async def async_claim(hass: HomeAssistant, topics: Topics) -> None:
+    """Say that this component makes the entities. Raises HomeAssistantError when MQTT is not set up."""
+    claim = {"v": PROTOCOL, "by": await instance_id.async_get(hass), "mode": "integration"}
+    await mqtt.async_publish(hass, topics.claim, json_dumps(claim), 1, True)
+
+
+async def async_give_back(hass: HomeAssistant, topics: Topics) -> None:
+    """Say that the node shall make the entities again."""
+    try:
+        await mqtt.async_publish(hass, topics.claim, "", 1, True)
+    except HomeAssistantError as error:
+        _LOGGER.warning("The claim on %s could not be taken back: %s", topics.claim, error)
+
+
+async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, memory: Memory) -> bool:
+    """Claim the node and wait until its plain entities are gone; False when they do not go."""
+    topics = topics_of(entry)
+    await async_claim(hass, topics)
+    if not plain_entities(hass, announce):
+        return True
+    await memory.async_keep_legacy({**memory.legacy, **_legacy(hass, announce)})
+    if not await _async_gone(hass, announce, WITHDRAW_LIMIT_S):
+        await _async_withdraw(hass, announce, topics)
+        await _async_gone(hass, announce, REMOVE_LIMIT_S)
+        _remove_orphans(hass, announce)
+        await asyncio.sleep(SETTLE_S)
+    return not plain_entities(hass, announce)
+
+
+@callback
+def plain_entities(hass: HomeAssistant, announce: Announce) -> list[er.RegistryEntry]:
+    """The entities that plain MQTT discovery made for this node and its cameras."""
+    entities = er.async_get(hass)
+    return [
+        entity
+        for device in _plain_devices(hass, announce)
+        for entity in er.async_entries_for_device(entities, device.id, include_disabled_entities=True)
+        if entity.platform == mqtt.DOMAIN
+    ]
+
+
+def _plain_devices(hass: HomeAssistant, announce: Announce) -> list[dr.DeviceEntry]:
+    cameras = (None, *(camera.id for camera in announce.cameras))
+    keys = {(mqtt.DOMAIN, plain_device_key(announce.id, camera)) for camera in cameras}
+    return dr.async_get(hass).async_get_devices(identifiers=keys)
+
+
+@callback
+def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
+    """Raise the repair issue while plain entities stand beside ours; returns how to stop watching."""
+    check: CALLBACK_TYPE | None = None
+
+    @callback
+    def judge(_now: object = None) -> None:
+        nonlocal check
+        check = None
+        if plain_entities(hass, entry.runtime_data.announce):
+            issues.raise_plain(hass, entry)
+        else:
+            issues.clear(hass, entry, issues.PLAIN)
+
+    @callback
+    def changed(event: Event[er.EventEntityRegistryUpdatedData]) -> None:
+        nonlocal check
+        if check is None and event.data["action"] != "update":
+            check = async_call_later(hass, SETTLE_S, judge)
+
+    @callback
+    def stop() -> None:
+        unlisten()
+        if check is not None:
+            check()
+
+    unlisten = hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, changed)
+    judge()
+    return stop
+
+
+@callback
+def inherit(
+    hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, legacy: dict[str, dict[str, Any]]
+) -> None:
+    """Register our entities under the ids that the plain ones had, with all that users had set on them."""
+    entities, devices = er.async_get(hass), dr.async_get(hass)
+    for key, what in legacy.items():
+        domain, _, unique_id = key.partition(" ")
+        if domain == "device":
+            device = devices.async_get_device_by_identifier((DOMAIN, unique_id), entry.entry_id)
+            if device is not None:
+                changes = {**what, "labels": set(what["labels"])}
+                devices.async_update_device(device.id, **{name: value for name, value in changes.items() if value})
+            continue
+        entity = entities.async_get_or_create(
+            domain,
+            DOMAIN,
+            unique_id,
+            config_entry=entry,
+            suggested_object_id=what["entity_id"].partition(".")[2],
+            disabled_by=er.RegistryEntryDisabler(what["disabled_by"]) if what["disabled_by"] else None,
+            hidden_by=er.RegistryEntryHider(what["hidden_by"]) if what["hidden_by"] else None,
+        )
+        _set(entities, entity, what)
+    _LOGGER.debug("%s: %d plain entities are followed", announce.name, len(legacy))
+
+
+def _set(entities: er.EntityRegistry, entity: er.RegistryEntry, what: dict[str, Any]) -> None:
+    entity = entities.async_update_entity(
+        entity.entity_id,
+        aliases=[er.COMPUTED_NAME if alias is None else alias for alias in what["aliases"]],
+        area_id=what["area_id"],
+        categories=what["categories"],
+        icon=what["icon"],
+        labels=set(what["labels"]),
+        name=what["name"],
+    )
+    for domain, options in what["options"].items():
+        entities.async_update_entity_options(entity.entity_id, domain, options)
+    if entity.entity_id != what["entity_id"] and entities.async_get(what["entity_id"]) is None:
+        entities.async_update_entity(entity.entity_id, new_entity_id=what["entity_id"])
+
+
+def _legacy(hass: HomeAssistant, announce: Announce) -> dict[str, dict[str, Any]]:
+    """What users had set, by domain and unique id; unique ids are the same in both ways."""
+    legacy: dict[str, dict[str, Any]] = {
+        f"{entity.domain} {entity.unique_id}": {
+            "entity_id": entity.entity_id,
+            "name": entity.name,
+            "icon": entity.icon,
+            "area_id": entity.area_id,
+            "labels": sorted(entity.labels),
+            "categories": dict(entity.categories),
+            "aliases": [None if alias is er.COMPUTED_NAME else alias for alias in entity.aliases],
+            "disabled_by": entity.disabled_by,
+            "hidden_by": entity.hidden_by,
+            "options": {domain: dict(options) for domain, options in entity.options.items()},
+        }
+        for entity in plain_entities(hass, announce)
+    }
+    for device in _plain_devices(hass, announce):
+        key = next(key for domain, key in device.identifiers if domain == mqtt.DOMAIN)
+        legacy[f"device {key.removeprefix(plain_device_key(''))}"] = {
+            "name_by_user": device.name_by_user,
+            "area_id": device.area_id,
+            "labels": sorted(device.labels),
+        }
+    return legacy
+
+
+async def _async_gone(hass: HomeAssistant, announce: Announce, limit_s: float) -> bool:
+    """Wait until the plain entities are gone; False when the time is up."""
+    changed = asyncio.Event()
+    unlisten = hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, callback(lambda _event: changed.set()))
+    try:
+        async with asyncio.timeout(limit_s):
+            while plain_entities(hass, announce):
+                changed.clear()
+                await changed.wait()
+    except TimeoutError:
+        return False
+    finally:
+        unlisten()
+    return True
+
+
+async def _async_withdraw(hass: HomeAssistant, announce: Announce, topics: Topics) -> None:
+    """Empty the config topics in the place of a node that is away."""
+    entry = hass.config_entries.async_entries(mqtt.DOMAIN)[0]
+    prefix = {**entry.data, **entry.options}.get(mqtt.CONF_DISCOVERY_PREFIX, "homeassistant")
+    for device in ("node", *(f"camera_{camera.id}" for camera in announce.cameras)):
+        await mqtt.async_publish(hass, topics.plain_config(prefix, device), "", 1, True)
+
+
+@callback
+def _remove_orphans(hass: HomeAssistant, announce: Announce) -> None:
+    """Remove plain entities that exist in the registry only: their discovery went while Home Assistant was away."""
+    entities = er.async_get(hass)
+    for entity in plain_entities(hass, announce):
+        state = hass.states.get(entity.entity_id)
+        if state is None or state.attributes.get("restored"):
+            entities.async_remove(entity.entity_id)

@@ -1,0 +1,139 @@
+"""The client of a node's HTTP API for redacted pictures of past events (`contract/media.md`)."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import aiohttp
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.util import dt as dt_util
+from yarl import URL
+
+from . import reader
+from .const import CONF_MEDIA_URL, CONF_TOKEN, CONF_VERIFY_SSL
+from .contract import Announce, ContractError, JsonObject
+
+LIMIT_S = 10.0
+MAX_ANSWER_BYTES = reader.MAX_REPLY_BYTES
+MAX_PICTURES = 500
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,300}")
+
+
+class MediaError(Exception):
+    """The node's pictures are not to be had; the text says why, without the token."""
+
+
+class MediaTokenError(MediaError):
+    """The token is missing or wrong."""
+
+
+class MediaGoneError(MediaError):
+    """What was asked for is not there, or no more."""
+
+
+def media_url(announce: Announce, data: Mapping[str, Any]) -> str | None:
+    """Where the pictures are: as the user said, else as the node announces."""
+    return data.get(CONF_MEDIA_URL) or announce.media_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPicture:
+    """A picture of the past that the node has kept."""
+
+    id: str
+    name: str
+    event: str | None
+    time: datetime | None
+
+
+class NodeMedia:
+    """One node's pictures. Every call raises MediaError, or MediaTokenError or MediaGoneError of it."""
+
+    def __init__(self, hass: HomeAssistant, announce: Announce, data: Mapping[str, Any]) -> None:
+        self._session = async_get_clientsession(hass, verify_ssl=data.get(CONF_VERIFY_SSL, True))
+        try:
+            self._url = URL(media_url(announce, data) or "").with_query(None)
+        except ValueError:
+            raise MediaError("the address is none") from None
+        token = data.get(CONF_TOKEN)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    async def async_days(self, camera: str) -> list[str]:
+        """The days, ISO and in the node's local time, of which there are pictures; newest first."""
+        days = [_text(item, "day") for item in await self._async_list("days", camera=camera)]
+        return [day for day in days if is_day(day)]
+
+    async def async_pictures(self, camera: str, day: str) -> list[KeptPicture]:
+        """The pictures of a day, newest first."""
+        items = await self._async_list("pictures", camera=camera, day=day, limit=str(MAX_PICTURES))
+        return [
+            KeptPicture(
+                id=_text(item, "id"),
+                name=_text(item, "name"),
+                event=_text(item, "event") or None,
+                time=dt_util.parse_datetime(_text(item, "time")),
+            )
+            for item in items
+            if is_picture_id(_text(item, "id"))
+        ]
+
+    async def async_picture(self, picture: str) -> bytes:
+        """The redacted JPEG of that id."""
+        try:
+            return reader.read_picture(await self._async_get(self._url / "v1" / "pictures" / picture))
+        except ContractError as error:
+            raise MediaError(str(error)) from None
+
+    async def _async_list(self, what: str, **query: str) -> list[JsonObject]:
+        try:
+            content = json.loads(await self._async_get((self._url / "v1" / what).with_query(query)))
+        except ValueError, RecursionError:
+            raise MediaError("the answer is not JSON") from None
+        items = content.get(what) if isinstance(content, dict) else None
+        return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+    async def _async_get(self, url: URL) -> bytes:
+        try:
+            async with (
+                asyncio.timeout(LIMIT_S),
+                self._session.get(url, headers=self._headers, allow_redirects=False) as answer,
+            ):
+                if answer.status in (401, 403):
+                    raise MediaTokenError("the token is missing or wrong")
+                if answer.status == 404:
+                    raise MediaGoneError("it is not there, or no more")
+                if answer.status != 200:
+                    raise MediaError(f"the node answered {answer.status}")
+                body = bytearray()
+                async for chunk in answer.content.iter_chunked(65536):
+                    body += chunk
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise MediaError("the answer is too long")
+                return bytes(body)
+        except TimeoutError:
+            raise MediaError("no answer in time") from None
+        except (aiohttp.ClientError, ValueError) as error:
+            raise MediaError(f"no connection: {type(error).__name__}") from None
+
+
+def is_picture_id(text: str) -> bool:
+    """Whether a text can be the id of a picture, and nothing else in a path."""
+    return _ID.fullmatch(text) is not None and set(text) != {"."}
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day like 2026-11-21."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _text(item: JsonObject, key: str) -> str:
+    value = item.get(key)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,63 @@
+"""What this component itself keeps for one node over a restart: who is snoozed, and what plain entities left behind."""
+
+from datetime import datetime
+from typing import Any, TypedDict
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+
+_VERSION = 1
+_SAVE_DELAY_S = 1.0
+
+
+class Content(TypedDict):
+    """The stored shape: camera id to ISO time; `handover.Legacy` by what it belongs to."""
+
+    snoozed: dict[str, str]
+    legacy: dict[str, dict[str, Any]]
+
+
+class Memory:
+    """The store of one config entry."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        self._store: Store[Content] = Store(hass, _VERSION, f"{DOMAIN}.{entry_id}")
+        self._content: Content = {"snoozed": {}, "legacy": {}}
+
+    async def async_load(self) -> None:
+        """Read what was kept."""
+        if stored := await self._store.async_load():
+            self._content = {"snoozed": dict(stored.get("snoozed", {})), "legacy": dict(stored.get("legacy", {}))}
+
+    async def async_remove(self) -> None:
+        """Forget everything, with the config entry."""
+        await self._store.async_remove()
+
+    @property
+    def snoozed(self) -> dict[str, datetime]:
+        """Until when each snoozed camera is to be silent."""
+        times = {camera: dt_util.parse_datetime(text) for camera, text in self._content["snoozed"].items()}
+        return {camera: time for camera, time in times.items() if time is not None}
+
+    @callback
+    def keep_snoozed(self, snoozed: dict[str, datetime]) -> None:
+        """Replace who is snoozed."""
+        self._content["snoozed"] = {camera: time.isoformat() for camera, time in snoozed.items()}
+        self._store.async_delay_save(self._data, _SAVE_DELAY_S)
+
+    @property
+    def legacy(self) -> dict[str, dict[str, Any]]:
+        """What users had set on plain entities and devices that are to be followed."""
+        return self._content["legacy"]
+
+    async def async_keep_legacy(self, legacy: dict[str, dict[str, Any]]) -> None:
+        """Replace it, at once: what it describes is about to go."""
+        self._content["legacy"] = legacy
+        await self._store.async_save(self._content)
+
+    @callback
+    def _data(self) -> Content:
+        return self._content

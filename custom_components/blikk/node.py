@@ -1,0 +1,230 @@
+"""One node at run time: keeps what it said last, tells the entities what changed, asks and sets for them."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from uuid import uuid4
+
+from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.event import async_track_point_in_utc_time
+from homeassistant.helpers.json import json_dumps
+from homeassistant.util import dt as dt_util
+
+from . import hearing, reader
+from .const import (
+    CONF_ANNOUNCE,
+    CONF_NODE,
+    CONF_PREFIX,
+    CONF_REPLAY_LIMIT_S,
+    DEFAULT_REPLAY_LIMIT_S,
+    DOMAIN,
+    SECTION_EVENTS,
+)
+from .contract import Announce, Event, Health, Json, Reply, Ring, Summary
+from .memory import Memory
+from .names import Topics
+from .now import CameraNow, Told
+
+REQUEST_LIMITS_S = {"ask": 60.0, "describe": 120.0, "digest": 120.0, "events": 15.0, "forget": 30.0}
+_REMEMBERED = 256
+
+type BlikkConfigEntry = ConfigEntry[BlikkNode]
+
+
+class BlikkNode:
+    """The run-time data of a config entry."""
+
+    def __init__(self, hass: HomeAssistant, entry: BlikkConfigEntry, memory: Memory, device_id: str) -> None:
+        self.hass = hass
+        self.entry = entry
+        self.memory = memory
+        self.device_id = device_id
+        self.announce: Announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
+        self.topics = Topics(entry.data[CONF_PREFIX], entry.data[CONF_NODE])
+        self.connected = False
+        self.online: bool | None = None
+        self.health: Health | None = None
+        self.digest: Summary | None = None
+        self.wanted: dict[str, set[str]] = {}
+        self._snoozed: dict[str, datetime] = memory.snoozed
+        self._cameras: dict[str, CameraNow] = {}
+        self._listeners: dict[tuple[str | None, Told], list[Callable[[], None]]] = {}
+        self._undo: list[CALLBACK_TYPE] = []
+        self._alarms: dict[str, CALLBACK_TYPE] = {}
+        self._requests: dict[str, asyncio.Future[Reply]] = {}
+        self._seen: OrderedDict[tuple[str, str, int], None] = OrderedDict()
+
+    @property
+    def id(self) -> str:
+        """The node's id, part of every topic."""
+        return self.topics.node
+
+    def camera(self, camera: str) -> CameraNow:
+        """What a camera of the announce told last."""
+        return self._cameras.setdefault(camera, CameraNow())
+
+    # ---- life
+
+    async def async_start(self) -> None:
+        """Subscribe; raises HomeAssistantError when MQTT is not set up."""
+        self.connected = mqtt.is_connected(self.hass)
+        self._undo.append(mqtt.async_subscribe_connection_status(self.hass, self._connection_changed))
+        for topic, heard in hearing.subscriptions(self):
+            self._undo.append(await mqtt.async_subscribe(self.hass, topic, heard, 1, None))
+        for camera in list(self._snoozed):
+            self._set_alarm(camera)
+
+    @callback
+    def stop(self) -> None:
+        """Give back subscriptions and alarms; whoever waits for an answer is told that none comes."""
+        for undo in (*self._undo, *self._alarms.values()):
+            undo()
+        self._undo.clear()
+        self._alarms.clear()
+        for request in (request for request in self._requests.values() if not request.done()):
+            request.set_exception(self.error("node_offline"))
+        self._requests.clear()
+
+    @callback
+    def listen(self, camera: str | None, told: Told, call: Callable[[], None]) -> CALLBACK_TYPE:
+        """Call back when a camera, or with None the node, told something; returns how to stop it."""
+        listeners = self._listeners.setdefault((camera, told), [])
+        listeners.append(call)
+        return partial(listeners.remove, call)
+
+    @callback
+    def tell(self, camera: str | None, told: Told) -> None:
+        """Call who listens."""
+        for call in list(self._listeners.get((camera, told), ())):
+            call()
+
+    @callback
+    def tell_all(self, told: Told) -> None:
+        """Call who listens to the node or to any camera."""
+        for camera in (None, *(camera.id for camera in self.announce.cameras)):
+            self.tell(camera, told)
+
+    @callback
+    def introduce(self, announce: Announce) -> None:
+        """The node announces itself anew: keep it for the next start, and let devices and entities follow."""
+        self.announce = announce
+        for camera in self._cameras.keys() - {camera.id for camera in announce.cameras}:
+            del self._cameras[camera]
+        data = {**self.entry.data, CONF_ANNOUNCE: announce.content}
+        self.hass.config_entries.async_update_entry(self.entry, data=data, title=announce.name)
+        self.tell_all(Told.ANNOUNCE)
+
+    @callback
+    def _connection_changed(self, connected: bool) -> None:
+        self.connected = connected
+        self.tell_all(Told.STATUS)
+
+    # ---- records
+
+    def is_fresh(self, record: Event | Ring) -> bool:
+        """Whether a record is worth a notification; one that waited through a long outage is not."""
+        options = self.entry.options.get(SECTION_EVENTS, {})
+        limit_s = options.get(CONF_REPLAY_LIMIT_S, DEFAULT_REPLAY_LIMIT_S)
+        return not record.replayed or (dt_util.utcnow() - record.time).total_seconds() < limit_s
+
+    @callback
+    def is_repeated(self, camera: str, record: str, revision: int) -> bool:
+        """Whether a record came before; records come at least once."""
+        key = (camera, record, revision)
+        if key in self._seen:
+            return True
+        self._seen[key] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return False
+
+    @callback
+    def set_summary(self, camera: str, summary: Summary | None) -> None:
+        """Replace a camera's summary, the node's or one of an AI Task; an early one never follows its final one."""
+        now = self.camera(camera)
+        same = summary and now.summary and summary.event is not None and summary.event == now.summary.event
+        if same and summary and now.summary and (summary.revision or 0) < (now.summary.revision or 0):
+            return
+        now.summary = summary
+        self.tell(camera, Told.SUMMARY)
+
+    # ---- asking and setting
+
+    async def async_set(self, camera: str, setting: str, value: str) -> None:
+        """Send a command; its answer is the camera's next state. Raises HomeAssistantError."""
+        self._refuse_when_away()
+        await mqtt.async_publish(self.hass, self.topics.set(camera, setting), value, 1, False)
+
+    async def async_request(self, do: str, **fields: Json) -> Reply:
+        """Ask the node and wait for its reply; raises HomeAssistantError where none comes or it is a refusal."""
+        self._refuse_when_away()
+        request = uuid4().hex
+        content = {key: value for key, value in fields.items() if value is not None}
+        content |= {"do": do, "correlation": request, "response_topic": self.topics.reply(request)}
+        reply: asyncio.Future[Reply] = self.hass.loop.create_future()
+        self._requests[request] = reply
+        try:
+            async with asyncio.timeout(REQUEST_LIMITS_S[do]):
+                await mqtt.async_publish(self.hass, self.topics.of("ask"), json_dumps(content), 1, False)
+                answer = await reply
+        except TimeoutError:
+            raise self.error("no_reply") from None
+        finally:
+            self._requests.pop(request, None)
+        if not answer.ok:
+            raise self.error("refused", error=answer.error or "?")
+        return answer
+
+    @callback
+    def answered(self, reply: Reply) -> None:
+        """A reply came; one that nobody waits for any more is dropped."""
+        waiting = self._requests.get(reply.correlation or "")
+        if waiting and not waiting.done():
+            waiting.set_result(reply)
+
+    def error(self, key: str, **placeholders: str) -> HomeAssistantError:
+        """A translated error that names the node."""
+        return HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders={"node": self.announce.name, **placeholders},
+        )
+
+    def _refuse_when_away(self) -> None:
+        if not (self.connected and self.online):
+            raise self.error("node_offline")
+
+    # ---- snooze
+
+    def snoozed_until(self, camera: str) -> datetime | None:
+        """Until when a camera's events are silent, or None."""
+        until = self._snoozed.get(camera)
+        return until if until is not None and until > dt_util.utcnow() else None
+
+    @callback
+    def snooze(self, camera: str, until: datetime | None) -> None:
+        """Keep a camera's events silent until then; None wakes it."""
+        if until is None:
+            self._snoozed.pop(camera, None)
+        else:
+            self._snoozed[camera] = until
+        self._set_alarm(camera)
+        self.memory.keep_snoozed(self._snoozed)
+        self.tell(camera, Told.SNOOZE)
+
+    @callback
+    def _set_alarm(self, camera: str) -> None:
+        if alarm := self._alarms.pop(camera, None):
+            alarm()
+        if until := self._snoozed.get(camera):
+            self._alarms[camera] = async_track_point_in_utc_time(self.hass, partial(self._wake, camera), until)
+
+    @callback
+    def _wake(self, camera: str, _now: datetime) -> None:
+        self._alarms.pop(camera, None)
+        self.snooze(camera, None)

@@ -1,0 +1,47 @@
+"""What is known of a camera now, and the words for what can change."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from .contract import Answer, CameraState, Event, Ring, Summary
+
+
+class Told(StrEnum):
+    """What a node can tell; entities listen to one or more of them."""
+
+    ANNOUNCE = "announce"
+    STATUS = "status"
+    HEALTH = "health"
+    STATE = "state"
+    EVENT = "event"
+    RING = "ring"
+    SUMMARY = "summary"
+    DIGEST = "digest"
+    ANSWER = "answer"
+    PICTURE = "picture"
+    SNOOZE = "snooze"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A redacted JPEG as it came last; `kept` says that the broker had kept it from before."""
+
+    content: bytes = field(repr=False)
+    time: datetime
+    kept: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class CameraNow:
+    """What one camera told last; `still` is the newest picture of any name."""
+
+    online: bool | None = None
+    state: CameraState | None = None
+    event: Event | None = None
+    ring: Ring | None = None
+    summary: Summary | None = None
+    digest: Summary | None = None
+    answers: dict[str, Answer] = field(default_factory=dict)
+    pictures: dict[str, Picture] = field(default_factory=dict)
+    still: Picture | None = None

@@ -1,0 +1,382 @@
+"""The reader of the contract: untrusted MQTT payloads in, frozen values or a `ContractError` out.
+
+Pure. What is essential to a message must be right; anything else that is wrong counts as not told.
+"""
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from .contract import (
+    PROTOCOL,
+    Announce,
+    Answer,
+    Camera,
+    CameraState,
+    ContractError,
+    Event,
+    Health,
+    Json,
+    JsonObject,
+    Llm,
+    ProtocolError,
+    Question,
+    Reply,
+    Ring,
+    Summary,
+)
+
+MAX_JSON_BYTES = 256 * 1024
+MAX_REPLY_BYTES = 4 * 1024 * 1024
+MAX_PICTURE_BYTES = 4 * 1024 * 1024
+MAX_ITEMS = 64
+MAX_ID = 64
+MAX_STATE = 255
+MAX_TEXT = 2000
+_PHASES = ("started", "updated", "ended")
+
+
+def read_announce(payload: bytes | bytearray | str) -> Announce:
+    """Who a node is; cameras that cannot be addressed are left out and named in `left_out`."""
+    return announce_of(_object(payload, MAX_JSON_BYTES))
+
+
+def announce_of(content: JsonObject) -> Announce:
+    """As `read_announce`, from values that were kept in `Announce.content`."""
+    _refuse_newer(content, "protocol")
+    node = _required_id(content, "id")
+    cameras: dict[str, Camera] = {}
+    left_out: list[str] = []
+    for item in _objects(content, "cameras"):
+        camera_id = _text(item, "id", MAX_TEXT) or ""
+        if not is_topic_word(camera_id) or camera_id in cameras:
+            left_out.append(camera_id[:MAX_ID])
+        else:
+            cameras[camera_id] = _camera(camera_id, item)
+    urls = content.get("urls")
+    media = _text(urls, "media", MAX_STATE) if isinstance(urls, dict) else None
+    return Announce(
+        id=node,
+        name=_text(content, "name", MAX_STATE) or node,
+        version=_text(content, "version", MAX_ID),
+        cameras=tuple(cameras.values()),
+        capabilities=frozenset(_texts(content, "capabilities")),
+        summaries=_texts(content, "summaries"),
+        media_url=media if media and media.startswith(("http://", "https://")) else None,
+        left_out=tuple(left_out),
+        content=content,
+    )
+
+
+def is_topic_word(text: str) -> bool:
+    """Whether a text can be one level of an MQTT topic, as ids of nodes, cameras and questions must be."""
+    return 0 < len(text) <= MAX_ID and text.isprintable() and not set(text) & set("/+#$")
+
+
+def read_status(payload: bytes) -> bool:
+    """Whether a status topic says `online`."""
+    word = payload[:16].strip()
+    if word not in (b"online", b"offline"):
+        raise ContractError("neither online nor offline")
+    return word == b"online"
+
+
+def read_state(payload: bytes) -> CameraState:
+    """What one camera sees now."""
+    content = _message(payload)
+    dropped = content.get("dropped")
+    return CameraState(
+        motion=_flag(content, "motion"),
+        counts=_counts(content, "counts"),
+        zones=_counts(content, "zones"),
+        fps=_number(content, "fps"),
+        inference_ms=_number(content, "inference_ms"),
+        last_frame_age_s=_number(content, "last_frame_age_s"),
+        dropped=sum(_counts(content, "dropped").values()) if isinstance(dropped, dict) else None,
+        restarts=_whole(content, "restarts"),
+        detect=_flag(content, "detect"),
+        threshold=_number(content, "threshold"),
+        summary=_text(content, "summary", MAX_ID),
+        problem=_text(content, "problem", MAX_STATE),
+    )
+
+
+def read_health(payload: bytes) -> Health:
+    """How a node is doing."""
+    content = _message(payload)
+    llm = content.get("llm")
+    return Health(
+        cpu_percent=_number(content, "cpu_percent"),
+        rss_bytes=_whole(content, "rss_bytes"),
+        temperature_c=_number(content, "temperature_c"),
+        inference_ms=_number(content, "inference_ms"),
+        outbox=_whole(content, "outbox"),
+        lost=_whole(content, "lost"),
+        problems=_texts(content, "problems"),
+        llm=_llm(llm) if isinstance(llm, dict) else None,
+    )
+
+
+def read_event(payload: bytes) -> Event:
+    """One revision of one event."""
+    return event_of(_message(payload))
+
+
+def event_of(content: JsonObject) -> Event:
+    """As `read_event`, from the values inside a reply."""
+    phase, revision = content.get("phase"), content.get("revision")
+    if phase not in _PHASES:
+        raise ContractError("phase is none of started, updated, ended")
+    if isinstance(revision, bool) or not isinstance(revision, int) or revision < 1:
+        raise ContractError("revision is no number from 1")
+    event_type = _required(content, "event_type")
+    time = _required_time(content, "time")
+    return Event(
+        id=_required(content, "id"),
+        event_type=event_type,
+        phase=str(phase),
+        revision=revision,
+        label=_text(content, "label", MAX_ID) or event_type,
+        time=time,
+        started=_time(content, "started") or time,
+        ended=_time(content, "ended"),
+        replayed=content.get("replayed") is True,
+        content=content,
+    )
+
+
+def read_ring(payload: bytes) -> Ring:
+    """A press of the doorbell."""
+    content = _message(payload)
+    if content.get("event_type") != "ring":
+        raise ContractError("event_type is not ring")
+    return Ring(
+        id=_required(content, "id"),
+        time=_required_time(content, "time"),
+        via=_text(content, "via", MAX_ID),
+        replayed=content.get("replayed") is True,
+    )
+
+
+def read_summary(payload: bytes) -> Summary:
+    """Text about an event or a period."""
+    return summary_of(_message(payload))
+
+
+def summary_of(content: JsonObject) -> Summary:
+    """As `read_summary`, from the values inside a reply."""
+    return Summary(
+        title=_required(content, "title", MAX_STATE),
+        text=_text(content, "text", MAX_TEXT) or "",
+        id=_text(content, "id", MAX_STATE),
+        event=_text(content, "event", MAX_STATE),
+        revision=_whole(content, "revision"),
+        time=_time(content, "time"),
+        since=_time(content, "since"),
+        until=_time(content, "until"),
+        importance=_text(content, "importance", MAX_ID),
+        labels=_texts(content, "labels"),
+        source=_text(content, "source", MAX_ID),
+        model=_text(content, "model", MAX_STATE),
+        tokens=_counts(content, "tokens"),
+        pictures=_whole(content, "pictures"),
+    )
+
+
+def read_answer(payload: bytes) -> Answer:
+    """The present answer to a watched question."""
+    content = _message(payload)
+    return Answer(
+        answer=_required(content, "answer", MAX_STATE),
+        asked=_text(content, "asked", MAX_STATE),
+        confidence=_number(content, "confidence"),
+        time=_time(content, "time"),
+        since=_time(content, "since"),
+        evidence=_text(content, "evidence", MAX_TEXT),
+        event=_text(content, "event", MAX_STATE),
+        source=_text(content, "source", MAX_ID),
+        model=_text(content, "model", MAX_STATE),
+    )
+
+
+def read_reply(payload: bytes) -> Reply:
+    """The answer to a request."""
+    content = _object(payload, MAX_REPLY_BYTES)
+    _refuse_newer(content, "v")
+    ok = content.get("ok")
+    if not isinstance(ok, bool):
+        raise ContractError("ok is neither true nor false")
+    return Reply(
+        ok=ok,
+        error=_text(content, "error", MAX_TEXT),
+        correlation=_text(content, "correlation", MAX_STATE),
+        text=_text(content, "text", MAX_TEXT),
+        content=content,
+    )
+
+
+def read_picture(payload: bytes) -> bytes:
+    """The bytes of a JPEG picture."""
+    if len(payload) > MAX_PICTURE_BYTES:
+        raise ContractError(f"{len(payload)} bytes are more than a picture may have ({MAX_PICTURE_BYTES})")
+    if not payload.startswith(b"\xff\xd8\xff") or b"\xff\xd9" not in payload[-32:]:
+        raise ContractError("not a whole JPEG picture")
+    return payload
+
+
+def _message(payload: bytes) -> JsonObject:
+    content = _object(payload, MAX_JSON_BYTES)
+    _refuse_newer(content, "v")
+    return content
+
+
+def _object(payload: bytes | bytearray | str, limit: int) -> JsonObject:
+    if len(payload) > limit:
+        raise ContractError(f"{len(payload)} bytes are more than a message may have ({limit})")
+    try:
+        text = payload if isinstance(payload, str) else payload.decode()
+        content = _clean(json.loads(text, parse_constant=_refuse_constant))
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"not JSON: {str(error)[:80]}") from None
+    if not isinstance(content, dict):
+        raise ContractError("not a JSON object")
+    return content
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON value")
+
+
+def _clean(value: Any) -> Json:
+    """Without lone surrogates, which JSON can spell and no state can hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {str(_clean(key)): _clean(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        return None
+    return value  # type: ignore[no-any-return]
+
+
+def _refuse_newer(content: JsonObject, key: str) -> None:
+    protocol = content.get(key, content.get("v", PROTOCOL))
+    if isinstance(protocol, bool) or not isinstance(protocol, int) or protocol < 1:
+        raise ContractError(f"{key} is no protocol number")
+    if protocol > PROTOCOL:
+        raise ProtocolError(protocol)
+
+
+def _camera(camera_id: str, content: JsonObject) -> Camera:
+    return Camera(
+        id=camera_id,
+        name=_text(content, "name", MAX_STATE) or camera_id,
+        labels=_texts(content, "labels"),
+        zones=_texts(content, "zones"),
+        ring=content.get("ring") is True,
+        questions=tuple(
+            Question(
+                id=question,
+                question=_text(item, "question", MAX_STATE) or question,
+                kind="yes_no" if item.get("kind") == "yes_no" else "text",
+            )
+            for item in _objects(content, "questions")
+            if is_topic_word(question := _text(item, "id", MAX_STATE) or "")
+        ),
+    )
+
+
+def _llm(content: JsonObject) -> Llm:
+    return Llm(
+        model=_text(content, "model", MAX_STATE),
+        phase=_text(content, "phase", MAX_ID),
+        calls_today=_whole(content, "calls_today"),
+        tokens_today=_whole(content, "tokens_today"),
+        calls_left=_whole(content, "calls_left"),
+        tokens_left=_whole(content, "tokens_left"),
+        cost_today=_number(content, "cost_today"),
+        currency=_text(content, "currency", MAX_ID),
+        problem=_text(content, "problem", MAX_STATE),
+    )
+
+
+def _text(content: JsonObject, key: str, limit: int) -> str | None:
+    value = content.get(key)
+    if not isinstance(value, str):
+        return None
+    return value if len(value) <= limit else value[: limit - 1] + "…"
+
+
+def _required(content: JsonObject, key: str, limit: int = MAX_STATE) -> str:
+    text = _text(content, key, limit)
+    if not text:
+        raise ContractError(f"{key} is missing")
+    return text
+
+
+def _required_id(content: JsonObject, key: str) -> str:
+    text = _required(content, key, MAX_TEXT)
+    if not is_topic_word(text):
+        raise ContractError(f"{key} cannot be part of a topic")
+    return text
+
+
+def _flag(content: JsonObject, key: str) -> bool | None:
+    value = content.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def _number(content: JsonObject, key: str) -> float | None:
+    value = content.get(key)
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else value
+
+
+def _whole(content: JsonObject, key: str) -> int | None:
+    value = content.get(key)
+    return None if isinstance(value, bool) or not isinstance(value, int) else value
+
+
+def _time(content: JsonObject, key: str) -> datetime | None:
+    value = content.get(key)
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except ValueError, OverflowError:
+        return None
+
+
+def _required_time(content: JsonObject, key: str) -> datetime:
+    time = _time(content, key)
+    if time is None:
+        raise ContractError(f"{key} is no time")
+    return time
+
+
+def _objects(content: JsonObject, key: str) -> list[JsonObject]:
+    items = content.get(key)
+    return [item for item in items[:MAX_ITEMS] if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _texts(content: JsonObject, key: str) -> tuple[str, ...]:
+    """The distinct texts of a list, in order."""
+    items = content.get(key)
+    if not isinstance(items, list):
+        return ()
+    return tuple(dict.fromkeys(item[:MAX_STATE] for item in items[:MAX_ITEMS] if isinstance(item, str) and item))
+
+
+def _counts(content: JsonObject, key: str) -> dict[str, int]:
+    items = content.get(key)
+    if not isinstance(items, dict):
+        return {}
+    return {
+        name[:MAX_STATE]: number
+        for name, number in list(items.items())[:MAX_ITEMS]
+        if isinstance(number, int) and not isinstance(number, bool) and number >= 0
+    }

@@ -1,0 +1,23 @@
+"""Fixtures of the component's tests; the test kit brings `hass` and a mocked MQTT client."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# the test kit mounts a package of the same name; the first one imported wins
+import custom_components  # noqa: F401
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def _enable_custom(enable_custom_integrations):
+    """Let Home Assistant load our component."""
+    return
+
+
+@pytest.fixture(autouse=True)
+def expected_lingering_timers():
+    """The MQTT client of the kit leaves its own timer."""
+    return True

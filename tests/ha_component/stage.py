@@ -1,0 +1,56 @@
+"""A node as the tests play it: golden messages of the contract, published by nobody but the test."""
+
+import json
+from pathlib import Path
+
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "contract" / "examples"
+DOMAIN = "blikk"
+NODE = "porch-pi"
+BASE = f"blikk/{NODE}"
+JPEG = b"\xff\xd8\xff\xe0 a redacted picture \xff\xd9"
+
+
+def golden(name: str) -> dict:
+    """A golden message of the contract."""
+    return json.loads((EXAMPLES / f"{name}.json").read_text())
+
+
+def announce(**changes) -> dict:
+    """The golden announce with other values."""
+    return {**golden("announce"), **changes}
+
+
+def entry_of(content: dict | None = None, **more) -> MockConfigEntry:
+    """A config entry of the golden node."""
+    content = content or announce()
+    data = {"prefix": "blikk", "node": content["id"], "announce": content, **more.pop("data", {})}
+    return MockConfigEntry(domain=DOMAIN, title=content["name"], unique_id=content["id"], data=data, **more)
+
+
+async def set_up(hass: HomeAssistant, entry: MockConfigEntry | None = None, *, online: bool = True) -> MockConfigEntry:
+    """Set up an entry and bring its node and cameras online."""
+    entry = entry or entry_of()
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    if online:
+        await tell(hass, "status", "online", retain=True)
+        for camera in entry.data["announce"]["cameras"]:
+            await tell(hass, f"{camera['id']}/status", "online", retain=True)
+    return entry
+
+
+async def tell(hass: HomeAssistant, topic: str, payload, *, retain: bool = False, base: str = BASE) -> None:
+    """A message of the node."""
+    content = json.dumps(payload) if isinstance(payload, dict | list) else payload
+    async_fire_mqtt_message(hass, f"{base}/{topic}", content, qos=1, retain=retain)
+    await hass.async_block_till_done()
+
+
+def published(mqtt_mock, topic: str) -> list:
+    """What was published on a topic, as `(payload, qos, retain)`."""
+    return [call.args[1:4] for call in mqtt_mock.async_publish.mock_calls if call.args and call.args[0] == topic]
