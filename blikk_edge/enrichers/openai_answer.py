@@ -1,6 +1,7 @@
 """What a chat.completions endpoint answered: read from any JSON at all, into what a model wrote and what it counted."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -53,7 +54,7 @@ def error_in(bodies: Sequence[object]) -> tuple[int, object] | None:
 def json_object_in(text: str) -> str | None:
     """The text of the first whole JSON object in what a model wrote, past its thoughts, fences and small talk."""
     text = text.rpartition("</think>")[2]
-    decoder = json.JSONDecoder(parse_constant=_refuse)
+    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
     start = -1
     for _ in range(MOST_TRIES):
         start = text.find("{", start + 1)
@@ -91,6 +92,13 @@ def _text(content: object) -> str:
 
 def _count(value: object) -> int:
     return value if type(value) is int and 0 < value <= MOST_TOKENS else 0
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def _refuse(name: str) -> float:

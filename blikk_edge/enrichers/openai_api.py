@@ -49,7 +49,8 @@ class OpenAiModel:
     endpoint refused. `tokens_field` is `auto`, `max_tokens` or `max_completion_tokens`, `temperature` None where it is
     not to be sent. `image_tokens` is what one Picture costs where the endpoint does not count. `sees` False says that
     the model takes no Pictures. `stream` asks for the answer in parts, so that a server that works on after a plain
-    request was given up (llama_cpp.server) stops. `extra` are further fields of every request.
+    request was given up (llama_cpp.server) stops. `extra` are further fields of every request;
+    `ratio` is what was learnt of its tokens before.
 
     Raises RefusedError for an address or key that cannot be one, and where the `openai` package is missing.
     """
@@ -68,6 +69,7 @@ class OpenAiModel:
         sees: bool = True,
         stream: bool = False,
         extra: Mapping[str, Any] | None = None,
+        ratio: Ratio | None = None,
     ) -> None:
         self.name = model
         self.sees = sees
@@ -84,7 +86,7 @@ class OpenAiModel:
             )
         except ValueError as error:
             raise RefusedError(f"{self._who}: {error}") from error
-        self._ratio = Ratio()
+        self._ratio = ratio or Ratio()
         self._not_json = 0
         self._client: Client | None = None
         require_openai()
@@ -118,8 +120,9 @@ class OpenAiModel:
         if self._client is None:
             self._client = _client(self._base_url, self._key, self._who, proxied=not self._here)
         error: LlmError = GarbledError(f"{self._who}: it refuses every way of asking")
+        plainly = False
         for _ in range(MOST_TRIES):
-            asked = self._manners
+            asked = replace(self._manners, stream=False) if plainly else self._manners
             try:
                 body = request(prompt, model=self.name, manners=asked)
             except GrammarError as cannot:
@@ -128,6 +131,9 @@ class OpenAiModel:
                     raise
                 continue
             reply = await self._client.post(body, timeout_s=timeout_s)
+            if reply.streamed and not reply.bodies and not plainly:
+                plainly = True  # llama_cpp.server says nothing in a stream where it refuses; asked plainly it says why
+                continue
             refusal = self._refusal(reply, prompt)
             if refusal is None:
                 return reply, answer_of(reply.bodies)

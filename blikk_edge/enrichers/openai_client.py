@@ -48,6 +48,8 @@ class Client:
             max_retries=0,
             http_client=openai.DefaultAsyncHttpx2Client(
                 follow_redirects=False,
+                # a call a minute finds an idle connection dead more often than a new one costs
+                limits=httpx2.Limits(max_keepalive_connections=0),
                 trust_env=proxied,
                 event_hooks={"request": [_discreet], "response": [_bound]},
             ),

@@ -93,6 +93,7 @@ FAULTS: dict[str, tuple[Say, type[LlmError]]] = {
     "cut off by length": (Say(text='{"title": "A per', finish="length"), GarbledError),
     "no JSON": (Say(text="A person came."), GarbledError),
     "JSON cut off": (Say(text='{"title": "A per'), GarbledError),
+    "a number too large": (Say(text='{"count": 1e999}'), GarbledError),
     "no JSON at all": (Say(text='{"count": NaN}'), GarbledError),
     "deep JSON": (Say(text='{"a":' * 30_000), GarbledError),
     "error with 200": (Say(body={"error": {"message": "upstream fell over"}}), AwayError),
@@ -130,7 +131,7 @@ STREAM_FAULTS: dict[str, tuple[Say, type[LlmError]]] = {
         AwayError,
     ),
     "no JSON": (Say(body="data: hello\n\n", kind="text/event-stream"), GarbledError),
-    "no data": (Say(body="data: [DONE]\n\n", kind="text/event-stream"), GarbledError),
+    "no choices": (Say(body="data: {}\n\ndata: [DONE]\n\n", kind="text/event-stream"), GarbledError),
     "endless line": (Say(body=b"data: " + b"x" * REPLY_BYTES, kind="text/event-stream"), AwayError),
 }
 
@@ -148,6 +149,15 @@ async def test_a_faulty_stream_is_the_right_error_in_time_and_the_next_call_work
     assert type(caught.value) is expected
     assert json.loads((await model.complete(prompt(), deadline_s=5)).text)
     await model.close()
+
+
+async def test_an_empty_stream_is_asked_for_its_reason(server: LlmServer) -> None:
+    server.say(Say(body="", kind="text/event-stream"), refusal(400, "too much", code="context_length_exceeded"))
+    model = model_at(server.base_url, stream=True)
+    with pytest.raises(TooLongError):
+        await model.complete(prompt(), deadline_s=5)
+    await model.close()
+    assert [asked.body.get("stream", False) for asked in server.asked] == [True, False]
 
 
 async def test_a_refused_connection_is_away_until_the_server_is_back(free_port: int) -> None:
