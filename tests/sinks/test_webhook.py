@@ -393,6 +393,28 @@ async def test_the_newest_are_kept_and_drops_are_told_once(
     assert posting.sink.lost == 9_995
 
 
+@pytest.mark.parametrize(("status", "lost"), [(200, 0), (503, 1)])
+async def test_a_record_pushed_out_while_it_was_posted_is_lost_only_if_it_was_not_taken(
+    status: int, lost: int, hook: Hook, post: Post
+) -> None:
+    pushed_out = asyncio.Event()
+
+    async def wait(request: web.Request) -> web.Response:
+        await pushed_out.wait()
+        return web.Response(status=status)
+
+    hook.acts = [wait]
+    posting = post(hook.url, queue=1)
+    posting.put(answer(1))
+    await until(lambda: hook.bodies)
+    posting.put(answer(2))
+    await until(posting.inbox.empty)
+    pushed_out.set()
+    await delivered(hook, "answer-1", "answer-2")
+    await until(lambda: posting.sink.problem is None)
+    assert posting.sink.lost == lost
+
+
 async def test_secrets_are_never_logged(
     hook: Hook, post: Post, caplog: pytest.LogCaptureFixture, free_port: int
 ) -> None:
