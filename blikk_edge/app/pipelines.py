@@ -1,13 +1,23 @@
-"""The pipeline of one camera, as its settings say."""
+"""The pipeline of one camera, and who watches while it sleeps, as its settings say."""
 
 from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.core.fields import Watch
 from blikk_edge.core.parked import Parked
+from blikk_edge.core.stages import Sentry
 from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.transforms.motion import MotionGate
 from blikk_edge.transforms.select import Selector
+from blikk_edge.transforms.sentry import GateSentry
 from blikk_edge.transforms.track import Tracker
 from blikk_edge.transforms.zones import Zone, Zones
+
+
+def sentry(camera: CameraSettings) -> Sentry | None:
+    """Who keeps watch while this camera's source sleeps; None where it is to be watched in full, as doorbells are."""
+    if camera.watch is Watch.FULL or (camera.watch is Watch.AUTO and camera.ring is not None):
+        return None
+    return GateSentry(MotionGate(private=camera.private))
 
 
 def pipeline(settings: Settings, camera: CameraSettings, parked: tuple[Parked, ...]) -> Pipeline:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from blikk_edge.app.pipelines import pipeline
+from blikk_edge.app.pipelines import pipeline, sentry
 from blikk_edge.app.sight import Sight
 from blikk_edge.config.secrets import SourceUrl
 from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings
@@ -41,6 +41,9 @@ def replay(
         clock=SystemClock(),
         fps=chosen.fps,
         height_px=chosen.height_px,
+        watch=chosen.watch,
+        sleep_after_s=chosen.sleep_after_s,
+        sentry=sentry(chosen),
         realtime=False,
         loop=False,
         start_time=start,

@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from blikk_edge import __version__
-from blikk_edge.app.pipelines import pipeline
+from blikk_edge.app.pipelines import pipeline, sentry
 from blikk_edge.app.sight import Sight
+from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo
+from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
+from blikk_edge.core.summary import Question
 from blikk_edge.inputs.gpio import GpioButton
 from blikk_edge.inputs.http import RingHook
 from blikk_edge.inputs.ingest import Gate, IngestServer
@@ -23,12 +25,13 @@ from blikk_edge.runtime.node import Node, Part
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
-from blikk_edge.runtime.switches import set_switches
+from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
+from blikk_edge.sinks.webhook import WebhookSink
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.catalog import kind_of, open_source
 from blikk_edge.sources.push import PushSource
@@ -40,10 +43,17 @@ class App:
     """A node, wired and ready. `notes` say what it looks with; `order` takes commands while it runs."""
 
     def __init__(
-        self, node: Node, cameras: Sequence[CameraRun], store: Store, order: Order, notes: tuple[str, ...]
+        self,
+        node: Node,
+        cameras: Sequence[CameraRun],
+        store: Store,
+        writing: Writing | None,
+        order: Order,
+        notes: tuple[str, ...],
     ) -> None:
         self.notes = notes
         self.order = order
+        self._writing = writing
         self._node = node
         self._cameras = cameras
         self._store = store
@@ -53,6 +63,8 @@ class App:
         try:
             await self._node.run(stop, until_finished=until_finished)
         finally:
+            if self._writing is not None:
+                await self._writing.close()
             await asyncio.to_thread(self._store.close)
 
     def states(self) -> tuple[CameraState, ...]:
@@ -95,10 +107,22 @@ def build(
             stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
             rings=_rings(camera),
             finite=play_once and kind_of(camera.source.reveal()) == "file",
+            summary=_summary_mode(settings, camera, store, supervisor),
+            configured_summary=configured_mode(settings),
+            pushed=camera.pushed,
         )
         for camera in settings.cameras
     }
     album = _album(settings, store, clock)
+    written = writing(
+        settings,
+        mode_of=lambda camera: cameras[camera].summary,
+        history=store,
+        memory=store,
+        tell=outlets.deliver,
+        supervisor=supervisor,
+        clock=clock,
+    )
     mqtt = MqttSink(
         address=_address(settings.mqtt),
         node=NodeInfo(
@@ -106,6 +130,7 @@ def build(
             name=settings.node.name,
             version=__version__,
             cameras=tuple(camera.info for camera in cameras.values()),
+            summaries=written.modes if written else (),
             media_url=settings.media.address if settings.media else None,
         ),
         topics=Topics(settings.mqtt.prefix, settings.node.id),
@@ -123,14 +148,15 @@ def build(
             intake=intake, cameras=cameras, make_eyes=lambda: sight.eyes(settings), clock=clock
         ),
         workers=settings.workers,
-        sinks=(mqtt, *([album] if album else []), *spies),
-        enrichers=(),
+        sinks=(mqtt, *([album] if album else []), *_webhook(settings, clock), *spies),
+        enrichers=written.enrichers if written else (),
         parts=(
             *_inputs(settings, orders.give, clock),
             *_ingest(settings, inlets, clock),
             *_media(settings, store, album),
+            *([written.desk] if written and written.desk else []),
         ),
-        writer=None,
+        writer=written,
         outlets=outlets,
         orders=orders,
         supervisor=supervisor,
@@ -139,7 +165,7 @@ def build(
         clock=clock,
         health_every_s=settings.health_every_s,
     )
-    return App(node, tuple(cameras.values()), store, orders.give, sight.notes)
+    return App(node, tuple(cameras.values()), store, written, orders.give, sight.notes)
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
@@ -155,6 +181,9 @@ def _info(camera: CameraSettings) -> CameraInfo:
         labels=camera.labels,
         zones=tuple(zone.name for zone in camera.zones),
         ring=camera.ring is not None,
+        questions=tuple(
+            Question(id=q.id, camera=camera.id, text=q.ask, kind=q.answer, every_s=q.every_s) for q in camera.questions
+        ),
     )
 
 
@@ -266,6 +295,9 @@ def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, 
         transport=camera.transport,
         connect_timeout_s=camera.connect_timeout_s,
         read_timeout_s=camera.read_timeout_s,
+        watch=camera.watch,
+        sleep_after_s=camera.sleep_after_s,
+        sentry=sentry(camera),
         loop=loop,
     )
 
@@ -291,6 +323,32 @@ def _pipeline_maker(
         return made
 
     return make
+
+
+def _summary_mode(settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor) -> SummaryMode:
+    """How this camera's summaries were made last, where that is still possible."""
+    kept = None
+    with supervisor.guard("store"):
+        kept = memory.recall(switches_key(camera.id))
+    configured = configured_mode(settings)
+    mode = summary_switch(kept, configured)
+    return mode if mode in modes(settings) else configured
+
+
+def _webhook(settings: Settings, clock: Clock) -> tuple[Sink, ...]:
+    """The web address that is told, where there is one."""
+    webhook = settings.webhook
+    if webhook is None:
+        return ()
+    return (
+        WebhookSink(
+            webhook.url,
+            topics=Topics(settings.mqtt.prefix, settings.node.id),
+            clock=clock,
+            token=webhook.token.reveal() if webhook.token else None,
+            tell=webhook.tell,
+        ),
+    )
 
 
 def _parked_keeper(

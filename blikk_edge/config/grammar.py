@@ -45,7 +45,7 @@ from blikk_edge.config.settings import (
     Transport,
     ZoneSettings,
 )
-from blikk_edge.core.fields import Backpressure
+from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.registry import REGISTRY, Decoder
 
@@ -193,10 +193,16 @@ def _camera(folder: Path) -> Section:
             ),
             Key(
                 name="watch",
-                kind=choice(("full",)),
-                keep=False,
-                default="`full`",
-                meaning="How the stream is decoded. `full` decodes every frame.",
+                kind=choice(Watch),
+                meaning="How the stream is decoded. `full` decodes every frame. `eco` decodes no more than keyframes "
+                "while nothing moves, and what came in between once something does: an event is told up to a keyframe "
+                "interval later, from its first frame. `auto` is `eco` where nobody can slip through between two "
+                "keyframes, and `full` for doorbells.",
+            ),
+            Key(
+                name="sleep_after_s",
+                kind=duration(1, HOUR),
+                meaning="With `eco` and `auto`: how long nothing must move before only keyframes are decoded.",
             ),
             Key(name="select", kind=_SELECT, meaning="Which frames are worth a look."),
             Key(name="loiter_s", kind=duration(1, DAY), meaning="How long someone stays before it is loitering."),

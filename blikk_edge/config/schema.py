@@ -16,15 +16,13 @@ from blikk_edge.config.yaml_lines import Leaf
 class Key:
     """One key of a Section: how its value is read, and its meaning, which the reference prints.
 
-    `keep` is false for a key that is checked and then has nothing to say. `default` is what the reference prints where
-    the dataclass cannot tell (a default that depends on other keys).
+    `default` is what the reference prints where the dataclass cannot tell (a default that depends on other keys).
     """
 
     name: str
     kind: Kind
     meaning: str
     required: bool = False
-    keep: bool = True
     default: str = ""
 
 
@@ -65,7 +63,7 @@ class Section:
         values, wrongs = self._values(leaf or {})
         if wrongs:
             raise vol.MultipleInvalid(wrongs)
-        kept = {key.name: values[key.name] for key in self.keys if key.keep and key.name in values}
+        kept = {key.name: values[key.name] for key in self.keys if key.name in values}
         return (self.make or self.of)(**kept, **given)
 
     def _values(self, leaf: dict[str, Leaf]) -> tuple[dict[str, Any], list[vol.Invalid]]:

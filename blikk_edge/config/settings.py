@@ -7,7 +7,7 @@ from typing import Final
 
 from blikk_edge.config.secrets import Secret, SourceUrl
 from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings, WebhookSettings
-from blikk_edge.core.fields import Backpressure
+from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
 
@@ -141,6 +141,8 @@ class CameraSettings:
     event_threshold: float = 0.3
     summary_window: int = 5
     backpressure_strategy: Backpressure = Backpressure.DROP
+    watch: Watch = Watch.FULL
+    sleep_after_s: float = 10.0
     select: SelectSettings = field(default_factory=SelectSettings)
     loiter_s: float = 60.0
     still_s: float = 10.0

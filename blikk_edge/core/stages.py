@@ -1,4 +1,4 @@
-"""Ports of the stages that see pixels: Source, Detector, Transform, Redactor."""
+"""Ports of the stages that see pixels: Source, Sentry, Detector, Transform, Redactor."""
 
 import threading
 from collections.abc import Iterator
@@ -18,6 +18,18 @@ class Source(Protocol):
         Returns when a file has ended. Raises SourceError when the stream cannot be opened, stands still or breaks;
         calling again reconnects. Capture times never go back, over reconnects too.
         """
+        ...
+
+
+class Sentry(Protocol):
+    """Sees the frames that a sleeping source decodes, in capture order, and says when to wake it."""
+
+    def reset(self) -> None:
+        """The stream was opened anew."""
+        ...
+
+    def stirs(self, frame: Frame) -> bool:
+        """Whether something may be going on in this frame; a frame may be seen again after later ones."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The PyAV loop all sources share: open, demux, decode, thin to a few frames a second, stamp with honest times."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import av.logging
@@ -9,13 +9,16 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from blikk_edge.core.errors import SourceError
+from blikk_edge.core.fields import Watch
 from blikk_edge.core.scene import Frame
 from blikk_edge.sources.decoder import Decoder
+from blikk_edge.sources.dormancy import Dormancy, Wakeful
 from blikk_edge.sources.faults import source_error
 from blikk_edge.sources.limits import Barren, Limit
 from blikk_edge.sources.naps import Naps
 from blikk_edge.sources.opening import Door, Terms, Way
-from blikk_edge.sources.packets import Counts, Packets
+from blikk_edge.sources.packets import Counts, Packets, VideoPacket
 from blikk_edge.sources.pixels import Scaler
 from blikk_edge.sources.timeline import Grid, StreamTime, Timekeeper
 
@@ -23,6 +26,9 @@ __all__ = ["Capture", "Terms", "Way"]
 
 # libav writes addresses with their passwords into its log.
 av.logging.set_level(None)
+
+# Frames from before a waking come in a row: those in which something stirs give the detector so long each.
+PAST_PACE_S = 0.1
 
 
 class Capture:
@@ -96,10 +102,7 @@ class Capture:
             self._stream_time.restart(float(stream.average_rate) if stream.average_rate else None)
             self._timekeeper.restart()
             self._naps.restart()
-            for frame, stream_s in self._frames(packets, Decoder(stream, self.counts), limit):
-                yield frame
-                if way.waits and packets.waited:
-                    self._naps.take(self._grid.wait_s(stream_s))
+            yield from self._frames(packets, Decoder(stream, self.counts), limit, waits=way.waits)
         finally:
             container.close()
             if self.counts.decoded == before and not limit.stop.is_set():
@@ -113,33 +116,63 @@ class Capture:
             raise source_error(self._terms.shown, "no decoder for its video; set the camera to H.264")
         return stream
 
-    def _frames(self, packets: Packets, decoder: Decoder, limit: Limit) -> Iterator[tuple[Frame, float]]:
-        """Frames that are due, each with its stream time."""
+    def _frames(self, packets: Packets, decoder: Decoder, limit: Limit, *, waits: bool) -> Iterator[Frame]:
+        """Frames that are due, out of the pictures that the way of watching wants decoded."""
         barren = Barren(self._terms.read_timeout_s)
-        stream_s = 0.0
-        for packet in packets:
-            size = packet.size
-            self._naps.read(size)
-            if decoder.intra and size:
-                stream_s = self._stream_s(decoder.time_s(packet))
-                if not self._grid.due(stream_s):
+        watch = self._watch(decoder)
+        try:
+            for packet in packets:
+                self._naps.read(packet.size)
+                decoded, seq = self.counts.decoded, self._seq
+                if decoder.intra and packet.size and not self._grid.due(self._stream_s(decoder.time_s(packet))):
                     self.counts.thinned += 1
                     continue
-            pictures = decoder.decode(packet, shown=decoder.intra or self._may_be_due(decoder.time_s(packet)))
-            if barren.over(pictures=len(pictures)):
-                raise source_error(
-                    self._terms.shown, "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
-                )
-            for picture in pictures:
-                if not decoder.intra:
-                    stream_s = self._stream_s(decoder.time_s(picture))
-                    if not self._grid.due(stream_s):
-                        self.counts.thinned += 1
-                        continue
-                time = self._timekeeper.at(stream_s)
-                if limit.stop.wait(self._timekeeper.hold_s) if self._timekeeper.hold_s else limit.stop.is_set():
-                    return
-                yield self._frame(picture, time), stream_s
+                yield from self._due(watch.pictures(packet), watch, decoder, limit)
+                if barren.over(pictures=self.counts.decoded - decoded or watch.asleep):
+                    raise source_error(
+                        self._terms.shown, "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
+                    )
+                if waits and packets.waited and (watch.asleep or self._seq > seq):
+                    self._naps.take(watch.idle_s if watch.asleep else self._grid.wait_s(self._stream_time.last))
+        except SourceError:
+            yield from self._due(watch.rest(), watch, decoder, limit)
+            raise
+
+    def _due(
+        self, pictures: Iterable[VideoFrame], watch: Wakeful | Dormancy, decoder: Decoder, limit: Limit
+    ) -> Iterator[Frame]:
+        for picture in pictures:
+            stream_s = self._stream_time.last if decoder.intra else self._stream_s(decoder.time_s(picture))
+            if not decoder.intra and not self._grid.due(stream_s):
+                self.counts.thinned += 1
+                continue
+            time = self._timekeeper.at(stream_s)
+            if limit.stop.wait(self._timekeeper.hold_s) if self._timekeeper.hold_s else limit.stop.is_set():
+                return
+            self._seq += 1
+            frame = self._frame(picture, time)
+            stirs = watch.gave(frame, decoder.time_s(picture))
+            yield frame
+            if stirs and watch.past and self._timekeeper.arrival() is not None:
+                limit.stop.wait(PAST_PACE_S)
+
+    def _watch(self, decoder: Decoder) -> Wakeful | Dormancy:
+        decode, sentry = partial(self._decoded, decoder), self._terms.sentry
+        if self._terms.watch is Watch.FULL or sentry is None:
+            return Wakeful(decode)
+        sentry.reset()
+        return Dormancy(
+            watch=self._terms.watch,
+            sleep_after_s=self._terms.sleep_after_s,
+            sentry=sentry,
+            decoder=decoder,
+            decode=decode,
+            frame_of=self._frame,
+            counts=self.counts,
+        )
+
+    def _decoded(self, decoder: Decoder, packet: VideoPacket) -> Sequence[VideoFrame]:
+        return decoder.decode(packet, shown=decoder.intra or self._may_be_due(decoder.time_s(packet)))
 
     def _may_be_due(self, pts_s: float | None) -> bool:
         """Whether the grid could take the picture that is shown at this time of the stream's own clock."""
@@ -150,7 +183,6 @@ class Capture:
         return self._stream_time.at(pts_s if self._trusted else None, self._timekeeper.arrival())
 
     def _frame(self, picture: VideoFrame, time: float) -> Frame:
-        self._seq += 1
         return Frame(
             camera=self._terms.camera,
             seq=self._seq,

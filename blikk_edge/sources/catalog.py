@@ -4,7 +4,8 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.stages import Source
+from blikk_edge.core.fields import Watch
+from blikk_edge.core.stages import Sentry, Source
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.faults import source_error
 from blikk_edge.sources.file import open_file
@@ -44,6 +45,9 @@ def open_source(
     transport: str = "auto",
     connect_timeout_s: float = 10.0,
     read_timeout_s: float = 10.0,
+    watch: Watch = Watch.FULL,
+    sleep_after_s: float = 10.0,
+    sentry: Sentry | None = None,
     realtime: bool = True,
     loop: bool = True,
     start_time: float = 0.0,
@@ -51,8 +55,8 @@ def open_source(
     """The source that `url` means; nothing is opened before its `frames` are asked for.
 
     `url` may hold a password: it is handed to libav and shown nowhere; `shown` stands for it in every message.
-    `transport` is for RTSP; `realtime`, `loop` and `start_time` are for files, see `open_file`. Raises SourceError for
-    a scheme that is not known.
+    `watch` other than full needs a `sentry`, see `Dormancy`. `transport` is for RTSP; `realtime`, `loop` and
+    `start_time` are for files, see `open_file`. Raises SourceError for a scheme that is not known.
     """
     terms = Terms(
         camera=camera,
@@ -62,6 +66,9 @@ def open_source(
         height_px=height_px,
         connect_timeout_s=connect_timeout_s,
         read_timeout_s=read_timeout_s,
+        watch=watch,
+        sleep_after_s=sleep_after_s,
+        sentry=sentry,
     )
     match kind_of(url):
         case "rtsp":

@@ -44,6 +44,19 @@ class Decoder:
             self._counts.corrupt += picture.is_corrupt
         return pictures
 
+    def alone(self, packet: VideoPacket) -> VideoFrame | None:
+        """The picture of a keyframe by itself, at once; None where it takes more than this packet.
+
+        The decoder is as good as new before and after it.
+        """
+        pictures = [*self.decode(packet), *self.decode(None)]
+        self.reset()
+        return pictures[0] if pictures else None
+
+    def reset(self) -> None:
+        """Forget all pictures; the next packet must be a keyframe."""
+        self._context.flush_buffers()
+
     def time_s(self, of: "VideoPacket | VideoFrame") -> float | None:
         """When this is shown, in seconds of the stream's own clock, or None where it does not say."""
         pts = of.pts

@@ -7,6 +7,8 @@ import av
 from av.container import InputContainer
 
 from blikk_edge.core.clock import Clock
+from blikk_edge.core.fields import Watch
+from blikk_edge.core.stages import Sentry
 from blikk_edge.sources.faults import TOO_LATE, is_final, meaning, source_error
 from blikk_edge.sources.limits import LATE_SHARE, Limit
 
@@ -29,6 +31,7 @@ class Terms:
     """What every source is told: whose frames, how many, how large, how long to wait.
 
     `shown` is the address without secrets, for messages; `height_px` bounds the short side of the colour picture.
+    `watch` other than full needs a `sentry`, and comes into force where nothing has stirred for `sleep_after_s`.
     """
 
     camera: str
@@ -38,6 +41,9 @@ class Terms:
     height_px: int = 480
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
+    watch: Watch = Watch.FULL
+    sleep_after_s: float = 10.0
+    sentry: Sentry | None = None
 
 
 class Door:

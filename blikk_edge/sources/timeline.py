@@ -31,14 +31,14 @@ class StreamTime:
     """Timestamps of a stream as seconds from 0 that never go back, whatever the camera sends.
 
     Missing and stuck timestamps, wraps, jumps and new connections are bridged by the time between arrivals where
-    those are given, else by the nominal frame interval.
+    those are given, else by the nominal frame interval. `last` is the latest time given.
     """
 
-    __slots__ = ("_arrived", "_first", "_fresh", "_last", "_nominal_s", "_repeats", "_shift")
+    __slots__ = ("_arrived", "_first", "_fresh", "_nominal_s", "_repeats", "_shift", "last")
 
     def __init__(self) -> None:
         self._nominal_s = 0.04
-        self._last = 0.0
+        self.last = 0.0
         self._shift = 0.0
         self._arrived: float | None = None
         self._repeats = 0
@@ -55,7 +55,7 @@ class StreamTime:
         if pts_s is None or self._fresh:
             return None
         time = pts_s + self._shift
-        return time if abs(time - self._last) <= MAX_BACK_S else None
+        return time if abs(time - self.last) <= MAX_BACK_S else None
 
     def at(self, pts_s: float | None, arrived: float | None = None) -> float:
         """Stream time of a frame; `arrived` is a monotonic time in seconds, given for live streams."""
@@ -66,17 +66,17 @@ class StreamTime:
             self._shift = -pts_s if pts_s is not None else 0.0
             return 0.0
         if pts_s is None:
-            self._last += step
-            return self._last
+            self.last += step
+            return self.last
         time = pts_s + self._shift
-        ahead = time - self._last
+        ahead = time - self.last
         self._repeats = self._repeats + 1 if ahead <= SAME_S else 0
         if self._fresh or ahead > MAX_GAP_S or ahead < -MAX_BACK_S or self._repeats > MAX_REPEATS:
             self._fresh = False
-            time = self._last + step
+            time = self.last + step
             self._shift = time - pts_s
-        self._last = max(self._last, time)
-        return self._last
+        self.last = max(self.last, time)
+        return self.last
 
 
 class Grid:

@@ -44,7 +44,7 @@ def only(path: Path, **environ: str) -> Problem:
         ("    loiter_s: 2d", "loiter_s", "out of range"),
         ('    name: "a\\nb"', "name", "line break"),
         ("    backpressure_strategy: dorp", "backpressure_strategy", "Did you mean `drop`?"),
-        ("    watch: eco", "watch", "`full`"),
+        ("    watch: often", "watch", "`eco`"),
         ("    transport: sctp", "transport", "`tcp`"),
         ("    labels: []", "labels", "empty"),
         ("    labels: [person, persn]", "labels[1]", "Did you mean `person`?"),

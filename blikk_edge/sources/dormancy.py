@@ -1,0 +1,238 @@
+"""Dormant watching: while nothing moves only keyframes are decoded, and the packets since the last one are kept."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from av.video.frame import VideoFrame
+
+from blikk_edge.core.fields import Watch
+from blikk_edge.core.scene import Frame
+from blikk_edge.core.stages import Sentry
+from blikk_edge.sources.decoder import Decoder
+from blikk_edge.sources.packets import Counts, VideoPacket
+from blikk_edge.sources.sizes import Sizes
+
+# Keyframes closer than this leave nothing to save; farther apart, what happened in between is told too late.
+LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.5, 8.0
+# Nobody crosses a picture unseen between keyframes this close; beyond it `auto` wants packets that grow with motion.
+SAFE_INTERVAL_S = 1.05
+# Most bytes of packets kept, a camera: 8 s at 8 Mbit/s.
+MOST_KEPT_BYTES = 8_000_000
+# So many intervals between keyframes are remembered, and so many are needed.
+INTERVALS, ENOUGH_INTERVALS = 5, 2
+# Timestamps further apart say that the stream's clock was set.
+MOST_STEP_S = 10.0
+# A new motion shows in the sizes of packets within this time, or not at all.
+SPEAK_S = 1.0
+# Of the last so many motions most must have shown in the sizes.
+VOTES, ENOUGH_VOTES = 3, 2
+
+
+class Wakeful:
+    """Watching in full: everything is decoded at once."""
+
+    asleep = past = False
+    idle_s = 0.0
+
+    def __init__(self, decode: Callable[[VideoPacket], Sequence[VideoFrame]]) -> None:
+        self.pictures = decode
+
+    def rest(self) -> Sequence[VideoFrame]:
+        """Nothing is held back."""
+        return ()
+
+    def gave(self, _frame: Frame, _pts_s: float | None) -> bool:
+        """Nobody needs to know."""
+        return False
+
+
+class Dormancy:
+    """Decides for one connection which packets become pictures; `eco`, or `auto`, which also asks whether it is safe.
+
+    Awake, everything is decoded. After `sleep_after_s` in which `sentry` saw nothing stir, the next keyframe begins the
+    sleep: keyframes are decoded each on its own, and the packets after the last one are kept. When a keyframe stirs, or
+    a packet's size does, the kept packets are decoded too, so that the pictures come in order from before the change.
+
+    `decode` makes the pictures of a packet, `frame_of` the frame that shows a picture as captured at a time. `asleep`
+    tells which way it is, `past` that pictures from before the waking are given now.
+    """
+
+    def __init__(
+        self,
+        *,
+        watch: Watch,
+        sleep_after_s: float,
+        sentry: Sentry,
+        decoder: Decoder,
+        decode: Callable[[VideoPacket], Sequence[VideoFrame]],
+        frame_of: Callable[[VideoFrame, float], Frame],
+        counts: Counts,
+    ) -> None:
+        self.asleep = False
+        self.past = False
+        self._auto = watch is Watch.AUTO
+        self._sleep_after_s = sleep_after_s
+        self._sentry = sentry
+        self._decoder = decoder
+        self._decode = decode
+        self._frame_of = frame_of
+        self._counts = counts
+        self._kept: list[VideoPacket] = []
+        self._kept_bytes = 0
+        self._sleepless = decoder.intra
+        self._stamp: int | None = None
+        self._now_s = 0.0
+        self._key_s: float | None = None
+        self._intervals: deque[float] = deque(maxlen=INTERVALS)
+        self._stirred_s = 0.0
+        self._examined = False
+        self._shown: tuple[float, float] | None = None
+        self._sizes = Sizes()
+        self._votes: deque[bool] = deque(maxlen=VOTES)
+        self._episode: tuple[float, int] | None = None
+
+    @property
+    def idle_s(self) -> float:
+        """How long, asleep, until the next keyframe is expected."""
+        return max(0.0, self._interval_s - (self._now_s - (self._key_s or 0.0)))
+
+    def pictures(self, packet: VideoPacket) -> Iterator[VideoFrame]:
+        """The pictures that are to be looked at now that this packet has come."""
+        if self.asleep and not packet.size:
+            yield from self.rest()
+            return
+        self._elapse(packet)
+        if packet.is_keyframe:
+            if self._key_s is not None:
+                self._intervals.append(self._now_s - self._key_s)
+            self._key_s = self._now_s
+            if self.asleep:
+                yield from self._glimpse(packet)
+                return
+            if self._may_sleep(packet):
+                yield from self._decoder.decode(None)
+                self._decoder.reset()
+                self.asleep = True
+                yield from self._glimpse(packet)
+                return
+        elif self.asleep:
+            self._keep(packet)
+            if self._uneasy(packet):
+                yield from self._wake(None)
+            return
+        else:
+            self._listen(packet.size)
+        yield from self._decode(packet)
+
+    def rest(self) -> Iterator[VideoFrame]:
+        """The stream ends: the pictures of what is still kept, since nothing comes that could wake it any more."""
+        if self.asleep:
+            yield from self._wake(None)
+            yield from self._decoder.decode(None)
+
+    def gave(self, frame: Frame, pts_s: float | None) -> bool:
+        """This frame is about to be given away; says whether something stirs in it."""
+        if pts_s is not None:
+            self._shown = (pts_s, frame.time)
+        if self._examined:
+            self._examined = False
+            return False
+        stirs = self._sentry.stirs(frame)
+        if stirs and not self.past:
+            if self._now_s - self._stirred_s > SPEAK_S and self._episode is None:
+                self._episode = (self._now_s, 0)
+            self._stirred_s = self._now_s
+        return stirs
+
+    # -- asleep ----------------------------------------------------------------------------------------------------
+
+    def _glimpse(self, packet: VideoPacket) -> Iterator[VideoFrame]:
+        """Look at a keyframe by itself."""
+        picture = self._decoder.alone(packet)
+        if picture is None:
+            self._sleepless = True  # as where a keyframe is spread over several packets
+        if picture is None or self._sentry.stirs(self._frame_of(picture, self._time_of(picture))):
+            yield from self._wake(packet)
+            return
+        self._counts.slept += max(0, len(self._kept) - 1)
+        self._kept, self._kept_bytes = [], 0
+        self._keep(packet)
+        self._examined = True
+        yield picture
+
+    def _wake(self, packet: "VideoPacket | None") -> Iterator[VideoFrame]:
+        """Give what has been slept through, then go on with the keyframe that has just come, if it was one."""
+        kept, self._kept, self._kept_bytes = self._kept, [], 0
+        self.asleep = False
+        self._stirred_s = self._now_s
+        self.past = True
+        # What is shown before or with the first keyframe, as where a group of pictures is open, was given already.
+        given_s = self._decoder.time_s(kept[0]) if kept else None
+        for old in kept:
+            for picture in self._decode(old):
+                shown_s = self._decoder.time_s(picture)
+                if shown_s is None or given_s is None or shown_s > given_s:
+                    yield picture
+        self.past = False
+        if packet is not None:
+            self._vote(spoke=False)
+            yield from self._decode(packet)
+
+    def _keep(self, packet: VideoPacket) -> None:
+        self._kept.append(packet)
+        self._kept_bytes += packet.size
+
+    def _uneasy(self, packet: VideoPacket) -> bool:
+        """Whether to wake between two keyframes: by the packet's size, or as the next keyframe does not come."""
+        if self._sizes.loud(packet.size):
+            self._vote(spoke=True)
+            return True
+        self._sizes.quiet(packet.size)
+        missing = self._key_s is not None and self._now_s - self._key_s > 1.5 * self._interval_s + 1.0
+        return missing or self._kept_bytes > MOST_KEPT_BYTES
+
+    def _time_of(self, picture: VideoFrame) -> float:
+        """About when a picture was captured: as long after the last frame given as its stream says."""
+        pts_s = self._decoder.time_s(picture)
+        if self._shown is None or pts_s is None:
+            return self._now_s
+        return self._shown[1] + min(max(0.0, pts_s - self._shown[0]), MOST_STEP_S)
+
+    # -- awake -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _interval_s(self) -> float:
+        return max(self._intervals, default=0.0)
+
+    def _may_sleep(self, packet: VideoPacket) -> bool:
+        if self._sleepless or packet.pts is None or len(self._intervals) < ENOUGH_INTERVALS:
+            return False
+        if self._now_s - self._stirred_s < self._sleep_after_s:
+            return False
+        interval_s = self._interval_s
+        if not LEAST_INTERVAL_S <= interval_s <= MOST_INTERVAL_S:
+            return False
+        return not self._auto or interval_s <= SAFE_INTERVAL_S or sum(self._votes) >= ENOUGH_VOTES
+
+    def _listen(self, size: int) -> None:
+        """Learn from the size of a packet that is decoded anyway."""
+        if self._episode is not None:
+            began_s, largest = self._episode
+            self._episode = (began_s, max(largest, size))
+            if self._now_s - began_s > SPEAK_S:
+                self._vote(spoke=self._sizes.loud(largest))
+        elif self._now_s - self._stirred_s > SPEAK_S:
+            self._sizes.quiet(size)
+
+    def _vote(self, *, spoke: bool) -> None:
+        self._votes.append(spoke)
+        self._episode = None
+
+    def _elapse(self, packet: VideoPacket) -> None:
+        """Let the time pass that lies between this packet and the last one."""
+        stamp = packet.pts if packet.dts is None else packet.dts
+        if stamp is not None and self._stamp is not None:
+            step_s = (stamp - self._stamp) * self._decoder.tick_s
+            self._now_s += step_s if 0.0 < step_s < MOST_STEP_S else 0.0
+        if stamp is not None:
+            self._stamp = stamp
