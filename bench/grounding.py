@@ -1,0 +1,147 @@
+"""How many unsupported claims get past the check of a text, and how many honest texts are refused.
+
+    python bench/grounding.py [--check] [--quick] [--show]
+
+Beside the check stands the way most do it: believe the model unless it names an object of a label that was not seen.
+The set is `bench/grounding_set.jsonl`, written by us. The check was tuned on its `dev` rows. The `test` rows were written
+afterwards; when the check first met them it accepted 0 of 50 planted claims and refused 5 of 32 honest texts, in words
+it did not know; these were mended, so only rows to come can measure what is new to it.
+
+`--quick` takes every fourth row; `--show` prints each miss; `--check` exits 1 where a goal is missed: no planted claim
+accepted, at most 5 % of the honest texts refused.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.facts import Facts, Stay
+from blikk_edge.enrichers.grounding import check
+
+SET = Path(__file__).with_name("grounding_set.jsonl")
+REFUSED_MAX = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One text about some facts. `kinds` are the claims that were planted; none where it is honest."""
+
+    id: str
+    split: str
+    title: str
+    text: str
+    supported: bool
+    kinds: tuple[str, ...]
+    why: str
+    pictures: bool
+    facts: Facts
+
+
+def rows() -> Iterator[Row]:
+    """The whole set."""
+    for line in SET.read_text(encoding="utf-8").splitlines():
+        content = json.loads(line)
+        yield Row(**{**content, "kinds": tuple(content["kinds"]), "facts": facts_of(content["facts"])})
+
+
+def facts_of(content: dict[str, Any]) -> Facts:
+    """Facts as they are written in the set: times as ISO 8601, the zone as minutes east of UTC."""
+    counts = {name: {Label(label): n for label, n in content[name].items()} for name in ("peak", "seen", "visits")}
+    stays = tuple(
+        Stay(
+            track=track,
+            label=Label(stay["label"]),
+            sub_label=stay["sub_label"],
+            since=_time(stay["since"]),
+            until=_time(stay["until"]),
+            zones=tuple(stay["zones"]),
+            still=stay["still"],
+        )
+        for track, stay in enumerate(content["stays"], 1)
+    )
+    return Facts(
+        camera=content["camera"],
+        name=content["name"],
+        cameras=tuple(content["cameras"]),
+        since=_time(content["since"]),
+        until=_time(content["until"]),
+        ended=content["ended"],
+        zones=tuple(content["zones"]),
+        stays=stays,
+        loitering=content["loitering"],
+        parked=content["parked"],
+        rings=tuple(map(_time, content["rings"])),
+        moments=tuple(map(_time, content["moments"])),
+        timezone=timezone(timedelta(minutes=content["utc_offset_min"])),
+        **counts,
+    )
+
+
+def _time(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def ours(row: Row) -> bool:
+    """Whether our check lets the text pass."""
+    return not check(row.title, row.text, row.facts, pictures=row.pictures)
+
+
+def naive(row: Row) -> bool:
+    """The rival: no label named that was not seen."""
+    said = f"{row.title} {row.text}".lower()
+    nouns = {
+        Label.PERSON: r"person|people|someone|somebody|man|woman",
+        Label.VEHICLE: r"vehicle|car|van|truck|bike",
+        Label.ANIMAL: r"animal|dog|cat",
+        Label.PACKAGE: r"package|parcel",
+    }
+    return not any(re.search(rf"\b(?:{n})s?\b", said) for label, n in nouns.items() if label not in row.facts.labels)
+
+
+def measure(name: str, passes: Callable[[Row], bool], chosen: list[Row], *, show: bool) -> tuple[int, int, int, int]:
+    """Prints one line; gives planted, accepted, honest, refused."""
+    planted = [row for row in chosen if not row.supported]
+    honest = [row for row in chosen if row.supported]
+    started = time.perf_counter()
+    accepted = [row for row in planted if passes(row)]
+    refused = [row for row in honest if not passes(row)]
+    spent_ms = 1000 * (time.perf_counter() - started) / max(1, len(chosen))
+    print(f"{name:<28} {len(accepted):>4} of {len(planted):<4} {len(refused):>4} of {len(honest):<4} {spent_ms:>8.2f}")
+    for row in [*accepted, *refused] if show else []:
+        found = check(row.title, row.text, row.facts, pictures=row.pictures)
+        print(f"    {row.id} {'refused' if row.supported else 'accepted'}: {row.title} | {row.text}")
+        print(f"        {row.why}; found: {', '.join(f'{v.claim}: {v.words} ({v.why})' for v in found) or 'nothing'}")
+    return len(planted), len(accepted), len(honest), len(refused)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--split", choices=("dev", "test"), help="only this half")
+    args = parser.parse_args()
+    every = list(rows())[:: 4 if args.quick else 1]
+    good = True
+    print(f"{'':<28} {'planted accepted':<12} {'honest refused':<12} {'ms/text':>7}")
+    for split in (args.split,) if args.split else ("dev", "test"):
+        chosen = [row for row in every if row.split == split]
+        measure(f"labels only, {split}", naive, chosen, show=False)
+        _, accepted, honest, refused = measure(f"blikk, {split}", ours, chosen, show=args.show)
+        good = good and accepted == 0 and refused <= REFUSED_MAX * honest
+    if args.check and not good:
+        print("goal missed: 0 planted accepted, at most 5 % honest refused", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
