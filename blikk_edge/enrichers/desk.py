@@ -49,6 +49,8 @@ class ModelDesk:
     model that is away is asked once more for the same job; one that asks for patience, as often as there is time.
     """
 
+    name = "llm"
+
     def __init__(
         self,
         model: LanguageModel,
@@ -149,6 +151,8 @@ class ModelDesk:
         look_again_s = LOOK_AGAIN_S
         rest_s, why = self._breaker.wait_s(), self._breaker.problem or ""
         for waiting in self._line:
+            if waiting.answer.done():  # the caller was cancelled a moment ago and is about to leave
+                continue
             left_s = waiting.until - self._clock.monotonic()
             wait_s, reason, holds_all = rest_s, why, False
             if left_s <= 0:

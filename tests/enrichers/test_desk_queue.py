@@ -278,3 +278,14 @@ async def test_a_refused_job_is_not_tried_again(office: Office) -> None:
     with pytest.raises(NotNowError, match="401"):
         after.result()
     assert office.model.asked == ["visit"]
+
+
+async def test_a_caller_who_went_a_moment_ago_is_not_paid_for(office: Office) -> None:
+    asking = asyncio.ensure_future(office.desk.ask(job("visit")))
+    await asyncio.sleep(0)
+    (waiting,) = office.desk._line
+    waiting.answer.cancel()
+    await office.rest()
+    assert asking.cancelled()
+    assert office.model.asked == []
+    assert office.desk.state().calls_today == 0
