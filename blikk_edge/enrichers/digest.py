@@ -1,4 +1,4 @@
-"""Tells a whole period: each hour, each day, or when asked. What was quiet costs no tokens."""
+"""Tells a whole period: each hour, each day, or when asked. Where nothing happened that costs no tokens."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from blikk_edge.enrichers.facts import Facts, period_facts
 from blikk_edge.enrichers.lines import visit_lines
 from blikk_edge.enrichers.prompts import Brief
 from blikk_edge.enrichers.scribe import Errand, Scribe
-from blikk_edge.enrichers.template import quiet
+from blikk_edge.enrichers.template import importance, quiet
 from blikk_edge.enrichers.work import Priority
 
 LOG = logging.getLogger("blikk.summary")
@@ -112,7 +112,8 @@ class Digester:
             useful_s=USER_USEFUL_S if priority is Priority.USER else USEFUL_S,
         )
         draft = None
-        if not quiet(facts) and any(self._mode_of(one) in _MODEL for one in cameras):
+        worth = importance(facts) is not Importance.LOW or (priority is Priority.USER and not quiet(facts))
+        if worth and any(self._mode_of(one) in _MODEL for one in cameras):
             draft = await self._scribe.write(await self._brief(facts, told, camera), errand)
         self._serial += 1
         now = self._clock.now()

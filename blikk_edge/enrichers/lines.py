@@ -100,7 +100,10 @@ def _line(facts: Facts, record: Observation | Ring, numbers: Mapping[int, str]) 
     if record.kind not in _VERBS or not record.objects:
         return None
     told = f"{_who(record.objects, numbers)} {_VERBS[record.kind]}{_where(record.zones)}{_dwell(record)}"
-    return f"{facts.local(record.time):%H:%M:%S} {told}"
+    # that somebody has left is known a little later than it was so
+    left = max(one.since + one.dwell_s for one in record.objects)
+    time = min(record.time, left) if record.kind is Kind.LEFT else record.time
+    return f"{facts.local(time):%H:%M:%S} {told}"
 
 
 def _who(objects: Sequence[Sighting], numbers: Mapping[int, str]) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
 from blikk_edge.enrichers.model import GarbledError
 from blikk_edge.enrichers.wording import clipped
@@ -22,26 +21,23 @@ SCHEMA: Final[Mapping[str, Any]] = {
         "title": {"type": "string", "minLength": 1, "maxLength": TITLE_MAX},
         "text": {"type": "string", "minLength": 1, "maxLength": ANSWER_TEXT_MAX},
         "importance": {"type": "string", "enum": [one.value for one in Importance]},
-        "labels": {
-            "type": "array",
-            "items": {"type": "string", "enum": [one.value for one in Label]},
-            "maxItems": len(Label),
-        },
     },
-    "required": ["title", "text", "importance", "labels"],
+    "required": ["title", "text", "importance"],
     "additionalProperties": False,
 }
-"""The form of an answer, small: where a service counts it as input it is paid with each call."""
+"""The form of an answer, small: where a service counts it as input it is paid with each call.
+
+What it is about is not asked: that was observed, and 50 tokens a call would buy a chance to get it wrong.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Title (at most TITLE_MAX characters), text (TEXT_MAX), importance, and what it is about."""
+    """Title (at most TITLE_MAX characters), text (TEXT_MAX) and importance."""
 
     title: str
     text: str
     importance: Importance
-    labels: tuple[Label, ...] = ()
 
 
 def note_from_json(answer: str) -> Note:
@@ -58,14 +54,10 @@ def note_from_json(answer: str) -> Note:
     if wrong := set(content) ^ set(SCHEMA["required"]):
         names = ", ".join(sorted(str(name)[:20] for name in wrong))
         raise GarbledError(f"the answer has other fields than asked for: {names[:80]}")
-    labels = content["labels"]
-    if not isinstance(labels, list) or len(labels) > len(Label):
-        raise GarbledError("`labels` is no short list")
     return Note(
         title=_text(content, "title", TITLE_MAX),
         text=_text(content, "text", TEXT_MAX),
         importance=_importance(content["importance"]),
-        labels=tuple(dict.fromkeys(_label(label) for label in labels)),
     )
 
 
@@ -84,10 +76,3 @@ def _importance(value: object) -> Importance:
         return Importance(str(value))
     except ValueError as error:
         raise GarbledError(f"`importance` is none of {', '.join(Importance)}") from error
-
-
-def _label(value: object) -> Label:
-    try:
-        return Label(str(value))
-    except ValueError as error:
-        raise GarbledError(f"a label is none of {', '.join(Label)}") from error

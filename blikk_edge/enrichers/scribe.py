@@ -68,7 +68,7 @@ class Draft:
             title=self.note.title,
             text=self.note.text,
             importance=self.note.importance,
-            labels=self.note.labels,
+            labels=facts.labels,
             source=self.source,
             model=self.model,
             input_tokens=self.input_tokens,
@@ -200,8 +200,6 @@ class _Attempt:
 
 
 def _tempered(note: Note, facts: Facts) -> Note:
-    """A model's importance at most one step from the rules', its labels only those that were seen."""
+    """A model's importance at most one step from the rules'."""
     rule, said = _ORDER.index(importance(facts)), _ORDER.index(note.importance)
-    step = min(max(said, rule - 1), rule + 1)
-    labels = tuple(label for label in facts.labels if label in note.labels)
-    return replace(note, importance=_ORDER[step], labels=labels or facts.labels)
+    return replace(note, importance=_ORDER[min(max(said, rule - 1), rule + 1)])

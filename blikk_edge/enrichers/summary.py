@@ -1,6 +1,7 @@
 """Writes about each event: early when it is clear, and finally when it has ended. Events never wait for it."""
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -45,6 +46,8 @@ FRESH_S: Final = 60.0
 MAX_LIVES: Final = 64
 """Of more events at a time than these the model is not even asked; their texts come from the template."""
 
+PACE_S: Final = 60.0
+
 MODEL: Final = frozenset({SummaryMode.TEXT, SummaryMode.VISION})
 """The modes in which a model is asked."""
 
@@ -62,6 +65,7 @@ class _Life:
 
     clear: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    worded: bool | None = None  # whether the model writes about it, once that was decided
     early: Summary | None = None
     task: asyncio.Task[None] | None = None
 
@@ -72,8 +76,9 @@ class Summarizer:
     The early text comes when a doorbell rings, a person stays long, a package is there, or after EARLY_S; an event
     that is over sooner has the final one only. `mode_of` is asked each time: OFF writes nothing, TEMPLATE asks no
     model, TEXT asks it for the final text from lines, VISION for both with redacted Pictures. What is of LOW importance
-    by the rules costs no tokens in any mode. `labels` are the events that are written about, `names` the cameras' by
-    id; `shrink` makes Pictures fit; `history` knows texts of before the start.
+    by the rules costs no tokens in any mode, and of what is NORMAL only one event of a camera in `pace_s`: where people
+    come and go all day, the template says as much of each. `labels` are the events that are written about, `names` the
+    cameras' by id; `shrink` makes Pictures fit; `history` knows texts of before the start.
     """
 
     name = "summary"
@@ -87,6 +92,7 @@ class Summarizer:
         mode_of: Callable[[str], SummaryMode],
         names: Mapping[str, str],
         labels: Collection[Label] = tuple(Label),
+        pace_s: float = PACE_S,
         shrink: Shrink | None = None,
         history: History | None = None,
         timezone: tzinfo | None = None,
@@ -97,6 +103,8 @@ class Summarizer:
         self._mode_of = mode_of
         self._names = names
         self._labels = frozenset(labels)
+        self._pace_s = pace_s
+        self._worded_at: dict[str, float] = {}
         self._history = history
         self._timezone = timezone
         self._stories = Stories(names, timezone=timezone)
@@ -203,7 +211,7 @@ class Summarizer:
         seeing = self._sees(mode)
         # An early text from lines alone would say what the template says, at the price of the final one.
         asks = (seeing or (mode in MODEL and revision == FINAL)) and len(self._lives) <= MAX_LIVES
-        if not asks or importance(facts) is Importance.LOW:
+        if not asks or not self._worth(life, facts):
             return self._scribe.plain(facts)
         most = EARLY_PICTURES if revision == EARLY else FINAL_PICTURES
         pictures = self._gallery.choose(story.event.id, most) if seeing else ()
@@ -218,6 +226,20 @@ class Summarizer:
         if draft is None or draft.unsent:
             self._gallery.give_back(story.event.id, pictures)
         return draft
+
+    def _worth(self, life: _Life, facts: Facts) -> bool:
+        """Whether it deserves a model: what matters always does, everyday visits of a camera once in `pace_s`."""
+        camera, now = str(facts.camera), self._clock.monotonic()
+        match importance(facts):
+            case Importance.LOW:
+                return False
+            case Importance.HIGH:
+                life.worded = True
+            case _ if life.worded is None:
+                life.worded = now - self._worded_at.get(camera, -math.inf) >= self._pace_s
+        if life.worded:
+            self._worded_at[camera] = now
+        return bool(life.worded)
 
     async def _brief(self, story: Story, life: _Life, facts: Facts, pictures: tuple[Picture, ...]) -> Brief:
         beside = self._stories.beside(story)

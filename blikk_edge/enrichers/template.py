@@ -36,14 +36,14 @@ def template(facts: Facts) -> Note:
         title=clipped(sentence(title(facts)).removesuffix("."), TITLE_MAX),
         text=clipped(text(facts), TEXT_MAX),
         importance=importance(facts),
-        labels=facts.labels,
     )
 
 
 def importance(facts: Facts) -> Importance:
     """By rules: a ring, a parcel or a person who stays long is HIGH; what merely passes, or nothing, is LOW."""
     if facts.about is None:
-        return Importance.NORMAL if facts.rings or facts.visits.get(Label.PERSON) else Importance.LOW
+        matters = facts.rings or {Label.PERSON, Label.PACKAGE} & set(facts.labels)
+        return Importance.NORMAL if matters else Importance.LOW
     if facts.rings or facts.about is Label.PACKAGE or (facts.about is Label.PERSON and facts.loitering):
         return Importance.HIGH
     if facts.about is Label.PERSON or facts.loitering or facts.parked or facts.drove_off:
@@ -167,8 +167,10 @@ def _others(facts: Facts, label: Label) -> tuple[str, ...]:
 def _period_title(facts: Facts) -> str:
     if quiet(facts):
         return f"Quiet: {_name(facts)}"
-    visits = sum(facts.visits.values())
+    parcels = facts.visits.get(Label.PACKAGE, 0)
+    visits = sum(facts.visits.values()) - parcels
     told = [f"{visits} visit{'s' if visits > 1 else ''}"] if visits else []
+    told += [some(parcels, Label.PACKAGE.value)] if parcels else []
     told += [f"{len(facts.rings)} ring{'s' if len(facts.rings) > 1 else ''}"] if facts.rings else []
     return f"{_name(facts)}: {listed(told)}"
 
@@ -177,9 +179,15 @@ def _period_text(facts: Facts) -> str:
     since, until = _moment(facts, facts.since), _moment(facts, facts.until)
     if quiet(facts):
         return f"Nothing was seen from {since} to {until}."
-    visits = [_visits(facts, label) for label in facts.labels]
-    seen = [f"From {since} to {until}: {listed(visits)}"] if visits else [f"From {since} to {until} nobody was seen"]
-    return " ".join(sentence(part) for part in (*seen, _rang(facts)) if part)
+    visits = [_visits(facts, label) for label in facts.labels if label is not Label.PACKAGE]
+    seen = f"From {since} to {until}: {listed(visits)}" if visits else f"From {since} to {until} nobody was seen"
+    return " ".join(sentence(part) for part in (seen, _parcels(facts), _rang(facts)) if part)
+
+
+def _parcels(facts: Facts) -> str:
+    count = max(facts.visits.get(Label.PACKAGE, 0), facts.peak.get(Label.PACKAGE, 0))
+    put = "was" if count == 1 else "were"
+    return f"{some(count, Label.PACKAGE.value)} {put} put down" if count else ""
 
 
 def _present_title(facts: Facts) -> str:

@@ -7,9 +7,9 @@ from blikk_edge.core.errors import LlmError
 from blikk_edge.enrichers.model import Completion
 
 
-def answer(title="A person at the door", text="A person was there.", importance="normal", labels=("person",), **more):
+def answer(title="A person at the door", text="A person was there.", importance="normal", **more):
     """What a model writes that does as it is told."""
-    return json.dumps({"title": title, "text": text, "importance": importance, "labels": list(labels), **more})
+    return json.dumps({"title": title, "text": text, "importance": importance, **more})
 
 
 class ScriptedDesk:

@@ -123,14 +123,13 @@ async def test_lines_are_what_was_observed():
     async with room() as there:
         moved = observation(sighting(dwell_s=4.0, zones=("porch",)), kind=Kind.ENTERED_ZONE, at=4.0, zones=("porch",))
         await there.hear(event(sighting()), observation(sighting()), moved)
-        await there.hear(
-            ended(sighting(dwell_s=20.0), at=20.0), observation(sighting(), **LEFT, at=20.0), then_s=SETTLE_S
-        )
+        last = observation(sighting(dwell_s=20.0), **LEFT, at=21.5)
+        await there.hear(ended(sighting(dwell_s=20.0), at=20.0), last, then_s=SETTLE_S)
         assert there.desk.prompts[0].user.splitlines() == [
             'Camera "Front door" 12:00:00-12:00:20 (20s), ended. Seen at once: a person.',
             "12:00:00 person 1 came",
             '12:00:04 person 1 enters "porch" 4s',
-            "12:00:20 person 1 gone 2s",
+            "12:00:20 person 1 gone 20s",
         ]
 
 
@@ -167,7 +166,7 @@ async def test_the_template_serves_whenever_the_model_does_not(trouble):
 
 async def test_a_model_that_hangs_holds_up_nobody_else():
     hanging = asyncio.get_running_loop().create_future()
-    async with room(hanging) as there:
+    async with room(hanging, pace_s=0.0) as there:
         await there.hear(event(sighting()), ended(sighting(), at=9.0), then_s=SETTLE_S)
         other = {"key": "porch-2", "started": 30.0}
         await there.hear(
@@ -181,12 +180,31 @@ async def test_a_model_that_hangs_holds_up_nobody_else():
 
 async def test_many_events_at_once_ask_the_model_for_a_bounded_number():
     hanging = [asyncio.get_running_loop().create_future() for _ in range(2 * MAX_LIVES)]
-    async with room(*hanging) as there:
+    async with room(*hanging, pace_s=0.0) as there:
         for n in range(2 * MAX_LIVES):
             there.inbox.put_nowait(ended(sighting(n, since=n), at=n + 9.0, started=n, key=f"porch-{n}"))
         await there.hear(then_s=SETTLE_S)
         assert len(there.desk.jobs) == MAX_LIVES
         assert len(there.told) == MAX_LIVES
+
+
+async def test_everyday_visits_are_worded_by_the_model_once_a_minute():
+    async with room() as there:
+        for n in range(5):
+            await final_of(there, n, 20.0 * n, then_s=20.0)
+        assert [one.source for one in there.told] == [
+            *[Author.LLM],
+            *[Author.TEMPLATE] * 2,
+            *[Author.LLM],
+            *[Author.TEMPLATE],
+        ]
+
+
+async def test_what_matters_is_worded_however_short_ago_the_last_was():
+    async with room() as there:
+        await final_of(there, 1, 0.0, then_s=5.0)
+        await final_of(there, 2, 5.0, ring(6.0), then_s=5.0)
+        assert [one.source for one in there.told] == [Author.LLM, Author.LLM]
 
 
 async def test_an_end_that_is_told_twice_is_written_once():
@@ -287,15 +305,15 @@ class Kept:
         ]
 
 
-async def final_of(there, n, at):
+async def final_of(there, n, at, *more, then_s=SETTLE_S):
     key = {"key": f"porch-{n}", "started": at}
-    over = ended(sighting(n, since=at), at=at + 9.0, **key)
-    await there.hear(event(sighting(n, since=at), **key), over, then_s=SETTLE_S)
+    over = ended(sighting(n, since=at), at=at + 2.0, **key)
+    await there.hear(event(sighting(n, since=at), **key), *more, over, then_s=then_s)
 
 
 async def test_earlier_texts_go_along_from_before_the_start_too():
     history = Kept()
-    async with room(answer(text="Somebody came."), history=history) as there:
+    async with room(answer(text="Somebody came."), history=history, pace_s=0.0) as there:
         await final_of(there, 1, 0.0)
         for _ in range(100):
             if there.told:

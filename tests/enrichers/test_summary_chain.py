@@ -1,0 +1,142 @@
+"""Events to Summaries through the real desk and a real llama.cpp with a tiny model that writes noise and sees."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from summary_props import ended, event, observation, ring, sighting
+from tiny_gguf import tiny_model, tiny_projector
+
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Author, Importance, Summary
+from blikk_edge.enrichers.budget import Limits
+from blikk_edge.enrichers.desk import ModelDesk
+from blikk_edge.enrichers.facts import event_facts
+from blikk_edge.enrichers.grounding import check
+from blikk_edge.enrichers.llama import LlamaModel
+from blikk_edge.enrichers.note import note_from_json
+from blikk_edge.enrichers.prompts import Brief
+from blikk_edge.enrichers.scribe import Scribe
+from blikk_edge.enrichers.summary import Summarizer
+from blikk_edge.transforms.shrink import shrink
+
+pytest.importorskip("xllamacpp", reason="xllamacpp is in the llama extra")
+
+WIDE = Limits(calls_per_minute=600, tokens_per_minute=10**7, cooldown_s=0.0)
+DEADLINE_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny.gguf")
+
+
+class Patient(LlamaModel):
+    """Lets the model, which writes letter by letter, write to the end of its form."""
+
+    async def complete(self, prompt, *, deadline_s):
+        return await super().complete(replace(prompt, max_tokens=1500), deadline_s=deadline_s)
+
+
+@asynccontextmanager
+async def chain(
+    gguf: Path, *, mode: SummaryMode, judge: Callable[..., Any] = lambda *_, **__: (), **more: Any
+) -> AsyncIterator[tuple[asyncio.Queue[Any], list[Summary], ModelDesk]]:
+    """A summarizer, its desk and its model at work."""
+    clock = SystemClock()
+    model = Patient(path=gguf, clock=clock, threads=1, **more)
+    desk = ModelDesk(model, limits=WIDE, clock=clock, estimate=model.expected_tokens)
+    told: list[Summary] = []
+    inbox: asyncio.Queue[Any] = asyncio.Queue()
+    summarizer = Summarizer(
+        scribe=Scribe(desk=desk, check=judge, clock=clock),
+        tell=told.append,
+        clock=clock,
+        mode_of=lambda _camera: mode,
+        names={"porch": "Front door"},
+        shrink=shrink,
+        timezone=UTC,
+    )
+    tasks = [asyncio.ensure_future(desk.run()), asyncio.ensure_future(summarizer.run(inbox))]
+    try:
+        yield inbox, told, desk
+        assert not any(task.done() for task in tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await desk.close()
+
+
+async def until(told: list[Summary], count: int) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while len(told) < count:
+        assert time.monotonic() < end, told
+        await asyncio.sleep(0.02)
+
+
+async def test_text_by_a_real_model_is_told(gguf):
+    async with chain(gguf, mode=SummaryMode.TEXT) as (inbox, told, desk):
+        for item in (event(sighting()), observation(sighting()), ring(1.0), ended(sighting(dwell_s=9.0), at=9.0)):
+            inbox.put_nowait(item)
+        await until(told, 1)
+        state = desk.state()
+    final = told[-1]
+    assert (final.event, final.revision, final.source, final.model) == ("porch-1", 2, Author.LLM, "tiny")
+    assert 0 < len(final.title) <= TITLE_MAX
+    assert 0 < len(final.text) <= TEXT_MAX
+    assert final.input_tokens > 100
+    assert (final.input_tokens + final.output_tokens, state.calls_today) == (state.tokens_today, 1)
+
+
+async def test_a_real_model_that_sees_is_shown_pictures_that_were_made_small(gguf):
+    projector = tiny_projector(gguf.with_name("projector.gguf"))
+    jpeg = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 256, (720, 1280, 3), np.uint8))[1].tobytes()
+    shown = Picture(camera="porch", name="person", time=0.0, jpeg=jpeg, width_px=1280, height_px=720, event="porch-1")
+    async with chain(gguf, mode=SummaryMode.VISION, projector=projector) as (inbox, told, _):
+        for item in (event(sighting()), shown, ring(1.0)):
+            inbox.put_nowait(item)
+        await until(told, 1)
+        inbox.put_nowait(ended(sighting(), at=9.0))
+        await until(told, 2)
+    assert [(one.revision, one.source, one.pictures) for one in told] == [(1, Author.LLM, 1), (2, Author.LLM, 0)]
+    assert all(one.importance in {Importance.NORMAL, Importance.HIGH} for one in told)
+
+
+async def test_noise_is_not_supported_by_what_was_observed(gguf):
+    async with chain(gguf, mode=SummaryMode.TEXT, judge=check) as (inbox, told, _):
+        inbox.put_nowait(ended(sighting(dwell_s=9.0), at=9.0))
+        await until(told, 1)
+    assert (told[0].source, told[0].text) == (Author.TEMPLATE, "A person was at the Front door for 9 s and left.")
+    assert told[0].output_tokens > 0
+
+
+async def test_a_model_that_cannot_be_loaded_costs_only_its_words(tmp_path):
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF, but no more")
+    async with chain(broken, mode=SummaryMode.TEXT) as (inbox, told, _):
+        inbox.put_nowait(ended(sighting(dwell_s=9.0), at=9.0))
+        await until(told, 1)
+    assert told[0].source is Author.TEMPLATE
+
+
+async def test_answers_of_a_real_model_can_be_read(gguf):
+    """The form holds for its grammar as it does for the reader."""
+    model = Patient(path=gguf, clock=SystemClock(), threads=1)
+    try:
+        facts = event_facts(event(sighting()), name="Front door", timezone=UTC)
+        for n in range(5):
+            answer = await model.complete(Brief(facts=facts, lines=(f"line {n}",)).prompt(), deadline_s=DEADLINE_S)
+            assert note_from_json(answer.text).importance in Importance
+    finally:
+        await model.close()
