@@ -4,6 +4,7 @@ One JSON line on standard input says what to serve, with the key that callers mu
 where it is served, or why not. It ends with its parent: when that dies, and when standard input is closed.
 """
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -14,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 HOST: Final = "127.0.0.1"
@@ -53,8 +55,8 @@ def main() -> None:
     order = Order(**json.loads(sys.stdin.readline()))
     _end_with(order.parent)
     os.nice(NICE)
-    with open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - no file, a switch
-        score.write(FIRST_TO_GO)
+    with contextlib.suppress(OSError):  # some containers show it read-only
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     try:
         ENGINES[order.engine](order, lambda report: _say(out, report))
     except (RuntimeError, ValueError, OSError, ImportError) as error:

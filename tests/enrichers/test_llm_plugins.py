@@ -229,7 +229,7 @@ BROKEN = {
     "fails": ("def make(options, clock): raise ValueError('your key ' + options['api_key'])", "your key ***"),
     "nothing": ("def make(options, clock): ...", "lacks async complete(), async close(), name: str, sees: bool"),
     "not async": (
-        "class M:\n name, sees = 'm', True\n def complete(self): ...\n async def close(self): ...\nmake = lambda o, c: M()",
+        "class M:\n name, sees = 'm', True\n def complete(s): ...\n async def close(s): ...\nmake = lambda o, c: M()",
         "made M, which lacks async complete()",
     ),
 }
