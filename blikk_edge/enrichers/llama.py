@@ -125,7 +125,7 @@ class LlamaModel:
         """The process that is ready and its client, started where there is none."""
         process = self._process
         if process is not None and process.ready.done() and not await self._lives(process):
-            process = None
+            process = self._process  # another call may have started one meanwhile
         if process is None:
             process = self._start()
         left_s = self._load_s - (self._clock.monotonic() - self._began)

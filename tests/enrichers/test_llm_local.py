@@ -257,11 +257,18 @@ async def test_a_call_that_was_given_up_frees_the_model(make: Make, gguf: Path) 
     assert process_of(model) == same
 
 
+def children() -> list[psutil.Process]:
+    return [c for c in psutil.Process().children() if "llama_child" in " ".join(c.cmdline())]
+
+
 async def test_calls_at_once_share_one_process(make: Make, gguf: Path) -> None:
     model = make(gguf)
-    await asyncio.gather(*(model.complete(prompt(), deadline_s=DEADLINE_S) for _ in range(3)))
-    children = [c for c in psutil.Process().children() if "llama_child" in " ".join(c.cmdline())]
-    assert children == [process_of(model)]
+    for _ in range(2):
+        await asyncio.gather(*(model.complete(prompt(), deadline_s=DEADLINE_S) for _ in range(3)))
+        assert children() == [process_of(model)]
+        dead = process_of(model)
+        dead.kill()
+        await until(lambda dead=dead: not dead.is_running())  # type: ignore[misc]
 
 
 async def test_a_call_that_ends_while_it_loads_is_away_and_the_loading_goes_on(make: Make, gguf: Path) -> None:
