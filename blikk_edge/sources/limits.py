@@ -24,7 +24,15 @@ BARREN_S = 8.0
 # An attempt that failed with less than this share of its time left ran out of time.
 LATE_SHARE = 0.05
 
-_reading = threading.local()
+# PyAV asks for the time hundreds of times a second; so often it is looked whether reading must end.
+LOOK_S = 0.1
+
+
+class _Reading(threading.local):
+    limit: "Limit | None" = None
+
+
+_reading = _Reading()
 
 
 class Limit:
@@ -33,11 +41,12 @@ class Limit:
     Used as a context around each call into libav, in the thread that makes it.
     """
 
-    __slots__ = ("_leapt_s", "deadline", "stop")
+    __slots__ = ("_leapt_s", "deadline", "look_at", "stop")
 
     def __init__(self, stop: threading.Event) -> None:
         self.stop = stop
         self.deadline = 0.0
+        self.look_at = 0.0
         self._leapt_s = 0.0
         self.extend(0.0)
 
@@ -45,6 +54,7 @@ class Limit:
         """Allow `seconds` from now on."""
         # Real waiting on a real device: a virtual clock cannot measure it.
         self.deadline = time.monotonic() + seconds
+        self.look_at = min(self.look_at, self.deadline)
 
     @property
     def left_s(self) -> float:
@@ -63,12 +73,12 @@ class Limit:
     def __exit__(self, *_: object) -> None:
         _reading.limit = None
 
-    def now(self) -> float:
+    def leaping(self, now: float) -> float:
         """The time as PyAV is to see it; every look after the end is a leap further, never back."""
-        now = time.monotonic()
-        # Called hundreds of times a second: no further calls than these.
         if now > self.deadline or self.stop.is_set():
             self._leapt_s += LEAP_S
+        elif not self._leapt_s:
+            self.look_at = min(self.deadline, now + LOOK_S)
         return now + self._leapt_s
 
 
@@ -98,8 +108,8 @@ class Barren:
 
 
 def _monotonic() -> float:
-    limit: Limit | None = getattr(_reading, "limit", None)
-    return time.monotonic() if limit is None else limit.now()
+    now, limit = time.monotonic(), _reading.limit
+    return now if limit is None or now < limit.look_at else limit.leaping(now)
 
 
 def _install() -> None:
