@@ -17,7 +17,7 @@ MOST: Final = 5
 SIDE_PX: Final = 512
 MAX_BYTES: Final = 80_000
 
-KEPT: Final = 8
+KEPT: Final = 6
 MAX_EVENTS: Final = 32
 
 Shrink: TypeAlias = Callable[[Picture], Picture]
@@ -61,6 +61,7 @@ class Gallery:
         chosen = best(shelf.waiting, min(most, MOST - shelf.shown))
         shelf.waiting = [picture for picture in shelf.waiting if picture not in chosen]
         shelf.shown += len(chosen)
+        self._newest = {camera: one for camera, one in self._newest.items() if one not in chosen}
         return chosen
 
     def give_back(self, event: str, pictures: tuple[Picture, ...]) -> None:
@@ -72,7 +73,13 @@ class Gallery:
     def newest(self, camera: str, *, since: float) -> Picture | None:
         """The last one of a camera, not older than `since`; it is given once."""
         picture = self._newest.get(camera)
-        return self._newest.pop(camera) if picture is not None and picture.time >= since else None
+        if picture is None or picture.time < since:
+            return None
+        for shelf in self._shelves.values():
+            if picture in shelf.waiting:
+                shelf.waiting.remove(picture)
+                shelf.shown += 1
+        return self._newest.pop(camera)
 
     async def fitted(self, pictures: Sequence[Picture]) -> tuple[Picture, ...]:
         """Those that fit, or can be made to."""

@@ -100,11 +100,6 @@ class Scribe:
         """Whether Pictures are of use."""
         return self._desk is not None and self._desk.sees
 
-    @property
-    def asks(self) -> bool:
-        """Whether there is a model at all."""
-        return self._desk is not None
-
     def plain(self, facts: Facts) -> Draft:
         """By the template."""
         return Draft(note=template(facts))

@@ -162,6 +162,8 @@ class Summarizer:
             life.clear.set()
 
     def _picture(self, picture: Picture) -> None:
+        if self._mode_of(picture.camera) is not SummaryMode.VISION:
+            return
         event = picture.event
         if event is None and picture.name == "ring":
             event = next((story.event.id for story in self._stories.open(picture.camera)), None)
@@ -242,15 +244,17 @@ class Summarizer:
         return bool(life.worded)
 
     async def _brief(self, story: Story, life: _Life, facts: Facts, pictures: tuple[Picture, ...]) -> Brief:
-        beside = self._stories.beside(story)
-        others = [one.event for one in self._stories.open(story.event.camera) if one is not story and one not in beside]
+        # whoever came meanwhile stands in the lines; whoever was there before does not
+        before = [
+            one.event for one in self._stories.open(story.event.camera) if one.event.started < story.event.started
+        ]
         known = [one for one in await self._recent.of(story.event.camera) if one.event != story.event.id]
         said = life.early is not None and life.early.source is Author.LLM
         return Brief(
             facts=facts,
             lines=event_lines(facts, self._stories.records(story)),
             before=life.early.text if said and life.early is not None else "",
-            here=here(facts, others, self._clock.now()),
+            here=here(facts, before, self._clock.now()),
             earlier=earlier(facts, known),
             pictures=pictures,
         )
@@ -274,9 +278,10 @@ class Summarizer:
         newest = self._gallery.newest(camera, since=now - FRESH_S) if self._sees(mode) else None
         draft: Draft | None = None
         if mode in MODEL and (newest is not None or not quiet(facts)):
+            records = {record.id: record for story in stories for record in self._stories.records(story)}
             brief = Brief(
                 facts=facts,
-                lines=event_lines(facts, [record for story in stories for record in self._stories.records(story)]),
+                lines=event_lines(facts, records.values()),
                 earlier=earlier(facts, await self._recent.of(camera)),
                 pictures=await self._gallery.fitted([newest] if newest is not None else []),
             )

@@ -311,6 +311,27 @@ async def final_of(there, n, at, *more, then_s=SETTLE_S):
     await there.hear(event(sighting(n, since=at), **key), *more, over, then_s=then_s)
 
 
+async def test_who_was_here_before_goes_along_with_since_when():
+    async with room() as there:
+        car = sighting(9, label=Label.VEHICLE, since=-600.0, dwell_s=590.0, still=True)
+        waiting = {"label": Label.VEHICLE, "key": "porch-0", "started": -600.0}
+        await there.hear(event(car, at=-10.0, **waiting))
+        await final_of(there, 1, 0.0)
+        user = there.desk.prompts[0].user
+        assert "Also here:\ncar still since 11:50 (10min)\n" in user
+        assert "a person, a car" in user
+
+
+async def test_two_events_at_once_are_described_line_by_line():
+    async with room() as there:
+        car = {"label": Label.VEHICLE, "key": "porch-2"}
+        await there.hear(event(sighting()), observation(sighting()))
+        await there.hear(event(sighting(9, label=Label.VEHICLE), **car))
+        await there.hear(observation(sighting(9, label=Label.VEHICLE), event="porch-2", key="porch-o2", at=1.0))
+        await there.summarizer.describe("porch")
+        assert there.desk.prompts[0].user.splitlines()[1:] == ["12:00:00 person 1 came", "12:00:01 car 1 came"]
+
+
 async def test_earlier_texts_go_along_from_before_the_start_too():
     history = Kept()
     async with room(answer(text="Somebody came."), history=history, pace_s=0.0) as there:

@@ -87,6 +87,17 @@ def test_the_newest_of_a_camera_is_given_once_while_it_is_fresh():
     assert gallery.newest("porch", since=99.0) is None
 
 
+def test_a_picture_serves_its_event_or_whoever_asks_for_the_newest():
+    gallery = Gallery()
+    gallery.keep(picture(1), "e1")
+    gallery.keep(picture(2), "e1")
+    assert gallery.newest("porch", since=0.0).time == 2.0
+    assert times(gallery.choose("e1")) == [1.0]
+    gallery.keep(picture(3), "e1")
+    assert times(gallery.choose("e1")) == [3.0]
+    assert gallery.newest("porch", since=0.0) is None
+
+
 async def test_what_is_too_large_is_shrunk_or_left_out():
     def shrink(large):
         if large.time == 2.0:
