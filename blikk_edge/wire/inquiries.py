@@ -56,8 +56,18 @@ def open_envelope(payload: bytes, topics: Topics, *, response_topic: str | None 
     topic = response_topic if response_topic is not None else _maybe(content, "response_topic", _text(MAX_TOPIC))
     correlation = _maybe(content, "correlation", _text(MAX_CORRELATION, least=0))
     if topic is not None:
-        _check_response_topic(topic, topics)
+        check_response_topic(topic, topics)
     return Envelope(content=content, response_topic=topic, correlation=correlation)
+
+
+def check_response_topic(topic: str, topics: Topics) -> None:
+    """Raises WireError where an answer may not go: it must not look like a command or a state, of any node."""
+    if not topic or len(topic) > MAX_TOPIC or not topic.isprintable() or any(mark in topic for mark in "+#$"):
+        raise WireError(
+            f"the response topic is empty, longer than {MAX_TOPIC} characters, or has +, #, $ or control characters"
+        )
+    if (topic + "/").startswith(topics.prefix + "/") and not topic.startswith(f"{topics.base}/reply/"):
+        raise WireError(f"below {topics.prefix}/ only {topics.base}/reply/... may be a response topic")
 
 
 def read_request(content: JsonObject, cameras: Collection[str]) -> Request:
@@ -133,16 +143,6 @@ def _content(payload: bytes) -> JsonObject:
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
-
-
-def _check_response_topic(topic: str, topics: Topics) -> None:
-    if not topic or len(topic) > MAX_TOPIC or not topic.isprintable() or any(mark in topic for mark in "+#$"):
-        raise WireError(
-            f"the response topic is empty, longer than {MAX_TOPIC} characters, or has +, #, $ or control characters"
-        )
-    # A reply must not look like a command or a state, of this node or of another one.
-    if (topic + "/").startswith(topics.prefix + "/") and not topic.startswith(f"{topics.base}/reply/"):
-        raise WireError(f"below {topics.prefix}/ only {topics.base}/reply/... may be a response topic")
 
 
 def _ask(content: JsonObject) -> AskQuestion:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from amqtt.broker import Broker as OldBroker
 from broker import Broker
 from running_sink import Running, Watcher
 
@@ -41,3 +42,16 @@ async def running(broker: Broker, store: Store) -> AsyncIterator[Running]:
     await running.connected()
     yield running
     await running.stop()
+
+
+@pytest.fixture
+async def old_broker(free_port: int) -> AsyncIterator[Address]:
+    """A broker that refuses MQTT 5."""
+    config = {
+        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{free_port}"}},
+        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+    }
+    broker = OldBroker(config)
+    await broker.start()
+    yield Address(host="127.0.0.1", port=free_port)
+    await broker.shutdown()

@@ -11,7 +11,6 @@ from pathlib import Path
 import aiomqtt
 import psutil
 import pytest
-from amqtt.broker import Broker as OldBroker
 from broker import Broker, Certificates, make_certificates
 from running_sink import TOPICS, Running, Watcher
 from sink_samples import event, observation, picture, until
@@ -138,19 +137,6 @@ async def test_an_encrypted_key_without_password_fails_and_does_not_ask(
     running.start()
     await running.connected()
     await running.stop()
-
-
-@pytest.fixture
-async def old_broker(free_port: int) -> AsyncIterator[Address]:
-    """A broker that refuses MQTT 5."""
-    config = {
-        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{free_port}"}},
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-    }
-    broker = OldBroker(config)
-    await broker.start()
-    yield Address(host="127.0.0.1", port=free_port)
-    await broker.shutdown()
 
 
 async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(

@@ -210,7 +210,7 @@ def _inner(client: aiomqtt.Client) -> paho.mqtt.client.Client:
 
 
 def _properties(message: Message) -> Properties | None:
-    if message.expiry_s is None and message.content_type is None:
+    if message.expiry_s is None and message.content_type is None and message.correlation is None:
         return None
     # The library types its properties by their names at run time.
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -218,4 +218,6 @@ def _properties(message: Message) -> Properties | None:
         properties.MessageExpiryInterval = message.expiry_s
     if message.content_type is not None:
         properties.ContentType = message.content_type
+    if message.correlation is not None:
+        properties.CorrelationData = message.correlation
     return properties

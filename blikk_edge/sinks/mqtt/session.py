@@ -11,7 +11,9 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.house import CameraAvailability, NodeInfo
+from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.ports import Order, Pending
+from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.backlog import Backlog
 from blikk_edge.sinks.mqtt.connection import Connection
 from blikk_edge.sinks.mqtt.newest import Newest
@@ -22,7 +24,7 @@ from blikk_edge.wire.topics import Topics
 LOG = logging.getLogger("blikk.mqtt")
 
 WINDOW: Final = 16
-"""Records under way at once: with the three others that may be, below the 20 that Mosquitto and paho allow."""
+"""Records under way at once: with the four others that may be, the 20 that Mosquitto and paho allow."""
 
 COMPLAINT_EVERY_S: Final = 10.0
 
@@ -41,6 +43,7 @@ class Session:
         arrived: asyncio.Event,
         desk: DiscoveryDesk,
         order: Order,
+        ask: Answerer | None,
         clock: Clock,
     ) -> None:
         self._connection = connection
@@ -55,12 +58,13 @@ class Session:
         self._clock = clock
         self._group: asyncio.TaskGroup | None = None
         self._timer: asyncio.Task[None] | None = None
+        self._asked = Asked(connection, topics=topics, cameras=self._cameras, ask=ask, complain=self._complain)
         self._complained_at: float | None = None
         self._unsaid = 0
 
     async def greet(self) -> None:
         """Subscribe, then say who is here."""
-        for topic_filter in (self._topics.set_filter, *self._desk.filters):
+        for topic_filter in (self._topics.set_filter, self._topics.ask, *self._desk.filters):
             await self._connection.subscribe(topic_filter)
         await self._connection.publish(availability(self._topics, online=True))
         await self._connection.publish(announce(self._node, self._topics))
@@ -135,6 +139,9 @@ class Session:
             topic, payload = str(message.topic), bytes(message.payload)
             if aiomqtt.Topic(topic).matches(self._topics.set_filter):
                 self._command(topic, payload, retained=message.retain)
+            elif topic == self._topics.ask:
+                assert self._group is not None  # listened to within go_on only
+                self._asked.received(message, self._group)
             else:
                 await self._follow(self._desk.received(topic, payload))
 
@@ -153,7 +160,7 @@ class Session:
             self._unsaid += 1
             return
         more = f" (and {self._unsaid} more before)" if self._unsaid else ""
-        LOG.warning("a command was not understood: %s%s", error, more)
+        LOG.warning("a message was not understood: %s%s", error, more)
         self._complained_at, self._unsaid = now, 0
 
     async def _follow(self, advice: Advice) -> None:

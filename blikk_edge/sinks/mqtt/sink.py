@@ -12,6 +12,7 @@ from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
+from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Outbox
 from blikk_edge.sinks.mqtt.address import Address
@@ -46,8 +47,8 @@ class MqttSink:
 
     Records are on disk (`outbox`) before they are published, are published in order with QoS 1, and are forgotten when
     the broker has acknowledged them; those that waited through an outage or a restart carry `replayed`. Pictures are
-    published while connected and dropped otherwise; of states and Pictures the newest per topic counts. `mode`,
-    `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.desk`).
+    published while connected and dropped otherwise; of states and Pictures the newest per topic counts. `ask` answers
+    requests. `mode`, `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.desk`).
     """
 
     name = "mqtt"
@@ -61,6 +62,7 @@ class MqttSink:
         outbox: Outbox,
         order: Order,
         clock: Clock,
+        ask: Answerer | None = None,
         mode: str = "auto",
         discovery_prefix: str = "homeassistant",
         birth_topic: str = "homeassistant/status",
@@ -72,6 +74,7 @@ class MqttSink:
         self._topics = topics
         self._order = order
         self._clock = clock
+        self._ask = ask
         self._backlog = Backlog(outbox)
         self._newest = Newest()
         self._desk = DiscoveryDesk(
@@ -180,6 +183,7 @@ class MqttSink:
                 arrived=self._arrived,
                 desk=self._desk,
                 order=self._order,
+                ask=self._ask,
                 clock=self._clock,
             )
             try:

@@ -1,0 +1,124 @@
+"""Requests on one connection: each answered in a task of its own, few at once, and never in the way of records."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+import aiomqtt
+
+from blikk_edge.core.errors import BlikkError, WireError
+from blikk_edge.core.inquiry import WAITING_MAX, Answerer, AskQuestion, ListEvents, Reply, Request, refusal
+from blikk_edge.sinks.mqtt.connection import Connection
+from blikk_edge.wire.inquiries import check_response_topic, open_envelope, read_request, reply_content
+from blikk_edge.wire.messages import Message
+from blikk_edge.wire.topics import Topics
+from blikk_edge.wire.values import json_bytes
+
+REFUSED_MAX: Final = 16
+"""Refusals that may wait for the broker; in a flood the others get none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asker:
+    """Where a reply goes, and by what it is known there: `data` is MQTT v5's, `correlation` the JSON's."""
+
+    topic: str | None
+    data: bytes | None = None
+    correlation: str | None = None
+
+
+class Asked:
+    """Takes requests and publishes their replies, one at a time; `complain` hears what no asker can be told."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        topics: Topics,
+        cameras: Collection[str],
+        ask: Answerer | None,
+        complain: Callable[[WireError], None],
+    ) -> None:
+        self._connection = connection
+        self._topics = topics
+        self._cameras = cameras
+        self._ask = ask
+        self._complain = complain
+        self._working = 0
+        self._refusing = 0
+        # One more message under way beside the window of records, not eight.
+        self._turn = asyncio.Lock()
+
+    def received(self, message: aiomqtt.Message, group: asyncio.TaskGroup) -> None:
+        """Take one message on `ask`; what it needs is done in `group`."""
+        try:
+            if message.retain:
+                raise WireError("ask: a retained request is not answered; publish it without retain")
+            asker = _asker(message)
+            if asker.topic is not None:
+                check_response_topic(asker.topic, self._topics)
+        except WireError as error:
+            self._complain(error)
+            return
+        try:
+            envelope = open_envelope(bytes(message.payload), self._topics, response_topic=asker.topic)
+            asker = replace(asker, topic=envelope.response_topic, correlation=envelope.correlation)
+            request = read_request(envelope.content, self._cameras)
+        except WireError as error:
+            self._refuse(refusal(error), asker, group)
+            return
+        if asker.topic is None and isinstance(request, AskQuestion | ListEvents):
+            self._complain(WireError("ask: no response topic; nobody would hear the answer"))
+        elif self._working >= WAITING_MAX:
+            self._refuse(refusal(f"{WAITING_MAX} requests wait already; try again in a moment"), asker, group)
+        else:
+            self._working += 1
+            group.create_task(self._answer(request, asker), name="mqtt.ask")
+
+    async def _answer(self, request: Request, asker: _Asker) -> None:
+        try:
+            if self._ask is None:
+                reply = refusal("this node does not answer requests")
+            else:
+                reply = await self._ask(request)
+        except BlikkError as error:
+            reply = refusal(error)
+        finally:
+            self._working -= 1
+        await self._publish(reply, asker)
+
+    def _refuse(self, reply: Reply, asker: _Asker, group: asyncio.TaskGroup) -> None:
+        if asker.topic is None or self._refusing >= REFUSED_MAX:
+            self._complain(WireError(f"ask: {reply.error}"))
+            return
+        self._refusing += 1
+        group.create_task(self._publish_refusal(reply, asker), name="mqtt.refuse")
+
+    async def _publish_refusal(self, reply: Reply, asker: _Asker) -> None:
+        try:
+            await self._publish(reply, asker)
+        finally:
+            self._refusing -= 1
+
+    async def _publish(self, reply: Reply, asker: _Asker) -> None:
+        if asker.topic is None:
+            return
+        message = Message(
+            topic=asker.topic,
+            payload=json_bytes(reply_content(reply, correlation=asker.correlation)),
+            qos=1,
+            retain=False,
+            content_type="application/json",
+            correlation=asker.data,
+        )
+        async with self._turn:
+            await self._connection.publish(message)
+
+
+def _asker(message: aiomqtt.Message) -> _Asker:
+    """What MQTT v5 says of who asks."""
+    # The library makes an attribute of each property that came, and of no other.
+    topic = getattr(message.properties, "ResponseTopic", None)
+    data = getattr(message.properties, "CorrelationData", None)
+    return _Asker(topic=topic, data=data)
