@@ -3,9 +3,9 @@
     python bench/grounding.py [--check] [--quick] [--show]
 
 Beside the check stands the way most do it: believe the model unless it names an object of a label that was not seen.
-The set is `bench/grounding_set.jsonl`, written by us. The check was tuned on its `dev` rows. The `test` rows were written
-afterwards; when the check first met them it accepted 0 of 50 planted claims and refused 5 of 32 honest texts, in words
-it did not know; these were mended, so only rows to come can measure what is new to it.
+The set is `bench/grounding_set.jsonl`, written by us. The check was tuned on its `dev` rows. The `test` rows were
+written afterwards; when the check first met them it accepted 0 of 50 planted claims and refused 5 of 32 honest texts,
+in words and phrases it did not know. These were mended, so only rows to come can measure what is new to it.
 
 `--quick` takes every fourth row; `--show` prints each miss; `--check` exits 1 where a goal is missed: no planted claim
 accepted, at most 5 % of the honest texts refused.

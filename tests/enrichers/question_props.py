@@ -1,0 +1,126 @@
+"""A QuestionWatcher at work on a virtual clock, with what it was given and what it told."""
+
+import asyncio
+import contextlib
+import json
+import time as real_time
+from datetime import UTC
+
+from summary_props import NOON
+
+from blikk_edge.core.clock import VirtualClock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import AnswerKind, Question
+from blikk_edge.enrichers.questions import QuestionWatcher
+
+
+def question(text="Is the gate open?", id="gate_open", kind=AnswerKind.YES_NO, every_s=300.0):  # noqa: A002
+    """One question at the porch."""
+    return Question(id=id, camera="porch", text=text, kind=kind, every_s=every_s)
+
+
+def state(online=True, detect=True, **counts):
+    """How the porch camera is doing; it looks for everything."""
+    every = tuple((label, counts.get(label.value, 0)) for label in Label)
+    return CameraState(camera="porch", online=online, detect=detect, counts=every)
+
+
+def snapshot(at=0.0, size=100, name="snapshot"):
+    """A redacted still, `at` seconds after noon."""
+    return Picture(camera="porch", name=name, time=NOON + at, jpeg=b"j" * size, width_px=480, height_px=270)
+
+
+def says(answer="yes", confidence=0.9, evidence="", **more):
+    """What a model answers that does as it is told."""
+    return json.dumps({"answer": answer, "confidence": confidence, "evidence": evidence, **more})
+
+
+class Shelf:
+    """A Memory of this process; `broken` makes it fail."""
+
+    def __init__(self):
+        self.kept = {}
+        self.broken = False
+
+    def recall(self, key):
+        if self.broken:
+            raise StoreError("the disk is gone")
+        return self.kept.get(key)
+
+    def remember(self, key, text):
+        if self.broken:
+            raise StoreError("the disk is full")
+        self.kept[key] = text
+
+
+class Watch:
+    """`async with Watch(...)` runs the watcher; `tell` hands it items, `pass_s` lets time pass."""
+
+    def __init__(self, *questions, desk=None, mode=SummaryMode.TEXT, memory=None, at=0.0, **more):
+        self.clock = VirtualClock(NOON + at)
+        self.answers = []
+        self.orders = []
+        self.mode = mode
+        self.memory = memory or Shelf()
+        self.desk = desk
+        self._inbox = asyncio.Queue()
+        self.watcher = QuestionWatcher(
+            questions or (question(),),
+            tell=self.answers.append,
+            clock=self.clock,
+            desk=desk,
+            order=self.orders.append,
+            memory=self.memory,
+            mode_of=lambda camera: self.mode,
+            names={"porch": "Porch"},
+            zones={"porch": ("door mat", "driveway")},
+            timezone=UTC,
+            **more,
+        )
+
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self.watcher.run(self._inbox))
+        await self.pass_s(0)
+        return self
+
+    async def __aexit__(self, *_):
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def tell(self, *items):
+        """Hand over, and let it settle."""
+        for item in items:
+            self._inbox.put_nowait(item)
+        await self.pass_s(2)
+
+    async def pass_s(self, seconds):
+        """Let time pass in small steps; threads that read or write the memory are waited for."""
+        end = self.clock.now() + seconds
+        while True:
+            await self._quiet()
+            if self.clock.now() >= end:
+                return
+            await self.clock.advance(min(0.5, end - self.clock.now()))
+
+    async def until(self, happened):
+        """Let it work until that is so; time stands still."""
+        deadline = real_time.monotonic() + 10
+        while not happened():
+            assert real_time.monotonic() < deadline
+            await asyncio.sleep(0.001)
+
+    async def _quiet(self):
+        """Nothing is left to do but to wait for time or items: no call runs in a thread."""
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            await loop.run_in_executor(None, lambda: None)
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+    @property
+    def said(self):
+        return [answer.answer for answer in self.answers]
