@@ -69,7 +69,7 @@ def question_prompt(
         schema_name="answer",
         schema=schema(question.kind),
         pictures=() if picture is None else (picture,),
-        max_tokens=120 if question.kind is AnswerKind.YES_NO else 180,
+        max_tokens=160 if question.kind is AnswerKind.YES_NO else 240,
     )
 
 
