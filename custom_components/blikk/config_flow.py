@@ -6,7 +6,7 @@ from typing import Any
 
 import probatio as vol
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import SOURCE_MQTT, ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers import selector
@@ -97,7 +97,8 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         return await self._async_found(prefix, announce)
 
     async def _async_found(self, prefix: str, announce: Announce) -> ConfigFlowResult:
-        await self.async_set_unique_id(announce.id)
+        # what the Supervisor tells has a token; it goes beside the flow that MQTT started
+        await self.async_set_unique_id(announce.id, raise_on_progress=self.source == SOURCE_MQTT)
         # a node that is set up hears its own announces; this is for one that could not be set up
         updates = {CONF_PREFIX: prefix, CONF_ANNOUNCE: announce.content, **self._media}
         self._abort_if_unique_id_configured(updates=updates, reload_on_update=False)

@@ -55,12 +55,11 @@ async def async_give_back(hass: HomeAssistant, topics: Topics) -> None:
 async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, memory: Memory) -> bool:
     """Claim the node and wait until its plain entities are gone; False when they do not go."""
     topics = topics_of(entry)
+    if legacy := _legacy(hass, announce):
+        await memory.async_keep_legacy({**memory.legacy, **legacy})
     await async_claim(hass, topics)
-    if not plain_entities(hass, announce):
-        return True
-    await memory.async_keep_legacy({**memory.legacy, **_legacy(hass, announce)})
     if not await _async_gone(hass, announce, WITHDRAW_LIMIT_S):
-        await _async_withdraw(hass, announce, topics)
+        await async_withdraw(hass, announce, topics)
         await _async_gone(hass, announce, REMOVE_LIMIT_S)
         _remove_orphans(hass, announce)
         await asyncio.sleep(SETTLE_S)
@@ -202,12 +201,15 @@ async def _async_gone(hass: HomeAssistant, announce: Announce, limit_s: float) -
     return True
 
 
-async def _async_withdraw(hass: HomeAssistant, announce: Announce, topics: Topics) -> None:
+async def async_withdraw(hass: HomeAssistant, announce: Announce, topics: Topics) -> None:
     """Empty the config topics in the place of a node that is away."""
     entry = hass.config_entries.async_entries(mqtt.DOMAIN)[0]
     prefix = {**entry.data, **entry.options}.get(mqtt.CONF_DISCOVERY_PREFIX, "homeassistant")
-    for device in ("node", *(f"camera_{camera.id}" for camera in announce.cameras)):
-        await mqtt.async_publish(hass, topics.plain_config(prefix, device), "", 1, True)
+    keys = {key for device in _plain_devices(hass, announce) for _, key in device.identifiers}
+    for camera in (None, *(camera.id for camera in announce.cameras)):
+        if plain_device_key(announce.id, camera) in keys:
+            topic = topics.plain_config(prefix, f"camera_{camera}" if camera else "node")
+            await mqtt.async_publish(hass, topic, "", 1, True)
 
 
 @callback

@@ -70,3 +70,10 @@ def judge_llm(hass: HomeAssistant, entry: ConfigEntry, llm: Llm | None) -> None:
         _raise(hass, entry, LLM_REFUSED, model=llm.model or "?")
     else:
         clear(hass, entry, LLM_REFUSED)
+
+
+@callback
+def placeholders(hass: HomeAssistant, issue_id: str) -> dict[str, str]:
+    """What the text of an issue is filled with."""
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+    return dict(issue.translation_placeholders or {}) if issue else {}

@@ -38,8 +38,9 @@ class Topics:
         return self.of("reply", request)
 
     def plain_config(self, discovery_prefix: str, device: str) -> str:
-        """The topic of one device of the node's own MQTT discovery: `node`, `camera_<camera>` or `+`."""
-        return f"{discovery_prefix}/device/blikk_{re.sub(r'[^a-zA-Z0-9_-]', '_', self.node)}/{device}/config"
+        """The topic of one device of the node's own MQTT discovery: `node` or `camera_<camera>`."""
+        node, device = (re.sub(r"[^a-zA-Z0-9_-]", "_", word) for word in (self.node, device))
+        return f"{discovery_prefix}/device/blikk_{node}/{device}/config"
 
 
 def slug(text: str) -> str:

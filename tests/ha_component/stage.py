@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
 
 ROOT = Path(__file__).parents[2]
@@ -54,3 +55,13 @@ async def tell(hass: HomeAssistant, topic: str, payload, *, retain: bool = False
 def published(mqtt_mock, topic: str) -> list:
     """What was published on a topic, as `(payload, qos, retain)`."""
     return [call.args[1:4] for call in mqtt_mock.async_publish.mock_calls if call.args and call.args[0] == topic]
+
+
+async def click(hass: HomeAssistant, hass_client, issue) -> tuple[dict, dict]:
+    """Mend a repair issue as the frontend does: its form, and what came of it."""
+    assert await async_setup_component(hass, "repairs", {})
+    client = await hass_client()
+    begun = await client.post("/api/repairs/issues/fix", json={"handler": DOMAIN, "issue_id": issue.issue_id})
+    flow = await begun.json()
+    done = await client.post(f"/api/repairs/issues/fix/{flow['flow_id']}", json={})
+    return flow, await done.json()

@@ -1,0 +1,282 @@
+"""Claim and hand-over with plain MQTT discovery: the same entity ids, never `_2`, both ways."""
+
+import asyncio
+import json
+
+import pytest
+from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
+from homeassistant.core import callback
+from homeassistant.helpers import area_registry as ar
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import issue_registry as ir
+from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
+from stage import BASE, DOMAIN, NODE, announce, click, entry_of, golden, published, set_up, tell
+
+from custom_components.blikk import handover
+
+CONFIGS = {
+    f"homeassistant/device/blikk_{NODE}/node/config": "discovery-node",
+    f"homeassistant/device/blikk_{NODE}/camera_front_door/config": "discovery-camera",
+}
+CLAIM = f"{BASE}/ha/claim"
+HEAL_S = 0.3
+"""The node's own wait, shortened: entities that still go would stand beside the new ones."""
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(handover, "WITHDRAW_LIMIT_S", 0.2)
+    monkeypatch.setattr(handover, "REMOVE_LIMIT_S", 0.5)
+    monkeypatch.setattr(handover, "SETTLE_S", 0.6)
+
+
+@pytest.fixture(autouse=True)
+def _like_a_broker(mqtt_client_mock):
+    """To whoever has subscribed already, a broker passes messages on without the retain flag; the kit does not."""
+    publish = mqtt_client_mock.publish.side_effect
+
+    def passed_on(topic, payload, qos, retain, properties=None):
+        return publish(topic, payload, qos, False, properties)
+
+    mqtt_client_mock.publish.side_effect = passed_on
+
+
+@pytest.fixture
+def content():
+    """The announce of the node that the golden discovery messages are of."""
+    return {**announce(), "cameras": announce()["cameras"][:1]}
+
+
+def publish_plain(hass, *, empty=False):
+    """The node's plain discovery on the broker, or its withdrawal."""
+    for topic, name in CONFIGS.items():
+        async_fire_mqtt_message(hass, topic, "" if empty else json.dumps(golden(name)))
+
+
+async def discover(hass):
+    """The node's plain discovery, taken over by Home Assistant."""
+    publish_plain(hass)
+    await hass.async_block_till_done()
+
+
+async def obey(hass):
+    """Play the node: withdraw discovery when the claim comes, publish it when it goes."""
+
+    @callback
+    def heard(message):
+        if message.payload:
+            publish_plain(hass, empty=True)
+        else:
+            hass.loop.call_later(HEAL_S, publish_plain, hass)
+
+    await mqtt.async_subscribe(hass, CLAIM, heard)
+
+
+def ids(hass, platform):
+    registry = er.async_get(hass)
+    return {e.unique_id: e.entity_id for e in registry.entities.values() if e.platform == platform}
+
+
+async def begin(hass, content, **more):
+    """Set up an entry in the background: it waits for what the test does."""
+    entry = entry_of(content, **more)
+    entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
+
+
+async def test_the_claim_is_retained_and_says_who_claims(hass, mqtt_mock):
+    await set_up(hass)
+    ((payload, qos, retain),) = published(mqtt_mock, CLAIM)
+    assert (qos, retain) == (1, True)
+    assert json.loads(payload)["mode"] == "integration"
+    assert len(json.loads(payload)["by"]) == 32
+
+
+async def test_entities_keep_their_ids_when_the_component_takes_over_and_when_it_goes(hass, mqtt_mock, content):
+    await discover(hass)
+    before = ids(hass, "mqtt")
+    assert len(before) > 30
+    await obey(hass)
+    entry = await begin(hass, content)
+    assert entry.state is ConfigEntryState.LOADED
+    after = ids(hass, DOMAIN)
+    assert {unique_id: after.get(unique_id) for unique_id in before} == before
+    assert ids(hass, "mqtt") == {}
+    assert not [entity_id for entity_id in hass.states.async_entity_ids() if entity_id.endswith("_2")]
+    assert await hass.config_entries.async_remove(entry.entry_id)
+    await hass.async_block_till_done()
+    assert published(mqtt_mock, CLAIM)[-1] == ("", 1, True)
+    assert ids(hass, DOMAIN) == {}
+    async with asyncio.timeout(10):
+        while ids(hass, "mqtt") != before:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_a_user_had_set_is_set_on_ours(hass, mqtt_mock, content, entity_registry, device_registry):
+    await discover(hass)
+    area = ar.async_get(hass).async_create("Porch")
+    person = entity_registry.async_update_entity(
+        "binary_sensor.front_door_person",
+        new_entity_id="binary_sensor.visitor",
+        name="Visitor",
+        icon="mdi:human",
+        area_id=area.id,
+        labels={"important"},
+        aliases=["the visitor"],
+        hidden_by=er.RegistryEntryHider.USER,
+    )
+    entity_registry.async_update_entity("sensor.front_door_person_count", disabled_by=er.RegistryEntryDisabler.USER)
+    entity_registry.async_update_entity("sensor.front_door_frame_rate", disabled_by=None)
+    entity_registry.async_update_entity_options("sensor.porch_pi_cpu", "sensor", {"display_precision": 3})
+    (device,) = device_registry.async_get_devices(identifiers={("mqtt", f"blikk.{NODE}.front_door")})
+    device_registry.async_update_device(device.id, name_by_user="Entrance", area_id=area.id)
+    await obey(hass)
+    entry = await begin(hass, content)
+    ours = entity_registry.async_get("binary_sensor.visitor")
+    assert (ours.platform, ours.unique_id) == (DOMAIN, person.unique_id)
+    assert (ours.name, ours.icon, ours.area_id, ours.labels) == ("Visitor", "mdi:human", area.id, {"important"})
+    assert (ours.aliases, ours.hidden_by) == (["the visitor"], er.RegistryEntryHider.USER)
+    assert hass.states.get("binary_sensor.visitor")
+    assert entity_registry.async_get("sensor.front_door_person_count").disabled_by is er.RegistryEntryDisabler.USER
+    assert entity_registry.async_get("sensor.front_door_frame_rate").disabled_by is None
+    assert entity_registry.async_get("sensor.porch_pi_cpu").options["sensor"]["display_precision"] == 3
+    mine = device_registry.async_get_device_by_identifier((DOMAIN, f"{NODE}.front_door"), entry.entry_id)
+    assert (mine.name_by_user, mine.area_id) == ("Entrance", area.id)
+
+
+async def test_for_a_node_that_is_away_its_discovery_is_withdrawn(hass, mqtt_mock, content):
+    await discover(hass)
+    before = ids(hass, "mqtt")
+    entry = await begin(hass, content)
+    assert entry.state is ConfigEntryState.LOADED
+    for topic in CONFIGS:
+        assert ("", 1, True) in published(mqtt_mock, topic)
+    after = ids(hass, DOMAIN)
+    assert {unique_id: after.get(unique_id) for unique_id in before} == before
+
+
+async def test_plain_entities_that_only_the_registry_knows_do_not_stand_in_the_way(
+    hass, mqtt_mock, content, entity_registry, device_registry
+):
+    (broker,) = hass.config_entries.async_entries("mqtt")
+    device = device_registry.async_get_or_create(
+        config_entry_id=broker.entry_id, identifiers={("mqtt", f"blikk.{NODE}.front_door")}
+    )
+    entity_registry.async_get_or_create(
+        "binary_sensor",
+        "mqtt",
+        f"blikk.{NODE}.front_door.person",
+        suggested_object_id="front_door_person",
+        config_entry=broker,
+        device_id=device.id,
+    )
+    entry = await begin(hass, content)
+    assert entry.state is ConfigEntryState.LOADED
+    assert entity_registry.async_get("binary_sensor.front_door_person").platform == DOMAIN
+
+
+async def test_a_node_that_will_not_withdraw_is_a_repair_that_a_click_tries_again(
+    hass, mqtt_mock, content, hass_client
+):
+    await discover(hass)
+    stubborn = True
+
+    @callback
+    def emptied(message):
+        if stubborn and not message.payload:
+            hass.loop.call_later(HEAL_S, publish_plain, hass)
+
+    for topic in CONFIGS:
+        await mqtt.async_subscribe(hass, topic, emptied)
+    entry = await begin(hass, content)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"plain_entities_{entry.entry_id}")
+    assert issue.is_fixable
+    assert ids(hass, DOMAIN) == {}
+
+    stubborn = False
+    flow, done = await click(hass, hass_client, issue)
+    assert (flow["step_id"], flow["description_placeholders"]) == ("confirm", {"node": "Porch Pi"})
+    assert done["type"] == "create_entry"
+    async with asyncio.timeout(10):
+        while entry.state is not ConfigEntryState.LOADED:
+            await asyncio.sleep(0.01)
+    await hass.async_block_till_done()
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue.issue_id) is None
+    assert not [entity_id for entity_id in hass.states.async_entity_ids() if entity_id.endswith("_2")]
+
+
+async def test_plain_entities_that_come_later_are_a_repair_until_they_go(hass, mqtt_mock, content):
+    entry = await begin(hass, content)
+
+    async def until(there):
+        async with asyncio.timeout(10):
+            while (ir.async_get(hass).async_get_issue(DOMAIN, f"plain_entities_{entry.entry_id}") is None) is there:
+                await asyncio.sleep(0.01)
+
+    await discover(hass)
+    await until(True)
+    publish_plain(hass, empty=True)
+    await until(False)
+
+
+async def test_unloading_and_reloading_keep_the_claim(hass, mqtt_mock):
+    entry = await set_up(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert all(payload for payload, _, _ in published(mqtt_mock, CLAIM))
+
+
+async def test_removing_leaves_nothing_behind(hass, mqtt_mock, hass_storage):
+    entry = await set_up(hass)
+    entry.runtime_data.snooze("yard", entry.created_at.replace(year=2999))
+    ir.async_create_issue(
+        hass, DOMAIN, f"protocol_too_new_{entry.entry_id}", is_fixable=False, severity="error", translation_key="x"
+    )
+    await hass.config_entries.async_remove(entry.entry_id)
+    await hass.async_block_till_done()
+    assert f"blikk.{entry.entry_id}" not in hass_storage
+    assert ids(hass, DOMAIN) == {}
+    assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert ir.async_get(hass).issues == {}
+
+
+async def test_a_claim_that_cannot_be_taken_back_does_not_stop_the_removal(hass, mqtt_mock, caplog):
+    entry = await set_up(hass)
+    (broker,) = hass.config_entries.async_entries("mqtt")
+    await hass.config_entries.async_unload(entry.entry_id)
+    await hass.config_entries.async_set_disabled_by(broker.entry_id, ConfigEntryDisabler.USER)
+    mqtt_mock.connected = False
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert hass.config_entries.async_entries(DOMAIN) == []
+
+
+async def test_two_nodes_do_not_take_each_others_entities(hass, mqtt_mock, content):
+    await discover(hass)
+    before = ids(hass, "mqtt")
+    entry = await begin(hass, announce(id="porch", cameras=[]))
+    assert entry.state is ConfigEntryState.LOADED
+    assert ids(hass, "mqtt") == before
+
+
+@pytest.mark.parametrize("mqtt_config_entry_options", [{"discovery_prefix": "ha"}])
+async def test_the_discovery_prefix_of_home_assistant_is_heeded(hass, mqtt_mock, content):
+    for topic, name in CONFIGS.items():
+        async_fire_mqtt_message(hass, topic.replace("homeassistant", "ha"), json.dumps(golden(name)))
+    await hass.async_block_till_done()
+    assert ids(hass, "mqtt")
+    await begin(hass, content)
+    assert ("", 1, True) in published(mqtt_mock, f"ha/device/blikk_{NODE}/node/config")
+    assert ids(hass, "mqtt") == {}
+
+
+async def test_what_is_hidden_from_the_announce_is_told_once(hass, mqtt_mock, caplog):
+    await set_up(hass)
+    content = announce()
+    content["cameras"].append({"id": "a/b"})
+    for _ in range(3):
+        await tell(hass, "announce", content)
+    assert caplog.text.count("these cameras cannot be addressed: 'a/b'") == 1
