@@ -1,7 +1,8 @@
-"""The command line: run, demo, check, replay, push, models. The only place that prints, besides the demo it starts."""
+"""The command line: run, demo, check, replay, ask, push, models. It alone prints, besides the demo it starts."""
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -67,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--start", default="2026-01-01T00:00:00Z", help="the time of the first frame (ISO 8601)")
     replay.add_argument("--pictures", type=Path, help="a folder for the redacted pictures")
     replay.set_defaults(command=_replay)
+
+    ask = commands.add_parser("ask", help="answer a question about what happened")
+    ask.add_argument("question", help='such as "how many people came to the front door this morning?"')
+    ask.add_argument("--config", type=Path, default=Path("blikk.yaml"))
+    ask.add_argument("--camera", help="ask about this camera where the question names none")
+    ask.add_argument("--json", action="store_true", help="the whole reply, as on MQTT")
+    ask.set_defaults(command=_ask)
 
     push = commands.add_parser("push", help="bring a camera's redacted frames to a node elsewhere")
     push.add_argument("--source", required=True, help="rtsp://, http(s)://, /dev/video0 or a file")
@@ -185,6 +193,23 @@ def _push_token(path: Path | None) -> str:
     if not token.strip():
         raise ConfigError("no token: name a --token-file, or set BLIKK_PUSH_TOKEN")
     return token.strip()
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from blikk_edge import config
+    from blikk_edge.app.asking import ask
+    from blikk_edge.runtime import log
+
+    log.set_up("error")
+    settings = config.load(options.config, environ=os.environ)
+    reply = ask(settings, options.question, camera=options.camera, environ=os.environ)
+    if options.json:
+        print(json.dumps(reply, ensure_ascii=False, indent=2))
+    elif reply["ok"]:
+        print(reply["text"])
+    else:
+        print(f"blikk: {reply['error']}", file=sys.stderr)
+    return OK if reply["ok"] and reply["query"] is not None else FAILED
 
 
 def _models(options: argparse.Namespace) -> int:

@@ -2,20 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from blikk_edge import __version__
+from blikk_edge.app.asking import answerer
+from blikk_edge.app.identity import broker_address, camera_info, store_path
 from blikk_edge.app.pipelines import pipeline, sentry
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
-from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
+from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo, SummaryMode
+from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
-from blikk_edge.core.summary import Question
 from blikk_edge.inputs.gpio import GpioButton
 from blikk_edge.inputs.http import RingHook
 from blikk_edge.inputs.ingest import Gate, IngestServer
@@ -28,7 +28,6 @@ from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.album import PictureAlbum
-from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.webhook import WebhookSink
@@ -84,7 +83,7 @@ def build(
     if sight.problems:
         supervisor.problems["models"] = "; ".join(sight.problems)
     store = Store(
-        settings.store.path or state_folder(environ) / f"{settings.node.id}.db",
+        store_path(settings, environ),
         max_records=settings.store.max_records,
         outbox_records=settings.store.outbox_records,
     )
@@ -95,7 +94,7 @@ def build(
     outlets, orders = Outlets(), Orders()
     cameras = {
         camera.id: CameraRun(
-            _info(camera),
+            camera_info(camera),
             shown_source=camera.source.public,
             make_source=_source_maker(camera, clock, inlets.get(camera.id), loop=not play_once),
             make_pipeline=_pipeline_maker(settings, camera, store, supervisor),
@@ -124,7 +123,7 @@ def build(
         clock=clock,
     )
     mqtt = MqttSink(
-        address=_address(settings.mqtt),
+        address=broker_address(settings.mqtt),
         node=NodeInfo(
             id=settings.node.id,
             name=settings.node.name,
@@ -136,6 +135,16 @@ def build(
         topics=Topics(settings.mqtt.prefix, settings.node.id),
         outbox=store,
         order=orders.give,
+        ask=answerer(
+            history=store,
+            cameras=tuple(camera.info for camera in cameras.values()),
+            clock=clock,
+            states=lambda: tuple(camera.state() for camera in cameras.values()),
+            desk=written.desk if written else None,
+            summarizer=written.summarizer if written else None,
+            digester=written.digester if written else None,
+            album=album,
+        ),
         clock=clock,
         mode=settings.home_assistant.mode,
         discovery_prefix=settings.home_assistant.prefix,
@@ -168,25 +177,6 @@ def build(
     return App(node, tuple(cameras.values()), store, written, orders.give, sight.notes)
 
 
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where the store lies by default: `$XDG_STATE_HOME/blikk`, else `~/.local/state/blikk`."""
-    base = environ.get("XDG_STATE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path("~/.local/state").expanduser()) / "blikk"
-
-
-def _info(camera: CameraSettings) -> CameraInfo:
-    return CameraInfo(
-        id=camera.id,
-        name=camera.name,
-        labels=camera.labels,
-        zones=tuple(zone.name for zone in camera.zones),
-        ring=camera.ring is not None,
-        questions=tuple(
-            Question(id=q.id, camera=camera.id, text=q.ask, kind=q.answer, every_s=q.every_s) for q in camera.questions
-        ),
-    )
-
-
 def _rings(camera: CameraSettings) -> tuple[str, ...]:
     """The ways in which this camera's doorbell may be pressed."""
     if camera.ring is None:
@@ -201,25 +191,6 @@ def _inputs(settings: Settings, order: Order, clock: Clock) -> tuple[Part, ...]:
     buttons = [GpioButton(name, ring.gpio, order, clock=clock) for name, ring in bells if ring.gpio is not None]
     hooked = [name for name, ring in bells if ring.http]
     return (*buttons, *([RingHook(hooked, settings.ring_hook.port, order)] if hooked else []))
-
-
-def _address(mqtt: MqttSettings) -> Address:
-    tls = None
-    if mqtt.tls is not None:
-        tls = Tls(
-            ca=mqtt.tls.ca,
-            certificate=mqtt.tls.certificate,
-            key=mqtt.tls.key,
-            key_password=mqtt.tls.key_password.reveal() if mqtt.tls.key_password else None,
-        )
-    return Address(
-        host=mqtt.host,
-        port=mqtt.port,
-        username=mqtt.username,
-        password=mqtt.password.reveal() if mqtt.password else None,
-        tls=tls,
-        keepalive_s=mqtt.keepalive_s,
-    )
 
 
 def _ingest(settings: Settings, inlets: Mapping[str, Inlet], clock: Clock) -> tuple[Part, ...]:

@@ -163,7 +163,7 @@ class Store:
             # Only fixed clauses are joined here and below; every value is bound.
             db.execute(f"INSERT INTO gone SELECT id, camera, started FROM events WHERE {which}", of_which)  # noqa: S608
             db.execute(_GONE_SUMMARIES)
-            db.execute("DELETE FROM summaries WHERE id IN (SELECT id FROM gone_texts)")
+            db.execute("DELETE FROM summaries WHERE key IN (SELECT id FROM gone_texts)")
             if event is None:
                 ring, of_ring = _where({"camera = ?": camera, "time >= ?": since, "time < ?": until})
                 db.execute(f"DELETE FROM rings WHERE {ring}", of_ring)  # noqa: S608
@@ -251,7 +251,7 @@ _OF_GONE: Final = (
     " OR json_extract(text, '$.event') IN (SELECT id FROM gone)"
 )
 _GONE_SUMMARIES: Final = """
-INSERT INTO gone_texts SELECT id FROM summaries WHERE event IN (SELECT id FROM gone) OR event IS NULL AND EXISTS
+INSERT INTO gone_texts SELECT key FROM summaries WHERE event IN (SELECT id FROM gone) OR event IS NULL AND EXISTS
     (SELECT 1 FROM gone WHERE coalesce(summaries.camera, gone.camera) = gone.camera
      AND gone.started BETWEEN summaries.since AND summaries.until)
 """
@@ -275,12 +275,13 @@ def _keep(db: sqlite3.Connection, record: Record, text: str) -> Mapping[str, int
                 )
             return {"events": 1 - replaced}
         case Summary():
-            before = _rows(db, "summaries WHERE id = ?", record.id)
+            key = record.event or record.id  # an event has one text, whatever its revisions are called
+            before = _rows(db, "summaries WHERE key = ?", key)
             db.execute(
-                "INSERT INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                "INSERT INTO summaries VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
                 " revision = excluded.revision, since = excluded.since, until = excluded.until, text = excluded.text"
                 " WHERE excluded.revision >= revision",
-                (record.id, record.camera, record.event, record.revision, record.since, record.until, text),
+                (key, record.camera, record.event, record.revision, record.since, record.until, text),
             )
             return {"summaries": 1 - before}
         case Ring():

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS events
 CREATE INDEX IF NOT EXISTS events_started ON events (started);
 CREATE INDEX IF NOT EXISTS events_camera ON events (camera, started);
 CREATE TABLE IF NOT EXISTS summaries
-    (id TEXT PRIMARY KEY, camera TEXT, event TEXT, revision INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL,
+    (key TEXT PRIMARY KEY, camera TEXT, event TEXT, revision INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL,
      text TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS summaries_since ON summaries (since);
 CREATE INDEX IF NOT EXISTS summaries_event ON summaries (event);

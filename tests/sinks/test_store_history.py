@@ -88,6 +88,13 @@ def test_a_summary_is_kept_beside_the_outbox_in_its_newest_revision(store: Store
     assert store.depth() == 4
 
 
+def test_an_event_has_one_summary_whatever_its_revisions_are_called(store: Store) -> None:
+    early, final = replace(summary(1), id="event-1-s1"), replace(summary(1, revision=2), id="event-1-s2")
+    for record in (early, final):
+        store.put(record)
+    assert list(store.summaries(event="event-1")) == [final]
+
+
 def test_an_early_summary_that_comes_late_does_not_replace_the_final_one(store: Store) -> None:
     store.put(summary(1, revision=2))
     store.put(summary(1))

@@ -105,7 +105,7 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def connected(
-    address: Address, *, identifier: str, will: Message, protocol: Protocol
+    address: Address, *, identifier: str, will: Message | None, protocol: Protocol
 ) -> AsyncIterator[Connection]:
     """A connection for the time of the context; raises SinkError, VersionRefusedError or SilentError without one."""
     context = await asyncio.to_thread(tls_context, address.tls) if address.tls is not None else None
@@ -118,7 +118,7 @@ async def connected(
         protocol=aiomqtt.ProtocolVersion(protocol),
         # Commands sent while we were away are stale: a doorbell must not ring an hour later.
         **_FRESH[protocol],
-        will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+        will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will is not None else None,
         keepalive=address.keepalive_s,
         timeout=CONNECT_S,
         max_queued_incoming_messages=INCOMING_LIMIT,
@@ -137,6 +137,7 @@ async def connected(
     # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
     client.pending_calls_threshold = 100
     connection = Connection(client, protocol)
+    connection.will_needed = will is not None
     try:
         yield connection
     finally:

@@ -1,0 +1,113 @@
+"""Requests with an answer, wired: to the parts of a running node, and from the command line."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from blikk_edge.app.identity import broker_address, camera_info, store_path
+from blikk_edge.config.settings import Settings
+from blikk_edge.core.album import Album
+from blikk_edge.core.clock import Clock, SystemClock
+from blikk_edge.core.errors import SinkError, StoreError
+from blikk_edge.core.house import CameraInfo, CameraState
+from blikk_edge.core.inquiry import Answerer, DescribeNow, Forget, Request, WriteDigest
+from blikk_edge.core.ports import History
+from blikk_edge.core.summary import Summary
+from blikk_edge.enrichers.ask import AskDesk
+from blikk_edge.enrichers.digest import Digester
+from blikk_edge.enrichers.grounding import check
+from blikk_edge.enrichers.summary import Summarizer
+from blikk_edge.enrichers.work import Desk
+from blikk_edge.sinks.mqtt.request import ask_node
+from blikk_edge.sinks.store import Store
+from blikk_edge.wire.inquiries import read_request, reply_content
+from blikk_edge.wire.topics import Topics
+from blikk_edge.wire.values import JsonObject
+
+DAY_S = 86400.0
+
+
+def answerer(
+    *,
+    history: History,
+    cameras: Sequence[CameraInfo],
+    clock: Clock,
+    states: Callable[[], Sequence[CameraState]],
+    desk: Desk | None = None,
+    summarizer: Summarizer | None = None,
+    digester: Digester | None = None,
+    album: Album | None = None,
+) -> Answerer:
+    """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers."""
+
+    async def describe(request: DescribeNow) -> Summary:
+        assert summarizer is not None  # else it is not handed on
+        if request.camera is not None:
+            return await summarizer.describe(request.camera)
+        summary = await summarizer.describe_event(request.event or "")
+        if summary is None:
+            raise StoreError(f"there is no event {(request.event or '')[:80]!r} in the store (any more)")
+        return summary
+
+    async def digest(request: WriteDigest) -> Summary:
+        assert digester is not None  # else it is not handed on
+        until = clock.now() if request.until is None else request.until
+        return await digester.digest(request.camera, until - DAY_S if request.since is None else request.since, until)
+
+    async def forget_pictures(request: Forget) -> None:
+        assert album is not None  # else it is not handed on
+        given = {"camera": request.camera, "event": request.event}
+        await asyncio.to_thread(album.forget, **given, since=request.since, until=request.until)
+
+    return AskDesk(
+        history=history,
+        cameras=cameras,
+        clock=clock,
+        states=states,
+        desk=desk,
+        check=check,
+        describe=None if summarizer is None else describe,
+        digest=None if digester is None else digest,
+        forget_also=None if album is None else forget_pictures,
+    ).answer
+
+
+def ask(settings: Settings, question: str, *, camera: str | None, environ: Mapping[str, str]) -> JsonObject:
+    """The reply to a question: from the store where no node has it, else from the node that does, over MQTT.
+
+    `camera` is an id. Raises BlikkError: bad question, unknown camera, no store and no node.
+    """
+    cameras = tuple(camera_info(each) for each in settings.cameras)
+    request = read_request({"question": question, "camera": camera}, {each.id for each in cameras})
+    store = _opened(store_path(settings, environ))
+    if isinstance(store, StoreError):
+        return _asked(settings, request, store)
+    try:
+        desk = AskDesk(history=store, cameras=cameras, clock=SystemClock())
+        return reply_content(asyncio.run(desk.answer(request)))
+    finally:
+        store.close()
+
+
+def _opened(path: Path) -> Store | StoreError:
+    """The store, open; or why it cannot be used: it is not there, or a node has it (StoreBusyError)."""
+    # Handed back, not raised: within an `except` the causes of what asyncio raises would be lost.
+    store = Store(path)
+    try:
+        if not path.exists():
+            return StoreError(f"store {path}: nothing is stored there yet")
+        store.open()
+    except OSError as error:
+        return StoreError(f"store {path}: cannot be looked at: {error.strerror}")
+    except StoreError as error:
+        return error
+    return store
+
+
+def _asked(settings: Settings, request: Request, why: StoreError) -> JsonObject:
+    """The reply of the running node; raises SinkError that also says why it had to be asked."""
+    topics = Topics(settings.mqtt.prefix, settings.node.id)
+    try:
+        return asyncio.run(ask_node(broker_address(settings.mqtt), topics, request))
+    except SinkError as error:
+        raise SinkError(f"{error}\n(asked because: {why})") from error

@@ -1,0 +1,50 @@
+"""What follows from the settings alone: where the store lies, how the broker is reached, who the cameras are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
+from blikk_edge.core.house import CameraInfo
+from blikk_edge.core.summary import Question
+from blikk_edge.sinks.mqtt.address import Address, Tls
+
+
+def store_path(settings: Settings, environ: Mapping[str, str]) -> Path:
+    """The store of the settings; without one `<node>.db` in `$XDG_STATE_HOME/blikk`, else in `~/.local/state/blikk`."""
+    base = environ.get("XDG_STATE_HOME", "")
+    folder = (Path(base) if Path(base).is_absolute() else Path("~/.local/state").expanduser()) / "blikk"
+    return settings.store.path or folder / f"{settings.node.id}.db"
+
+
+def broker_address(mqtt: MqttSettings) -> Address:
+    """Where the broker is, with what logs in there."""
+    tls = None
+    if mqtt.tls is not None:
+        tls = Tls(
+            ca=mqtt.tls.ca,
+            certificate=mqtt.tls.certificate,
+            key=mqtt.tls.key,
+            key_password=mqtt.tls.key_password.reveal() if mqtt.tls.key_password else None,
+        )
+    return Address(
+        host=mqtt.host,
+        port=mqtt.port,
+        username=mqtt.username,
+        password=mqtt.password.reveal() if mqtt.password else None,
+        tls=tls,
+        keepalive_s=mqtt.keepalive_s,
+    )
+
+
+def camera_info(camera: CameraSettings) -> CameraInfo:
+    """The camera as the outside knows it."""
+    return CameraInfo(
+        id=camera.id,
+        name=camera.name,
+        labels=camera.labels,
+        zones=tuple(zone.name for zone in camera.zones),
+        ring=camera.ring is not None,
+        questions=tuple(
+            Question(id=q.id, camera=camera.id, text=q.ask, kind=q.answer, every_s=q.every_s) for q in camera.questions
+        ),
+    )

@@ -1,0 +1,67 @@
+"""Asks a running node over its broker, and waits for the answer."""
+
+import asyncio
+import json
+import secrets
+from typing import Final
+
+import aiomqtt
+
+from blikk_edge.core.errors import SinkError
+from blikk_edge.core.inquiry import Request
+from blikk_edge.sinks.mqtt.address import Address
+from blikk_edge.sinks.mqtt.connection import Connection, Protocol, connected
+from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError, lost
+from blikk_edge.wire.inquiries import write_request
+from blikk_edge.wire.messages import Message
+from blikk_edge.wire.topics import Topics
+from blikk_edge.wire.values import JsonObject
+
+PATIENCE_S: Final = 50.0
+"""For the answer to a question: a little longer than a node works on one."""
+
+
+async def ask_node(address: Address, topics: Topics, request: Request, *, patience_s: float = PATIENCE_S) -> JsonObject:
+    """The reply of the node at `topics`, as in the contract.
+
+    Raises SinkError where the broker cannot be reached, the node is offline, or nothing comes in time.
+    """
+    number = secrets.token_hex(8)
+    reply_topic = f"{topics.base}/reply/{number}"
+    payload = write_request(request, response_topic=reply_topic, correlation=number)
+    question = Message(topic=topics.ask, payload=payload, qos=1, retain=False, content_type="application/json")
+
+    async def ask(protocol: Protocol) -> JsonObject:
+        async with connected(address, identifier=f"blikk-ask-{number}", will=None, protocol=protocol) as connection:
+            try:
+                for topic in (topics.status, reply_topic):
+                    await connection.subscribe(topic)
+                await connection.publish(question)
+                return await _reply(connection, topics, number)
+            except aiomqtt.MqttError as error:
+                raise lost(address, error) from error
+
+    try:
+        async with asyncio.timeout(patience_s):
+            try:
+                return await ask(Protocol.V5)
+            except (VersionRefusedError, SilentError):
+                return await ask(Protocol.V311)
+    except TimeoutError:
+        raise SinkError(f"node {topics.node}: no answer within {patience_s:.0f} s; see its log") from None
+
+
+async def _reply(connection: Connection, topics: Topics, number: str) -> JsonObject:
+    async for message in connection.client.messages:
+        payload = bytes(message.payload)
+        if str(message.topic) == topics.status:
+            if payload == b"offline":
+                raise SinkError(f"node {topics.node} is offline; is it running?")
+            continue
+        try:
+            content = json.loads(payload)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(content, dict) and content.get("correlation") == number:
+            return content
+    raise SinkError(f"node {topics.node}: the connection ended before its answer")
