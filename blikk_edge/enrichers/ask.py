@@ -27,7 +27,7 @@ from blikk_edge.core.inquiry import (
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.ports import History
 from blikk_edge.core.summary import Author, Summary
-from blikk_edge.enrichers.ask_model import fill_prompt, filled, word_prompt, worded
+from blikk_edge.enrichers.ask_model import YES_OR_NO, fill_prompt, filled, word_prompt, worded
 from blikk_edge.enrichers.ask_reader import Puzzle, read
 from blikk_edge.enrichers.ask_saying import lines, say, say_puzzled
 from blikk_edge.enrichers.ask_tally import Finding, Past, tally
@@ -239,7 +239,11 @@ class AskDesk:
         if completion is None:
             return reply
         text = worded(completion.text, reply.text, rests_on)
-        if text is None or (self._check is not None and self._check("", text, self._facts(finding))):
+        if text is None:
+            return reply
+        # `worded` has seen to yes and no, which alone claim nothing that could be checked.
+        claims = YES_OR_NO.sub("", text)
+        if self._check is not None and self._check("", claims, self._facts(finding)):
             return reply
         return replace(reply, text=text, source=Author.LLM, model=completion.model)
 

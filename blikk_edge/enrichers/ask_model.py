@@ -32,6 +32,9 @@ _WORD: Final = (
     "add none, and do not guess who somebody is, what they want, their age, sex or origin."
 )
 _NO: Final = re.compile(r"\b(?:no|not|none|nobody|nothing|never|zero|cannot)\b|n't\b", re.I)
+YES_OR_NO: Final = re.compile(r"^(?:yes|no)\b[,:.!]?\s*", re.I)
+"""What an answer may begin with."""
+
 _NUMBER: Final = re.compile(
     rf"\d+(?::\d+)?|\b(?:{'|'.join(word for word in NUMBERS if ' ' not in word)}|zero|once|twice)\b", re.I
 )

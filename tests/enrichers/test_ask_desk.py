@@ -27,7 +27,7 @@ from blikk_edge.core.inquiry import (
 from blikk_edge.core.observation import Event
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, Author, Summary
-from blikk_edge.enrichers import ask
+from blikk_edge.enrichers import ask, grounding
 from blikk_edge.enrichers.ask import AskDesk
 from blikk_edge.enrichers.ask_model import fill_prompt, filled, worded
 from blikk_edge.enrichers.facts import Facts
@@ -422,6 +422,35 @@ async def test_garbage_of_a_model_is_not_used(desk_of: Callable[..., AskDesk], g
     assert (await answer(desk_of(desk=ScriptedDesk(garbage)), "Is anyone there?")).source is Author.TEMPLATE
     puzzled = await answer(desk_of(desk=ScriptedDesk(garbage)), "Did Anna come home?")
     assert puzzled.query is None
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("How many people came to the front door today?", "Five people came to the front door, the last at 14:20."),
+        ("When was the last delivery?", "The last package came at 12:10."),
+        ("Is anyone there?", "Yes, there is one person at the front door."),
+        ("Was a fox in the yard today?", "No, no foxes were seen in the back yard."),
+        ("Did a dog come to the yard today?", "Yes, a dog was in the back yard at 11:00 for 30 seconds."),
+        ("How many times did the bell ring today?", "The doorbell rang twice today, at 09:14 and 12:09."),
+    ],
+)
+async def test_fair_words_pass_the_real_check(desk_of: Callable[..., AskDesk], question: str, words: str) -> None:
+    reply = await answer(desk_of(desk=ScriptedDesk(wording(words)), check=grounding.check), question)
+    assert (reply.text, reply.source) == (words, Author.LLM)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Is anyone there?", "Yes, a burglar is at the front door."),
+        ("When was the last delivery?", "At 12:10 a courier brought flowers."),
+        ("Did a dog come to the yard today?", "Yes, a dog and a cow at 11:00."),
+    ],
+)
+async def test_guesses_fail_the_real_check(desk_of: Callable[..., AskDesk], question: str, words: str) -> None:
+    reply = await answer(desk_of(desk=ScriptedDesk(wording(words)), check=grounding.check), question)
+    assert reply.source is Author.TEMPLATE
 
 
 async def test_a_model_that_is_away_costs_nothing_but_its_words(desk_of: Callable[..., AskDesk]) -> None:
