@@ -66,6 +66,10 @@ class LlmServer:
         """Answer so, in this order."""
         self._next.extend(answers)
 
+    def forget(self) -> None:
+        """What was to be said next is said no more."""
+        self._next.clear()
+
     @property
     def port(self) -> int:
         """Where it listens."""

@@ -119,6 +119,7 @@ def build(
         history=store,
         memory=store,
         tell=outlets.deliver,
+        order=orders.give,
         supervisor=supervisor,
         clock=clock,
     )

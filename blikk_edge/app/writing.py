@@ -1,0 +1,177 @@
+"""The slow loop, wired from its settings: who writes, what it may cost, and who asks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from blikk_edge.app.identity import camera_info
+from blikk_edge.config.secrets import Secret
+from blikk_edge.config.settings import Settings
+from blikk_edge.config.slow import LLAMA, OPENAI, TEMPLATE, DigestEvery, SummarySettings
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import LlmError
+from blikk_edge.core.house import LlmState, SummaryMode
+from blikk_edge.core.ports import Enricher, History, Memory, Order, Tell
+from blikk_edge.core.summary import Summary
+from blikk_edge.enrichers.desk import ModelDesk
+from blikk_edge.enrichers.digest import Digester, Every
+from blikk_edge.enrichers.dispatch import Dispatcher
+from blikk_edge.enrichers.grounding import check
+from blikk_edge.enrichers.model import LanguageModel, Prompt
+from blikk_edge.enrichers.plugins import language_model
+from blikk_edge.enrichers.questions import QuestionWatcher
+from blikk_edge.enrichers.scribe import Scribe
+from blikk_edge.enrichers.summary import Summarizer
+from blikk_edge.enrichers.tokens import prompt_tokens
+from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.transforms.shrink import shrink
+
+SUMMARY: Final = "summary"
+"""The part that writes, in logs and problems."""
+
+_EVERY: Final = {DigestEvery.HOURLY: Every.HOURLY, DigestEvery.DAILY: Every.DAILY}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """Everybody who writes, ready to run; implements `runtime.node.Writer`."""
+
+    modes: tuple[SummaryMode, ...]
+    summarizer: Summarizer
+    digester: Digester
+    enrichers: tuple[Enricher, ...]
+    desk: ModelDesk | None = field(repr=False)
+
+    async def describe(self, camera: str) -> Summary:
+        """What this camera sees now, in words."""
+        return await self.summarizer.describe(camera)
+
+    def state(self) -> LlmState | None:
+        """How the language model is doing; None without one."""
+        return None if self.desk is None else self.desk.state()
+
+    async def close(self) -> None:
+        """Let the model go."""
+        if self.desk is not None:
+            await self.desk.close()
+
+
+def configured_mode(settings: Settings) -> SummaryMode:
+    """How summaries are made as long as nobody changes it."""
+    if settings.summary is None:
+        return SummaryMode.OFF
+    return SummaryMode.TEMPLATE if settings.summary.provider == TEMPLATE else settings.summary.mode
+
+
+def modes(settings: Settings) -> tuple[SummaryMode, ...]:
+    """The ways that may be switched to: pictures leave only where the configuration says so."""
+    configured = configured_mode(settings)
+    if configured is SummaryMode.OFF:
+        return ()
+    every = (SummaryMode.OFF, SummaryMode.TEMPLATE, SummaryMode.TEXT, SummaryMode.VISION)
+    return every[: every.index(configured) + 1]
+
+
+def writing(
+    settings: Settings,
+    *,
+    mode_of: Callable[[str], SummaryMode],
+    history: History,
+    memory: Memory,
+    tell: Tell,
+    order: Order,
+    supervisor: Supervisor,
+    clock: Clock,
+) -> Writing | None:
+    """Who writes, as the settings say; None where nobody shall.
+
+    A model that cannot even be made (a package is missing, the address is none) is a problem of the node, and the
+    template writes.
+    """
+    summary = settings.summary
+    if summary is None:
+        return None
+    names = {camera.id: camera.name for camera in settings.cameras}
+    desk: ModelDesk | None = None
+    try:
+        desk = _desk(summary, memory, clock)
+    except LlmError as error:
+        supervisor.fail(SUMMARY, error)
+    scribe = Scribe(desk=desk, check=check, clock=clock)
+    summarizer = Summarizer(
+        scribe=scribe,
+        tell=tell,
+        clock=clock,
+        mode_of=mode_of,
+        names=names,
+        labels=summary.labels,
+        shrink=shrink,
+        history=history,
+    )
+    digester = Digester(
+        scribe=scribe,
+        tell=tell,
+        clock=clock,
+        mode_of=mode_of,
+        names=names,
+        node_name=settings.node.name,
+        history=history,
+        every=_EVERY.get(summary.digest),
+    )
+    pushed = {camera.id: camera.name for camera in settings.cameras if camera.pushed}
+    dispatcher = Dispatcher(
+        scribe=scribe,
+        tell=tell,
+        clock=clock,
+        mode_of=mode_of,
+        names=pushed,
+        shrink=shrink,
+        every_s=settings.ingest.every_s,
+    )
+    watched = [question for camera in settings.cameras for question in camera_info(camera).questions]
+    watcher = QuestionWatcher(
+        watched,
+        tell=tell,
+        clock=clock,
+        desk=desk,
+        order=order,
+        memory=memory,
+        mode_of=mode_of,
+        names=names,
+        zones={camera.id: [zone.name for zone in camera.zones] for camera in settings.cameras},
+        shrink=shrink,
+    )
+    return Writing(
+        modes=modes(settings),
+        summarizer=summarizer,
+        digester=digester,
+        enrichers=(summarizer, digester, *([dispatcher] if pushed else []), *([watcher] if watched else [])),
+        desk=desk,
+    )
+
+
+def _desk(summary: SummarySettings, memory: Memory, clock: Clock) -> ModelDesk | None:
+    """The desk with its model; None where the template is all there is. Raises LlmError."""
+    if summary.provider == TEMPLATE:
+        return None
+    model = language_model(summary.provider, _options(summary), clock)
+    return ModelDesk(model, limits=summary.limits, clock=clock, estimate=_estimate(model, summary), memory=memory)
+
+
+def _estimate(model: LanguageModel, summary: SummarySettings) -> Callable[[Prompt], int]:
+    """What a prompt will cost, as the model has counted so far; by rule of thumb where it does not count."""
+    counted: Callable[[Prompt], int] | None = getattr(model, "expected_tokens", None)
+    return counted or (lambda prompt: prompt_tokens(prompt, image_tokens=summary.image_tokens))
+
+
+def _options(summary: SummarySettings) -> dict[str, Any]:
+    """What the provider is told; a plug-in is handed its own options beside address, key and model."""
+    key = summary.api_key.reveal() if summary.api_key else None
+    held = {"model": summary.model, "structured": summary.structured, "image_tokens": summary.image_tokens}
+    if summary.provider == OPENAI:
+        return {**held, "base_url": summary.base_url, "api_key": key}
+    if summary.provider == LLAMA:
+        size = {"context_tokens": summary.context_tokens, "threads": summary.threads}
+        return {**held, **size, "projector": summary.projector}
+    own = {name: value.reveal() if isinstance(value, Secret) else value for name, value in summary.options}
+    return {"model": summary.model, "base_url": summary.base_url, "api_key": key, **own}
