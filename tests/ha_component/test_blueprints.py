@@ -1,0 +1,591 @@
+"""The blueprints as automations of a real Home Assistant: a phone that is a real mobile app, and a fake clock."""
+
+import asyncio
+import json
+import shutil
+from datetime import timedelta
+
+import pytest
+from homeassistant.components.blueprint import BLUEPRINT_SCHEMA, Blueprint
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import load_yaml
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_mqtt_message,
+    async_fire_time_changed_exact,
+    async_mock_service,
+)
+from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMockResponse
+from stage import JPEG, NODE, ROOT, announce, entry_of, golden, set_up, tell
+
+BLUEPRINTS = ROOT / "blueprints" / "automation" / "blikk"
+NAMES = sorted(path.stem for path in BLUEPRINTS.glob("*.yaml"))
+BELL = "event.front_door_doorbell"
+PUSH = "https://push.example.com/"
+
+
+# ---- the stage: a house with a phone, a node, and a clock that the test sets
+
+
+@pytest.fixture
+async def house(hass, hass_config, freezer, tmp_path, mqtt_mock):
+    """A Home Assistant whose folder has our blueprints, at noon of a dark day."""
+    shutil.copytree(BLUEPRINTS, tmp_path / "blueprints" / "automation" / "blikk")
+    hass.config.config_dir = str(tmp_path)
+    await hass.config.async_set_time_zone("UTC")
+    freezer.move_to("2026-11-21T12:00:00+00:00")
+    hass_config |= {
+        "homeassistant": {},
+        "person": [{"id": "ann", "name": "Ann"}],
+        "input_boolean": {"lamp": None},
+        "input_datetime": {"snoozed": {"has_date": True, "has_time": True}},
+    }
+    for domain in hass_config:
+        assert await async_setup_component(hass, domain, hass_config)
+    hass.states.async_set("sun.sun", "below_horizon")
+    return hass
+
+
+@pytest.fixture
+def automate(house, hass_config):
+    """Make an automation of a blueprint and its inputs."""
+
+    async def make(name, **inputs):
+        use = {"path": f"blikk/{name}.yaml", "input": inputs}
+        hass_config["automation"] = [{"alias": "Door", "id": "door", "use_blueprint": use}]
+        assert await async_setup_component(house, "automation", hass_config)
+        await house.async_block_till_done()
+        assert state(house, "automation.door") == "on"
+
+    return make
+
+
+@pytest.fixture
+async def phone(house, aioclient_mock):
+    """What comes to Ann's phone: the bodies that go to the push service."""
+    sent = []
+
+    async def push(method, url, body):
+        sent.append(body)
+        return AiohttpClientMockResponse(method, url, status=201, json={})
+
+    aioclient_mock.post(PUSH, side_effect=push)
+    await add_phone(house, "Ann's phone")
+    return sent
+
+
+async def add_phone(hass, name):
+    """Register the app of one phone, as the phone itself does."""
+    entry = MockConfigEntry(
+        domain="mobile_app",
+        title=name,
+        data={
+            "app_data": {"push_token": "token", "push_url": PUSH},
+            "app_id": "io.homeassistant.companion",
+            "app_name": "Home Assistant",
+            "app_version": "2026.10",
+            "device_id": name,
+            "device_name": name,
+            "manufacturer": "Maker",
+            "model": "One",
+            "os_name": "Android",
+            "os_version": "17",
+            "supports_encryption": False,
+            "user_id": "1",
+            "webhook_id": f"hook-{name}",
+        },
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+async def plain(hass):
+    """The node through plain MQTT discovery."""
+    config = f"homeassistant/device/blikk_{NODE}/camera_front_door/config"
+    async_fire_mqtt_message(hass, config, json.dumps(golden("discovery-camera")), retain=True)
+    await hass.async_block_till_done()
+    for topic in ("status", "front_door/status"):
+        await tell(hass, topic, "online", retain=True)
+
+
+async def component(hass):
+    """The node through our component."""
+    await set_up(hass, entry_of({**announce(), "cameras": announce()["cameras"][:1]}))
+
+
+@pytest.fixture
+async def node(house, phone):
+    """The node through plain MQTT discovery; the component's entities have the same ids and attributes."""
+    await plain(house)
+
+
+@pytest.fixture(params=[plain, component], ids=["plain", "component"])
+async def either(request, house, phone):
+    """The node in either way."""
+    await request.param(house)
+
+
+async def settle():
+    """Let what is ready run; runs that wait for the clock stay where they are."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def later(hass, freezer, **time):
+    """Move the clock on."""
+    freezer.tick(timedelta(**time))
+    async_fire_time_changed_exact(hass, dt_util.utcnow())
+    await settle()
+
+
+def say(hass, topic, payload):
+    """A message of the camera, without waiting for what comes of it."""
+    content = json.dumps(payload) if isinstance(payload, dict) else payload
+    async_fire_mqtt_message(hass, f"blikk/{NODE}/front_door/{topic}", content, qos=1)
+
+
+async def ring(hass, number=1):
+    """The doorbell is pressed now."""
+    time = dt_util.utcnow().isoformat()
+    say(hass, "ring", {**golden("ring"), "id": f"front_door-ring-{number}", "time": time})
+    await settle()
+
+
+async def photograph(hass, name="ring"):
+    """The picture comes."""
+    say(hass, f"picture/{name}", JPEG)
+    await settle()
+
+
+async def summarise(hass, text="A courier left a parcel.", **changes):
+    """The node writes about the visit."""
+    time = dt_util.utcnow().isoformat()
+    say(hass, "summary", {**golden("summary"), "text": text, "time": time, **changes})
+    await settle()
+
+
+async def press(hass, notification, title):
+    """A button of a notification is pressed on the phone."""
+    button = next(button for button in notification["data"]["actions"] if title in button["title"])
+    hass.bus.async_fire("mobile_app_notification_action", {"action": button["action"], "title": button["title"]})
+    await settle()
+
+
+async def reload(hass):
+    """What a restart is for automations and helpers: runs end, states come back from the storage."""
+    for domain in ("automation", "input_datetime"):
+        await hass.services.async_call(domain, "reload", blocking=True)
+    await settle()
+
+
+def state(hass, entity_id):
+    return hass.states.get(entity_id).state
+
+
+# ---- all of them
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_blueprint_needs_one_choice_and_little_else(name):
+    content = load_yaml(str(BLUEPRINTS / f"{name}.yaml"))
+    blueprint = Blueprint(content, expected_domain="automation", schema=BLUEPRINT_SCHEMA)
+    assert blueprint.validate() is None
+    assert blueprint.metadata["homeassistant"]["min_version"] == "2026.10.0"
+    assert blueprint.metadata["source_url"].endswith(f"/blueprints/automation/blikk/{name}.yaml")
+    assert len(blueprint.inputs) <= 25
+    assert [key for key, value in blueprint.inputs.items() if "default" not in value] == [next(iter(blueprint.inputs))]
+    assert all(value["selector"] and value["name"] for value in blueprint.inputs.values())
+
+
+def test_there_are_three():
+    assert NAMES == ["doorbell", "parcel_left", "someone_lingers"]
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("doorbell", {"doorbells": [BELL]}),
+        ("parcel_left", {"parcels": ["binary_sensor.front_door_package"]}),
+        ("someone_lingers", {"detections": ["event.front_door_detection"]}),
+    ],
+)
+async def test_run_by_hand_it_shows_what_it_does(house, phone, either, freezer, caplog, name, inputs, automate):
+    await automate(name, **inputs)
+    await house.services.async_call("automation", "trigger", {"entity_id": "automation.door"})
+    await settle()
+    await later(house, freezer, seconds=1)
+    assert [(body["title"], "image" in body["data"]) for body in phone] == [("Front door", False)]
+    assert "rror" not in caplog.text
+
+
+# ---- doorbell
+
+
+async def test_the_phone_knows_within_a_second_and_has_the_picture(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await later(house, freezer, milliseconds=400)
+    assert phone == []  # the picture is on its way
+    await photograph(house)
+    (body,) = phone
+    assert (body["title"], body["message"]) == ("Front door", "Somebody rang.")
+    assert body["data"]["image"].startswith("/api/image_proxy/image.front_door_last_ring?at=")
+    assert body["data"]["push"]["interruption-level"] == "time-sensitive"
+    assert body["data"]["url"] == body["data"]["clickAction"] == "/?more-info-entity-id=camera.front_door"
+
+
+async def test_the_picture_in_a_notification_is_the_redacted_one_and_no_token_is(
+    house, phone, either, hass_client, automate
+):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    image = phone[0]["data"]["image"]
+    client = await hass_client()
+    answer = await client.get(image)
+    assert (answer.status, await answer.read()) == (200, JPEG)
+    token = house.states.get("image.front_door_last_ring").attributes["access_token"]
+    assert token not in json.dumps(phone)
+    assert "token=" not in image
+
+
+async def test_without_a_picture_the_phone_still_knows_within_a_second(house, phone, node, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await photograph(house)  # of an older ring
+    await later(house, freezer, minutes=1)
+    await ring(house)
+    assert phone == []
+    await later(house, freezer, milliseconds=750)
+    assert [body["message"] for body in phone] == ["Somebody rang."]
+    assert "image" not in phone[0]["data"]
+
+
+async def test_the_summary_rewrites_the_notification_without_a_sound(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house, "Someone is at the door.", revision=1)
+    await later(house, freezer, seconds=20)
+    await summarise(house, "A courier left a parcel.", revision=2)
+    first, early, final = phone
+    assert [early["message"], final["message"]] == ["Someone is at the door.", "A courier left a parcel."]
+    assert first["data"]["tag"] == early["data"]["tag"] == final["data"]["tag"]
+    assert (first["data"]["alert_once"], final["data"]["alert_once"]) == (False, True)
+    assert final["data"]["push"] == {"sound": "none", "interruption-level": "passive"}
+    assert final["data"]["image"] == first["data"]["image"]
+    await later(house, freezer, seconds=20)
+    await summarise(house, "The next visitor came.", revision=1, event="front_door-2")
+    assert len(phone) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "delay_s"),
+    [({"time": "2026-11-21T11:59:00Z"}, 20), ({"labels": ["vehicle"]}, 20), ({}, 400)],
+    ids=["from before", "of a car", "too late"],
+)
+async def test_other_summaries_leave_it_as_it_is(house, phone, node, freezer, changes, delay_s, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=delay_s)
+    await summarise(house, **changes)
+    assert len(phone) == 1
+
+
+async def test_each_ring_has_a_notification_of_its_own_but_not_each_press(house, phone, node, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    for number, pause_s in enumerate((0, 3, 3, 60)):
+        await later(house, freezer, seconds=pause_s)
+        await ring(house, number)
+        await photograph(house)
+    assert len(phone) == 2
+    assert len({body["data"]["tag"] for body in phone}) == 2
+    buttons = [button["action"] for body in phone for button in body["data"]["actions"] if button["action"] != "URI"]
+    assert len(set(buttons)) == len(buttons)
+
+
+async def test_what_is_ready_again_after_a_restart_does_not_ring(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    for status, shown in (("offline", "unavailable"), ("online", "2026-11-21T12:00:00.000+00:00")):
+        say(house, "status", status)
+        await settle()
+        assert state(house, BELL) == shown
+    await later(house, freezer, seconds=1)
+    assert len(phone) == 1
+
+
+async def test_only_the_chosen_phones_are_told(house, phone, node, freezer, device_registry, automate):
+    await add_phone(house, "Tablet")
+    (tablet,) = device_registry.async_get_devices(identifiers={("mobile_app", "Tablet")})
+    await automate("doorbell", doorbells=[BELL], phones=[tablet.id])
+    await ring(house)
+    await photograph(house)
+    assert [body["registration_info"]["webhook_id"] for body in phone] == ["hook-Tablet"]
+
+
+async def test_all_phones_are_told_if_none_is_chosen(house, phone, node, freezer, automate):
+    await add_phone(house, "Tablet")
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    assert len(phone) == 2
+
+
+async def test_own_words_and_page_are_used(house, phone, node, automate):
+    words = {
+        "title": "{{ place }}!",
+        "message": "Ding {{ '%d' % 2 }}",
+        "live_words": "See",
+        "live_path": "/lovelace/door",
+    }
+    await automate("doorbell", doorbells=[BELL], snooze_words="Hush {{ snooze_minutes }}", snooze_minutes=5, **words)
+    await ring(house)
+    await photograph(house)
+    (body,) = phone
+    assert (body["title"], body["message"]) == ("Front door!", "Ding 2")
+    assert body["data"]["actions"][0] == {"action": "URI", "title": "See", "uri": "/lovelace/door"}
+
+
+async def test_snooze_of_a_plain_doorbell_outlives_a_restart(house, phone, freezer, automate):
+    await plain(house)
+    await automate("doorbell", doorbells=[BELL], snooze_helper="input_datetime.snoozed")
+    await ring(house)
+    await photograph(house)
+    await press(house, phone[0], "Snooze 30 min")
+    assert state(house, "input_datetime.snoozed") == "2026-11-21 12:30:00"
+
+    await reload(house)
+    await later(house, freezer, minutes=29)
+    await ring(house, 2)
+    await photograph(house)
+    await later(house, freezer, seconds=1)
+    assert len(phone) == 1
+    await later(house, freezer, minutes=2)
+    await ring(house, 3)
+    await photograph(house)
+    assert len(phone) == 2
+
+
+async def test_the_snooze_button_works_after_a_restart_of_the_automation(house, phone, freezer, automate):
+    await plain(house)
+    await automate("doorbell", doorbells=[BELL], snooze_helper="input_datetime.snoozed")
+    await ring(house)
+    await photograph(house)
+    await reload(house)
+    await press(house, phone[0], "Snooze")
+    assert state(house, "input_datetime.snoozed") == "2026-11-21 12:30:00"
+
+
+async def test_without_a_helper_a_plain_doorbell_has_no_snooze_button(house, phone, automate):
+    await plain(house)
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    assert [button["title"] for button in phone[0]["data"]["actions"]] == ["Look"]
+
+
+async def test_buttons_of_others_do_nothing(house, phone, freezer, caplog, automate):
+    await plain(house)
+    await automate("doorbell", doorbells=[BELL], snooze_helper="input_datetime.snoozed")
+    before = state(house, "input_datetime.snoozed")
+    for action in ("SNOOZE", "7", "blikk_snooze:automation.other:event.front_door_doorbell:1", "", None):
+        house.bus.async_fire("mobile_app_notification_action", {"action": action})
+    house.bus.async_fire("mobile_app_notification_action", {})
+    await settle()
+    assert state(house, "input_datetime.snoozed") == before
+    assert house.states.get("automation.door").attributes["last_triggered"] is None
+    assert "rror" not in caplog.text
+
+
+async def test_snooze_through_the_component_outlives_a_restart(house, phone, freezer, automate):
+    await component(house)
+    if not house.services.has_service("blikk", "snooze"):
+        pytest.skip("the component has no blikk.snooze yet")
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await press(house, phone[0], "Snooze 30 min")
+    assert state(house, "binary_sensor.front_door_snoozed") == "on"
+    await later(house, freezer, seconds=2)  # it is written
+    (entry,) = house.config_entries.async_entries("blikk")
+    await house.config_entries.async_reload(entry.entry_id)
+    await tell(house, "status", "online", retain=True)
+    await tell(house, "front_door/status", "online", retain=True)
+    await ring(house, 2)
+    await photograph(house)
+    await later(house, freezer, seconds=1)
+    assert len(phone) == 1
+    await later(house, freezer, minutes=31)
+    await ring(house, 3)
+    await photograph(house)
+    assert len(phone) == 2
+
+
+@pytest.mark.parametrize(
+    ("time", "silent"), [("21:59:59", False), ("22:00:00", True), ("06:59:59", True), ("07:00:00", False)]
+)
+async def test_quiet_hours_go_over_midnight(house, phone, node, freezer, time, silent, automate):
+    chimes = async_mock_service(house, "test", "chime")
+    quiet = {"quiet_from": "22:00:00", "quiet_to": "07:00:00"}
+    await automate("doorbell", doorbells=[BELL], chime=[{"action": "test.chime"}], **quiet)
+    freezer.move_to(f"2026-11-22T{time}+00:00")
+    await ring(house)
+    await photograph(house)
+    (body,) = phone
+    assert (body["data"]["push"]["sound"] == "none") == silent
+    assert (body["data"]["importance"] == "low") == silent
+    assert len(chimes) == (not silent)
+
+
+async def test_in_quiet_hours_nothing_may_be_told(house, phone, node, freezer, automate):
+    lamp = {"lamps": ["input_boolean.lamp"]}
+    quiet = {"quiet_from": "11:00:00", "quiet_to": "13:00:00", "quiet_tells": False}
+    await automate("doorbell", doorbells=[BELL], **quiet, **lamp)
+    house.states.async_set("zone.home", "0")
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=1)
+    assert phone == []
+    assert state(house, "input_boolean.lamp") == "on"
+
+
+async def test_a_lamp_is_lit_while_nobody_is_home_and_goes_out(house, phone, node, freezer, automate):
+    await automate("doorbell", doorbells=[BELL], lamps=["input_boolean.lamp"], lamp_minutes=5)
+    house.states.async_set("zone.home", "0")
+    await ring(house)
+    assert state(house, "input_boolean.lamp") == "on"
+    await later(house, freezer, minutes=4)
+    assert state(house, "input_boolean.lamp") == "on"
+    await later(house, freezer, minutes=2)
+    assert state(house, "input_boolean.lamp") == "off"
+
+
+@pytest.mark.parametrize("why", ["somebody is home", "day", "lit already"])
+async def test_a_lamp_is_left_alone(house, phone, node, freezer, why, automate):
+    await automate("doorbell", doorbells=[BELL], lamps=["input_boolean.lamp"])
+    house.states.async_set("zone.home", "1" if why == "somebody is home" else "0")
+    house.states.async_set("sun.sun", "above_horizon" if why == "day" else "below_horizon")
+    before = "on" if why == "lit already" else "off"
+    await house.services.async_call(
+        "input_boolean", f"turn_{before}", {"entity_id": "input_boolean.lamp"}, blocking=True
+    )
+    await ring(house)
+    await later(house, freezer, minutes=6)
+    assert state(house, "input_boolean.lamp") == before
+
+
+async def test_a_phone_that_cannot_be_reached_does_not_keep_the_others_waiting(
+    house, phone, node, freezer, aioclient_mock, automate
+):
+    await add_phone(house, "Tablet")
+    aioclient_mock.clear_requests()
+    sent = []
+
+    async def push(method, url, body):
+        if body["registration_info"]["webhook_id"] != "hook-Tablet":
+            raise TimeoutError
+        sent.append(body)
+        return AiohttpClientMockResponse(method, url, status=201, json={})
+
+    aioclient_mock.post(PUSH, side_effect=push)
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    assert len(sent) == 1
+
+
+# ---- parcel left
+
+
+async def parcels(hass, count):
+    say(hass, "state", {**golden("state"), "counts": {"person": 0, "package": count}})
+    await settle()
+
+
+async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either, freezer, automate):
+    await parcels(house, 0)
+    await automate("parcel_left", parcels=["binary_sensor.front_door_package"])
+    await parcels(house, 1)
+    await photograph(house, "package")
+    assert phone == []
+    await later(house, freezer, seconds=11)
+    await later(house, freezer, minutes=121)
+    await parcels(house, 0)
+    await later(house, freezer, seconds=61)
+    assert [body["message"] for body in phone] == [
+        "A parcel was left.",
+        "The parcel is still there.",
+        "clear_notification",
+    ]
+    assert len({body["data"]["tag"] for body in phone}) == 1
+    assert phone[0]["data"]["image"].startswith("/api/image_proxy/image.front_door_last_package?at=")
+
+
+async def test_a_parcel_that_is_carried_past_is_not_told(house, phone, node, freezer, automate):
+    await parcels(house, 0)
+    await automate("parcel_left", parcels=["binary_sensor.front_door_package"], remind_minutes=0)
+    await parcels(house, 1)
+    await later(house, freezer, seconds=5)
+    await parcels(house, 0)
+    await later(house, freezer, seconds=30)
+    assert phone == []
+
+
+async def test_a_parcel_is_not_reminded_of_if_that_is_not_wanted(house, phone, node, freezer, automate):
+    await parcels(house, 0)
+    await automate("parcel_left", parcels=["binary_sensor.front_door_package"], remind_minutes=0)
+    await parcels(house, 1)
+    await later(house, freezer, seconds=11)
+    await later(house, freezer, hours=9)
+    assert [body["message"] for body in phone] == ["A parcel was left."]
+
+
+# ---- someone lingers
+
+
+async def linger(hass, freezer):
+    """Someone has been there for a minute; the picture was made when they came."""
+    await photograph(hass, "person")
+    await later(hass, freezer, seconds=60)
+    time = dt_util.utcnow().isoformat()
+    say(hass, "event", {**golden("event-loitering"), "time": time})
+    await settle()
+
+
+async def test_who_lingers_is_told_with_the_picture_and_then_the_summary(house, phone, either, freezer, automate):
+    await automate("someone_lingers", detections=["event.front_door_detection"])
+    await linger(house, freezer)
+    await later(house, freezer, seconds=30)
+    await summarise(house, "The early one.", revision=1)
+    await summarise(house, "Another visit.", event="front_door-2")
+    await summarise(house, "A man waited for two minutes.")
+    assert [body["message"] for body in phone] == ["Someone lingers.", "A man waited for two minutes."]
+    assert len({body["data"]["tag"] for body in phone}) == 1
+    assert phone[0]["data"]["image"].startswith("/api/image_proxy/image.front_door_last_person?at=")
+    assert phone[1]["data"]["alert_once"]
+
+
+async def test_who_only_appears_does_not_linger(house, phone, node, freezer, automate):
+    await automate("someone_lingers", detections=["event.front_door_detection"])
+    say(house, "event", {**golden("event-started"), "time": dt_util.utcnow().isoformat()})
+    await settle()
+    assert state(house, "event.front_door_detection") != "unknown"
+    assert phone == []
+
+
+@pytest.mark.parametrize(
+    ("sun", "home", "told"), [("above_horizon", "0", 0), ("below_horizon", "1", 0), ("below_horizon", "0", 1)]
+)
+async def test_lingering_can_be_told_only_at_night_and_when_away(
+    house, phone, node, freezer, sun, home, told, automate
+):
+    await automate("someone_lingers", detections=["event.front_door_detection"], only_away=True, only_dark=True)
+    house.states.async_set("sun.sun", sun)
+    house.states.async_set("zone.home", home)
+    await linger(house, freezer)
+    assert len(phone) == told
