@@ -7,17 +7,21 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, handover, issues, reader
+from . import devices, handover, issues, reader, services
 from .const import CONF_ANNOUNCE, DOMAIN, PLATFORMS
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
+from .views import PictureView
+from .writer import SummaryWriter
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what does not belong to one node."""
+    services.async_register(hass)
+    hass.http.register_view(PictureView())
     return True
 
 
@@ -55,6 +59,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(node.listen(None, Told.ANNOUNCE, prune_devices))
     prune_devices()
+    entry.async_on_unload(SummaryWriter(hass, entry).start())
     entry.async_on_unload(handover.watch(hass, entry))
     return True
 

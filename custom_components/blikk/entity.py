@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from homeassistant.core import callback
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -139,3 +140,14 @@ def follow_announce(
 
     entry.async_on_unload(node.listen(None, Told.ANNOUNCE, follow))
     follow()
+
+
+def own_entities(hass: HomeAssistant, entity_ids: set[str], *translation_keys: str) -> set[str]:
+    """Those of the entities that are this component's, and of these kinds."""
+    registry = er.async_get(hass)
+    entries = {entity_id: registry.async_get(entity_id) for entity_id in entity_ids}
+    return {
+        entity_id
+        for entity_id, entry in entries.items()
+        if entry is not None and entry.platform == DOMAIN and entry.translation_key in translation_keys
+    }

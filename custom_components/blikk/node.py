@@ -145,11 +145,12 @@ class BlikkNode:
 
     @callback
     def set_summary(self, camera: str, summary: Summary | None) -> None:
-        """Replace a camera's summary, the node's or one of an AI Task; an early one never follows its final one."""
+        """Replace a camera's summary: an early one never follows the final one, nor the node's that of an AI Task."""
         now = self.camera(camera)
-        same = summary and now.summary and summary.event is not None and summary.event == now.summary.event
-        if same and summary and now.summary and (summary.revision or 0) < (now.summary.revision or 0):
-            return
+        if summary is not None and now.summary is not None and summary.event == now.summary.event is not None:
+            overtaken = (summary.revision or 0) < (now.summary.revision or 0)
+            if overtaken or (now.summary.source == "ai_task" and summary.source != "ai_task"):
+                return
         now.summary = summary
         self.tell(camera, Told.SUMMARY)
 

@@ -1,0 +1,649 @@
+"""Actions with responses, the timeline, triggers and conditions, tools for language models, summaries by an AI Task."""
+
+import asyncio
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import pytest
+from homeassistant.components.automation import DOMAIN as AUTOMATION
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import Platform
+from homeassistant.core import Context, callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import condition as condition_helper
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import llm
+from homeassistant.helpers import trigger as trigger_helper
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_capture_events, async_fire_mqtt_message
+from stage import DOMAIN, JPEG, NODE, announce, click, entry_of, golden, set_up, tell
+
+
+@pytest.fixture
+def node_answers(hass, mqtt_client_mock):
+    """The node: answers every request with the golden reply of its kind; keeps what it was asked."""
+    asked = []
+    replies = {
+        "ask": golden("reply"),
+        "events": golden("reply-events"),
+        "describe": {**golden("reply-digest"), "text": "A person stands at the door."},
+        "forget": {**golden("reply-events"), "events": [], "count": 3},
+    }
+    publish = mqtt_client_mock.publish.side_effect
+
+    def passed_on(topic, payload, qos, retain, properties=None):
+        done = publish(topic, payload, qos, retain, properties)
+        if topic.endswith("/ask"):
+            request = json.loads(payload)
+            asked.append({key: value for key, value in request.items() if key not in ("correlation", "response_topic")})
+            reply = {**replies[request["do"]], "correlation": request["correlation"]}
+            hass.loop.call_soon(async_fire_mqtt_message, hass, request["response_topic"], json.dumps(reply))
+        return done
+
+    mqtt_client_mock.publish.side_effect = passed_on
+    return SimpleNamespace(asked=asked, replies=replies)
+
+
+def device(hass, device_registry, entry, camera=None):
+    key = f"{NODE}.{camera}" if camera else NODE
+    return device_registry.async_get_device_by_identifier((DOMAIN, key), entry.entry_id).id
+
+
+async def perform(hass, action, respond=True, **data):
+    return await hass.services.async_call(DOMAIN, action, data, blocking=True, return_response=respond)
+
+
+# ---- actions
+
+
+async def test_a_question_is_answered_with_what_it_rests_on(hass, mqtt_mock, node_answers):
+    await set_up(hass)
+    answer = await perform(hass, "ask", question="Who came?", since="2026-11-21 00:00:00")
+    assert answer["text"].startswith("One person at the Front door")
+    assert answer["count"] == 1
+    assert answer["events"][0]["summary"]["title"] == "Two people at the front door"
+    assert answer.keys() == {"text", "count", "query", "events", "source", "model", "tokens"}
+    (request,) = node_answers.asked
+    assert request == {"do": "ask", "question": "Who came?", "since": "2026-11-21T08:00:00+00:00"}
+
+
+async def test_events_can_be_narrowed_down(hass, mqtt_mock, node_answers, device_registry):
+    entry = await set_up(hass)
+    camera = device(hass, device_registry, entry, "front_door")
+    answer = await perform(hass, "get_events", device_id=camera, label="person", zone="porch", limit=5)
+    assert (answer["count"], len(answer["events"])) == (2, 2)
+    assert node_answers.asked == [
+        {"do": "events", "camera": "front_door", "label": "person", "zone": "porch", "limit": 5}
+    ]
+
+
+async def test_a_camera_or_an_event_is_described(hass, mqtt_mock, node_answers, device_registry):
+    entry = await set_up(hass)
+    answer = await perform(hass, "describe", device_id=device(hass, device_registry, entry, "yard"))
+    assert answer["text"] == "A person stands at the door."
+    await perform(hass, "describe", respond=False, event="e1")
+    assert node_answers.asked == [{"do": "describe", "camera": "yard"}, {"do": "describe", "event": "e1"}]
+
+
+async def test_events_are_forgotten(hass, mqtt_mock, node_answers, device_registry):
+    entry = await set_up(hass)
+    assert await perform(hass, "forget", event="e1") == {"count": 3}
+    await perform(hass, "forget", device_id=device(hass, device_registry, entry, "yard"), until="2026-11-21T10:00:00Z")
+    assert node_answers.asked[1] == {"do": "forget", "camera": "yard", "until": "2026-11-21T10:00:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("action", "data", "key"),
+    [
+        ("describe", {}, "describe_what"),
+        ("forget", {}, "forget_what"),
+        ("ask", {"question": "x", "device_id": "nobody"}, "unknown_device"),
+    ],
+)
+async def test_what_makes_no_sense_is_told_and_not_sent(hass, mqtt_mock, node_answers, action, data, key):
+    await set_up(hass)
+    with pytest.raises(ServiceValidationError) as caught:
+        await perform(hass, action, **data)
+    assert caught.value.translation_key == key
+    assert node_answers.asked == []
+
+
+async def test_a_device_of_somebody_else_is_refused(hass, mqtt_mock, device_registry):
+    await set_up(hass)
+    (broker,) = hass.config_entries.async_entries("mqtt")
+    other = device_registry.async_get_or_create(config_entry_id=broker.entry_id, identifiers={("mqtt", "x")})
+    with pytest.raises(ServiceValidationError) as caught:
+        await perform(hass, "ask", question="x", device_id=other.id)
+    assert caught.value.translation_key == "unknown_device"
+
+
+async def test_actions_are_there_while_no_node_is_loaded_and_say_so(hass, mqtt_mock, device_registry):
+    entry = await set_up(hass)
+    camera = device(hass, device_registry, entry, "yard")
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert hass.services.async_services()[DOMAIN].keys() == {"ask", "get_events", "describe", "snooze", "forget"}
+    for data in ({"device_id": camera}, {}):
+        with pytest.raises(ServiceValidationError):
+            await perform(hass, "ask", question="Who?", **data)
+
+
+async def test_with_two_nodes_one_must_be_named(hass, mqtt_mock):
+    await set_up(hass)
+    await set_up(hass, entry_of(announce(id="shed", name="Shed")))
+    with pytest.raises(ServiceValidationError):
+        await perform(hass, "ask", question="Who?")
+
+
+async def test_an_answer_that_is_a_refusal_is_an_error(hass, mqtt_mock, node_answers):
+    node_answers.replies["ask"] = golden("reply-refused")
+    await set_up(hass)
+    with pytest.raises(HomeAssistantError) as caught:
+        await perform(hass, "ask", question="Who?")
+    assert (caught.value.translation_key, type(caught.value)) == ("refused", HomeAssistantError)
+
+
+async def test_a_camera_or_a_whole_node_is_snoozed_and_woken(hass, mqtt_mock, device_registry, freezer):
+    entry = await set_up(hass)
+    camera = device(hass, device_registry, entry, "yard")
+    answer = await perform(hass, "snooze", device_id=camera, duration={"minutes": 30})
+    until = (dt_util.utcnow() + timedelta(minutes=30)).isoformat()
+    assert answer == {"snoozed": {"yard": until}}
+    await hass.async_block_till_done()
+    assert hass.states.get("binary_sensor.yard_snoozed").state == "on"
+    assert hass.states.get("binary_sensor.front_door_snoozed").state == "off"
+    await perform(hass, "snooze", respond=False, duration="01:00:00")
+    await hass.async_block_till_done()
+    assert hass.states.get("binary_sensor.front_door_snoozed").state == "on"
+    answer = await perform(hass, "snooze", device_id=[device(hass, device_registry, entry)], duration=0)
+    await hass.async_block_till_done()
+    assert answer == {"snoozed": {"front_door": None, "yard": None}}
+    assert hass.states.get("binary_sensor.yard_snoozed").state == "off"
+
+
+# ---- timeline
+
+
+@pytest.fixture
+async def timeline(hass, mqtt_mock, entity_registry):
+    """A node whose calendars are enabled."""
+    entry = entry_of()
+    entry.add_to_hass(hass)
+    for camera in ("front_door", "yard"):
+        entity_registry.async_get_or_create(
+            Platform.CALENDAR, DOMAIN, f"blikk.{NODE}.{camera}.timeline", suggested_object_id=f"{camera}_timeline",
+            config_entry=entry, disabled_by=None,
+        )  # fmt: skip
+    return await set_up(hass, entry)
+
+
+async def test_the_timeline_shows_events_and_their_summaries(hass, timeline, node_answers):
+    node_answers.replies["events"] = golden("reply")
+    node_answers.replies["events"]["events"] += [{"id": "half"}, golden("reply-events")["events"][0]]
+    answer = await hass.services.async_call(
+        "calendar",
+        "get_events",
+        {
+            "entity_id": "calendar.front_door_timeline",
+            "start_date_time": "2026-11-21T00:00:00+00:00",
+            "end_date_time": "2026-11-22T00:00:00+00:00",
+        },
+        blocking=True,
+        return_response=True,
+    )
+    first, second = answer["calendar.front_door_timeline"]["events"]
+    assert first["summary"] == "Two people at the front door"
+    assert first["description"].startswith("Two people came up the path")
+    assert (dt_util.parse_datetime(first["end"]) - dt_util.parse_datetime(first["start"])) == timedelta(seconds=75.5)
+    assert second["summary"] == "Person"
+    (request,) = node_answers.asked
+    assert request["camera"] == "front_door"
+    assert (request["since"], request["limit"]) == ("2026-11-21T00:00:00+00:00", 500)
+
+
+async def test_the_timeline_is_on_while_an_event_goes_on(hass, timeline, freezer):
+    freezer.move_to("2026-11-21T12:00:01Z")
+    assert hass.states.get("calendar.front_door_timeline").state == "off"
+    await tell(hass, "front_door/event", golden("event-started"))
+    shown = hass.states.get("calendar.front_door_timeline")
+    assert (shown.state, shown.attributes["message"]) == ("on", "Person")
+    await tell(hass, "front_door/summary", golden("summary"))
+    shown = hass.states.get("calendar.front_door_timeline")
+    assert shown.attributes["message"] == "Two people at the front door"
+    freezer.move_to("2026-11-21T12:02:00Z")
+    await tell(hass, "front_door/event", golden("event-ended"))
+    assert hass.states.get("calendar.front_door_timeline").state == "off"
+
+
+async def test_a_node_that_cannot_be_asked_has_no_timeline(hass, mqtt_mock, entity_registry):
+    await set_up(hass, entry_of(announce(capabilities=[])))
+    assert entity_registry.async_get("calendar.front_door_timeline") is None
+
+
+# ---- triggers and conditions
+
+
+async def fired(hass, name, entity_id):
+    """Attach a trigger; returns the list of what it fires."""
+    runs = []
+    written = cv.TRIGGER_SCHEMA([{"trigger": name, "target": {"entity_id": entity_id}}])
+    config = await trigger_helper.async_validate_trigger_config(hass, written)
+
+    @callback
+    def action(variables, context=None):
+        runs.append(variables["trigger"])
+
+    undo = await trigger_helper.async_initialize_triggers(hass, config, action, DOMAIN, "test", lambda *_: None)
+    return runs, undo
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "type_"),
+    [
+        ("person_seen", "person", "person"),
+        ("vehicle_seen", "vehicle", "vehicle"),
+        ("animal_seen", "animal", "animal"),
+        ("package_delivered", "package", "package"),
+        ("someone_lingers", "person", "loitering"),
+    ],
+)
+async def test_a_trigger_fires_for_its_own_type_until_it_is_detached(hass, mqtt_mock, name, label, type_):
+    content = announce()
+    content["cameras"][0]["labels"] = ["person", "vehicle", "animal", "package"]
+    await set_up(hass, entry_of(content))
+    runs, undo = await fired(hass, f"blikk.{name}", "event.front_door_detection")
+    other = "animal" if type_ == "person" else "person"
+    event = golden("event-started")
+    await tell(hass, "front_door/event", {**event, "id": "1", "event_type": other, "label": other})
+    assert runs == []
+    await tell(hass, "front_door/event", {**event, "id": "2", "event_type": type_, "label": label})
+    assert [run["entity_id"] for run in runs] == ["event.front_door_detection"]
+    await tell(hass, "front_door/event", {**event, "id": "3", "event_type": type_, "label": label})
+    assert len(runs) == 2
+    undo()
+    await tell(hass, "front_door/event", {**event, "id": "4", "event_type": type_, "label": label})
+    assert len(runs) == 2
+
+
+async def test_a_trigger_of_a_snoozed_camera_is_silent(hass, mqtt_mock):
+    entry = await set_up(hass)
+    runs, _ = await fired(hass, "blikk.person_seen", "event.front_door_detection")
+    entry.runtime_data.snooze("front_door", dt_util.utcnow() + timedelta(hours=1))
+    await tell(hass, "front_door/event", golden("event-started"))
+    assert runs == []
+
+
+async def test_triggers_heed_only_entities_of_their_own(hass, mqtt_mock):
+    await set_up(hass)
+    runs, _ = await fired(hass, "blikk.person_seen", "event.somebody_elses")
+    hass.states.async_set("event.somebody_elses", "2026-11-21T12:00:00.000+00:00", {"event_type": "person"})
+    hass.states.async_set("event.somebody_elses", "2026-11-21T12:00:01.000+00:00", {"event_type": "person"})
+    await hass.async_block_till_done()
+    assert runs == []
+
+
+async def test_a_summary_triggers_when_it_is_written_not_when_it_was_kept(hass, mqtt_mock, freezer):
+    freezer.move_to("2026-11-21T12:00:32Z")
+    await set_up(hass)
+    runs, _ = await fired(hass, "blikk.summary_written", "sensor.front_door_last_summary")
+    await tell(hass, "front_door/summary", {**golden("summary"), "event": "old", "time": "2026-11-21T11:00:00.000Z"})
+    assert runs == []
+    await tell(hass, "front_door/summary", {**golden("summary"), "revision": 1})
+    await tell(hass, "front_door/summary", golden("summary"))
+    assert len(runs) == 2
+    await tell(hass, "front_door/summary", golden("summary"))
+    assert len(runs) == 2
+
+
+async def test_home_assistants_own_doorbell_trigger_hears_our_doorbell(hass, mqtt_mock):
+    assert await async_setup_component(hass, "doorbell", {})
+    await set_up(hass)
+    runs, _ = await fired(hass, "doorbell.rang", "event.front_door_doorbell")
+    await tell(hass, "front_door/ring", golden("ring"))
+    assert len(runs) == 1
+
+
+async def test_a_trigger_runs_an_automation(hass, mqtt_mock):
+    await set_up(hass)
+    assert await async_setup_component(
+        hass,
+        AUTOMATION,
+        {
+            AUTOMATION: {
+                "triggers": {"trigger": "blikk.person_seen", "target": {"entity_id": "event.front_door_detection"}},
+                "conditions": {
+                    "condition": "blikk.is_occupied",
+                    "target": {"entity_id": "binary_sensor.front_door_person"},
+                    "options": {"behavior": "any"},
+                },
+                "actions": {"event": "automation_ran"},
+            }
+        },
+    )
+    runs = async_capture_events(hass, "automation_ran")
+    await tell(hass, "front_door/event", golden("event-started"))
+    assert runs == []
+    await tell(hass, "front_door/state", golden("state"))
+    await tell(hass, "front_door/event", {**golden("event-started"), "id": "2"})
+    assert len(runs) == 1
+
+
+async def holds(hass, name, entity_id):
+    config = await condition_helper.async_validate_condition_config(
+        hass,
+        {"condition": f"blikk.{name}", "target": {"entity_id": entity_id}, "options": {"behavior": "any"}},
+    )
+    checker = await condition_helper.async_from_config(hass, config)
+    try:
+        return checker.async_check(variables={})
+    finally:
+        checker.async_unload()
+
+
+async def test_conditions_tell_who_is_there_and_who_is_snoozed(hass, mqtt_mock):
+    entry = await set_up(hass)
+    await tell(hass, "front_door/state", golden("state"))
+    person, package = "binary_sensor.front_door_person", "binary_sensor.front_door_package"
+    assert await holds(hass, "is_occupied", person)
+    assert not await holds(hass, "is_occupied", package)
+    assert await holds(hass, "is_not_occupied", package)
+    assert not await holds(hass, "is_not_occupied", person)
+    assert not await holds(hass, "is_occupied", "binary_sensor.front_door_motion")
+    assert not await holds(hass, "is_snoozed", "binary_sensor.front_door_snoozed")
+    entry.runtime_data.snooze("front_door", dt_util.utcnow() + timedelta(hours=1))
+    await hass.async_block_till_done()
+    assert await holds(hass, "is_snoozed", "binary_sensor.front_door_snoozed")
+
+
+async def test_triggers_and_conditions_are_described_for_the_editor(hass, mqtt_mock):
+    await set_up(hass)
+    triggers = await trigger_helper.async_get_all_descriptions(hass)
+    assert {key for key in triggers if key.startswith("blikk.")} == {
+        f"blikk.{name}"
+        for name in (
+            "person_seen", "vehicle_seen", "animal_seen", "package_delivered", "someone_lingers", "summary_written",
+        )
+    }  # fmt: skip
+    conditions = await condition_helper.async_get_all_descriptions(hass)
+    assert {key for key in conditions if key.startswith("blikk.")} == {
+        "blikk.is_occupied", "blikk.is_not_occupied", "blikk.is_snoozed",
+    }  # fmt: skip
+    assert all(triggers[key] and conditions["blikk.is_occupied"] for key in triggers if key.startswith("blikk."))
+
+
+# ---- tools for language models
+
+
+@pytest.fixture
+async def tools(hass, mqtt_mock):
+    """The tools that Assist has, by name."""
+    for component in ("homeassistant", "llm", "conversation"):
+        assert await async_setup_component(hass, component, {})
+
+    async def get(assistant="conversation"):
+        context = llm.LLMContext(platform="test", context=Context(), language="en", assistant=assistant, device_id=None)
+        api = await llm.async_get_api(hass, llm.LLM_API_ASSIST, context)
+        return api, {tool.name: tool for tool in api.tools if tool.name.startswith("blikk__")}
+
+    return get
+
+
+def expose(hass, *entity_ids):
+    from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
+
+    for entity_id in entity_ids:
+        async_expose_entity(hass, "conversation", entity_id, True)
+
+
+async def test_tools_are_there_for_exposed_cameras_only(hass, mqtt_mock, tools, caplog):
+    await set_up(hass)
+    assert (await tools())[1] == {}
+    expose(hass, "camera.front_door")
+    _, found = await tools()
+    assert found.keys() == {"blikk__list_cameras", "blikk__get_events", "blikk__describe_now"}
+    assert all(tool.integration == DOMAIN and tool.annotations.read_only for tool in found.values())
+    assert found["blikk__describe_now"].annotations.open_world
+    assert "provides" not in caplog.text
+
+
+async def test_a_user_may_keep_assistants_out(hass, mqtt_mock, tools):
+    entry = await set_up(hass, entry_of(options={"assistants": False}))
+    expose(hass, "camera.front_door")
+    assert entry.state is ConfigEntryState.LOADED
+    assert (await tools())[1] == {}
+
+
+async def test_a_node_that_cannot_answer_only_lists_its_cameras(hass, mqtt_mock, tools):
+    await set_up(hass, entry_of(announce(capabilities=[], summaries=[])))
+    expose(hass, "camera.front_door")
+    assert (await tools())[1].keys() == {"blikk__list_cameras"}
+
+
+async def test_other_language_model_apis_get_nothing(hass, mqtt_mock, tools):
+    from custom_components.blikk.llm import async_get_tools
+
+    await set_up(hass)
+    assert async_get_tools(hass, None, "another") is None
+
+
+async def test_cameras_are_listed_with_what_they_see(hass, mqtt_mock, tools):
+    await set_up(hass)
+    await tell(hass, "front_door/state", golden("state"))
+    await tell(hass, "front_door/summary", golden("summary"))
+    await tell(hass, "front_door/answer/gate_open", golden("answer"))
+    expose(hass, "camera.front_door")
+    api, _ = await tools()
+    result = await api.async_call_tool(llm.ToolInput("blikk__list_cameras", {}))
+    assert result.data["cameras"] == [
+        {
+            "name": "Front door",
+            "available": True,
+            "recognizes": ["person", "package"],
+            "zones": ["porch", "path"],
+            "sees_now": {"person": 2},
+            "last_summary": "Two people came up the path, stood at the porch for 20 seconds and left.",
+            "answers": {"Is the gate open?": "yes"},
+        }
+    ]
+
+
+async def test_a_model_can_ask_who_was_at_the_door(hass, mqtt_mock, tools, node_answers):
+    node_answers.replies["events"] = golden("reply")
+    node_answers.replies["events"]["events"].append({"id": "half"})
+    await set_up(hass)
+    expose(hass, "camera.front_door")
+    api, _ = await tools()
+    result = await api.async_call_tool(
+        llm.ToolInput("blikk__get_events", {"camera": "Front door", "label": "person", "hours": 5})
+    )
+    assert not result.error
+    (event,) = result.data["events"]
+    assert (event["camera"], event["label"], event["lingered"]) == ("Front door", "person", True)
+    assert event["summary"].startswith("Two people came up the path")
+    assert node_answers.asked[0]["label"] == "person"
+
+
+async def test_a_model_can_ask_about_all_cameras_that_are_exposed(hass, mqtt_mock, tools, node_answers):
+    await set_up(hass)
+    expose(hass, "camera.front_door", "camera.yard")
+    api, _ = await tools()
+    result = await api.async_call_tool(llm.ToolInput("blikk__get_events", {"limit": 1}))
+    assert [request["camera"] for request in node_answers.asked] == ["front_door", "yard"]
+    assert (len(result.data["events"]), result.data["more"]) == (1, True)
+
+
+async def test_a_model_can_have_a_camera_described(hass, mqtt_mock, tools, node_answers):
+    await set_up(hass)
+    expose(hass, "camera.front_door")
+    api, _ = await tools()
+    result = await api.async_call_tool(llm.ToolInput("blikk__describe_now", {"camera": "Front door"}))
+    assert result.data == {"camera": "Front door", "text": "A person stands at the door."}
+
+
+@pytest.mark.parametrize("arguments", [{}, {"camera": "Yard"}, {"camera": 7}])
+async def test_what_a_model_asks_wrongly_is_told_to_it(hass, mqtt_mock, tools, arguments):
+    await set_up(hass)
+    expose(hass, "camera.front_door")
+    api, _ = await tools()
+    result = await api.async_call_tool(llm.ToolInput("blikk__describe_now", arguments))
+    assert result.error
+    assert result.data["error"]
+
+
+async def test_cameras_of_the_same_name_are_told_apart(hass, mqtt_mock, tools):
+    await set_up(hass)
+    await set_up(hass, entry_of(announce(id="shed", name="Shed")))
+    expose(hass, "camera.front_door", "camera.front_door_2")
+    _, found = await tools()
+    assert found["blikk__list_cameras"]._cameras.keys() == {"Front door", "Front door (Shed)"}
+
+
+# ---- summaries by an AI Task
+
+
+AI_TASK = "ai_task.mine"
+OPTIONS = {"summaries": {"ai_task": AI_TASK, "instructions": "Be kind.", "pause_s": 60, "calls_per_day": 2}}
+TOLD = {"title": "The postman", "text": "The postman left a letter.", "importance": "low"}
+
+
+@pytest.fixture
+async def ai(hass, mqtt_mock, freezer):
+    """A node whose summaries an AI Task writes; what the task is asked, and what it answers."""
+    freezer.move_to("2026-11-21T12:01:16Z")
+    assert await async_setup_component(hass, "homeassistant", {})
+    assert await async_setup_component(hass, "ai_task", {})
+    hass.states.async_set(AI_TASK, "unknown")
+    entry = await set_up(hass, entry_of(options=OPTIONS))
+    await tell(hass, "front_door/picture/person", JPEG)
+    calls, answers = [], [TOLD]
+
+    async def generate(hass, **values):
+        calls.append(values)
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return SimpleNamespace(data=answers[0])
+
+    with patch("homeassistant.components.ai_task.async_generate_data", generate):
+        yield SimpleNamespace(entry=entry, calls=calls, answers=answers)
+
+
+async def end(hass, **changes):
+    await tell(hass, "front_door/event", {**golden("event-ended"), **changes})
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_an_ai_task_writes_the_summary_of_an_event_from_its_picture(hass, ai):
+    await tell(hass, "front_door/event", golden("event-started"))
+    assert ai.calls == []
+    await end(hass)
+    (asked,) = ai.calls
+    assert asked["entity_id"] == AI_TASK
+    assert asked["attachments"] == [
+        {"media_content_id": "media-source://image/image.front_door_last_person", "media_content_type": "image/jpeg"}
+    ]
+    assert "Front door" in asked["instructions"]
+    assert "Be kind." in asked["instructions"]
+    assert "porch, path" in asked["instructions"]
+    shown = hass.states.get("sensor.front_door_last_summary")
+    assert (shown.state, shown.attributes["text"]) == ("The postman", "The postman left a letter.")
+    assert (shown.attributes["source"], shown.attributes["model"]) == ("ai_task", AI_TASK)
+    await tell(hass, "front_door/summary", golden("summary"))
+    assert hass.states.get("sensor.front_door_last_summary").state == "The postman"
+    await tell(hass, "front_door/summary", {**golden("summary"), "event": "next", "title": "Next"})
+    assert hass.states.get("sensor.front_door_last_summary").state == "Next"
+
+
+async def test_only_the_redacted_bytes_reach_the_ai_task(hass, mqtt_mock, ai, hass_client):
+    await end(hass)
+    path = ai.calls[0]["attachments"][0]["media_content_id"].removeprefix("media-source://image/")
+    from homeassistant.components import image
+
+    assert (await image.async_get_image(hass, path)).content == JPEG
+
+
+async def test_the_ai_task_pauses_and_stops_for_the_day(hass, ai, freezer):
+    await end(hass)
+    await end(hass, id="2")
+    assert len(ai.calls) == 1
+    for number in range(3):
+        freezer.tick(61)
+        await end(hass, id=f"next {number}")
+    assert len(ai.calls) == 2
+    freezer.tick(86400)
+    await end(hass, id="tomorrow")
+    assert len(ai.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [HomeAssistantError("no quota"), TimeoutError(), {"title": "x"}, {**TOLD, "importance": "?"}, "text", None],
+)
+async def test_where_the_ai_task_fails_the_nodes_own_summary_serves(hass, ai, caplog, freezer, problem):
+    await tell(hass, "front_door/summary", golden("summary"))
+    ai.answers[0] = problem
+    await end(hass)
+    assert hass.states.get("sensor.front_door_last_summary").state == "Two people at the front door"
+    freezer.tick(61)
+    await end(hass, id="2")
+    assert caplog.text.count("cannot write summaries") == 1
+    assert "Traceback" not in caplog.text
+
+
+async def test_an_ai_task_that_writes_again_is_told(hass, ai, caplog, freezer):
+    ai.answers[0] = HomeAssistantError("no quota")
+    await end(hass)
+    ai.answers[0] = TOLD
+    freezer.tick(61)
+    await end(hass, id="2")
+    assert f"{AI_TASK} writes summaries again" in caplog.text
+
+
+async def test_without_a_picture_the_ai_task_is_not_asked(hass, ai):
+    await end(hass, label="package", event_type="package")
+    await end(hass, label="unicorn", event_type="unicorn", id="2")
+    assert ai.calls == []
+
+
+async def test_an_ai_task_that_is_gone_is_a_repair_that_a_click_mends(hass, ai, hass_client):
+    hass.states.async_remove(AI_TASK)
+    await end(hass)
+    assert ai.calls == []
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"ai_task_gone_{ai.entry.entry_id}")
+    flow, done = await click(hass, hass_client, issue)
+    assert flow["description_placeholders"] == {"node": "Porch Pi", "entity_id": AI_TASK}
+    assert done["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert "ai_task" not in ai.entry.options["summaries"]
+    assert ai.entry.options["summaries"]["pause_s"] == 60
+    assert ir.async_get(hass).issues == {}
+
+
+async def test_cameras_that_come_later_have_their_summaries_written_too(hass, ai):
+    content = announce()
+    content["cameras"].append({**content["cameras"][0], "id": "garage", "name": "Garage"})
+    await tell(hass, "announce", content)
+    await tell(hass, "garage/status", "online")
+    await tell(hass, "garage/picture/person", JPEG)
+    await tell(hass, "garage/event", {**golden("event-ended"), "camera": "garage"})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert hass.states.get("sensor.garage_last_summary").state == "The postman"
+
+
+async def test_a_ring_never_waits_for_a_summary(hass, ai):
+    waiting = asyncio.Event()
+
+    async def slow(hass, **values):
+        await waiting.wait()
+        return SimpleNamespace(data=TOLD)
+
+    with patch("homeassistant.components.ai_task.async_generate_data", slow):
+        await tell(hass, "front_door/event", golden("event-ended"))
+        await tell(hass, "front_door/ring", golden("ring"))
+        assert hass.states.get("event.front_door_doorbell").state != "unknown"
+        assert hass.states.get("sensor.front_door_last_summary").state == "unknown"
+        waiting.set()
+        await hass.async_block_till_done(wait_background_tasks=True)
+    assert hass.states.get("sensor.front_door_last_summary").state == "The postman"

@@ -1,0 +1,157 @@
+"""The media browser and the pictures behind it, against an HTTP server that speaks `contract/media.md`."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from homeassistant.components import media_source
+from homeassistant.components.media_player.errors import BrowseError
+from homeassistant.components.media_source import Unresolvable
+from homeassistant.config_entries import SOURCE_REAUTH
+from homeassistant.setup import async_setup_component
+from stage import DOMAIN, JPEG, announce, entry_of, set_up
+
+TOKEN = "the-token"
+PICTURE = "front_door.2026-11-21.20261121T120000250.person.front_door-1795262400250"
+
+
+@pytest.fixture
+async def api(socket_enabled):
+    """A node's picture API on loopback; `answers` by path may be replaced."""
+    picture = {"id": PICTURE, "camera": "front_door", "event": "e1", "name": "person", "time": "2026-11-21T12:00:00Z"}
+    answers = {
+        "/v1/days": {"v": 1, "days": [{"day": "2026-11-21", "camera": "front_door", "pictures": 2}, {"day": 7}, 7]},
+        "/v1/pictures": {"v": 1, "pictures": [picture, {**picture, "id": "../../etc"}, {**picture, "time": "?"}, None]},
+        f"/v1/pictures/{PICTURE}": JPEG,
+    }
+    asked = []
+
+    async def handle(request):
+        asked.append(request.path_qs)
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return web.json_response({"error": "token"}, status=401)
+        answer = answers.get(request.path)
+        if answer is None:
+            return web.json_response({"error": "gone"}, status=404)
+        if isinstance(answer, int):
+            return web.Response(status=answer)
+        return web.Response(body=answer if isinstance(answer, bytes) else json.dumps(answer))
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server()
+    yield SimpleNamespace(url=str(server.make_url("/")).rstrip("/"), answers=answers, asked=asked)
+    await server.close()
+
+
+@pytest.fixture
+async def entry(hass, mqtt_mock, api):
+    """A node that announces the API, set up with its token."""
+    assert await async_setup_component(hass, "media_source", {})
+    return await set_up(hass, entry_of(announce(urls={"media": api.url}), data={"token": TOKEN}))
+
+
+async def browse(hass, *words):
+    return await media_source.async_browse_media(hass, f"media-source://{DOMAIN}" + "".join(f"/{w}" for w in words))
+
+
+async def test_pictures_are_browsed_by_camera_and_day(hass, entry, api):
+    root = await browse(hass)
+    assert [child.title for child in root.children] == ["Front door", "Yard"]
+    camera = await browse(hass, entry.entry_id, "front_door")
+    assert [child.title for child in camera.children] == ["2026-11-21"]
+    day = await browse(hass, entry.entry_id, "front_door", "2026-11-21")
+    assert [child.title for child in day.children] == ["04:00:00 person", "person"]
+    assert day.children[0].thumbnail == f"/api/blikk/{entry.entry_id}/pictures/{PICTURE}"
+    assert day.children_media_class == "image"
+    assert api.asked == ["/v1/days?camera=front_door", "/v1/pictures?camera=front_door&day=2026-11-21&limit=500"]
+
+
+async def test_a_picture_is_resolved_and_passed_on_byte_for_byte(hass, entry, hass_client, hass_client_no_auth):
+    place = f"media-source://{DOMAIN}/{entry.entry_id}/front_door/2026-11-21/{PICTURE}"
+    media = await media_source.async_resolve_media(hass, place, None)
+    assert (media.url, media.mime_type) == (f"/api/blikk/{entry.entry_id}/pictures/{PICTURE}", "image/jpeg")
+    answer = await (await hass_client()).get(media.url)
+    assert (answer.status, await answer.read()) == (200, JPEG)
+    assert answer.headers["Cache-Control"].startswith("private")
+    assert (await (await hass_client_no_auth()).get(media.url)).status == 401
+
+
+@pytest.mark.parametrize(
+    "words", [("nobody",), ("{}", "nowhere"), ("{}", "front_door", "today"), ("{}", "front_door", "2026-11-21", "x")]
+)
+async def test_what_is_no_folder_cannot_be_browsed(hass, entry, words):
+    with pytest.raises(BrowseError):
+        await browse(hass, *(word.format(entry.entry_id) for word in words))
+
+
+@pytest.mark.parametrize("place", ["", "x", "{}/front_door/2026-11-21/..", "{}/front_door/2026-11-21/a b", "no/a/b/c"])
+async def test_what_is_no_picture_is_not_resolved(hass, entry, place):
+    with pytest.raises(Unresolvable):
+        await media_source.async_resolve_media(hass, f"media-source://{DOMAIN}/{place.format(entry.entry_id)}", None)
+
+
+async def test_paths_that_lead_elsewhere_are_refused(hass, entry, hass_client, api):
+    client = await hass_client()
+    (broker,) = hass.config_entries.async_entries("mqtt")
+    for path in (f"{entry.entry_id}/pictures/..%2F..%2Fetc", f"{broker.entry_id}/pictures/{PICTURE}", "x/pictures/y"):
+        assert (await client.get(f"/api/blikk/{path}")).status in (400, 404)
+    assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [(None, 404), (500, 502), (b"<html>", 502), (b"x" * (5 * 2**20), 502), (302, 502)]
+)
+async def test_pictures_that_cannot_be_had_are_an_error(hass, entry, hass_client, api, answer, status):
+    api.answers[f"/v1/pictures/{PICTURE}"] = answer
+    client = await hass_client()
+    assert (await client.get(f"/api/blikk/{entry.entry_id}/pictures/{PICTURE}")).status == status
+
+
+@pytest.mark.parametrize("answer", [b"{", b"\xff", b"[" * 100_000, 503, None])
+async def test_answers_that_cannot_be_read_are_an_error(hass, entry, api, answer):
+    api.answers["/v1/days"] = answer
+    with pytest.raises(BrowseError) as caught:
+        await browse(hass, entry.entry_id, "front_door")
+    assert caught.value.translation_key == "media_unavailable"
+    assert TOKEN not in str(caught.value.translation_placeholders)
+
+
+@pytest.mark.parametrize("answer", [b"[]", b'{"days": 7}', b"null"])
+async def test_answers_of_another_shape_are_empty(hass, entry, api, answer):
+    api.answers["/v1/days"] = answer
+    assert (await browse(hass, entry.entry_id, "front_door")).children == []
+
+
+async def test_a_wrong_token_asks_for_another(hass, mqtt_mock, api, hass_client):
+    assert await async_setup_component(hass, "media_source", {})
+    entry = await set_up(hass, entry_of(announce(urls={"media": api.url}), data={"token": "old"}))
+    with pytest.raises(BrowseError):
+        await browse(hass, entry.entry_id, "front_door")
+    await hass.async_block_till_done()
+    assert [flow["context"]["source"] for flow in hass.config_entries.flow.async_progress()] == [SOURCE_REAUTH]
+    answer = await (await hass_client()).get(f"/api/blikk/{entry.entry_id}/pictures/{PICTURE}")
+    assert answer.status == 502
+
+
+async def test_a_node_without_pictures_is_not_in_the_browser(hass, mqtt_mock):
+    assert await async_setup_component(hass, "media_source", {})
+    await set_up(hass, entry_of(announce(urls={})))
+    assert (await browse(hass)).children == []
+
+
+async def test_a_node_that_cannot_be_reached_is_an_error(hass, mqtt_mock, socket_enabled):
+    assert await async_setup_component(hass, "media_source", {})
+    entry = await set_up(hass, entry_of(announce(urls={"media": "http://127.0.0.1:9"})))
+    with pytest.raises(BrowseError):
+        await browse(hass, entry.entry_id, "yard")
+
+
+async def test_without_the_node_its_pictures_are_away(hass, entry, hass_client):
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert (await browse(hass)).children == []
+    answer = await (await hass_client()).get(f"/api/blikk/{entry.entry_id}/pictures/{PICTURE}")
+    assert answer.status == 503
