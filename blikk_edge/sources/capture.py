@@ -15,6 +15,7 @@ from blikk_edge.core.scene import Frame
 from blikk_edge.sources.decoder import Decoder
 from blikk_edge.sources.dormancy import Dormancy, Wakeful
 from blikk_edge.sources.faults import source_error
+from blikk_edge.sources.hardware import DecoderChoice
 from blikk_edge.sources.limits import Barren, Limit
 from blikk_edge.sources.naps import Naps
 from blikk_edge.sources.opening import Door, Terms, Way
@@ -60,6 +61,7 @@ class Capture:
         self._stream_time = StreamTime()
         self._grid = Grid(terms.fps)
         self._naps = Naps()
+        self._choice = DecoderChoice(terms.camera)
         self._scaler = Scaler(terms.height_px)
 
     def __repr__(self) -> str:
@@ -102,7 +104,8 @@ class Capture:
             self._stream_time.restart(float(stream.average_rate) if stream.average_rate else None)
             self._timekeeper.restart()
             self._naps.restart()
-            yield from self._frames(packets, Decoder(stream, self.counts), limit, waits=way.waits)
+            decoder, wanted = self._choice.decoder(stream, iter(packets), self.counts)
+            yield from self._frames(packets, wanted, decoder, limit, waits=way.waits)
         finally:
             container.close()
             if self.counts.decoded == before and not limit.stop.is_set():
@@ -116,7 +119,9 @@ class Capture:
             raise source_error(self._terms.shown, "no decoder for its video; set the camera to H.264")
         return stream
 
-    def _frames(self, packets: Packets, decoder: Decoder, limit: Limit, *, waits: bool) -> Iterator[Frame]:
+    def _frames(
+        self, source: Packets, packets: Iterable[VideoPacket], decoder: Decoder, limit: Limit, *, waits: bool
+    ) -> Iterator[Frame]:
         """Frames that are due, out of the pictures that the way of watching wants decoded."""
         barren = Barren(self._terms.read_timeout_s)
         watch = self._watch(decoder)
@@ -132,7 +137,7 @@ class Capture:
                     raise source_error(
                         self._terms.shown, "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
                     )
-                if waits and packets.waited and (watch.asleep or self._seq > seq):
+                if waits and source.waited and (watch.asleep or self._seq > seq):
                     self._naps.take(watch.idle_s if watch.asleep else self._grid.wait_s(self._stream_time.last))
         except SourceError:
             yield from self._due(watch.rest(), watch, decoder, limit)

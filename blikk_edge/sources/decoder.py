@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import av
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -15,11 +16,10 @@ INTRA_CODECS = frozenset({"mjpeg", "rawvideo"})
 class Decoder:
     """Packets in, pictures out, in the order in which they are shown."""
 
-    def __init__(self, stream: VideoStream, counts: Counts) -> None:
-        context = stream.codec_context
-        # More threads decode no frame cheaper, and each adds picture buffers of its own.
-        context.thread_type = "NONE"
-        context.thread_count = 1
+    def __init__(self, stream: VideoStream, context: VideoCodecContext, counts: Counts) -> None:
+        if not context.is_open:
+            # More threads decode no frame cheaper, and each adds picture buffers of its own.
+            context.thread_type, context.thread_count = "NONE", 1
         self.intra = context.name in INTRA_CODECS
         self.tick_s = float(stream.time_base or 0)
         self._context = context

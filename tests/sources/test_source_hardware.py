@@ -1,0 +1,60 @@
+"""Decoding in hardware: only where it makes the same pictures for less, and said once."""
+
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+
+import pytest
+from reading import read, replay
+
+from blikk_edge.sources import hardware
+
+# There is no device here: other decoders of libav are put into its place.
+TWIN, ALIEN = "h264", "mpeg4"
+
+
+@pytest.fixture
+def clip(make_clip) -> Path:
+    return make_clip("a.mp4", frames=50, options={"g": "25", "bf": "2"})
+
+
+def posing(monkeypatch: pytest.MonkeyPatch, name: str, *, cheap: bool) -> None:
+    """Let a software decoder pose as hardware; a `cheap` one seems to take no time."""
+    moments = iter([0.0, 1.0, 1.0, 1.1] if cheap else [0.0, 1.0, 1.0, 2.0])
+    monkeypatch.setattr(hardware, "HARDWARE", MappingProxyType({"h264": (name,)}))
+    monkeypatch.setattr(hardware, "time", SimpleNamespace(thread_time=lambda: next(moments)))
+
+
+def used(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "blikk.decoder"]
+
+
+@pytest.mark.skipif(bool(list(Path("/dev").glob("video1?"))), reason="this machine may have a decoder")
+def test_without_a_device_software_decodes_and_it_is_said_once(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    source = replay(clip)
+
+    assert len(read(source)) == len(read(source)) + 1 == 11
+
+    assert used(caplog) == ["cam: h264 is decoded by software: no device here decodes it for less"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cheap", "chosen"), [(TWIN, True, TWIN), (TWIN, False, "software"), (ALIEN, True, "software")]
+)
+def test_what_is_cheaper_and_makes_the_same_pictures_is_used(
+    clip: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    cheap: bool,
+    chosen: str,
+) -> None:
+    wanted = [(frame.time, frame.luma.tobytes()) for frame in read(replay(clip))]
+    caplog.clear()
+    caplog.set_level("INFO")
+    posing(monkeypatch, name, cheap=cheap)
+
+    frames = read(replay(clip))
+
+    assert [(frame.time, frame.luma.tobytes()) for frame in frames] == wanted
+    assert used(caplog)[0].startswith(f"cam: h264 is decoded by {chosen}")
