@@ -13,11 +13,11 @@ from blikk_edge.core.house import CameraInfo, CameraState
 from blikk_edge.core.inquiry import Answerer, DescribeNow, Forget, Request, WriteDigest
 from blikk_edge.core.ports import History
 from blikk_edge.core.summary import Summary
-from blikk_edge.enrichers.ask import AskDesk
-from blikk_edge.enrichers.digest import Digester
+from blikk_edge.enrichers.asking.ask_desk import AskDesk
+from blikk_edge.enrichers.desk.port import Desk
 from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.summary import Summarizer
-from blikk_edge.enrichers.work import Desk
+from blikk_edge.enrichers.summaries.digest import Digester
+from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.store import Store
 from blikk_edge.wire.inquiries import read_request, reply_content

@@ -13,16 +13,16 @@ from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import LlmState, SummaryMode
 from blikk_edge.core.ports import Enricher, History, Memory, Order, Tell
 from blikk_edge.core.summary import Summary
-from blikk_edge.enrichers.desk import ModelDesk
-from blikk_edge.enrichers.digest import Digester, Every
-from blikk_edge.enrichers.dispatch import Dispatcher
+from blikk_edge.enrichers.desk.model_desk import ModelDesk
 from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.model import LanguageModel, Prompt
-from blikk_edge.enrichers.plugins import language_model
-from blikk_edge.enrichers.questions import QuestionWatcher
-from blikk_edge.enrichers.scribe import Scribe
-from blikk_edge.enrichers.summary import Summarizer
-from blikk_edge.enrichers.tokens import prompt_tokens
+from blikk_edge.enrichers.models.plugins import language_model
+from blikk_edge.enrichers.models.port import LanguageModel, Prompt
+from blikk_edge.enrichers.models.tokens import prompt_tokens
+from blikk_edge.enrichers.questions.watcher import QuestionWatcher
+from blikk_edge.enrichers.summaries.digest import Digester, Every
+from blikk_edge.enrichers.summaries.dispatch import Dispatcher
+from blikk_edge.enrichers.summaries.scribe import Scribe
+from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.transforms.shrink import shrink
 

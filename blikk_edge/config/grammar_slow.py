@@ -40,7 +40,7 @@ from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.budget import Limits
+from blikk_edge.enrichers.desk.budget import Limits
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 QUESTION_MAX: Final = 200

@@ -8,7 +8,7 @@ from blikk_edge.config.secrets import Secret
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.budget import Limits
+from blikk_edge.enrichers.desk.budget import Limits
 
 TEMPLATE = "template"
 OPENAI = "openai"

@@ -9,9 +9,9 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraInfo, CameraState
 from blikk_edge.core.observation import Event, Kind, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.ask_times import Wall
-from blikk_edge.enrichers.model import Completion
-from blikk_edge.enrichers.work import Job
+from blikk_edge.enrichers.asking.times import Wall
+from blikk_edge.enrichers.desk.port import Job
+from blikk_edge.enrichers.models.port import Completion
 
 ZONE = ZoneInfo("Europe/Berlin")
 WALL = Wall(ZONE)

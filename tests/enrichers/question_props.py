@@ -14,7 +14,7 @@ from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind, Question
-from blikk_edge.enrichers.questions import QuestionWatcher
+from blikk_edge.enrichers.questions.watcher import QuestionWatcher
 
 
 def question(text="Is the gate open?", id="gate_open", kind=AnswerKind.YES_NO, every_s=300.0):  # noqa: A002

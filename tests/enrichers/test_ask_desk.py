@@ -27,11 +27,12 @@ from blikk_edge.core.inquiry import (
 from blikk_edge.core.observation import Event
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, Author, Summary
-from blikk_edge.enrichers import ask, grounding
-from blikk_edge.enrichers.ask import AskDesk
-from blikk_edge.enrichers.ask_model import fill_prompt, filled, worded
+from blikk_edge.enrichers import grounding
+from blikk_edge.enrichers.asking import ask_desk
+from blikk_edge.enrichers.asking.ask_desk import AskDesk
+from blikk_edge.enrichers.asking.model import fill_prompt, filled, worded
+from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.facts import Facts
-from blikk_edge.enrichers.work import Priority
 from blikk_edge.sinks.store import Store
 
 CAT, CAR, PACKAGE = Label.ANIMAL, Label.VEHICLE, Label.PACKAGE
@@ -269,8 +270,8 @@ async def test_what_cannot_be_seen_now_is_said(desk_of: Callable[..., AskDesk]) 
 async def test_too_much_to_look_through_is_said(
     store: Store, desk_of: Callable[..., AskDesk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ask, "LOOK_MAX", 3)
-    monkeypatch.setattr(ask, "LOOK_FIRST", 2)
+    monkeypatch.setattr(ask_desk, "LOOK_MAX", 3)
+    monkeypatch.setattr(ask_desk, "LOOK_FIRST", 2)
     desk = desk_of()
     assert "There is more than could be looked through" in (
         (await answer(desk, "How many people came today?")).text or ""
@@ -281,7 +282,7 @@ async def test_too_much_to_look_through_is_said(
 
 async def test_the_newest_is_found_behind_many_others(store: Store, desk_of: Callable[..., AskDesk]) -> None:
     start = at("10:31")
-    for number in range(ask.LOOK_FIRST + 20):
+    for number in range(ask_desk.LOOK_FIRST + 20):
         car = visit("10:31", 0.01, camera="yard", label=CAT, kind="cat")
         store.put(replace(car, id=f"cat-{number}", started=start + number, ended=start + number + 0.5))
     reply = await answer(desk_of(), "When was the last dog in the yard before 10:30?")
@@ -354,7 +355,7 @@ async def test_a_request_has_a_time_limit(desk_of: Callable[..., AskDesk], monke
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setitem(ask.LIMITS_S, WriteDigest, 0.05)
+    monkeypatch.setitem(ask_desk.LIMITS_S, WriteDigest, 0.05)
     reply = await desk_of(digest=never).answer(WriteDigest())
     assert "it took longer than" in (reply.error or "")
 

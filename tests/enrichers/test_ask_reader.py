@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.inquiry import AskQuestion, Measure, Query
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.ask_reader import Puzzle, read
-from blikk_edge.enrichers.ask_words import SUBJECTS
+from blikk_edge.enrichers.asking.reader import Puzzle, read
+from blikk_edge.enrichers.asking.words import SUBJECTS
 
 QUESTIONS = (
     ("How many people came to the door this morning?", "count person at front_door from 11-18 05:00 to 11-18 12:00"),

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from blikk_edge.enrichers.ask_moments import Moments
-from blikk_edge.enrichers.ask_phrase import Phrase
-from blikk_edge.enrichers.ask_times import Wall, take_times
+from blikk_edge.enrichers.asking.moments import Moments
+from blikk_edge.enrichers.asking.phrase import Phrase
+from blikk_edge.enrichers.asking.times import Wall, take_times
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WALL = Wall(BERLIN)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blikk_edge.enrichers.budget import DAYS_KEPT, Budget, Limits, NoRoomError, Reservation
+from blikk_edge.enrichers.desk.budget import DAYS_KEPT, Budget, Limits, NoRoomError, Reservation
 
 NOON = 1795262400.0  # 2026-11-21 12:00 UTC
 HOUR, DAY = 3600.0, 86400.0

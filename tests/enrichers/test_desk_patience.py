@@ -10,11 +10,11 @@ from desk_props import NOON, WIDE, Drawer, Office, completion, job
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.house import LlmPhase
-from blikk_edge.enrichers.book import KEY
-from blikk_edge.enrichers.breaker import REFUSED_S
-from blikk_edge.enrichers.budget import Limits
-from blikk_edge.enrichers.model import AwayError, BusyError, Completion, GarbledError, RefusedError
-from blikk_edge.enrichers.work import NotNowError, Priority
+from blikk_edge.enrichers.desk.book import KEY
+from blikk_edge.enrichers.desk.breaker import REFUSED_S
+from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.enrichers.desk.port import NotNowError, Priority
+from blikk_edge.enrichers.models.port import AwayError, BusyError, Completion, GarbledError, RefusedError
 
 
 @pytest.fixture

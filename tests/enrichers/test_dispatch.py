@@ -11,9 +11,9 @@ from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.dispatch import NEWEST, Dispatcher
-from blikk_edge.enrichers.model import AwayError
-from blikk_edge.enrichers.scribe import Scribe
+from blikk_edge.enrichers.models.port import AwayError
+from blikk_edge.enrichers.summaries.dispatch import NEWEST, Dispatcher
+from blikk_edge.enrichers.summaries.scribe import Scribe
 
 HERE = event(sighting())
 SEEN = answer("A person", "A person stands there.")

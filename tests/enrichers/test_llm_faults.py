@@ -12,7 +12,10 @@ from llm_server import LlmServer, Say, refusal
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.enrichers.model import (
+from blikk_edge.enrichers.models.openai_api import OpenAiModel
+from blikk_edge.enrichers.models.openai_client import REPLY_BYTES
+from blikk_edge.enrichers.models.openai_faults import retry_after_s
+from blikk_edge.enrichers.models.port import (
     AwayError,
     BlindError,
     BusyError,
@@ -20,9 +23,6 @@ from blikk_edge.enrichers.model import (
     RefusedError,
     TooLongError,
 )
-from blikk_edge.enrichers.openai_api import OpenAiModel
-from blikk_edge.enrichers.openai_client import REPLY_BYTES
-from blikk_edge.enrichers.openai_faults import retry_after_s
 
 DEADLINE_S = 0.6
 LATE_S = 0.5

@@ -21,9 +21,17 @@ from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.picture import Picture
-from blikk_edge.enrichers.gbnf import gbnf
-from blikk_edge.enrichers.llama import LlamaModel
-from blikk_edge.enrichers.model import AwayError, BlindError, BusyError, LlmError, Prompt, RefusedError, TooLongError
+from blikk_edge.enrichers.models.gbnf import gbnf
+from blikk_edge.enrichers.models.llama import LlamaModel
+from blikk_edge.enrichers.models.port import (
+    AwayError,
+    BlindError,
+    BusyError,
+    LlmError,
+    Prompt,
+    RefusedError,
+    TooLongError,
+)
 
 pytest.importorskip("xllamacpp", reason="xllamacpp is in the llama extra")
 
@@ -231,7 +239,7 @@ async def test_a_crash_in_the_middle_of_an_answer_is_away_and_the_next_call_work
 async def test_a_process_that_hangs_is_away_in_time_and_replaced_by_the_next_call(
     make: Make, gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blikk_edge.enrichers.llama.HEALTH_S", 0.3)
+    monkeypatch.setattr("blikk_edge.enrichers.models.llama.HEALTH_S", 0.3)
     model = make(gguf)
     await model.complete(prompt(), deadline_s=DEADLINE_S)
     hung = process_of(model)
@@ -338,7 +346,7 @@ async def test_a_projector_that_fits_no_model_is_refused(make: Make, gguf: Path)
 async def test_a_process_that_dies_again_and_again_is_given_pauses(
     make: Make, gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blikk_edge.enrichers.llama_process._CHILD", "blikk_edge.no_such_module")
+    monkeypatch.setattr("blikk_edge.enrichers.models.llama_process._CHILD", "blikk_edge.no_such_module")
     model = make(gguf)
     errors: list[LlmError] = []
     for _ in range(4):
@@ -364,7 +372,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.enrichers.llama import LlamaModel
+from blikk_edge.enrichers.models.llama import LlamaModel
 from test_llm_local import prompt
 async def main():
     model = LlamaModel(path=Path(sys.argv[1]), clock=SystemClock(), threads=1)

@@ -9,7 +9,7 @@ from llm_asking import KEY, model_at, picture, prompt
 from llm_server import LlmServer, Say, refusal
 
 from blikk_edge.core.errors import LlmError
-from blikk_edge.enrichers.model import RefusedError
+from blikk_edge.enrichers.models.port import RefusedError
 
 ECHOES = [
     refusal(400, f"bad request, you sent Bearer {KEY}"),
@@ -134,6 +134,6 @@ def test_an_unknown_choice_is_refused_with_what_there_is(name: str, value: str) 
 
 def test_a_missing_package_is_told_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
-    monkeypatch.delitem(sys.modules, "blikk_edge.enrichers.openai_client", raising=False)
+    monkeypatch.delitem(sys.modules, "blikk_edge.enrichers.models.openai_client", raising=False)
     with pytest.raises(RefusedError, match=r"pip install 'blikk-edge\[openai\]'"):
         model_at("http://127.0.0.1:1/v1")

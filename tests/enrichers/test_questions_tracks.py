@@ -5,8 +5,8 @@ from summary_props import NOON, ended, event, sighting
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.question_scene import MAX_OPEN, Scenery
-from blikk_edge.enrichers.question_tracks import answered, understood
+from blikk_edge.enrichers.questions.scene import MAX_OPEN, Scenery
+from blikk_edge.enrichers.questions.tracks import answered, understood
 
 ZONES = ("door mat", "driveway", "Side_Gate")
 

@@ -11,8 +11,8 @@ from blikk_edge.core.house import CameraAvailability, SummaryMode
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind, Author
-from blikk_edge.enrichers.model import AwayError, BlindError, Completion, GarbledError, TooLongError
-from blikk_edge.enrichers.work import NotNowError, Priority
+from blikk_edge.enrichers.desk.port import NotNowError, Priority
+from blikk_edge.enrichers.models.port import AwayError, BlindError, Completion, GarbledError, TooLongError
 
 DOOR = question("Is someone at the door?", "someone")
 

@@ -19,15 +19,15 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Author, Importance, Summary
-from blikk_edge.enrichers.budget import Limits
-from blikk_edge.enrichers.desk import ModelDesk
+from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.enrichers.desk.model_desk import ModelDesk
 from blikk_edge.enrichers.facts import event_facts
 from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.llama import LlamaModel
-from blikk_edge.enrichers.note import note_from_json
-from blikk_edge.enrichers.prompts import Brief
-from blikk_edge.enrichers.scribe import Scribe
-from blikk_edge.enrichers.summary import Summarizer
+from blikk_edge.enrichers.models.llama import LlamaModel
+from blikk_edge.enrichers.summaries.note import note_from_json
+from blikk_edge.enrichers.summaries.prompts import Brief
+from blikk_edge.enrichers.summaries.scribe import Scribe
+from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.transforms.shrink import shrink
 
 pytest.importorskip("xllamacpp", reason="xllamacpp is in the llama extra")

@@ -11,9 +11,9 @@ from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
-from blikk_edge.enrichers.digest import Digester, Every, next_end, period_start
-from blikk_edge.enrichers.scribe import Scribe
-from blikk_edge.enrichers.work import Priority
+from blikk_edge.enrichers.desk.port import Priority
+from blikk_edge.enrichers.summaries.digest import Digester, Every, next_end, period_start
+from blikk_edge.enrichers.summaries.scribe import Scribe
 
 HOUR = 3600.0
 

@@ -13,10 +13,10 @@ from blikk_edge.core.observation import Kind, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
-from blikk_edge.enrichers.model import AwayError
-from blikk_edge.enrichers.scribe import Scribe
-from blikk_edge.enrichers.summary import EARLY_S, MAX_LIVES, SETTLE_S, Summarizer
-from blikk_edge.enrichers.work import NotNowError, Priority
+from blikk_edge.enrichers.desk.port import NotNowError, Priority
+from blikk_edge.enrichers.models.port import AwayError
+from blikk_edge.enrichers.summaries.scribe import Scribe
+from blikk_edge.enrichers.summaries.summarizer import EARLY_S, MAX_LIVES, SETTLE_S, Summarizer
 
 LEFT = {"kind": Kind.LEFT, "key": "porch-o2"}
 

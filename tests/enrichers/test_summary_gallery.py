@@ -2,7 +2,7 @@ import pytest
 
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.picture import Picture
-from blikk_edge.enrichers.gallery import KEPT, MAX_EVENTS, MOST, Gallery, best
+from blikk_edge.enrichers.summaries.gallery import KEPT, MAX_EVENTS, MOST, Gallery, best
 
 
 def picture(time, *, size=1000, persons=0, width_px=480, camera="porch", name="person"):

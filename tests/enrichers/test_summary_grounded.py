@@ -10,7 +10,7 @@ from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.facts import event_facts, period_facts, present_facts
 from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.template import template
+from blikk_edge.enrichers.summaries.template import template
 
 CLASSES = {
     Label.PERSON: ("person",),

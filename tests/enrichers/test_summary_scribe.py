@@ -10,8 +10,9 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Author, Importance
+from blikk_edge.enrichers.desk.port import NotNowError, Priority, SupersededError
 from blikk_edge.enrichers.facts import event_facts
-from blikk_edge.enrichers.model import (
+from blikk_edge.enrichers.models.port import (
     AwayError,
     BlindError,
     BusyError,
@@ -20,11 +21,10 @@ from blikk_edge.enrichers.model import (
     RefusedError,
     TooLongError,
 )
-from blikk_edge.enrichers.note import note_from_json
-from blikk_edge.enrichers.prompts import Brief
-from blikk_edge.enrichers.scribe import Errand, Scribe
-from blikk_edge.enrichers.template import template
-from blikk_edge.enrichers.work import NotNowError, Priority, SupersededError
+from blikk_edge.enrichers.summaries.note import note_from_json
+from blikk_edge.enrichers.summaries.prompts import Brief
+from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
+from blikk_edge.enrichers.summaries.template import template
 
 FACTS = event_facts(event(sighting()), name="Front door", timezone=UTC)
 PICTURE = Picture(camera="porch", name="person", time=1.0, jpeg=b"\xff\xd8", width_px=10, height_px=10)

@@ -1,0 +1,287 @@
+"""Answers requests about the past and the present: code reads the store and computes, a model at most words it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import tzinfo
+from itertools import count
+from typing import Final, TypeAlias
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import BlikkError, LlmError
+from blikk_edge.core.house import CameraInfo, CameraState
+from blikk_edge.core.inquiry import (
+    WAITING_MAX,
+    AskQuestion,
+    DescribeNow,
+    Forget,
+    ListEvents,
+    Measure,
+    Query,
+    Reply,
+    Request,
+    Told,
+    WriteDigest,
+    refusal,
+)
+from blikk_edge.core.observation import Event, Ring
+from blikk_edge.core.ports import History
+from blikk_edge.core.summary import Author, Summary
+from blikk_edge.enrichers.asking.model import YES_OR_NO, fill_prompt, filled, word_prompt, worded
+from blikk_edge.enrichers.asking.reader import Puzzle, read
+from blikk_edge.enrichers.asking.saying import lines, say, say_puzzled
+from blikk_edge.enrichers.asking.tally import Finding, Past, tally
+from blikk_edge.enrichers.asking.times import Wall
+from blikk_edge.enrichers.desk.port import Desk, Job, Priority
+from blikk_edge.enrichers.facts import Facts, period_facts
+from blikk_edge.enrichers.models.port import Completion, Prompt
+
+LIMITS_S: Final[dict[type[Request], float]] = {
+    AskQuestion: 45.0,
+    ListEvents: 10.0,
+    DescribeNow: 100.0,
+    WriteDigest: 100.0,
+    Forget: 25.0,
+}
+"""Seconds for one request, below the patience of our Home Assistant component."""
+
+LOOK_MAX: Final = 5000
+"""Events that are looked through for one question: about a second on a small machine."""
+
+LOOK_FIRST: Final = 200
+"""Enough, mostly, to find the newest of something."""
+
+LOOK_BACK_S: Final = 86400.0
+"""How long before a period a visit may have begun that reaches into it."""
+
+EVIDENCE_MAX: Final = 20
+"""Events that come with an answer."""
+
+Check: TypeAlias = Callable[[str, str, Facts], Sequence[object]]
+"""What a title and a text say that the facts do not support; empty where all is supported."""
+
+
+class AskDesk:
+    """Answers requests, at most WAITING_MAX at once, each within its time limit; further ones are refused.
+
+    `states` gives the cameras as they are now. `desk` is the language model's, without which rules read and templates
+    word; `check` looks at its words. `describe` and `digest` write Summaries, `forget_also` removes what is kept
+    outside the history. Times in words are those of `timezone`, of this machine where it is None.
+    """
+
+    def __init__(
+        self,
+        *,
+        history: History,
+        cameras: Sequence[CameraInfo],
+        clock: Clock,
+        timezone: tzinfo | None = None,
+        states: Callable[[], Sequence[CameraState]] | None = None,
+        desk: Desk | None = None,
+        check: Check | None = None,
+        describe: Callable[[DescribeNow], Awaitable[Summary]] | None = None,
+        digest: Callable[[WriteDigest], Awaitable[Summary]] | None = None,
+        forget_also: Callable[[Forget], Awaitable[None]] | None = None,
+    ) -> None:
+        self._history = history
+        self._cameras = tuple(cameras)
+        self._clock = clock
+        self._timezone = timezone
+        self._wall = Wall(timezone)
+        self._states = states
+        self._desk = desk
+        self._check = check
+        self._describe = describe
+        self._digest = digest
+        self._forget_also = forget_also
+        self._under_way = 0
+        self._numbers = count(1)
+        # One look through the store at a time: eight of them would hold up everything else in the process.
+        self._turn = asyncio.Lock()
+
+    async def answer(self, request: Request) -> Reply:
+        """The Reply to a Request; what is expected to fail is told in it, and nothing expected is raised."""
+        if self._under_way >= WAITING_MAX:
+            return refusal(f"{WAITING_MAX} requests wait already; try again in a moment")
+        self._under_way += 1
+        limit_s = LIMITS_S[type(request)]
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._answer(request)
+        except TimeoutError:
+            return refusal(f"it took longer than {limit_s:.0f} s; ask about a shorter time, or try again later")
+        except BlikkError as error:
+            return refusal(error)
+        finally:
+            self._under_way -= 1
+
+    async def _answer(self, request: Request) -> Reply:
+        match request:
+            case AskQuestion():
+                return await self._question(request)
+            case ListEvents():
+                return await self._list(request)
+            case DescribeNow() | WriteDigest():
+                return await self._write(request)
+            case Forget():
+                return await self._forget(request)
+
+    async def _write(self, request: DescribeNow | WriteDigest) -> Reply:
+        if isinstance(request, DescribeNow):
+            summary = None if self._describe is None else await self._describe(request)
+        else:
+            summary = None if self._digest is None else await self._digest(request)
+        if summary is None:
+            return refusal("summaries are off on this node; see summary in blikk.yaml")
+        return Reply(
+            text=summary.text,
+            summary=summary,
+            source=summary.source,
+            model=summary.model,
+            input_tokens=summary.input_tokens,
+            output_tokens=summary.output_tokens,
+        )
+
+    async def _list(self, request: ListEvents) -> Reply:
+        limit = request.limit if request.zone is None else LOOK_MAX
+
+        def look() -> tuple[Told, ...]:
+            events = self._history.events(
+                camera=request.camera,
+                label=request.label,
+                since=request.since,
+                until=request.until,
+                limit=limit,
+            )
+            inside = [event for event in events if request.zone is None or request.zone in event.zones]
+            return self._told(inside[: request.limit])
+
+        async with self._turn:
+            told = await asyncio.to_thread(look)
+        return Reply(count=len(told), events=told)
+
+    async def _forget(self, request: Forget) -> Reply:
+        async with self._turn:
+            removed = await asyncio.to_thread(
+                self._history.forget,
+                camera=request.camera,
+                event=request.event,
+                since=request.since,
+                until=request.until,
+            )
+        if self._forget_also is not None:
+            await self._forget_also(request)
+        return Reply(count=removed)
+
+    async def _question(self, request: AskQuestion) -> Reply:
+        now = self._clock.now()
+        understood: Query | Puzzle = read(request, cameras=self._cameras, now=now, wall=self._wall)
+        spent: list[Completion] = []
+        if isinstance(understood, Puzzle):
+            by_model = await self._filled(request, now, spent)
+            if by_model is None:
+                text = say_puzzled(understood, self._cameras)
+                return _with_tokens(Reply(text=text), spent)
+            understood = by_model
+        states = None if self._states is None else tuple(self._states())
+        async with self._turn:
+            finding, told = await asyncio.to_thread(self._look, understood, states, now)
+        text = say(finding, self._cameras, self._wall, states or ())
+        reply = Reply(text=text, count=finding.count, query=understood, events=told)
+        return _with_tokens(await self._worded(request, finding, reply, spent), spent)
+
+    def _look(self, query: Query, states: Sequence[CameraState] | None, now: float) -> tuple[Finding, tuple[Told, ...]]:
+        """Answer from the store; blocking."""
+        by_camera = None if states is None else {state.camera: state for state in states}
+        newest = query.measure in {Measure.LAST, Measure.PRESENT} or query.ongoing
+        for limit in (LOOK_FIRST, LOOK_MAX) if newest else (LOOK_MAX,):
+            events, rings = self._read(query, limit)
+            complete = len(events) < limit and len(rings) < limit
+            past = Past(events=events, rings=rings, states=by_camera, now=now, complete=complete)
+            finding = tally(query, past)
+            if newest and (finding.events or finding.rings):
+                finding = replace(finding, complete=True)
+            if complete or finding.complete:
+                break
+        return finding, self._told(finding.events[:EVIDENCE_MAX])
+
+    def _read(self, query: Query, limit: int) -> tuple[Sequence[Event], Sequence[Ring]]:
+        camera = query.cameras[0] if len(query.cameras) == 1 else None
+        if query.rings:
+            return (), self._history.rings(camera=camera, since=query.since, until=query.until, limit=limit)
+        label = query.labels[0] if len(query.labels) == 1 else None
+        since = None if query.since is None else query.since - LOOK_BACK_S
+        return self._history.events(camera=camera, label=label, since=since, until=query.until, limit=limit), ()
+
+    def _told(self, events: Sequence[Event]) -> tuple[Told, ...]:
+        newest = [next(iter(self._history.summaries(event=event.id, limit=1)), None) for event in events]
+        return tuple(Told(event=event, summary=summary) for event, summary in zip(events, newest, strict=True))
+
+    async def _filled(self, request: AskQuestion, now: float, spent: list[Completion]) -> Query | None:
+        """The Query as the model reads the question, narrowed by the request."""
+        prompt = fill_prompt(request.question, self._cameras, now, self._wall)
+        completion = await self._ask_model(prompt, request.camera, spent)
+        query = None if completion is None else filled(completion.text, self._cameras, self._wall)
+        if query is None:
+            return None
+        if not query.cameras and request.camera is not None:
+            query = replace(query, cameras=(request.camera,))
+        if query.since is None and query.until is None:
+            query = replace(query, since=request.since, until=request.until)
+        return query
+
+    async def _worded(self, request: AskQuestion, finding: Finding, reply: Reply, spent: list[Completion]) -> Reply:
+        """The reply in the model's words, where it has one and they keep to what was computed."""
+        assert reply.text is not None  # say() has just made it
+        rests_on = lines(finding, self._cameras, self._wall)
+        prompt = word_prompt(request.question, reply.text, rests_on)
+        completion = await self._ask_model(prompt, request.camera, spent)
+        if completion is None:
+            return reply
+        text = worded(completion.text, reply.text, rests_on)
+        if text is None:
+            return reply
+        # `worded` has seen to yes and no, which alone claim nothing that could be checked.
+        claims = YES_OR_NO.sub("", text)
+        if self._check is not None and self._check("", claims, self._facts(finding)):
+            return reply
+        return replace(reply, text=text, source=Author.LLM, model=completion.model)
+
+    async def _ask_model(self, prompt: Prompt, camera: str | None, spent: list[Completion]) -> Completion | None:
+        if self._desk is None:
+            return None
+        key = ("ask", next(self._numbers))
+        useful_s = LIMITS_S[AskQuestion] / 3
+        try:
+            async with asyncio.timeout(useful_s):
+                completion = await self._desk.ask(
+                    Job(key=key, camera=camera, priority=Priority.USER, prompt=prompt, useful_s=useful_s)
+                )
+        except (LlmError, TimeoutError):
+            return None
+        spent.append(completion)
+        return completion
+
+    def _facts(self, finding: Finding) -> Facts:
+        query = finding.query
+        asked = [each for each in self._cameras if not query.cameras or each.id in query.cameras]
+        started = [event.started for event in finding.events] + [ring.time for ring in finding.rings]
+        return period_facts(
+            finding.events,
+            camera=asked[0].id if len(asked) == 1 else None,
+            name=asked[0].name if len(asked) == 1 else "",
+            cameras=[each.name for each in asked],
+            since=min(started, default=finding.now) if query.since is None else query.since,
+            until=finding.now if query.until is None else query.until,
+            rings=finding.rings,
+            timezone=self._timezone,
+        )
+
+
+def _with_tokens(reply: Reply, spent: Sequence[Completion]) -> Reply:
+    """What the model cost, also where its words were not used."""
+    return replace(
+        reply,
+        input_tokens=sum(each.input_tokens for each in spent),
+        output_tokens=sum(each.output_tokens for each in spent),
+    )

@@ -1,0 +1,1 @@
+"""Language models: any OpenAI-compatible endpoint, a local one, plug-ins; all alike from inside."""

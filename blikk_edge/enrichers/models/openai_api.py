@@ -1,0 +1,271 @@
+"""A language model behind any OpenAI-compatible endpoint, asked through chat.completions."""
+
+import asyncio
+import ipaddress
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import LlmError
+from blikk_edge.enrichers.models.gbnf import GrammarError
+from blikk_edge.enrichers.models.openai_answer import Answer, answer_of, error_in, json_object_in
+from blikk_edge.enrichers.models.openai_faults import fault, said_in
+from blikk_edge.enrichers.models.openai_request import ADAPTABLE, AUTO, Manners, manners, request
+from blikk_edge.enrichers.models.port import (
+    AwayError,
+    BlindError,
+    BusyError,
+    Completion,
+    GarbledError,
+    Prompt,
+    RefusedError,
+    TooLongError,
+)
+from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS, Ratio, data_tokens, prompt_tokens, schema_tokens
+
+if TYPE_CHECKING:
+    from blikk_edge.enrichers.models.openai_client import Client, Reply
+
+LOG = logging.getLogger("blikk.llm")
+
+MOST_TRIES: Final = 6
+"""Requests of one call: as many things as can be learnt from refusals, and the last."""
+
+NOT_JSON_TWICE: Final = 2
+
+_KEY: Final = re.compile(r"[!-~]+", re.ASCII)
+_MODEL_NAME: Final = re.compile(r"[\w./:@+-]{1,100}", re.ASCII)
+
+
+class OpenAiModel:
+    """The model `model` at `base_url`, which mostly ends in `/v1`.
+
+    `structured` is how answers are held to their schema: `json_schema`, `json_object` with the schema, `grammar`
+    (llama.cpp's servers), `none` (it is only told), or `auto`, which begins with the first and remembers what the
+    endpoint refused. `tokens_field` is `auto`, `max_tokens` or `max_completion_tokens`, `temperature` None where it is
+    not to be sent. `image_tokens` is what one Picture costs where the endpoint does not count. `sees` False says that
+    the model takes no Pictures. `stream` asks for the answer in parts, so that a server that works on after a plain
+    request was given up (llama_cpp.server) stops. `extra` are further fields of every request;
+    `ratio` is what was learnt of its tokens before.
+
+    Raises RefusedError for an address or key that cannot be one, and where the `openai` package is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        model: str,
+        clock: Clock,
+        api_key: str | None = None,
+        structured: str = AUTO,
+        tokens_field: str = AUTO,
+        temperature: float | None = 0.2,
+        image_tokens: int = IMAGE_TOKENS,
+        sees: bool = True,
+        stream: bool = False,
+        extra: Mapping[str, Any] | None = None,
+        ratio: Ratio | None = None,
+    ) -> None:
+        self.name = model
+        self.sees = sees
+        url = _address(base_url)
+        self._who = f"language model {model} at {url.netloc}"
+        self._base_url = base_url
+        self._here = _is_here(url.hostname or "")
+        self._key = _checked_key(api_key, self._who)
+        self._clock = clock
+        self._image_tokens = image_tokens
+        try:
+            self._manners = manners(
+                structured, temperature=temperature, stream=stream, tokens_field=tokens_field, extra=extra or {}
+            )
+        except ValueError as error:
+            raise RefusedError(f"{self._who}: {error}") from error
+        self._ratio = ratio or Ratio()
+        self._not_json = 0
+        self._client: Client | None = None
+        require_openai()
+        if self._key and url.scheme == "http" and not self._here:
+            LOG.warning("%s: api_key and prompts go over the network unencrypted; use https", self._who)
+
+    async def complete(self, prompt: Prompt, *, deadline_s: float) -> Completion:
+        """The JSON object that the model wrote, as text; raises the LlmErrors of `enrichers.models.port`.
+
+        What is learnt from a refusal is tried at once, within the same deadline.
+        """
+        if prompt.pictures and not self.sees:
+            raise BlindError(f"{self._who}: it takes no pictures")
+        try:
+            async with asyncio.timeout(deadline_s):
+                return self._completion(prompt, *await self._asked(prompt, deadline_s))
+        except TimeoutError as error:
+            raise AwayError(f"{self._who}: no whole answer within {deadline_s:g} s") from error
+
+    def expected_tokens(self, prompt: Prompt) -> int:
+        """Tokens that `prompt` will send, as this endpoint has counted so far."""
+        return self._ratio.corrected(self._estimated(prompt))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _asked(self, prompt: Prompt, timeout_s: float) -> tuple["Reply", Answer | None]:
+        if self._client is None:
+            self._client = _client(self._base_url, self._key, self._who, proxied=not self._here)
+        error: LlmError = GarbledError(f"{self._who}: it refuses every way of asking")
+        plainly = False
+        for _ in range(MOST_TRIES):
+            asked = replace(self._manners, stream=False) if plainly else self._manners
+            try:
+                body = request(prompt, model=self.name, manners=asked)
+            except GrammarError as cannot:
+                error = cannot
+                if not self._change(asked.looser(), asked, cannot):
+                    raise
+                continue
+            reply = await self._client.post(body, timeout_s=timeout_s)
+            if reply.streamed and not reply.bodies and not plainly:
+                plainly = True  # llama_cpp.server says nothing in a stream where it refuses; asked plainly it says why
+                continue
+            refusal = self._refusal(reply, prompt)
+            if refusal is None:
+                return reply, answer_of(reply.bodies)
+            error = refusal
+            if not self._learn(reply, asked, error):
+                break
+        raise error
+
+    def _refusal(self, reply: "Reply", prompt: Prompt) -> LlmError | None:
+        status, said = self._said(reply)
+        if status == 200:
+            return None
+        pictures = bool(prompt.pictures)
+        return fault(self._who, status, said, headers=reply.headers, now=self._clock.now(), pictures=pictures)
+
+    def _said(self, reply: "Reply") -> tuple[int, str]:
+        """The true status of a reply and what an error said, without the key."""
+        status = reply.status
+        if status == 200:
+            inside = error_in(reply.bodies)
+            if inside is None:
+                return 200, ""
+            status, body = inside
+            said = said_in(body)
+        else:
+            said = " ".join(said_in(body) for body in reply.bodies)
+        return status, said.replace(self._key, "***") if self._key else said
+
+    def _learn(self, reply: "Reply", asked: Manners, error: LlmError) -> bool:
+        """Whether another request, asked otherwise, may do better."""
+        if isinstance(error, BlindError):
+            self.sees = False
+            LOG.warning("%s; it is asked without pictures from now on", error)
+        if isinstance(error, BlindError | TooLongError | BusyError | GarbledError):
+            return False
+        status, said = self._said(reply)
+        return status in ADAPTABLE and self._change(asked.after(said), asked, error)
+
+    def _change(self, better: Manners | None, asked: Manners, why: LlmError) -> bool:
+        """Whether to ask again; a call at the same time may have learnt already."""
+        if better is None:
+            return False
+        if self._manners is asked:
+            self._manners = better
+            LOG.info("%s; it is asked otherwise from now on: %s", why, better)
+        return True
+
+    def _completion(self, prompt: Prompt, reply: "Reply", answer: Answer | None) -> Completion:
+        if answer is None:
+            raise GarbledError(f"{self._who}: there is nothing in its answer")
+        spent = self._spent(prompt, answer)
+        if reply.streamed and not answer.finish:
+            raise AwayError(f"{self._who}: its answer broke off")
+        if answer.finish == "length":
+            raise GarbledError(f"{self._who}: its answer was cut off after {spent.output_tokens} tokens", spent=spent)
+        if answer.refusal or answer.finish == "content_filter":
+            raise GarbledError(f"{self._who}: it would not write about this", spent=spent)
+        text = json_object_in(answer.text)
+        if text is None:
+            error = GarbledError(f"{self._who}: it wrote no JSON", spent=spent)
+            self._doubt(error)
+            raise error
+        self._not_json = 0
+        return replace(spent, text=text)
+
+    def _doubt(self, why: GarbledError) -> None:
+        """Some endpoints ignore what they do not know: the form is changed when it does not hold."""
+        self._not_json += 1
+        if self._not_json >= NOT_JSON_TWICE:
+            self._not_json = 0
+            self._change(self._manners.looser(), self._manners, why)
+
+    def _spent(self, prompt: Prompt, answer: Answer) -> Completion:
+        estimated = self._estimated(prompt)
+        if answer.input_tokens:
+            self._ratio.learn(estimated=estimated, counted=answer.input_tokens)
+        return Completion(
+            text=answer.text,
+            model=answer.model if _MODEL_NAME.fullmatch(answer.model) else self.name,
+            input_tokens=answer.input_tokens or self._ratio.corrected(estimated),
+            output_tokens=answer.output_tokens or data_tokens(answer.text),
+            estimated=not (answer.input_tokens and answer.output_tokens),
+        )
+
+    def _estimated(self, prompt: Prompt) -> int:
+        told = schema_tokens(prompt.schema) if self._manners.tells_schema else 0
+        return prompt_tokens(prompt, image_tokens=self._image_tokens) + told
+
+
+def require_openai() -> None:
+    """Load the `openai` package, which takes a second on a small machine; raises RefusedError where it is missing."""
+    try:
+        import blikk_edge.enrichers.models.openai_client  # noqa: F401, PLC0415 - an extra, and slow to load
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"openai", "httpx2"}:
+            raise
+        raise RefusedError("language models need the openai package: pip install 'blikk-edge[openai]'") from error
+
+
+def _client(base_url: str, key: str | None, who: str, *, proxied: bool) -> "Client":
+    from blikk_edge.enrichers.models.openai_client import Client  # noqa: PLC0415 - see require_openai
+
+    return Client(base_url=base_url, api_key=key, who=who, proxied=proxied)
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine, which no proxy reaches."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(base_url: str) -> SplitResult:
+    try:
+        url = urlsplit(base_url)
+        usable = url.scheme in {"http", "https"} and url.hostname and (url.port or 1)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise RefusedError("language model: base_url is no address; it looks like https://host/v1")
+    if "@" in url.netloc or url.query or url.fragment:
+        raise RefusedError(
+            f"language model at {url.hostname}: base_url holds more than an address; keys belong in api_key"
+        )
+    return url
+
+
+def _checked_key(key: str | None, who: str) -> str | None:
+    stripped = (key or "").strip()
+    if stripped and not _KEY.fullmatch(stripped):
+        raise RefusedError(f"{who}: api_key holds characters that no key has")
+    return stripped or None

@@ -1,0 +1,1 @@
+"""Sentences that a user asked to be watched."""

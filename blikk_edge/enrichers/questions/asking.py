@@ -1,0 +1,91 @@
+"""One Question put to the language model: asked, mended at most once of each kind, checked against what is tracked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from blikk_edge.core.errors import LlmError
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.summary import AnswerKind, Question
+from blikk_edge.enrichers.desk.port import Desk, Job, Priority
+from blikk_edge.enrichers.facts import Facts
+from blikk_edge.enrichers.grounding import Claim, Violation, check
+from blikk_edge.enrichers.models.port import BlindError, Completion, GarbledError, TooLongError
+from blikk_edge.enrichers.questions.prompt import UNKNOWN, Reply, question_prompt, reply_from_json
+
+USEFUL_S: Final = 60.0
+
+NEVER: Final = frozenset(
+    {Claim.IDENTITY, Claim.INTENT, Claim.AGE, Claim.GENDER, Claim.ETHNICITY, Claim.WEAPON, Claim.LANGUAGE}
+)
+"""What not even a picture supports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of it. Without a `reply` the model was not to be had, and `why` says why; `spent` is paid either way.
+
+    `seen` says that the reply rests on a Picture.
+    """
+
+    reply: Reply | None = None
+    why: str = ""
+    spent: tuple[Completion, ...] = ()
+    seen: bool = False
+
+
+async def put(
+    question: Question, desk: Desk, *, facts: Facts, lines: Sequence[str], picture: Picture | None
+) -> Outcome:
+    """The model's answer to a question about these facts, told in these lines and shown in this picture.
+
+    An answer that cannot be used is asked for once more, without the Picture: none is sent twice. Where the model then
+    still gives none, the reply is `unknown` with confidence 0.
+    """
+    spent: list[Completion] = []
+    mended: set[type[LlmError]] = set()
+    seen, wrong = False, None
+    while True:
+        prompt = question_prompt(question, camera=facts.name, lines=lines, picture=picture, wrong=wrong)
+        key = ("question", question.camera, question.id)
+        job = Job(key=key, camera=question.camera, priority=Priority.QUESTION, prompt=prompt, useful_s=USEFUL_S)
+        try:
+            completion = await desk.ask(job)
+            spent.append(completion)
+            seen = seen or picture is not None
+            reply = reply_from_json(completion.text, question.kind)
+        except LlmError as error:
+            if isinstance(error, GarbledError) and error.spent is not None:
+                spent.append(error.spent)
+            if type(error) in mended or not isinstance(error, GarbledError | BlindError | TooLongError):
+                return _failed(error, tuple(spent))
+            mended.add(type(error))
+            picture = None
+            if isinstance(error, TooLongError):
+                lines = lines[: max(1, len(lines) // 2)]
+            elif isinstance(error, GarbledError):
+                wrong = f"{spent[-1].text[:200] if spent else ''}: {error}"
+            continue
+        return Outcome(reply=grounded(reply, question, facts, seen=seen), spent=tuple(spent), seen=seen)
+
+
+def grounded(reply: Reply, question: Question, facts: Facts, *, seen: bool) -> Reply:
+    """A reply without what nothing supports: evidence goes, and a text that is not supported becomes `unknown`.
+
+    Where a Picture was seen, only what no picture supports is looked for.
+    """
+    if question.kind is AnswerKind.TEXT and reply.answer != UNKNOWN and _wrong(reply.answer, facts, seen=seen):
+        return Reply(answer=UNKNOWN, confidence=0.0, evidence="what the model answered is not supported")
+    return replace(reply, evidence="") if _wrong(reply.evidence, facts, seen=seen) else reply
+
+
+def _wrong(text: str, facts: Facts, *, seen: bool) -> Sequence[Violation]:
+    found = check("", text, facts, pictures=seen) if text else ()
+    return [violation for violation in found if violation.claim in NEVER] if seen else found
+
+
+def _failed(error: LlmError, spent: tuple[Completion, ...]) -> Outcome:
+    if isinstance(error, GarbledError):
+        reply = Reply(answer=UNKNOWN, confidence=0.0, evidence="the model's answer could not be used")
+        return Outcome(reply=reply, why=str(error), spent=spent)
+    return Outcome(why=str(error), spent=spent)

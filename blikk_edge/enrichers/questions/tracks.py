@@ -1,0 +1,219 @@
+"""Questions that the tracks answer without a model: who is there, how many, for how long.
+
+Only a question that is understood to its last word is answered here; any other is left to the model.
+"""
+
+import math
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import AnswerKind, Question
+from blikk_edge.enrichers.questions.scene import Here, Scenery
+from blikk_edge.enrichers.summaries.wording import duration, kind_of, plural, some
+
+SURE_OF_NOBODY: Final = 0.8
+"""Confidence in what was not seen: a detector misses some of what it looks for, above all in the dark."""
+
+UNSCORED: Final = 0.7
+"""Confidence in what is there by the camera's count alone, as a parked vehicle that was there before the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """An answer with its grounds. `until_s`: after so many seconds it may be another although nothing happened."""
+
+    answer: str
+    confidence: float
+    evidence: str
+    event: str | None = None
+    until_s: float = math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a question asks of the tracks: of this label (and class), in this zone, for at least so long, how many.
+
+    `loiters` asks whether somebody stays long by the camera's own measure; `parked` whether it stands still.
+    """
+
+    label: Label
+    kind: str = ""
+    zone: str | None = None
+    at_least_s: float = 0.0
+    loiters: bool = False
+    parked: bool = False
+    how_many: bool = False
+
+
+_NOUNS: Final[dict[str, tuple[Label, str]]] = {
+    **dict.fromkeys(
+        ("someone", "somebody", "anyone", "anybody", "person", "people", "persons", "visitor", "visitors", "human"),
+        (Label.PERSON, ""),
+    ),
+    **dict.fromkeys(("vehicle", "vehicles"), (Label.VEHICLE, "")),
+    **dict.fromkeys(("animal", "animals"), (Label.ANIMAL, "")),
+    **dict.fromkeys(("package", "packages", "parcel", "parcels", "delivery"), (Label.PACKAGE, "")),
+    **{
+        noun: (label, kind)
+        for label, kinds in (
+            (Label.VEHICLE, ("car", "truck", "bus", "motorcycle", "bicycle", "van", "boat", "train")),
+            (Label.ANIMAL, ("dog", "cat", "bird", "horse", "sheep", "cow", "bear", "deer", "fox")),
+        )
+        for kind in kinds
+        for noun in (kind, plural(kind))
+    },
+}
+_HERE: Final = frozenset(
+    {"", "here", "there", "now", "outside", "around", "there now", "here now", "right now", "in view", "at the door"}
+    | {"at the front door", "in front of the camera", "in front of the door", "in the picture", "on camera"}
+)
+"""Places that mean all that the camera sees."""
+
+_NOUN: Final = rf"(?P<noun>{'|'.join(_NOUNS)})"
+_ARTICLE: Final = r"(?:(?:a|an|any|some|the|this|that) )?"
+_UNIT_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_FOR: Final = (
+    r"(?: for (?:more than|over|at least|longer than)"
+    r" (?P<n>\d{1,4}|an?|one|two|five|ten) (?P<unit>seconds?|minutes?|hours?|min|s|h))"
+)
+_NUMBERS: Final = {"a": 1, "an": 1, "one": 1, "two": 2, "five": 5, "ten": 10}
+_PLACE: Final = r"(?: (?!for (?:more|over|at|longer) )(?P<place>.+?))?"
+
+_FORMS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?P<loiter>(?:has|is) {_ARTICLE}{_NOUN} (?:been )?(?:loitering|hanging around|lingering)){_PLACE}{_FOR}?",
+        rf"(?:has|have) {_ARTICLE}{_NOUN} (?:been|stayed|stood|waited|been standing|been waiting){_PLACE}{_FOR}",
+        rf"(?:is|are) {_ARTICLE}{_NOUN} (?P<parked>parked){_PLACE}",
+        rf"(?:is|are) there {_ARTICLE}{_NOUN}{_PLACE}",
+        rf"(?:is|are) {_ARTICLE}{_NOUN}{_PLACE}",
+        rf"(?:do|can) you see {_ARTICLE}{_NOUN}{_PLACE}",
+        rf"(?P<many>how many) {_NOUN} (?:are|is)(?: there)?{_PLACE}",
+        rf"(?P<many>how many) {_NOUN}(?: do you see| can you see)?{_PLACE}",
+    )
+)
+
+
+def understood(question: Question, *, name: str, zones: Collection[str]) -> Asked | None:
+    """What a question asks of the tracks of its camera, called `name`; None where that is not all it asks."""
+    text = re.sub(r"[^\w ]", "", question.text.casefold().replace("_", " ").replace("-", " "))
+    text = " ".join(text.split())
+    for form in _FORMS:
+        match = form.fullmatch(text)
+        asked = _asked(match.groupdict(), name, zones) if match is not None else None
+        if asked is not None and asked.how_many is (question.kind is AnswerKind.TEXT):
+            return asked
+    return None
+
+
+def _asked(found: dict[str, str | None], name: str, zones: Collection[str]) -> Asked | None:
+    label, kind = _NOUNS[found["noun"] or ""]
+    place = found.get("place") or ""
+    zone = _zone(place, zones)
+    if zone is None and place not in _HERE and _bare(place) not in {_plain(name), f"{_plain(name)} camera"}:
+        return None
+    at_least_s = 0.0
+    if (n := found.get("n")) is not None:
+        at_least_s = (_NUMBERS.get(n) or float(n)) * _UNIT_S[(found["unit"] or "s")[0]]
+    parked = bool(found.get("parked"))
+    if parked and label is not Label.VEHICLE:
+        return None
+    return Asked(
+        label=label,
+        kind=kind,
+        zone=zone,
+        at_least_s=at_least_s,
+        loiters=bool(found.get("loiter")),
+        parked=parked,
+        how_many=bool(found.get("many")),
+    )
+
+
+def _zone(place: str, zones: Collection[str]) -> str | None:
+    return next((zone for zone in zones if _plain(zone) and _bare(place) == _plain(zone)), None)
+
+
+def _bare(place: str) -> str:
+    """A place without what leads to it: `in the driveway` is `driveway`."""
+    place = re.sub(r"^(?:in front of|at|in|on|near|by|inside|outside) ", "", place)
+    return re.sub(r"^(?:the|my|our) ", "", place).removesuffix(" zone").removesuffix(" now").strip()
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.sub(r"[^\w ]", "", name.casefold().replace("_", " ").replace("-", " ")).split())
+
+
+def answered(asked: Asked, scenery: Scenery, now: float) -> Finding | None:
+    """What the tracks say; None where they cannot tell. Call it only where the scenery is not blind."""
+    count = scenery.count(asked.label)
+    if count is None:
+        return None
+    tracked = scenery.here(asked.label)
+    hidden = count - len(tracked)  # parked, or there since before the start: of no known class, place or time
+    found = [here for here in tracked if _fits(asked, here)]
+    if hidden and (asked.kind or asked.zone or asked.at_least_s) and not (found and not asked.how_many):
+        return None
+    if asked.how_many:
+        return _number(asked, found, hidden)
+    if asked.at_least_s or asked.loiters:
+        return _long(asked, found, scenery, now)
+    return _there(asked, [here for here in found if here.sighting.still or not asked.parked], hidden, now)
+
+
+def _fits(asked: Asked, here: Here) -> bool:
+    sighting = here.sighting
+    return (not asked.kind or kind_of(sighting) == asked.kind) and (asked.zone is None or asked.zone in sighting.zones)
+
+
+def _there(asked: Asked, found: Sequence[Here], hidden: int, now: float) -> Finding:
+    """Whether any of it is there."""
+    if not found and hidden:
+        return Finding(answer="yes", confidence=UNSCORED, evidence=f"{some(hidden, asked.label.value)} by count")
+    if not found:
+        return _nobody(asked)
+    here = max(found, key=lambda here: here.sighting.score)
+    stay = duration(here.stay_s(now))
+    return Finding(
+        answer="yes",
+        confidence=here.sighting.score,
+        evidence=f"{some(1, kind_of(here.sighting))} has been there for {stay}",
+        event=here.event,
+    )
+
+
+def _number(asked: Asked, found: Sequence[Here], hidden: int) -> Finding:
+    n = len(found) + (0 if asked.kind or asked.zone else hidden)
+    scores = [here.sighting.score for here in found] or [UNSCORED if n else SURE_OF_NOBODY]
+    return Finding(
+        answer=str(n),
+        confidence=min(scores),
+        evidence=f"{some(n, asked.kind or asked.label.value)} by count",
+        event=found[0].event if found else None,
+    )
+
+
+def _long(asked: Asked, found: Sequence[Here], scenery: Scenery, now: float) -> Finding:
+    """Whether somebody has been there for so long, or long by the camera's own measure where no time is asked."""
+    if not found:
+        return _nobody(asked)
+    longest = max(found, key=lambda here: here.stay_s(now))
+    loitering = {event.id for event in scenery.loiterers()}
+    if asked.at_least_s:
+        long, left_s = longest.stay_s(now) >= asked.at_least_s, asked.at_least_s - longest.stay_s(now)
+    else:
+        longest = next((here for here in found if here.event in loitering), longest)
+        long, left_s = longest.event in loitering, math.inf
+    return Finding(
+        answer="yes" if long else "no",
+        confidence=longest.sighting.score,
+        evidence=f"the longest stay is {duration(longest.stay_s(now))} so far",
+        event=longest.event,
+        until_s=math.inf if long else left_s,
+    )
+
+
+def _nobody(asked: Asked) -> Finding:
+    return Finding(answer="no", confidence=SURE_OF_NOBODY, evidence=f"no {asked.kind or asked.label.value} is tracked")

@@ -1,0 +1,1 @@
+"""What is written about events and periods, by a model or by the template."""

@@ -1,0 +1,184 @@
+"""Tells a whole period: each hour, each day, or when asked. Where nothing happened that costs no tokens."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import Final
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.observation import Event, Ring
+from blikk_edge.core.ports import History, Inbox, Item, Tell
+from blikk_edge.core.summary import Importance, Summary
+from blikk_edge.enrichers.desk.port import Priority
+from blikk_edge.enrichers.facts import Facts, period_facts
+from blikk_edge.enrichers.summaries.context import MAX_BYTES, text_lines
+from blikk_edge.enrichers.summaries.lines import visit_lines
+from blikk_edge.enrichers.summaries.prompts import Brief
+from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
+from blikk_edge.enrichers.summaries.template import importance, quiet
+
+LOG = logging.getLogger("blikk.summary")
+
+MAX_EVENTS: Final = 2000
+"""Events of one period that are read; of a busier one the newest."""
+
+MAX_RINGS: Final = 200
+USEFUL_S: Final = 120.0
+USER_USEFUL_S: Final = 30.0
+
+_MODEL: Final = frozenset({SummaryMode.TEXT, SummaryMode.VISION})
+
+
+class Every(StrEnum):
+    """How often a period is told."""
+
+    HOURLY = "hourly"
+    DAILY = "daily"
+
+
+class Digester:
+    """Tells what happened at all cameras together each hour or day, and answers for any period.
+
+    A camera of mode OFF is left out; a model is asked where one of the others has a mode that asks one. Events come
+    from the `history`; doorbells are known since the start of the process only. `every` None tells nothing by itself.
+    """
+
+    name = "digest"
+
+    def __init__(
+        self,
+        *,
+        scribe: Scribe,
+        tell: Tell,
+        clock: Clock,
+        mode_of: Callable[[str], SummaryMode],
+        names: Mapping[str, str],
+        node_name: str,
+        history: History,
+        every: Every | None = None,
+        timezone: tzinfo | None = None,
+    ) -> None:
+        self._scribe = scribe
+        self._tell = tell
+        self._clock = clock
+        self._mode_of = mode_of
+        self._names = names
+        self._node_name = node_name
+        self._history = history
+        self._every = every
+        self._timezone = timezone
+        self._rings: deque[Ring] = deque(maxlen=MAX_RINGS)
+        self._serial = 0
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        """Tell each period when it is over, until cancelled; one that the store cannot give is left out."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(inbox), name="digest.rings")
+            if self._every is not None:
+                group.create_task(self._tell_each(self._every), name="digest.clock")
+
+    async def digest(
+        self, camera: str | None, since: float, until: float, *, priority: Priority = Priority.USER
+    ) -> Summary:
+        """What happened at a camera, or at all, from `since` to `until`; is returned, not told. Raises StoreError."""
+        events = await asyncio.to_thread(
+            self._history.events, camera=camera, since=since, until=until, limit=MAX_EVENTS
+        )
+        # who asks for one camera is answered, also where nothing is told by itself
+        cameras = (
+            [one for one in self._names if self._mode_of(one) is not SummaryMode.OFF] if camera is None else [camera]
+        )
+        told = [event for event in events if event.camera in cameras]
+        facts = period_facts(
+            told,
+            camera=camera,
+            name=self._node_name if camera is None else self._names.get(camera, camera),
+            cameras=[self._names.get(one, one) for one in cameras],
+            since=since,
+            until=until,
+            rings=[ring for ring in self._rings if ring.camera in cameras and since <= ring.time < until],
+            timezone=self._timezone,
+        )
+        errand = Errand(
+            key=("digest", camera, since, until),
+            camera=camera,
+            priority=priority,
+            useful_s=USER_USEFUL_S if priority is Priority.USER else USEFUL_S,
+        )
+        draft = None
+        worth = importance(facts) is not Importance.LOW or (priority is Priority.USER and not quiet(facts))
+        if worth and any(self._mode_of(one) in _MODEL for one in cameras):
+            draft = await self._scribe.write(await self._brief(facts, told, camera), errand)
+        self._serial += 1
+        now = self._clock.now()
+        summary_id = f"{camera or 'node'}-digest-{round(now * 1000)}-{self._serial}"
+        return (draft or self._scribe.plain(facts)).summary(id=summary_id, facts=facts, time=now)
+
+    async def _brief(self, facts: Facts, events: Sequence[Event], camera: str | None) -> Brief:
+        kept: Sequence[Summary] = ()
+        with contextlib.suppress(StoreError):
+            kept = await asyncio.to_thread(
+                self._history.summaries, camera=camera, since=facts.since, until=facts.until, limit=50
+            )
+        matter = [one for one in kept if one.event is not None and one.importance is Importance.HIGH]
+        rings = [f"{facts.local(time):%H:%M} doorbell rings" for time in facts.rings[-8:]]
+        return Brief(
+            facts=facts,
+            lines=(*visit_lines(facts, events, self._names), *rings),
+            earlier=text_lines(facts, matter, most=4, most_bytes=2 * MAX_BYTES),
+        )
+
+    async def _listen(self, inbox: Inbox[Item]) -> None:
+        while True:
+            if isinstance(item := await inbox.get(), Ring):
+                self._rings.append(item)
+
+    async def _tell_each(self, every: Every) -> None:
+        begins = self._clock.now()
+        while True:
+            ends = next_end(begins, every, self._timezone)
+            # the wall clock may be set meanwhile, and a long sleep would not notice
+            while (left_s := ends - self._clock.now()) > 0:
+                await self._clock.sleep(min(left_s, 60.0))
+            if any(self._mode_of(camera) is not SummaryMode.OFF for camera in self._names):
+                since = period_start(ends, every, self._timezone)
+                try:
+                    self._tell(await self.digest(None, since, ends, priority=Priority.DIGEST))
+                except StoreError as error:
+                    LOG.warning("no %s digest this time: %s", every, error)
+            begins = max(ends, self._clock.now())
+
+
+def next_end(time: float, every: Every, timezone: tzinfo | None = None) -> float:
+    """When the period ends that `time` lies in: the next full hour, or the next midnight of local time."""
+    begin = _local(_start(time, every, timezone), timezone)
+    if every is Every.HOURLY:
+        return begin.timestamp() + 3600.0
+    return _midnight(begin + timedelta(hours=36), timezone).timestamp()
+
+
+def period_start(end: float, every: Every, timezone: tzinfo | None = None) -> float:
+    """When the period began that ends at `end`. A day of a change to or from summer time has 23 or 25 hours."""
+    return _start(end - 1.0, every, timezone)
+
+
+def _start(time: float, every: Every, timezone: tzinfo | None) -> float:
+    local = _local(time, timezone)
+    if every is Every.HOURLY:
+        return time - (local.minute * 60 + local.second + local.microsecond / 1e6)
+    return _midnight(local, timezone).timestamp()
+
+
+def _midnight(local: datetime, timezone: tzinfo | None) -> datetime:
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=timezone)
+    return midnight if timezone is not None else midnight.astimezone()
+
+
+def _local(time: float, timezone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(time, timezone).astimezone(timezone)

@@ -1,0 +1,78 @@
+"""A Note: what is written about facts, before it becomes a Summary; and a model's answer read as one."""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
+from blikk_edge.enrichers.models.port import GarbledError
+from blikk_edge.enrichers.summaries.wording import clipped
+
+ANSWER_TEXT_MAX: Final = 240
+"""Characters that a model is asked to keep to: two sentences. More is cut at TEXT_MAX."""
+
+SCHEMA_NAME: Final = "summary"
+
+SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string", "minLength": 1, "maxLength": TITLE_MAX},
+        "text": {"type": "string", "minLength": 1, "maxLength": ANSWER_TEXT_MAX},
+        "importance": {"type": "string", "enum": [one.value for one in Importance]},
+    },
+    "required": ["title", "text", "importance"],
+    "additionalProperties": False,
+}
+"""The form of an answer, small: where a service counts it as input it is paid with each call.
+
+What it is about is not asked: that was observed, and 50 tokens a call would buy a chance to get it wrong.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Title (at most TITLE_MAX characters), text (TEXT_MAX) and importance."""
+
+    title: str
+    text: str
+    importance: Importance
+
+
+def note_from_json(answer: str) -> Note:
+    """A model's answer, which must be a JSON object of SCHEMA; raises GarbledError that says what is wrong.
+
+    Only lengths are mended: text that is too long is cut.
+    """
+    try:
+        content = json.loads(answer)
+    except (ValueError, RecursionError) as error:
+        raise GarbledError("the answer is no JSON") from error
+    if not isinstance(content, dict):
+        raise GarbledError("the answer is no JSON object")
+    if wrong := set(content) ^ set(SCHEMA["required"]):
+        names = ", ".join(sorted(str(name)[:20] for name in wrong))
+        raise GarbledError(f"the answer has other fields than asked for: {names[:80]}")
+    return Note(
+        title=_text(content, "title", TITLE_MAX),
+        text=_text(content, "text", TEXT_MAX),
+        importance=_importance(content["importance"]),
+    )
+
+
+def _text(content: Mapping[str, Any], name: str, limit: int) -> str:
+    value = content[name]
+    if not isinstance(value, str):
+        raise GarbledError(f"`{name}` is no text")
+    shown = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in value[: 4 * limit])
+    if not (text := clipped(shown, limit)):
+        raise GarbledError(f"`{name}` is empty")
+    return text
+
+
+def _importance(value: object) -> Importance:
+    try:
+        return Importance(str(value))
+    except ValueError as error:
+        raise GarbledError(f"`importance` is none of {', '.join(Importance)}") from error

@@ -1,0 +1,43 @@
+"""The last texts about each camera: what a new one follows on."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.ports import History
+from blikk_edge.core.summary import Summary
+from blikk_edge.enrichers.summaries.context import RECENT_S
+
+KEPT: Final = 4
+
+
+class Recent:
+    """The newest KEPT texts of each camera, of an event its newest revision; from before the start out of `history`."""
+
+    def __init__(self, *, history: History | None, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+        self._told: dict[str, list[Summary]] = {}
+        self._asked: set[str] = set()
+
+    def add(self, summary: Summary) -> None:
+        """One more was written, about a camera."""
+        camera = str(summary.camera)
+        others = [one for one in self._told.get(camera, []) if summary.event is None or one.event != summary.event]
+        self._told[camera] = [*others, summary][-KEPT:]
+
+    async def of(self, camera: str) -> tuple[Summary, ...]:
+        """What was written about it, the newest last. A store that cannot be read now is asked no more."""
+        if self._history is not None and camera not in self._asked:
+            self._asked.add(camera)
+            kept: Sequence[Summary] = ()
+            with contextlib.suppress(StoreError):
+                since = self._clock.now() - RECENT_S
+                kept = await asyncio.to_thread(self._history.summaries, camera=camera, since=since, limit=KEPT)
+            known = {one.id for one in self._told.get(camera, [])}
+            older = [one for one in reversed(kept) if one.id not in known]
+            self._told[camera] = [*older, *self._told.get(camera, [])][-KEPT:]
+        return tuple(self._told.get(camera, ()))

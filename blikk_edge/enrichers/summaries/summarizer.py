@@ -1,0 +1,317 @@
+"""Writes about each event: early when it is clear, and finally when it has ended. Events never wait for it."""
+
+import asyncio
+import math
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Final
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.observation import Event, Observation, Ring
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import History, Inbox, Item, Tell
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Author, Importance, Summary
+from blikk_edge.enrichers.desk.port import Priority
+from blikk_edge.enrichers.facts import Facts, present_facts
+from blikk_edge.enrichers.summaries.context import earlier, here
+from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
+from blikk_edge.enrichers.summaries.lines import event_lines
+from blikk_edge.enrichers.summaries.prompts import Brief
+from blikk_edge.enrichers.summaries.recent import Recent
+from blikk_edge.enrichers.summaries.scribe import Draft, Errand, Scribe
+from blikk_edge.enrichers.summaries.stories import Stories, Story
+from blikk_edge.enrichers.summaries.template import importance, quiet
+
+EARLY, FINAL = 1, 2
+"""The revisions of a Summary."""
+
+EARLY_S: Final = 5.0
+"""An event that is still going on after so long is clear enough to be told of."""
+
+SETTLE_S: Final = 1.0
+"""After its end the last observation, Picture and ring of an event are on their way."""
+
+EARLY_USEFUL_S: Final = 20.0
+FINAL_USEFUL_S: Final = 60.0
+USER_USEFUL_S: Final = 30.0
+
+EARLY_PICTURES: Final = 2
+FINAL_PICTURES: Final = 3
+FRESH_S: Final = 60.0
+"""A Picture that is older does not show what is there now."""
+
+MAX_LIVES: Final = 64
+"""Of more events at a time than these the model is not even asked; their texts come from the template."""
+
+PACE_S: Final = 60.0
+
+MODEL: Final = frozenset({SummaryMode.TEXT, SummaryMode.VISION})
+"""The modes in which a model is asked."""
+
+_PRIORITY: Final = {
+    Label.PERSON: Priority.PERSON,
+    Label.PACKAGE: Priority.PACKAGE,
+    Label.ANIMAL: Priority.ANIMAL,
+    Label.VEHICLE: Priority.VEHICLE,
+}
+
+
+@dataclass(slots=True)
+class _Life:
+    """What the task that follows an event listens to."""
+
+    clear: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    worded: bool | None = None  # whether the model writes about it, once that was decided
+    early: Summary | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class Summarizer:
+    """Events in, Summaries out by way of `tell`: the same event id, revision EARLY and FINAL.
+
+    The early text comes when a doorbell rings, a person stays long, a package is there, or after EARLY_S; an event
+    that is over sooner has the final one only. `mode_of` is asked each time: OFF writes nothing, TEMPLATE asks no
+    model, TEXT asks it for the final text from lines, VISION for both with redacted Pictures. What is of LOW importance
+    by the rules costs no tokens in any mode, and of what is NORMAL only one event of a camera in `pace_s`: where people
+    come and go all day, the template says as much of each. `labels` are the events that are written about, `names` the
+    cameras' by id; `shrink` makes Pictures fit; `history` knows texts of before the start.
+    """
+
+    name = "summary"
+
+    def __init__(
+        self,
+        *,
+        scribe: Scribe,
+        tell: Tell,
+        clock: Clock,
+        mode_of: Callable[[str], SummaryMode],
+        names: Mapping[str, str],
+        labels: Collection[Label] = tuple(Label),
+        pace_s: float = PACE_S,
+        shrink: Shrink | None = None,
+        history: History | None = None,
+        timezone: tzinfo | None = None,
+    ) -> None:
+        self._scribe = scribe
+        self._tell = tell
+        self._clock = clock
+        self._mode_of = mode_of
+        self._names = names
+        self._labels = frozenset(labels)
+        self._pace_s = pace_s
+        self._worded_at: dict[str, float] = {}
+        self._history = history
+        self._timezone = timezone
+        self._stories = Stories(names, timezone=timezone)
+        self._gallery = Gallery(shrink)
+        self._recent = Recent(history=history, clock=clock)
+        self._lives: dict[str, _Life] = {}
+        self._states: dict[str, CameraState] = {}
+        self._serial = 0
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        """Write for ever, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    self._take(await inbox.get(), group)
+        finally:
+            self._lives.clear()
+
+    def _take(self, item: Item, group: asyncio.TaskGroup) -> None:
+        match item:
+            case Event():
+                self._event(item, group)
+            case Observation():
+                self._stories.observe(item)
+            case Ring():
+                if (story := self._stories.ring(item)) is not None:
+                    self._clear(story)
+            case Picture():
+                self._picture(item)
+            case CameraState():
+                self._states[item.camera] = item
+            case _:
+                pass
+
+    def _event(self, event: Event, group: asyncio.TaskGroup) -> None:
+        if (known := self._stories.get(event.id)) is not None and known.ended:
+            return
+        story, forgotten = self._stories.tell(event)
+        for old in forgotten:
+            if not old.ended and (life := self._lives.pop(old.event.id, None)) is not None and life.task is not None:
+                life.task.cancel()
+        if event.label not in self._labels:
+            return
+        life = self._lives.get(event.id)
+        if life is None:
+            life = self._lives[event.id] = _Life()
+            life.task = group.create_task(self._follow(story, life), name=f"summary.{event.id}")
+        if story.ended:
+            life.ended.set()
+        if story.ended or event.loitering or event.label is Label.PACKAGE or self._stories.rings(story):
+            life.clear.set()
+
+    def _clear(self, story: Story) -> None:
+        if (life := self._lives.get(story.event.id)) is not None:
+            life.clear.set()
+
+    def _picture(self, picture: Picture) -> None:
+        if self._mode_of(picture.camera) is not SummaryMode.VISION:
+            return
+        event = picture.event
+        if event is None and picture.name == "ring":
+            event = next((story.event.id for story in self._stories.open(picture.camera)), None)
+        self._gallery.keep(picture, event)
+
+    # -- the life of one event -----------------------------------------------------------------------------------
+
+    async def _follow(self, story: Story, life: _Life) -> None:
+        age_s = self._clock.now() - story.event.started
+        await self._either(life.clear, min(EARLY_S, max(0.0, EARLY_S - age_s)))
+        if not story.ended:
+            await self._write(story, life, EARLY)
+            await life.ended.wait()
+        await self._clock.sleep(SETTLE_S)
+        await self._write(story, life, FINAL)
+        self._gallery.forget(story.event.id)
+        self._lives.pop(story.event.id, None)
+
+    async def _either(self, happened: asyncio.Event, seconds: float) -> None:
+        """Until it has happened, at most so long."""
+        waiters = (asyncio.ensure_future(happened.wait()), asyncio.ensure_future(self._clock.sleep(seconds)))
+        try:
+            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+
+    async def _write(self, story: Story, life: _Life, revision: int) -> None:
+        draft = await self._draft(story, life, revision)
+        if draft is None:
+            return
+        now = self._clock.now()
+        event, facts = story.event, self._stories.facts(story, now)
+        summary = draft.summary(id=f"{event.id}-s{revision}", facts=facts, time=now, event=event.id, revision=revision)
+        life.early = summary
+        self._recent.add(summary)
+        self._tell(summary)
+
+    # -- what is written -----------------------------------------------------------------------------------------
+
+    async def _draft(self, story: Story, life: _Life, revision: int) -> Draft | None:
+        """The text of this revision; None where none is wanted, or a newer one took its place."""
+        facts = self._stories.facts(story, self._clock.now())
+        mode = self._mode_of(story.event.camera)
+        if mode is SummaryMode.OFF:
+            return None
+        seeing = self._sees(mode)
+        # An early text from lines alone would say what the template says, at the price of the final one.
+        asks = (seeing or (mode in MODEL and revision == FINAL)) and len(self._lives) <= MAX_LIVES
+        if not asks or not self._worth(life, facts):
+            return self._scribe.plain(facts)
+        most = EARLY_PICTURES if revision == EARLY else FINAL_PICTURES
+        pictures = self._gallery.choose(story.event.id, most) if seeing else ()
+        brief = await self._brief(story, life, facts, await self._gallery.fitted(pictures))
+        errand = Errand(
+            key=("event", story.event.id),
+            camera=story.event.camera,
+            priority=Priority.RING if facts.rings else _PRIORITY[story.event.label],
+            useful_s=EARLY_USEFUL_S if revision == EARLY else FINAL_USEFUL_S,
+        )
+        draft = await self._scribe.write(brief, errand)
+        if draft is None or draft.unsent:
+            self._gallery.give_back(story.event.id, pictures)
+        return draft
+
+    def _worth(self, life: _Life, facts: Facts) -> bool:
+        """Whether it deserves a model: what matters always does, everyday visits of a camera once in `pace_s`."""
+        camera, now = str(facts.camera), self._clock.monotonic()
+        match importance(facts):
+            case Importance.LOW:
+                return False
+            case Importance.HIGH:
+                life.worded = True
+            case _ if life.worded is None:
+                life.worded = now - self._worded_at.get(camera, -math.inf) >= self._pace_s
+        if life.worded:
+            self._worded_at[camera] = now
+        return bool(life.worded)
+
+    async def _brief(self, story: Story, life: _Life, facts: Facts, pictures: tuple[Picture, ...]) -> Brief:
+        # whoever came meanwhile stands in the lines; whoever was there before does not
+        before = [
+            one.event for one in self._stories.open(story.event.camera) if one.event.started < story.event.started
+        ]
+        known = [one for one in await self._recent.of(story.event.camera) if one.event != story.event.id]
+        said = life.early is not None and life.early.source is Author.LLM
+        return Brief(
+            facts=facts,
+            lines=event_lines(facts, self._stories.records(story)),
+            before=life.early.text if said and life.early is not None else "",
+            here=here(facts, before, self._clock.now()),
+            earlier=earlier(facts, known),
+            pictures=pictures,
+        )
+
+    # -- on demand -----------------------------------------------------------------------------------------------
+
+    async def describe(self, camera: str) -> Summary:
+        """What this camera sees now; is returned, not told. With a model somebody waits at most USER_USEFUL_S."""
+        now = self._clock.now()
+        stories = self._stories.open(camera)
+        state = self._states.get(camera)
+        facts = present_facts(
+            [story.event for story in stories],
+            dict(state.counts) if state is not None and state.online else {},
+            camera=camera,
+            name=self._names.get(camera, camera),
+            now=now,
+            timezone=self._timezone,
+        )
+        mode = self._mode_of(camera)
+        newest = self._gallery.newest(camera, since=now - FRESH_S) if self._sees(mode) else None
+        draft: Draft | None = None
+        if mode in MODEL and (newest is not None or not quiet(facts)):
+            records = {record.id: record for story in stories for record in self._stories.records(story)}
+            brief = Brief(
+                facts=facts,
+                lines=event_lines(facts, records.values()),
+                earlier=earlier(facts, await self._recent.of(camera)),
+                pictures=await self._gallery.fitted([newest] if newest is not None else []),
+            )
+            draft = await self._scribe.write(brief, _of_user(("describe", camera), camera))
+        self._serial += 1
+        summary_id = f"{camera}-now-{round(now * 1000)}-{self._serial}"
+        return (draft or self._scribe.plain(facts)).summary(id=summary_id, facts=facts, time=now)
+
+    async def describe_event(self, event_id: str) -> Summary | None:
+        """What happened in one event, from now or from the store; None for one that nobody knows. Raises StoreError."""
+        story = self._stories.get(event_id)
+        if story is None and self._history is not None:
+            event = await asyncio.to_thread(self._history.event, event_id)
+            story = None if event is None else Story(event)
+        if story is None:
+            return None
+        now = self._clock.now()
+        facts = self._stories.facts(story, now)
+        draft: Draft | None = None
+        if self._mode_of(story.event.camera) in MODEL:
+            brief = Brief(facts=facts, lines=event_lines(facts, self._stories.records(story)))
+            draft = await self._scribe.write(brief, _of_user(("describe", event_id), story.event.camera))
+        revision = FINAL if story.ended else EARLY
+        return (draft or self._scribe.plain(facts)).summary(
+            id=f"{event_id}-s{revision}", facts=facts, time=now, event=event_id, revision=revision
+        )
+
+    def _sees(self, mode: SummaryMode) -> bool:
+        return mode is SummaryMode.VISION and self._scribe.sees
+
+
+def _of_user(key: Hashable, camera: str | None) -> Errand:
+    return Errand(key=key, camera=camera, priority=Priority.USER, useful_s=USER_USEFUL_S)
