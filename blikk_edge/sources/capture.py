@@ -132,7 +132,7 @@ class Capture:
                 if decoder.intra and packet.size and not self._grid.due(self._stream_s(decoder.time_s(packet))):
                     self.counts.thinned += 1
                     continue
-                yield from self._due(watch.pictures(packet), watch, decoder, limit)
+                yield from self._due(watch.pictures(packet), watch, decoder, limit, waits=waits)
                 if barren.over(pictures=self.counts.decoded - decoded or watch.asleep):
                     raise source_error(
                         self._terms.shown, "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
@@ -140,11 +140,11 @@ class Capture:
                 if waits and source.waited and (watch.asleep or self._seq > seq):
                     self._naps.take(watch.idle_s if watch.asleep else self._grid.wait_s(self._stream_time.last))
         except SourceError:
-            yield from self._due(watch.rest(), watch, decoder, limit)
+            yield from self._due(watch.rest(), watch, decoder, limit, waits=waits)
             raise
 
     def _due(
-        self, pictures: Iterable[VideoFrame], watch: Wakeful | Dormancy, decoder: Decoder, limit: Limit
+        self, pictures: Iterable[VideoFrame], watch: Wakeful | Dormancy, decoder: Decoder, limit: Limit, *, waits: bool
     ) -> Iterator[Frame]:
         for picture in pictures:
             stream_s = self._stream_time.last if decoder.intra else self._stream_s(decoder.time_s(picture))
@@ -158,7 +158,7 @@ class Capture:
             frame = self._frame(picture, time)
             stirs = watch.gave(frame, decoder.time_s(picture))
             yield frame
-            if stirs and watch.past and self._timekeeper.arrival() is not None:
+            if stirs and watch.past and waits:
                 limit.stop.wait(PAST_PACE_S)
 
     def _watch(self, decoder: Decoder) -> Wakeful | Dormancy:

@@ -12,11 +12,12 @@ from blikk_edge.sources.decoder import Decoder
 from blikk_edge.sources.packets import Counts, VideoPacket
 from blikk_edge.sources.sizes import Sizes
 
-# Keyframes closer than this leave nothing to save; farther apart, what happened in between is told too late.
-LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.5, 8.0
+# Keyframes closer than this leave nothing to save. Farther apart, what happened in between is told too late, and where
+# one is lost, too late for its capture time to be believed (timeline.MAX_LAG_S).
+LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.5, 5.5
 # Nobody crosses a picture unseen between keyframes this close; beyond it `auto` wants packets that grow with motion.
 SAFE_INTERVAL_S = 1.05
-# Most bytes of packets kept, a camera: 8 s at 8 Mbit/s.
+# Most bytes of packets kept, a camera: 5 s at 12 Mbit/s.
 MOST_KEPT_BYTES = 8_000_000
 # So many intervals between keyframes are remembered, and so many are needed.
 INTERVALS, ENOUGH_INTERVALS = 5, 2

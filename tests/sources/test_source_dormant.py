@@ -13,7 +13,6 @@ import pytest
 from reading import read, terms
 from rtsp_server import RtspServer
 
-from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.scene import Frame
 from blikk_edge.sources.capture import Capture
@@ -111,17 +110,17 @@ def test_pixels_from_before_the_waking_are_those_of_full_watching(tmp_path: Path
 
 
 def test_packets_that_grow_wake_it_before_the_next_keyframe(tmp_path: Path) -> None:
-    clip = make(tmp_path / "a.mp4", seconds=60, walks=[(43.0, 46.0)], gop_s=6.0)
-    kept = make(tmp_path / "b.mp4", seconds=46, walks=[(43.0, 44.9)], gop_s=6.0)  # ends within the group
+    clip = make(tmp_path / "a.mp4", seconds=60, walks=[(41.0, 44.0)], gop_s=5.0)
+    kept = make(tmp_path / "b.mp4", seconds=44, walks=[(41.0, 42.9)], gop_s=5.0)  # ends within the group
 
-    assert len(times(read(replay(clip)), 43.0, 46.0)) == 15
-    assert len(times(read(replay(kept)), 43.0, 44.8)) == 9
+    assert len(times(read(replay(clip)), 41.0, 44.0)) == 15
+    assert len(times(read(replay(kept)), 41.0, 42.8)) == 9
 
 
 def test_visitor_who_comes_and_goes_between_keyframes_is_seen(tmp_path: Path) -> None:
-    clip = make(tmp_path / "a.mp4", seconds=50, walks=[(37.0, 40.0)], gop_s=6.0)
+    clip = make(tmp_path / "a.mp4", seconds=50, walks=[(36.0, 39.0)], gop_s=5.0)
 
-    assert len(times(read(replay(clip)), 37.0, 40.0)) == 15
+    assert len(times(read(replay(clip)), 36.0, 39.0)) == 15
 
 
 def test_it_sleeps_again_and_the_same_clip_gives_the_same_frames(tmp_path: Path) -> None:
@@ -218,7 +217,7 @@ def test_over_rtsp_it_sleeps_wakes_and_tells_the_true_times(server: RtspServer, 
 
 def test_stop_ends_a_sleeping_source_within_a_second(server: RtspServer) -> None:
     stop = threading.Event()
-    source = open_rtsp(server.url, terms(**sleeper(sleep_after_s=1.0), clock=SystemClock()), transport="tcp")
+    source = open_rtsp(server.url, terms(**sleeper(sleep_after_s=1.0)), transport="tcp")
     for frame in source.frames(stop):
         if source.counts.slept > 5:
             threading.Timer(0.3, stop.set).start()
