@@ -7,7 +7,7 @@ from blikk_edge.config.secrets import Secret
 from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.budget import Limits
+from blikk_edge.enrichers.desk.budget import Limits
 
 HEAD = "node: hallway\nmqtt: broker.local\n"
 CAMERAS = "cameras: {front_door: {source: 'rtsp://cam/1'}}\n"
