@@ -30,7 +30,7 @@ def run(*command, limit_s, **environment):
 def test_the_component_passes_its_tests_with_the_official_kit(ha_python, tmp_path):
     coverage = ("--cov", "custom_components.blikk", "--cov-branch", "--cov-fail-under", "95", "--cov-report", "term")
     run(
-        ha_python, "-m", "pytest", "-c", KIT / "pytest.ini", KIT, "-q", "--no-header", "--tb=short", *coverage,
+        ha_python, "-m", "pytest", "-c", KIT / "pytest.ini", KIT, "-q", "-n", "2", "--no-header", "--tb=short", *coverage,
         limit_s=560, COVERAGE_FILE=str(tmp_path / "coverage"), COVERAGE_CORE="sysmon",
     )  # fmt: skip
 

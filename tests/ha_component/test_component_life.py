@@ -47,7 +47,7 @@ async def test_the_entities_are_there_before_the_node_is(hass, mqtt_mock):
 
 
 async def test_twenty_reloads_leave_nothing_open(hass, mqtt_mock, caplog):
-    entry = await set_up(hass)
+    entry = await set_up(hass, entry_of(announce(cameras=[{"id": "yard", "name": "Yard"}])))
     entry.runtime_data.snooze("yard", dt_util.utcnow() + timedelta(hours=1))
     before = len(hass.states.async_all()), hass.bus.async_listeners()["entity_registry_updated"]
     for _ in range(20):
@@ -55,7 +55,7 @@ async def test_twenty_reloads_leave_nothing_open(hass, mqtt_mock, caplog):
         await hass.async_block_till_done()
     assert (len(hass.states.async_all()), hass.bus.async_listeners()["entity_registry_updated"]) == before
     with patch("custom_components.blikk.reader.read_state", wraps=reader.read_state) as read:
-        await tell(hass, "front_door/state", golden("state"))
+        await tell(hass, "yard/state", golden("state"))
     assert len(read.mock_calls) == 1
     assert entry.runtime_data.snoozed_until("yard")
     assert "Traceback" not in caplog.text
