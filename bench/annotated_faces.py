@@ -11,6 +11,7 @@ import numpy as np
 
 from blikk_edge.core.scene import Frame, Motion, Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label, View
+from blikk_edge.demo.clip import photographs
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.registry import REGISTRY, ResolvedModel
 
@@ -22,27 +23,54 @@ YOLOX = Path("models/detect/yolox_nano/yolox_nano_float16_quantize.tflite")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotatedFace:
-    """A face in pixels: its box x1 y1 x2 y2, or nose and both eyes where that is all that is known."""
+    """A face in pixels: its box x1 y1 x2 y2, or nose and eyes (one, in profile) where that is all that is known."""
 
     box: tuple[float, float, float, float] | None = None
     points: tuple[tuple[float, float], ...] = ()
     width_px: float
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the box, or of nose and eyes."""
+        if self.box is not None:
+            return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+        x, y = np.mean(self.points, axis=0)
+        return float(x), float(y)
+
+    def patch(self, height_px: int, width_px: int) -> np.ndarray:
+        """The face's pixels as a (h, w) bool mask: the ellipse in the box, or a disc around nose and eyes."""
+        mask = np.zeros((height_px, width_px), np.uint8)
+        half_w, half_h = self.width_px / 2, self.width_px / 2
+        if self.box is not None:
+            half_h = (self.box[3] - self.box[1]) / 2
+        cv2.ellipse(mask, (self.centre, (2 * half_w, 2 * half_h), 0.0), 1, -1)
+        return mask > 0
+
     def covered(self, mask: np.ndarray) -> bool:
-        """Whether at least nine tenths of the box, or nose and both eyes, lie in a (h, w) bool mask."""
+        """Whether at least nine tenths of the box, or nose and eyes, lie in a (h, w) bool mask."""
         if self.box is not None:
             x1, y1, x2, y2 = (max(0, round(v)) for v in self.box)
             return bool(mask[y1:y2, x1:x2].mean() >= 0.9)
         height, width = mask.shape
         return all(mask[min(height - 1, int(y)), min(width - 1, int(x))] for x, y in self.points)
 
-    def moved(self, scale: float, right_px: int) -> "AnnotatedFace":
-        """The same face after its picture was scaled and then moved to the right."""
-        points = tuple((x * scale + right_px, y * scale) for x, y in self.points)
+    def scaled(self, scale: float) -> "AnnotatedFace":
+        """The same face after its picture was scaled."""
+        points = tuple((x * scale, y * scale) for x, y in self.points)
+        box = (
+            None
+            if self.box is None
+            else (self.box[0] * scale, self.box[1] * scale, self.box[2] * scale, self.box[3] * scale)
+        )
+        return AnnotatedFace(box=box, points=points, width_px=self.width_px * scale)
+
+    def shifted(self, right_px: float, down_px: float) -> "AnnotatedFace":
+        """The same face after its picture was moved."""
+        points = tuple((x + right_px, y + down_px) for x, y in self.points)
         box = self.box
         if box is not None:
-            box = (box[0] * scale + right_px, box[1] * scale, box[2] * scale + right_px, box[3] * scale)
-        return AnnotatedFace(box=box, points=points, width_px=self.width_px * scale)
+            box = (box[0] + right_px, box[1] + down_px, box[2] + right_px, box[3] + down_px)
+        return AnnotatedFace(box=box, points=points, width_px=self.width_px)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,24 +105,29 @@ def dlib(data: Path) -> Iterator[AnnotatedPicture]:
 
 
 def coco(data: Path) -> Iterator[AnnotatedPicture]:
-    """Photographs of everything, with key points of persons whose nose and both eyes can be seen."""
+    """Photographs of everything, with key points of persons whose nose and at least one eye can be seen."""
     annotations = json.loads((data / "annotations/coco_mini/person_keypoints_train2017.json").read_text())
     for image in annotations["images"]:
         path = data / "images/coco_mini/train2017" / image["file_name"]
         if not path.is_file():
             continue
         bgr, scale = _read(path)
-        faces = []
-        for annotation in annotations["annotations"]:
-            key_points = np.array(annotation["keypoints"], float).reshape(-1, 3)[:3]
-            if annotation["image_id"] == image["id"] and (key_points[:, 2] == 2).all():
-                points = key_points[:, :2] * scale
-                # Eyes are 0.42 face widths apart, the nose 0.35 below: whichever a turned head leaves larger.
-                eyes = float(np.linalg.norm(points[1] - points[2]))
-                nose = float(np.linalg.norm(points[0] - (points[1] + points[2]) / 2))
-                width = max(eyes / 0.42, nose / 0.35)
-                faces.append(AnnotatedFace(points=tuple((float(x), float(y)) for x, y in points), width_px=width))
-        yield AnnotatedPicture(set="coco", name=path.name, bgr=bgr, faces=tuple(faces))
+        every = [a["keypoints"] for a in annotations["annotations"] if a["image_id"] == image["id"]]
+        faces = [face for face in map(_face_of, every) if face is not None]
+        yield AnnotatedPicture(set="coco", name=path.name, bgr=bgr, faces=tuple(face.scaled(scale) for face in faces))
+
+
+def _face_of(key_points: list[float]) -> AnnotatedFace | None:
+    """A face of COCO's key points, of which nose and eyes are the first three; 2 marks a point that can be seen."""
+    nose, *eyes = np.array(key_points, float).reshape(-1, 3)[:3]
+    seen = [eye[:2] for eye in eyes if eye[2] == 2]
+    if nose[2] != 2 or not seen:
+        return None
+    # Eyes are 0.42 face widths apart, the nose 0.35 below: whichever a turned head leaves larger.
+    apart = float(np.linalg.norm(eyes[0][:2] - eyes[1][:2])) if len(seen) == 2 else 0.0
+    below = float(np.linalg.norm(nose[:2] - np.mean(seen, axis=0)))
+    points = tuple((float(x), float(y)) for x, y in (nose[:2], *seen))
+    return AnnotatedFace(points=points, width_px=max(apart / 0.42, below / 0.35))
 
 
 def gif(data: Path, step: int) -> Iterator[AnnotatedPicture]:
@@ -118,8 +151,15 @@ def far(data: Path) -> Iterator[AnnotatedPicture]:
         small = cv2.resize(picture.bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         bgr = np.full((480, 854, 3), 110, np.uint8)
         bgr[: small.shape[0], FAR_X : FAR_X + small.shape[1]] = small
-        faces = tuple(face.moved(scale, FAR_X) for face in picture.faces if face.width_px * scale >= 6)
+        faces = tuple(face.scaled(scale).shifted(FAR_X, 0) for face in picture.faces if face.width_px * scale >= 6)
         yield AnnotatedPicture(set="far", name=picture.name, bgr=bgr, faces=faces)
+
+
+def photograph() -> AnnotatedPicture:
+    """NASA's photograph of Eileen Collins, which scikit-image carries; the box was read by eye."""
+    bgr, scale = _read(photographs() / "astronaut.png")
+    face = AnnotatedFace(box=(177.0, 64.0, 271.0, 187.0), width_px=94.0).scaled(scale)
+    return AnnotatedPicture(set="photograph", name="astronaut.png", bgr=bgr, faces=(face,))
 
 
 def roads(data: Path, *, step: int = 25) -> Iterator[AnnotatedPicture]:

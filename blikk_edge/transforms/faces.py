@@ -1,4 +1,4 @@
-"""Finds faces with YuNet: on the whole picture, and again on each person, magnified."""
+"""Finds faces with YuNet on the whole picture, and says where the head of a person may be."""
 
 import math
 from collections.abc import Sequence
@@ -12,25 +12,15 @@ from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box, hull, intersection, iou
 from blikk_edge.core.scene import Pixels
 
-# Measured by bench/blur.py and on the same faces shrunk to 6..20 px: with the pixels of a 16:9 frame of 480 lines 49 of
-# 52 are covered, with 640 x 360 45, with 480 x 270 40.
+# Of faces of 6..20 px, with the pixels of a 16:9 frame of 480 lines 49 of 52 are found, with 640 x 360 45, with
+# 480 x 270 40. Half as much again in width takes twice the time, and of 420 faces of 12 px and more (bench/privacy.py)
+# misses 25 instead of 27.
 FINE_PIXELS = 854 * 480
 # YuNet sees large faces in smooth or enlarged surfaces (640 px wide: 4.7 % of the area of empty roads, 320 px: none):
 # a fine look counts for faces up to 120 px, and larger ones must show in the coarse look.
 COARSE_PIXELS = 320 * 240
 FINE_FACE_PX = 120
-# On those shrunk faces the magnified look finds what the whole picture does not; tiles of 96 px lose faces, larger ones
-# find no more.
-TILE_PX = 160
-TILE_COLUMNS = 4
-TILE_ROWS = 2
-# Two canvases of tiles. Persons beyond are still searched with the whole picture; who shows no face there has the head
-# blurred, so that a crowd costs time that is bounded and nobody is skipped.
-MAX_TILES = 2 * TILE_COLUMNS * TILE_ROWS
-
-# Tiles do not touch, so that no face is put together from two of them.
-_GAP_PX = 8
-_MIN_LOOK_PX = 16
+_ANY_SIZE = (320, 320)
 _NMS_IOU = 0.3
 _TOP_K = 500
 _SAME_IOU = 0.35
@@ -43,29 +33,6 @@ class Face:
 
     box: Box
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Tile:
-    """A piece of the picture, x1 y1 x2 y2 in its pixels, drawn at `left`, `top` of a canvas magnified by `scale`."""
-
-    x1: int
-    y1: int
-    x2: int
-    y2: int
-    left: int
-    top: int
-    scale: float
-
-    def box(self, corners: tuple[float, float, float, float], size: tuple[int, int]) -> Box | None:
-        """Corners on the canvas as a Box of the picture; None where nothing of it lies there."""
-        left, top, right, bottom = corners
-        return Box.clipped(
-            (self.x1 + (left - self.left) / self.scale) / size[0],
-            (self.y1 + (top - self.top) / self.scale) / size[1],
-            (self.x1 + (right - self.left) / self.scale) / size[0],
-            (self.y1 + (bottom - self.top) / self.scale) / size[1],
-        )
 
 
 def head_region(person: Box, width_px: int, height_px: int) -> Box:
@@ -99,17 +66,13 @@ class FaceFinder:
         self.threshold = threshold
         self._yunet: cv2.FaceDetectorYN | None = None
 
-    def find(self, bgr: Pixels, persons: Sequence[Box]) -> tuple[Face, ...]:
+    def find(self, bgr: Pixels) -> tuple[Face, ...]:
         """Faces in a (h, w, 3) uint8 BGR picture, each once, best score first.
 
-        The first MAX_TILES of `persons` are looked at magnified too. Raises ModelError where the model is missing,
-        damaged, no YuNet, or fails.
+        Raises ModelError where the model is missing, damaged, no YuNet, or fails.
         """
         try:
             found = self._coarse(bgr) + self._fine(bgr)
-            for first in range(0, min(len(persons), MAX_TILES), TILE_COLUMNS * TILE_ROWS):
-                last = min(first + TILE_COLUMNS * TILE_ROWS, MAX_TILES)
-                found += self._tiles(bgr, persons[first:last])
         except cv2.error as error:
             raise ModelError(f"face model {self.model}: {_reason(error)}; fetch it anew") from error
         return _each_once(found)
@@ -117,8 +80,7 @@ class FaceFinder:
     def _coarse(self, bgr: Pixels) -> list[Face]:
         height, width = bgr.shape[:2]
         scale = math.sqrt(COARSE_PIXELS / (height * width))
-        tile = _Tile(0, 0, width, height, 0, 0, scale)
-        return self._look(_scaled(bgr, scale), [tile], (width, height), math.inf)
+        return self._look(bgr, (0, 0, width, height), scale, math.inf)
 
     def _fine(self, bgr: Pixels) -> list[Face]:
         """Two looks at overlapping halves: one at the whole takes 14 MB more at its peak."""
@@ -129,36 +91,18 @@ class FaceFinder:
             halves = (0, 0, reach, height), (max(0, width - reach), 0, width, height)
         else:
             halves = (0, 0, width, reach), (0, max(0, height - reach), width, height)
-        found = []
-        for x1, y1, x2, y2 in halves:
-            tile = _Tile(x1, y1, x2, y2, 0, 0, scale)
-            found += self._look(_scaled(bgr[y1:y2, x1:x2], scale), [tile], (width, height), FINE_FACE_PX)
-        return found
+        return [face for half in halves for face in self._look(bgr, half, scale, FINE_FACE_PX)]
 
-    def _tiles(self, bgr: Pixels, persons: Sequence[Box]) -> list[Face]:
-        height, width = bgr.shape[:2]
-        rows = math.ceil(len(persons) / TILE_COLUMNS)
-        canvas = np.zeros((rows * TILE_PX, TILE_COLUMNS * TILE_PX, 3), np.uint8)
-        tiles = []
-        for place, person in enumerate(persons):
-            row, column = divmod(place, TILE_COLUMNS)
-            x1, y1, x2, y2 = _head_square(person, width, height)
-            if min(x2 - x1, y2 - y1) < 2:
-                continue
-            scale = (TILE_PX - _GAP_PX) / max(x2 - x1, y2 - y1)
-            piece = _scaled(bgr[y1:y2, x1:x2], scale)
-            left, top = column * TILE_PX, row * TILE_PX
-            canvas[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
-            tiles.append(_Tile(x1, y1, x2, y2, left, top, scale))
-        return self._look(canvas, tiles, (width, height), FINE_FACE_PX) if tiles else []
+    def _look(self, bgr: Pixels, piece: tuple[int, int, int, int], scale: float, largest_px: float) -> list[Face]:
+        """Run the model once on a piece of the picture, x1 y1 x2 y2 in its pixels, scaled by `scale`.
 
-    def _look(self, canvas: Pixels, tiles: Sequence[_Tile], size: tuple[int, int], largest_px: float) -> list[Face]:
-        """Run the model once and put what it found on the canvas back to where the tiles were cut.
-
-        `size` is the picture's width and height; faces above `largest_px` on the canvas do not count.
+        Faces above `largest_px`, after scaling, do not count.
         """
         if self._yunet is None:
             self._yunet = self._open()
+        height, width = bgr.shape[:2]
+        left, top, right, bottom = piece
+        canvas = _scaled(bgr[top:bottom, left:right], scale)
         self._yunet.setInputSize((canvas.shape[1], canvas.shape[0]))
         _, rows = self._yunet.detect(canvas)
         faces = []
@@ -166,8 +110,12 @@ class FaceFinder:
             x, y, w, h, score = (float(row[i]) for i in (0, 1, 2, 3, 14))
             if not all(map(math.isfinite, (x, y, w, h, score))):
                 raise ModelError(f"face model {self.model}: its numbers are not finite; fetch it anew")
-            tile = _tile_at(tiles, x + w / 2, y + h / 2)
-            box = tile.box((x, y, x + w, y + h), size) if tile is not None else None
+            box = Box.clipped(
+                (left + x / scale) / width,
+                (top + y / scale) / height,
+                (left + (x + w) / scale) / width,
+                (top + (y + h) / scale) / height,
+            )
             if box is not None and max(w, h) <= largest_px:
                 faces.append(Face(box=box, score=min(1.0, max(0.0, score))))
         return faces
@@ -175,35 +123,13 @@ class FaceFinder:
     def _open(self) -> cv2.FaceDetectorYN:
         if not self.model.is_file():
             raise ModelError(f"face model {self.model}: no such file; `blikk models pull` fetches it")
-        return cv2.FaceDetectorYN.create(str(self.model), "", (TILE_PX, TILE_PX), self.threshold, _NMS_IOU, _TOP_K)
-
-
-def _head_square(person: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """The piece to magnify, in pixels: the head region and some room, about as wide as high."""
-    head = head_region(person, width, height)
-    x, y = head.centre[0] * width, head.centre[1] * height
-    half = max(head.width * width, head.height * height, _MIN_LOOK_PX) * 0.6
-    return (
-        max(0, math.floor(x - half)),
-        max(0, math.floor(y - half)),
-        min(width, math.ceil(x + half)),
-        min(height, math.ceil(y + half)),
-    )
+        return cv2.FaceDetectorYN.create(str(self.model), "", _ANY_SIZE, self.threshold, _NMS_IOU, _TOP_K)
 
 
 def _scaled(bgr: Pixels, scale: float) -> Pixels:
     size = max(1, round(bgr.shape[1] * scale)), max(1, round(bgr.shape[0] * scale))
     resized = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
-
-
-def _tile_at(tiles: Sequence[_Tile], x: float, y: float) -> _Tile | None:
-    """The tile that shows this point of the canvas; None between tiles."""
-    for tile in tiles:
-        right, bottom = tile.left + (tile.x2 - tile.x1) * tile.scale, tile.top + (tile.y2 - tile.y1) * tile.scale
-        if tile.left <= x <= right and tile.top <= y <= bottom:
-            return tile
-    return None
 
 
 def _each_once(found: Sequence[Face]) -> tuple[Face, ...]:

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from blikk_edge.core.errors import ModelError, PrivacyError
-from blikk_edge.core.geometry import Box, Polygon, intersection, iou
+from blikk_edge.core.geometry import Box, Polygon, iou
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.builtin import BuiltinDetector
-from blikk_edge.transforms.faces import Face, FaceFinder, head_region
+from blikk_edge.transforms.faces import FaceFinder, head_region
 from blikk_edge.transforms.redact import blur, encode, paint
 
 # YuNet's box ends at chin and brow; hair, ears and neck tell people apart too.
@@ -21,8 +21,6 @@ _FACE_MARGIN = 0.25
 _PERSON_MARGIN = 0.1
 # A detection and a track with this overlap are one person seen twice.
 _SAME_PERSON_IOU = 0.6
-# A doubtful face is blurred but does not excuse the head: it may be a pattern on a shirt.
-_SURE = 0.6
 _MIN_SIDE_PX = 16
 
 
@@ -43,9 +41,10 @@ class Privacy:
     """Makes Pictures of one camera; implements `core.stages.Redactor`.
 
     In this order: the polygons of `private` are painted black, faces are looked for in what is left, every face is
-    blurred, and so is the head region of every person that shows no sure face. Persons are all detections and tracks of
-    that label with at least `person_threshold`. Without a face finder (`faces=None`) whole persons are blurred, and
-    those whose face OpenCV's built-in detector finds.
+    blurred, and so is the head region of every person, whether a face was found in it or not: it may be somebody
+    else's, or not the only one. Persons are all detections and tracks of that label with at least `person_threshold`.
+    Without a face finder (`faces=None`) whole persons are blurred, and those whose face OpenCV's built-in detector
+    finds.
 
     `blur=False` leaves polygons and JPEG only; it is a setting of the device that nothing remote may reach.
     `quality` is that of the JPEG, 1..100. Not shared between threads.
@@ -133,12 +132,11 @@ class Privacy:
         if self._faces is None:
             people = (*persons, *self._builtin.people_by_face(bgr))
             return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
-        faces = self._faces.find(bgr, persons)
+        faces = self._faces.find(bgr)
         height, width = bgr.shape[:2]
-        heads = [head_region(person, width, height) for person in persons]
         return _Redaction(
             faces=tuple(face.box.grown(_FACE_MARGIN) for face in faces),
-            heads=tuple(head for head, shown in zip(heads, _shown(heads, faces), strict=True) if not shown),
+            heads=tuple(head_region(person, width, height) for person in persons),
         )
 
 
@@ -162,26 +160,3 @@ def _persons(scene: Scene, threshold: float) -> list[Box]:
         if wanted and all(iou(box, other) < _SAME_PERSON_IOU for other in persons):
             persons.append(box)
     return sorted(persons, key=lambda box: -box.area)
-
-
-def _shown(heads: Sequence[Box], faces: Sequence[Face]) -> list[bool]:
-    """Which heads show a sure face of their own. One face excuses one head: that whose middle is nearest."""
-    pairs = sorted(
-        (_distance(head, face.box), i, j)
-        for i, head in enumerate(heads)
-        for j, face in enumerate(faces)
-        if face.score >= _SURE and intersection(head, face.box) >= 0.5 * face.box.area
-    )
-    shown = [False] * len(heads)
-    used: set[int] = set()
-    for _, i, j in pairs:
-        if not shown[i] and j not in used:
-            shown[i] = True
-            used.add(j)
-    return shown
-
-
-def _distance(head: Box, face: Box) -> float:
-    """From the middle of a face to that of a head region, in halves of the region."""
-    (hx, hy), (fx, fy) = head.centre, face.centre
-    return max(abs(hx - fx) / (head.width / 2), abs(hy - fy) / (head.height / 2))

@@ -76,7 +76,7 @@ def _no_face_left(ears: Ears, models: Path) -> None:
     finder = FaceFinder(models / "face" / "yunet" / "yunet_n_320_320.onnx", threshold=0.6)
     for jpeg in pictures:
         picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        assert finder.find(picture, ()) == ()
+        assert finder.find(picture) == ()
 
 
 @pytest.mark.timeout(240)

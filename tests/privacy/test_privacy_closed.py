@@ -49,7 +49,7 @@ def test_no_picture_with_a_model_that_is_no_face_finder(data):
 
 def test_a_model_that_is_missing_says_how_to_get_it(tmp_path):
     with pytest.raises(ModelError, match="blikk models pull"):
-        FaceFinder(tmp_path / "yunet.onnx").find(WALL, [])
+        FaceFinder(tmp_path / "yunet.onnx").find(WALL)
 
 
 def test_a_model_that_comes_back_serves_again(yunet, tmp_path):

@@ -7,7 +7,7 @@ from annotated_faces import AnnotatedFace, AnnotatedPicture, scene_of
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.faces import MAX_TILES, FaceFinder
+from blikk_edge.transforms.faces import FaceFinder
 from blikk_edge.transforms.privacy import Privacy
 from blikk_edge.transforms.redact import encode
 
@@ -28,15 +28,9 @@ def mask_of(regions: tuple[Box, ...], bgr: Pixels) -> np.ndarray:
     return mask
 
 
-def centre_of(face: AnnotatedFace) -> tuple[float, float]:
-    if face.box is not None:
-        return (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
-    return face.points[0]
-
-
 def is_in_a_person(face: AnnotatedFace, picture: AnnotatedPicture, persons: list[Box]) -> bool:
     height, width = picture.bgr.shape[:2]
-    x, y = centre_of(face)
+    x, y = face.centre
     return any(p.x1 * width <= x <= p.x2 * width and p.y1 * height <= y <= p.y2 * height for p in persons)
 
 
@@ -61,10 +55,12 @@ def test_every_annotated_face_in_a_person_is_covered(seen, finder):
     assert not bare
 
 
-def test_at_most_one_annotated_face_in_a_hundred_that_no_person_holds_is_missed(seen, finder):
+def test_annotated_faces_that_no_person_holds_are_missed_behind_a_train_window_alone(seen, finder):
     count, bare = covered(seen, Privacy(finder), in_persons_only=False)
     assert count >= 65
-    assert len(bare) <= 1  # a conductor in a train's dark window, 17 px, found by nothing we have
+    # One photograph: a conductor in a train's dark window, 17 px, and somebody in the next one, blurred by its speed.
+    assert {each.partition(":")[0] for each in bare} == {"000000113488.jpg"}
+    assert len(bare) <= 2
 
 
 def test_every_face_in_a_person_is_covered_without_a_face_model(seen):
@@ -90,7 +86,7 @@ def test_hardly_a_face_is_taken_for_one_in_the_picture_that_leaves(seen, finder,
         height, width = picture.height_px, picture.width_px
 
         def found(bgr: Pixels, w: int = width, h: int = height) -> dict[str, list[tuple[float, float, float, float]]]:
-            boxes = [f.box for f in sceptic.find(bgr, [])]
+            boxes = [f.box for f in sceptic.find(bgr)]
             grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
             return {
                 "yunet": [(b.x1 * w, b.y1 * h, b.x2 * w, b.y2 * h) for b in boxes],
@@ -99,7 +95,7 @@ def test_hardly_a_face_is_taken_for_one_in_the_picture_that_leaves(seen, finder,
 
         raw, redacted = found(each.picture.bgr), found(decoded(picture))
         for face in each.picture.faces:
-            x, y = centre_of(face)
+            x, y = face.centre
             for kind in before:
                 # Of the size of the face: a box around half the picture recognises nobody.
                 at_face = [
@@ -153,32 +149,14 @@ def correlation(pixels: Pixels, dots: np.ndarray) -> float:
 
 def test_grace_hopper_is_one_face_and_the_cat_is_none(data, finder):
     grace, cat = (cv2.imread(str(data / "images/coral" / name)) for name in ("grace_hopper.bmp", "cat.bmp"))
-    assert len(finder.find(grace, [])) == 1
-    assert finder.find(cat, []) == ()
+    assert len(finder.find(grace)) == 1
+    assert finder.find(cat) == ()
 
 
-def test_a_small_far_face_is_found_only_when_its_person_is_magnified(data, finder):
-    """Grace Hopper's face, 6 px wide on a noisy wall: the reason for the second look."""
-    grace = cv2.imread(str(data / "images/coral/grace_hopper.bmp"))
-    face = finder.find(grace, [])[0].box
-    scale = 6 / (face.width * grace.shape[1])
-    small = cv2.resize(grace, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    wall = np.full((480, 854, 3), 110, np.uint8)
-    wall[200 : 200 + small.shape[0], 500 : 500 + small.shape[1]] = small
-    person = Box(500 / 854, 200 / 480, (500 + small.shape[1]) / 854, (200 + small.shape[0]) / 480)
-
-    assert finder.find(wall, []) == ()
-    assert len(finder.find(wall, [person])) == 1
-
-
-def test_a_crowd_beyond_the_tiles_has_every_head_blurred(finder):
+def test_every_head_of_a_crowd_is_blurred(finder):
     bgr = np.random.default_rng(3).integers(90, 110, (480, 854, 3)).astype(np.uint8)
     crowd = [Box(x / 10, y / 3, x / 10 + 0.05, y / 3 + 0.3) for x in range(10) for y in range(3)]
-    assert len(crowd) > MAX_TILES
-
-    redaction = Privacy(finder)._plan(bgr, crowd)
-
-    assert len(redaction.heads) == len(crowd)
+    assert len(Privacy(finder)._plan(bgr, crowd).heads) == len(crowd)
 
 
 def test_the_jpeg_holds_no_metadata_and_no_thumbnail(seen, finder):

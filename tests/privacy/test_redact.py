@@ -65,10 +65,15 @@ def test_two_faces_with_the_same_means_are_the_same_afterwards(region, seed):
 
 
 @given(st.integers(1, 900), st.integers(1, 900))
-def test_a_region_keeps_at_most_six_by_six_samples(width, height):
+def test_a_region_keeps_at_most_four_by_two_samples(width, height):
     cell = cell_px(width, height)
-    assert -(-max(width, height) // cell) <= MAX_SAMPLES
-    assert -(-min(width, height) // cell) <= max(SAMPLES, 1)
+    assert -(-max(width, height) // cell) <= MAX_SAMPLES == 4
+    assert -(-min(width, height) // cell) <= SAMPLES == 2
+
+
+def test_no_colour_of_skin_or_hair_stays():
+    inside = blurred(NOISE, Box(0.1, 0.1, 0.9, 0.9))[mask_of([Box(0.1, 0.1, 0.9, 0.9)])]
+    assert (inside == inside[:, :1]).all()
 
 
 def test_a_sample_is_one_of_sixteen_levels():

@@ -1,0 +1,266 @@
+"""Which share of annotated faces cannot be recognised in the Picture that would leave, and what that costs.
+
+    python bench/privacy.py [--quick] [--check] [--data FOLDER]
+
+A face is unrecognisable when none of four face detectors (YuNet, Ultra-Light, two of BlazeFace) finds it in the decoded
+JPEG, neither in the whole picture nor magnified, and its pixels keep at most 8 x 8 samples: every pixel that was not
+blurred counts as one, every cell of the blur as one. Faces: dlib (boxes), COCO key points (nose and one or both eyes),
+a walking GIF (boxes), and the first two shrunk into a wide frame (far). Each as it is, darkened, out of focus, and as a
+bad JPEG; persons come from our own default detector, so what it overlooks counts against us. Blurred in vain is the
+share of the picture that is blurred where nobody is: photographs without persons, and roads with cars.
+
+Without test data there is neither a face model nor a detector: one face of one photograph, with what OpenCV carries.
+`--check` exits 1 where a goal is missed.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from annotated_faces import (
+    YUNET,
+    AnnotatedFace,
+    AnnotatedPicture,
+    detector,
+    photograph,
+    pictures,
+    roads,
+    without_persons,
+)
+from face_judges import Judge, cascades, found, judges
+from redaction_steps import OURS, SLOW, Step, closed_steps, steps
+from rig import data_folder, table
+
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.scene import Pixels
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.stages import Detector
+from blikk_edge.transforms.builtin import BuiltinDetector
+from blikk_edge.transforms.redact import _groups, blur, cell_px, encode
+
+MOST_SAMPLES = 64
+PERSON_THRESHOLD = 0.25
+SIZES_PX = ((0, 12), (12, 16), (16, 24), (24, 48), (48, 10_000))
+LIGHTS = ("as is", "dark", "out of focus", "bad JPEG")
+GOAL_FROM_PX = 12
+GOAL_SHARE = 0.99
+GOAL_ROADS_AREA = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of one face: `samples` that are left of it, and which judges find it."""
+
+    face: AnnotatedFace
+    picture: str
+    light: str
+    in_person: bool
+    samples: int
+    judges: frozenset[str]
+
+    @property
+    def safe(self) -> bool:
+        return self.samples <= MOST_SAMPLES and not self.judges
+
+
+@dataclass(slots=True)
+class Row:
+    """What one step did."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    took_ms: list[float] = field(default_factory=list)
+    area: dict[str, list[float]] = field(default_factory=dict)
+
+    def share(self, *, light: str | None = None, size: tuple[int, int] | None = None, in_person: bool = False) -> str:
+        """Safe faces of all that these words are true of."""
+        low, high = size or (0, 10_000)
+        chosen = [
+            v.safe
+            for v in self.verdicts
+            if light in {None, v.light} and low <= v.face.width_px < high and (v.in_person or not in_person)
+        ]
+        return f"{sum(chosen)}/{len(chosen)}"
+
+    def vain(self, kind: str) -> str:
+        return f"{np.mean(self.area[kind]):.1%}" if kind in self.area else "-"
+
+
+def lit(bgr: Pixels, light: str) -> Pixels:
+    """The picture in another light: gamma 2.5, a blur of 1.5 px, or JPEG of quality 15."""
+    if light == "dark":
+        return np.asarray(255 * (bgr / 255.0) ** 2.5, np.uint8)
+    if light == "out of focus":
+        return np.asarray(cv2.GaussianBlur(bgr, (0, 0), 1.5), np.uint8)
+    if light == "bad JPEG":
+        return decoded(encode(bgr, 15))
+    return bgr
+
+
+def decoded(jpeg: bytes) -> Pixels:
+    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None
+    return np.asarray(bgr, np.uint8)
+
+
+def samples_left(face: AnnotatedFace, regions: Sequence[Box], shape: tuple[int, ...]) -> int:
+    """How many numbers the face's pixels still are a function of: bare pixels, and cells of the blur."""
+    height, width = shape[:2]
+    patch = face.patch(height, width)
+    bare, cells = patch.copy(), 0
+    for group in _groups([region.pixels(width, height) for region in regions]):
+        left, top = min(r[0] for r in group), min(r[1] for r in group)
+        cell = max(cell_px(r[2] - r[0], r[3] - r[1]) for r in group)
+        mask = np.zeros_like(patch)
+        for x1, y1, x2, y2 in group:
+            mask[y1:y2, x1:x2] = True
+        ys, xs = np.nonzero(patch & mask)
+        cells += len({(y, x) for y, x in zip((ys - top) // cell, (xs - left) // cell, strict=True)})
+        bare &= ~mask
+    return int(bare.sum()) + cells
+
+
+def judge(
+    step: Step, row: Row, picture: AnnotatedPicture, light: str, persons: Sequence[Box], every: Sequence[Judge]
+) -> None:
+    """Redact a picture as this step does, encode it, and look what is left of its faces."""
+    bgr = lit(picture.bgr, light)
+    started = time.perf_counter()
+    regions = step(bgr, persons)
+    pixels = bgr.copy()
+    blur(pixels, regions)
+    jpeg = encode(pixels, 85)
+    row.took_ms.append((time.perf_counter() - started) * 1000)
+    height, width = bgr.shape[:2]
+    if not picture.faces or light == LIGHTS[0]:
+        row.area.setdefault(picture.set if not picture.faces else "people", []).append(_area(regions, bgr.shape))
+    left = [samples_left(face, regions, bgr.shape) for face in picture.faces]
+    # A face that keeps more is recognisable, whatever the judges say: they are asked about the others alone.
+    few = [face for face, samples in zip(picture.faces, left, strict=True) if samples <= MOST_SAMPLES]
+    finders = dict(zip(map(id, few), found(every, decoded(jpeg), few), strict=True)) if few else {}
+    for face, samples in zip(picture.faces, left, strict=True):
+        x, y = face.centre[0] / width, face.centre[1] / height
+        row.verdicts.append(
+            Verdict(
+                face=face,
+                picture=f"{picture.set} {picture.name}",
+                light=light,
+                in_person=any(p.x1 <= x <= p.x2 and p.y1 <= y <= p.y2 for p in persons),
+                samples=samples,
+                judges=frozenset(finders.get(id(face), ())),
+            )
+        )
+
+
+def _area(regions: Sequence[Box], shape: tuple[int, ...]) -> float:
+    mask = np.zeros(shape[:2], bool)
+    for region in regions:
+        x1, y1, x2, y2 = region.pixels(shape[1], shape[0])
+        mask[y1:y2, x1:x2] = True
+    return float(mask.mean())
+
+
+def show(rows: dict[str, Row], ours: str) -> None:
+    """Print every table, and every face of our own that can be recognised."""
+    print("faces that are unrecognisable, by step; ms from pixels to JPEG; share of the picture that is blurred")
+    head = ("step", *LIGHTS, "in persons", "ms p50", "ms p95", "area, people", "in vain: nobody", "roads")
+    table(
+        head,
+        [
+            (
+                name,
+                *(row.share(light=light) for light in LIGHTS),
+                row.share(in_person=True),
+                *(f"{ms:.0f}" for ms in np.percentile(row.took_ms, (50, 95))),
+                *(row.vain(kind) for kind in ("people", "photographs", "roads")),
+            )
+            for name, row in rows.items()
+        ],
+    )
+    print(f"\n{ours}, by width of the face")
+    table(
+        ("light", *(f"{low}-{high} px" if high < 10_000 else f">= {low} px" for low, high in SIZES_PX)),
+        [(light, *(rows[ours].share(light=light, size=size) for size in SIZES_PX)) for light in LIGHTS],
+    )
+    print()
+    for verdict in rows[ours].verdicts:
+        if not verdict.safe:
+            where = "in a person" if verdict.in_person else "in nobody the detector found"
+            why = f"found by {', '.join(sorted(verdict.judges))}" if verdict.judges else f"{verdict.samples} samples"
+            print(f"recognisable: {verdict.picture}, {verdict.light}, {verdict.face.width_px:.0f} px, {where}: {why}")
+
+
+def sight(every: Sequence[AnnotatedPicture], checks: Sequence[Judge]) -> str:
+    """How good the judges are: the faces they find where nothing is blurred."""
+    seen = [bool(names) for picture in every for names in found(checks, picture.bgr, picture.faces)]
+    return f"of {len(seen)} faces the judges find {sum(seen)} where nothing is blurred"
+
+
+def goals(row: Row) -> dict[str, bool]:
+    """What is to be reached, and whether it is."""
+    told = [v for v in row.verdicts if v.light == LIGHTS[0] and v.face.width_px >= GOAL_FROM_PX]
+    share = np.mean([v.safe for v in told])
+    inside = [v for v in row.verdicts if v.in_person]
+    roads_area = float(np.mean(row.area.get("roads", [0.0])))
+    return {
+        "every face in a detected person, in every light, keeps at most 8 x 8 samples": all(
+            v.samples <= MOST_SAMPLES for v in inside
+        ),
+        "every face in a detected person is unrecognisable": all(v.safe for v in inside if v.light == LIGHTS[0]),
+        f"{GOAL_SHARE:.0%} of faces of {GOAL_FROM_PX} px and more are unrecognisable ({share:.1%})": share
+        >= GOAL_SHARE,
+        f"at most {GOAL_ROADS_AREA:.0%} of roads blurred in vain": roads_area <= GOAL_ROADS_AREA,
+    }
+
+
+def measured(
+    every: Sequence[AnnotatedPicture], tried: dict[str, Step], persons: Detector, checks: Sequence[Judge]
+) -> dict[str, Row]:
+    """One row for each step; pictures without faces, and slow steps, are looked at as they are alone."""
+    rows = {name: Row() for name in tried}
+    for picture in every:
+        for light in LIGHTS if picture.faces else LIGHTS[:1]:
+            detections = persons.detect(lit(picture.bgr, light))
+            boxes = [d.box for d in detections if d.label is Label.PERSON and d.score >= PERSON_THRESHOLD]
+            for name, step in tried.items():
+                if light == LIGHTS[0] or name not in SLOW:
+                    judge(step, rows[name], picture, light, boxes, checks)
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer pictures, and ours alone")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
+    parser.add_argument("--data", type=Path, default=data_folder(), help="the folder of models and pictures")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    data, quick = arguments.data, arguments.quick
+    if data is not None and data.is_dir():
+        nobody = [*without_persons(data), *roads(data, step=50)]
+        people = [picture for picture in pictures(data, gif_step=24 if quick else 4) if picture.faces]
+        tried, ours = steps(data / YUNET), OURS
+        if quick:
+            people, nobody, tried = people[::2], nobody[::6], {OURS: tried[OURS]}
+        checks = judges(data)
+        print(sight(people, checks))
+        rows = measured([*people, *nobody], tried, detector(data, PERSON_THRESHOLD), checks)
+    else:
+        print("no test data: one photograph, OpenCV's built-in detectors; give --data or set BLIKK_TEST_DATA")
+        tried = closed_steps()
+        ours = next(reversed(tried))
+        rows = measured([photograph()], tried, BuiltinDetector(), cascades())
+    show(rows, ours)
+    print()
+    met = goals(rows[ours])
+    for goal, reached in met.items():
+        print(f"{'met' if reached else 'MISSED'}: {goal}")
+    return 1 if arguments.check and not all(met.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

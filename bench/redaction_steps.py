@@ -1,0 +1,80 @@
+"""What privacy does, step by step, to see what each is good for: from a rival and nothing at all to ours."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.scene import Pixels
+from blikk_edge.transforms.faces import FINE_FACE_PX, FaceFinder, head_region
+from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy
+
+Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
+"""A picture and the persons in it; the regions to blur."""
+
+OURS = "+ heads of persons (ours)"
+CLOSED = "no face model: whole persons (ours)"
+HAAR = "Haar cascades (rival)"
+SLOW = {CLOSED, HAAR}
+TILE_PX = 152
+
+
+def steps(yunet: Path) -> dict[str, Step]:
+    """By name; each but the first two and the last is the one before it and something more."""
+    finder = FaceFinder(yunet)
+    ours = Privacy(finder)
+
+    def coarse(bgr: Pixels, persons: Sequence[Box]) -> Sequence[Box]:
+        return [face.box.grown(_FACE_MARGIN) for face in finder._coarse(bgr)]
+
+    def fine(bgr: Pixels, persons: Sequence[Box]) -> Sequence[Box]:
+        return [face.box.grown(_FACE_MARGIN) for face in finder.find(bgr)]
+
+    def magnified(bgr: Pixels, persons: Sequence[Box]) -> Sequence[Box]:
+        return [*fine(bgr, persons), *_in_persons(finder, bgr, persons)]
+
+    return {
+        **closed_steps(),
+        "faces, coarse look": coarse,
+        "+ fine look in two tiles": fine,
+        "+ persons magnified (not used)": magnified,
+        OURS: lambda bgr, persons: ours._plan(bgr, persons).regions,
+    }
+
+
+def closed_steps() -> dict[str, Step]:
+    """What can be done without a face model."""
+    closed = Privacy(None)
+    return {
+        "nothing blurred": lambda bgr, persons: (),
+        HAAR: Haar(),
+        CLOSED: lambda bgr, persons: closed._plan(bgr, persons).regions,
+    }
+
+
+class Haar:
+    """The rival: OpenCV's frontal and profile cascades on the whole picture, the usual way to add face blur."""
+
+    def __init__(self) -> None:
+        names = ("haarcascade_frontalface_default.xml", "haarcascade_profileface.xml")
+        self._cascades = [cv2.CascadeClassifier(cv2.data.haarcascades + name) for name in names]
+
+    def __call__(self, bgr: Pixels, persons: Sequence[Box]) -> Sequence[Box]:
+        height, width = bgr.shape[:2]
+        grey = cv2.equalizeHist(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))
+        found = [box for cascade in self._cascades for box in cascade.detectMultiScale(grey, 1.1, 5)]
+        boxes = [Box.clipped(x / width, y / height, (x + w) / width, (y + h) / height) for x, y, w, h in found]
+        return [box.grown(_FACE_MARGIN) for box in boxes if box is not None]
+
+
+def _in_persons(finder: FaceFinder, bgr: Pixels, persons: Sequence[Box]) -> list[Box]:
+    """Faces in the head regions, each magnified to 152 px: what it finds, a blurred head region covers anyhow."""
+    height, width = bgr.shape[:2]
+    found = []
+    for person in persons:
+        x1, y1, x2, y2 = head_region(person, width, height).grown(0.1).pixels(width, height)
+        if min(x2 - x1, y2 - y1) >= 2:
+            scale = TILE_PX / max(x2 - x1, y2 - y1)
+            found += finder._look(bgr, (x1, y1, x2, y2), scale, FINE_FACE_PX)
+    return [face.box.grown(_FACE_MARGIN) for face in found]
