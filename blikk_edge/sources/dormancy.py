@@ -23,8 +23,8 @@ MOST_KEPT_BYTES = 8_000_000
 INTERVALS, ENOUGH_INTERVALS = 5, 2
 # Timestamps further apart say that the stream's clock was set.
 MOST_STEP_S = 10.0
-# A new motion shows in the sizes of packets within this time, or not at all.
-SPEAK_S = 1.0
+# Awake, the sentry looks this often: a gate of its own for every frame would cost a tenth of watching a busy scene.
+LOOK_S = 1.0
 # Of the last so many motions most must have shown in the sizes.
 VOTES, ENOUGH_VOTES = 3, 2
 
@@ -85,12 +85,13 @@ class Dormancy:
         self._now_s = 0.0
         self._key_s: float | None = None
         self._intervals: deque[float] = deque(maxlen=INTERVALS)
-        self._stirred_s = 0.0
+        self._looked_s = self._stirred_s = 0.0
         self._examined = False
         self._shown: tuple[float, float] | None = None
         self._sizes = Sizes()
         self._votes: deque[bool] = deque(maxlen=VOTES)
-        self._episode: tuple[float, int] | None = None
+        self._heard: list[int] = []
+        self._onset: int | None = None
 
     @property
     def idle_s(self) -> float:
@@ -122,7 +123,7 @@ class Dormancy:
                 yield from self._wake(None)
             return
         else:
-            self._listen(packet.size)
+            self._heard.append(packet.size)
         yield from self._decode(packet)
 
     def rest(self) -> Iterator[VideoFrame]:
@@ -132,16 +133,21 @@ class Dormancy:
             yield from self._decoder.decode(None)
 
     def gave(self, frame: Frame, pts_s: float | None) -> bool:
-        """This frame is about to be given away; says whether something stirs in it."""
+        """This frame is about to be given away; says whether something was seen to stir in it."""
         if pts_s is not None:
             self._shown = (pts_s, frame.time)
         if self._examined:
             self._examined = False
             return False
+        if self.past:
+            return self._sentry.stirs(frame)
+        before_s = self._looked_s
+        if self._now_s - before_s < LOOK_S:
+            return False
+        self._looked_s = self._now_s
         stirs = self._sentry.stirs(frame)
-        if stirs and not self.past:
-            if self._now_s - self._stirred_s > SPEAK_S and self._episode is None:
-                self._episode = (self._now_s, 0)
+        self._listen(stirs=stirs, begins=stirs and self._stirred_s < before_s)
+        if stirs:
             self._stirred_s = self._now_s
         return stirs
 
@@ -215,19 +221,24 @@ class Dormancy:
             return False
         return not self._auto or interval_s <= SAFE_INTERVAL_S or sum(self._votes) >= ENOUGH_VOTES
 
-    def _listen(self, size: int) -> None:
-        """Learn from the size of a packet that is decoded anyway."""
-        if self._episode is not None:
-            began_s, largest = self._episode
-            self._episode = (began_s, max(largest, size))
-            if self._now_s - began_s > SPEAK_S:
-                self._vote(spoke=self._sizes.loud(largest))
-        elif self._now_s - self._stirred_s > SPEAK_S:
-            self._sizes.quiet(size)
+    def _listen(self, *, stirs: bool, begins: bool) -> None:
+        """Learn from the sizes of the packets since the last look: is it quiet, or does motion show in them?
+
+        A motion that `begins` has two looks to show.
+        """
+        heard, self._heard = self._heard, []
+        largest = max(heard, default=0)
+        if self._onset is not None:
+            self._vote(spoke=self._sizes.loud(max(self._onset, largest)))
+        elif begins:
+            self._onset = largest
+        elif not stirs:
+            for size in heard:
+                self._sizes.quiet(size)
 
     def _vote(self, *, spoke: bool) -> None:
         self._votes.append(spoke)
-        self._episode = None
+        self._onset = None
 
     def _elapse(self, packet: VideoPacket) -> None:
         """Let the time pass that lies between this packet and the last one."""
