@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
+from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
 from blikk_edge.app.identity import broker_address, camera_info, store_path
 from blikk_edge.app.pipelines import pipeline, sentry
 from blikk_edge.app.sight import Sight
@@ -16,25 +17,19 @@ from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
-from blikk_edge.inputs.gpio import GpioButton
-from blikk_edge.inputs.http import RingHook
-from blikk_edge.inputs.ingest import Gate, IngestServer
 from blikk_edge.runtime.camera import CameraRun, switches_key
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.node import Node, Part
+from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
-from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
-from blikk_edge.sinks.webhook import WebhookSink
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.catalog import kind_of, open_source
 from blikk_edge.sources.push import PushSource
-from blikk_edge.web.media import MediaApi
 from blikk_edge.wire.topics import Topics
 
 
@@ -104,7 +99,7 @@ def build(
             supervisor=supervisor,
             clock=clock,
             stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
-            rings=_rings(camera),
+            rings=rings(camera),
             finite=play_once and kind_of(camera.source.reveal()) == "file",
             summary=_summary_mode(settings, camera, store, supervisor),
             configured_summary=configured_mode(settings),
@@ -112,7 +107,7 @@ def build(
         )
         for camera in settings.cameras
     }
-    album = _album(settings, store, clock)
+    album = album_of(settings, store, clock)
     written = writing(
         settings,
         mode_of=lambda camera: cameras[camera].summary,
@@ -158,12 +153,12 @@ def build(
             intake=intake, cameras=cameras, make_eyes=lambda: sight.eyes(settings), clock=clock
         ),
         workers=settings.workers,
-        sinks=(mqtt, *([album] if album else []), *_webhook(settings, clock), *spies),
+        sinks=(mqtt, *([album] if album else []), *webhooks(settings, clock), *spies),
         enrichers=written.enrichers if written else (),
         parts=(
-            *_inputs(settings, orders.give, clock),
-            *_ingest(settings, inlets, clock),
-            *_media(settings, store, album),
+            *bells(settings, orders.give, clock),
+            *ingest_parts(settings, inlets, clock),
+            *media_parts(settings, store, album),
             *([written.desk] if written and written.desk else []),
         ),
         writer=written,
@@ -176,75 +171,6 @@ def build(
         health_every_s=settings.health_every_s,
     )
     return App(node, tuple(cameras.values()), store, written, orders.give, sight.notes)
-
-
-def _rings(camera: CameraSettings) -> tuple[str, ...]:
-    """The ways in which this camera's doorbell may be pressed."""
-    if camera.ring is None:
-        return ()
-    ways = (("mqtt", camera.ring.mqtt), ("http", camera.ring.http), ("gpio", camera.ring.gpio is not None))
-    return tuple(way for way, allowed in ways if allowed)
-
-
-def _inputs(settings: Settings, order: Order, clock: Clock) -> tuple[Part, ...]:
-    """What rings besides MQTT."""
-    bells = [(camera.id, camera.ring) for camera in settings.cameras if camera.ring is not None]
-    buttons = [GpioButton(name, ring.gpio, order, clock=clock) for name, ring in bells if ring.gpio is not None]
-    hooked = [name for name, ring in bells if ring.http]
-    return (*buttons, *([RingHook(hooked, settings.ring_hook.port, order)] if hooked else []))
-
-
-def _ingest(settings: Settings, inlets: Mapping[str, Inlet], clock: Clock) -> tuple[Part, ...]:
-    """The server for edge clients, where a camera has one."""
-    tokens = {camera.id: camera.push_token for camera in settings.cameras}
-    gates = {
-        name: Gate(inlet=inlet, token=token.reveal())
-        for name, inlet in inlets.items()
-        if (token := tokens[name]) is not None
-    }
-    ingest = settings.ingest
-    if not gates:
-        return ()
-    return (
-        IngestServer(
-            gates,
-            clock=clock,
-            host=ingest.host,
-            port=ingest.port,
-            certificate=ingest.tls.certificate if ingest.tls else None,
-            key=ingest.tls.key if ingest.tls else None,
-        ),
-    )
-
-
-def _album(settings: Settings, store: Store, clock: Clock) -> PictureAlbum | None:
-    media = settings.media
-    if media is None:
-        return None
-    return PictureAlbum(
-        media.folder or store.path.with_name("pictures"),
-        clock=clock,
-        max_bytes=media.max_mb * 1_000_000,
-        keep_days=media.keep_days,
-    )
-
-
-def _media(settings: Settings, store: Store, album: PictureAlbum | None) -> tuple[Part, ...]:
-    """The picture API, where it is configured."""
-    media = settings.media
-    if media is None or album is None:
-        return ()
-    return (
-        MediaApi(
-            album,
-            store,
-            token=media.token.reveal(),
-            host=media.host,
-            port=media.port,
-            certificate=media.tls.certificate if media.tls else None,
-            key=media.tls.key if media.tls else None,
-        ),
-    )
 
 
 def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, loop: bool) -> Callable[[], Source]:
@@ -305,22 +231,6 @@ def _summary_mode(settings: Settings, camera: CameraSettings, memory: Memory, su
     configured = configured_mode(settings)
     mode = summary_switch(kept, configured)
     return mode if mode in modes(settings) else configured
-
-
-def _webhook(settings: Settings, clock: Clock) -> tuple[Sink, ...]:
-    """The web address that is told, where there is one."""
-    webhook = settings.webhook
-    if webhook is None:
-        return ()
-    return (
-        WebhookSink(
-            webhook.url,
-            topics=Topics(settings.mqtt.prefix, settings.node.id),
-            clock=clock,
-            token=webhook.token.reveal() if webhook.token else None,
-            tell=webhook.tell,
-        ),
-    )
 
 
 def _parked_keeper(
