@@ -60,6 +60,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     entry.async_on_unload(node.listen(None, Told.ANNOUNCE, prune_devices))
     prune_devices()
     entry.async_on_unload(SummaryWriter(hass, entry).start())
+    entry.async_on_unload(handover.keep_claim(hass, entry))
     entry.async_on_unload(handover.watch(hass, entry))
     return True
 

@@ -85,6 +85,18 @@ def _plain_devices(hass: HomeAssistant, announce: Announce) -> list[dr.DeviceEnt
 
 
 @callback
+def keep_claim(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
+    """Claim anew at each reconnection: the broker may have forgotten. Returns how to stop."""
+
+    @callback
+    def connection_changed(connected: bool) -> None:
+        if connected:
+            entry.async_create_task(hass, async_claim(hass, topics_of(entry)), "blikk claim")
+
+    return mqtt.async_subscribe_connection_status(hass, connection_changed)
+
+
+@callback
 def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     """Raise the repair issue while plain entities stand beside ours; returns how to stop watching."""
     check: CALLBACK_TYPE | None = None

@@ -163,6 +163,8 @@ class BlikkNode:
 
     async def async_request(self, do: str, **fields: Json) -> Reply:
         """Ask the node and wait for its reply; raises HomeAssistantError where none comes or it is a refusal."""
+        if "ask" not in self.announce.capabilities:
+            raise self.error("cannot_answer")
         self._refuse_when_away()
         request = uuid4().hex
         content = {key: value for key, value in fields.items() if value is not None}

@@ -28,9 +28,10 @@ def run(*command, limit_s, **environment):
 
 @pytest.mark.timeout(600)
 def test_the_component_passes_its_tests_with_the_official_kit(ha_python, tmp_path):
+    output = ("-q", "-n", "2", "--no-header", "--tb=short")
     coverage = ("--cov", "custom_components.blikk", "--cov-branch", "--cov-fail-under", "95", "--cov-report", "term")
     run(
-        ha_python, "-m", "pytest", "-c", KIT / "pytest.ini", KIT, "-q", "-n", "2", "--no-header", "--tb=short", *coverage,
+        ha_python, "-m", "pytest", "-c", KIT / "pytest.ini", KIT, *output, *coverage,
         limit_s=560, COVERAGE_FILE=str(tmp_path / "coverage"), COVERAGE_CORE="sysmon",
     )  # fmt: skip
 

@@ -5,12 +5,14 @@ import json
 
 import pytest
 from homeassistant.components import mqtt
+from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import callback
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 from stage import BASE, DOMAIN, NODE, announce, click, entry_of, golden, published, set_up, tell
 
@@ -228,6 +230,15 @@ async def test_unloading_and_reloading_keep_the_claim(hass, mqtt_mock):
     entry = await set_up(hass)
     await hass.config_entries.async_unload(entry.entry_id)
     assert all(payload for payload, _, _ in published(mqtt_mock, CLAIM))
+
+
+async def test_the_claim_is_made_again_when_the_broker_comes_back(hass, mqtt_mock):
+    await set_up(hass)
+    for connected in (False, True):
+        async_dispatcher_send(hass, MQTT_CONNECTION_STATE, connected)
+        await hass.async_block_till_done()
+    claims = published(mqtt_mock, CLAIM)
+    assert claims == [claims[0]] * 2
 
 
 async def test_removing_leaves_nothing_behind(hass, mqtt_mock, hass_storage):

@@ -168,6 +168,14 @@ async def test_a_node_that_does_not_answer_is_an_error(hass, mqtt_mock, monkeypa
     assert caught.value.translation_key == "no_reply"
 
 
+async def test_a_node_that_cannot_answer_is_not_asked(hass, mqtt_mock):
+    entry = await set_up(hass, entry_of(announce(capabilities=[])))
+    with pytest.raises(HomeAssistantError) as caught:
+        await entry.runtime_data.async_request("ask", question="Who?")
+    assert caught.value.translation_key == "cannot_answer"
+    assert published(mqtt_mock, f"{BASE}/ask") == []
+
+
 async def test_a_request_ends_when_the_node_is_unloaded(hass, mqtt_mock):
     entry = await set_up(hass)
     task = hass.async_create_task(entry.runtime_data.async_request("ask", question="Who?"))
