@@ -10,7 +10,7 @@ EARLY_S = 0.02
 # Shorter ones save nothing.
 SHORTEST_S = 0.02
 # A stop is to be noticed within a second.
-LONGEST_S = 0.8
+LONGEST_S = 0.95
 # No more than this may gather: it is what Linux lets a connection hold at first, and who sends must not have to wait.
 MOST_BYTES = 65536
 # Over so long the byte rate is averaged.
