@@ -10,10 +10,11 @@ Everything listens on loopback. `python` is the interpreter that `scripts/ha_env
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -63,10 +64,18 @@ def wait_for(what: str, look: Callable[[], T | None], limit_s: float = 20.0) -> 
 
 
 class RealHomeAssistant:
-    """One Home Assistant with the MQTT integration connected to a broker on `mqtt_port` of loopback."""
+    """One Home Assistant with the MQTT integration connected to a broker on `mqtt_port` of loopback.
 
-    def __init__(self, python: str, folder: Path, *, mqtt_port: int) -> None:
+    `copies` are folders to be copied into its configuration, by their place there (`custom_components/blikk`); `more`
+    are further lines of `configuration.yaml`.
+    """
+
+    def __init__(
+        self, python: str, folder: Path, *, mqtt_port: int, copies: Mapping[str, Path] | None = None, more: str = ""
+    ) -> None:
         self.folder = folder
+        self._copies = copies or {}
+        self._more = more
         self._python = python
         self._mqtt_port = mqtt_port
         self._port = free_port()
@@ -97,6 +106,14 @@ class RealHomeAssistant:
     def call(self, action: str, entity: str, **values: object) -> None:
         """Perform an action such as `switch.turn_off` on an entity."""
         self.post(f"/api/services/{action.replace('.', '/')}", {"entity_id": entity, **values})
+
+    def answer(self, action: str, **values: object) -> Any:
+        """What an action answers, such as `blikk.ask`."""
+        return self.post(f"/api/services/{action.replace('.', '/')}?return_response", values)["service_response"]
+
+    def delete(self, path: str) -> Any:
+        """Remove what lies under a path."""
+        return self._http(Request(self._url + path, headers=self._headers(), method="DELETE"))
 
     def command(self, message: dict[str, Any]) -> Any:
         """The result of one WebSocket command."""
@@ -159,8 +176,10 @@ class RealHomeAssistant:
 
     def _write_files(self) -> None:
         config = self.folder / "config"
-        config.mkdir(parents=True)
-        (config / "configuration.yaml").write_text(CONFIGURATION.format(url=self._url))
+        config.mkdir(parents=True, exist_ok=True)
+        (config / "configuration.yaml").write_text(CONFIGURATION.format(url=self._url) + self._more)
+        for place, folder in self._copies.items():
+            shutil.copytree(folder, config / place, ignore=shutil.ignore_patterns("__pycache__"))
         # the steps after the first user would start integrations that look for hosts outside
         _store(config, "onboarding", 4, 1, {"done": ["core_config", "analytics", "integration"]})
         # `http:` in the YAML file would be a trial of five minutes

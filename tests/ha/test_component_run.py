@@ -1,0 +1,248 @@
+"""One real Home Assistant with the component, one real `blikk run`, a real broker, and the doorbell's blueprint.
+
+The tests tell one story in the order of the file: the node's plain entities are there, the component finds the node and
+takes them over, a visitor comes, somebody rings, questions are asked, everything is restarted, the component goes.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broker import Broker
+from real_ha import RealHomeAssistant, wait_for
+from rtsp_server import RtspServer
+from staging import BlikkRun, Ears
+
+pytestmark = pytest.mark.timeout(90)
+
+ROOT = Path(__file__).parents[2]
+BASE = "blikk/hallway_pi"
+NODE = """\
+node: {{id: hallway_pi, name: Hallway Pi}}
+mqtt: {{host: 127.0.0.1, port: {port}}}
+health_every_s: 1
+store: {{path: {folder}/hallway.db}}
+models: {{offline: true, cache: {folder}/models}}
+cameras:
+  front_door:
+    source: {source}
+    ring: true
+    questions: {{someone: "Is someone at the door?"}}
+"""
+AUTOMATION = "automation: !include automations.yaml\n"
+
+
+@dataclass
+class Home:
+    """Everything that runs."""
+
+    ha: RealHomeAssistant
+    ears: Ears
+    broker: Broker
+    run: BlikkRun
+
+    def rows(self, platform: str) -> set[str]:
+        """The entities of one integration."""
+        return {entity for entity, row in self.ha.registry().items() if row["platform"] == platform}
+
+    def state(self, entity: str) -> str | None:
+        return self.ha.states().get(entity, {}).get("state")
+
+    def until(self, entity: str, state: str, limit_s: float = 20.0) -> None:
+        wait_for(f"{entity} is {state}", lambda: self.state(entity) == state, limit_s)
+
+    def until_right(self, limit_s: float) -> float:
+        """Until nothing of ours is unavailable and occupancy is what the node said last; the seconds that took."""
+        began = time.monotonic()
+        while wrong := self.wrong():
+            assert time.monotonic() - began < limit_s, f"after {limit_s:.0f} s: {wrong}"
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def wrong(self) -> dict[str, str | None]:
+        states = self.ha.states()
+        ours = {entity: states.get(entity, {}).get("state") for entity in self.rows("blikk") if entity in states}
+        said = self.ears.json_on(f"{BASE}/front_door/state")[-1]
+        wanted = {
+            "binary_sensor.hallway_pi_connection": "on",
+            "binary_sensor.front_door_stream": "on",
+            "binary_sensor.front_door_person": "on" if said["counts"]["person"] else "off",
+            "switch.front_door_detection": "on" if said["detect"] else "off",
+        }
+        wrong = {entity: ours.get(entity) for entity, state in wanted.items() if ours.get(entity) != state}
+        return wrong | {entity: state for entity, state in ours.items() if state == "unavailable"}
+
+    def complaints(self) -> list[str]:
+        """Warnings and errors about us, and whatever Home Assistant says of code that blocks or is outdated."""
+        lines = [line for line in self.ha.log if " WARNING " in line or " ERROR " in line]
+        own = (
+            "We found a custom integration blikk which has not been tested",
+            # of disabled entities that go with their device it empties the topic once more, and says so of itself
+            "No device components to cleanup",
+        )
+        words = ("blikk", "blocking call", "deprecated", "will stop working")
+        about_us = [line for line in lines if any(word in line.lower() for word in words)]
+        return [line for line in about_us if not any(known in line for known in own)]
+
+
+@pytest.fixture(scope="module")
+def home(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    folder = tmp_path_factory.mktemp("component")
+    copies = {
+        "custom_components/blikk": ROOT / "custom_components" / "blikk",
+        "blueprints/automation/blikk": ROOT / "blueprints" / "automation" / "blikk",
+    }
+    with RtspServer(visit_clip) as server, Broker(folder) as broker, Ears(broker.port) as ears:
+        node = NODE.format(port=broker.port, folder=folder, source=server.url)
+        run = BlikkRun(folder, node, models=data / "models")
+        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=AUTOMATION)
+        (folder / "config").mkdir()
+        (folder / "config" / "automations.yaml").write_text("[]\n")
+        with ha, run:
+            yield Home(ha, ears, broker, run)
+
+
+@pytest.fixture(scope="module")
+def found(home: Home) -> dict[str, Any]:
+    """The flow that the node's announce has started."""
+
+    def look() -> dict[str, Any] | None:
+        flows = home.ha.command({"type": "config_entries/flow/progress"})
+        return next((flow for flow in flows if flow["handler"] == "blikk"), None)
+
+    return wait_for("the node is found", look, 30)
+
+
+def test_the_plain_entities_become_the_components_under_the_same_ids(home: Home, found: dict[str, Any]) -> None:
+    home.until("binary_sensor.front_door_stream", "on", 30)
+    plain = home.rows("mqtt")
+    assert "event.front_door_doorbell" in plain
+
+    done = home.ha.post(f"/api/config/config_entries/flow/{found['flow_id']}", {})
+    assert done["type"] == "create_entry", done
+    wait_for("the component's entities", lambda: home.rows("blikk") >= plain, 30)
+
+    assert home.rows("mqtt") == set()
+    assert not [entity for entity in home.rows("blikk") if entity.endswith("_2")]
+    home.until_right(20)
+
+
+def test_devices_hang_together(home: Home) -> None:
+    devices = home.ha.devices()
+    assert devices["Front door"]["via_device_id"] == devices["Hallway Pi"]["id"]
+
+
+def test_a_visitor_is_seen_and_the_picture_is_the_redacted_one(home: Home) -> None:
+    home.until("binary_sensor.front_door_person", "on", 45)
+    wait_for("the detection", lambda: home.ha.states()["event.front_door_detection"]["attributes"].get("event_type"))
+
+    def same() -> bool:
+        heard = home.ears.on(f"{BASE}/front_door/picture/person")
+        return bool(heard) and home.ha.get("/api/image_proxy/image.front_door_last_person") == heard[-1]
+
+    wait_for("the picture", same)
+    home.until("binary_sensor.front_door_is_someone_at_the_door", "on")
+
+
+def test_the_summary_follows(home: Home) -> None:
+    state = wait_for(
+        "a text about the visit",
+        lambda: next(
+            (
+                state
+                for state in [home.ha.states()["sensor.front_door_last_summary"]]
+                if "erson" in state["state"] and state["attributes"].get("revision") == 2
+            ),
+            None,
+        ),
+        45,
+    )
+    assert state["attributes"]["source"] == "template"
+
+
+def test_the_blueprints_automation_fires_with_the_doorbell(home: Home) -> None:
+    inputs = {"doorbells": ["event.front_door_doorbell"]}
+    path = "blikk/doorbell.yaml"
+    home.ha.post(
+        "/api/config/automation/config/doorbell",
+        {"alias": "Doorbell", "use_blueprint": {"path": path, "input": inputs}},
+    )
+    home.until("automation.doorbell", "on")
+    before = home.ha.states()["automation.doorbell"]["attributes"]["last_triggered"]
+    began = time.monotonic()
+    home.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
+    wait_for(
+        "the automation",
+        lambda: home.ha.states()["automation.doorbell"]["attributes"]["last_triggered"] != before,
+        5,
+    )
+    print("ring to automation, s:", round(time.monotonic() - began, 2))
+
+
+def test_actions_answer_from_the_node(home: Home) -> None:
+    door = home.ha.devices()["Front door"]["id"]
+    told = home.ha.answer("blikk.get_events", device_id=door, limit=5)
+    assert [event for event in told["events"] if event["label"] == "person"]
+    answer = home.ha.answer("blikk.ask", device_id=door, question="How many people came today?")
+    assert answer["count"] >= 1
+
+
+def test_switches_reach_the_node(home: Home) -> None:
+    home.ha.call("select.select_option", "select.front_door_summaries", option="off")
+    home.until("select.front_door_summaries", "off")
+    assert home.ears.json_on(f"{BASE}/front_door/state")[-1]["summary"] == "off"
+    home.ha.call("switch.turn_off", "switch.front_door_detection")
+    home.until("switch.front_door_detection", "off")
+    home.ha.call("switch.turn_on", "switch.front_door_detection")
+    home.until("switch.front_door_detection", "on")
+
+
+def test_nothing_so_far_was_worth_a_warning(home: Home) -> None:
+    assert home.complaints() == []
+
+
+def test_a_killed_node_is_seen_and_comes_back(home: Home) -> None:
+    home.run.kill()
+    home.until("binary_sensor.hallway_pi_connection", "off")
+    home.until("binary_sensor.front_door_person", "unavailable")
+    home.run.start()
+    home.until("binary_sensor.front_door_stream", "on", 30)
+    home.until_right(10)
+
+
+def test_home_assistant_starts_anew_and_all_is_right(home: Home) -> None:
+    home.ha.restart()
+    print("right after restart of Home Assistant, s:", round(home.until_right(15), 2))
+
+
+def test_a_broker_that_forgot_everything_costs_nothing(home: Home) -> None:
+    home.broker.kill()
+    home.until("binary_sensor.hallway_pi_connection", "unavailable")
+    home.broker.start()
+    print("right after restart of broker, s:", round(home.until_right(20), 2))
+    claim = [json.loads(payload) for payload in home.ears.on(f"{BASE}/ha/claim") if payload]
+    assert claim[-1]["mode"] == "integration"
+    assert home.rows("mqtt") == set()
+
+
+def test_without_the_component_the_plain_entities_are_back(home: Home) -> None:
+    ours = home.rows("blikk")
+    home.ha.delete(f"/api/config/config_entries/entry/{_entry(home)}")
+    wait_for("the component's entities go", lambda: home.rows("blikk") == set())
+    wait_for("the plain ones are back", lambda: "event.front_door_doorbell" in home.rows("mqtt"), 30)
+    assert home.rows("mqtt") <= ours
+    assert home.ears.on(f"{BASE}/ha/claim")[-1] == b""
+
+
+def test_the_log_has_no_stack_trace_of_ours(home: Home) -> None:
+    assert not [line for line in home.ha.log if "custom_components/blikk" in line]
+    assert "Traceback" not in home.run.log
+
+
+def _entry(home: Home) -> str:
+    entries = home.ha.command({"type": "config_entries/get", "domain": "blikk"})
+    return str(entries[0]["entry_id"])
