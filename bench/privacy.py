@@ -36,6 +36,7 @@ from face_judges import Judge, cascades, found, judges
 from redaction_steps import OURS, SLOW, Step, closed_steps, steps
 from rig import data_folder, table
 
+from blikk_edge.app.sight import BLURRED_SCORE
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
@@ -44,7 +45,7 @@ from blikk_edge.transforms.builtin import BuiltinDetector
 from blikk_edge.transforms.redact import _groups, blur, cell_px, encode
 
 MOST_SAMPLES = 64
-PERSON_THRESHOLD = 0.25
+PERSON_THRESHOLD = BLURRED_SCORE
 SIZES_PX = ((0, 12), (12, 16), (16, 24), (24, 48), (48, 10_000))
 LIGHTS = ("as is", "dark", "out of focus", "bad JPEG")
 GOAL_FROM_PX = 12

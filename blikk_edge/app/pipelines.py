@@ -3,9 +3,10 @@
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.parked import Parked
+from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Sentry
 from blikk_edge.core.tell import Teller, TellRules
-from blikk_edge.runtime.pipeline import Pipeline
+from blikk_edge.runtime.pipeline import FAINT, Pipeline
 from blikk_edge.transforms.motion import MotionGate
 from blikk_edge.transforms.select import Selector
 from blikk_edge.transforms.sentry import GateSentry
@@ -42,4 +43,5 @@ def pipeline(settings: Settings, camera: CameraSettings, parked: tuple[Parked, .
         zones=Zones([Zone(name=z.name, polygon=z.polygon, labels=z.labels) for z in camera.zones]),
         teller=Teller(camera.id, rules, parked=parked),
         labels=camera.labels,
+        faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
     )

@@ -13,10 +13,13 @@ from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Label, Motion, Track, View
+from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
 from blikk_edge.core.stages import Detector, Redactor, Transform
 from blikk_edge.core.tell import Teller, Told
 from blikk_edge.runtime import log
+
+FAINT: Final = 0.25
+"""A person with a lower score is blurred like any other, and counts for nothing else."""
 
 STATE_EVERY_S: Final = 30.0
 STATE_GAP_S: Final = 0.5
@@ -92,6 +95,7 @@ class Pipeline:
         zones: Resettable,
         teller: Teller,
         labels: Collection[Label],
+        faint_below: float = FAINT,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.camera = camera
@@ -105,9 +109,11 @@ class Pipeline:
         self._zones = zones
         self._teller = teller
         self._labels = frozenset(labels)
+        self._faint_below = faint_below
         self.configured_threshold = select.threshold
         self._stopwatch = stopwatch
         self._tracks: tuple[Track, ...] = ()
+        self._faint: tuple[Detection, ...] = ()
         self._selecting = True
         self._telling = False
         self._wanted: deque[str] = deque()
@@ -203,8 +209,9 @@ class Pipeline:
             spent = (self._stopwatch() - started) * 1000
             self.inferences += 1
             self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent
-        kept = tuple(d for d in found if d.label in self._labels or d.label is Label.PERSON)
-        return replace(scene, analysed=True, detections=kept)
+        kept = [d for d in found if d.label in self._labels or d.label is Label.PERSON]
+        self._faint = tuple(d for d in kept if d.label is Label.PERSON and d.score < self._faint_below)
+        return replace(scene, analysed=True, detections=tuple(d for d in kept if d not in self._faint))
 
     def _events(self, told: Told) -> Iterator[Event]:
         for event in told.events:
@@ -225,9 +232,10 @@ class Pipeline:
         """The Pictures that are due, as long as faces can be looked for."""
         if not scene.analysed:
             return
+        everybody = replace(scene, detections=scene.detections + self._faint)
         for name, event in self._due(scene):
             try:
-                picture = redactor.picture(scene, name=name, event=event.id if event else None)
+                picture = redactor.picture(everybody, name=name, event=event.id if event else None)
             except PrivacyError as error:
                 if self._blind != str(error):
                     log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)

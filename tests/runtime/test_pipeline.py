@@ -1,15 +1,18 @@
 """One camera's way from Frame to what is told."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_props import PERSON, StampRedactor, eyes, frame, pipeline
 
+from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
+from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Label
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.switches import set_switches, summary_switch, switches_to_json
@@ -176,6 +179,22 @@ def test_an_event_whose_picture_failed_gets_one_when_faces_can_be_looked_for() -
     look_with.redactor.broken = False
     items = run(line, look_with, range(10, 15))
     assert [item.name for item in items if isinstance(item, Picture)] == ["person", "snapshot"]
+
+
+def test_a_person_who_is_hardly_seen_is_blurred_and_counts_for_nothing_else() -> None:
+    faint = replace(PERSON, score=0.12, box=Box(0.7, 0.1, 0.8, 0.4))
+    line, look_with = pipeline(), eyes(lambda look: (PERSON, faint))
+    seen = []
+    draw = look_with.redactor.picture
+
+    def picture(scene: Scene, *, name: str, event: str | None = None) -> Picture:
+        seen.append(scene.detections)
+        return draw(scene, name=name, event=event)
+
+    look_with.redactor.picture = picture
+    items = run(line, look_with, range(10))
+    assert {len(detections) for detections in seen} == {2}
+    assert {event.peak for event in items if isinstance(event, Event)} == {1}
 
 
 def test_switches_outlive_the_process_but_not_a_new_configuration() -> None:
