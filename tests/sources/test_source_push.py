@@ -13,8 +13,6 @@ from blikk_edge.core.inlet import Inlet, Pushed
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.push import PushSource
 
-NOW = time.time()
-
 
 def jpeg(level: int, width: int = 64, height: int = 48) -> bytes:
     return cv2.imencode(".jpg", np.full((height, width, 3), level, np.uint8))[1].tobytes()
@@ -30,18 +28,18 @@ def frames(inlet: Inlet, count: int) -> list:
 
 
 def test_pixels_and_times_are_those_of_the_client() -> None:
-    inlet = Inlet()
-    inlet.put(Pushed(seq=1, time=NOW - 2.0, jpeg=jpeg(90)))
-    inlet.put(Pushed(seq=2, time=NOW - 1.0, jpeg=jpeg(200, 96, 64)))
+    inlet, now = Inlet(), time.time()
+    inlet.put(Pushed(seq=1, time=now - 2.0, jpeg=jpeg(90)))
+    inlet.put(Pushed(seq=2, time=now - 1.0, jpeg=jpeg(200, 96, 64)))
     first, second = frames(inlet, 2)
-    assert (first.camera, first.seq, first.time, first.luma.shape) == ("shed", 1, NOW - 2.0, (48, 64))
+    assert (first.camera, first.seq, first.time, first.luma.shape) == ("shed", 1, now - 2.0, (48, 64))
     assert second.bgr().shape == (64, 96, 3)
     assert abs(int(second.bgr().mean()) - 200) <= 2
 
 
 def test_times_never_go_back_and_a_wrong_clock_is_not_believed() -> None:
-    inlet = Inlet()
-    for seq, stamp in enumerate((NOW, NOW - 3.0, 5.0, NOW + 1e6)):
+    inlet, now = Inlet(), time.time()
+    for seq, stamp in enumerate((now, now - 3.0, 5.0, now + 1e6)):
         inlet.put(Pushed(seq=seq, time=stamp, jpeg=jpeg(90)))
     times = [frame.time for frame in frames(inlet, 4)]
     assert times == sorted(times)
@@ -49,9 +47,9 @@ def test_times_never_go_back_and_a_wrong_clock_is_not_believed() -> None:
 
 
 def test_a_broken_picture_is_passed_over() -> None:
-    inlet = Inlet()
-    inlet.put(Pushed(seq=1, time=NOW, jpeg=b"\xff\xd8\xff\xd9"))
-    inlet.put(Pushed(seq=2, time=NOW, jpeg=jpeg(90)))
+    inlet, now = Inlet(), time.time()
+    inlet.put(Pushed(seq=1, time=now, jpeg=b"\xff\xd8\xff\xd9"))
+    inlet.put(Pushed(seq=2, time=now, jpeg=jpeg(90)))
     made = source(inlet)
     assert next(made.frames(threading.Event())).seq == 1
     assert made.corrupt == 1
