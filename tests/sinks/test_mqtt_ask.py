@@ -16,7 +16,7 @@ from sink_samples import NODE, T0, event, ring, until
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.inquiry import WAITING_MAX, AskQuestion, Forget, ListEvents, Reply, Request, Told
-from blikk_edge.enrichers.ask import AskDesk
+from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.asked import REFUSED_MAX
 from blikk_edge.sinks.store import Store
