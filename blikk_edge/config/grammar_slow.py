@@ -93,6 +93,8 @@ BUDGET = Section(
         Key(name="calls_per_day", kind=whole(0, 10**6), meaning="Calls in a day of local time."),
         Key(name="tokens_per_minute", kind=whole(100, 10**7), meaning="Tokens, sent and written, in any minute."),
         Key(name="tokens_per_day", kind=whole(0, 10**9), meaning="Tokens in a day."),
+        Key(name="camera_calls_per_minute", kind=whole(1, 600), meaning="Calls for one camera in any minute."),
+        Key(name="camera_tokens_per_minute", kind=whole(100, 10**7), meaning="Tokens for one camera in any minute."),
         Key(name="camera_calls_per_day", kind=whole(0, 10**6), meaning="Calls for one camera in a day."),
         Key(name="camera_tokens_per_day", kind=whole(0, 10**9), meaning="Tokens for one camera in a day."),
         Key(name="cooldown_s", kind=duration(0, HOUR), meaning="The least time between two calls for one camera."),

@@ -202,6 +202,22 @@ def test_a_camera_over_its_limit_leaves_the_others_theirs() -> None:
     call(book, None)
 
 
+@pytest.mark.parametrize("name", ["camera_calls_per_minute", "camera_tokens_per_minute"])
+def test_a_camera_has_a_minute_of_its_own(name: str) -> None:
+    clock = TwoHands()
+    book = budget(limits(**{name: 2 if "calls" in name else 25}), clock)
+    call(book, "door")
+    clock.pass_time(10.0)
+    call(book, "door")
+    with pytest.raises(NoRoomError) as full:
+        call(book, "door")
+    assert (full.value.limit, full.value.camera, full.value.wait_s) == (name, True, 50.0)
+    call(book, "yard")
+    call(book)
+    clock.pass_time(50.0)
+    call(book, "door")
+
+
 def test_a_call_larger_than_a_minute_is_never_promised() -> None:
     with pytest.raises(NoRoomError) as refused:
         call(budget(limits(tokens_per_minute=100), TwoHands()), size=101)

@@ -27,6 +27,8 @@ class Limits:
     calls_per_day: int = 500
     tokens_per_minute: int = 4000
     tokens_per_day: int = 100_000
+    camera_calls_per_minute: int | None = None
+    camera_tokens_per_minute: int | None = None
     camera_calls_per_day: int | None = None
     camera_tokens_per_day: int | None = None
     cooldown_s: float = 10.0
@@ -141,9 +143,11 @@ class _Minute:
 class Reservation:
     """A call's share of the budget, by its estimate until it is settled or released; left alone, the estimate stays."""
 
-    def __init__(self, tallies: tuple[_Tally, ...], minute: _Slice, *, input_tokens: int, output_tokens: int) -> None:
+    def __init__(
+        self, tallies: tuple[_Tally, ...], minutes: tuple[_Slice, ...], *, input_tokens: int, output_tokens: int
+    ) -> None:
         self._tallies = tallies
-        self._minute = minute
+        self._minutes = minutes
         self._input_tokens = input_tokens
         self._output_tokens = output_tokens
         self._calls = 1
@@ -154,7 +158,8 @@ class Reservation:
         more_out = max(0, output_tokens) - self._output_tokens
         for tally in self._tallies:
             tally.add(0, more_in, more_out)
-        self._minute.tokens += more_in + more_out
+        for minute in self._minutes:
+            minute.tokens += more_in + more_out
         self._input_tokens += more_in
         self._output_tokens += more_out
 
@@ -180,6 +185,7 @@ class Budget:
         self._clock = clock
         self._zone = zone
         self._minute = _Minute()
+        self._cameras: dict[str, _Minute] = {}
         self._days: OrderedDict[str, _Day] = OrderedDict()
 
     def reserve(self, camera: str | None, *, input_tokens: int, output_tokens: int) -> Reservation:
@@ -190,20 +196,18 @@ class Budget:
             raise full
         tokens = input_tokens + output_tokens
         now = self._clock.monotonic()
-        limits = self._limits
-        waits = {
-            "tokens_per_minute": self._minute.wait_s(now, calls=10**9, tokens=limits.tokens_per_minute - tokens),
-            "calls_per_minute": self._minute.wait_s(now, calls=limits.calls_per_minute - 1, tokens=10**12),
-        }
+        own = None if camera is None else self._cameras.setdefault(camera, _Minute())
+        waits = _waits(self._minute, "", self._limits, now, tokens)
+        if own is not None:
+            waits |= _waits(own, "camera_", self._limits, now, tokens)
         name, wait_s = max(waits.items(), key=lambda item: item[1])
         if wait_s > 0:
-            raise NoRoomError(name, getattr(limits, name), wait_s=wait_s)
+            raise NoRoomError(name, getattr(self._limits, name), wait_s=wait_s)
         tallies = day.of(camera)
         for tally in tallies:
             tally.add(1, input_tokens, output_tokens)
-        return Reservation(
-            tallies, self._minute.add(now, tokens), input_tokens=input_tokens, output_tokens=output_tokens
-        )
+        minutes = tuple(minute.add(now, tokens) for minute in (self._minute, own) if minute is not None)
+        return Reservation(tallies, minutes, input_tokens=input_tokens, output_tokens=output_tokens)
 
     def today(self) -> Today:
         """How this day stands."""
@@ -271,6 +275,18 @@ class Budget:
     def _cost(self, input_tokens: int, output_tokens: int) -> float:
         prices = (self._limits.price_input or 0.0), (self._limits.price_output or 0.0)
         return (input_tokens * prices[0] + output_tokens * prices[1]) / 1e6
+
+
+def _waits(minute: _Minute, whose: str, limits: Limits, now: float, tokens: int) -> dict[str, float]:
+    """By the name of each limit of a minute: seconds until it leaves room for one more call of so many tokens."""
+    most_tokens: int | None = getattr(limits, f"{whose}tokens_per_minute")
+    most_calls: int | None = getattr(limits, f"{whose}calls_per_minute")
+    left = 10**12 if most_tokens is None else most_tokens - tokens
+    free = 10**9 if most_calls is None else most_calls - 1
+    return {
+        f"{whose}tokens_per_minute": minute.wait_s(now, calls=10**9, tokens=left),
+        f"{whose}calls_per_minute": minute.wait_s(now, calls=free, tokens=10**12),
+    }
 
 
 def _row(tally: _Tally) -> tuple[int, int, int]:
