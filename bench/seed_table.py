@@ -7,7 +7,8 @@ with quiet between; without the clip, the demo's own visitor. Both pipelines wat
 connection and its own copy of the same OpenAI-compatible endpoint on loopback:
 
 - latency model: 2 to 5 s a call, uniform, the same seed for both (the range that cloud vision models are said to have);
-- token model: 258 for a picture, one for every 3 bytes of text and schema, 40 for an answer to a picture.
+- token model: 258 for a picture, one for every 4 bytes of text and schema (the rule of thumb for English), 40 for an
+  answer to a picture.
 
 Hand-rolled: an OpenCV thread puts every 30th frame (2 s) as JPEG into an unbounded queue; one worker sends each with
 a question to the endpoint. The model is taken to be perfect: an event counts as reported when the first picture that
@@ -44,7 +45,7 @@ from blikk_edge.sinks.mqtt.listener import listen
 FPS = 15
 WIDTH, HEIGHT = 640, 480
 EVERY_N = 30
-IMAGE_TOKENS, BYTES_PER_TOKEN, ANSWER_TOKENS = 258, 3, 40
+IMAGE_TOKENS, BYTES_PER_TOKEN, ANSWER_TOKENS = 258, 4, 40
 QUESTION = "Is there a person, vehicle, animal or parcel in this picture? Say in one sentence what happens."
 GOAL_LATENCY_MS, GOAL_MEMORY_MB, GOAL_TOKENS = 600.0, 180.0, 400.0
 SLACK_S = 6.0
