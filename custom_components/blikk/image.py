@@ -111,6 +111,11 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
         known = picture.kept and self._known is not None and self._known[0] == digest
         self._attr_image_last_updated = self._known[1] if known and self._known else picture.time
 
+    @property
+    def entity_picture(self) -> str | None:
+        """Where the picture is; nowhere before the first, so that the icon is shown and not an empty place."""
+        return super().entity_picture if self._attr_image_last_updated else None
+
     async def async_image(self) -> bytes | None:
         """The JPEG's bytes, as the node made them."""
         picture = self.now.pictures.get(self._picture)

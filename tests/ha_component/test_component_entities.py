@@ -261,6 +261,14 @@ async def test_pictures_are_shown_byte_for_byte(hass, mqtt_mock, hass_client):
     assert (await client.get("/api/image_proxy/image.front_door_last_ring")).status == 500
 
 
+async def test_an_image_without_a_picture_shows_its_icon(hass, mqtt_mock):
+    await set_up(hass)
+    assert "entity_picture" not in hass.states.get("image.front_door_last_person").attributes
+    await tell(hass, "front_door/picture/person", JPEG)
+    shown = hass.states.get("image.front_door_last_person").attributes["entity_picture"]
+    assert shown.startswith("/api/image_proxy/image.front_door_last_person?token=")
+
+
 async def test_the_camera_shows_the_newest_picture(hass, mqtt_mock, hass_client):
     await set_up(hass)
     client = await hass_client()
