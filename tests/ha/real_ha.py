@@ -79,7 +79,7 @@ class RealHomeAssistant:
         self._python = python
         self._mqtt_port = mqtt_port
         self._port = free_port()
-        self._url = f"http://127.0.0.1:{self._port}"
+        self.url = f"http://127.0.0.1:{self._port}"
         self._token = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: ClientConnection | None = None
@@ -93,13 +93,13 @@ class RealHomeAssistant:
 
     def get(self, path: str) -> Any:
         """What lies under a path: JSON as values, all else as bytes."""
-        return self._http(Request(self._url + path, headers=self._headers()))
+        return self._http(Request(self.url + path, headers=self._headers()))
 
     def post(self, path: str, content: object) -> Any:
         """Send JSON."""
         return self._http(
             Request(
-                self._url + path, json.dumps(content).encode(), {**self._headers(), "Content-Type": "application/json"}
+                self.url + path, json.dumps(content).encode(), {**self._headers(), "Content-Type": "application/json"}
             )
         )
 
@@ -113,7 +113,7 @@ class RealHomeAssistant:
 
     def delete(self, path: str) -> Any:
         """Remove what lies under a path."""
-        return self._http(Request(self._url + path, headers=self._headers(), method="DELETE"))
+        return self._http(Request(self.url + path, headers=self._headers(), method="DELETE"))
 
     def command(self, message: dict[str, Any]) -> Any:
         """The result of one WebSocket command."""
@@ -137,11 +137,17 @@ class RealHomeAssistant:
 
     def link(self) -> ClientConnection:
         """A new WebSocket connection, signed in."""
-        link = connect(self._url.replace("http", "ws", 1) + "/api/websocket", max_size=None, open_timeout=10)
+        link = connect(self.url.replace("http", "ws", 1) + "/api/websocket", max_size=None, open_timeout=10)
         assert json.loads(link.recv(timeout=10))["type"] == "auth_required"
         link.send(json.dumps({"type": "auth", "access_token": self._token}))
         assert json.loads(link.recv(timeout=10))["type"] == "auth_ok"
         return link
+
+    def signed_in(self) -> str:
+        """What its frontend keeps as `hassTokens` in the local storage of a browser that is signed in."""
+        kept = {"access_token": self._token, "token_type": "Bearer", "refresh_token": "", "expires_in": 1800}
+        now_ms = round(time.time() * 1000)
+        return json.dumps({**kept, "expires": now_ms + 1_800_000, "hassUrl": self.url, "clientId": self.url + "/"})
 
     @property
     def log(self) -> list[str]:
@@ -177,7 +183,7 @@ class RealHomeAssistant:
     def _write_files(self) -> None:
         config = self.folder / "config"
         config.mkdir(parents=True, exist_ok=True)
-        (config / "configuration.yaml").write_text(CONFIGURATION.format(url=self._url) + self._more)
+        (config / "configuration.yaml").write_text(CONFIGURATION.format(url=self.url) + self._more)
         for place, folder in self._copies.items():
             shutil.copytree(folder, config / place, ignore=shutil.ignore_patterns("__pycache__"))
         # the steps after the first user would start integrations that look for hosts outside
@@ -235,11 +241,11 @@ class RealHomeAssistant:
 
     def _sign_up(self) -> None:
         wait_for("Home Assistant answers", self._answers, START_S)
-        client = self._url + "/"
+        client = self.url + "/"
         user = {"client_id": client, "name": "Test", "username": "test", "password": "test-test", "language": "en"}
         code = self.post("/api/onboarding/users", user)["auth_code"]
         form = urlencode({"grant_type": "authorization_code", "code": code, "client_id": client}).encode()
-        self._token = self._http(Request(self._url + "/auth/token", form))["access_token"]
+        self._token = self._http(Request(self.url + "/auth/token", form))["access_token"]
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -1,0 +1,129 @@
+"""A headless Chromium, spoken to over its DevTools protocol: open a page, wait for it, photograph it."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Self
+from urllib.request import Request, urlopen
+
+from websockets.sync.client import ClientConnection, connect
+
+START_S = 60.0
+ANSWER_S = 60.0
+
+# what a reader would see, through all shadow roots; what still loads; pictures that are not there yet
+LOOK = """
+(() => {
+  const texts = [], waits = [];
+  const walk = (node) => {
+    if (node.nodeType === Node.TEXT_NODE) { texts.push(node.textContent.trim()); return; }
+    if (["STYLE", "SCRIPT"].includes(node.tagName)) return;
+    if (["HA-SPINNER", "HUI-CARD-SKELETON", "HASS-LOADING-SCREEN"].includes(node.tagName)) waits.push(node.tagName);
+    if (node.tagName === "IMG" && node.src && !(node.complete && node.naturalWidth)) waits.push(node.src);
+    if (node.shadowRoot) node.shadowRoot.childNodes.forEach(walk);
+    node.childNodes.forEach(walk);
+  };
+  walk(document);
+  return JSON.stringify({text: texts.filter(Boolean).join(" | "), waits, fonts: document.fonts.status});
+})()
+"""
+
+
+class Chromium:
+    """One browser with one page, `width_px` wide; its profile lies in `folder` and is new."""
+
+    def __init__(self, folder: Path, *, width_px: int, height_px: int) -> None:
+        self._folder = folder
+        self._size = {"width": width_px, "height": height_px, "deviceScaleFactor": 1, "mobile": False}
+        self._number = 0
+
+    def remember(self, origin: str, **values: str) -> None:
+        """Have these values in the local storage of an origin before its pages start."""
+        lines = "".join(f"localStorage.setItem({json.dumps(k)}, {json.dumps(v)});" for k, v in values.items())
+        source = f"if (location.origin === {json.dumps(origin)}) {{ {lines} }}"
+        self._do("Page.addScriptToEvaluateOnNewDocument", source=source)
+
+    def open(self, url: str, *, shows: list[str], limit_s: float = 90.0) -> None:
+        """Go there and wait until these texts are shown and nothing loads, for three seconds; raises TimeoutError."""
+        self._do("Page.navigate", url=url)
+        end = time.monotonic() + limit_s
+        calm = 0
+        while calm < 3:
+            seen = self._look()
+            missing = [text for text in shows if text not in seen["text"]]
+            calm = 0 if missing or seen["waits"] or seen["fonts"] != "loaded" else calm + 1
+            if time.monotonic() > end:
+                raise TimeoutError(f"after {limit_s:.0f} s: missing {missing}, waits {seen['waits']}: {seen['text']}")
+            time.sleep(1)
+
+    def photograph(self) -> bytes:
+        """The page as it is seen, as PNG."""
+        return base64.b64decode(self._do("Page.captureScreenshot", format="png")["data"])
+
+    def __enter__(self) -> Self:
+        program = shutil.which("chromium") or shutil.which("chromium-browser")
+        if program is None:
+            raise FileNotFoundError("no chromium; scripts/screenshots installs it")
+        flags = ["--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--lang=en-US"]
+        flags += ["--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-port=0"]
+        if os.geteuid() == 0:
+            flags.append("--no-sandbox")  # Chromium refuses to start as root with it
+        self._folder.mkdir()
+        with (self._folder / "chromium.log").open("wb") as log:
+            command = [program, *flags, f"--user-data-dir={self._folder}", "about:blank"]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self._link = self._connect()
+            self._do("Page.enable")
+            self._do("Emulation.setDeviceMetricsOverride", **self._size)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._link.close()
+        self._end()
+
+    def _connect(self) -> ClientConnection:
+        told = self._folder / "DevToolsActivePort"
+        end = time.monotonic() + START_S
+        while not (told.exists() and told.read_text().strip()):
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"chromium did not start:\n{(self._folder / 'chromium.log').read_text()}")
+            time.sleep(0.05)
+        port = told.read_text().split()[0]
+        new = Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
+        with urlopen(new, timeout=START_S) as answer:
+            page = json.load(answer)
+        return connect(page["webSocketDebuggerUrl"], max_size=None, open_timeout=START_S)
+
+    def _end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+
+    def _look(self) -> dict[str, Any]:
+        answer = self._do("Runtime.evaluate", expression=LOOK, returnByValue=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"in the page: {answer['exceptionDetails']}")
+        seen: dict[str, Any] = json.loads(answer["result"]["value"])
+        return seen
+
+    def _do(self, method: str, **parameters: object) -> dict[str, Any]:
+        self._number += 1
+        self._link.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._link.recv(timeout=ANSWER_S))
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                result: dict[str, Any] = answer["result"]
+                return result

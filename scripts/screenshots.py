@@ -1,0 +1,194 @@
+"""Stages a visit in a real Home Assistant and photographs the camera's device page and a dashboard for the README.
+
+    python scripts/screenshots.py PYTHON        PYTHON has Home Assistant; `scripts/ha_env` prints it
+
+Everything is real: the broker, the RTSP stream of the demo's clip, `blikk run`, llama.cpp. Only the language model has
+random weights, so its figures count true calls, and the sentences are the template's.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/ha", "tests/e2e", "scripts")]
+
+from broker import Broker  # noqa: E402 (found in the folders above)
+from headless import Chromium  # noqa: E402
+from real_ha import RealHomeAssistant, wait_for  # noqa: E402
+from rtsp_server import RtspServer  # noqa: E402
+from staging import BlikkRun, write_clip  # noqa: E402
+from tiny_gguf import tiny_model  # noqa: E402
+
+from blikk_edge.demo import clip  # noqa: E402
+
+FOLDER = ROOT / "docs" / "images"
+DATA = Path(os.environ.get("BLIKK_TEST_DATA", ROOT.parent / "shared" / "data"))
+MORE = "recorder:\nhistory:\nlogbook:\n"
+WIDTH_PX = 1280
+NODE = """\
+node: {{id: hallway_pi, name: Hallway Pi}}
+mqtt: {{host: 127.0.0.1, port: {port}}}
+health_every_s: 10s
+store: {{path: {folder}/hallway.db}}
+summary: {{provider: llama, model: {model}, threads: 1}}
+cameras:
+  front_door:
+    source: {source}
+    ring: true
+    questions: {{someone: "Is someone at the door?"}}
+"""
+
+
+def tile(entity: str, **more: Any) -> dict[str, Any]:
+    """A tile card."""
+    return {"type": "tile", "entity": entity, **more}
+
+
+def picture(entity: str, name: str) -> dict[str, Any]:
+    """A card with the picture of a camera or image entity."""
+    return {"type": "picture-entity", "entity": entity, "name": name, "show_state": False, "show_name": True}
+
+
+def section(title: str, icon: str, *cards: dict[str, Any]) -> dict[str, Any]:
+    """A column of the dashboard."""
+    return {"type": "grid", "cards": [{"type": "heading", "heading": title, "icon": icon}, *cards]}
+
+
+WIDE = {"grid_options": {"columns": "full"}}
+TEXT = "{{ state_attr('sensor.front_door_last_summary', 'text') }}"
+DASHBOARD = {
+    "views": [
+        {
+            "type": "sections",
+            "title": "Front door",
+            "max_columns": 3,
+            "sections": [
+                section(
+                    "Front door",
+                    "mdi:door",
+                    picture("camera.front_door", "Now"),
+                    tile("binary_sensor.front_door_person", name="Person"),
+                    tile("binary_sensor.front_door_motion", name="Motion"),
+                    tile("event.front_door_doorbell", name="Doorbell"),
+                    tile("switch.front_door_detection", name="Detection"),
+                ),
+                section(
+                    "What happened",
+                    "mdi:text-box-outline",
+                    picture("image.front_door_last_person", "Last person"),
+                    tile("sensor.front_door_last_summary", name="Last summary", **WIDE),
+                    {"type": "markdown", "content": TEXT},
+                    tile("binary_sensor.front_door_is_someone_at_the_door", name="Is someone at the door?", **WIDE),
+                ),
+                section(
+                    "Hallway Pi",
+                    "mdi:raspberry-pi",
+                    *(
+                        tile(f"{kind}.hallway_pi_{key}", name=name)
+                        for kind, key, name in (
+                            ("binary_sensor", "connection", "Connection"),
+                            ("sensor", "cpu", "CPU"),
+                            ("sensor", "memory", "Memory"),
+                            ("sensor", "inference_time", "Inference time"),
+                            ("sensor", "language_model", "Language model"),
+                            ("sensor", "llm_calls_today", "LLM calls today"),
+                            ("sensor", "llm_tokens_today", "LLM tokens today"),
+                            ("sensor", "llm_tokens_left", "LLM tokens left"),
+                        )
+                    ),
+                ),
+            ],
+        }
+    ]
+}
+
+
+def film(path: Path) -> None:
+    """The demo's clip in another order: the cat comes by, then the visitor, who stands there for two minutes."""
+    clip.make(path)
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    # a frozen picture would cost less to decode than any camera's
+    noise = np.random.default_rng(1)
+    stands = [np.clip(frames[80] + noise.normal(0, 2, frames[80].shape), 0, 255).astype(np.uint8) for _ in range(20)]
+    write_clip(path, [*frames[180:], *frames[:80], *stands * 60], crf=20)
+
+
+def settle(ha: RealHomeAssistant) -> None:
+    """Confirm the node and wait until the visitor stands there, has rung and is told of."""
+
+    def found() -> Any:
+        flows = ha.command({"type": "config_entries/flow/progress"})
+        return next((flow for flow in flows if flow["handler"] == "blikk"), None)
+
+    def reads(entity: str, text: str) -> bool:
+        return text in ha.states().get(entity, {}).get("state", "")
+
+    flow = wait_for("the node is found", found, 60)
+    ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})
+    wait_for("the cat is told of", lambda: reads("sensor.front_door_last_summary", "cat"), 60)
+    wait_for("the visitor", lambda: reads("binary_sensor.front_door_person", "on"), 60)
+    time.sleep(4)  # she comes in from the side
+    ha.post("/api/services/mqtt/publish", {"topic": "blikk/hallway_pi/front_door/set/ring", "payload": "PRESS"})
+    wait_for("the visitor is told of", lambda: reads("sensor.front_door_last_summary", "erson"), 60)
+
+
+def photograph(ha: RealHomeAssistant, folder: Path) -> None:
+    """Both pages, each as high as it wants to be shown."""
+    ha.command(
+        {"type": "lovelace/dashboards/create", "url_path": "front-door", "title": "Front door", "icon": "mdi:door"}
+    )
+    ha.command({"type": "lovelace/config/save", "url_path": "front-door", "config": DASHBOARD})
+    device = ha.devices()["Front door"]["id"]
+    for name, path, height_px, shows in (
+        ("device", f"/config/devices/device/{device}", 1380, ["Front door", "Last person", "Is someone at the door?"]),
+        ("dashboard", "/front-door/0", 640, ["Last summary", "LLM tokens left"]),
+    ):
+        with Chromium(folder / f"chromium-{name}", width_px=WIDTH_PX, height_px=height_px) as browser:
+            browser.remember(
+                ha.url, hassTokens=ha.signed_in(), selectedLanguage='"en"', dockedSidebar='"always_hidden"'
+            )
+            browser.open(ha.url + path, shows=shows)
+            save(browser.photograph(), f"home-assistant-{name}.png")
+
+
+def save(png: bytes, name: str) -> None:
+    """Write a PNG with a palette of 256 colours, to keep the repository small."""
+    colours = "split[a][b];[a]palettegen=reserve_transparent=0[p];[b][p]paletteuse=dither=sierra2_4a"
+    path = FOLDER / name
+    command = ["ffmpeg", "-v", "error", "-y", "-i", "-", "-vf", colours, "-pix_fmt", "pal8", str(path)]
+    subprocess.run(command, input=png, check=True, timeout=60)
+    print(path.relative_to(ROOT), path.stat().st_size // 1000, "kB")
+
+
+def main() -> int:
+    """Stage it and write both pictures."""
+    with ExitStack() as stage:
+        folder = Path(stage.enter_context(tempfile.TemporaryDirectory()))
+        film(folder / "visit.mp4")
+        server = stage.enter_context(RtspServer(folder / "visit.mp4"))
+        broker = stage.enter_context(Broker(folder))
+        model = tiny_model(folder / "tiny.gguf")
+        node = NODE.format(port=broker.port, folder=folder, source=server.url, model=model)
+        models = DATA / "models"
+        component = {"custom_components/blikk": ROOT / "custom_components" / "blikk"}
+        ha = stage.enter_context(
+            RealHomeAssistant(sys.argv[1], folder, mqtt_port=broker.port, copies=component, more=MORE)
+        )
+        stage.enter_context(BlikkRun(folder, node, models=models if models.is_dir() else None))
+        settle(ha)
+        photograph(ha, folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
