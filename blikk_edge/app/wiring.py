@@ -57,9 +57,11 @@ class App:
         try:
             await self._node.run(stop, until_finished=until_finished)
         finally:
-            if self._writing is not None:
-                await self._writing.close()
-            await asyncio.to_thread(self._store.close)
+            try:
+                if self._writing is not None:
+                    await self._writing.close()
+            finally:
+                await asyncio.to_thread(self._store.close)
 
     def states(self) -> tuple[CameraState, ...]:
         """How each camera is doing now."""
@@ -110,7 +112,8 @@ def build(
     album = album_of(settings, store, clock)
     written = writing(
         settings,
-        mode_of=lambda camera: cameras[camera].summary,
+        # a camera of a stored event may be gone from the configuration
+        mode_of=lambda camera: cameras[camera].summary if camera in cameras else SummaryMode.OFF,
         history=store,
         memory=store,
         tell=outlets.deliver,

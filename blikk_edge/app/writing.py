@@ -1,5 +1,6 @@
 """The slow loop, wired from its settings: who writes, what it may cost, and who asks."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +30,8 @@ from blikk_edge.transforms.shrink import shrink
 SUMMARY: Final = "summary"
 """The part that writes, in logs and problems."""
 
+CLOSE_S: Final = 1.0
+
 _EVERY: Final = {DigestEvery.HOURLY: Every.HOURLY, DigestEvery.DAILY: Every.DAILY}
 
 
@@ -41,6 +44,7 @@ class Writing:
     digester: Digester
     enrichers: tuple[Enricher, ...]
     desk: ModelDesk | None = field(repr=False)
+    supervisor: Supervisor = field(repr=False)
 
     async def describe(self, camera: str) -> Summary:
         """What this camera sees now, in words."""
@@ -51,9 +55,12 @@ class Writing:
         return None if self.desk is None else self.desk.state()
 
     async def close(self) -> None:
-        """Let the model go."""
-        if self.desk is not None:
-            await self.desk.close()
+        """Let the model go, within a second: a plug-in that hangs or fails must not keep the node from ending."""
+        if self.desk is None:
+            return
+        with self.supervisor.guard(SUMMARY):
+            async with asyncio.timeout(CLOSE_S):
+                await self.desk.close()
 
 
 def configured_mode(settings: Settings) -> SummaryMode:
@@ -147,6 +154,7 @@ def writing(
         digester=digester,
         enrichers=(summarizer, digester, *([dispatcher] if pushed else []), *([watcher] if watched else [])),
         desk=desk,
+        supervisor=supervisor,
     )
 
 

@@ -304,13 +304,18 @@ class Node:
                     outbox=self._depths.outbox,
                     lost=self._depths.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
-                    problems=tuple(f"{part}: {text}" for part, text in sorted(self._supervisor.problems.items())),
+                    problems=self._problems(),
                     llm=self._writer.state() if self._writer is not None else None,
                 )
             )
             for state in states:
                 self._outlets.deliver(state)
             await self._clock.sleep(self._health_every_s)
+
+    def _problems(self) -> tuple[str, ...]:
+        """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
+        found = {sink.name: getattr(sink, "problem", None) for sink in self._sinks} | self._supervisor.problems
+        return tuple(f"{part}: {text}" for part, text in sorted(found.items()) if text)
 
     async def _end(self, scheduler: Scheduler) -> None:
         self._intake.close()

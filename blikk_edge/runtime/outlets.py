@@ -36,8 +36,8 @@ class Outlets:
         return sum(len(box) for box in self._boxes)
 
     def lost(self) -> int:
-        """Records that found no room."""
-        return sum(box.lost for box in self._boxes)
+        """Records that found no room on their way to the first consumer, the one that keeps them on disk."""
+        return self._boxes[0].lost if self._boxes else 0
 
     def _put(self, item: Item) -> None:
         for box in self._boxes:

@@ -21,7 +21,8 @@ HOUR = 3600.0
 class Memory:
     """A history of these events."""
 
-    def __init__(self, *events, summaries=(), fails=0):
+    def __init__(self, *events, summaries=(), rings=(), fails=0):
+        self._rings = rings
         self._events = events
         self._summaries = summaries
         self._fails = fails
@@ -35,6 +36,10 @@ class Memory:
 
     def summaries(self, **_):
         return self._summaries
+
+    def rings(self, *, camera, since, until, limit):
+        found = [ring for ring in self._rings if camera in {None, ring.camera} and since <= ring.time < until]
+        return found[:limit]
 
 
 def visit(n, at, camera="porch", label=Label.PERSON, peak=1):
@@ -133,11 +138,19 @@ async def test_what_mattered_in_the_period_goes_along():
     assert desk.prompts[0].user.splitlines()[-2:] == ["Earlier:", '12:01 "A package came."']
 
 
+async def test_doorbells_of_before_the_start_are_known():
+    history = Memory(visit(1, 60.0), rings=[ring(65.0), ring(70.0, camera="yard"), ring(2 * HOUR)])
+    summary = await digester(history).digest("porch", NOON, NOON + HOUR)
+    assert "doorbell" in summary.text.lower()
+    quiet = await digester(Memory(rings=[ring(-60.0)])).digest("porch", NOON, NOON + HOUR)
+    assert "doorbell" not in quiet.text.lower()
+
+
 async def hours(history, count, *, fails=0):
     """What is told in so many hours, a ring in the first."""
     clock, told, desk = VirtualClock(NOON + 60.0), [], ScriptedDesk()
     inbox = asyncio.Queue()
-    inbox.put_nowait(ring(120.0))
+    inbox.put_nowait(ring(120.0))  # passed over: the store knows it
     task = asyncio.ensure_future(digester(history, desk, told=told, clock=clock, every=Every.HOURLY).run(inbox))
     for _ in range(count):
         await clock.advance(HOUR)

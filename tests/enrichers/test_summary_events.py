@@ -100,6 +100,19 @@ async def test_a_short_event_has_the_final_text_only():
         assert there.revisions == [("porch-1", 2, Author.LLM)]
 
 
+async def test_what_has_ended_has_its_last_word_also_when_the_node_stops():
+    async with room() as there:
+        await there.hear(event(sighting()), then_s=EARLY_S)
+        await there.hear(ended(sighting(dwell_s=20.0), at=20.0))
+    assert there.revisions == [("porch-1", 1, Author.TEMPLATE), ("porch-1", 2, Author.TEMPLATE)]
+
+
+async def test_what_goes_on_when_the_node_stops_has_no_last_word():
+    async with room() as there:
+        await there.hear(event(sighting()), then_s=EARLY_S)
+    assert there.revisions == [("porch-1", 1, Author.TEMPLATE)]
+
+
 @pytest.mark.parametrize(
     "hint", [ring(0.5), event(sighting(), at=0.5, phase=Phase.UPDATED, loitering=True, revision=2)]
 )

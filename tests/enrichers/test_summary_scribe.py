@@ -60,6 +60,19 @@ async def test_without_an_answer_the_template_serves(error):
     assert len(desk.jobs) == 1
 
 
+async def test_a_model_that_saw_nothing_may_not_describe_what_can_be_seen():
+    told = []
+
+    def check(title, text, facts, *, pictures):
+        told.append(pictures)
+        return ()
+
+    await write(BlindError("text only"), answer(), check=check)
+    await write(answer(), check=check)
+    await write("no json", answer(), check=check)
+    assert told == [False, True, True]
+
+
 async def test_without_a_desk_the_template_serves():
     draft = await scribe(None).write(BRIEF, ERRAND)
     assert draft.note == template(FACTS)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -12,7 +11,7 @@ from typing import Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import SummaryMode
-from blikk_edge.core.observation import Event, Ring
+from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import History, Inbox, Item, Tell
 from blikk_edge.core.summary import Importance, Summary
 from blikk_edge.enrichers.desk.port import Priority
@@ -45,8 +44,8 @@ class Every(StrEnum):
 class Digester:
     """Tells what happened at all cameras together each hour or day, and answers for any period.
 
-    A camera of mode OFF is left out; a model is asked where one of the others has a mode that asks one. Events come
-    from the `history`; doorbells are known since the start of the process only. `every` None tells nothing by itself.
+    A camera of mode OFF is left out; a model is asked where one of the others has a mode that asks one. Events and
+    doorbells come from the `history`. `every` None tells nothing by itself.
     """
 
     name = "digest"
@@ -73,13 +72,12 @@ class Digester:
         self._history = history
         self._every = every
         self._timezone = timezone
-        self._rings: deque[Ring] = deque(maxlen=MAX_RINGS)
         self._serial = 0
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """Tell each period when it is over, until cancelled; one that the store cannot give is left out."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(inbox), name="digest.rings")
+            group.create_task(_pass_over(inbox), name="digest.inbox")
             if self._every is not None:
                 group.create_task(self._tell_each(self._every), name="digest.clock")
 
@@ -90,6 +88,7 @@ class Digester:
         events = await asyncio.to_thread(
             self._history.events, camera=camera, since=since, until=until, limit=MAX_EVENTS
         )
+        rings = await asyncio.to_thread(self._history.rings, camera=camera, since=since, until=until, limit=MAX_RINGS)
         # who asks for one camera is answered, also where nothing is told by itself
         cameras = (
             [one for one in self._names if self._mode_of(one) is not SummaryMode.OFF] if camera is None else [camera]
@@ -102,7 +101,7 @@ class Digester:
             cameras=[self._names.get(one, one) for one in cameras],
             since=since,
             until=until,
-            rings=[ring for ring in self._rings if ring.camera in cameras and since <= ring.time < until],
+            rings=[ring for ring in rings if ring.camera in cameras],
             timezone=self._timezone,
         )
         errand = Errand(
@@ -134,11 +133,6 @@ class Digester:
             earlier=text_lines(facts, matter, most=4, most_bytes=2 * MAX_BYTES),
         )
 
-    async def _listen(self, inbox: Inbox[Item]) -> None:
-        while True:
-            if isinstance(item := await inbox.get(), Ring):
-                self._rings.append(item)
-
     async def _tell_each(self, every: Every) -> None:
         begins = self._clock.now()
         while True:
@@ -153,6 +147,12 @@ class Digester:
                 except StoreError as error:
                     LOG.warning("no %s digest this time: %s", every, error)
             begins = max(ends, self._clock.now())
+
+
+async def _pass_over(inbox: Inbox[Item]) -> None:
+    """A digest waits for time alone."""
+    while True:
+        await inbox.get()
 
 
 def next_end(time: float, every: Every, timezone: tzinfo | None = None) -> float:

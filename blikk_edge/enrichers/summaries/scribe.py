@@ -133,7 +133,8 @@ class Scribe:
                     continue
                 LOG.debug("%s: the template serves: %s", brief.facts.name, error)
                 break
-            pictures = bool(brief.pictures or brief.before)
+            # what it was shown, now or at an earlier try; what it was to be shown counts for nothing
+            pictures = attempt.saw or bool(brief.before)
             if wrong := self._check(note.title, note.text, brief.facts, pictures=pictures):
                 LOG.info("%s: what %s wrote is not supported: %s", brief.facts.name, completion.model, wrong)
                 break
@@ -160,6 +161,11 @@ class _Attempt:
         self._input_tokens += completion.input_tokens
         self._output_tokens += completion.output_tokens
         self._pictures += len(self.brief.pictures)
+
+    @property
+    def saw(self) -> bool:
+        """Whether the model was shown Pictures."""
+        return self._pictures > 0
 
     def mended(self, error: LlmError) -> bool:
         """Whether the brief was changed so that one more try may help. Pictures are not sent a second time."""

@@ -121,7 +121,21 @@ class Summarizer:
                 while True:
                     self._take(await inbox.get(), group)
         finally:
+            self._leave()
             self._lives.clear()
+
+    def _leave(self) -> None:
+        """At the end: events that are over have at least the template's last word."""
+        for event_id in self._lives:
+            story = self._stories.get(event_id)
+            if story is None or not story.ended or self._mode_of(story.event.camera) is SummaryMode.OFF:
+                continue
+            now = self._clock.now()
+            facts = self._stories.facts(story, now)
+            final = f"{event_id}-s{FINAL}"
+            self._tell(
+                self._scribe.plain(facts).summary(id=final, facts=facts, time=now, event=event_id, revision=FINAL)
+            )
 
     def _take(self, item: Item, group: asyncio.TaskGroup) -> None:
         match item:
@@ -262,7 +276,7 @@ class Summarizer:
     # -- on demand -----------------------------------------------------------------------------------------------
 
     async def describe(self, camera: str) -> Summary:
-        """What this camera sees now; is returned, not told. With a model somebody waits at most USER_USEFUL_S."""
+        """What this camera sees now; is returned, not told. A turn at the model is waited for at most USER_USEFUL_S."""
         now = self._clock.now()
         stories = self._stories.open(camera)
         state = self._states.get(camera)
