@@ -1,6 +1,8 @@
 """Requests with an answer, wired: to the parts of a running node, and from the command line."""
 
 import asyncio
+import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -52,12 +54,21 @@ def answerer(
     async def digest(request: WriteDigest) -> Summary:
         assert digester is not None  # else it is not handed on
         until = clock.now() if request.until is None else request.until
-        return await digester.digest(request.camera, until - DAY_S if request.since is None else request.since, until)
+        since = until - DAY_S if request.since is None else request.since
+        if since >= until:
+            raise StoreError("a digest needs a `since` before its `until`; without `until` it ends now")
+        return await digester.digest(request.camera, since, until)
 
     async def forget_pictures(request: Forget) -> None:
         assert album is not None  # else it is not handed on
-        given = {"camera": request.camera, "event": request.event}
-        await asyncio.to_thread(album.forget, **given, since=request.since, until=request.until)
+
+        def look_and_remove() -> None:
+            whole = _going_on(history, album, request)
+            album.forget(
+                camera=request.camera, event=request.event, since=request.since, until=request.until, whole=whole
+            )
+
+        await asyncio.to_thread(look_and_remove)
 
     return AskDesk(
         history=history,
@@ -70,6 +81,17 @@ def answerer(
         digest=None if digester is None else digest,
         forget_also=None if album is None else forget_pictures,
     ).answer
+
+
+def _going_on(history: History, album: Album, request: Forget) -> frozenset[str]:
+    """Those of the events to be forgotten that have Pictures from `until` on; blocking."""
+    if request.until is None:
+        return frozenset()
+    later = album.pictures(camera=request.camera, event=request.event, limit=sys.maxsize)
+    names = {each.event for each in later if each.event is not None and each.time >= request.until}
+    events = [event for event in map(history.event, names) if event is not None]
+    since = -math.inf if request.since is None else request.since
+    return frozenset(event.id for event in events if since <= event.started < request.until)
 
 
 def ask(settings: Settings, question: str, *, camera: str | None, environ: Mapping[str, str]) -> JsonObject:

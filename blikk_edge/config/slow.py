@@ -96,7 +96,8 @@ class MediaSettings:
     def address(self) -> str:
         """How others reach it: `url`, or host and port."""
         scheme = "http" if self.tls is None else "https"
-        return self.url or f"{scheme}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host  # IPv6
+        return self.url or f"{scheme}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """Redacted Pictures of the past, as they can be looked through."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
+
+from blikk_edge.core.observation import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,10 @@ class Album(Protocol):
         """Pictures that match everything given."""
         ...
 
+    def by_event(self, events: Sequence[Event]) -> Mapping[str, Sequence[Kept]]:
+        """The newest Pictures (at most 100) of each of these events that has some, by its id."""
+        ...
+
     def jpeg(self, id: str) -> bytes | None:  # noqa: A002  # the word of the contract
         """The bytes of one; None where it is not there (any more)."""
         ...
@@ -51,6 +57,7 @@ class Album(Protocol):
         event: str | None = None,
         since: float | None = None,
         until: float | None = None,
+        whole: Collection[str] = (),
     ) -> int:
-        """Remove those that match everything given, and say how many went."""
+        """Remove those that match everything given, and all of the events in `whole`; say how many went."""
         ...

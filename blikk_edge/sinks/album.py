@@ -4,7 +4,8 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 from blikk_edge.core.album import AlbumDay, Kept
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
+from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item
 
@@ -26,7 +28,10 @@ _ID: Final = re.compile(
     r"([a-z0-9_]{1,64})\.(\d{4}-\d{2}-\d{2})\.(\d{8}T\d{9}\.[a-z_]{1,32}\.[A-Za-z0-9_-]{1,160})", re.ASCII
 )
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+OURS: Final = frozenset({".jpg", ".part"})
 TIDY_EVERY: Final = 20
+EACH_MAX: Final = 100
+"""Pictures of one event that are told with it."""
 
 
 class PictureAlbum:
@@ -86,14 +91,34 @@ class PictureAlbum:
         self, *, camera: str | None = None, day: date | None = None, event: str | None = None, limit: int = 100
     ) -> Sequence[Kept]:
         """Pictures that match everything given, newest first."""
+        wanted = None if event is None else {event}
         found: list[Kept] = []
         folders = [each for each in self._day_folders(camera) if day in (None, each[1])]
         for of in sorted({each[1] for each in folders}, reverse=True):
             for name, _, folder in (each for each in folders if each[1] == of):
-                found += [kept for kept in _kept(name, of, folder) if event in (None, kept.event)]
+                found += _kept(name, of, folder, wanted)
             if len(found) >= limit:
                 break
         return sorted(found, key=lambda kept: kept.time, reverse=True)[:limit]
+
+    def by_event(self, events: Sequence[Event]) -> Mapping[str, Sequence[Kept]]:
+        """The newest Pictures (at most 100) of each of these events that has some, by its id.
+
+        Each day of each camera is looked through once at most, from where an event started to where it ended.
+        """
+        found: dict[str, list[Kept]] = {}
+        for camera in {event.camera for event in events}:
+            spans = [(event.id, *self._span(event)) for event in events if event.camera == camera]
+            for _, day, folder in self._day_folders(camera):
+                wanted = {name for name, first, last in spans if first <= day <= last}
+                for kept in _kept(camera, day, folder, wanted) if wanted else ():
+                    found.setdefault(kept.event or "", []).append(kept)
+        return {name: sorted(each, key=lambda kept: kept.time, reverse=True)[:EACH_MAX] for name, each in found.items()}
+
+    def _span(self, event: Event) -> tuple[date, date]:
+        """The first and the last local day of an event."""
+        last = self._clock.now() if event.ended is None else event.ended
+        return _local_day(event.started), _local_day(max(event.time, last))
 
     def jpeg(self, id: str) -> bytes | None:  # noqa: A002  # the word of the contract
         """The bytes of one Picture; None where it is not there, or where this is no id of ours."""
@@ -113,19 +138,23 @@ class PictureAlbum:
         event: str | None = None,
         since: float | None = None,
         until: float | None = None,
+        whole: Collection[str] = (),
     ) -> int:
-        """Remove those that match everything given, and say how many went."""
+        """Remove those that match everything given, and all of the events in `whole`; say how many went."""
         gone = 0
         for name, day, folder in self._day_folders(camera):
             for kept in list(_kept(name, day, folder)):
                 within = (since is None or kept.time >= since) and (until is None or kept.time < until)
-                if within and event in (None, kept.event):
-                    self._remove(folder / f"{kept.id.split('.', 2)[2]}.jpg")
+                if (within and event in (None, kept.event)) or kept.event in whole:
+                    try:
+                        self._remove(folder / f"{kept.id.split('.', 2)[2]}.jpg")
+                    except OSError as error:
+                        raise self._error(error) from error
                     gone += 1
         return gone
 
     def _write(self, picture: Picture) -> None:
-        day = datetime.fromtimestamp(picture.time, UTC).astimezone().date()
+        day = _local_day(picture.time)
         folder = self._folder / picture.camera / day.isoformat()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for each in (folder.parent, folder):
@@ -148,7 +177,7 @@ class PictureAlbum:
         if self._bytes is not None and self._bytes <= self._max_bytes and self._since_tidy < TIDY_EVERY:
             return
         self._since_tidy = 0
-        oldest = datetime.fromtimestamp(self._clock.now(), UTC).astimezone().date() - timedelta(days=self._keep_days)
+        oldest = _local_day(self._clock.now()) - timedelta(days=self._keep_days)
         try:
             files = sorted(self._all(), key=lambda each: each[0].name)
             total = sum(size for _, _, size in files)
@@ -160,11 +189,14 @@ class PictureAlbum:
             self._bytes = total
         except OSError as error:
             LOG.warning("%s: old pictures cannot be removed: %s", self._folder, error.strerror or error)
+        except StoreError as error:
+            LOG.warning("old pictures cannot be removed: %s", error)
 
     def _all(self) -> Iterator[tuple[Path, date, int]]:
         for _, day, folder in self._day_folders(None):
-            for path in folder.iterdir():
-                yield path, day, path.stat().st_size
+            for path in _entries(folder):
+                if path.suffix in OURS and (size := _size(path)) is not None:
+                    yield path, day, size
 
     def _remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -178,35 +210,71 @@ class PictureAlbum:
         """Camera, day and folder of each day."""
         try:
             cameras = [each for each in self._folder.iterdir() if camera in (None, each.name)]
-            return [
-                (above.name, date.fromisoformat(each.name), each)
-                for above in cameras
-                for each in above.iterdir()
-                if _DAY.fullmatch(each.name)
-            ]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise self._error(error) from error
+        return [
+            (above.name, day, each)
+            for above in cameras
+            for each in _entries(above)
+            if (day := _day(each.name)) is not None
+        ]
 
     def _error(self, error: OSError) -> StoreError:
         return StoreError(f"{self._folder}: {error.strerror or error}; make it readable for this user")
 
 
+def _local_day(time: float) -> date:
+    return datetime.fromtimestamp(time, UTC).astimezone().date()
+
+
+def _day(name: str) -> date | None:
+    try:
+        return date.fromisoformat(name) if _DAY.fullmatch(name) else None
+    except ValueError:  # like 2026-13-45
+        return None
+
+
+def _entries(folder: Path) -> Sequence[Path]:
+    """What is in a folder; nothing where it is none, cannot be read, or is gone by now: others put things here too."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return ()
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None where it is no file, or gone by now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
 def _files(folder: Path) -> Iterator[tuple[Path, "re.Match[str]"]]:
-    for path in folder.iterdir():
+    for path in _entries(folder):
         if (found := _FILE.fullmatch(path.name)) is not None:
             yield path, found
 
 
-def _kept(camera: str, day: date, folder: Path) -> Iterator[Kept]:
+def _kept(camera: str, day: date, folder: Path, events: Collection[str] | None = None) -> Iterator[Kept]:
+    """The Pictures of one day; only those of `events`, where given: the name tells before the disk is asked."""
     for path, found in _files(folder):
-        stamp = datetime.strptime(f"{found[1][:15]}+0000", "%Y%m%dT%H%M%S%z")
-        yield Kept(
-            id=f"{camera}.{day.isoformat()}.{path.stem}",
-            camera=camera,
-            event=None if found[3] == "-" else found[3],
-            name=found[2],
-            time=stamp.timestamp() + int(found[1][15:]) / 1000,
-            size_bytes=path.stat().st_size,
-        )
+        event = None if found[3] == "-" else found[3]
+        if events is not None and event not in events:
+            continue
+        try:
+            stamp = datetime.strptime(f"{found[1][:15]}+0000", "%Y%m%dT%H%M%S%z")
+        except ValueError:  # digits, but no time
+            continue
+        if (size_bytes := _size(path)) is not None:
+            yield Kept(
+                id=f"{camera}.{day.isoformat()}.{path.stem}",
+                camera=camera,
+                event=event,
+                name=found[2],
+                time=stamp.timestamp() + int(found[1][15:]) / 1000,
+                size_bytes=size_bytes,
+            )

@@ -3,11 +3,12 @@
 import asyncio
 import hmac
 import logging
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from blikk_edge.core.album import Album, Kept
 from blikk_edge.core.errors import BlikkError, StoreError
@@ -25,8 +26,10 @@ LOG = logging.getLogger("blikk.media")
 LIMIT: Final = 100
 LIMIT_MAX: Final = 500
 CONNECTIONS: Final = 32
+HANDSHAKE_S: Final = 5.0
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
+T = TypeVar("T")
 Answer = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 
@@ -61,11 +64,14 @@ class MediaApi:
         self._host = host
         self._certificate = certificate
         self._key = key
+        # One look at the disk at a time: many would take every thread of the process, and hold up its stop.
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
         from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with this API needs
 
+        tls = self._tls()
         app = web.Application(middlewares=[self._guard()], client_max_size=1024)
         app.router.add_get("/v1/days", self._days, allow_head=False)
         app.router.add_get("/v1/pictures", self._pictures, allow_head=False)
@@ -76,12 +82,28 @@ class MediaApi:
         server = runner.server
         assert server is not None  # setup made it
 
+        # aiohttp counts a connection only after its handshake, and is never told of one that fails: the task that
+        # accepts it (asyncio calls `protocol` in it) lasts as long as the handshake.
+        accepting: set[asyncio.Task[Any]] = set()
+
         def protocol() -> asyncio.Protocol:
-            return _Refusal() if len(server.connections) >= CONNECTIONS else server()
+            task = asyncio.current_task()
+            assert task is not None  # see above
+            if len(server.connections) + len(accepting) >= CONNECTIONS:
+                task.cancel()  # hangs up, before any handshake
+                return asyncio.Protocol()
+            accepting.add(task)
+            task.add_done_callback(accepting.discard)
+            return server()
 
         try:
             listening = await asyncio.get_running_loop().create_server(
-                protocol, self._host, self.port, ssl=self._tls(), backlog=CONNECTIONS
+                protocol,
+                self._host,
+                self.port,
+                ssl=tls,
+                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+                backlog=CONNECTIONS,
             )
         except OSError as error:
             await runner.cleanup()
@@ -116,7 +138,7 @@ class MediaApi:
         @web.middleware
         async def guard(request: web.Request, handler: Answer) -> web.StreamResponse:
             kind, _, token = request.headers.get("Authorization", "").partition(" ")
-            known = hmac.compare_digest(token.strip().encode(), self._token.encode())
+            known = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), self._token.encode())
             if kind.lower() != "bearer" or not known:
                 return _json({"error": "send `Authorization: Bearer` with the node's `media.token`"}, status=401)
             try:
@@ -131,7 +153,7 @@ class MediaApi:
         return guard
 
     async def _days(self, request: "web.Request") -> "web.StreamResponse":
-        days = await asyncio.to_thread(self._album.days, camera=request.query.get("camera"))
+        days = await self._look(lambda: self._album.days(camera=request.query.get("camera")))
         return _json(
             {
                 "v": 1,
@@ -144,7 +166,7 @@ class MediaApi:
     async def _pictures(self, request: "web.Request") -> "web.StreamResponse":
         query = request.query
         day, limit = _day(query), _limit(query)
-        kept = await asyncio.to_thread(
+        kept = await self._look(
             lambda: self._album.pictures(camera=query.get("camera"), day=day, event=query.get("event"), limit=limit)
         )
         return _json({"v": 1, "pictures": [_picture(each) for each in kept]})
@@ -152,7 +174,7 @@ class MediaApi:
     async def _picture(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web  # noqa: PLC0415  # see run
 
-        jpeg = await asyncio.to_thread(self._album.jpeg, request.match_info["id"])
+        jpeg = await self._look(lambda: self._album.jpeg(request.match_info["id"]))
         if jpeg is None:
             return _json({"error": "there is no such picture (any more)"}, status=404)
         return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
@@ -160,31 +182,29 @@ class MediaApi:
     async def _events(self, request: "web.Request") -> "web.StreamResponse":
         query = request.query
         since, until, limit, label = _time(query, "since"), _time(query, "until"), _limit(query), _label(query)
-        told = await asyncio.to_thread(lambda: self._told(query.get("camera"), label, since, until, limit))
+        told = await self._look(lambda: self._told(query.get("camera"), label, since, until, limit))
         return _json({"v": 1, "events": told})
+
+    async def _look(self, look: Callable[[], T]) -> T:
+        async with self._turn:
+            return await asyncio.to_thread(look)
 
     def _told(
         self, camera: str | None, label: Label | None, since: float | None, until: float | None, limit: int
     ) -> list[Json]:
         told: list[Json] = []
-        for event in self._history.events(camera=camera, label=label, since=since, until=until, limit=limit):
+        events = self._history.events(camera=camera, label=label, since=since, until=until, limit=limit)
+        pictures = self._album.by_event(events)
+        for event in events:
             summary = next(iter(self._history.summaries(event=event.id, limit=1)), None)
-            kept = self._album.pictures(camera=event.camera, event=event.id)
             told.append(
                 {
                     **event_content(event),
                     "summary": None if summary is None else text_content(summary),
-                    "pictures": [_picture(each) for each in kept],
+                    "pictures": [_picture(each) for each in pictures.get(event.id, ())],
                 }
             )
         return told
-
-
-class _Refusal(asyncio.Protocol):
-    """Hangs up at once: there are enough connections."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
 
 
 def _json(content: JsonObject, *, status: int = 200) -> "web.StreamResponse":
@@ -227,6 +247,6 @@ def _label(query: Mapping[str, str]) -> Label | None:
 
 def _limit(query: Mapping[str, str]) -> int:
     text = query.get("limit", str(LIMIT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LIMIT_MAX:
+    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= LIMIT_MAX:
         raise BadParameterError(f"`limit` must be a whole number from 1 to {LIMIT_MAX}")
     return int(text)

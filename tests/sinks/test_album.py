@@ -1,12 +1,17 @@
 """Pictures of events are kept, found again, and go when they are old, too many or to be forgotten."""
 
+import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from blikk_edge.core.clock import VirtualClock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.observation import Event, Kind, Phase
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.sightings import Label
 from blikk_edge.sinks.album import PictureAlbum
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
@@ -112,3 +117,121 @@ def test_a_half_written_picture_is_no_picture(tmp_path: Path) -> None:
     kept.keep(picture())
     (next((tmp_path / "album").rglob("*.jpg"))).with_suffix(".part").write_bytes(b"half")
     assert len(kept.pictures()) == 1
+
+
+def test_what_others_put_into_the_folder_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept = album(tmp_path)
+    kept.keep(picture())
+    root = tmp_path / "album"
+    for stray in ("README.txt", "gate/.DS_Store", "gate/2026-11-20"):
+        (root / stray).write_text("stray")
+    for folder in ("lost+found", "gate/2026-13-45", "gate/2026-11-19/sub.jpg"):
+        (root / folder).mkdir(parents=True)
+    (root / "lost+found").chmod(0)
+    (root / "gate" / "2026-11-19" / "99999999T999999999.person.gate-1.jpg").write_bytes(b"no time")
+    kept.keep(picture(NOON + 1))
+    assert len(album(tmp_path).pictures()) == 2
+    assert len(album(tmp_path).pictures(event="gate-1")) == 2
+    album(tmp_path, max_bytes=0).keep(picture(NOON + 2))
+    assert album(tmp_path).pictures() == []
+    assert kept.forget() == 0
+    assert (root / "README.txt").exists()
+    assert (root / "gate" / "2026-11-19" / "sub.jpg").exists()
+    assert not caplog.records
+
+
+async def test_a_folder_that_cannot_be_read_does_not_end_the_sink(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "album").write_text("a file where the folder should be")
+
+    class Done(Exception):
+        pass
+
+    class Nothing:
+        async def get(self) -> Picture:
+            raise Done
+
+    with pytest.raises(Done):
+        await asyncio.wait_for(album(tmp_path).run(Nothing()), 5)
+    assert "old pictures cannot be removed" in caplog.text
+
+
+def test_pictures_that_go_while_they_are_looked_at_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = album(tmp_path)
+    kept.keep(picture())
+    kept.keep(picture(NOON + 1))
+    real = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        found = list(real(folder))
+        for path in found:
+            if path.suffix == ".jpg" and "120000000" in path.name:
+                path.unlink()  # by the writer, or by who forgets
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert [each.time for each in kept.pictures()] == [NOON + 1]
+
+
+def test_a_day_that_goes_while_it_is_looked_at_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = album(tmp_path)
+    kept.keep(picture())
+    folders = kept._day_folders(None)
+    kept.forget()
+    monkeypatch.setattr(kept, "_day_folders", lambda camera: folders)
+    assert (kept.pictures(), kept.days(), kept.forget()) == ([], [], 0)
+    kept._bytes = None
+    kept._keep_house()
+    assert kept._bytes == 0
+
+
+def test_what_cannot_be_forgotten_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = album(tmp_path)
+    kept.keep(picture())
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(StoreError, match="Permission denied"):
+        kept.forget()
+
+
+def event(name: str, started: float, ended: float | None, camera: str = "gate") -> Event:
+    return Event(
+        id=name,
+        camera=camera,
+        phase=Phase.STARTED if ended is None else Phase.ENDED,
+        revision=1,
+        time=started if ended is None else ended,
+        started=started,
+        ended=ended,
+        label=Label.PERSON,
+        reason=Kind.APPEARED,
+    )
+
+
+def test_pictures_of_events_are_found_over_all_their_days(tmp_path: Path) -> None:
+    kept = album(tmp_path, now=NOON + DAY)
+    for at in (NOON, NOON + DAY):
+        kept.keep(picture(at))
+        kept.keep(picture(at, event="gate-2"))
+        kept.keep(picture(at, camera="door", event="door-1"))
+    found = kept.by_event(
+        [event("gate-1", NOON, NOON + DAY), event("door-1", NOON, None, "door"), event("gate-3", NOON, NOON)]
+    )
+    assert {name: [each.time for each in of] for name, of in found.items()} == {
+        "gate-1": [NOON + DAY, NOON],
+        "door-1": [NOON + DAY, NOON],
+    }
+
+
+def test_whole_events_are_forgotten_beyond_the_time(tmp_path: Path) -> None:
+    kept = album(tmp_path)
+    for at, of in ((NOON, "gate-1"), (NOON + 9, "gate-1"), (NOON + 9, "gate-2")):
+        kept.keep(picture(at, event=of))
+    assert kept.forget(until=NOON + 5, whole={"gate-1"}) == 2
+    assert [each.event for each in kept.pictures()] == ["gate-2"]

@@ -161,6 +161,8 @@ class AskDesk:
         return Reply(count=len(told), events=told)
 
     async def _forget(self, request: Forget) -> Reply:
+        if self._forget_also is not None:
+            await self._forget_also(request)  # first: it may want to know which events they are
         async with self._turn:
             removed = await asyncio.to_thread(
                 self._history.forget,
@@ -169,8 +171,6 @@ class AskDesk:
                 since=request.since,
                 until=request.until,
             )
-        if self._forget_also is not None:
-            await self._forget_also(request)
         return Reply(count=removed)
 
     async def _question(self, request: AskQuestion) -> Reply:
