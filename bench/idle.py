@@ -1,6 +1,6 @@
 """What watching an idle scene costs: `blikk run` beside bare decoding of the same RTSP stream, in the same minute.
 
-    python bench/idle.py [--quick] [--check]
+    python bench/idle.py [--windows 5] [--quick] [--check]
 
 Three processes of each, all with an RTSP connection of their own to the same server; CPU is what the kernel charged
 them over the same windows, after start-up. Where its memory happens to lie makes one process a twentieth dearer than
@@ -74,11 +74,12 @@ def _mean_cpu_s(processes: list[subprocess.Popen[bytes]]) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--windows", type=int, default=5, help="how often half a minute is measured")
     parser.add_argument("--quick", action="store_true", help="one stream, a short window")
     parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
     options = parser.parse_args()
     streams = [(640, 480, 15)] if options.quick else [(640, 480, 15), (768, 432, 10), (1280, 720, 15)]
-    window_s, windows = (20.0, 2) if options.quick else (30.0, 5)
+    window_s, windows = (20.0, 2) if options.quick else (30.0, options.windows)
     rows, worst, largest = [], 0.0, 0.0
     with tempfile.TemporaryDirectory() as base:
         for width, height, fps in streams:
