@@ -37,6 +37,10 @@ OPEN_S: Final = 5.0
 PING_S: Final = 10.0
 MOST_PER_S: Final = 15
 SLOWEST_S: Final = 5.0
+STRANGERS_MAX: Final = 8
+"""Who knows no token is told so, and may take its time to hear it; beyond so many at once it is cut off unheard."""
+
+COMPLAINT_EVERY_S: Final = 10.0
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -78,6 +82,9 @@ class IngestServer:
         self._most = 4 * len(gates) + 8
         self._serving: dict[str, ServerConnection] = {}
         self._open = 0
+        self._strangers = 0
+        self._complained_at: float | None = None
+        self._unsaid = 0
 
     async def run(self) -> None:
         """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
@@ -122,22 +129,26 @@ class IngestServer:
             raise BlikkError(f"ingest: certificate and key cannot be used ({error}); both must be PEM files") from error
         return context
 
-    def _admit(self, connection: "ServerConnection", _request: "Request") -> "Response | None":
-        if self._open >= self._most:
+    def _admit(self, connection: "ServerConnection", request: "Request") -> "Response | None":
+        if self._open >= self._most and self._recognised(request) is not None:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many clients; try again later\n")
         return None
 
     async def _serve(self, connection: "ServerConnection") -> None:
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415  # see run
 
+        assert connection.request is not None  # the handshake is over
+        recognised = self._recognised(connection.request)
+        if recognised is None:
+            await self._turn_away(connection)
+            return
+        camera, gate = recognised
         self._open += 1
-        camera = ""
         try:
-            camera, gate = self._recognise(connection)
             await self._take_over(camera, connection)
             await self._receive(camera, gate, connection)
         except PushRefusedError as refused:
-            LOG.warning("an edge client%s was refused: %s", f" of {camera}" if camera else "", refused)
+            LOG.warning("an edge client of %s was refused: %s", camera, refused)
             await connection.close(refused.code, str(refused)[:120])
         except ConnectionClosed:
             pass
@@ -147,18 +158,38 @@ class IngestServer:
                 del self._serving[camera]
                 LOG.info("the edge client of %s is gone", camera)
 
-    def _recognise(self, connection: "ServerConnection") -> tuple[str, Gate]:
-        """The camera whose token the client knows; a wrong camera is told no more than a wrong token."""
-        request = connection.request
-        assert request is not None  # the handshake is over
+    def _recognised(self, request: "Request") -> tuple[str, Gate] | None:
+        """The camera whose token the client knows."""
         camera = request.path.partition("?")[0].removeprefix(PATH)
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         gate = self._gates.get(camera)
         known = gate.token if gate is not None else ""
-        matches = hmac.compare_digest(token.strip().encode(), known.encode())
-        if gate is None or kind.lower() != "bearer" or not matches:
-            raise PushRefusedError(BAD_TOKEN, "unknown camera or wrong token; check `push_token` on both sides")
-        return camera, gate
+        # the library hands on bytes that are no ASCII as surrogates
+        matches = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), known.encode())
+        return (camera, gate) if gate is not None and kind.lower() == "bearer" and matches else None
+
+    async def _turn_away(self, connection: "ServerConnection") -> None:
+        """A wrong camera is told no more than a wrong token."""
+        reason = "unknown camera or wrong token; check `push_token` on both sides"
+        self._complain(reason)
+        if self._strangers >= STRANGERS_MAX:
+            connection.transport.abort()
+            return
+        self._strangers += 1
+        try:
+            await connection.close(BAD_TOKEN, reason)
+        finally:
+            self._strangers -= 1
+
+    def _complain(self, reason: str) -> None:
+        """One warning in ten seconds: whoever knocks all the time shall not flood the log."""
+        now = self._clock.monotonic()
+        if self._complained_at is not None and now - self._complained_at < COMPLAINT_EVERY_S:
+            self._unsaid += 1
+            return
+        more = f" ({self._unsaid} more since the last warning)" if self._unsaid else ""
+        LOG.warning("an edge client was refused: %s%s", reason, more)
+        self._complained_at, self._unsaid = now, 0
 
     async def _take_over(self, camera: str, connection: "ServerConnection") -> None:
         older = self._serving.get(camera)

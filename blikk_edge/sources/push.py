@@ -16,6 +16,7 @@ from blikk_edge.core.scene import Frame
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.faults import source_error
 from blikk_edge.sources.pixels import Scaler
+from blikk_edge.wire.push import MAX_SIDE_PX
 
 LOOK_S: Final = 0.5
 TRUSTED_S: Final = 30.0
@@ -43,6 +44,8 @@ class PushSource:
         decoder = CodecContext.create("mjpeg", "r")
         assert isinstance(decoder, VideoCodecContext)
         decoder.thread_type = "NONE"
+        # the size that was checked is that of the first frame header, and a hostile picture has a second, larger one
+        decoder.options = {"max_pixels": str(MAX_SIDE_PX**2)}
         heard = self._terms.clock.monotonic()
         while not stop.is_set():
             pushed = self._inlet.get(LOOK_S)

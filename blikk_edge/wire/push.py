@@ -9,7 +9,6 @@ it arrived, and at least so much time shall pass between two.
 import base64
 import binascii
 import json
-import math
 from typing import Any, Final
 
 from blikk_edge.core.errors import WireError
@@ -93,13 +92,16 @@ def read_answer(text: str | bytes) -> tuple[int, float]:
     """Which frame arrived, and the wished time between two; raises WireError."""
     content = _object(text)
     seq, gap_s = content.get("seq"), content.get("gap_s")
-    if not isinstance(seq, int) or not isinstance(gap_s, int | float) or not math.isfinite(gap_s):
+    if not isinstance(seq, int) or not isinstance(gap_s, int | float) or not 0 <= gap_s <= YEAR_9999:
         raise PushRefusedError(BAD_MESSAGE, "the answer is not one of a blikk node")
     return seq, float(gap_s)
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height that a JPEG's frame header states; None where it is no whole JPEG."""
+    """Width and height that a JPEG's first frame header states; None where it is no whole JPEG.
+
+    A decoder may believe a later header: whoever decodes has to bound the size too.
+    """
     if not data.startswith(b"\xff\xd8") or not data.rstrip(b"\x00").endswith(b"\xff\xd9"):
         return None
     at = 2
@@ -125,7 +127,7 @@ def _found(value: object) -> tuple[Detection, ...]:
         raise PushRefusedError(BAD_MESSAGE, f"`found` must be a list of at most {MAX_FOUND} objects")
     try:
         return tuple(_detection(each) for each in value)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise PushRefusedError(BAD_MESSAGE, "`found` holds what is no object with label, score and box") from None
 
 

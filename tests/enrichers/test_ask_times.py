@@ -1,6 +1,6 @@
 """Times in words over the changes of the clock, at the edges of days, months and years."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -106,6 +106,14 @@ def test_periods_in_words(since: str | None, until: str | None, words: str) -> N
 
     now = WALL.seconds(datetime(2026, 11, 18, 14, 30))  # noqa: DTZ001
     assert Moments(WALL, now).period(at(since), at(until)) == words
+
+
+@pytest.mark.parametrize("zone", [BERLIN, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Pago_Pago")])
+def test_what_lies_beyond_the_calendar_is_shown_as_its_end(zone: ZoneInfo) -> None:
+    beyond = datetime(9999, 12, 31, 23, tzinfo=UTC).timestamp()
+    moments = Moments(Wall(zone), 1795262400.0)
+    for period in (moments.period(beyond, None), moments.period(0.0, beyond), moments.period(beyond, beyond + 1e6)):
+        assert "December 9999" in period
 
 
 def test_of_many_moments_the_rest_is_counted() -> None:

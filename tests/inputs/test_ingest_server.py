@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.inlet import Inlet, Pushed
-from blikk_edge.inputs.ingest import Gate, IngestServer
+from blikk_edge.inputs.ingest import STRANGERS_MAX, Gate, IngestServer
 from blikk_edge.wire.push import MAX_MESSAGE_BYTES, frame_message, read_answer
 
 TOKEN = "0123456789abcdef"
@@ -53,6 +53,28 @@ async def closed(connection) -> tuple[int, str]:
     return connection.close_code, connection.close_reason
 
 
+async def knock(server: IngestServer, token: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A client of bare bytes, which never closes its side."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(
+        b"GET /ingest/shed HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+        b"Authorization: Bearer " + token + b"\r\n\r\n"
+    )
+    async with asyncio.timeout(5):
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+async def refusal(reader: asyncio.StreamReader) -> int | None:
+    """The close code in the first frame; None where the connection was cut off."""
+    try:
+        async with asyncio.timeout(5):
+            return int.from_bytes((await reader.readexactly(4))[2:])
+    except (asyncio.IncompleteReadError, ConnectionResetError):
+        return None
+
+
 async def test_a_frame_is_handed_on_and_acknowledged(server: IngestServer, inlet: Inlet) -> None:
     async with client(server) as connection:
         await connection.send(frame(3))
@@ -79,6 +101,12 @@ async def test_who_does_not_know_the_token_is_refused(server: IngestServer, came
         code, reason = await closed(connection)
     assert code == 4401
     assert "token" in reason
+
+
+async def test_a_token_that_is_no_text_is_a_wrong_token(server: IngestServer) -> None:
+    reader, writer = await knock(server, b"\xff\xfe0123456789")
+    assert await refusal(reader) == 4401
+    writer.close()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +148,21 @@ async def test_a_hundred_half_open_sockets_disturb_nobody(server: IngestServer, 
         for each in sockets:
             each.close()
     assert inlet.get(1.0) is not None
+
+
+async def test_strangers_who_stay_on_keep_nobody_out_and_do_not_flood_the_log(
+    server: IngestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    knocking = [await knock(server, b"wrong") for _ in range(40)]
+    # told or cut off, none of them closes its side, and the server waits for that
+    heard = [await refusal(reader) for reader, _ in knocking]
+    async with client(server) as connection:
+        await connection.send(frame(1))
+        assert read_answer(await connection.recv())[0] == 1
+    for _, writer in knocking:
+        writer.close()
+    assert heard == [4401] * STRANGERS_MAX + [None] * (40 - STRANGERS_MAX)
+    assert len([record for record in caplog.records if "refused" in record.message]) == 1
 
 
 async def test_more_clients_than_cameras_can_have_are_sent_away(server: IngestServer) -> None:

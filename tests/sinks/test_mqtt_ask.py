@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta, timezone
 from typing import Any
 
 import aiomqtt
@@ -14,12 +15,15 @@ from running_sink import TOPICS, Running, Watcher
 from sink_samples import NODE, T0, event, ring, until
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
+from blikk_edge.core.commands import Set
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.inquiry import WAITING_MAX, AskQuestion, Forget, ListEvents, Reply, Request, Told
 from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.asked import REFUSED_MAX
+from blikk_edge.sinks.mqtt.connection import Connection
 from blikk_edge.sinks.store import Store
+from blikk_edge.wire.messages import Message
 
 REPLY = f"{TOPICS.base}/reply/1"
 
@@ -182,6 +186,66 @@ async def test_a_flood_is_refused_and_holds_up_no_record(
     heard = len(replies(watcher))
     await asker.publish(TOPICS.ask, b"again?", 1, properties=properties(REPLY))
     await until(lambda: len(replies(watcher)) > heard)
+
+
+async def test_answers_that_wait_for_the_broker_count_as_requests_that_wait(
+    asked: Running, answers: Answers, asker: aiomqtt.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, taken = Connection.publish, asyncio.Event()
+
+    async def stalled(self: Connection, message: Message) -> None:
+        if message.topic == REPLY:
+            await taken.wait()
+        await publish(self, message)
+
+    monkeypatch.setattr(Connection, "publish", stalled)
+    for _ in range(200):
+        await asker.publish(TOPICS.ask, b"who?", 1, properties=properties(REPLY))
+    await asker.publish(TOPICS.set("yard", "detect"), b"OFF", 1)
+    await until(lambda: Set in map(type, asked.orders), "the command behind the flood")
+    tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith(("mqtt.ask", "mqtt.refuse"))]
+    assert (len(answers.asked), len(tasks)) == (WAITING_MAX, WAITING_MAX + REFUSED_MAX)
+    taken.set()
+
+
+async def test_a_bug_costs_the_request_that_found_it_and_nothing_else(
+    broker: Broker, store: Store, watcher: Watcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def stumbles(request: Request) -> Reply:
+        if request == AskQuestion(question="bad?"):
+            raise OverflowError("date value out of range")
+        return Reply(text="An answer.", count=0)
+
+    running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=stumbles)
+    running.start()
+    await running.connected()
+    async with aiomqtt.Client(broker.host, broker.port) as client:
+        for question in ("bad?", "bad?", "good?"):
+            await client.publish(TOPICS.ask, json.dumps({"question": question, "response_topic": REPLY}), 1)
+        await until(lambda: len(replies(watcher)) == 3, "the replies")
+    assert [reply["ok"] for reply in replies(watcher)] == [False, False, True]
+    assert "OverflowError" in replies(watcher)[0]["error"]
+    assert "date value" not in replies(watcher)[0]["error"]
+    assert watcher.on(TOPICS.status) == [b"online"]
+    [told] = [record for record in caplog.records if record.exc_info]
+    assert "bug" in told.message
+    await running.stop()
+
+
+async def test_a_time_beyond_the_calendar_is_answered_east_of_utc(
+    broker: Broker, store: Store, watcher: Watcher
+) -> None:
+    east = timezone(timedelta(hours=2))
+    desk = AskDesk(history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60), timezone=east)
+    running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=desk.answer)
+    running.start()
+    await running.connected()
+    async with aiomqtt.Client(broker.host, broker.port) as client:
+        content = {"question": "Who came?", "since": "9999-12-31T23:00:00Z", "response_topic": REPLY}
+        await client.publish(TOPICS.ask, json.dumps(content), 1)
+        await until(lambda: replies(watcher), "the reply")
+    assert replies(watcher)[0]["ok"]
+    await running.stop()
 
 
 async def test_it_answers_again_after_the_broker_was_away(

@@ -12,6 +12,7 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.core.inlet import Inlet, Pushed
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.push import PushSource
+from blikk_edge.wire.push import MAX_SIDE_PX, jpeg_size
 
 
 def jpeg(level: int, width: int = 64, height: int = 48) -> bytes:
@@ -53,6 +54,18 @@ def test_a_broken_picture_is_passed_over() -> None:
     made = source(inlet)
     assert next(made.frames(threading.Event())).seq == 1
     assert made.corrupt == 1
+
+
+def test_a_picture_larger_than_its_first_frame_header_says_is_not_decoded() -> None:
+    inlet, now, large = Inlet(), time.time(), jpeg(90, 3000, 3000)
+    header = bytes.fromhex("ffc0 0011 08 0010 0010 03 01 2200 02 1101 03 1101")
+    hostile = large[:2] + header + large[2:]
+    assert jpeg_size(hostile) == (16, 16)
+    inlet.put(Pushed(seq=1, time=now, jpeg=hostile))
+    inlet.put(Pushed(seq=2, time=now, jpeg=jpeg(90, MAX_SIDE_PX, MAX_SIDE_PX)))
+    made = source(inlet)
+    frame = next(made.frames(threading.Event()))
+    assert (made.corrupt, frame.seq, frame.luma.shape) == (1, 1, (MAX_SIDE_PX, MAX_SIDE_PX))
 
 
 def test_a_silent_client_is_an_outage() -> None:

@@ -65,6 +65,8 @@ def test_size_is_read_from_every_kind_of_jpeg(options: tuple[int, ...]) -> None:
         ({"found": [FOUND] * 51}, BAD_MESSAGE),
         ({"found": [{**FOUND, "label": "ghost"}]}, BAD_MESSAGE),
         ({"found": [{**FOUND, "score": 2}]}, BAD_MESSAGE),
+        ({"found": [{**FOUND, "score": 10**400}]}, BAD_MESSAGE),
+        ({"found": [{**FOUND, "box": [0, 0, 10**400, 1]}]}, BAD_MESSAGE),
         ({"found": [{**FOUND, "box": [0, 0, 1]}]}, BAD_MESSAGE),
         ({"found": [{**FOUND, "box": [0.5, 0, 0.5, 1]}]}, BAD_MESSAGE),
         ({"found": [{**FOUND, "box": [float("nan"), 0, 1, 1]}]}, BAD_MESSAGE),
@@ -102,7 +104,16 @@ def test_no_bytes_make_the_size_reader_stumble(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", '{"v":1,"seq":1}', '{"v":1,"seq":1,"gap_s":1e999}', '{"v":1,"seq":"1","gap_s":1}']
+    "text",
+    [
+        "{}",
+        '{"v":1,"seq":1}',
+        '{"v":1,"seq":1,"gap_s":1e999}',
+        '{"v":1,"seq":1,"gap_s":1' + "0" * 400 + "}",
+        '{"v":1,"seq":1,"gap_s":NaN}',
+        '{"v":1,"seq":1,"gap_s":-1}',
+        '{"v":1,"seq":"1","gap_s":1}',
+    ],
 )
 def test_other_answers_are_refused(text: str) -> None:
     with pytest.raises(WireError):

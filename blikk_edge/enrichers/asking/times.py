@@ -18,6 +18,8 @@ _Window: TypeAlias = tuple[datetime, datetime]
 ABOUT: Final = timedelta(minutes=30)
 RECENT: Final = timedelta(hours=24)
 _DAY: Final = timedelta(days=1)
+_LATEST_S: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
+"""In every zone this is still in the last year that there is a calendar of."""
 
 NUMBERS: Final = {
     word: value
@@ -88,8 +90,9 @@ class Wall:
         self._timezone = timezone
 
     def at(self, seconds: float) -> datetime:
-        """Seconds since 1970 UTC as the wall shows them."""
-        return datetime.fromtimestamp(seconds, UTC).astimezone(self._timezone).replace(tzinfo=None)
+        """Seconds since 1970 UTC as the wall shows them; what lies beyond the calendar is shown as its end."""
+        within = min(max(seconds, 0.0), _LATEST_S)
+        return datetime.fromtimestamp(within, UTC).astimezone(self._timezone).replace(tzinfo=None)
 
     def seconds(self, wall: datetime) -> float:
         """The other way; an hour that the clock skips or repeats is taken as before the change."""

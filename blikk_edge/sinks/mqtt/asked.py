@@ -1,6 +1,7 @@
 """Requests on one connection: each answered in a task of its own, few at once, and never in the way of records."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,6 +15,8 @@ from blikk_edge.wire.inquiries import check_response_topic, open_envelope, read_
 from blikk_edge.wire.messages import Message
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import json_bytes
+
+LOG = logging.getLogger("blikk.mqtt")
 
 REFUSED_MAX: Final = 16
 """Refusals that may wait for the broker; in a flood the others get none."""
@@ -47,6 +50,7 @@ class Asked:
         self._complain = complain
         self._working = 0
         self._refusing = 0
+        self._bugs: set[type[Exception]] = set()
         # One more message under way beside the window of records, not eight.
         self._turn = asyncio.Lock()
 
@@ -78,15 +82,23 @@ class Asked:
 
     async def _answer(self, request: Request, asker: _Asker) -> None:
         try:
-            if self._ask is None:
-                reply = refusal("this node does not answer requests")
-            else:
-                reply = await self._ask(request)
-        except BlikkError as error:
-            reply = refusal(error)
+            await self._publish(await self._reply(request), asker)
         finally:
             self._working -= 1
-        await self._publish(reply, asker)
+
+    async def _reply(self, request: Request) -> Reply:
+        if self._ask is None:
+            return refusal("this node does not answer requests")
+        try:
+            return await self._ask(request)
+        except BlikkError as error:
+            return refusal(error)
+        # What is asked is untrusted: a bug that one request finds must not end the session of all records.
+        except Exception as error:
+            if type(error) not in self._bugs:
+                LOG.exception("a request was not answered because of a bug; told once on this connection")
+            self._bugs.add(type(error))
+            return refusal(f"this node stumbled over the request ({type(error).__name__}), which is a bug; see its log")
 
     def _refuse(self, reply: Reply, asker: _Asker, group: asyncio.TaskGroup) -> None:
         if asker.topic is None or self._refusing >= REFUSED_MAX:
