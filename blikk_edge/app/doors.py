@@ -94,7 +94,7 @@ def webhooks(settings: Settings, clock: Clock) -> tuple[Sink, ...]:
         return ()
     return (
         WebhookSink(
-            webhook.url,
+            webhook.url.reveal(),
             topics=Topics(settings.mqtt.prefix, settings.node.id),
             clock=clock,
             token=webhook.token.reveal() if webhook.token else None,

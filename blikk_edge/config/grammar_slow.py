@@ -35,6 +35,7 @@ from blikk_edge.config.slow import (
     ServerTlsSettings,
     SummarySettings,
     WebhookSettings,
+    WebhookUrl,
 )
 from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.core.house import SummaryMode
@@ -262,11 +263,17 @@ def media(folder: Path) -> Section:
     )
 
 
+def _webhook_url(text: str) -> WebhookUrl:
+    return WebhookUrl(WEB_ADDRESS.read(text))
+
+
+WEBHOOK_URL = Scalar(f"{WEB_ADDRESS.words}, its path kept secret", _webhook_url, secret=True)
+
 WEBHOOK = Section(
     of=WebhookSettings,
     plain="url",
     keys=(
-        Key(name="url", kind=WEB_ADDRESS, required=True, meaning="Where records are posted to, as on MQTT."),
+        Key(name="url", kind=WEBHOOK_URL, required=True, meaning="Where records are posted to, as on MQTT."),
         Key(name="token", kind=SECRET, meaning="Sent as `Authorization: Bearer`."),
         Key(
             name="tell",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from blikk_edge.config.secrets import Secret
 from blikk_edge.core.house import SummaryMode
@@ -100,10 +101,31 @@ class MediaSettings:
         return self.url or f"{scheme}://{host}:{self.port}"
 
 
+class WebhookUrl(Secret):
+    """A web address without user and query. Shows only its scheme, host and port: the path may itself be a secret."""
+
+    __slots__ = ()
+
+    @property
+    def public(self) -> str:
+        """The address as it may be shown and logged."""
+        parts = urlsplit(self.reveal())
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def __repr__(self) -> str:
+        return repr(self.public)
+
+    def __str__(self) -> str:
+        return self.public
+
+    def __format__(self, spec: str) -> str:
+        return format(self.public, spec)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
     """Where records are posted to; `tell` names their kinds. Of answers only those that changed are posted."""
 
-    url: str
+    url: WebhookUrl
     token: Secret | None = None
     tell: tuple[str, ...] = ("answer",)

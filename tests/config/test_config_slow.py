@@ -2,9 +2,11 @@
 
 import pytest
 
+from blikk_edge.app.doors import webhooks
 from blikk_edge.config import check, load
 from blikk_edge.config.secrets import Secret
-from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings
+from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings, WebhookUrl
+from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
@@ -49,8 +51,8 @@ def test_a_local_model_is_a_path_from_the_folder_of_the_file(write, tmp_path):
 
 
 def test_a_plug_in_is_given_its_options(write):
-    got = settings(write, "summary: {provider: claude, options: {region: eu, level: 3}}").summary
-    assert (got.provider, dict(got.options)) == ("claude", {"region": "eu", "level": "3"})
+    got = settings(write, "summary: {provider: my_model, options: {region: eu, level: 3}}").summary
+    assert (got.provider, dict(got.options)) == ("my_model", {"region": "eu", "level": "3"})
 
 
 def test_questions_stand_at_their_camera(write):
@@ -65,7 +67,28 @@ def test_questions_stand_at_their_camera(write):
 
 
 def test_a_web_address_alone_is_a_webhook(write):
-    assert settings(write, "webhook: https://hooks.local/x").webhook == WebhookSettings(url="https://hooks.local/x")
+    expected = WebhookSettings(url=WebhookUrl("https://hooks.local/x"))
+    assert settings(write, "webhook: https://hooks.local/x").webhook == expected
+
+
+def test_the_path_of_a_webhook_may_be_a_secret_and_is_never_shown(write, tmp_path):
+    (tmp_path / "secrets.yaml").write_text("hook: https://hooks.local:8443/services/T0/tr0ub4dor\n")
+    (tmp_path / "secrets.yaml").chmod(0o600)
+    got = settings(write, "webhook: !secret hook")
+    assert got.webhook.url.reveal() == "https://hooks.local:8443/services/T0/tr0ub4dor"
+    assert {str(got.webhook.url), f"{got.webhook.url}", got.webhook.url.public} == {"https://hooks.local:8443"}
+    assert "https://hooks.local:8443" in repr(got.webhook)
+    assert "tr0ub4dor" not in repr(got)
+    (hook,) = webhooks(got, SystemClock())
+    assert hook._url == got.webhook.url.reveal()
+
+
+def test_a_secret_that_is_no_webhook_address_is_refused_without_a_word_of_it(write, tmp_path):
+    (tmp_path / "secrets.yaml").write_text("hook: https://user:tr0ub4dor@hooks.local/x\n")
+    (tmp_path / "secrets.yaml").chmod(0o600)
+    (problem,) = check(write(HEAD + CAMERAS + "webhook: {url: !secret hook}"), {})
+    assert "plain web address" in str(problem)
+    assert "tr0ub4dor" not in str(problem)
 
 
 @pytest.mark.parametrize(
