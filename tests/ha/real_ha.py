@@ -223,6 +223,8 @@ class RealHomeAssistant:
                 stderr=out,
                 env=environment,
                 start_new_session=True,
+                # where it starts counts as a place of components: that of this checkout is there only if it is copied
+                cwd=self.folder,
             )
 
     def _stop(self) -> None:
