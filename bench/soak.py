@@ -16,8 +16,8 @@ the time and started again a while later. Sampled from /proc every 10 s; the fir
 Flat means: the slope of the resident memory (Theil-Sen: the median of the slopes between all samples) over what was
 measured makes at most 2 MB, so a node that restarts with its monthly update has by then grown by less than 60 MB. On
 the day, where malloc is told to give back what is freed, samples scatter by some 100 kB; live they do by some MB. In
-the second half never more threads and descriptors than in the first. On the day also less than one Python object a
-visit.
+the second half never more descriptors than in the first, nor more threads but for those that asyncio's pool may still
+start (processors + 4 in all). On the day also less than one Python object a visit.
 """
 
 import argparse
@@ -60,6 +60,7 @@ from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.store import Store
 
 GOAL_MB = 2.0
+POOL = min(32, (os.cpu_count() or 1) + 4)
 RUSH_HOURS, RUSH_EVERY_S = 2, 30
 EVERY_S, QUICK_EVERY_S = 600, 120
 MIDNIGHT = 1_767_225_600.0  # 2026-01-01 UTC
@@ -113,11 +114,11 @@ def judged(samples: Sequence[Sample]) -> list[str]:
         f"(goal: at most {GOAL_MB})"
     )
     missed = [f"RSS grew by {grown:.2f} MB"] if grown > GOAL_MB else []
-    for what in ("threads", "descriptors"):
+    for what, room in (("threads", POOL), ("descriptors", 0)):
         counts = [getattr(each, what) for each in samples]
         before, after = max(counts[: len(counts) // 2]), max(counts[len(counts) // 2 :])
         print(f"{what}: start {counts[0]}, end {counts[-1]}, most {before} in the first half, {after} in the second")
-        missed += [f"{what}: {before} became {after}"] if after > before else []
+        missed += [f"{what}: {before} became {after}"] if after > before + room else []
     return missed
 
 
