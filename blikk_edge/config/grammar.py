@@ -233,7 +233,11 @@ _SELECT = Section(
     keys=(
         Key(name="motion", kind=FLAG, meaning="Look when something moves."),
         Key(name="scene_change", kind=FLAG, meaning="Look when the whole picture is another one."),
-        Key(name="every_s", kind=duration(0, DAY), meaning="Look this often in any case; 0 is never."),
+        Key(
+            name="every_s",
+            kind=duration(0, DAY),
+            meaning="Look this often in any case, down to a fifth as often where nobody is; 0 is never.",
+        ),
     ),
 )
 

@@ -108,7 +108,10 @@ class DetectorSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectSettings:
-    """Which frames are worth a look: with motion, with a new scene, and one every `every_s` in any case (0: never)."""
+    """Which frames are worth a look: with motion, with a new scene, and one every `every_s` in any case (0: never).
+
+    Where such looks find nobody they become rarer, down to a fifth.
+    """
 
     motion: bool = True
     scene_change: bool = True

@@ -23,6 +23,8 @@ from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
 from blikk_edge.runtime.switches import switches_to_json
 from blikk_edge.runtime.vision import Held, VisionWorker
 
+WATCH_EVERY_S: Final = 5.0
+
 LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
 
@@ -250,9 +252,9 @@ class Node:
         await self._clock.sleep(1.0)  # the last frames are still being looked at
 
     async def _watch(self, scheduler: Scheduler) -> None:
-        """Once a second: replace what hangs, end what was lost for long."""
+        """Replace what hangs, end what was lost for long; both take half a minute to be called so."""
         while True:
-            await self._clock.sleep(1.0)
+            await self._clock.sleep(WATCH_EVERY_S)
             for name, camera in self._cameras.items():
                 if camera.stalled():
                     log.part(camera.part).error("no frame and no error for %.0f s: reader replaced", camera.stall_s)

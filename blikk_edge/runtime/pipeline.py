@@ -26,6 +26,10 @@ STATE_GAP_S: Final = 0.5
 """Changes of the state are told at once, but not more often than this; the last one always is."""
 
 QUIET_EVERY_S: Final = 1.0
+IDLE_EVERY_S: Final = 5.0
+IDLE_AFTER_S: Final = 15.0
+"""Longer than anything waits that was seen or told: motion, a lost track, similar observations."""
+
 MOTION_HOLD_S: Final = 2.0
 SNAPSHOT: Final = "snapshot"
 SNAPSHOT_EVERY_S: Final = 300.0
@@ -121,7 +125,7 @@ class Pipeline:
         self._shown: dict[str, _Shown] = {}
         self._snapshot_at: float | None = None
         self._moved_at: float | None = None
-        self._passed_at = float("-inf")
+        self._passed_at = self._busy_at = float("-inf")
         self._state: CameraState | None = None
         self._state_at = 0.0
         self._blind: str | None = None  # why no Picture can be made, while that is so
@@ -153,7 +157,8 @@ class Pipeline:
     def glance(self, frame: Frame) -> Scene | None:
         """What the motion gate makes of a frame, or None where nothing is to be done with it.
 
-        A quiet frame is passed on once a second, for what only time changes: loitering, folding, the state.
+        A quiet frame is passed on once a second for what only time changes: loitering, folding, the state; once in
+        five seconds where nobody is.
         """
         self.frames += 1
         if self.detect != self._selecting:  # switched on or off: the next frame is the first
@@ -163,10 +168,17 @@ class Pipeline:
         look = self._selecting and self._select.look(scene, self._tracks) is not None
         moving = scene.motion.score >= self.threshold or scene.motion.view is View.NEW_SCENE
         wanted = self._take_wanted()
-        if not (look or moving or wanted) and 0 <= frame.time - self._passed_at < QUIET_EVERY_S:
+        if look or moving:
+            self._busy_at = frame.time
+        pause_s = QUIET_EVERY_S if self._lively(frame.time) else IDLE_EVERY_S
+        if not (look or moving or wanted) and 0 <= frame.time - self._passed_at < pause_s:
             return None
         self._passed_at = frame.time
         return replace(scene, look=look or bool(wanted), wanted=wanted)
+
+    def _lively(self, time: float) -> bool:
+        """Whether somebody is there, or was a moment ago."""
+        return bool(self._tracks) or time - self._busy_at < IDLE_AFTER_S
 
     def step(self, scene: Scene, eyes: Eyes) -> Iterator[Item]:
         """Look at a scene that `glance` passed on and give what there is to tell, the most urgent first.

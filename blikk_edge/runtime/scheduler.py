@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.stop import Stop
 from blikk_edge.runtime import log
 
 STEADY_S: Final = 5.0
@@ -73,7 +74,7 @@ class Life:
 
     def __init__(self, supervisor: Supervisor, part: str) -> None:
         self.part = part
-        self.stop = threading.Event()
+        self.stop = Stop()
         self.ended = threading.Event()
         self._supervisor = supervisor
         self._backoff = Backoff()

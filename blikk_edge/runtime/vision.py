@@ -10,7 +10,7 @@ from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import Eyes
 from blikk_edge.runtime.scheduler import Life
 
-TAKE_S: Final = 2.0
+TAKE_S: Final = 10.0
 """How long a worker waits before it looks whether it shall end; closing the intake wakes it at once."""
 
 

@@ -124,20 +124,23 @@ class Capture:
     ) -> Iterator[Frame]:
         """Frames that are due, out of the pictures that the way of watching wants decoded."""
         barren = Barren(self._terms.read_timeout_s)
-        watch = self._watch(decoder)
+        watch, read_bytes = self._watch(decoder), 0
         try:
             for packet in packets:
-                self._naps.read(packet.size)
+                read_bytes += packet.size
                 decoded, seq = self.counts.decoded, self._seq
                 if decoder.intra and packet.size and not self._grid.due(self._stream_s(decoder.time_s(packet))):
                     self.counts.thinned += 1
                     continue
-                yield from self._due(watch.pictures(packet), watch, decoder, limit, waits=waits)
+                if pictures := watch.pictures(packet):
+                    yield from self._due(pictures, watch, decoder, limit, waits=waits)
                 if barren.over(pictures=self.counts.decoded - decoded or watch.asleep):
                     raise source_error(
                         self._terms.shown, "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
                     )
                 if waits and source.waited and (watch.asleep or self._seq > seq):
+                    self._naps.read(read_bytes)
+                    read_bytes = 0
                     self._naps.take(watch.idle_s if watch.asleep else self._grid.wait_s(self._stream_time.last))
         except SourceError:
             yield from self._due(watch.rest(), watch, decoder, limit, waits=waits)
@@ -177,7 +180,7 @@ class Capture:
         )
 
     def _decoded(self, decoder: Decoder, packet: VideoPacket) -> Sequence[VideoFrame]:
-        return decoder.decode(packet, shown=decoder.intra or self._may_be_due(decoder.time_s(packet)))
+        return decoder.decode(packet, shown=not decoder.spares or self._may_be_due(decoder.time_s(packet)))
 
     def _may_be_due(self, pts_s: float | None) -> bool:
         """Whether the grid could take the picture that is shown at this time of the stream's own clock."""

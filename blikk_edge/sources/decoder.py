@@ -11,6 +11,8 @@ from blikk_edge.sources.packets import Counts, VideoPacket
 
 # Each packet of these codecs is a whole picture.
 INTRA_CODECS = frozenset({"mjpeg", "rawvideo"})
+# After so many packets that nobody needed, of which each became a picture all the same, no more are looked for.
+TRIES = 100
 
 
 class Decoder:
@@ -21,15 +23,18 @@ class Decoder:
             # More threads decode no frame cheaper, and each adds picture buffers of its own.
             context.thread_type, context.thread_count = "NONE", 1
         self.intra = context.name in INTRA_CODECS
+        self.spares = not self.intra
         self.tick_s = float(stream.time_base or 0)
         self._context = context
         self._counts = counts
         self._all = True
+        self._tries = TRIES
 
     def decode(self, packet: "VideoPacket | None", *, shown: bool = True) -> Sequence[VideoFrame]:
         """The pictures that this packet completes; with None those that are still held back, the last of all.
 
-        With `shown` false its picture is not even made where no other one is built upon it (most B-frames).
+        With `shown` false its picture is not even made where no other one is built upon it (most B-frames). `spares`
+        says whether that may save anything in this stream.
         """
         if shown is not self._all:
             self._all = shown
@@ -39,6 +44,9 @@ class Decoder:
         except av.FFmpegError:
             self._counts.corrupt += 1
             return ()
+        if not shown:
+            self._tries = self._tries - 1 if pictures else TRIES
+            self.spares = self._tries > 0
         for picture in pictures:
             self._counts.decoded += 1
             self._counts.corrupt += picture.is_corrupt

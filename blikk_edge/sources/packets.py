@@ -1,5 +1,6 @@
 """The packets of one connection's video stream: each read under a limit, what is damaged passed over."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -62,13 +63,17 @@ class Packets:
         self._ends = ends
 
     def __iter__(self) -> Iterator[VideoPacket]:
+        with self._limit:
+            yield from self._read()
+
+    def _read(self) -> Iterator[VideoPacket]:
         limit, stopped, allowed_s, index = self._limit, self._limit.stop.is_set, self._read_timeout_s, self._index
-        demuxed, error, in_a_row = self._container.demux(), None, 0
+        demuxed, error, in_a_row = self._demuxed(), None, 0
         limit.extend(allowed_s)
         while not stopped():
+            asked = time.monotonic()
             try:
-                with limit:
-                    packet = next(demuxed, None)
+                packet = next(demuxed, None)
             except av.FFmpegError as raised:
                 error = raised
             if error is not None:
@@ -78,19 +83,23 @@ class Packets:
                     break
                 in_a_row += 1
                 self._counts.corrupt += 1
-                demuxed, error = self._container.demux(), None
+                demuxed, error = self._demuxed(), None
             elif packet is None:
                 break
             elif packet.stream_index == index:
                 in_a_row = 0
-                self.waited = allowed_s - limit.left_s > WAITED_S
-                yield cast("VideoPacket", packet)
+                self.waited = time.monotonic() - asked > WAITED_S
+                yield packet
                 limit.extend(allowed_s)
             elif limit.over:
                 raise source_error(self._shown, STANDS_STILL)
         else:
             return
         self._end(error)
+
+    def _demuxed(self) -> "Iterator[VideoPacket]":
+        # Those of other streams come too, so that a limit holds where only these do.
+        return cast("Iterator[VideoPacket]", self._container.demux())
 
     def _end(self, error: Exception | None) -> None:
         """Raise what it means that no more packets come."""

@@ -1,6 +1,6 @@
 """Which frames the detector looks at."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import StrEnum
 from math import inf
 
@@ -12,6 +12,8 @@ from blikk_edge.core.sightings import Motion, Track, View
 _SAME_PLACE_IOU = 0.6
 # Capture times are rounded: a look that is due at 0.6 s may not wait for the frame after.
 _ROUNDING_S = 1e-3
+# Where look after look finds nothing, each waits longer than the last, up to so many times `every_s`.
+_RAREST = 5
 
 
 class Reason(StrEnum):
@@ -31,8 +33,9 @@ class Selector:
     Motion is looked at in every frame for `fresh_s` after it began, and wherever it gets to a place that the last look
     did not see moving; while it keeps to its place once in `again_s`; and twice until `tail_s` after it ended, so that
     a departure is noticed. A track is followed in every frame while it does not stand still or is missed, until it has
-    not been seen for `lost_s`. Without any of this one frame is looked at every `every_s` (0: never). With
-    `motion=False` or `scene_change=False` those reasons do not count.
+    not been seen for `lost_s`. Without any of this one frame is looked at every `every_s` (0: never) while there are
+    tracks; without them the pause grows by `every_s` with each such look, to five times as long. With `motion=False`
+    or `scene_change=False` those reasons do not count.
     """
 
     def __init__(
@@ -64,17 +67,19 @@ class Selector:
         self._looked_at: tuple[Box, ...] = ()
         self._began = 0.0
         self._moved: float | None = None
+        self._samples = 0
 
-    def look(self, scene: Scene, tracks: Iterable[Track]) -> Reason | None:
+    def look(self, scene: Scene, tracks: Sequence[Track]) -> Reason | None:
         """Why the detector should look at this frame, or None; `tracks` are those of the last look."""
         reason = self._reason(scene, tracks)
         self._view = scene.motion.view
         if reason is not None:
             self._looked = scene.frame.time
             self._looked_at = scene.motion.boxes
+            self._samples = self._samples + 1 if reason is Reason.SAMPLE else 0
         return reason
 
-    def _reason(self, scene: Scene, tracks: Iterable[Track]) -> Reason | None:
+    def _reason(self, scene: Scene, tracks: Sequence[Track]) -> Reason | None:
         time, motion = scene.frame.time, scene.motion
         moving = motion.view is View.MOVING and motion.score >= self.threshold
         if moving:
@@ -89,9 +94,8 @@ class Selector:
             return Reason.MOTION
         if any(self._follows(track, time) for track in tracks):
             return Reason.FOLLOW
-        if 0 < self._every_s <= time - self._looked:
-            return Reason.SAMPLE
-        return None
+        pause_s = self._every_s * (1 if tracks else min(1 + self._samples, _RAREST))
+        return Reason.SAMPLE if 0 < pause_s <= time - self._looked else None
 
     def _scene_changed(self, view: View) -> bool:
         return view is View.NEW_SCENE or (self._view is View.LIGHT and view is not View.LIGHT)

@@ -89,6 +89,25 @@ def test_a_quiet_scene_is_not_looked_at_but_for_samples() -> None:
     assert 2 <= line.inferences <= 3
 
 
+def passed_on(line: Pipeline, look_with: Eyes, *, seconds: int) -> list[float]:
+    times = []
+    for number in range(5 * seconds):
+        if (scene := line.glance(frame(number / 5))) is not None:
+            times.append(number / 5)
+            list(line.step(scene, look_with))
+    return times
+
+
+def test_quiet_scenes_are_passed_on_every_second_and_every_five_where_nobody_has_been_for_a_while() -> None:
+    times = passed_on(pipeline(moving=lambda at: False), eyes(lambda look: ()), seconds=40)
+    assert times == [*map(float, range(15)), 19.0, 24.0, 29.0, 34.0, 39.0]
+
+
+def test_quiet_scenes_are_passed_on_every_second_while_somebody_is_there() -> None:
+    times = passed_on(pipeline(moving=lambda at: at < 2.0), eyes(), seconds=40)
+    assert max(after - before for before, after in pairwise(times)) <= 1.0 + 1e-9
+
+
 def test_someone_who_never_moves_is_told() -> None:
     items = run(pipeline(moving=lambda at: False), eyes(), range(400))
     assert [item.phase for item in items if isinstance(item, Event)][:1] == [Phase.STARTED]

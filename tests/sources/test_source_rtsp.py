@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import av.container.core
 import psutil
 import pytest
 from reading import read, replay, terms
 from rtsp_server import RtspServer
 
 from blikk_edge.core.errors import SourceError
+from blikk_edge.core.stop import Stop
 from blikk_edge.sources.rtsp import open_rtsp
 
 
@@ -165,9 +167,13 @@ def test_stop_ends_an_attempt_that_hangs_within_a_second(silent_port: int) -> No
     assert time.monotonic() - began < 1.4
 
 
+@pytest.mark.parametrize("kind", [Stop, threading.Event])
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_stop_ends_a_stream_that_stands_still_within_a_second(clip: Path, transport: str) -> None:
-    stop = threading.Event()
+def test_stop_ends_a_stream_that_stands_still_within_a_second(
+    clip: Path, transport: str, kind: type[threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(av.container.core, "time", time)  # as before the first stop of the process
+    stop = kind()
     with RtspServer(clip) as server:
         frames = open_rtsp(server.url, terms(), transport=transport).frames(stop)
         next(frames)
