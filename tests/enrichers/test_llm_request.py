@@ -212,6 +212,16 @@ async def test_a_name_that_is_none_does_not_reach_the_user(server: LlmServer) ->
         assert (await model.complete(prompt(), deadline_s=5)).model == "tiny"
 
 
+def test_the_package_does_not_load_another_http_library() -> None:
+    code = (
+        "import sys, blikk_edge.enrichers.models.openai_api as api\n"
+        "api.require_openai()\n"
+        "assert 'aiohttp' not in sys.modules\n"
+        "import aiohttp\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_the_package_is_not_loaded_before_a_model_is_made() -> None:
     code = (
         "import sys, blikk_edge.enrichers.models.openai_api as api\n"

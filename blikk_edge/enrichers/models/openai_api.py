@@ -4,7 +4,9 @@ import asyncio
 import ipaddress
 import logging
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -226,11 +228,25 @@ class OpenAiModel:
 def require_openai() -> None:
     """Load the `openai` package, which takes a second on a small machine; raises RefusedError where it is missing."""
     try:
-        import blikk_edge.enrichers.models.openai_client  # noqa: F401, PLC0415 - an extra, and slow to load
+        with _hidden("aiohttp"):  # 9 MB; the package looks for it only to offer a transport that is not used here
+            import blikk_edge.enrichers.models.openai_client  # noqa: F401, PLC0415 - an extra, and slow to load
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"openai", "httpx2"}:
             raise
         raise RefusedError("language models need the openai package: pip install 'blikk-edge[openai]'") from error
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Let `package` seem not to be installed meanwhile, unless it is loaded already."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # what the import system documents for this
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def _client(base_url: str, key: str | None, who: str, *, proxied: bool) -> "Client":
