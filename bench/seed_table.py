@@ -235,9 +235,9 @@ class Result:
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that the process ever had resident."""
+    """The most memory that the process ever had resident, in MB of 10^6 bytes (the kernel counts in KiB)."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1000
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) * 1024 / 1e6
 
 
 class Peak:
