@@ -1,8 +1,6 @@
 """Requests with an answer, wired: to the parts of a running node, and from the command line."""
 
 import asyncio
-import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +10,11 @@ from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.house import CameraInfo, CameraState
-from blikk_edge.core.inquiry import Answerer, DescribeNow, Forget, Request, WriteDigest
-from blikk_edge.core.ports import History
+from blikk_edge.core.inquiry import Answerer, DescribeNow, Request, WriteDigest
+from blikk_edge.core.ports import History, Tell
 from blikk_edge.core.summary import Summary
 from blikk_edge.enrichers.asking.ask_desk import AskDesk
+from blikk_edge.enrichers.asking.forgetting import Forgetter, Rememberer
 from blikk_edge.enrichers.desk.port import Desk
 from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.summaries.digest import Digester
@@ -35,12 +34,17 @@ def answerer(
     cameras: Sequence[CameraInfo],
     clock: Clock,
     states: Callable[[], Sequence[CameraState]],
+    tell: Tell,
     desk: Desk | None = None,
     summarizer: Summarizer | None = None,
     digester: Digester | None = None,
     album: Album | None = None,
+    rememberers: Sequence[Rememberer] = (),
 ) -> Answerer:
-    """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers."""
+    """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
+
+    `rememberers` are told what to forget; `tell` says what is to be shown no more.
+    """
 
     async def describe(request: DescribeNow) -> Summary:
         assert summarizer is not None  # else it is not handed on
@@ -59,17 +63,7 @@ def answerer(
             raise StoreError("a digest needs a `since` before its `until`; without `until` it ends now")
         return await digester.digest(request.camera, since, until)
 
-    async def forget_pictures(request: Forget) -> None:
-        assert album is not None  # else it is not handed on
-
-        def look_and_remove() -> None:
-            whole = _going_on(history, album, request)
-            album.forget(
-                camera=request.camera, event=request.event, since=request.since, until=request.until, whole=whole
-            )
-
-        await asyncio.to_thread(look_and_remove)
-
+    forgetter = Forgetter(history=history, album=album, rememberers=rememberers, tell=tell)
     return AskDesk(
         history=history,
         cameras=cameras,
@@ -79,19 +73,8 @@ def answerer(
         check=check,
         describe=None if summarizer is None else describe,
         digest=None if digester is None else digest,
-        forget_also=None if album is None else forget_pictures,
+        forget=forgetter.forget,
     ).answer
-
-
-def _going_on(history: History, album: Album, request: Forget) -> frozenset[str]:
-    """Those of the events to be forgotten that have Pictures from `until` on; blocking."""
-    if request.until is None:
-        return frozenset()
-    later = album.pictures(camera=request.camera, event=request.event, limit=sys.maxsize)
-    names = {each.event for each in later if each.event is not None and each.time >= request.until}
-    events = [event for event in map(history.event, names) if event is not None]
-    since = -math.inf if request.since is None else request.since
-    return frozenset(event.id for event in events if since <= event.started < request.until)
 
 
 def ask(settings: Settings, question: str, *, camera: str | None, environ: Mapping[str, str]) -> JsonObject:

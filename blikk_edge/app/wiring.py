@@ -143,6 +143,8 @@ def build(
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,
             album=album,
+            rememberers=written.rememberers if written else (),
+            tell=outlets.deliver,
         ),
         clock=clock,
         mode=settings.home_assistant.mode,

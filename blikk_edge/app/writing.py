@@ -14,6 +14,7 @@ from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import LlmState, SummaryMode
 from blikk_edge.core.ports import Enricher, History, Memory, Order, Tell
 from blikk_edge.core.summary import Summary
+from blikk_edge.enrichers.asking.forgetting import Rememberer
 from blikk_edge.enrichers.desk.model_desk import ModelDesk
 from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.models.plugins import language_model
@@ -43,6 +44,7 @@ class Writing:
     summarizer: Summarizer
     digester: Digester
     enrichers: tuple[Enricher, ...]
+    rememberers: tuple[Rememberer, ...]
     desk: ModelDesk | None = field(repr=False)
     supervisor: Supervisor = field(repr=False)
 
@@ -153,6 +155,7 @@ def writing(
         summarizer=summarizer,
         digester=digester,
         enrichers=(summarizer, digester, *([dispatcher] if pushed else []), *([watcher] if watched else [])),
+        rememberers=(summarizer, dispatcher, watcher),
         desk=desk,
         supervisor=supervisor,
     )

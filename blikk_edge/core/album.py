@@ -55,6 +55,7 @@ class Album(Protocol):
         *,
         camera: str | None = None,
         event: str | None = None,
+        name: str | None = None,
         since: float | None = None,
         until: float | None = None,
         whole: Collection[str] = (),

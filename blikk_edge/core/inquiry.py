@@ -68,6 +68,15 @@ class Forget:
     since: float | None = None
     until: float | None = None
 
+    def covers(self, camera: str, event: str | None, time: float) -> bool:
+        """Whether something of this camera, event and time is to go; of an event its start counts."""
+        return (
+            self.camera in {None, camera}
+            and self.event in {None, event}
+            and (self.since is None or time >= self.since)
+            and (self.until is None or time < self.until)
+        )
+
 
 Request: TypeAlias = AskQuestion | ListEvents | DescribeNow | WriteDigest | Forget
 

@@ -107,4 +107,25 @@ class Ring:
     via: str
 
 
-Record: TypeAlias = Observation | Event | Ring | Summary | Answer
+class Shown(StrEnum):
+    """Where the newest of its kind is shown until a newer one comes."""
+
+    SUMMARY = "summary"
+    DIGEST = "digest"
+    ANSWER = "answer"
+    PICTURE = "picture"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """What one place shows was forgotten: it is to show nothing until something new comes.
+
+    `camera` is None for the digest of the node; `name` is that of the Picture or the Question.
+    """
+
+    camera: str | None
+    what: Shown
+    name: str = ""
+
+
+Record: TypeAlias = Observation | Event | Ring | Summary | Answer | Withdrawn

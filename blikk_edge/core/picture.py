@@ -3,6 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+SNAPSHOT: Final = "snapshot"
+"""The name of the still: what a camera sees now."""
+
+RING: Final = "ring"
+"""The name of what was there when the doorbell rang; it belongs to no event."""
+
 FRAME: Final = "frame"
 """The name of Pictures that only enrichers see: they go to no place on MQTT and are not kept."""
 

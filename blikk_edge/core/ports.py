@@ -91,6 +91,14 @@ class History(Protocol):
         """Presses of doorbells in `since <= t < until`."""
         ...
 
+    def newest(self) -> Sequence[Event | Ring | Summary]:
+        """What each place shows that shows the newest.
+
+        Of each camera and label the newest Event with a Picture and the newest without one; of each camera the newest
+        Ring, and the Summaries of an event and of a period that were written last; of the node the last of a period.
+        """
+        ...
+
     def forget(
         self,
         *,

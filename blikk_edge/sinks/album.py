@@ -136,16 +136,18 @@ class PictureAlbum:
         *,
         camera: str | None = None,
         event: str | None = None,
+        name: str | None = None,
         since: float | None = None,
         until: float | None = None,
         whole: Collection[str] = (),
     ) -> int:
         """Remove those that match everything given, and all of the events in `whole`; say how many went."""
         gone = 0
-        for name, day, folder in self._day_folders(camera):
-            for kept in list(_kept(name, day, folder)):
+        for of, day, folder in self._day_folders(camera):
+            for kept in list(_kept(of, day, folder)):
                 within = (since is None or kept.time >= since) and (until is None or kept.time < until)
-                if (within and event in (None, kept.event)) or kept.event in whole:
+                matches = within and event in (None, kept.event) and name in (None, kept.name)
+                if matches or kept.event in whole:
                     try:
                         self._remove(folder / f"{kept.id.split('.', 2)[2]}.jpg")
                     except OSError as error:

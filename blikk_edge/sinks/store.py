@@ -4,7 +4,7 @@ import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 from blikk_edge.core.errors import StoreError, WireError
 from blikk_edge.core.observation import Event, Record, Ring
@@ -13,12 +13,12 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 from blikk_edge.sinks.reserve import Reserve
 from blikk_edge.sinks.store_file import StoreFile, primary_code
+from blikk_edge.sinks.store_forget import Value, forget, newest, where
 from blikk_edge.wire.messages import record_from_text, record_to_text
 
 LOG = logging.getLogger("blikk.store")
 
 T = TypeVar("T", bound=Event | Ring | Summary)
-_Value: TypeAlias = str | float | int | None
 
 _HISTORY: Final = {"events": "started", "summaries": "since", "rings": "time"}
 """The tables of the history, and by which column each is old or new."""
@@ -110,11 +110,11 @@ class Store:
     ) -> Sequence[Event]:
         """The newest revision of events that started in `since <= t < until` (seconds since 1970 UTC), newest first."""
         conditions = {"camera = ?": camera, "label = ?": label, "started >= ?": since, "started < ?": until}
-        return self._newest(Event, "events", conditions, limit)
+        return self._select(Event, "events", conditions, limit)
 
     def event(self, id: str) -> Event | None:  # noqa: A002  # the glossary's word
         """The newest revision of one event, or None."""
-        found = self._newest(Event, "events", {"id = ?": id}, 1)
+        found = self._select(Event, "events", {"id = ?": id}, 1)
         return found[0] if found else None
 
     def summaries(
@@ -128,7 +128,7 @@ class Store:
     ) -> Sequence[Summary]:
         """The newest revision of Summaries that tell of a time from `since <= t < until` on, newest first."""
         conditions = {"camera = ?": camera, "event = ?": event, "since >= ?": since, "since < ?": until}
-        return self._newest(Summary, "summaries", conditions, limit)
+        return self._select(Summary, "summaries", conditions, limit)
 
     def rings(
         self,
@@ -139,7 +139,13 @@ class Store:
         limit: int = 100,
     ) -> Sequence[Ring]:
         """Presses of doorbells in `since <= t < until`, newest first."""
-        return self._newest(Ring, "rings", {"camera = ?": camera, "time >= ?": since, "time < ?": until}, limit)
+        return self._select(Ring, "rings", {"camera = ?": camera, "time >= ?": since, "time < ?": until}, limit)
+
+    def newest(self) -> Sequence[Event | Ring | Summary]:
+        """What each place shows that shows the newest; see `History`. Looks through the whole history."""
+        with self._file.transaction("read", durable=False) as db:
+            found = [_readable(text) for text in newest(db)]
+        return [record for record in found if isinstance(record, Event | Ring | Summary)]
 
     def forget(
         self,
@@ -151,26 +157,13 @@ class Store:
     ) -> int:
         """Remove events that started in `since <= t < until` and match everything given; how many went.
 
-        With them go their summaries, the digests that tell of a time in which one of them began, and, of the same
-        camera and time, rings (where no `event` is given) and whatever waits in the outbox. No trace is left in the
-        file. An event that goes on comes back with its next revision.
+        With them go their summaries, the texts about a time in which one of them began, or about a moment at which one
+        was there, and, of the same camera and time, rings (where no `event` is given) and whatever waits in the outbox,
+        but for what takes back what was shown. No trace is left in the file. An event that goes on comes back with its
+        next revision.
         """
-        which, of_which = _where({"camera = ?": camera, "id = ?": event, "started >= ?": since, "started < ?": until})
-        told, of_told = _where({_TOLD_CAMERA: camera, _TOLD_EVENT: event, _TOLD_TIME_FROM: since, _TOLD_TIME_TO: until})
         with self._file.transaction("write", durable=True) as db:
-            db.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, camera TEXT, started REAL)")
-            db.execute("CREATE TEMP TABLE gone_texts (id TEXT PRIMARY KEY)")
-            # Only fixed clauses are joined here and below; every value is bound.
-            db.execute(f"INSERT INTO gone SELECT id, camera, started FROM events WHERE {which}", of_which)  # noqa: S608
-            db.execute(_GONE_SUMMARIES)
-            db.execute("DELETE FROM summaries WHERE key IN (SELECT id FROM gone_texts)")
-            if event is None:
-                ring, of_ring = _where({"camera = ?": camera, "time >= ?": since, "time < ?": until})
-                db.execute(f"DELETE FROM rings WHERE {ring}", of_ring)  # noqa: S608
-            db.execute(f"DELETE FROM outbox WHERE json_valid(text) AND ({_OF_GONE} OR {told})", of_told)  # noqa: S608
-            count = db.execute("DELETE FROM events WHERE id IN (SELECT id FROM gone)").rowcount
-            db.execute("DROP TABLE gone")
-            db.execute("DROP TABLE gone_texts")
+            count = forget(db, camera=camera, event=event, since=since, until=until)
             db.execute("COMMIT")
             self._count(db)
         self._file.wipe_log()
@@ -191,10 +184,10 @@ class Store:
                 (key, text),
             )
 
-    def _newest(self, kind: type[T], table: str, conditions: Mapping[str, _Value], limit: int) -> list[T]:
-        where, values = _where(conditions)
+    def _select(self, kind: type[T], table: str, conditions: Mapping[str, Value], limit: int) -> list[T]:
+        clauses, values = where(conditions)
         # Only the fixed clauses of the callers are joined; every value is bound.
-        query = f"SELECT text FROM {table} WHERE {where} ORDER BY {_HISTORY[table]} DESC LIMIT ?"  # noqa: S608
+        query = f"SELECT text FROM {table} WHERE {clauses} ORDER BY {_HISTORY[table]} DESC LIMIT ?"  # noqa: S608
         with self._file.transaction("read", durable=False) as db:
             texts = [text for (text,) in db.execute(query, (*values, max(0, limit)))]
         return [record for text in texts if isinstance(record := _readable(text), kind)]
@@ -239,28 +232,6 @@ class Store:
                 self._outbox_records,
             )
         self.lost += records
-
-
-# A record in the outbox, by its JSON: an event names itself by `id`, all others their event by `event`.
-_TOLD_CAMERA: Final = "json_extract(text, '$.camera') = ?"
-_TOLD_EVENT: Final = "? IN (json_extract(text, '$.id'), json_extract(text, '$.event'))"
-_TOLD_TIME_FROM: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) >= ?"
-_TOLD_TIME_TO: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) < ?"
-_OF_GONE: Final = (
-    "json_extract(text, '$.id') IN (SELECT id FROM gone UNION SELECT id FROM gone_texts)"
-    " OR json_extract(text, '$.event') IN (SELECT id FROM gone)"
-)
-_GONE_SUMMARIES: Final = """
-INSERT INTO gone_texts SELECT key FROM summaries WHERE event IN (SELECT id FROM gone) OR event IS NULL AND EXISTS
-    (SELECT 1 FROM gone WHERE coalesce(summaries.camera, gone.camera) = gone.camera
-     AND gone.started BETWEEN summaries.since AND summaries.until)
-"""
-
-
-def _where(conditions: Mapping[str, _Value]) -> tuple[str, tuple[_Value, ...]]:
-    """The conditions that have a value, joined, and their values."""
-    given = {clause: value for clause, value in conditions.items() if value is not None}
-    return " AND ".join(given) or "1", tuple(given.values())
 
 
 def _keep(db: sqlite3.Connection, record: Record, text: str) -> Mapping[str, int]:

@@ -9,6 +9,9 @@ from blikk_edge.wire.values import Json, JsonObject, truncate
 
 NAME_MAX = 60
 
+# A topic is emptied when what it said was forgotten; the word None makes an entity unknown.
+_ELSE_UNKNOWN = "if value_json is defined else 'None'"
+
 LLM_FIGURES = {
     "llm_calls": ("LLM calls today", "value_json.llm.calls_today", "mdi:message-processing"),
     "llm_tokens": ("LLM tokens today", "value_json.llm.tokens_today", "mdi:counter"),
@@ -17,11 +20,13 @@ LLM_FIGURES = {
 }
 """By component id: name, where the health says it, icon."""
 
-_SUMMARY = """{{ {'text': value_json.text, 'importance': value_json.importance, 'event': value_json.event,
- 'revision': value_json.revision, 'labels': value_json.labels, 'source': value_json.source, 'model': value_json.model,
- 'tokens': value_json.tokens, 'time': value_json.time} | tojson }}"""
-_EVIDENCE = """{{ {'question': value_json.asked, 'confidence': value_json.confidence, 'since': value_json.since,
- 'evidence': value_json.evidence, 'event': value_json.event, 'source': value_json.source} | tojson }}"""
+_ATTRIBUTES = "{{% if value_json is defined %}}{{{{ {} | tojson }}}}{{% else %}}{{}}{{% endif %}}"
+_SUMMARY = _ATTRIBUTES.format("""{'text': value_json.text, 'importance': value_json.importance,
+ 'event': value_json.event, 'revision': value_json.revision, 'labels': value_json.labels, 'source': value_json.source,
+ 'model': value_json.model, 'tokens': value_json.tokens, 'time': value_json.time}""")
+_EVIDENCE = _ATTRIBUTES.format("""{'question': value_json.asked, 'confidence': value_json.confidence,
+ 'since': value_json.since, 'evidence': value_json.evidence, 'event': value_json.event,
+ 'source': value_json.source}""")
 
 
 def asks_a_model(node: NodeInfo) -> bool:
@@ -74,7 +79,7 @@ def _text(name: str, topic: str, icon: str) -> JsonObject:
         "name": name,
         "icon": icon,
         "state_topic": topic,
-        "value_template": "{{ value_json.title }}",
+        "value_template": f"{{{{ value_json.title {_ELSE_UNKNOWN} }}}}",
         "json_attributes_topic": topic,
         "json_attributes_template": _SUMMARY,
     }
@@ -89,7 +94,6 @@ def _question(question: Question, topic: str) -> JsonObject:
         "json_attributes_template": _EVIDENCE,
     }
     if question.kind is AnswerKind.TEXT:
-        return {"platform": "sensor", **entity, "value_template": "{{ value_json.answer }}"}
-    # the word None leaves a binary sensor unknown
-    answer = "{{ {'yes': 'ON', 'no': 'OFF'}.get(value_json.answer, 'None') }}"
+        return {"platform": "sensor", **entity, "value_template": f"{{{{ value_json.answer {_ELSE_UNKNOWN} }}}}"}
+    answer = f"{{{{ {{'yes': 'ON', 'no': 'OFF'}}.get(value_json.answer, 'None') {_ELSE_UNKNOWN} }}}}"
     return {"platform": "binary_sensor", **entity, "value_template": answer}

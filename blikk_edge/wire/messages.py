@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, LlmState, NodeInfo, Status
-from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting
+from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.records import record_from_text, record_to_text
-from blikk_edge.wire.texts import text_content, text_topic
+from blikk_edge.wire.texts import place_topic, text_content, text_topic
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject, iso_time, json_bytes, number, truncate
 
@@ -68,17 +68,24 @@ def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
             return _record(topics.ring(item.camera), _ring(item), replayed)
         case Summary() | Answer():
             return _record(text_topic(item, topics), {"v": PROTOCOL, **text_content(item)}, replayed, retain=True)
-        case Picture():
-            return Message(
-                topic=topics.picture(item.camera, item.name),
-                payload=item.jpeg,
-                qos=1,
-                retain=True,
-                expiry_s=PICTURE_EXPIRY_S,
-                content_type="image/jpeg",
-            )
+        case Picture() | Withdrawn():
+            return _shown(item, topics)
         case _:
             return _how(item, topics)
+
+
+def _shown(item: Picture | Withdrawn, topics: Topics) -> Message:
+    if isinstance(item, Withdrawn):
+        # MQTT's way to take back what is retained; whoever listens hears that there is nothing now
+        return Message(topic=place_topic(item, topics), payload=b"", qos=1, retain=True)
+    return Message(
+        topic=topics.picture(item.camera, item.name),
+        payload=item.jpeg,
+        qos=1,
+        retain=True,
+        expiry_s=PICTURE_EXPIRY_S,
+        content_type="image/jpeg",
+    )
 
 
 def announce(node: NodeInfo, topics: Topics) -> Message:

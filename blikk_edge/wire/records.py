@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Record, Ring, Sighting
+from blikk_edge.core.observation import Event, Kind, Observation, Phase, Record, Ring, Shown, Sighting, Withdrawn
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Answer, Author, Importance, Summary
 from blikk_edge.wire.values import Json, JsonObject
@@ -119,12 +119,19 @@ def _answer(content: JsonObject) -> Answer:
     )
 
 
+def _withdrawn(content: JsonObject) -> Withdrawn:
+    return Withdrawn(
+        camera=_maybe(content["camera"], _text), what=Shown(_text(content["what"])), name=_text(content["name"])
+    )
+
+
 _READERS: dict[str, Callable[[JsonObject], Record]] = {
     "observation": _observation,
     "event": _event,
     "ring": _ring,
     "summary": _summary,
     "answer": _answer,
+    "withdrawn": _withdrawn,
 }
 
 

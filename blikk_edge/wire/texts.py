@@ -1,5 +1,6 @@
-"""Summaries and Answers as they are written on MQTT."""
+"""Summaries and Answers as they are written on MQTT, and where the newest is shown."""
 
+from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import JsonObject, iso_time, number, truncate
@@ -8,6 +9,21 @@ from blikk_edge.wire.values import JsonObject, iso_time, number, truncate
 def text_topic(text: Summary | Answer, topics: Topics) -> str:
     """Where this text belongs."""
     return topics.answer(text.camera, text.question) if isinstance(text, Answer) else _summary_topic(text, topics)
+
+
+def place_topic(withdrawn: Withdrawn, topics: Topics) -> str:
+    """The topic of the place that is to show nothing."""
+    if withdrawn.camera is None:
+        return topics.digest
+    match withdrawn.what:
+        case Shown.SUMMARY:
+            return topics.summary(withdrawn.camera)
+        case Shown.DIGEST:
+            return topics.camera_digest(withdrawn.camera)
+        case Shown.ANSWER:
+            return topics.answer(withdrawn.camera, withdrawn.name)
+        case Shown.PICTURE:
+            return topics.picture(withdrawn.camera, withdrawn.name)
 
 
 def text_content(text: Summary | Answer) -> JsonObject:

@@ -153,9 +153,12 @@ def _answer(node: BlikkNode, camera: str, question: str, payload: bytes, _retain
 
 @callback
 def _picture(node: BlikkNode, camera: str, name: str, payload: bytes, retain: bool) -> None:
-    if not payload:
-        return  # expired or cleared; what was seen last stays to be seen
     now = node.camera(camera)
+    if not payload:  # what it showed was forgotten; one that merely expires goes without a word
+        gone = now.pictures.pop(name, None)
+        now.still = None if now.still is gone else now.still
+        node.tell(camera, Told.PICTURE)
+        return
     if name not in now.pictures and len(now.pictures) >= reader.MAX_ITEMS:
         raise ContractError("too many kinds of pictures")
     picture = Picture(content=reader.read_picture(payload), time=dt_util.utcnow(), kept=retain)

@@ -100,9 +100,10 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
 
     @callback
     def take(self) -> None:
-        """Take over when the picture came."""
+        """Take over when the picture came; unknown where there is none, or no more."""
         picture = self.now.pictures.get(self._picture)
         if picture is None:
+            self._digest = self._attr_image_last_updated = None
             return
         digest = sha256(picture.content).hexdigest()
         if picture.kept and digest == self._digest:

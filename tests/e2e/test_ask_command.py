@@ -110,6 +110,11 @@ def test_a_running_node_answers_over_the_broker(tmp_path: Path, store: Store, br
         ears.until(lambda: ears.json_on("t/describe"), 20, "the refusal")
         assert "no event 'nobody'" in ears.json_on("t/describe")[0]["error"]
         assert "two" in ask(tmp_path / "blikk.yaml", QUESTION).stdout.lower()
+        # the newest one is shown, and must not be any longer
+        newest = "hallway/front_door/picture/person"
+        assert ears.on(newest) == []
+        ears.say("blikk/hallway/ask", json.dumps({"do": "forget", "event": "front_door-1"}))
+        ears.until(lambda: ears.on(newest) == [b""], 10, "the emptied topic")
 
 
 def test_what_is_wrong_is_said_in_words(tmp_path: Path, store: Store) -> None:

@@ -301,16 +301,19 @@ async def test_events_are_listed_newest_first_with_summaries_and_filters(
     assert (one.count, one.events) == (1, (Told(event=DAY[1], summary=summary_of(DAY[1])),))
 
 
-async def test_forget_removes_and_counts_and_tells_others(store: Store, desk_of: Callable[..., AskDesk]) -> None:
-    also: list[Forget] = []
+async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:
+    asked: list[Forget] = []
 
-    async def forget_also(request: Forget) -> None:
-        also.append(request)
+    async def forget(request: Forget) -> int:
+        asked.append(request)
+        return 2
 
     request = Forget(camera="yard", since=at("10:00"), until=at("12:00"))
-    reply = await desk_of(forget_also=forget_also).answer(request)
-    assert (reply.ok, reply.count, also) == (True, 2, [request])
-    assert [event.started for event in store.events(camera="yard")] == [at("14:00")]
+    reply = await desk_of(forget=forget).answer(request)
+    assert (reply.ok, reply.count, asked) == (True, 2, [request])
+    refused = await desk_of().answer(request)
+    assert not refused.ok
+    assert "running node" in (refused.error or "")
 
 
 async def test_describe_and_digest_are_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:

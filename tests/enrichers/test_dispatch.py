@@ -8,6 +8,7 @@ from summary_props import NOON, event, sighting
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.sightings import Label
@@ -27,7 +28,7 @@ class Stage:
         self.desk = ScriptedDesk(*script, sees=sees)
         self.told: list = []
         self.inbox: asyncio.Queue = asyncio.Queue()
-        self._dispatcher = Dispatcher(
+        self.dispatcher = Dispatcher(
             scribe=Scribe(desk=self.desk, check=lambda *_, **__: (), clock=self.clock),
             tell=self.told.append,
             clock=self.clock,
@@ -38,7 +39,7 @@ class Stage:
         )
 
     async def __aenter__(self) -> "Stage":
-        self._task = asyncio.ensure_future(self._dispatcher.run(self.inbox))
+        self._task = asyncio.ensure_future(self.dispatcher.run(self.inbox))
         await self.passes(0.0)
         return self
 
@@ -62,6 +63,18 @@ def frames(*numbers: int, camera: str = "porch") -> list[Picture]:
         Picture(camera=camera, name=FRAME, time=NOON + n, jpeg=b"\xff%d" % n, width_px=64, height_px=48)
         for n in numbers
     ]
+
+
+@pytest.mark.parametrize(("camera", "goes_on"), [("porch", False), ("yard", True)])
+async def test_what_was_forgotten_is_neither_shown_nor_handed_on(camera: str, goes_on: bool) -> None:
+    async with Stage(SEEN, SEEN, SEEN) as stage:
+        await stage.passes(30.0, HERE, *frames(1))
+        await stage.passes(10.0, *frames(32))
+        stage.dispatcher.forget(Forget(camera=camera))
+        await stage.passes(20.0, CameraState(camera="porch", online=True, motion=True), *frames(42))
+    _, later = stage.desk.prompts
+    assert (f'Text so far: "{stage.told[0].text}"' in later.user) == goes_on
+    assert [picture.time - NOON for picture in later.pictures] == ([32, 42] if goes_on else [42])
 
 
 async def test_the_newest_five_go_in_one_request_and_its_text_is_told() -> None:

@@ -8,7 +8,8 @@ from summary_props import NOON, ended, event, observation, sighting
 
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.house import CameraAvailability, SummaryMode
-from blikk_edge.core.observation import Kind
+from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.observation import Kind, Shown, Withdrawn
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind, Author
 from blikk_edge.enrichers.desk.port import NotNowError, Priority
@@ -73,6 +74,36 @@ class TestFromTracks:
         async with Watch(DOOR) as watch:
             await watch.tell(state(), event(sighting(), camera="yard"))
             assert watch.said == ["no"]
+
+
+class TestForgetting:
+    async def test_an_answer_that_rests_on_a_forgotten_event_is_withdrawn_and_given_anew(self):
+        async with Watch(DOOR) as watch:
+            await watch.tell(state(), event(sighting()))
+            watch.watcher.forget(Forget(event="porch-1"))
+            await watch.pass_s(2)
+            yes, gone, no = watch.answers
+        assert gone == Withdrawn(camera="porch", what=Shown.ANSWER, name="someone")
+        assert (yes.event, no.answer, no.event, no.changed) == ("porch-1", "no", None, False)
+        assert "porch-1" not in str(watch.memory.kept)
+
+    @pytest.mark.parametrize(
+        ("request_", "withdrawn"),
+        [
+            (Forget(camera="porch"), True),
+            (Forget(since=NOON, until=NOON + 9.0), True),
+            (Forget(until=NOON), False),
+            (Forget(since=NOON + 60.0), False),
+            (Forget(camera="yard"), False),
+            (Forget(event="porch-9"), False),
+        ],
+    )
+    async def test_an_answer_of_another_time_or_camera_stands(self, request_, withdrawn):
+        async with Watch(DOOR) as watch:
+            await watch.tell(state(), event(sighting()))
+            watch.watcher.forget(request_)
+            await watch.pass_s(2)
+            assert any(isinstance(one, Withdrawn) for one in watch.answers) == withdrawn
 
 
 class TestByTheModel:

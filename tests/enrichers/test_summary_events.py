@@ -9,12 +9,14 @@ from summary_props import NOON, ended, event, observation, ring, sighting
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Kind, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.enrichers.desk.port import NotNowError, Priority
 from blikk_edge.enrichers.models.port import AwayError
+from blikk_edge.enrichers.summaries.recent import Recent
 from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import EARLY_S, MAX_LIVES, SETTLE_S, Summarizer
 
@@ -415,3 +417,70 @@ async def test_an_event_of_long_ago_is_described_from_the_store():
 async def test_an_event_that_nobody_knows_is_none():
     async with room() as there:
         assert await there.summarizer.describe_event("nobody") is None
+
+
+# -- forgetting ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_forgotten_event_has_no_further_text_and_no_later_one_knows_of_it():
+    async with room() as there:
+        await there.hear(event(sighting(), key="porch-0"), then_s=EARLY_S)
+        await there.hear(ended(sighting(), at=6.0, key="porch-0"), then_s=SETTLE_S)
+        await there.hear(event(sighting(), at=10.0, started=10.0), ring(11.0), then_s=EARLY_S)
+        there.told.clear()
+        there.summarizer.forget(Forget(camera="porch", until=NOON + 12.0))
+        await there.hear(ended(sighting(), at=20.0, started=13.0, key="porch-2"), then_s=SETTLE_S)
+        assert [(one.event, one.revision) for one in there.told] == [("porch-2", 2)]
+        assert "Earlier" not in there.desk.prompts[-1].user
+        assert "porch-1" not in {one.event for one in there.told}
+
+
+@pytest.mark.parametrize("request_", [Forget(camera="yard"), Forget(event="porch-9"), Forget(since=NOON + 60.0)])
+async def test_what_is_not_meant_is_not_forgotten(request_):
+    async with room() as there:
+        await there.hear(event(sighting()), then_s=EARLY_S)
+        there.summarizer.forget(request_)
+        await there.hear(ended(sighting(dwell_s=20.0), at=20.0), then_s=SETTLE_S)
+        assert [one.revision for one in there.told] == [1, 2]
+
+
+class Texts:
+    """A history of texts; `meanwhile` happens while it is read for the first time."""
+
+    def __init__(self, *kept, meanwhile=lambda: None):
+        self.kept = kept
+        self.meanwhile = meanwhile
+
+    def summaries(self, **_):
+        found, meanwhile, self.meanwhile = self.kept, self.meanwhile, lambda: None
+        meanwhile()
+        return found
+
+
+async def test_after_forgetting_the_texts_that_are_left_are_read_again():
+    async with room() as there:
+        await there.hear(event(sighting()), then_s=EARLY_S)
+        await there.hear(ended(sighting(), at=6.0), then_s=SETTLE_S)
+        old, new = there.told
+    history = Texts(old)
+    recent = Recent(history=history, clock=VirtualClock(NOON))
+    recent.add(new)
+    assert await recent.of("porch") == (old, new)
+    history.kept = (old,)
+    recent.forget()
+    assert await recent.of("porch") == (old,)
+
+
+async def test_what_is_forgotten_while_it_is_read_is_not_known():
+    async with room() as there:
+        await there.hear(event(sighting()), then_s=EARLY_S)
+        (text,) = there.told
+    history = Texts(text)
+    recent = Recent(history=history, clock=VirtualClock(NOON))
+
+    def forget():
+        history.kept = ()
+        recent.forget()
+
+    history.meanwhile = forget
+    assert await recent.of("porch") == ()

@@ -7,6 +7,7 @@ import pytest
 import wire_samples as s
 
 from blikk_edge.core.house import CameraInfo, CameraState
+from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.sightings import Label
 from blikk_edge.wire.discovery import devices
 from blikk_edge.wire.messages import encode
@@ -14,6 +15,11 @@ from blikk_edge.wire.messages import encode
 ODD_ZONES = ("porch", 'Hof "hinten"', "日本", "a/b}}", "it's", "emoji 🚪\\n", "Porch")
 ODD = CameraInfo(id="odd-1", name="Größe “x” 🚪", labels=tuple(Label), zones=ODD_ZONES, ring=True)
 NODE = replace(s.NODE, cameras=(*s.NODE.cameras, ODD))
+WITHDRAWN = (
+    Withdrawn(camera="front_door", what=Shown.SUMMARY),
+    Withdrawn(camera=None, what=Shown.DIGEST),
+    Withdrawn(camera="front_door", what=Shown.ANSWER, name=s.ANSWER.question),
+)
 EVENTS = (s.STARTED, s.LOITERING, s.ENDED)
 SCRIPT = Path(__file__).with_name("inspect_discovery.py")
 
@@ -36,6 +42,7 @@ def report(ha_python):
         camera="odd-1", online=True, counts=((Label.ANIMAL, 1),), zones=tuple((z, i) for i, z in enumerate(ODD_ZONES))
     )
     messages = [encode(item, s.TOPICS) for item in (s.STATE, state, s.HEALTH, *EVENTS, s.RING)]
+    messages += [encode(item, s.TOPICS) for item in (s.SUMMARY, s.DIGEST, s.ANSWER, *WITHDRAWN)]
     messages += [encode(replace(old, time=s.T0 - 10**8), s.TOPICS, replayed=True) for old in (s.STARTED, s.RING)]
     return inspect(ha_python, devices(NODE, s.TOPICS), messages)
 
@@ -92,6 +99,23 @@ def test_templates_read_the_states_we_publish(report):
         "0",
     ]
     assert texts["camera_odd-1", "inference"] == "None"  # which Home Assistant reads as unknown
+
+
+@pytest.mark.parametrize(
+    ("device", "key", "state"),
+    [
+        ("camera_front_door", "last_summary", s.SUMMARY.title),
+        ("node", "digest", s.DIGEST.title),
+        ("camera_front_door", f"question_{s.ANSWER.question}", "ON"),
+    ],
+)
+def test_a_text_that_was_forgotten_leaves_its_entity_unknown_and_without_attributes(report, device, key, state):
+    texts = components(report)[device, key]["rendered"]
+
+    assert texts["value_template"] == [state, "None"]
+    told, withdrawn = (json.loads(each) for each in texts["json_attributes_template"])
+    assert told["event"] in {s.SUMMARY.event, s.DIGEST.event, s.ANSWER.event}
+    assert withdrawn == {}
 
 
 def test_zones_of_any_name_are_counted_apart(report):

@@ -2,7 +2,7 @@
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -294,12 +294,46 @@ async def test_a_picture_the_broker_kept_is_not_taken_for_a_new_one(hass, mqtt_m
 async def test_what_is_no_picture_leaves_the_last_one(hass, mqtt_mock, hass_client, caplog):
     await set_up(hass)
     await tell(hass, "front_door/picture/person", JPEG)
-    for payload in (b"", b"<html>", JPEG + b"x" * (5 * 2**20), b"<html>"):
+    for payload in (b"<html>", JPEG + b"x" * (5 * 2**20), b"<html>"):
         await tell(hass, "front_door/picture/person", payload)
     client = await hass_client()
     assert await (await client.get("/api/image_proxy/image.front_door_last_person")).read() == JPEG
     complaints = [r for r in caplog.records if r.levelname == "WARNING" and "picture/person" in r.getMessage()]
     assert len(complaints) == 1
+
+
+async def test_what_was_forgotten_is_shown_no_more(hass, mqtt_mock, hass_client, caplog):
+    await set_up(hass)
+    told = {
+        "sensor.front_door_last_summary": ("front_door/summary", golden("summary")),
+        "sensor.porch_pi_digest": ("digest", golden("summary-digest")),
+        "binary_sensor.front_door_is_the_gate_open": ("front_door/answer/gate_open", golden("answer")),
+        "image.front_door_last_person": ("front_door/picture/person", JPEG),
+    }
+    client = await hass_client()
+    for topic, content in told.values():
+        await tell(hass, topic, content)
+    await tell(hass, "front_door/picture/snapshot", JPEG + JPEG)
+    assert STATE_UNKNOWN not in {state(hass, entity) for entity in told}
+    for topic in (*(topic for topic, _ in told.values()), "front_door/picture/snapshot"):
+        await tell(hass, topic, b"")
+    for entity in told:
+        assert state(hass, entity) == STATE_UNKNOWN, entity
+        assert not {"text", "evidence", "entity_picture"} & hass.states.get(entity).attributes.keys()
+    assert (await client.get("/api/image_proxy/image.front_door_last_person")).status == 500
+    assert (await client.get("/api/camera_proxy/camera.front_door")).status == 500
+    await tell(hass, "front_door/picture/person", JPEG)
+    assert state(hass, "image.front_door_last_person") != STATE_UNKNOWN
+    assert not [record for record in caplog.records if record.levelname == "WARNING" and "blikk" in record.name]
+
+
+async def test_a_forgotten_picture_leaves_the_still_that_is_another(hass, mqtt_mock, hass_client):
+    await set_up(hass)
+    await tell(hass, "front_door/picture/person", JPEG)
+    await tell(hass, "front_door/picture/snapshot", JPEG + JPEG)
+    await tell(hass, "front_door/picture/person", b"")
+    client = await hass_client()
+    assert await (await client.get("/api/camera_proxy/camera.front_door")).read() == JPEG + JPEG
 
 
 # ---- availability

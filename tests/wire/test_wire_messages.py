@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import wire_samples as s
 
-from blikk_edge.core.observation import Kind
+from blikk_edge.core.observation import Kind, Shown, Withdrawn
 from blikk_edge.wire.messages import PICTURE_EXPIRY_S, announce, availability, encode
 from blikk_edge.wire.values import iso_time
 
@@ -25,6 +25,23 @@ def test_each_item_goes_where_the_table_says(item, topic, qos, retain):
     message = encode(item, s.TOPICS)
 
     assert (message.topic, message.qos, message.retain) == (topic, qos, retain)
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "topic"),
+    [
+        (Withdrawn(camera="yard", what=Shown.SUMMARY), "yard/summary"),
+        (Withdrawn(camera="yard", what=Shown.DIGEST), "yard/digest"),
+        (Withdrawn(camera=None, what=Shown.DIGEST), "digest"),
+        (Withdrawn(camera="yard", what=Shown.ANSWER, name="gate_open"), "yard/answer/gate_open"),
+        (Withdrawn(camera="yard", what=Shown.PICTURE, name="ring"), "yard/picture/ring"),
+    ],
+)
+def test_what_is_withdrawn_empties_its_topic(withdrawn, topic):
+    message = encode(withdrawn, s.TOPICS, replayed=True)
+
+    assert (message.topic, message.payload, message.retain) == (f"blikk/porch-pi/{topic}", b"", True)
+    assert (message.qos, message.expiry_s) == (1, None)
 
 
 def test_only_pictures_expire_and_carry_jpeg():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
+from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Shown, Sighting, Withdrawn
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Answer, Author, Importance, Summary
 from blikk_edge.wire.messages import encode
@@ -111,8 +111,10 @@ ANSWERS = st.builds(
 )
 RINGS = st.builds(Ring, id=st.text(), camera=st.text(), time=REAL, via=st.text())
 
+WITHDRAWN = st.builds(Withdrawn, camera=st.none() | st.text(), what=st.sampled_from(Shown), name=st.text())
 
-@given(OBSERVATIONS | EVENTS | RINGS | SUMMARIES | ANSWERS)
+
+@given(OBSERVATIONS | EVENTS | RINGS | SUMMARIES | ANSWERS | WITHDRAWN)
 def test_record_survives_being_text(record):
     text = record_to_text(record)
 

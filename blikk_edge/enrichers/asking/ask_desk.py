@@ -65,8 +65,8 @@ class AskDesk:
     """Answers requests, at most WAITING_MAX at once, each within its time limit; further ones are refused.
 
     `states` gives the cameras as they are now. `desk` is the language model's, without which rules read and templates
-    word; `check` looks at its words. `describe` and `digest` write Summaries, `forget_also` removes what is kept
-    outside the history. Times in words are those of `timezone`, of this machine where it is None.
+    word; `check` looks at its words. `describe` and `digest` write Summaries, `forget` forgets and counts the events.
+    Times in words are those of `timezone`, of this machine where it is None.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class AskDesk:
         check: Check | None = None,
         describe: Callable[[DescribeNow], Awaitable[Summary]] | None = None,
         digest: Callable[[WriteDigest], Awaitable[Summary]] | None = None,
-        forget_also: Callable[[Forget], Awaitable[None]] | None = None,
+        forget: Callable[[Forget], Awaitable[int]] | None = None,
     ) -> None:
         self._history = history
         self._cameras = tuple(cameras)
@@ -93,7 +93,7 @@ class AskDesk:
         self._check = check
         self._describe = describe
         self._digest = digest
-        self._forget_also = forget_also
+        self._forget = forget
         self._under_way = 0
         self._numbers = count(1)
         # One look through the store at a time: eight of them would hold up everything else in the process.
@@ -124,7 +124,7 @@ class AskDesk:
             case DescribeNow() | WriteDigest():
                 return await self._write(request)
             case Forget():
-                return await self._forget(request)
+                return await self._remove(request)
 
     async def _write(self, request: DescribeNow | WriteDigest) -> Reply:
         if isinstance(request, DescribeNow):
@@ -160,18 +160,11 @@ class AskDesk:
             told = await asyncio.to_thread(look)
         return Reply(count=len(told), events=told)
 
-    async def _forget(self, request: Forget) -> Reply:
-        if self._forget_also is not None:
-            await self._forget_also(request)  # first: it may want to know which events they are
+    async def _remove(self, request: Forget) -> Reply:
+        if self._forget is None:
+            return refusal("nothing can be forgotten from here; ask the running node")
         async with self._turn:
-            removed = await asyncio.to_thread(
-                self._history.forget,
-                camera=request.camera,
-                event=request.event,
-                since=request.since,
-                until=request.until,
-            )
-        return Reply(count=removed)
+            return Reply(count=await self._forget(request))
 
     async def _question(self, request: AskQuestion) -> Reply:
         now = self._clock.now()

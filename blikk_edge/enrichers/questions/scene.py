@@ -7,15 +7,15 @@ from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.house import CameraAvailability, CameraState
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Sighting
-from blikk_edge.core.picture import Picture
+from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.facts import Facts, present_facts
 from blikk_edge.enrichers.summaries.lines import brief_duration, named
 from blikk_edge.enrichers.summaries.wording import kind_of, some
 
-SNAPSHOT: Final = "snapshot"
 MAX_OPEN: Final = 32
 MAX_LINES: Final = 12
 
@@ -66,6 +66,13 @@ class Scenery:
                 return self._view() != before
             case _:
                 return False
+
+    def forget(self, request: Forget) -> None:
+        """Drop the Events; one that goes on comes back with its next revision."""
+        for event in [one for one in self._open.values() if request.covers(self.camera, one.id, one.started)]:
+            del self._open[event.id]
+        if request.camera in {None, self.camera}:
+            self.snapshot = None
 
     @property
     def blind(self) -> str | None:

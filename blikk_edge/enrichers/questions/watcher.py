@@ -11,6 +11,8 @@ from typing import Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Memory, Order, Tell
 from blikk_edge.core.summary import Answer, Author, Question
@@ -151,6 +153,16 @@ class QuestionWatcher:
                 ours = self._clock.monotonic() <= self._ordered_until.get(item.camera, -math.inf)
                 if not ours and item.time > watched.shown and self._looks(watched):
                     watched.changed.set()
+
+    def forget(self, request: Forget) -> None:
+        """Withdraw the answers that rest on these events, and look anew."""
+        for scenery in self._scenes.values():
+            scenery.forget(request)
+        for watched in self._watched:
+            if (last := watched.last) is not None and _rests_on(last, request):
+                watched.last, watched.lines, watched.told_at = None, (), -math.inf
+                self._tell(Withdrawn(camera=last.camera, what=Shown.ANSWER, name=last.question))
+                watched.changed.set()
 
     # -- one question --------------------------------------------------------------------------------------------
 
@@ -316,6 +328,15 @@ def _unknown(why: str) -> Reply:
 
 def _reply(answer: Answer) -> Reply:
     return Reply(answer=answer.answer, confidence=answer.confidence, evidence=answer.evidence)
+
+
+def _rests_on(answer: Answer, request: Forget) -> bool:
+    """Whether it may: an answer holds from when it was first given, and only an Event of now is named in it."""
+    if request.event is not None:
+        return answer.event == request.event
+    earlier = request.until is not None and answer.since >= request.until
+    later = request.since is not None and answer.time < request.since
+    return request.camera in {None, answer.camera} and not earlier and not later
 
 
 def _since(picture: Picture | None, time: float) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Tell
@@ -76,6 +77,16 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._receive(inbox), name="dispatch.receive")
             group.create_task(self._dispatch(), name="dispatch.send")
+
+    def forget(self, request: Forget) -> None:
+        """Drop what came from these cameras and what was said of it."""
+        for camera, watched in self._watched.items():
+            if request.camera in {None, camera}:
+                watched.pictures.clear()
+                watched.observed.clear()
+                watched.said = ""
+                for event in [one for one in watched.open.values() if request.covers(camera, one.id, one.started)]:
+                    del watched.open[event.id]
 
     async def _receive(self, inbox: Inbox[Item]) -> None:
         while True:

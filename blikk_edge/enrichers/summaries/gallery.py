@@ -92,6 +92,10 @@ class Gallery:
                 small.append(await asyncio.to_thread(self._shrink, picture))
         return tuple(picture for picture in small if fits(picture))
 
+    def forget_newest(self, camera: str) -> None:
+        """What it shows is not to be seen any more."""
+        self._newest.pop(camera, None)
+
     def forget(self, event: str) -> None:
         """Nobody asks for this event any more."""
         self._shelves.pop(event, None)

@@ -29,14 +29,21 @@ class Recent:
         others = [one for one in self._told.get(camera, []) if summary.event is None or one.event != summary.event]
         self._told[camera] = [*others, summary][-KEPT:]
 
+    def forget(self) -> None:
+        """Something of it was forgotten: what is left is read again out of the history."""
+        self._told.clear()
+        self._asked.clear()
+
     async def of(self, camera: str) -> tuple[Summary, ...]:
         """What was written about it, the newest last. A store that cannot be read now is asked no more."""
-        if self._history is not None and camera not in self._asked:
+        while self._history is not None and camera not in self._asked:
             self._asked.add(camera)
             kept: Sequence[Summary] = ()
             with contextlib.suppress(StoreError):
                 since = self._clock.now() - RECENT_S
                 kept = await asyncio.to_thread(self._history.summaries, camera=camera, since=since, limit=KEPT)
+            if camera not in self._asked:
+                continue  # it was forgotten while it was read
             known = {one.id for one in self._told.get(camera, [])}
             older = [one for one in reversed(kept) if one.id not in known]
             self._told[camera] = [*older, *self._told.get(camera, [])][-KEPT:]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final
 
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Phase, Ring
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.facts import Facts, event_facts
@@ -77,6 +78,20 @@ class Stories:
         if event.revision >= story.event.revision:
             story.event = event
         return story, ()
+
+    def forget(self, request: Forget) -> tuple[Story, ...]:
+        """Drop the events, and the rings where no single event is meant; the stories that went."""
+        gone = tuple(
+            story
+            for story in self._stories.values()
+            if request.covers(story.event.camera, story.event.id, story.event.started)
+        )
+        for story in gone:
+            del self._stories[story.event.id]
+        for camera, rings in self._rings.items():
+            left = [ring for ring in rings if not request.covers(camera, None, ring.time)]
+            self._rings[camera] = deque(left, maxlen=MAX_RINGS)
+        return gone
 
     def observe(self, observation: Observation) -> None:
         """Take in an observation of an event that is known."""

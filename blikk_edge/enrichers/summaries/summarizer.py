@@ -9,6 +9,7 @@ from typing import Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import History, Inbox, Item, Tell
@@ -158,8 +159,8 @@ class Summarizer:
             return
         story, forgotten = self._stories.tell(event)
         for old in forgotten:
-            if not old.ended and (life := self._lives.pop(old.event.id, None)) is not None and life.task is not None:
-                life.task.cancel()
+            if not old.ended:
+                self._end(old)
         if event.label not in self._labels:
             return
         life = self._lives.get(event.id)
@@ -182,6 +183,19 @@ class Summarizer:
         if event is None and picture.name == "ring":
             event = next((story.event.id for story in self._stories.open(picture.camera)), None)
         self._gallery.keep(picture, event)
+
+    def forget(self, request: Forget) -> None:
+        """Drop what is known of these events, and the texts about them; one that goes on begins anew."""
+        for story in self._stories.forget(request):
+            self._end(story)
+            self._gallery.forget(story.event.id)
+            self._gallery.forget_newest(story.event.camera)
+        self._recent.forget()
+
+    def _end(self, story: Story) -> None:
+        """Nothing more is written about it."""
+        if (life := self._lives.pop(story.event.id, None)) is not None and life.task is not None:
+            life.task.cancel()
 
     # -- the life of one event -----------------------------------------------------------------------------------
 

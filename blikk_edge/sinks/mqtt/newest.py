@@ -28,6 +28,10 @@ class Newest:
         self._pictures[picture.camera, picture.name] = picture
         self.waiting.set()
 
+    def drop_picture(self, camera: str | None, name: str) -> None:
+        """What waits for this place was forgotten."""
+        self._pictures.pop((camera, name), None)
+
     def restate(self) -> None:
         """Publish every state anew; availability first, as the others mean nothing without it."""
         self._unpublished = dict.fromkeys(

@@ -12,6 +12,8 @@ from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.house import CameraAvailability, NodeInfo
 from blikk_edge.core.inquiry import Answerer
+from blikk_edge.core.observation import Shown, Withdrawn
+from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.backlog import Backlog
@@ -117,6 +119,9 @@ class Session:
         async def publish(pending: Pending) -> None:
             await self._connection.publish(encode(pending.record, self._topics, replayed=pending.replayed))
             acknowledged.append(pending.seq)
+            match pending.record:
+                case Withdrawn(camera=str(camera), what=Shown.PICTURE, name=name) if name == SNAPSHOT:
+                    self._order(Snapshot(camera=camera))  # not earlier: the new still would be emptied too
 
         try:
             # Tasks begin in the order they are made, and each hands its packet over before it first waits.

@@ -13,6 +13,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
 from blikk_edge.core.inquiry import Answerer
+from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Outbox
 from blikk_edge.sinks.mqtt.address import Address
@@ -136,6 +137,8 @@ class MqttSink:
                 if self.connected and item.name != FRAME:
                     self._newest.picture(item)
             case _:
+                if isinstance(item, Withdrawn) and item.what is Shown.PICTURE:
+                    self._newest.drop_picture(item.camera, item.name)
                 await self._backlog.put(item)
                 self._arrived.set()
 

@@ -1,0 +1,70 @@
+"""Forgetting in the store's tables: which rows go with an event, and what is the newest of each place."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
+
+Value: TypeAlias = str | float | int | None
+
+# A record in the outbox, by its JSON: an event names itself by `id`, all others their event by `event`.
+_TOLD_CAMERA: Final = "json_extract(text, '$.camera') = ?"
+_TOLD_EVENT: Final = "? IN (json_extract(text, '$.id'), json_extract(text, '$.event'))"
+_TOLD_TIME_FROM: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) >= ?"
+_TOLD_TIME_TO: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) < ?"
+_OF_GONE: Final = (
+    "json_extract(text, '$.id') IN (SELECT id FROM gone UNION SELECT id FROM gone_texts)"
+    " OR json_extract(text, '$.event') IN (SELECT id FROM gone)"
+)
+# What takes back from the broker what was forgotten before must still reach it.
+_NOT_TAKING_BACK: Final = "json_extract(text, '$.record') IS NOT 'withdrawn'"
+# A period's text tells of events that began in it; that of a moment of whoever was there, also if they had come before.
+_ENDED: Final = "coalesce(CASE WHEN json_valid(text) THEN json_extract(text, '$.ended') END, 9e99)"
+_GONE_SUMMARIES: Final = """
+INSERT INTO gone_texts SELECT key FROM summaries WHERE event IN (SELECT id FROM gone) OR event IS NULL AND EXISTS
+    (SELECT 1 FROM gone WHERE coalesce(summaries.camera, gone.camera) = gone.camera
+     AND gone.started <= summaries.until
+     AND (gone.started >= summaries.since OR summaries.since = summaries.until AND gone.ended >= summaries.since))
+"""
+
+# SQLite gives the other columns of the row that has the largest value.
+_NEWEST: Final = (
+    """SELECT text, max(started) FROM events WHERE json_valid(text)
+       GROUP BY camera, label, json_extract(text, '$.picture') IS NULL""",
+    "SELECT text, max(time) FROM rings GROUP BY camera",
+    """SELECT text, max(json_extract(text, '$.time')) FROM summaries WHERE json_valid(text)
+       GROUP BY camera, event IS NULL""",
+)
+
+
+def forget(
+    db: sqlite3.Connection, *, camera: str | None, event: str | None, since: float | None, until: float | None
+) -> int:
+    """Delete what matches everything given, as `Store.forget` promises, in the open transaction; how many events."""
+    which, of_which = where({"camera = ?": camera, "id = ?": event, "started >= ?": since, "started < ?": until})
+    told, of_told = where({_TOLD_CAMERA: camera, _TOLD_EVENT: event, _TOLD_TIME_FROM: since, _TOLD_TIME_TO: until})
+    db.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, camera TEXT, started REAL, ended REAL)")
+    db.execute("CREATE TEMP TABLE gone_texts (id TEXT PRIMARY KEY)")
+    # Only fixed clauses are joined here and below; every value is bound.
+    db.execute(f"INSERT INTO gone SELECT id, camera, started, {_ENDED} FROM events WHERE {which}", of_which)  # noqa: S608
+    db.execute(_GONE_SUMMARIES)
+    db.execute("DELETE FROM summaries WHERE key IN (SELECT id FROM gone_texts)")
+    if event is None:
+        ring, of_ring = where({"camera = ?": camera, "time >= ?": since, "time < ?": until})
+        db.execute(f"DELETE FROM rings WHERE {ring}", of_ring)  # noqa: S608
+    waiting = f"json_valid(text) AND {_NOT_TAKING_BACK} AND ({_OF_GONE} OR {told})"
+    db.execute(f"DELETE FROM outbox WHERE {waiting}", of_told)  # noqa: S608
+    count = db.execute("DELETE FROM events WHERE id IN (SELECT id FROM gone)").rowcount
+    db.execute("DROP TABLE gone")
+    db.execute("DROP TABLE gone_texts")
+    return count
+
+
+def newest(db: sqlite3.Connection) -> Sequence[str]:
+    """The records that `History.newest` names, as they are stored."""
+    return [text for query in _NEWEST for text, _ in db.execute(query)]
+
+
+def where(conditions: Mapping[str, Value]) -> tuple[str, tuple[Value, ...]]:
+    """The conditions that have a value, joined, and their values."""
+    given = {clause: value for clause, value in conditions.items() if value is not None}
+    return " AND ".join(given) or "1", tuple(given.values())
