@@ -100,7 +100,7 @@ class CountingModel:
         self._prose, self._lines, self._json = counts
 
     async def complete(self, prompt: Prompt, *, deadline_s: float) -> Completion:
-        title, text = "A person at the Front door", "A person came at 12:00, stood at the porch for 40 s and left."
+        title, text = "A person at the front door", "A person came at 12:00, stood at the porch for 40 s and left."
         answer = json.dumps({"title": title, "text": text, "importance": "normal"})
         schema = self._json(json.dumps(prompt.schema, separators=(",", ":")))
         sent = self._prose(prompt.system) + self._lines(prompt.user) + schema + 2 * MESSAGE_TOKENS

@@ -76,7 +76,7 @@ def test_without_a_node_the_store_is_read(tmp_path: Path, store: Store) -> None:
     path = written(tmp_path, free_port())  # nobody listens there
     result = ask(path, QUESTION)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("Three people were seen at the Front door")
+    assert result.stdout.startswith("Three people were seen at the front door")
     reply = json.loads(ask(path, "how many?", "--json", "--camera", "front_door").stdout)
     assert reply["query"] is None
     reply = json.loads(ask(path, "how many people ever?", "--json", "--camera", "front_door").stdout)

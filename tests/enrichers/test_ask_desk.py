@@ -106,7 +106,7 @@ ANSWERS = (
         "How many people came to the front door today?",
         5,
         (
-            "Five people were seen at the Front door today, in four visits, the last at 14:20 "
+            "Five people were seen at the front door today, in four visits, the last at 14:20 "
             "(who came twice counts twice)."
         ),
     ),
@@ -114,7 +114,7 @@ ANSWERS = (
         "How many people came to the door this morning?",
         3,
         (
-            "Three people were seen at the Front door today from 05:00 to 12:00, in two visits, the last at 09:15 "
+            "Three people were seen at the front door today from 05:00 to 12:00, in two visits, the last at 09:15 "
             "(who came twice counts twice)."
         ),
     ),
@@ -126,9 +126,9 @@ ANSWERS = (
     (
         "How many people came to the door since 14:00?",
         1,
-        "One person was seen at the Front door since 14:00, at 14:20.",
+        "One person was seen at the front door since 14:00, at 14:20.",
     ),
-    ("How many people were in the yard today?", 0, "No people were seen at the Back yard today."),
+    ("How many people were in the yard today?", 0, "No people were seen at the back yard today."),
     (
         "How many people and cars were there since 8?",
         5,
@@ -139,15 +139,15 @@ ANSWERS = (
     (
         "What happened in the yard today?",
         3,
-        "Seen at the Back yard today: at 14:00 a cat for 30 min, at 11:00 a dog for 30 s and at 10:30 a cat for 1 min.",
+        "Seen at the back yard today: at 14:00 a cat for 30 min, at 11:00 a dog for 30 s and at 10:30 a cat for 1 min.",
     ),
     (
         "Did anyone come to the door this morning?",
         2,
-        "Yes, twice at the Front door today from 05:00 to 12:00, the last: two people loitering for 6 min at 09:15.",
+        "Yes, twice at the front door today from 05:00 to 12:00, the last: two people loitering for 6 min at 09:15.",
     ),
-    ("Did a dog come to the yard today?", 1, "Yes, a dog for 30 s at 11:00 at the Back yard."),
-    ("Was there a fox in the yard today?", 0, "No, no foxes were seen at the Back yard today."),
+    ("Did a dog come to the yard today?", 1, "Yes, a dog for 30 s at 11:00 at the back yard."),
+    ("Was there a fox in the yard today?", 0, "No, no foxes were seen at the back yard today."),
     (
         "Has anyone been loitering for more than 10 minutes today?",
         2,
@@ -156,45 +156,45 @@ ANSWERS = (
     (
         "Has anyone been at the door for more than 30 minutes?",
         0,
-        "No, no people were seen for 30 min or longer at the Front door today.",
+        "No, no people were seen for 30 min or longer at the front door today.",
     ),
-    ("Did anything happen in the driveway since noon?", 1, "Yes, a car for 30 s at 13:05 at the Driveway."),
-    ("When was the last delivery?", None, "The last was at 12:10: a package for 1 min at the Front door."),
+    ("Did anything happen in the driveway since noon?", 1, "Yes, a car for 30 s at 13:05 at the driveway."),
+    ("When was the last delivery?", None, "The last was at 12:10: a package for 1 min at the front door."),
     (
         "When was the last visitor?",
         None,
-        "The last was at 14:20: a person for 10 min at the Front door, and still goes on.",
+        "The last was at 14:20: a person for 10 min at the front door, and still goes on.",
     ),
-    ("When was the first visitor this morning?", None, "The first was at 08:02: a person for 2 min at the Front door."),
+    ("When was the first visitor this morning?", None, "The first was at 08:02: a person for 2 min at the front door."),
     (
         "When did the truck leave?",
         None,
-        "The last was on Monday 16 November at 10:00: a truck for 3 min at the Driveway.",
+        "The last was on Monday 16 November at 10:00: a truck for 3 min at the driveway.",
     ),
     (
         "What was the longest visit today?",
         None,
-        "The longest took 20 min: a person yesterday at 23:50 at the Front door.",
+        "The longest took 20 min: a person yesterday at 23:50 at the front door.",
     ),
     (
         "How long was someone at the front door today?",
         None,
-        "People were seen at the Front door today for 28 min in all, in four visits.",
+        "People were seen at the front door today for 28 min in all, in four visits.",
     ),
     (
         "What was the most people at once today?",
         2,
-        "At most two people at once today, in a visit at 09:15 at the Front door.",
+        "At most two people at once today, in a visit at 09:15 at the front door.",
     ),
-    ("How long has the cat been in the yard?", None, "A cat is at the Back yard since 14:00 (30 min)."),
-    ("Is anyone there?", 1, "Now there is a person at the Front door."),
-    ("What is happening?", 2, "Now there are a person at the Front door and a cat at the Back yard."),
-    ("Is there a dog in the yard?", 0, "No dogs are seen at the Back yard now."),
-    ("Is anyone on the porch?", 1, "Now there is a person at the Front door in porch."),
-    ("Is anyone on the path?", 0, "No people are seen in path at the Front door now."),
+    ("How long has the cat been in the yard?", None, "A cat is at the back yard since 14:00 (30 min)."),
+    ("Is anyone there?", 1, "Now there is a person at the front door."),
+    ("What is happening?", 2, "Now there are a person at the front door and a cat at the back yard."),
+    ("Is there a dog in the yard?", 0, "No dogs are seen at the back yard now."),
+    ("Is anyone on the porch?", 1, "Now there is a person at the front door in the porch."),
+    ("Is anyone on the path?", 0, "No people are seen in the path at the front door now."),
     ("Is anyone loitering?", 0, "No, no people are seen loitering now."),
     ("How many times did the bell ring today?", 2, "The doorbell rang twice today: at 12:09 and at 09:14."),
-    ("When did the bell last ring?", None, "The doorbell rang last at 12:09 at the Front door."),
+    ("When did the bell last ring?", None, "The doorbell rang last at 12:09 at the front door."),
     (
         "Who rang the bell yesterday?",
         1,
@@ -223,7 +223,7 @@ async def test_nobody_is_named_and_that_is_said(desk_of: Callable[..., AskDesk])
     text = (await answer(desk_of(), "Did the postman come since 14:00?")).text or ""
     assert 'Whether "postman" is right cannot be told' in text
     none = (await answer(desk_of(), "Did the postman come to the yard today?")).text
-    assert none == "No, no people were seen at the Back yard today."
+    assert none == "No, no people were seen at the back yard today."
 
 
 async def test_an_answer_rests_on_events_with_their_summaries(store: Store, desk_of: Callable[..., AskDesk]) -> None:
@@ -459,7 +459,7 @@ async def test_guesses_fail_the_real_check(desk_of: Callable[..., AskDesk], ques
 
 async def test_a_model_that_is_away_costs_nothing_but_its_words(desk_of: Callable[..., AskDesk]) -> None:
     reply = await answer(desk_of(desk=ScriptedDesk(LlmError("away"))), "Is anyone there?")
-    assert reply.text == "Now there is a person at the Front door."
+    assert reply.text == "Now there is a person at the front door."
 
 
 FILL = {

@@ -117,7 +117,7 @@ async def test_noise_is_not_supported_by_what_was_observed(gguf):
     async with chain(gguf, mode=SummaryMode.TEXT, judge=check) as (inbox, told, _):
         inbox.put_nowait(ended(sighting(dwell_s=9.0), at=9.0))
         await until(told, 1)
-    assert (told[0].source, told[0].text) == (Author.TEMPLATE, "A person was at the Front door for 9 s and left.")
+    assert (told[0].source, told[0].text) == (Author.TEMPLATE, "A person was at the front door for 9 s and left.")
     assert told[0].output_tokens > 0
 
 

@@ -89,7 +89,7 @@ async def test_an_event_is_told_early_and_finally():
         )
         assert there.revisions[1:] == [("porch-1", 2, Author.LLM)]
     early, final = there.told
-    assert early.text == "A person has been at the Front door since 12:00."
+    assert early.text == "A person has been at the front door since 12:00."
     assert (final.id, final.camera, final.labels, final.model) == ("porch-1-s2", "porch", (Label.PERSON,), "tiny")
     assert (final.since - NOON, final.until - NOON) == (0.0, 20.0)
     assert (final.input_tokens, final.output_tokens) == (100, 20)
@@ -128,7 +128,7 @@ async def test_what_matters_is_told_at_once(hint):
 async def test_a_ring_before_anybody_was_made_out_belongs_to_who_comes():
     async with room() as there:
         await there.hear(ring(-3.0), event(sighting()))
-        assert there.told[0].title == "Doorbell: a person at the Front door"
+        assert there.told[0].title == "Doorbell: a person at the front door"
         await there.hear(ended(sighting(), at=9.0), then_s=SETTLE_S)
         assert there.desk.jobs[0].priority is Priority.RING
         assert "11:59:57 doorbell rings" in there.desk.prompts[0].user
@@ -152,7 +152,7 @@ async def test_vehicles_that_pass_cost_no_tokens():
     async with room() as there:
         passing = ended(sighting(label=Label.VEHICLE), at=4.0, label=Label.VEHICLE)
         await there.hear(event(label=Label.VEHICLE), passing, then_s=SETTLE_S)
-        assert there.told[0].text == "A car passed the Front door."
+        assert there.told[0].text == "A car passed the front door."
         assert there.desk.jobs == []
 
 
@@ -387,7 +387,7 @@ async def test_what_is_there_now_is_described():
 async def test_a_quiet_camera_is_described_without_a_model():
     async with room() as there:
         summary = await there.summarizer.describe("porch")
-        assert summary.text == "Nothing is to be seen at the Front door at 12:00."
+        assert summary.text == "Nothing is to be seen at the front door at 12:00."
         assert there.desk.jobs == []
 
 
@@ -395,7 +395,7 @@ async def test_what_is_parked_is_part_of_what_is_there():
     async with room(mode=SummaryMode.TEMPLATE) as there:
         await there.hear(CameraState(camera="porch", online=True, counts=((Label.VEHICLE, 2),)))
         summary = await there.summarizer.describe("porch")
-        assert summary.text == "At 12:00 there are two vehicles at the Front door."
+        assert summary.text == "At 12:00 there are two vehicles at the front door."
 
 
 async def test_seeing_the_newest_picture_is_described():

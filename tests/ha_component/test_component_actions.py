@@ -63,7 +63,7 @@ async def perform(hass, action, respond=True, **data):
 async def test_a_question_is_answered_with_what_it_rests_on(hass, mqtt_mock, node_answers):
     await set_up(hass)
     answer = await perform(hass, "ask", question="Who came?", since="2026-11-21 00:00:00")
-    assert answer["text"].startswith("One person at the Front door")
+    assert answer["text"].startswith("One person at the front door")
     assert answer["count"] == 1
     assert answer["events"][0]["summary"]["title"] == "Two people at the front door"
     assert answer.keys() == {"text", "count", "query", "events", "source", "model", "tokens"}

@@ -218,7 +218,7 @@ REQUESTS = {
 
 REPLIES = {
     "reply": Reply(
-        text="One person at the Front door this morning, in one visit: at 12:00.",
+        text="One person at the front door this morning, in one visit: at 12:00.",
         count=1,
         query=Query(
             measure=Measure.COUNT,

@@ -172,7 +172,7 @@ class _Saying:
         if not self._finding.present:
             query = self._query
             return f"No {_any(query)} {'are' if query.labels else 'is'} seen {self._where} now"
-        zone = f" in {self._query.zone}" if self._query.zone else ""
+        zone = f" in {the(self._query.zone)}" if self._query.zone else ""
         here = []
         for camera in dict.fromkeys(camera for camera, _, _ in self._finding.present):
             seen = [one for event in self._finding.events if event.camera == camera for one in event.objects]
@@ -237,7 +237,7 @@ class _Saying:
         return listed(parts)
 
     def _place(self) -> str:
-        zone = f"in {self._query.zone}" if self._query.zone else ""
+        zone = f"in {the(self._query.zone)}" if self._query.zone else ""
         names = [the(self._names.get(camera, camera)) for camera in self._query.cameras]
         return f"{zone} {f'at {listed(names)}' if names else ''}".strip()
 

@@ -28,7 +28,7 @@ def earlier(facts: Facts, summaries: Sequence[Summary]) -> tuple[str, ...]:
 def text_lines(
     facts: Facts, summaries: Sequence[Summary], *, most: int = SUMMARIES, most_bytes: int = MAX_BYTES
 ) -> tuple[str, ...]:
-    """`08:02 "A car parked at the Drive."`: the newest texts, by time."""
+    """`08:02 "A car parked at the drive."`: the newest texts, by time."""
     newest = sorted(summaries, key=lambda one: one.since)[-most:]
     return bounded([f"{facts.local(one.since):%H:%M} {_text(one.text)}" for one in newest], most_bytes=most_bytes)
 

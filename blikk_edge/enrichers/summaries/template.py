@@ -70,7 +70,7 @@ def _name(facts: Facts) -> str:
 
 
 def _where(facts: Facts) -> str:
-    """The zones, or the camera: `the path and the porch`, `the Front door`."""
+    """The zones, or the camera: `the path and the porch`, `the front door`."""
     places = [the(clipped(zone, _NAME_MAX)) for zone in facts.zones[:_ZONES_MAX] if zone.strip()]
     return listed(places) or the(_name(facts))
 

@@ -1,5 +1,6 @@
 """Small English: numbers, plurals, lengths of time, lists."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -21,6 +22,24 @@ _KINDS: Final[dict[Label, frozenset[str]]] = {
     Label.PACKAGE: frozenset(),  # a detector's suitcase is mostly somebody's parcel
 }
 """The detector's classes that are worth their name; they come from files of models and are not repeated unseen."""
+
+
+_DETERMINED: Final = frozenset({"the", "a", "an", "my", "our"})
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_PLACES: Final = """
+    alley annex area attic back balcony barn basement bathroom bed bedroom bench bicycle bike bin bins building cam
+    camera car carport ceiling cellar child children corner corridor court courtyard cycle deck desk dining dock door
+    doorbell doorstep doorway drive driveway east end entrance entry exit exterior family far fence field first floor
+    front garage garden gate ground guest gym hall hallway home house indoor inner inside interior kitchen landing
+    laundry lawn left letterbox living lobby loft lounge lower mailbox main middle near north nursery office outdoor
+    outer outside pantry parking path patio pavement playground playroom pool porch reception rear right road roof room
+    second shed shop side sidewalk south stable stair stairs staircase steps storage store street study terrace top
+    upper utility veranda walkway warehouse west window workshop yard and by in of on the to
+"""
+_PLACE_WORDS: Final = frozenset(_PLACES.split())
+"""What places around a house are called; a name made of other words may be a proper one, or not English."""
+
+_ADDRESSES: Final = frozenset({"Street", "Road", "Court"})
 
 
 class Named(Protocol):
@@ -93,11 +112,25 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def the(name: str) -> str:
-    """A place by its name with an article, where one fits: `the Front door`, but `Camera 1` and `Anna's room`."""
+    """A place by its name as it is said within a sentence: `the front door`, `the TV room`, `the Einfahrt`.
+
+    What is a name of its own keeps its form: `Camera 1`, `12 Main Street`, `Anna's room`, `The Shed`.
+    """
     words = name.split()
-    proper = not words or words[0].lower() in {"the", "a", "an", "my", "our"} or name[-1].isdigit()
-    owned = any(word.endswith(("'s", "s'", "’s")) for word in words)
-    return name if proper or owned else f"the {name}"
+    proper = not words or words[0].lower() in _DETERMINED or words[0].isdigit() or name[-1].isdigit()
+    owned = any(word.endswith(("'s", "s'", "’s", "s’")) for word in words)
+    return name if proper or owned else f"the {_common(name)}"
+
+
+def _common(name: str) -> str:
+    """In small letters where each word is an everyday one; abbreviations stay as they are."""
+    words = _WORD.findall(name)
+    usual = {word for word in words if word.lower() in _PLACE_WORDS}
+    short = {word for word in words if 1 < len(word) <= 4 and word.isupper()}
+    address = len(words) > 1 and words[-1] in _ADDRESSES
+    if address or not usual or set(words) - usual - short:
+        return name
+    return _WORD.sub(lambda found: found[0].lower() if found[0] in usual else found[0], name)
 
 
 def sentence(text: str) -> str:
