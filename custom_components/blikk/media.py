@@ -21,6 +21,7 @@ from .contract import Announce, ContractError, JsonObject
 LIMIT_S = 10.0
 MAX_ANSWER_BYTES = reader.MAX_REPLY_BYTES
 MAX_PICTURES = 500
+MAX_EVENTS = 200
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,300}")
 
 
@@ -46,9 +47,19 @@ class KeptPicture:
     """A picture of the past that the node has kept."""
 
     id: str
+    camera: str
     name: str
     event: str | None
     time: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEvent:
+    """An event of the past: what is said of it (title, text, label, zones), and its pictures, newest first."""
+
+    title: str
+    words: str
+    pictures: tuple[KeptPicture, ...]
 
 
 class NodeMedia:
@@ -68,19 +79,14 @@ class NodeMedia:
         days = [_text(item, "day") for item in await self._async_list("days", camera=camera)]
         return [day for day in days if is_day(day)]
 
-    async def async_pictures(self, camera: str, day: str) -> list[KeptPicture]:
-        """The pictures of a day, newest first."""
-        items = await self._async_list("pictures", camera=camera, day=day, limit=str(MAX_PICTURES))
-        return [
-            KeptPicture(
-                id=_text(item, "id"),
-                name=_text(item, "name"),
-                event=_text(item, "event") or None,
-                time=dt_util.parse_datetime(_text(item, "time")),
-            )
-            for item in items
-            if is_picture_id(_text(item, "id"))
-        ]
+    async def async_pictures(self, camera: str | None = None, day: str | None = None) -> list[KeptPicture]:
+        """The newest pictures of a camera and a day, newest first."""
+        return _pictures(await self._async_list("pictures", camera=camera, day=day, limit=str(MAX_PICTURES)))
+
+    async def async_events(self, camera: str | None = None) -> list[KeptEvent]:
+        """The newest events, newest first."""
+        items = await self._async_list("events", camera=camera, limit=str(MAX_EVENTS))
+        return [_event(item) for item in items]
 
     async def async_picture(self, picture: str) -> bytes:
         """The redacted JPEG of that id."""
@@ -89,13 +95,13 @@ class NodeMedia:
         except ContractError as error:
             raise MediaError(str(error)) from None
 
-    async def _async_list(self, what: str, **query: str) -> list[JsonObject]:
+    async def _async_list(self, what: str, **query: str | None) -> list[JsonObject]:
+        given = {key: value for key, value in query.items() if value is not None}
         try:
-            content = json.loads(await self._async_get((self._url / "v1" / what).with_query(query)))
+            content = json.loads(await self._async_get((self._url / "v1" / what).with_query(given)))
         except ValueError, RecursionError:
             raise MediaError("the answer is not JSON") from None
-        items = content.get(what) if isinstance(content, dict) else None
-        return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        return _objects(content, what) if isinstance(content, dict) else []
 
     async def _async_get(self, url: URL) -> bytes:
         try:
@@ -132,6 +138,35 @@ def is_day(text: str) -> bool:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
+
+
+def _pictures(items: list[JsonObject]) -> list[KeptPicture]:
+    return [
+        KeptPicture(
+            id=_text(item, "id"),
+            camera=_text(item, "camera"),
+            name=_text(item, "name"),
+            event=_text(item, "event") or None,
+            time=dt_util.parse_datetime(_text(item, "time")),
+        )
+        for item in items
+        if is_picture_id(_text(item, "id"))
+    ]
+
+
+def _event(item: JsonObject) -> KeptEvent:
+    summary, zones = item.get("summary"), item.get("zones")
+    told = summary if isinstance(summary, dict) else {}
+    names = [zone for zone in zones if isinstance(zone, str)] if isinstance(zones, list) else []
+    words = [_text(told, "title"), _text(told, "text"), _text(item, "event_type"), _text(item, "label"), *names]
+    return KeptEvent(
+        title=_text(told, "title"), words=" ".join(words), pictures=tuple(_pictures(_objects(item, "pictures")))
+    )
+
+
+def _objects(content: JsonObject, key: str) -> list[JsonObject]:
+    items = content.get(key)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _text(item: JsonObject, key: str) -> str:

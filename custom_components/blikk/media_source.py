@@ -1,5 +1,9 @@
 """The media browser: redacted pictures of the past, by camera and day, from the node that keeps them."""
 
+import asyncio
+from collections.abc import Iterator
+
+from homeassistant.components.media_player.browse_media import SearchMedia, SearchMediaQuery
 from homeassistant.components.media_player.const import MediaClass
 from homeassistant.components.media_player.errors import BrowseError
 from homeassistant.components.media_source import (
@@ -15,11 +19,12 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .contract import Camera
-from .media import MediaError, MediaTokenError, NodeMedia, is_day, is_picture_id, media_url
+from .media import KeptPicture, MediaError, MediaTokenError, NodeMedia, is_day, is_picture_id, media_url
 from .node import BlikkConfigEntry, BlikkNode
 from .views import picture_path
 
 JPEG = "image/jpeg"
+MAX_FOUND = 100
 
 
 async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
@@ -43,6 +48,47 @@ class Pictures(MediaSource):
             raise Unresolvable(translation_domain=DOMAIN, translation_key="no_picture")
         return PlayMedia(picture_path(entry_id, rest[2]), JPEG)
 
+    async def async_search_media(self, item: MediaSourceItem, query: SearchMediaQuery) -> SearchMedia:
+        """Pictures of which all words are said: by summary, label, zones, camera, day and time; of an event the newest.
+
+        As much of the past is searched as a node gives at once. A node that is away hides no other one's pictures.
+        """
+        entry_id, *rest = (item.identifier or "").split("/")  # of the whole source there is none
+        entry = _loaded(self.hass, entry_id)
+        if item.identifier and (entry is None or not _is_folder(entry, rest)):
+            raise BrowseError(translation_domain=DOMAIN, translation_key="no_picture")
+        words = query.search_query.casefold().split()
+        if not words or (query.media_filter_classes and MediaClass.IMAGE not in query.media_filter_classes):
+            return SearchMedia(result=[])
+        entries = [entry] if entry else _with_media(self.hass)
+        answers = await asyncio.gather(*(self._async_search(each, rest, words) for each in entries))
+        found = [picture for answer in answers if not isinstance(answer, BrowseError) for picture in answer]
+        errors = [answer for answer in answers if isinstance(answer, BrowseError)]
+        if errors and not found:
+            raise errors[0]
+        found.sort(key=lambda each: each.title, reverse=True)
+        return SearchMedia(result=found[:MAX_FOUND])
+
+    async def _async_search(
+        self, entry: BlikkConfigEntry, where: list[str], words: list[str]
+    ) -> list[BrowseMediaSource] | BrowseError:
+        camera, day = where[0] if where else None, where[1] if len(where) > 1 else None
+        node = entry.runtime_data
+        try:
+            media = NodeMedia(self.hass, node.announce, entry.data)
+            events = await media.async_events(camera)
+            pictures = await media.async_pictures(camera, day)
+        except MediaError as error:
+            if isinstance(error, MediaTokenError):
+                entry.async_start_reauth(self.hass)
+            return _error(node, error)
+        of_day = {picture.id for picture in pictures}
+        told = [(event.title, event.words, one) for event in events for one in event.pictures]
+        known = {one.id for _, _, one in told}
+        alone = [("", "", one) for one in pictures if one.id not in known]
+        inside = [each for each in (*told, *alone) if day is None or each[2].id in of_day]
+        return list(_found(entry, inside, words))
+
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
         """Cameras, then days, then pictures."""
         if not item.identifier:
@@ -50,7 +96,7 @@ class Pictures(MediaSource):
         entry_id, *rest = item.identifier.split("/")
         entry = _loaded(self.hass, entry_id)
         camera = entry.runtime_data.announce.camera(rest[0]) if entry and rest else None
-        if entry is None or camera is None or len(rest) > 2 or not all(is_day(day) for day in rest[1:]):
+        if entry is None or camera is None or not _is_folder(entry, rest):
             raise BrowseError(translation_domain=DOMAIN, translation_key="no_picture")
         node = entry.runtime_data
         try:
@@ -74,19 +120,51 @@ class Pictures(MediaSource):
     ) -> BrowseMediaSource:
         where = f"{entry.entry_id}/{camera.id}/{day}"
         pictures = [
-            BrowseMediaSource(
-                domain=DOMAIN,
-                identifier=f"{where}/{picture.id}",
-                media_class=MediaClass.IMAGE,
-                media_content_type=JPEG,
-                title=f"{dt_util.as_local(picture.time):%H:%M:%S} {picture.name}" if picture.time else picture.name,
-                can_play=True,
-                can_expand=False,
-                thumbnail=picture_path(entry.entry_id, picture.id),
+            _leaf(
+                entry,
+                f"{where}/{picture.id}",
+                picture,
+                f"{dt_util.as_local(picture.time):%H:%M:%S} {picture.name}" if picture.time else picture.name,
             )
             for picture in await media.async_pictures(camera.id, day)
         ]
         return _folder(where, f"{camera.name} {day}", pictures)
+
+
+def _is_folder(entry: BlikkConfigEntry, where: list[str]) -> bool:
+    """Whether this is a camera of the node, or a day of it."""
+    known = bool(where) and entry.runtime_data.announce.camera(where[0]) is not None
+    return known and len(where) <= 2 and all(is_day(day) for day in where[1:])
+
+
+def _found(
+    entry: BlikkConfigEntry, told: list[tuple[str, str, KeptPicture]], words: list[str]
+) -> Iterator[BrowseMediaSource]:
+    """The pictures of which all words are said, of an event the first; `told` is its title and text, and a picture."""
+    events: set[str] = set()
+    for title, text, picture in told:
+        camera = entry.runtime_data.announce.camera(picture.camera)
+        if camera is None or picture.time is None or picture.event in events:
+            continue
+        time = f"{dt_util.as_local(picture.time):%Y-%m-%d %H:%M:%S}"
+        said = f"{camera.name} {picture.name} {time} {text}".casefold()
+        if all(word in said for word in words):
+            events |= {picture.event} if picture.event else set()
+            place = f"{entry.entry_id}/{camera.id}/{time[:10]}/{picture.id}"
+            yield _leaf(entry, place, picture, f"{time} {title or f'{camera.name}: {picture.name}'}")
+
+
+def _leaf(entry: BlikkConfigEntry, identifier: str, picture: KeptPicture, title: str) -> BrowseMediaSource:
+    return BrowseMediaSource(
+        domain=DOMAIN,
+        identifier=identifier,
+        media_class=MediaClass.IMAGE,
+        media_content_type=JPEG,
+        title=title,
+        can_play=True,
+        can_expand=False,
+        thumbnail=picture_path(entry.entry_id, picture.id),
+    )
 
 
 def _with_media(hass: HomeAssistant) -> list[BlikkConfigEntry]:
@@ -114,6 +192,7 @@ def _folder(identifier: str | None, title: str, children: list[BrowseMediaSource
         title=title,
         can_play=False,
         can_expand=True,
+        can_search=True,
         children_media_class=MediaClass.IMAGE if identifier and identifier.count("/") == 2 else MediaClass.DIRECTORY,
     )
     folder.children = children

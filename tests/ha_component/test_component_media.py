@@ -155,3 +155,110 @@ async def test_without_the_node_its_pictures_are_away(hass, entry, hass_client):
     assert (await browse(hass)).children == []
     answer = await (await hass_client()).get(f"/api/blikk/{entry.entry_id}/pictures/{PICTURE}")
     assert answer.status == 503
+
+
+# ---- search
+
+RING = {"id": "front_door.ring", "camera": "front_door", "event": None, "name": "ring", "time": "2026-11-21T12:00:30Z"}
+
+
+def kept(name, time, event, camera="front_door"):
+    return {
+        "id": f"{camera}.{event}.{name}.{time[11:13]}",
+        "camera": camera,
+        "event": event,
+        "name": name,
+        "time": time,
+    }
+
+
+@pytest.fixture
+def past(api):
+    """Two visits and a ring of which the node has pictures; the text of a third event has none."""
+    parcel = [kept("package", "2026-11-21T15:00:09Z", "e2"), kept("package", "2026-11-21T15:00:01Z", "e2")]
+    fox = [kept("animal", "2026-11-20T22:30:00Z", "e1", "yard")]
+    gone = [kept("person", "2026-11-19T08:00:00Z", "e0", "sold_camera")]
+    events = [
+        {"id": "e2", "label": "package", "zones": ["porch"], "summary": {"title": "A parcel", "text": "In a red box."}},
+        {"id": "e1", "label": "animal", "event_type": "animal", "zones": 7, "summary": None},
+        {"id": "e0", "label": "person", "summary": {"title": 7}},
+        {"id": "e9", "label": "person", "summary": {"title": "A red car"}},
+    ]
+    for event, pictures in zip(events, (parcel, fox, gone, "none"), strict=True):
+        event["pictures"] = pictures
+    api.answers["/v1/events"] = {"v": 1, "events": [*events, None]}
+    api.answers["/v1/pictures"] = {"v": 1, "pictures": [*parcel, RING, *fox]}
+    return api
+
+
+async def search(hass_ws_client, words, *where, **more):
+    client = await hass_ws_client()
+    place = f"media-source://{DOMAIN}" + "".join(f"/{word}" for word in where)
+    await client.send_json_auto_id(
+        {"type": "media_source/search_media", "media_content_id": place, "search_query": words, **more}
+    )
+    return await client.receive_json()
+
+
+@pytest.mark.parametrize(
+    ("words", "titles"),
+    [
+        ("Parcel RED", ["2026-11-21 07:00:09 A parcel"]),
+        ("porch", ["2026-11-21 07:00:09 A parcel"]),
+        ("ring", ["2026-11-21 04:00:30 Front door: ring"]),
+        ("animal", ["2026-11-20 14:30:00 Yard: animal"]),
+        ("front 2026-11-21", ["2026-11-21 07:00:09 A parcel", "2026-11-21 04:00:30 Front door: ring"]),
+        ("parcel yard", []),
+        ("sold", []),
+        ("  ", []),
+    ],
+)
+async def test_pictures_are_found_by_what_was_said_of_them(hass, entry, past, hass_ws_client, words, titles):
+    answer = await search(hass_ws_client, words)
+    assert [found["title"] for found in answer["result"]["result"]] == titles
+
+
+async def test_what_is_found_can_be_opened(hass, entry, past, hass_ws_client):
+    (found,) = (await search(hass_ws_client, "animal"))["result"]["result"]
+    media = await media_source.async_resolve_media(hass, found["media_content_id"], None)
+    assert media.url == found["thumbnail"] == f"/api/blikk/{entry.entry_id}/pictures/yard.e1.animal.22"
+    assert (await browse(hass)).can_search
+
+
+async def test_a_folder_is_searched_alone(hass, entry, past, hass_ws_client):
+    past.answers["/v1/pictures"] = {"v": 1, "pictures": [RING]}
+    where = (entry.entry_id, "front_door", "2026-11-21")
+    answer = await search(hass_ws_client, "2026", *where)
+    assert [found["title"] for found in answer["result"]["result"]] == ["2026-11-21 04:00:30 Front door: ring"]
+    assert past.asked == [
+        "/v1/events?camera=front_door&limit=200",
+        "/v1/pictures?camera=front_door&day=2026-11-21&limit=500",
+    ]
+
+
+async def test_only_pictures_are_found(hass, entry, past, hass_ws_client):
+    for classes, count in ((["image"], 1), (["music"], 0)):
+        answer = await search(hass_ws_client, "parcel", media_filter_classes=classes)
+        assert len(answer["result"]["result"]) == count
+
+
+@pytest.mark.parametrize("where", [("nobody",), ("{}",), ("{}", "nowhere"), ("{}", "front_door", "today")])
+async def test_what_is_no_folder_cannot_be_searched(hass, entry, past, hass_ws_client, where):
+    answer = await search(hass_ws_client, "parcel", *(word.format(entry.entry_id) for word in where))
+    assert (answer["success"], past.asked) == (False, [])
+
+
+async def test_a_node_that_is_away_hides_no_other_ones_pictures(hass, entry, past, hass_ws_client):
+    away = announce(id="shed-pi", urls={"media": "http://127.0.0.1:9"})
+    await set_up(hass, entry_of(away))
+    assert len((await search(hass_ws_client, "parcel"))["result"]["result"]) == 1
+    past.answers["/v1/events"] = 503
+    assert (await search(hass_ws_client, "parcel"))["success"] is False
+
+
+async def test_searching_with_a_wrong_token_asks_for_another(hass, mqtt_mock, past, hass_ws_client):
+    assert await async_setup_component(hass, "media_source", {})
+    await set_up(hass, entry_of(announce(urls={"media": past.url}), data={"token": "old"}))
+    assert (await search(hass_ws_client, "parcel"))["success"] is False
+    await hass.async_block_till_done()
+    assert [flow["context"]["source"] for flow in hass.config_entries.flow.async_progress()] == [SOURCE_REAUTH]
