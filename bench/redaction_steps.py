@@ -8,7 +8,7 @@ import cv2
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.transforms.faces import FINE_FACE_PX, FaceFinder, head_region
-from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy
+from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy, face_region
 
 Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
 """A picture and the persons in it; the regions to blur."""
@@ -26,18 +26,22 @@ def steps(yunet: Path) -> dict[str, Step]:
     ours = Privacy(finder)
 
     def coarse(bgr: Pixels, persons: Sequence[Box]) -> Sequence[Box]:
-        return [face.box.grown(_FACE_MARGIN) for face in finder._coarse(bgr)]
+        return [face.box.grown(_FACE_MARGIN) for face in finder._coarse(bgr) if face.score >= finder.threshold]
 
     def fine(bgr: Pixels, persons: Sequence[Box]) -> Sequence[Box]:
-        return [face.box.grown(_FACE_MARGIN) for face in finder.find(bgr)]
+        return [face.box.grown(_FACE_MARGIN) for face in finder.find(bgr) if face.score >= finder.threshold]
+
+    def doubtful(bgr: Pixels, persons: Sequence[Box]) -> Sequence[Box]:
+        return [face_region(face, finder.threshold) for face in finder.find(bgr)]
 
     def magnified(bgr: Pixels, persons: Sequence[Box]) -> Sequence[Box]:
-        return [*fine(bgr, persons), *_in_persons(finder, bgr, persons)]
+        return [*doubtful(bgr, persons), *_in_persons(finder, bgr, persons)]
 
     return {
         **closed_steps(),
         "faces, coarse look": coarse,
         "+ fine look in two tiles": fine,
+        "+ small faces of low score": doubtful,
         "+ persons magnified (not used)": magnified,
         OURS: lambda bgr, persons: ours._plan(bgr, persons).regions,
     }
@@ -77,4 +81,4 @@ def _in_persons(finder: FaceFinder, bgr: Pixels, persons: Sequence[Box]) -> list
         if min(x2 - x1, y2 - y1) >= 2:
             scale = TILE_PX / max(x2 - x1, y2 - y1)
             found += finder._look(bgr, (x1, y1, x2, y2), scale, FINE_FACE_PX)
-    return [face.box.grown(_FACE_MARGIN) for face in found]
+    return [face_region(face, finder.threshold) for face in found]

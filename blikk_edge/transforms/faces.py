@@ -20,6 +20,12 @@ FINE_PIXELS = 854 * 480
 # a fine look counts for faces up to 120 px, and larger ones must show in the coarse look.
 COARSE_PIXELS = 320 * 240
 FINE_FACE_PX = 120
+# Small, dark and smeared faces score low, and what a small one costs where it is none grows with the square of its
+# size: one of half this width counts from half the score, down to a quarter. With the wider margin of doubtful faces 9
+# of 491 faces of 12 px and more (four lights, and mirrored) are missed instead of 18; with 80 or 120 px it is 10 or 9,
+# with 64 px 14. Where nobody is, 5.7 instead of 4.4 % of photographs is blurred, 0.4 instead of 0 % of roads.
+SURE_FACE_PX = 96
+_LEAST_SHARE = 0.25
 _ANY_SIZE = (320, 320)
 _NMS_IOU = 0.3
 _TOP_K = 500
@@ -57,8 +63,9 @@ def head_region(person: Box, width_px: int, height_px: int) -> Box:
 class FaceFinder:
     """YuNet (https://github.com/ShiqiYu/libfacedetection.train) through OpenCV, opened at the first look.
 
-    `model` is the ONNX file; `threshold` 0..1 is the least score that counts. Not shared between threads; the cameras
-    that one vision worker serves may share one.
+    `model` is the ONNX file; `threshold` 0..1 is the least score that counts of a face of SURE_FACE_PX, in a picture of
+    FINE_PIXELS; of a smaller one less counts (`least_score`). Not shared between threads; the cameras that one vision
+    worker serves may share one.
     """
 
     def __init__(self, model: Path, *, threshold: float = 0.4) -> None:
@@ -76,6 +83,11 @@ class FaceFinder:
         except cv2.error as error:
             raise ModelError(f"face model {self.model}: {_reason(error)}; fetch it anew") from error
         return _each_once(found)
+
+    def least_score(self, box: Box) -> float:
+        """From which score a face in this box counts: in proportion to its size, down to a quarter of the threshold."""
+        size_px = math.sqrt(box.area * FINE_PIXELS)
+        return self.threshold * min(1.0, max(_LEAST_SHARE, size_px / SURE_FACE_PX))
 
     def _coarse(self, bgr: Pixels) -> list[Face]:
         height, width = bgr.shape[:2]
@@ -116,14 +128,15 @@ class FaceFinder:
                 (left + (x + w) / scale) / width,
                 (top + (y + h) / scale) / height,
             )
-            if box is not None and max(w, h) <= largest_px:
+            if box is not None and max(w, h) <= largest_px and score >= self.least_score(box):
                 faces.append(Face(box=box, score=min(1.0, max(0.0, score))))
         return faces
 
     def _open(self) -> cv2.FaceDetectorYN:
         if not self.model.is_file():
             raise ModelError(f"face model {self.model}: no such file; `blikk models pull` fetches it")
-        return cv2.FaceDetectorYN.create(str(self.model), "", _ANY_SIZE, self.threshold, _NMS_IOU, _TOP_K)
+        least = self.threshold * _LEAST_SHARE
+        return cv2.FaceDetectorYN.create(str(self.model), "", _ANY_SIZE, least, _NMS_IOU, _TOP_K)
 
 
 def _scaled(bgr: Pixels, scale: float) -> Pixels:

@@ -13,11 +13,13 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.builtin import BuiltinDetector
-from blikk_edge.transforms.faces import FaceFinder, head_region
+from blikk_edge.transforms.faces import Face, FaceFinder, head_region
 from blikk_edge.transforms.redact import blur, encode, paint
 
 # YuNet's box ends at chin and brow; hair, ears and neck tell people apart too.
 _FACE_MARGIN = 0.25
+# Where a face of low score is, is as doubtful as that it is one.
+_DOUBTFUL_MARGIN = 0.5
 _PERSON_MARGIN = 0.1
 # A detection and a track with this overlap are one person seen twice.
 _SAME_PERSON_IOU = 0.6
@@ -135,9 +137,14 @@ class Privacy:
         faces = self._faces.find(bgr)
         height, width = bgr.shape[:2]
         return _Redaction(
-            faces=tuple(face.box.grown(_FACE_MARGIN) for face in faces),
+            faces=tuple(face_region(face, self._faces.threshold) for face in faces),
             heads=tuple(head_region(person, width, height) for person in persons),
         )
+
+
+def face_region(face: Face, threshold: float) -> Box:
+    """What is blurred of a face: its box and hair, ears and neck, and more where its score is below the threshold."""
+    return face.box.grown(_FACE_MARGIN if face.score >= threshold else _DOUBTFUL_MARGIN)
 
 
 def _own_pixels(scene: Scene) -> Pixels:

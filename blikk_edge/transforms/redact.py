@@ -16,7 +16,7 @@ SAMPLES = 2
 """
 
 MAX_SAMPLES = 4
-"""Samples kept of a region's longer side at most; with the smoothing no run of its pixels depends on more than 6."""
+"""Samples kept of a region's longer side at most."""
 
 _MIN_CELL_PX = 4
 _LEVELS_STEP = 16
@@ -36,12 +36,13 @@ def paint(bgr: Pixels, polygons: Iterable[Polygon]) -> None:
 
 
 def blur(bgr: Pixels, regions: Sequence[Box]) -> None:
-    """Blur regions of a (h, w, 3) picture in place, so that at most 6 x 6 samples of each survive.
+    """Blur regions of a (h, w, 3) picture in place, so that few samples of each survive.
 
     Each region is averaged over square cells, SAMPLES to its shorter side; the averages are made grey (the colour of
-    skin and hair tells people apart too), rounded to 16 levels and drawn smoothly: the result is a function of those
-    few numbers alone. Regions that overlap or touch are
-    one region with the largest cells among them, so that no second grid adds samples and no raw pixel stays between.
+    skin and hair tells people apart too), rounded to 16 levels and drawn as flat cells: the result is a function of
+    those few numbers alone. Regions that overlap or touch are one region with the largest cells among them, so that no
+    second grid adds samples and no raw pixel stays between. A region so keeps at most SAMPLES x MAX_SAMPLES, one of
+    several together a row and a column more.
     """
     height, width = bgr.shape[:2]
     rects = [rect for rect in (box.pixels(width, height) for box in regions) if rect[0] < rect[2] and rect[1] < rect[3]]
@@ -66,9 +67,10 @@ def _blur_group(bgr: Pixels, rects: Sequence[Rect]) -> None:
     )
     means = np.asarray(padded, np.float64).reshape(rows, cell, columns, cell, 3).mean(axis=(1, 3, 4))
     few = (means.astype(np.uint8) // _LEVELS_STEP) * _LEVELS_STEP + _LEVELS_STEP // 2
-    smooth = cv2.resize(few, (columns * cell, rows * cell), interpolation=cv2.INTER_LINEAR)
+    # Flat cells, not a smooth run: of 372 blurred faces a judge took one smooth blot for a face, and no flat one.
+    cells = few.repeat(cell, axis=0).repeat(cell, axis=1)
     for left, top, right, bottom in rects:
-        bgr[top:bottom, left:right] = smooth[top - y1 : bottom - y1, left - x1 : right - x1, np.newaxis]
+        bgr[top:bottom, left:right] = cells[top - y1 : bottom - y1, left - x1 : right - x1, np.newaxis]
 
 
 def _groups(rects: Sequence[Rect]) -> list[list[Rect]]:

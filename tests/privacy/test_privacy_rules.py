@@ -84,6 +84,12 @@ def test_a_face_outside_every_person_is_blurred():
     assert roughness(pixels(Found(face(Box(0.8, 0.8, 0.9, 0.9)))), Box(0.8, 0.8, 0.9, 0.9)) < 5
 
 
+def test_a_face_of_low_score_is_blurred_further_around():
+    beside = Box(0.428, 0.14, 0.436, 0.18)
+    assert roughness(pixels(Found(face(score=0.41))), beside) > 50
+    assert roughness(pixels(Found(face(score=0.39))), beside) < 5
+
+
 def test_a_person_of_low_score_counts_down_to_the_threshold():
     assert counts(Found(), person(score=0.26)) == (0, 1, 0)
     assert counts(Found(), person(score=0.24)) == (0, 0, 0)

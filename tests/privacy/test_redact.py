@@ -71,6 +71,24 @@ def test_a_region_keeps_at_most_four_by_two_samples(width, height):
     assert -(-min(width, height) // cell) <= SAMPLES == 2
 
 
+def greys(pixels: np.ndarray, region: Box) -> int:
+    x1, y1, x2, y2 = region.pixels(WIDTH, HEIGHT)
+    return len(np.unique(pixels[y1:y2, x1:x2]))
+
+
+@given(boxes.filter(lambda b: b.width * WIDTH >= 1 and b.height * HEIGHT >= 1))
+@settings(max_examples=100)
+def test_a_blurred_region_shows_no_more_greys_than_samples(region):
+    assert greys(blurred(NOISE, region), region) <= SAMPLES * MAX_SAMPLES
+
+
+@given(st.lists(boxes.filter(lambda b: b.width * WIDTH >= 1 and b.height * HEIGHT >= 1), min_size=2, max_size=5))
+@settings(max_examples=100)
+def test_a_region_among_others_shows_a_row_and_a_column_more_at_most(regions):
+    pixels = blurred(NOISE, *regions)
+    assert all(greys(pixels, region) <= (SAMPLES + 1) * (MAX_SAMPLES + 1) for region in regions)
+
+
 def test_no_colour_of_skin_or_hair_stays():
     inside = blurred(NOISE, Box(0.1, 0.1, 0.9, 0.9))[mask_of([Box(0.1, 0.1, 0.9, 0.9)])]
     assert (inside == inside[:, :1]).all()
