@@ -12,7 +12,7 @@ from .const import CONF_ANNOUNCE, DOMAIN, PLATFORMS
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
-from .views import PictureView
+from .views import PictureView, ShownView
 from .writer import SummaryWriter
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -22,6 +22,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what does not belong to one node."""
     services.async_register(hass)
     hass.http.register_view(PictureView())
+    hass.http.register_view(ShownView())
     return True
 
 

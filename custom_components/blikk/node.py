@@ -154,6 +154,13 @@ class BlikkNode:
         now.summary = summary
         self.tell(camera, Told.SUMMARY)
 
+    @callback
+    def forget_shown(self, camera: str | None) -> None:
+        """Some of the past was forgotten: older pictures of a camera, or of all, are shown no more."""
+        for each in [camera] if camera else [each.id for each in self.announce.cameras]:
+            self.camera(each).forgets += 1
+            self.tell(each, Told.PICTURE)
+
     # ---- asking and setting
 
     async def async_set(self, camera: str, setting: str, value: str) -> None:

@@ -34,7 +34,7 @@ class Picture:
 
 @dataclass(slots=True, kw_only=True)
 class CameraNow:
-    """What one camera told last; `still` is the newest picture of any name."""
+    """What one camera told last; `still` is the newest picture of any name, `forgets` counts what was forgotten."""
 
     online: bool | None = None
     state: CameraState | None = None
@@ -45,3 +45,4 @@ class CameraNow:
     answers: dict[str, Answer] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     still: Picture | None = None
+    forgets: int = 0

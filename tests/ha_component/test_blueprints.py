@@ -153,9 +153,9 @@ async def ring(hass, number=1):
     await settle()
 
 
-async def photograph(hass, name="ring"):
+async def photograph(hass, name="ring", content=JPEG):
     """The picture comes."""
-    say(hass, f"picture/{name}", JPEG)
+    say(hass, f"picture/{name}", content)
     await settle()
 
 
@@ -231,7 +231,7 @@ async def test_the_phone_knows_within_a_second_and_has_the_picture(house, phone,
     await photograph(house)
     (body,) = phone
     assert (body["title"], body["message"]) == ("Front door", "Somebody rang.")
-    assert body["data"]["image"].startswith("/api/image_proxy/image.front_door_last_ring?at=")
+    assert "/image.front_door_last_ring" in body["data"]["image"]
     assert body["data"]["push"]["interruption-level"] == "time-sensitive"
     assert body["data"]["url"] == body["data"]["clickAction"] == "/?more-info-entity-id=camera.front_door"
 
@@ -249,6 +249,56 @@ async def test_the_picture_in_a_notification_is_the_redacted_one_and_no_token_is
     token = house.states.get("image.front_door_last_ring").attributes["access_token"]
     assert token not in json.dumps(phone)
     assert "token=" not in image
+
+
+async def test_a_second_ring_does_not_change_what_the_first_notification_shows(
+    house, phone, freezer, hass_client, automate
+):
+    await component(house)
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=30)
+    await ring(house, 2)
+    await photograph(house, content=JPEG + JPEG)
+    await later(house, freezer, seconds=30)
+    await summarise(house)
+    first, second, *rewritten = phone
+    client = await hass_client()
+    pictures = [await (await client.get(body["data"]["image"])).read() for body in (first, second)]
+    assert pictures == [JPEG, JPEG + JPEG]
+    assert {(body["data"]["tag"], body["data"]["image"]) for body in rewritten} == {
+        (body["data"]["tag"], body["data"]["image"]) for body in (first, second)
+    }
+
+
+async def test_through_plain_discovery_a_rewritten_notification_has_no_picture_of_the_next_ring(
+    house, phone, node, freezer, automate
+):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=30)
+    await photograph(house)
+    await summarise(house)
+    assert ["image" in body["data"] for body in phone] == [True, False]
+
+
+async def test_a_picture_that_comes_late_is_of_the_ring_or_left_out(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await later(house, freezer, seconds=3)
+    await photograph(house)
+    await later(house, freezer, seconds=17)
+    await summarise(house, revision=1)
+    assert ["image" in body["data"] for body in phone] == [False, True]
+    await later(house, freezer, minutes=9)
+    await ring(house, 2)
+    await later(house, freezer, seconds=6)
+    await photograph(house)
+    await later(house, freezer, seconds=10)
+    await summarise(house, event="front_door-9")
+    assert ["image" in body["data"] for body in phone[2:]] == [False, False]
 
 
 async def test_without_a_picture_the_phone_still_knows_within_a_second(house, phone, node, freezer, automate):

@@ -92,6 +92,7 @@ async def test_a_camera_or_an_event_is_described(hass, mqtt_mock, node_answers, 
 async def test_events_are_forgotten(hass, mqtt_mock, node_answers, device_registry):
     entry = await set_up(hass)
     assert await perform(hass, "forget", event="e1") == {"count": 3}
+    assert {entry.runtime_data.camera(camera).forgets for camera in ("front_door", "yard")} == {1}
     await perform(hass, "forget", device_id=device(hass, device_registry, entry, "yard"), until="2026-11-21T10:00:00Z")
     assert node_answers.asked[1] == {"do": "forget", "camera": "yard", "until": "2026-11-21T10:00:00+00:00"}
 
