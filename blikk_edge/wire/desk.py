@@ -52,6 +52,7 @@ class DiscoveryDesk:
         self._birth_topic = birth_topic
         self._config_filter = config_filter(topics, prefix=prefix)
         self._claimed = False
+        self._retaining = mode != "integration"
         self._settled = False
         self._on_broker: dict[str, bytes] = {}
         self._under_way: dict[str, deque[bytes]] = {}
@@ -65,6 +66,14 @@ class DiscoveryDesk:
     def publishing(self) -> bool:
         """Whether the entities are ours to make."""
         return self._mode == "discovery" or (self._mode == "auto" and not self._claimed)
+
+    @property
+    def retaining(self) -> bool:
+        """Whether the broker shall keep our states for whoever comes later; in `integration` mode, for the component.
+
+        Through a new connection it stays as it was until a claim was heard or the time for it has passed.
+        """
+        return self._retaining
 
     def connected(self) -> Advice:
         """A new connection has subscribed: nothing is known of the broker yet."""
@@ -87,6 +96,7 @@ class DiscoveryDesk:
     def due(self) -> Advice:
         """The time asked for has passed."""
         self._settled = True
+        self._heed_claim()
         return Advice(messages=self._messages(again=False))
 
     def _birth(self, payload: bytes) -> Advice:
@@ -96,11 +106,15 @@ class DiscoveryDesk:
 
     def _claim(self, payload: bytes) -> Advice:
         before, self._claimed = self.publishing, bool(payload.strip())
+        self._heed_claim()
         if not self._settled or self.publishing == before:
             return NOTHING
         if self.publishing:
             return Advice(again_in_s=HEAL_S)
         return Advice(messages=self._messages(again=False))
+
+    def _heed_claim(self) -> None:
+        self._retaining = self._mode != "integration" or self._claimed
 
     def _config(self, topic: str, payload: bytes) -> Advice:
         if self._is_echo(topic, payload):

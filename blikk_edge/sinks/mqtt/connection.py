@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from enum import IntEnum
 from typing import Any, Final
 
@@ -83,6 +83,10 @@ class Connection:
             number = value(code)
             if number is not None and number >= 0x80:
                 self._warn(f"subscribe to {topic_filter}", code)
+
+    async def unsubscribe(self, topic_filters: Sequence[str]) -> None:
+        """Hear no more of these."""
+        await self.client.unsubscribe(list(topic_filters))
 
     def _watch_refusals(self) -> None:
         """The library passes over the reason in an acknowledgement; look at it on its way."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import aiomqtt
@@ -19,8 +20,9 @@ from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.backlog import Backlog
 from blikk_edge.sinks.mqtt.connection import Connection
 from blikk_edge.sinks.mqtt.newest import Newest
+from blikk_edge.sinks.mqtt.retained import Retained
 from blikk_edge.wire.desk import Advice, DiscoveryDesk
-from blikk_edge.wire.messages import announce, availability, decode_command, encode
+from blikk_edge.wire.messages import Message, announce, availability, decode_command, encode
 from blikk_edge.wire.topics import Topics
 
 LOG = logging.getLogger("blikk.mqtt")
@@ -56,24 +58,24 @@ class Session:
         self._newest = newest
         self._arrived = arrived
         self._desk = desk
+        self._retained = Retained(topics, node.cameras)
         self._order = order
         self._clock = clock
         self._group: asyncio.TaskGroup | None = None
         self._timer: asyncio.Task[None] | None = None
+        self._tidied = False
         self._asked = Asked(connection, topics=topics, cameras=self._cameras, ask=ask, complain=self._complain)
         self._complained_at: float | None = None
         self._unsaid = 0
 
     async def greet(self) -> None:
         """Subscribe, then say who is here."""
-        for topic_filter in (self._topics.set_filter, self._topics.ask, *self._desk.filters):
+        heard = (self._topics.set_filter, self._topics.ask, *self._desk.filters, *self._retained.filters)
+        for topic_filter in heard:
             await self._connection.subscribe(topic_filter)
         await self._connection.publish(availability(self._topics, online=True))
         await self._connection.publish(announce(self._node, self._topics))
-        self._newest.restate()
-        for camera in self._node.cameras:
-            # a broker that forgot what it retained has no still to show
-            self._order(Snapshot(camera=camera.id))
+        self._restate()
 
     async def go_on(self) -> None:
         """Publish and listen until the connection is gone (MqttError) or the task is cancelled."""
@@ -99,7 +101,7 @@ class Session:
         """Publish `offline` for every camera, then for the node; after that the last will is not needed."""
         for camera in self._node.cameras:
             gone = CameraAvailability(camera=camera.id, online=False)
-            await self._connection.publish(encode(gone, self._topics))
+            await self._publish(encode(gone, self._topics))
         await self._connection.publish(availability(self._topics, online=False))
         self._connection.will_needed = False
 
@@ -117,7 +119,7 @@ class Session:
         acknowledged: list[int] = []
 
         async def publish(pending: Pending) -> None:
-            await self._connection.publish(encode(pending.record, self._topics, replayed=pending.replayed))
+            await self._publish(encode(pending.record, self._topics, replayed=pending.replayed))
             acknowledged.append(pending.seq)
             match pending.record:
                 case Withdrawn(camera=str(camera), what=Shown.PICTURE, name=name) if name == SNAPSHOT:
@@ -137,7 +139,26 @@ class Session:
             if item is None:
                 await self._newest.waiting.wait()
             else:
-                await self._connection.publish(encode(item, self._topics))
+                await self._publish(encode(item, self._topics))
+
+    async def _publish(self, message: Message) -> None:
+        """Publish; the broker keeps it only if it shall (`DiscoveryDesk.retaining`)."""
+        if message.retain and message.payload:
+            if self._desk.retaining:
+                self._retained.holds(message.topic)
+            else:
+                message = replace(message, retain=False)
+        await self._connection.publish(message)
+
+    def _restate(self) -> None:
+        """The broker, or whoever listens from now on, knows nothing of us yet."""
+        self._newest.restate()
+        for camera in self._node.cameras:
+            self._order(Snapshot(camera=camera.id))
+
+    async def _tidy(self) -> None:
+        for message in self._retained.empty(everything=not self._desk.retaining):
+            await self._connection.publish(message)
 
     async def _listen(self) -> None:
         async for message in self._connection.client.messages:
@@ -147,8 +168,19 @@ class Session:
             elif topic == self._topics.ask:
                 assert self._group is not None  # listened to within go_on only
                 self._asked.received(message, self._group)
+            elif any(aiomqtt.Topic(topic).matches(each) for each in self._retained.filters):
+                if message.retain and payload:
+                    self._retained.holds(topic)
             else:
-                await self._follow(self._desk.received(topic, payload))
+                await self._desk_hears(topic, payload)
+
+    async def _desk_hears(self, topic: str, payload: bytes) -> None:
+        before = self._desk.retaining
+        await self._follow(self._desk.received(topic, payload))
+        if self._desk.retaining and not before:
+            self._restate()
+        elif before and not self._desk.retaining:
+            await self._tidy()
 
     def _command(self, topic: str, payload: bytes, *, retained: bool) -> None:
         try:
@@ -187,6 +219,10 @@ class Session:
         await self._clock.sleep(seconds)
         self._timer = None  # from here on it must not be cancelled by what it brings about
         await self._follow(self._desk.due())
+        if not self._tidied:
+            self._tidied = True
+            await self._connection.unsubscribe(self._retained.filters)
+            await self._tidy()
 
 
 def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> aiomqtt.MqttError:
