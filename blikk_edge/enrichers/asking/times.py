@@ -8,16 +8,14 @@ hour about it.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Final, TypeAlias
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import Final
 
+from blikk_edge.enrichers.asking.days import DAY, Window, take_days
 from blikk_edge.enrichers.asking.phrase import Phrase
-
-_Window: TypeAlias = tuple[datetime, datetime]
 
 ABOUT: Final = timedelta(minutes=30)
 RECENT: Final = timedelta(hours=24)
-_DAY: Final = timedelta(days=1)
 _LATEST_S: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 """In every zone this is still in the last year that there is a calendar of."""
 
@@ -33,16 +31,6 @@ UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 AMOUNT: Final = rf"(?P<n>\d{{1,4}}|{'|'.join(sorted(NUMBERS, key=len, reverse=True))})"
 UNIT: Final = r"(?P<unit>s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:eeks?)?|months?)\b"
 
-_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS: Final = (
-    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
-    *("october", "november", "december"),
-)
-_MONTH: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" if name != "may" else "may" for name in _MONTHS)
-_PARTS: Final = {"morning": (5, 12), "afternoon": (12, 18), "evening": (18, 24), "night": (18, 30)}
-_PM: Final = {"afternoon", "evening", "night"}
-
-_REL: Final = r"(?:(?P<rel>since|after|from|before|until|till|by|up to|on|for|during|of|in|over) (?:the )?)?"
 _CLOCK: Final = r"(?:\d{1,2}(?::\d\d)?(?: ?[ap]m\b| o'? ?clock)?|noon|midday|midnight)(?![\d:])"
 
 _AGO: Final = re.compile(rf"\b(?:(?P<rel>since|after|until|before|within) )?(?:about |around )?{AMOUNT} {UNIT} ago\b")
@@ -53,18 +41,6 @@ _SINCE_AMOUNT: Final = re.compile(rf"\b(?:since|within|in under) {AMOUNT} {UNIT}
 _JUST_NOW: Final = re.compile(r"\b(?:just now|(?:a moment|moments|a minute|a second|a little while) ago)\b")
 _RECENT: Final = re.compile(r"\b(?:recently|lately)\b")
 _EVER: Final = re.compile(r"\b(?:ever|at any time|of all time)\b")
-_WEEK: Final = re.compile(rf"\b{_REL}(?P<which>this|last|the) (?P<span>week ?end|week|month)\b")
-_DAYS: Final = re.compile(
-    rf"\b{_REL}(?:(?P<iso>\d{{4}}-\d\d-\d\d)|"
-    rf"(?P<name>(?:the )?day before yesterday|yesterday|(?:earlier )?today|all day)"
-    rf"|(?:(?P<which>this|last|past) )?(?P<weekday>{'|'.join(_WEEKDAYS)})"
-    rf"|(?P<month>{_MONTH}) (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b"
-    rf"|(?:the )?(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month2>{_MONTH}))\b"
-)
-_PART: Final = re.compile(
-    rf"\b{_REL}(?:earlier )?(?:(?P<which>this|last) )?(?P<part>morning|afternoon|evening|night)\b"
-)
-_TONIGHT: Final = re.compile(rf"\b{_REL}(?P<name>tonight|overnight|(?<=during the )night|(?<=at )night)\b")
 _HALF: Final = re.compile(
     r"\b(?:a )?(?P<share>half past|quarter past|quarter to) "
     r"(?P<h>[1-9]|1\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
@@ -149,9 +125,9 @@ def _ago(ago: re.Match[str], now: float, wall: Wall) -> Span:
             return Span(moment, None)
         case "until" | "before":
             return Span(None, moment)
-    if seconds >= _DAY.total_seconds():
+    if seconds >= DAY.total_seconds():
         day = datetime.combine(wall.at(moment).date(), time())
-        return _span((day, day + _DAY), wall)
+        return _span((day, day + DAY), wall)
     about = 1800.0 if ago["unit"].startswith("h") else 300.0
     return Span(moment - about, moment + about)
 
@@ -160,47 +136,23 @@ def _calendar(phrase: Phrase, now: float, wall: Wall) -> Span | None:
     """None also for a date or an hour that there is none of; it stays in the phrase, where it will be noticed."""
     here, before = wall.at(now), phrase.text
     phrase.text = _HALF.sub(_half, phrase.text)
-    week = phrase.take(_WEEK)
-    day = phrase.take(_DAYS)
-    tonight = phrase.take(_TONIGHT)
-    part = phrase.take(_PART)
+    days = take_days(phrase, here)
     pair = phrase.take(_PAIR)
     one = None if pair is not None else phrase.take(_ONE)
-    if not any((week, day, part, tonight, pair, one)):
-        return None
-    named = _date(day, here) if day is not None else None
-    window = _window(week, tonight, part, named, here)
-    afternoon = tonight is not None or (part is not None and part["part"] in _PM)
     span = None
-    if day is not None and named is None:
+    if days.none_such:
         pass
     elif pair is not None:
-        span = _between(pair, window, here, wall, afternoon=afternoon)
+        span = _between(pair, days.window, here, wall, afternoon=days.afternoon)
     elif one is not None:
-        span = _about(one, window, here, wall, afternoon=afternoon)
-    elif window is not None:
-        rels = (match["rel"] for match in (week, day, tonight, part) if match is not None)
-        span = _related(next(filter(None, rels), None), window, wall)
+        span = _about(one, days.window, here, wall, afternoon=days.afternoon)
+    elif days.window is not None:
+        span = _related(days.rel, days.window, wall)
+    else:
+        return None
     if span is None:
         phrase.text = before
     return span
-
-
-def _window(
-    week: re.Match[str] | None,
-    tonight: re.Match[str] | None,
-    part: re.Match[str] | None,
-    named: date | None,
-    here: datetime,
-) -> _Window | None:
-    """What is named without a clock."""
-    if week is not None:
-        return _week(week, here)
-    if tonight is not None:
-        return _tonight(tonight["name"], here)
-    if part is not None:
-        return _part(part, named, here)
-    return _day(named) if named is not None else None
 
 
 def _half(found: re.Match[str]) -> str:
@@ -210,7 +162,7 @@ def _half(found: re.Match[str]) -> str:
     return f"{hour - 1 if minute == 45 else hour}:{minute}"
 
 
-def _related(rel: str | None, window: _Window, wall: Wall) -> Span:
+def _related(rel: str | None, window: Window, wall: Wall) -> Span:
     start, end = (wall.seconds(moment) for moment in window)
     match rel:
         case "since" | "from":
@@ -225,69 +177,8 @@ def _related(rel: str | None, window: _Window, wall: Wall) -> Span:
             return Span(start, end)
 
 
-def _span(window: _Window, wall: Wall) -> Span:
+def _span(window: Window, wall: Wall) -> Span:
     return Span(wall.seconds(window[0]), wall.seconds(window[1]))
-
-
-def _day(day: date) -> _Window:
-    start = datetime.combine(day, time())
-    return start, start + _DAY
-
-
-def _date(found: re.Match[str], here: datetime) -> date | None:
-    """The day; None for one that no calendar has."""
-    today = here.date()
-    try:
-        if found["iso"]:
-            day = date.fromisoformat(found["iso"])
-            return day if 1970 < day.year < 9999 else None
-        month = found["month"] or found["month2"]
-        if month:
-            number = [name[:3] for name in _MONTHS].index(month[:3]) + 1
-            day = date(today.year, number, int(found["day"] or found["day2"]))
-            return day if day <= today else day.replace(year=today.year - 1)
-    except ValueError:
-        return None
-    if found["weekday"]:
-        back = (today.weekday() - _WEEKDAYS.index(found["weekday"])) % 7
-        return today - timedelta(days=back or (7 if found["which"] in {"last", "past"} else 0))
-    names = {"yesterday": 1, "day before yesterday": 2}
-    return today - timedelta(days=names.get(found["name"].removeprefix("the "), 0))
-
-
-def _week(found: re.Match[str], here: datetime) -> _Window:
-    today = datetime.combine(here.date(), time())
-    monday = today - timedelta(days=today.weekday())
-    last = found["which"] == "last"
-    if found["span"] == "month":
-        first = today.replace(day=1)
-        before = (first - _DAY).replace(day=1)
-        return (before, first) if last else (first, today + _DAY)
-    if found["span"] == "week":
-        return (monday - timedelta(days=7), monday) if last else (monday, monday + timedelta(days=7))
-    saturday = monday + timedelta(days=5)
-    if today < saturday or last:
-        saturday -= timedelta(days=7)
-    return saturday, saturday + timedelta(days=2)
-
-
-def _tonight(name: str, here: datetime) -> _Window:
-    """The night that is, or the one that was: after 18 (22) o'clock it is today's."""
-    first = 18 if name == "tonight" else 22
-    today = datetime.combine(here.date(), time())
-    night = today - _DAY if here.hour < 6 or (name != "tonight" and here.hour < first) else today
-    return night + timedelta(hours=first), night + timedelta(hours=30)
-
-
-def _part(found: re.Match[str], named: date | None, here: datetime) -> _Window:
-    first, last = _PARTS[found["part"]]
-    day = datetime.combine(named or here.date(), time())
-    if named is None:
-        ahead = day + timedelta(hours=first) > here and found["which"] != "this"
-        early = found["part"] == "night" and found["which"] == "this" and here.hour < 6
-        if found["which"] == "last" or ahead or early:
-            day -= _DAY
-    return day + timedelta(hours=first), day + timedelta(hours=last)
 
 
 def _hour(text: str) -> tuple[timedelta, bool] | None:
@@ -304,9 +195,7 @@ def _hour(text: str) -> tuple[timedelta, bool] | None:
     return timedelta(hours=hour, minutes=minute), bool(found[3]) or hour > 12 or found[1].startswith("0")
 
 
-def _between(
-    pair: re.Match[str], window: _Window | None, here: datetime, wall: Wall, *, afternoon: bool
-) -> Span | None:
+def _between(pair: re.Match[str], window: Window | None, here: datetime, wall: Wall, *, afternoon: bool) -> Span | None:
     first, last = _hour(pair["a"]), _hour(pair["b"])
     if first is None or last is None:
         return None
@@ -317,14 +206,14 @@ def _between(
     if afternoon and not b_certain and b < half:
         b += half
     if b <= a:
-        b += half if not b_certain and b + half > a else _DAY
+        b += half if not b_certain and b + half > a else DAY
     day = datetime.combine((window[0] if window else here).date(), time())
     if window is None and day + a > here:
-        day -= _DAY
+        day -= DAY
     return _span((day + a, day + b), wall)
 
 
-def _about(one: re.Match[str], window: _Window | None, here: datetime, wall: Wall, *, afternoon: bool) -> Span | None:
+def _about(one: re.Match[str], window: Window | None, here: datetime, wall: Wall, *, afternoon: bool) -> Span | None:
     found = _hour(one["a"])
     if found is None:
         return None
@@ -333,10 +222,10 @@ def _about(one: re.Match[str], window: _Window | None, here: datetime, wall: Wal
         hour += timedelta(hours=12)
     rel = one["rel"]
     if one["a"] == "midnight" and rel in {"before", "until", "till", "by", "up to"}:
-        hour = _DAY
+        hour = DAY
     day = datetime.combine((window[0] if window else here).date(), time())
-    if window is None and day + hour > here and hour < _DAY:
-        day -= _DAY
+    if window is None and day + hour > here and hour < DAY:
+        day -= DAY
     moment = day + hour
     if rel in {"since", "after", "from"}:
         past = window is not None and window[1] <= here and rel != "since"
