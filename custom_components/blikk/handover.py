@@ -26,9 +26,14 @@ from .node import BlikkConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
 
-WITHDRAW_LIMIT_S = 10.0
-"""How long the node has to withdraw its discovery before it is done for it: it may be away."""
-REMOVE_LIMIT_S = 5.0
+CLAIM_LIMIT_S = 1.0
+"""How long the broker has to hand over the claim it remembers."""
+QUIET_S = 0.3
+QUIET_LIMIT_S = 5.0
+WITHDRAW_LIMIT_S = 1.5
+"""How long after a claim the plain entities have to go before their discovery is withdrawn in the node's place: the
+node may be away, and Home Assistant overlooks entities that it was still adding when the withdrawal came."""
+REMOVE_LIMIT_S = 2.0
 SETTLE_S = 3.0
 """A node that was told to publish discovery whatever happens does so again after two seconds."""
 
@@ -55,13 +60,17 @@ async def async_give_back(hass: HomeAssistant, topics: Topics) -> None:
 async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, memory: Memory) -> bool:
     """Claim the node and wait until its plain entities are gone; False when they do not go."""
     topics = topics_of(entry)
+    if not await _async_is_claimed(hass, entry, topics):
+        await _async_quiet(hass)
     if legacy := _legacy(hass, announce):
         await memory.async_keep_legacy({**memory.legacy, **legacy})
     await async_claim(hass, topics)
-    if not await _async_gone(hass, announce, WITHDRAW_LIMIT_S):
-        await async_withdraw(hass, announce, topics)
-        await _async_gone(hass, announce, REMOVE_LIMIT_S)
+    if not await _async_gone(hass, announce, WITHDRAW_LIMIT_S) and not _any_live(hass, announce):
         _remove_orphans(hass, announce)
+    if plain_entities(hass, announce):
+        await async_withdraw(hass, announce, topics)
+        if not await _async_gone(hass, announce, REMOVE_LIMIT_S):
+            _remove_orphans(hass, announce)
         await asyncio.sleep(SETTLE_S)
     return not plain_entities(hass, announce)
 
@@ -88,10 +97,19 @@ def _plain_devices(hass: HomeAssistant, announce: Announce) -> list[dr.DeviceEnt
 def keep_claim(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     """Claim anew at each reconnection: the broker may have forgotten. Returns how to stop."""
 
+    async def claim() -> None:
+        await async_claim(hass, topics_of(entry))
+        await asyncio.sleep(WITHDRAW_LIMIT_S)
+        announce = entry.runtime_data.announce
+        if _any_live(hass, announce):
+            await async_withdraw(hass, announce, topics_of(entry))
+        else:
+            _remove_orphans(hass, announce)
+
     @callback
     def connection_changed(connected: bool) -> None:
         if connected:
-            entry.async_create_task(hass, async_claim(hass, topics_of(entry)), "blikk claim")
+            entry.async_create_background_task(hass, claim(), "blikk claim")
 
     return mqtt.async_subscribe_connection_status(hass, connection_changed)
 
@@ -171,7 +189,12 @@ def _set(entities: er.EntityRegistry, entity: er.RegistryEntry, what: dict[str, 
 
 
 def _legacy(hass: HomeAssistant, announce: Announce) -> dict[str, dict[str, Any]]:
-    """What users had set, by domain and unique id; unique ids are the same in both ways."""
+    """What users had set, by domain and unique id; unique ids are the same in both ways.
+
+    Where ours are there already nothing is followed: a broker that forgot the claim let the plain ones come back beside
+    them for a moment, as `..._2` and with nothing set.
+    """
+    entities, devices = er.async_get(hass), dr.async_get(hass)
     legacy: dict[str, dict[str, Any]] = {
         f"{entity.domain} {entity.unique_id}": {
             "entity_id": entity.entity_id,
@@ -186,15 +209,54 @@ def _legacy(hass: HomeAssistant, announce: Announce) -> dict[str, dict[str, Any]
             "options": {domain: dict(options) for domain, options in entity.options.items()},
         }
         for entity in plain_entities(hass, announce)
+        if entities.async_get_entity_id(entity.domain, DOMAIN, entity.unique_id) is None
     }
     for device in _plain_devices(hass, announce):
         key = next(key for domain, key in device.identifiers if domain == mqtt.DOMAIN)
-        legacy[f"device {key.removeprefix(plain_device_key(''))}"] = {
+        own = key.removeprefix(plain_device_key(""))
+        if devices.async_get_devices(identifiers={(DOMAIN, own)}):
+            continue
+        legacy[f"device {own}"] = {
             "name_by_user": device.name_by_user,
             "area_id": device.area_id,
             "labels": sorted(device.labels),
         }
     return legacy
+
+
+async def _async_is_claimed(hass: HomeAssistant, entry: BlikkConfigEntry, topics: Topics) -> bool:
+    """Whether the broker remembers a claim: then the node has withdrawn its discovery already."""
+    claimed = asyncio.Event()
+
+    @callback
+    def heard(message: mqtt.ReceiveMessage) -> None:
+        if message.payload:
+            claimed.set()
+
+    # not given back at once: Home Assistant forgets all that waits to be subscribed when one of it is given back
+    entry.async_on_unload(await mqtt.async_subscribe(hass, topics.claim, heard, 1))
+    try:
+        async with asyncio.timeout(CLAIM_LIMIT_S):
+            await claimed.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _async_quiet(hass: HomeAssistant) -> None:
+    """Wait until no entity comes or goes: of a withdrawn device Home Assistant keeps those it was still adding."""
+    changed = asyncio.Event()
+    unlisten = hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, callback(lambda _event: changed.set()))
+    end = hass.loop.time() + QUIET_LIMIT_S
+    try:
+        while hass.loop.time() < end:
+            changed.clear()
+            async with asyncio.timeout(QUIET_S):
+                await changed.wait()
+    except TimeoutError:
+        return
+    finally:
+        unlisten()
 
 
 async def _async_gone(hass: HomeAssistant, announce: Announce, limit_s: float) -> bool:
@@ -226,9 +288,22 @@ async def async_withdraw(hass: HomeAssistant, announce: Announce, topics: Topics
 
 @callback
 def _remove_orphans(hass: HomeAssistant, announce: Announce) -> None:
-    """Remove plain entities that exist in the registry only: their discovery went while Home Assistant was away."""
+    """Remove plain entities that exist in the registry only.
+
+    Their discovery went while Home Assistant was away, or it could not add them beside ours.
+    """
     entities = er.async_get(hass)
     for entity in plain_entities(hass, announce):
-        state = hass.states.get(entity.entity_id)
-        if state is None or state.attributes.get("restored"):
+        if not _is_live(hass, entity):
             entities.async_remove(entity.entity_id)
+
+
+@callback
+def _any_live(hass: HomeAssistant, announce: Announce) -> bool:
+    """Whether discovery holds any of the plain entities at present."""
+    return any(_is_live(hass, entity) for entity in plain_entities(hass, announce))
+
+
+def _is_live(hass: HomeAssistant, entity: er.RegistryEntry) -> bool:
+    state = hass.states.get(entity.entity_id)
+    return state is not None and not state.attributes.get("restored")

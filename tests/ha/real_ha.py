@@ -158,10 +158,29 @@ class RealHomeAssistant:
 
     def restart(self) -> None:
         """Stop politely and start again, with everything it had stored."""
-        self._stop()
+        self.stop()
+        self.start()
+        self._wait_until_running()
+
+    def start(self) -> None:
+        """Start and wait until it listens, however much it still has to set up."""
         self._start()
         wait_for("Home Assistant answers", self._answers, START_S)
-        self._wait_until_running()
+
+    def stop(self) -> None:
+        """Politely: what it has to store it stores."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(STOP_S)
+        self._process = None
 
     def __enter__(self) -> Self:
         self._write_files()
@@ -171,14 +190,14 @@ class RealHomeAssistant:
             self._wait_until_running()
             self._add_mqtt()
         except BaseException:
-            self._stop()
+            self.stop()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
 
     def _write_files(self) -> None:
         config = self.folder / "config"
@@ -226,20 +245,6 @@ class RealHomeAssistant:
                 # where it starts counts as a place of components: that of this checkout is there only if it is copied
                 cwd=self.folder,
             )
-
-    def _stop(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(STOP_S)
-        self._process = None
 
     def _sign_up(self) -> None:
         wait_for("Home Assistant answers", self._answers, START_S)

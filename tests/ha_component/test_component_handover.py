@@ -23,12 +23,16 @@ CONFIGS = {
     f"homeassistant/device/blikk_{NODE}/camera_front_door/config": "discovery-camera",
 }
 CLAIM = f"{BASE}/ha/claim"
+IS_CLAIMED = handover._async_is_claimed
 HEAL_S = 0.3
 """The node's own wait, shortened: entities that still go would stand beside the new ones."""
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
+    monkeypatch.setattr(handover, "_async_is_claimed", IS_CLAIMED)
+    monkeypatch.setattr(handover, "CLAIM_LIMIT_S", 0.01)
+    monkeypatch.setattr(handover, "QUIET_S", 0.01)
     monkeypatch.setattr(handover, "WITHDRAW_LIMIT_S", 0.2)
     monkeypatch.setattr(handover, "REMOVE_LIMIT_S", 0.5)
     monkeypatch.setattr(handover, "SETTLE_S", 0.6)
@@ -291,3 +295,36 @@ async def test_what_is_hidden_from_the_announce_is_told_once(hass, mqtt_mock, ca
     for _ in range(3):
         await tell(hass, "announce", content)
     assert caplog.text.count("these cameras cannot be addressed: 'a/b'") == 1
+
+
+async def test_plain_entities_of_a_broker_that_forgot_the_claim_change_nothing_of_ours(
+    hass, mqtt_mock, mqtt_client_mock, content, entity_registry
+):
+    entry = await begin(hass, content)
+    async with asyncio.timeout(5):
+        while f"{BASE}/+/digest" not in str(mqtt_client_mock.subscribe.mock_calls):
+            await asyncio.sleep(0.01)
+    entity_registry.async_update_entity("binary_sensor.front_door_person", name="Visitor")
+    before = ids(hass, DOMAIN)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await discover(hass)
+    assert [entity_id for entity_id in ids(hass, "mqtt").values() if entity_id.endswith("_2")]
+    await obey(hass)
+
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+
+    assert (ids(hass, DOMAIN), ids(hass, "mqtt")) == (before, {})
+    assert entity_registry.async_get("binary_sensor.front_door_person").name == "Visitor"
+
+
+async def test_plain_entities_that_stand_beside_ours_after_a_reconnection_are_withdrawn(hass, mqtt_mock, content):
+    await begin(hass, content)
+    await discover(hass)
+    assert ids(hass, "mqtt")
+
+    async_dispatcher_send(hass, MQTT_CONNECTION_STATE, True)
+
+    async with asyncio.timeout(10):
+        while ids(hass, "mqtt"):
+            await asyncio.sleep(0.01)
