@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.core.geometry import Box, hull, intersection, iou
+from blikk_edge.core.geometry import Box, hull
 from blikk_edge.core.scene import Pixels
 
 # Of faces of 6..20 px, with the pixels of a 16:9 frame of 480 lines 49 of 52 are found, with 640 x 360 45, with
@@ -146,21 +146,34 @@ def _scaled(bgr: Pixels, scale: float) -> Pixels:
 
 
 def _each_once(found: Sequence[Face]) -> tuple[Face, ...]:
-    """What several looks saw of one face as one box around all of it."""
+    """What several looks saw of one face as one box around all of it. A crowd far off is hundreds of boxes."""
     faces: list[Face] = []
+    kept = np.empty((len(found), 4))
     for face in sorted(found, key=lambda f: -f.score):
-        same = next((i for i, kept in enumerate(faces) if _same(kept.box, face.box)), None)
-        if same is None:
+        same = _same(kept[: len(faces)], face.box)
+        if same.size == 0:
+            at = len(faces)
             faces.append(face)
         else:
-            around = hull((faces[same].box, face.box))
+            at = int(same[0])
+            around = hull((faces[at].box, face.box))
             assert around is not None
-            faces[same] = Face(box=around, score=faces[same].score)
+            faces[at] = Face(box=around, score=faces[at].score)
+        box = faces[at].box
+        kept[at] = box.x1, box.y1, box.x2, box.y2
     return tuple(faces)
 
 
-def _same(a: Box, b: Box) -> bool:
-    return iou(a, b) >= _SAME_IOU or intersection(a, b) >= _INSIDE * min(a.area, b.area)
+def _same(boxes: np.ndarray, box: Box) -> np.ndarray:
+    """Which rows of (n, 4) boxes, x1 y1 x2 y2, hold the face of this box."""
+    x1, y1, x2, y2 = boxes.T
+    width = np.minimum(x2, box.x2) - np.maximum(x1, box.x1)
+    height = np.minimum(y2, box.y2) - np.maximum(y1, box.y1)
+    shared = np.maximum(0.0, width) * np.maximum(0.0, height)
+    areas = (x2 - x1) * (y2 - y1)
+    alike = shared >= _SAME_IOU * (areas + box.area - shared)
+    inside = shared >= _INSIDE * np.minimum(areas, box.area)
+    return np.flatnonzero(alike | inside)
 
 
 def _reason(error: cv2.error) -> str:
