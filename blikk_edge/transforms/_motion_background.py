@@ -21,7 +21,7 @@ _STEP = 4
 _LEARN_S = 8.0
 _NOISE_S = 6.0
 _NOISE_EVERY_S = 1.0
-_CALM_EVERY_S = 2.0
+_CALM_EVERY_S = 1.0
 _SOON_S = 1.0
 _BLINK_S = 1.0
 """The longest time that one pair of frames can vouch for, in streams slower than a frame a second."""
