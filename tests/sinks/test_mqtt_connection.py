@@ -19,6 +19,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.connection import Protocol, connected
+from blikk_edge.sinks.mqtt.session import Session
 from blikk_edge.sinks.store import Store
 from blikk_edge.wire.messages import availability
 
@@ -246,6 +247,23 @@ async def test_a_second_node_of_the_same_name_is_named_as_the_cause(
     await until(lambda: running.sink.problem and "second node of this name" in running.sink.problem)
     await other.stop()
     other_store.close()
+
+
+async def test_a_connection_that_is_lost_in_the_moment_of_the_end_does_not_hold_up_the_end(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def loses_it(_session: Session) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise aiomqtt.MqttError("gone") from None
+
+    await running.stop()
+    monkeypatch.setattr(Session, "go_on", loses_it)
+    running.start()
+    await running.connected()
+    async with asyncio.timeout(5):
+        await running.stop()
 
 
 async def test_what_the_access_list_forbids_is_told_once_and_holds_up_nothing(

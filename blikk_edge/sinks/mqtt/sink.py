@@ -148,7 +148,7 @@ class MqttSink:
             began = self._clock.monotonic()
             was = self._speaks
             try:
-                await self._connect(drain)
+                await _by_itself(self._connect(drain))
             except SinkError as error:
                 if self._speak_other(error) and was is Protocol.V5:
                     LOG.info("%s; trying MQTT 3.1.1", error)
@@ -238,6 +238,19 @@ class MqttSink:
         if self.problem != problem:
             LOG.warning("%s", problem)
         self.problem = problem
+
+
+async def _by_itself(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work` in a task of its own: a group in it that loses its connection just then would swallow our end."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((task,))
+    except asyncio.CancelledError:
+        task.cancel()
+        with contextlib.suppress(SinkError, asyncio.CancelledError):
+            await task
+        raise
+    task.result()
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
