@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import psutil
@@ -264,6 +265,32 @@ async def test_a_connection_that_is_lost_in_the_moment_of_the_end_does_not_hold_
     await running.connected()
     async with asyncio.timeout(5):
         await running.stop()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_an_end_in_the_moment_of_an_answer_is_an_end(broker: Broker, turns: int) -> None:
+    """Before Python 3.12, `asyncio.wait_for` swallows such a cancellation."""
+    async with connected(
+        Address(host=broker.host, port=broker.port), identifier="ends", will=None, protocol=Protocol.V5
+    ) as connection:
+        publishing = asyncio.ensure_future(connection.publish(availability(TOPICS, online=True)))
+        client = connection.client._client
+        ended = asyncio.get_running_loop().create_future()
+
+        def end(after: int) -> None:
+            if after:
+                asyncio.get_running_loop().call_soon(end, after - 1)
+            else:
+                ended.set_result(publishing.cancel())
+
+        def on_publish(*arguments: Any, library: Any = client.on_publish) -> None:
+            library(*arguments)
+            end(turns)
+
+        client.on_publish = on_publish
+        was_under_way = await ended
+        await asyncio.wait((publishing,))
+        assert publishing.cancelled() is was_under_way
 
 
 async def test_what_the_access_list_forbids_is_told_once_and_holds_up_nothing(

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import math
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiomqtt
 import paho.mqtt.client
@@ -17,6 +18,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from blikk_edge.sinks.mqtt.address import Address, tls_context
 from blikk_edge.sinks.mqtt.refusal import SilentError, refused, silence, value
 from blikk_edge.wire.messages import Message
+
+T = TypeVar("T")
 
 LOG = logging.getLogger("blikk.mqtt")
 LIBRARY_LOG: Final = logging.getLogger("blikk.mqtt.library")
@@ -75,18 +78,18 @@ class Connection:
             properties = _properties(message)
         elif message.expiry_s is not None:
             retain = False
-        await self.client.publish(message.topic, message.payload, message.qos, retain, properties)
+        await _answered(self.client.publish(message.topic, message.payload, message.qos, retain, properties))
 
     async def subscribe(self, topic_filter: str) -> None:
         """Subscribe with QoS 1."""
-        for code in await self.client.subscribe(topic_filter, qos=1):
+        for code in await _answered(self.client.subscribe(topic_filter, qos=1)):
             number = value(code)
             if number is not None and number >= 0x80:
                 self._warn(f"subscribe to {topic_filter}", code)
 
     async def unsubscribe(self, topic_filters: Sequence[str]) -> None:
         """Hear no more of these."""
-        await self.client.unsubscribe(list(topic_filters))
+        await _answered(self.client.unsubscribe(list(topic_filters)))
 
     def _watch_refusals(self) -> None:
         """The library passes over the reason in an acknowledgement; look at it on its way."""
@@ -137,7 +140,7 @@ async def connected(
         raise refused(address, error) from (error.__context__ or error)
     except _HungUp:
         raise SilentError(silence(address)) from None
-    client.timeout = ANSWER_S
+    client.timeout = math.inf  # see _answered
     # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
     client.pending_calls_threshold = 100
     connection = Connection(client, protocol)
@@ -149,6 +152,19 @@ async def connected(
             _discard(client)
         else:
             await _leave(client)
+
+
+async def _answered(call: Awaitable[T]) -> T:
+    """Await the broker's answer, at most `ANSWER_S`; raises MqttError without one.
+
+    The library would limit the time with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation in the
+    moment of the answer (https://github.com/python/cpython/issues/86296): the sink would go on for ever.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await call
+    except TimeoutError:
+        raise aiomqtt.MqttError("no answer in time") from None
 
 
 class _HungUp(Exception):  # noqa: N818 - not an error that leaves this module
