@@ -114,6 +114,17 @@ async def test_what_waited_when_the_outage_ended_is_replayed_and_nothing_newer()
     ]
 
 
+async def test_a_full_disk_that_cannot_forget_does_not_let_memory_go_first() -> None:
+    shelf = Shelf()
+    backlog = Backlog(shelf)
+    await backlog.put(ring(0))
+    await backlog.put(ring(1))
+    shelf.full = True
+    await backlog.put(ring(2))
+    await backlog.delivered([pending.seq for pending in await backlog.oldest(1)])
+    assert [pending.record.id for pending in await backlog.oldest(1)] == ["ring-1"]
+
+
 async def test_memory_is_bounded_and_counts_what_it_gave_up(caplog: pytest.LogCaptureFixture) -> None:
     shelf = Shelf()
     shelf.full = True

@@ -61,8 +61,8 @@ class Backlog:
     async def oldest(self, limit: int) -> Sequence[Pending]:
         """The records to publish next; to be followed by `delivered`, even if nothing was."""
         async with self._turn:
+            await self._forget()
             try:
-                await self._forget()
                 waiting = await asyncio.to_thread(self._outbox.pending, limit + len(self._unforgotten))
             except StoreError as error:
                 self._told(error)
@@ -85,10 +85,7 @@ class Backlog:
                     self._memory.pop(-seq, None)
                 else:
                     self._unforgotten.add(seq)
-            try:
-                await self._forget()
-            except StoreError as error:
-                self._told(error)
+            await self._forget()
 
     def age(self) -> None:
         """An outage has ended: what waits now is replayed."""
@@ -105,9 +102,14 @@ class Backlog:
             del self._memory[number]
 
     async def _forget(self) -> None:
-        if self._unforgotten:
-            # Kept here until the disk has forgotten them, or a full disk would have them published for ever.
+        """Forget on disk; the numbers are kept until it has, or a full disk would have them published for ever."""
+        if not self._unforgotten:
+            return
+        try:
             await asyncio.to_thread(self._outbox.delivered, sorted(self._unforgotten))
+        except StoreError as error:
+            self._told(error)
+        else:
             self._unforgotten.clear()
 
     def _keep(self, record: Record) -> None:
