@@ -34,7 +34,27 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
 
-class SourceUrl(Secret):
+class SecretAddress(Secret):
+    """A secret of which a part may be shown: `public`."""
+
+    __slots__ = ()
+
+    @property
+    def public(self) -> str:
+        """The address as it may be shown and logged."""
+        return "***"
+
+    def __repr__(self) -> str:
+        return repr(self.public)
+
+    def __str__(self) -> str:
+        return self.public
+
+    def __format__(self, spec: str) -> str:
+        return format(self.public, spec)
+
+
+class SourceUrl(SecretAddress):
     """A camera's address: a URL, a path or `/dev/videoN`. Shows itself without user, password and query.
 
     A `hidden` one (it came as a `!secret`) shows no more than its scheme.
@@ -67,12 +87,3 @@ class SourceUrl(Secret):
         user = "***@" if parts.username is not None else ""
         query = "***" if parts.query else ""
         return urlunsplit((parts.scheme, f"{user}{host}{port}", path, query, ""))
-
-    def __repr__(self) -> str:
-        return repr(self.public)
-
-    def __str__(self) -> str:
-        return self.public
-
-    def __format__(self, spec: str) -> str:
-        return format(self.public, spec)

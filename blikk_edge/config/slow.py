@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from blikk_edge.config.secrets import Secret
+from blikk_edge.config.secrets import Secret, SecretAddress
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
@@ -101,7 +101,7 @@ class MediaSettings:
         return self.url or f"{scheme}://{host}:{self.port}"
 
 
-class WebhookUrl(Secret):
+class WebhookUrl(SecretAddress):
     """A web address without user and query. Shows only its scheme, host and port: the path may itself be a secret."""
 
     __slots__ = ()
@@ -111,15 +111,6 @@ class WebhookUrl(Secret):
         """The address as it may be shown and logged."""
         parts = urlsplit(self.reveal())
         return f"{parts.scheme}://{parts.netloc}"
-
-    def __repr__(self) -> str:
-        return repr(self.public)
-
-    def __str__(self) -> str:
-        return self.public
-
-    def __format__(self, spec: str) -> str:
-        return format(self.public, spec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """The ingestion server: edge clients bring the frames of cameras that this node cannot reach, over WebSockets."""
 
 import asyncio
-import hmac
 import logging
 import ssl
 from collections import deque
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.inlet import Inlet
+from blikk_edge.core.seldom import Seldom
+from blikk_edge.wire.bearer import knows
 from blikk_edge.wire.push import (
     BAD_TOKEN,
     MAX_MESSAGE_BYTES,
@@ -40,7 +41,6 @@ SLOWEST_S: Final = 5.0
 STRANGERS_MAX: Final = 8
 """Who knows no token is told so, and may take its time to hear it; beyond so many at once it is cut off unheard."""
 
-COMPLAINT_EVERY_S: Final = 10.0
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -83,8 +83,7 @@ class IngestServer:
         self._serving: dict[str, ServerConnection] = {}
         self._open = 0
         self._strangers = 0
-        self._complained_at: float | None = None
-        self._unsaid = 0
+        self._complaints = Seldom(clock)
 
     async def run(self) -> None:
         """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
@@ -161,12 +160,9 @@ class IngestServer:
     def _recognised(self, request: "Request") -> tuple[str, Gate] | None:
         """The camera whose token the client knows."""
         camera = request.path.partition("?")[0].removeprefix(PATH)
-        kind, _, token = request.headers.get("Authorization", "").partition(" ")
         gate = self._gates.get(camera)
-        known = gate.token if gate is not None else ""
-        # the library hands on bytes that are no ASCII as surrogates
-        matches = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), known.encode())
-        return (camera, gate) if gate is not None and kind.lower() == "bearer" and matches else None
+        known = knows(request.headers.get("Authorization", ""), gate.token if gate is not None else "")
+        return (camera, gate) if gate is not None and known else None
 
     async def _turn_away(self, connection: "ServerConnection") -> None:
         """A wrong camera is told no more than a wrong token."""
@@ -182,14 +178,9 @@ class IngestServer:
             self._strangers -= 1
 
     def _complain(self, reason: str) -> None:
-        """One warning in ten seconds: whoever knocks all the time shall not flood the log."""
-        now = self._clock.monotonic()
-        if self._complained_at is not None and now - self._complained_at < COMPLAINT_EVERY_S:
-            self._unsaid += 1
-            return
-        more = f" ({self._unsaid} more since the last warning)" if self._unsaid else ""
-        LOG.warning("an edge client was refused: %s%s", reason, more)
-        self._complained_at, self._unsaid = now, 0
+        if (unsaid := self._complaints.turn()) is not None:
+            more = f" ({unsaid} more since the last warning)" if unsaid else ""
+            LOG.warning("an edge client was refused: %s%s", reason, more)
 
     async def _take_over(self, camera: str, connection: "ServerConnection") -> None:
         older = self._serving.get(camera)

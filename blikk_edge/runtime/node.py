@@ -12,6 +12,7 @@ from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Sna
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
+from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Memory, Sink
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
@@ -175,7 +176,7 @@ class Node:
                 self._describing.add(camera.info.id)
                 self._describe.set()
             case Snapshot():
-                camera.pipeline.want("snapshot")
+                camera.pipeline.want(SNAPSHOT)
             case Press(via=via):
                 self._ring(camera, via)
         self._outlets.deliver(camera.state())
@@ -208,7 +209,7 @@ class Node:
         name = f"{camera.info.id}-ring-{int(now * 1000)}-{self._rings}"
         self._outlets.deliver(Ring(id=name, camera=camera.info.id, time=now, via=via))
         if camera.online:
-            camera.pipeline.want("ring")
+            camera.pipeline.want(RING)
         log.part(camera.part).info("ring by %s", via)
 
     def _keep(self, camera: CameraRun) -> None:

@@ -10,7 +10,7 @@ from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState
 from blikk_edge.core.observation import Event, Phase
-from blikk_edge.core.picture import FRAME, Picture
+from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
@@ -31,7 +31,6 @@ IDLE_AFTER_S: Final = 15.0
 """Longer than anything waits that was seen or told: motion, a lost track, similar observations."""
 
 MOTION_HOLD_S: Final = 2.0
-SNAPSHOT: Final = "snapshot"
 SNAPSHOT_EVERY_S: Final = 300.0
 PICTURE_GAP_S: Final = 1.0
 BETTER: Final = 1.5

@@ -14,12 +14,12 @@ from blikk_edge.core.album import AlbumDay, Kept
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event
-from blikk_edge.core.picture import FRAME, Picture
+from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
 from blikk_edge.core.ports import Inbox, Item
 
 LOG = logging.getLogger("blikk.album")
 
-PASSING: Final = frozenset({"snapshot", FRAME})
+PASSING: Final = frozenset({SNAPSHOT, FRAME})
 """Names of Pictures that show nothing in particular: they are not kept."""
 
 # <camera>/<local day>/<UTC time with ms>.<name>.<event or ->.jpg; ids of cameras and events hold no dot.

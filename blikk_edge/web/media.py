@@ -1,7 +1,6 @@
 """The picture API: `contract/media.md`, served by aiohttp."""
 
 import asyncio
-import hmac
 import logging
 import re
 import ssl
@@ -14,6 +13,7 @@ from blikk_edge.core.album import Album, Kept
 from blikk_edge.core.errors import BlikkError, StoreError
 from blikk_edge.core.ports import History
 from blikk_edge.core.sightings import Label
+from blikk_edge.wire.bearer import knows
 from blikk_edge.wire.messages import event_content
 from blikk_edge.wire.texts import text_content
 from blikk_edge.wire.values import Json, JsonObject, iso_time, json_bytes
@@ -137,9 +137,7 @@ class MediaApi:
 
         @web.middleware
         async def guard(request: web.Request, handler: Answer) -> web.StreamResponse:
-            kind, _, token = request.headers.get("Authorization", "").partition(" ")
-            known = hmac.compare_digest(token.strip().encode("utf-8", "surrogateescape"), self._token.encode())
-            if kind.lower() != "bearer" or not known:
+            if not knows(request.headers.get("Authorization", ""), self._token):
                 return _json({"error": "send `Authorization: Bearer` with the node's `media.token`"}, status=401)
             try:
                 return await handler(request)

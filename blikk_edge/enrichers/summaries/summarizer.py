@@ -11,7 +11,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Ring
-from blikk_edge.core.picture import Picture
+from blikk_edge.core.picture import RING, Picture
 from blikk_edge.core.ports import History, Inbox, Item, Tell
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
@@ -180,7 +180,7 @@ class Summarizer:
         if self._mode_of(picture.camera) is not SummaryMode.VISION:
             return
         event = picture.event
-        if event is None and picture.name == "ring":
+        if event is None and picture.name == RING:
             event = next((story.event.id for story in self._stories.open(picture.camera)), None)
         self._gallery.keep(picture, event)
 

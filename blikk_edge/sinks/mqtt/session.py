@@ -16,6 +16,7 @@ from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.ports import Order, Pending
+from blikk_edge.core.seldom import Seldom
 from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.backlog import Backlog
 from blikk_edge.sinks.mqtt.connection import Connection
@@ -29,8 +30,6 @@ LOG = logging.getLogger("blikk.mqtt")
 
 WINDOW: Final = 16
 """Records under way at once: with the four others that may be, the 20 that Mosquitto and paho allow."""
-
-COMPLAINT_EVERY_S: Final = 10.0
 
 
 class Session:
@@ -65,8 +64,7 @@ class Session:
         self._timer: asyncio.Task[None] | None = None
         self._tidied = False
         self._asked = Asked(connection, topics=topics, cameras=self._cameras, ask=ask, complain=self._complain)
-        self._complained_at: float | None = None
-        self._unsaid = 0
+        self._complaints = Seldom(clock)
 
     async def greet(self) -> None:
         """Subscribe, then say who is here."""
@@ -191,14 +189,9 @@ class Session:
         self._order(command)
 
     def _complain(self, error: WireError) -> None:
-        """One warning in ten seconds: whoever floods us shall not flood the log."""
-        now = self._clock.monotonic()
-        if self._complained_at is not None and now - self._complained_at < COMPLAINT_EVERY_S:
-            self._unsaid += 1
-            return
-        more = f" (and {self._unsaid} more before)" if self._unsaid else ""
-        LOG.warning("a message was not understood: %s%s", error, more)
-        self._complained_at, self._unsaid = now, 0
+        if (unsaid := self._complaints.turn()) is not None:
+            more = f" (and {unsaid} more before)" if unsaid else ""
+            LOG.warning("a message was not understood: %s%s", error, more)
 
     async def _follow(self, advice: Advice) -> None:
         if advice.warning is not None:

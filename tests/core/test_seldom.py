@@ -1,0 +1,28 @@
+"""One of many in ten seconds."""
+
+from blikk_edge.core.seldom import EVERY_S, Seldom
+
+
+class Watch:
+    """A clock that is set by hand."""
+
+    time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def test_first_is_let_through_and_the_next_after_a_while_counts_those_between():
+    clock = Watch()
+    seldom = Seldom(clock)
+    assert [seldom.turn(), seldom.turn(), seldom.turn()] == [0, None, None]
+    clock.time = EVERY_S
+    assert [seldom.turn(), seldom.turn()] == [2, None]
+    clock.time = 2 * EVERY_S
+    assert seldom.turn() == 1
