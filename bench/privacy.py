@@ -42,7 +42,7 @@ from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.transforms.builtin import BuiltinDetector
-from blikk_edge.transforms.redact import _groups, blur, cell_px, encode
+from blikk_edge.transforms.redact import _groups, blur, cell_edges, cell_px, encode
 
 MOST_SAMPLES = 64
 PERSON_THRESHOLD = BLURRED_SCORE
@@ -115,12 +115,15 @@ def samples_left(face: AnnotatedFace, regions: Sequence[Box], shape: tuple[int, 
     bare, cells = patch.copy(), 0
     for group in _groups([region.pixels(width, height) for region in regions]):
         left, top = min(r[0] for r in group), min(r[1] for r in group)
+        right, bottom = max(r[2] for r in group), max(r[3] for r in group)
         cell = max(cell_px(r[2] - r[0], r[3] - r[1]) for r in group)
+        rows, columns = top + cell_edges(bottom - top, cell), left + cell_edges(right - left, cell)
         mask = np.zeros_like(patch)
         for x1, y1, x2, y2 in group:
             mask[y1:y2, x1:x2] = True
         ys, xs = np.nonzero(patch & mask)
-        cells += len({(y, x) for y, x in zip((ys - top) // cell, (xs - left) // cell, strict=True)})
+        touched = np.searchsorted(rows, ys, "right"), np.searchsorted(columns, xs, "right")
+        cells += len(set(zip(*touched, strict=True)))
         bare &= ~mask
     return int(bare.sum()) + cells
 

@@ -1,6 +1,5 @@
 """Paints and blurs pixels so that it cannot be undone, and encodes JPEG. Knows nothing of faces."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 import cv2
@@ -38,11 +37,11 @@ def paint(bgr: Pixels, polygons: Iterable[Polygon]) -> None:
 def blur(bgr: Pixels, regions: Sequence[Box]) -> None:
     """Blur regions of a (h, w, 3) picture in place, so that few samples of each survive.
 
-    Each region is averaged over square cells, SAMPLES to its shorter side; the averages are made grey (the colour of
-    skin and hair tells people apart too), rounded to 16 levels and drawn as flat cells: the result is a function of
-    those few numbers alone. Regions that overlap or touch are one region with the largest cells among them, so that no
-    second grid adds samples and no raw pixel stays between. A region so keeps at most SAMPLES x MAX_SAMPLES, one of
-    several together a row and a column more.
+    Each region is averaged over nearly square cells, SAMPLES to its shorter side; the averages are made grey (the
+    colour of skin and hair tells people apart too), rounded to 16 levels and drawn as flat cells: the result is a
+    function of those few numbers alone. Regions that overlap or touch are one region with the largest cells among them,
+    so that no second grid adds samples and no raw pixel stays between. A region so keeps at most SAMPLES x MAX_SAMPLES,
+    one of several together a row and a column more.
     """
     height, width = bgr.shape[:2]
     rects = [rect for rect in (box.pixels(width, height) for box in regions) if rect[0] < rect[2] and rect[1] < rect[3]]
@@ -50,25 +49,30 @@ def blur(bgr: Pixels, regions: Sequence[Box]) -> None:
         _blur_group(bgr, group)
 
 
-def cell_px(width_px: int, height_px: int) -> int:
-    """The side of the cells that a region of this size is averaged over."""
+def cell_px(width_px: int, height_px: int) -> float:
+    """The least side of the cells that a region of this size is averaged over."""
     shorter, longer = sorted((width_px, height_px))
-    return max(_MIN_CELL_PX, math.ceil(shorter / SAMPLES), math.ceil(longer / MAX_SAMPLES))
+    return max(_MIN_CELL_PX, shorter / SAMPLES, longer / MAX_SAMPLES)
+
+
+def cell_edges(side_px: int, cell: float) -> np.ndarray:
+    """(n + 1,) px: where n cells along a side begin and end, evenly, for a sliver at the end would keep raw pixels."""
+    count = max(1, int(side_px / cell))
+    return np.arange(count + 1) * side_px // count
 
 
 def _blur_group(bgr: Pixels, rects: Sequence[Rect]) -> None:
     x1, y1 = min(r[0] for r in rects), min(r[1] for r in rects)
     x2, y2 = max(r[2] for r in rects), max(r[3] for r in rects)
     cell = max(cell_px(r[2] - r[0], r[3] - r[1]) for r in rects)
-    columns, rows = math.ceil((x2 - x1) / cell), math.ceil((y2 - y1) / cell)
-    # Cells that stick out repeat the border; the average stays one number per cell.
-    padded = cv2.copyMakeBorder(
-        bgr[y1:y2, x1:x2], 0, rows * cell - (y2 - y1), 0, columns * cell - (x2 - x1), cv2.BORDER_REPLICATE
-    )
-    means = np.asarray(padded, np.float64).reshape(rows, cell, columns, cell, 3).mean(axis=(1, 3, 4))
-    few = (means.astype(np.uint8) // _LEVELS_STEP) * _LEVELS_STEP + _LEVELS_STEP // 2
+    rows, columns = cell_edges(y2 - y1, cell), cell_edges(x2 - x1, cell)
+    heights, widths = np.diff(rows), np.diff(columns)
+    light = bgr[y1:y2, x1:x2].sum(axis=2, dtype=np.int64)
+    sums = np.add.reduceat(np.add.reduceat(light, rows[:-1], axis=0), columns[:-1], axis=1)
+    levels = sums // (3 * _LEVELS_STEP * np.outer(heights, widths))
+    few = (levels * _LEVELS_STEP + _LEVELS_STEP // 2).astype(np.uint8)
     # Flat, for of 372 blurred faces the judges took none that was flat for a face, one smooth, 7 to 35 hatched ones.
-    cells = few.repeat(cell, axis=0).repeat(cell, axis=1)
+    cells = few.repeat(heights, axis=0).repeat(widths, axis=1)
     for left, top, right, bottom in rects:
         bgr[top:bottom, left:right] = cells[top - y1 : bottom - y1, left - x1 : right - x1, np.newaxis]
 

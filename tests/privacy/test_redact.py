@@ -1,12 +1,14 @@
 """The pixels: what is blurred cannot come back, what is not blurred is untouched."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blikk_edge.core.geometry import Box, Polygon
-from blikk_edge.transforms.redact import MAX_SAMPLES, SAMPLES, blur, cell_px, paint
+from blikk_edge.transforms.redact import MAX_SAMPLES, SAMPLES, blur, cell_edges, cell_px, paint
 
 WIDTH, HEIGHT = 96, 72
 NOISE = np.random.default_rng(11).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
@@ -40,6 +42,7 @@ def test_nothing_outside_the_regions_changes(regions):
 
 @given(st.lists(boxes.filter(lambda b: b.width * WIDTH >= 4 and b.height * HEIGHT >= 4), min_size=1, max_size=6))
 @settings(max_examples=150)
+@example([Box(0, 0.5, 0.5, 1), Box(0.84375, 0, 1, 0.140625), Box(0.34375, 0.1875, 0.9375, 1)])
 def test_no_raw_pixel_stays_in_any_region(regions):
     """A fine checker averages to about grey in every cell; raw it steps by 196 from each pixel to the next."""
     checker = np.where(np.indices((HEIGHT, WIDTH)).sum(axis=0) % 2, 30, 226)[:, :, None].repeat(3, axis=2)
@@ -55,11 +58,10 @@ def test_two_faces_with_the_same_means_are_the_same_afterwards(region, seed):
     cell = cell_px(x2 - x1, y2 - y1)
     rng = np.random.default_rng(seed)
     other = NOISE.copy()
-    # Whole cells only: those at the end repeat their last row, so there the order counts.
-    for y in range(y1, y2 - cell + 1, cell):
-        for x in range(x1, x2 - cell + 1, cell):
-            piece = other[y : y + cell, x : x + cell].reshape(-1, 3)
-            other[y : y + cell, x : x + cell] = rng.permutation(piece).reshape(cell, cell, 3)
+    for top, bottom in pairwise(y1 + cell_edges(y2 - y1, cell)):
+        for left, right in pairwise(x1 + cell_edges(x2 - x1, cell)):
+            piece = other[top:bottom, left:right]
+            other[top:bottom, left:right] = rng.permutation(piece.reshape(-1, 3)).reshape(piece.shape)
     mask = mask_of([region])
     assert np.array_equal(blurred(NOISE, region)[mask], blurred(other, region)[mask])
 
@@ -67,8 +69,16 @@ def test_two_faces_with_the_same_means_are_the_same_afterwards(region, seed):
 @given(st.integers(1, 900), st.integers(1, 900))
 def test_a_region_keeps_at_most_four_by_two_samples(width, height):
     cell = cell_px(width, height)
-    assert -(-max(width, height) // cell) <= MAX_SAMPLES == 4
-    assert -(-min(width, height) // cell) <= SAMPLES == 2
+    assert len(cell_edges(max(width, height), cell)) - 1 <= MAX_SAMPLES == 4
+    assert len(cell_edges(min(width, height), cell)) - 1 <= SAMPLES == 2
+
+
+@given(st.integers(1, 900), st.floats(4, 300))
+def test_no_cell_is_a_sliver(side, cell):
+    """The rest of a side is shared among its cells: an average over few pixels would be as good as raw."""
+    sizes = np.diff(cell_edges(side, cell))
+    assert sizes.sum() == side
+    assert sizes.min() >= min(side, int(cell))
 
 
 def greys(pixels: np.ndarray, region: Box) -> int:
