@@ -7,7 +7,7 @@ import cv2
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.faces import FINE_FACE_PX, FaceFinder, head_region
+from blikk_edge.transforms.faces import Face, FaceFinder, head_region
 from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy, face_region
 
 Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
@@ -40,7 +40,7 @@ def steps(yunet: Path) -> dict[str, Step]:
     return {
         **closed_steps(),
         "faces, coarse look": coarse,
-        "+ fine look in two tiles": fine,
+        "+ fine look in four tiles": fine,
         "+ small faces of low score": doubtful,
         "+ persons magnified (not used)": magnified,
         OURS: lambda bgr, persons: ours._plan(bgr, persons).regions,
@@ -80,5 +80,10 @@ def _in_persons(finder: FaceFinder, bgr: Pixels, persons: Sequence[Box]) -> list
         x1, y1, x2, y2 = head_region(person, width, height).grown(0.1).pixels(width, height)
         if min(x2 - x1, y2 - y1) >= 2:
             scale = TILE_PX / max(x2 - x1, y2 - y1)
-            found += finder._look(bgr, (x1, y1, x2, y2), scale, FINE_FACE_PX)
+            head = cv2.resize(bgr[y1:y2, x1:x2], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+            for x, y, w, h, score in (finder._look(head) / (scale, scale, scale, scale, 1)).tolist():
+                left, top = x1 + x, y1 + y
+                box = Box.clipped(left / width, top / height, (left + w) / width, (top + h) / height)
+                if box is not None and score >= finder.least_score(box):
+                    found.append(Face(box=box, score=score))
     return [face_region(face, finder.threshold) for face in found]

@@ -143,8 +143,8 @@ def test_a_polygon_is_black_in_the_picture_even_where_a_head_is_blurred_over_it(
 
 
 def test_a_face_in_a_polygon_is_not_found(data, finder):
-    grace = cv2.imread(str(data / "images/coral/grace_hopper.bmp"))
-    whole = Polygon.of([(0, 0), (1, 0), (1, 0.6), (0, 0.6)])
+    grace = cv2.imread(str(data / "images/coral/grace_hopper.bmp"))[:400]
+    whole = Polygon.of([(0, 0), (1, 0), (1, 0.9), (0, 0.9)])
     picture = Privacy(finder, private=(whole,)).picture(scene_of(grace, ()), name="person")
     assert Privacy(finder).picture(scene_of(grace, ()), name="person").faces == 1
     assert picture.faces == 0
