@@ -26,7 +26,7 @@ def set_up(level: str = "INFO") -> None:
     out.setFormatter(_Line())
     logging.basicConfig(level=level.upper(), handlers=[out], force=True)
     # libraries speak up only when something is wrong
-    for name in ("asyncio", "aiomqtt", "libav", "mqtt", "transitions", "amqtt", "httpx2", "httpcore2", "openai"):
+    for name in ("asyncio", "aiomqtt", "libav", "mqtt", "transitions", "amqtt", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -133,7 +133,7 @@ def test_an_unknown_choice_is_refused_with_what_there_is(name: str, value: str) 
 
 
 def test_a_missing_package_is_told_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openai", None)
+    monkeypatch.setitem(sys.modules, "httpx2", None)
     monkeypatch.delitem(sys.modules, "blikk_edge.enrichers.models.openai_client", raising=False)
     with pytest.raises(RefusedError, match=r"pip install 'blikk-edge\[openai\]'"):
         model_at("http://127.0.0.1:1/v1")

@@ -13,7 +13,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.enrichers.models.llama_child import ENGINES, Order
 from blikk_edge.enrichers.models.llama_process import LlamaProcess
-from blikk_edge.enrichers.models.openai_api import OpenAiModel, require_openai
+from blikk_edge.enrichers.models.openai_api import OpenAiModel, require_httpx
 from blikk_edge.enrichers.models.openai_request import AUTO, Form
 from blikk_edge.enrichers.models.port import AwayError, BlindError, BusyError, Completion, Prompt, RefusedError
 from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS, Ratio, prompt_tokens
@@ -74,7 +74,7 @@ class LlamaModel:
         self._failed: LlmError | None = None
         self._backoff = Backoff()
         self._rest_until = clock.monotonic()
-        require_openai()
+        require_httpx()
 
     async def complete(self, prompt: Prompt, *, deadline_s: float) -> Completion:
         """The JSON object that the model wrote, as text; raises the LlmErrors of `enrichers.models.port`."""

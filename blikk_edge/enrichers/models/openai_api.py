@@ -4,9 +4,7 @@ import asyncio
 import ipaddress
 import logging
 import re
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -54,7 +52,7 @@ class OpenAiModel:
     request was given up (llama_cpp.server) stops. `extra` are further fields of every request;
     `ratio` is what was learnt of its tokens before.
 
-    Raises RefusedError for an address or key that cannot be one, and where the `openai` package is missing.
+    Raises RefusedError for an address or key that cannot be one, and where the `httpx2` package is missing.
     """
 
     def __init__(
@@ -91,7 +89,7 @@ class OpenAiModel:
         self._ratio = ratio or Ratio()
         self._not_json = 0
         self._client: Client | None = None
-        require_openai()
+        require_httpx()
         if self._key and url.scheme == "http" and not self._here:
             LOG.warning("%s: api_key and prompts go over the network unencrypted; use https", self._who)
 
@@ -225,32 +223,18 @@ class OpenAiModel:
         return prompt_tokens(prompt, image_tokens=self._image_tokens) + told
 
 
-def require_openai() -> None:
-    """Load the `openai` package, which takes a second on a small machine; raises RefusedError where it is missing."""
+def require_httpx() -> None:
+    """Load the `httpx2` package; raises RefusedError where it is missing."""
     try:
-        with _hidden("aiohttp"):  # 9 MB; the package looks for it only to offer a transport that is not used here
-            import blikk_edge.enrichers.models.openai_client  # noqa: F401, PLC0415 - an extra, and slow to load
+        import blikk_edge.enrichers.models.openai_client  # noqa: F401, PLC0415 - an extra
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"openai", "httpx2"}:
+        if (error.name or "").partition(".")[0] != "httpx2":
             raise
-        raise RefusedError("language models need the openai package: pip install 'blikk-edge[openai]'") from error
-
-
-@contextmanager
-def _hidden(package: str) -> Iterator[None]:
-    """Let `package` seem not to be installed meanwhile, unless it is loaded already."""
-    if package in sys.modules:
-        yield
-        return
-    sys.modules[package] = None  # type: ignore[assignment]  # what the import system documents for this
-    try:
-        yield
-    finally:
-        del sys.modules[package]
+        raise RefusedError("language models need the httpx2 package: pip install 'blikk-edge[openai]'") from error
 
 
 def _client(base_url: str, key: str | None, who: str, *, proxied: bool) -> "Client":
-    from blikk_edge.enrichers.models.openai_client import Client  # noqa: PLC0415 - see require_openai
+    from blikk_edge.enrichers.models.openai_client import Client  # noqa: PLC0415 - see require_httpx
 
     return Client(base_url=base_url, api_key=key, who=who, proxied=proxied)
 

@@ -1,6 +1,6 @@
-"""The only door to the `openai` package: one POST to chat.completions, whose reply is taken as untrusted bytes.
+"""The only door to the network of a language model: one POST to chat.completions, its reply taken as untrusted bytes.
 
-Imported when the first call is made: the package takes 0.7 s and 50 MB.
+Over httpx2, with which the `openai` package itself sends; docs/design/slow-loop.md says why not by that package.
 """
 
 import json
@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx2
-import openai
 
 from blikk_edge.enrichers.models.openai_faults import quote
 from blikk_edge.enrichers.models.port import AwayError, GarbledError
 
 REPLY_BYTES: Final = 2_000_000
 CONNECT_S: Final = 10.0
-RAW_RESPONSE: Final = "x-stainless-raw-response"
-"""The package looks at this one of its headers again when the answer is there; it says nothing of us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +36,17 @@ class Client:
 
     def __init__(self, *, base_url: str, api_key: str | None, who: str, proxied: bool) -> None:
         self._who = who
-        self._headers: dict[str, str | openai.Omit] = {"User-Agent": "blikk-edge", "Accept-Encoding": "identity"}
-        if api_key is None:
-            self._headers["Authorization"] = openai.Omit()
-        self._openai = openai.AsyncOpenAI(
-            base_url=base_url,
-            api_key=api_key or "none",
-            max_retries=0,
-            http_client=openai.DefaultAsyncHttpx2Client(
-                follow_redirects=False,
-                # a call a minute finds an idle connection dead more often than a new one costs
-                limits=httpx2.Limits(max_keepalive_connections=0),
-                trust_env=proxied,
-                event_hooks={"request": [_discreet], "response": [_bound]},
-            ),
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        headers = {"User-Agent": "blikk-edge", "Accept": "application/json", "Accept-Encoding": "identity"}
+        if api_key is not None:
+            headers["Authorization"] = f"Bearer {api_key}"
+        self._http = httpx2.AsyncClient(
+            headers=headers,
+            follow_redirects=False,
+            # a call a minute finds an idle connection dead more often than a new one costs
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            trust_env=proxied,
+            event_hooks={"response": [_bound]},
         )
 
     async def post(self, body: Mapping[str, Any], *, timeout_s: float) -> Reply:
@@ -60,34 +54,24 @@ class Client:
 
         Raises AwayError where no whole reply came, GarbledError where a success is no JSON.
         """
-        rest = {key: value for key, value in body.items() if key not in {"model", "messages"}}
+        timeout = httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
         try:
-            async with self._openai.chat.completions.with_streaming_response.create(
-                model=body["model"],
-                messages=body["messages"],
-                extra_body=rest,
-                extra_headers=self._headers,
-                timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-            ) as response:
+            async with self._http.stream("POST", self._url, json=body, timeout=timeout) as response:
                 return await self._read(response)
-        except openai.APIStatusError as error:
-            page = "<" in error.response.text[:20]
-            said = "" if isinstance(error.body, str) and page else error.body
-            return Reply(status=error.status_code, headers=error.response.headers, bodies=(said,))
-        except openai.APITimeoutError as error:
+        except httpx2.TimeoutException as error:
             raise AwayError(f"{self._who}: it does not answer") from error
-        except (openai.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise AwayError(f"{self._who}: {_reason(error)}") from error
-        except openai.OpenAIError as error:
-            raise GarbledError(f"{self._who}: {quote(str(error))}") from error
 
-    async def _read(self, response: Any) -> Reply:
+    async def _read(self, response: httpx2.Response) -> Reply:
         headers = response.headers
+        if not response.is_success:
+            return Reply(status=response.status_code, headers=headers, bodies=(_said(await response.aread()),))
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             parts = [self._json(line) async for line in _data_lines(response)]
             return Reply(status=200, headers=headers, bodies=tuple(parts), streamed=True)
-        raw = await response.read()
+        raw = await response.aread()
         if kind.endswith("html"):
             raise GarbledError(f"{self._who}: it answered with a web page; check base_url, which mostly ends in /v1")
         return Reply(status=200, headers=headers, bodies=(self._json(raw),))
@@ -100,24 +84,26 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._openai.close()
+        await self._http.aclose()
 
 
-async def _data_lines(response: Any) -> AsyncIterator[str]:
-    async for line in response.iter_lines():
+def _said(raw: bytes) -> object:
+    """What an error of any form says; nothing, where it is a web page."""
+    text = raw.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return "" if "<" in text[:20] else text
+
+
+async def _data_lines(response: httpx2.Response) -> AsyncIterator[str]:
+    async for line in response.aiter_lines():
         name, _, value = line.partition(":")
         if name == "data":
             value = value.removeprefix(" ")
             if value.strip() == "[DONE]":
                 return
             yield value
-
-
-async def _discreet(request: httpx2.Request) -> None:
-    """Leave out what the package tells of this machine and takes from its environment."""
-    for name in [name for name in request.headers if name.startswith(("x-stainless-", "openai-"))]:
-        if name != RAW_RESPONSE:
-            del request.headers[name]
 
 
 async def _bound(response: httpx2.Response) -> None:
