@@ -173,7 +173,7 @@ def visits_of(data: Path | None, folder: Path) -> tuple[Path, list[tuple[float, 
         return data / name, [(a / labels["fps"], b / labels["fps"]) for a, b in labels["intervals"]], Path(name).name
     made = folder / "own.mp4"
     own_clip.make(made)
-    return made, [own_clip.VISITOR], "the demo's own clip"
+    return made, [(own_clip.VISITOR[0], own_clip.VISITOR[3])], "the demo's own clip"
 
 
 def write_scene(path: Path, seconds: float, folder: Path) -> tuple[list[tuple[float, float]], str]:
