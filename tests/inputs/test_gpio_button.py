@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+from button_pins import listening, press
 from gpiozero.pins.mock import MockFactory
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
@@ -22,17 +23,12 @@ def pins():
     factory.reset()
 
 
-def press(pin) -> None:
-    pin.drive_low()
-    pin.drive_high()
-
-
 async def test_a_press_rings_once(pins: MockFactory, start, until) -> None:
     orders: list[Command] = []
     clock = VirtualClock(100.0)
     start(GpioButton("front_door", 17, orders.append, clock=clock, pin_factory=pins))
     pin = pins.pin(17)
-    await until(lambda: pin.when_changed is not None)
+    await until(lambda: listening(pin))
     press(pin)
     assert orders == [PRESS]
     for _ in range(5):  # a bouncing contact
@@ -48,7 +44,7 @@ async def test_the_pin_is_free_again_after_a_stop(pins: MockFactory, start, unti
     for _ in range(2):
         task = start(GpioButton("front_door", 17, orders.append, clock=VirtualClock(), pin_factory=pins))
         pin = pins.pin(17)
-        await until(lambda pin=pin: pin.when_changed is not None)
+        await until(lambda pin=pin: listening(pin))
         task.cancel()
         await asyncio.wait((task,))
     assert task.cancelled()
@@ -57,7 +53,7 @@ async def test_the_pin_is_free_again_after_a_stop(pins: MockFactory, start, unti
 async def test_two_cameras_on_one_pin_are_a_clear_error(pins: MockFactory, start, until) -> None:
     start(GpioButton("front_door", 17, print, clock=VirtualClock(), pin_factory=pins))
     pin = pins.pin(17)
-    await until(lambda: pin.when_changed is not None)
+    await until(lambda: listening(pin))
     with pytest.raises(BlikkError, match=r"ring of yard: GPIO 17 cannot be used: .*in use"):
         await GpioButton("yard", 17, print, clock=VirtualClock(), pin_factory=pins).run()
 
@@ -87,7 +83,7 @@ async def test_press_to_order_takes_milliseconds(
         GpioButton("front_door", 17, lambda _: times.append(time.perf_counter()), clock=SystemClock(), pin_factory=pins)
     )
     pin = pins.pin(17)
-    await until(lambda: pin.when_changed is not None)
+    await until(lambda: listening(pin))
     began = time.perf_counter()
     press(pin)
     await until(lambda: times)

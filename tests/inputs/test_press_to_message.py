@@ -6,10 +6,11 @@ from pathlib import Path
 import aiomqtt
 import pytest
 from broker import Broker
+from button_pins import listening, press
 from gpiozero.pins.mock import MockFactory
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.commands import Command
+from blikk_edge.core.commands import Command, Press
 from blikk_edge.core.house import CameraInfo, NodeInfo
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.ports import Item
@@ -40,6 +41,8 @@ class Bell:
         self.heard_at: list[float] = []
 
     def order(self, command: Command) -> None:
+        if not isinstance(command, Press):
+            return
         ring = Ring(id=str(self.loop.time()), camera=command.camera, time=1.0, via="test")
         self.loop.call_soon_threadsafe(self.inbox.put_nowait, ring)
 
@@ -76,19 +79,18 @@ async def test_a_press_is_a_message_within_200_ms(
         start(hook)
         start(GpioButton("front_door", 17, bell.order, clock=SystemClock(), pin_factory=pins))
         pin = pins.pin(17)
-        await until(lambda: sink.connected and hook.port and pin.when_changed is not None)
+        await until(lambda: sink.connected and hook.port and listening(pin))
         took = []
         for count in range(1, PRESSES + 1):
             await asyncio.sleep(QUIET_S + 0.01 if via == "gpio" else 0.1)  # the pace of a finger
             began = bell.loop.time()
             if via == "gpio":
-                pin.drive_low()
-                pin.drive_high()
+                press(pin)
             else:
                 _, writer = await asyncio.open_connection("127.0.0.1", hook.port)
                 writer.write(b"POST /ring/front_door HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 writer.close()
-            await until(lambda count=count: len(bell.heard_at) >= count)
+            await until(lambda count=count: len(bell.heard_at) == count)
             took.append(1000 * (bell.heard_at[-1] - began))
         for task in (sending, hearing):
             task.cancel()
@@ -97,4 +99,4 @@ async def test_a_press_is_a_message_within_200_ms(
     took.sort()
     with capsys.disabled():
         print(f"\n[inputs] press by {via} to ring message: p50 {took[PRESSES // 2]:.1f} ms, max {took[-1]:.1f} ms")
-    assert took[PRESSES // 2] < 200
+    assert 0 < took[0] <= took[PRESSES // 2] < 200
