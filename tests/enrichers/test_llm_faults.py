@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import httpx2
 import pytest
 from llm_asking import model_at, picture, prompt
 from llm_server import LlmServer, Say, refusal
@@ -172,6 +173,17 @@ async def test_a_name_that_nobody_knows_is_away() -> None:
     with pytest.raises(AwayError, match=r"no-such-host\.invalid"):
         await model.complete(prompt(), deadline_s=5)
     await model.close()
+
+
+async def test_a_system_error_that_the_transport_lets_through_is_away(
+    model: OpenAiModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(httpx2.AsyncClient, "stream", fails)
+    with pytest.raises(AwayError, match="Too many open files"):
+        await model.complete(prompt(), deadline_s=5)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -60,7 +60,7 @@ class Client:
                 return await self._read(response)
         except httpx2.TimeoutException as error:
             raise AwayError(f"{self._who}: it does not answer") from error
-        except (httpx2.HTTPError, httpx2.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
             raise AwayError(f"{self._who}: {_reason(error)}") from error
 
     async def _read(self, response: httpx2.Response) -> Reply:
