@@ -39,8 +39,8 @@ def photographs() -> Path:
     return Path(spec.origin).parent / "data"
 
 
-def make(path: Path) -> None:
-    """Write the clip: H.264, 640 x 480, 10 fps, 32 s, with sensor noise."""
+def make(path: Path, *, seconds: int = SECONDS) -> None:
+    """Write the clip: H.264, 640 x 480, 10 fps, with sensor noise; `seconds` beyond SECONDS show nobody."""
     folder = photographs()
     wall = _read(folder / "brick.png", WIDTH_PX, WIDTH_PX)[:HEIGHT_PX] // 3 + 90
     # the visitor's photograph is cropped to her, so that she and not a poster comes in
@@ -52,7 +52,7 @@ def make(path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         stream.thread_count = 1  # x264 would cut each picture into slices, one a thread
         stream.options = {"crf": "20", "preset": "veryfast", "g": "20"}
-        for number in range(SECONDS * FPS):
+        for number in range(seconds * FPS):
             picture = wall.astype(np.int16)
             _paste(picture, visitor, number / FPS, VISITOR, bottom=HEIGHT_PX)
             _paste(picture, cat, number / FPS, CAT, bottom=HEIGHT_PX - 30)

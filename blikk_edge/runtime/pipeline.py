@@ -30,7 +30,9 @@ IDLE_EVERY_S: Final = 5.0
 IDLE_AFTER_S: Final = 15.0
 """Longer than anything waits that was seen or told: motion, a lost track, similar observations."""
 
-MOTION_HOLD_S: Final = 2.0
+MOTION_HOLD_S: Final = 10.0
+"""How long `motion` stays on after the last; who stands at a door and sways now and then is not a dozen motions."""
+
 SNAPSHOT_EVERY_S: Final = 300.0
 PICTURE_GAP_S: Final = 1.0
 BETTER: Final = 1.5

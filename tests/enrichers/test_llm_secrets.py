@@ -1,14 +1,18 @@
 """Keys stay out of every text, prompts stay with the endpoint that was configured, and so do pictures."""
 
 import logging
+import ssl
 import sys
 import traceback
+from typing import Any
 
+import httpx2
 import pytest
 from llm_asking import KEY, model_at, picture, prompt
 from llm_server import LlmServer, Say, refusal
 
 from blikk_edge.core.errors import LlmError
+from blikk_edge.enrichers.models.openai_client import Client
 from blikk_edge.enrichers.models.port import RefusedError
 
 ECHOES = [
@@ -130,6 +134,22 @@ def test_secrets_in_an_address_are_refused_without_being_shown(base_url: str) ->
 def test_an_unknown_choice_is_refused_with_what_there_is(name: str, value: str) -> None:
     with pytest.raises(RefusedError, match=f"{name} is '{value}'; use auto, "):
         model_at("http://127.0.0.1:1/v1", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("base_url", "loaded"), [("https://host/v1", True), ("HTTPS://host/v1", True), ("http://host/v1", False)]
+)
+def test_authorities_are_loaded_where_tls_is_spoken_and_nobody_is_trusted_elsewhere(
+    base_url: str, loaded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: dict[str, Any] = {}
+    monkeypatch.setattr(httpx2, "AsyncClient", lambda **options: chosen.update(options))
+    Client(base_url=base_url, api_key=None, who="tiny", proxied=False)
+    if loaded:
+        assert chosen["verify"] is True
+    else:
+        assert chosen["verify"].verify_mode is ssl.CERT_REQUIRED
+        assert chosen["verify"].get_ca_certs() == []
 
 
 def test_a_missing_package_is_told_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:

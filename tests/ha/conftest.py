@@ -29,10 +29,13 @@ def ha_python() -> str:
 
 @pytest.fixture(scope="session")
 def visit_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's own clip: a visitor from 3 to 14 s, a cat from 19 to 28 s; skips without the photographs."""
+    """The demo's own clip: a visitor from 3 to 14 s, a cat from 19 to 28 s, then nobody; skips without the photographs.
+
+    It is still for longer than motion is held.
+    """
     path = tmp_path_factory.mktemp("clip") / "visit.mp4"
     try:
-        clip.make(path)
+        clip.make(path, seconds=42)
     except SourceError:
         pytest.skip("no photographs: scripts/photographs")
     return path

@@ -257,7 +257,7 @@ def test_visit_is_one_detection_and_its_occupancy_goes_on_and_off(home, diary):
         ("person", "started", "person")
     ]
     assert home.state("sensor.front_door_person_count") == "0"
-    home.until("binary_sensor.front_door_motion", "off")
+    home.until("binary_sensor.front_door_motion", "off", 40)
 
 
 def test_who_stays_is_told_as_loitering(home, diary):
