@@ -136,10 +136,12 @@ def settle(ha: RealHomeAssistant) -> None:
     flow = wait_for("the node is found", found, 60)
     ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})
     wait_for("the cat is told of", lambda: reads("sensor.front_door_last_summary", "cat"), 60)
+    ha.post("/api/services/button/press", {"entity_id": "button.front_door_describe"})  # asks the model
     wait_for("the visitor", lambda: reads("binary_sensor.front_door_person", "on"), 60)
     time.sleep(4)  # she comes in from the side
     ha.post("/api/services/mqtt/publish", {"topic": "blikk/hallway_pi/front_door/set/ring", "payload": "PRESS"})
     wait_for("the visitor is told of", lambda: reads("sensor.front_door_last_summary", "erson"), 60)
+    wait_for("the model was asked", lambda: not reads("sensor.hallway_pi_llm_calls_today", "0"), 60)
 
 
 def photograph(ha: RealHomeAssistant, folder: Path) -> None:
