@@ -42,7 +42,7 @@ from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.transforms.builtin import BuiltinDetector
-from blikk_edge.transforms.redact import _groups, blur, cell_edges, cell_px, encode
+from blikk_edge.transforms.redact import _groups, blur, encode, grid_of
 
 MOST_SAMPLES = 64
 PERSON_THRESHOLD = BLURRED_SCORE
@@ -114,10 +114,7 @@ def samples_left(face: AnnotatedFace, regions: Sequence[Box], shape: tuple[int, 
     patch = face.patch(height, width)
     bare, cells = patch.copy(), 0
     for group in _groups([region.pixels(width, height) for region in regions]):
-        left, top = min(r[0] for r in group), min(r[1] for r in group)
-        right, bottom = max(r[2] for r in group), max(r[3] for r in group)
-        cell = max(cell_px(r[2] - r[0], r[3] - r[1]) for r in group)
-        rows, columns = top + cell_edges(bottom - top, cell), left + cell_edges(right - left, cell)
+        rows, columns = grid_of(group)
         mask = np.zeros_like(patch)
         for x1, y1, x2, y2 in group:
             mask[y1:y2, x1:x2] = True

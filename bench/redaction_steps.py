@@ -7,7 +7,7 @@ import cv2
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.faces import Face, FaceFinder, head_region
+from blikk_edge.transforms.faces import FaceFinder, head_region
 from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy, face_region
 
 Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
@@ -81,9 +81,6 @@ def _in_persons(finder: FaceFinder, bgr: Pixels, persons: Sequence[Box]) -> list
         if min(x2 - x1, y2 - y1) >= 2:
             scale = TILE_PX / max(x2 - x1, y2 - y1)
             head = cv2.resize(bgr[y1:y2, x1:x2], None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-            for x, y, w, h, score in (finder._look(head) / (scale, scale, scale, scale, 1)).tolist():
-                left, top = x1 + x, y1 + y
-                box = Box.clipped(left / width, top / height, (left + w) / width, (top + h) / height)
-                if box is not None and score >= finder.least_score(box):
-                    found.append(Face(box=box, score=score))
+            faces = finder._look(head) / (scale, scale, scale, scale, 1)
+            found += finder._placed(faces, bgr, left=x1, top=y1)
     return [face_region(face, finder.threshold) for face in found]

@@ -21,7 +21,7 @@ FINE_PIXELS = 854 * 480
 # coarse look, where they are 34 px and more. With 120 px as many are found, for 9 ms of 67 and 4 MB more.
 COARSE_PIXELS = 320 * 240
 FINE_FACE_PX = 80
-GRID_PX = 32
+GRID_PX = 32  # the coarsest stride of YuNet
 # Small, dark and smeared faces score low, and what a small one costs where it is none grows with the square of its
 # size: one of half this width counts from half the score, down to a quarter. With the wider margin of doubtful faces 9
 # of 491 faces of 12 px and more (four lights, and mirrored) are missed instead of 18; with 80 or 120 px it is 10 or 9,

@@ -61,14 +61,20 @@ def cell_edges(side_px: int, cell: float) -> np.ndarray:
     return np.arange(count + 1) * side_px // count
 
 
-def _blur_group(bgr: Pixels, rects: Sequence[Rect]) -> None:
+def grid_of(rects: Sequence[Rect]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the cells of regions that touch begin and end, px of the picture: (rows + 1,) and (columns + 1,)."""
     x1, y1 = min(r[0] for r in rects), min(r[1] for r in rects)
     x2, y2 = max(r[2] for r in rects), max(r[3] for r in rects)
     cell = max(cell_px(r[2] - r[0], r[3] - r[1]) for r in rects)
-    rows, columns = cell_edges(y2 - y1, cell), cell_edges(x2 - x1, cell)
+    return y1 + cell_edges(y2 - y1, cell), x1 + cell_edges(x2 - x1, cell)
+
+
+def _blur_group(bgr: Pixels, rects: Sequence[Rect]) -> None:
+    rows, columns = grid_of(rects)
+    y1, x1 = rows[0], columns[0]
     heights, widths = np.diff(rows), np.diff(columns)
-    light = bgr[y1:y2, x1:x2].sum(axis=2, dtype=np.int64)
-    sums = np.add.reduceat(np.add.reduceat(light, rows[:-1], axis=0), columns[:-1], axis=1)
+    light = bgr[y1 : rows[-1], x1 : columns[-1]].sum(axis=2, dtype=np.int64)
+    sums = np.add.reduceat(np.add.reduceat(light, rows[:-1] - y1, axis=0), columns[:-1] - x1, axis=1)
     levels = sums // (3 * _LEVELS_STEP * np.outer(heights, widths))
     few = (levels * _LEVELS_STEP + _LEVELS_STEP // 2).astype(np.uint8)
     # Flat, for of 372 blurred faces the judges took none that was flat for a face, one smooth, 7 to 35 hatched ones.
