@@ -199,7 +199,7 @@ class Pipeline:
             yield from told.observations
         elif self._telling:
             yield from self.close(scene.frame.time)
-        yield from self._pictures(scene, eyes.redactor)
+        yield from self._pictures(scene, eyes)
         yield from self._state_of(scene)
 
     def close(self, at: float) -> Iterator[Item]:
@@ -217,14 +217,18 @@ class Pipeline:
     def _analyse(self, scene: Scene, detector: Detector) -> Scene:
         found = scene.frame.found
         if found is None:
-            started = self._stopwatch()
-            found = detector.detect(scene.frame.bgr())
-            spent = (self._stopwatch() - started) * 1000
-            self.inferences += 1
-            self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent
+            found = self._detect(scene, detector)
         kept = [d for d in found if d.label in self._labels or d.label is Label.PERSON]
         self._faint = tuple(d for d in kept if d.label is Label.PERSON and d.score < self._faint_below)
         return replace(scene, analysed=True, detections=tuple(d for d in kept if d not in self._faint))
+
+    def _detect(self, scene: Scene, detector: Detector) -> tuple[Detection, ...]:
+        started = self._stopwatch()
+        found = detector.detect(scene.frame.bgr())
+        spent = (self._stopwatch() - started) * 1000
+        self.inferences += 1
+        self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent
+        return found
 
     def _events(self, told: Told) -> Iterator[Event]:
         for event in told.events:
@@ -241,14 +245,18 @@ class Pipeline:
             names[self._wanted.popleft()] = None
         return tuple(names)
 
-    def _pictures(self, scene: Scene, redactor: Redactor) -> Iterator[Picture]:
+    def _pictures(self, scene: Scene, eyes: Eyes) -> Iterator[Picture]:
         """The Pictures that are due, as long as faces can be looked for."""
-        if not scene.analysed:
+        due = self._due(scene) if scene.analysed else []
+        if not due:
             return
-        everybody = replace(scene, detections=scene.detections + self._faint)
-        for name, event in self._due(scene):
+        # An edge client may be old, or lie: whom it has not named is blurred too. Ours come first, for of two boxes of
+        # one person the first counts.
+        ours = () if scene.frame.found is None else self._detect(scene, eyes.detector)
+        everybody = replace(scene, detections=ours + scene.detections + self._faint)
+        for name, event in due:
             try:
-                picture = redactor.picture(everybody, name=name, event=event.id if event else None)
+                picture = eyes.redactor.picture(everybody, name=name, event=event.id if event else None)
             except PrivacyError as error:
                 if self._blind != str(error):
                     log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)

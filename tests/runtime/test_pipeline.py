@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_props import PERSON, StampRedactor, eyes, frame, pipeline
+from stage_props import PERSON, ScriptedDetector, StampRedactor, eyes, frame, pipeline
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState, SummaryMode
@@ -13,7 +13,7 @@ from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Scene
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.switches import set_switches, summary_switch, switches_to_json
 
@@ -87,6 +87,43 @@ def test_a_quiet_scene_is_not_looked_at_but_for_samples() -> None:
     line = pipeline(moving=lambda at: False)
     run(line, eyes(lambda look: ()), range(500))  # 100 s: the first frame, and one a minute
     assert 2 <= line.inferences <= 3
+
+
+def pushed(line: Pipeline, look_with: Eyes, found: tuple[Detection, ...] | None, frames: range) -> list[Item]:
+    items: list[Item] = []
+    for number in frames:
+        sent = frame(number / 5)
+        sent.found = found
+        if (scene := line.glance(sent)) is not None:
+            items += line.step(scene, look_with)
+    return items
+
+
+def test_an_edge_clients_frame_is_looked_at_here_too_before_a_picture_of_it_leaves() -> None:
+    line, scenes = pipeline(), []
+
+    class Keeping(StampRedactor):
+        def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
+            scenes.append(scene)
+            return super().picture(scene, name=name, event=event)
+
+    theirs = replace(PERSON, box=Box(0.0, 0.0, 0.1, 0.1))
+    pushed(line, Eyes(ScriptedDetector(lambda look: (PERSON,)), Keeping()), (theirs,), range(20))
+    assert scenes
+    assert all(scene.detections == (PERSON, theirs) for scene in scenes)
+    # one look for each frame of which Pictures were made, none for the others
+    assert line.inferences == len({scene.frame.seq for scene in scenes}) < 20
+
+
+def test_what_an_edge_client_found_is_told_and_not_what_is_seen_in_its_blurred_picture() -> None:
+    line = pipeline()
+    items = pushed(line, eyes(), (replace(PERSON, label=Label.VEHICLE),), range(20))
+    assert {item.label for item in items if isinstance(item, Event)} == {Label.VEHICLE}
+
+
+def test_the_frames_of_an_edge_client_that_does_not_say_what_it_found_are_looked_at_here() -> None:
+    items = pushed(pipeline(), eyes(), None, range(5))
+    assert {item.label for item in items if isinstance(item, Event)} == {Label.PERSON}
 
 
 def passed_on(line: Pipeline, look_with: Eyes, *, seconds: int) -> list[float]:
