@@ -165,8 +165,13 @@ def _desk(summary: SummarySettings, memory: Memory, clock: Clock) -> ModelDesk |
     """The desk with its model; None where the template is all there is. Raises LlmError."""
     if summary.provider == TEMPLATE:
         return None
-    model = language_model(summary.provider, _options(summary), clock)
+    model = language_model_of(summary, clock)
     return ModelDesk(model, limits=summary.limits, clock=clock, estimate=_estimate(model, summary), memory=memory)
+
+
+def language_model_of(summary: SummarySettings, clock: Clock) -> LanguageModel:
+    """The model that the settings name, made but not asked; raises LlmError where that cannot be done."""
+    return language_model(summary.provider, _options(summary), clock)
 
 
 def _estimate(model: LanguageModel, summary: SummarySettings) -> Callable[[Prompt], int]:

@@ -99,7 +99,9 @@ def test_camera_problem_stands_at_its_line_and_path(write, line, path, says):
 @pytest.mark.parametrize(
     ("text", "line", "path", "says"),
     [
-        ("", 1, "cameras", "missing"),
+        ("", 0, "", "empty"),
+        ("# nothing yet\n", 0, "", "empty"),
+        ("{}\n", 1, "cameras", "missing"),
         ("- a\n", 1, "", "not a mapping"),
         ("node: n\nmqtt: b\n", 1, "cameras", "missing"),
         ("node: n\nmqtt: b\ncameras:\n", 3, "cameras", "empty"),
@@ -239,7 +241,7 @@ def test_text_that_is_not_utf8_is_told_with_its_line(tmp_path: Path):
 
 
 def test_file_that_is_not_there_is_a_problem(tmp_path: Path):
-    assert "No such file" in only(tmp_path / "gone.yaml").text
+    assert "no such file" in only(tmp_path / "gone.yaml").text
     assert "directory" in only(tmp_path).text
 
 
