@@ -185,7 +185,9 @@ def _options(summary: SummarySettings) -> dict[str, Any]:
     key = summary.api_key.reveal() if summary.api_key else None
     held = {"model": summary.model, "structured": summary.structured, "image_tokens": summary.image_tokens}
     if summary.provider == OPENAI:
-        return {**held, "base_url": summary.base_url, "api_key": key}
+        manners = {"stream": summary.stream, "tokens_field": summary.tokens_field, "system_role": summary.system_role}
+        sent = {"temperature": summary.temperature, "extra": summary.fields}
+        return {**held, **manners, **sent, "base_url": summary.base_url, "api_key": key}
     if summary.provider == LLAMA:
         size = {"context_tokens": summary.context_tokens, "threads": summary.threads}
         return {**held, **size, "projector": summary.projector}
