@@ -11,7 +11,7 @@ from blikk_edge.app.pipelines import pipeline, sentry
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
@@ -75,6 +75,7 @@ def build(
 
     `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings.
     """
+    clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor()
     sight = Sight(settings)
     if sight.problems:
