@@ -11,7 +11,7 @@ from blikk_edge.app.pipelines import pipeline, sentry
 from blikk_edge.app.sight import ProgressOf, Sight
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
@@ -82,6 +82,7 @@ def build(
     `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings; `progress` is
     told of models that are fetched.
     """
+    clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor()
     path = store_path(settings, environ)
     sight = Sight(settings, progress=progress)

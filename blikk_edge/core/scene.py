@@ -20,11 +20,12 @@ class Frame:
 
     `luma` is (H, W) uint8 at stream size: a view of the decoder's plane where the format has one, not a copy; read
     only. `bgr()` is (h, w, 3) uint8 at analysis size (short side at most 480 px by default), made when first asked
-    for and kept, so that frames nobody looks at are never converted. `found` is what an edge client has found in these
-    pixels before it blurred them, None where nobody has looked yet.
+    for and kept, so that frames nobody looks at are never converted. `time` can be compared with that of frames of the
+    same `timeline` only: another one begins when the wall clock is set. `found` is what an edge client has found in
+    these pixels before it blurred them, None where nobody has looked yet.
     """
 
-    __slots__ = ("_bgr", "_convert", "camera", "found", "luma", "seq", "time")
+    __slots__ = ("_bgr", "_convert", "camera", "found", "luma", "seq", "time", "timeline")
 
     def __init__(
         self,
@@ -35,12 +36,14 @@ class Frame:
         luma: Pixels,
         convert: Callable[[], Pixels],
         found: tuple[Detection, ...] | None = None,
+        timeline: int = 0,
     ) -> None:
         self.camera = camera
         self.seq = seq
         self.time = time
         self.luma = luma
         self.found = found
+        self.timeline = timeline
         self._convert = convert
         self._bgr: Pixels | None = None
 

@@ -197,4 +197,5 @@ class Capture:
             time=time,
             luma=self._scaler.luma(picture),
             convert=partial(self._scaler.bgr, picture),
+            timeline=self._timekeeper.timeline,
         )

@@ -56,11 +56,23 @@ class Shelf:
         self.kept[key] = text
 
 
+class SetClock(VirtualClock):
+    """A machine whose wall clock may be set."""
+
+    ahead_s = 0.0
+
+    def now(self):
+        return super().now() + self.ahead_s
+
+    def monotonic(self):
+        return super().now()
+
+
 class Watch:
     """`async with Watch(...)` runs the watcher; `tell` hands it items, `pass_s` lets time pass."""
 
     def __init__(self, *questions, desk=None, mode=SummaryMode.TEXT, memory=None, at=0.0, **more):
-        self.clock = VirtualClock(NOON + at)
+        self.clock = SetClock(NOON + at)
         self.answers = []
         self.orders = []
         self.mode = mode
@@ -99,12 +111,12 @@ class Watch:
 
     async def pass_s(self, seconds):
         """Let time pass in small steps; threads that read or write the memory are waited for."""
-        end = self.clock.now() + seconds
+        end = self.clock.monotonic() + seconds
         while True:
             await self._quiet()
-            if self.clock.now() >= end:
+            if self.clock.monotonic() >= end:
                 return
-            await self.clock.advance(min(0.5, end - self.clock.now()))
+            await self.clock.advance(min(0.5, end - self.clock.monotonic()))
 
     async def until(self, happened):
         """Let it work until that is so; time stands still."""
