@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker import Broker, free_port
+from broker import Broker
+from ports import free_port
 from staging import BLIKK, BlikkRun, Ears
 
 from blikk_edge.core.observation import Event, Kind, Phase

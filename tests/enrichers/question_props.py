@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time as real_time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 
 from summary_props import NOON
@@ -94,6 +95,8 @@ class Watch:
         )
 
     async def __aenter__(self):
+        # one thread: whoever has waited for it knows that every call before has ended
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
         self._task = asyncio.create_task(self.watcher.run(self._inbox))
         await self.pass_s(0)
         return self
