@@ -43,6 +43,14 @@ def add(commands: Any) -> None:
         metavar="PIXELS",
     )
     parser.add_argument(
+        "--rotate",
+        type=int,
+        choices=(0, 90, 180, 270),
+        default=0,
+        help="turn the picture clockwise by so many degrees: 90, 180 or 270 (default: 0)",
+        metavar="DEGREES",
+    )
+    parser.add_argument(
         "--ca",
         type=Path,
         metavar="FILE",
@@ -59,7 +67,15 @@ def push(options: argparse.Namespace) -> int:
     from blikk_edge.runtime import log
 
     log.set_up("info")
-    pusher = Pusher(options.source, options.to, token, clock=SystemClock(), height_px=options.height, ca=options.ca)
+    pusher = Pusher(
+        options.source,
+        options.to,
+        token,
+        clock=SystemClock(),
+        height_px=options.height,
+        rotate=options.rotate,
+        ca=options.ca,
+    )
     for text in pusher.notes:
         log.part("push").info("%s", text)
     serve(pusher.run)

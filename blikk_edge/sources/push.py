@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from functools import partial
 from typing import Final
 
 import av
@@ -72,12 +71,11 @@ class PushSource:
         now, timeline = self._clock.dated(arrived)
         time = self._rising.at(pushed.time if abs(pushed.time - now) <= TRUSTED_S else now, arrived, timeline)
         self._seq += 1
-        return Frame(
+        return self._scaler.frame(
+            picture,
             camera=self._terms.camera,
             seq=self._seq,
             time=time,
-            luma=self._scaler.luma(picture),
-            convert=partial(self._scaler.bgr, picture),
-            found=pushed.found,
             timeline=timeline,
+            found=pushed.found,
         )
