@@ -26,6 +26,7 @@ from blikk_edge.enrichers.summaries.dispatch import Dispatcher
 from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.sinks.watched import watched_in
 from blikk_edge.transforms.shrink import shrink
 
 MODEL: Final = "summary.model"
@@ -126,6 +127,7 @@ def writing(
         node_name=settings.node.name,
         history=history,
         every=_EVERY.get(summary.digest),
+        watched=watched_in(memory, history),
     )
     pushed = {camera.id: camera.name for camera in settings.cameras if camera.pushed}
     dispatcher = Dispatcher(
