@@ -13,6 +13,7 @@ from blikk_edge.core.house import CameraInfo, CameraState
 from blikk_edge.core.inquiry import Answerer, DescribeNow, Request, WriteDigest
 from blikk_edge.core.ports import History, Tell
 from blikk_edge.core.summary import Summary
+from blikk_edge.core.watched import WatchedAt
 from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.enrichers.asking.forgetting import Forgetter, Rememberer
 from blikk_edge.enrichers.desk.port import Desk
@@ -21,6 +22,7 @@ from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.store import Store
+from blikk_edge.sinks.watched import watched_in
 from blikk_edge.wire.inquiries import read_request, reply_content
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import JsonObject
@@ -40,10 +42,11 @@ def answerer(
     digester: Digester | None = None,
     album: Album | None = None,
     rememberers: Sequence[Rememberer] = (),
+    watched: WatchedAt | None = None,
 ) -> Answerer:
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
-    `rememberers` are told what to forget; `tell` says what is to be shown no more.
+    `rememberers` are told what to forget; `watched` says when each camera was; `tell` says what is to be shown no more.
     """
 
     async def describe(request: DescribeNow) -> Summary:
@@ -74,6 +77,7 @@ def answerer(
         describe=None if summarizer is None else describe,
         digest=None if digester is None else digest,
         forget=forgetter.forget,
+        watched=watched,
     ).answer
 
 
@@ -88,7 +92,7 @@ def ask(settings: Settings, question: str, *, camera: str | None, environ: Mappi
     if isinstance(store, StoreError):
         return _asked(settings, request, store)
     try:
-        desk = AskDesk(history=store, cameras=cameras, clock=SystemClock())
+        desk = AskDesk(history=store, cameras=cameras, clock=SystemClock(), watched=watched_in(store, store))
         return reply_content(asyncio.run(desk.answer(request)))
     finally:
         store.close()

@@ -27,6 +27,7 @@ from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.store import Store
+from blikk_edge.sinks.watched import WatchRecord, watched_in
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.catalog import kind_of, open_source
 from blikk_edge.sources.push import PushSource
@@ -154,6 +155,7 @@ def build(
             album=album,
             rememberers=written.rememberers if written else (),
             tell=outlets.deliver,
+            watched=watched_in(store, store),
         ),
         clock=clock,
         mode=settings.home_assistant.mode,
@@ -167,7 +169,13 @@ def build(
             intake=intake, cameras=cameras, make_eyes=lambda: sight.eyes(settings), clock=clock
         ),
         workers=settings.workers,
-        sinks=(mqtt, *([album] if album else []), *webhooks(settings, clock), *spies),
+        sinks=(
+            mqtt,
+            WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
+            *([album] if album else []),
+            *webhooks(settings, clock),
+            *spies,
+        ),
         enrichers=written.enrichers if written else (),
         parts=(
             *bells(settings, orders.give, clock),

@@ -26,10 +26,11 @@ from blikk_edge.enrichers.summaries.dispatch import Dispatcher
 from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.sinks.watched import watched_in
 from blikk_edge.transforms.shrink import shrink
 
-SUMMARY: Final = "summary"
-"""The part that writes, in logs and problems."""
+MODEL: Final = "summary.model"
+"""The part that the language model is, in logs and problems; who writes is another, and works without it."""
 
 CLOSE_S: Final = 1.0
 
@@ -60,7 +61,7 @@ class Writing:
         """Let the model go, within a second: a plug-in that hangs or fails must not keep the node from ending."""
         if self.desk is None:
             return
-        with self.supervisor.guard(SUMMARY):
+        with self.supervisor.guard(MODEL):
             async with asyncio.timeout(CLOSE_S):
                 await self.desk.close()
 
@@ -105,7 +106,7 @@ def writing(
     try:
         desk = _desk(summary, memory, clock)
     except LlmError as error:
-        supervisor.fail(SUMMARY, error)
+        supervisor.fail(MODEL, error)
     scribe = Scribe(desk=desk, check=check, clock=clock)
     summarizer = Summarizer(
         scribe=scribe,
@@ -126,6 +127,7 @@ def writing(
         node_name=settings.node.name,
         history=history,
         every=_EVERY.get(summary.digest),
+        watched=watched_in(memory, history),
     )
     pushed = {camera.id: camera.name for camera in settings.cameras if camera.pushed}
     dispatcher = Dispatcher(

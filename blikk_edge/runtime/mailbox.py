@@ -29,7 +29,8 @@ FREE: Final[Room] = (None, None)
 class _Lane:
     strategy: Backpressure
     waiting: deque[Scene] = field(default_factory=deque)
-    since: float = 0.0  # when the oldest waiting scene came, monotonic
+    turn: int = 0  # when it was taken last, counted in scenes taken of all lanes; 0: never
+    since: float = 0.0  # since when something has waited, be it replaced since; monotonic
     ticket: int | None = None  # of whoever has the lane now
     gap_s: float = 0.0
     accepted_at: float = -1e9
@@ -47,8 +48,10 @@ class Taken:
 class Intake:
     """Scenes of all cameras on their way to the vision workers, one lane per camera.
 
-    A lane has one holder at a time, so a camera's scenes are looked at in order whatever the number of workers; among
-    cameras the one that has waited longest goes first. `offer` never blocks; what does not fit is dropped and counted
+    A lane has one holder at a time, so a camera's scenes are looked at in order whatever the number of workers. Among
+    cameras with a scene the one goes first whose last turn is longest ago: however long its scene has waited, which
+    with DROP is replaced by each newer one, and however seldom THROTTLE lets one in, cameras with as much to look at
+    get as many turns. `offer` never blocks; what does not fit is dropped and counted
     by reason, scenes that the detector need not look at first. `monotonic` is the clock of the throttle.
     """
 
@@ -66,11 +69,12 @@ class Intake:
         now = self._monotonic()
         with self._ready:
             lane = self._lanes[scene.frame.camera]
+            waited = bool(lane.waiting)
             reason, dropped = _MAKE_ROOM[lane.strategy](lane, scene, now)
             if reason is not None:
                 lane.dropped[reason] += 1
             if dropped is not scene:
-                if not lane.waiting:
+                if not waited:
                     lane.since = now
                 lane.waiting.append(scene)
                 lane.accepted_at = now
@@ -85,8 +89,7 @@ class Intake:
             if lane is None or self._closed:
                 return None
             scene = lane.waiting.popleft()
-            lane.since = self._monotonic()
-            lane.ticket = next(self._tickets)
+            lane.turn = lane.ticket = next(self._tickets)
             return Taken(scene, lane.ticket)
 
     def hold(self, camera: str) -> int | None:
@@ -119,7 +122,7 @@ class Intake:
 
     def _next(self) -> _Lane | None:
         ready = [lane for lane in self._lanes.values() if lane.waiting and lane.ticket is None]
-        return min(ready, key=lambda lane: lane.since, default=None)
+        return min(ready, key=lambda lane: (lane.turn, lane.since), default=None)
 
 
 def _drop(lane: _Lane, scene: Scene, _now: float) -> Room:

@@ -290,7 +290,7 @@ class Pipeline:
                 self._blind = str(error)
                 return
             if self._blind is not None:
-                log.part(f"camera.{self.camera}").info("Pictures can be redacted again")
+                log.part(f"camera.{self.camera}").info("Pictures can be redacted now")
                 self._blind = None
             if name == SNAPSHOT:
                 self._snapshot_at = scene.frame.time

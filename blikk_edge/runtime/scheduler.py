@@ -28,6 +28,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
+        self._worked: set[str] = set()
 
     def guard(self, part: str, *, let: type[Exception] | None = None) -> "Guard":
         """A context in which `part` may fail without harm to others; errors of kind `let` pass through."""
@@ -46,9 +47,10 @@ class Supervisor:
         self.problems[part] = text
 
     def well(self, part: str) -> None:
-        """Tell that `part` works."""
+        """Tell that `part` works; again, where it did before."""
         if self.problems.pop(part, None) is not None:
-            log.part(part).info("works again")
+            log.part(part).info("works again" if part in self._worked else "works now")
+        self._worked.add(part)
 
 
 class Guard:

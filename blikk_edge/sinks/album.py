@@ -76,7 +76,7 @@ class PictureAlbum:
             self._problem = reason
             return
         if self._problem is not None:
-            LOG.info("%s: pictures are kept again", self._folder)
+            LOG.info("%s: pictures are kept now", self._folder)
             self._problem = None
         self._keep_house()
 

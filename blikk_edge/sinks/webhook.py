@@ -101,6 +101,7 @@ class WebhookSink:
     ) -> None:
         self.lost = 0
         self.problem: str | None = None
+        self._worked = False
         parts = urlsplit(url)
         self._who = f"webhook {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self._host = parts.hostname or ""
@@ -234,8 +235,9 @@ class WebhookSink:
 
     def _came(self) -> None:
         if self.problem is not None:
-            LOG.info("%s: works again; %d records were given up since start", self._who, self.lost)
-        self.problem, self._overflows = None, False
+            works = "works again" if self._worked else "works now"
+            LOG.info("%s: %s; %d records were given up since start", self._who, works, self.lost)
+        self.problem, self._overflows, self._worked = None, False, True
 
     def _went(self, problem: str) -> None:
         if self.problem != problem:

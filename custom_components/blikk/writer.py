@@ -55,6 +55,11 @@ _STRUCTURE = vol.Schema(
 )
 
 
+def _has_word(text: str) -> bool:
+    """Whether there is a letter or a digit in it: models that think aloud hand in forms filled with dots."""
+    return any(character.isalnum() for character in text)
+
+
 class SummaryWriter:
     """Has an AI Task write the summary of each event that ended; where it fails the node's own stays.
 
@@ -169,8 +174,10 @@ class SummaryWriter:
 
     def _summary(self, event: Event, data: Any) -> Summary:
         told = _STRUCTURE(data)
+        if not _has_word(told["text"]):
+            raise vol.Invalid("a text without a word")
         return Summary(
-            title=told["title"].strip()[:MAX_STATE] or event.label,
+            title=told["title"].strip()[:MAX_STATE] if _has_word(told["title"]) else event.label,
             text=told["text"].strip()[:MAX_TEXT],
             id=f"{event.id}-ai-task",
             event=event.id,

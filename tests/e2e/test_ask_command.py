@@ -152,3 +152,20 @@ def test_a_node_that_is_offline_is_told_at_once(tmp_path: Path, broker: Broker) 
         result = ask(path, QUESTION)
     assert "node hallway is offline" in result.stderr
     assert time.monotonic() - began < 20
+
+
+def test_a_store_in_which_nobody_looked_is_no_quiet_day(tmp_path: Path, broker: Broker) -> None:
+    path = written(tmp_path, broker.port)
+    store = Store(tmp_path / "blikk.db")
+    store.open()
+    store.close()
+    question = "How many people came to the front door in the last 24 hours?"
+    assert ask(path, question).stdout.startswith("I did not watch at the front door")
+    # a node runs, and its camera is away all the time
+    with BlikkRun(tmp_path, config(tmp_path, broker.port), models=None), Ears(broker.port) as ears:
+        ears.until(lambda: b"online" in ears.on("hallway/status"), 30, "the node")
+        assert ask(path, question).stdout.startswith("I did not watch at the front door")
+        reply = json.loads(ask(path, "Did the doorbell ring?", "--json").stdout)
+        assert reply["query"]["rings"] is True
+    reply = json.loads(ask(path, question, "--json").stdout)
+    assert (reply["ok"], reply["count"]) == (True, None)

@@ -64,6 +64,11 @@ FAULTS: dict[str, tuple[Say, type[LlmError]]] = {
     "unknown field": (refusal(400, "what is this?"), RefusedError),
     "OpenAI's too long": (refusal(400, "maximum context length is 10", code="context_length_exceeded"), TooLongError),
     "llama.cpp's too long": (refusal(400, "request exceeds", type="exceed_context_size_error"), TooLongError),
+    "Gemini's too long": (
+        refusal(400, "The input token count (1048577) exceeds the maximum number of tokens allowed (1048576)."),
+        TooLongError,
+    ),
+    "no bound that high": (refusal(400, "max_tokens is too large: 240"), RefusedError),
     "413": (Say(status=413, body="", kind="text/plain"), TooLongError),
     "content policy": (refusal(400, "filtered", code="content_filter"), GarbledError),
     "own output not understood": (refusal(500, "does not match the expected peg-native format"), GarbledError),

@@ -118,7 +118,7 @@ STREAM_ONLY = (
     "stream=false is not supported",
     "This is a stream-only model",
     "This model does not support non-streaming output.",
-    "parameter.enable_thinking must be set to false for non-streaming calls; please use streaming",
+    "parameter.enable_thinking must be set to false for non-streaming calls",
     "当前模型仅支持流式输出",
 )
 

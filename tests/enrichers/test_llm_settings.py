@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from llm_asking import prompt
 from llm_server import LlmServer
 
@@ -86,3 +87,32 @@ async def test_each_key_reaches_the_service(tmp_path: Path) -> None:
 
 async def test_a_temperature_that_was_chosen_is_sent(tmp_path: Path) -> None:
     assert (await sent(tmp_path, "  temperature: 0\n"))["temperature"] == 0.0
+
+
+async def test_a_model_that_cannot_be_made_stays_a_problem_while_the_template_writes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    path = tmp_path / "blikk.yaml"
+    path.write_text(HEAD.replace("provider: openai", "provider: nobody"))
+    clock, supervisor = SystemClock(), Supervisor()
+    store = Store(tmp_path / "events.sqlite")
+    store.open()
+    made = writing(
+        load(path, environ={}),
+        mode_of=lambda _: SummaryMode.TEXT,
+        history=store,
+        memory=store,
+        tell=lambda _: None,
+        order=lambda _: None,
+        supervisor=supervisor,
+        clock=clock,
+    )
+    assert made is not None
+    before = dict(supervisor.problems)
+    for part in made.enrichers:  # as the scheduler says of each part that has run for some seconds
+        supervisor.well(part.name)
+    store.close()
+    assert ["no provider 'nobody'" in problem for problem in supervisor.problems.values()] == [True]
+    assert supervisor.problems == before
+    assert "works" not in caplog.text

@@ -11,6 +11,7 @@ from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
+from blikk_edge.core.watched import Watched
 from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.summaries.digest import Digester, Every, next_end, period_start
 from blikk_edge.enrichers.summaries.scribe import Scribe
@@ -54,7 +55,7 @@ def visit(n, at, camera="porch", label=Label.PERSON, peak=1):
     )
 
 
-def digester(history, desk=None, *, modes=None, told=None, clock=None, every=None):
+def digester(history, desk=None, *, modes=None, told=None, clock=None, every=None, watched=None):
     clock = clock or VirtualClock(NOON)
     return Digester(
         scribe=Scribe(desk=desk, check=lambda *_, **__: (), clock=clock),
@@ -66,6 +67,7 @@ def digester(history, desk=None, *, modes=None, told=None, clock=None, every=Non
         history=history,
         every=every,
         timezone=UTC,
+        watched=watched,
     )
 
 
@@ -88,6 +90,46 @@ async def test_a_quiet_period_costs_no_tokens():
     summary = await digester(Memory(), desk).digest("porch", NOON, NOON + HOUR)
     assert (summary.text, summary.importance) == ("Nothing was seen from 12:00 to 13:00.", Importance.LOW)
     assert desk.jobs == []
+
+
+def seen(**spans):
+    """When each camera was watched; of a camera that is not named nothing is known."""
+    kept = {camera: Watched().with_spans(each, now=NOON + 99 * HOUR) for camera, each in spans.items()}
+    return kept.get
+
+
+async def test_of_a_period_that_nobody_watched_nothing_is_known():
+    clock = VirtualClock(NOON + HOUR)
+    summary = await digester(Memory(), clock=clock, watched=seen(porch=(), yard=())).digest(None, NOON, NOON + HOUR)
+    assert summary.title == "Not watched: Home"
+    assert summary.text == "Nothing was watched from 12:00 to 13:00, so nothing is known."
+    assert summary.importance is Importance.LOW
+
+
+@pytest.mark.parametrize(
+    ("watched", "said"),
+    [
+        (seen(porch=[(NOON, NOON + HOUR)], yard=()), "Nothing was seen from 12:00 to 13:00. Not watched: the yard."),
+        (
+            seen(porch=[(NOON + 1200.0, NOON + HOUR)], yard=[(NOON, NOON + HOUR)]),
+            "Nothing was seen from 12:00 to 13:00. Not watched: the front door from 12:00 to 12:20.",
+        ),
+        (seen(porch=[(NOON, NOON + HOUR)]), "Nothing was seen from 12:00 to 13:00."),
+        (seen(), "Nothing was seen from 12:00 to 13:00."),
+    ],
+)
+async def test_what_of_a_period_was_not_watched_is_told(watched, said):
+    clock = VirtualClock(NOON + HOUR)
+    summary = await digester(Memory(), clock=clock, watched=watched).digest(None, NOON, NOON + HOUR)
+    assert summary.text == said
+
+
+async def test_a_text_of_the_model_is_kept_and_what_was_not_watched_follows():
+    desk = ScriptedDesk(answer(title="One visit", text="One person came."))
+    clock = VirtualClock(NOON + HOUR)
+    made = digester(Memory(visit(1, 60.0)), desk, clock=clock, watched=seen(porch=[(NOON, NOON + HOUR)], yard=()))
+    summary = await made.digest(None, NOON, NOON + HOUR)
+    assert summary.text == "One person came. Not watched: the yard."
 
 
 async def test_without_a_model_the_template_tells_the_period():

@@ -580,7 +580,15 @@ async def test_the_ai_task_pauses_and_stops_for_the_day(hass, ai, freezer):
 
 @pytest.mark.parametrize(
     "problem",
-    [HomeAssistantError("no quota"), TimeoutError(), {"title": "x"}, {**TOLD, "importance": "?"}, "text", None],
+    [
+        HomeAssistantError("no quota"),
+        TimeoutError(),
+        {"title": "x"},
+        {**TOLD, "importance": "?"},
+        {**TOLD, "text": "..."},
+        "text",
+        None,
+    ],
 )
 async def test_where_the_ai_task_fails_the_nodes_own_summary_serves(hass, ai, caplog, freezer, problem):
     await tell(hass, "front_door/summary", golden("summary"))

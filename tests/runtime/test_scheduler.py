@@ -33,6 +33,7 @@ def test_backoff_is_jittered() -> None:
 def test_a_problem_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     supervisor = Supervisor()
+    supervisor.well("camera.door")
     for _ in range(3):
         with supervisor.guard("camera.door"):
             raise SourceError("rtsp://cam: refused")
@@ -40,6 +41,19 @@ def test_a_problem_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixtur
     supervisor.well("camera.door")
     supervisor.well("camera.door")
     assert [r.getMessage() for r in caplog.records] == ["rtsp://cam: refused", "works again"]
+
+
+def test_what_never_worked_does_not_work_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    supervisor = Supervisor()
+    supervisor.fail("camera.door", SourceError("rtsp://cam: refused"))
+    supervisor.well("camera.door")
+    supervisor.fail("camera.door", SourceError("rtsp://cam: refused"))
+    supervisor.well("camera.door")
+    assert [r.getMessage() for r in caplog.records] == [
+        *("rtsp://cam: refused", "works now"),
+        *("rtsp://cam: refused", "works again"),
+    ]
 
 
 def test_a_bug_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

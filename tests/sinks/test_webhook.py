@@ -217,10 +217,10 @@ async def test_text_of_all_the_world_arrives_whole(hook: Hook, post: Post) -> No
 
 async def test_after_a_500_it_is_posted_again(hook: Hook, post: Post, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "blikk.webhook")
-    hook.acts = [500, 500]
+    hook.acts = [200, 500, 500]
     posting = post(hook.url)
-    posting.put(answer(1), answer(2))
-    await delivered(hook, "answer-1", "answer-1", "answer-1", "answer-2")
+    posting.put(answer(0), answer(1), answer(2))
+    await delivered(hook, "answer-0", "answer-1", "answer-1", "answer-1", "answer-2")
     await until(lambda: posting.sink.problem is None)
     assert posting.sink.lost == 0
     assert posting.clock.pauses[0] == 1.0
@@ -229,6 +229,18 @@ async def test_after_a_500_it_is_posted_again(hook: Hook, post: Post, caplog: py
         f"webhook http://127.0.0.1:{hook.port}: it answers 500",
         f"webhook http://127.0.0.1:{hook.port}: works again; 0 records were given up since start",
     ]
+
+
+async def test_what_never_worked_does_not_work_again(hook: Hook, post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "blikk.webhook")
+    hook.acts = [500]
+    posting = post(hook.url)
+    posting.put(answer(1))
+    await delivered(hook, "answer-1", "answer-1")
+    await until(lambda: posting.sink.problem is None)
+    assert caplog.records[-1].getMessage() == (
+        f"webhook http://127.0.0.1:{hook.port}: works now; 0 records were given up since start"
+    )
 
 
 async def test_what_waited_through_an_outage_says_so(hook: Hook, post: Post) -> None:

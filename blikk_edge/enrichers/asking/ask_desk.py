@@ -27,11 +27,13 @@ from blikk_edge.core.inquiry import (
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.ports import History
 from blikk_edge.core.summary import Author, Summary
+from blikk_edge.core.watched import WatchedAt
 from blikk_edge.enrichers.asking.model import YES_OR_NO, fill_prompt, filled, word_prompt, worded
 from blikk_edge.enrichers.asking.reader import Puzzle, read
 from blikk_edge.enrichers.asking.saying import lines, say, say_puzzled
 from blikk_edge.enrichers.asking.tally import Finding, Past, tally
 from blikk_edge.enrichers.asking.times import Wall
+from blikk_edge.enrichers.asking.unwatched import with_gaps
 from blikk_edge.enrichers.desk.port import Desk, Job, Priority
 from blikk_edge.enrichers.facts import Facts, period_facts
 from blikk_edge.enrichers.models.port import Completion, Prompt
@@ -65,8 +67,9 @@ class AskDesk:
     """Answers requests, at most WAITING_MAX at once, each within its time limit; further ones are refused.
 
     `states` gives the cameras as they are now. `desk` is the language model's, without which rules read and templates
-    word; `check` looks at its words. `describe` and `digest` write Summaries, `forget` forgets and counts the events.
-    Times in words are those of `timezone`, of this machine where it is None.
+    word; `check` looks at its words. `watched` tells when each camera was, so that an answer says of what it knows
+    nothing. `describe` and `digest` write Summaries, `forget` forgets and counts the events. Times in words are those
+    of `timezone`, of this machine where it is None.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class AskDesk:
         describe: Callable[[DescribeNow], Awaitable[Summary]] | None = None,
         digest: Callable[[WriteDigest], Awaitable[Summary]] | None = None,
         forget: Callable[[Forget], Awaitable[int]] | None = None,
+        watched: WatchedAt | None = None,
     ) -> None:
         self._history = history
         self._cameras = tuple(cameras)
@@ -94,6 +98,7 @@ class AskDesk:
         self._describe = describe
         self._digest = digest
         self._forget = forget
+        self._watched = watched
         self._under_way = 0
         self._numbers = count(1)
         # One look through the store at a time: eight of them would hold up everything else in the process.
@@ -181,6 +186,8 @@ class AskDesk:
             finding, told = await asyncio.to_thread(self._look, understood, states, now)
         text = say(finding, self._cameras, self._wall, states or ())
         reply = Reply(text=text, count=finding.count, query=understood, events=told)
+        if finding.gaps or not finding.watched:  # what is not known is not to be worded away
+            return _with_tokens(reply, spent)
         return _with_tokens(await self._worded(request, finding, reply, spent), spent)
 
     def _look(self, query: Query, states: Sequence[CameraState] | None, now: float) -> tuple[Finding, tuple[Told, ...]]:
@@ -196,6 +203,8 @@ class AskDesk:
                 finding = replace(finding, complete=True)
             if complete or finding.complete:
                 break
+        if self._watched is not None:
+            finding = with_gaps(finding, [camera.id for camera in self._cameras], self._watched)
         return finding, self._told(finding.events[:EVIDENCE_MAX])
 
     def _read(self, query: Query, limit: int) -> tuple[Sequence[Event], Sequence[Ring]]:

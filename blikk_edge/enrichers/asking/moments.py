@@ -31,7 +31,8 @@ class Moments:
     def several(self, times: Sequence[float]) -> str:
         """The first SHOWN_MAX, and how many more."""
         shown = [self.at(time) for time in times[:SHOWN_MAX]]
-        more = [f"{number(len(times) - len(shown))} more times"] if len(times) > len(shown) else []
+        left = len(times) - len(shown)
+        more = [f"{number(left)} more {'time' if left == 1 else 'times'}"] if left else []
         return listed([*shown, *more])
 
     def period(self, since: float | None, until: float | None) -> str:

@@ -12,6 +12,7 @@ from blikk_edge.enrichers.asking.moments import SHOWN_MAX, Moments
 from blikk_edge.enrichers.asking.reader import Puzzle
 from blikk_edge.enrichers.asking.tally import Finding, objects_of
 from blikk_edge.enrichers.asking.times import Wall
+from blikk_edge.enrichers.asking.unwatched import say_gaps, say_unwatched
 from blikk_edge.enrichers.summaries.wording import (
     clipped,
     duration,
@@ -39,7 +40,8 @@ def say(finding: Finding, cameras: Sequence[CameraInfo], wall: Wall, states: Seq
     if query.since is not None and query.since > finding.now:
         return "That time has not come yet."
     names = {camera.id: camera.name for camera in cameras}
-    parts = [_Saying(finding, names, Moments(wall, finding.now)).text()]
+    moments = Moments(wall, finding.now)
+    parts = [_Saying(finding, names, moments).text(), *say_gaps(finding, names, moments)]
     if query.doubt and (finding.events or finding.rings):
         parts.append(_doubt(query.doubt))
     if not finding.complete:
@@ -84,6 +86,8 @@ class _Saying:
     def text(self) -> str:
         """The answer without a full stop."""
         query, finding = self._query, self._finding
+        if not finding.watched:
+            return say_unwatched(self._query, self._where, self._when)
         if query.rings:
             return self._rings()
         if not finding.known:

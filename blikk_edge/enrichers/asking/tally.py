@@ -7,6 +7,7 @@ from blikk_edge.core.house import CameraState
 from blikk_edge.core.inquiry import Measure, Query
 from blikk_edge.core.observation import Event, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.watched import Span
 from blikk_edge.enrichers.summaries.wording import kind_of
 
 ONE = frozenset({Measure.FIRST, Measure.LAST, Measure.LONGEST, Measure.STAYING})
@@ -33,7 +34,8 @@ class Finding:
 
     `events` or `rings` are those that match, newest first; of a measure that picks one, that one. `count` is what was
     counted, None where nothing is to count. `present` is what is there now by camera and label. `seconds` is a length
-    of time; `still` holds the ids of events that go on.
+    of time; `still` holds the ids of events that go on. `gaps` are the cameras that were not watched all the time, and
+    when not; `watched` is False where none of those asked about was watched at any time, so that nothing is known.
     """
 
     query: Query
@@ -47,6 +49,8 @@ class Finding:
     seconds: float = 0.0
     still: frozenset[str] = frozenset()
     complete: bool = True
+    gaps: tuple[tuple[str, tuple[Span, ...]], ...] = ()
+    watched: bool = True
 
     def end(self, event: Event) -> float:
         """When a visit ended, or until when it is known to have lasted."""

@@ -77,7 +77,7 @@ class Book:
             self._went(error)
         else:
             if self._ill:
-                LOG.info("what was spent is kept again")
+                LOG.info("what was spent is kept now")
             self._ill = False
 
     def _went(self, error: StoreError) -> None:

@@ -52,11 +52,12 @@ def error_in(bodies: Sequence[object]) -> tuple[int, object] | None:
     It is `{"error": ...}`, also in a list or in a choice, or, where there is no choice, another form that services
     give their errors.
     """
+    answered = any(_mapping(body).get("choices") for body in bodies)
     for body in bodies:
         for each in body if isinstance(body, list) else [body]:
             content = _mapping(each)
             error = content.get("error") or next((c.get("error") for c in _first_choice(content)), None)
-            if error or (not content.get("choices") and _is_error(content)):
+            if error or (not answered and _is_error(content)):
                 status = _status(error, content, _mapping(content.get("base_resp")))
                 return status, each if not error or content.get("error") else {"error": error}
     return None

@@ -42,7 +42,7 @@ _WEB_PAGE: Final = re.compile(r"<(!doctype|html|head|body|title|h1|center|\?xml)
 
 _TOO_LONG: Final = re.compile(
     r"context_length_exceeded|exceed_context_size|context (length|size|window)|maximum context|too many tokens"
-    r"|(prompt|input) is too long|reduce the length",
+    r"|(prompt|input) is too long|reduce the length|(input|prompt|token count)[^.]{0,40} exceeds?\b",
     re.I,
 )
 _ABOUT_PICTURES: Final = re.compile(r"image|vision|multimodal|mmproj", re.I)

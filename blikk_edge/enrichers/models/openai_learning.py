@@ -49,7 +49,8 @@ _STREAM_ONLY: Final = re.compile(
     r"|stream\w*\W{0,3}(is |must be |should be |has to be |needs to be )?(set to |to |=|: ?)?\W?"
     r"(true|required|mandatory|enabled\b)"
     r"|non[ -]?stream\w*[\w ]{0,20}( not|n't|un) ?(support|allow|available)|(not|n't) support\w* non[ -]?stream"
-    r"|stream\W{0,3}false\W?[\w ]{0,20}( not|n't|un)|without stream\w*[\w ]{0,12} not",
+    r"|stream\W{0,3}false\W?[\w ]{0,20}( not|n't|un)|without stream\w*[\w ]{0,12} not"
+    r"|for non[ -]?stream",
     re.I,
 )
 _NO_STREAM: Final = re.compile(

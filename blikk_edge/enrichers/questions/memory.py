@@ -31,7 +31,7 @@ class AnswerMemory:
             self._failed = True
         else:
             if self._failed:
-                LOG.info("answers are remembered again")
+                LOG.info("answers are remembered now")
             self._failed = False
 
     async def recall(self, question: Question, now: float) -> Answer | None:

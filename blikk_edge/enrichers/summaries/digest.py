@@ -5,6 +5,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
@@ -15,13 +16,14 @@ from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import History, Inbox, Item, Tell
 from blikk_edge.core.summary import Importance, Summary
+from blikk_edge.core.watched import Span, WatchedAt
 from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.facts import Facts, period_facts
 from blikk_edge.enrichers.summaries.context import MAX_BYTES, text_lines
 from blikk_edge.enrichers.summaries.lines import visit_lines
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
-from blikk_edge.enrichers.summaries.template import importance, quiet
+from blikk_edge.enrichers.summaries.template import importance, quiet, with_gaps
 
 LOG = logging.getLogger("blikk.summary")
 
@@ -49,7 +51,8 @@ class Digester:
     """Tells what happened at all cameras together each hour or day, and answers for any period.
 
     A camera of mode OFF is left out; a model is asked where one of the others has a mode that asks one. Events and
-    doorbells come from the `history`. `every` None tells nothing by itself.
+    doorbells come from the `history`. `every` None tells nothing by itself. `watched` says when a camera was: of a time
+    in which it was not, nothing is known.
     """
 
     name = "digest"
@@ -66,6 +69,7 @@ class Digester:
         history: History,
         every: Every | None = None,
         timezone: tzinfo | None = None,
+        watched: WatchedAt | None = None,
     ) -> None:
         self._scribe = scribe
         self._tell = tell
@@ -76,6 +80,7 @@ class Digester:
         self._history = history
         self._every = every
         self._timezone = timezone
+        self._watched = watched
         self._serial = 0
 
     async def run(self, inbox: Inbox[Item]) -> None:
@@ -118,10 +123,22 @@ class Digester:
         worth = importance(facts) is not Importance.LOW or (priority is Priority.USER and not quiet(facts))
         if worth and any(self._mode_of(one) in _MODEL for one in cameras):
             draft = await self._scribe.write(await self._brief(facts, told, camera), errand)
+        draft = draft or self._scribe.plain(facts)
+        gaps = await asyncio.to_thread(self._gaps, cameras, since, until)
+        draft = replace(draft, note=with_gaps(draft.note, facts, gaps, len(cameras)))
         self._serial += 1
         now = self._clock.now()
         summary_id = f"{camera or 'node'}-digest-{round(now * 1000)}-{self._serial}"
-        return (draft or self._scribe.plain(facts)).summary(id=summary_id, facts=facts, time=now)
+        return draft.summary(id=summary_id, facts=facts, time=now)
+
+    def _gaps(self, cameras: Sequence[str], since: float, until: float) -> Mapping[str, Sequence[Span]]:
+        """What of a period was not watched, by the camera's name; blocking."""
+        if self._watched is None:
+            return {}
+        known = {camera: self._watched(camera) for camera in cameras}
+        until = min(until, self._clock.now())
+        gaps = {self._names.get(camera, camera): each.gaps(since, until) for camera, each in known.items() if each}
+        return {name: spans for name, spans in gaps.items() if spans}
 
     async def _brief(self, facts: Facts, events: Sequence[Event], camera: str | None) -> Brief:
         kept: Sequence[Summary] = ()

@@ -1,9 +1,12 @@
 """Text without a model: deterministic, in whole sentences, from facts alone."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
+from blikk_edge.core.watched import Span
 from blikk_edge.enrichers.facts import Facts, Stay
 from blikk_edge.enrichers.summaries.note import Note
 from blikk_edge.enrichers.summaries.wording import (
@@ -24,6 +27,7 @@ PASSING_S: Final = 30.0
 
 _NAME_MAX: Final = 32
 _ZONES_MAX: Final = 3
+_GAPS_MAX: Final = 3
 
 
 def template(facts: Facts) -> Note:
@@ -37,6 +41,32 @@ def template(facts: Facts) -> Note:
         text=clipped(text(facts), TEXT_MAX),
         importance=importance(facts),
     )
+
+
+def with_gaps(note: Note, facts: Facts, gaps: Mapping[str, Sequence[Span]], cameras: int) -> Note:
+    """The note about a period, and what of it was not watched, by a camera's name; `cameras` is how many there are.
+
+    Where none of them was watched at any time, and nothing is known, that is all there is to say.
+    """
+    if not gaps:
+        return note
+    since, until = _moment(facts, facts.since), _moment(facts, facts.until)
+    whole = {name for name, spans in gaps.items() if sum(b - a for a, b in spans) >= 0.99 * facts.duration_s}
+    if len(whole) == cameras and quiet(facts):
+        return Note(
+            title=clipped(f"Not watched: {_name(facts)}", TITLE_MAX),
+            text=f"Nothing was watched from {since} to {until}, so nothing is known.",
+            importance=Importance.LOW,
+        )
+    missed = [
+        the(name)
+        if name in whole
+        else f"{the(name)} {listed([f'from {_moment(facts, a)} to {_moment(facts, b)}' for a, b in spans[:_GAPS_MAX]])}"
+        for name, spans in [*gaps.items()][:_GAPS_MAX]
+    ]
+    missed += [f"{number(len(gaps) - _GAPS_MAX)} more"] if len(gaps) > _GAPS_MAX else []
+    said = f" Not watched: {listed(missed)}."
+    return replace(note, text=f"{clipped(note.text, max(1, TEXT_MAX - len(said)))}{said}"[:TEXT_MAX])
 
 
 def importance(facts: Facts) -> Importance:

@@ -1,0 +1,163 @@
+"""Keeps the record of when each camera was watched, and reads it."""
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.house import CameraAvailability, CameraState
+from blikk_edge.core.ports import History, Inbox, Item, Memory
+from blikk_edge.core.watched import NODE, Span, Watched, WatchedAt
+
+LOG = logging.getLogger("blikk.watched")
+
+KEY: Final = "watched"
+"""Under which name of the memory the record is kept."""
+
+WRITE_EVERY_S: Final = 300.0
+"""What a power cut may cost; half of the shortest gap that counts."""
+
+WRITE_S: Final = 0.5
+"""How long the last writing may take when the node ends."""
+
+
+class WatchRecord:
+    """Writes down when each of `cameras` was watched, and when the node ran. A failure is told once, and made up for.
+
+    A camera counts as watched while it is online and its detection is on.
+    """
+
+    name = "watched"
+
+    def __init__(self, *, cameras: Sequence[str], memory: Memory, history: History, clock: Clock) -> None:
+        self._cameras = tuple(cameras)
+        self._memory = memory
+        self._history = history
+        self._clock = clock
+        self._online = dict.fromkeys(cameras, False)
+        self._detects = dict.fromkeys(cameras, True)
+        self._new: dict[str, list[Span]] = {camera: [] for camera in (NODE, *cameras)}
+        self._counted = 0.0
+        self._failed = False
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        """Write every WRITE_EVERY_S, when a camera begins or ends to be watched, and at the end; until cancelled."""
+        self._counted = self._clock.monotonic()
+        taking: asyncio.Future[Item] | None = None
+        waking: asyncio.Future[None] | None = None
+        try:
+            await self._write()
+            while True:
+                taking = taking or asyncio.ensure_future(inbox.get())
+                waking = waking or asyncio.ensure_future(self._clock.sleep(WRITE_EVERY_S))
+                await asyncio.wait((taking, waking), return_when=asyncio.FIRST_COMPLETED)
+                changed = False
+                if taking.done():
+                    changed, taking = self._take(taking.result()), None
+                if changed or waking.done():
+                    waking.cancel()
+                    waking = None
+                    self._count()
+                    await self._write()
+        finally:
+            for each in (taking, waking):
+                if each is not None:
+                    each.cancel()
+            self._count()
+            await asyncio.wait((asyncio.ensure_future(self._write()),), timeout=WRITE_S)
+
+    def _take(self, item: Item) -> bool:
+        """Take note of an item; whether a camera begins or ends to be watched with it."""
+        if not isinstance(item, CameraAvailability | CameraState) or item.camera not in self._online:
+            return False
+        detects = item.detect if isinstance(item, CameraState) else self._detects[item.camera]
+        before = self._online[item.camera] and self._detects[item.camera]
+        if before != (item.online and detects):
+            self._count()
+        self._online[item.camera], self._detects[item.camera] = item.online, detects
+        return before != (item.online and detects)
+
+    def _count(self) -> None:
+        """Write down, in memory, what was watched since this was last called."""
+        monotonic, now = self._clock.monotonic(), self._clock.now()
+        # backwards from now: whatever the clock said before it was set does not count
+        span = now - max(0.0, monotonic - self._counted), now
+        self._counted = monotonic
+        watched = [camera for camera in self._cameras if self._online[camera] and self._detects[camera]]
+        for camera in (NODE, *watched):
+            self._new[camera] = list(Watched().with_spans([*self._new[camera], span], now=now).spans)
+
+    async def _write(self) -> None:
+        new = {camera: tuple(spans) for camera, spans in self._new.items()}
+        try:
+            await asyncio.to_thread(self._merge, new, self._clock.now())
+        except StoreError as error:
+            if not self._failed:
+                LOG.warning("when cameras were watched is not kept: %s", error)
+            self._failed = True
+            return
+        if self._failed:
+            LOG.info("when cameras were watched is kept now")
+        self._failed = False
+        for camera, spans in new.items():
+            self._new[camera] = [span for span in self._new[camera] if span not in spans]
+
+    def _merge(self, new: Mapping[str, tuple[Span, ...]], now: float) -> None:
+        """Blocking."""
+        record = _record(self._memory.recall(KEY))
+        for camera, spans in new.items():
+            known = record.get(camera) or Watched(known_since=self._known_since(camera, now))
+            record[camera] = known.with_spans(spans, now=now)
+        self._memory.remember(KEY, _text(record))
+
+    def _known_since(self, camera: str, now: float) -> float:
+        """From when on a new record is whole: always, but in a store that is older than it."""
+        if camera == NODE:
+            older = [*self._history.events(limit=1), *self._history.rings(limit=1)]
+        else:
+            older = [*self._history.events(camera=camera, limit=1)]
+        return now if older else 0.0
+
+
+def watched_in(memory: Memory, history: History) -> WatchedAt:
+    """Reads the record. Without one nothing is known, but of a store without any event: nothing was watched then."""
+
+    def watched(camera: str) -> Watched | None:
+        known = _record(memory.recall(KEY)).get(camera)
+        if known is not None:
+            return known
+        of = None if camera == NODE else camera
+        stored = [*history.events(camera=of, limit=1), *history.rings(camera=of, limit=1)]
+        return None if stored else Watched()
+
+    return watched
+
+
+def _text(record: Mapping[str, Watched]) -> str:
+    cameras = {
+        camera: {"known_since": int(each.known_since), "spans": [[int(a), math.ceil(b)] for a, b in each.spans]}
+        for camera, each in record.items()
+    }
+    return json.dumps({"cameras": cameras}, separators=(",", ":"))
+
+
+def _record(text: str | None) -> dict[str, Watched]:
+    """What `_text` wrote; empty where it is something else."""
+    try:
+        cameras = json.loads(text or "{}").get("cameras", {})
+        return {str(camera): _watched(each) for camera, each in cameras.items()}
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return {}
+
+
+def _watched(content: Any) -> Watched:
+    """Raises ValueError, TypeError or KeyError for what is no record."""
+    spans = [(float(since), float(until)) for since, until in content["spans"]]
+    known_since = float(content["known_since"])
+    if not all(map(math.isfinite, (known_since, *(end for span in spans for end in span)))):
+        raise ValueError("a time that is none")
+    return Watched(known_since=known_since).with_spans(spans, now=math.inf)
