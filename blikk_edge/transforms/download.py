@@ -6,11 +6,14 @@ import hashlib
 import http.client
 import ipaddress
 import os
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +23,11 @@ from blikk_edge import __version__
 from blikk_edge.core.errors import ModelError
 from blikk_edge.transforms.tflite import describe
 
+CONNECT_TIMEOUT_S = 10.0
+"""The longest time until a server answers: name server, all its addresses, redirections and TLS together."""
+
 READ_TIMEOUT_S = 20.0
-"""The longest silence of a server."""
+"""The longest silence of a server that has answered."""
 
 DEADLINE_S = 300.0
 """The longest one file may take: 4 MB at the 14 kB/s of a bad mobile connection."""
@@ -48,6 +54,10 @@ class Progress(Protocol):
         ...
 
 
+class UnreachableError(ModelError):
+    """Nobody answered: no route, no name, no server, or silence."""
+
+
 class _CutOff(Exception):  # noqa: N818  not an error that anybody sees
     """The connection ended before the file did."""
 
@@ -58,6 +68,7 @@ def fetch(
     *,
     sha256: str,
     size_bytes: int | None = None,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
     read_timeout_s: float = READ_TIMEOUT_S,
     deadline_s: float = DEADLINE_S,
     progress: Progress | None = None,
@@ -66,14 +77,15 @@ def fetch(
 
     Bytes gather in `<target>.part`, which survives a broken connection and is continued by the next call; a wrong hash
     removes it. `progress` is told how far it is. User and password in the URL become basic
-    authentication. Proxies of the environment are used, except for loopback. Raises ModelError.
+    authentication. Proxies of the environment are used, except for loopback. Raises ModelError; UnreachableError where
+    nobody answered.
     """
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(part) as file:
-            download = _Download(url, file, size_bytes, read_timeout_s, time.monotonic() + deadline_s, progress)
-            download.run()
+        with locked(part) as file:
+            limits = _Limits(connect_s=connect_timeout_s, read_s=read_timeout_s, deadline=time.monotonic() + deadline_s)
+            _Download(url, file, size_bytes, limits, progress).run()
             _check(url, file, part, sha256)
             os.fsync(file.fileno())
             part.replace(target)
@@ -87,6 +99,15 @@ def public_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """How long may be waited: for the answer, for each piece, and (a moment of the monotonic clock) for all."""
+
+    connect_s: float
+    read_s: float
+    deadline: float
+
+
 class _Download:
     """One file on its way to an open part file."""
 
@@ -95,16 +116,14 @@ class _Download:
         url: str,
         file: BufferedRandom,
         size_bytes: int | None,
-        read_timeout_s: float,
-        deadline: float,
+        limits: _Limits,
         progress: Progress | None,
     ) -> None:
         self._url = url
         self._where = public_url(url)
         self._file = file
         self._size_bytes = size_bytes
-        self._read_timeout_s = read_timeout_s
-        self._deadline = deadline
+        self._limits = limits
         self._progress = progress
 
     def run(self) -> None:
@@ -123,7 +142,11 @@ class _Download:
                 return
 
     def _get(self, have: int) -> None:
-        with self._connect(have) as response:
+        try:
+            response = _within(self._limits.connect_s, lambda: self._connect(have))
+        except TimeoutError as error:
+            raise self._unreached(f"did not answer within {self._limits.connect_s:g} s") from error
+        with response:
             if have and not _continues(response, have):
                 have = 0
                 self._file.truncate(0)
@@ -132,7 +155,7 @@ class _Download:
     def _connect(self, have: int) -> http.client.HTTPResponse:
         opener = _opener(self._url)
         try:
-            response: http.client.HTTPResponse = opener.open(_request(self._url, have), timeout=self._read_timeout_s)
+            response: http.client.HTTPResponse = opener.open(_request(self._url, have), timeout=self._limits.read_s)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == _RANGE_REFUSED and have:  # the file there is shorter than what is kept
@@ -140,9 +163,10 @@ class _Download:
                 return self._connect(0)
             raise self._failed(f"the server answers {error.code} {error.reason}") from error
         except urllib.error.URLError as error:
-            raise self._failed(f"cannot be reached: {error.reason}") from error
+            reason = getattr(error.reason, "strerror", None) or error.reason
+            raise self._unreached(f"cannot be reached: {reason}") from error
         except (OSError, http.client.HTTPException) as error:
-            raise self._failed(f"does not answer: {error or type(error).__name__}") from error
+            raise self._unreached(f"does not answer: {error or type(error).__name__}") from error
         return response
 
     def _receive(self, response: http.client.HTTPResponse, have: int) -> None:
@@ -162,7 +186,7 @@ class _Download:
             self._file.write(chunk)
             self._file.flush()
             self._tell(have, total)
-            if time.monotonic() > self._deadline:
+            if time.monotonic() > self._limits.deadline:
                 raise self._failed("it takes too long")
         if total is not None and have < total:
             raise _CutOff(f"{have} of {total} bytes came")
@@ -174,10 +198,42 @@ class _Download:
     def _have(self) -> int:
         return os.fstat(self._file.fileno()).st_size
 
+    def _unreached(self, why: str) -> UnreachableError:
+        if self._have():
+            return UnreachableError(str(self._failed(why)))
+        return UnreachableError(f"{urlsplit(self._where).netloc} {why}")
+
     def _failed(self, why: str) -> ModelError:
         kept = self._have()
         rest = f"; {kept} bytes are kept and the next try goes on from there" if kept else ""
         return ModelError(f"{self._where}: {why}{rest}")
+
+
+def _within(limit_s: float, connect: Callable[[], http.client.HTTPResponse]) -> http.client.HTTPResponse:
+    """What `connect` gives; raises TimeoutError where that takes longer.
+
+    A name server that is silent cannot be hurried, and a host may have many addresses that are silent one after the
+    other. The thread that waits for them is left behind, and closes what comes too late.
+    """
+    outcome: Future[http.client.HTTPResponse] = Future()
+
+    def run() -> None:
+        try:
+            response = connect()
+        except BaseException as error:  # noqa: BLE001  handed to the thread that waits
+            with suppress(InvalidStateError):
+                outcome.set_exception(error)
+            return
+        try:
+            outcome.set_result(response)
+        except InvalidStateError:
+            response.close()
+
+    threading.Thread(target=run, name="connect", daemon=True).start()
+    try:
+        return outcome.result(limit_s)
+    finally:
+        outcome.cancel()
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
@@ -203,7 +259,7 @@ def _check(url: str, file: BufferedRandom, part: Path, sha256: str) -> None:
 
 
 @contextmanager
-def _locked(part: Path) -> Iterator[BufferedRandom]:
+def locked(part: Path) -> Iterator[BufferedRandom]:
     """The part file open for reading and appending, held by this process alone; raises ModelError."""
     busy = ModelError(f"{part.name} is being fetched by another process; try again when it is done")
     with part.open("a+b") as file:
@@ -214,7 +270,11 @@ def _locked(part: Path) -> Iterator[BufferedRandom]:
         # Another process may have finished between opening and locking: then this is its finished file.
         if not part.exists() or part.stat().st_ino != os.fstat(file.fileno()).st_ino:
             raise busy
-        yield file
+        try:
+            yield file
+        finally:
+            if os.fstat(file.fileno()).st_size == 0:  # nothing came
+                part.unlink(missing_ok=True)
 
 
 def _request(url: str, have: int) -> urllib.request.Request:

@@ -1,7 +1,9 @@
 """The one place that imports a TFLite runtime: opens a model, runs it, says where it runs."""
 
 import ctypes
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -145,11 +147,53 @@ def _runtime() -> tuple[Callable[[str, int, list[Any]], Any], Callable[[str], An
             ) from error
 
     def make(path: str, threads: int, delegates: list[Any]) -> Any:
-        interpreter = tflite.Interpreter(model_path=path, num_threads=threads, experimental_delegates=delegates)
-        interpreter.allocate_tensors()
+        with without_first_info():
+            interpreter = tflite.Interpreter(model_path=path, num_threads=threads, experimental_delegates=delegates)
+            interpreter.allocate_tensors()
         return interpreter
 
     return make, tflite.load_delegate, tflite.__name__.partition(".")[0].replace("_", "-")
+
+
+_first: list[None] = [None]
+"""Holds one thing until the runtime has said its INFO line. Who takes it listens: a list gives it to one thread."""
+
+
+@contextmanager
+def without_first_info() -> Iterator[None]:
+    """Leave out the line with which the runtime greets the first model of a process.
+
+    It is written by C++ to file descriptor 2, between the lines of whatever prints there, and no setting or variable of
+    the runtime turns it off. Everything else that is written there meanwhile is written when the context ends.
+    """
+    try:
+        _first.pop()
+    except IndexError:
+        yield
+        return
+    heard = False
+    try:
+        real = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    try:
+        with os.fdopen(os.memfd_create("stderr"), "w+b") as written:
+            os.dup2(written.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(real, 2)
+                written.seek(0)
+                for line in written:
+                    if line.startswith(b"INFO: "):
+                        heard = True
+                    else:
+                        os.write(2, line)
+    finally:
+        os.close(real)
+        if not heard:
+            _first.append(None)
 
 
 def _load(load_delegate: Callable[[str], Any], delegate: str) -> tuple[Any | None, str | None]:

@@ -2,7 +2,9 @@
 
 import fcntl
 import hashlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.transforms.download import fetch, public_url
+from blikk_edge.transforms.download import UnreachableError, _within, fetch, public_url
 
 BODY = b"\x1c\0\0\0TFL3" + bytes(range(256)) * 1200
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -190,14 +192,14 @@ def test_wrong_content_is_named_for_what_it_is(site: Site, tmp_path: Path, body:
 def test_larger_file_than_expected_is_refused_before_it_is_read(site: Site, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"{len(BODY)} bytes are offered, 1000 at most"):
         fetch(site.url, tmp_path / "a", sha256=SHA256, size_bytes=1000)
-    assert (tmp_path / "a.part").stat().st_size == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_endless_answer_without_a_size_is_cut_at_the_limit(site: Site, tmp_path: Path) -> None:
     site.sized = False
     with pytest.raises(ModelError, match="more than the expected 1000 bytes came"):
         fetch(site.url, tmp_path / "a", sha256=SHA256, size_bytes=1000)
-    assert (tmp_path / "a.part").stat().st_size <= 1000
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1000
 
 
 def test_silent_server_is_given_up(site: Site, tmp_path: Path) -> None:
@@ -265,3 +267,30 @@ def test_folder_that_cannot_be_written_is_a_model_error(site: Site, tmp_path: Pa
 
 def test_shown_address_has_no_login_and_no_query() -> None:
     assert public_url("https://u:secret@host:8443/a/b.tflite?token=secret#x") == "https://host:8443/a/b.tflite"
+
+
+def test_server_that_never_answers_is_given_up_and_leaves_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(UnreachableError, match=f"{host} did not answer within 0.3 s"):
+            fetch(f"http://{host}/a.tflite", tmp_path / "a", sha256=SHA256, connect_timeout_s=0.3)
+        assert time.monotonic() - started < 10
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answer_that_comes_too_late_is_closed() -> None:
+    late, closed = threading.Event(), threading.Event()
+
+    class Response:
+        def close(self) -> None:
+            closed.set()
+
+    def connect() -> Response:
+        late.wait(10)
+        return Response()
+
+    with pytest.raises(TimeoutError):
+        _within(0.05, connect)
+    late.set()
+    assert closed.wait(10)

@@ -1,6 +1,7 @@
 """The runtime's door: real models, damaged models, accelerators that are not there."""
 
 import ctypes.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +126,48 @@ def test_integers_become_the_numbers_they_stand_for() -> None:
     assert dequantised(np.array([10, 14], dtype=np.uint8), tensor).tolist() == [0.0, 2.0]
     values = np.array([1.5], dtype=np.float32)
     assert dequantised(values, tensor) is values
+
+
+def test_the_runtimes_greeting_does_not_reach_standard_error(data: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from blikk_edge.transforms.tflite import Network; "
+        "[Network(Path(sys.argv[1])) for _ in range(2)]"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(data / PERSON)], capture_output=True, text=True, check=True
+    )
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_everything_else_that_is_written_meanwhile_comes_through(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tflite, "_first", [None])
+    with tflite.without_first_info():
+        os.write(2, b"ERROR: a real trouble\nINFO: Created a delegate\nand more")
+    with tflite.without_first_info():
+        os.write(2, b"INFO: of somebody else\n")
+    assert capfd.readouterr().err == "ERROR: a real trouble\nand moreINFO: of somebody else\n"
+
+
+def test_the_greeting_is_waited_for_until_it_comes(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tflite, "_first", [None])
+    for _ in range(2):
+        with pytest.raises(RuntimeError), tflite.without_first_info():
+            raise RuntimeError("no model")
+    with tflite.without_first_info():
+        os.write(2, b"INFO: Created a delegate\n")
+    assert capfd.readouterr().err == ""
+
+
+def test_models_open_where_there_is_no_standard_error(data: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from blikk_edge.transforms.tflite import Network; os.close(2); "
+        "print(Network(Path(sys.argv[1])).inference.backend)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(data / PERSON)], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "cpu\n"
