@@ -1,6 +1,7 @@
 """`--json`: one shape for each command, errors too, as docs/guide/command-line.md says."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -113,3 +114,24 @@ def test_a_full_disk_behind_standard_output_is_told(blikk):
         )
     assert done.returncode == 1
     assert done.stderr == "blikk: standard output cannot be written: No space left on device\n"
+
+
+def documented() -> list[dict]:
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+
+
+def shape(value: object) -> object:
+    """The names in it, all the way down; of lists what their first item has."""
+    if isinstance(value, dict) and "av" not in value:
+        return {name: shape(below) for name, below in value.items()}
+    return [shape(each) for each in value[:1]] if isinstance(value, list) else None
+
+
+def test_the_page_shows_what_each_command_gives(blikk, config: Path):
+    error, check, models, version = documented()
+    assert blikk.json("replay", "none.mp4", "--json")[1] == error
+    config.write_text(config.read_text() + "store: {path: .}\n")
+    assert shape(blikk.json("check", "--json")[1]) == shape(check)
+    assert shape(blikk.json("models", "list", "--json")[1]) == shape(models)
+    assert shape(blikk.json("version", "--json")[1]) == shape(version)
