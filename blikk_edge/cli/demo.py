@@ -1,7 +1,6 @@
 """`blikk demo`: the main job, shown."""
 
 import argparse
-import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,8 @@ def add(commands: Any) -> None:
 
 def demo(options: argparse.Namespace) -> int:
     """Show it."""
+    import asyncio
+
     from blikk_edge.demo import show
     from blikk_edge.runtime import log
 

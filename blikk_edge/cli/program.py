@@ -28,6 +28,9 @@ def program(arguments: list[str] | None = None) -> int:
         return output.failed(error, as_json=as_json)
     except BrokenPipeError:  # the reader of our output has seen enough
         return exits.OK
+    except OSError as error:  # a full disk, a folder that may not be written to
+        where = f"{error.filename}: " if error.filename else ""
+        return output.failed(output.OutputError(f"{where}{error.strerror or error}"), as_json=as_json)
 
 
 def parser() -> Parser:

@@ -28,6 +28,8 @@ class Bar:
         """So much is done."""
         if not self._scaled:
             done, total = int(done), total and max(1, round(total))
+        if total is not None:
+            done = min(done, total)  # some containers say less than they hold
         if self._bar is None:
             self._bar = self._made(total)
         if total is not None and done >= total and self._scaled:
@@ -54,7 +56,8 @@ class Bar:
         from tqdm import tqdm
 
         tqdm.monitor_interval = 0  # else it starts a thread
-        form = _ENDLESS if total is None else _SMALL if shutil.get_terminal_size().columns < NARROW_COLUMNS else _WIDE
+        columns = shutil.get_terminal_size().columns
+        form = _ENDLESS if total is None else _SMALL if columns < NARROW_COLUMNS else _WIDE
         return tqdm(
             desc=self._what,
             total=total,
@@ -62,7 +65,9 @@ class Bar:
             unit_scale=self._scaled,
             bar_format=form,
             file=sys.stderr,
-            dynamic_ncols=True,
+            # Serial consoles and containers have terminals of 0 x 0, in which tqdm would hide its bar.
+            ncols=columns - 1,
+            nrows=20,
             leave=False,
             colour=None,
             ascii=None if "UTF" in (sys.stderr.encoding or "").upper() else True,

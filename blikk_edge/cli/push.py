@@ -7,7 +7,6 @@ from typing import Any
 
 from blikk_edge.cli import exits
 from blikk_edge.cli.output import UsageError
-from blikk_edge.cli.services import serve
 from blikk_edge.cli.words import add_command
 
 
@@ -63,6 +62,7 @@ def push(options: argparse.Namespace) -> int:
     """Push until stopped."""
     token = _token(options.token_file)
     from blikk_edge.app.pushing import Pusher
+    from blikk_edge.cli.services import serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
 

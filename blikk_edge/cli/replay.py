@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.output import OutputError, UsageError, is_terminal, note, plural, say
+from blikk_edge.cli.output import OutputError, UsageError, note, plural, say
 from blikk_edge.cli.words import add_command, add_config
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,7 +72,7 @@ def replay(options: argparse.Namespace) -> int:
     from blikk_edge.runtime import log
 
     log.set_up("warning")
-    as_table = options.table or (not options.json and is_terminal(sys.stdout))
+    as_table = options.table or (not options.json and sys.stdout is not None and sys.stdout.isatty())
     bar = progress.clip_bar()
     told = _Told(as_table=as_table, zone=start.tzinfo)
     try:

@@ -5,7 +5,6 @@ import os
 from typing import Any
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.services import serve
 from blikk_edge.cli.words import add_command, add_config
 
 
@@ -38,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
     settings = config.load(options.config, environ=os.environ)
     # large libraries, which a wrong configuration need not wait for
     from blikk_edge.app.wiring import build
+    from blikk_edge.cli.services import serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
 

@@ -20,7 +20,7 @@ SERVICES: Final = ("run", "push")
 END_S: Final = 4.5
 """How long a service may take to end: a name server that does not answer keeps a thread for half a minute."""
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 _stop: Callable[[], None] | None = None
 

@@ -1,8 +1,6 @@
 """`blikk version`: which version this is, and on what it runs."""
 
 import argparse
-import platform
-from importlib import metadata
 from typing import Any, Final
 
 from blikk_edge import __version__
@@ -28,6 +26,8 @@ def add(commands: Any) -> None:
 
 def version(options: argparse.Namespace) -> int:
     """Print it."""
+    import platform
+
     libraries = {name: found for name in LIBRARIES if (found := _installed(name))}
     content = {
         "version": __version__,
@@ -46,6 +46,8 @@ def version(options: argparse.Namespace) -> int:
 
 
 def _installed(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 from blikk_edge.cli.output import UsageError
 
-_CHOICE = re.compile(r"(?P<what>.*)invalid choice: '(?P<word>.*)' \(choose from (?P<known>.*)\)", re.DOTALL)
+_CHOICE = re.compile(
+    r"""(?P<what>.*)invalid choice: (?P<quote>['"])(?P<word>.*)(?P=quote) \(choose from (?P<known>.*)\)""", re.DOTALL
+)
 _UNKNOWN = re.compile(r"unrecognized arguments: (?P<words>.*)", re.DOTALL)
 
 
@@ -28,7 +30,7 @@ class Parser(argparse.ArgumentParser):
             what = "command" if "COMMAND" in found["what"] else found["what"].replace("argument ", "").rstrip(": ")
             text = f"there is no {what} {found['word']!r}{meant(found['word'], known)}"
         elif found := _UNKNOWN.fullmatch(message):
-            word = found["words"].split()[0].partition("=")[0]
+            word = (found["words"].split() or [""])[0].partition("=")[0]
             text = f"{found['words']!r} is not understood{meant(word, tuple(self._known_options()), all_known=False)}"
         raise UsageError(f"{text}\nSee `{self.prog} --help`.")
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from blikk_edge.app.checking.extras import language_model, packages
 from blikk_edge.app.checking.meaning import doubles, labels, names, questions
 from blikk_edge.app.checking.model_files import model_files
-from blikk_edge.app.checking.packages import language_model, packages
 from blikk_edge.app.checking.places import certificates, folders
 from blikk_edge.config.loading import read
 from blikk_edge.config.problem import Problem, Wrong

@@ -72,7 +72,8 @@ def folders(settings: Settings, environ: Mapping[str, str], notes: list[str]) ->
     try:
         path = store_path(settings, environ)
     except ConfigError as error:
-        yield Wrong(str(error), "A restart keeps nothing else.", "store", "path")
+        text, _, mend = str(error).partition("; ")
+        yield Wrong(text, f"{mend[:1].upper()}{mend[1:]}.", "store", "path")
         return
     if wrong := _unwritable(path):
         yield Wrong(wrong, "Make it writable for this user, or name another place.", "store", "path")

@@ -1,0 +1,154 @@
+"""Whatever stands on the command line or lies there as a file: a clear word, and never a traceback."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from cli_props import CONFIG
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from blikk_edge.cli.program import program
+
+
+def refused(done, status: int, *says: str) -> None:
+    told = done.stdout + done.stderr
+    assert "Traceback" not in told
+    assert done.returncode == status, told
+    for word in says:
+        assert word in told
+
+
+def test_a_file_that_is_no_configuration_is_said_to_be_none(blikk):
+    folder = blikk.folder
+    os.mkfifo(folder / "pipe")
+    (folder / "empty.yaml").touch()
+    (folder / "blank.yaml").write_text("\n# to be written\n")
+    (folder / "list.yaml").write_text("- a\n")
+    (folder / "text.yaml").write_text("hello: [\n")
+    (folder / "binary.yaml").write_bytes(bytes(range(256)) * 10)
+    (folder / "latin.yaml").write_bytes("node: Küche\n".encode("latin-1"))
+    (folder / "utf16.yaml").write_text("node: hallway\n", encoding="utf-16")
+    (folder / "large.yaml").write_text("a: b\n" * 300_000)
+    (folder / "config.yml").write_text(CONFIG)
+    for name, says in {
+        "none.yaml": "there is no such file in",
+        "config.yaml": "Did you mean `config.yml`?",
+        ".": "this is a folder",
+        "pipe": "this is a device or a pipe",
+        "/dev/zero": "this is a device or a pipe",
+        "empty.yaml": "the file is empty",
+        "blank.yaml": "the file is empty",
+        "list.yaml": "not a mapping",
+        "text.yaml": "not YAML",
+        "binary.yaml": "this is no text",
+        "latin.yaml": "the text is not UTF-8",
+        "utf16.yaml": "the text is not UTF-8",
+        "large.yaml": "larger than 1 MB",
+        "x" * 300: "cannot be read",
+        "list.yaml/below": "cannot be read",
+    }.items():
+        refused(blikk("check", name), 78, says, "1 problem in")
+    for command in (["run"], ["ask", "who?"], ["models", "list"], ["replay", "list.yaml"]):
+        refused(blikk(*command, "--config", "pipe"), 78, "this is a device or a pipe")
+        refused(blikk(*command, "--config", "none.yaml"), 78, "there is no such file")
+
+
+def test_a_file_that_may_not_be_read_is_said_to_be_so(blikk, config: Path):
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    config.chmod(0)
+    refused(blikk("check"), 78, "Permission denied")
+
+
+def test_no_configuration_says_what_to_write(blikk):
+    for command in ("run", "check"):
+        refused(blikk(command), 78, "blikk.yaml: there is no such file in", str(blikk.folder), "node: hallway")
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.yaml", "käse\n.yaml".encode(), b"\x1b[31m.yaml"])
+def test_a_name_that_is_no_text_is_shown_somehow(blikk, name: bytes):
+    for environ in ({}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}):
+        refused(blikk("check", name, **environ), 78, "there is no such file")
+        refused(blikk("check", "--json", name, **environ), 78, "there is no such file")
+        refused(blikk("replay", name, **environ), 2, "no such clip")
+
+
+def test_two_configurations_are_one_too_many(blikk):
+    refused(blikk("check", "a.yaml", "--config", "b.yaml"), 2, "two configurations")
+
+
+def test_check_takes_the_file_either_way(blikk, config: Path):
+    for arguments in (["check"], ["check", "blikk.yaml"], ["check", "--config", "blikk.yaml"]):
+        assert blikk(*arguments).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        ("now", "no ISO 8601 time"),
+        ("", "no ISO 8601 time"),
+        ("0001-01-01", "only times from 1970"),
+        ("9999-12-31T23:59:59", "only times from 1970"),
+        ("2026-13-01", "no ISO 8601 time"),
+        ("1969-12-31T23:59:59Z", "only times from 1970"),
+        ("9" * 5000, "no ISO 8601 time"),
+    ],
+)
+def test_a_start_that_is_no_time_is_refused(blikk, clip: Path, start: str, says: str):
+    refused(blikk("replay", str(clip), f"--start={start}"), 2, says)
+
+
+def test_a_clip_that_is_none_is_refused(blikk, clip: Path, config: Path):
+    os.mkfifo(blikk.folder / "pipe.mp4")
+    refused(blikk("replay", "."), 2, "this is a folder")
+    refused(blikk("replay", "pipe.mp4"), 2, "this is no file")
+    refused(blikk("replay", "x" * 5000), 2, "cannot be read")
+    refused(blikk("replay", "rtsp://camera/1"), 2, "no such clip")
+    refused(blikk("replay", "blikk.yaml"), 1, "blikk.yaml")
+    refused(blikk("replay", str(clip), "--camera", "shed"), 2, "--camera without --config")
+    refused(blikk("replay", str(clip), "--camera", "shed", "--config", "blikk.yaml"), 2, "it has front_door")
+
+
+def test_pictures_that_cannot_be_written_are_told_before_the_clip_is_read(blikk, clip: Path):
+    (blikk.folder / "file").touch()
+    refused(blikk("replay", str(clip), "--pictures", "file"), 1, "there is a file of this name")
+    refused(blikk("replay", str(clip), "--pictures", "file/below"), 1, "nothing can be written there")
+    refused(blikk("replay", str(clip), "--pictures", "/proc/pictures"), 1, "nothing can be written there")
+    refused(blikk("replay", str(clip), "--pictures", "x" * 300), 1, "nothing can be written there")
+    done = blikk("replay", str(clip), "--pictures", "file", "--json")
+    refused(done, 1, '"kind": "output"', '"exit": 1')
+
+
+def test_pictures_go_into_a_folder_that_is_made(blikk, clip: Path):
+    assert blikk("replay", str(clip), "--pictures", "a/b").returncode == 0
+    assert stat.S_ISDIR((blikk.folder / "a" / "b").stat().st_mode)
+    assert [path for path in (blikk.folder / "a" / "b").iterdir() if path.suffix != ".jpg"] == []
+
+
+ODD = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(["\0", "a\0b", "-", "--", "--json", "~", "~nobody", "/", "..", "\ud800", "x" * 5000, "1" * 400]),
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    command=st.sampled_from(["check", "replay", "models", "ask", "push", "completion", "version", "xyzzy", ""]),
+    rest=st.lists(
+        st.one_of(ODD, st.sampled_from(["--config", "--start", "--camera", "--to", "--source", "--token-file"])),
+        max_size=4,
+    ),
+)
+def test_no_command_line_ends_in_a_traceback(command: str, rest: list[str], tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("BLIKK_PUSH_TOKEN", raising=False)
+    try:
+        status = program([command, *rest])
+    except SystemExit as ended:  # --help and --version, by argparse
+        status = int(ended.code or 0)
+    assert status in {0, 1, 2, 78}
+    capsys.readouterr()

@@ -1,0 +1,151 @@
+"""SIGTERM and SIGINT end every command at once and with the right status, whatever the moment."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_props import BLIKK, CONFIG, LIMIT_S
+
+from blikk_edge.transforms.registry import REGISTRY
+
+QUICK_S = 10.0
+"""A container is killed after this time. Much less is expected, on a machine that is not loaded."""
+
+
+def until(state: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not state():
+        assert process.poll() is None, f"it ended with {process.returncode}"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def handles(pid: int) -> bool:
+    """Whether the process has set a handler for SIGTERM, after that for SIGINT; Python itself sets none."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return False
+
+
+def loaded(pid: int, library: str) -> bool:
+    return library in Path(f"/proc/{pid}/maps").read_text()
+
+
+def ended(process: subprocess.Popen[bytes], number: int, pid: int | None = None) -> int:
+    os.kill(pid or process.pid, number)
+    return process.wait(QUICK_S)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["handled", "importing", "looking", "running"])
+def test_run_that_is_stopped_ends_well_whatever_the_moment(blikk, config: Path, moment: str, number: int):
+    log = blikk.folder / "stderr"
+    with blikk.start("run") as process:
+        until(
+            {
+                "handled": lambda: handles(process.pid),
+                "importing": lambda: handles(process.pid) and loaded(process.pid, "cv2"),
+                "looking": lambda: "detector" in log.read_text(),
+                "running": lambda: "blikk.camera.front_door" in log.read_text(),
+            }[moment],
+            process,
+        )
+        assert ended(process, number) == 0
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("moment", ["handled", "importing"])
+def test_process_1_of_a_container_is_stopped_too(blikk, config: Path, moment: str):
+    inside = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*inside, "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("no unshare that this user may use")
+    with subprocess.Popen(
+        [*inside, BLIKK, "run"], env=blikk.environ, cwd=blikk.folder, stderr=subprocess.DEVNULL
+    ) as it:
+        children = Path(f"/proc/{it.pid}/task/{it.pid}/children")
+        until(lambda: bool(children.read_text()), it)
+        pid = int(children.read_text())
+        until(lambda: handles(pid) and (moment == "handled" or loaded(pid, "cv2")), it)
+        assert ended(it, signal.SIGTERM, pid) == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_download_that_is_stopped_says_so_and_keeps_what_has_come(
+    blikk, models: Path, mirror, number: int, status: int
+):
+    entry = REGISTRY["yunet"]
+    content = next(p for p in models.rglob("*") if p.is_file() and p.stat().st_size == entry.size_bytes).read_bytes()
+    served = mirror(content)
+    cache = blikk.folder / "cache"
+    (blikk.folder / "blikk.yaml").write_text(CONFIG + f"models: {{cache: {cache}, mirror: '{served.url}'}}\n")
+    with blikk.start("models", "pull", "yunet", "--config", "blikk.yaml") as process:
+        assert served.half_sent.wait(LIMIT_S)
+        (part,) = until_there(cache, process)
+        assert ended(process, number) == status
+    kept = part.stat().st_size
+    served.go.set()
+    assert 0 < kept < len(content)
+    assert blikk("models", "pull", "yunet", "--config", "blikk.yaml").returncode == 0
+    assert (cache / entry.cache_name).read_bytes() == content
+
+
+def until_there(folder: Path, process: subprocess.Popen[bytes]) -> list[Path]:
+    found: list[Path] = []
+
+    def there() -> bool:
+        found[:] = [path for path in folder.glob("*.part") if path.stat().st_size > 0]
+        return bool(found)
+
+    until(there, process)
+    return found
+
+
+def test_a_second_signal_ends_what_does_not_end_by_itself(blikk, config: Path):
+    code = (
+        "import asyncio, sys\n"
+        "from blikk_edge.cli import stopping\n"
+        "stopping.arm(['run'])\n"
+        "from blikk_edge.cli.services import serve\n"
+        "async def run(stop):\n"
+        "    print('ready', flush=True)\n"
+        "    await stop.wait()\n"
+        "    print('stopping', flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "serve(run)\n"
+    )
+    python = BLIKK.with_name("python")
+    with subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.stdout.readline() == b"stopping\n"
+        process.terminate()
+        assert process.wait(QUICK_S) == 143
+
+
+def test_what_does_not_end_by_itself_is_ended_within_five_seconds(blikk):
+    code = (
+        "import asyncio, threading\n"
+        "from blikk_edge.cli import stopping\n"
+        "stopping.arm(['run'])\n"
+        "from blikk_edge.cli.services import serve\n"
+        "async def run(stop):\n"
+        "    threading.Thread(target=threading.Event().wait).start()\n"  # as a name look-up that hangs
+        "    print('ready', flush=True)\n"
+        "    await stop.wait()\n"
+        "serve(run)\n"
+    )
+    with subprocess.Popen([BLIKK.with_name("python"), "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0

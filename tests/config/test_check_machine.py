@@ -1,0 +1,264 @@
+"""`blikk check` finds what a configuration needs on this machine and has not: before a start does."""
+
+import shutil
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from blikk_edge.app.checking import Checked, check, extras
+from blikk_edge.config import ConfigErrors, load
+from blikk_edge.enrichers.models import plugins
+from blikk_edge.sinks.store import Store
+
+BASE = {
+    "node": "hallway",
+    "mqtt": "127.0.0.1",
+    "cameras": "{door: {source: rtsp://127.0.0.1:9/1}}",
+    "store": "{path: kept/blikk.db}",
+}
+
+
+@pytest.fixture
+def checked(write):
+    """Checks a configuration whose keys are changed; gives its problems as `path: text mend`."""
+
+    def run(environ: dict[str, str] | None = None, **keys: str) -> Checked:
+        text = "".join(f"{key}: {value}\n" for key, value in {**BASE, **keys}.items())
+        return check(write(text), environ or {})
+
+    return run
+
+
+def told(checked: Checked) -> list[str]:
+    return [f"{problem.path}: {problem.text}. {problem.mend}" for problem in checked.problems]
+
+
+def only(checked: Checked, *words: str) -> None:
+    (problem,) = told(checked)
+    assert all(word in problem for word in words), problem
+    assert checked.problems[0].line > 0
+
+
+def test_a_configuration_that_needs_nothing_is_fine(checked):
+    result = checked()
+    assert told(result) == []
+    assert len(result.notes) == 2
+    assert result.settings is not None
+
+
+@pytest.mark.parametrize(
+    ("summary", "words"),
+    [
+        ("{provider: opnai, model: m, base_url: 'http://h/v1'}", ("did you mean 'openai'", "summary.provider")),
+        ("{provider: xyzzy}", ("there is no provider 'xyzzy'", "template, llama, openai")),
+        ("{provider: llama, model: none.gguf}", ("summary.model", "none.gguf", "cannot be read")),
+        ("{provider: llama, model: blikk.yaml}", ("summary.model", "it is no GGUF file")),
+    ],
+)
+def test_a_language_model_that_cannot_be_made_is_told(checked, summary: str, words: tuple[str, ...]):
+    only(checked(summary=summary), *words)
+
+
+def test_a_model_that_shall_see_and_has_no_eyes_is_told(checked, tmp_path: Path):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    only(checked(summary="{provider: llama, model: m.gguf, mode: vision}"), "summary.mode", "projector")
+
+
+def test_a_plug_in_that_cannot_be_loaded_is_told(checked, monkeypatch):
+    broken = EntryPoint(name="mine", value="blikk_edge.nothing:make", group=plugins.GROUP)
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: [broken])
+    only(checked(summary="{provider: mine}"), "summary.provider", "cannot be loaded")
+
+
+@pytest.mark.parametrize(
+    ("missing", "keys", "words"),
+    [
+        ("gpiozero", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
+        ("lgpio", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
+        ("aiohttp", {"cameras": "{door: {source: /dev/video0, ring: {http: true}}}"}, ("ring.http", "pip install")),
+        ("aiohttp", {"media": "{token: 0123456789abcdef}"}, ("media", "pip install")),
+        ("aiohttp", {"webhook": "http://127.0.0.1:9/x"}, ("webhook", "pip install")),
+        (
+            "websockets",
+            {"cameras": "{door: {source: push, push_token: 0123456789abcdef}}"},
+            ("ingest", "pip install"),
+        ),
+    ],
+)
+def test_a_missing_package_is_told_with_the_command_that_brings_it(checked, monkeypatch, missing, keys, words):
+    there = extras._installed
+    gone = {missing, *(extras.PIN_LIBRARIES if missing == "lgpio" else ())}
+    here = {"gpiozero"} if missing == "lgpio" else {"lgpio"}
+    monkeypatch.setattr(extras, "_installed", lambda name: name not in gone and (name in here or there(name)))
+    only(checked(**keys), missing, *words)
+
+
+def test_a_missing_package_of_language_models_is_told(checked, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    monkeypatch.delitem(sys.modules, "blikk_edge.enrichers.models.openai_client", raising=False)
+    only(checked(summary="{provider: openai, model: m, base_url: 'http://h/v1'}"), "pip install 'blikk-edge[openai]'")
+
+
+def test_models_that_are_not_here_and_may_not_be_fetched_are_told(checked, tmp_path: Path):
+    problems = told(checked(models="{offline: true, cache: cache}"))
+    assert [problem.split(":")[0] for problem in problems] == ["detectors.default.model", "privacy.model"]
+    assert "blikk models pull yolox-nano" in problems[0]
+
+
+def test_models_that_are_here_are_not_told(checked, data: Path):
+    result = checked({"BLIKK_MODELS": str(data / "models")}, models="{offline: true}")
+    assert (told(result), result.notes) == ([], ())
+
+
+def test_a_model_of_ones_own_is_looked_at(checked, tmp_path: Path):
+    (tmp_path / "mine.tflite").write_text("<html>404</html>")
+    only(checked(detectors="{default: {model: mine.tflite, decoder: yolox}}"), "detectors.default.model", "mine.tflite")
+    only(checked(detectors="{default: {model: mine.tflite}}"), "detectors.default.model", "needs a decoder")
+
+
+def test_labels_that_nothing_tells_are_told(checked):
+    camera = "{door: {source: /dev/video0, detector: few, labels: [person, package]}}"
+    result = checked(cameras=camera, detectors="{few: {model: person-192}}")
+    only(result, "cameras.door.labels[1]", "cannot tell `package`", "It tells `person`")
+    zone = "{path: {polygon: [[0, 0], [1, 0], [1, 1]], labels: [vehicle]}}"
+    result = checked(cameras=f"{{door: {{source: /dev/video0, labels: [person], zones: {zone}}}}}")
+    only(result, "cameras.door.zones.path.labels[0]", "does not tell `vehicle`")
+
+
+def test_questions_that_take_a_model_are_told_where_there_is_none(checked):
+    camera = "{door: {source: /dev/video0, questions: {gate: 'Is the gate open?', car: 'Is there a car?'}}}"
+    only(checked(cameras=camera), "cameras.door.questions.gate", "takes a language model")
+    only(checked(cameras=camera, summary="false"), "cameras.door.questions.gate")
+    provided = "{provider: openai, model: m, base_url: 'http://127.0.0.1:9/v1'}"
+    assert told(checked(cameras=camera, summary=provided)) == []
+
+
+def test_topics_and_names_that_clash_are_told(checked):
+    only(checked(mqtt="{host: h, prefix: homeassistant}"), "mqtt.prefix")
+    only(checked(mqtt="{host: h, prefix: homeassistant/blikk}"), "mqtt.prefix")
+    two = "{a: {source: /dev/video0, name: Door}, b: {source: /dev/video1, name: door}}"
+    only(checked(cameras=two), "cameras.b.name", "`a` has the same name")
+
+
+def test_one_source_for_two_cameras_is_worth_a_note(checked):
+    result = checked(cameras="{a: /dev/video0, b: /dev/video0}")
+    assert told(result) == []
+    assert "b and a have the same source" in result.notes
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`one.pem` and `one.key`, `two.pem` and `two.key`; skips without openssl."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl: scripts/apt openssl")
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("one", "two"):
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+        subprocess.run(
+            [*command, "-keyout", f"{name}.key", "-out", f"{name}.pem"], cwd=folder, check=True, capture_output=True
+        )
+    (folder / "none.pem").write_text("nothing")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ("ca: {0}/one.pem", ()),
+        ("ca: {0}/none.pem", ("mqtt.tls.ca", "holds no certificate")),
+        ("certificate: {0}/one.pem, key: {0}/one.key", ()),
+        ("certificate: {0}/one.pem, key: {0}/two.key", ("mqtt.tls.key", "not the one of `certificate`")),
+        ("certificate: {0}/none.pem, key: {0}/one.key", ("mqtt.tls.certificate", "cannot be used")),
+    ],
+)
+def test_certificates_that_cannot_serve_are_told(checked, certificates: Path, keys: str, words: tuple[str, ...]):
+    result = checked(mqtt=f"{{host: h, tls: {{{keys.format(certificates)}}}}}")
+    if words:
+        only(result, *words)
+    else:
+        assert told(result) == []
+
+
+def test_certificates_of_our_own_servers_are_looked_at(checked, certificates: Path):
+    tls = f"{{certificate: {certificates}/one.pem, key: {certificates}/two.key}}"
+    only(checked(media=f"{{token: 0123456789abcdef, tls: {tls}}}"), "media.tls.key")
+    # without such a camera that server is not opened
+    assert told(checked(ingest=f"{{tls: {tls}}}")) == []
+
+
+def test_a_store_that_cannot_be_written_is_told(checked, tmp_path: Path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    only(checked(store="{path: file/below.db}"), "store.path", "nothing can be written into its folder")
+    only(checked(store="{path: folder}"), "store.path", "this is a folder")
+    only(checked(media="{token: 0123456789abcdef, folder: file}"), "media.folder")
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+BELL = "{door: {source: /dev/video0, ring: {http: true}}}"
+
+
+def test_a_port_that_is_taken_is_told(checked, taken: int):
+    only(checked(cameras=BELL, ring_hook=f"{{port: {taken}}}"), "ring_hook.port", "another program has this port")
+    assert told(checked(ring_hook=f"{{port: {taken}}}")) == []  # nobody opens it
+    only(checked(media=f"{{token: 0123456789abcdef, port: {taken}}}"), "media.port")
+
+
+def test_the_ports_of_a_node_that_runs_are_its_own(checked, taken: int, tmp_path: Path):
+    (tmp_path / "kept").mkdir()
+    store = Store(tmp_path / "kept" / "blikk.db")
+    store.open()
+    with closing(store):
+        result = checked(cameras=BELL, ring_hook=f"{{port: {taken}}}")
+    assert told(result) == []
+    assert any("a node runs with this store" in note for note in result.notes)
+
+
+def test_checking_leaves_the_store_as_it_is(checked, tmp_path: Path):
+    checked()
+    assert not (tmp_path / "kept").exists()
+    (tmp_path / "kept").mkdir()
+    with closing(sqlite3.connect(tmp_path / "kept" / "blikk.db")) as db:
+        db.execute("CREATE TABLE a (b)")
+    before = (tmp_path / "kept" / "blikk.db").read_bytes()
+    assert told(checked()) == []
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["blikk.db"]
+    assert (tmp_path / "kept" / "blikk.db").read_bytes() == before
+
+
+def test_an_address_that_this_machine_has_not_is_told(checked, certificates: Path):
+    tls = f"{{certificate: {certificates}/one.pem, key: {certificates}/one.key}}"
+    only(checked(media=f"{{token: 0123456789abcdef, host: 192.0.2.1, tls: {tls}}}"), "media.host", "no such address")
+
+
+def test_two_servers_of_one_port_are_refused_by_a_start_too(write):
+    path = write(
+        "node: n\nmqtt: b\ncameras:\n  d: {source: /dev/video0, ring: {http: true}}\n"
+        "media: {token: 0123456789abcdef, port: 8427}\n"
+    )
+    with pytest.raises(ConfigErrors, match="the port of `ring_hook` is the same"):
+        load(path, environ={})
+
+
+def test_one_port_on_two_addresses_is_fine(write):
+    path = write(
+        "node: n\nmqtt: b\ncameras:\n  d: {source: /dev/video0, ring: {http: true}}\n"
+        "media: {token: 0123456789abcdef, port: 8427, host: '::1'}\n"
+    )
+    assert load(path, environ={}).media is not None
