@@ -11,8 +11,9 @@ from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.ports import Pending
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
+from blikk_edge.sinks import store_open
 from blikk_edge.sinks.reserve import Reserve
-from blikk_edge.sinks.store_file import StoreFile, primary_code
+from blikk_edge.sinks.store_file import StoreFile, is_damage, primary_code
 from blikk_edge.sinks.store_forget import Value, forget, newest, where
 from blikk_edge.wire.messages import record_from_text, record_to_text
 
@@ -46,6 +47,7 @@ class Store:
         self._outbox = 0
         self._kept = dict.fromkeys(_HISTORY, 0)
         self._replayed_through = 0
+        self._unfinished: tuple[Sequence[Event], Sequence[Event]] | None = None
 
     def open(self) -> None:
         """Open or make the file; what waits in it counts as replayed from now on.
@@ -61,6 +63,7 @@ class Store:
     def close(self) -> None:
         """Let go of the file; harmless when it is not open."""
         self._file.close()
+        self._unfinished = None
 
     def put(self, record: Record) -> int:
         """Write one record durably, into the outbox and, where it belongs there, the history; its number."""
@@ -184,6 +187,22 @@ class Store:
                 (key, text),
             )
 
+    def left_open(self) -> Sequence[Event]:
+        """The ends of the events that an earlier process left open, to be put; see `Unfinished`."""
+        with self._file.transaction("write", durable=True) as db:
+            return self._find_unfinished(db)[0]
+
+    def unwritten(self) -> Sequence[Event]:
+        """Events of an earlier process whose final text is still owed; see `Unfinished`."""
+        with self._file.transaction("write", durable=True) as db:
+            owed = self._find_unfinished(db)[1]
+            return [event for event in owed if not store_open.is_written(db, event.id)]
+
+    def note_open(self, seen: Mapping[str, float]) -> None:
+        """Note when the events that go on were last seen; in the file when the process is killed, not synced."""
+        with self._file.transaction("write", durable=False) as db:
+            store_open.note(db, seen)
+
     def _select(self, kind: type[T], table: str, conditions: Mapping[str, Value], limit: int) -> list[T]:
         clauses, values = where(conditions)
         # Only the fixed clauses of the callers are joined; every value is bound.
@@ -195,6 +214,19 @@ class Store:
     def _count(self, db: sqlite3.Connection) -> None:
         self._kept = {table: _rows(db, table) for table in _HISTORY}
         self._outbox = _rows(db, "outbox")
+        if self._unfinished is None:  # the first look, before anybody has put anything
+            try:
+                with db:
+                    db.execute("BEGIN IMMEDIATE")
+                    self._find_unfinished(db)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise  # else the history is damaged, which must not cost the outbox: it is mended when it is used
+
+    def _find_unfinished(self, db: sqlite3.Connection) -> tuple[Sequence[Event], Sequence[Event]]:
+        if self._unfinished is None:
+            self._unfinished = store_open.find(db)
+        return self._unfinished
 
     def _put(self, record: Record, text: str) -> int:
         with self._file.transaction("write", durable=True) as db:

@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS events
     (id TEXT PRIMARY KEY, camera TEXT NOT NULL, started REAL NOT NULL, text TEXT NOT NULL, label TEXT);
 CREATE INDEX IF NOT EXISTS events_started ON events (started);
 CREATE INDEX IF NOT EXISTS events_camera ON events (camera, started);
+CREATE INDEX IF NOT EXISTS events_open ON events (id)
+    WHERE CASE WHEN json_valid(text) THEN json_extract(text, '$.phase') END IN ('started', 'updated');
 CREATE TABLE IF NOT EXISTS summaries
     (key TEXT PRIMARY KEY, camera TEXT, event TEXT, revision INTEGER NOT NULL, since REAL NOT NULL, until REAL NOT NULL,
      text TEXT NOT NULL);
@@ -204,6 +206,11 @@ class _Damaged(sqlite3.DatabaseError):
     """SQLite's own check found damage."""
 
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that the file is damaged, or none of its own."""
+    return primary_code(error) in _DAMAGE
 
 
 def primary_code(error: BaseException | None) -> int:
