@@ -32,6 +32,7 @@ LEFT_BEHIND_MAX: Final = 8
 
 DRAIN_S: Final = 0.5
 
+STORE: Final = "store"
 CLOCK: Final = "clock"
 """The part that the machine's clock is, in logs and problems."""
 
@@ -174,7 +175,7 @@ class Node:
 
         Each is written as told in one transaction, so it ends once, however often this one is killed.
         """
-        with self._supervisor.guard("store") as outcome:
+        with self._supervisor.guard(STORE) as outcome:
             left = await asyncio.to_thread(unfinished.left_open)
             for event in left:
                 self._outlets.deliver(event)
@@ -185,7 +186,15 @@ class Node:
     async def _keep_ending(self, unfinished: Unfinished) -> None:
         while not await self._end_left_open(unfinished):
             await self._clock.sleep(WATCH_EVERY_S)
-        self._supervisor.well("store")
+        self._supervisor.well(STORE)
+
+    async def _look_at_store(self) -> None:
+        """Try a store that failed again, and tell when it works: nobody else may have a reason to."""
+        if STORE in self._supervisor.problems or getattr(self._memory, "problem", None) is not None:
+            with self._supervisor.guard(STORE) as outcome:
+                await asyncio.to_thread(self._memory.recall, "node")
+            if not outcome.failed:
+                self._supervisor.well(STORE)
 
     async def _note_open(self, unfinished: Unfinished) -> None:
         """Keep on disk when open events were last seen: a quiet visit may have been told of an hour ago."""
@@ -300,6 +309,7 @@ class Node:
         while True:
             await self._clock.sleep(WATCH_EVERY_S)
             self._look_at_clock()
+            await self._look_at_store()
             if self._unfinished is not None:
                 await self._note_open(self._unfinished)
             for name, camera in self._cameras.items():
@@ -378,6 +388,10 @@ class Node:
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
         found = {sink.name: getattr(sink, "problem", None) for sink in self._sinks} | self._supervisor.problems
+        if (unsaved := getattr(self._depths, "unsaved", 0)) > 0:
+            found["store.memory"] = f"{unsaved} records are in memory only and would be lost with the power"
+        if (problem := getattr(self._memory, "problem", None)) is not None:
+            found[STORE] = problem
         return tuple(f"{part}: {text}" for part, text in sorted(found.items()) if text)
 
     async def _end(self, scheduler: Scheduler) -> None:

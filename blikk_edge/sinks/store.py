@@ -42,8 +42,9 @@ class Store:
         self.lost = 0
         self._max_records = max_records
         self._outbox_records = outbox_records
-        self._file = StoreFile(path, opened=self._count)
-        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"))
+        reserve = path.with_name(f"{path.name}.reserve")
+        self._file = StoreFile(path, opened=self._count, lost=self._count_damage, reserve=reserve)
+        self._reserve = Reserve(reserve)
         self._outbox = 0
         self._kept = dict.fromkeys(_HISTORY, 0)
         self._replayed_through = 0
@@ -59,6 +60,11 @@ class Store:
             self._replayed_through = self._file.last_seq
             if not self._reserve.keep():
                 LOG.warning("%s: its disk is nearly full; free some space", self.path)
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with it now, in a sentence; None where all is well."""
+        return self._file.problem
 
     def close(self) -> None:
         """Let go of the file; harmless when it is not open."""
@@ -255,6 +261,9 @@ class Store:
             "free some space and start again",
             *(self.path, forgotten["events"]),
         )
+
+    def _count_damage(self, records: int) -> None:
+        self.lost += records
 
     def _count_lost(self, records: int) -> None:
         if records and not self.lost:
