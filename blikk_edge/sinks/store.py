@@ -48,7 +48,7 @@ class Store:
         self._outbox = 0
         self._kept = dict.fromkeys(_HISTORY, 0)
         self._replayed_through = 0
-        self._unfinished: tuple[Sequence[Event], Sequence[Event]] | None = None
+        self._unfinished: store_open.Found | None = None
 
     def open(self) -> None:
         """Open or make the file; what waits in it counts as replayed from now on.
@@ -196,12 +196,14 @@ class Store:
     def left_open(self) -> Sequence[Event]:
         """The ends of the events that an earlier process left open, to be put; see `Unfinished`."""
         with self._file.transaction("write", durable=True) as db:
-            return self._find_unfinished(db)[0]
+            found = self._find_unfinished(db)
+            store_open.keep(db, found)
+            return found.left
 
     def unwritten(self) -> Sequence[Event]:
         """Events of an earlier process whose final text is still owed; see `Unfinished`."""
-        with self._file.transaction("write", durable=True) as db:
-            owed = self._find_unfinished(db)[1]
+        with self._file.transaction("read", durable=False) as db:
+            owed = self._find_unfinished(db).owed
             return [event for event in owed if not store_open.is_written(db, event.id)]
 
     def note_open(self, seen: Mapping[str, float]) -> None:
@@ -222,14 +224,12 @@ class Store:
         self._outbox = _rows(db, "outbox")
         if self._unfinished is None:  # the first look, before anybody has put anything
             try:
-                with db:
-                    db.execute("BEGIN IMMEDIATE")
-                    self._find_unfinished(db)
+                self._find_unfinished(db)
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise  # else the history is damaged, which must not cost the outbox: it is mended when it is used
 
-    def _find_unfinished(self, db: sqlite3.Connection) -> tuple[Sequence[Event], Sequence[Event]]:
+    def _find_unfinished(self, db: sqlite3.Connection) -> store_open.Found:
         if self._unfinished is None:
             self._unfinished = store_open.find(db)
         return self._unfinished

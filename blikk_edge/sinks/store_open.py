@@ -4,6 +4,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from blikk_edge.core.errors import WireError
@@ -34,23 +35,39 @@ _NEWEST: Final = "SELECT text FROM events ORDER BY rowid DESC LIMIT ?"
 _WRITTEN: Final = "SELECT 1 FROM summaries WHERE key = ? AND revision >= ?"
 
 
-def find(db: sqlite3.Connection) -> tuple[Sequence[Event], Sequence[Event]]:
-    """The ends of the events that were left open, and the events whose final text is owed, in the open transaction."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The ends of the events that were left open, the events whose final text is owed, and what to keep of both."""
+
+    left: Sequence[Event] = ()
+    owed: Sequence[Event] = ()
+    ending: Mapping[str, float] = field(default_factory=dict)
+
+
+def find(db: sqlite3.Connection) -> Found:
+    """What an earlier process left, as the store stands now; only reads."""
     seen = _numbers(db, SEEN_KEY)
     left = [event.cut_off(seen.get(event.id)) for event in _events(db, OPEN, MOST)]
     tried = _numbers(db, ENDING_KEY)
     newest = [event for event in _events(db, _NEWEST, NEWEST) if event.ended is not None]
     last = newest[0].time if newest else 0.0
-    owed = {event.id: event for event in reversed(newest) if abs((event.ended or 0.0) - last) <= NEAR_S}
+    near = {event.id: event for event in reversed(newest) if abs((event.ended or 0.0) - last) <= NEAR_S}
     for name in tried:
-        owed |= {event.id: event for event in _events(db, "SELECT text FROM events WHERE id = ?", name)}
-    waiting = {name: event for name, event in owed.items() if event.ended is not None and not is_written(db, name)}
-    ending = {event.id: 0.0 for event in left} | {
-        name: times + 1 for name, times in tried.items() if name in waiting and times < STARTS
-    }
-    if ending != tried:
-        _keep(db, ENDING_KEY, dict(list(ending.items())[-MOST:]))
-    return left, [event for name, event in waiting.items() if tried.get(name, 0.0) < STARTS]
+        near |= {event.id: event for event in _events(db, "SELECT text FROM events WHERE id = ?", name)}
+    owed = {name: event for name, event in near.items() if event.ended is not None and not is_written(db, name)}
+    again = {name: starts + 1 for name, starts in tried.items() if name in owed and starts < STARTS}
+    ending = again | {event.id: 0.0 for event in left}
+    return Found(
+        left,
+        [event for name, event in owed.items() if tried.get(name, 0.0) < STARTS],
+        dict(list(ending.items())[-NEWEST:]),
+    )
+
+
+def keep(db: sqlite3.Connection, found: Found) -> None:
+    """Keep whose final texts are owed from now on: the ends may be written and the texts not when this process ends."""
+    if found.ending != _numbers(db, ENDING_KEY):
+        _keep(db, ENDING_KEY, found.ending)
 
 
 def note(db: sqlite3.Connection, seen: Mapping[str, float]) -> None:
