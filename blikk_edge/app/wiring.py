@@ -120,11 +120,13 @@ def build(
         for camera in settings.cameras
     }
     album = album_of(settings, store, clock)
+    gone = SummaryMode.TEMPLATE if modes(settings) else SummaryMode.OFF
     written = writing(
         settings,
-        # a camera of a stored event may be gone from the configuration
-        mode_of=lambda camera: cameras[camera].summary if camera in cameras else SummaryMode.OFF,
+        # a camera of a stored event may be gone from the configuration: no model is asked about it any more
+        mode_of=lambda camera: cameras[camera].summary if camera in cameras else gone,
         history=store,
+        owed=store.unwritten,
         memory=store,
         tell=outlets.deliver,
         order=orders.give,
@@ -191,6 +193,7 @@ def build(
         depths=mqtt,
         clock=clock,
         health_every_s=settings.health_every_s,
+        unfinished=store,
     )
     return App(node, tuple(cameras.values()), store, written, orders.give, sight.notes)
 

@@ -1,7 +1,7 @@
 """The slow loop, wired from its settings: who writes, what it may cost, and who asks."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from blikk_edge.config.slow import LLAMA, OPENAI, TEMPLATE, DigestEvery, Summary
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import LlmState, SummaryMode
+from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import Enricher, History, Memory, Order, Tell
 from blikk_edge.core.summary import Summary
 from blikk_edge.enrichers.asking.forgetting import Rememberer
@@ -92,11 +93,12 @@ def writing(
     order: Order,
     supervisor: Supervisor,
     clock: Clock,
+    owed: Callable[[], Sequence[Event]] | None = None,
 ) -> Writing | None:
     """Who writes, as the settings say; None where nobody shall.
 
     A model that cannot even be made (a package is missing, the address is none) is a problem of the node, and the
-    template writes.
+    template writes. `owed` gives the events that a process before this one did not get to write about.
     """
     summary = settings.summary
     if summary is None:
@@ -117,6 +119,7 @@ def writing(
         labels=summary.labels,
         shrink=shrink,
         history=history,
+        owed=owed,
     )
     digester = Digester(
         scribe=scribe,

@@ -1,6 +1,7 @@
 """What is told, without pixels: Observation, Event, Ring, and the texts about them: records that must never be lost."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -73,7 +74,8 @@ class Event:
     """One happening with a life: a visit, a delivery. The same `id` in every revision.
 
     `revision` counts from 1; `time` is the capture time behind this revision; `peak` the most objects seen at once;
-    `reason` what changed; `zones` all zones touched so far; `picture` the name of the Picture that goes with it.
+    `reason` what changed; `zones` all zones touched so far; `picture` the name of the Picture that goes with it;
+    `interrupted` says that the node ended while it went on: it `ended` when it was last seen, as far as is known.
     """
 
     id: str
@@ -90,11 +92,26 @@ class Event:
     loitering: bool = False
     ended: float | None = None
     picture: str | None = None
+    interrupted: bool = False
 
     @property
     def duration_s(self) -> float:
         """Seconds from start to this revision, or to the end."""
         return (self.ended if self.ended is not None else self.time) - self.started
+
+    def cut_off(self, seen: float | None = None) -> "Event":
+        """The last revision of one that went on when the node ended; `seen` is when it was seen last, where known."""
+        sights = [sighting.since + sighting.dwell_s for sighting in self.objects] or [self.time]
+        ended = max(self.started, *sights, -math.inf if seen is None or not math.isfinite(seen) else seen)
+        return replace(
+            self,
+            phase=Phase.ENDED,
+            revision=self.revision + 1,
+            time=max(self.time, ended),
+            reason=Kind.LEFT,
+            ended=ended,
+            interrupted=True,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Ports of everything that never sees a pixel: sinks, outbox, memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -146,6 +146,22 @@ class Outbox(Protocol):
     @property
     def lost(self) -> int:
         """How many undelivered records were given up since start, because the outbox was full."""
+        ...
+
+
+class Unfinished(Protocol):
+    """What an earlier process left open. Blocking; call it off the loop. Every method raises StoreError."""
+
+    def left_open(self) -> Sequence[Event]:
+        """The last revision of each Event that went on when the earlier process ended; the same at every call."""
+        ...
+
+    def unwritten(self) -> Sequence[Event]:
+        """Events that ended shortly before it did, or were ended for it, and have no final Summary yet."""
+        ...
+
+    def note_open(self, seen: Mapping[str, float]) -> None:
+        """Note when the Events that go on, by id, were last seen; survives the process, not always a power cut."""
         ...
 
 

@@ -14,7 +14,7 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
-from blikk_edge.core.ports import Enricher, Memory, Sink
+from blikk_edge.core.ports import Enricher, Memory, Sink, Unfinished
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import VISION, CameraRun
@@ -32,6 +32,7 @@ LEFT_BEHIND_MAX: Final = 8
 
 DRAIN_S: Final = 0.5
 
+STORE: Final = "store"
 CLOCK: Final = "clock"
 """The part that the machine's clock is, in logs and problems."""
 
@@ -98,6 +99,7 @@ class Node:
         depths: Depths,
         clock: Clock,
         health_every_s: float,
+        unfinished: Unfinished | None = None,
     ) -> None:
         self._cameras = cameras
         self._intake = intake
@@ -115,6 +117,8 @@ class Node:
         self._clock = steady(clock)
         self._timeline = 0
         self._health_every_s = health_every_s
+        self._unfinished = unfinished
+        self._noted: dict[str, float] = {}
         self._readers: dict[str, Life] = {}
         self._workers: list[tuple[VisionWorker, Life]] = []
         self._retired: list[Life] = []
@@ -140,6 +144,8 @@ class Node:
             scheduler.task(consumer.name, partial(consumer.run, inbox))
         for part in self._parts:
             scheduler.task(part.name, part.run)
+        if self._unfinished is not None and not await self._end_left_open(self._unfinished):
+            scheduler.task("left open", partial(self._keep_ending, self._unfinished))
         for camera in self._cameras.values():
             self._outlets.deliver(CameraAvailability(camera=camera.info.id, online=False))
             self._outlets.deliver(camera.state())
@@ -161,6 +167,45 @@ class Node:
                 f"{len(self._retired)} threads hang in a library and cannot be ended; start blikk again, and see "
                 "which camera the log names"
             )
+
+    # -- what an earlier process left open -----------------------------------------------------------------------
+
+    async def _end_left_open(self, unfinished: Unfinished) -> bool:
+        """Tell the end of the events that went on when the last process was killed; whether the store could be asked.
+
+        Each is written as told in one transaction, so it ends once, however often this one is killed.
+        """
+        with self._supervisor.guard(STORE) as outcome:
+            left = await asyncio.to_thread(unfinished.left_open)
+            for event in left:
+                self._outlets.deliver(event)
+            if left:
+                log.part("node").warning("%d events went on when it ended last; they end now as last seen", len(left))
+        return not outcome.failed
+
+    async def _keep_ending(self, unfinished: Unfinished) -> None:
+        while not await self._end_left_open(unfinished):
+            await self._clock.sleep(WATCH_EVERY_S)
+        self._supervisor.well(STORE)
+
+    async def _look_at_store(self) -> None:
+        """Try a store that failed again, and tell when it works: nobody else may have a reason to."""
+        if STORE in self._supervisor.problems or getattr(self._memory, "problem", None) is not None:
+            with self._supervisor.guard(STORE) as outcome:
+                await asyncio.to_thread(self._memory.recall, "node")
+            if not outcome.failed:
+                self._supervisor.well(STORE)
+
+    async def _note_open(self, unfinished: Unfinished) -> None:
+        """Keep on disk when open events were last seen: a quiet visit may have been told of an hour ago."""
+        seen = {name: round(time, 1) for camera in self._cameras.values() for name, time in camera.pipeline.open}
+        if seen == self._noted:
+            return
+        with self._supervisor.guard("store.open") as outcome:
+            await asyncio.to_thread(unfinished.note_open, seen)
+            self._noted = seen
+        if not outcome.failed:
+            self._supervisor.well("store.open")
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -264,6 +309,9 @@ class Node:
         while True:
             await self._clock.sleep(WATCH_EVERY_S)
             self._look_at_clock()
+            await self._look_at_store()
+            if self._unfinished is not None:
+                await self._note_open(self._unfinished)
             for name, camera in self._cameras.items():
                 if camera.stalled():
                     log.part(camera.part).error("no frame and no error for %.0f s: reader replaced", camera.stall_s)
@@ -340,6 +388,10 @@ class Node:
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
         found = {sink.name: getattr(sink, "problem", None) for sink in self._sinks} | self._supervisor.problems
+        if (unsaved := getattr(self._depths, "unsaved", 0)) > 0:
+            found["store.memory"] = f"{unsaved} records are in memory only and would be lost with the power"
+        if (problem := getattr(self._memory, "problem", None)) is not None:
+            found[STORE] = problem
         return tuple(f"{part}: {text}" for part, text in sorted(found.items()) if text)
 
     async def _end(self, scheduler: Scheduler) -> None:

@@ -16,6 +16,7 @@ from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
 from blikk_edge.core.ports import Inbox, Item
+from blikk_edge.sinks.private_files import keep_private, make_folder
 
 LOG = logging.getLogger("blikk.album")
 
@@ -57,6 +58,7 @@ class PictureAlbum:
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """Keep what comes until cancelled."""
+        await asyncio.to_thread(self._keep_private)
         await asyncio.to_thread(self._keep_house)
         while True:
             item = await inbox.get()
@@ -161,9 +163,7 @@ class PictureAlbum:
     def _write(self, picture: Picture) -> None:
         day = _local_day(picture.time)
         folder = self._folder / picture.camera / day.isoformat()
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for each in (folder.parent, folder):
-            each.mkdir(exist_ok=True, mode=0o700)
+        make_folder(folder)
         whole_s, ms = divmod(round(picture.time * 1000), 1000)
         stamp = f"{datetime.fromtimestamp(whole_s, UTC):%Y%m%dT%H%M%S}{ms:03d}"
         target = folder / f"{stamp}.{picture.name}.{picture.event or '-'}.jpg"
@@ -175,6 +175,14 @@ class PictureAlbum:
         part.replace(target)
         if self._bytes is not None:
             self._bytes += len(picture.jpeg)
+
+    def _keep_private(self) -> None:
+        """Files of an earlier version, or put back out of a copy, may be readable for everybody."""
+        try:
+            for path, _, _ in self._all():
+                keep_private(path)
+        except StoreError as error:
+            LOG.warning("pictures cannot be looked through: %s", error)
 
     def _keep_house(self) -> None:
         """Remove what is too old or too much; every now and then counted anew."""

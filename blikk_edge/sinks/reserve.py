@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from blikk_edge.sinks.private_files import keep_private
+
 RESERVE_BYTES: Final = 4_000_000
 """Some 3000 records with SQLite's log: hours of a busy door."""
 
@@ -17,6 +19,7 @@ class Reserve:
 
     def keep(self) -> bool:
         """Set the room aside; False where the disk has none to spare."""
+        keep_private(self._path)
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:

@@ -11,8 +11,9 @@ from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.ports import Pending
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
+from blikk_edge.sinks import store_open
 from blikk_edge.sinks.reserve import Reserve
-from blikk_edge.sinks.store_file import StoreFile, primary_code
+from blikk_edge.sinks.store_file import StoreFile, is_damage, primary_code
 from blikk_edge.sinks.store_forget import Value, forget, newest, where
 from blikk_edge.wire.messages import record_from_text, record_to_text
 
@@ -41,11 +42,13 @@ class Store:
         self.lost = 0
         self._max_records = max_records
         self._outbox_records = outbox_records
-        self._file = StoreFile(path, opened=self._count)
-        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"))
+        reserve = path.with_name(f"{path.name}.reserve")
+        self._file = StoreFile(path, opened=self._count, lost=self._count_damage, reserve=reserve)
+        self._reserve = Reserve(reserve)
         self._outbox = 0
         self._kept = dict.fromkeys(_HISTORY, 0)
         self._replayed_through = 0
+        self._unfinished: store_open.Found | None = None
 
     def open(self) -> None:
         """Open or make the file; what waits in it counts as replayed from now on.
@@ -58,9 +61,15 @@ class Store:
             if not self._reserve.keep():
                 LOG.warning("%s: its disk is nearly full; free some space", self.path)
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with it now, in a sentence; None where all is well."""
+        return self._file.problem
+
     def close(self) -> None:
         """Let go of the file; harmless when it is not open."""
         self._file.close()
+        self._unfinished = None
 
     def put(self, record: Record) -> int:
         """Write one record durably, into the outbox and, where it belongs there, the history; its number."""
@@ -184,6 +193,24 @@ class Store:
                 (key, text),
             )
 
+    def left_open(self) -> Sequence[Event]:
+        """The ends of the events that an earlier process left open, to be put; see `Unfinished`."""
+        with self._file.transaction("write", durable=True) as db:
+            found = self._find_unfinished(db)
+            store_open.keep(db, found)
+            return found.left
+
+    def unwritten(self) -> Sequence[Event]:
+        """Events of an earlier process whose final text is still owed; see `Unfinished`."""
+        with self._file.transaction("read", durable=False) as db:
+            owed = self._find_unfinished(db).owed
+            return [event for event in owed if not store_open.is_written(db, event.id)]
+
+    def note_open(self, seen: Mapping[str, float]) -> None:
+        """Note when the events that go on were last seen; in the file when the process is killed, not synced."""
+        with self._file.transaction("write", durable=False) as db:
+            store_open.note(db, seen)
+
     def _select(self, kind: type[T], table: str, conditions: Mapping[str, Value], limit: int) -> list[T]:
         clauses, values = where(conditions)
         # Only the fixed clauses of the callers are joined; every value is bound.
@@ -195,6 +222,17 @@ class Store:
     def _count(self, db: sqlite3.Connection) -> None:
         self._kept = {table: _rows(db, table) for table in _HISTORY}
         self._outbox = _rows(db, "outbox")
+        if self._unfinished is None:  # the first look, before anybody has put anything
+            try:
+                self._find_unfinished(db)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise  # else the history is damaged, which must not cost the outbox: it is mended when it is used
+
+    def _find_unfinished(self, db: sqlite3.Connection) -> store_open.Found:
+        if self._unfinished is None:
+            self._unfinished = store_open.find(db)
+        return self._unfinished
 
     def _put(self, record: Record, text: str) -> int:
         with self._file.transaction("write", durable=True) as db:
@@ -223,6 +261,9 @@ class Store:
             "free some space and start again",
             *(self.path, forgotten["events"]),
         )
+
+    def _count_damage(self, records: int) -> None:
+        self.lost += records
 
     def _count_lost(self, records: int) -> None:
         if records and not self.lost:

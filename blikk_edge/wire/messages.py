@@ -63,7 +63,8 @@ def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
         case Observation():
             return _record(topics.observation(item.camera), _observation(item), replayed)
         case Event():
-            return _record(topics.event(item.camera), event_content(item), replayed)
+            # the end of what was cut off is told late, like what waited through an outage
+            return _record(topics.event(item.camera), event_content(item), replayed or item.interrupted)
         case Ring():
             return _record(topics.ring(item.camera), _ring(item), replayed)
         case Summary() | Answer():
@@ -195,7 +196,7 @@ def _observation(observation: Observation) -> JsonObject:
 def event_content(event: Event) -> JsonObject:
     """The fields of one revision of an event, without `replayed`."""
     counts = Counter(sighting.label for sighting in event.objects)
-    return {
+    content: JsonObject = {
         "v": PROTOCOL,
         "event_type": LOITERING if event.reason is Kind.LOITERING else event.label.value,
         "id": event.id,
@@ -215,6 +216,9 @@ def event_content(event: Event) -> JsonObject:
         "picture": event.picture,
         "objects": [_sighting(sighting) for sighting in event.objects[:MAX_EVENT_OBJECTS]],
     }
+    if event.interrupted:
+        content["interrupted"] = True
+    return content
 
 
 def _ring(ring: Ring) -> JsonObject:

@@ -69,6 +69,7 @@ def _event(content: JsonObject) -> Event:
         loitering=_truth(content["loitering"]),
         ended=_maybe(content["ended"], _real),
         picture=_maybe(content["picture"], _text),
+        interrupted=_truth(content.get("interrupted", False)),  # records of earlier versions do not have it
     )
 
 

@@ -484,3 +484,30 @@ async def test_what_is_forgotten_while_it_is_read_is_not_known():
 
     history.meanwhile = forget
     assert await recent.of("porch") == ()
+
+
+@pytest.mark.parametrize(("mode", "author"), [(SummaryMode.TEMPLATE, Author.TEMPLATE), (SummaryMode.TEXT, Author.LLM)])
+async def test_what_ended_before_the_start_without_a_text_gets_its_final_one(mode, author):
+    owed = [ended(sighting(), at=30.0, key="porch-7")]
+    async with room(answer("A person came."), mode=mode, owed=lambda: owed) as there:
+        for _ in range(200):
+            await there.hear(then_s=1.0)
+            if there.told:
+                break
+            await asyncio.sleep(0.005)
+        await there.hear(owed[0], then_s=10.0)  # told again: it has its text
+        assert there.revisions == [("porch-7", 2, author)]
+
+
+async def test_a_store_that_cannot_say_what_is_owed_does_not_end_the_writing(caplog):
+    def owed():
+        raise StoreError("the disk is gone")
+
+    async with room(mode=SummaryMode.TEMPLATE, owed=owed) as there:
+        for _ in range(200):
+            await there.hear(ended(sighting(), at=2.0), then_s=1.0)
+            if there.told:
+                break
+            await asyncio.sleep(0.005)
+        assert there.revisions == [("porch-1", 2, Author.TEMPLATE)]
+    assert caplog.text.count("the disk is gone") == 1

@@ -52,8 +52,11 @@ class Spy:
 class Shelf:
     kept: dict[str, str] = field(default_factory=dict)
     full: bool = False
+    problem: str | None = None
 
     def recall(self, key: str) -> str | None:
+        if self.problem is not None:
+            raise StoreError(self.problem)
         return self.kept.get(key)
 
     def remember(self, key: str, text: str) -> None:
@@ -66,6 +69,7 @@ class Shelf:
 class NoDepths:
     outbox: int = 0
     lost: int = 0
+    unsaved: int = 0
 
 
 @dataclass
@@ -75,6 +79,7 @@ class House:
     cameras: dict[str, CameraRun]
     supervisor: Supervisor
     shelf: Shelf
+    depths: NoDepths
     stop: asyncio.Event
 
     async def until(self, state: Callable[[], object], within_s: float = 15.0) -> None:
@@ -95,7 +100,7 @@ async def house(
     sinks: tuple = (),
     clock: Clock = CLOCK,
 ) -> AsyncIterator[House]:
-    supervisor, outlets, orders, spy, shelf = Supervisor(), Outlets(), Orders(), Spy(), Shelf()
+    supervisor, outlets, orders, spy, shelf, depths = Supervisor(), Outlets(), Orders(), Spy(), Shelf(), NoDepths()
     intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
     cameras = {
         name: CameraRun(
@@ -128,14 +133,14 @@ async def house(
         orders=orders,
         supervisor=supervisor,
         memory=shelf,
-        depths=NoDepths(),
+        depths=depths,
         clock=clock,
         health_every_s=0.2,
     )
     stop = asyncio.Event()
     running = asyncio.create_task(node.run(stop))
     try:
-        yield House(orders, spy, cameras, supervisor, shelf, stop)
+        yield House(orders, spy, cameras, supervisor, shelf, depths, stop)
     finally:
         stop.set()
         async with asyncio.timeout(10):
@@ -411,6 +416,32 @@ async def test_a_clock_that_was_never_set_is_a_problem_until_it_is(
         await run.until(lambda: run.spy.of(Health)[-1].problems == ())
     assert caplog.text.count("the machine's clock is not set") == 1
     assert caplog.text.count("open events end, and times go on from there") == 1
+
+
+async def test_a_store_that_failed_is_a_problem_until_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else asks it meanwhile: who failed at the start may never try again."""
+    monkeypatch.setattr("blikk_edge.runtime.node.WATCH_EVERY_S", 0.05)
+    async with house({"door": ScriptedSource}) as run:
+        run.shelf.problem = "store s.db: cannot open: another process uses it"
+        run.supervisor.fail("store", StoreError(run.shelf.problem))
+        await run.until(lambda: any(run.shelf.problem in p for p in _problems(run)))
+        run.shelf.problem = None
+        await run.until(lambda: not _problems(run))
+    assert "store" not in run.supervisor.problems
+
+
+async def test_records_that_a_power_cut_would_cost_are_a_problem_while_they_are_there() -> None:
+    async with house({"door": ScriptedSource}) as run:
+        run.depths.unsaved = 12
+        said = "store.memory: 12 records are in memory only and would be lost with the power"
+        await run.until(lambda: _problems(run) == (said,))
+        run.depths.unsaved = 0
+        await run.until(lambda: not _problems(run))
+
+
+def _problems(run: House) -> tuple[str, ...]:
+    health = run.spy.of(Health)
+    return health[-1].problems if health else ()
 
 
 async def test_no_thread_is_left_behind() -> None:

@@ -257,3 +257,18 @@ def test_a_clock_that_is_wrong_for_a_moment_does_not_cost_the_album(tmp_path: Pa
     for second in range(50):
         kept.keep(picture(NOON + 400 * DAY + second, event="gate-3"))
     assert len(kept.pictures(event="gate-1")) == 0
+
+
+async def test_pictures_that_everybody_could_read_are_closed_to_them(tmp_path: Path) -> None:
+    kept = album(tmp_path)
+    kept.keep(picture())
+    (file,) = (tmp_path / "album").rglob("*.jpg")
+    file.chmod(0o644)
+    task = asyncio.create_task(album(tmp_path).run(asyncio.Queue()))
+    for _ in range(500):
+        if file.stat().st_mode & 0o777 == 0o600:
+            break
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait({task})
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -21,8 +21,8 @@ def no_colour() -> Pixels:
     raise AssertionError("the motion gate asked for colour")
 
 
-def look(gate: MotionGate, time: float, luma: Pixels) -> Motion:
-    frame = Frame(camera="yard", seq=0, time=time, luma=luma, convert=no_colour)
+def look(gate: MotionGate, time: float, luma: Pixels, timeline: int = 0) -> Motion:
+    frame = Frame(camera="yard", seq=0, time=time, luma=luma, convert=no_colour, timeline=timeline)
     return gate(Scene(frame=frame, motion=Motion(view=View.QUIET))).motion
 
 

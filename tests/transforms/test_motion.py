@@ -429,3 +429,23 @@ def test_any_plane_gives_scores_and_boxes_in_bounds(width, height, level, seed):
         motion = look(gate, index * 0.4, luma)
         assert 0 <= motion.score <= 1
         assert (motion.score > 0) == bool(motion.boxes)
+
+
+# The clock
+
+
+@pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0])
+@pytest.mark.parametrize("at", [0.4, 10.0, 21.0])
+def test_a_wall_clock_that_is_set_changes_nothing_of_what_is_seen(jump_s, at):
+    """While the background settles, in a quiet view, and while somebody walks."""
+    frames = [*((time, frame(VIEW, rng(int(time * 10)), 2.0)) for time in times(0, 20, 5.0)), *walk(20.0, 30.0)]
+    gate, set_gate = MotionGate(), MotionGate()
+    seen = [look(gate, time, luma) for time, luma in frames]
+    after = [
+        look(set_gate, time + (jump_s if time >= at else 0.0), luma, timeline=int(time >= at)) for time, luma in frames
+    ]
+    before = [motion.view for motion, (time, _) in zip(seen, frames, strict=True) if time < at]
+    assert [motion.view for motion in after][: len(before)] == before
+    agree = sum(one.view is other.view for one, other in zip(seen, after, strict=True))
+    assert agree >= len(frames) - 3
+    assert any(motion.view is View.MOVING for motion in after[-40:])

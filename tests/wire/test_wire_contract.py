@@ -44,6 +44,7 @@ EXAMPLES = {
     "event-started": encode(s.STARTED, s.TOPICS),
     "event-loitering": encode(s.LOITERING, s.TOPICS),
     "event-ended": encode(s.ENDED, s.TOPICS),
+    "event-interrupted": encode(s.INTERRUPTED, s.TOPICS),
     "event-replayed": encode(s.STARTED, s.TOPICS, replayed=True),
     "ring": encode(s.RING, s.TOPICS),
     "summary": encode(s.SUMMARY, s.TOPICS),

@@ -1,5 +1,7 @@
 """Sample values of every word that goes over the wire; the golden examples in `contract/examples` are made of them."""
 
+from dataclasses import replace
+
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import (
     CameraAvailability,
@@ -114,6 +116,7 @@ ENDED = Event(
     loitering=True,
     ended=T0 + 75.5,
 )
+INTERRUPTED = replace(ENDED, interrupted=True)
 RING = Ring(id="front_door-ring-1795262400250", camera="front_door", time=T0, via="gpio")
 PICTURE = Picture(
     camera="front_door", name="person", time=T0, jpeg=b"\xff\xd8 jpeg \xff\xd9", width_px=854, height_px=480, faces=1

@@ -1,13 +1,15 @@
 """Writes about each event: early when it is clear, and finally when it has ended. Events never wait for it."""
 
 import asyncio
+import logging
 import math
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S, Clock
+from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Ring
@@ -25,6 +27,8 @@ from blikk_edge.enrichers.summaries.recent import Recent
 from blikk_edge.enrichers.summaries.scribe import Draft, Errand, Scribe
 from blikk_edge.enrichers.summaries.stories import Stories, Story
 from blikk_edge.enrichers.summaries.template import importance, quiet
+
+LOG = logging.getLogger("blikk.summary")
 
 EARLY, FINAL = 1, 2
 """The revisions of a Summary."""
@@ -79,7 +83,8 @@ class Summarizer:
     model, TEXT asks it for the final text from lines, VISION for both with redacted Pictures. What is of LOW importance
     by the rules costs no tokens in any mode, and of what is NORMAL only one event of a camera in `pace_s`: where people
     come and go all day, the template says as much of each. `labels` are the events that are written about, `names` the
-    cameras' by id; `shrink` makes Pictures fit; `history` knows texts of before the start.
+    cameras' by id; `shrink` makes Pictures fit; `history` knows texts of before the start, and `owed` the events from
+    before it that have no final text yet (raises StoreError).
     """
 
     name = "summary"
@@ -96,6 +101,7 @@ class Summarizer:
         pace_s: float = PACE_S,
         shrink: Shrink | None = None,
         history: History | None = None,
+        owed: Callable[[], Sequence[Event]] | None = None,
         timezone: tzinfo | None = None,
     ) -> None:
         self._scribe = scribe
@@ -107,6 +113,7 @@ class Summarizer:
         self._pace_s = pace_s
         self._worded_at: dict[str, float] = {}
         self._history = history
+        self._owed = owed
         self._timezone = timezone
         self._stories = Stories(names, timezone=timezone)
         self._gallery = Gallery(shrink)
@@ -119,11 +126,21 @@ class Summarizer:
         """Write for ever, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
+                for event in await self._left_over():
+                    self._event(event, group)
                 while True:
                     self._take(await inbox.get(), group)
         finally:
             self._leave()
             self._lives.clear()
+
+    async def _left_over(self) -> Sequence[Event]:
+        """What a process before this one did not get to write about."""
+        try:
+            return await asyncio.to_thread(self._owed) if self._owed is not None else ()
+        except StoreError as error:
+            LOG.warning("texts about what ended before the start may be missing: %s", error)
+            return ()
 
     def _leave(self) -> None:
         """At the end: events that are over have at least the template's last word."""

@@ -42,6 +42,11 @@ class Backlog:
         return max(0, self._outbox.depth() - len(self._unforgotten)) + len(self._memory)
 
     @property
+    def unsaved(self) -> int:
+        """How many of them are in memory only: a power cut would cost them."""
+        return len(self._memory)
+
+    @property
     def lost(self) -> int:
         """How many records were given up since start."""
         return self._outbox.lost + self._dropped + self._refused

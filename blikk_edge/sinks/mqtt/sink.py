@@ -123,6 +123,11 @@ class MqttSink:
         return self._backlog.depth
 
     @property
+    def unsaved(self) -> int:
+        """How many records wait in memory only, because the disk refuses them."""
+        return self._backlog.unsaved
+
+    @property
     def lost(self) -> int:
         """How many records were given up since start."""
         return self._backlog.lost

@@ -1,0 +1,110 @@
+"""What an earlier process left open in the store's tables: events without an end, and ends without a final summary."""
+
+import json
+import math
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from blikk_edge.core.errors import WireError
+from blikk_edge.core.observation import Event
+from blikk_edge.wire.records import record_from_text
+
+MOST: Final = 1000
+"""Events that are ended at one start: a store that was never tidied may hold more, and they come at the next."""
+
+NEAR_S: Final = 120.0
+"""An event that ended so shortly before the last record may have been written about when the process ended."""
+
+NEWEST: Final = 64
+STARTS: Final = 5
+"""At so many starts the final text of an event is tried; then it has none."""
+
+SEEN_KEY: Final = "events.seen"
+ENDING_KEY: Final = "events.ending"
+FINAL: Final = 2
+
+# The words of the index `events_open`.
+OPEN: Final = """
+SELECT text FROM events INDEXED BY events_open
+WHERE CASE WHEN json_valid(text) THEN json_extract(text, '$.phase') END IN ('started', 'updated')
+ORDER BY rowid LIMIT ?
+"""
+_NEWEST: Final = "SELECT text FROM events ORDER BY rowid DESC LIMIT ?"
+_WRITTEN: Final = "SELECT 1 FROM summaries WHERE key = ? AND revision >= ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The ends of the events that were left open, the events whose final text is owed, and what to keep of both."""
+
+    left: Sequence[Event] = ()
+    owed: Sequence[Event] = ()
+    ending: Mapping[str, float] = field(default_factory=dict)
+
+
+def find(db: sqlite3.Connection) -> Found:
+    """What an earlier process left, as the store stands now; only reads."""
+    seen = _numbers(db, SEEN_KEY)
+    left = [event.cut_off(seen.get(event.id)) for event in _events(db, OPEN, MOST)]
+    tried = _numbers(db, ENDING_KEY)
+    newest = [event for event in _events(db, _NEWEST, NEWEST) if event.ended is not None]
+    last = newest[0].time if newest else 0.0
+    near = {event.id: event for event in reversed(newest) if abs((event.ended or 0.0) - last) <= NEAR_S}
+    for name in tried:
+        near |= {event.id: event for event in _events(db, "SELECT text FROM events WHERE id = ?", name)}
+    owed = {name: event for name, event in near.items() if event.ended is not None and not is_written(db, name)}
+    again = {name: starts + 1 for name, starts in tried.items() if name in owed and starts < STARTS}
+    ending = again | {event.id: 0.0 for event in left}
+    return Found(
+        left,
+        [event for name, event in owed.items() if tried.get(name, 0.0) < STARTS],
+        dict(list(ending.items())[-NEWEST:]),
+    )
+
+
+def keep(db: sqlite3.Connection, found: Found) -> None:
+    """Keep whose final texts are owed from now on: the ends may be written and the texts not when this process ends."""
+    if found.ending != _numbers(db, ENDING_KEY):
+        _keep(db, ENDING_KEY, found.ending)
+
+
+def note(db: sqlite3.Connection, seen: Mapping[str, float]) -> None:
+    """Keep when the events that go on were last seen."""
+    _keep(db, SEEN_KEY, seen)
+
+
+def is_written(db: sqlite3.Connection, event: str) -> bool:
+    """Whether an event has its final text."""
+    return db.execute(_WRITTEN, (event, FINAL)).fetchone() is not None
+
+
+def _events(db: sqlite3.Connection, query: str, *values: str | int) -> list[Event]:
+    found: list[Event] = []
+    for (text,) in db.execute(query, values):
+        try:
+            record = record_from_text(text)
+        except WireError:
+            continue  # whoever reads the history tells of it
+        if isinstance(record, Event):
+            found.append(record)
+    return found
+
+
+def _numbers(db: sqlite3.Connection, key: str) -> dict[str, float]:
+    row = db.execute("SELECT text FROM memory WHERE key = ?", (key,)).fetchone()
+    try:
+        kept: Any = json.loads(row[0]) if row else {}
+    except (ValueError, RecursionError):
+        return {}
+    numbers = kept if isinstance(kept, dict) else {}
+    return {name: float(n) for name, n in numbers.items() if isinstance(n, int | float) and math.isfinite(n)}
+
+
+def _keep(db: sqlite3.Connection, key: str, numbers: Mapping[str, float]) -> None:
+    db.execute(
+        "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET text = excluded.text"
+        " WHERE text != excluded.text",
+        (key, json.dumps(dict(numbers))),
+    )
