@@ -30,7 +30,7 @@ def bells(settings: Settings, order: Order, clock: Clock) -> tuple[Part, ...]:
     doorbells = [(camera.id, camera.ring) for camera in settings.cameras if camera.ring is not None]
     buttons = [GpioButton(name, ring.gpio, order, clock=clock) for name, ring in doorbells if ring.gpio is not None]
     hooked = [name for name, ring in doorbells if ring.http]
-    return (*buttons, *([RingHook(hooked, settings.ring_hook.port, order)] if hooked else []))
+    return (*buttons, *([RingHook(hooked, settings.ring_hook.port, order, clock=clock)] if hooked else []))
 
 
 def ingest_parts(settings: Settings, inlets: Mapping[str, Inlet], clock: Clock) -> tuple[Part, ...]:
@@ -56,7 +56,7 @@ def ingest_parts(settings: Settings, inlets: Mapping[str, Inlet], clock: Clock) 
     )
 
 
-def media_parts(settings: Settings, store: Store, album: PictureAlbum | None) -> tuple[Part, ...]:
+def media_parts(settings: Settings, store: Store, album: PictureAlbum | None, clock: Clock) -> tuple[Part, ...]:
     """The picture API, where it is configured."""
     media = settings.media
     if media is None or album is None:
@@ -70,6 +70,7 @@ def media_parts(settings: Settings, store: Store, album: PictureAlbum | None) ->
             port=media.port,
             certificate=media.tls.certificate if media.tls else None,
             key=media.tls.key if media.tls else None,
+            clock=clock,
         ),
     )
 

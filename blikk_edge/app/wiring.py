@@ -182,7 +182,7 @@ def build(
         parts=(
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, inlets, clock),
-            *media_parts(settings, store, album),
+            *media_parts(settings, store, album, clock),
             *([written.desk] if written and written.desk else []),
         ),
         writer=written,

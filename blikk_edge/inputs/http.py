@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.ports import Order
+from blikk_edge.core.seldom import Seldom
+from blikk_edge.net.listening import BACKLOG, Connections, listen
 
 LOG = logging.getLogger("blikk.ring_hook")
 
@@ -19,7 +22,6 @@ HOST: Final = "127.0.0.1"
 HEAD_BYTES: Final = 4096
 BODY_BYTES: Final = 1024
 REQUEST_S: Final = 2.0
-CONNECTIONS: Final = 16
 
 _REQUEST_LINE: Final = re.compile(r"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.[01]", re.ASCII)
 _HERE: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
@@ -45,39 +47,38 @@ class RingHook:
     """Rings for a camera when a program on this machine posts to `http://127.0.0.1:<port>/ring/<camera>`.
 
     Answers 204, or 404 for an unknown camera, 405 for another method, 403 when the request comes by way of a web page
-    (Host or Origin of elsewhere: DNS rebinding, cross-site requests), 4xx for what is no small HTTP request. At most 16
-    connections at once, 2 s and 4 KB for each. Port 0 takes a free one, found in `port` while it runs.
+    (Host or Origin of elsewhere: DNS rebinding, cross-site requests), 4xx for what is no small HTTP request. A request
+    has 2 s and 4 KB; who sends none keeps nobody out (`net.listening.Connections`). Port 0 takes a free one, found in
+    `port` while it runs.
     """
 
     name = "ring_hook"
 
-    def __init__(self, cameras: Collection[str], port: int, order: Order) -> None:
+    def __init__(self, cameras: Collection[str], port: int, order: Order, *, clock: Clock | None = None) -> None:
         self.port = port
         self._cameras = frozenset(cameras)
         self._order = order
-        self._open: set[asyncio.StreamWriter] = set()
+        clock = clock or SystemClock()
+        self._connections = Connections(LOG, clock)
+        self._refusals = Seldom(clock)
 
     async def run(self) -> None:
         """Listen until cancelled. Raises BlikkError where the port is taken."""
         try:
-            server = await asyncio.start_server(self._serve, HOST, self.port, limit=HEAD_BYTES, backlog=CONNECTIONS)
+            (listener,) = await listen(HOST, self.port, self._connections, HEAD_BYTES)
+            server = await asyncio.start_server(self._serve, sock=listener, limit=HEAD_BYTES, backlog=BACKLOG)
         except OSError as error:
             raise BlikkError(
                 f"ring hook: cannot listen on {HOST}:{self.port}: {error.strerror}; set another ring_hook.port"
             ) from error
         self.port = int(server.sockets[0].getsockname()[1])
         try:
-            await asyncio.Event().wait()
+            await self._connections.watch()
         finally:
+            await self._connections.end()
             server.close()
-            for writer in self._open:
-                writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= CONNECTIONS:
-            writer.transport.abort()
-            return
-        self._open.add(writer)
         try:
             # The peer may be gone, or read nothing, at any point.
             with contextlib.suppress(OSError, TimeoutError):
@@ -86,7 +87,6 @@ class RingHook:
                     writer.write(_response(status))
                     await writer.drain()
         finally:
-            self._open.discard(writer)
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> HTTPStatus:
@@ -97,7 +97,9 @@ class RingHook:
         except TimeoutError:
             return HTTPStatus.REQUEST_TIMEOUT
         except _RefusedError as refused:
-            LOG.info("refused: %s", refused)
+            if (unsaid := self._refusals.turn()) is not None:
+                more = f" ({unsaid} more since the last such line)" if unsaid else ""
+                LOG.info("refused: %s%s", refused, more)
             return refused.status
         return HTTPStatus.NO_CONTENT
 
@@ -109,7 +111,8 @@ class RingHook:
             raise _RefusedError(HTTPStatus.FORBIDDEN, "sent by a web page of elsewhere")
         root, _, camera = request.path.partition("?")[0].removeprefix("/").partition("/")
         if root != "ring" or camera not in self._cameras:
-            raise _RefusedError(HTTPStatus.NOT_FOUND, f"no such camera here: {request.path[:80]!r}")
+            known = ", ".join(sorted(self._cameras))
+            raise _RefusedError(HTTPStatus.NOT_FOUND, f"there is no such camera with a bell here; it has {known}")
         if request.method != "POST":
             raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} does not ring; use POST")
         self._order(Press(camera=camera, via="http"))

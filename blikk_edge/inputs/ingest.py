@@ -1,8 +1,7 @@
 """The ingestion server: edge clients bring the frames of cameras that this node cannot reach, over WebSockets."""
 
-import asyncio
+import contextlib
 import logging
-import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,9 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.seldom import Seldom
+from blikk_edge.net.library_log import library_log
+from blikk_edge.net.listening import BACKLOG, Connections, listen
+from blikk_edge.net.tls import server_tls
 from blikk_edge.wire.bearer import knows
 from blikk_edge.wire.push import (
     BAD_TOKEN,
@@ -41,8 +43,6 @@ SLOWEST_S: Final = 5.0
 STRANGERS_MAX: Final = 8
 """Who knows no token is told so, and may take its time to hear it; beyond so many at once it is cut off unheard."""
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
@@ -56,9 +56,10 @@ class IngestServer:
     """Takes frames on `ws(s)://host:port/ingest/<camera>` from clients that send `Authorization: Bearer <token>`.
 
     Refused with a close code that says why: a wrong token or camera, JSON that is none, what is no JPEG or too large,
-    more than 15 frames a second. A newer client of a camera takes the place of the older one. While frames come faster
-    than the camera's reader takes them, the client is asked for fewer. Beyond loopback it needs a certificate. Port 0
-    takes a free one, found in `port` while it runs.
+    more than 15 frames a second. Cut off: an endless message, a flood of pings, who reads no answers
+    (`IngestConnection`), and who shows no token in time (`net.listening.Connections`). A newer client of a camera takes
+    the place of the older one. While frames come faster than the camera's reader takes them, the client is asked for
+    fewer. Beyond loopback it needs a certificate. Port 0 takes a free one, found in `port` while it runs.
     """
 
     name = "ingest"
@@ -84,49 +85,52 @@ class IngestServer:
         self._open = 0
         self._strangers = 0
         self._complaints = Seldom(clock)
+        self._connections = Connections(LOG, clock, known=self._most)
 
     async def run(self) -> None:
         """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
-        from websockets.asyncio.server import serve  # noqa: PLC0415  # 10 MB that only a node with edge clients needs
+        # 10 MB that only a node with edge clients needs
+        from websockets.asyncio.server import serve  # noqa: PLC0415
+        from websockets.exceptions import WebSocketException  # noqa: PLC0415
 
-        try:
-            async with serve(
-                self._serve,
-                self._host,
-                self.port,
-                ssl=self._tls(),
-                process_request=self._admit,
-                open_timeout=OPEN_S,
-                close_timeout=2.0,
-                ping_interval=PING_S,
-                ping_timeout=PING_S,
-                max_size=MAX_MESSAGE_BYTES,
-                max_queue=2,
-                compression=None,
-                logger=_quiet(),
-            ) as server:
-                self.port = next(iter(server.sockets)).getsockname()[1]
-                LOG.info("edge clients are taken on %s:%d", self._host, self.port)
-                await asyncio.get_running_loop().create_future()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise BlikkError(
-                f"ingest on {self._host}:{self.port}: {reason}; choose another `ingest.port`, or see who uses it"
-            ) from error
+        from blikk_edge.inputs.ingest_connection import IngestConnection  # noqa: PLC0415
 
-    def _tls(self) -> ssl.SSLContext | None:
-        if self._certificate is None:
-            if self._host not in LOOPBACK:
+        tls = server_tls("ingest", self._host, self._certificate, self._key)
+        bad_requests = (WebSocketException, EOFError, OSError)
+        async with contextlib.AsyncExitStack() as serving:
+            try:
+                for listener in await listen(self._host, self.port, self._connections):
+                    server = await serving.enter_async_context(
+                        serve(
+                            self._serve,
+                            sock=listener,
+                            ssl=tls,
+                            ssl_handshake_timeout=OPEN_S if tls else None,
+                            backlog=BACKLOG,
+                            process_request=self._admit,
+                            create_connection=IngestConnection,
+                            open_timeout=OPEN_S,
+                            close_timeout=2.0,
+                            ping_interval=PING_S,
+                            ping_timeout=PING_S,
+                            max_size=MAX_MESSAGE_BYTES,
+                            max_queue=2,
+                            compression=None,
+                            logger=library_log("blikk.ingest.websockets", LOG, self._clock, bad_requests=bad_requests),
+                        )
+                    )
+                    self.port = next(iter(server.sockets)).getsockname()[1]
+            except OSError as error:
+                reason = error.strerror or str(error)
                 raise BlikkError(
-                    f"ingest on {self._host}: beyond this machine it needs `ingest.tls` with a certificate"
-                )
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(self._certificate, self._key)
-        except (OSError, ssl.SSLError) as error:
-            raise BlikkError(f"ingest: certificate and key cannot be used ({error}); both must be PEM files") from error
-        return context
+                    f"ingest on {self._host}:{self.port}: {reason}; choose another `ingest.port`, or see who uses it"
+                ) from error
+            LOG.info("edge clients are taken on %s:%d", self._host, self.port)
+            try:
+                await self._connections.watch()
+            finally:
+                await self._connections.refuse()
+        await self._connections.end()
 
     def _admit(self, connection: "ServerConnection", request: "Request") -> "Response | None":
         if self._open >= self._most and self._recognised(request) is not None:
@@ -142,6 +146,7 @@ class IngestServer:
             await self._turn_away(connection)
             return
         camera, gate = recognised
+        self._connections.recognised(connection.remote_address)
         self._open += 1
         try:
             await self._take_over(camera, connection)
@@ -150,7 +155,9 @@ class IngestServer:
             LOG.warning("an edge client of %s was refused: %s", camera, refused)
             await connection.close(refused.code, str(refused)[:120])
         except ConnectionClosed:
-            pass
+            why = getattr(connection, "cut_off", None)
+            if why is not None:
+                LOG.warning("an edge client of %s was cut off: %s", camera, why)
         finally:
             self._open -= 1
             if self._serving.get(camera) is connection:
@@ -202,10 +209,3 @@ class IngestServer:
                 return
             gap_s = gap_s * 0.8 if gate.inlet.put(pushed) else min(SLOWEST_S, max(1.0, gap_s * 2))
             await connection.send(answer_message(pushed.seq, gap_s))
-
-
-def _quiet() -> logging.Logger:
-    """The library's own log tells of every port scan; what matters is told above."""
-    logger = logging.getLogger("blikk.ingest.websockets")
-    logger.setLevel(logging.CRITICAL)
-    return logger

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@]+@")
+_BEARER: Final = re.compile(r"(?i)(?<=bearer)(?:\s|\\+[rnt])+[^\s'\"]+")
 
 
 class _Line(logging.Formatter):
@@ -17,7 +18,7 @@ class _Line(logging.Formatter):
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def format(self, record: logging.LogRecord) -> str:
-        return _CREDENTIALS.sub("***@", super().format(record))
+        return _BEARER.sub(" ***", _CREDENTIALS.sub("***@", super().format(record)))
 
 
 def set_up(level: str = "INFO") -> None:
@@ -26,7 +27,18 @@ def set_up(level: str = "INFO") -> None:
     out.setFormatter(_Line())
     logging.basicConfig(level=level.upper(), handlers=[out], force=True)
     # libraries speak up only when something is wrong
-    for name in ("asyncio", "aiomqtt", "libav", "mqtt", "transitions", "amqtt", "httpx2", "httpcore2"):
+    for name in (
+        "asyncio",
+        "aiomqtt",
+        "libav",
+        "mqtt",
+        "transitions",
+        "amqtt",
+        "httpx2",
+        "httpcore2",
+        "aiohttp",
+        "websockets",
+    ):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

@@ -13,6 +13,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, WireError
 from blikk_edge.core.inlet import Pushed
 from blikk_edge.core.pace import Pace
+from blikk_edge.net.library_log import no_log
 from blikk_edge.sinks.trust import client_context
 from blikk_edge.wire.push import BAD_TOKEN, REPLACED, frame_message, read_answer
 
@@ -97,6 +98,7 @@ class EdgeLink:
                 ping_timeout=OPEN_S,
                 max_size=4096,
                 compression=None,
+                logger=no_log("blikk.push.websockets"),
             ) as connection:
                 await self._send(connection)
         except ConnectionClosed as error:

@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from blikk_edge.core.album import Album, Kept
+from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import BlikkError, StoreError
 from blikk_edge.core.ports import History
 from blikk_edge.core.sightings import Label
+from blikk_edge.net.library_log import library_log
+from blikk_edge.net.listening import BACKLOG, Connections, listen
+from blikk_edge.net.tls import HANDSHAKE_S, server_tls
 from blikk_edge.wire.bearer import knows
 from blikk_edge.wire.messages import event_content
 from blikk_edge.wire.texts import text_content
@@ -25,9 +28,11 @@ LOG = logging.getLogger("blikk.media")
 
 LIMIT: Final = 100
 LIMIT_MAX: Final = 500
-CONNECTIONS: Final = 32
-HANDSHAKE_S: Final = 5.0
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+LINE_BYTES: Final = 4096
+HEADERS: Final = 64
+RECEIVE_BYTES: Final = 8192
+"""What the system holds of a connection's requests: all of it is parsed at once, into a hundred times as much."""
+
 
 T = TypeVar("T")
 Answer = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
@@ -40,8 +45,8 @@ class BadParameterError(BlikkError):
 class MediaApi:
     """Serves kept Pictures and their events on `http(s)://host:port` to who sends `Authorization: Bearer <token>`.
 
-    Beyond loopback it needs a certificate. At most 32 connections at once. Port 0 takes a free one, found in `port`
-    while it runs.
+    Beyond loopback it needs a certificate. Who shows no token keeps nobody out: see `net.listening.Connections`. Port 0
+    takes a free one, found in `port` while it runs.
     """
 
     name = "media"
@@ -56,8 +61,11 @@ class MediaApi:
         port: int = 8428,
         certificate: Path | None = None,
         key: Path | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.port = port
+        self._clock = clock or SystemClock()
+        self._connections = Connections(LOG, self._clock)
         self._album = album
         self._history = history
         self._token = token
@@ -69,67 +77,52 @@ class MediaApi:
 
     async def run(self) -> None:
         """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
-        from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with this API needs
+        # 15 MB that only a node with this API needs
+        from aiohttp import web  # noqa: PLC0415
+        from aiohttp.http import HttpProcessingError  # noqa: PLC0415
 
-        tls = self._tls()
+        tls = server_tls("media", self._host, self._certificate, self._key)
         app = web.Application(middlewares=[self._guard()], client_max_size=1024)
         app.router.add_get("/v1/days", self._days, allow_head=False)
         app.router.add_get("/v1/pictures", self._pictures, allow_head=False)
         app.router.add_get("/v1/pictures/{id}", self._picture, allow_head=False)
         app.router.add_get("/v1/events", self._events, allow_head=False)
-        runner = web.AppRunner(app, access_log=None, keepalive_timeout=15.0, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=library_log("blikk.media.aiohttp", LOG, self._clock, bad_requests=(HttpProcessingError,)),
+            keepalive_timeout=15.0,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+            max_headers=HEADERS,
+            shutdown_timeout=1.0,
+        )
         await runner.setup()
-        server = runner.server
-        assert server is not None  # setup made it
-
-        # aiohttp counts a connection only after its handshake, and is never told of one that fails: the task that
-        # accepts it (asyncio calls `protocol` in it) lasts as long as the handshake.
-        accepting: set[asyncio.Task[Any]] = set()
-
-        def protocol() -> asyncio.Protocol:
-            task = asyncio.current_task()
-            assert task is not None  # see above
-            if len(server.connections) + len(accepting) >= CONNECTIONS:
-                task.cancel()  # hangs up, before any handshake
-                return asyncio.Protocol()
-            accepting.add(task)
-            task.add_done_callback(accepting.discard)
-            return server()
-
+        assert runner.server is not None  # setup made it
+        listening: list[asyncio.Server] = []
         try:
-            listening = await asyncio.get_running_loop().create_server(
-                protocol,
-                self._host,
-                self.port,
-                ssl=tls,
-                ssl_handshake_timeout=HANDSHAKE_S if tls else None,
-                backlog=CONNECTIONS,
-            )
+            for listener in await listen(self._host, self.port, self._connections, RECEIVE_BYTES):
+                server = await asyncio.get_running_loop().create_server(
+                    runner.server,
+                    sock=listener,
+                    ssl=tls,
+                    ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+                    backlog=BACKLOG,
+                )
+                listening.append(server)
+            self.port = listening[0].sockets[0].getsockname()[1]
+            LOG.info("pictures are served on %s:%d", self._host, self.port)
+            await self._connections.watch()
         except OSError as error:
-            await runner.cleanup()
             reason = error.strerror or str(error)
             raise BlikkError(
                 f"media on {self._host}:{self.port}: {reason}; choose another `media.port`, or see who uses it"
             ) from error
-        try:
-            self.port = listening.sockets[0].getsockname()[1]
-            LOG.info("pictures are served on %s:%d", self._host, self.port)
-            await asyncio.get_running_loop().create_future()
         finally:
-            listening.close()
+            await self._connections.end()
+            for each in listening:
+                each.close()
             await runner.cleanup()
-
-    def _tls(self) -> ssl.SSLContext | None:
-        if self._certificate is None:
-            if self._host not in LOOPBACK:
-                raise BlikkError(f"media on {self._host}: beyond this machine it needs `media.tls` with a certificate")
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(self._certificate, self._key)
-        except (OSError, ssl.SSLError) as error:
-            raise BlikkError(f"media: certificate and key cannot be used ({error}); both must be PEM files") from error
-        return context
 
     def _guard(self) -> Any:
         """Checks the token before anything else, and turns every failure into JSON."""
@@ -138,7 +131,11 @@ class MediaApi:
         @web.middleware
         async def guard(request: web.Request, handler: Answer) -> web.StreamResponse:
             if not knows(request.headers.get("Authorization", ""), self._token):
-                return _json({"error": "send `Authorization: Bearer` with the node's `media.token`"}, status=401)
+                refusal = _json({"error": "send `Authorization: Bearer` with the node's `media.token`"}, status=401)
+                refusal.force_close()
+                return refusal
+            if request.transport is not None:
+                self._connections.recognised(request.transport.get_extra_info("peername"))
             try:
                 return await handler(request)
             except web.HTTPException as refused:

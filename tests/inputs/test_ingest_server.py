@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import json
+import logging
+import resource
 import socket
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +18,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.inlet import Inlet, Pushed
 from blikk_edge.inputs.ingest import STRANGERS_MAX, Gate, IngestServer
+from blikk_edge.net.listening import STRANGERS_MAX as STRANGERS_OPEN
 from blikk_edge.wire.push import MAX_MESSAGE_BYTES, frame_message, read_answer
 
 TOKEN = "0123456789abcdef"
@@ -163,6 +167,109 @@ async def test_strangers_who_stay_on_keep_nobody_out_and_do_not_flood_the_log(
         writer.close()
     assert heard == [4401] * STRANGERS_MAX + [None] * (40 - STRANGERS_MAX)
     assert len([record for record in caplog.records if "refused" in record.message]) == 1
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def sent(opcode: int, payload: bytes = b"", *, fin: bool) -> bytes:
+    """A masked frame, by RFC 6455, 5.2; the mask is 0."""
+    return bytes([0x80 * fin | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+TEXT, CONTINUED, PING = 0x1, 0x0, 0x9
+
+
+@pytest.mark.parametrize(
+    ("first", "endless"),
+    [
+        (sent(TEXT, fin=False), sent(CONTINUED, fin=False)),
+        (sent(TEXT, b"x", fin=False), sent(CONTINUED, b"y", fin=False)),
+        (b"", sent(PING, fin=True)),
+        (b"", sent(PING, b"z" * 125, fin=True)),
+        (sent(TEXT, fin=False), sent(PING, b"z" * 125, fin=True) + sent(CONTINUED, fin=False)),
+        (b"", sent(TEXT, b"{}", fin=True)),
+    ],
+    ids=["empty fragments", "small fragments", "pings", "long pings", "pings between fragments", "messages"],
+)
+async def test_a_client_that_floods_is_cut_off_and_takes_no_memory(
+    server: IngestServer, first: bytes, endless: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with client(server) as connection:
+        await connection.send(frame(1))
+        await connection.recv()
+    before = resident_mb()
+    reader, writer = await knock(server, TOKEN.encode())
+    writer.write(first)
+    flood = endless * (1_000_000 // len(endless))
+    most = 0.0
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(30):
+            for _ in range(100):  # 100 MB, if it were let
+                writer.write(flood)
+                await writer.drain()
+                most = max(most, resident_mb() - before)
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(10):
+            await reader.read()  # the end
+    assert writer.transport.is_closing() or reader.at_eof()
+    writer.transport.abort()
+    assert most < 30
+    assert len([r for r in caplog.records if "was cut off" in r.message or "was refused" in r.message]) == 1
+    async with client(server) as connection:
+        await connection.send(frame(2))
+        assert read_answer(await connection.recv())[0] == 2
+
+
+async def test_a_message_in_a_few_fragments_is_a_frame_like_any_other(server: IngestServer, inlet: Inlet) -> None:
+    text = frame(5)
+    async with client(server) as connection:
+        await connection.send([text[at : at + 50] for at in range(0, len(text), 50)])
+        assert read_answer(await connection.recv())[0] == 5
+
+
+@pytest.mark.parametrize("says", [b"", b"GET /ingest/shed HTTP/1.1\r\nHost: x\r\n"], ids=repr)
+async def test_hundreds_of_half_open_connections_keep_no_client_out(server: IngestServer, says: bytes) -> None:
+    held = []
+    try:
+        for seq in range(40):
+            for _ in range(12):
+                held.append(await asyncio.open_connection("127.0.0.1", server.port))
+                held[-1][1].write(says)
+            async with client(server) as connection:
+                await connection.send(frame(seq))
+                assert read_answer(await connection.recv())[0] == seq
+        assert len(server._connections) < STRANGERS_OPEN + 20
+    finally:
+        for _, writer in held:
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"GET /ingest/shed HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\x00\r\n\r\n",
+        f"GET /ingest/shed HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer\r\n {TOKEN}\r\n\r\n",
+        f"GET /ingest/shed HTTP/1.1\r\nHost: x\r\nUpgrade: {TOKEN}\r\nConnection: Upgrade\r\n\r\n",
+        f"{TOKEN}\r\n\r\n",
+        f"GET /{TOKEN} HTTP/1.1\r\n" + "X: y\r\n" * 5000 + "\r\n",
+    ],
+    ids=range(5),
+)
+async def test_no_handshake_however_malformed_shows_its_token_in_the_log_or_floods_it(
+    server: IngestServer, raw: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for _ in range(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(raw.encode("latin-1"))
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), 10)
+        writer.transport.abort()
+    formatter = logging.Formatter("%(message)s")
+    assert TOKEN not in "\n".join(formatter.format(record) for record in caplog.records)
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) <= 1
 
 
 async def test_more_clients_than_cameras_can_have_are_sent_away(server: IngestServer) -> None:

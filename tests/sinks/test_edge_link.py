@@ -94,6 +94,21 @@ async def test_no_redirect_is_followed() -> None:
     assert elsewhere == []
 
 
+async def test_its_library_logs_no_token_even_when_debugging(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def node(connection) -> None:
+        await connection.send(answer_message(read_frame(await connection.recv()).seq, 0.0))
+
+    async with serve(node, "127.0.0.1", 0) as server:
+        made = link(next(iter(server.sockets)).getsockname()[1])
+        await running(made, lambda: made.sent > 1)
+    # the server of this test has a logger of its own, which shows what it has received
+    ours = [record for record in caplog.records if record.name != "websockets.server"]
+    assert TOKEN not in "\n".join(record.getMessage() for record in ours)
+    assert TOKEN in caplog.text
+
+
 async def test_a_node_that_is_away_is_told_once_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
     made = link(free_port())
     with caplog.at_level(logging.INFO, "blikk.push"):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+import resource
 import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +24,8 @@ from blikk_edge.core.observation import Event, Kind, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
+from blikk_edge.net import listening
+from blikk_edge.net.listening import KNOWN, STRANGERS_MAX
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.sinks.store import Store
 from blikk_edge.web import media
@@ -194,23 +198,109 @@ async def test_a_store_that_cannot_be_read_is_said(
     assert (status, json.loads(body)["error"]) == (503, "store: cannot read; see its disk")
 
 
-async def test_more_connections_than_it_takes_are_hung_up(api: MediaApi) -> None:
-    held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(32)]
-    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
-    assert await asyncio.wait_for(reader.read(), 5) == b""
-    for _, each in [*held, (reader, writer)]:
-        each.close()
-    await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+class HalfOpen:
+    """Sockets that say the beginning of a request, or nothing, and stay; who is hung up comes again."""
+
+    def __init__(self, port: int, count: int, says: bytes = b"") -> None:
+        self.hung_up = 0
+        self._port, self._says = port, says
+        self._tasks = [asyncio.ensure_future(self._stay()) for _ in range(count)]
+
+    async def _stay(self) -> None:
         while True:
-            try:
-                assert (await ask(api, "/v1/days"))[0] == 200
-                break
-            except aiohttp.ClientError:
-                continue
+            with suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                try:
+                    writer.write(self._says)
+                    await reader.read()
+                    self.hung_up += 1
+                finally:
+                    writer.close()
+            await asyncio.sleep(0.5)
+
+    async def go(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
 
 
-async def test_with_tls_a_connection_counts_from_its_first_byte(
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+@pytest.mark.parametrize("says", [b"", b"GET /v1/days HTTP/1.1\r\nHost: x\r\nX-", b"\x16\x03\x01"], ids=repr)
+async def test_five_hundred_half_open_connections_keep_nobody_out(api: MediaApi, says: bytes) -> None:
+    assert (await ask(api, "/v1/days"))[0] == 200
+    before = resident_mb()
+    crowd = HalfOpen(api.port, 400, says)
+    try:
+        answers = [(await ask(api, "/v1/days"))[0] for _ in range(80)]
+        assert answers == [200] * 80
+        async with asyncio.timeout(20):
+            while crowd.hung_up < 300:
+                await asyncio.sleep(0.05)
+        assert len(api._connections) <= STRANGERS_MAX + KNOWN
+        assert [(await ask(api, "/v1/days"))[0] for _ in range(20)] == [200] * 20
+        assert resident_mb() - before < 60
+    finally:
+        await crowd.go()
+
+
+async def test_what_strangers_send_takes_little_memory(api: MediaApi) -> None:
+    """Requests without end in one go, and headers without end."""
+    assert (await ask(api, "/v1/days"))[0] == 200
+    before, most = resident_mb(), 0.0
+    for flood in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20_000, b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 80_000):
+        senders = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(40)]
+        for _, writer in senders:
+            writer.write(flood)
+        async with asyncio.timeout(20):
+            for reader, _ in senders:
+                with suppress(ConnectionError):
+                    while await reader.read(65536):
+                        most = max(most, resident_mb() - before)
+        for _, writer in senders:
+            writer.transport.abort()
+    assert most < 120  # of which 25 are the flood itself, in 40 buffers of the sender
+
+
+async def test_who_shows_no_token_in_time_is_hung_up(api: MediaApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "STRANGER_S", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET /v1/days HTTP/1.1\r\nHost: x\r\n")
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+
+
+async def test_who_has_shown_the_token_may_stay(api: MediaApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "STRANGER_S", 0.2)
+    request = f"GET /v1/days HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    stranger, gone = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(request)
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)).startswith(b"HTTP/1.1 200")
+    assert await asyncio.wait_for(stranger.read(), 10) == b""  # by now its time is over
+    writer.write(request)
+    assert (await asyncio.wait_for(reader.readuntil(b"HTTP/1.1 200"), 5)).endswith(b"200")
+    for each in (writer, gone):
+        each.close()
+
+
+async def test_more_who_know_the_token_than_it_serves_at_once_lose_the_oldest(api: MediaApi) -> None:
+    request = f"GET /v1/days HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+    held = []
+    for _ in range(KNOWN + 1):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        held.append((reader, writer))
+        writer.write(request)
+        await asyncio.wait_for(reader.readuntil(b"]}"), 5)
+    assert await asyncio.wait_for(held[0][0].read(), 5) == b""
+    assert not any(reader.at_eof() for reader, _ in held[1:])
+    for _, writer in held:
+        writer.close()
+
+
+async def test_unfinished_handshakes_keep_nobody_out(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media, "HANDSHAKE_S", 2.0)
@@ -221,25 +311,73 @@ async def test_with_tls_a_connection_counts_from_its_first_byte(
     async with asyncio.timeout(10):
         while not api.port:
             await asyncio.sleep(0.01)
-    held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(33)]
-    # The one too many is hung up at once, the silent ones when their handshake took too long.
-    with suppress(ConnectionError):
-        assert await asyncio.wait_for(held[32][0].read(), 1) == b""
-    assert not any(reader.at_eof() for reader, _ in held[:32])
-    for reader, _ in held[:32]:
+    crowd = HalfOpen(api.port, 300)
+    trust = ssl.create_default_context(cafile=made.ca)
+    try:
+        request = f"GET /v1/days HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=trust)
+            writer.write(request.encode())
+            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 200")
+            writer.close()
+            await asyncio.wait_for(writer.wait_closed(), 10)
+        async with asyncio.timeout(20):
+            while crowd.hung_up < 300:  # the silent ones, when their handshake took too long
+                await asyncio.sleep(0.05)
+    finally:
+        await crowd.go()
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"GET /v1/days HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\x00\r\n\r\n",
+        f"GET /v1/days HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer\r\n {TOKEN}\r\n\r\n",
+        f"GET /v1/days HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer {TOKEN}\r\n\r\n",
+        f"GET /v1/days HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nHost\r\n\r\n",
+        f"GET /v1/days?token={TOKEN} HTTP/9\r\nHost: x\r\n\r\n",
+        f"{TOKEN} /v1/days HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /v1/days HTTP/1.1\r\nHost: x\r\nX: {TOKEN * 1000}\r\n\r\n",
+        f"GET /{TOKEN * 1000} HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"POST /v1/days HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: x{TOKEN}\r\n\r\n",
+        f"POST /v1/days HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{TOKEN}\r\n",
+        f"GET http://[{TOKEN}/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
+        f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: {TOKEN}\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n",
+    ],
+    ids=range(12),
+)
+async def test_no_request_however_malformed_shows_its_token_in_the_log_or_floods_it(
+    api: MediaApi, raw: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for _ in range(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(raw.encode("latin-1"))
+        writer.write_eof()
         with suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 5) == b""
-    async with (
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=made.ca))
-        ) as session,
-        session.get(f"https://127.0.0.1:{api.port}/v1/days", headers={"Authorization": f"Bearer {TOKEN}"}) as answer,
-    ):
-        assert answer.status == 200
-    for _, writer in held:
+            await asyncio.wait_for(reader.read(), 5)
         writer.close()
-    task.cancel()
-    await asyncio.wait([task])
+    assert (await ask(api, "/v1/days"))[0] == 200
+    lines = [r for r in caplog.records if r.name.startswith(("blikk", "aiohttp")) or r.levelno >= logging.WARNING]
+    formatter = logging.Formatter("%(message)s")
+    assert TOKEN not in "\n".join(formatter.format(record) for record in caplog.records)
+    assert len(lines) <= 2
+
+
+async def test_a_fault_of_ours_is_told_with_its_place_and_without_its_words(
+    api: MediaApi, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(**_: object) -> list[AlbumDay]:
+        raise KeyError(TOKEN)
+
+    monkeypatch.setattr(store, "events", broken)
+    assert (await ask(api, "/v1/events"))[0] == 500
+    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
+        f"a request failed: KeyError in {Path(__file__).name}:{broken.__code__.co_firstlineno + 1}"
+    ]
+    assert TOKEN not in caplog.text
 
 
 async def test_a_port_in_use_and_an_open_door_are_clear_errors(api: MediaApi, store: Store, tmp_path: Path) -> None:
