@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -24,6 +23,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.sinks.store import Store
+from blikk_edge.sinks.trust import client_context
 from blikk_edge.web import media
 from blikk_edge.web.media import MediaApi
 
@@ -47,7 +47,7 @@ def event(number: int, camera: str = "gate", label: Label = Label.PERSON) -> Eve
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "blikk.db")
     made.open()
     for record in (event(1), event(2, "door"), event(3, label=Label.VEHICLE)):
@@ -57,7 +57,8 @@ def store(tmp_path: Path) -> Store:
             id="s", camera="gate", event="gate-1", revision=2, time=T0, since=T0, until=T0, title="One", text="One."
         )
     )
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -230,9 +231,7 @@ async def test_with_tls_a_connection_counts_from_its_first_byte(
         with suppress(ConnectionError):
             assert await asyncio.wait_for(reader.read(), 5) == b""
     async with (
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=made.ca))
-        ) as session,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=client_context(made.ca))) as session,
         session.get(f"https://127.0.0.1:{api.port}/v1/days", headers={"Authorization": f"Bearer {TOKEN}"}) as answer,
     ):
         assert answer.status == 200
