@@ -10,8 +10,6 @@ from typing import Final
 FIRST: Final = 20_000
 LAST: Final = 31_999
 
-_claims: list[socket.socket] = []
-
 
 def free_port() -> int:
     """A TCP and UDP port on loopback that nobody has, and that no other call gives out while this process lives."""
@@ -33,5 +31,5 @@ def _claim(port: int) -> bool:
     except OSError:
         claim.close()
         return False
-    _claims.append(claim)
+    claim.detach()  # open until the process ends
     return True

@@ -92,7 +92,7 @@ async def test_an_endpoint_that_hangs_is_left_at_the_deadline(server: LlmServer)
     began = time.monotonic()
     with pytest.raises(AwayError):
         await asyncio.wait_for(desked.desk.ask(job("visit", useful_s=1.0)), 10)
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 8.0
     state = desked.desk.state()
     assert state.phase is LlmPhase.RESTING
     assert state.calls_today == len(server.asked)  # it may have worked on it: the estimate counts

@@ -180,9 +180,9 @@ def test_no_text_breaks_the_check(title, text):
     "piece", ["a ", "no ", "1:1 ", "at 1 ", "between 1 and ", "12 minutes and ", ", and ", "about "]
 )
 def test_a_long_text_takes_no_time(piece):
-    started = time.perf_counter()
+    started = time.process_time()
     check("", (piece * 600)[:600], PERSON)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 OBJECTS = st.builds(

@@ -25,8 +25,8 @@ from blikk_edge.enrichers.models.port import (
     TooLongError,
 )
 
-DEADLINE_S = 0.6
-LATE_S = 0.5
+DEADLINE_S = 1.5
+LATE_S = 4.0
 
 
 @pytest.fixture

@@ -286,7 +286,7 @@ async def test_a_stop_without_a_broker_keeps_what_waits(tmp_path: Path, store: S
     running.inbox.put(*(event(n) for n in range(30)))
     began = asyncio.get_running_loop().time()
     await running.stop()
-    assert asyncio.get_running_loop().time() - began < 2.0
+    assert asyncio.get_running_loop().time() - began < 8.0
     assert [p.record for p in store.pending(100)] == [event(n) for n in range(30)]
 
 
@@ -307,7 +307,7 @@ async def test_a_backlog_that_is_too_large_for_the_stop_does_not_cost_offline(
     await running.connected()
     began = asyncio.get_running_loop().time()
     await running.stop()
-    assert asyncio.get_running_loop().time() - began < 2.0
+    assert asyncio.get_running_loop().time() - began < 8.0
     left = store.depth()
     assert left > 500, "the backlog was too small to show anything"
     assert await retained_status(broker) == b"offline"
@@ -322,10 +322,10 @@ async def test_a_stop_while_the_broker_answers_no_more_ends_in_time_and_leaves_t
     running.inbox.put(event(1))
     began = asyncio.get_running_loop().time()
     await running.stop()
-    assert asyncio.get_running_loop().time() - began < 2.0
+    assert asyncio.get_running_loop().time() - began < 8.0
     assert store.depth() == 1
     broker.thaw()
-    await until(lambda: watcher.on(TOPICS.status) == [b"online", b"offline"], "the last will", 5.0)
+    await until(lambda: watcher.on(TOPICS.status) == [b"online", b"offline"], "the last will")
     assert await retained_status(broker) == b"offline"
 
 

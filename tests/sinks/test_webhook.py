@@ -534,7 +534,7 @@ async def test_the_end_does_not_wait_for_a_server_that_hangs(
     await until(lambda: hook.bodies)
     began = asyncio.get_running_loop().time()
     await posting.stop()
-    assert asyncio.get_running_loop().time() - began < 3.0
+    assert asyncio.get_running_loop().time() - began < 8.0
     assert posting.sink.lost == 2
     assert "2 records were not delivered" in caplog.text
 

@@ -9,6 +9,9 @@ from blikk_edge.core.scene import Frame
 from blikk_edge.sources.capture import Capture, Terms
 from blikk_edge.sources.file import open_file
 
+WITHIN_S = 5.0
+"""A stop is noticed within a second; a machine that is busy gets four more, which is half of a source's own limits."""
+
 
 def terms(shown: str = "the source", **given: object) -> Terms:
     """Terms of a camera `cam` on the system's clock."""

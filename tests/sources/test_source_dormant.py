@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from reading import read, terms
+from reading import WITHIN_S, read, terms
 from rtsp_server import RtspServer
 
 from blikk_edge.core.fields import Watch
@@ -212,7 +212,7 @@ def test_over_rtsp_it_sleeps_wakes_and_tells_the_true_times(server: RtspServer, 
     assert source.counts.slept > 5
     assert len(moving) >= 6
     assert moving[-1][0] - moving[0][0] == pytest.approx(1.4, abs=0.35)
-    assert all(late < 1.0 for _, late in moving)
+    assert all(late < 3.0 for _, late in moving)
 
 
 def test_stop_ends_a_sleeping_source_within_a_second(server: RtspServer) -> None:
@@ -224,4 +224,4 @@ def test_stop_ends_a_sleeping_source_within_a_second(server: RtspServer) -> None
             began = time.monotonic()
         assert frame.seq < 200
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < WITHIN_S

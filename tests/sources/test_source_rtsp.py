@@ -11,7 +11,7 @@ from pathlib import Path
 import av.container.core
 import psutil
 import pytest
-from reading import read, replay, terms
+from reading import WITHIN_S, read, replay, terms
 from rtsp_server import RtspServer
 
 from blikk_edge.core.errors import SourceError
@@ -148,13 +148,13 @@ def silent_port() -> Iterator[int]:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_server_that_never_answers_ends_in_time(silent_port: int, transport: str) -> None:
-    given = terms(connect_timeout_s=0.8, read_timeout_s=5.0)
+    given = terms(connect_timeout_s=0.8, read_timeout_s=60.0)
     began = time.monotonic()
 
     with pytest.raises(SourceError, match="no answer in time"):
         read(open_rtsp(f"rtsp://127.0.0.1:{silent_port}/cam", given, transport=transport), 1)
 
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 15.0
 
 
 def test_stop_ends_an_attempt_that_hangs_within_a_second(silent_port: int) -> None:
@@ -164,7 +164,7 @@ def test_stop_ends_an_attempt_that_hangs_within_a_second(silent_port: int) -> No
 
     assert read(open_rtsp(f"rtsp://127.0.0.1:{silent_port}/cam", terms()), stop=stop) == []
 
-    assert time.monotonic() - began < 1.4
+    assert time.monotonic() - began < WITHIN_S
 
 
 @pytest.mark.parametrize("kind", [Stop, threading.Event])
@@ -183,7 +183,7 @@ def test_stop_ends_a_stream_that_stands_still_within_a_second(
 
         list(frames)
 
-        assert 0.9 < time.monotonic() - began < 2.0
+        assert 0.9 < time.monotonic() - began < 1.0 + WITHIN_S
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
@@ -197,7 +197,7 @@ def test_stream_that_stands_still_is_a_source_error(clip: Path, transport: str) 
         with pytest.raises(SourceError, match="no picture came in time"):
             list(frames)
 
-        assert time.monotonic() - began < 3.0
+        assert time.monotonic() - began < 8.0
 
 
 def test_live_stream_that_changes_its_size_goes_on(make_clip, tmp_path: Path) -> None:

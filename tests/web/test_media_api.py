@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import resource
-import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -28,6 +27,7 @@ from blikk_edge.net import listening
 from blikk_edge.net.listening import KNOWN, STRANGERS_MAX
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.sinks.store import Store
+from blikk_edge.sinks.trust import client_context
 from blikk_edge.web import media
 from blikk_edge.web.media import MediaApi
 
@@ -51,7 +51,7 @@ def event(number: int, camera: str = "gate", label: Label = Label.PERSON) -> Eve
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "blikk.db")
     made.open()
     for record in (event(1), event(2, "door"), event(3, label=Label.VEHICLE)):
@@ -61,7 +61,8 @@ def store(tmp_path: Path) -> Store:
             id="s", camera="gate", event="gate-1", revision=2, time=T0, since=T0, until=T0, title="One", text="One."
         )
     )
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -312,7 +313,7 @@ async def test_unfinished_handshakes_keep_nobody_out(
         while not api.port:
             await asyncio.sleep(0.01)
     crowd = HalfOpen(api.port, 300)
-    trust = ssl.create_default_context(cafile=made.ca)
+    trust = client_context(made.ca)
     try:
         request = f"GET /v1/days HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
         for _ in range(20):
