@@ -13,7 +13,7 @@ from blikk_edge.demo import clip
 ROOT = Path(__file__).parents[2]
 HA_ENV = Path(os.environ.get("BLIKK_HA_ENV", ROOT / ".cache" / "ha"))
 # helpers here, the samples of the wire, the stage of the end-to-end tests
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests" / "wire"), str(ROOT / "tests" / "e2e")]
+sys.path[:0] = [str(Path(__file__).parent), *(str(ROOT / "tests" / room) for room in ("wire", "e2e", "sinks"))]
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from sink_samples import event, observation, picture, ring, state, until
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError
+from blikk_edge.core.house import CameraAvailability
 from blikk_edge.core.inquiry import AskQuestion, Reply, Request
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.refusal import clean
@@ -147,15 +148,21 @@ async def test_an_end_of_the_sink_does_not_wait_for_a_quota(store: Store) -> Non
         assert broker.on(TOPICS.status)[-1].payload == b"offline"
 
 
-async def test_discovery_that_meets_a_quota_comes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blikk_edge.sinks.mqtt.session.MISSED_S", 0.2)
+async def test_what_meets_a_quota_at_log_in_comes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MISSED_S", "QUOTA_S"):
+        monkeypatch.setattr(f"blikk_edge.sinks.mqtt.session.{name}", 0.2)
     async with ScriptedBroker() as broker:
-        broker.refuse["homeassistant/#"] = 0x97
+        broker.refuse["#"] = 0x97
         running = sink_to(broker, store, mode="discovery")
         running.start()
-        await until(lambda: "homeassistant/device" in problem(running))
+        running.inbox.put(CameraAvailability(camera="yard", online=True))
+        refused = (TOPICS.camera_status("yard"), "homeassistant/device/blikk_porch/node/config")
+        await until(lambda: {each.topic for each in broker.published} >= {TOPICS.announce, *refused}, "the refusals")
+        assert "quota" in problem(running).lower()
         broker.refuse.clear()
-        await until(lambda: len(broker.retained.keys() & {t for t in broker.retained if t.endswith("config")}) == 3)
+        await until(lambda: len({t for t in broker.retained if t.endswith("config")}) == 3, "discovery")
+        await until(lambda: broker.on(TOPICS.camera_status("yard")) and broker.on(TOPICS.announce))
+        assert broker.on(TOPICS.status)[-1].payload == b"online"
         await until(lambda: running.sink.problem is None)
         await running.stop()
 
@@ -301,7 +308,7 @@ def test_many_topics_of_one_kind_are_two_lines_and_one_problem(caplog: pytest.Lo
     for number in range(50):
         troubles.start(Trouble(kind="refused", where=f"blikk/porch/reply/{number}"))
     assert [r.message for r in caplog.records] == ["topic/0: refused"]
-    assert str(troubles) == "topic/0, topic/1, topic/2 and 48 more: refused"
+    assert str(troubles) == "topic/0, topic/1 and 49 more: refused"
     clock.set(clock.now() + EVERY_S)
     troubles.say()
     troubles.say()

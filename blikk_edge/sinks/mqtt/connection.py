@@ -87,7 +87,7 @@ _REMEDIES: Final = {
     0x97: "it is published again later",
 }
 
-TOO_LARGE: Final = "left out: larger than the Maximum Packet Size of the broker allows; raise that, or send less"
+TOO_LARGE: Final = "larger than the broker takes (its Maximum Packet Size), and left out"
 SIZE_S: Final = 600.0
 """So long it stays a problem that a message was too large, though smaller ones are taken."""
 
@@ -129,6 +129,7 @@ class Connection:
         self._slots = Slots(min(1 if careful else UNDER_WAY, self.limits.receive_maximum), patience_s=ANSWER_S)
         self._under_way: dict[int, tuple[Message, asyncio.Future[ReasonCode]]] = {}
         self._ended_at: Suspect | None = None
+        self._instead: dict[str, tuple[str, ...]] = {}
         heard.acknowledged = self._acknowledged
         ended(client).add_done_callback(self._ended)
 
@@ -169,12 +170,12 @@ class Connection:
     async def subscribe(self, topic_filter: str, *, instead: Sequence[str] | None = None) -> None:
         """Subscribe with QoS 1; where the broker takes no wildcards, to each topic of `instead`."""
         if instead is not None and not self.limits.wildcards:
-            await self._subscribe_each(instead)
+            await self._subscribe_each(topic_filter, instead)
             return
         for code in await _answered(self.client.subscribe(topic_filter, qos=1)):
             number = value(code)
             if instead is not None and number == NO_WILDCARDS:
-                await self._subscribe_each(instead)
+                await self._subscribe_each(topic_filter, instead)
             elif number is not None and number >= 0x80:
                 kind = f"the broker does not let us subscribe ({code}); see its access list"
                 self._troubles.start(Trouble(kind=kind, where=topic_filter))
@@ -187,9 +188,11 @@ class Connection:
 
     async def unsubscribe(self, topic_filter: str) -> None:
         """Hear no more of this."""
-        await _answered(self.client.unsubscribe(topic_filter))
+        for each in self._instead.pop(topic_filter, (topic_filter,)):
+            await _answered(self.client.unsubscribe(each))
 
-    async def _subscribe_each(self, topics: Sequence[str]) -> None:
+    async def _subscribe_each(self, topic_filter: str, topics: Sequence[str]) -> None:
+        self._instead[topic_filter] = tuple(topics)
         for topic in topics:
             await self.subscribe(topic)
 

@@ -23,6 +23,11 @@ class Newest:
         self._unpublished[key] = None
         self.waiting.set()
 
+    def again(self, status: Status) -> None:
+        """It could not be published: to be tried again, unless there is a newer one."""
+        self._unpublished[_place(status)] = None
+        self.waiting.set()
+
     def picture(self, picture: Picture) -> None:
         """To be published, unless a newer one of the same place comes first."""
         self._pictures[picture.camera, picture.name] = picture

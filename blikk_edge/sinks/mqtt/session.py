@@ -16,7 +16,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.house import CameraAvailability, NodeInfo
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.observation import Shown, Withdrawn
-from blikk_edge.core.picture import SNAPSHOT
+from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.core.seldom import Seldom
 from blikk_edge.sinks.mqtt.allowance import Allowance
@@ -39,6 +39,9 @@ WINDOW: Final = 16
 
 UNCLEAR_TRIES: Final = 8
 """A record that the broker refuses without a reason is lost after so many tries: some two minutes."""
+
+QUOTA_S: Final = 5.0
+"""From a state that met a quota to the next try."""
 
 MISSED_S: Final = 30.0
 """From a discovery payload that the broker did not take for now to the next try."""
@@ -97,6 +100,7 @@ class Session:
         self._order = order
         self._clock = clock
         self._group: asyncio.TaskGroup | None = None
+        self._missed: list[Message] = []
         self._timer: asyncio.Task[None] | None = None
         self._tidied = False
         self._asked = Asked(connection, topics=topics, cameras=self._cameras, ask=ask, complain=self._complain)
@@ -125,8 +129,8 @@ class Session:
             await self._connection.subscribe(topic_filter, instead=instead)
         for topic_filter, topics in self._retained.filters.items():
             await self._connection.subscribe(topic_filter, instead=topics)
-        await self._connection.publish(availability(self._topics, online=True))
-        await self._connection.publish(announce(self._node, self._topics))
+        await self._say(availability(self._topics, online=True))
+        await self._say(announce(self._node, self._topics))
         self._restate()
 
     async def go_on(self) -> None:
@@ -222,8 +226,9 @@ class Session:
             item = self._newest.take()
             if item is None:
                 await self._newest.waiting.wait()
-            else:
-                await self._publish(encode(item, self._topics))
+            elif await self._publish(encode(item, self._topics)) is Outcome.BUSY and not isinstance(item, Picture):
+                self._newest.again(item)
+                await self._clock.sleep(QUOTA_S)
 
     async def _publish(self, message: Message) -> Outcome:
         """Publish; the broker keeps it only if it shall (`DiscoveryDesk.retaining`)."""
@@ -302,7 +307,7 @@ class Session:
             LOG.warning("%s%s", advice.warning, f" (and {unsaid} more before)" if unsaid else "")
         if advice.restate:
             await self._connection.publish(availability(self._topics, online=True))
-        missed = False
+        missed = bool(self._missed)
         for message in advice.messages:
             if await self._connection.publish(message) in (Outcome.BUSY, Outcome.UNCLEAR):
                 self._desk.missed(message.topic)
@@ -313,6 +318,11 @@ class Session:
             self._plan(advice.again_in_s)
         elif missed:
             self._plan(MISSED_S)
+
+    async def _say(self, message: Message) -> None:
+        """Publish who is here; what the broker does not take for now is said again with the next call of the desk."""
+        if await self._connection.publish(message) in (Outcome.BUSY, Outcome.UNCLEAR):
+            self._missed.append(message)
 
     def _plan(self, seconds: float) -> None:
         """Call the desk back, in place of an earlier plan; but a stranger cannot put it off for ever."""
@@ -329,6 +339,9 @@ class Session:
     async def _come_back(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
         self._timer = None  # from here on it must not be cancelled by what it brings about
+        missed, self._missed = self._missed, []
+        for message in missed:
+            await self._say(message)
         await self._follow(self._desk.due())
         if not self._tidied:
             self._tidied = True

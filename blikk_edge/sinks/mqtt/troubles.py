@@ -14,7 +14,7 @@ AGAIN_S: Final = 3600.0
 EVERY_S: Final = 10.0
 """Between two log lines about one kind of trouble; the later one names all the topics that were added."""
 
-NAMED: Final = 3
+NAMED: Final = 2
 LOGGED: Final = 10
 """So many topics of one kind are named in a problem, and in a log line; of the others the number."""
 
