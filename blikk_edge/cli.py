@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--to", required=True, help="wss://host:8429/ingest/<camera>, as the node's `ingest` says")
     push.add_argument("--token-file", type=Path, help="a file with the camera's `push_token` (else: BLIKK_PUSH_TOKEN)")
     push.add_argument("--height", type=int, choices=(480, 720), default=480, help="the short side of what is sent")
+    push.add_argument(
+        "--rotate", type=int, choices=(0, 90, 180, 270), default=0, help="turn the picture clockwise by so many degrees"
+    )
     push.add_argument("--ca", type=Path, help="the certificate authority to trust (default: those of the system)")
     push.set_defaults(command=_push)
 
@@ -173,6 +176,7 @@ def _push(options: argparse.Namespace) -> int:
         _push_token(options.token_file),
         clock=SystemClock(),
         height_px=options.height,
+        rotate=options.rotate,
         ca=options.ca,
     )
     for note in pusher.notes:

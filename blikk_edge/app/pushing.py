@@ -27,16 +27,29 @@ MOVING_FOR_S = 3.0
 class Pusher:
     """Reads `source`, redacts, and sends to the ingestion server at `to`, until stopped.
 
-    `height_px` is 480 or 720. Raises ModelError or SinkError where that cannot even begin.
+    `height_px` is 480 or 720; `rotate` turns the picture clockwise by so many degrees. Raises ModelError or SinkError
+    where that cannot even begin.
     """
 
-    def __init__(self, source: str, to: str, token: str, *, clock: Clock, height_px: int = 480, ca: Path | None = None):
+    def __init__(
+        self,
+        source: str,
+        to: str,
+        token: str,
+        *,
+        clock: Clock,
+        height_px: int = 480,
+        rotate: int = 0,
+        ca: Path | None = None,
+    ):
         url = SourceUrl(source)
         self._settings = replace(
             DEFAULTS, cameras=(replace(DEFAULTS.cameras[0], id=CAMERA, source=url, height_px=height_px),)
         )
         self._clock = clock
-        self._source = open_source(source, camera=CAMERA, shown=url.public, clock=clock, fps=5.0, height_px=height_px)
+        self._source = open_source(
+            source, camera=CAMERA, shown=url.public, clock=clock, fps=5.0, height_px=height_px, rotate=rotate
+        )
         self._gate = MotionGate()
         self._sight = Sight(self._settings)
         self._eyes: Eyes | None = None

@@ -41,6 +41,7 @@ def replay(
         clock=SystemClock(),
         fps=chosen.fps,
         height_px=chosen.height_px,
+        rotate=chosen.rotate,
         watch=chosen.watch,
         sleep_after_s=chosen.sleep_after_s,
         sentry=sentry(chosen),

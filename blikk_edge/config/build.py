@@ -36,6 +36,8 @@ def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the ke
         raise Wrong("`source: push` without `push_token`", "Add `push_token:`, which the edge client sends.", "source")
     if made.push_token is not None and not made.pushed:
         raise Wrong("`push_token` without `source: push`", "Write `source: push`, or remove the token.", "push_token")
+    if made.rotate and made.pushed:
+        raise Wrong("`rotate` with `source: push`", "Turn it where it is taken: `blikk push --rotate`.", "rotate")
     return made
 
 

@@ -11,6 +11,7 @@ from blikk_edge.config.kinds import (
     POLYGON,
     POLYGONS,
     PRIVATE_TEXT,
+    ROTATE,
     SECRET,
     SHA256,
     SLUG,
@@ -171,6 +172,13 @@ def _camera(folder: Path) -> Section:
                 name="height_px",
                 kind=whole(120, 2160),
                 meaning="The picture is made this small before it is looked at.",
+            ),
+            Key(
+                name="rotate",
+                kind=ROTATE,
+                meaning="By how many degrees the picture is turned clockwise before anything else, for a camera that "
+                "is mounted sideways or upside down: faces are only found in an upright picture. It comes on top of "
+                "what the stream itself asks for. Zones and private areas are places in the turned picture.",
             ),
             Key(name="fps", kind=number(0.1, 60), meaning="How many frames a second are looked at, at most."),
             Key(name="connect_timeout_s", kind=wait, meaning="How long to wait for the camera to answer."),

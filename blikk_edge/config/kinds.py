@@ -155,6 +155,16 @@ def choice(options: type[StrEnum] | Sequence[str]) -> Scalar:
     return Scalar(listed(known), read)
 
 
+def _rotate(text: str) -> int:
+    turned = {"0": 0, "90": 90, "180": 180, "270": 270, "-90": 270}.get(text.strip().removesuffix("°").strip())
+    if turned is None:
+        raise Wrong("not a quarter turn", "Write `90`, `180` or `270`: degrees, clockwise.")
+    return turned
+
+
+ROTATE = Scalar("0, 90, 180 or 270", _rotate)
+
+
 def _slug(text: str) -> str:
     if _SLUG.fullmatch(text) is None:
         raise Wrong("not an id", "Use 1 to 64 of a-z, 0-9 and _, like `front_door`.")

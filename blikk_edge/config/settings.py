@@ -138,6 +138,7 @@ class CameraSettings:
     labels: tuple[Label, ...] = tuple(Label)
     transport: Transport = Transport.AUTO
     height_px: int = 480
+    rotate: int = 0
     fps: float = 5.0
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 10.0

@@ -20,11 +20,12 @@ class Frame:
 
     `luma` is (H, W) uint8 at stream size: a view of the decoder's plane where the format has one, not a copy; read
     only. `bgr()` is (h, w, 3) uint8 at analysis size (short side at most 480 px by default), made when first asked
-    for and kept, so that frames nobody looks at are never converted. `found` is what an edge client has found in these
-    pixels before it blurred them, None where nobody has looked yet.
+    for and kept, so that frames nobody looks at are never converted. `aspect` is width by height of the picture as it
+    is seen; that of `luma` is another one where a stream's pixels are not square. `found` is what an edge client has
+    found in these pixels before it blurred them, None where nobody has looked yet.
     """
 
-    __slots__ = ("_bgr", "_convert", "camera", "found", "luma", "seq", "time")
+    __slots__ = ("_bgr", "_convert", "aspect", "camera", "found", "luma", "seq", "time")
 
     def __init__(
         self,
@@ -34,12 +35,15 @@ class Frame:
         time: float,
         luma: Pixels,
         convert: Callable[[], Pixels],
+        aspect: float | None = None,
         found: tuple[Detection, ...] | None = None,
     ) -> None:
         self.camera = camera
         self.seq = seq
         self.time = time
         self.luma = luma
+        height, width = luma.shape[:2]
+        self.aspect = aspect or (width / height if width and height else 1.0)
         self.found = found
         self._convert = convert
         self._bgr: Pixels | None = None

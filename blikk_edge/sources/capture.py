@@ -14,7 +14,7 @@ from blikk_edge.core.fields import Watch
 from blikk_edge.core.scene import Frame
 from blikk_edge.sources.decoder import Decoder
 from blikk_edge.sources.dormancy import Dormancy, Wakeful
-from blikk_edge.sources.faults import source_error
+from blikk_edge.sources.faults import NO_PICTURE, source_error
 from blikk_edge.sources.hardware import DecoderChoice
 from blikk_edge.sources.limits import Barren, Limit
 from blikk_edge.sources.naps import Naps
@@ -62,7 +62,7 @@ class Capture:
         self._grid = Grid(terms.fps)
         self._naps = Naps()
         self._choice = DecoderChoice(terms.camera)
-        self._scaler = Scaler(terms.height_px)
+        self._scaler = Scaler(terms.height_px, rotate=terms.rotate)
 
     def __repr__(self) -> str:
         return f"Capture({self._terms.camera}: {self._terms.shown})"
@@ -135,9 +135,7 @@ class Capture:
                 if pictures := watch.pictures(packet):
                     yield from self._due(pictures, watch, decoder, limit, waits=waits)
                 if barren.over(pictures=self.counts.decoded - decoded or watch.asleep):
-                    raise source_error(
-                        self._terms.shown, "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
-                    )
+                    raise source_error(self._terms.shown, NO_PICTURE)
                 if waits and source.waited and (watch.asleep or self._seq > seq):
                     self._naps.read(read_bytes)
                     read_bytes = 0
@@ -158,7 +156,7 @@ class Capture:
             if limit.stop.wait(self._timekeeper.hold_s) if self._timekeeper.hold_s else limit.stop.is_set():
                 return
             self._seq += 1
-            frame = self._frame(picture, time)
+            frame = self._frame(picture, time, decoder.aspect)
             stirs = watch.gave(frame, decoder.time_s(picture))
             yield frame
             if stirs and watch.past and waits:
@@ -175,7 +173,7 @@ class Capture:
             sentry=sentry,
             decoder=decoder,
             decode=decode,
-            frame_of=self._frame,
+            frame_of=lambda picture, time: self._frame(picture, time, decoder.aspect),
             counts=self.counts,
         )
 
@@ -190,11 +188,5 @@ class Capture:
     def _stream_s(self, pts_s: float | None) -> float:
         return self._stream_time.at(pts_s if self._trusted else None, self._timekeeper.arrival())
 
-    def _frame(self, picture: VideoFrame, time: float) -> Frame:
-        return Frame(
-            camera=self._terms.camera,
-            seq=self._seq,
-            time=time,
-            luma=self._scaler.luma(picture),
-            convert=partial(self._scaler.bgr, picture),
-        )
+    def _frame(self, picture: VideoFrame, time: float, aspect: float) -> Frame:
+        return self._scaler.frame(picture, camera=self._terms.camera, seq=self._seq, time=time, aspect=aspect)

@@ -42,6 +42,7 @@ def open_source(
     clock: Clock,
     fps: float = 5.0,
     height_px: int = 480,
+    rotate: int = 0,
     transport: str = "auto",
     connect_timeout_s: float = 10.0,
     read_timeout_s: float = 10.0,
@@ -55,6 +56,7 @@ def open_source(
     """The source that `url` means; nothing is opened before its `frames` are asked for.
 
     `url` may hold a password: it is handed to libav and shown nowhere; `shown` stands for it in every message.
+    `rotate` turns the picture clockwise by so many degrees, on top of what the stream itself asks for.
     `watch` other than full needs a `sentry`, see `Dormancy`. `transport` is for RTSP; `realtime`, `loop` and
     `start_time` are for files, see `open_file`. Raises SourceError for a scheme that is not known.
     """
@@ -64,6 +66,7 @@ def open_source(
         clock=clock,
         fps=fps,
         height_px=height_px,
+        rotate=rotate,
         connect_timeout_s=connect_timeout_s,
         read_timeout_s=read_timeout_s,
         watch=watch,

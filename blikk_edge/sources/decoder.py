@@ -8,6 +8,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from blikk_edge.sources.packets import Counts, VideoPacket
+from blikk_edge.sources.pixels import pixel_aspect
 
 # Each packet of these codecs is a whole picture.
 INTRA_CODECS = frozenset({"mjpeg", "rawvideo"})
@@ -26,9 +27,16 @@ class Decoder:
         self.spares = not self.intra
         self.tick_s = float(stream.time_base or 0)
         self._context = context
+        self._stream_aspect, self._first_aspect = stream.sample_aspect_ratio, context.sample_aspect_ratio
         self._counts = counts
         self._all = True
         self._tries = TRIES
+
+    @property
+    def aspect(self) -> float:
+        """Width of a pixel by its height; what a container says counts until the video itself says something else."""
+        now = self._context.sample_aspect_ratio
+        return pixel_aspect(now if now and now != self._first_aspect else self._stream_aspect)
 
     def decode(self, packet: "VideoPacket | None", *, shown: bool = True) -> Sequence[VideoFrame]:
         """The pictures that this packet completes; with None those that are still held back, the last of all.

@@ -10,22 +10,26 @@ from blikk_edge.core.errors import SourceError
 TOO_LATE = "no answer in time; check host, port and network"
 STANDS_STILL = "no picture came in time; check camera and network"
 
+BROKEN = "the connection broke; check camera and network"
+NO_PICTURE = "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
+UNAUTHORIZED = "the camera refuses user or password (401); mend them in the source's address"
+FORBIDDEN = "the camera forbids this stream to this user (403); give the user the right to view"
+NOT_FOUND = "the camera does not know this path (404); mend the path of the source"
+TOO_MANY = "the server asks for fewer requests (429); it is tried again later"
+SERVER_ERROR = "the server has an error of its own (5xx); restart the camera if it stays"
+REFUSED = "the server refuses the request (4xx); check path and transport"
+CONNECTION_REFUSED = "connection refused; check host and port, and that the camera is on"
+
 # libav's own messages and PyAV's texts carry the raw address, so neither is ever shown; the first match counts.
 _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], str]] = (
-    ((av.error.HTTPUnauthorizedError,), "the camera refuses user or password (401); mend them in the source's address"),
-    (
-        (av.error.HTTPForbiddenError,),
-        "the camera forbids this stream to this user (403); give the user the right to view",
-    ),
-    ((av.error.HTTPNotFoundError,), "the camera does not know this path (404); mend the path of the source"),
-    ((av.error.HTTPTooManyRequestsError,), "the server asks for fewer requests (429); it is tried again later"),
-    ((av.error.HTTPServerError,), "the server has an error of its own (5xx); restart the camera if it stays"),
-    ((av.error.HTTPError, av.error.HTTPClientError), "the server refuses the request (4xx); check path and transport"),
-    ((av.error.ConnectionRefusedError,), "connection refused; check host and port, and that the camera is on"),
-    (
-        (av.error.ConnectionResetError, av.error.ConnectionAbortedError, av.error.BrokenPipeError),
-        "the connection broke; check camera and network",
-    ),
+    ((av.error.HTTPUnauthorizedError,), UNAUTHORIZED),
+    ((av.error.HTTPForbiddenError,), FORBIDDEN),
+    ((av.error.HTTPNotFoundError,), NOT_FOUND),
+    ((av.error.HTTPTooManyRequestsError,), TOO_MANY),
+    ((av.error.HTTPServerError,), SERVER_ERROR),
+    ((av.error.HTTPError, av.error.HTTPClientError), REFUSED),
+    ((av.error.ConnectionRefusedError,), CONNECTION_REFUSED),
+    ((av.error.ConnectionResetError, av.error.ConnectionAbortedError, av.error.BrokenPipeError), BROKEN),
     ((av.error.ExitError, av.error.TimeoutError), TOO_LATE),
     ((av.error.FileNotFoundError,), "not found; check that the file or device is there"),
     ((av.error.PermissionError,), "no permission; let the user read it (for /dev/video*: group `video`)"),
@@ -69,7 +73,7 @@ _FINAL = (
 def meaning(error: Exception, *, opened: bool = False) -> str:
     """What went wrong and how to mend it; `opened` where the stream had been there before."""
     if opened and isinstance(error, av.FFmpegError) and error.errno == errno.EIO:
-        return "the connection broke; check camera and network"
+        return BROKEN
     for kinds, text in _MEANINGS:
         if isinstance(error, kinds):
             return text
@@ -78,6 +82,23 @@ def meaning(error: Exception, *, opened: bool = False) -> str:
         return _ERRNO_MEANINGS[number]
     said = error.strerror if isinstance(error, av.FFmpegError) and error.strerror else type(error).__name__
     return f"cannot be read ({said})"
+
+
+def status_meaning(status: int) -> str:
+    """What an HTTP status other than success means and how to mend it."""
+    known = {401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 410: NOT_FOUND, 429: TOO_MANY}
+    return known.get(status, SERVER_ERROR if status >= 500 else REFUSED)
+
+
+def system_meaning(error: OSError) -> str:
+    """What an error of the system's network means and how to mend it."""
+    if isinstance(error, TimeoutError):
+        return TOO_LATE
+    if isinstance(error, ConnectionRefusedError):
+        return CONNECTION_REFUSED
+    if isinstance(error, ConnectionError):
+        return BROKEN
+    return _ERRNO_MEANINGS.get(error.errno or errno.EIO, _ERRNO_MEANINGS[errno.EIO])
 
 
 def is_final(error: Exception) -> bool:

@@ -30,7 +30,8 @@ class Way:
 class Terms:
     """What every source is told: whose frames, how many, how large, how long to wait.
 
-    `shown` is the address without secrets, for messages; `height_px` bounds the short side of the colour picture.
+    `shown` is the address without secrets, for messages; `height_px` bounds the short side of the colour picture;
+    `rotate` turns pictures clockwise by so many degrees (0, 90, 180, 270).
     `watch` other than full needs a `sentry`, and comes into force where nothing has stirred for `sleep_after_s`.
     """
 
@@ -39,6 +40,7 @@ class Terms:
     clock: Clock
     fps: float = 5.0
     height_px: int = 480
+    rotate: int = 0
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
     watch: Watch = Watch.FULL

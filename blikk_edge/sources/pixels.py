@@ -1,13 +1,17 @@
 """Pixels of a decoded picture: the luma plane without a copy, and colour at analysis size when somebody asks."""
 
 import threading
+from fractions import Fraction
+from functools import partial
+from typing import Final
 
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 
-from blikk_edge.core.scene import Pixels
+from blikk_edge.core.scene import Frame, Pixels
+from blikk_edge.core.sightings import Detection
 
 # Where 8-bit luma lies in plane 0: first byte and distance of two, from libavutil/pixdesc.c.
 LUMA_BYTES = {
@@ -18,6 +22,20 @@ LUMA_BYTES = {
     "uyvy422": (1, 2),
 }
 
+# Widest and narrowest pixels that cameras have: 352x576 for 4:3 is 2.2, 704x240 is 0.45. All else is a mistake.
+WIDEST: Final = 4.0
+
+
+def pixel_aspect(said: Fraction | None) -> float:
+    """Width of a pixel by its height, from what a stream says; 1 where it says nothing or what cannot be."""
+    aspect = float(said) if said else 1.0
+    return aspect if 1 / WIDEST <= aspect <= WIDEST else 1.0
+
+
+def shown_size(width: int, height: int, aspect: float) -> tuple[int, int]:
+    """The size at which a picture with such pixels has its proportions, with as many pixels as it has."""
+    return max(1, round(width * aspect**0.5)), max(1, round(height / aspect**0.5))
+
 
 def analysis_size(width: int, height: int, height_px: int) -> tuple[int, int]:
     """Width and height, both even, whose short side is at most `height_px`; never larger than given."""
@@ -26,19 +44,47 @@ def analysis_size(width: int, height: int, height_px: int) -> tuple[int, int]:
 
 
 class Scaler:
-    """Converts pictures of one camera. Usable from any thread: each has its own libswscale context."""
+    """Makes frames of one camera's pictures. Usable from any thread: each has its own libswscale context.
 
-    __slots__ = ("_height_px", "_mine")
+    `rotate` are the degrees, a multiple of 90, by which pictures are turned clockwise, on top of what a stream itself
+    asks for.
+    """
 
-    def __init__(self, height_px: int) -> None:
+    __slots__ = ("_height_px", "_mine", "_turns")
+
+    def __init__(self, height_px: int, *, rotate: int = 0) -> None:
         self._height_px = height_px
+        self._turns = -rotate // 90  # np.rot90 turns the other way
         self._mine = threading.local()
 
-    def bgr(self, picture: VideoFrame) -> Pixels:
-        """(h, w, 3) uint8 at analysis size, upright, contiguous."""
-        width, height = analysis_size(picture.width, picture.height, self._height_px)
+    def frame(
+        self,
+        picture: VideoFrame,
+        *,
+        camera: str,
+        seq: int,
+        time: float,
+        aspect: float = 1.0,
+        found: tuple[Detection, ...] | None = None,
+    ) -> Frame:
+        """The frame of a picture whose pixels have this `aspect`; colour is made when somebody asks for it."""
+        proportion = picture.width * aspect / picture.height
+        lies = self._turns_of(picture) % 2
+        return Frame(
+            camera=camera,
+            seq=seq,
+            time=time,
+            luma=self.luma(picture),
+            convert=partial(self.bgr, picture, aspect),
+            aspect=1 / proportion if lies else proportion,
+            found=found,
+        )
+
+    def bgr(self, picture: VideoFrame, aspect: float = 1.0) -> Pixels:
+        """(h, w, 3) uint8 at analysis size, upright, with square pixels, contiguous."""
+        width, height = analysis_size(*shown_size(picture.width, picture.height, aspect), self._height_px)
         plane = self._convert(picture, "bgr24", width, height).planes[0]
-        return np.ascontiguousarray(_upright(_rows(plane, 3), picture))
+        return np.ascontiguousarray(self._upright(_rows(plane, 3), picture))
 
     def luma(self, picture: VideoFrame) -> Pixels:
         """(H, W) uint8 at stream size, upright, read only: a view of the decoder's plane where that has 8-bit luma."""
@@ -48,7 +94,7 @@ class Scaler:
             plane = self._convert(picture, "gray", picture.width, picture.height).planes[0]
             place = (0, 1)
         first, step = place
-        luma = _upright(_rows(plane, step)[:, :, first], picture)
+        luma = self._upright(_rows(plane, step)[:, :, first], picture)
         luma.flags.writeable = False
         return luma
 
@@ -60,11 +106,14 @@ class Scaler:
             setattr(self._mine, pixel_format, converter)
         return converter.reformat(picture, width=width, height=height, format=pixel_format, threads=1)
 
+    def _turns_of(self, picture: VideoFrame) -> int:
+        """Quarter turns to the left: those that the stream asks for (clips of a phone lie on their side), and ours."""
+        return (round(picture.rotation / 90) + self._turns) % 4
 
-def _upright(pixels: Pixels, picture: VideoFrame) -> Pixels:
-    """Turned as the file asks for (clips of a phone lie on their side), without a copy."""
-    turns = round(picture.rotation / 90) % 4
-    return np.rot90(pixels, turns) if turns else pixels
+    def _upright(self, pixels: Pixels, picture: VideoFrame) -> Pixels:
+        """Turned, without a copy."""
+        turns = self._turns_of(picture)
+        return np.rot90(pixels, turns) if turns else pixels
 
 
 def _rows(plane: VideoPlane, depth: int) -> Pixels:

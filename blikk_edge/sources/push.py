@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from functools import partial
 from typing import Final
 
 import av
@@ -71,11 +70,4 @@ class PushSource:
         time = pushed.time if abs(pushed.time - now) <= TRUSTED_S else now
         self._last = time = max(time, self._last + LEAST_STEP_S)
         self._seq += 1
-        return Frame(
-            camera=self._terms.camera,
-            seq=self._seq,
-            time=time,
-            luma=self._scaler.luma(picture),
-            convert=partial(self._scaler.bgr, picture),
-            found=pushed.found,
-        )
+        return self._scaler.frame(picture, camera=self._terms.camera, seq=self._seq, time=time, found=pushed.found)

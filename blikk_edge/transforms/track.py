@@ -58,8 +58,7 @@ class Tracker:
 
     def _look(self, scene: Scene) -> None:
         time = scene.frame.time
-        height_px, width_px = scene.frame.luma.shape[:2]
-        aspect = width_px / height_px if height_px and width_px else 1.0
+        aspect = scene.frame.aspect
         for follow in self._follows:
             follow.predict(time)
             follow.looks += 1

@@ -38,6 +38,8 @@ def only(path: Path, **environ: str) -> Problem:
         ("    fps:", "fps", "no value"),
         ("    fps: ''", "fps", "empty"),
         ("    height_px: 480.5", "height_px", "whole"),
+        ("    rotate: 45", "rotate", "not a quarter turn"),
+        ("    rotate: left", "rotate", "degrees, clockwise"),
         ("    summary_window: 0", "summary_window", "out of range"),
         ("    event_threshold: 1.1", "event_threshold", "out of range"),
         ("    loiter_s: 5m", "loiter_s", "not a duration"),

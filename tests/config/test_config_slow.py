@@ -124,6 +124,7 @@ def test_a_question_is_short(write):
     [
         ("{source: push}", "", "cameras.front.source", "without `push_token`"),
         ("{source: push, push_token: short}", "", "cameras.front.push_token", "guessed"),
+        ("{source: push, push_token: 0123456789abcdef, rotate: 90}", "", "cameras.front.rotate", "blikk push --rotate"),
         ("{source: 'rtsp://c/1', push_token: 0123456789abcdef}", "", "cameras.front.push_token", "without `source"),
         ("{source: 'rtsp://c/1'}", "ingest: {host: 0.0.0.0}", "ingest.host", "without `tls`"),
         ("{source: 'rtsp://c/1'}", "media: {token: short}", "media.token", "guessed"),
