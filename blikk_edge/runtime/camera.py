@@ -102,31 +102,35 @@ class CameraRun:
     def read(self, life: Life) -> None:
         """Read the stream until it ends or breaks; raises SourceError for whoever opens it again."""
         self._heard_at = self._clock.monotonic()
-        finished = False
+        finished, fresh = False, True
         try:
             for frame in self._source.frames(life.stop):
                 if life.stop.is_set():
                     return  # retired: a newer reader has taken over
-                self._frame(frame)
-                life.well()
+                self._frame(frame, fresh=fresh)
+                fresh = False
+                if life.well():
+                    self._set_online(True)
             finished = self._finite
         finally:
             if not life.stop.is_set():
                 self._heard_at = None
                 if not finished:
                     self._set_online(False)
+                if not finished and not fresh and self._offline_since is None:
+                    self._offline_since = self._clock.monotonic()  # frames had come, believed or not
         if finished:
             self.finished.set()
         elif not life.stop.is_set():
             raise SourceError(f"{self._shown_source}: the stream ended; opening it again")
 
-    def _frame(self, frame: Frame) -> None:
+    def _frame(self, frame: Frame, *, fresh: bool) -> None:
+        """Look at a frame, `fresh` from a connection that has just been opened, online or not yet."""
         self._heard_at = now = self._clock.monotonic()
         self._arrivals.append(now)
         pipeline = self._pipeline
-        if not self._online:
+        if fresh:
             pipeline.reopen()
-            self._set_online(True)
         if self._pushed and self.summary is SummaryMode.VISION:
             pipeline.want(FRAME)
         if (scene := pipeline.glance(frame)) is not None:

@@ -13,6 +13,10 @@ from blikk_edge.core.stop import Stop
 from blikk_edge.runtime import log
 
 STEADY_S: Final = 5.0
+"""What has worked for so long works."""
+
+RELAPSES: Final = 2
+"""So often in a row something may fail soon after it began before it has to prove itself: a camera that starts does."""
 
 
 class Supervisor:
@@ -70,31 +74,49 @@ class Guard:
 
 
 class Life:
-    """What a supervised thread listens to and says: `stop` asks it to end, `well()` says that its work goes on."""
+    """What a supervised thread listens to and says: `stop` asks it to end, `well()` says that its work goes on.
 
-    def __init__(self, supervisor: Supervisor, part: str) -> None:
+    A body that failed soon after its work had begun, `RELAPSES` times in a row, is well again only when its work has
+    gone on for `STEADY_S`: what comes and goes is told as a trouble, once, and is tried again ever more rarely.
+    """
+
+    def __init__(self, supervisor: Supervisor, part: str, clock: Clock) -> None:
         self.part = part
         self.stop = Stop()
         self.ended = threading.Event()
         self._supervisor = supervisor
+        self._clock = clock
         self._backoff = Backoff()
         self._ill = True
+        self._began: float | None = None
+        self._steady = False
+        self._relapses = 0
 
-    def well(self) -> None:
-        """The work goes on; cheap enough to call for every frame."""
-        if self._ill:
+    def well(self) -> bool:
+        """The work goes on; says whether that is to be believed. Cheap enough to call for every frame."""
+        if self._steady:
+            return True
+        now = self._clock.monotonic()
+        if self._began is None:
+            self._began = now
+        if now - self._began >= STEADY_S:
+            self._steady, self._relapses = True, 0
+        if self._ill and (self._steady or self._relapses < RELAPSES):
             self._ill = False
             self._backoff.reset()
             self._supervisor.well(self.part)
+        return not self._ill
 
     def go(self, body: Callable[["Life"], None]) -> None:
         """The thread itself: `body` again and again until it returns or is asked to end."""
         try:
             while not self.stop.is_set():
+                self._began, self._steady = None, False
                 with self._supervisor.guard(self.part) as outcome:
                     body(self)
                 if not outcome.failed:
                     return
+                self._relapses += self._began is not None and not self._steady
                 self._ill = True
                 self.stop.wait(self._backoff.next_s())
         finally:
@@ -117,7 +139,7 @@ class Scheduler:
 
     def thread(self, part: str, body: Callable[[Life], None]) -> Life:
         """Run `body` in a thread of its own until it returns or its `stop` is set."""
-        life = Life(self.supervisor, part)
+        life = Life(self.supervisor, part, self._clock)
         threading.Thread(target=life.go, args=(body,), name=part, daemon=True).start()
         self._lives.append(life)
         return life

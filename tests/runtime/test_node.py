@@ -1,6 +1,7 @@
 """A whole node with scripted eyes: what one part's trouble does to the others."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Source
+from blikk_edge.runtime import scheduler
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
@@ -170,6 +172,31 @@ async def test_a_broken_stream_is_opened_again() -> None:
         await run.until(lambda: source.connections >= 3)
     changes = [item.online for item in run.spy.of(CameraAvailability)]
     assert changes[:4] == [False, True, False, True]
+
+
+async def test_a_stream_that_breaks_again_and_again_is_offline_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    source = ScriptedSource(last=1, then=refuse)
+    async with house({"door": lambda: source}) as run:
+        await run.until(lambda: source.connections >= 3)
+        changes = len(run.spy.of(CameraAvailability))
+        caplog.clear()
+        await run.until(lambda: source.connections >= 6, within_s=40.0)
+        assert len(run.spy.of(CameraAvailability)) == changes <= 5
+        assert not run.cameras["door"].online
+        assert "connection refused" in str(run.cameras["door"].state().problem)
+    told = [record.getMessage() for record in caplog.records if record.name == "blikk.camera.door"]
+    assert [line for line in told if not line.startswith("person")] == []
+
+
+async def test_a_stream_that_broke_again_and_again_is_online_once_it_is_steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "STEADY_S", 1.0)
+    source = ScriptedSource(last=1, then=refuse)
+    async with house({"door": lambda: source}) as run:
+        await run.until(lambda: source.connections >= 4)
+        source.last = 10**9
+        await run.until(lambda: run.cameras["door"].online, within_s=30.0)
+        assert run.cameras["door"].state().problem is None
 
 
 class BrokenOnce:
