@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 import pytest
+from ports import free_port
 
 START_S = 10.0
 
@@ -150,13 +151,6 @@ class Broker:
         path.chmod(0o600)
         subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True, timeout=10)
         return path
-
-
-def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def accepts(port: int) -> bool:

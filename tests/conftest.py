@@ -1,9 +1,9 @@
 """What every test may ask for: where the test data lies, and free loopback ports."""
 
 import os
-import socket
 from pathlib import Path
 
+import ports
 import pytest
 from hypothesis import settings
 
@@ -14,7 +14,18 @@ settings.load_profile("blikk")
 # these run in Home Assistant's own environment: `ha/test_component_kit.py` does it
 collect_ignore = ["ha_component"]
 
+# These start whole programs and take longest: they come first, so that no worker is left alone with one at the end.
+LONG = ("ha", "e2e")
+
 DATA = Path(os.environ.get("BLIKK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the long ones forward, and leave the order as it is otherwise."""
+    rooms = Path(__file__).parent
+    places = {room: place for place, room in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(rooms).parts[0], len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +38,5 @@ def data() -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A TCP port on loopback that nobody has, and that stays so until the test takes it."""
+    return ports.free_port()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from ports import free_port
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 PROGRAM = Path(__file__).parent / "servers" / "rtsp.py"
@@ -27,7 +28,7 @@ class RtspServer:
     """Serves an H.264 clip in real time at `url`, each client from the clip's start, over and over unless `once`.
 
     `transport` is both, tcp or udp. With `user` and `password` it asks for them (Basic, or `digest`). The port is
-    chosen at the first start and kept over `kill` and `start`.
+    kept over `kill` and `start`.
     """
 
     def __init__(
@@ -39,10 +40,10 @@ class RtspServer:
         password: str | None = None,
         digest: bool = False,
         transport: str = "both",
-        port: int = 0,
+        port: int | None = None,
     ) -> None:
         require()
-        self.port = port
+        self.port = port or free_port()
         self._user, self._password = user, password
         self._arguments = [str(clip), "--transport", transport, *(["--once"] if once else [])]
         if user is not None and password is not None:

@@ -1,19 +1,31 @@
 """What follows from the settings alone: where the store lies, how the broker is reached, who the cameras are."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
+from blikk_edge.core.errors import ConfigError
+from blikk_edge.core.folders import STATE, user_folder
 from blikk_edge.core.house import CameraInfo
 from blikk_edge.core.summary import Question
 from blikk_edge.sinks.mqtt.address import Address, Tls
 
 
 def store_path(settings: Settings, environ: Mapping[str, str]) -> Path:
-    """The store of the settings; without one `<node>.db` in `$XDG_STATE_HOME/blikk`, else in `~/.local/state/blikk`."""
-    base = environ.get("XDG_STATE_HOME", "")
-    folder = (Path(base) if Path(base).is_absolute() else Path("~/.local/state").expanduser()) / "blikk"
-    return settings.store.path or folder / f"{settings.node.id}.db"
+    """The store of the settings; without one `<node>.db` in `$XDG_STATE_HOME/blikk`, else in `~/.local/state/blikk`.
+
+    Raises ConfigError where there is neither: events that are kept nowhere would be lost with the next outage.
+    """
+    if settings.store.path is not None:
+        return settings.store.path
+    folder = user_folder(STATE, environ)
+    if folder is None:
+        raise ConfigError(
+            f"the store has no place: user id {os.getuid()} has no home folder that it may write to; set `store.path` "
+            f"in the configuration (`store: {{path: /data/blikk.db}}`), or the variable {STATE.variable}"
+        )
+    return folder / f"{settings.node.id}.db"
 
 
 def broker_address(mqtt: MqttSettings) -> Address:

@@ -1,18 +1,22 @@
 """A clip through the pipeline of one camera."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from blikk_edge.app.pipelines import pipeline, sentry
-from blikk_edge.app.sight import Sight
+from blikk_edge.app.sight import ProgressOf, Sight
 from blikk_edge.config.secrets import SourceUrl
 from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.ports import Item
-from blikk_edge.runtime import log
+from blikk_edge.core.scene import Frame
+from blikk_edge.core.stages import Source
 from blikk_edge.runtime.replay import replay as replay_pipeline
 from blikk_edge.sources.catalog import open_source
+from blikk_edge.sources.duration import duration_s
 
 DEFAULTS = Settings(
     node=NodeSettings(id="replay", name="Replay"),
@@ -21,21 +25,32 @@ DEFAULTS = Settings(
 )
 """What a clip is replayed with where no configuration is given."""
 
+Played: TypeAlias = Callable[[float, float | None], None]
+"""Is told how many seconds of the clip are done, and of how many in all, where the clip says it."""
+
 
 def replay(
-    clip: Path, *, settings: Settings | None = None, camera: str | None = None, start: float = 0.0
+    clip: Path,
+    *,
+    settings: Settings | None = None,
+    camera: str | None = None,
+    start: float = 0.0,
+    note: Callable[[str], None] = lambda _text: None,
+    played: Played | None = None,
+    progress: ProgressOf | None = None,
 ) -> Iterator[Item]:
-    """Everything the camera of this name (the first, without one) would tell about a clip; see `runtime.replay`."""
+    """Everything the camera of this name (the first, without one) would tell about a clip; see `runtime.replay`.
+
+    `note` is told what is looked with, before the first frame; `progress` is told of models that are fetched.
+    """
     settings = settings or DEFAULTS
     chosen = next((c for c in settings.cameras if camera in (None, c.id)), None)
     if chosen is None:
         known = ", ".join(c.id for c in settings.cameras)
         raise ConfigError(f"no camera {camera!r} in the configuration; it has {known}")
-    if not clip.is_file():
-        raise ConfigError(f"{clip}: no such clip")
-    sight = Sight(settings)
-    source = open_source(
-        str(clip),
+    sight = Sight(settings, progress=progress)
+    source: Source = open_source(
+        str(clip.absolute()),
         camera=chosen.id,
         shown=str(clip),
         clock=SystemClock(),
@@ -49,6 +64,24 @@ def replay(
         loop=False,
         start_time=start,
     )
-    for note in sight.notes:
-        log.part("replay").info("%s", note)
+    for text in sight.notes:
+        note(text)
+    if played is not None:
+        source = _Counted(source, played, start, duration_s(clip))
     yield from replay_pipeline(source, pipeline(settings, chosen, ()), sight.eyes(settings)(chosen.id))
+
+
+class _Counted:
+    """A source that tells how far it is."""
+
+    def __init__(self, source: Source, played: Played, start: float, length_s: float | None) -> None:
+        self._source = source
+        self._played = played
+        self._start = start
+        self._length_s = length_s
+
+    def frames(self, stop: threading.Event) -> Iterator[Frame]:
+        """The source's own."""
+        for frame in self._source.frames(stop):
+            self._played(frame.time - self._start, self._length_s)
+            yield frame

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from blikk_edge.config.settings import CameraSettings, DetectorSettings, PrivacySettings, Settings
 from blikk_edge.core.errors import ModelError
@@ -12,6 +12,7 @@ from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import FAINT, Eyes
 from blikk_edge.transforms.builtin import BuiltinDetector
 from blikk_edge.transforms.detect import TfliteDetector
+from blikk_edge.transforms.download import Progress
 from blikk_edge.transforms.faces import FaceFinder
 from blikk_edge.transforms.mask import MaskedDetector, one_thread
 from blikk_edge.transforms.models import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
@@ -25,29 +26,33 @@ LOW_SCORE: Final = FAINT
 BLURRED_SCORE: Final = 0.1
 """Down to this persons are blurred: a third fewer faces were missed than from .25, for next to no more blurred area."""
 
+ProgressOf: TypeAlias = Callable[[str], Progress | None]
+"""Gives what is told how far a download is, by the model's name."""
+
 
 class Sight:
-    """The models of all cameras, resolved once; each vision worker opens its own.
+    """The models of all cameras, resolved once; each vision worker opens its own. `progress` is for what is fetched.
 
     `notes` say what is looked with, `problems` what could not be had. Raises ModelError where a model of the user's own
     (by path or address) is missing or damaged.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, progress: ProgressOf | None = None) -> None:
         self.problems: list[str] = []
         where = shelf(settings)
+        told = progress or (lambda _name: None)
         used = {settings.detector_of(camera).name for camera in settings.cameras}
         self._detectors: dict[str, ResolvedModel | None] = {}
         for detector in settings.detectors:
             if detector.name in used:
                 self._detectors[detector.name] = self._resolve(
                     detector.model,
-                    partial(_detector_model, detector, where),
+                    partial(_detector_model, detector, where, told(detector.model)),
                     "OpenCV's built-in people detector serves: people only, and fewer of them",
                 )
         self._faces = self._resolve(
             settings.privacy.model,
-            lambda: resolve(settings.privacy.model, shelf=where),
+            lambda: resolve(settings.privacy.model, shelf=where, progress=told(settings.privacy.model)),
             "whole persons are blurred, and faces are looked for with OpenCV's own detector, which finds fewer",
         )
         found = [
@@ -98,9 +103,14 @@ class Sight:
         return detector
 
 
-def _detector_model(detector: DetectorSettings, where: Shelf) -> ResolvedModel:
+def _detector_model(detector: DetectorSettings, where: Shelf, progress: Progress | None) -> ResolvedModel:
     model = resolve(
-        detector.model, shelf=where, sha256=detector.sha256, labels_file=detector.labels_file, decoder=detector.decoder
+        detector.model,
+        shelf=where,
+        sha256=detector.sha256,
+        labels_file=detector.labels_file,
+        decoder=detector.decoder,
+        progress=progress,
     )
     check_tflite(model.path)
     return model

@@ -8,10 +8,10 @@ from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
 from blikk_edge.app.identity import broker_address, camera_info, store_path
 from blikk_edge.app.pipelines import pipeline, sentry
-from blikk_edge.app.sight import Sight
+from blikk_edge.app.sight import ProgressOf, Sight
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
@@ -69,18 +69,27 @@ class App:
 
 
 def build(
-    settings: Settings, *, environ: Mapping[str, str], clock: Clock, play_once: bool = False, spies: Sequence[Sink] = ()
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    clock: Clock,
+    play_once: bool = False,
+    spies: Sequence[Sink] = (),
+    progress: ProgressOf | None = None,
 ) -> App:
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
-    `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings.
+    `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings; `progress` is
+    told of models that are fetched.
     """
+    clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor()
-    sight = Sight(settings)
+    path = store_path(settings, environ)
+    sight = Sight(settings, progress=progress)
     if sight.problems:
         supervisor.problems["models"] = "; ".join(sight.problems)
     store = Store(
-        store_path(settings, environ),
+        path,
         max_records=settings.store.max_records,
         outbox_records=settings.store.outbox_records,
     )

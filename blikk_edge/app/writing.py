@@ -165,8 +165,13 @@ def _desk(summary: SummarySettings, memory: Memory, clock: Clock) -> ModelDesk |
     """The desk with its model; None where the template is all there is. Raises LlmError."""
     if summary.provider == TEMPLATE:
         return None
-    model = language_model(summary.provider, _options(summary), clock)
+    model = language_model_of(summary, clock)
     return ModelDesk(model, limits=summary.limits, clock=clock, estimate=_estimate(model, summary), memory=memory)
+
+
+def language_model_of(summary: SummarySettings, clock: Clock) -> LanguageModel:
+    """The model that the settings name, made but not asked; raises LlmError where that cannot be done."""
+    return language_model(summary.provider, _options(summary), clock)
 
 
 def _estimate(model: LanguageModel, summary: SummarySettings) -> Callable[[Prompt], int]:
@@ -180,7 +185,9 @@ def _options(summary: SummarySettings) -> dict[str, Any]:
     key = summary.api_key.reveal() if summary.api_key else None
     held = {"model": summary.model, "structured": summary.structured, "image_tokens": summary.image_tokens}
     if summary.provider == OPENAI:
-        return {**held, "base_url": summary.base_url, "api_key": key}
+        manners = {"stream": summary.stream, "tokens_field": summary.tokens_field, "system_role": summary.system_role}
+        sent = {"temperature": summary.temperature, "extra": summary.fields}
+        return {**held, **manners, **sent, "base_url": summary.base_url, "api_key": key}
     if summary.provider == LLAMA:
         size = {"context_tokens": summary.context_tokens, "threads": summary.threads}
         return {**held, **size, "projector": summary.projector}

@@ -1,11 +1,8 @@
 """The grammar of the slow loop: `summary`, a camera's `questions`, `webhook`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-import voluptuous as vol
 
 from blikk_edge.config.kinds import (
     HOST,
@@ -20,6 +17,7 @@ from blikk_edge.config.kinds import (
     number,
     whole,
 )
+from blikk_edge.config.options import Options, RequestFields
 from blikk_edge.config.places import file_in, path_in, placed
 from blikk_edge.config.problem import Wrong
 from blikk_edge.config.schema import Key, Section
@@ -37,11 +35,11 @@ from blikk_edge.config.slow import (
     WebhookSettings,
     WebhookUrl,
 )
-from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.enrichers.models.openai_request import FORMS, STREAMS, SYSTEM_ROLES, TOKENS_FIELDS
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 QUESTION_MAX: Final = 200
@@ -51,33 +49,14 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """A mapping of names to text, which a plug-in reads by itself."""
-
-    words: str = "a mapping, as the plug-in describes it"
-
-    def __call__(self, leaf: Leaf) -> tuple[tuple[str, str | Secret], ...]:
-        if not isinstance(leaf, dict):
-            raise Wrong("not a mapping", "Write the plug-in's options below it, indented.")
-        values: list[tuple[str, str | Secret]] = []
-        wrongs: list[vol.Invalid] = []
-        for name, below in leaf.items():
-            try:
-                SLUG.read(name)
-                values.append((name, below if isinstance(below, Secret) else TEXT(below)))
-            except vol.Invalid as wrong:
-                wrong.prepend([name])
-                wrongs.append(wrong)
-        if wrongs:
-            raise vol.MultipleInvalid(wrongs)
-        return tuple(values)
-
-
 def _question_text(text: str) -> str:
     if len(text.strip()) > QUESTION_MAX:
         raise Wrong("a question that is too long", f"Ask in at most {QUESTION_MAX} characters.")
     return text.strip()
+
+
+def _temperature(text: str) -> float | None:
+    return None if text.strip().lower() == "none" else float(number(0, 2).read(text))
 
 
 def _limits(**values: Any) -> Limits:
@@ -139,8 +118,34 @@ def summary(folder: Path) -> Section:
             Key(name="projector", kind=file_in(folder), meaning=f"The image projector of a `{LLAMA}` model that sees."),
             Key(
                 name="structured",
-                kind=choice(("auto", "json_schema", "json_object", "grammar", "none")),
+                kind=choice(FORMS),
                 meaning="How the answer is held to its form; `auto` finds out.",
+            ),
+            Key(
+                name="stream",
+                kind=choice(STREAMS),
+                meaning=f"Whether `{OPENAI}` answers come in parts; `auto` only where the server takes nothing else.",
+            ),
+            Key(
+                name="tokens_field",
+                kind=choice(TOKENS_FIELDS),
+                meaning=f"The field that bounds an answer of `{OPENAI}`; `auto` finds out, `none` sends none.",
+            ),
+            Key(
+                name="system_role",
+                kind=choice(SYSTEM_ROLES),
+                meaning=f"Who gives our instructions to `{OPENAI}`: with `user` they stand before the lines.",
+            ),
+            Key(
+                name="temperature",
+                kind=Scalar("a number from 0 to 2, or `none`", _temperature),
+                meaning=f"How freely `{OPENAI}` words; `none` leaves it out, and so does a server that refuses it.",
+            ),
+            Key(
+                name="fields",
+                kind=RequestFields(),
+                meaning=f"Further fields of each request to `{OPENAI}`, like `reasoning_effort: low`.",
+                default="none",
             ),
             Key(name="image_tokens", kind=whole(0, 10_000), meaning="What one picture costs, for the budget."),
             Key(name="context_tokens", kind=whole(1024, 131_072), meaning=f"The context of a `{LLAMA}` model."),
@@ -153,7 +158,7 @@ def summary(folder: Path) -> Section:
             Key(name="labels", kind=ListOf(choice(Label)), meaning="What is written about."),
             Key(name="digest", kind=choice(DigestEvery), meaning="How often a whole period is told."),
             Key(name="limits", kind=BUDGET, meaning="What the model may cost."),
-            Key(name="options", kind=_Options(), meaning="What a plug-in wants to know."),
+            Key(name="options", kind=Options(), meaning="What a plug-in wants to know."),
         ),
     )
 

@@ -18,7 +18,7 @@ import voluptuous as vol
 from blikk_edge.config.problem import Wrong, did_you_mean, listed
 from blikk_edge.config.secrets import Secret
 from blikk_edge.config.yaml_lines import Leaf
-from blikk_edge.core.geometry import Polygon
+from blikk_edge.core.geometry import MAX_POINTS, Polygon
 
 
 class Kind(Protocol):
@@ -267,6 +267,7 @@ def read_all(items: Sequence[Leaf], kind: Callable[[Leaf], Any]) -> tuple[list[A
 
 
 _SHARE = number(0, 1)
+_LEAST_AREA = 1e-6  # less than one pixel of any picture that is looked at
 
 
 def _point(leaf: Leaf) -> tuple[float, float]:
@@ -290,7 +291,17 @@ class _PolygonKind:
             raise vol.MultipleInvalid(wrongs)
         if len(set(points)) < 3:
             raise Wrong("a polygon of fewer than 3 different points", "Write at least 3 different points.")
-        return Polygon.of(points)
+        if len(points) > MAX_POINTS:
+            raise Wrong(f"a polygon of more than {MAX_POINTS} points", "Leave out points that lie close together.")
+        polygon = Polygon.of(points)
+        if polygon.crosses_itself:
+            raise Wrong(
+                "a polygon that crosses or touches itself, so that nobody can tell what lies inside",
+                "List its corners once, in order around the area; write several areas as several polygons.",
+            )
+        if polygon.area < _LEAST_AREA:
+            raise Wrong("a polygon that encloses nothing: its points lie on a line", "List the corners of the area.")
+        return polygon
 
 
 POLYGON = _PolygonKind()

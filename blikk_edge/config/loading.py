@@ -1,30 +1,48 @@
 """`blikk.yaml` in, Settings out, or every problem there is."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import voluptuous as vol
 
 from blikk_edge.config.grammar import grammar
+from blikk_edge.config.listening import shared_ports
 from blikk_edge.config.problem import ConfigErrors, Problem, Wrong, dotted
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.yaml_lines import Leaf, Tree, Where, read_tree
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A file as it was read: its Settings, None where they cannot be had, and everything that is wrong with it."""
+
+    settings: Settings | None
+    problems: tuple[Problem, ...]
+    tree: Tree = field(repr=False)
+
+    def problem(self, wrong: Wrong) -> Problem:
+        """A problem that was found elsewhere, with the line of its key or of the nearest key above it."""
+        where: Where = tuple(step if isinstance(step, int) else str(step) for step in wrong.path)
+        spot = self.tree.spot(where)
+        return Problem(file=spot.file, line=spot.line, path=dotted(where), text=wrong.msg, mend=wrong.mend)
+
+
 def load(path: Path, *, environ: Mapping[str, str]) -> Settings:
     """The Settings in a file; raises ConfigErrors with everything that is wrong. Opens no camera, no network."""
-    settings, problems = _read(path, environ)
-    if settings is None or problems:
-        raise ConfigErrors(problems)
-    return settings
+    reading = read(path, environ)
+    if reading.settings is None or reading.problems:
+        raise ConfigErrors(reading.problems)
+    return reading.settings
 
 
 def check(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     """Everything that is wrong with a file, in the order of its lines; empty where `load` would give Settings."""
-    return _read(path, environ)[1]
+    return list(read(path, environ).problems)
 
 
-def _read(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list[Problem]]:
+def read(path: Path, environ: Mapping[str, str]) -> Reading:
+    """The file, read as far as that goes; problems are in the order of their lines."""
     tree = read_tree(path, environ)
     settings = None
     if () not in tree.broken:
@@ -36,8 +54,11 @@ def _read(path: Path, environ: Mapping[str, str]) -> tuple[Settings | None, list
             _note(tree, [wrong])
         told = {problem.path for problem in tree.problems}
         _note(tree, [wrong for wrong in _across(tree.value) if dotted(wrong.path) not in told])
+    if settings is not None:
+        _note(tree, list(shared_ports(settings)))
     order = {problem: (str(problem.file) != str(path), problem.line, problem.path) for problem in tree.problems}
-    return settings, sorted(order, key=lambda problem: order[problem])
+    problems = tuple(sorted(order, key=lambda problem: order[problem]))
+    return Reading(settings=settings, problems=problems, tree=tree)
 
 
 def _note(tree: Tree, wrongs: list[vol.Invalid]) -> None:

@@ -15,14 +15,15 @@ from blikk_edge.core.sightings import Label
 PAGE = Path("docs/ref/config.md")
 MINIMAL = Path("docs/guide/blikk.minimal.yaml")
 FULL = Path("docs/guide/blikk.yaml")
+SECRETS = Path("docs/guide/secrets.yaml")
 
 _HEAD = """\
 # `blikk.yaml`
 
 This page is written by `scripts/docs` from the grammar that reads the file. Do not edit it.
 
-`blikk check --config blikk.yaml` tells everything that is wrong with a file: the line, the key, and how to mend it. It
-opens no camera.
+`blikk check blikk.yaml` tells everything that is wrong with a file: the line, the key, and how to mend it; and what the
+file needs on this machine and is not there. It opens no camera and no network.
 
 ## The smallest file
 
@@ -50,29 +51,25 @@ _TAIL = """\
 ```yaml
 {full}```
 
+Keys behind a `#` need something of yours first: a file, a package, a service.
+
 `secrets.yaml` beside it:
 
 ```yaml
-mqtt_password: correct horse battery staple
-llm_key: sk-0123456789
-shed_token: 4Zk9x1vQ7rT2mWb8
-media_token: Qm3v8Lr0TzX5cYp2
-webhook_token: open sesame
-front_door_source: rtsp://user:password@192.168.1.20/stream1
-```
+{secrets}```
 """
 
 
-def page(minimal: str, full: str) -> str:
-    """The page as Markdown, with the two samples in it."""
+def page(minimal: str, full: str, secrets: str) -> str:
+    """The page as Markdown, with the samples in it."""
     labels = ", ".join(f"`{label}`" for label in Label)
     sections = "\n".join(_section("", "The top of the file.", grammar(Path())))
-    return _HEAD.format(minimal=minimal, labels=labels) + sections + "\n" + _TAIL.format(full=full)
+    return _HEAD.format(minimal=minimal, labels=labels) + sections + "\n" + _TAIL.format(full=full, secrets=secrets)
 
 
 def main(arguments: list[str]) -> int:
     """Write the page below the current folder; with `--check` only tell whether it is stale (1)."""
-    text = page(MINIMAL.read_text(encoding="utf-8"), FULL.read_text(encoding="utf-8"))
+    text = page(*(sample.read_text(encoding="utf-8") for sample in (MINIMAL, FULL, SECRETS)))
     if "--check" not in arguments:
         PAGE.write_text(text, encoding="utf-8")
         return 0

@@ -1,8 +1,10 @@
 """What the slow loop is told: summaries, questions, webhook, edge clients. Defaults are written here, once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from blikk_edge.config.secrets import Secret, SecretAddress
@@ -30,7 +32,8 @@ class SummarySettings:
 
     `provider` is `template`, `openai` (any OpenAI-compatible endpoint at `base_url`), `llama` (the GGUF file at
     `model`) or the name of a plug-in, which is given `options`. `mode` is what a model is given; it may be lowered
-    while running, and VISION only chosen here.
+    while running, and VISION only chosen here. `structured` to `fields` are as for `OpenAiModel`, whose `extra` the
+    fields are.
     """
 
     provider: str = TEMPLATE
@@ -40,6 +43,11 @@ class SummarySettings:
     model: str | None = None
     projector: Path | None = None
     structured: str = "auto"
+    stream: str = "auto"
+    tokens_field: str = "auto"
+    system_role: str = "auto"
+    temperature: float | None = 0.2
+    fields: Mapping[str, Any] = field(default_factory=dict)
     image_tokens: int = 258
     context_tokens: int = 4096
     threads: int | None = None

@@ -13,7 +13,7 @@ import yaml
 
 from blikk_edge.config.problem import Problem, dotted, shown
 from blikk_edge.config.secrets import Secret
-from blikk_edge.config.yaml_nodes import compose
+from blikk_edge.config.yaml_nodes import EXAMPLE, compose
 
 Leaf: TypeAlias = "str | Secret | list[Leaf] | dict[str, Leaf] | None"
 Where: TypeAlias = tuple[str | int, ...]
@@ -61,6 +61,10 @@ def read_tree(file: Path, environ: Mapping[str, str]) -> Tree:
     """Read a YAML file with `!secret` (from `secrets.yaml` beside it) and `!env`; what is wrong is in the Tree."""
     tree = Tree(file)
     root = compose(file, tree.problems)
+    if root is None and not tree.problems:
+        tree.problems.append(
+            Problem(file=file, line=0, path="", text="the file is empty", mend=f"Write into it; {EXAMPLE}.")
+        )
     if root is not None:
         reader = _Reader(tree, _Secrets(file.with_name("secrets.yaml")), environ)
         try:

@@ -1,5 +1,6 @@
 """A YAML file as PyYAML's graph of nodes, or the Problem that says why not. The only place that meets bad YAML."""
 
+import stat
 from pathlib import Path
 
 import yaml
@@ -8,6 +9,8 @@ from blikk_edge.config.problem import Problem
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
+
+EXAMPLE = "the smallest is `node: hallway`, `mqtt: broker.local`, `cameras: {door: {source: rtsp://...}}`"
 
 # PyYAML's own messages quote what was written, which may be a password; these do not.
 _PLAIN_WORDS = (
@@ -43,19 +46,36 @@ def compose(file: Path, problems: list[Problem]) -> yaml.Node | None:
 
 
 def _text(file: Path) -> str:
-    try:
-        raw = file.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file name"
-        text = f"the file cannot be read ({reason})"
-        raise _RefusedError(file, text, "Check the path and the file's permissions.") from None
+    raw = _bytes(file)
     if len(raw) > MAX_BYTES:
         raise _RefusedError(file, "the file is larger than 1 MB", "Check that this is the right file.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if b"\0" in raw[:1000] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # those are UTF-16's
+            raise _RefusedError(file, "this is no text", "Name the YAML file.") from None
         line = raw.count(b"\n", 0, error.start) + 1
         raise _RefusedError(file, "the text is not UTF-8", "Save the file as UTF-8.", line) from None
+
+
+def _bytes(file: Path) -> bytes:
+    """What is in the file, as far as it may be needed. Never waits for what somebody writes into a pipe."""
+    try:
+        kind = file.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise _RefusedError(file, "this is a folder", f"Name the file in it: {file.name}/blikk.yaml.")
+        if not stat.S_ISREG(kind):
+            raise _RefusedError(file, "this is a device or a pipe", "Write it into a file, and name that.")
+        with file.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        other = file.with_suffix(".yml" if file.suffix == ".yaml" else ".yaml")
+        mend = f"Did you mean `{other.name}`?" if other.is_file() else f"Write it, or name another; {EXAMPLE}."
+        raise _RefusedError(file, f"there is no such file in {file.absolute().parent}", mend) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file name"
+        mend = "Check the path and the file's permissions."
+        raise _RefusedError(file, f"the file cannot be read ({reason})", mend) from None
 
 
 def _graph(file: Path, text: str) -> yaml.Node | None:

@@ -1,9 +1,25 @@
-"""Time as a value that can be handed in: the system's clock, and one that a replay or a test moves."""
+"""Time as a value that can be handed in: the system's clock, a steady one, and one that a replay or a test moves."""
 
 import asyncio
 import heapq
 import time
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+JUMP_S: Final = 120.0
+"""A wall clock off by more than this was set, and is followed at once; two minutes are lost unseen in twenty."""
+
+SLEW: Final = 0.1
+"""How fast a smaller error is lost, in seconds per second: a duration is wrong by a tenth at most."""
+
+CLOSE_S: Final = 0.02
+"""Nearer than this to the wall clock is near enough: reading two clocks one after the other takes time too."""
+
+PAUSED_S: Final = 1.0
+"""A thread that was held up so long between reading two clocks cannot compare them."""
+
+EARLIEST: Final = 1_788_220_800.0
+"""2026-09-01 UTC, before this release: a wall clock that shows less was never set."""
 
 
 class Clock(Protocol):
@@ -36,6 +52,87 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep in real time."""
         await asyncio.sleep(max(0.0, seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is added to monotonic time, when that was last compared, on which timeline, and when that one began."""
+
+    ahead_s: float
+    looked: float
+    timeline: int
+    began: float | None = None
+
+
+class SteadyClock:
+    """The wall clock as it should be for measuring: it runs with the monotonic clock, whatever is done to the other.
+
+    An error of up to JUMP_S is lost slowly, at SLEW. A larger one means that the clock was set, forward or back: `now`
+    shows the new time at once and `timeline` is one higher. Times of different timelines cannot be compared. Safe from
+    any thread.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: _Known | None = None  # replaced whole; of two threads at a time the later look counts
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01 UTC; within a timeline they never go back."""
+        known = self._look()
+        return max(known.looked, self._clock.monotonic()) + known.ahead_s
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; the zero is arbitrary."""
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        await self._clock.sleep(seconds)
+
+    @property
+    def timeline(self) -> int:
+        """How often the clock was set since this one was made."""
+        return self._look().timeline
+
+    @property
+    def set_s(self) -> float | None:
+        """Monotonic seconds since it was set; None where it never was."""
+        began = self._look().began
+        return None if began is None else self._clock.monotonic() - began
+
+    @property
+    def plausible(self) -> bool:
+        """Whether it can show the time at all: a machine without a clock of its own starts in 1970, or long ago."""
+        return self.now() >= EARLIEST
+
+    def dated(self, moment: float) -> tuple[float, int]:
+        """The wall time of a moment of the monotonic clock that is about now, and its timeline."""
+        known = self._look()
+        return moment + known.ahead_s, known.timeline
+
+    def _look(self) -> _Known:
+        """Compare the two clocks."""
+        before, wall = self._clock.monotonic(), self._clock.now()
+        looked, known = self._clock.monotonic(), self._known
+        if known is None:
+            known = self._known = _Known(wall - looked, looked, 0)
+            return known
+        passed = looked - known.looked
+        if passed < 0 or looked - before > PAUSED_S:
+            return known
+        off = wall - looked - known.ahead_s
+        if abs(off) > JUMP_S:
+            known = _Known(wall - looked, looked, known.timeline + 1, began=looked)
+        else:
+            lost = 0.0 if abs(off) <= CLOSE_S else max(-SLEW * passed, min(SLEW * passed, off))
+            known = _Known(known.ahead_s + lost, looked, known.timeline, known.began)
+        self._known = known
+        return known
+
+
+def steady(clock: Clock) -> SteadyClock:
+    """This clock made steady; one that is so already stays the same, so that all who have it see it set together."""
+    return clock if isinstance(clock, SteadyClock) else SteadyClock(clock)
 
 
 class VirtualClock:

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Self, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, Self
 
-Point: TypeAlias = tuple[float, float]
+from blikk_edge.core.outlines import Point, area, convex_hull, crosses_itself, tidied
+
+MAX_POINTS: Final = 1000
+"""Of a polygon: whether its sides cross is found by comparing each with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,29 +102,48 @@ def hull(boxes: Iterable[Box]) -> Box | None:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A closed outline of at least three points in 0..1; raises ValueError otherwise."""
+    """A closed outline of 3 to 1000 points in 0..1; raises ValueError otherwise.
+
+    What it encloses is the same for whoever paints it and whoever asks for a point: `outline`, which never crosses
+    itself. Where the points do, it is their convex hull, for nobody can tell what lies inside of them; so a private
+    area is larger then than it was meant, never smaller.
+
+    Attributes:
+        points: As they were given.
+        outline: The corners around what it encloses: the points without doubles and spikes, or their convex hull.
+        crosses_itself: Whether sides cross, touch or run over each other.
+    """
 
     points: tuple[Point, ...]
+    outline: tuple[Point, ...] = field(init=False, repr=False, compare=False)
+    crosses_itself: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if len(self.points) < 3:
-            raise ValueError(f"a polygon needs at least 3 points, got {len(self.points)}")
+        if not 3 <= len(self.points) <= MAX_POINTS:
+            raise ValueError(f"a polygon needs 3 to {MAX_POINTS} points, got {len(self.points)}")
         if not all(0.0 <= v <= 1.0 for point in self.points for v in point):
             raise ValueError("polygon points must lie in 0..1")
+        tidy = tidied(self.points)
+        around = convex_hull(self.points)
+        crosses = area(around) > 0 and (len(tidy) < 3 or crosses_itself(tidy))
+        object.__setattr__(self, "outline", around if crosses else tidy)
+        object.__setattr__(self, "crosses_itself", crosses)
 
     @classmethod
     def of(cls, points: Sequence[Sequence[float]]) -> Self:
         """From pairs of numbers."""
         return cls(tuple((float(x), float(y)) for x, y in points))
 
+    @property
+    def area(self) -> float:
+        """What it encloses, as a share of the picture's area."""
+        return area(self.outline)
+
     def contains(self, point: Point) -> bool:
-        """Whether the point lies inside: even-odd rule, half-open edges (W. R. Franklin's PNPOLY)."""
+        """Whether the point lies inside the outline: half-open edges (W. R. Franklin's PNPOLY)."""
         x, y = point
         inside = False
-        previous = self.points[-1]
-        for current in self.points:
-            (x1, y1), (x2, y2) = previous, current
+        for (x1, y1), (x2, y2) in zip(self.outline, (*self.outline[1:], *self.outline[:1]), strict=True):
             if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
                 inside = not inside
-            previous = current
         return inside

@@ -15,13 +15,14 @@ KEPT: Final = 5
 class Pushed:
     """One redacted JPEG from an edge client, and what the client found in it before it was redacted.
 
-    `time` is when it was captured, seconds since 1970 UTC by the client's own clock.
+    `found` is None where the client does not say. `time` is when it was captured, seconds since 1970 UTC by the
+    client's own clock.
     """
 
     seq: int
     time: float
     jpeg: bytes = field(repr=False)
-    found: tuple[Detection, ...] = ()
+    found: tuple[Detection, ...] | None = ()
 
 
 class Inlet:

@@ -21,11 +21,12 @@ class Frame:
     `luma` is (H, W) uint8 at stream size: a view of the decoder's plane where the format has one, not a copy; read
     only. `bgr()` is (h, w, 3) uint8 at analysis size (short side at most 480 px by default), made when first asked
     for and kept, so that frames nobody looks at are never converted. `aspect` is width by height of the picture as it
-    is seen; that of `luma` is another one where a stream's pixels are not square. `found` is what an edge client has
-    found in these pixels before it blurred them, None where nobody has looked yet.
+    is seen; that of `luma` is another one where a stream's pixels are not square. `time` can be compared with that of
+    frames of the same `timeline` only: another one begins when the wall clock is set. `found` is what an edge client
+    has found in these pixels before it blurred them, None where nobody has looked yet.
     """
 
-    __slots__ = ("_bgr", "_convert", "aspect", "camera", "found", "luma", "seq", "time")
+    __slots__ = ("_bgr", "_convert", "aspect", "camera", "found", "luma", "seq", "time", "timeline")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Frame:
         convert: Callable[[], Pixels],
         aspect: float | None = None,
         found: tuple[Detection, ...] | None = None,
+        timeline: int = 0,
     ) -> None:
         self.camera = camera
         self.seq = seq
@@ -45,6 +47,7 @@ class Frame:
         height, width = luma.shape[:2]
         self.aspect = aspect or (width / height if width and height else 1.0)
         self.found = found
+        self.timeline = timeline
         self._convert = convert
         self._bgr: Pixels | None = None
 

@@ -96,9 +96,9 @@ class Teller:
         self._visits: dict[Label, Visit] = {}
         self._view: View | None = None
         self._last_motion: float | None = None
-        self._last_motion_told = 0.0
+        self._last_motion_told = -math.inf
         self._embedding: tuple[float, ...] | None = None
-        self._time = 0.0
+        self._time = -math.inf
 
     @property
     def event_threshold(self) -> float:
@@ -113,6 +113,11 @@ class Teller:
     def parked(self) -> tuple[Parked, ...]:
         """The vehicles that are parked now; equal to the last value unless one came or went."""
         return self._lot.parked
+
+    @property
+    def open(self) -> tuple[tuple[str, float], ...]:
+        """The id of each open Event, and when the last of it was seen."""
+        return tuple((visit.id, visit.seen) for visit in self._visits.values())
 
     def tell(self, scene: Scene) -> Told:
         """What this scene adds. Scenes come in capture order; a time that steps back counts as the latest one."""
@@ -132,14 +137,26 @@ class Teller:
         observations += self._folder.due(time)
         return Told(observations=tuple(observations), events=tuple(events))
 
-    def end(self, time: float) -> Told:
-        """The stream is gone for long, or the node stops: what was held is told, and every open Event ends."""
-        time = self._time = max(self._time, time)
+    def end(self, time: float | None = None) -> Told:
+        """The stream is gone for long, or the node stops: what was held is told, and every open Event ends.
+
+        Without a `time` that is the time of the last scene.
+        """
+        time = self._time = max(self._time, self._time if time is None else time)
         events = tuple(visit.end(time) for visit in self._visits.values())
         self._visits.clear()
         self._view = None
         self._last_motion = None
         return Told(observations=self._folder.flush(), events=events)
+
+    def end_timeline(self) -> Told:
+        """The wall clock was set: as `end`, and the times of what follows have nothing to do with those before."""
+        told = self.end()
+        self._time = self._last_motion_told = -math.inf
+        self._folder = Folder(self._rules.summary_window)
+        self._lot = Lot(self._lot.parked)
+        self._packages = Packages(self._rules.package_still_s)
+        return told
 
     def _step(self, label: Label, there: "_There", time: float) -> tuple[list[tuple[Change, str]], list[Event]]:
         visit = self._visits.get(label)

@@ -64,6 +64,11 @@ class Visit:
         """Whether the last member is gone."""
         return not self._members
 
+    @property
+    def seen(self) -> float:
+        """When one of its members was seen last."""
+        return max((member.track.last_seen for member in self._members.values()), default=self._started)
+
     def has(self, track: Track) -> bool:
         """Whether this track is a member."""
         return track.id in self._members

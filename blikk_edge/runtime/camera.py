@@ -92,6 +92,7 @@ class CameraRun:
         self._online: bool | None = None
         self._offline_since: float | None = None
         self._arrivals: deque[float] = deque(maxlen=FPS_WINDOW)
+        self._captured: tuple[float, float] | None = None  # capture time of the last frame, and when it came
         self._heard_at: float | None = None  # when a frame came or a connection was begun; None between connections
         self._last_state: CameraState | None = None
         self._backoff = Backoff()
@@ -128,6 +129,7 @@ class CameraRun:
         """Look at a frame, `fresh` from a connection that has just been opened, online or not yet."""
         self._heard_at = now = self._clock.monotonic()
         self._arrivals.append(now)
+        self._captured = frame.time, now
         pipeline = self._pipeline
         if fresh:
             pipeline.reopen()
@@ -153,7 +155,7 @@ class CameraRun:
                     return  # this worker was given up as stuck: another pipeline tells now
                 self._tell(item)
         if outcome.failed:
-            self.restart_pipeline(scene.frame.time)
+            self.restart_pipeline()
             self._rest_until = now + self._backoff.next_s()
         elif now - self._rest_until > STEADY_S:
             self._backoff.reset()
@@ -161,16 +163,16 @@ class CameraRun:
         if (parked := pipeline.teller.parked) != self._parked and self._remember_parked(parked):
             self._parked = parked
 
-    def close(self, at: float) -> None:
+    def close(self) -> None:
         """End open events; only while nobody looks at this camera (`Intake.hold`)."""
         with self._supervisor.guard(f"{self.part}.pipeline"):
-            for item in self._pipeline.close(at):
+            for item in self._pipeline.close(self._capture_time()):
                 self._tell(item)
 
-    def restart_pipeline(self, at: float) -> None:
+    def restart_pipeline(self) -> None:
         """A new pipeline with the same switches; the events of the old one are ended so that none stays open."""
         old = self._pipeline
-        self.close(at)
+        self.close()
         self._pipeline = self._make_pipeline()
         self._pipeline.detect, self._pipeline.threshold = old.detect, old.threshold
         self.restarts += 1
@@ -234,6 +236,16 @@ class CameraRun:
         )
 
     # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _capture_time(self) -> float | None:
+        """The capture time of a frame that came now, on the timeline of the last one; None before the first.
+
+        The wall clock is no help here: it may have been set since the last frame.
+        """
+        if self._captured is None:
+            return None
+        time, came = self._captured
+        return time + self._clock.monotonic() - came
 
     def _tell(self, item: Item) -> None:
         if isinstance(item, CameraState):

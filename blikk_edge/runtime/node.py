@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import Final, Protocol
 
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
@@ -30,6 +31,9 @@ LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
 
 DRAIN_S: Final = 0.5
+
+CLOCK: Final = "clock"
+"""The part that the machine's clock is, in logs and problems."""
 
 
 class Part(Protocol):
@@ -108,7 +112,8 @@ class Node:
         self._supervisor = supervisor
         self._memory = memory
         self._depths = depths
-        self._clock = clock
+        self._clock = steady(clock)
+        self._timeline = 0
         self._health_every_s = health_every_s
         self._readers: dict[str, Life] = {}
         self._workers: list[tuple[VisionWorker, Life]] = []
@@ -129,6 +134,8 @@ class Node:
         consumers = (*self._sinks, *self._enrichers)
         inboxes = self._outlets.open(len(consumers))
         self._orders.open(self._carry_out)
+        self._timeline = self._clock.timeline
+        self._look_at_clock()
         for consumer, inbox in zip(consumers, inboxes, strict=True):
             scheduler.task(consumer.name, partial(consumer.run, inbox))
         for part in self._parts:
@@ -256,6 +263,7 @@ class Node:
         """Replace what hangs, end what was lost for long; both take half a minute to be called so."""
         while True:
             await self._clock.sleep(WATCH_EVERY_S)
+            self._look_at_clock()
             for name, camera in self._cameras.items():
                 if camera.stalled():
                     log.part(camera.part).error("no frame and no error for %.0f s: reader replaced", camera.stall_s)
@@ -268,13 +276,27 @@ class Node:
                 if (held := worker.stuck()) is not None:
                     self._replace_worker(scheduler, worker, life, held)
 
+    def _look_at_clock(self) -> None:
+        """Tell that the machine's clock was set, or has yet to be."""
+        shown = datetime.fromtimestamp(self._clock.now(), UTC)
+        if (timeline := self._clock.timeline) != self._timeline:
+            self._timeline = timeline
+            log.part(CLOCK).warning(
+                "it was set to %s UTC: open events end, and times go on from there", f"{shown:%F %T}"
+            )
+        if self._clock.plausible:
+            self._supervisor.well(CLOCK)
+        else:
+            hint = "times are wrong until the network (NTP) sets it"
+            self._supervisor.fail(CLOCK, BlikkError(f"the machine's clock is not set, it shows {shown:%Y-%m}; {hint}"))
+
     def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, life: Life, held: Held) -> None:
         """A worker hangs in a library: another takes over, and its camera gets a pipeline that it does not touch."""
         camera = self._cameras[held.camera]
         log.part(VISION).error("hangs over a frame of %s: worker replaced", held.camera)
         self._workers.remove((worker, life))
         self._leave_behind(scheduler, life)
-        camera.restart_pipeline(self._clock.now())
+        camera.restart_pipeline()
         self._intake.done(held.camera, held.ticket)
         self._start_worker(scheduler)
 
@@ -283,7 +305,7 @@ class Node:
         ticket = self._intake.hold(camera.info.id)
         if ticket is None:
             return False
-        camera.close(self._clock.now())
+        camera.close()
         self._intake.done(camera.info.id, ticket)
         return True
 

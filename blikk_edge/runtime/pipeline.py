@@ -88,6 +88,7 @@ class Pipeline:
 
     `glance` is the cheap half, for every frame, in the thread that decodes it: its pixels are still in the processor's
     cache there. `step` is the other, for the frames that `glance` passes on. Each half runs in one thread at a time.
+    `open` are the Events that go on, with when the last of each was seen.
     """
 
     def __init__(
@@ -127,6 +128,9 @@ class Pipeline:
         self._snapshot_at: float | None = None
         self._moved_at: float | None = None
         self._passed_at = self._busy_at = float("-inf")
+        self._glanced: int | None = None  # the timeline of the last frame that each half has seen
+        self._timeline: int | None = None
+        self.open: tuple[tuple[str, float], ...] = ()
         self._state: CameraState | None = None
         self._state_at = 0.0
         self._blind: str | None = None  # why no Picture can be made, while that is so
@@ -162,6 +166,11 @@ class Pipeline:
         five seconds where nobody is.
         """
         self.frames += 1
+        if frame.timeline != self._glanced:  # the wall clock was set: times of before mean nothing now
+            if self._glanced is not None:
+                self._select.reset()
+                self._passed_at = self._busy_at = float("-inf")
+            self._glanced = frame.timeline
         if self.detect != self._selecting:  # switched on or off: the next frame is the first
             self._selecting = self.detect
             self._select.reset()
@@ -187,6 +196,8 @@ class Pipeline:
         Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
         why.
         """
+        if scene.frame.timeline != self._timeline:
+            yield from self._change_timeline(scene.frame)
         if scene.look:
             scene = self._analyse(scene, eyes.detector)
         if self.detect:
@@ -195,36 +206,56 @@ class Pipeline:
             self._tracks = scene.tracks
             self._telling = True
             told = self._teller.tell(scene)
+            self.open = self._teller.open
             yield from self._events(told)
             yield from told.observations
         elif self._telling:
             yield from self.close(scene.frame.time)
-        yield from self._pictures(scene, eyes.redactor)
+        yield from self._pictures(scene, eyes)
         yield from self._state_of(scene)
 
-    def close(self, at: float) -> Iterator[Item]:
+    def close(self, at: float | None = None) -> Iterator[Item]:
         """End what is open and forget who was there: the stream is lost for long, detection was switched off, or the
-        node stops. What is seen afterwards is seen for the first time.
+        node stops. What is seen afterwards is seen for the first time. Without `at` it ends with the last scene.
         """
+        yield from self._end(self._teller.end(at))
+
+    def _change_timeline(self, frame: Frame) -> Iterator[Item]:
+        """The wall clock was set: what is open ends as if it had not been, and time begins anew."""
+        before, self._timeline = self._timeline, frame.timeline
+        if before is None:
+            return
+        yield from self._end(self._teller.end_timeline())
+        self._shown.clear()
+        self._snapshot_at = None
+        # what moved a moment ago still did so a moment ago
+        self._moved_at = frame.time if self._state is not None and self._state.motion else None
+        self._state_at = float("-inf")
+
+    def _end(self, told: Told) -> Iterator[Item]:
         self._telling = False
+        self.open = ()
         self._tracks = ()
         self._track.reset()
         self._zones.reset()
-        told = self._teller.end(at)
         yield from self._events(told)
         yield from told.observations
 
     def _analyse(self, scene: Scene, detector: Detector) -> Scene:
         found = scene.frame.found
         if found is None:
-            started = self._stopwatch()
-            found = detector.detect(scene.frame.bgr())
-            spent = (self._stopwatch() - started) * 1000
-            self.inferences += 1
-            self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent
+            found = self._detect(scene, detector)
         kept = [d for d in found if d.label in self._labels or d.label is Label.PERSON]
         self._faint = tuple(d for d in kept if d.label is Label.PERSON and d.score < self._faint_below)
         return replace(scene, analysed=True, detections=tuple(d for d in kept if d not in self._faint))
+
+    def _detect(self, scene: Scene, detector: Detector) -> tuple[Detection, ...]:
+        started = self._stopwatch()
+        found = detector.detect(scene.frame.bgr())
+        spent = (self._stopwatch() - started) * 1000
+        self.inferences += 1
+        self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent
+        return found
 
     def _events(self, told: Told) -> Iterator[Event]:
         for event in told.events:
@@ -241,14 +272,18 @@ class Pipeline:
             names[self._wanted.popleft()] = None
         return tuple(names)
 
-    def _pictures(self, scene: Scene, redactor: Redactor) -> Iterator[Picture]:
+    def _pictures(self, scene: Scene, eyes: Eyes) -> Iterator[Picture]:
         """The Pictures that are due, as long as faces can be looked for."""
-        if not scene.analysed:
+        due = self._due(scene) if scene.analysed else []
+        if not due:
             return
-        everybody = replace(scene, detections=scene.detections + self._faint)
-        for name, event in self._due(scene):
+        # An edge client may be old, or lie: whom it has not named is blurred too. Ours come first, for of two boxes of
+        # one person the first counts.
+        ours = () if scene.frame.found is None else self._detect(scene, eyes.detector)
+        everybody = replace(scene, detections=ours + scene.detections + self._faint)
+        for name, event in due:
             try:
-                picture = redactor.picture(everybody, name=name, event=event.id if event else None)
+                picture = eyes.redactor.picture(everybody, name=name, event=event.id if event else None)
             except PrivacyError as error:
                 if self._blind != str(error):
                     log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)

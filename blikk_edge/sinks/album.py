@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from blikk_edge.core.album import AlbumDay, Kept
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
@@ -30,6 +30,9 @@ _ID: Final = re.compile(
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 OURS: Final = frozenset({".jpg", ".part"})
 TIDY_EVERY: Final = 20
+SETTLED_S: Final = 3600.0
+"""After the clock was set nothing is removed for its age for so long: a wrong time, soon mended, would take it all."""
+
 EACH_MAX: Final = 100
 """Pictures of one event that are told with it."""
 
@@ -45,7 +48,7 @@ class PictureAlbum:
 
     def __init__(self, folder: Path, *, clock: Clock, max_bytes: int, keep_days: int) -> None:
         self._folder = folder
-        self._clock = clock
+        self._clock = steady(clock)
         self._max_bytes = max_bytes
         self._keep_days = keep_days
         self._bytes: int | None = None  # not counted yet
@@ -179,7 +182,9 @@ class PictureAlbum:
         if self._bytes is not None and self._bytes <= self._max_bytes and self._since_tidy < TIDY_EVERY:
             return
         self._since_tidy = 0
-        oldest = _local_day(self._clock.now()) - timedelta(days=self._keep_days)
+        set_s = self._clock.set_s
+        settled = set_s is None or set_s >= SETTLED_S
+        oldest = _local_day(self._clock.now()) - timedelta(days=self._keep_days) if settled else date.min
         try:
             files = sorted(self._all(), key=lambda each: each[0].name)
             total = sum(size for _, _, size in files)

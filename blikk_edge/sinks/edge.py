@@ -13,6 +13,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, WireError
 from blikk_edge.core.inlet import Pushed
 from blikk_edge.core.pace import Pace
+from blikk_edge.sinks.trust import client_context
 from blikk_edge.wire.push import BAD_TOKEN, REPLACED, frame_message, read_answer
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class EdgeLink:
 
     def _tls(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self._ca)
+            return client_context(self._ca)
         except (OSError, ssl.SSLError) as error:
             raise SinkError(f"{self._ca}: this certificate authority cannot be read ({error})") from error
 

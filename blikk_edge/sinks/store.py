@@ -271,9 +271,8 @@ def _oldest(db: sqlite3.Connection, table: str, count: int) -> int:
     """Delete the `count` oldest rows; how many went."""
     if count <= 0:
         return 0
-    # `table` is a fixed name, and so is its column.
-    column = _HISTORY.get(table, "seq")
-    query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY {column} LIMIT ?)"  # noqa: S608
+    # By order of writing (`seq` is the outbox's rowid): times may be from before the clock was set. `table` is fixed.
+    query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT ?)"  # noqa: S608
     return db.execute(query, (count,)).rowcount
 
 

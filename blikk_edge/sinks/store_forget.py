@@ -28,9 +28,9 @@ INSERT INTO gone_texts SELECT key FROM summaries WHERE event IN (SELECT id FROM 
 
 # SQLite gives the other columns of the row that has the largest value.
 _NEWEST: Final = (
-    """SELECT text, max(started) FROM events WHERE json_valid(text)
+    """SELECT text, max(rowid) FROM events WHERE json_valid(text)
        GROUP BY camera, label, json_extract(text, '$.picture') IS NULL""",
-    "SELECT text, max(time) FROM rings GROUP BY camera",
+    "SELECT text, max(rowid) FROM rings GROUP BY camera",
     """SELECT text, max(json_extract(text, '$.time')) FROM summaries WHERE json_valid(text)
        GROUP BY camera, event IS NULL""",
 )

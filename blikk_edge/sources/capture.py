@@ -189,4 +189,11 @@ class Capture:
         return self._stream_time.at(pts_s if self._trusted else None, self._timekeeper.arrival())
 
     def _frame(self, picture: VideoFrame, time: float, aspect: float) -> Frame:
-        return self._scaler.frame(picture, camera=self._terms.camera, seq=self._seq, time=time, aspect=aspect)
+        return self._scaler.frame(
+            picture,
+            camera=self._terms.camera,
+            seq=self._seq,
+            time=time,
+            timeline=self._timekeeper.timeline,
+            aspect=aspect,
+        )

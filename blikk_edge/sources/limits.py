@@ -3,8 +3,8 @@
 libav asks a callback whether to go on while it waits for a network or a device. PyAV's callback knows one limit per
 call and no way to be told from outside; it reads the time through the name `time` of its module. When a `Stop` is set,
 that name is given a clock that leaps ahead for a thread whose `Limit` is over, which PyAV takes for its own limit; with
-an event that cannot tell, it is given that clock from the start, which costs 3 % of decoding. Where a PyAV has no such
-name (before 17), its own limits still hold, and a stop is noticed after the read limit only.
+an event that cannot tell, it is given that clock from the start, which costs 3 % of decoding. PyAV 17, 18 and 19 have
+that name; where one had not, its own limits would still hold, and a stop would be noticed after the read limit only.
 """
 
 import threading

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -11,6 +13,11 @@ from blikk_edge.core.fields import Watch
 from blikk_edge.core.stages import Sentry
 from blikk_edge.sources.faults import TOO_LATE, is_final, meaning, source_error
 from blikk_edge.sources.limits import LATE_SHARE, Limit
+
+# A camera's or a file's metadata need not be UTF-8. From PyAV 19 on that never matters, and this argument is gone.
+_METADATA: Mapping[str, Any] = (
+    MappingProxyType({"metadata_errors": "surrogateescape"}) if hasattr(InputContainer, "metadata_errors") else {}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +89,11 @@ class Door:
         self._first = (self._ways.index(way) + 1) % len(self._ways)
 
     def _opened(self, way: Way) -> InputContainer:
-        return av.open(
+        container: InputContainer = av.open(
             way.url,
             format=way.format,
             options=dict(way.options),
             timeout=(self._terms.connect_timeout_s, self._terms.read_timeout_s),
-            metadata_errors="replace",
+            **_METADATA,
         )
+        return container

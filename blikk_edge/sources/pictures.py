@@ -68,11 +68,13 @@ class PictureFrames:
         self._counts.decoded += 1
         self._counts.corrupt += picture.is_corrupt
         self._seq += 1
+        time = self._timekeeper.at(self._stream_time.last)
         return self._scaler.frame(
             picture,
             camera=self._terms.camera,
             seq=self._seq,
-            time=self._timekeeper.at(self._stream_time.last),
+            time=time,
+            timeline=self._timekeeper.timeline,
             aspect=pixel_aspect(decoder.sample_aspect_ratio),
         )
 

@@ -66,6 +66,7 @@ class Scaler:
         time: float,
         aspect: float = 1.0,
         found: tuple[Detection, ...] | None = None,
+        timeline: int = 0,
     ) -> Frame:
         """The frame of a picture whose pixels have this `aspect`; colour is made when somebody asks for it."""
         proportion = picture.width * aspect / picture.height
@@ -78,6 +79,7 @@ class Scaler:
             convert=partial(self.bgr, picture, aspect),
             aspect=1 / proportion if lies else proportion,
             found=found,
+            timeline=timeline,
         )
 
     def bgr(self, picture: VideoFrame, aspect: float = 1.0) -> Pixels:

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Final
 
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 from blikk_edge.sources.timeline import Rising
 
 # Longer than several fragments, so that the one that came latest is known.
@@ -24,7 +24,8 @@ class LumpTime:
 
     def __init__(self, clock: Clock) -> None:
         self.hold_s = 0.0
-        self._clock = clock
+        self.timeline = 0
+        self._clock = steady(clock)
         self._offset: float | None = None
         self._stream_s = 0.0
         self._since = 0.0
@@ -54,4 +55,5 @@ class LumpTime:
         if stream_s - self._since > WINDOW_S and spare_s > SPARE_S:
             self._offset -= min(FASTER * step, spare_s)
         self.hold_s = max(0.0, self._offset + stream_s - now)
-        return self._rising.at(self._clock.now() + self.hold_s, stream_s)
+        time, self.timeline = self._clock.dated(self._offset + stream_s)
+        return self._rising.at(time, stream_s, self.timeline)

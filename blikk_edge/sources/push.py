@@ -10,18 +10,18 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from blikk_edge.core.clock import steady
 from blikk_edge.core.inlet import Inlet, Pushed
 from blikk_edge.core.scene import Frame
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.faults import source_error
 from blikk_edge.sources.pixels import Scaler
+from blikk_edge.sources.timeline import Rising
 from blikk_edge.wire.push import MAX_SIDE_PX
 
 LOOK_S: Final = 0.5
 TRUSTED_S: Final = 30.0
 """A client's clock that is further off than this is not believed: the time of arrival counts."""
-
-LEAST_STEP_S: Final = 0.001
 
 
 class PushSource:
@@ -36,7 +36,8 @@ class PushSource:
         self._terms = terms
         self._scaler = Scaler(terms.height_px)
         self._seq = 0
-        self._last = 0.0
+        self._clock = steady(terms.clock)
+        self._rising = Rising()
 
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
         """Yield what comes until `stop` is set; raises SourceError when nothing has come for the read limit."""
@@ -66,8 +67,10 @@ class PushSource:
         return pictures[0] if pictures else None
 
     def _frame(self, picture: VideoFrame, pushed: Pushed) -> Frame:
-        now = self._terms.clock.now()
-        time = pushed.time if abs(pushed.time - now) <= TRUSTED_S else now
-        self._last = time = max(time, self._last + LEAST_STEP_S)
+        arrived = self._clock.monotonic()
+        now, timeline = self._clock.dated(arrived)
+        time = self._rising.at(pushed.time if abs(pushed.time - now) <= TRUSTED_S else now, arrived, timeline)
         self._seq += 1
-        return self._scaler.frame(picture, camera=self._terms.camera, seq=self._seq, time=time, found=pushed.found)
+        return self._scaler.frame(
+            picture, camera=self._terms.camera, seq=self._seq, time=time, timeline=timeline, found=pushed.found
+        )

@@ -3,7 +3,7 @@
 import math
 from typing import Protocol
 
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 
 # Further apart than this, two timestamps say that the stream's clock was set, not that time passed.
 MAX_GAP_S = 10.0
@@ -15,13 +15,13 @@ SAME_S = 1e-6
 MAX_REPEATS = 3
 # Fastest drift of a camera's clock that is followed, in seconds per second; quartz stays below 0.0002.
 DRIFT = 0.001
-# A live frame that seems older than this is taken to be new: the stream's clock or the machine's was set.
+# A live frame that seems older than this is taken to be new: the stream's clock was set.
 MAX_LAG_S = 10.0
 # A paced stream later than this is played on from now.
 MAX_LATE_S = 1.0
 # Capture times of two frames differ by at least this.
 MIN_STEP_S = 0.001
-# Ahead of the wall clock by more than this, as when it was set back, capture times lose their lead while they go on.
+# Ahead of where they should be by more than this, capture times lose their lead while they go on.
 MAX_LEAD_S = 1.0
 # How fast they go on then, in seconds per second of the stream: an hour is lost in ten.
 SLEW = 0.9
@@ -108,10 +108,13 @@ class Grid:
 
 
 class Timekeeper(Protocol):
-    """Turns stream time into capture time, seconds since 1970-01-01 UTC, always rising."""
+    """Turns stream time into capture time, seconds since 1970-01-01 UTC, always rising within a timeline."""
 
     hold_s: float
     """How long the frame last asked about is to be held back."""
+
+    timeline: int
+    """The timeline of the frame last asked about: another one means that the wall clock was set."""
 
     def restart(self) -> None:
         """A new connection begins."""
@@ -127,21 +130,24 @@ class Timekeeper(Protocol):
 
 
 class Rising:
-    """Capture times that never go back and hardly ever stand still, whatever is done to the wall clock.
+    """Capture times that never go back within a timeline, and hardly ever stand still.
 
     A small lead, as after a first frame that was late, is waited out; a larger one is lost slowly, since whoever
-    counts in these times (motion, visits) would otherwise be stuck until the wall clock has caught up.
+    counts in these times (motion, visits) would otherwise be stuck until the others have caught up.
     """
 
-    __slots__ = ("_last", "_slewing", "_stream_s")
+    __slots__ = ("_last", "_slewing", "_stream_s", "_timeline")
 
     def __init__(self) -> None:
         self._last = -math.inf
         self._stream_s = 0.0
         self._slewing = False
+        self._timeline = 0
 
-    def at(self, time: float, stream_s: float) -> float:
-        """The capture time of a frame at `stream_s`, which never goes back: `time`, or the earliest one possible."""
+    def at(self, time: float, stream_s: float, timeline: int) -> float:
+        """The capture time of a frame at `stream_s`: `time`, or the earliest one possible on its timeline."""
+        if timeline != self._timeline:
+            self._timeline, self._last = timeline, -math.inf
         passed, self._stream_s = stream_s - self._stream_s, stream_s
         self._slewing = self._last - time > (0.0 if self._slewing else MAX_LEAD_S)
         step = max(MIN_STEP_S, SLEW * passed) if self._slewing else MIN_STEP_S
@@ -150,17 +156,18 @@ class Rising:
 
 
 class LiveTime:
-    """Wall clock anchored to stream time, for cameras: jitter of the network does not show.
+    """The steady clock anchored to stream time, for cameras: neither jitter of the network nor a clock being set shows.
 
     A frame can be late but never early, so the anchor follows the fastest frames at once and leaks towards later
-    ones by `DRIFT`; it is set anew when it is off by more than `MAX_LAG_S`, as when either clock was set.
+    ones by `DRIFT`; it is set anew when it is off by more than `MAX_LAG_S`, as when the stream's clock was set.
     """
 
     hold_s = 0.0
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._offset: float | None = None
+        self.timeline = 0
+        self._clock = steady(clock)
+        self._offset: float | None = None  # of monotonic time from stream time
         self._looked = 0.0
         self._rising = Rising()
 
@@ -174,8 +181,8 @@ class LiveTime:
 
     def at(self, stream_s: float) -> float:
         """Capture time of the frame that has just arrived."""
-        now, looked = self._clock.now(), self._clock.monotonic()
-        newest = now - stream_s
+        looked = self._clock.monotonic()
+        newest = looked - stream_s
         if self._offset is None:
             self._offset = newest
         else:
@@ -183,7 +190,8 @@ class LiveTime:
         self._looked = looked
         if newest - self._offset > MAX_LAG_S:
             self._offset = newest
-        return self._rising.at(self._offset + stream_s, stream_s)
+        time, self.timeline = self._clock.dated(self._offset + stream_s)
+        return self._rising.at(time, stream_s, self.timeline)
 
 
 class PacedTime:
@@ -191,7 +199,8 @@ class PacedTime:
 
     def __init__(self, clock: Clock) -> None:
         self.hold_s = 0.0
-        self._clock = clock
+        self.timeline = 0
+        self._clock = steady(clock)
         self._offset: float | None = None
         self._rising = Rising()
 
@@ -207,13 +216,15 @@ class PacedTime:
         if self._offset is None or moment - (self._offset + stream_s) > MAX_LATE_S:
             self._offset = moment - stream_s
         self.hold_s = max(0.0, self._offset + stream_s - moment)
-        return self._rising.at(self._clock.now() + self._offset + stream_s - moment, stream_s)
+        time, self.timeline = self._clock.dated(self._offset + stream_s)
+        return self._rising.at(time, stream_s, self.timeline)
 
 
 class ReplayTime:
     """The file's own time from a given start: the same file gives the same times, always."""
 
     hold_s = 0.0
+    timeline = 0
 
     def __init__(self, start_time: float) -> None:
         self._start_time = start_time

@@ -47,8 +47,13 @@ def visible(shape: tuple[int, int], private: tuple[Polygon, ...]) -> Mask | None
     rows, columns = shape
     hidden = np.zeros(shape, np.uint8)
     for polygon in private:
-        outline = np.array([(x * columns - 0.5, y * rows - 0.5) for x, y in polygon.points])
-        cv2.fillPoly(hidden, [np.rint(outline).astype(np.int32)], 1)
+        inside, sides = (
+            np.rint(np.array([(x * columns - 0.5, y * rows - 0.5) for x, y in points]).reshape(-1, 1, 2))
+            for points in (polygon.outline, polygon.points)
+        )
+        if len(inside):
+            cv2.fillPoly(hidden, [inside.astype(np.int32)], 1)
+        cv2.polylines(hidden, [sides.astype(np.int32)], isClosed=True, color=1)
     # The 3x3 mean of `reduce` carries private pixels one cell outward.
     open_: Mask = cv2.dilate(hidden, np.ones((3, 3), np.uint8)) == 0
     return open_

@@ -50,7 +50,7 @@ def find(different: Mask, strong: Mask) -> Regions:
     joined = cv2.morphologyEx(different.view(np.uint8), cv2.MORPH_CLOSE, _CLOSE)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     keep = stats[:, cv2.CC_STAT_AREA] >= speckle(different.shape)
-    keep &= np.bincount(labels[strong], minlength=count) > 0
+    keep &= np.bincount(labels[strong].astype(np.intp), minlength=count) > 0
     keep[0] = False
     return Regions(keep[labels], _boxes(stats[keep], different.shape))
 

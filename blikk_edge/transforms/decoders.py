@@ -107,7 +107,7 @@ class Yolox:
         if not self._decoded:
             stride = self._strides[anchors, None]
             centres, sizes = (centres + self._cells[anchors]) * stride, np.exp(sizes) * stride
-        boxes = np.concatenate((centres - sizes / 2, centres + sizes / 2), axis=1)
+        boxes: Floats = np.concatenate((centres - sizes / 2, centres + sizes / 2), axis=1)
         return Candidates(boxes=boxes, scores=scores[told], classes=best[told])
 
 

@@ -9,10 +9,11 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedRandom
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from blikk_edge import __version__
@@ -34,7 +35,17 @@ RESUMES = 3
 
 _RANGE_REFUSED = 416
 
-Progress = Callable[[int, int | None], None]
+
+class Progress(Protocol):
+    """Is told how far a download is, at its start and after each piece, in the thread that fetches.
+
+    `done_bytes` are those on the disk, with what an earlier try left there; `total_bytes` is None where neither the
+    server nor the registry says it. `done_bytes` becomes smaller where a file has to be begun again.
+    """
+
+    def __call__(self, done_bytes: int, total_bytes: int | None, /) -> None:
+        """So much is here."""
+        ...
 
 
 class _CutOff(Exception):  # noqa: N818  not an error that anybody sees
@@ -54,7 +65,7 @@ def fetch(
     """Bring the file at an http(s) `url` to `target`, which then has this SHA-256.
 
     Bytes gather in `<target>.part`, which survives a broken connection and is continued by the next call; a wrong hash
-    removes it. `progress` is told the bytes so far and in all. User and password in the URL become basic
+    removes it. `progress` is told how far it is. User and password in the URL become basic
     authentication. Proxies of the environment are used, except for loopback. Raises ModelError.
     """
     part = target.with_name(target.name + ".part")
@@ -143,18 +154,22 @@ class _Download:
         if total is not None and total > limit:
             raise self._failed(f"{total} bytes are offered, {limit} at most were expected; the file has changed there")
         self._file.seek(0, os.SEEK_END)
+        self._tell(have, total)
         while chunk := _read(response):
             have += len(chunk)
             if have > limit:
                 raise self._failed(f"more than the expected {limit} bytes came; the file has changed there")
             self._file.write(chunk)
             self._file.flush()
-            if self._progress:
-                self._progress(have, total or self._size_bytes)
+            self._tell(have, total)
             if time.monotonic() > self._deadline:
                 raise self._failed("it takes too long")
         if total is not None and have < total:
             raise _CutOff(f"{have} of {total} bytes came")
+
+    def _tell(self, have: int, total: int | None) -> None:
+        if self._progress is not None:
+            self._progress(have, self._size_bytes if total is None else total)
 
     def _have(self) -> int:
         return os.fstat(self._file.fileno()).st_size

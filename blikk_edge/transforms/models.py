@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import cv2
 
 from blikk_edge.core.errors import ModelError
+from blikk_edge.core.folders import CACHE, user_folder
 from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.download import Progress, fetch, public_url
@@ -26,6 +28,7 @@ __all__ = [
     "Shelf",
     "default_cache",
     "folders_from_environment",
+    "known",
     "list_models",
     "pull",
     "resolve",
@@ -35,6 +38,8 @@ __all__ = [
 
 FOLDERS_VARIABLE = "BLIKK_MODELS"
 SUFFIXES = (".tflite", ".onnx")
+
+_NO_CACHE = "set `models.cache` in the configuration, or the variable XDG_CACHE_HOME"
 
 CUSTOM_DECODERS = (Decoder.YOLOX, Decoder.YOLOX_DECODED, Decoder.SSD)
 _DEFAULT_LABELS = {Decoder.YOLOX: COCO, Decoder.YOLOX_DECODED: COCO, Decoder.SSD: COCO_90}
@@ -73,14 +78,27 @@ class Shelf:
 
 
 def default_cache() -> Path:
-    """The user's cache folder for models: `$XDG_CACHE_HOME/blikk/models`, else `~/.cache/blikk/models`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path("~/.cache").expanduser()) / "blikk" / "models"
+    """The user's cache folder for models: `$XDG_CACHE_HOME/blikk/models`, else `~/.cache/blikk/models`.
+
+    A user without a home folder has one of its own among the temporary files: what lies there is checked like any
+    other file. Raises ModelError where somebody else has made it.
+    """
+    if (folder := user_folder(CACHE, os.environ)) is not None:
+        return folder / "models"
+    own = Path(tempfile.gettempdir()) / f"blikk-{os.getuid()}"
+    try:
+        own.mkdir(mode=0o700, exist_ok=True)
+        ours = own.lstat().st_uid == os.getuid() and not own.is_symlink()
+    except OSError as error:
+        raise ModelError(f"{own} cannot be made for models: {error.strerror}; {_NO_CACHE}") from error
+    if not ours:
+        raise ModelError(f"{own} belongs to another user; {_NO_CACHE}")
+    return own / "models"
 
 
 def folders_from_environment() -> tuple[Path, ...]:
     """The folders that `BLIKK_MODELS` names, separated by `:`."""
-    return tuple(Path(part).expanduser() for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if part)
+    return tuple(_at_home(part) for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if part)
 
 
 def resolve(
@@ -107,8 +125,8 @@ def resolve(
     if "://" in name:
         entry = _addressed(name, sha256, labels_file, decoder)
         return _registered(entry, replace(shelf, mirror=None), progress)
-    path = Path(name).expanduser()
-    if path.is_file():
+    path = _at_home(name)
+    if _is_file(path):
         return _by_path(path, sha256, labels_file, decoder)
     if path.suffix in SUFFIXES or os.sep in name:
         raise ModelError(f"model file {path} is not there")
@@ -124,17 +142,23 @@ def list_models(shelf: Shelf) -> tuple[ModelStatus, ...]:
 
 def pull(name: str, *, shelf: Shelf, progress: Progress | None = None) -> ResolvedModel:
     """Have a registry model here, fetching it where it must be; raises ModelError."""
-    if name not in REGISTRY:
-        raise ModelError(f"unknown model {name!r}: known are {', '.join(REGISTRY)}")
+    known([name])
     return resolve(name, shelf=shelf, progress=progress)
+
+
+def known(names: Iterable[str]) -> None:
+    """Raise ModelError for the first of these names that is not in the registry."""
+    for name in names:
+        if name not in REGISTRY:
+            close = difflib.get_close_matches(name, REGISTRY, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise ModelError(f"unknown model {name!r}: {hint}known are {', '.join(REGISTRY)}")
 
 
 def verify(shelf: Shelf, names: Iterable[str] | None = None) -> tuple[ModelStatus, ...]:
     """The registry models `names` (all without), hashed and opened: a model that cannot run is damaged."""
     wanted = tuple(REGISTRY) if names is None else tuple(names)
-    unknown = [name for name in wanted if name not in REGISTRY]
-    if unknown:
-        raise ModelError(f"unknown model {unknown[0]!r}: known are {', '.join(REGISTRY)}")
+    known(wanted)
     return tuple(_opened(_status(REGISTRY[name], shelf)) for name in wanted)
 
 
@@ -145,6 +169,22 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"model file {path} cannot be read: {error.strerror}") from error
+
+
+def _at_home(text: str) -> Path:
+    """The path with `~` resolved; as it is where there is no home folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file can be seen there; a name that the system refuses is no file."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _registered(entry: ModelEntry, shelf: Shelf, progress: Progress | None) -> ResolvedModel:

@@ -73,6 +73,7 @@ class MotionGate:
     def reset(self) -> None:
         """Forget the view, as after a reconnect; a change of the luma plane's size does the same by itself."""
         self._background = None
+        self._timeline = 0
         self._started = 0.0
         self._last = 0.0
         self._fraction = 0.0
@@ -86,6 +87,9 @@ class MotionGate:
 
     def _look(self, scene: Scene) -> Motion:
         luma, time = scene.frame.luma, scene.frame.time
+        if scene.frame.timeline != self._timeline:
+            self._timeline = scene.frame.timeline
+            self._shift(time - self._last)
         grid = reduce(luma)
         background = self._background
         if background is None or luma.shape != self._luma_shape:
@@ -100,8 +104,19 @@ class MotionGate:
             return Motion(view=View.SETTLING)
         return self._watch(background, grid, time, elapsed_s)
 
+    def _shift(self, seconds: float) -> None:
+        """The wall clock was set by so much: the view is still the same."""
+        self._started += seconds
+        self._last += seconds
+        self._light_since, self._light_until, self._open_since = (
+            None if time is None else time + seconds
+            for time in (self._light_since, self._light_until, self._open_since)
+        )
+
     def _start(self, grid: Grid, time: float) -> None:
+        timeline = self._timeline
         self.reset()
+        self._timeline = timeline
         self._background = Background(grid, visible=self._visible, absorb_s=self._absorb_s)
         self._started = self._last = time
 

@@ -106,3 +106,6 @@ _SETTINGS: dict[str, Callable[[str, str], Command]] = {
     "describe": _describe,
     "ring": _ring,
 }
+
+SETTINGS: tuple[str, ...] = tuple(_SETTINGS)
+"""What can be set, or pressed, at a camera: the last level of a command's topic."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from blikk_edge.core.house import CameraInfo, NodeInfo
@@ -29,6 +30,31 @@ class Discovery:
 def devices(node: NodeInfo, topics: Topics, *, prefix: str = "homeassistant") -> tuple[Discovery, ...]:
     """The discovery of the node and then of its cameras, which name the node as the device they hang on."""
     return (_node(node, topics, prefix), *(_camera(node, camera, topics, prefix) for camera in node.cameras))
+
+
+def split(discovery: Discovery, fits: Callable[[Message], bool]) -> tuple[Discovery, ...]:
+    """The same device in as many payloads as it takes for each to fit; components that do not fit alone are left out.
+
+    Home Assistant takes payloads on several topics for one device, by its identifiers. The first keeps the topic.
+    """
+    if fits(discovery.message()):
+        return (discovery,)
+    parts: list[Discovery] = []
+    rest = discovery.payload["components"]
+    assert isinstance(rest, dict)
+    taken: JsonObject = {}
+    for key, component in rest.items():
+        grown = _part(discovery, len(parts), {**taken, key: component})
+        if fits(grown.message()):
+            taken = {**taken, key: component}
+            continue
+        if taken:
+            parts.append(_part(discovery, len(parts), taken))
+        alone = fits(_part(discovery, len(parts), {key: component}).message())
+        taken = {key: component} if alone else {}
+    if taken:
+        parts.append(_part(discovery, len(parts), taken))
+    return tuple(parts)
 
 
 def config_filter(topics: Topics, *, prefix: str = "homeassistant") -> str:
@@ -79,6 +105,13 @@ def _config_topic(topics: Topics, device: str, prefix: str) -> str:
 def _discovery_id(text: str) -> str:
     """Home Assistant takes letters, digits, `_` and `-` only and passes over other topics with a warning."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", text)
+
+
+def _part(discovery: Discovery, number: int, components: JsonObject) -> Discovery:
+    """`number` counts from 0. No camera's own topic begins like those of the later parts."""
+    start, device, end = discovery.topic.rsplit("/", 2)
+    topic = discovery.topic if number == 0 else f"{start}/part{number + 1}_{device}/{end}"
+    return _discovery(topic, {**discovery.payload, "components": components})
 
 
 def _node(node: NodeInfo, topics: Topics, prefix: str) -> Discovery:

@@ -61,13 +61,26 @@ def open_envelope(payload: bytes, topics: Topics, *, response_topic: str | None 
 
 
 def check_response_topic(topic: str, topics: Topics) -> None:
-    """Raises WireError where an answer may not go: it must not look like a command or a state, of any node."""
+    """Raises WireError where an answer may not go: anywhere but below `topics.reply_prefix`.
+
+    The node may publish where whoever asks may not: an answer must be no command, state or discovery of anybody.
+    """
+    allowed = topics.reply_prefix
     if not topic or len(topic) > MAX_TOPIC or not topic.isprintable() or any(mark in topic for mark in "+#$"):
         raise WireError(
-            f"the response topic is empty, longer than {MAX_TOPIC} characters, or has +, #, $ or control characters"
+            f"the response topic is empty, longer than {MAX_TOPIC} characters, or has +, #, $ or control characters; "
+            f"it begins with {allowed}"
         )
-    if (topic + "/").startswith(topics.prefix + "/") and not topic.startswith(f"{topics.base}/reply/"):
-        raise WireError(f"below {topics.prefix}/ only {topics.base}/reply/... may be a response topic")
+    if not topic.startswith(allowed) or "" in topic.split("/"):
+        raise WireError(f"the response topic does not begin with {allowed}, or has an empty level: {topic[:80]!r}")
+
+
+def check_correlation_data(data: bytes) -> None:
+    """Raises WireError where MQTT v5's correlation data are larger than MAX_CORRELATION bytes: they come back to us."""
+    if len(data) > MAX_CORRELATION:
+        raise WireError(
+            f"{len(data)} bytes of correlation data are more than the {MAX_CORRELATION} that are given back"
+        )
 
 
 def read_request(content: JsonObject, cameras: Collection[str]) -> Request:

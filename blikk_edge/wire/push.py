@@ -2,8 +2,8 @@
 
 One text message of JSON for each frame: `{"v": 1, "seq": 7, "time": 1795262400.25, "jpeg": "<base64>", "found":
 [{"label": "person", "sub_label": "person", "score": 0.8, "box": [0.1, 0.2, 0.3, 0.9]}]}`. `found` comes from the pixels
-before they were blurred: a detector sees less in a blurred one. Each is answered with `{"v": 1, "seq": 7, "gap_s": 1}`:
-it arrived, and at least so much time shall pass between two.
+before they were blurred: a detector sees less in a blurred one. Where a client leaves it out the node looks itself.
+Each is answered with `{"v": 1, "seq": 7, "gap_s": 1}`: it arrived, and at least so much time shall pass between two.
 """
 
 import base64
@@ -55,9 +55,11 @@ def frame_message(pushed: Pushed) -> str:
             "score": number(each.score, 4),
             "box": [number(side, 4) for side in (each.box.x1, each.box.y1, each.box.x2, each.box.y2)],
         }
-        for each in pushed.found[:MAX_FOUND]
+        for each in (pushed.found or ())[:MAX_FOUND]
     ]
-    content: JsonObject = {"v": VERSION, "seq": pushed.seq, "time": pushed.time, "jpeg": jpeg, "found": found}
+    content: JsonObject = {"v": VERSION, "seq": pushed.seq, "time": pushed.time, "jpeg": jpeg}
+    if pushed.found is not None:
+        content["found"] = found
     return json_bytes(content).decode()
 
 
@@ -80,7 +82,7 @@ def read_frame(text: str | bytes) -> Pushed:
         raise PushRefusedError(NO_JPEG, "`jpeg` is no JPEG picture")
     if len(data) > MAX_JPEG_BYTES or max(size) > MAX_SIDE_PX:
         raise PushRefusedError(TOO_LARGE, f"at most {MAX_JPEG_BYTES} bytes and {MAX_SIDE_PX} px a side are taken")
-    return Pushed(seq=seq, time=float(time), jpeg=data, found=_found(content.get("found", [])))
+    return Pushed(seq=seq, time=float(time), jpeg=data, found=_found(content.get("found")))
 
 
 def answer_message(seq: int, gap_s: float) -> str:
@@ -122,7 +124,9 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _found(value: object) -> tuple[Detection, ...]:
+def _found(value: object) -> tuple[Detection, ...] | None:
+    if value is None:
+        return None
     if not isinstance(value, list) or len(value) > MAX_FOUND:
         raise PushRefusedError(BAD_MESSAGE, f"`found` must be a list of at most {MAX_FOUND} objects")
     try:

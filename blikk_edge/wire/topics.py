@@ -39,6 +39,11 @@ class Topics:
         return f"{self.base}/ask"
 
     @property
+    def reply_prefix(self) -> str:
+        """What the topic of an answer begins with, with the slash at the end."""
+        return f"{self.base}/reply/"
+
+    @property
     def digest(self) -> str:
         """The newest Summary of a period of the whole node."""
         return f"{self.base}/digest"

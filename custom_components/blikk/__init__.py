@@ -33,6 +33,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
     memory = Memory(hass, entry.entry_id)
     await memory.async_load()
+    entry.async_on_unload(memory.async_flush)
     if not await handover.async_take_over(hass, entry, announce, memory):
         issues.raise_plain(hass, entry)
         raise ConfigEntryNotReady(

@@ -26,11 +26,18 @@ class Memory:
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         self._store: Store[Content] = Store(hass, _VERSION, f"{DOMAIN}.{entry_id}")
         self._content: Content = {"snoozed": {}, "legacy": {}}
+        self._waits = False
 
     async def async_load(self) -> None:
         """Read what was kept."""
         if stored := await self._store.async_load():
             self._content = {"snoozed": dict(stored.get("snoozed", {})), "legacy": dict(stored.get("legacy", {}))}
+
+    async def async_flush(self) -> None:
+        """Write what waits to be written: whoever loads or removes this store next shall not miss it or meet it."""
+        if self._waits:
+            self._waits = False
+            await self._store.async_save(self._content)
 
     async def async_remove(self) -> None:
         """Forget everything, with the config entry."""
@@ -46,6 +53,7 @@ class Memory:
     def keep_snoozed(self, snoozed: dict[str, datetime]) -> None:
         """Replace who is snoozed."""
         self._content["snoozed"] = {camera: time.isoformat() for camera, time in snoozed.items()}
+        self._waits = True
         self._store.async_delay_save(self._data, _SAVE_DELAY_S)
 
     @property
@@ -60,4 +68,5 @@ class Memory:
 
     @callback
     def _data(self) -> Content:
+        self._waits = False
         return self._content

@@ -63,6 +63,13 @@ def only(path: Path, **environ: str) -> Problem:
         ("    zones: {a: {polygon: [[0,0],[1,1],[50,0]]}}", "zones.a.polygon[2][0]", "out of range"),
         ("    zones: {a: {polygon: [[0,0],[1,1],[0]]}}", "zones.a.polygon[2]", "not a pair"),
         ("    private: [[[0,0],[1,1]]]", "private[0]", "at least 3"),
+        ("    private: [[[0,0],[1,0],[0,1],[1,1]]]", "private[0]", "crosses or touches itself"),
+        ("    private: [[[0,0],[1,0],[1,1]], [[0,0],[1,0],[1,1],[0,0],[1,0],[1,1]]]", "private[1]", "crosses"),
+        ("    zones: {a: {polygon: [[0,0],[1,1],[1,0],[0,1]]}}", "zones.a.polygon", "in order around the area"),
+        ("    private: [[[0,0],[0.5,0.5],[1,1]]]", "private[0]", "encloses nothing"),
+        ("    private: [[[0,0],[1,0],[1,.inf]]]", "private[0][2][1]", "not a number"),
+        ("    private: [[[0,0],[1,0],[1,-0.1]]]", "private[0][2][1]", "out of range"),
+        (f"    private: [[{','.join(f'[{i / 2000},{i % 2}]' for i in range(1001))}]]", "private[0]", "more than 1000"),
         ("    private: yes", "private", "list of polygons"),
         ("    ring: {gpio: 40}", "ring.gpio", "out of range"),
         ("    detector: fast", "detector", "no detector of that name"),
@@ -94,7 +101,9 @@ def test_camera_problem_stands_at_its_line_and_path(write, line, path, says):
 @pytest.mark.parametrize(
     ("text", "line", "path", "says"),
     [
-        ("", 1, "cameras", "missing"),
+        ("", 0, "", "empty"),
+        ("# nothing yet\n", 0, "", "empty"),
+        ("{}\n", 1, "cameras", "missing"),
         ("- a\n", 1, "", "not a mapping"),
         ("node: n\nmqtt: b\n", 1, "cameras", "missing"),
         ("node: n\nmqtt: b\ncameras:\n", 3, "cameras", "empty"),
@@ -234,7 +243,7 @@ def test_text_that_is_not_utf8_is_told_with_its_line(tmp_path: Path):
 
 
 def test_file_that_is_not_there_is_a_problem(tmp_path: Path):
-    assert "No such file" in only(tmp_path / "gone.yaml").text
+    assert "no such file" in only(tmp_path / "gone.yaml").text
     assert "directory" in only(tmp_path).text
 
 

@@ -55,6 +55,29 @@ def test_a_plug_in_is_given_its_options(write):
     assert (got.provider, dict(got.options)) == ("my_model", {"region": "eu", "level": "3"})
 
 
+def test_what_a_service_wants_to_be_asked_has_a_key_each(write):
+    got = settings(
+        write,
+        "summary:\n  provider: openai\n  base_url: http://127.0.0.1:8080/v1\n  model: qwen\n"
+        "  structured: any_object\n  stream: always\n  tokens_field: none\n  system_role: user\n  temperature: none\n"
+        "  fields:\n    enable_thinking: false\n    seed: 7\n    top_p: 0.9\n    reasoning_effort: low\n    user: ~\n"
+        "    stop: [a, 'b']\n    chat_template_kwargs: {enable_thinking: false}\n",
+    ).summary
+    assert (got.structured, got.stream, got.tokens_field, got.system_role, got.temperature) == (
+        *("any_object", "always", "none", "user"),
+        None,
+    )
+    assert got.fields == {
+        "enable_thinking": False,
+        "seed": 7,
+        "top_p": 0.9,
+        "reasoning_effort": "low",
+        "user": None,
+        "stop": ["a", "b"],
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+
+
 def test_questions_stand_at_their_camera(write):
     path = write(
         f"{HEAD}cameras:\n  gate:\n    source: 'rtsp://cam/1'\n    questions:\n      open: Is it open?\n"
@@ -103,6 +126,13 @@ def test_a_secret_that_is_no_webhook_address_is_refused_without_a_word_of_it(wri
         ("summary: {limits: {calls_per_minute: 0}}", "summary.limits.calls_per_minute", "out of range"),
         ("summary: {provider: a, options: [b]}", "summary.options", "not a mapping"),
         ("summary: {provider: a, options: {b: {c: d}}}", "summary.options.b", "one value"),
+        ("summary: {stream: perhaps}", "summary.stream", "`auto`"),
+        ("summary: {temperature: 3}", "summary.temperature", "out of range"),
+        ("summary: {tokens_field: max}", "summary.tokens_field", "`max_tokens`"),
+        ("summary: {fields: low}", "summary.fields", "not a mapping"),
+        ("summary: {fields: {stream: true}}", "summary.fields.stream", "a key of its own"),
+        ("summary: {fields: {messages: []}}", "summary.fields.messages", "writes itself"),
+        ("summary: {fields: {a: {b: {c: {d: {e: 1}}}}}}", "summary.fields.a", "too deeply"),
         ("webhook: {url: 'https://h', tell: [events]}", "webhook.tell[0]", "Did you mean `event`?"),
         ("webhook: 'https://user:pw@h'", "webhook.url", "plain web address"),
     ],

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_once import made_once
 
 sys.path.insert(0, str(Path(__file__).parent))  # staging.py is shared by the files here
 
@@ -23,9 +24,7 @@ def photographs() -> Path:
 @pytest.fixture(scope="session")
 def demo_clip(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's own clip: a visitor from 3 to 14 s, a cat from 19 to 28 s."""
-    path = tmp_path_factory.mktemp("clip") / "demo.mp4"
-    clip.make(path)
-    return path
+    return made_once(tmp_path_factory, "demo.mp4", clip.make)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker import Broker, free_port
+from broker import Broker
+from ports import free_port
 from staging import BLIKK, BlikkRun, Ears
 
 from blikk_edge.core.observation import Event, Kind, Phase
@@ -99,16 +100,20 @@ def test_a_running_node_answers_over_the_broker(tmp_path: Path, store: Store, br
         assert present.stdout == "No people are seen now. Front door is offline.\n"
         # the other requests reach the node's own parts
         ears.say(
-            "blikk/hallway/ask", json.dumps({"do": "forget", "event": "front_door-2", "response_topic": "t/forget"})
+            "blikk/hallway/ask",
+            json.dumps({"do": "forget", "event": "front_door-2", "response_topic": "blikk/hallway/reply/forget"}),
         )
-        ears.until(lambda: ears.json_on("t/forget"), 10, "the removal")
-        assert ears.json_on("t/forget")[0]["count"] == 1
-        ears.say("blikk/hallway/ask", json.dumps({"do": "digest", "response_topic": "t/digest"}))
-        ears.until(lambda: ears.json_on("t/digest"), 20, "the digest")
-        assert ears.json_on("t/digest")[0]["summary"]["camera"] is None
-        ears.say("blikk/hallway/ask", json.dumps({"do": "describe", "event": "nobody", "response_topic": "t/describe"}))
-        ears.until(lambda: ears.json_on("t/describe"), 20, "the refusal")
-        assert "no event 'nobody'" in ears.json_on("t/describe")[0]["error"]
+        ears.until(lambda: ears.json_on("blikk/hallway/reply/forget"), 10, "the removal")
+        assert ears.json_on("blikk/hallway/reply/forget")[0]["count"] == 1
+        ears.say("blikk/hallway/ask", json.dumps({"do": "digest", "response_topic": "blikk/hallway/reply/digest"}))
+        ears.until(lambda: ears.json_on("blikk/hallway/reply/digest"), 20, "the digest")
+        assert ears.json_on("blikk/hallway/reply/digest")[0]["summary"]["camera"] is None
+        ears.say(
+            "blikk/hallway/ask",
+            json.dumps({"do": "describe", "event": "nobody", "response_topic": "blikk/hallway/reply/describe"}),
+        )
+        ears.until(lambda: ears.json_on("blikk/hallway/reply/describe"), 20, "the refusal")
+        assert "no event 'nobody'" in ears.json_on("blikk/hallway/reply/describe")[0]["error"]
         assert "two" in ask(tmp_path / "blikk.yaml", QUESTION).stdout.lower()
         # the newest one is shown, and must not be any longer
         newest = "hallway/front_door/picture/person"

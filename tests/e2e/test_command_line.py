@@ -25,17 +25,17 @@ def test_check_says_that_a_file_is_fine(tmp_path: Path) -> None:
     path.write_text(CONFIG)
     result = blikk("check", "--config", str(path))
     assert (result.returncode, result.stderr) == (0, "")
-    assert "node hallway, cameras front_door" in result.stdout
+    assert "node hallway, camera front_door" in result.stdout
     assert "hunter2" not in result.stdout
 
 
-def test_check_lists_every_problem_and_exits_2(tmp_path: Path) -> None:
+def test_check_lists_every_problem_and_exits_78(tmp_path: Path) -> None:
     path = tmp_path / "blikk.yaml"
     path.write_text(
         "node: hallway\nmqtt: broker.local\nprivcy: {}\ncameras:\n  door: {source: rtsp://cam, fps: fast}\n"
     )
     result = blikk("check", "--config", str(path))
-    assert result.returncode == 2
+    assert result.returncode == 78
     assert "blikk.yaml:3: privcy" in result.stdout
     assert "blikk.yaml:5: cameras.door.fps" in result.stdout
 
@@ -43,9 +43,9 @@ def test_check_lists_every_problem_and_exits_2(tmp_path: Path) -> None:
 def test_run_refuses_a_wrong_file_in_the_same_words(tmp_path: Path) -> None:
     path = tmp_path / "blikk.yaml"
     path.write_text("node: hallway\n")
-    assert blikk("run", "--config", str(path)).returncode == 2
+    assert blikk("run", "--config", str(path)).returncode == 78
     missing = blikk("run", "--config", str(tmp_path / "none.yaml"))
-    assert missing.returncode == 2
+    assert missing.returncode == 78
     assert "none.yaml" in missing.stderr
 
 

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from broker import Broker, free_port, make_certificates
+from broker import Broker, make_certificates
+from ports import free_port
 from staging import BLIKK, BlikkRun, Ears
 
 TOKEN = "4Zk9x1vQ7rT2mWb8"

@@ -3,21 +3,62 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
+import av
+import pytest
 from staging import BLIKK
 
+ROOT = Path(__file__).parents[2]
 
-def replay(clip: Path, models: Path, *options: str) -> bytes:
+
+def replay(clip: Path, models: Path, *options: str, blikk: Path = BLIKK) -> bytes:
     environ = {**os.environ, "BLIKK_MODELS": str(models)}
-    result = subprocess.run([BLIKK, "replay", str(clip), *options], env=environ, capture_output=True, check=True)
+    result = subprocess.run([blikk, "replay", str(clip), *options], env=environ, capture_output=True, check=True)
     return result.stdout
+
+
+@pytest.fixture(scope="session")
+def other_python() -> Path:
+    """Another version of Python with this project; named in BLIKK_OTHER_PYTHON, or made by scripts/python_env."""
+    named = os.environ.get("BLIKK_OTHER_PYTHON")
+    known = [Path(named)] if named else sorted(ROOT.glob(".cache/python-*/venv/bin/python"))
+    version = "import sys; print(*sys.version_info[:2])"
+    for python in known:
+        found = subprocess.run([python, "-c", version], check=False, capture_output=True, text=True, timeout=60)
+        if found.stdout.split() != [str(part) for part in sys.version_info[:2]]:
+            return python
+    pytest.skip("no other Python; run scripts/python_env 3.13, or name one in BLIKK_OTHER_PYTHON")
+
+
+def frames_of(clip: Path) -> list[tuple[float, bytes]]:
+    with av.open(str(clip)) as container:
+        return [(frame.time, frame.to_ndarray().tobytes()) for frame in container.decode(video=0)]
 
 
 def test_two_replays_are_identical_to_the_byte(demo_clip: Path, models: Path) -> None:
     first = replay(demo_clip, models)
     assert first
     assert replay(demo_clip, models) == first
+
+
+def test_another_python_tells_the_same_to_the_byte(demo_clip: Path, tmp_path: Path, other_python: Path) -> None:
+    own = replay(demo_clip, tmp_path / "no models")
+    assert own
+    assert replay(demo_clip, tmp_path / "no models", blikk=other_python.with_name("blikk")) == own
+
+
+def test_another_python_tells_the_same_with_real_models(demo_clip: Path, models: Path, other_python: Path) -> None:
+    own = replay(demo_clip, models)
+    assert own
+    assert replay(demo_clip, models, blikk=other_python.with_name("blikk")) == own
+
+
+def test_another_python_makes_the_same_frames(demo_clip: Path, tmp_path: Path, other_python: Path) -> None:
+    clip = tmp_path / "other.mp4"
+    subprocess.run([other_python, "-m", "blikk_edge.demo.clip", clip], check=True, timeout=60)
+    assert frames_of(clip) == frames_of(demo_clip)
 
 
 def test_six_visits_are_six_events_that_match_the_ground_truth(data: Path, models: Path) -> None:

@@ -15,8 +15,9 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
-from broker import Broker, free_port
+from broker import Broker
 from llm_server import LlmServer, Say, refusal
+from ports import free_port
 from rtsp_server import RtspServer
 from staging import BlikkRun, Ears, write_clip
 from tiny_gguf import tiny_model, tiny_projector

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import time as real_time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 
 from summary_props import NOON
@@ -56,11 +57,23 @@ class Shelf:
         self.kept[key] = text
 
 
+class SetClock(VirtualClock):
+    """A machine whose wall clock may be set."""
+
+    ahead_s = 0.0
+
+    def now(self):
+        return super().now() + self.ahead_s
+
+    def monotonic(self):
+        return super().now()
+
+
 class Watch:
     """`async with Watch(...)` runs the watcher; `tell` hands it items, `pass_s` lets time pass."""
 
     def __init__(self, *questions, desk=None, mode=SummaryMode.TEXT, memory=None, at=0.0, **more):
-        self.clock = VirtualClock(NOON + at)
+        self.clock = SetClock(NOON + at)
         self.answers = []
         self.orders = []
         self.mode = mode
@@ -82,6 +95,8 @@ class Watch:
         )
 
     async def __aenter__(self):
+        # one thread: whoever has waited for it knows that every call before has ended
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
         self._task = asyncio.create_task(self.watcher.run(self._inbox))
         await self.pass_s(0)
         return self
@@ -99,12 +114,12 @@ class Watch:
 
     async def pass_s(self, seconds):
         """Let time pass in small steps; threads that read or write the memory are waited for."""
-        end = self.clock.now() + seconds
+        end = self.clock.monotonic() + seconds
         while True:
             await self._quiet()
-            if self.clock.now() >= end:
+            if self.clock.monotonic() >= end:
                 return
-            await self.clock.advance(min(0.5, end - self.clock.now()))
+            await self.clock.advance(min(0.5, end - self.clock.monotonic()))
 
     async def until(self, happened):
         """Let it work until that is so; time stands still."""

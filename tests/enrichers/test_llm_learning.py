@@ -42,6 +42,43 @@ def of_no_form_at_all(asked: Asked) -> Say:
     return refusal(422, "response_format: extra fields not permitted") if "response_format" in asked.body else Say()
 
 
+def of_strict_objects(asked: Asked) -> Say:
+    form = asked.body.get("response_format", {})
+    if form.get("type") == "json_schema":
+        return refusal(400, "response_format.type: json_schema is not supported")
+    return refusal(400, "response_format.schema: unknown field") if "schema" in form else Say()
+
+
+def of_stream_only(asked: Asked) -> Say:
+    said = "This model only support stream mode, please enable the stream parameter to access the model."
+    return Say() if asked.body.get("stream") else refusal(400, said, code="invalid_parameter_error")
+
+
+def of_users_only(asked: Asked) -> Say:
+    said = "Conversation roles must alternate user/assistant/user/assistant/..."
+    return Say() if asked.body["messages"][0]["role"] == "user" else refusal(400, said)
+
+
+def of_everything(asked: Asked) -> Say:
+    """Refuses one thing after the other."""
+    body = asked.body
+    if not body.get("stream"):
+        return refusal(400, "stream: must be true")
+    if "stream_options" in body:
+        return refusal(400, "stream_options is unknown")
+    if "max_tokens" in body:
+        return refusal(400, "Use 'max_completion_tokens' instead.")
+    if "max_completion_tokens" in body:
+        return refusal(400, "max_completion_tokens: extra inputs are not allowed")
+    if "temperature" in body:
+        return refusal(400, "temperature: extra inputs are not allowed")
+    if "response_format" in body:
+        return refusal(400, "unknown field response_format")
+    if body["messages"][0]["role"] != "user":
+        return refusal(400, "System role not supported")
+    return Say()
+
+
 def of_no_stream_options(asked: Asked) -> Say:
     return refusal(400, "Unrecognized request argument: stream_options") if "stream_options" in asked.body else Say()
 
@@ -54,6 +91,10 @@ def of_no_stream_options(asked: Asked) -> Say:
         (of_llama_cpp_python, 1, {}),
         (of_json_object_only, 1, {"response_format": {"type": "json_object", "schema": SCHEMA}}),
         (of_no_form_at_all, 3, {}),
+        (of_strict_objects, 2, {"response_format": {"type": "json_object"}}),
+        (of_stream_only, 1, {"stream": True}),
+        (of_users_only, 1, {}),
+        (of_everything, 8, {"stream": True}),
     ],
 )
 async def test_what_is_refused_is_asked_once(endpoint: Answers, refusals: int, last: dict[str, object]) -> None:
@@ -64,6 +105,152 @@ async def test_what_is_refused_is_asked_once(endpoint: Answers, refusals: int, l
         await model.close()
     assert len(server.asked) == refusals + 3
     assert last.items() <= server.asked[-1].body.items()
+
+
+STREAM_ONLY = (
+    "This model only support stream mode, please enable the stream parameter to access the model.",
+    "This model only supports streaming",
+    "stream must be set to true",
+    "'stream' should be true for this model",
+    "Streaming is required for this model",
+    "Non-streaming requests are not supported",
+    "This endpoint requires streaming",
+    "stream=false is not supported",
+    "This is a stream-only model",
+    "This model does not support non-streaming output.",
+    "parameter.enable_thinking must be set to false for non-streaming calls; please use streaming",
+    "当前模型仅支持流式输出",
+)
+
+
+@pytest.mark.parametrize("said", STREAM_ONLY)
+async def test_a_service_that_only_streams_is_asked_for_a_stream(said: str) -> None:
+    async with LlmServer(lambda asked: Say() if asked.body.get("stream") else refusal(400, said)) as server:
+        model = model_at(server.base_url)
+        for _ in range(2):
+            assert json.loads((await model.complete(prompt(), deadline_s=5)).text)
+        await model.close()
+    assert [asked.body.get("stream", False) for asked in server.asked] == [False, True, True]
+
+
+NO_STREAM = (
+    "Streaming is not supported",
+    "This model does not support streaming",
+    "stream: not supported",
+    "stream must be false",
+    "Only stream=false is supported",
+    "Unrecognized request argument supplied: stream",
+    "streaming mode is not enabled here",
+    "please disable streaming",
+)
+
+
+@pytest.mark.parametrize("said", NO_STREAM)
+async def test_a_service_that_learnt_to_stream_and_refuses_it_is_not_asked_to_and_fro(said: str) -> None:
+    """Where both are refused nothing helps, and each way is tried once."""
+
+    def answers(asked: Asked) -> Say:
+        return refusal(400, said if asked.body.get("stream") else "only streaming is supported")
+
+    async with LlmServer(answers) as server:
+        model = model_at(server.base_url)
+        with pytest.raises(RefusedError):
+            await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    assert [asked.body.get("stream", False) for asked in server.asked] == [False, True]
+
+
+NO_SYSTEM = (
+    "System role not supported",
+    "Developer instruction is not enabled for models/gemma-3-27b-it",
+    "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+    "Conversation roles must alternate user/assistant/user/assistant/...",
+    "'system' is not one of ['user', 'assistant']",
+    "messages.0.role: Input should be 'user' or 'assistant'",
+    "unknown variant `system`, expected `user` or `assistant`",
+    "Only user and assistant roles are supported!",
+)
+
+
+@pytest.mark.parametrize("said", NO_SYSTEM)
+async def test_where_no_system_role_is_taken_instructions_stand_in_the_prompt(said: str) -> None:
+    def answers(asked: Asked) -> Say:
+        return Say() if asked.body["messages"][0]["role"] == "user" else refusal(400, said)
+
+    async with LlmServer(answers) as server:
+        model = model_at(server.base_url)
+        for _ in range(2):
+            await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    assert len(server.asked) == 3
+    (message,) = server.asked[-1].body["messages"]
+    assert message["content"].startswith(prompt().system)
+    assert message["content"].endswith(prompt().user)
+
+
+async def test_a_field_of_the_users_that_is_refused_is_left_out() -> None:
+    def answers(asked: Asked) -> Say:
+        if "seed" in asked.body:
+            return refusal(400, "Unknown name 'seed': Cannot find field.")
+        return refusal(422, "stop: extra inputs are not permitted") if "stop" in asked.body else Say()
+
+    async with LlmServer(answers) as server:
+        model = model_at(server.base_url, extra={"seed": 7, "stop": ["x"], "top_p": 0.9})
+        for _ in range(2):
+            await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    assert len(server.asked) == 4
+    assert server.asked[-1].body["top_p"] == 0.9
+    assert not {"seed", "stop"} & set(server.asked[-1].body)
+    assert server.asked[-1].body["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"stream": "never"}, "only streaming is supported"),
+        ({"stream": "always"}, "streaming is not supported"),
+        ({"tokens_field": "max_tokens"}, "use max_completion_tokens"),
+        ({"tokens_field": "max_completion_tokens"}, "unknown field max_completion_tokens"),
+        ({"system_role": "system"}, "System role not supported"),
+    ],
+)
+async def test_what_was_chosen_is_not_changed(chosen: dict[str, str], said: str) -> None:
+    async with LlmServer(lambda _: refusal(400, said)) as server:
+        model = model_at(server.base_url, **chosen)
+        with pytest.raises(RefusedError):
+            await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    assert len(server.asked) == 1
+
+
+async def test_what_was_chosen_is_sent() -> None:
+    chosen = {"stream": "always", "tokens_field": "none", "system_role": "developer", "structured": "any_object"}
+    async with LlmServer() as server:
+        model = model_at(server.base_url, temperature=None, **chosen)
+        await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    body = server.asked[0].body
+    assert set(body) == {"model", "messages", "stream", "stream_options", "response_format"}
+    assert body["messages"][0]["role"] == "developer"
+    assert body["response_format"] == {"type": "json_object"}
+
+
+@pytest.mark.parametrize("name", ["stream", "tokens_field", "system_role", "structured"])
+def test_a_choice_that_is_none_says_which_there_are(name: str) -> None:
+    with pytest.raises(RefusedError, match=f"{name} is 'perhaps'; use auto, "):
+        model_at("http://127.0.0.1:1/v1", **{name: "perhaps"})
+
+
+async def test_a_stream_that_is_not_called_one_is_read() -> None:
+    body = (
+        'data: {"choices":[{"delta":{"content":"{\\"title\\": \\"x\\"}"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    )
+    async with LlmServer() as server:
+        server.say(Say(body=body, kind="text/plain"))
+        model = model_at(server.base_url)
+        assert json.loads((await model.complete(prompt(), deadline_s=5)).text) == {"title": "x"}
+        await model.close()
 
 
 async def test_a_server_of_llama_cpp_python_is_given_a_grammar() -> None:

@@ -396,3 +396,28 @@ class TestOverRestarts:
             await watch.tell(event(sighting()))
             assert watch.said == ["no", "yes"]
         assert sum("will not outlive" in record.message for record in caplog.records) == 1
+
+
+class TestSetClock:
+    @pytest.mark.parametrize("ahead_s", [6 * 3600.0, -6 * 3600.0])
+    async def test_new_pictures_are_shown_after_the_clock_was_set(self, ahead_s):
+        async with Watch(desk=ScriptedDesk(*[says("yes")] * 20), mode=SummaryMode.VISION) as watch:
+            watch.clock.ahead_s = ahead_s
+            await watch.tell(state(), snapshot(ahead_s + 1))
+            assert len(watch.desk.prompts[-1].pictures) == 1
+            watch.clock.ahead_s = 0.0
+            await watch.pass_s(60)
+            await watch.tell(snapshot(70))
+            await watch.pass_s(30)
+            assert [picture.time for picture in watch.desk.prompts[-1].pictures] == [NOON + 70]
+
+    async def test_an_answer_grows_stale_after_the_clock_was_set_back(self):
+        async with Watch(question(every_s=60.0), desk=ScriptedDesk(says("yes"))) as watch:
+            watch.clock.ahead_s = 6 * 3600.0
+            await watch.tell(state(), event(sighting()))
+            assert watch.said == ["yes"]
+            watch.clock.ahead_s = 0.0
+            await watch.tell(event(sighting(), sighting(track=9), revision=2))
+            await watch.pass_s(600)
+            assert watch.said[-1] == "unknown"
+            assert all(answer.since <= answer.time for answer in watch.answers)

@@ -178,6 +178,64 @@ async def test_an_hour_that_the_store_cannot_give_is_left_out(caplog):
     assert "no hourly digest this time: disk" in caplog.text
 
 
+class SetClock(VirtualClock):
+    ahead_s = 0.0
+
+    def now(self):
+        return super().now() + self.ahead_s
+
+
+async def told_after(ahead_s, every, *, begin=NOON + 60, advance_s=24 * HOUR, back_s=0.0):
+    """The periods told after a clock that was off by `ahead_s` was set right (to `back_s` later): since and until."""
+    clock, told = SetClock(begin), []
+    clock.ahead_s = ahead_s
+    made = digester(Memory(), told=told, clock=clock, every=every)
+    made.digest = lambda camera, since, until, **_: asyncio.sleep(0, (since - NOON, until - NOON))
+    task = asyncio.ensure_future(made.run(asyncio.Queue()))
+    await asyncio.sleep(0)
+    await clock.advance(30)
+    assert told == []
+    clock.ahead_s = back_s
+    for _ in range(int(advance_s / 60)):
+        await clock.advance(60)
+    task.cancel()
+    await asyncio.wait({task})
+    return told
+
+
+@pytest.mark.parametrize("ahead_h", [0, 3, 24 * 30, -3, -24 * 30, -24 * 365 * 2])
+async def test_every_hour_is_told_once_after_the_clock_was_set(ahead_h):
+    told = await told_after(ahead_h * HOUR, Every.HOURLY)
+    assert told == [(n * HOUR, (n + 1) * HOUR) for n in range(24)]
+
+
+@pytest.mark.parametrize("ahead_d", [2, 400, -2, -400])
+async def test_the_day_is_told_after_the_clock_was_set(ahead_d):
+    told = await told_after(ahead_d * 24 * HOUR, Every.DAILY)
+    assert told == [(-12 * HOUR, 12 * HOUR)]
+
+
+async def test_a_period_whose_end_is_jumped_over_is_told_at_once():
+    """12:57:30 becomes 13:02:30: the hour has come to its end."""
+    told = await told_after(0.0, Every.HOURLY, begin=NOON + 57 * 60, advance_s=60, back_s=300.0)
+    assert told == [(0.0, HOUR)]
+
+
+async def test_an_hour_is_not_told_again_when_the_clock_is_set_back_over_its_end():
+    clock, told = SetClock(NOON + 59 * 60), []
+    made = digester(Memory(), told=told, clock=clock, every=Every.HOURLY)
+    made.digest = lambda camera, since, until, **_: asyncio.sleep(0, (since - NOON, until - NOON))
+    task = asyncio.ensure_future(made.run(asyncio.Queue()))
+    await asyncio.sleep(0)
+    await clock.advance(120)
+    clock.ahead_s = -300.0
+    for _ in range(100):
+        await clock.advance(60)
+    task.cancel()
+    await asyncio.wait({task})
+    assert told == [(0.0, HOUR), (HOUR, 2 * HOUR)]
+
+
 BERLIN = ZoneInfo("Europe/Berlin")
 
 

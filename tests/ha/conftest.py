@@ -1,9 +1,11 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from made_once import made_once
 
 from blikk_edge.core.errors import SourceError
 from blikk_edge.demo import clip
@@ -33,9 +35,7 @@ def visit_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     It is still for longer than motion is held.
     """
-    path = tmp_path_factory.mktemp("clip") / "visit.mp4"
     try:
-        clip.make(path, seconds=42)
+        return made_once(tmp_path_factory, "visit.mp4", partial(clip.make, seconds=42))
     except SourceError:
         pytest.skip("no photographs: scripts/photographs")
-    return path

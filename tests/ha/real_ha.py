@@ -22,7 +22,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from broker import free_port
+from ports import free_port
 from websockets.sync.client import ClientConnection, connect
 
 T = TypeVar("T")

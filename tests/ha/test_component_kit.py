@@ -11,7 +11,12 @@ KIT = ROOT / "tests" / "ha_component"
 MYPY = importlib.util.find_spec("mypy")
 
 
+# the kit lets Home Assistant log everything; a failure is told by its assertion
+KIT_OPTIONS = ("-c", KIT / "pytest.ini", "-q", "--no-header", "--tb=short", "--show-capture=no")
+
+
 def run(*command, limit_s, **environment):
+    """Run it from the checkout; what it says from its first failure on is how this test fails."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
     done = subprocess.run(
         command,
@@ -23,17 +28,36 @@ def run(*command, limit_s, **environment):
         text=True,
         timeout=limit_s,
     )
-    assert done.returncode == 0, done.stdout[-20_000:]
+    if done.returncode:
+        told = done.stdout[max(0, done.stdout.find("= FAILURES =")) :]
+        pytest.fail(told if len(told) <= 12_000 else f"{told[:8_000]}\n[...]\n{told[-4_000:]}", pytrace=False)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(920)
 def test_the_component_passes_its_tests_with_the_official_kit(ha_python, tmp_path):
-    output = ("-q", "-n", "2", "--no-header", "--tb=short")
-    coverage = ("--cov", "custom_components.blikk", "--cov-branch", "--cov-fail-under", "95", "--cov-report", "term")
+    # as one of two workers it takes one processor, else both
+    workers = "0" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+    coverage = ("--cov", "custom_components.blikk", "--cov-branch", "--cov-fail-under", "95")
     run(
-        ha_python, "-m", "pytest", "-c", KIT / "pytest.ini", KIT, *output, *coverage,
-        limit_s=560, COVERAGE_FILE=str(tmp_path / "coverage"), COVERAGE_CORE="sysmon",
+        ha_python, "-m", "pytest", KIT, *KIT_OPTIONS, "-n", workers, *coverage, "--cov-report", "term:skip-covered",
+        limit_s=900, COVERAGE_FILE=str(tmp_path / "coverage"), COVERAGE_CORE="sysmon",
     )  # fmt: skip
+
+
+def test_a_failure_in_the_kit_shows_its_assertion_and_no_log(ha_python, tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import logging\n"
+        "async def test_it(hass):\n"
+        "    for _ in range(1000):\n"
+        "        logging.getLogger('homeassistant').debug('noise')\n"
+        "    assert 'closed' == 'open', 'the gate'\n"
+    )
+    with pytest.raises(pytest.fail.Exception) as failed:
+        run(ha_python, "-m", "pytest", tmp_path, *KIT_OPTIONS, "-p", "no:cacheprovider", limit_s=100)
+    assert "AssertionError: the gate" in str(failed.value)
+    assert "1 failed" in str(failed.value)
+    assert "noise" not in str(failed.value)
+    assert len(str(failed.value).splitlines()) < 30
 
 
 @pytest.mark.skipif(MYPY is None, reason="mypy is not installed; pip install -e .[check]")

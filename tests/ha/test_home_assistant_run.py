@@ -13,15 +13,16 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from broker import Broker, free_port
+from broker import Broker
 from diary import Diary
+from ports import free_port
 from real_ha import RealHomeAssistant, wait_for
 from rtsp_server import RtspServer
 from staging import BlikkRun, Ears
 
 from blikk_edge import __version__
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.timeout(90), pytest.mark.random_order(disabled=True)]
 
 BASE = "blikk/hallway_pi"
 NODE = """\

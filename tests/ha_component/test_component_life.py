@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import pytest
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import State
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
@@ -22,7 +23,7 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 )
 from stage import BASE, DOMAIN, JPEG, NODE, announce, entry_of, golden, published, set_up, tell
 
-from custom_components.blikk import reader
+from custom_components.blikk import memory, reader
 
 
 @pytest.fixture
@@ -59,6 +60,32 @@ async def test_twenty_reloads_leave_nothing_open(hass, mqtt_mock, caplog):
     assert len(read.mock_calls) == 1
     assert entry.runtime_data.snoozed_until("yard")
     assert "Traceback" not in caplog.text
+
+
+@pytest.fixture
+def late_saves(monkeypatch):
+    """Nothing is written by itself during a test, however slow the machine is."""
+    monkeypatch.setattr(memory, "_SAVE_DELAY_S", 3600.0)
+
+
+async def test_a_snooze_outlives_a_reload_that_follows_at_once(hass, mqtt_mock, late_saves):
+    entry = await set_up(hass, entry_of(announce(cameras=[{"id": "yard", "name": "Yard"}])))
+    until = dt_util.utcnow() + timedelta(hours=1)
+    entry.runtime_data.snooze("yard", until)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.runtime_data.snoozed_until("yard") == until
+    entry.runtime_data.snooze("yard", None)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.runtime_data.snoozed_until("yard") is None
+
+
+async def test_a_snooze_that_waits_to_be_written_goes_with_its_node(hass, hass_storage, mqtt_mock, late_saves):
+    entry = await set_up(hass, entry_of(announce(cameras=[{"id": "yard", "name": "Yard"}])))
+    entry.runtime_data.snooze("yard", dt_util.utcnow() + timedelta(hours=1))
+    await hass.config_entries.async_remove(entry.entry_id)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)  # what waits is written now
+    await hass.async_block_till_done()
+    assert f"{DOMAIN}.{entry.entry_id}" not in hass_storage
 
 
 async def test_unloading_makes_everything_unavailable(hass, mqtt_mock):

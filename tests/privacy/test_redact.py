@@ -137,6 +137,41 @@ def test_a_polygon_covers_every_pixel_that_it_touches(corners):
                 assert not painted[int(y), int(x)].any()
 
 
+SQUARE = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]
+STAR = [(0.5, 0.1), (0.735, 0.824), (0.12, 0.376), (0.88, 0.376), (0.265, 0.824)]
+
+
+@pytest.mark.parametrize(
+    ("corners", "share"),
+    [
+        (SQUARE, 0.36),
+        (SQUARE[::-1], 0.36),
+        ([*SQUARE, SQUARE[0]], 0.36),
+        (SQUARE * 2, 0.36),
+        (SQUARE * 3, 0.36),
+        ([*SQUARE, SQUARE[0], *SQUARE[::-1]], 0.36),
+        ([SQUARE[0], SQUARE[1], SQUARE[3], SQUARE[2]], 0.36),
+        ([SQUARE[0], SQUARE[2], SQUARE[1], SQUARE[3]], 0.36),
+        ([*SQUARE, (0.5, 0.8), (0.2, 0.8)], 0.36),
+        (STAR, 0.38),
+        (STAR * 2, 0.38),
+        ([(0.1, 0.5), (0.9, 0.5), (0.5, 0.5)], 0.0),
+    ],
+    ids=[
+        *("square", "reversed", "closed", "twice round", "thrice round", "there and back", "Z order", "bow-tie"),
+        *("spike", "pentagram", "pentagram twice", "line"),
+    ],
+)
+def test_no_pixel_inside_stays_raw_however_the_corners_are_written(corners, share):
+    """All between the corners is black (the convex hull for those that cross), and next to nothing outside of it."""
+    painted = np.full((480, 640, 3), 200, np.uint8)
+    paint(painted, [Polygon.of(corners)])
+    black = (painted == 0).all(axis=2)
+    assert share <= black.mean() <= share + 0.012
+    if share == 0.36:
+        assert black[96:384, 128:512].all()
+
+
 @given(points)
 @settings(max_examples=100)
 def test_a_polygon_leaves_the_rest_of_the_picture_alone(corners):

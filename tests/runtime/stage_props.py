@@ -21,8 +21,15 @@ PIXELS = np.zeros((48, 64), np.uint8)
 PERSON = Detection(label=Label.PERSON, sub_label="person", score=0.9, box=Box(0.4, 0.2, 0.6, 0.9))
 
 
-def frame(at: float, camera: str = "door") -> Frame:
-    return Frame(camera=camera, seq=int(at * 5), time=at, luma=PIXELS, convert=lambda: np.zeros((48, 64, 3), np.uint8))
+def frame(at: float, camera: str = "door", *, timeline: int = 0) -> Frame:
+    return Frame(
+        camera=camera,
+        seq=int(at * 5),
+        time=at,
+        luma=PIXELS,
+        convert=lambda: np.zeros((48, 64, 3), np.uint8),
+        timeline=timeline,
+    )
 
 
 class ScriptedGate:

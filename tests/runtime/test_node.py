@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from stage_props import PERSON, ScriptedSource, eyes, pipeline, refuse
 
-from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError, ModelError, SinkError, StoreError
 from blikk_edge.core.fields import Backpressure
@@ -93,6 +93,7 @@ async def house(
     stall_s: float = 30.0,
     stuck_after_s: float = 30.0,
     sinks: tuple = (),
+    clock: Clock = CLOCK,
 ) -> AsyncIterator[House]:
     supervisor, outlets, orders, spy, shelf = Supervisor(), Outlets(), Orders(), Spy(), Shelf()
     intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
@@ -106,7 +107,7 @@ async def house(
             remember_parked=lambda parked: True,
             intake=intake,
             supervisor=supervisor,
-            clock=CLOCK,
+            clock=clock,
             stall_s=stall_s,
             rings=("http",),
         )
@@ -116,7 +117,7 @@ async def house(
         cameras=cameras,
         intake=intake,
         make_worker=lambda: VisionWorker(
-            intake=intake, cameras=cameras, make_eyes=make_eyes, clock=CLOCK, stuck_after_s=stuck_after_s
+            intake=intake, cameras=cameras, make_eyes=make_eyes, clock=clock, stuck_after_s=stuck_after_s
         ),
         workers=1,
         sinks=(spy, *sinks),
@@ -128,7 +129,7 @@ async def house(
         supervisor=supervisor,
         memory=shelf,
         depths=NoDepths(),
-        clock=CLOCK,
+        clock=clock,
         health_every_s=0.2,
     )
     stop = asyncio.Event()
@@ -383,6 +384,33 @@ async def test_a_sink_that_fails_does_not_hold_up_another() -> None:
     async with house({"door": ScriptedSource}, sinks=(Broken(),)) as run:
         await run.until(lambda: run.spy.of(Event))
         await run.until(lambda: any(health.problems for health in run.spy.of(Health)))
+
+
+class SetClock(SystemClock):
+    """This machine's clock, as if somebody had set it."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_s
+
+
+async def test_a_clock_that_was_never_set_is_a_problem_until_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("blikk_edge.runtime.node.WATCH_EVERY_S", 0.05)
+    clock = SetClock()
+    clock.ahead_s = -time.time()
+    async with house({"door": ScriptedSource}, clock=clock) as run:
+        await run.until(lambda: run.spy.of(Event))
+        problem = (
+            "clock: the machine's clock is not set, it shows 1970-01; times are wrong until the network (NTP) sets it"
+        )
+        await run.until(lambda: any(problem in health.problems for health in run.spy.of(Health)))
+        clock.ahead_s = 0.0
+        await run.until(lambda: run.spy.of(Health)[-1].problems == ())
+    assert caplog.text.count("the machine's clock is not set") == 1
+    assert caplog.text.count("open events end, and times go on from there") == 1
 
 
 async def test_no_thread_is_left_behind() -> None:

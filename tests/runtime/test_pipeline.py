@@ -3,17 +3,18 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_props import PERSON, StampRedactor, eyes, frame, pipeline
+from stage_props import PERSON, ScriptedDetector, StampRedactor, eyes, frame, pipeline
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState, SummaryMode
-from blikk_edge.core.observation import Event, Observation, Phase
+from blikk_edge.core.observation import Event, Kind, Observation, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Scene
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.switches import set_switches, summary_switch, switches_to_json
 
@@ -87,6 +88,43 @@ def test_a_quiet_scene_is_not_looked_at_but_for_samples() -> None:
     line = pipeline(moving=lambda at: False)
     run(line, eyes(lambda look: ()), range(500))  # 100 s: the first frame, and one a minute
     assert 2 <= line.inferences <= 3
+
+
+def pushed(line: Pipeline, look_with: Eyes, found: tuple[Detection, ...] | None, frames: range) -> list[Item]:
+    items: list[Item] = []
+    for number in frames:
+        sent = frame(number / 5)
+        sent.found = found
+        if (scene := line.glance(sent)) is not None:
+            items += line.step(scene, look_with)
+    return items
+
+
+def test_an_edge_clients_frame_is_looked_at_here_too_before_a_picture_of_it_leaves() -> None:
+    line, scenes = pipeline(), []
+
+    class Keeping(StampRedactor):
+        def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
+            scenes.append(scene)
+            return super().picture(scene, name=name, event=event)
+
+    theirs = replace(PERSON, box=Box(0.0, 0.0, 0.1, 0.1))
+    pushed(line, Eyes(ScriptedDetector(lambda look: (PERSON,)), Keeping()), (theirs,), range(20))
+    assert scenes
+    assert all(scene.detections == (PERSON, theirs) for scene in scenes)
+    # one look for each frame of which Pictures were made, none for the others
+    assert line.inferences == len({scene.frame.seq for scene in scenes}) < 20
+
+
+def test_what_an_edge_client_found_is_told_and_not_what_is_seen_in_its_blurred_picture() -> None:
+    line = pipeline()
+    items = pushed(line, eyes(), (replace(PERSON, label=Label.VEHICLE),), range(20))
+    assert {item.label for item in items if isinstance(item, Event)} == {Label.VEHICLE}
+
+
+def test_the_frames_of_an_edge_client_that_does_not_say_what_it_found_are_looked_at_here() -> None:
+    items = pushed(pipeline(), eyes(), None, range(5))
+    assert {item.label for item in items if isinstance(item, Event)} == {Label.PERSON}
 
 
 def passed_on(line: Pipeline, look_with: Eyes, *, seconds: int) -> list[float]:
@@ -241,3 +279,67 @@ def test_switches_outlive_the_process_but_not_a_new_configuration() -> None:
     assert summary_switch(kept, SummaryMode.VISION) is SummaryMode.VISION
     for nonsense in (None, "[]", '{"summary": 1}', '{"summary": [], "configured_summary": "text"}'):
         assert summary_switch(nonsense, SummaryMode.TEXT) is SummaryMode.TEXT
+
+
+def set_clock_runs(line: Pipeline, look_with: Eyes, runs: list[tuple[float, int]]) -> list[Item]:
+    """What is told of runs of frames, each from a time on and so many, each on a timeline of its own."""
+    frames = (frame(begin + n / 5, timeline=index) for index, (begin, count) in enumerate(runs) for n in range(count))
+    scenes = (line.glance(each) for each in frames)
+    return [item for scene in scenes if scene is not None for item in line.step(scene, look_with)]
+
+
+@pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0, -30 * 86400.0, 900.0, -1.7e9])
+def test_when_the_clock_is_set_a_visit_ends_with_its_true_length_and_a_new_one_begins(jump_s: float) -> None:
+    start = 1.79e9
+    items = set_clock_runs(pipeline(), eyes(), [(start, 100), (start + 20 + jump_s, 100)])
+    events = [item for item in items if isinstance(item, Event)]
+    first, second = dict.fromkeys(event.id for event in events)
+    told = [event for event in events if event.id == first]
+    assert [event.phase for event in told][-1] is Phase.ENDED
+    assert start + 18.5 < told[-1].ended < start + 20
+    assert 18.5 < told[-1].duration_s < 20.0
+    begun = next(event for event in events if event.id == second)
+    assert start + 20 + jump_s <= begun.started < start + 22 + jump_s
+    assert events.index(told[-1]) < events.index(begun)
+
+
+def test_a_clock_that_goes_ahead_for_a_moment_makes_no_long_visit() -> None:
+    start = 1.79e9
+    items = set_clock_runs(pipeline(), eyes(), [(start, 100), (start + 21_620, 125), (start + 45, 100)])
+    events = [item for item in items if isinstance(item, Event)]
+    assert len({event.id for event in events}) == 3
+    assert max(event.duration_s for event in events) < 26.0
+    assert all(event.ended is None or event.ended >= event.started for event in events)
+
+
+@pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0])
+def test_motion_states_and_snapshots_go_on_when_the_clock_is_set(jump_s: float) -> None:
+    line, look_with, start = pipeline(moving=lambda at: 1.79e9 <= at < 1.79e9 + 9), eyes(lambda look: ()), 1.79e9
+    before = set_clock_runs(line, look_with, [(start, 50)])
+    assert [item.motion for item in before if isinstance(item, CameraState)][-1]
+    frames = (frame(start + 10 + jump_s + n / 5, timeline=1) for n in range(400))
+    scenes = [scene for scene in map(line.glance, frames) if scene is not None]
+    after = [item for scene in scenes for item in line.step(scene, look_with)]
+    states = [item for item in after if isinstance(item, CameraState)]
+    assert not states[-1].motion
+    assert len(states) >= 3  # told every half minute, as before
+    assert any(isinstance(item, Picture) and item.name == "snapshot" for item in after)
+
+
+@pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0])
+def test_a_parked_car_stays_parked_when_the_clock_is_set(jump_s: float) -> None:
+    car = Detection(label=Label.VEHICLE, sub_label="car", score=0.9, box=Box(0.2, 0.5, 0.6, 0.9))
+    line, start = pipeline(), 1.79e9
+    items = set_clock_runs(line, eyes(lambda look: (car,)), [(start, 400), (start + 80 + jump_s, 400)])
+    events = [item for item in items if isinstance(item, Event)]
+    assert len({event.id for event in events}) == 1
+    assert (events[-1].phase, events[-1].reason) == (Phase.ENDED, Kind.STILL)
+    assert len(line.teller.parked) == 1
+
+
+@pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0])
+def test_similar_observations_are_not_folded_over_a_clock_that_was_set(jump_s: float) -> None:
+    items = set_clock_runs(pipeline(), eyes(lambda look: ()), [(1.79e9, 40), (1.79e9 + 8 + jump_s, 40)])
+    told = [item for item in items if isinstance(item, Observation)]
+    assert all(0 <= each.until - each.time <= 10 for each in told)
+    assert any(abs(each.time - (1.79e9 + 8 + jump_s)) < 1 for each in told)

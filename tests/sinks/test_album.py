@@ -235,3 +235,25 @@ def test_whole_events_are_forgotten_beyond_the_time(tmp_path: Path) -> None:
         kept.keep(picture(at, event=of))
     assert kept.forget(until=NOON + 5, whole={"gate-1"}) == 2
     assert [each.event for each in kept.pictures()] == ["gate-2"]
+
+
+class SetClock(VirtualClock):
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_s
+
+
+def test_a_clock_that_is_wrong_for_a_moment_does_not_cost_the_album(tmp_path: Path) -> None:
+    clock = SetClock(NOON)
+    kept = PictureAlbum(tmp_path / "album", clock=clock, max_bytes=10**9, keep_days=3)
+    kept.keep(picture())
+    clock.ahead_s = 400 * DAY
+    for second in range(50):  # often enough for the house to be kept
+        clock.set(NOON + second)
+        kept.keep(picture(NOON + 400 * DAY + second, event="gate-2"))
+    assert len(kept.pictures(event="gate-1")) == 1
+    clock.set(NOON + 3700.0)  # nobody mended it: it is the time
+    for second in range(50):
+        kept.keep(picture(NOON + 400 * DAY + second, event="gate-3"))
+    assert len(kept.pictures(event="gate-1")) == 0

@@ -6,7 +6,7 @@ import logging
 import cv2
 import numpy as np
 import pytest
-from broker import free_port
+from ports import free_port
 from websockets.asyncio.server import serve
 
 from blikk_edge.core.clock import SystemClock

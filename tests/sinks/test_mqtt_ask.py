@@ -78,9 +78,9 @@ def replies(watcher: Watcher, topic: str = REPLY) -> list[dict[str, Any]]:
 async def test_version_5_is_answered_on_its_response_topic_with_its_correlation(
     asked: Running, answers: Answers, asker: aiomqtt.Client, watcher: Watcher
 ) -> None:
-    await asker.publish(TOPICS.ask, b"who came?", 1, properties=properties("home/answers", b"\x00\xff7"))
-    await until(lambda: watcher.on("home/answers"), "the reply")
-    [message] = [m for m in watcher.heard if str(m.topic) == "home/answers"]
+    await asker.publish(TOPICS.ask, b"who came?", 1, properties=properties(REPLY, b"\x00\xff7"))
+    await until(lambda: watcher.on(REPLY), "the reply")
+    [message] = [m for m in watcher.heard if str(m.topic) == REPLY]
     content = json.loads(bytes(message.payload))
     assert answers.asked == [AskQuestion(question="who came?")]
     assert (content["ok"], content["text"], content["correlation"]) == (True, "An answer.", None)
@@ -136,16 +136,21 @@ async def test_a_bad_request_is_refused_in_words_where_that_can_be_heard(
 async def test_answers_go_nowhere_that_they_may_not(
     asked: Running, answers: Answers, asker: aiomqtt.Client, watcher: Watcher, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for topic in (f"{TOPICS.base}/status", TOPICS.set("yard", "detect"), "blikk/other/ask", TOPICS.ask):
+    elsewhere = ("homeassistant/status", "homeassistant/device/blikk_porch/node/config", "zigbee2mqtt/lock/set", "x/y")
+    for topic in (f"{TOPICS.base}/status", TOPICS.set("yard", "detect"), "blikk/other/ask", TOPICS.ask, *elsewhere):
         await asker.publish(TOPICS.ask, b"who?", 1, properties=properties(topic))
-    for topic in ("a/#", "$SYS/x", "+", TOPICS.claim, 7):
+    await asker.publish(TOPICS.ask, b"who?", 1, properties=properties(REPLY, bytes(201)))
+    for topic in ("a/#", "$SYS/x", "+", TOPICS.claim, 7, f"{REPLY}//x", f"{REPLY}\0", *elsewhere):
         await asker.publish(TOPICS.ask, json.dumps({"question": "who?", "response_topic": topic}), 1)
     await asker.publish(TOPICS.ask, b"who?", 1)  # nowhere at all
     await asker.publish(TOPICS.ask, b"and now?", 1, properties=properties(REPLY))
     await until(lambda: replies(watcher), "the last reply")
     assert answers.asked == [AskQuestion(question="and now?")]
     assert watcher.on(TOPICS.status) == [b"online"]
-    assert "response topic" in caplog.text
+    assert not any(watcher.on(topic) for topic in elsewhere)
+    told = [r for r in caplog.records if "was not understood" in r.message]
+    assert len(told) == 1
+    assert f"begin with {TOPICS.reply_prefix}" in told[0].message
 
 
 async def test_what_has_an_effect_is_done_without_anybody_to_hear_it(

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,20 @@ def test_history_is_bounded_oldest_first(tmp_path: Path) -> None:
         store.put(event(number))
     assert [e.id for e in store.events()] == ["event-5", "event-4", "event-3"]
     assert (store.depth(), store.lost) == (6, 0)
+    store.close()
+
+
+def test_what_was_written_while_the_clock_was_wrong_keeps_its_place(tmp_path: Path) -> None:
+    """Years ahead, then right: the new records are the newest, not the oldest that go first."""
+    store = Store(tmp_path / "blikk.db", max_records=4)
+    store.open()
+    wrong = [replace(event(n), started=4e9 + n, time=4e9 + n) for n in range(4)]
+    right = [event(n) for n in range(10, 13)]
+    for record in (*wrong, *right):
+        store.put(record)
+    assert {e.id for e in store.events()} == {"event-3", "event-10", "event-11", "event-12"}
+    assert [p.record for p in store.pending(10)] == [*wrong, *right]
+    assert [record.id for record in store.newest()] == ["event-12"]
     store.close()
 
 

@@ -37,9 +37,11 @@ def make_clip(tmp_path: Path) -> MakeClip:
         codec: str = "libx264",
         pix_fmt: str = "yuv420p",
         options: dict[str, str] | None = None,
+        metadata: dict[str, str] | None = None,
     ) -> Path:
         path = tmp_path / name
         with av.open(str(path), "w") as container:
+            container.metadata.update(metadata or {})
             stream = container.add_stream(codec, rate=rate, options=options or {})
             stream.width, stream.height = size
             stream.pix_fmt = pix_fmt

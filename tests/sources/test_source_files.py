@@ -250,6 +250,17 @@ def test_stop_ends_a_paced_file_at_once(make_clip) -> None:
     assert 0.2 < time.monotonic() - began < 1.0
 
 
+@pytest.mark.parametrize("name", ["titled.mkv", "titled.mp4"])
+def test_metadata_that_is_no_utf8_does_no_harm(make_clip, name: str) -> None:
+    title = "Caf\N{LATIN SMALL LETTER E WITH ACUTE} porch"
+    clip = make_clip(name, metadata={"title": title})
+    content, latin1 = clip.read_bytes(), title.encode("latin-1") + b"\xff"
+    assert content.count(title.encode()) == 1
+    clip.write_bytes(content.replace(title.encode(), latin1))
+
+    assert len(read(replay(clip))) == 11
+
+
 def test_pictures_that_nothing_needs_are_not_decoded_and_the_others_stay_the_same(make_clip) -> None:
     options = {"bf": "3", "b-pyramid": "none", "x264-params": "scenecut=0:b-adapt=0"}
     clip = make_clip("b_frames.mp4", frames=100, options=options)

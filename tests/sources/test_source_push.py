@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SourceError
 from blikk_edge.core.inlet import Inlet, Pushed
 from blikk_edge.sources.capture import Terms
@@ -45,6 +45,31 @@ def test_times_never_go_back_and_a_wrong_clock_is_not_believed() -> None:
     times = [frame.time for frame in frames(inlet, 4)]
     assert times == sorted(times)
     assert all(abs(each - time.time()) < 40 for each in times)
+
+
+class SetClock(VirtualClock):
+    """A node whose wall clock may be set."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_s
+
+
+@pytest.mark.parametrize("ahead_s", [21_600.0, -21_600.0])
+def test_times_follow_the_nodes_clock_when_it_is_set(ahead_s: float) -> None:
+    inlet, clock = Inlet(), SetClock(1.79e9)
+    clock.ahead_s = ahead_s
+    terms = Terms(camera="shed", shown="push", clock=clock, read_timeout_s=5.0)
+    made = PushSource(inlet, terms).frames(threading.Event())
+    seen = []
+    for second in range(20):
+        clock.set(1.79e9 + second)
+        clock.ahead_s = ahead_s if second < 10 else 0.0
+        inlet.put(Pushed(seq=second, time=1.79e9 + second, jpeg=jpeg(90)))
+        frame = next(made)
+        seen.append((frame.time - 1.79e9, frame.timeline))
+    assert seen == [(second + (ahead_s if second < 10 else 0.0), int(second >= 10)) for second in range(20)]
 
 
 def test_a_broken_picture_is_passed_over() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.sources.timeline import MAX_LAG_S, Grid, LiveTime, PacedTime, ReplayTime, StreamTime
+from blikk_edge.sources.timeline import Grid, LiveTime, PacedTime, ReplayTime, StreamTime
 
 
 def stream_times(
@@ -164,57 +164,75 @@ class SteppedClock(VirtualClock):
         return super().now() + self.step
 
 
-@pytest.mark.parametrize("step", [3600.0, -3600.0, -0.5, 5.0])
-def test_live_time_never_goes_back_when_the_wall_clock_is_set(step: float) -> None:
-    clock = SteppedClock(1e9)
-    keeper = LiveTime(clock)
-    times = []
-    for n in range(200):
-        clock.set(1e9 + n * 0.2)
-        clock.step = step if n >= 100 else 0.0
-        times.append(keeper.at(n * 0.2))
-
-    assert all(b > a for a, b in itertools.pairwise(times))
-    assert abs(times[-1] - clock.now()) < MAX_LAG_S or step == -3600.0
-
-
-def stepped(keeper_of: type[LiveTime] | type[PacedTime], step: float, moments: list[float]) -> list[float]:
-    """Capture times of frames at these stream times, in time; the wall clock is set by `step` after the first."""
+def stepped(
+    keeper_of: type[LiveTime] | type[PacedTime], steps: dict[float, float], moments: list[float]
+) -> list[float]:
+    """How far capture times are from the start in seconds; `steps` says by how much the clock is off from when on."""
     clock = SteppedClock(1.7e9)
     keeper = keeper_of(clock)
     times = []
     for moment in moments:
         clock.set(1.7e9 + moment)
-        times.append(keeper.at(moment))
-        clock.step = step
+        clock.step = next((step for since, step in reversed(steps.items()) if moment >= since), 0.0)
+        times.append(keeper.at(moment) - 1.7e9)
     return times
 
 
-@pytest.mark.parametrize("keeper_of", [LiveTime, PacedTime])
-@given(
-    step=st.floats(-1e8, -0.001) | st.sampled_from([-0.01, -1.0, -9.9, -10.1, -60.0, -3600.0]),
-    rate=st.sampled_from([1.0, 5.0, 12.5]),
-)
-def test_times_go_on_after_the_wall_clock_was_set_back(
+KEEPERS = pytest.mark.parametrize("keeper_of", [LiveTime, PacedTime])
+
+
+@KEEPERS
+@given(step=st.floats(-119, 119), rate=st.sampled_from([1.0, 5.0, 12.5]))
+def test_a_small_correction_of_the_wall_clock_is_followed_slowly(
     keeper_of: type[LiveTime] | type[PacedTime], step: float, rate: float
 ) -> None:
-    times = stepped(keeper_of, step, [n / rate for n in range(int(60 * rate) + 1)])
+    times = stepped(keeper_of, {1 / rate: step}, [n / rate for n in range(int(60 * rate) + 1)])
 
     assert all(b > a for a, b in itertools.pairwise(times))
-    assert 50 <= times[-1] - times[0] <= 60.001
+    assert 53.9 <= times[-1] - times[0] <= 66.1
 
 
-@pytest.mark.parametrize("keeper_of", [LiveTime, PacedTime])
-def test_times_meet_a_wall_clock_that_was_set_back(keeper_of: type[LiveTime] | type[PacedTime]) -> None:
-    times = stepped(keeper_of, -60.0, [n * 0.2 for n in range(5 * 700)])
+@KEEPERS
+@pytest.mark.parametrize("step", [-60.0, 60.0, 119.0])
+def test_times_meet_a_wall_clock_that_was_corrected(keeper_of: type[LiveTime] | type[PacedTime], step: float) -> None:
+    times = stepped(keeper_of, {0.2: step}, [n * 0.2 for n in range(5 * 1300)])
 
-    assert times[-1] == pytest.approx(1.7e9 + 3499 * 0.2 - 60, abs=0.01)
+    assert times[-1] == pytest.approx(6499 * 0.2 + step, abs=0.03)
+
+
+@KEEPERS
+@given(step=(st.floats(-1.6e9, -121) | st.floats(121, 1e9)))
+def test_a_wall_clock_that_was_set_begins_a_timeline_at_the_new_time(
+    keeper_of: type[LiveTime] | type[PacedTime], step: float
+) -> None:
+    clock = SteppedClock(1.7e9)
+    keeper = keeper_of(clock)
+    seen = []
+    for n in range(100):
+        clock.set(1.7e9 + n * 0.2)
+        clock.step = step if n >= 50 else 0.0
+        seen.append((keeper.at(n * 0.2), keeper.timeline))
+
+    assert seen[49] == (pytest.approx(1.7e9 + 49 * 0.2, abs=0.01), 0)
+    assert seen[50] == (pytest.approx(1.7e9 + 50 * 0.2 + step, abs=0.01), 1)
+    assert seen[99] == (pytest.approx(1.7e9 + 99 * 0.2 + step, abs=0.01), 1)
+
+
+@KEEPERS
+def test_a_wall_clock_that_goes_ahead_for_a_moment_leaves_nothing_behind(
+    keeper_of: type[LiveTime] | type[PacedTime],
+) -> None:
+    times = stepped(keeper_of, {10.0: 21600.0, 35.0: 0.0}, [n * 0.2 for n in range(500)])
+
+    assert times[:50] == pytest.approx([n * 0.2 for n in range(50)])
+    assert times[50:175] == pytest.approx([21600 + n * 0.2 for n in range(50, 175)], abs=0.01)
+    assert times[175:] == pytest.approx([n * 0.2 for n in range(175, 500)])
 
 
 @given(
     st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5), st.floats(-1e5, 1e5), st.booleans()), min_size=2, max_size=60)
 )
-def test_live_times_never_go_back_whatever_clocks_and_connections_do(
+def test_live_times_never_go_back_within_a_timeline_whatever_clocks_and_connections_do(
     frames: list[tuple[float, float, float, bool]],
 ) -> None:
     clock = SteppedClock(1.7e9)
@@ -226,9 +244,9 @@ def test_live_times_never_go_back_whatever_clocks_and_connections_do(
         clock.set(1.7e9 + moment)
         if again:
             keeper.restart()
-        times.append(keeper.at(stream_s))
+        times.append((keeper.at(stream_s), keeper.timeline))
 
-    assert all(b > a for a, b in itertools.pairwise(times))
+    assert all(later > time or begun > timeline for (time, timeline), (later, begun) in itertools.pairwise(times))
 
 
 def test_live_time_is_anchored_anew_with_each_connection() -> None:
@@ -273,7 +291,7 @@ def test_paced_time_does_not_wait_for_a_wall_clock_that_was_set_back() -> None:
     first = keeper.at(0.0)
     clock.step = -3600.0
 
-    assert keeper.at(0.2) > first
+    assert keeper.at(0.2) == pytest.approx(first + 0.2 - 3600, abs=0.01)
     assert keeper.hold_s == pytest.approx(0.2)
 
 

@@ -95,7 +95,15 @@ def test_file_lands_whole_and_leaves_no_part(site: Site, tmp_path: Path) -> None
     )
     assert (tmp_path / "new" / "a.tflite").read_bytes() == BODY
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.tflite"]
-    assert seen[-1] == (len(BODY), len(BODY))
+    assert (seen[0], seen[-1]) == ((0, len(BODY)), (len(BODY), len(BODY)))
+
+
+def test_progress_begins_with_what_an_earlier_try_left_and_never_guesses_a_total(site: Site, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    (tmp_path / "a.part").write_bytes(BODY[:1000])
+    site.sized = False
+    fetch(site.url, tmp_path / "a", sha256=SHA256, progress=lambda have, total: seen.append((have, total)))
+    assert (seen[0], seen[-1]) == ((1000, None), (len(BODY), None))
 
 
 def test_broken_connection_is_resumed_at_once_where_it_broke(site: Site, tmp_path: Path) -> None:

@@ -367,8 +367,17 @@ def test_luma_is_neither_copied_nor_written():
     assert max(value.nbytes for value in held) < luma.nbytes
 
 
-def test_private_polygons_are_not_looked_at():
-    left = Polygon.of([(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
+@pytest.mark.parametrize(
+    "corners",
+    [
+        [(0, 0), (0.5, 0), (0.5, 1), (0, 1)],
+        [(0, 0), (0.5, 0), (0.5, 1), (0, 1)] * 2,
+        [(0, 0), (0.5, 0), (0, 1), (0.5, 1)],
+    ],
+    ids=["in order", "twice round", "Z order"],
+)
+def test_private_polygons_are_not_looked_at(corners):
+    left = Polygon.of(corners)
     motions = watch([*still(VIEW, 0, 4), *walk(4, 17)], MotionGate(private=(left,)))
     boxes = [box for _, motion in motions for box in motion.boxes]
     assert not [t for t in fired(motions) if t < 4 + 0.35 / 0.08]

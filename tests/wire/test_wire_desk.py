@@ -1,5 +1,6 @@
 """A desk, and a broker that echoes what it is told, keeps what is retained and lets others write too."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from blikk_edge.wire.desk import HEAL_S, SETTLE_S, DiscoveryDesk
-from blikk_edge.wire.discovery import devices
+from blikk_edge.wire.desk import HEAL_S, SETTLE_S, STRANGERS_MAX, DiscoveryDesk
+from blikk_edge.wire.discovery import devices, split
 
 BIRTH = "homeassistant/status"
 CLAIM = s.TOPICS.claim
@@ -249,3 +250,76 @@ class Life(RuleBasedStateMachine):
 
 Life.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
 TestLife = Life.TestCase
+
+
+def sizes(limit):
+    return lambda message: len(message.payload) <= limit
+
+
+def entities(home):
+    """Every component on the broker, by topic."""
+    return {topic: set(json.loads(payload)["components"]) for topic, payload in home.configs.items()}
+
+
+@pytest.mark.parametrize("limit", [1500, 3000, 8000])
+def test_payloads_too_large_for_the_broker_are_split(limit):
+    home = Home()
+    home.desk.limit(sizes(limit))
+    home.connect().wait()
+    assert all(len(payload) <= limit for payload in home.configs.values())
+    found = [key for keys in entities(home).values() for key in keys]
+    assert sorted(found) == sorted(key for discovery in OURS for key in discovery.components)
+    assert home.desk.left_out == ()
+    # what is there already is not published again
+    home.quiet().desk.limit(sizes(limit))
+    home.connect().wait()
+    assert home.log == []
+
+
+def test_entities_too_large_on_their_own_are_left_out_and_named():
+    home = Home()
+    home.desk.limit(sizes(300))
+    home.connect().wait()
+    assert home.configs == {}
+    assert home.desk.left_out == tuple(sorted({key for discovery in OURS for key in discovery.components}))
+
+
+@pytest.mark.parametrize(("before", "after"), [(10**6, 3000), (3000, 10**6), (3000, 1500), (1500, 3000)])
+def test_entities_that_move_to_another_topic_are_removed_before_they_come_back(before, after):
+    home = Home()
+    home.desk.limit(sizes(before))
+    home.connect().wait().quiet()
+    was = {key: topic for topic, keys in entities(home).items() for key in keys}
+    home.desk.limit(sizes(after))
+    home.connect().wait()
+    now = {key: topic for topic, keys in entities(home).items() for key in keys}
+    assert now.keys() == was.keys()
+    for key, topic in now.items():
+        if topic != was[key]:
+            emptied = home.log.index((was[key], b""))
+            brought = next(i for i, (t, p) in enumerate(home.log) if t == topic and p and key in p.decode())
+            assert emptied < brought
+    assert max(len(payload) for payload in home.configs.values()) <= after
+
+
+def test_a_camera_may_not_be_mistaken_for_a_part():
+    topics = [part.topic for discovery in OURS for part in split(discovery, sizes(1500))]
+    assert len(topics) == len(set(topics))
+    assert all(topic.split("/")[3].startswith(("part", "camera_", "node")) for topic in topics)
+
+
+def test_what_was_missed_is_published_by_the_next_due():
+    home = Home()
+    home.wait().quiet()
+    home.desk.missed(TOPIC)
+    home.follow(home.desk.due())
+    assert home.log == [(TOPIC, PAYLOADS[TOPIC])]
+
+
+def test_strangers_topics_are_remembered_without_their_payloads_and_up_to_a_number():
+    home = Home()
+    for number in range(STRANGERS_MAX + 200):
+        home.others(f"homeassistant/device/blikk_porch-pi/{number}/config", bytes(10_000), retain=False)
+    kept = home.desk._on_broker
+    assert len(kept) <= STRANGERS_MAX + len(OURS)
+    assert sum(len(payload) for payload in kept.values()) < 100_000

@@ -19,8 +19,18 @@ from jsonschema.exceptions import ValidationError
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.inquiry import AskQuestion, DescribeNow, Forget, ListEvents, Measure, Query, Reply, Told, refusal
 from blikk_edge.core.sightings import Label
-from blikk_edge.wire.inquiries import MAX_REPLY_BYTES, open_envelope, read_request, reply_content, write_request
+from blikk_edge.wire.inquiries import (
+    MAX_CORRELATION,
+    MAX_REPLY_BYTES,
+    check_correlation_data,
+    check_response_topic,
+    open_envelope,
+    read_request,
+    reply_content,
+    write_request,
+)
 from blikk_edge.wire.messages import event_content
+from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import json_bytes
 
 CONTRACT = Path(__file__).parents[2] / "contract"
@@ -175,10 +185,7 @@ def test_what_is_no_request_is_refused_in_words(payload):
 
 @pytest.mark.parametrize(
     "topic",
-    [
-        *("blikk/porch-pi/reply/1", "blikk/porch-pi/reply/a/b", "home/answers", "x", "/blikk/porch-pi/ask", "blikkx/y"),
-        *("antworten/küche", "blikkasten"),
-    ],
+    ["blikk/porch-pi/reply/1", "blikk/porch-pi/reply/a/b", "blikk/porch-pi/reply/küche", "blikk/porch-pi/reply/set/x"],
 )
 def test_answers_may_go_there(topic):
     assert open_envelope(b"who?", s.TOPICS, response_topic=topic).response_topic == topic
@@ -191,7 +198,12 @@ def test_answers_may_go_there(topic):
     [
         *("", "a/+/b", "a/#", "#", "$SYS/x", "a$b", "a\x00b", "a\nb", "x" * 201, "blikk", "blikk/porch-pi"),
         *("blikk/porch-pi/status", "blikk/porch-pi/yard/set/detect", "blikk/porch-pi/reply"),
-        *("blikk/other/reply/1", "blikk/other/ha/claim", "blikk/porch-pi/ask"),
+        *("blikk/other/reply/1", "blikk/other/ha/claim", "blikk/porch-pi/ask", "blikk/porch-pi/reply/"),
+        *("homeassistant/status", "homeassistant/device/blikk_porch-pi/node/config", "home/answers", "x"),
+        *("zigbee2mqtt/lock/set", "cmnd/plug/POWER", "frigate/events", "/blikk/porch-pi/reply/1", "blikkx/y"),
+        *("blikk/porch-pi/reply//1", "blikk/porch-pi/reply/1/", "blikk/porch-pi/replyx/1", "Blikk/porch-pi/reply/1"),
+        *("blikk/porch-pi/reply/\x00", "blikk/porch-pi/reply/+", "blikk/porch-pi/reply/#", "blikk/porch-pi/reply/$x"),
+        *("blikk/porch-pi/reply/\u2028", "blikk/porch-pi/reply/\x7f", "blikk/porch-pi/reply/" + "x" * 200),
     ],
 )
 def test_answers_may_not_go_there(topic):
@@ -202,8 +214,22 @@ def test_answers_may_not_go_there(topic):
 
 
 def test_the_response_topic_of_version_5_counts_first():
-    payload = json.dumps({"question": "who?", "response_topic": "json"}).encode()
-    assert open_envelope(payload, s.TOPICS, response_topic="v5").response_topic == "v5"
+    json_topic, v5_topic = "blikk/porch-pi/reply/json", "blikk/porch-pi/reply/v5"
+    payload = json.dumps({"question": "who?", "response_topic": json_topic}).encode()
+    assert open_envelope(payload, s.TOPICS, response_topic=v5_topic).response_topic == v5_topic
+
+
+def test_an_answer_below_a_prefix_of_several_levels():
+    topics = Topics("site/east/blikk", "porch-pi")
+    check_response_topic("site/east/blikk/porch-pi/reply/1", topics)
+    with pytest.raises(WireError, match="site/east/blikk/porch-pi/reply/"):
+        check_response_topic("blikk/porch-pi/reply/1", topics)
+
+
+def test_correlation_data_have_an_end():
+    check_correlation_data(bytes(MAX_CORRELATION))
+    with pytest.raises(WireError, match="201 bytes of correlation data"):
+        check_correlation_data(bytes(MAX_CORRELATION + 1))
 
 
 @given(st.binary(max_size=400))

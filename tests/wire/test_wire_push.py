@@ -41,6 +41,13 @@ def test_a_frame_arrives_as_it_was_sent() -> None:
     assert read_frame(frame_message(pushed)) == pushed
 
 
+def test_a_client_that_does_not_say_what_it_found_is_no_client_that_found_nothing() -> None:
+    assert read_frame(json.dumps(FRAME)).found is None
+    assert read_frame(json.dumps({**FRAME, "found": []})).found == ()
+    silent = Pushed(seq=7, time=1795262400.25, jpeg=jpeg(), found=None)
+    assert read_frame(frame_message(silent)) == silent
+
+
 def test_an_answer_arrives_as_it_was_sent() -> None:
     assert read_answer(answer_message(7, 2.5)) == (7, 2.5)
 

@@ -11,6 +11,7 @@ from blikk_edge.core.inquiry import Measure, Query
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.asking.times import NUMBERS, Wall
 from blikk_edge.enrichers.asking.words import KINDS
+from blikk_edge.enrichers.models.answer_object import has_word
 from blikk_edge.enrichers.models.port import Prompt
 from blikk_edge.enrichers.quoting import quoted
 
@@ -113,7 +114,7 @@ def worded(text: str, answer: str, lines: Sequence[str]) -> str | None:
         words = " ".join(content["answer"].split())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if not 1 <= len(words) <= ANSWER_MAX or not words.isprintable():
+    if not has_word(words) or len(words) > ANSWER_MAX or not words.isprintable():
         return None
     allowed = {each for line in (answer, *lines) for each in _numbers(line)} | _INDEFINITE
     said = set(_numbers(words))

@@ -1,20 +1,24 @@
 """What a chat.completions endpoint answered: read from any JSON at all, into what a model wrote and what it counted."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 MOST_TOKENS: Final = 10_000_000
-MOST_TRIES: Final = 8
+
+_THOUGHTS: Final = ("reasoning_content", "reasoning")
+_THOUGHT_PARTS: Final = ("think", "reason", "redacted")
+_OTHER_ERRORS: Final = ("errors", "detail", "error_msg", "error_message")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the first choice of an answer holds; `finish` is why it ended, empty where that was not said."""
+    """What the first choice of an answer holds; `finish` is why it ended, in small letters, empty where not said."""
 
     text: str = field(repr=False)
+    thoughts: str = field(repr=False)
+    """What a model wrote beside its answer, where the endpoint tells them apart."""
     finish: str
     refusal: str
     model: str
@@ -29,11 +33,12 @@ def answer_of(bodies: Sequence[object]) -> Answer | None:
     choices = [choice for body in known for choice in _first_choice(body)]
     if not choices:
         return None
-    said = [_mapping(choice.get("message")) or _mapping(choice.get("delta")) for choice in choices]
+    said = [_mapping(choice.get("message")) or _mapping(choice.get("delta")) or choice for choice in choices]
     usage = next((_mapping(body.get("usage")) for body in reversed(known) if body.get("usage")), {})
     return Answer(
-        text="".join(_text(part.get("content")) for part in said),
-        finish=next((f for c in reversed(choices) if isinstance(f := c.get("finish_reason"), str)), ""),
+        text="".join(_text(part.get("content", part.get("text"))) for part in said),
+        thoughts="".join(_text(next((part[key] for key in _THOUGHTS if part.get(key)), "")) for part in said),
+        finish=next((f.lower() for c in reversed(choices) if isinstance(f := c.get("finish_reason"), str)), ""),
         refusal="".join(_text(part.get("refusal")) for part in said),
         model=next((m for body in known if isinstance(m := body.get("model"), str)), ""),
         input_tokens=_count(usage.get("prompt_tokens")),
@@ -42,30 +47,39 @@ def answer_of(bodies: Sequence[object]) -> Answer | None:
 
 
 def error_in(bodies: Sequence[object]) -> tuple[int, object] | None:
-    """The status and body of an error that stands where an answer was promised; 500 where it has no status."""
+    """The status and body of an error that stands where an answer was promised; 500 where it has no status.
+
+    It is `{"error": ...}`, also in a list or in a choice, or, where there is no choice, another form that services
+    give their errors.
+    """
     for body in bodies:
-        error = _mapping(body).get("error")
-        if error:
-            code = _mapping(error).get("code")
-            return code if type(code) is int and 400 <= code < 600 else 500, body
+        for each in body if isinstance(body, list) else [body]:
+            content = _mapping(each)
+            error = content.get("error") or next((c.get("error") for c in _first_choice(content)), None)
+            if error or (not content.get("choices") and _is_error(content)):
+                status = _status(error, content, _mapping(content.get("base_resp")))
+                return status, each if not error or content.get("error") else {"error": error}
     return None
 
 
-def json_object_in(text: str) -> str | None:
-    """The text of the first whole JSON object in what a model wrote, past its thoughts, fences and small talk."""
-    text = text.rpartition("</think>")[2]
-    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-    start = -1
-    for _ in range(MOST_TRIES):
-        start = text.find("{", start + 1)
-        if start < 0:
-            return None
-        try:
-            _, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        return text[start:end]
-    return None
+def _is_error(content: Mapping[str, Any]) -> bool:
+    """Whether a body without choices is one of the other forms of an error."""
+    return (
+        content.get("object") == "error"
+        or isinstance(content.get("message"), str)
+        or any(content.get(key) for key in _OTHER_ERRORS)
+        or bool(_mapping(content.get("base_resp")).get("status_code"))
+    )
+
+
+def _status(*places: object) -> int:
+    for place in places:
+        for key in ("code", "status", "status_code"):
+            code = _mapping(place).get(key)
+            number = int(code) if isinstance(code, str) and code.isdecimal() and len(code) == 3 else code
+            if type(number) is int and 400 <= number < 600:
+                return number
+    return 500
 
 
 def _first_choice(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -82,24 +96,23 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _text(content: object) -> str:
-    """A text, or the texts of a list of parts."""
+    """A text, the texts of a list of parts without the thoughts among them, or an object that was read already."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "".join(_text(_mapping(part).get("text")) for part in content)
-    return ""
+        return "".join(_part(part) for part in content)
+    return json.dumps(content) if isinstance(content, Mapping) else ""
+
+
+def _part(part: object) -> str:
+    if isinstance(part, str):
+        return part
+    content = _mapping(part)
+    if str(content.get("type", "")).startswith(_THOUGHT_PARTS):
+        return ""
+    text = content.get("text")
+    return _text(text.get("value")) if isinstance(text, Mapping) else _text(text)
 
 
 def _count(value: object) -> int:
     return value if type(value) is int and 0 < value <= MOST_TOKENS else 0
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text} is too large")
-    return number
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")

@@ -11,10 +11,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
+from blikk_edge.enrichers.models.answer_object import object_in, whole_object
 from blikk_edge.enrichers.models.gbnf import GrammarError
-from blikk_edge.enrichers.models.openai_answer import Answer, answer_of, error_in, json_object_in
-from blikk_edge.enrichers.models.openai_faults import fault, said_in
-from blikk_edge.enrichers.models.openai_request import ADAPTABLE, AUTO, Manners, manners, request
+from blikk_edge.enrichers.models.openai_answer import Answer, answer_of, error_in
+from blikk_edge.enrichers.models.openai_faults import fault, is_about_key, is_garbled, said_in
+from blikk_edge.enrichers.models.openai_learning import ADAPTABLE, after, looser
+from blikk_edge.enrichers.models.openai_request import AUTO, Manners, manners, request
 from blikk_edge.enrichers.models.port import (
     AwayError,
     BlindError,
@@ -32,10 +34,14 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("blikk.llm")
 
-MOST_TRIES: Final = 6
+MOST_TRIES: Final = 10
 """Requests of one call: as many things as can be learnt from refusals, and the last."""
 
 NOT_JSON_TWICE: Final = 2
+
+_CUT_OFF: Final = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
+_WOULD_NOT: Final = ("content_filter", "safety", "recitation", "blocklist", "prohibited", "sensitive", "refus", "spii")
+"""How the reasons begin for which services end an answer that they do not want to give."""
 
 _KEY: Final = re.compile(r"[!-~]+", re.ASCII)
 _MODEL_NAME: Final = re.compile(r"[\w./:@+-]{1,100}", re.ASCII)
@@ -44,13 +50,14 @@ _MODEL_NAME: Final = re.compile(r"[\w./:@+-]{1,100}", re.ASCII)
 class OpenAiModel:
     """The model `model` at `base_url`, which mostly ends in `/v1`.
 
-    `structured` is how answers are held to their schema: `json_schema`, `json_object` with the schema, `grammar`
-    (llama.cpp's servers), `none` (it is only told), or `auto`, which begins with the first and remembers what the
-    endpoint refused. `tokens_field` is `auto`, `max_tokens` or `max_completion_tokens`, `temperature` None where it is
-    not to be sent. `image_tokens` is what one Picture costs where the endpoint does not count. `sees` False says that
-    the model takes no Pictures. `stream` asks for the answer in parts, so that a server that works on after a plain
-    request was given up (llama_cpp.server) stops. `extra` are further fields of every request;
-    `ratio` is what was learnt of its tokens before.
+    `structured` is how answers are held to their schema: `json_schema`, `json_object` with the schema, `any_object`
+    (any JSON object), `grammar` (llama.cpp's servers), `none` (it is only told), or `auto`, which begins with the first
+    and remembers what the endpoint refused. Likewise `auto` are, unless chosen, `tokens_field` (`max_tokens`,
+    `max_completion_tokens`, `none`), `stream` (`always`, also True: answers come in parts; `never`) and `system_role`
+    (`system`, `developer`, or `user`, where instructions stand before the rest of the prompt). `temperature` is None
+    where it is not to be sent. `image_tokens` is what one Picture costs where the endpoint does not count. `sees` False
+    says that the model takes no Pictures. A server that works on after a plain request was given up (llama_cpp.server)
+    stops after a stream. `extra` are further fields of every request; `ratio` is what was learnt of its tokens before.
 
     Raises RefusedError for an address or key that cannot be one, and where the `httpx2` package is missing.
     """
@@ -67,7 +74,8 @@ class OpenAiModel:
         temperature: float | None = 0.2,
         image_tokens: int = IMAGE_TOKENS,
         sees: bool = True,
-        stream: bool = False,
+        stream: str | bool = AUTO,
+        system_role: str = AUTO,
         extra: Mapping[str, Any] | None = None,
         ratio: Ratio | None = None,
     ) -> None:
@@ -82,7 +90,12 @@ class OpenAiModel:
         self._image_tokens = image_tokens
         try:
             self._manners = manners(
-                structured, temperature=temperature, stream=stream, tokens_field=tokens_field, extra=extra or {}
+                structured,
+                temperature=temperature,
+                stream=stream,
+                tokens_field=tokens_field,
+                system_role=system_role,
+                extra=extra or {},
             )
         except ValueError as error:
             raise RefusedError(f"{self._who}: {error}") from error
@@ -127,7 +140,7 @@ class OpenAiModel:
                 body = request(prompt, model=self.name, manners=asked)
             except GrammarError as cannot:
                 error = cannot
-                if not self._change(asked.looser(), asked, cannot):
+                if not self._change(looser(asked), asked, cannot):
                     raise
                 continue
             reply = await self._client.post(body, timeout_s=timeout_s)
@@ -138,7 +151,7 @@ class OpenAiModel:
             if refusal is None:
                 return reply, answer_of(reply.bodies)
             error = refusal
-            if not self._learn(reply, asked, error):
+            if not self._learn(reply, asked, error, frozenset(body)):
                 break
         raise error
 
@@ -147,7 +160,13 @@ class OpenAiModel:
         if status == 200:
             return None
         pictures = bool(prompt.pictures)
-        return fault(self._who, status, said, headers=reply.headers, now=self._clock.now(), pictures=pictures)
+        error = fault(self._who, status, said, headers=reply.headers, now=self._clock.now(), pictures=pictures)
+        if isinstance(error, GarbledError):  # it worked on the prompt, and what it wrote stayed there
+            tokens = self.expected_tokens(prompt)
+            error.spent = Completion(text="", model=self.name, input_tokens=tokens, output_tokens=0, estimated=True)
+            if is_garbled(said):
+                self._doubt(error)
+        return error
 
     def _said(self, reply: "Reply") -> tuple[int, str]:
         """The true status of a reply and what an error said, without the key."""
@@ -162,7 +181,7 @@ class OpenAiModel:
             said = " ".join(said_in(body) for body in reply.bodies)
         return status, said.replace(self._key, "***") if self._key else said
 
-    def _learn(self, reply: "Reply", asked: Manners, error: LlmError) -> bool:
+    def _learn(self, reply: "Reply", asked: Manners, error: LlmError, sent: frozenset[str]) -> bool:
         """Whether another request, asked otherwise, may do better."""
         if isinstance(error, BlindError):
             self.sees = False
@@ -170,7 +189,9 @@ class OpenAiModel:
         if isinstance(error, BlindError | TooLongError | BusyError | GarbledError):
             return False
         status, said = self._said(reply)
-        return status in ADAPTABLE and self._change(asked.after(said), asked, error)
+        if status not in ADAPTABLE or is_about_key(status, said):
+            return False
+        return self._change(after(asked, said, sent), asked, error)
 
     def _change(self, better: Manners | None, asked: Manners, why: LlmError) -> bool:
         """Whether to ask again; a call at the same time may have learnt already."""
@@ -187,11 +208,14 @@ class OpenAiModel:
         spent = self._spent(prompt, answer)
         if reply.streamed and not answer.finish:
             raise AwayError(f"{self._who}: its answer broke off")
-        if answer.finish == "length":
+        if answer.finish in _CUT_OFF:
             raise GarbledError(f"{self._who}: its answer was cut off after {spent.output_tokens} tokens", spent=spent)
-        if answer.refusal or answer.finish == "content_filter":
+        if answer.refusal or answer.finish.startswith(_WOULD_NOT):
             raise GarbledError(f"{self._who}: it would not write about this", spent=spent)
-        text = json_object_in(answer.text)
+        text = object_in(answer.text, prompt.schema)
+        if text is None and not answer.text.strip():
+            # some servers take an answer without thoughts for a thought
+            text = whole_object(answer.thoughts, prompt.schema)
         if text is None:
             error = GarbledError(f"{self._who}: it wrote no JSON", spent=spent)
             self._doubt(error)
@@ -204,7 +228,7 @@ class OpenAiModel:
         self._not_json += 1
         if self._not_json >= NOT_JSON_TWICE:
             self._not_json = 0
-            self._change(self._manners.looser(), self._manners, why)
+            self._change(looser(self._manners), self._manners, why)
 
     def _spent(self, prompt: Prompt, answer: Answer) -> Completion:
         estimated = self._estimated(prompt)

@@ -6,8 +6,9 @@ Over httpx2, with which the `openai` package itself sends; docs/design/slow-loop
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx2
@@ -17,6 +18,8 @@ from blikk_edge.enrichers.models.port import AwayError, GarbledError
 
 REPLY_BYTES: Final = 2_000_000
 CONNECT_S: Final = 10.0
+DONE: Final = "[DONE]"
+"""What the last part of a stream is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,8 @@ class Client:
             # a call a minute finds an idle connection dead more often than a new one costs
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=proxied,
+            # nobody shall recognise one of our requests by another
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             event_hooks={"response": [_bound]},
         )
 
@@ -78,6 +83,10 @@ class Client:
         raw = await response.aread()
         if kind.endswith("html"):
             raise GarbledError(f"{self._who}: it answered with a web page; check base_url, which mostly ends in /v1")
+        if raw.lstrip()[:5] == b"data:":  # a stream that is not called one
+            lines = raw.decode("utf-8", "replace").splitlines()
+            parts = [self._json(part) for part in _data_in(lines) if part.strip() != DONE]
+            return Reply(status=200, headers=headers, bodies=tuple(parts), streamed=True)
         return Reply(status=200, headers=headers, bodies=(self._json(raw),))
 
     def _json(self, raw: bytes | str) -> object:
@@ -102,12 +111,17 @@ def _said(raw: bytes) -> object:
 
 async def _data_lines(response: httpx2.Response) -> AsyncIterator[str]:
     async for line in response.aiter_lines():
-        name, _, value = line.partition(":")
-        if name == "data":
-            value = value.removeprefix(" ")
-            if value.strip() == "[DONE]":
+        for value in _data_in((line,)):
+            if value.strip() == DONE:
                 return
             yield value
+
+
+def _data_in(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name == "data":
+            yield value.removeprefix(" ")
 
 
 async def _bound(response: httpx2.Response) -> None:

@@ -1,10 +1,9 @@
-"""What is sent to a chat.completions endpoint, and how that changes with what the endpoint turned out not to take."""
+"""What is sent to a chat.completions endpoint, and in which manner."""
 
 import base64
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -12,116 +11,123 @@ from blikk_edge.enrichers.models.gbnf import gbnf
 from blikk_edge.enrichers.models.port import Prompt
 
 AUTO: Final = "auto"
-ADAPTABLE: Final = frozenset({400, 404, 415, 422, 500, 501})
-"""Statuses with which endpoints refuse a field of the request; llama_cpp.server answers 500 to each."""
+USER: Final = "user"
+MAX_TOKENS: Final = "max_tokens"
+MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
+NONE: Final = "none"
+
+TOKENS_FIELDS: Final = (AUTO, MAX_TOKENS, MAX_COMPLETION_TOKENS, NONE)
+STREAMS: Final = (AUTO, "always", "never")
+SYSTEM_ROLES: Final = (AUTO, "system", "developer", USER)
+"""What a user may choose, as for `FORMS`."""
+
+OURS: Final = frozenset({"model", "messages"})
+"""Fields without which there is no request."""
 
 
 class Form(StrEnum):
-    """How an answer is held to its schema: the endpoint's decoder is given it in one of three ways, or it is only told.
+    """How an answer is held to its schema: the endpoint's decoder is given it in one of four ways, or it is only told.
 
-    STRICT_SUBSET is JSON_SCHEMA without the bounds that some services refuse in schemas.
+    STRICT_SUBSET is JSON_SCHEMA without the bounds that some services refuse in schemas; ANY_OBJECT asks for any JSON
+    object, for services that refuse a schema in it.
     """
 
     JSON_SCHEMA = "json_schema"
     STRICT_SUBSET = "strict_subset"
     GRAMMAR = "grammar"
     JSON_OBJECT = "json_object"
+    ANY_OBJECT = "any_object"
     NONE = "none"
 
 
-FORMS: Final = (AUTO, Form.JSON_SCHEMA, Form.JSON_OBJECT, Form.GRAMMAR, Form.NONE)
+FORMS: Final = (AUTO, Form.JSON_SCHEMA, Form.JSON_OBJECT, Form.ANY_OBJECT, Form.GRAMMAR, Form.NONE)
 """What a user may choose."""
-
-_OBJECT_NEXT: Final[Mapping[Form, Form]] = {
-    Form.JSON_SCHEMA: Form.JSON_OBJECT,
-    Form.STRICT_SUBSET: Form.JSON_OBJECT,
-    Form.GRAMMAR: Form.JSON_OBJECT,
-    Form.JSON_OBJECT: Form.NONE,
-}
-_ABOUT_FORM: Final = re.compile(
-    r"response_?format|json_?schema|json_?object|structured.output|grammar|guided"
-    r"|requested parameters|['\"`]schema['\"`]",
-    re.I,
-)
-_ABOUT_BOUNDS: Final = re.compile(
-    r"not permitted|invalid schema|(min|max)(length|items|imum)[^.]{0,40}(not|un)[ -]?(support|allow)", re.I
-)
-_LLAMA_CPP_PYTHON: Final = re.compile(r"literal_error.*'json_object'|'json_object'.*literal_error", re.S)
-"""Its json_object with a schema lets line breaks into strings; it keeps to a grammar."""
 
 _BOUNDS: Final = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """How one endpoint is asked. `auto` allows another `form` to be tried; `tokens_field` bounds the answer."""
+    """How one endpoint is asked: what was chosen, and what was learnt since.
+
+    `tokens_field` bounds the answer, None where nothing does. `system_role` is whose words our instructions are; as
+    USER they stand before the rest of the prompt. `left_out` are fields that are not sent. `free` names what may be
+    changed when it is refused: `form`, `tokens_field`, `stream`, `system_role`; `tried` are the ways that were refused.
+    """
 
     form: Form = Form.JSON_SCHEMA
-    auto: bool = True
-    tokens_field: str = "max_tokens"
+    tokens_field: str | None = MAX_TOKENS
     temperature: float | None = None
     stream: bool = False
     stream_usage: bool = True
+    system_role: str = "system"
     extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def after(self, said: str) -> "Manners | None":
-        """What to try after a refusal that said this; None where it is not about anything that can be changed."""
-        if "max_completion_tokens" in said and self.tokens_field == "max_tokens":
-            return replace(self, tokens_field="max_completion_tokens")
-        if "temperature" in said and self.temperature is not None:
-            return replace(self, temperature=None)
-        if self.stream and self.stream_usage and re.search("stream_options|include_usage", said):
-            return replace(self, stream_usage=False)
-        if self.form is Form.JSON_SCHEMA and _ABOUT_BOUNDS.search(said):
-            return replace(self, form=Form.STRICT_SUBSET)
-        return self.looser(said) if _ABOUT_FORM.search(said) else None
-
-    def looser(self, said: str = "") -> "Manners | None":
-        """The next form, where one may be tried."""
-        if not self.auto or self.form not in _OBJECT_NEXT:
-            return None
-        if self.form is Form.JSON_SCHEMA and _LLAMA_CPP_PYTHON.search(said):
-            return replace(self, form=Form.GRAMMAR)
-        return replace(self, form=_OBJECT_NEXT[self.form])
+    left_out: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset({"form"})
+    tried: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        return f"{self.form}, {self.tokens_field}, temperature {self.temperature}"
+        parts = [
+            str(self.form),
+            self.tokens_field or "no limit of tokens",
+            "no temperature" if self.temperature is None else f"temperature {self.temperature:g}",
+            *(["in a stream"] if self.stream else []),
+            *([f"instructions as {self.system_role}"] if self.system_role != "system" else []),
+            *([f"without {', '.join(sorted(self.left_out))}"] if self.left_out else []),
+        ]
+        return ", ".join(parts)
 
     @property
     def tells_schema(self) -> bool:
         """Whether the schema stands in the prompt."""
-        return self.form in {Form.JSON_OBJECT, Form.NONE}
+        return self.form in {Form.JSON_OBJECT, Form.ANY_OBJECT, Form.NONE}
 
 
 def manners(
-    form: str, *, temperature: float | None, stream: bool, tokens_field: str, extra: Mapping[str, Any]
+    form: str,
+    *,
+    temperature: float | None,
+    stream: str | bool,
+    tokens_field: str,
+    system_role: str = AUTO,
+    extra: Mapping[str, Any],
 ) -> Manners:
-    """How an endpoint is asked at first; raises ValueError for a form or field that is none."""
-    if tokens_field not in {AUTO, "max_tokens", "max_completion_tokens"}:
-        raise ValueError(f"tokens_field is {tokens_field!r}; use auto, max_tokens or max_completion_tokens")
-    if form not in FORMS:
-        raise ValueError(f"structured is {form!r}; use {', '.join(FORMS)}")
+    """How an endpoint is asked at first; raises ValueError for a choice that is none."""
+    streamed = {True: "always", False: AUTO}[stream] if isinstance(stream, bool) else stream
+    chosen = (
+        ("structured", form, FORMS),
+        ("tokens_field", tokens_field, TOKENS_FIELDS),
+        ("stream", streamed, STREAMS),
+        ("system_role", system_role, SYSTEM_ROLES),
+    )
+    for name, value, choices in chosen:
+        if value not in choices:
+            raise ValueError(f"{name} is {value!r}; use {', '.join(choices)}")
     return Manners(
         form=Form.JSON_SCHEMA if form == AUTO else Form(form),
-        auto=form == AUTO,
-        tokens_field="max_tokens" if tokens_field == AUTO else tokens_field,
+        tokens_field={AUTO: MAX_TOKENS, NONE: None}.get(tokens_field, tokens_field),
         temperature=temperature,
-        stream=stream,
+        stream=streamed == "always",
+        system_role="system" if system_role == AUTO else system_role,
         extra=extra,
+        free=frozenset("form" if name == "structured" else name for name, value, _ in chosen if value == AUTO),
     )
 
 
 def request(prompt: Prompt, *, model: str, manners: Manners) -> dict[str, Any]:
     """The body of one call. Pictures are sent as they are, in data URLs; an address is never sent."""
     body: dict[str, Any] = dict(manners.extra)
-    body |= {"model": model, "messages": _messages(prompt, manners), manners.tokens_field: prompt.max_tokens}
+    body |= {"model": model, "messages": _messages(prompt, manners)}
+    if manners.tokens_field is not None:
+        body[manners.tokens_field] = prompt.max_tokens
     if manners.temperature is not None:
         body["temperature"] = manners.temperature
     if manners.stream:
         body["stream"] = True
         if manners.stream_usage:
             body["stream_options"] = {"include_usage": True}
-    return body | _held_to(prompt, manners.form)
+    body |= _held_to(prompt, manners.form)
+    return {name: value for name, value in body.items() if name not in manners.left_out}
 
 
 def _held_to(prompt: Prompt, form: Form) -> dict[str, Any]:
@@ -132,6 +138,8 @@ def _held_to(prompt: Prompt, form: Form) -> dict[str, Any]:
             return {"response_format": {"type": "json_schema", "json_schema": named}}
         case Form.JSON_OBJECT:
             return {"response_format": {"type": "json_object", "schema": prompt.schema}}
+        case Form.ANY_OBJECT:
+            return {"response_format": {"type": "json_object"}}
         case Form.GRAMMAR:
             return {"grammar": gbnf(prompt.schema)}
         case Form.NONE:
@@ -143,10 +151,12 @@ def _messages(prompt: Prompt, manners: Manners) -> list[dict[str, Any]]:
     if manners.tells_schema:
         schema = json.dumps(prompt.schema, separators=(",", ":"))
         system += f"\nAnswer with one JSON object that fits this JSON Schema, and nothing else:\n{schema}"
-    user: str | list[dict[str, Any]] = _whole(prompt.user)
+    asked = _whole(prompt.user if manners.system_role != USER else f"{system}\n\n{prompt.user}")
+    user: str | list[dict[str, Any]] = asked
     if prompt.pictures:
-        user = [{"type": "text", "text": user}, *(_image(picture.jpeg) for picture in prompt.pictures)]
-    return [{"role": "system", "content": _whole(system)}, {"role": "user", "content": user}]
+        user = [{"type": "text", "text": asked}, *(_image(picture.jpeg) for picture in prompt.pictures)]
+    instructions = [{"role": manners.system_role, "content": _whole(system)}] if manners.system_role != USER else []
+    return [*instructions, {"role": "user", "content": user}]
 
 
 def _image(jpeg: bytes) -> dict[str, Any]:

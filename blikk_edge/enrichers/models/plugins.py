@@ -21,14 +21,17 @@ Factory: TypeAlias = Callable[[Mapping[str, Any], Clock], LanguageModel]
 
 _GIVEN: Final = frozenset({"clock", "ratio"})
 
+_NONE_COUNTS: Final = frozenset({"temperature"})
+"""Options for which None is a choice, not the lack of one."""
+
 
 def language_model(provider: str, options: Mapping[str, Any], clock: Clock) -> LanguageModel:
-    """The model that `provider` makes of `options`, of which those that are None are left out.
+    """The model that `provider` makes of `options`, of which those that are None are left out but for `temperature`.
 
     `openai` takes the arguments of `OpenAiModel`, `llama` those of `LlamaModel` with `model` for `path`; a plug-in is
     handed them as they are. Raises RefusedError that says what is unknown, missing or broken.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None or name in _NONE_COUNTS}
     factory = BUILT_IN.get(provider)
     if factory is not None:
         return factory(given, clock)

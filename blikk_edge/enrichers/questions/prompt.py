@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import AnswerKind, Question
+from blikk_edge.enrichers.models.answer_object import has_word
 from blikk_edge.enrichers.models.port import GarbledError, Prompt
 from blikk_edge.enrichers.quoting import quoted
 from blikk_edge.enrichers.summaries.lines import named
@@ -86,8 +87,8 @@ def reply_from_json(text: str, kind: AnswerKind) -> Reply:
     answer, evidence = _line(content, "answer"), _line(content, "evidence")
     if kind is AnswerKind.YES_NO and answer not in _CHOICES:
         raise GarbledError("`answer` is none of yes, no, unknown")
-    if not answer or len(answer) > ANSWER_MAX:
-        raise GarbledError(f"`answer` is empty or longer than {ANSWER_MAX} characters")
+    if not has_word(answer) or len(answer) > ANSWER_MAX:
+        raise GarbledError(f"`answer` has no word in it, or is longer than {ANSWER_MAX} characters")
     return Reply(answer=answer, confidence=_share(content["confidence"]), evidence=clipped(evidence, EVIDENCE_MAX))
 
 

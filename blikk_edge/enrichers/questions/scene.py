@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final
 
+from blikk_edge.core.clock import JUMP_S
 from blikk_edge.core.house import CameraAvailability, CameraState
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Sighting
@@ -21,6 +22,11 @@ MAX_LINES: Final = 12
 
 _QUIET_KINDS: Final = frozenset({Kind.MOTION})
 """Observations after which everything is where it was."""
+
+
+def is_newer(time: float, than: float) -> bool:
+    """Whether what comes later was also captured later; one from long before means that the clock was set back."""
+    return time > than or time < than - JUMP_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,7 @@ class Scenery:
             case Observation(camera=self.camera):
                 return item.kind not in _QUIET_KINDS
             case Picture(camera=self.camera) if item.name == SNAPSHOT:
-                newer = self.snapshot is None or item.time > self.snapshot.time
+                newer = self.snapshot is None or is_newer(item.time, self.snapshot.time)
                 self.snapshot = item if newer else self.snapshot
                 return newer
             case CameraState(camera=self.camera):

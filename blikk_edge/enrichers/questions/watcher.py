@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final
 
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.inquiry import Forget
@@ -20,7 +20,7 @@ from blikk_edge.enrichers.desk.port import Desk
 from blikk_edge.enrichers.questions.asking import Outcome, put
 from blikk_edge.enrichers.questions.memory import AnswerMemory
 from blikk_edge.enrichers.questions.prompt import UNKNOWN, Reply
-from blikk_edge.enrichers.questions.scene import Scenery
+from blikk_edge.enrichers.questions.scene import Scenery, is_newer
 from blikk_edge.enrichers.questions.tracks import Asked, answered, understood
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
 
@@ -64,7 +64,7 @@ class _Watched:
     answered_at: float = -math.inf  # when it was last looked for an answer
     told_at: float = -math.inf
     model_at: float = -math.inf
-    sure_time: float = -math.inf  # of the newest answer that was found, not just kept
+    sure_at: float = -math.inf  # of the newest answer that was found, not just kept
     look_again_s: float = math.inf
     lines: tuple[str, ...] = ()  # those that the model answered from, where it saw no picture
     shown: float = -math.inf  # the newest picture that the model answered from
@@ -134,7 +134,8 @@ class QuestionWatcher:
         self._started = self._clock.monotonic()
         for watched in self._watched:
             watched.last = watched.last or await self._memory.recall(watched.question, self._clock.now())
-            watched.sure_time = watched.last.time if watched.last is not None else -math.inf
+            if watched.last is not None:
+                watched.sure_at = self._started - (self._clock.now() - watched.last.time)
         async with asyncio.TaskGroup() as group:
             for watched in self._watched:
                 group.create_task(self._watch(watched), name=f"questions.{watched.question.id}")
@@ -151,7 +152,7 @@ class QuestionWatcher:
                 watched.pictured.set()
                 # one that a question ordered is no news for the others, or they would order for ever in turn
                 ours = self._clock.monotonic() <= self._ordered_until.get(item.camera, -math.inf)
-                if not ours and item.time > watched.shown and self._looks(watched):
+                if not ours and is_newer(item.time, watched.shown) and self._looks(watched):
                     watched.changed.set()
 
     def forget(self, request: Forget) -> None:
@@ -235,7 +236,7 @@ class QuestionWatcher:
     def _missed(self, watched: _Watched, outcome: Outcome) -> Answer | None:
         """The last answer stands for a while; then nobody knows."""
         LOG.debug("%s: not answered: %s", watched.question.id, outcome.why)
-        if watched.last is not None and self._clock.now() - watched.sure_time < STALE * watched.question.every_s:
+        if watched.last is not None and self._clock.monotonic() - watched.sure_at < STALE * watched.question.every_s:
             return None
         return self._new(watched, _unknown("the model could not be asked"), outcome=outcome)
 
@@ -250,14 +251,14 @@ class QuestionWatcher:
         """A snapshot that shows what is there now, small enough; a fresh one is ordered where there is none."""
         scenery, ordered = watched.scenery, self._clock.now()
         until = self._clock.monotonic() + SNAPSHOT_S
-        if not _since(scenery.snapshot, ordered - FRESH_S):
+        if not _fresh(scenery.snapshot, ordered, FRESH_S):
             self._ordered_until[scenery.camera] = until
             self._order(Snapshot(camera=scenery.camera))
-        while not _since(scenery.snapshot, ordered - FRESH_S) and (left_s := until - self._clock.monotonic()) > 0:
+        while not _fresh(scenery.snapshot, ordered, FRESH_S) and (left_s := until - self._clock.monotonic()) > 0:
             watched.pictured.clear()
             await self._either(watched.pictured, left_s)
         picture = scenery.snapshot
-        if picture is None or not _since(picture, ordered - OLD_S) or picture.time <= watched.shown:
+        if picture is None or not _fresh(picture, ordered, OLD_S) or not is_newer(picture.time, watched.shown):
             return None
         fitted = await self._gallery.fitted((picture,))
         return fitted[0] if fitted else None
@@ -280,7 +281,7 @@ class QuestionWatcher:
         spent = outcome.spent if outcome is not None else ()
         self._serial += 1
         if by_model or outcome is None:
-            watched.sure_time = now
+            watched.sure_at = self._clock.monotonic()
         return Answer(
             id=f"{question.camera}-{question.id}-{round(now * 1000)}-{self._serial}",
             camera=question.camera,
@@ -289,7 +290,7 @@ class QuestionWatcher:
             answer=reply.answer,
             confidence=reply.confidence,
             time=now,
-            since=last.since if same and last is not None else now,
+            since=min(last.since, now) if same and last is not None else now,
             changed=last is not None and not same,
             evidence=reply.evidence,
             event=event,
@@ -339,5 +340,6 @@ def _rests_on(answer: Answer, request: Forget) -> bool:
     return request.camera in {None, answer.camera} and not earlier and not later
 
 
-def _since(picture: Picture | None, time: float) -> bool:
-    return picture is not None and picture.time >= time
+def _fresh(picture: Picture | None, now: float, age_s: float) -> bool:
+    """Whether it is no older than that; one that is far ahead is from before the clock was set back."""
+    return picture is not None and now - age_s <= picture.time <= now + JUMP_S

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.observation import Event
@@ -41,6 +42,9 @@ class Every(StrEnum):
     DAILY = "daily"
 
 
+_LENGTH_S: Final = {Every.HOURLY: 3600.0, Every.DAILY: 86400.0}
+
+
 class Digester:
     """Tells what happened at all cameras together each hour or day, and answers for any period.
 
@@ -65,7 +69,7 @@ class Digester:
     ) -> None:
         self._scribe = scribe
         self._tell = tell
-        self._clock = clock
+        self._clock = steady(clock)
         self._mode_of = mode_of
         self._names = names
         self._node_name = node_name
@@ -134,19 +138,34 @@ class Digester:
         )
 
     async def _tell_each(self, every: Every) -> None:
-        begins = self._clock.now()
+        told, told_at = -math.inf, -math.inf  # the end of the last period that was told, and when that was
         while True:
-            ends = next_end(begins, every, self._timezone)
-            # the wall clock may be set meanwhile, and a long sleep would not notice
-            while (left_s := ends - self._clock.now()) > 0:
-                await self._clock.sleep(min(left_s, 60.0))
+            ends = await self._end_of_period(every)
+            again = ends == told and self._clock.monotonic() - told_at < _LENGTH_S[every] / 2
+            if again:  # the clock was set back over the end of a period
+                continue
+            told, told_at = ends, self._clock.monotonic()
             if any(self._mode_of(camera) is not SummaryMode.OFF for camera in self._names):
                 since = period_start(ends, every, self._timezone)
                 try:
                     self._tell(await self.digest(None, since, ends, priority=Priority.DIGEST))
                 except StoreError as error:
                     LOG.warning("no %s digest this time: %s", every, error)
-            begins = max(ends, self._clock.now())
+
+    async def _end_of_period(self, every: Every) -> float:
+        """Wait for the end of the period that now lies in, and say when that was.
+
+        Where the clock is set meanwhile it is the period of the new time; but one that is over since less than its own
+        length ago has come to its end.
+        """
+        while True:
+            timeline, ends = self._clock.timeline, next_end(self._clock.now(), every, self._timezone)
+            # the wall clock may be set meanwhile, and a long sleep would not notice
+            while (left_s := ends - self._clock.now()) > 0 and self._clock.timeline == timeline:
+                await self._clock.sleep(min(left_s, 60.0))
+            same = self._clock.timeline == timeline
+            if left_s <= 0 and (same or left_s > -_LENGTH_S[every]):
+                return ends
 
 
 async def _pass_over(inbox: Inbox[Item]) -> None:

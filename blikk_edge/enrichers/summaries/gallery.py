@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -70,10 +71,10 @@ class Gallery:
             shelf.waiting = sorted((*shelf.waiting, *pictures), key=lambda picture: picture.time)[-KEPT:]
             shelf.shown -= len(pictures)
 
-    def newest(self, camera: str, *, since: float) -> Picture | None:
-        """The last one of a camera, not older than `since`; it is given once."""
+    def newest(self, camera: str, *, since: float, until: float = math.inf) -> Picture | None:
+        """The last one of a camera, from `since` to `until`; it is given once."""
         picture = self._newest.get(camera)
-        if picture is None or picture.time < since:
+        if picture is None or not since <= picture.time <= until:
             return None
         for shelf in self._shelves.values():
             if picture in shelf.waiting:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
+from blikk_edge.enrichers.models.answer_object import has_word
 from blikk_edge.enrichers.models.port import GarbledError
 from blikk_edge.enrichers.summaries.wording import clipped
 
@@ -68,6 +69,8 @@ def _text(content: Mapping[str, Any], name: str, limit: int) -> str:
     shown = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in value[: 4 * limit])
     if not (text := clipped(shown, limit)):
         raise GarbledError(f"`{name}` is empty")
+    if not has_word(text):
+        raise GarbledError(f"`{name}` has no word in it")
     return text
 
 

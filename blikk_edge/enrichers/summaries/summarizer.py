@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Final
 
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Observation, Ring
@@ -303,7 +303,7 @@ class Summarizer:
             timezone=self._timezone,
         )
         mode = self._mode_of(camera)
-        newest = self._gallery.newest(camera, since=now - FRESH_S) if self._sees(mode) else None
+        newest = self._gallery.newest(camera, since=now - FRESH_S, until=now + JUMP_S) if self._sees(mode) else None
         draft: Draft | None = None
         if mode in MODEL and (newest is not None or not quiet(facts)):
             records = {record.id: record for story in stories for record in self._stories.records(story)}

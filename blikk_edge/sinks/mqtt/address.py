@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blikk_edge.core.errors import SinkError
+from blikk_edge.sinks.trust import client_context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class _Socket(ssl.SSLSocket):
 def tls_context(tls: Tls) -> ssl.SSLContext:
     """The context of these settings; blocking. Raises SinkError for files that cannot be used."""
     try:
-        context = ssl.create_default_context(cafile=tls.ca)
+        context = client_context(tls.ca)
     except (OSError, ValueError) as error:
         raise SinkError(f"mqtt.tls.ca: {tls.ca} cannot be used: {error}; name a PEM file of the CA") from error
     context.sslsocket_class = _Socket

@@ -11,7 +11,13 @@ import aiomqtt
 from blikk_edge.core.errors import BlikkError, WireError
 from blikk_edge.core.inquiry import WAITING_MAX, Answerer, AskQuestion, ListEvents, Reply, Request, refusal
 from blikk_edge.sinks.mqtt.connection import Connection
-from blikk_edge.wire.inquiries import check_response_topic, open_envelope, read_request, reply_content
+from blikk_edge.wire.inquiries import (
+    check_correlation_data,
+    check_response_topic,
+    open_envelope,
+    read_request,
+    reply_content,
+)
 from blikk_edge.wire.messages import Message
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import json_bytes
@@ -62,6 +68,8 @@ class Asked:
             asker = _asker(message)
             if asker.topic is not None:
                 check_response_topic(asker.topic, self._topics)
+            if asker.data is not None:
+                check_correlation_data(asker.data)
         except WireError as error:
             self._complain(error)
             return
@@ -116,16 +124,24 @@ class Asked:
     async def _publish(self, reply: Reply, asker: _Asker) -> None:
         if asker.topic is None:
             return
-        message = Message(
-            topic=asker.topic,
-            payload=json_bytes(reply_content(reply, correlation=asker.correlation)),
-            qos=1,
-            retain=False,
-            content_type="application/json",
-            correlation=asker.data,
-        )
+        message = _message(reply, asker.topic, asker)
+        if not self._connection.fits(message):
+            size = self._connection.size(message)
+            shorter = refusal(f"the answer has {size} bytes, which is more than the broker takes; ask for less at once")
+            message = _message(shorter, asker.topic, asker)
         async with self._turn:
             await self._connection.publish(message)
+
+
+def _message(reply: Reply, topic: str, asker: _Asker) -> Message:
+    return Message(
+        topic=topic,
+        payload=json_bytes(reply_content(reply, correlation=asker.correlation)),
+        qos=1,
+        retain=False,
+        content_type="application/json",
+        correlation=asker.data,
+    )
 
 
 def _asker(message: aiomqtt.Message) -> _Asker:

@@ -32,6 +32,7 @@ class Backlog:
         self._stale_seq = 0
         self._stale_kept = 0
         self._dropped = 0
+        self._refused = 0
         self._problem: str | None = None
         self._turn = asyncio.Lock()
 
@@ -43,7 +44,7 @@ class Backlog:
     @property
     def lost(self) -> int:
         """How many records were given up since start."""
-        return self._outbox.lost + self._dropped
+        return self._outbox.lost + self._dropped + self._refused
 
     async def put(self, record: Record) -> None:
         """Keep a record; when this returns it survives a power cut, unless the disk refuses it."""
@@ -86,6 +87,11 @@ class Backlog:
                 else:
                     self._unforgotten.add(seq)
             await self._forget()
+
+    async def give_up(self, seqs: Sequence[int]) -> None:
+        """Forget these though nobody took them; they count as lost."""
+        self._refused += len(seqs)
+        await self.delivered(seqs)
 
     def age(self) -> None:
         """An outage has ended: what waits now is replayed."""

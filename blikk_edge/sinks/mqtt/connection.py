@@ -1,4 +1,4 @@
-"""One connection to a broker: TLS, log-in, protocol version, and what went wrong in words."""
+"""One connection to a broker: TLS, log-in, protocol version, and what the broker takes."""
 
 import asyncio
 import contextlib
@@ -6,34 +6,43 @@ import logging
 import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 from typing import Any, Final, TypeVar
 
 import aiomqtt
-import paho.mqtt.client
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from blikk_edge.core.clock import SystemClock
 from blikk_edge.sinks.mqtt.address import Address, tls_context
-from blikk_edge.sinks.mqtt.refusal import SilentError, refused, silence, value
+from blikk_edge.sinks.mqtt.library import LOG as LIBRARY_LOG
+from blikk_edge.sinks.mqtt.library import Heard, HungUpError, discard, ended, enter, inner, leave
+from blikk_edge.sinks.mqtt.limits import BrokerLimits, limits_of, packet_size, publish_properties
+from blikk_edge.sinks.mqtt.refusal import LostError, SilentError, VersionRefusedError, lost, refused, silence, value
+from blikk_edge.sinks.mqtt.slots import Slots
+from blikk_edge.sinks.mqtt.suspects import Suspect, Suspects
+from blikk_edge.sinks.mqtt.troubles import Trouble, Troubles
 from blikk_edge.wire.messages import Message
 
 T = TypeVar("T")
 
 LOG = logging.getLogger("blikk.mqtt")
-LIBRARY_LOG: Final = logging.getLogger("blikk.mqtt.library")
-# What the library says of a broken connection is told here in words, once.
-LIBRARY_LOG.setLevel(logging.CRITICAL)
 
 CONNECT_S: Final = 3.0
-"""For the answer to our log-in; some brokers without version 5 never give one, and are then asked in 3.1.1."""
+"""For the answer to our log-in."""
 
 ANSWER_S: Final = 10.0
-GOODBYE_S: Final = 0.5
-PEEK_S: Final = 0.1
 INCOMING_LIMIT: Final = 1000
 """Messages from outside that may wait; commands come one at a time, so more is a flood."""
+
+INCOMING_BYTES: Final = 2 * 1024 * 1024
+"""The largest packet that the broker may send us (version 5): our own retained Pictures are the largest we want."""
+
+UNDER_WAY: Final = 20
+"""Messages of ours that wait for an acknowledgement at once, where the broker allows as many; Mosquitto's default."""
+
+NO_WILDCARDS: Final = 0xA2
 
 
 class Protocol(IntEnum):
@@ -46,77 +55,257 @@ class Protocol(IntEnum):
         return "MQTT 5" if self is Protocol.V5 else "MQTT 3.1.1"
 
 
+class Outcome(Enum):
+    """What became of a message."""
+
+    TAKEN = auto()
+    """The broker has it; or, where it takes QoS 0 only, it was handed over."""
+
+    REFUSED = auto()
+    """The broker does not take it, and would not take it the next time."""
+
+    BUSY = auto()
+    """The broker's quota is used up: it will take it later."""
+
+    UNCLEAR = auto()
+    """The broker does not take it and does not say why: it may take it later."""
+
+
 # The library has one word for each protocol, and refuses the other's.
 _FRESH: Final[dict[Protocol, dict[str, Any]]] = {
     Protocol.V5: {"clean_start": True},
     Protocol.V311: {"clean_session": True},
 }
 
+_OUTCOMES: Final = {0x80: Outcome.UNCLEAR, 0x83: Outcome.UNCLEAR, 0x91: Outcome.UNCLEAR, 0x97: Outcome.BUSY}
+"""By the reason code of an acknowledgement; failures that are not named here stay failures."""
+
+_REMEDIES: Final = {
+    0x87: "see its access list",
+    0x90: "see which topics it allows",
+    0x95: "raise its limit for the size of a message",
+    0x97: "it is published again later",
+}
+
+TOO_LARGE: Final = "left out: larger than the Maximum Packet Size of the broker allows; raise that, or send less"
+SIZE_S: Final = 600.0
+"""So long it stays a problem that a message was too large, though smaller ones are taken."""
+
+ENDS_CONNECTION: Final = "left out: the broker ends the connection when it gets this; see its access list and limits"
+
 
 class Connection:
     """An open connection. `publish` and `subscribe` return when the broker has acknowledged; they raise MqttError.
 
-    What the broker acknowledges and yet refuses (version 5 tells) is warned of once per connection: trying it again
-    would not help, and would hold up all that follows.
+    What the broker does not take is said and listed by `troubles`, and holds up nothing that follows.
 
     At its end the connection is dropped without a word, so that the broker publishes the last will; unless
     `will_needed` was set to False, which makes it a goodbye.
+
+    With `careful`, one message at a time is under way, each with an acknowledgement: so that it is known at which one a
+    broker ends the connection.
     """
 
-    def __init__(self, client: aiomqtt.Client, protocol: Protocol) -> None:
+    def __init__(
+        self,
+        client: aiomqtt.Client,
+        protocol: Protocol,
+        heard: Heard,
+        *,
+        address: Address,
+        troubles: Troubles,
+        suspects: Suspects,
+        careful: bool = False,
+    ) -> None:
         self.client = client
         self.protocol = protocol
+        self.limits: BrokerLimits = limits_of(heard.connack)
+        self.address = address
+        self._heard = heard
         self.will_needed = True
-        self._warned: set[str] = set()
-        self._watch_refusals()
+        self._troubles = troubles
+        self._suspects = suspects
+        self._careful = careful
+        self._slots = Slots(min(1 if careful else UNDER_WAY, self.limits.receive_maximum), patience_s=ANSWER_S)
+        self._under_way: dict[int, tuple[Message, asyncio.Future[ReasonCode]]] = {}
+        self._ended_at: Suspect | None = None
+        heard.acknowledged = self._acknowledged
+        ended(client).add_done_callback(self._ended)
 
-    async def publish(self, message: Message) -> None:
+    @property
+    def ended_at(self) -> Suspect | None:
+        """Of a connection that has ended: the first message that was under way, if there was one."""
+        return self._ended_at
+
+    def size(self, message: Message) -> int:
+        """Bytes of the packet that this message is."""
+        return packet_size(self.limits.apply(message), v5=self.protocol is Protocol.V5)
+
+    def fits(self, message: Message) -> bool:
+        """Whether the broker takes packets as large as this message."""
+        return self.limits.fits(self.size(message))
+
+    async def publish(self, message: Message) -> Outcome:
         """Publish with the properties that the protocol has; what should expire is not retained on 3.1.1."""
-        properties = None
-        retain = message.retain
-        if self.protocol is Protocol.V5:
-            properties = _properties(message)
-        elif message.expiry_s is not None:
-            retain = False
-        await _answered(self.client.publish(message.topic, message.payload, message.qos, retain, properties))
+        where, size = message.topic, self.size(message)
+        self._troubles.say()
+        if not self.limits.fits(size):
+            detail = f"{size} bytes, {self.limits.packet_bytes} allowed"
+            self._troubles.start(Trouble(kind=TOO_LARGE, where=where, detail=detail, lasts_s=SIZE_S))
+            return Outcome.REFUSED
+        if self._suspects.left_out(message, size):
+            self._troubles.start(Trouble(kind=ENDS_CONNECTION, where=where, detail=f"{size} bytes", lasts_s=SIZE_S))
+            return Outcome.REFUSED
+        code = await self._send(self.limits.apply(message))
+        if code is None or not code.is_failure:
+            self._troubles.end(where)
+            return Outcome.TAKEN
+        number = int(code.value)
+        remedy = _REMEDIES.get(number, "see its log")
+        kind = f"the broker does not let us publish ({code}); {remedy}"
+        self._troubles.start(Trouble(kind=kind, where=where, detail=f"{size} bytes" if number == 0x95 else ""))
+        return _OUTCOMES.get(number, Outcome.REFUSED)
 
-    async def subscribe(self, topic_filter: str) -> None:
-        """Subscribe with QoS 1."""
+    async def subscribe(self, topic_filter: str, *, instead: Sequence[str] | None = None) -> None:
+        """Subscribe with QoS 1; where the broker takes no wildcards, to each topic of `instead`."""
+        if instead is not None and not self.limits.wildcards:
+            await self._subscribe_each(instead)
+            return
         for code in await _answered(self.client.subscribe(topic_filter, qos=1)):
             number = value(code)
-            if number is not None and number >= 0x80:
-                self._warn(f"subscribe to {topic_filter}", code)
+            if instead is not None and number == NO_WILDCARDS:
+                await self._subscribe_each(instead)
+            elif number is not None and number >= 0x80:
+                kind = f"the broker does not let us subscribe ({code}); see its access list"
+                self._troubles.start(Trouble(kind=kind, where=topic_filter))
+            else:
+                self._troubles.end(topic_filter)
 
-    async def unsubscribe(self, topic_filters: Sequence[str]) -> None:
-        """Hear no more of these."""
-        await _answered(self.client.unsubscribe(list(topic_filters)))
+    def lost(self, error: aiomqtt.MqttError) -> LostError:
+        """What to say of the end of this connection."""
+        return lost(self.address, error, identifier=self.client.identifier, said=self._heard.disconnect)
 
-    def _watch_refusals(self) -> None:
-        """The library passes over the reason in an acknowledgement; look at it on its way."""
-        inner = _inner(self.client)
-        library: Any = inner.on_publish  # its type covers an older form of callback, which aiomqtt does not use
+    async def unsubscribe(self, topic_filter: str) -> None:
+        """Hear no more of this."""
+        await _answered(self.client.unsubscribe(topic_filter))
 
-        def on_publish(client: Any, userdata: Any, mid: int, code: ReasonCode, properties: Any) -> None:
-            if code.is_failure:
-                self._warn("publish", code)
-            if library is not None:
-                library(client, userdata, mid, code, properties)
+    async def _subscribe_each(self, topics: Sequence[str]) -> None:
+        for topic in topics:
+            await self.subscribe(topic)
 
-        inner.on_publish = on_publish
+    async def _send(self, message: Message) -> ReasonCode | None:
+        """Hand a message over; the reason code of its acknowledgement, None without one (QoS 0)."""
+        properties = publish_properties(message) if self.protocol is Protocol.V5 else None
+        # Without version 5 it would never expire.
+        retain = message.retain and (self.protocol is Protocol.V5 or message.expiry_s is None)
+        qos = max(message.qos, min(1, self.limits.qos)) if self._careful else message.qos
+        if qos == 0:
+            await _answered(self.client.publish(message.topic, message.payload, 0, retain, properties))
+            return None
+        await self._slots.take()
+        # Not by aiomqtt, which passes over the reason code of the acknowledgement.
+        sent = inner(self.client).publish(message.topic, message.payload, qos, retain, properties)
+        if sent.rc != 0:
+            self._slots.release()
+            raise aiomqtt.MqttCodeError(sent.rc, "could not publish") from self._why()
+        answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
+        self._under_way[sent.mid] = message, answer
+        return await _answered(answer)
 
-    def _warn(self, what: str, code: ReasonCode | int) -> None:
-        if what not in self._warned:
-            self._warned.add(what)
-            LOG.warning("the broker does not let us %s (%s); see its access list", what, code)
+    def _acknowledged(self, mid: int, code: ReasonCode) -> None:
+        if (found := self._under_way.pop(mid, None)) is not None:
+            self._slots.release()
+            if not found[1].done():
+                found[1].set_result(code)
+
+    def _ended(self, _future: asyncio.Future[None]) -> None:
+        """Whoever waits for an acknowledgement gets none any more."""
+        why = self._why()
+        if self._under_way:
+            message = next(iter(self._under_way.values()))[0]
+            self._ended_at = Suspect(topic=message.topic, size=self.size(message))
+        for _message, answer in self._under_way.values():
+            if not answer.done():
+                error = aiomqtt.MqttError("the connection ended before the answer")
+                error.__cause__ = why
+                answer.set_exception(error)
+            self._slots.release()
+        self._under_way.clear()
+
+    def _why(self) -> BaseException | None:
+        future = ended(self.client)
+        return future.exception() if future.done() and not future.cancelled() else None
 
 
 @contextlib.asynccontextmanager
 async def connected(
-    address: Address, *, identifier: str, will: Message | None, protocol: Protocol
+    address: Address,
+    *,
+    identifier: str,
+    will: Message | None,
+    protocol: Protocol,
+    troubles: Troubles | None = None,
+    suspects: Suspects | None = None,
+    careful: bool = False,
 ) -> AsyncIterator[Connection]:
-    """A connection for the time of the context; raises SinkError, VersionRefusedError or SilentError without one."""
+    """A connection for the time of the context; raises a SinkError of `refusal` without one."""
+    clock = SystemClock()
+    client = await _client(address, identifier=identifier, will=will, protocol=protocol)
+    heard = Heard(client)
+    try:
+        await enter(client, heard)
+    except aiomqtt.MqttError as error:
+        raise refused(address, error, heard.connack, identifier=identifier) from (error.__context__ or error)
+    except HungUpError:
+        raise SilentError(silence(address), hung_up=True) from None
+    client.timeout = math.inf  # see _answered
+    # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
+    client.pending_calls_threshold = 100
+    connection = Connection(
+        client,
+        protocol,
+        heard,
+        address=address,
+        troubles=troubles or Troubles(clock),
+        suspects=suspects or Suspects(clock),
+        careful=careful,
+    )
+    connection.will_needed = will is not None
+    try:
+        yield connection
+    finally:
+        if connection.will_needed:
+            discard(client)
+        else:
+            await leave(client)
+
+
+async def answers_v5(address: Address, *, identifier: str) -> bool | None:
+    """Whether a broker says that it speaks version 5, to a second log-in under another id; None without an answer.
+
+    It has neither a will nor properties: some brokers of 3.1.1 can refuse no other in words.
+    """
+    client = await _client(address, identifier=identifier, will=None, protocol=Protocol.V5)
+    heard = Heard(client)
+    try:
+        await enter(client, heard)
+    except aiomqtt.MqttError as error:
+        why = refused(address, error, heard.connack)
+        return False if isinstance(why, VersionRefusedError) else (True if heard.connack is not None else None)
+    except HungUpError:
+        return None
+    await leave(client)
+    return True
+
+
+async def _client(address: Address, *, identifier: str, will: Message | None, protocol: Protocol) -> aiomqtt.Client:
     context = await asyncio.to_thread(tls_context, address.tls) if address.tls is not None else None
-    client = aiomqtt.Client(
+    connect = None
+    if protocol is Protocol.V5 and will is not None:  # a node: it listens to topics on which anybody may publish
+        # The library types its properties by their names at run time.
+        connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        connect.MaximumPacketSize = INCOMING_BYTES
+    return aiomqtt.Client(
         address.host,
         address.port,
         username=address.username,
@@ -129,29 +318,13 @@ async def connected(
         keepalive=address.keepalive_s,
         timeout=CONNECT_S,
         max_queued_incoming_messages=INCOMING_LIMIT,
+        max_inflight_messages=UNDER_WAY,
+        properties=connect,
         tls_context=context,
         # Without it a small message may wait 40 ms for the acknowledgement of the one before.
         socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         logger=LIBRARY_LOG,
     )
-    try:
-        await _enter(client)
-    except aiomqtt.MqttError as error:
-        raise refused(address, error) from (error.__context__ or error)
-    except _HungUp:
-        raise SilentError(silence(address)) from None
-    client.timeout = math.inf  # see _answered
-    # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
-    client.pending_calls_threshold = 100
-    connection = Connection(client, protocol)
-    connection.will_needed = will is not None
-    try:
-        yield connection
-    finally:
-        if connection.will_needed:
-            _discard(client)
-        else:
-            await _leave(client)
 
 
 async def _answered(call: Awaitable[T]) -> T:
@@ -165,80 +338,3 @@ async def _answered(call: Awaitable[T]) -> T:
             return await call
     except TimeoutError:
         raise aiomqtt.MqttError("no answer in time") from None
-
-
-class _HungUp(Exception):  # noqa: N818 - not an error that leaves this module
-    """The socket was closed before the broker said anything, of which the library waits for the end of its time."""
-
-
-async def _enter(client: aiomqtt.Client) -> None:
-    entering = asyncio.ensure_future(client.__aenter__())
-    closed = asyncio.ensure_future(_socket_closed(client).wait())
-    try:
-        await asyncio.wait((entering, closed), return_when=asyncio.FIRST_COMPLETED)
-        if not entering.done():
-            # A refusal in words closes the socket too; it needs a moment on its way through the library.
-            await asyncio.wait((entering,), timeout=PEEK_S)
-        if not entering.done():
-            raise _HungUp
-        entering.result()
-    except BaseException:
-        # The TCP connect runs in a thread of the library that cannot be interrupted; give it a moment to come back, or
-        # its socket would be left open behind us.
-        if not entering.done():
-            await asyncio.wait((entering,), timeout=PEEK_S)
-        entering.cancel()
-        await asyncio.gather(entering, return_exceptions=True)
-        _discard(client)
-        raise
-    finally:
-        closed.cancel()
-
-
-def _socket_closed(client: aiomqtt.Client) -> asyncio.Event:
-    """Set when the socket is closed, by whichever side."""
-    event = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    inner = _inner(client)
-    library = inner.on_socket_close
-
-    def on_close(*arguments: Any) -> None:
-        if library is not None:
-            library(*arguments)
-        loop.call_soon_threadsafe(event.set)
-
-    inner.on_socket_close = on_close
-    return event
-
-
-async def _leave(client: aiomqtt.Client) -> None:
-    client.timeout = GOODBYE_S
-    try:
-        await client.__aexit__(None, None, None)
-    except aiomqtt.MqttError as error:
-        LIBRARY_LOG.debug("no goodbye: %s", error)
-    finally:
-        _discard(client)
-
-
-def _discard(client: aiomqtt.Client) -> None:
-    """Close the socket, which the library leaves open after a failed TLS handshake or a log-in that was cut short."""
-    _inner(client).reinitialise()  # paho's public way to drop a socket at once
-
-
-def _inner(client: aiomqtt.Client) -> paho.mqtt.client.Client:
-    return client._client  # noqa: SLF001 - aiomqtt 2.5 has no way to ask for the socket or to drop it
-
-
-def _properties(message: Message) -> Properties | None:
-    if message.expiry_s is None and message.content_type is None and message.correlation is None:
-        return None
-    # The library types its properties by their names at run time.
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if message.expiry_s is not None:
-        properties.MessageExpiryInterval = message.expiry_s
-    if message.content_type is not None:
-        properties.ContentType = message.content_type
-    if message.correlation is not None:
-        properties.CorrelationData = message.correlation
-    return properties

@@ -10,8 +10,8 @@ import aiomqtt
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.inquiry import Request
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.mqtt.connection import Connection, Protocol, connected
-from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError, lost
+from blikk_edge.sinks.mqtt.connection import Connection, Outcome, Protocol, connected
+from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError
 from blikk_edge.wire.inquiries import write_request
 from blikk_edge.wire.messages import Message
 from blikk_edge.wire.topics import Topics
@@ -27,7 +27,7 @@ async def ask_node(address: Address, topics: Topics, request: Request, *, patien
     Raises SinkError where the broker cannot be reached, the node is offline, or nothing comes in time.
     """
     number = secrets.token_hex(8)
-    reply_topic = f"{topics.base}/reply/{number}"
+    reply_topic = f"{topics.reply_prefix}{number}"
     payload = write_request(request, response_topic=reply_topic, correlation=number)
     question = Message(topic=topics.ask, payload=payload, qos=1, retain=False, content_type="application/json")
 
@@ -36,10 +36,11 @@ async def ask_node(address: Address, topics: Topics, request: Request, *, patien
             try:
                 for topic in (topics.status, reply_topic):
                     await connection.subscribe(topic)
-                await connection.publish(question)
+                if await connection.publish(question) is not Outcome.TAKEN:
+                    raise SinkError(f"broker {address} does not take questions on {topics.ask}; see its access list")
                 return await _reply(connection, topics, number)
             except aiomqtt.MqttError as error:
-                raise lost(address, error) from error
+                raise connection.lost(error) from error
 
     try:
         async with asyncio.timeout(patience_s):

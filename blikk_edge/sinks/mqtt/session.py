@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Final
 
 import aiomqtt
 
+from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import WireError
@@ -17,23 +19,55 @@ from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.core.seldom import Seldom
+from blikk_edge.sinks.mqtt.allowance import Allowance
 from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.backlog import Backlog
-from blikk_edge.sinks.mqtt.connection import Connection
+from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.retained import Retained
+from blikk_edge.sinks.mqtt.troubles import Trouble, Troubles
+from blikk_edge.wire.commands import SETTINGS
 from blikk_edge.wire.desk import Advice, DiscoveryDesk
 from blikk_edge.wire.messages import Message, announce, availability, decode_command, encode
+from blikk_edge.wire.shorter import shorter
 from blikk_edge.wire.topics import Topics
 
 LOG = logging.getLogger("blikk.mqtt")
 
 WINDOW: Final = 16
-"""Records under way at once: with the four others that may be, the 20 that Mosquitto and paho allow."""
+"""Records under way at once, where the broker allows as many: four others may be beside them."""
+
+UNCLEAR_TRIES: Final = 8
+"""A record that the broker refuses without a reason is lost after so many tries: some two minutes."""
+
+MISSED_S: Final = 30.0
+"""From a discovery payload that the broker did not take for now to the next try."""
+
+CALM_S: Final = 1.0
+"""Births and claims are heeded once in this time; the newest counts."""
+
+HELD_UP_S: Final = 10.0
+"""So long at most config topics that go on changing put off that ours are published again."""
+
+COMMANDS: Final = 50
+COMMANDS_PER_S: Final = 10.0
+"""More commands of one topic, at once or on average, are a flood, and are passed over."""
+
+NO_RETAIN: Final = (
+    "the broker keeps no retained messages: after its restart Home Assistant shows nothing until it is told anew, "
+    "and no offline of a node that is gone"
+)
+ENTITIES_LEFT_OUT: Final = (
+    "entities are left out in Home Assistant: larger than the Maximum Packet Size of the broker allows; raise that"
+)
+NO_ACKNOWLEDGEMENT: Final = "the broker takes QoS 0 only: what is lost on the way to it is not published again"
 
 
 class Session:
-    """One connection's work; methods raise MqttError when the connection is gone."""
+    """One connection's work; methods raise MqttError when the connection is gone.
+
+    `beside` runs while it goes on; an MqttError of it ends the session too.
+    """
 
     def __init__(
         self,
@@ -48,6 +82,8 @@ class Session:
         order: Order,
         ask: Answerer | None,
         clock: Clock,
+        troubles: Troubles,
+        beside: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         self._connection = connection
         self._node = node
@@ -65,12 +101,30 @@ class Session:
         self._tidied = False
         self._asked = Asked(connection, topics=topics, cameras=self._cameras, ask=ask, complain=self._complain)
         self._complaints = Seldom(clock)
+        self._beside = beside
+        self._warnings = Seldom(clock)
+        self._troubles = troubles
+        self._tries: Counter[int] = Counter()
+        self._backoff = Backoff()
+        self._waiting_for_desk: dict[str, bytes] = {}
+        self._desk_waits = asyncio.Event()
+        self._planned_at: float | None = None
+        self._allowance = Allowance(clock, at_once=COMMANDS, per_s=COMMANDS_PER_S)
 
     async def greet(self) -> None:
         """Subscribe, then say who is here."""
-        heard = (self._topics.set_filter, self._topics.ask, *self._desk.filters, *self._retained.filters)
-        for topic_filter in heard:
-            await self._connection.subscribe(topic_filter)
+        self._desk.limit(self._connection.fits)
+        self._tell_limits()
+        set_topics = tuple(
+            self._topics.set(camera, setting) for camera in sorted(self._cameras) for setting in SETTINGS
+        )
+        await self._connection.subscribe(self._topics.set_filter, instead=set_topics)
+        await self._connection.subscribe(self._topics.ask)
+        for topic_filter in self._desk.filters:
+            instead = self._desk.config_topics if "+" in topic_filter else None
+            await self._connection.subscribe(topic_filter, instead=instead)
+        for topic_filter, topics in self._retained.filters.items():
+            await self._connection.subscribe(topic_filter, instead=topics)
         await self._connection.publish(availability(self._topics, online=True))
         await self._connection.publish(announce(self._node, self._topics))
         self._restate()
@@ -82,6 +136,9 @@ class Session:
                 self._group.create_task(self._publish_records(), name="mqtt.records")
                 self._group.create_task(self._publish_newest(), name="mqtt.newest")
                 self._group.create_task(self._listen(), name="mqtt.listen")
+                self._group.create_task(self._tell_desk(), name="mqtt.desk")
+                if self._beside is not None:
+                    self._group.create_task(self._beside(), name="mqtt.beside")
                 await self._follow(self._desk.connected())
         except BaseExceptionGroup as group:
             gone, bugs = group.split(aiomqtt.MqttError)
@@ -91,9 +148,13 @@ class Session:
             raise error from error.__cause__
 
     async def publish_left(self) -> None:
-        """Publish records until none waits; raises an exception group of MqttErrors when the connection is gone."""
+        """Publish records until none waits, or one has to wait for the broker.
+
+        Raises an exception group of MqttErrors when the connection is gone.
+        """
         while waiting := await self._backlog.oldest(WINDOW):
-            await self._publish_window(waiting)
+            if not await self._publish_window(waiting):
+                return
 
     async def farewell(self) -> None:
         """Publish `offline` for every camera, then for the node; after that the last will is not needed."""
@@ -107,17 +168,31 @@ class Session:
         while True:
             self._arrived.clear()
             waiting = await self._backlog.oldest(WINDOW)
-            if waiting:
-                await self._publish_window(waiting)
-            else:
+            if not waiting:
                 await self._arrived.wait()
+            elif await self._publish_window(waiting):
+                self._backoff.reset()
+            else:
+                await self._clock.sleep(self._backoff.next_s())
 
-    async def _publish_window(self, waiting: Sequence[Pending]) -> None:
-        """Publish in order without waiting for each other's acknowledgement."""
+    async def _publish_window(self, waiting: Sequence[Pending]) -> bool:
+        """Publish in order without waiting for each other's acknowledgement; False where one has to be tried again.
+
+        What the broker does not take, and would not take later, counts as lost: it must not hold up what follows.
+        """
         acknowledged: list[int] = []
+        refused: list[int] = []
 
         async def publish(pending: Pending) -> None:
-            await self._publish(encode(pending.record, self._topics, replayed=pending.replayed))
+            outcome = await self._publish(
+                self._fitting(encode(pending.record, self._topics, replayed=pending.replayed))
+            )
+            if outcome is Outcome.UNCLEAR:
+                self._tries[pending.seq] += 1
+            if outcome is Outcome.REFUSED or self._tries[pending.seq] >= UNCLEAR_TRIES:
+                refused.append(pending.seq)
+            if outcome is not Outcome.TAKEN:
+                return
             acknowledged.append(pending.seq)
             match pending.record:
                 case Withdrawn(camera=str(camera), what=Shown.PICTURE, name=name) if name == SNAPSHOT:
@@ -130,6 +205,17 @@ class Session:
                     group.create_task(publish(pending))
         finally:
             await self._backlog.delivered(acknowledged)
+            if refused:
+                await self._backlog.give_up(refused)
+            for seq in (*acknowledged, *refused):
+                self._tries.pop(seq, None)
+        return len(acknowledged) + len(refused) == len(waiting)
+
+    def _fitting(self, message: Message) -> Message:
+        """The message of a record, shorter where that makes it small enough for the broker."""
+        if self._connection.fits(message):
+            return message
+        return shorter(message, self._connection.fits) or message
 
     async def _publish_newest(self) -> None:
         while True:
@@ -139,14 +225,14 @@ class Session:
             else:
                 await self._publish(encode(item, self._topics))
 
-    async def _publish(self, message: Message) -> None:
+    async def _publish(self, message: Message) -> Outcome:
         """Publish; the broker keeps it only if it shall (`DiscoveryDesk.retaining`)."""
         if message.retain and message.payload:
             if self._desk.retaining:
                 self._retained.holds(message.topic)
             else:
                 message = replace(message, retain=False)
-        await self._connection.publish(message)
+        return await self._connection.publish(message)
 
     def _restate(self) -> None:
         """The broker, or whoever listens from now on, knows nothing of us yet."""
@@ -169,8 +255,21 @@ class Session:
             elif any(aiomqtt.Topic(topic).matches(each) for each in self._retained.filters):
                 if message.retain and payload:
                     self._retained.holds(topic)
+            elif self._desk.settled and topic in (self._desk.birth_topic, self._topics.claim):
+                self._waiting_for_desk[topic] = payload
+                self._desk_waits.set()
             else:
                 await self._desk_hears(topic, payload)
+
+    async def _tell_desk(self) -> None:
+        """Births and claims, which make us publish everything anew: at most once in `CALM_S`."""
+        while True:
+            await self._desk_waits.wait()
+            self._desk_waits.clear()
+            waiting, self._waiting_for_desk = self._waiting_for_desk, {}
+            for topic, payload in waiting.items():
+                await self._desk_hears(topic, payload)
+            await self._clock.sleep(CALM_S)
 
     async def _desk_hears(self, topic: str, payload: bytes) -> None:
         before = self._desk.retaining
@@ -186,7 +285,12 @@ class Session:
         except WireError as error:
             self._complain(error)
             return
-        self._order(command)
+        if self._allowance.take(topic):
+            self._order(command)
+        else:
+            self._complain(
+                WireError(f"{topic}: more than {COMMANDS_PER_S:.0f} commands a second; some are passed over")
+            )
 
     def _complain(self, error: WireError) -> None:
         if (unsaid := self._complaints.turn()) is not None:
@@ -194,19 +298,33 @@ class Session:
             LOG.warning("a message was not understood: %s%s", error, more)
 
     async def _follow(self, advice: Advice) -> None:
-        if advice.warning is not None:
-            LOG.warning("%s", advice.warning)
+        if advice.warning is not None and (unsaid := self._warnings.turn()) is not None:
+            LOG.warning("%s%s", advice.warning, f" (and {unsaid} more before)" if unsaid else "")
         if advice.restate:
             await self._connection.publish(availability(self._topics, online=True))
+        missed = False
         for message in advice.messages:
-            await self._connection.publish(message)
+            if await self._connection.publish(message) in (Outcome.BUSY, Outcome.UNCLEAR):
+                self._desk.missed(message.topic)
+                missed = True
         if advice.restate:
             self._newest.restate()
         if advice.again_in_s is not None:
-            assert self._group is not None  # advice is followed within go_on only
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._group.create_task(self._come_back(advice.again_in_s), name="mqtt.entities")
+            self._plan(advice.again_in_s)
+        elif missed:
+            self._plan(MISSED_S)
+
+    def _plan(self, seconds: float) -> None:
+        """Call the desk back, in place of an earlier plan; but a stranger cannot put it off for ever."""
+        assert self._group is not None  # advice is followed within go_on only
+        now = self._clock.monotonic()
+        if self._timer is None:
+            self._planned_at = now
+        elif self._planned_at is not None and now - self._planned_at > HELD_UP_S:
+            return
+        else:
+            self._timer.cancel()
+        self._timer = self._group.create_task(self._come_back(seconds), name="mqtt.entities")
 
     async def _come_back(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
@@ -214,8 +332,25 @@ class Session:
         await self._follow(self._desk.due())
         if not self._tidied:
             self._tidied = True
-            await self._connection.unsubscribe(self._retained.filters)
+            for topic_filter in self._retained.filters:
+                await self._connection.unsubscribe(topic_filter)
             await self._tidy()
+
+    def _tell_limits(self) -> None:
+        """What this broker cannot do for us, and what follows; said once."""
+        limits = self._connection.limits
+        for where, kind, limited in (
+            ("retain", NO_RETAIN, not limits.retain),
+            ("QoS", NO_ACKNOWLEDGEMENT, limits.qos == 0),
+        ):
+            self._troubles.forget(kind)
+            if limited:
+                self._troubles.start(Trouble(kind=kind, where=where))
+        self._troubles.forget(TOO_LARGE)
+        left_out = self._desk.left_out
+        self._troubles.forget(ENTITIES_LEFT_OUT)
+        if left_out:
+            self._troubles.start(Trouble(kind=ENTITIES_LEFT_OUT, where=", ".join(left_out[:5])))
 
 
 def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> aiomqtt.MqttError:

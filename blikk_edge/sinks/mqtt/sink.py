@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 import aiomqtt
 
-from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
@@ -18,10 +18,20 @@ from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Outbox
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.backlog import Backlog
-from blikk_edge.sinks.mqtt.connection import Protocol, connected
+from blikk_edge.sinks.mqtt.connection import Protocol, answers_v5, connected
 from blikk_edge.sinks.mqtt.newest import Newest
-from blikk_edge.sinks.mqtt.refusal import SECOND_NODE, LostError, SilentError, VersionRefusedError, lost
+from blikk_edge.sinks.mqtt.pauses import Pauses
+from blikk_edge.sinks.mqtt.refusal import (
+    SECOND_NODE,
+    SilentError,
+    TakenOverError,
+    VersionRefusedError,
+    WillRefusedError,
+)
 from blikk_edge.sinks.mqtt.session import Session
+from blikk_edge.sinks.mqtt.suspects import Suspects
+from blikk_edge.sinks.mqtt.troubles import Troubles
+from blikk_edge.sinks.mqtt.versions import SILENCES, Versions
 from blikk_edge.wire.desk import DiscoveryDesk
 from blikk_edge.wire.discovery import devices
 from blikk_edge.wire.messages import availability
@@ -29,11 +39,8 @@ from blikk_edge.wire.topics import Topics
 
 LOG = logging.getLogger("blikk.mqtt")
 
-STEADY_S: Final = 10.0
-"""A connection that lasted this long was a good one: the next pause is the first again."""
-
-OFTEN: Final = 3
-"""So many short connections in a row look like two nodes that take the connection from each other."""
+PROBE_FIRST_S: Final = 10.0
+"""The first pause before a second log-in asks for version 5, where 3.1.1 is spoken to a broker that never refused 5."""
 
 SWEEP_S: Final = 0.02
 LEFT_S: Final = 0.8
@@ -68,7 +75,6 @@ class MqttSink:
         discovery_prefix: str = "homeassistant",
         birth_topic: str = "homeassistant/status",
     ) -> None:
-        self.problem: str | None = None
         self.protocol: str | None = None
         self._address = address
         self._node = node
@@ -85,16 +91,31 @@ class MqttSink:
             prefix=discovery_prefix,
             birth_topic=birth_topic,
         )
-        self._speaks = Protocol.V5
-        self._refuses_v5 = False
-        self._spoke_v5 = False
+        self._identifier = f"blikk-{topics.node}"
+        self._probe = f"{self._identifier}-v5"
+        self._versions = Versions(clock)
+        self._pauses = Pauses(clock)
+        self._troubles = Troubles(clock, together=topics.reply_prefix)
+        self._suspects = Suspects(clock)
+        self._will = availability(topics, online=False)
         self._outage = False
+        self._away: str | None = None
+        self._quiet = False
+        self._came_at: float | None = None
+        self._idle = False
         self._arrived = asyncio.Event()
 
     @property
     def connected(self) -> bool:
         """Whether the broker has us now."""
         return self.protocol is not None
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong now: why there is no connection, or what the broker does not take from us."""
+        rival = f"another client uses our client id {self._identifier} at times; {SECOND_NODE}"
+        found = (self._away, rival if self._away is None and self._pauses.rival else None, str(self._troubles))
+        return "; ".join(each for each in found if each) or None
 
     @property
     def outbox(self) -> int:
@@ -143,40 +164,59 @@ class MqttSink:
                 self._arrived.set()
 
     async def _stay_connected(self, drain: asyncio.Task[None]) -> None:
-        backoff, short = Backoff(), 0
         while True:
-            began = self._clock.monotonic()
-            was = self._speaks
+            protocol = self._versions.choose()
+            self._came_at, self._idle = None, False
             try:
-                await _by_itself(self._connect(drain))
-            except SinkError as error:
-                if self._speak_other(error) and was is Protocol.V5:
-                    LOG.info("%s; trying MQTT 3.1.1", error)
+                await _by_itself(self._connect(drain, protocol))
+            except _SpeaksV5Error as error:
+                LOG.info("%s; connecting anew", error)
+                continue
+            except WillRefusedError as error:
+                if self._lower_will(error):
                     continue
-                if self._clock.monotonic() - began >= STEADY_S:
-                    backoff.reset()
-                    short = 0
-                else:
-                    short += isinstance(error, LostError)
-                self._went(error, hint=f"; {SECOND_NODE}" if short >= OFTEN else "")
-            await self._clock.sleep(backoff.next_s())
+                self._went(error)
+                await self._clock.sleep(self._pauses.after(error, lasted_s=0))
+            except SinkError as error:
+                if self._came_at is None and await self._other_version(error, protocol):
+                    continue
+                lasted_s = 0.0 if self._came_at is None else self._clock.monotonic() - self._came_at
+                pause_s = self._pauses.after(error, lasted_s=lasted_s, idle=self._idle)
+                self._went(error)
+                await self._clock.sleep(pause_s)
 
-    def _speak_other(self, error: SinkError) -> bool:
-        """Choose the protocol of the next try; True when it is worth trying at once.
+    async def _other_version(self, error: SinkError, spoken: Protocol) -> bool:
+        """Whether to connect anew at once, after a log-in that failed."""
+        if isinstance(error, SilentError) and not error.hung_up and spoken is Protocol.V5:
+            # Some brokers of 3.1.1 trip over a last will in version 5, and refuse a bare log-in in words.
+            answer = await answers_v5(self._address, identifier=self._probe)
+            if answer is False:
+                error = VersionRefusedError(str(error))
+        again = self._versions.failed(error, spoken)
+        if again:
+            LOG.info("%s; trying MQTT 3.1.1", error)
+        return again
 
-        Old brokers refuse version 5 in words, and are remembered; or they hang up or say nothing, and are asked again
-        at the next outage, as a new one that is just starting may do so too. One that has spoken version 5 is not old.
-        """
-        if isinstance(error, VersionRefusedError) and self._speaks is Protocol.V5:
-            self._refuses_v5 = True
-        silent = isinstance(error, SilentError) and self._speaks is Protocol.V5 and not self._spoke_v5
-        self._speaks = Protocol.V311 if self._refuses_v5 or silent else Protocol.V5
-        return isinstance(error, VersionRefusedError) or silent
+    def _lower_will(self, error: WillRefusedError) -> bool:
+        """Have a last will that this broker takes; False where that is so already."""
+        before = self._will
+        self._will = replace(before, retain=before.retain and error.retain, qos=min(before.qos, error.qos))
+        return self._will != before
 
-    async def _connect(self, drain: asyncio.Task[None]) -> None:
-        will = availability(self._topics, online=False)
-        identifier = f"blikk-{self._topics.node}"
-        async with connected(self._address, identifier=identifier, will=will, protocol=self._speaks) as connection:
+    async def _connect(self, drain: asyncio.Task[None], protocol: Protocol) -> None:
+        async with connected(
+            self._address,
+            identifier=self._identifier,
+            will=self._will,
+            protocol=protocol,
+            troubles=self._troubles,
+            suspects=self._suspects,
+            careful=self._pauses.careful,
+        ) as connection:
+            self._came_at = self._clock.monotonic()
+            self._versions.came(protocol)
+            # The next connection leaves a retained `offline` again, should the broker keep it by then.
+            self._will = connection.limits.apply(availability(self._topics, online=False))
             session = Session(
                 connection,
                 node=self._node,
@@ -188,19 +228,42 @@ class MqttSink:
                 order=self._order,
                 ask=self._ask,
                 clock=self._clock,
+                troubles=self._troubles,
+                beside=self._until_v5 if self._versions.doubtful else None,
             )
             try:
                 await session.greet()
                 self._came(connection.protocol)
                 await session.go_on()
+            except _NewerVersionError:
+                connection.will_needed = False
+                raise _SpeaksV5Error(f"broker {self._address} speaks MQTT 5 by now") from None
             except aiomqtt.MqttError as error:
-                raise lost(self._address, error) from error
+                self._idle = connection.ended_at is None
+                if self._pauses.careful:
+                    self._suspects.ended_at(connection.ended_at)
+                raise connection.lost(error) from error
             except asyncio.CancelledError:
                 await self._part(session, drain)
                 raise
             finally:
                 self.protocol = None
                 self._newest.drop_pictures()
+
+    async def _until_v5(self) -> None:
+        """Ask again and again whether the broker speaks version 5; raises when it does, returns when it says no."""
+        pause_s, silences = PROBE_FIRST_S, 0
+        while self._versions.doubtful:
+            await self._clock.sleep(pause_s)
+            pause_s *= 2
+            answer = await answers_v5(self._address, identifier=self._probe)
+            if answer:
+                self._versions.speaks_v5()
+                raise _NewerVersionError
+            silences += 1
+            if answer is False or silences == SILENCES:
+                self._versions.refuses_v5()
+                self._say_old()
 
     async def _part(self, session: Session, drain: asyncio.Task[None]) -> None:
         try:
@@ -220,24 +283,41 @@ class MqttSink:
     def _came(self, protocol: Protocol) -> None:
         if self._outage:
             self._backlog.age()
-        self._outage, self.problem = False, None
+        self._outage, self._away = False, None
         self.protocol = str(protocol)
-        self._spoke_v5 = self._spoke_v5 or protocol is Protocol.V5
-        if protocol is Protocol.V311:
+        if protocol is Protocol.V311 and not self._versions.doubtful:
+            self._say_old()
+        elif protocol is Protocol.V311:
             LOG.warning(
-                "connected to %s, which speaks MQTT 3.1.1 only: Pictures cannot expire there and are not retained; "
-                "a broker with MQTT 5 (Mosquitto 1.6 or newer) mends that",
-                self._address,
+                "connected to %s in MQTT 3.1.1, as it gave no answer in MQTT 5; that is tried again soon", self._address
             )
-        else:
+        elif not self._quiet:
             LOG.info("connected to %s (%s), %d records wait", self._address, protocol, self._backlog.depth)
 
-    def _went(self, error: SinkError, *, hint: str) -> None:
+    def _say_old(self) -> None:
+        LOG.warning(
+            "connected to %s, which speaks MQTT 3.1.1 only: Pictures cannot expire there and are not retained, and it "
+            "cannot say what it refuses; a broker with MQTT 5 (Mosquitto 1.6 or newer) mends that",
+            self._address,
+        )
+
+    def _went(self, error: SinkError) -> None:
         self._outage = True
-        problem = f"{error}{hint}"
-        if self.problem != problem:
+        guess = isinstance(error, TakenOverError) is False and self._pauses.guessed_rival
+        problem = f"{error}; {SECOND_NODE} Its client id is {self._identifier}" if guess else str(error)
+        # Two nodes that take the connection from each other would say so for ever.
+        self._quiet = isinstance(error, TakenOverError) and self._pauses.rival_told
+        if self._away != problem and not self._quiet:
             LOG.warning("%s", problem)
-        self.problem = problem
+        self._away = problem
+
+
+class _NewerVersionError(aiomqtt.MqttError):
+    """Ends a session in 3.1.1; not an error that leaves this module."""
+
+
+class _SpeaksV5Error(SinkError):
+    """The connection was ended by us, to have one in version 5."""
 
 
 async def _by_itself(work: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,49 @@
+"""What a configuration needs on this machine before `blikk run` can do all that it says."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from blikk_edge.app.checking.meaning import doubles, labels, names, questions
+from blikk_edge.app.checking.model_files import model_files
+from blikk_edge.app.checking.packages import language_model, packages
+from blikk_edge.app.checking.places import certificates, folders
+from blikk_edge.config.loading import read
+from blikk_edge.config.problem import Problem, Wrong
+from blikk_edge.config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A configuration: its Settings where it has them, what has to be mended, and what is worth knowing."""
+
+    settings: Settings | None
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+
+
+def check(path: Path, environ: Mapping[str, str]) -> Checked:
+    """The file, and all that it needs on this machine. Opens no camera and no network."""
+    reading = read(path, environ)
+    settings = reading.settings
+    if settings is None or reading.problems:
+        return Checked(settings=None, problems=reading.problems)
+    notes: list[str] = []
+    wrongs = [wrong for look in _LOOKS for wrong in look(settings, environ, notes)]
+    problems = sorted((reading.problem(wrong) for wrong in wrongs), key=lambda problem: (problem.line, problem.path))
+    return Checked(settings=settings, problems=tuple(problems), notes=tuple(dict.fromkeys(notes)))
+
+
+_LOOKS: Final[tuple[Callable[[Settings, Mapping[str, str], list[str]], Iterator[Wrong]], ...]] = (
+    names,
+    doubles,
+    labels,
+    questions,
+    language_model,
+    packages,
+    model_files,
+    certificates,
+    folders,
+)
+"""Each gives what has to be mended, and appends to the list what is worth knowing."""

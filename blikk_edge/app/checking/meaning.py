@@ -1,0 +1,81 @@
+"""What a configuration says that can never come true, or is taken for something else."""
+
+from collections.abc import Iterator, Mapping
+
+from blikk_edge.app.identity import camera_info
+from blikk_edge.config.problem import Wrong, listed
+from blikk_edge.config.settings import DetectorSettings, Settings
+from blikk_edge.config.slow import TEMPLATE
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.labels import label_of, read_labels
+from blikk_edge.transforms.registry import BY_SHA256, REGISTRY, ModelEntry
+
+
+def names(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
+    """Topics and names that would be taken for one another."""
+    ours, discovery = settings.mqtt.prefix, settings.home_assistant.prefix
+    if ours == discovery or ours.startswith(f"{discovery}/") or discovery.startswith(f"{ours}/"):
+        mend = "Leave one of them out: the defaults are `blikk` and `homeassistant`."
+        yield Wrong("our topics would stand among those of `home_assistant.prefix`", mend, "mqtt", "prefix")
+    first: dict[str, str] = {}
+    for camera in settings.cameras:
+        if (other := first.setdefault(camera.name.casefold(), camera.id)) != camera.id:
+            mend = "Give each its own: Home Assistant and `ask` tell cameras by their names."
+            yield Wrong(f"`{other}` has the same name", mend, "cameras", camera.id, "name")
+
+
+def doubles(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -> Iterator[Wrong]:
+    """Cameras that read one source: allowed, and mostly a slip of copying."""
+    first: dict[str, str] = {}
+    for camera in settings.cameras:
+        if not camera.pushed and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id:
+            notes += [f"{camera.id} and {other} have the same source"]
+    return iter(())
+
+
+def labels(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
+    """Labels that nothing can ever have."""
+    for camera in settings.cameras:
+        for number, label in enumerate(camera.labels if camera.labels != tuple(Label) else ()):
+            if label not in (known := _told_by(settings.detector_of(camera))):
+                mend = f"It tells {listed(known)}; name another detector, or remove the label."
+                yield Wrong(f"the model cannot tell `{label}`", mend, "cameras", camera.id, "labels", number)
+        for zone in camera.zones:
+            for number, label in enumerate(zone.labels if zone.labels != tuple(Label) else ()):
+                if label not in camera.labels:
+                    mend = f"Add it to `labels` of the camera: they are {listed(camera.labels)}."
+                    where = ("cameras", camera.id, "zones", zone.name, "labels", number)
+                    yield Wrong(f"the camera does not tell `{label}`", mend, *where)
+
+
+def _told_by(detector: DetectorSettings) -> tuple[Label, ...]:
+    """What a detector can tell; everything, where that is not known."""
+    try:
+        entry = _entry(detector)
+        classes = read_labels(detector.labels_file) if detector.labels_file else entry and entry.labels
+    except BlikkError:  # told elsewhere
+        classes = None
+    found = {label_of(name) for name in classes or ()}
+    return tuple(label for label in Label if label in found) if classes else tuple(Label)
+
+
+def _entry(detector: DetectorSettings) -> ModelEntry | None:
+    return REGISTRY.get(detector.model) or BY_SHA256.get(detector.sha256 or "")
+
+
+def questions(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
+    """Questions that nobody could answer."""
+    if settings.summary is not None and settings.summary.provider != TEMPLATE:
+        return
+    for camera in settings.cameras:
+        for question in camera_info(camera).questions:
+            from blikk_edge.enrichers.questions.tracks import understood
+
+            if understood(question, name=camera.name, zones=[zone.name for zone in camera.zones]) is None:
+                yield Wrong(
+                    "this question takes a language model, and there is none",
+                    "Add `summary:` with `provider:` (docs/guide/language-models.md), or ask how many there are of "
+                    "what is told, or whether it is there.",
+                    *("cameras", camera.id, "questions", question.id),
+                )

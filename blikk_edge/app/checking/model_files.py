@@ -1,0 +1,81 @@
+"""Models that are not here and will not come."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from blikk_edge.config.problem import Wrong
+from blikk_edge.config.settings import DetectorSettings, Settings
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.folders import CACHE, may_be_made, user_folder
+from blikk_edge.transforms.registry import REGISTRY, ModelEntry
+
+
+def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]) -> Iterator[Wrong]:
+    """Models that are not here and will not come."""
+    kept = settings.models
+    cache = kept.cache or ((folder := user_folder(CACHE, environ)) and folder / "models")
+    looked = {settings.detector_of(camera).name for camera in settings.cameras}
+    wanted = [("detectors", each.name, each) for each in settings.detectors if each.name in looked]
+    for section, name, detector in (*wanted, ("privacy", "", DetectorSettings(model=settings.privacy.model))):
+        where = (section, name, "model") if name else (section, "model")
+        entry = REGISTRY.get(detector.model)
+        if entry is None:
+            yield from _own_model(settings, detector, where)
+        elif not _here(entry, cache, environ):
+            if kept.offline:
+                yield Wrong(
+                    f"the model {entry.name} is not here, and `models.offline` lets nothing be fetched",
+                    f"`blikk models pull {entry.name}` where there is a network, or name a folder in BLIKK_MODELS.",
+                    *where,
+                )
+            elif cache is not None and not may_be_made(cache):
+                mend = "Make it writable for this user, or set another folder as `models.cache`."
+                yield Wrong(f"{cache}, where {entry.name} would be kept, cannot be written to", mend, "models", "cache")
+            else:
+                size = f" ({entry.size_bytes / 1e6:.1f} MB)" if entry.size_bytes else ""
+                notes.append(f"the model {entry.name} will be fetched at the first start{size}")
+
+
+def _own_model(settings: Settings, detector: DetectorSettings, where: tuple[str, ...]) -> Iterator[Wrong]:
+    """A model of the user's own, looked at as a start does, but not fetched."""
+    from blikk_edge.app.sight import shelf
+    from blikk_edge.transforms.models import resolve
+    from blikk_edge.transforms.tflite import check_tflite
+
+    fetched = "://" in detector.model
+    if fetched and not settings.models.offline:
+        return
+    try:
+        found = resolve(
+            detector.model,
+            shelf=replace(shelf(settings), offline=True),
+            sha256=detector.sha256,
+            labels_file=detector.labels_file,
+            decoder=detector.decoder,
+        )
+        if where[0] == "detectors":
+            check_tflite(found.path)
+    except BlikkError as error:
+        yield Wrong(str(error), "`blikk run` would refuse to start.", *where)
+
+
+def _here(entry: ModelEntry, cache: Path | None, environ: Mapping[str, str]) -> bool:
+    """Whether a file of the right name or size is here. `blikk models verify` looks into it, which takes longer."""
+    if cache is not None and _size(cache / entry.cache_name) == entry.size_bytes:
+        return True
+    folders = [part for part in environ.get("BLIKK_MODELS", "").split(os.pathsep) if part]
+    return any(
+        _size(Path(root, name)) == entry.size_bytes
+        for folder in folders
+        for root, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return None

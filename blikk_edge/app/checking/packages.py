@@ -1,0 +1,74 @@
+"""Packages that are imported only where they are needed, and the language model that is made of one."""
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from blikk_edge.config.problem import Wrong
+from blikk_edge.config.settings import Settings
+from blikk_edge.config.slow import LLAMA, TEMPLATE
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import LlmError
+from blikk_edge.core.house import SummaryMode
+
+PIN_LIBRARIES: Final = ("lgpio", "RPi", "pigpio")
+"""What gpiozero reaches the pins by; one of them is enough."""
+
+
+def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
+    """A provider that is not known, whose package is missing, or whose files are not there."""
+    summary = settings.summary
+    if summary is None or summary.provider == TEMPLATE:
+        return
+    from blikk_edge.app.writing import language_model_of
+
+    try:
+        language_model_of(summary, SystemClock())
+    except LlmError as error:
+        yield Wrong(str(error), "Until then the template writes.", "summary", "provider")
+        return
+    if summary.provider != LLAMA:
+        return
+    from blikk_edge.enrichers.models.llama import check_gguf
+
+    for key, path in (("model", Path(summary.model or "")), ("projector", summary.projector)):
+        try:
+            if path is not None:
+                check_gguf(path)
+        except LlmError as error:
+            yield Wrong(str(error), "Check the path, or fetch the file again.", "summary", key)
+    if summary.mode is SummaryMode.VISION and summary.projector is None:
+        mend = "Add `projector:`, or write `mode: text`."
+        yield Wrong("a model without `projector` sees no pictures", mend, "summary", "mode")
+
+
+def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
+    """Packages that are imported only where they are needed."""
+
+    def missing(package: str, extra: str, *where: str) -> Iterator[Wrong]:
+        if not _installed(package):
+            told = f"blikk-edge[{extra}]" if extra else package
+            yield Wrong(f"this needs the package {package}, which is not installed", f"pip install '{told}'.", *where)
+
+    for camera in settings.cameras:
+        if camera.ring is None:
+            continue
+        if camera.ring.gpio is not None:
+            yield from missing("gpiozero", "gpio", "cameras", camera.id, "ring", "gpio")
+            if _installed("gpiozero") and not any(map(_installed, PIN_LIBRARIES)):
+                yield from missing("lgpio", "gpio", "cameras", camera.id, "ring", "gpio")
+        if camera.ring.http:
+            yield from missing("aiohttp", "", "cameras", camera.id, "ring", "http")
+    if any(camera.pushed for camera in settings.cameras):
+        yield from missing("websockets", "", "ingest")
+    for section in ("media", "webhook"):
+        if getattr(settings, section) is not None:
+            yield from missing("aiohttp", "", section)
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False

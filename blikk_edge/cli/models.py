@@ -1,0 +1,91 @@
+"""`blikk models`: what is here, what is whole, and have it here."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from blikk_edge.cli import exits, progress
+from blikk_edge.cli.output import say, say_json
+from blikk_edge.cli.words import add_command, add_config, add_json
+
+
+def add(commands: Any) -> None:
+    """The command's part of the parser."""
+    parser = add_command(
+        commands,
+        "models",
+        summary="list, pull or verify models",
+        more="Models are looked for in the folders that the variable BLIKK_MODELS names, separated by `:`, and are\n"
+        "kept in the cache folder. Each is checked by its SHA-256.",
+        examples=("blikk models list", "blikk models pull yolox-nano yunet", "blikk models verify --json"),
+    )
+    parser.add_argument(
+        "action",
+        choices=("list", "pull", "verify"),
+        metavar="ACTION",
+        help="`list` what is known and here, `pull` (fetch) what is not, or `verify`: open each and check its content",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="models by name (default: all; for pull those that are looked with)"
+    )
+    add_config(parser, meaning="look where this configuration says", default=None)
+    add_json(parser, "the models and how they are")
+    parser.set_defaults(command=models)
+
+
+def models(options: argparse.Namespace) -> int:
+    """List, pull or verify."""
+    from blikk_edge import config
+
+    settings = config.load(options.config, environ=os.environ) if options.config else None
+    from blikk_edge.app.sight import shelf, used
+    from blikk_edge.transforms import models as kept
+    from blikk_edge.transforms.models import ModelState
+
+    where = shelf(settings)
+    names: list[str] = options.names or (list(used(settings)) if options.action == "pull" else [])
+    kept.known(names)
+    if options.action == "pull":
+        paths = {}
+        for name in names:
+            paths[name] = kept.pull(name, shelf=where, progress=progress.downloads()(name)).path
+            if not options.json:
+                say(f"{name}: {paths[name]}")
+        if options.json:
+            say_json({"ok": True, "models": [{"name": n, "state": "ready", "path": str(p)} for n, p in paths.items()]})
+        return exits.OK
+    statuses = kept.verify(where, names or None) if options.action == "verify" else kept.list_models(where)
+    shown = [status for status in statuses if not names or status.entry.name in names]
+    # a model that nobody named and nobody fetched is not wrong
+    wrong = {ModelState.DAMAGED, ModelState.MISSING} if names else {ModelState.DAMAGED}
+    failed = options.action == "verify" and any(status.state in wrong for status in statuses)
+    if options.json:
+        say_json({"ok": not failed, "models": [_content(status) for status in shown]})
+    else:
+        for status in shown:
+            _show(status)
+    return exits.FAILED if failed else exits.OK
+
+
+def _show(status: Any) -> None:
+    entry = status.entry
+    size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.1f} MB"
+    say(f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url}")
+    if status.problem:
+        say(f"{'':<20} {status.problem}")
+
+
+def _content(status: Any) -> dict[str, Any]:
+    entry = status.entry
+    path: Path | None = status.path
+    return {
+        "name": entry.name,
+        "state": status.state.value,
+        "path": path and str(path),
+        "problem": status.problem,
+        "size_bytes": entry.size_bytes,
+        "sha256": entry.sha256,
+        "licence": entry.licence,
+        "url": entry.url,
+    }

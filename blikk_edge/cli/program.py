@@ -1,0 +1,44 @@
+"""One command line: parsed, carried out, and its failures told."""
+
+import os
+import sys
+
+from blikk_edge import __version__
+from blikk_edge.cli import ask, check, completion, demo, exits, models, output, push, replay, run, version
+from blikk_edge.cli.words import Parser
+from blikk_edge.core.errors import BlikkError
+
+COMMANDS = (run, check, demo, replay, ask, push, models, version, completion)
+"""In the order of the help; each module has `add`, which gives the parser of its command."""
+
+
+def program(arguments: list[str] | None = None) -> int:
+    """Carry out one command line; the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    output.prepare()
+    # Needed before the command line is understood: a program that asks for JSON wants that error too as JSON.
+    as_json = "--json" in given
+    try:
+        made = parser()
+        if "_ARGCOMPLETE" in os.environ:
+            completion.complete(made)
+        options = made.parse_args(given)
+        return int(options.command(options))
+    except BlikkError as error:
+        return output.failed(error, as_json=as_json)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        return exits.OK
+
+
+def parser() -> Parser:
+    """The parser of the whole command line."""
+    made = Parser(
+        prog="blikk",
+        description="Turns any camera into Home Assistant observations, faces blurred at the edge.",
+        epilog=f"`blikk COMMAND --help` has examples.\n\n{exits.WORDS}",
+    )
+    made.add_argument("--version", action="version", version=f"blikk {__version__}", help="print the version")
+    commands = made.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
+    for command in COMMANDS:
+        command.add(commands)
+    return made

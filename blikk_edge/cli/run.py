@@ -1,0 +1,49 @@
+"""`blikk run`: watch the cameras of a configuration until stopped."""
+
+import argparse
+import os
+from typing import Any
+
+from blikk_edge.cli import exits, progress
+from blikk_edge.cli.services import serve
+from blikk_edge.cli.words import add_command, add_config
+
+
+def add(commands: Any) -> None:
+    """The command's part of the parser."""
+    parser = add_command(
+        commands,
+        "run",
+        summary="watch the cameras of a configuration until stopped",
+        more="SIGTERM or Ctrl-C ends it within 5 seconds with status 0; a second one ends it at once. Status 78 says\n"
+        "that the configuration cannot be used, and starting again would not help: for systemd write\n"
+        "`RestartPreventExitStatus=2 78`, for Docker `restart: on-failure:5`.",
+        examples=("blikk run", "blikk run --config /etc/blikk/blikk.yaml --log-level warning"),
+    )
+    add_config(parser, meaning="the configuration")
+    parser.add_argument(
+        "--log-level",
+        default="info",
+        choices=("debug", "info", "warning", "error"),
+        help="what goes to standard error: debug, info, warning or error (default: info)",
+        metavar="LEVEL",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the node."""
+    from blikk_edge import config
+
+    settings = config.load(options.config, environ=os.environ)
+    # large libraries, which a wrong configuration need not wait for
+    from blikk_edge.app.wiring import build
+    from blikk_edge.core.clock import SystemClock
+    from blikk_edge.runtime import log
+
+    log.set_up(options.log_level)
+    node = build(settings, environ=os.environ, clock=SystemClock(), progress=progress.downloads())
+    for text in node.notes:
+        log.part("node").info("%s", text)
+    serve(node.run)
+    return exits.OK

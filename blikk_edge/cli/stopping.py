@@ -1,0 +1,66 @@
+"""SIGTERM and SIGINT, from the first moment to the last.
+
+A thread of its own learns of signals through a pipe that Python's C handler writes to, so that one is heeded whatever
+the main thread does: import a large library, open a model, wait for a name server.
+"""
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from blikk_edge.cli import exits
+
+SERVICES: Final = ("run", "push")
+"""The commands that go on until they are told to stop: to be told so is no failure."""
+
+END_S: Final = 4.5
+"""How long a service may take to end: a name server that does not answer keeps a thread for half a minute."""
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_stop: Callable[[], None] | None = None
+
+
+def arm(arguments: list[str] | None = None) -> None:
+    """Let SIGTERM and SIGINT end this process: at once, or by what `on_stop` was given. From the main thread only."""
+    service = next(iter(sys.argv[1:] if arguments is None else arguments), "") in SERVICES
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for each in _SIGNALS:
+        signal.signal(each, _heard)
+    threading.Thread(target=_watch, args=(reader, service), name="signals", daemon=True).start()
+
+
+def on_stop(stop: Callable[[], None]) -> None:
+    """From now on the first signal calls `stop`, in another thread; a second one, or END_S, ends the process."""
+    global _stop  # noqa: PLW0603 - signals belong to the process
+    _stop = stop
+
+
+def _heard(_number: int, _frame: object) -> None:
+    """Nothing: Python's C handler has already written to the pipe."""
+
+
+def _watch(reader: int, service: bool) -> None:
+    number = _next(reader, None)
+    if _stop is None:
+        if sys.stderr is not None and os.isatty(2):
+            os.write(2, b"\n")  # the shell's prompt must not stand behind ^C or a progress bar
+        os._exit(exits.OK if service else exits.SIGNAL + (number or 0))
+    _stop()
+    second = _next(reader, END_S)
+    os._exit(exits.OK if second is None else exits.SIGNAL + second)
+
+
+def _next(reader: int, within_s: float | None) -> int | None:
+    """The number of the next of our signals; None when none comes in time."""
+    while select.select([reader], [], [], within_s)[0]:
+        for number in os.read(reader, 1):
+            if number in _SIGNALS:
+                return number
+    return None

@@ -1,0 +1,47 @@
+"""The servers that a configuration opens: which key says their port, and which two cannot both have it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from blikk_edge.config.problem import Wrong
+from blikk_edge.config.settings import Settings
+
+LOOPBACK: Final = "127.0.0.1"
+EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """A server that is opened: the section of its keys, and where it listens."""
+
+    section: str
+    host: str
+    port: int
+
+
+def servers(settings: Settings) -> Iterator[Listening]:
+    """Those that this configuration opens."""
+    if any(camera.ring is not None and camera.ring.http for camera in settings.cameras):
+        yield Listening(section="ring_hook", host=LOOPBACK, port=settings.ring_hook.port)
+    if any(camera.pushed for camera in settings.cameras):
+        yield Listening(section="ingest", host=settings.ingest.host, port=settings.ingest.port)
+    if settings.media is not None:
+        yield Listening(section="media", host=settings.media.host, port=settings.media.port)
+
+
+def shared_ports(settings: Settings) -> Iterator[Wrong]:
+    """A problem for each server whose port another one has already."""
+    before: list[Listening] = []
+    for server in servers(settings):
+        for other in before:
+            if server.port == other.port and _meet(server.host, other.host):
+                mend = "Give each its own."
+                yield Wrong(f"the port of `{other.section}` is the same", mend, server.section, "port")
+                break
+        before.append(server)
+
+
+def _meet(one: str, other: str) -> bool:
+    hosts = {LOOPBACK if host == "localhost" else host for host in (one, other)}
+    return len(hosts) == 1 or bool(hosts & EVERYWHERE)

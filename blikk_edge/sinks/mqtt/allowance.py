@@ -1,0 +1,24 @@
+"""How many messages of one kind are heeded: some at once, and so many a second on average."""
+
+from collections.abc import Hashable
+
+from blikk_edge.core.clock import Clock
+
+
+class Allowance:
+    """`at_once` of each key, refilled by `per_s` a second. To be asked with keys of which there are few."""
+
+    def __init__(self, clock: Clock, *, at_once: int, per_s: float) -> None:
+        self._clock = clock
+        self._at_once = at_once
+        self._per_s = per_s
+        self._left: dict[Hashable, tuple[float, float]] = {}
+
+    def take(self, key: Hashable) -> bool:
+        """Whether one more is allowed now; it counts if it is."""
+        now = self._clock.monotonic()
+        left, at = self._left.get(key, (float(self._at_once), now))
+        left = min(self._at_once, left + (now - at) * self._per_s)
+        allowed = left >= 1
+        self._left[key] = (left - 1 if allowed else left, now)
+        return allowed

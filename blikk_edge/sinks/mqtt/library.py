@@ -1,0 +1,125 @@
+"""What aiomqtt has no way to say or do, by the paho client inside it: ends, reasons, acknowledgements, sockets."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiomqtt
+import paho.mqtt.client
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+LOG: Final = logging.getLogger("blikk.mqtt.library")
+# What the library says of a broken connection is told by us in words, once.
+LOG.setLevel(logging.CRITICAL)
+
+GOODBYE_S: Final = 0.5
+PEEK_S: Final = 0.1
+
+
+class HungUpError(Exception):
+    """The socket was closed before the broker said anything, of which the library waits for the end of its time."""
+
+
+class Heard:
+    """What one client hears from its broker besides messages. To be made before the client connects.
+
+    Attributes:
+        connack: the properties of the broker's answer to our log-in, a refusal's too; None before it came.
+        disconnect: the properties of a DISCONNECT that the broker sent.
+        closed: set when the socket is closed, by whichever side.
+        acknowledged: called with the message's number and the reason code of its acknowledgement.
+    """
+
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self.connack: Properties | None = None
+        self.disconnect: Properties | None = None
+        self.closed = asyncio.Event()
+        self.acknowledged: Callable[[int, ReasonCode], None] = _nobody
+        self._loop = asyncio.get_running_loop()
+        library = inner(client)
+        self._follow(library, "on_connect", self._on_connect)
+        self._follow(library, "on_disconnect", self._on_disconnect)
+        self._follow(library, "on_socket_close", self._on_close)
+        self._follow(library, "on_publish", self._on_publish)
+
+    def _follow(self, library: paho.mqtt.client.Client, name: str, ours: Callable[..., None]) -> None:
+        """Have `ours` called before what aiomqtt has set there."""
+        theirs = getattr(library, name)
+
+        def both(*arguments: Any) -> None:
+            ours(*arguments)
+            if theirs is not None:
+                theirs(*arguments)
+
+        setattr(library, name, both)
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, _code: Any, properties: Properties | None) -> None:
+        if self.connack is None:
+            self.connack = properties
+
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, _code: Any, properties: Properties | None) -> None:
+        if self.disconnect is None:
+            self.disconnect = properties
+
+    def _on_close(self, *_arguments: Any) -> None:
+        self._loop.call_soon_threadsafe(self.closed.set)
+
+    def _on_publish(self, _client: Any, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
+        self.acknowledged(mid, code)
+
+
+def _nobody(_mid: int, _code: ReasonCode) -> None:
+    """Before anything was published."""
+
+
+async def enter(client: aiomqtt.Client, heard: Heard) -> None:
+    """Connect; raises MqttError or HungUpError, and leaves no socket behind then."""
+    entering = asyncio.ensure_future(client.__aenter__())
+    closed = asyncio.ensure_future(heard.closed.wait())
+    try:
+        await asyncio.wait((entering, closed), return_when=asyncio.FIRST_COMPLETED)
+        if not entering.done():
+            # A refusal in words closes the socket too; it needs a moment on its way through the library.
+            await asyncio.wait((entering,), timeout=PEEK_S)
+        if not entering.done():
+            raise HungUpError
+        entering.result()
+    except BaseException:
+        # The TCP connect runs in a thread of the library that cannot be interrupted; give it a moment to come back, or
+        # its socket would be left open behind us.
+        if not entering.done():
+            await asyncio.wait((entering,), timeout=PEEK_S)
+        entering.cancel()
+        await asyncio.gather(entering, return_exceptions=True)
+        discard(client)
+        raise
+    finally:
+        closed.cancel()
+
+
+async def leave(client: aiomqtt.Client) -> None:
+    """Say goodbye, so that the broker does not publish the last will."""
+    client.timeout = GOODBYE_S
+    try:
+        await client.__aexit__(None, None, None)
+    except aiomqtt.MqttError as error:
+        LOG.debug("no goodbye: %s", error)
+    finally:
+        discard(client)
+
+
+def discard(client: aiomqtt.Client) -> None:
+    """Close the socket, which the library leaves open after a failed TLS handshake or a log-in that was cut short."""
+    inner(client).reinitialise()  # paho's public way to drop a socket at once
+
+
+def inner(client: aiomqtt.Client) -> paho.mqtt.client.Client:
+    """The paho client of an aiomqtt client."""
+    return client._client  # noqa: SLF001 - aiomqtt 2.5 has no way to ask for the socket or to drop it
+
+
+def ended(client: aiomqtt.Client) -> asyncio.Future[None]:
+    """Done when the connection of this client is gone; its exception says why. To be asked for after `enter`."""
+    return client._disconnected  # noqa: SLF001 - aiomqtt 2.5 tells only those who wait for messages

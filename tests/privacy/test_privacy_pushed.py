@@ -1,0 +1,101 @@
+"""What an edge client says it found hides nobody: the node looks itself before a Picture of its frame is made."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from annotated_faces import YOLOX, AnnotatedPicture
+
+from blikk_edge.app.pipelines import pipeline
+from blikk_edge.app.replays import DEFAULTS
+from blikk_edge.app.sight import Sight
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.inlet import Inlet, Pushed
+from blikk_edge.core.picture import SNAPSHOT, Picture
+from blikk_edge.core.scene import Scene
+from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.runtime.pipeline import Eyes
+from blikk_edge.sources.capture import Terms
+from blikk_edge.sources.push import PushSource
+from blikk_edge.transforms.privacy import Privacy, _persons
+from blikk_edge.transforms.redact import encode
+
+Found = tuple[Detection, ...]
+Claim = Callable[[Found], Found | None]
+
+
+class Watching:
+    """The camera's own redactor, which keeps the scene that it was shown."""
+
+    def __init__(self, redactor: Privacy) -> None:
+        self.redactor = redactor
+        self.scene: Scene | None = None
+
+    def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
+        self.scene = scene
+        return self.redactor.picture(scene, name=name, event=event)
+
+
+@pytest.fixture(scope="module")
+def eyes(data: Path) -> Eyes:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BLIKK_MODELS", str(data / YOLOX.parts[0]))
+        settings = replace(DEFAULTS, models=replace(DEFAULTS.models, offline=True))
+        eyes = Sight(settings).eyes(settings)("camera")
+    assert isinstance(eyes.redactor, Privacy)
+    assert eyes.redactor.state.startswith("faces are looked for")
+    return eyes
+
+
+def blurred(picture: AnnotatedPicture, found: Found | None, eyes: Eyes) -> np.ndarray:
+    """What is blurred (h, w) in the snapshot of a frame that comes from a client which claims to have found this."""
+    inlet = Inlet()
+    clock = SystemClock()
+    inlet.put(Pushed(seq=1, time=clock.now(), jpeg=encode(picture.bgr, 95), found=found))
+    frame = next(PushSource(inlet, Terms(camera="camera", shown="push", clock=clock)).frames(threading.Event()))
+    line, watching = pipeline(DEFAULTS, DEFAULTS.cameras[0], ()), Watching(eyes.redactor)
+    line.want(SNAPSHOT)
+    glanced = line.glance(frame)
+    assert glanced is not None
+    (_,) = (item for item in line.step(glanced, Eyes(eyes.detector, watching)) if isinstance(item, Picture))
+    assert watching.scene is not None
+    bgr = frame.bgr()
+    mask = np.zeros(bgr.shape[:2], bool)
+    for region in watching.redactor._plan(bgr, _persons(watching.scene, 0.1)).regions:
+        x1, y1, x2, y2 = region.pixels(bgr.shape[1], bgr.shape[0])
+        mask[y1:y2, x1:x2] = True
+    return mask
+
+
+def lower(found: Found) -> Found:
+    """Each person without the upper fifth: the same person still (IoU .8), but for the head."""
+    return tuple(
+        replace(d, box=Box(d.box.x1, d.box.y1 + 0.2 * d.box.height, d.box.x2, d.box.y2), score=1.0) for d in found
+    )
+
+
+CLAIMS: dict[str, Claim] = {
+    "nothing": lambda found: (),
+    "persons without their heads": lower,
+    "persons as animals": lambda found: tuple(replace(d, label=Label.ANIMAL) for d in found),
+    "persons as hardly seen": lambda found: tuple(replace(d, score=0.0) for d in found),
+}
+
+
+@pytest.mark.timeout(300)
+def test_no_face_is_bare_that_would_not_be_without_a_client(seen, eyes) -> None:
+    """A client that sends raw pictures and whatever it likes beside them."""
+    faces = hidden = 0
+    for each in seen:
+        alone = blurred(each.picture, None, eyes)
+        for name, claim in CLAIMS.items():
+            mask = blurred(each.picture, claim(each.detections), eyes)
+            assert (mask | ~alone).all(), f"{each.picture.name}, client says: {name}"
+        faces += len(each.picture.faces)
+        hidden += sum(face.covered(alone) for face in each.picture.faces)
+    assert faces >= 65
+    assert hidden >= faces - 1

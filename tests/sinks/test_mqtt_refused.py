@@ -1,0 +1,358 @@
+"""What a broker does not take: told by topic, counted where it is lost, and in the way of nothing that follows."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import aiomqtt
+import pytest
+from broker import Broker
+from running_sink import TOPICS, Running, Watcher
+from scripted_broker import ScriptedBroker
+from sink_samples import event, observation, picture, ring, state, until
+
+from blikk_edge.core.clock import SystemClock, VirtualClock
+from blikk_edge.core.errors import SinkError
+from blikk_edge.core.inquiry import AskQuestion, Reply, Request
+from blikk_edge.sinks.mqtt.address import Address
+from blikk_edge.sinks.mqtt.refusal import clean
+from blikk_edge.sinks.mqtt.request import ask_node
+from blikk_edge.sinks.mqtt.troubles import AGAIN_S, EVERY_S, Trouble, Troubles
+from blikk_edge.sinks.store import Store
+
+RING = TOPICS.ring("front_door")
+EVENT = TOPICS.event("front_door")
+PICTURE = TOPICS.picture("front_door", "person")
+
+
+def sink_to(broker: Broker | ScriptedBroker, store: Store, mode: str = "off") -> Running:
+    return Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode=mode)
+
+
+def ids(broker: ScriptedBroker, topic: str) -> list[str]:
+    return [json.loads(each.payload)["id"] for each in broker.on(topic)]
+
+
+def problem(running: Running) -> str:
+    return running.sink.problem or ""
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between connections begin with a twentieth of a second."""
+    monkeypatch.setattr("blikk_edge.core.backoff.FIRST_S", 0.05)
+
+
+@pytest.fixture
+def ringless(tmp_path: Path) -> Path:
+    """An access list without the doorbell."""
+    rules = tmp_path / "acl"
+    rules.write_text(
+        "topic readwrite blikk/#\ntopic deny blikk/porch/front_door/ring\ntopic readwrite homeassistant/#\n"
+    )
+    rules.chmod(0o600)
+    return rules
+
+
+async def test_records_that_the_access_list_forbids_count_as_lost(
+    tmp_path: Path, ringless: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Broker(tmp_path, extra=[f"acl_file {ringless}"]) as broker:
+        watcher = Watcher(broker)
+        await watcher.listening.wait()
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        for number in range(30):
+            running.inbox.put(ring(number), event(number))
+        await until(lambda: len(watcher.on(EVENT)) == 30)
+        await until(lambda: running.sink.outbox == 0)
+        assert watcher.ids(EVENT) == [f"event-{number}" for number in range(30)]
+        assert (running.sink.lost, store.lost) == (30, 0)
+        assert RING in problem(running)
+        assert "access list" in problem(running)
+        told = [r.message for r in caplog.records if "does not let us publish" in r.message]
+        assert len(told) == 1
+        assert RING in told[0]
+        await running.stop()
+        await watcher.close()
+
+
+@pytest.mark.parametrize("code", [0x87, 0x90, 0x99])
+async def test_a_refusal_for_good_costs_the_record_and_ends_when_it_is_taken(
+    store: Store, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with ScriptedBroker() as broker:
+        broker.refuse[RING] = code
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        running.inbox.put(ring(1), observation(1))
+        await until(lambda: running.sink.lost == 1 and running.sink.outbox == 0)
+        assert RING in problem(running)
+        broker.refuse.clear()
+        running.inbox.put(ring(2))
+        await until(lambda: ids(broker, RING) == ["ring-2"])
+        await until(lambda: running.sink.problem is None)
+        assert [r.message for r in caplog.records if r.message.startswith(f"{RING}: works")] == [f"{RING}: works again"]
+        assert len([each for each in broker.published if each.topic == RING]) == 2
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("code", [0x97, 0x80, 0x83])
+async def test_a_refusal_for_now_keeps_the_record(store: Store, code: int) -> None:
+    async with ScriptedBroker() as broker:
+        broker.refuse["blikk/porch/+/+"] = code
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        running.inbox.put(ring(1), event(1))
+        await until(lambda: len([each for each in broker.published if each.topic == RING]) == 2, "two tries")
+        assert (running.sink.lost, running.sink.outbox) == (0, 2)
+        assert RING in problem(running)
+        broker.refuse.clear()
+        await until(lambda: running.sink.outbox == 0)
+        assert (ids(broker, RING), ids(broker, EVENT)) == (["ring-1"], ["event-1"])
+        assert (running.sink.lost, running.sink.problem) == (0, None)
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_refusal_without_a_reason_is_not_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blikk_edge.sinks.mqtt.session.UNCLEAR_TRIES", 3)
+    async with ScriptedBroker() as broker:
+        broker.refuse[RING] = 0x80
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        running.inbox.put(ring(1), event(1))
+        await until(lambda: running.sink.lost == 1 and running.sink.outbox == 0)
+        assert ids(broker, EVENT) == ["event-1"]
+        assert len([each for each in broker.published if each.topic == RING]) == 3
+        await running.stop()
+
+
+async def test_an_end_of_the_sink_does_not_wait_for_a_quota(store: Store) -> None:
+    async with ScriptedBroker() as broker:
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        broker.refuse[RING] = 0x97
+        running.inbox.put(ring(1))
+        await until(lambda: RING in problem(running))
+        await running.stop()
+        assert running.sink.outbox == 1
+        assert broker.on(TOPICS.status)[-1].payload == b"offline"
+
+
+async def test_discovery_that_meets_a_quota_comes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blikk_edge.sinks.mqtt.session.MISSED_S", 0.2)
+    async with ScriptedBroker() as broker:
+        broker.refuse["homeassistant/#"] = 0x97
+        running = sink_to(broker, store, mode="discovery")
+        running.start()
+        await until(lambda: "homeassistant/device" in problem(running))
+        broker.refuse.clear()
+        await until(lambda: len(broker.retained.keys() & {t for t in broker.retained if t.endswith("config")}) == 3)
+        await until(lambda: running.sink.problem is None)
+        await running.stop()
+
+
+async def test_a_subscription_that_is_refused_is_told_by_its_filter(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ScriptedBroker() as broker:
+        broker.refuse_subscribe = {TOPICS.set_filter: 0x87, TOPICS.ask: 0x80}
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        assert TOPICS.set_filter in problem(running)
+        assert TOPICS.ask in problem(running)
+        running.inbox.put(ring(1))
+        await until(lambda: ids(broker, RING) == ["ring-1"])
+        broker.drop()
+        await until(lambda: len(broker.log_ins) == 2 and running.sink.connected)
+        assert len([r for r in caplog.records if TOPICS.set_filter in r.message]) == 1
+        broker.refuse_subscribe.clear()
+        broker.drop()
+        await until(lambda: len(broker.log_ins) == 3 and running.sink.connected)
+        assert running.sink.problem is None
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("level", "word"), [(4, 0), (5, 0), (5, 0x87)])
+async def test_a_broker_that_ends_the_connection_at_what_it_forbids_gets_the_rest(
+    store: Store, level: int, word: int
+) -> None:
+    async with ScriptedBroker(speaks=(level,)) as broker:
+        broker.ends_at = lambda topic, _size: word if topic == RING else None
+        store.put(ring(1))
+        store.put(event(1))
+        running = sink_to(broker, store)
+        running.start()
+        await until(lambda: ids(broker, EVENT) == ["event-1"] and running.sink.outbox == 0, "the event", 60)
+        assert running.sink.lost == 1
+        assert RING in problem(running)
+        assert "second node" not in problem(running)
+        log_ins = len(broker.log_ins)
+        running.inbox.put(event(2), ring(2))
+        await until(lambda: running.sink.lost == 2)
+        assert ids(broker, EVENT) == ["event-1", "event-2"]
+        assert len(broker.log_ins) == log_ins
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_broker_that_ends_the_connection_at_a_state_gets_the_rest(store: Store) -> None:
+    async with ScriptedBroker(speaks=(4,)) as broker:
+        broker.ends_at = lambda topic, _size: 0 if topic == TOPICS.state("front_door") else None
+        running = sink_to(broker, store)
+        running.start()
+        running.inbox.put(state())
+        await until(lambda: TOPICS.state("front_door") in problem(running), "the problem", 60)
+        running.inbox.put(ring(1))
+        await until(lambda: ids(broker, RING) == ["ring-1"])
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_broker_of_3_1_1_with_a_packet_size_gets_what_fits(store: Store) -> None:
+    """Nothing announces it there; the connection just ends."""
+    async with ScriptedBroker(speaks=(4,), enforce={"MaximumPacketSize": 20_000}) as broker:
+        running = sink_to(broker, store)
+        running.start()
+
+        def feed() -> bool:
+            if running.inbox.empty() and running.sink.connected:
+                running.inbox.put(replace(picture(1), jpeg=bytes(90_000)))  # as the snapshot on each connection
+            return PICTURE in problem(running)
+
+        await until(feed, "the problem", 60)
+        running.inbox.put(ring(1), picture(2))
+        await until(lambda: ids(broker, RING) == ["ring-1"] and broker.on(PICTURE))
+        await until(lambda: running.sink.outbox == 0)
+        assert "second node" not in problem(running)
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_mosquitto_with_a_size_limit_that_it_does_not_announce(tmp_path: Path, store: Store) -> None:
+    with Broker(tmp_path, extra=["message_size_limit 3000"]) as broker:
+        watcher = Watcher(broker)
+        await watcher.listening.wait()
+        running = sink_to(broker, store)
+        running.start()
+
+        def feed() -> bool:
+            if running.inbox.empty() and running.sink.connected:
+                running.inbox.put(replace(picture(1), jpeg=bytes(9_000)))
+            return PICTURE in problem(running)
+
+        await until(feed, "the problem", 60)
+        running.inbox.put(ring(1))
+        await until(lambda: watcher.ids(RING) == ["ring-1"])
+        await running.stop()
+        await watcher.close()
+
+
+async def test_the_words_of_the_broker_are_passed_on_in_one_line(store: Store) -> None:
+    async with ScriptedBroker() as broker:
+        broker.disconnect = {"ReasonString": "too\nmuch\x1b[2J" + "x" * 500, "ServerReference": "other.example:1883"}
+        broker.ends_at = lambda topic, _size: 0x9C if topic == EVENT else None
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        running.inbox.put(event(1))
+        await until(lambda: "it says: too much" in problem(running))
+        assert "other.example:1883" in problem(running)
+        assert problem(running).isprintable()
+        assert "x" * 200 not in problem(running)
+        await running.stop()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(0x85, "blikk-porch; give the node another node.id"), (0x97, "quota"), (0x9D, "moved"), (0x88, "not available")],
+)
+async def test_a_log_in_that_is_refused_says_why(store: Store, code: int, words: str) -> None:
+    async with ScriptedBroker() as broker:
+        broker.connack_code = code
+        running = sink_to(broker, store)
+        running.start()
+        await until(lambda: words in problem(running))
+        broker.connack_code = 0
+        await running.connected()
+        await running.stop()
+
+
+def test_a_text_of_the_broker_is_one_line() -> None:
+    assert clean("a\r\nb\0c") == "a  b c"
+    assert len(clean("x" * 9999)) < 130
+
+
+def test_many_topics_of_one_kind_are_two_lines_and_one_problem(caplog: pytest.LogCaptureFixture) -> None:
+    clock = VirtualClock(1000.0)
+    troubles = Troubles(clock, together="blikk/porch/reply/")
+    for number in range(50):
+        troubles.start(Trouble(kind="refused", where=f"topic/{number}"))
+    for number in range(50):
+        troubles.start(Trouble(kind="refused", where=f"blikk/porch/reply/{number}"))
+    assert [r.message for r in caplog.records] == ["topic/0: refused"]
+    assert str(troubles) == "topic/0, topic/1, topic/2 and 48 more: refused"
+    clock.set(clock.now() + EVERY_S)
+    troubles.say()
+    troubles.say()
+    assert len(caplog.records) == 2
+    assert "and 40 more" in caplog.records[1].message
+    for _ in range(10):
+        troubles.end("topic/0")
+        troubles.start(Trouble(kind="refused", where="topic/0"))
+    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 2
+    clock.set(clock.now() + AGAIN_S)
+    troubles.end("topic/0")
+    troubles.start(Trouble(kind="refused", where="topic/0"))
+    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 3
+
+
+def test_what_is_too_large_is_listed_for_a_while_though_smaller_messages_are_taken() -> None:
+    clock = VirtualClock(1000.0)
+    troubles = Troubles(clock)
+    troubles.start(Trouble(kind="too large", where="a", lasts_s=600.0))
+    troubles.end("a")
+    assert str(troubles) == "a: too large"
+    clock.set(clock.now() + 400.0)
+    troubles.start(Trouble(kind="too large", where="a", lasts_s=600.0))
+    clock.set(clock.now() + 400.0)
+    troubles.end("a")
+    assert str(troubles) == "a: too large"
+    clock.set(clock.now() + 200.0)
+    troubles.end("a")
+    assert str(troubles) == ""
+
+
+async def test_a_question_that_the_broker_does_not_take_is_told_at_once() -> None:
+    async with ScriptedBroker() as broker:
+        broker.refuse[TOPICS.ask] = 0x87
+        with pytest.raises(SinkError, match="does not take questions on blikk/porch/ask"):
+            await ask_node(Address(host=broker.host, port=broker.port), TOPICS, AskQuestion(question="who?"))
+
+
+async def test_an_answer_too_large_for_the_broker_is_a_refusal_in_words(store: Store) -> None:
+    async def answer(_request: Request) -> Reply:
+        return Reply(text="x" * 5000, count=0)
+
+    async with ScriptedBroker(announce={"MaximumPacketSize": 2000}) as broker:
+        running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=answer)
+        running.start()
+        await running.connected()
+        reply = f"{TOPICS.reply_prefix}1"
+        async with aiomqtt.Client(broker.host, broker.port) as client:
+            await client.publish(TOPICS.ask, json.dumps({"question": "?", "response_topic": reply}), 1)
+            await until(lambda: broker.on(reply))
+        content = json.loads(broker.on(reply)[0].payload)
+        assert content["ok"] is False
+        assert "ask for less" in content["error"]
+        await running.stop()
