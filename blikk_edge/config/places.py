@@ -55,7 +55,8 @@ class SourceIn:
 
     folder: Path
     words: str = (
-        "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, a path to a video, or `push`"
+        "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, a path to a video or picture, "
+        "or `push`"
     )
 
     def __call__(self, leaf: Leaf) -> SourceUrl:

@@ -197,7 +197,7 @@ class HttpSource:
     def _polled(self, client: Client, limit: Limit) -> Iterator[Frame]:
         """A still image, asked for again and again; failures that may pass are waited out within the read limit."""
         period_s = 1 / min(self._terms.fps, POLLS_PER_S)
-        began = good = time.monotonic()
+        began = failing = time.monotonic()
         took_s, failures = 0.0, 0
         while not limit.stop.wait(max(began + period_s, began + took_s / BUSY_SHARE) - time.monotonic()):
             began, decoded = time.monotonic(), self.counts.decoded
@@ -218,10 +218,11 @@ class HttpSource:
             except Failed as raised:
                 failed = raised
             if failed is None:
-                good, failures = time.monotonic(), 0
+                failures = 0
                 continue
             client.close()
-            if failed.stopped or not failed.passing or time.monotonic() - good > self._terms.read_timeout_s:
+            failing = failing if failures else began
+            if failed.stopped or not failed.passing or time.monotonic() - failing > self._terms.read_timeout_s:
                 raise failed
             began, took_s = time.monotonic() + RETRY_S * 2**failures - period_s, 0.0
             failures = min(failures + 1, 4)

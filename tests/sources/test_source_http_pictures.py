@@ -168,7 +168,17 @@ def once_each(asked: Asked) -> None:
     asked.write(HEAD.encode() + headed(b"Content-Type: image/jpeg\r\n")(PICTURES[0]))
 
 
+def in_chunks(asked: Asked) -> bool:
+    head = said("image/jpeg", more="Transfer-Encoding: chunked\r\n").encode()
+    cut = len(PICTURES[0]) // 2
+    for content in (PICTURES[0][:cut], PICTURES[0][cut:], b""):
+        head += b"%x\r\n%b\r\n" % (len(content), content)
+    asked.write(head)
+    return True
+
+
 STILLS = {
+    "jpeg in chunks": in_chunks,
     "jpeg": still(PICTURES[0]),
     "jpeg, closed each time": still(PICTURES[0], keeps=False),
     "jpeg called jpg": still(PICTURES[0], "image/jpg"),
