@@ -7,6 +7,7 @@ from typing import Any
 
 from blikk_edge.cli import exits
 from blikk_edge.cli.output import UsageError
+from blikk_edge.cli.services import serve
 from blikk_edge.cli.words import add_command
 
 
@@ -46,7 +47,7 @@ def add(commands: Any) -> None:
         type=int,
         choices=(0, 90, 180, 270),
         default=0,
-        help="turn the picture clockwise by so many degrees: 90, 180 or 270 (default: 0)",
+        help="turn the picture clockwise by so many degrees: 0, 90, 180 or 270 (default: 0)",
         metavar="DEGREES",
     )
     parser.add_argument(
@@ -62,7 +63,6 @@ def push(options: argparse.Namespace) -> int:
     """Push until stopped."""
     token = _token(options.token_file)
     from blikk_edge.app.pushing import Pusher
-    from blikk_edge.cli.services import serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
 

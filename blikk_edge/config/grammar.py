@@ -163,7 +163,13 @@ def _camera(folder: Path) -> Section:
         make=build.camera,
         plain="source",
         keys=(
-            Key(name="source", kind=SourceIn(folder), required=True, meaning="Where the picture comes from."),
+            Key(
+                name="source",
+                kind=SourceIn(folder),
+                required=True,
+                meaning="Where the picture comes from. Behind `http://` may be MJPEG, a still image (it is asked for "
+                "again and again, at most five times a second), HLS, or live video.",
+            ),
             Key(name="name", kind=TEXT, meaning="Its name, as people read it.", default="made from the id"),
             Key(name="detector", kind=SLUG, meaning="Which of the `detectors` looks at it."),
             Key(name="labels", kind=LABELS, meaning="What is told."),

@@ -4,15 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from blikk_edge.config.kinds import WEB_ADDRESS, Scalar
 from blikk_edge.config.problem import Wrong, did_you_mean, listed
 from blikk_edge.config.secrets import Secret, SourceUrl
 from blikk_edge.config.settings import PUSH
 from blikk_edge.config.yaml_lines import Leaf
+from blikk_edge.sources.address import PORTS, AddressError, parse, scheme_of
 
-SCHEMES = ("rtsp", "rtsps", "http", "https")
 _MODEL_ENDINGS = (".tflite", ".onnx")
 
 
@@ -55,17 +55,20 @@ class SourceIn:
 
     folder: Path
     words: str = (
-        "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, a path to a video, or `push`"
+        "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, a path to a video or picture, "
+        "or `push`"
     )
 
     def __call__(self, leaf: Leaf) -> SourceUrl:
-        """The address; raises Wrong."""
+        """The address in the form that every part understands; raises Wrong."""
         hidden = isinstance(leaf, Secret)
         text = str(Scalar(self.words, str.strip, secret=True)(leaf))
-        if text.lower().startswith("file:///"):
-            text = unquote(text[len("file://") :])
+        if text.lower() == PUSH:
+            text = PUSH
+        if text.lower().startswith("file://"):
+            text = unquote(text[len("file://") :].removeprefix("localhost"))
         if "://" in text:
-            _check_url(text)
+            text = _address(text)
         elif text != PUSH and not text.startswith("/dev/"):
             path = placed(self.folder, text)
             if not _is_file(path):
@@ -75,18 +78,17 @@ class SourceIn:
         return SourceUrl(text, hidden=hidden)
 
 
-def _check_url(text: str) -> None:
-    scheme = text.split("://", 1)[0]
-    if scheme.lower() not in SCHEMES:
-        raise Wrong("an address of a kind that is not known", f"Use {listed(f'{known}://' for known in SCHEMES)}.")
+def _address(text: str) -> str:
+    if scheme_of(text) not in PORTS:
+        raise Wrong("an address of a kind that is not known", f"Use {listed(f'{known}://' for known in PORTS)}.")
     encode = "Check host and port; in a password write `%2F` for /, `%40` for @, `%3A` for :, `%23` for #, `%3F` for ?."
     try:
-        parts = urlsplit(text)
-        usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"\s", text):
-        raise Wrong("an address that cannot be read", encode)
+        address = parse(text)
+    except AddressError:
+        raise Wrong("an address that cannot be read", encode) from None
+    if re.search(r"\s", text):
+        raise Wrong("a space in an address", "Write `%20` for it.")
+    return address.url
 
 
 def placed(folder: Path, text: str) -> Path:

@@ -20,10 +20,10 @@ class Frame:
 
     `luma` is (H, W) uint8 at stream size: a view of the decoder's plane where the format has one, not a copy; read
     only. `bgr()` is (h, w, 3) uint8 at analysis size (short side at most 480 px by default), made when first asked
-    for and kept, so that frames nobody looks at are never converted. `time` can be compared with that of frames of the
-    same `timeline` only: another one begins when the wall clock is set. `aspect` is width by height of the picture as
-    it is seen; that of `luma` is another one where a stream's pixels are not square. `found` is what an edge client has
-    found in these pixels before it blurred them, None where nobody has looked yet.
+    for and kept, so that frames nobody looks at are never converted. `aspect` is width by height of the picture as it
+    is seen; that of `luma` is another one where a stream's pixels are not square. `time` can be compared with that of
+    frames of the same `timeline` only: another one begins when the wall clock is set. `found` is what an edge client
+    has found in these pixels before it blurred them, None where nobody has looked yet.
     """
 
     __slots__ = ("_bgr", "_convert", "aspect", "camera", "found", "luma", "seq", "time", "timeline")

@@ -1,11 +1,12 @@
 """Which source an address means."""
 
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.stages import Sentry, Source
+from blikk_edge.sources.address import AddressError, parse, scheme_of
 from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.faults import source_error
 from blikk_edge.sources.file import open_file
@@ -18,14 +19,18 @@ MEDIA_FILES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts",
 
 
 def kind_of(url: str) -> str:
-    """`rtsp`, `hls`, `mjpeg`, `usb` or `file`; an empty text for a scheme that is none of ours."""
-    scheme, found, rest = url.partition("://")
-    if not found:
-        return "usb" if url.startswith("/dev/video") else "file"
-    match scheme.lower():
+    """`rtsp`, `hls`, `mjpeg`, `usb` or `file`; an empty text for a scheme that is none of ours.
+
+    Of an http(s) address it is a guess by its path: what is there is seen when it is opened.
+    """
+    url = url.strip()
+    match scheme_of(url):
+        case None:
+            return "usb" if url.startswith("/dev/video") else "file"
         case "rtsp" | "rtsps":
             return "rtsp"
         case "http" | "https":
+            rest = url.partition("://")[2]
             suffix = PurePosixPath(rest.partition("?")[0].partition("#")[0].partition("/")[2]).suffix.lower()
             return {".m3u8": "hls", ".m3u": "hls"}.get(suffix, "file" if suffix in MEDIA_FILES else "mjpeg")
         case "file":
@@ -73,17 +78,29 @@ def open_source(
         sleep_after_s=sleep_after_s,
         sentry=sentry,
     )
-    match kind_of(url):
+    url = url.strip()
+    kind = kind_of(url)
+    match kind:
         case "rtsp":
-            return open_rtsp(url, terms, transport=transport)
+            return open_rtsp(_plain(url), terms, transport=transport)
         case "usb":
             return open_usb(url, terms)
         case "hls":
-            return open_hls(url, terms)
+            return open_hls(_plain(url), terms)
         case "mjpeg":
-            return open_mjpeg(url, terms)
+            return open_mjpeg(url, terms, loop=loop)
+        case "file" if scheme_of(url) in {"http", "https"}:
+            return open_mjpeg(url, terms, loop=loop)
         case "file":
-            path = unquote(urlsplit(url).path) if url.lower().startswith("file://") else url
+            path = url if scheme_of(url) is None else unquote(url.partition("://")[2].removeprefix("localhost"))
             return open_file(path, terms, realtime=realtime, loop=loop, start_time=start_time)
         case _:
             raise source_error(shown, "this kind of address is not known; use rtsp://, http(s)://, a path, /dev/videoN")
+
+
+def _plain(url: str) -> str:
+    """The address as libraries understand it; one that cannot be read as it is, for them to refuse."""
+    try:
+        return parse(url).url
+    except AddressError:
+        return url

@@ -18,6 +18,9 @@ NOT_FOUND = "the camera does not know this path (404); mend the path of the sour
 TOO_MANY = "the server asks for fewer requests (429); it is tried again later"
 SERVER_ERROR = "the server has an error of its own (5xx); restart the camera if it stays"
 REFUSED = "the server refuses the request (4xx); check path and transport"
+NO_FILE = "not found; check that the file or device is there"
+NO_PERMISSION = "no permission; let the user read it (for /dev/video*: group `video`)"
+A_FOLDER = "this is a folder; name a file in it"
 CONNECTION_REFUSED = "connection refused; check host and port, and that the camera is on"
 
 # libav's own messages and PyAV's texts carry the raw address, so neither is ever shown; the first match counts.
@@ -31,9 +34,9 @@ _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], str]] = (
     ((av.error.ConnectionRefusedError,), CONNECTION_REFUSED),
     ((av.error.ConnectionResetError, av.error.ConnectionAbortedError, av.error.BrokenPipeError), BROKEN),
     ((av.error.ExitError, av.error.TimeoutError), TOO_LATE),
-    ((av.error.FileNotFoundError,), "not found; check that the file or device is there"),
-    ((av.error.PermissionError,), "no permission; let the user read it (for /dev/video*: group `video`)"),
-    ((av.error.IsADirectoryError,), "this is a folder; name a file in it"),
+    ((av.error.FileNotFoundError,), NO_FILE),
+    ((av.error.PermissionError,), NO_PERMISSION),
+    ((av.error.IsADirectoryError,), A_FOLDER),
     (
         (av.error.ProtocolNotFoundError,),
         "this kind of address is not known; use rtsp://, http(s)://, a path or /dev/videoN",
@@ -90,14 +93,22 @@ def status_meaning(status: int) -> str:
     return known.get(status, SERVER_ERROR if status >= 500 else REFUSED)
 
 
+# What Python calls an error of the system; the first match counts.
+_SYSTEM_MEANINGS: Sequence[tuple[type[OSError], str]] = (
+    (TimeoutError, TOO_LATE),
+    (ConnectionRefusedError, CONNECTION_REFUSED),
+    (ConnectionError, BROKEN),
+    (FileNotFoundError, NO_FILE),
+    (PermissionError, NO_PERMISSION),
+    (IsADirectoryError, A_FOLDER),
+)
+
+
 def system_meaning(error: OSError) -> str:
-    """What an error of the system's network means and how to mend it."""
-    if isinstance(error, TimeoutError):
-        return TOO_LATE
-    if isinstance(error, ConnectionRefusedError):
-        return CONNECTION_REFUSED
-    if isinstance(error, ConnectionError):
-        return BROKEN
+    """What an error of the system's network or files means and how to mend it."""
+    for kind, text in _SYSTEM_MEANINGS:
+        if isinstance(error, kind):
+            return text
     return _ERRNO_MEANINGS.get(error.errno or errno.EIO, _ERRNO_MEANINGS[errno.EIO])
 
 

@@ -1,20 +1,29 @@
 """A video file, local or over HTTP: played as if live, or replayed as fast as it can be read."""
 
+from pathlib import Path, PurePath
+
 from blikk_edge.sources.capture import Capture, Terms, Way
+from blikk_edge.sources.still import StillFile
 from blikk_edge.sources.timeline import PacedTime, ReplayTime
 
 # A file must not make libav open others (playlists, SDP), nor a web server have it open local ones.
 LOCAL = {"protocol_whitelist": "file,crypto,data"}
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 REMOTE = {"protocol_whitelist": "http,https,tcp,tls,httpproxy,crypto,data"}
 
 
-def open_file(path: str, terms: Terms, *, realtime: bool = True, loop: bool = True, start_time: float = 0.0) -> Capture:
+def open_file(
+    path: str, terms: Terms, *, realtime: bool = True, loop: bool = True, start_time: float = 0.0
+) -> Capture | StillFile:
     """A file at `path`, or an http(s) URL of one.
 
     `realtime` plays it at its own speed with times of the clock; else it is read as fast as possible and a frame's
-    time is `start_time` plus its stream time, the same in every run. `loop` starts it again at its end, times going on.
+    time is `start_time` plus its stream time, the same in every run. `loop` starts it again at its end, times going on;
+    a picture is then read again, as it may have been written anew.
     """
     remote = path.startswith(("http://", "https://"))
+    if realtime and loop and not remote and PurePath(path).suffix.lower() in IMAGES:
+        return StillFile(Path(path), terms)
     return Capture(
         [Way(url=path if remote else f"file:{path}", options=REMOTE if remote else LOCAL)],
         terms,

@@ -9,6 +9,15 @@ from blikk_edge.sources.timeline import PacedTime
 # A server may be silent for a target duration (6 s advised, 10 s usual) and is asked again after half of it, RFC 8216.
 PATIENCE_S = 30.0
 
+# Segments may be called as the server likes. What a playlist may lead to is bounded by the protocols (no file of this
+# machine) and by the formats of segments instead.
+SEGMENTS = {
+    "allowed_extensions": "ALL",
+    "allowed_segment_extensions": "ALL",
+    "extension_picky": "0",
+    "format_whitelist": "hls,mpegts,mov,aac,mp3,ac3,eac3,webvtt",
+}
+
 
 def open_hls(url: str, terms: Terms) -> Capture:
     """The stream of an `.m3u8` playlist.
@@ -18,7 +27,7 @@ def open_hls(url: str, terms: Terms) -> Capture:
     """
     timeout_us = int(terms.connect_timeout_s * 1_000_000)
     return Capture(
-        [Way(url=url, format="hls", options={**REMOTE, "timeout": str(timeout_us)})],
+        [Way(url=url, format="hls", options={**REMOTE, **SEGMENTS, "timeout": str(timeout_us)})],
         replace(terms, read_timeout_s=max(terms.read_timeout_s, PATIENCE_S)),
         timekeeper=PacedTime(terms.clock),
     )

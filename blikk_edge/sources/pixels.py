@@ -33,8 +33,8 @@ def pixel_aspect(said: Fraction | None) -> float:
 
 
 def shown_size(width: int, height: int, aspect: float) -> tuple[int, int]:
-    """The size at which a picture with such pixels has its proportions: the squeezed side is made longer."""
-    return (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
+    """The size at which a picture with such pixels has its proportions, with as many pixels as it has."""
+    return max(1, round(width * aspect**0.5)), max(1, round(height / aspect**0.5))
 
 
 def analysis_size(width: int, height: int, height_px: int) -> tuple[int, int]:
@@ -64,12 +64,12 @@ class Scaler:
         camera: str,
         seq: int,
         time: float,
-        timeline: int,
         aspect: float = 1.0,
         found: tuple[Detection, ...] | None = None,
+        timeline: int = 0,
     ) -> Frame:
         """The frame of a picture whose pixels have this `aspect`; colour is made when somebody asks for it."""
-        width, height = shown_size(picture.width, picture.height, aspect)
+        proportion = picture.width * aspect / picture.height
         lies = self._turns_of(picture) % 2
         return Frame(
             camera=camera,
@@ -77,7 +77,7 @@ class Scaler:
             time=time,
             luma=self.luma(picture),
             convert=partial(self.bgr, picture, aspect),
-            aspect=height / width if lies else width / height,
+            aspect=1 / proportion if lies else proportion,
             found=found,
             timeline=timeline,
         )

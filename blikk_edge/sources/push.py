@@ -72,10 +72,5 @@ class PushSource:
         time = self._rising.at(pushed.time if abs(pushed.time - now) <= TRUSTED_S else now, arrived, timeline)
         self._seq += 1
         return self._scaler.frame(
-            picture,
-            camera=self._terms.camera,
-            seq=self._seq,
-            time=time,
-            timeline=timeline,
-            found=pushed.found,
+            picture, camera=self._terms.camera, seq=self._seq, time=time, timeline=timeline, found=pushed.found
         )

@@ -143,6 +143,27 @@ def test_source_alone_makes_a_camera(write, source):
     assert settings.cameras[0].source.reveal() == source
 
 
+@pytest.mark.parametrize(
+    ("source", "plain"),
+    [
+        (" RTSP://cam/1 ", "rtsp://cam/1"),
+        ("Http://u:p@Cam/1", "http://u:p@Cam/1"),
+        ("rtsp://u:p@ss@cam/1", "rtsp://u:p%40ss@cam/1"),
+        ("rtsp://u:p#1@cam/1", "rtsp://u:p%231@cam/1"),
+        ("rtsp://u:100%@cam/1", "rtsp://u:100%25@cam/1"),
+        ("rtsp://küche.local/1", "rtsp://xn--kche-0ra.local/1"),
+    ],
+)
+def test_source_is_taken_as_people_write_it(write, source, plain):
+    settings = load(write(f"{HEAD}cameras: {{yard: {{source: '{source}'}}}}"), environ={})
+    assert settings.cameras[0].source.reveal() == plain
+
+
+@pytest.mark.parametrize(("written", "degrees"), [("0", 0), ("90", 90), ("180", 180), ("270", 270), ("-90", 270)])
+def test_rotate_is_degrees_clockwise(write, written, degrees):
+    assert camera(write, f"rotate: {written}").rotate == degrees
+
+
 @pytest.mark.parametrize("source", ["clip one.mp4", "file://{folder}/clip%20one.mp4", "{folder}/clip one.mp4"])
 def test_source_file_is_found_beside_the_file(write, tmp_path: Path, source):
     (tmp_path / "clip one.mp4").touch()

@@ -17,6 +17,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SourceError
 from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.catalog import kind_of, open_source
+from blikk_edge.sources.mjpeg import HttpSource
 from blikk_edge.sources.timeline import LiveTime
 from blikk_edge.sources.usb import open_usb, ways
 
@@ -47,9 +48,9 @@ def test_address_means_a_source(url: str, kind: str) -> None:
     assert kind_of(url) == kind
 
 
-def opened(url: str, shown: str = "shown", **given: object) -> Capture:
+def opened(url: str, shown: str = "shown", **given: object) -> Capture | HttpSource:
     source = open_source(url, camera="porch", shown=shown, clock=SystemClock(), **given)
-    assert isinstance(source, Capture)
+    assert isinstance(source, Capture | HttpSource)
     return source
 
 
