@@ -253,6 +253,30 @@ async def test_a_stream_that_is_not_called_one_is_read() -> None:
         await model.close()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model does not support response format `json_schema`.",
+        "Unknown name \"additionalProperties\" at 'generation_config.response_schema': Cannot find field.",
+        "invalid request: unknown field 'strict'",
+        "json: cannot unmarshal object into Go struct field ChatRequest.response_format of type string",
+        "JSON mode is not enabled for this model",
+        "Structured outputs are not available",
+        "At body -> response_format -> type: input should be 'text'",
+    ],
+)
+async def test_a_form_that_is_refused_in_other_words_is_given_up(said: str) -> None:
+    def answers(asked: Asked) -> Say:
+        kind = asked.body.get("response_format", {}).get("type")
+        return refusal(400, said) if kind == "json_schema" else Say()
+
+    async with LlmServer(answers) as server:
+        model = model_at(server.base_url)
+        assert json.loads((await model.complete(prompt(), deadline_s=5)).text)
+        await model.close()
+    assert len(server.asked) == 2
+
+
 async def test_a_server_of_llama_cpp_python_is_given_a_grammar() -> None:
     async with LlmServer(of_llama_cpp_python) as server:
         model = model_at(server.base_url)

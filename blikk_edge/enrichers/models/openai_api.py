@@ -1,20 +1,19 @@
 """A language model behind any OpenAI-compatible endpoint, asked through chat.completions."""
 
 import asyncio
-import ipaddress
 import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import SplitResult, urlsplit
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.enrichers.models.answer_object import object_in, whole_object
 from blikk_edge.enrichers.models.gbnf import GrammarError
+from blikk_edge.enrichers.models.openai_address import address_of, checked_key, is_here
 from blikk_edge.enrichers.models.openai_answer import Answer, answer_of, error_in
-from blikk_edge.enrichers.models.openai_faults import fault, is_about_key, is_garbled, said_in
+from blikk_edge.enrichers.models.openai_faults import fault, is_about_bill, is_about_key, is_garbled, said_in
 from blikk_edge.enrichers.models.openai_learning import ADAPTABLE, after, looser
 from blikk_edge.enrichers.models.openai_request import AUTO, Manners, manners, request
 from blikk_edge.enrichers.models.port import (
@@ -39,11 +38,13 @@ MOST_TRIES: Final = 10
 
 NOT_JSON_TWICE: Final = 2
 
+_OF_ONE_PROMPT: Final = frozenset({400, 422})
+"""With which services refuse what they cannot work on, and some what their model wrote."""
+
 _CUT_OFF: Final = frozenset({"length", "max_tokens", "model_length", "max_output_tokens"})
 _WOULD_NOT: Final = ("content_filter", "safety", "recitation", "blocklist", "prohibited", "sensitive", "refus", "spii")
 """How the reasons begin for which services end an answer that they do not want to give."""
 
-_KEY: Final = re.compile(r"[!-~]+", re.ASCII)
 _MODEL_NAME: Final = re.compile(r"[\w./:@+-]{1,100}", re.ASCII)
 
 
@@ -81,11 +82,11 @@ class OpenAiModel:
     ) -> None:
         self.name = model
         self.sees = sees
-        url = _address(base_url)
+        url = address_of(base_url)
         self._who = f"language model {model} at {url.netloc}"
         self._base_url = base_url
-        self._here = _is_here(url.hostname or "")
-        self._key = _checked_key(api_key, self._who)
+        self._here = is_here(url.hostname or "")
+        self._key = checked_key(api_key, self._who)
         self._clock = clock
         self._image_tokens = image_tokens
         try:
@@ -101,6 +102,7 @@ class OpenAiModel:
             raise RefusedError(f"{self._who}: {error}") from error
         self._ratio = ratio or Ratio()
         self._not_json = 0
+        self._took_last = False
         self._client: Client | None = None
         require_httpx()
         if self._key and url.scheme == "http" and not self._here:
@@ -149,9 +151,11 @@ class OpenAiModel:
                 continue
             refusal = self._refusal(reply, prompt)
             if refusal is None:
+                self._took_last = True
                 return reply, answer_of(reply.bodies)
             error = refusal
             if not self._learn(reply, asked, error, frozenset(body)):
+                error = self._of_one_prompt(reply, prompt, error)
                 break
         raise error
 
@@ -162,8 +166,7 @@ class OpenAiModel:
         pictures = bool(prompt.pictures)
         error = fault(self._who, status, said, headers=reply.headers, now=self._clock.now(), pictures=pictures)
         if isinstance(error, GarbledError):  # it worked on the prompt, and what it wrote stayed there
-            tokens = self.expected_tokens(prompt)
-            error.spent = Completion(text="", model=self.name, input_tokens=tokens, output_tokens=0, estimated=True)
+            error.spent = self._spent_on(prompt)
             if is_garbled(said):
                 self._doubt(error)
         return error
@@ -192,6 +195,19 @@ class OpenAiModel:
         if status not in ADAPTABLE or is_about_key(status, said):
             return False
         return self._change(after(asked, said, sent), asked, error)
+
+    def _of_one_prompt(self, reply: "Reply", prompt: Prompt, error: LlmError) -> LlmError:
+        """A refusal by a service that took the last prompt, asked in the same way, is of this prompt; the next says."""
+        status, said = self._said(reply)
+        account = is_about_key(status, said) or is_about_bill(status, said)
+        if status not in _OF_ONE_PROMPT or account or not isinstance(error, RefusedError) or not self._took_last:
+            return error
+        self._took_last = False
+        return GarbledError(str(error), spent=self._spent_on(prompt))
+
+    def _spent_on(self, prompt: Prompt) -> Completion:
+        tokens = self.expected_tokens(prompt)
+        return Completion(text="", model=self.name, input_tokens=tokens, output_tokens=0, estimated=True)
 
     def _change(self, better: Manners | None, asked: Manners, why: LlmError) -> bool:
         """Whether to ask again; a call at the same time may have learnt already."""
@@ -261,35 +277,3 @@ def _client(base_url: str, key: str | None, who: str, *, proxied: bool) -> "Clie
     from blikk_edge.enrichers.models.openai_client import Client  # noqa: PLC0415 - see require_httpx
 
     return Client(base_url=base_url, api_key=key, who=who, proxied=proxied)
-
-
-def _is_here(host: str) -> bool:
-    """Whether a host is this machine, which no proxy reaches."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _address(base_url: str) -> SplitResult:
-    try:
-        url = urlsplit(base_url)
-        usable = url.scheme in {"http", "https"} and url.hostname and (url.port or 1)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise RefusedError("language model: base_url is no address; it looks like https://host/v1")
-    if "@" in url.netloc or url.query or url.fragment:
-        raise RefusedError(
-            f"language model at {url.hostname}: base_url holds more than an address; keys belong in api_key"
-        )
-    return url
-
-
-def _checked_key(key: str | None, who: str) -> str | None:
-    stripped = (key or "").strip()
-    if stripped and not _KEY.fullmatch(stripped):
-        raise RefusedError(f"{who}: api_key holds characters that no key has")
-    return stripped or None

@@ -54,6 +54,7 @@ _NOT_TAKEN: Final = re.compile(
 _ONLY_TEXT: Final = re.compile(r"content\W? (must|should) be a (valid )?string", re.I)
 _REFUSES_TO_WRITE: Final = re.compile(r"content_filter|content_policy|content management policy|responsibleai", re.I)
 _NO_CREDIT: Final = re.compile(r"insufficient[_. ](quota|balance|credit|funds)|billing|payment required|arrears", re.I)
+_UNPAID: Final = re.compile(r"insufficient|payment required|arrears", re.I)
 _WRONG_KEY: Final = re.compile(
     r"api[_ -]?key[_ -]?(invalid|expired|missing|not[_ -]found|service_blocked)"
     r"|(api|access|auth\w*|bearer)[ _-]?(key|token)\b[^.]{0,60}?(not valid|invalid|incorrect|wrong|expired|missing"
@@ -65,13 +66,13 @@ _WRONG_KEY: Final = re.compile(
 )
 _GARBLED: Final = re.compile(
     # codes of Groq, of llama.cpp's server (about what its model wrote, not about us), and of others like them
-    r"json_(validate|parse|generation)_fail|tool_use_failed|output_parse_failed|failed_generation|invalid_json_output"
+    r"json_\w+_fail|incomplete_json|tool_use_failed|output_parse_failed|failed_generation|invalid_json_output"
     r"|malformed_(function_call|response)|does not match the expected [\w-]+ format"
     r"|failed to parse (the )?(input|output)"
     # it tried to write JSON
-    r"|(fail\w*|unable|(could|can|did|was|does) ?n[o']t( \w+)?|not able)( to)?"
-    r" (generat|produc|creat|mak|writ|return|output|emit|yield)\w*( \w+){0,4} (json|structured (output|answer))(?!\w)"
-    r"(?! ?(schema|body|grammar|request))"
+    r"|(fail\w*|unable|(could|can|did|was|does) ?n[o']t( \w+)?|can't|not able)( to)?"
+    r" (generat|produc|creat|mak|writ|return|output|emit|yield|get|obtain)\w*( \w+){0,4}"
+    r" (json|structured (output|answer))(?!\w)(?! ?(schema|body|grammar|request))"
     r"|failed to validate (the )?(generated )?json\b(?! ?(schema|body|request))"
     # what it wrote is not as it should be
     r"|\b(generated|model'?s?|llm'?s?|assistant'?s?) (\w+ ){0,2}?"
@@ -81,7 +82,8 @@ _GARBLED: Final = re.compile(
     r"|\b(model|llm) (\w+ ){0,2}?(generated|produced|returned|wrote|emitted|outputs?)( \w+){0,2} "
     r"(invalid|malformed|incomplete|broken|no valid|not valid|unparsable|non-json)"
     r"|(fail\w*|unable|(could|can) ?n[o']t|cannot|error)( to)? (validat|pars|decod)\w*( \w+){0,2}? "
-    r"(model|generated|generation|llm|completion)\b",
+    r"(model|generated|generation|llm|completion|response|output|answer)\b"
+    r"|invalid json ((was|is|has been) )?(generated|produced|returned|written|in the (response|output|answer))",
     re.I,
 )
 """What a model wrote was not what it was held to, which is no fault of the request: another try may do better."""
@@ -117,10 +119,10 @@ def fault(
     if is_about_key(status, text):
         # such texts like to repeat parts of the key
         return RefusedError(f"{who}: {_words(status)}; check api_key and what it may use")
-    if status == HTTPStatus.PAYMENT_REQUIRED or (
-        # Gemini says `check your plan and billing` also where a minute is full, and then how long to wait
-        status in _NO_CREDIT_STATUS and _NO_CREDIT.search(text) and (wait_s is None or "insufficient" in text.lower())
+    if is_about_bill(status, text) and (
+        wait_s is None or status == HTTPStatus.PAYMENT_REQUIRED or "insufficient" in text.lower()
     ):
+        # Gemini says `check your plan and billing` also where a minute is full, and then how long to wait
         return RefusedError(f"{who}: there is no credit left for this key ({_words(status)})")
     by_text = _by_text(said, status, text, pictures=pictures) if status in _UNWORKABLE else None
     return by_text or _by_status(said, status, wait_s)
@@ -129,6 +131,12 @@ def fault(
 def is_about_key(status: int, text: str) -> bool:
     """Whether a refusal is about the key, and no other way of asking may do better."""
     return status in _NO_ENTRY or (status in _KEY_STATUS and _WRONG_KEY.search(text) is not None)
+
+
+def is_about_bill(status: int, text: str) -> bool:
+    """Whether a refusal speaks of what is to be paid."""
+    unpaid = status in _NO_CREDIT_STATUS and _NO_CREDIT.search(text) is not None
+    return unpaid or status == HTTPStatus.PAYMENT_REQUIRED
 
 
 def is_garbled(text: str) -> bool:

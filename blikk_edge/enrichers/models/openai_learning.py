@@ -25,7 +25,8 @@ _OBJECT_NEXT: Final[Mapping[Form, Form]] = {
     Form.ANY_OBJECT: Form.NONE,
 }
 _ABOUT_FORM: Final = re.compile(
-    r"response_?format|json_?schema|json_?object|structured.output|grammar|guided|json mode"
+    r"response[_ ]?(format|schema)|json_?schema|json_?object|structured.output|grammar|guided|json mode"
+    r"|additionalProperties|(?<!\w)['\"`]?strict['\"`]?(?!\w)"
     r"|requested parameters|['\"`]schema['\"`]",
     re.I,
 )
