@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +73,10 @@ def models(options: argparse.Namespace) -> int:
 def _show(status: Any) -> None:
     entry = status.entry
     size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.1f} MB"
-    say(f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url}")
+    line = f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url}"
+    # an address that is not read off a screen anyway would fill two lines of it
+    cut = status.path is None and sys.stdout is not None and sys.stdout.isatty()
+    say(line[: shutil.get_terminal_size().columns].rstrip() if cut else line)
     if status.problem:
         say(f"{'':<20} {status.problem}")
 

@@ -2,10 +2,11 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
-from cli_props import CONFIG
+from cli_props import BLIKK, CONFIG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +21,15 @@ def refused(done, status: int, *says: str) -> None:
         assert word in told
 
 
-def test_a_file_that_is_no_configuration_is_said_to_be_none(blikk):
-    folder = blikk.folder
+def test_a_file_that_is_no_configuration_is_said_to_be_none(tmp_path: Path, monkeypatch, capsys):
+    folder = tmp_path
+    monkeypatch.chdir(folder)
+
+    def told(*arguments: str) -> str:
+        assert program(list(arguments)) == 78
+        said = capsys.readouterr()
+        return said.out + said.err
+
     os.mkfifo(folder / "pipe")
     (folder / "empty.yaml").touch()
     (folder / "blank.yaml").write_text("\n# to be written\n")
@@ -49,10 +57,12 @@ def test_a_file_that_is_no_configuration_is_said_to_be_none(blikk):
         "x" * 300: "cannot be read",
         "list.yaml/below": "cannot be read",
     }.items():
-        refused(blikk("check", name), 78, says, "1 problem in")
-    for command in (["run"], ["ask", "who?"], ["models", "list"], ["replay", "list.yaml"]):
-        refused(blikk(*command, "--config", "pipe"), 78, "this is a device or a pipe")
-        refused(blikk(*command, "--config", "none.yaml"), 78, "there is no such file")
+        said = told("check", name)
+        assert says in said
+        assert "1 problem in" in said
+    for command in (["run"], ["ask", "who?"], ["models", "list"]):
+        assert "this is a device or a pipe" in told(*command, "--config", "pipe")
+        assert "there is no such file" in told(*command, "--config", "none.yaml")
 
 
 def test_a_file_that_may_not_be_read_is_said_to_be_so(blikk, config: Path):
@@ -119,6 +129,15 @@ def test_pictures_that_cannot_be_written_are_told_before_the_clip_is_read(blikk,
     refused(blikk("replay", str(clip), "--pictures", "x" * 300), 1, "nothing can be written there")
     done = blikk("replay", str(clip), "--pictures", "file", "--json")
     refused(done, 1, '"kind": "output"', '"exit": 1')
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told_and_no_half_picture_stays(blikk, clip: Path):
+    limited = f"ulimit -f 1; exec '{BLIKK}' replay '{clip}' --pictures pictures"  # 512 bytes a file, as a full disk
+    done = subprocess.run(
+        ["sh", "-c", limited], env=blikk.environ, cwd=blikk.folder, capture_output=True, text=True, check=False
+    )
+    refused(done, 1, "--pictures pictures/", "it cannot be written: File too large")
+    assert list((blikk.folder / "pictures").iterdir()) == []
 
 
 def test_pictures_go_into_a_folder_that_is_made(blikk, clip: Path):

@@ -73,6 +73,14 @@ def test_a_download_into_a_pipe_shows_none(blikk, pull: list[str]):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_list_of_models_fits_the_terminal(blikk, columns: int):
+    status, sent = blikk.on_terminal("models", "list", columns=columns)
+    assert status == 0
+    assert max(map(len, lines(sent))) <= columns
+    assert "https://" in blikk("models", "list").stdout
+
+
 def event() -> dict:
     return json.loads(next(EXAMPLES.rglob("event*.json")).read_text())
 
