@@ -65,7 +65,7 @@ class Writer(Protocol):
 
 
 class Depths(Protocol):
-    """What the health says about delivery."""
+    """What the health says about delivery. Who may keep records in memory only has `unsaved` and `save` too."""
 
     @property
     def outbox(self) -> int:
@@ -195,6 +195,8 @@ class Node:
                 await asyncio.to_thread(self._memory.recall, "node")
             if not outcome.failed:
                 self._supervisor.well(STORE)
+        if getattr(self._depths, "unsaved", 0) and (save := getattr(self._depths, "save", None)) is not None:
+            await save()
 
     async def _note_open(self, unfinished: Unfinished) -> None:
         """Keep on disk when open events were last seen: a quiet visit may have been told of an hour ago."""

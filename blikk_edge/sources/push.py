@@ -21,7 +21,10 @@ from blikk_edge.wire.push import MAX_SIDE_PX
 
 LOOK_S: Final = 0.5
 TRUSTED_S: Final = 30.0
-"""A client's clock that is further off than this is not believed: the time of arrival counts."""
+"""A client's clock that is further off than this is not believed: the time of arrival counts.
+
+Nor is one that is ahead: a frame may come late, but not before it was captured.
+"""
 
 
 class PushSource:
@@ -69,7 +72,8 @@ class PushSource:
     def _frame(self, picture: VideoFrame, pushed: Pushed) -> Frame:
         arrived = self._clock.monotonic()
         now, timeline = self._clock.dated(arrived)
-        time = self._rising.at(pushed.time if abs(pushed.time - now) <= TRUSTED_S else now, arrived, timeline)
+        captured = min(pushed.time, now) if abs(pushed.time - now) <= TRUSTED_S else now
+        time = self._rising.at(captured, arrived, timeline)
         self._seq += 1
         return self._scaler.frame(
             picture, camera=self._terms.camera, seq=self._seq, time=time, timeline=timeline, found=pushed.found

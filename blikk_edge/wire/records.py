@@ -18,6 +18,8 @@ T = TypeVar("T")
 def record_to_text(record: Record) -> str:
     """The record as one line of ASCII JSON; `record_from_text` gives back an equal one."""
     fields = {"record": type(record).__name__.lower(), **asdict(record)}
+    if fields.get("interrupted") is False:  # as an earlier version wrote it: a replay gives the same bytes
+        del fields["interrupted"]
     return json.dumps(fields, separators=(",", ":"))
 
 

@@ -261,6 +261,21 @@ async def test_a_visit_whose_end_was_lost_does_not_last_for_ever(store: Store, d
     assert "20 min" in (reply.text or "")
 
 
+async def test_what_was_written_with_a_wrong_clock_belongs_to_no_day(
+    store: Store, desk_of: Callable[..., AskDesk]
+) -> None:
+    """In 1970, in a few hours, in years: neither today's nor the newest."""
+    question = "How many people came to the front door today?"
+    before = await answer(desk_of(), question)
+    for name, start in (("past", 5.0), ("soon", NOW + 7200.0), ("far", NOW + 4e9), ("never", 2.5e11)):
+        store.put(replace(DAY[1], id=name, started=start, time=start + 9, ended=start + 9))
+        store.put(replace(ring("09:14"), id=f"{name}-ring", time=start))
+    assert await answer(desk_of(), question) == before
+    assert "09:14" in ((await answer(desk_of(), "When did the doorbell ring first today?")).text or "")
+    assert "12:09" in ((await answer(desk_of(), "When did the doorbell ring last?")).text or "")
+    assert "14:20" in ((await answer(desk_of(), "When was the last person at the front door?")).text or "")
+
+
 async def test_what_cannot_be_seen_now_is_said(desk_of: Callable[..., AskDesk]) -> None:
     states = (state("front_door", online=False), state("yard", detect=False), state("driveway"))
     text = (await answer(desk_of(states=lambda: states), "Is anyone there?")).text

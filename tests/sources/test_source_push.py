@@ -73,6 +73,19 @@ def test_times_follow_the_nodes_clock_when_it_is_set(ahead_s: float) -> None:
     assert seen == [(second + (ahead_s if second < 10 else 0.0), int(second >= 10)) for second in range(20)]
 
 
+def test_a_clients_clock_that_is_ahead_for_a_moment_moves_nothing() -> None:
+    inlet, clock = Inlet(), VirtualClock(1.79e9)
+    terms = Terms(camera="shed", shown="push", clock=clock, read_timeout_s=5.0)
+    made = PushSource(inlet, terms).frames(threading.Event())
+    times = []
+    for second in range(60):
+        clock.set(1.79e9 + second)
+        ahead_s = 25.0 if 10 <= second < 35 else 0.0
+        inlet.put(Pushed(seq=second, time=1.79e9 + second + ahead_s, jpeg=jpeg(90)))
+        times.append(next(made).time - 1.79e9)
+    assert times == pytest.approx(list(range(60)), abs=0.1)
+
+
 def test_a_broken_picture_is_passed_over() -> None:
     inlet, now = Inlet(), time.time()
     inlet.put(Pushed(seq=1, time=now, jpeg=b"\xff\xd8\xff\xd9"))

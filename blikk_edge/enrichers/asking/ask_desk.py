@@ -7,7 +7,7 @@ from datetime import tzinfo
 from itertools import count
 from typing import Final, TypeAlias
 
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.errors import BlikkError, LlmError
 from blikk_edge.core.house import CameraInfo, CameraState
 from blikk_edge.core.inquiry import (
@@ -195,7 +195,7 @@ class AskDesk:
         by_camera = None if states is None else {state.camera: state for state in states}
         newest = query.measure in {Measure.LAST, Measure.PRESENT} or query.ongoing
         for limit in (LOOK_FIRST, LOOK_MAX) if newest else (LOOK_MAX,):
-            events, rings = self._read(query, limit)
+            events, rings = self._read(query, limit, now)
             complete = len(events) < limit and len(rings) < limit
             past = Past(events=events, rings=rings, states=by_camera, now=now, complete=complete)
             finding = tally(query, past)
@@ -207,13 +207,15 @@ class AskDesk:
             finding = with_gaps(finding, [camera.id for camera in self._cameras], self._watched)
         return finding, self._told(finding.events[:EVIDENCE_MAX])
 
-    def _read(self, query: Query, limit: int) -> tuple[Sequence[Event], Sequence[Ring]]:
+    def _read(self, query: Query, limit: int, now: float) -> tuple[Sequence[Event], Sequence[Ring]]:
+        # what is told of the future was written while the clock was wrong, and belongs to no time that is asked about
+        until = now + JUMP_S if query.until is None else min(query.until, now + JUMP_S)
         camera = query.cameras[0] if len(query.cameras) == 1 else None
         if query.rings:
-            return (), self._history.rings(camera=camera, since=query.since, until=query.until, limit=limit)
+            return (), self._history.rings(camera=camera, since=query.since, until=until, limit=limit)
         label = query.labels[0] if len(query.labels) == 1 else None
         since = None if query.since is None else query.since - LOOK_BACK_S
-        return self._history.events(camera=camera, label=label, since=since, until=query.until, limit=limit), ()
+        return self._history.events(camera=camera, label=label, since=since, until=until, limit=limit), ()
 
     def _told(self, events: Sequence[Event]) -> tuple[Told, ...]:
         newest = [next(iter(self._history.summaries(event=event.id, limit=1)), None) for event in events]

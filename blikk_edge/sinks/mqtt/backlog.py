@@ -64,6 +64,17 @@ class Backlog:
                 self._told(error)
             self._keep(record)
 
+    async def save(self) -> None:
+        """Try to bring to disk what memory holds; its next record may be long in coming."""
+        async with self._turn:
+            try:
+                await self._to_disk()
+            except StoreError as error:
+                self._told(error)
+            else:
+                if not self._memory:
+                    self._told(None)
+
     async def oldest(self, limit: int) -> Sequence[Pending]:
         """The records to publish next; to be followed by `delivered`, even if nothing was."""
         async with self._turn:

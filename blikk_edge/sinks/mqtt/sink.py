@@ -127,6 +127,10 @@ class MqttSink:
         """How many records wait in memory only, because the disk refuses them."""
         return self._backlog.unsaved
 
+    async def save(self) -> None:
+        """Try to bring them to disk."""
+        await self._backlog.save()
+
     @property
     def lost(self) -> int:
         """How many records were given up since start."""
