@@ -244,7 +244,7 @@ def test_text_that_is_not_utf8_is_told_with_its_line(tmp_path: Path):
 
 def test_file_that_is_not_there_is_a_problem(tmp_path: Path):
     assert "no such file" in only(tmp_path / "gone.yaml").text
-    assert "directory" in only(tmp_path).text
+    assert "folder" in only(tmp_path).text
 
 
 def test_aliases_to_aliases_do_not_fill_the_memory(write):
