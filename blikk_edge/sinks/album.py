@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import re
 import stat
@@ -31,8 +32,9 @@ _ID: Final = re.compile(
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 OURS: Final = frozenset({".jpg", ".part"})
 TIDY_EVERY: Final = 20
-SETTLED_S: Final = 3600.0
-"""After the clock was set nothing is removed for its age for so long: a wrong time, soon mended, would take it all."""
+"""Pictures; and what is too old goes also where no new ones come:"""
+
+TIDY_EVERY_S: Final = 3600.0
 
 EACH_MAX: Final = 100
 """Pictures of one event that are told with it."""
@@ -42,7 +44,7 @@ class PictureAlbum:
     """Keeps Pictures below `folder`: a sink for them, and a `core.album.Album` for those who look them through.
 
     At most `max_bytes` and `keep_days` local days: the oldest go first. A full or unwritable disk costs the Picture,
-    is told once, and nothing else.
+    is told once, and nothing else. Nothing goes for its age before the clock is settled.
     """
 
     name = "album"
@@ -50,10 +52,12 @@ class PictureAlbum:
     def __init__(self, folder: Path, *, clock: Clock, max_bytes: int, keep_days: int) -> None:
         self._folder = folder
         self._clock = steady(clock)
+        self._clock.now()  # from here on it settles
         self._max_bytes = max_bytes
         self._keep_days = keep_days
         self._bytes: int | None = None  # not counted yet
         self._since_tidy = 0
+        self._tidied = -math.inf
         self._problem: str | None = None
 
     async def run(self, inbox: Inbox[Item]) -> None:
@@ -64,6 +68,8 @@ class PictureAlbum:
             item = await inbox.get()
             if isinstance(item, Picture) and item.name not in PASSING:
                 await asyncio.to_thread(self.keep, item)
+            elif self._clock.monotonic() - self._tidied >= TIDY_EVERY_S:
+                await asyncio.to_thread(self._keep_house)
 
     def keep(self, picture: Picture) -> None:
         """Write one Picture; a failure is told once."""
@@ -187,12 +193,13 @@ class PictureAlbum:
     def _keep_house(self) -> None:
         """Remove what is too old or too much; every now and then counted anew."""
         self._since_tidy += 1
-        if self._bytes is not None and self._bytes <= self._max_bytes and self._since_tidy < TIDY_EVERY:
+        fits = self._bytes is not None and self._bytes <= self._max_bytes
+        moment = self._clock.monotonic()
+        if fits and self._since_tidy < TIDY_EVERY and moment - self._tidied < TIDY_EVERY_S:
             return
-        self._since_tidy = 0
-        set_s = self._clock.set_s
-        settled = set_s is None or set_s >= SETTLED_S
-        oldest = _local_day(self._clock.now()) - timedelta(days=self._keep_days) if settled else date.min
+        self._since_tidy, self._tidied = 0, moment
+        now, settled = self._clock.now(), self._clock.settled
+        oldest = _local_day(now) - timedelta(days=self._keep_days) if settled else date.min
         try:
             files = sorted(self._all(), key=lambda each: each[0].name)
             total = sum(size for _, _, size in files)

@@ -29,7 +29,7 @@ class Command:
 
     @property
     def environ(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("BLIKK_", "XDG_", "TQDM"))}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("BLIKK_", "XDG_", "TQDM", "COLUMNS", "LINES"))}
         return kept | {
             "HOME": str(self.folder),
             "https_proxy": "http://127.0.0.1:9",

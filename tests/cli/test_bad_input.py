@@ -53,7 +53,7 @@ def test_a_file_that_is_no_configuration_is_said_to_be_none(tmp_path: Path, monk
         "binary.yaml": "this is no text",
         "latin.yaml": "the text is not UTF-8",
         "utf16.yaml": "the text is not UTF-8",
-        "large.yaml": "larger than 1 MB",
+        "large.yaml": "larger than 250 kB",
         "x" * 300: "cannot be read",
         "list.yaml/below": "cannot be read",
     }.items():

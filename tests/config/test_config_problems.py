@@ -244,12 +244,21 @@ def test_text_that_is_not_utf8_is_told_with_its_line(tmp_path: Path):
 
 def test_file_that_is_not_there_is_a_problem(tmp_path: Path):
     assert "no such file" in only(tmp_path / "gone.yaml").text
-    assert "directory" in only(tmp_path).text
+    assert "folder" in only(tmp_path).text
 
 
 def test_aliases_to_aliases_do_not_fill_the_memory(write):
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
     assert "too large" in only(write("a0: &a0 [x]\n" + levels)).text
+
+
+@pytest.mark.timeout(30)
+def test_merges_of_merges_take_no_time(write):
+    levels = "".join(f"m{n}: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 9)}], k{n}: 1}}\n" for n in range(1, 28))
+    assert {p.path for p in check(write("m0: &m0 {k0: 1}\n" + levels), {})} >= {"m0", "m27", "node"}
+    keys = "".join(f"  k{n}: 1\n" for n in range(300))
+    wide = "".join(f"m{n}: {{<<: *m}}\n" for n in range(300))
+    assert "too large" in only(write(f"m: &m\n{keys}{wide}")).text
 
 
 @pytest.mark.parametrize(
