@@ -111,6 +111,7 @@ def build(
             supervisor=supervisor,
             clock=clock,
             stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
+            away_after_s=camera.away_after_s,
             rings=rings(camera),
             finite=play_once and kind_of(camera.source.reveal()) == "file",
             summary=_summary_mode(settings, camera, store, supervisor),

@@ -190,6 +190,12 @@ def _camera(folder: Path) -> Section:
             Key(name="connect_timeout_s", kind=wait, meaning="How long to wait for the camera to answer."),
             Key(name="read_timeout_s", kind=wait, meaning="How long a silent camera counts as alive."),
             Key(
+                name="away_after_s",
+                kind=duration(0, HOUR),
+                meaning="How long a stream that broke is waited for before the camera counts as away: one that is back "
+                "sooner makes nothing unavailable and is no problem.",
+            ),
+            Key(
                 name="event_threshold",
                 kind=SHARE,
                 meaning="How much must change to be told, from 0 (everything) to 1 (nothing).",
