@@ -3,12 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S
 from blikk_edge.core.house import CameraAvailability, CameraState
 from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Sighting
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
@@ -47,7 +47,7 @@ class Scenery:
 
     camera: str
     name: str
-    timezone: tzinfo | None = None
+    locale: LocaleNow = Locale
     snapshot: Picture | None = field(default=None, repr=False)
     _state: CameraState | None = None
     _online: bool = True
@@ -111,7 +111,7 @@ class Scenery:
         """For checking what is said about it."""
         counts = {label: self.count(label) or 0 for label in Label}
         events = list(self._open.values())
-        return present_facts(events, counts, camera=self.camera, name=self.name, now=now, timezone=self.timezone)
+        return present_facts(events, counts, camera=self.camera, name=self.name, now=now, locale=self.locale())
 
     def lines(self, now: float) -> tuple[str, ...]:
         """What is there, one line each, bounded; always the same while nobody is there."""

@@ -5,13 +5,13 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Memory, Order, Tell
@@ -99,7 +99,7 @@ class QuestionWatcher:
         zones: Mapping[str, Sequence[str]],
         shrink: Shrink | None = None,
         cooldown_s: float = COOLDOWN_S,
-        timezone: tzinfo | None = None,
+        locale: LocaleNow = Locale,
     ) -> None:
         self._tell = tell
         self._clock = clock
@@ -113,7 +113,7 @@ class QuestionWatcher:
         self._started = 0.0
         self._ordered_until: dict[str, float] = {}
         self._scenes = {
-            camera: Scenery(camera=camera, name=names.get(camera, camera), timezone=timezone)
+            camera: Scenery(camera=camera, name=names.get(camera, camera), locale=locale)
             for camera in dict.fromkeys(question.camera for question in questions)
         }
         self._watched = [
