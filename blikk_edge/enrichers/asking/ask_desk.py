@@ -36,6 +36,7 @@ from blikk_edge.enrichers.asking.times import Wall
 from blikk_edge.enrichers.asking.unwatched import with_gaps
 from blikk_edge.enrichers.desk.port import Desk, Job, Priority
 from blikk_edge.enrichers.facts import Facts, period_facts
+from blikk_edge.enrichers.languages.language import language
 from blikk_edge.enrichers.models.port import Completion, Prompt
 
 LIMITS_S: Final[dict[type[Request], float]] = {
@@ -172,19 +173,19 @@ class AskDesk:
 
     async def _question(self, request: AskQuestion) -> Reply:
         now, locale = self._clock.now(), self._locale()
-        wall = Wall(locale.timezone)
+        wall, spoken = Wall(locale.timezone), language(locale.language)
         understood: Query | Puzzle = read(request, cameras=self._cameras, now=now, wall=wall)
         spent: list[Completion] = []
         if isinstance(understood, Puzzle):
             by_model = await self._filled(request, now, wall, spent)
             if by_model is None:
-                text = say_puzzled(understood, self._cameras)
+                text = say_puzzled(understood, self._cameras, spoken)
                 return _with_tokens(Reply(text=text), spent)
             understood = by_model
         states = None if self._states is None else tuple(self._states())
         async with self._turn:
             finding, told = await asyncio.to_thread(self._look, understood, states, now)
-        text = say(finding, self._cameras, wall, states or ())
+        text = say(finding, self._cameras, wall, spoken, states or ())
         reply = Reply(text=text, count=finding.count, query=understood, events=told)
         if finding.gaps or not finding.watched:  # what is not known is not to be worded away
             return _with_tokens(reply, spent)
@@ -239,7 +240,7 @@ class AskDesk:
     ) -> Reply:
         """The reply in the model's words, where it has one and they keep to what was computed."""
         assert reply.text is not None  # say() has just made it
-        rests_on = lines(finding, self._cameras, Wall(locale.timezone))
+        rests_on = lines(finding, self._cameras, Wall(locale.timezone), language(locale.language))
         prompt = word_prompt(request.question, reply.text, rests_on)
         completion = await self._ask_model(prompt, request.camera, spent)
         if completion is None:
