@@ -116,10 +116,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One revision of one event of a camera; `content` holds everything that was told of it.
-
-    `peak` is how many were there at once at most; `interrupted` says that its end was not seen.
-    """
+    """One revision of one event of a camera; `content` holds everything that was told of it."""
 
     id: str
     event_type: str
@@ -129,10 +126,6 @@ class Event:
     time: datetime
     started: datetime
     ended: datetime | None = None
-    zones: tuple[str, ...] = ()
-    peak: int | None = None
-    loitering: bool = False
-    interrupted: bool = False
     replayed: bool = False
     content: JsonObject = field(default_factory=dict, repr=False)
 

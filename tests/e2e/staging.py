@@ -95,9 +95,9 @@ class BlikkRun:
         self.log_path = folder / "blikk.log"
         self._config = folder / "blikk.yaml"
         self._config.write_text(config)
-        self._environ = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
+        self.environ = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
         if models is not None:
-            self._environ["BLIKK_MODELS"] = str(models)
+            self.environ["BLIKK_MODELS"] = str(models)
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -107,7 +107,7 @@ class BlikkRun:
     def start(self) -> None:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self._environ
+                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self.environ
             )
 
     def stop(self, within_s: float = 5.0) -> float:
