@@ -58,7 +58,12 @@ async def async_give_back(hass: HomeAssistant, topics: Topics) -> None:
 
 
 async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, memory: Memory) -> bool:
-    """Claim the node and wait until its plain entities are gone; False when they do not go."""
+    """Claim the node and wait until its plain entities are gone; False when they do not go.
+
+    Raises HomeAssistantError while the broker is away.
+    """
+    if not mqtt.is_connected(hass):
+        raise HomeAssistantError("the broker is away")
     topics = topics_of(entry)
     if not await _async_is_claimed(hass, entry, topics):
         await _async_quiet(hass)
@@ -73,6 +78,12 @@ async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce
             _remove_orphans(hass, announce)
         await asyncio.sleep(SETTLE_S)
     return not plain_entities(hass, announce)
+
+
+@callback
+def was_taken_over(hass: HomeAssistant, entry: BlikkConfigEntry) -> bool:
+    """Whether entities of ours are there from an earlier set-up: then the plain ones are gone."""
+    return bool(er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id))
 
 
 @callback
@@ -94,24 +105,32 @@ def _plain_devices(hass: HomeAssistant, announce: Announce) -> list[dr.DeviceEnt
 
 
 @callback
-def keep_claim(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
-    """Claim anew at each reconnection: the broker may have forgotten. Returns how to stop."""
+def keep_claim(hass: HomeAssistant, entry: BlikkConfigEntry, *, claimed: bool) -> CALLBACK_TYPE:
+    """Claim at each new connection: the broker may have forgotten, or be there for the first time. Returns how to stop.
+
+    `claimed` says whether that was done for the connection that there is now.
+    """
 
     async def claim() -> None:
-        await async_claim(hass, topics_of(entry))
-        await asyncio.sleep(WITHDRAW_LIMIT_S)
-        announce = entry.runtime_data.announce
-        if _any_live(hass, announce):
-            await async_withdraw(hass, announce, topics_of(entry))
-        else:
-            _remove_orphans(hass, announce)
+        try:
+            await async_claim(hass, topics_of(entry))
+            await asyncio.sleep(WITHDRAW_LIMIT_S)
+            announce = entry.runtime_data.announce
+            if _any_live(hass, announce):
+                await async_withdraw(hass, announce, topics_of(entry))
+            else:
+                _remove_orphans(hass, announce)
+        except HomeAssistantError as error:
+            _LOGGER.debug("%s is claimed when the broker is back: %s", entry.title, error)
 
     @callback
     def connection_changed(connected: bool) -> None:
         if connected:
             entry.async_create_background_task(hass, claim(), "blikk claim")
 
-    return mqtt.async_subscribe_connection_status(hass, connection_changed)
+    unlisten = mqtt.async_subscribe_connection_status(hass, connection_changed)
+    connection_changed(not claimed and mqtt.is_connected(hass))
+    return unlisten
 
 
 @callback

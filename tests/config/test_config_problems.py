@@ -252,6 +252,15 @@ def test_aliases_to_aliases_do_not_fill_the_memory(write):
     assert "too large" in only(write("a0: &a0 [x]\n" + levels)).text
 
 
+@pytest.mark.timeout(30)
+def test_merges_of_merges_take_no_time(write):
+    levels = "".join(f"m{n}: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 9)}], k{n}: 1}}\n" for n in range(1, 28))
+    assert {p.path for p in check(write("m0: &m0 {k0: 1}\n" + levels), {})} >= {"m0", "m27", "node"}
+    keys = "".join(f"  k{n}: 1\n" for n in range(300))
+    wide = "".join(f"m{n}: {{<<: *m}}\n" for n in range(300))
+    assert "too large" in only(write(f"m: &m\n{keys}{wide}")).text
+
+
 @pytest.mark.parametrize(
     ("secrets", "file", "says"),
     [
