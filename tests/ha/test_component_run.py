@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class Home:
     ha: RealHomeAssistant
     ears: Ears
     broker: Broker
+    server: RtspServer
     run: BlikkRun
 
     def rows(self, platform: str) -> set[str]:
@@ -54,6 +56,11 @@ class Home:
 
     def state(self, entity: str) -> str | None:
         return self.ha.states().get(entity, {}).get("state")
+
+    def rang_s(self) -> float:
+        """Seconds since the doorbell rang."""
+        rang = datetime.fromisoformat(str(self.state("event.front_door_doorbell")))
+        return (datetime.now(UTC) - rang).total_seconds()
 
     def until(self, entity: str, state: str, limit_s: float = 20.0) -> None:
         wait_for(f"{entity} is {state}", lambda: self.state(entity) == state, limit_s)
@@ -139,7 +146,7 @@ def home(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest.
         (folder / "config").mkdir()
         (folder / "config" / "automations.yaml").write_text("[]\n")
         with ha, run:
-            yield Home(ha, ears, broker, run)
+            yield Home(ha, ears, broker, server, run)
 
 
 @pytest.fixture(scope="module")
