@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.sightings import Label
+from blikk_edge.transforms import blaze
 from blikk_edge.transforms.labels import label_of
 from blikk_edge.transforms.registry import Decoder
 from blikk_edge.transforms.tflite import Tensor, dequantised
@@ -77,6 +78,12 @@ def decoder(
         if len(outputs) != 1 or outputs[0].shape != wanted:
             raise _wrong_outputs(model, kind, f"one output {wanted} for {len(classes)} classes", outputs)
         return Yolox(classes, width_px, height_px, outputs[0], decoded=kind is Decoder.YOLOX_DECODED)
+    if kind is Decoder.BLAZEPOSE:
+        shapes = blaze.output_shapes(width_px, blaze.POSE_ANCHORS, blaze.POSE_POINTS)
+        order = blaze.output_order([output.shape for output in outputs], shapes)
+        if order is None or len(classes) != 1:
+            raise _wrong_outputs(model, kind, f"rows and logits {shapes} for one class", outputs)
+        return BlazePose(classes, width_px, order)
     if kind is Decoder.SSD:
         return Ssd(classes, width_px, height_px, ssd_order(outputs, model))
     raise ModelError(f"model {model} is a {kind} model, not an object detector")
@@ -128,6 +135,24 @@ class Ssd:
         return Candidates(
             boxes=boxes[told][:, (1, 0, 3, 2)] * self._scale, scores=scores[told].copy(), classes=rows[told]
         )
+
+
+class BlazePose:
+    """BlazePose's detector: one class, boxes made from its points; who leans scores less (`blaze.persons`)."""
+
+    def __init__(self, classes: Classes, side_px: int, order: tuple[int, int]) -> None:
+        self._least = classes.lowest
+        self._rows, self._logits = order
+        self._centres = blaze.anchors(side_px, blaze.POSE_ANCHORS)
+
+    def __call__(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
+        """What reached its threshold, boxes not yet clipped."""
+        scores = blaze.sigmoid(outputs[self._logits][0, :, 0] + blaze.LOGIT_SHIFT)
+        likely = np.flatnonzero(scores >= self._least)
+        boxes, upright = blaze.persons(outputs[self._rows][0][likely], self._centres[likely])
+        scores = np.where(upright, scores[likely], blaze.LEANING_SHARE * scores[likely])
+        told = np.flatnonzero((scores >= self._least) & np.isfinite(boxes).all(axis=1))
+        return Candidates(boxes=boxes[told], scores=scores[told], classes=np.zeros(len(told), dtype=np.intp))
 
 
 def grid(width_px: int, height_px: int) -> tuple[Floats, Floats]:
