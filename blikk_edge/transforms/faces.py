@@ -28,7 +28,6 @@ FINE_FACE_PX = 80
 # of 491 faces of 12 px and more (four lights, and mirrored) are missed instead of 18; with 80 or 120 px it is 10 or 9,
 # with 64 px 14. Where nobody is, 5.7 instead of 4.4 % of photographs is blurred, 0.4 instead of 0 % of roads.
 SURE_FACE_PX = 96
-_LEAST_SHARE = 0.25
 _SAME_IOU = 0.35
 _INSIDE = 0.7
 
@@ -71,7 +70,7 @@ class FaceFinder:
     def __init__(self, model: Path, *, threshold: float = 0.4, kind: Decoder = Decoder.YUNET) -> None:
         self.model = model
         self.threshold = threshold
-        self._network = face_network(model, kind, threshold * _LEAST_SHARE)
+        self._network = face_network(model, kind, threshold)
 
     def find(self, bgr: Pixels) -> tuple[Face, ...]:
         """Faces in a (h, w, 3) uint8 BGR picture, each once, best score first.
@@ -85,9 +84,9 @@ class FaceFinder:
         return _each_once(found)
 
     def least_score(self, box: Box) -> float:
-        """From which score a face in this box counts: in proportion to its size, down to a quarter of the threshold."""
+        """From which score a face in this box counts: in proportion to its size, down to the network's least share."""
         size_px = math.sqrt(box.area * FINE_PIXELS)
-        return self.threshold * min(1.0, max(_LEAST_SHARE, size_px / SURE_FACE_PX))
+        return self.threshold * min(1.0, max(self._network.least_share, size_px / SURE_FACE_PX))
 
     def _coarse(self, bgr: Pixels) -> list[Face]:
         canvas = _scaled(bgr, COARSE_PIXELS)
