@@ -116,7 +116,7 @@ def test_a_clip_that_is_none_is_refused(blikk, clip: Path, config: Path):
     refused(blikk("replay", "."), 2, "this is a folder")
     refused(blikk("replay", "pipe.mp4"), 2, "this is no file")
     refused(blikk("replay", "x" * 5000), 2, "cannot be read")
-    refused(blikk("replay", "rtsp://camera/1"), 2, "no such clip")
+    refused(blikk("replay", "rtsp://user:secret@camera/1"), 2, "an address is no clip")
     refused(blikk("replay", "blikk.yaml"), 1, "blikk.yaml")
     refused(blikk("replay", str(clip), "--camera", "shed"), 2, "--camera without --config")
     refused(blikk("replay", str(clip), "--camera", "shed", "--config", "blikk.yaml"), 2, "it has front_door")

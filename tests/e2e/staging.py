@@ -97,7 +97,8 @@ class BlikkRun:
         self._config = folder / "blikk.yaml"
         self._config.write_text(config)
         alone = NOWHERE | {"XDG_CACHE_HOME": str(folder / "cache")}
-        self._environ = os.environ | (alone if models is None else {"BLIKK_MODELS": str(models)})
+        kept = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
+        self.environ = kept | (alone if models is None else {"BLIKK_MODELS": str(models)})
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -107,7 +108,7 @@ class BlikkRun:
     def start(self) -> None:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self._environ
+                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self.environ
             )
 
     def stop(self, within_s: float = 5.0) -> float:

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class Home:
     ha: RealHomeAssistant
     ears: Ears
     broker: Broker
+    server: RtspServer
     run: BlikkRun
 
     def rows(self, platform: str) -> set[str]:
@@ -54,6 +56,11 @@ class Home:
 
     def state(self, entity: str) -> str | None:
         return self.ha.states().get(entity, {}).get("state")
+
+    def rang_s(self) -> float:
+        """Seconds since the doorbell rang."""
+        rang = datetime.fromisoformat(str(self.state("event.front_door_doorbell")))
+        return (datetime.now(UTC) - rang).total_seconds()
 
     def until(self, entity: str, state: str, limit_s: float = 20.0) -> None:
         wait_for(f"{entity} is {state}", lambda: self.state(entity) == state, limit_s)
@@ -139,7 +146,7 @@ def home(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest.
         (folder / "config").mkdir()
         (folder / "config" / "automations.yaml").write_text("[]\n")
         with ha, run:
-            yield Home(ha, ears, broker, run)
+            yield Home(ha, ears, broker, server, run)
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +224,22 @@ def test_the_blueprints_automation_fires_with_the_doorbell(home: Home) -> None:
         5,
     )
     print("ring to automation, s:", round(time.monotonic() - began, 2))
+
+
+def test_a_ring_that_is_heard_while_the_stream_is_away_fires_the_automation(home: Home) -> None:
+    home.server.kill()
+    home.until("binary_sensor.front_door_stream", "off", 40)
+    assert home.state("binary_sensor.front_door_person") == "unavailable"
+    before = home.ha.states()["automation.doorbell"]["attributes"]["last_triggered"]
+    wait_for("the pause between rings", lambda: home.rang_s() > 10, 15)
+    home.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
+    wait_for(
+        "the automation",
+        lambda: home.ha.states()["automation.doorbell"]["attributes"]["last_triggered"] != before,
+        5,
+    )
+    home.server.start()
+    home.until_right(40)
 
 
 def test_actions_answer_from_the_node(home: Home) -> None:
