@@ -8,7 +8,8 @@ import ports
 import pytest
 from hypothesis import settings
 
-from blikk_edge.core.errors import ModelError
+from blikk_edge.core.errors import ModelError, SourceError
+from blikk_edge.demo import clip
 from blikk_edge.transforms.models import Shelf, default_cache, folders_from_environment, resolve
 from blikk_edge.transforms.registry import REGISTRY
 
@@ -39,6 +40,15 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no test data at {DATA}; set BLIKK_TEST_DATA")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """scikit-image's photographs; skips where they are absent."""
+    try:
+        return clip.photographs()
+    except SourceError:
+        pytest.skip("no photographs: scripts/photographs")
 
 
 @pytest.fixture(scope="session")
