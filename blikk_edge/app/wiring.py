@@ -8,7 +8,8 @@ from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
 from blikk_edge.app.identity import broker_address, camera_info, store_path
 from blikk_edge.app.pipelines import pipeline, sentry
-from blikk_edge.app.sight import ProgressOf, Sight
+from blikk_edge.app.sight import Sight
+from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock, steady

@@ -49,13 +49,13 @@ from blikk_edge.config.settings import (
 )
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
-from blikk_edge.transforms.registry import REGISTRY, Decoder
+from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
-DETECTORS = tuple(entry.name for entry in REGISTRY.values() if entry.decoder is not Decoder.YUNET)
-FACES = tuple(entry.name for entry in REGISTRY.values() if entry.decoder is Decoder.YUNET)
-DECODERS = choice(tuple(decoder for decoder in Decoder if decoder is not Decoder.YUNET))
+DETECTORS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
+FACES = tuple(entry.name for entry in REGISTRY.values() if entry.finds_faces)
+DECODERS = choice(CUSTOM_DECODERS)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 # Ids that are topics of the node itself, `blikk/<node>/<here>`; a camera of that name would write into them.

@@ -19,7 +19,8 @@ from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Outbox
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.backlog import Backlog
-from blikk_edge.sinks.mqtt.connection import Protocol, answers_v5, connected
+from blikk_edge.sinks.mqtt.connection import Protocol
+from blikk_edge.sinks.mqtt.login import answers_v5, connected
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.pauses import Pauses
 from blikk_edge.sinks.mqtt.refusal import (
