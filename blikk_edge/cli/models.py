@@ -82,10 +82,14 @@ def models(options: argparse.Namespace) -> int:
 def _show(status: Any) -> None:
     entry = status.entry
     size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.1f} MB"
-    line = f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url}"
+    line = (
+        f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url or entry.wheel}"
+    )
     # an address that is not read off a screen anyway would fill two lines of it
     cut = status.path is None and sys.stdout is not None and sys.stdout.isatty()
     say(line[: shutil.get_terminal_size().columns].rstrip() if cut else line)
+    if entry.misses:
+        say(f"{'':<20} does not find {entry.misses}")
     if status.problem:
         say(f"{'':<20} {status.problem}")
 
@@ -102,4 +106,6 @@ def _content(status: Any) -> dict[str, Any]:
         "sha256": entry.sha256,
         "licence": entry.licence,
         "url": entry.url,
+        "wheel": entry.wheel and str(entry.wheel),
+        "misses": entry.misses or None,
     }

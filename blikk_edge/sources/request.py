@@ -108,14 +108,13 @@ class Client:
         """Ask, follow redirects, and log in where that is wanted. Raises Failed for any answer without content."""
         self._to(self._address)
         for _ in range(2 * REDIRECTS_MOST):
-            response, wire = self._exchanged()
+            response = self._exchanged()
             status = response.status
             if status in {301, 302, 303, 307, 308} and (place := response.getheader("Location")):
                 self._to(self._redirected(place))
             elif status == 401 and self._may_log_in and self._challenged(response):
                 self._done_with(response)
-            elif status in {200, 203, 206}:
-                self._answer = Answer(response, wire)
+            elif status in {200, 203, 206} and self._answer is not None:
                 return self._answer
             else:
                 self.close()
@@ -125,11 +124,10 @@ class Client:
 
     def close(self) -> None:
         """Give up the connection."""
-        if self._answer is not None:
-            self._answer.close()
+        self._drop()
         if self._socket is not None:
             self._socket.close()
-        self._socket = self._answer = None
+        self._socket = None
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
@@ -159,6 +157,12 @@ class Client:
             same = False
         if not same:
             self.close()
+        self._drop()
+
+    def _drop(self) -> None:
+        """The last answer is done with; nothing of it is left to the garbage collector."""
+        if self._answer is not None:
+            self._answer.close()
         self._answer = None
 
     def _redirected(self, place: str) -> Address:
@@ -172,7 +176,7 @@ class Client:
             raise Failed("the server sends to an address that is none of http or https; name the stream's own address")
         return address
 
-    def _exchanged(self) -> tuple[http.client.HTTPResponse, "_Wire"]:
+    def _exchanged(self) -> http.client.HTTPResponse:
         """Send the request and read the answer's head, once more where a kept connection was closed meanwhile."""
         kept = self._socket is not None
         try:
@@ -183,7 +187,7 @@ class Client:
                 raise
         return self._exchange()
 
-    def _exchange(self) -> tuple[http.client.HTTPResponse, "_Wire"]:
+    def _exchange(self) -> http.client.HTTPResponse:
         asked = self._asked
         with _failing(self._limit, "the server does not answer as a web server does; check port and `https`"):
             if self._socket is None:
@@ -196,7 +200,9 @@ class Client:
             if self._may_log_in and self._login is not None and (told := self._login.header("GET", asked.target)):
                 headers["Authorization"] = told
             connection.request("GET", asked.target, headers=headers)
-            return connection.getresponse(), wire
+            response = connection.getresponse()
+            self._answer = Answer(response, wire)
+            return response
 
     def _done_with(self, response: http.client.HTTPResponse) -> None:
         """Read the short page that came with a refusal, so that the connection can be used again."""
@@ -206,6 +212,7 @@ class Client:
             return
         with _failing(self._limit, BROKEN):
             response.read()
+        self._drop()
 
 
 class _Wire(io.RawIOBase):
@@ -309,11 +316,15 @@ def _encrypted(sock: socket.socket, host: str, limit: Limit) -> ssl.SSLSocket:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     wrapped = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-    while True:
-        try:
-            wrapped.do_handshake()
-        except TimeoutError:
-            if limit.over:
-                raise
-        else:
-            return wrapped
+    try:
+        while True:
+            try:
+                wrapped.do_handshake()
+            except TimeoutError:
+                if limit.over:
+                    raise
+            else:
+                return wrapped
+    except BaseException:
+        wrapped.close()  # it has taken the place of `sock`
+        raise

@@ -2,13 +2,14 @@
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, handover, issues, reader, services
+from . import devices, handover, issues, reader, services, websocket
 from .const import CONF_ANNOUNCE, DOMAIN, PLATFORMS
+from .contract import Announce
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
@@ -21,6 +22,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what does not belong to one node."""
     services.async_register(hass)
+    websocket.async_register(hass)
     hass.http.register_view(PictureView())
     hass.http.register_view(ShownView())
     return True
@@ -34,13 +36,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     memory = Memory(hass, entry.entry_id)
     await memory.async_load()
     entry.async_on_unload(memory.async_flush)
-    if not await handover.async_take_over(hass, entry, announce, memory):
-        issues.raise_plain(hass, entry)
-        raise ConfigEntryNotReady(
-            translation_domain=DOMAIN,
-            translation_key="plain_entities",
-            translation_placeholders={"node": announce.name},
-        )
+    claimed = await _async_take_over(hass, entry, announce, memory)
     node = entry.runtime_data = BlikkNode(hass, entry, memory, devices.register(hass, entry, announce))
     if memory.legacy:
         handover.inherit(hass, entry, announce, memory.legacy)
@@ -62,8 +58,33 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     entry.async_on_unload(node.listen(None, Told.ANNOUNCE, prune_devices))
     prune_devices()
     entry.async_on_unload(SummaryWriter(hass, entry).start())
-    entry.async_on_unload(handover.keep_claim(hass, entry))
+    entry.async_on_unload(handover.keep_claim(hass, entry, claimed=claimed))
     entry.async_on_unload(handover.watch(hass, entry))
+    return True
+
+
+async def _async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, memory: Memory) -> bool:
+    """Take the node over; False when it is yet to be claimed, as the broker is away.
+
+    That is no hindrance where the entities were taken over before: after a power cut Home Assistant is up first.
+    """
+    try:
+        gone = await handover.async_take_over(hass, entry, announce, memory)
+    except HomeAssistantError as error:
+        if handover.was_taken_over(hass, entry):
+            return False
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="broker_away",
+            translation_placeholders={"node": announce.name},
+        ) from error
+    if not gone:
+        issues.raise_plain(hass, entry)
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="plain_entities",
+            translation_placeholders={"node": announce.name},
+        )
     return True
 
 

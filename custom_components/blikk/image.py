@@ -60,6 +60,7 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
     """The last picture of one name; a picture that the broker kept from before is not taken for a new one."""
 
     hears = (Told.PICTURE,)
+    needs_stream = True
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from nowhere import NOWHERE
 from staging import BLIKK
 
 from blikk_edge.transforms.registry import REGISTRY
@@ -90,8 +91,9 @@ def test_verify_is_not_content_where_a_model_that_is_looked_with_is_missing(tmp_
 
 
 def test_pull_without_a_network_is_a_clear_error(tmp_path: Path) -> None:
-    environ = {"BLIKK_MODELS": "", "XDG_CACHE_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
-    result = blikk("models", "pull", "yunet", **environ)
-    assert result.returncode == 1
-    assert "yunet" in result.stderr
+    environ = NOWHERE | {"XDG_CACHE_HOME": str(tmp_path)}
+    for model in ("yunet", "blazeface-full"):
+        result = blikk("models", "pull", model, **environ)
+        assert result.returncode == 1
+        assert model in result.stderr
     assert "Traceback" not in result.stderr

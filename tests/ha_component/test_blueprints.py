@@ -314,6 +314,14 @@ async def test_without_a_picture_the_phone_still_knows_within_a_second(house, ph
     assert "image" not in phone[0]["data"]
 
 
+async def test_a_ring_that_is_heard_while_the_stream_is_away_reaches_the_phone(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await tell(house, "front_door/status", "offline", retain=True)
+    await ring(house)
+    await later(house, freezer, milliseconds=750)
+    assert [(body["message"], "image" in body["data"]) for body in phone] == [("Somebody rang.", False)]
+
+
 async def test_the_summary_rewrites_the_notification_without_a_sound(house, phone, either, freezer, automate):
     await automate("doorbell", doorbells=[BELL])
     await ring(house)
@@ -366,7 +374,7 @@ async def test_what_is_ready_again_after_a_restart_does_not_ring(house, phone, e
     await ring(house)
     await photograph(house)
     for status, shown in (("offline", "unavailable"), ("online", "2026-11-21T12:00:00.000+00:00")):
-        say(house, "status", status)
+        async_fire_mqtt_message(house, f"blikk/{NODE}/status", status, qos=1)
         await settle()
         assert state(house, BELL) == shown
     await later(house, freezer, seconds=1)

@@ -419,6 +419,30 @@ async def test_entities_are_there_while_broker_node_and_camera_are(hass, mqtt_mo
     assert state(hass, "binary_sensor.front_door_snoozed") == "off"
 
 
+async def test_only_what_is_seen_now_needs_the_stream_as_in_plain_discovery(hass, mqtt_mock, entity_registry):
+    entry = await set_up(hass)
+    parts = golden("discovery-camera")["components"].values()
+    plain = {part["unique_id"] for part in parts if "availability" in part}
+    assert plain
+    for entity in er.async_entries_for_config_entry(entity_registry, entry.entry_id):
+        entity_registry.async_update_entity(entity.entity_id, disabled_by=None)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await tell(hass, "status", "online")
+    await tell(hass, "front_door/status", "offline")
+    ours = {entity.unique_id: state(hass, entity.entity_id) for entity in entity_registry.entities.values()}
+    here = {part["unique_id"] for part in parts} | {f"blikk.{NODE}.front_door.timeline"}
+    away = {unique_id for unique_id in here & ours.keys() if ours[unique_id] == STATE_UNAVAILABLE}
+    assert away == plain
+
+
+async def test_a_ring_that_is_heard_while_the_stream_is_away_is_told(hass, mqtt_mock):
+    await set_up(hass)
+    await tell(hass, "front_door/status", "offline")
+    await tell(hass, "front_door/ring", golden("ring"))
+    rang = hass.states.get("event.front_door_doorbell")
+    assert (rang.attributes["event_type"], rang.attributes["via"]) == ("ring", "gpio")
+
+
 async def test_a_stream_that_is_away_is_off(hass, mqtt_mock):
     await set_up(hass)
     await tell(hass, "front_door/status", "offline")

@@ -282,7 +282,7 @@ async def test_a_broker_with_a_lower_qos_gets_that(tmp_path: Path, store: Store,
         await until(lambda: running.sink.outbox == 0)
         assert ("QoS 0 only" in (running.sink.problem or "")) == (qos == 0)
         await running.stop()
-        assert watcher.on(TOPICS.status)[-1] == b"offline"
+        await until(lambda: watcher.on(TOPICS.status)[-1] == b"offline", "offline")
         await watcher.close()
 
 

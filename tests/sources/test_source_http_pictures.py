@@ -1,8 +1,11 @@
 """Pictures over HTTP as real cameras send them: odd multipart answers, still images, logins, redirects, refusals."""
 
+import gc
 import hashlib
+import http.client
 import itertools
 import logging
+import socket
 import ssl
 import subprocess
 import threading
@@ -558,6 +561,56 @@ def test_https_where_there_is_none_is_named() -> None:
 
     with raw_web(parts(), wrap=plain) as web, pytest.raises(SourceError, match="no encrypted connection"):
         read(open_mjpeg(web.url("/video").replace("http:", "https:"), terms(connect_timeout_s=3.0)), 1)
+
+
+def busy_from_the_second_on() -> Callable[[Asked], bool]:
+    turns = itertools.count()
+
+    def answer(asked: Asked) -> bool:
+        if next(turns):
+            asked.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nno.")
+            return True
+        return still(PICTURES[0])(asked)
+
+    return answer
+
+
+LEFT_BEHIND = {
+    "no TLS": ("https:", lambda asked: asked.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+    "refused": ("http:", plainly("404 No", b"nothing here")),
+    "no login": ("http:", plainly("401 No", b"log in", 'WWW-Authenticate: Basic realm="x"\r\n')),
+    "sent round": ("http:", plainly("302 There", b"there", more="Location: /again\r\n")),
+    "no web server": ("http:", lambda asked: asked.write(b"RTSP/1.0 400 Bad Request\r\n\r\n")),
+    "a picture, then busy": ("http:", busy_from_the_second_on()),
+    "half a picture": ("http:", lambda asked: asked.write(said("image/jpeg", more="Content-Length: 999\r\n").encode())),
+}
+
+
+@pytest.mark.parametrize("what", LEFT_BEHIND)
+def test_nothing_is_left_open_for_the_garbage_collector(what: str) -> None:
+    scheme, answer = LEFT_BEHIND[what]
+    gc.collect()
+    gc.disable()
+    try:
+        with raw_web(answer) as web:
+            url = web.url("/video", "u:p").replace("http:", scheme)
+            with pytest.raises(SourceError):
+                read(open_mjpeg(url, terms(connect_timeout_s=3.0, read_timeout_s=1.0)))
+            found = gc.get_objects()
+            sockets = [each for each in found if isinstance(each, socket.socket) and each.fileno() >= 0]
+            ours = [each for each in sockets if port_of(each.getpeername) == web.port]
+            answers = [each for each in found if isinstance(each, http.client.HTTPResponse) and not each.closed]
+    finally:
+        gc.enable()
+
+    assert (ours, answers) == ([], [])
+
+
+def port_of(name: Callable[[], tuple[str, int]]) -> int | None:
+    try:
+        return name()[1]
+    except OSError:  # one that listens, or whose other end has gone
+        return None
 
 
 @pytest.mark.parametrize("kind", [Stop, threading.Event])
