@@ -9,6 +9,7 @@ from typing import Final
 
 import aiomqtt
 
+from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
@@ -20,7 +21,6 @@ from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.core.seldom import Seldom
-from blikk_edge.sinks.mqtt.allowance import Allowance
 from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.backlog import Backlog
 from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
@@ -53,10 +53,6 @@ CALM_S: Final = 1.0
 
 HELD_UP_S: Final = 10.0
 """So long at most config topics that go on changing put off that ours are published again."""
-
-COMMANDS: Final = 50
-COMMANDS_PER_S: Final = 10.0
-"""More commands of one topic, at once or on average, are a flood, and are passed over."""
 
 NO_RETAIN: Final = (
     "the broker keeps no retained messages: after its restart Home Assistant shows nothing until it is told anew, "
@@ -307,13 +303,12 @@ class Session:
             )
 
     def _complain(self, error: WireError) -> None:
-        if (unsaid := self._complaints.turn()) is not None:
-            more = f" (and {unsaid} more before)" if unsaid else ""
+        if (more := self._complaints.turn()) is not None:
             LOG.warning("a message was not understood: %s%s", error, more)
 
     async def _follow(self, advice: Advice) -> None:
-        if advice.warning is not None and (unsaid := self._warnings.turn()) is not None:
-            LOG.warning("%s%s", advice.warning, f" (and {unsaid} more before)" if unsaid else "")
+        if advice.warning is not None and (more := self._warnings.turn()) is not None:
+            LOG.warning("%s%s", advice.warning, more)
         if advice.restate:
             await self._connection.publish(availability(self._topics, online=True))
         missed = bool(self._missed)
