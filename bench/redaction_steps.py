@@ -5,16 +5,23 @@ from pathlib import Path
 
 import cv2
 
+from blikk_edge.app.sight import BLURRED_SCORE
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
+from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.faces import FaceFinder, head_region
+from blikk_edge.transforms.models import Shelf, default_cache, folders_from_environment, resolve
 from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy, face_region
+from blikk_edge.transforms.registry import Decoder
 
 Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
 """A picture and the persons in it; the regions to blur."""
 
 OURS = "+ heads of persons (ours)"
 CLOSED = "no face model: whole persons (ours)"
+STAND_INS = "both stand-ins (ours)"
+STAND_INS_CLOSED = "BlazePose, whole persons"
 HAAR = "Haar cascades (rival)"
 SLOW = {CLOSED, HAAR}
 TILE_PX = 152
@@ -44,6 +51,23 @@ def steps(yunet: Path) -> dict[str, Step]:
         "+ small faces of low score": doubtful,
         "+ persons magnified (not used)": magnified,
         OURS: lambda bgr, persons: ours._plan(bgr, persons).regions,
+    }
+
+
+def stand_in_steps() -> dict[str, Step]:
+    """What is done where the defaults cannot be had; persons are BlazePose's, whoever else found some."""
+    where = Shelf(cache=default_cache(), folders=folders_from_environment(), offline=True)
+    people = TfliteDetector(resolve("blazepose-person", shelf=where), thresholds={Label.PERSON: BLURRED_SCORE})
+    faces = Privacy(FaceFinder(resolve("blazeface-full", shelf=where).path, kind=Decoder.BLAZEFACE))
+    closed = Privacy(None)
+
+    def boxes(bgr: Pixels) -> list[Box]:
+        return [person.box for person in people.detect(bgr)]
+
+    return {
+        "BlazeFace, persons of YOLOX": lambda bgr, persons: faces._plan(bgr, persons).regions,
+        STAND_INS: lambda bgr, persons: faces._plan(bgr, boxes(bgr)).regions,
+        STAND_INS_CLOSED: lambda bgr, persons: closed._plan(bgr, boxes(bgr)).regions,
     }
 
 
