@@ -12,7 +12,7 @@ from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.faces import FaceFinder
 from blikk_edge.transforms.models import Shelf, resolve
-from blikk_edge.transforms.privacy import Privacy, _Person
+from blikk_edge.transforms.privacy import Person, Privacy
 from blikk_edge.transforms.registry import Decoder
 
 
@@ -38,7 +38,7 @@ def bare(seen, privacy: Privacy, persons: Persons, *, in_persons_only: bool) -> 
         height, width = each.picture.bgr.shape[:2]
         found = persons(each)
         mask = np.zeros((height, width), bool)
-        for region in privacy._plan(each.picture.bgr, [_Person(d.box, d.head) for d in found]).regions:
+        for region in privacy._plan(each.picture.bgr, [Person(d.box, d.head) for d in found]).regions:
             x1, y1, x2, y2 = region.pixels(width, height)
             mask[y1:y2, x1:x2] = True
         for face in each.picture.faces:
