@@ -209,7 +209,7 @@ class RingHookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a node is told by its `blikk.yaml`."""
+    """Everything a node is told by its `blikk.yaml`. `timezone` is an IANA name; None: Home Assistant's."""
 
     node: NodeSettings
     mqtt: MqttSettings
@@ -224,6 +224,7 @@ class Settings:
     webhook: WebhookSettings | None = None
     media: MediaSettings | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    timezone: str | None = None
     workers: int = 1
     health_every_s: float = 30.0
 

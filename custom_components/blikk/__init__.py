@@ -9,7 +9,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, handover, issues, reader, services
+from . import devices, handover, issues, reader, services, websocket
 from .const import CONF_ANNOUNCE, DOMAIN, PLATFORMS
 from .contract import Announce
 from .memory import Memory
@@ -25,6 +25,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what does not belong to one node."""
     services.async_register(hass)
+    websocket.async_register(hass)
     hass.http.register_view(PictureView())
     hass.http.register_view(EventPictureView())
     pictures = hass.data[PICTURES] = EventPictures(hass, Path(hass.config.cache_path(DOMAIN, "events")))

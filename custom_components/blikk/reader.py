@@ -143,6 +143,10 @@ def event_of(content: JsonObject) -> Event:
         time=time,
         started=_time(content, "started") or time,
         ended=_time(content, "ended"),
+        zones=_texts(content, "zones"),
+        peak=_whole(content, "peak"),
+        loitering=content.get("loitering") is True,
+        interrupted=content.get("interrupted") is True,
         replayed=content.get("replayed") is True,
         content=content,
     )
