@@ -172,6 +172,7 @@ class BlikkNode:
             gone = now.pictures.pop(name, None)
             now.still = None if now.still is gone else now.still
             kept.forget(self.entry.entry_id, camera, name)
+            self.tell(camera, Told.FORGOTTEN)
         else:
             now.pictures[name] = picture
             if not picture.kept or name == "snapshot" or now.still is None:
@@ -190,6 +191,8 @@ class BlikkNode:
         last = [(each.id, name) for each in self.announce.cameras for name in self.camera(each.id).pictures]
         shown = frozenset(shows for each, name in last if (shows := self.event_picture(each, name)))
         self.hass.data[PICTURES].forget(self.entry.entry_id, camera, but=shown)
+        for each in [camera] if camera else [each.id for each in self.announce.cameras]:
+            self.tell(each, Told.FORGOTTEN)
 
     # ---- asking and setting
 
