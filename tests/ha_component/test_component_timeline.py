@@ -332,9 +332,10 @@ async def test_a_new_picture_and_what_was_forgotten_are_told(hass, mqtt_mock, li
     await subscribed(link, cameras=["camera.front_door"])
     await tell(hass, "front_door/picture/person", JPEG)
     assert await link.push() == {"still": "camera.front_door"}
-    entry.runtime_data.forget_shown("front_door")
+    entry.runtime_data.forget_pictures("front_door")
     assert await link.push() == {"forgotten": True}
-    assert await link.push() == {"still": "camera.front_door"}
+    await tell(hass, "front_door/picture/person", b"")
+    assert [await link.push(), await link.push()] == [{"forgotten": True}, {"still": "camera.front_door"}]
 
 
 async def test_a_camera_that_goes_comes_back_or_is_new_is_told_once(hass, mqtt_mock, link):
