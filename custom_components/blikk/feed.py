@@ -66,12 +66,13 @@ class Feed:
         for node in {place.entry.entry_id: place.node for place in shown}.values():
             self._undo.append(node.listen(None, Told.ANNOUNCE, self._follow))
             self._undo.append(node.listen(None, Told.STATUS, self._tell_cameras))
+            self._undo.append(node.listen(None, Told.FORGOTTEN, self._tell_forgotten))
         for place in shown:
             for what, call in (
                 (Told.STATUS, self._tell_cameras),
                 (Told.EVENT, partial(self._tell_event, place)),
                 (Told.SUMMARY, partial(self._tell_text, place)),
-                (Told.PICTURE, partial(self._tell_picture, place, [place.node.camera(place.camera.id).forgets])),
+                (Told.PICTURE, partial(self._tell_picture, place)),
             ):
                 self._undo.append(place.node.listen(place.camera.id, what, call))
         self._tell_cameras()
@@ -105,12 +106,12 @@ class Feed:
             self._send({"text": {"id": summary.event, **text_of(summary)}})
 
     @callback
-    def _tell_picture(self, place: Place, forgets: list[int]) -> None:
-        now = place.node.camera(place.camera.id).forgets
-        if now != forgets[0]:
-            forgets[0] = now
-            self._send({"forgotten": True})
+    def _tell_picture(self, place: Place) -> None:
         self._send({"still": place.entity_id})
+
+    @callback
+    def _tell_forgotten(self) -> None:
+        self._send({"forgotten": True})
 
 
 @callback

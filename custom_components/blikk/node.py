@@ -188,6 +188,8 @@ class BlikkNode:
             self._requests.pop(request, None)
         if not answer.ok:
             raise self.error("refused", error=answer.error or "?")
+        if do == "forget":
+            self.tell(None, Told.FORGOTTEN)
         return answer
 
     @callback

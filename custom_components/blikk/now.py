@@ -21,6 +21,7 @@ class Told(StrEnum):
     ANSWER = "answer"
     PICTURE = "picture"
     SNOOZE = "snooze"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
