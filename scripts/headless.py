@@ -76,6 +76,29 @@ class Chromium:
             raise RuntimeError(f"in the page: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
+    def until(self, expression: str, limit_s: float = 30.0) -> Any:
+        """The value of an expression once it is true; raises TimeoutError."""
+        end = time.monotonic() + limit_s
+        while not (value := self.evaluate(expression)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"not within {limit_s:.0f} s: {expression}; the page: {self._look()['text']}")
+            time.sleep(0.1)
+        return value
+
+    def press(self, key: str) -> None:
+        """Press a key like `Enter` or `Tab`, and let it go."""
+        codes = {"Enter": 13, "Tab": 9, " ": 32}
+        text = {"Enter": "\r", " ": " "}.get(key, "")
+        given = {"key": key, "windowsVirtualKeyCode": codes[key]}
+        self._do("Input.dispatchKeyEvent", type="keyDown", text=text, **given)
+        self._do("Input.dispatchKeyEvent", type="keyUp", **given)
+
+    def accessibility(self) -> list[dict[str, str]]:
+        """What a screen reader finds in the page: role and name of each part."""
+        nodes = self._do("Accessibility.getFullAXTree")["nodes"]
+        told = [node for node in nodes if not node["ignored"]]
+        return [{key: node.get(key, {}).get("value", "") for key in ("role", "name")} for node in told]
+
     def photograph(self) -> bytes:
         """The page as it is seen, as PNG."""
         return base64.b64decode(self._do("Page.captureScreenshot", format="png")["data"])
@@ -85,6 +108,7 @@ class Chromium:
         if program is None:
             raise FileNotFoundError("no chromium; scripts/screenshots installs it")
         flags = ["--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--lang=en-US"]
+        flags += ["--disable-quic"]
         flags += ["--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-port=0"]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")  # Chromium refuses to start as root with it

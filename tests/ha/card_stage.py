@@ -143,18 +143,25 @@ class Household:
 
     @contextmanager
     def browser(
-        self, path: str = "/card-test/0", *, language: str = "en", dark: bool = False, width_px: int = 1000,
-        height_px: int = 1000, shows: list[str] | None = None, ready: bool = True,
-    ) -> Iterator[Chromium]:  # fmt: skip
-        """A signed-in browser at a page that shows these texts."""
+        self, *, language: str = "en", dark: bool = False, width_px: int = 1000, height_px: int = 1000
+    ) -> Iterator[Chromium]:
+        """A browser in which somebody is signed in."""
         folder = self.folder / f"chromium-{time.monotonic_ns()}"
         with Chromium(folder, width_px=width_px, height_px=height_px) as browser:
             browser.remember(
                 self.ha.url, hassTokens=self.ha.signed_in(), selectedLanguage=f'"{language}"',
                 dockedSidebar='"always_hidden"', selectedTheme=json.dumps({"dark": dark, "theme": "default"}),
             )  # fmt: skip
-            browser.open(self.ha.url + path, shows=shows or [], settled=ready)
             yield browser
+
+    def until_online(self) -> None:
+        """Wait until both cameras are there."""
+
+        def online() -> bool:
+            cameras = self.ha.command({"type": "blikk/cameras"})["cameras"]
+            return len(cameras) == 2 and all(camera["online"] for camera in cameras)
+
+        wait_for("the cameras are online", online, 60)
 
     def tell(self, topic: str, content: object) -> None:
         """A message of the node."""
@@ -199,9 +206,4 @@ def _add_node(home: Household, media: int) -> None:
     given = {"prefix": "blikk", "media_url": f"http://127.0.0.1:{media}", "token": TOKEN, "verify_ssl": True}
     done = home.ha.post(f"/api/config/config_entries/flow/{begun['flow_id']}", given)
     assert done["reason"] == "reconfigure_successful", done
-
-    def online() -> bool:
-        cameras = home.ha.command({"type": "blikk/cameras"})["cameras"]
-        return len(cameras) == 2 and all(camera["online"] for camera in cameras)
-
-    wait_for("the cameras are online", online, 30)
+    home.until_online()

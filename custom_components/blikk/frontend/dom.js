@@ -57,6 +57,7 @@ ul { list-style: none; margin: 0; padding: 0; }
   text-align: start; align-items: flex-start; }
 .row:hover, .row[aria-expanded="true"] { background: var(--secondary-background-color); }
 .row:focus-visible { outline-offset: -2px; }
+li { scroll-margin-top: 72px; }
 li.opened > .row { box-shadow: inset 3px 0 0 var(--primary-color); }
 .thumb { flex: none; display: grid; place-items: center; width: 96px; height: 72px; border-radius: 6px; overflow: hidden;
   background: var(--secondary-background-color); color: var(--secondary-text-color); --mdc-icon-size: 28px; }

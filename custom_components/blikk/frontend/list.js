@@ -39,7 +39,7 @@ export class EventList {
     this._opened = id;
     this.show(this._writing, this._options);
     const row = this._rows.get(id)?.element;
-    row?.scrollIntoView({ block: "center" });
+    row?.scrollIntoView({ block: "start" }); // its picture, still to come, grows downwards
     row?.querySelector("button").focus({ preventScroll: true });
   }
 
@@ -56,8 +56,9 @@ export class EventList {
     this._options = options;
     this._used = new Set();
     const { texts } = writing;
-    const { events, state } = this._events;
-    this._shown = events.slice(0, options.most);
+    const { events, state, cameras } = this._events;
+    const there = new Set(cameras?.map((camera) => camera.entity_id));
+    this._shown = events.filter((event) => cameras === null || there.has(event.camera)).slice(0, options.most);
     this._element.setAttribute("aria-busy", String(state === "loading" || this._events.fetching));
     this._speak();
     const parts = [];
@@ -72,7 +73,7 @@ export class EventList {
     const status = this._status(texts, options);
     if (status) parts.push(status);
     parts.push(...this._days(writing));
-    if (events.length && this._events.before !== null && !options.most) {
+    if (this._shown.length && this._events.before !== null && !options.most) {
       const older = this._part("older", () => button(texts.older, () => this._events.older()));
       older.setAttribute("aria-disabled", String(this._events.fetching));
       parts.push(older);
@@ -90,14 +91,14 @@ export class EventList {
 
   /** What there is to say where events are missing. */
   _status(texts, { filtered }) {
-    const { events, state, cameras, error } = this._events;
+    const { state, cameras, error } = this._events;
     if (state === "failed") {
       const text = error === "unknown_command" ? texts.not_loaded : texts.failed;
       const again = () => this._events.reload();
       return this._part(text, () => notice("mdi:alert-outline", text, button(texts.retry, again)));
     }
     // where a node is away, nobody knows that nothing happened
-    if (events.length || this._events.missing.length) return null;
+    if (this._shown.length || this._events.missing.length) return null;
     if (state === "loading") return this._part("loading", () => skeleton(texts));
     if (cameras?.length === 0) return this._part("no_cameras", () => notice("mdi:cctv-off", texts.no_cameras));
     if (filtered) {
