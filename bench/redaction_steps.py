@@ -8,7 +8,7 @@ import cv2
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.transforms.faces import FaceFinder, head_region
-from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy, face_region
+from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy, _Person, face_region
 
 Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
 """A picture and the persons in it; the regions to blur."""
@@ -43,7 +43,7 @@ def steps(yunet: Path) -> dict[str, Step]:
         "+ fine look in four tiles": fine,
         "+ small faces of low score": doubtful,
         "+ persons magnified (not used)": magnified,
-        OURS: lambda bgr, persons: ours._plan(bgr, persons).regions,
+        OURS: lambda bgr, persons: ours._plan(bgr, [_Person(box) for box in persons]).regions,
     }
 
 
@@ -53,7 +53,7 @@ def closed_steps() -> dict[str, Step]:
     return {
         "nothing blurred": lambda bgr, persons: (),
         HAAR: Haar(),
-        CLOSED: lambda bgr, persons: closed._plan(bgr, persons).regions,
+        CLOSED: lambda bgr, persons: closed._plan(bgr, [_Person(box) for box in persons]).regions,
     }
 
 

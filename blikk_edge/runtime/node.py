@@ -26,6 +26,7 @@ from blikk_edge.runtime.switches import switches_to_json
 from blikk_edge.runtime.vision import Held, VisionWorker
 
 WATCH_EVERY_S: Final = 5.0
+AWAY_EVERY_S: Final = 1.0
 
 LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
@@ -158,6 +159,7 @@ class Node:
         if self._writer is not None:
             scheduler.task("describe", partial(self._describe_cameras, self._writer))
         scheduler.task("watch", partial(self._watch, scheduler))
+        scheduler.task("away", self._tell_away)
         try:
             await self._wait(stop, until_finished=until_finished)
         finally:
@@ -326,6 +328,13 @@ class Node:
                 if (held := worker.stuck()) is not None:
                     self._replace_worker(scheduler, worker, life, held)
 
+    async def _tell_away(self) -> None:
+        """Tell of streams that broke and did not come back soon."""
+        while True:
+            await self._clock.sleep(AWAY_EVERY_S)
+            for camera in self._cameras.values():
+                camera.tell_away()
+
     def _look_at_clock(self) -> None:
         """Tell that the machine's clock was set, or has yet to be."""
         shown = datetime.fromtimestamp(self._clock.now(), UTC)
@@ -390,6 +399,9 @@ class Node:
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
         found = {sink.name: getattr(sink, "problem", None) for sink in self._sinks} | self._supervisor.problems
+        for camera in self._cameras.values():
+            if camera.waited_for:
+                found.pop(camera.part, None)
         if (unsaved := getattr(self._depths, "unsaved", 0)) > 0:
             found["store.memory"] = f"{unsaved} records are in memory only and would be lost with the power"
         if (problem := getattr(self._memory, "problem", None)) is not None:

@@ -14,6 +14,7 @@ from typing import Final
 from blikk_edge.core.album import AlbumDay, Kept
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
 from blikk_edge.core.ports import Inbox, Item
@@ -43,18 +44,21 @@ EACH_MAX: Final = 100
 class PictureAlbum:
     """Keeps Pictures below `folder`: a sink for them, and a `core.album.Album` for those who look them through.
 
-    At most `max_bytes` and `keep_days` local days: the oldest go first. A full or unwritable disk costs the Picture,
-    is told once, and nothing else. Nothing goes for its age before the clock is settled.
+    At most `max_bytes` and `keep_days` days of the `locale`: the oldest go first. A full or unwritable disk costs the
+    Picture, is told once, and nothing else. Nothing goes for its age before the clock is settled.
     """
 
     name = "album"
 
-    def __init__(self, folder: Path, *, clock: Clock, max_bytes: int, keep_days: int) -> None:
+    def __init__(
+        self, folder: Path, *, clock: Clock, max_bytes: int, keep_days: int, locale: LocaleNow = Locale
+    ) -> None:
         self._folder = folder
         self._clock = steady(clock)
         self._clock.now()  # from here on it settles
         self._max_bytes = max_bytes
         self._keep_days = keep_days
+        self._locale = locale
         self._bytes: int | None = None  # not counted yet
         self._since_tidy = 0
         self._tidied = -math.inf
@@ -127,9 +131,10 @@ class PictureAlbum:
         return {name: sorted(each, key=lambda kept: kept.time, reverse=True)[:EACH_MAX] for name, each in found.items()}
 
     def _span(self, event: Event) -> tuple[date, date]:
-        """The first and the last local day of an event."""
+        """The first and the last day that an event may be filed under: in whatever zone that was then."""
         last = self._clock.now() if event.ended is None else event.ended
-        return _local_day(event.started), _local_day(max(event.time, last))
+        day = timedelta(days=1)
+        return self._day(event.started) - day, self._day(max(event.time, last)) + day
 
     def jpeg(self, id: str) -> bytes | None:  # noqa: A002  # the word of the contract
         """The bytes of one Picture; None where it is not there, or where this is no id of ours."""
@@ -166,8 +171,11 @@ class PictureAlbum:
                     gone += 1
         return gone
 
+    def _day(self, time: float) -> date:
+        return datetime.fromtimestamp(time, UTC).astimezone(self._locale().timezone).date()
+
     def _write(self, picture: Picture) -> None:
-        day = _local_day(picture.time)
+        day = self._day(picture.time)
         folder = self._folder / picture.camera / day.isoformat()
         make_folder(folder)
         whole_s, ms = divmod(round(picture.time * 1000), 1000)
@@ -199,7 +207,7 @@ class PictureAlbum:
             return
         self._since_tidy, self._tidied = 0, moment
         now, settled = self._clock.now(), self._clock.settled
-        oldest = _local_day(now) - timedelta(days=self._keep_days) if settled else date.min
+        oldest = self._day(now) - timedelta(days=self._keep_days) if settled else date.min
         try:
             files = sorted(self._all(), key=lambda each: each[0].name)
             total = sum(size for _, _, size in files)
@@ -245,10 +253,6 @@ class PictureAlbum:
 
     def _error(self, error: OSError) -> StoreError:
         return StoreError(f"{self._folder}: {error.strerror or error}; make it readable for this user")
-
-
-def _local_day(time: float) -> date:
-    return datetime.fromtimestamp(time, UTC).astimezone().date()
 
 
 def _day(name: str) -> date | None:

@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from homeassistant.components import mqtt
+from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -44,8 +45,17 @@ def topics_of(entry: BlikkConfigEntry) -> Topics:
 
 
 async def async_claim(hass: HomeAssistant, topics: Topics) -> None:
-    """Say that this component makes the entities. Raises HomeAssistantError when MQTT is not set up."""
-    claim = {"v": PROTOCOL, "by": await instance_id.async_get(hass), "mode": "integration"}
+    """Say that this component makes the entities, and where the household lives and in which language.
+
+    Raises HomeAssistantError when MQTT is not set up.
+    """
+    claim = {
+        "v": PROTOCOL,
+        "by": await instance_id.async_get(hass),
+        "mode": "integration",
+        "timezone": hass.config.time_zone,
+        "language": hass.config.language,
+    }
     await mqtt.async_publish(hass, topics.claim, json_dumps(claim), 1, True)
 
 
@@ -108,7 +118,8 @@ def _plain_devices(hass: HomeAssistant, announce: Announce) -> list[dr.DeviceEnt
 def keep_claim(hass: HomeAssistant, entry: BlikkConfigEntry, *, claimed: bool) -> CALLBACK_TYPE:
     """Claim at each new connection: the broker may have forgotten, or be there for the first time. Returns how to stop.
 
-    `claimed` says whether that was done for the connection that there is now.
+    Also when the household's time zone or language changes. `claimed` says whether that was done for the connection
+    that there is now.
     """
 
     async def claim() -> None:
@@ -128,9 +139,23 @@ def keep_claim(hass: HomeAssistant, entry: BlikkConfigEntry, *, claimed: bool) -
         if connected:
             entry.async_create_background_task(hass, claim(), "blikk claim")
 
-    unlisten = mqtt.async_subscribe_connection_status(hass, connection_changed)
+    @callback
+    def config_changed(event: Event) -> None:
+        if event.data.keys() & {"time_zone", "language"}:
+            connection_changed(mqtt.is_connected(hass))
+
+    unlisten = [
+        mqtt.async_subscribe_connection_status(hass, connection_changed),
+        hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, config_changed),
+    ]
     connection_changed(not claimed and mqtt.is_connected(hass))
-    return unlisten
+
+    @callback
+    def stop() -> None:
+        for each in unlisten:
+            each()
+
+    return stop
 
 
 @callback

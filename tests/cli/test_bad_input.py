@@ -9,6 +9,7 @@ import pytest
 from cli_props import BLIKK, CONFIG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nowhere import NOWHERE
 
 from blikk_edge.cli.program import program
 
@@ -163,7 +164,8 @@ ODD = st.one_of(
 def test_no_command_line_ends_in_a_traceback(command: str, rest: list[str], tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delenv("BLIKK_PUSH_TOKEN", raising=False)
     try:
         status = program([command, *rest])

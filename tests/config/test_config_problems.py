@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blikk_edge.config import ConfigErrors, Problem, check, load
+from blikk_edge.config import ConfigErrors, Problem, check, kinds, load
 from blikk_edge.core.errors import ConfigError
 
 MQTT = "{host: b}"
@@ -23,6 +23,29 @@ def only(path: Path, **environ: str) -> Problem:
     problems = check(path, environ)
     assert len(problems) == 1, [str(problem) for problem in problems]
     return problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("Europe/Berln", "Did you mean `Europe/Berlin`?"),
+        ("europe/berlin", "Did you mean `Europe/Berlin`?"),
+        ("CEST+2", "Write one like `Europe/Berlin`."),
+        ("../../etc/passwd", "Write one like `Europe/Berlin`."),
+        ("Europe", "Write one like `Europe/Berlin`."),
+        ("'+02:00'", "Write one like `Europe/Berlin`."),
+    ],
+)
+def test_a_time_zone_that_nobody_knows_is_named_with_the_nearest(write, name, mend):
+    problem = only(write(GOOD + f"timezone: {name}\n"))
+    assert (problem.line, problem.path) == (6, "timezone")
+    assert str(problem).endswith(f"no time zone of that name is known. {mend}")
+
+
+def test_a_machine_without_time_zones_is_told_where_to_get_them(write, monkeypatch):
+    monkeypatch.setattr(kinds, "zone_named", lambda name: None)
+    monkeypatch.setattr(kinds, "zone_names", frozenset)
+    assert "Install `tzdata`" in str(only(write(GOOD + "timezone: Europe/Berlin\n")))
 
 
 @pytest.mark.parametrize(

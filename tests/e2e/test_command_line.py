@@ -4,7 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
+from nowhere import NOWHERE
 from staging import BLIKK
+
+from blikk_edge.transforms.registry import REGISTRY
 
 CONFIG = """\
 node: hallway
@@ -76,9 +79,21 @@ def test_verify_finds_a_damaged_model_and_exits_1(tmp_path: Path, models: Path) 
     assert blikk("models", "verify", "yunet", BLIKK_MODELS="", XDG_CACHE_HOME=str(tmp_path)).returncode == 1
 
 
+def test_verify_is_not_content_where_a_model_that_is_looked_with_is_missing(tmp_path: Path, models: Path) -> None:
+    nothing = blikk("models", "verify", BLIKK_MODELS="", XDG_CACHE_HOME=str(tmp_path / "none"))
+    assert (nothing.returncode, "yolox-nano, yunet" in nothing.stderr) == (1, True)
+    (folder := tmp_path / "models").mkdir()
+    for name in ("yolox-nano", "yunet"):  # of those that nobody needs none is here
+        entry = REGISTRY[name]
+        (found,) = (p for p in models.rglob("*") if p.is_file() and p.stat().st_size == entry.size_bytes)
+        (folder / entry.cache_name).write_bytes(found.read_bytes())
+    assert blikk("models", "verify", BLIKK_MODELS=str(folder), XDG_CACHE_HOME=str(tmp_path / "none")).returncode == 0
+
+
 def test_pull_without_a_network_is_a_clear_error(tmp_path: Path) -> None:
-    environ = {"BLIKK_MODELS": "", "XDG_CACHE_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9"}
-    result = blikk("models", "pull", "yunet", **environ)
-    assert result.returncode == 1
-    assert "yunet" in result.stderr
+    environ = NOWHERE | {"XDG_CACHE_HOME": str(tmp_path)}
+    for model in ("yunet", "blazeface-full"):
+        result = blikk("models", "pull", model, **environ)
+        assert result.returncode == 1
+        assert model in result.stderr
     assert "Traceback" not in result.stderr

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from staging import BLIKK
 
+from blikk_edge.demo.show import _counted
+
 
 @pytest.mark.timeout(120)
 def test_the_demo_tells_a_visit_and_ends_within_a_minute(tmp_path: Path, photographs: Path) -> None:
@@ -64,6 +66,62 @@ def test_a_source_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "none.mp4" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_one_is_no_plural() -> None:
+    assert [_counted(number, "event") for number in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
+
+
+def test_files_that_no_demo_wrote_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "person.jpg").write_bytes(b"mine")
+    (tmp_path / "demo.db").write_bytes(b"mine too")
+    result = subprocess.run(
+        [BLIKK, "demo", "--source", "none.mp4", "--folder", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "name another folder with --folder" in result.stderr
+    assert (tmp_path / "person.jpg").read_bytes() == b"mine"
+    assert (tmp_path / "demo.db").read_bytes() == b"mine too"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_that_nothing_can_be_written_to_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = subprocess.run(
+        [BLIKK, "demo", "--folder", str(tmp_path / "file")], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "file: nothing can be written there" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.timeout(120)
+def test_a_picture_that_cannot_be_written_is_a_clear_error(tmp_path: Path, demo_clip: Path) -> None:
+    command = [BLIKK, "demo", "--source", str(demo_clip), "--folder", str(tmp_path / "demo")]
+    environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "https_proxy": "http://127.0.0.1:9"}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        next(line for line in process.stdout if line.startswith("broker"))
+        (tmp_path / "demo" / "snapshot.jpg").mkdir()
+        process.stdout.read()
+        told = process.stderr.read()
+    assert process.returncode == 1
+    assert "snapshot.jpg: Is a directory" in told
+    assert "Traceback" not in told
+
+
+def test_the_script_leaves_paths_to_the_folder_it_was_started_in(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    for name in ("scripts/demo", "scripts/venv", "scripts/photographs", ".venv/bin/blikk"):
+        (path := tmp_path / "check out" / name).parent.mkdir(parents=True, exist_ok=True)
+        path.write_text((root / name).read_text() if name == "scripts/demo" else "#!/bin/sh\necho $(pwd): $*\n")
+        path.chmod(0o755)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    result = subprocess.run(
+        ["../check out/scripts/demo", "--source", "mine.mp4"], cwd=elsewhere, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == f"{elsewhere}: demo --source mine.mp4"
 
 
 @pytest.mark.timeout(120)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ask_props import CAMERAS, FRONT, NOW, WALL, ZONE, ScriptedDesk, at, ring, state, visit
+from ask_props import CAMERAS, FRONT, LOCALE, NOW, WALL, ScriptedDesk, at, ring, state, visit
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
@@ -89,7 +89,7 @@ def summary_of(event: Event) -> Summary:
 def desk_of(store: Store) -> Callable[..., AskDesk]:
     def make(**more: object) -> AskDesk:
         more = {"states": lambda: STATES, **more}
-        return AskDesk(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), timezone=ZONE, **more)
+        return AskDesk(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, **more)
 
     return make
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from ask_props import CAMERAS, NOW, ZONE, ScriptedDesk, at, ring, visit
+from ask_props import CAMERAS, LOCALE, NOW, ScriptedDesk, at, ring, visit
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.inquiry import AskQuestion, Reply
@@ -32,7 +32,13 @@ def desk(
 ) -> AskDesk:
     read = watched_in(store, store) if watched is None else watched.get
     return AskDesk(
-        history=store, cameras=CAMERAS, clock=VirtualClock(NOW), timezone=ZONE, watched=read, states=tuple, desk=model
+        history=store,
+        cameras=CAMERAS,
+        clock=VirtualClock(NOW),
+        locale=lambda: LOCALE,
+        watched=read,
+        states=tuple,
+        desk=model,
     )
 
 

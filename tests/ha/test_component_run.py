@@ -228,7 +228,7 @@ def test_the_blueprints_automation_fires_with_the_doorbell(home: Home) -> None:
 
 def test_a_ring_that_is_heard_while_the_stream_is_away_fires_the_automation(home: Home) -> None:
     home.server.kill()
-    home.until("binary_sensor.front_door_stream", "off")
+    home.until("binary_sensor.front_door_stream", "off", 40)
     assert home.state("binary_sensor.front_door_person") == "unavailable"
     before = home.ha.states()["automation.doorbell"]["attributes"]["last_triggered"]
     wait_for("the pause between rings", lambda: home.rang_s() > 10, 15)

@@ -96,6 +96,7 @@ async def house(
     make_pipeline: Callable[[str], Pipeline] = pipeline,
     make_eyes: Callable[[], Callable[[str], Eyes]] = lambda: lambda camera: eyes(),
     stall_s: float = 30.0,
+    away_after_s: float = 0.0,
     stuck_after_s: float = 30.0,
     sinks: tuple = (),
     clock: Clock = CLOCK,
@@ -114,6 +115,7 @@ async def house(
             supervisor=supervisor,
             clock=clock,
             stall_s=stall_s,
+            away_after_s=away_after_s,
             rings=("http",),
         )
         for name, make in sources.items()
@@ -178,6 +180,43 @@ async def test_a_broken_stream_is_opened_again() -> None:
         await run.until(lambda: source.connections >= 3)
     changes = [item.online for item in run.spy.of(CameraAvailability)]
     assert changes[:4] == [False, True, False, True]
+
+
+async def test_a_stream_that_is_soon_back_was_never_away() -> None:
+    source = ScriptedSource(last=5, then=refuse)
+    async with house({"door": lambda: source}, away_after_s=60.0) as run:
+        await run.until(lambda: source.connections >= 3)
+        heard = len(run.spy.of(Health))
+        await run.until(lambda: len(run.spy.of(Health)) > heard + 1)
+    assert [item.online for item in run.spy.of(CameraAvailability)] == [False, True]
+    assert [health.problems for health in run.spy.of(Health) if health.problems] == []
+    assert [state.problem for state in run.spy.of(CameraState) if state.problem] == []
+
+
+async def test_a_stream_that_stays_away_is_told_after_its_time() -> None:
+    def close(stop: threading.Event) -> None:
+        source.last = 0
+        refuse(stop)
+
+    source = ScriptedSource(last=5, then=close)
+    async with house({"door": lambda: source}, away_after_s=2.0) as run:
+        await run.until(lambda: run.cameras["door"].waited_for)
+        broke = time.monotonic()
+        assert run.cameras["door"].state().problem is None
+        await run.until(lambda: len(run.spy.of(CameraAvailability)) == 3)
+        assert time.monotonic() - broke > 1.5
+        assert not run.cameras["door"].online
+        await run.until(lambda: run.spy.of(Health)[-1].problems == ("camera.door: rtsp://cam: connection refused",))
+
+
+async def test_a_stream_that_is_back_only_for_moments_is_away() -> None:
+    source = ScriptedSource(last=1, then=refuse)
+    async with house({"door": lambda: source}, away_after_s=1.0) as run:
+        await run.until(lambda: run.cameras["door"].online)
+        await run.until(lambda: not run.cameras["door"].online)
+        assert source.connections > 2
+        await run.until(lambda: source.connections >= 5, within_s=40.0)
+        assert not run.cameras["door"].online
 
 
 async def test_a_stream_that_breaks_again_and_again_is_offline_and_told_once(caplog: pytest.LogCaptureFixture) -> None:

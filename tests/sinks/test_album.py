@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from blikk_edge.core.clock import SETTLED_S, VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import Health
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Kind, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
@@ -44,6 +46,34 @@ def test_a_picture_is_found_by_camera_day_and_event(tmp_path: Path) -> None:
     local = datetime.fromtimestamp(NOON, UTC).astimezone().date()
     assert len(kept.pictures(day=local)) == 2
     assert next((each.day, each.camera, each.pictures) for each in kept.days()) == (local, "gate", 2)
+
+
+def test_days_are_those_of_the_household_and_a_new_zone_loses_no_picture(tmp_path: Path) -> None:
+    zones = ["Pacific/Auckland"]  # 13 hours ahead
+    kept = PictureAlbum(
+        tmp_path / "album",
+        clock=VirtualClock(NOON),
+        max_bytes=10**9,
+        keep_days=14,
+        locale=lambda: Locale(timezone=ZoneInfo(zones[-1])),
+    )
+    kept.keep(picture())
+    assert [each.day.isoformat() for each in kept.days()] == ["2026-11-22"]
+    zones.append("America/Los_Angeles")
+    kept.keep(picture(NOON + 1))
+    assert [each.day.isoformat() for each in kept.days()] == ["2026-11-22", "2026-11-21"]
+    event = Event(
+        id="gate-1",
+        camera="gate",
+        phase=Phase.ENDED,
+        revision=2,
+        time=NOON + 2,
+        started=NOON - 1,
+        label=Label.PERSON,
+        reason=Kind.LEFT,
+        ended=NOON + 2,
+    )
+    assert [each.time for each in kept.by_event([event])["gate-1"]] == [NOON + 1, NOON]
 
 
 def test_it_is_all_still_there_after_a_restart(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ RING = TOPICS.ring("front_door")
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer to the log-in is waited for half a second, and version 5 asked for again after the same."""
-    monkeypatch.setattr("blikk_edge.sinks.mqtt.connection.CONNECT_S", 0.5)
+    monkeypatch.setattr("blikk_edge.sinks.mqtt.login.CONNECT_S", 0.5)
     monkeypatch.setattr("blikk_edge.sinks.mqtt.sink.PROBE_FIRST_S", 0.5)
 
 

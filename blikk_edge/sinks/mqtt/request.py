@@ -10,7 +10,8 @@ import aiomqtt
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.inquiry import Request
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.mqtt.connection import Connection, Outcome, Protocol, connected
+from blikk_edge.sinks.mqtt.connection import Connection, Outcome, Protocol
+from blikk_edge.sinks.mqtt.login import connected
 from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError
 from blikk_edge.wire.inquiries import write_request
 from blikk_edge.wire.messages import Message

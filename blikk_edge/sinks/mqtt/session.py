@@ -15,6 +15,7 @@ from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.house import CameraAvailability, NodeInfo
 from blikk_edge.core.inquiry import Answerer
+from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
@@ -26,6 +27,7 @@ from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.retained import Retained
 from blikk_edge.sinks.mqtt.troubles import Trouble, Troubles
+from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import SETTINGS
 from blikk_edge.wire.desk import Advice, DiscoveryDesk
 from blikk_edge.wire.messages import Message, announce, availability, decode_command, encode
@@ -84,6 +86,8 @@ class Session:
         desk: DiscoveryDesk,
         order: Order,
         ask: Answerer | None,
+        locale: LocaleNow,
+        claimed: Callable[[Claim], None],
         clock: Clock,
         troubles: Troubles,
         beside: Callable[[], Coroutine[None, None, None]] | None = None,
@@ -99,11 +103,14 @@ class Session:
         self._retained = Retained(topics, node.cameras)
         self._order = order
         self._clock = clock
+        self._claimed = claimed
         self._group: asyncio.TaskGroup | None = None
         self._missed: list[Message] = []
         self._timer: asyncio.Task[None] | None = None
         self._tidied = False
-        self._asked = Asked(connection, topics=topics, cameras=self._cameras, ask=ask, complain=self._complain)
+        self._asked = Asked(
+            connection, topics=topics, cameras=self._cameras, ask=ask, locale=locale, complain=self._complain
+        )
         self._complaints = Seldom(clock)
         self._beside = beside
         self._warnings = Seldom(clock)
@@ -277,6 +284,8 @@ class Session:
             await self._clock.sleep(CALM_S)
 
     async def _desk_hears(self, topic: str, payload: bytes) -> None:
+        if topic == self._topics.claim:
+            self._claimed(read_claim(payload))
         before = self._desk.retaining
         await self._follow(self._desk.received(topic, payload))
         if self._desk.retaining and not before:
