@@ -190,20 +190,22 @@ def household(python: str, folder: Path, visits: list[Visit], *, more: str = "")
             BlikkRun(folder, config, models=None) as node,
             Ears(broker.port) as ears,
         ):
+            add_node(ha, media)
             home = Household(ha, ears, node, now, folder)
-            _add_node(home, media)
+            home.until_online()
             yield home
 
 
-def _add_node(home: Household, media: int) -> None:
+def add_node(ha: RealHomeAssistant, media: int) -> None:
+    """Confirm the node that is found, and give its token for the pictures on port `media`."""
+
     def found() -> Any:
-        flows = home.ha.command({"type": "config_entries/flow/progress"})
+        flows = ha.command({"type": "config_entries/flow/progress"})
         return next((flow for flow in flows if flow["handler"] == "blikk"), None)
 
     flow = wait_for("the node is found", found, 60)
-    entry = home.ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})["result"]
-    begun = home.ha.post("/api/config/config_entries/flow", {"handler": "blikk", "entry_id": entry["entry_id"]})
+    entry = ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})["result"]
+    begun = ha.post("/api/config/config_entries/flow", {"handler": "blikk", "entry_id": entry["entry_id"]})
     given = {"prefix": "blikk", "media_url": f"http://127.0.0.1:{media}", "token": TOKEN, "verify_ssl": True}
-    done = home.ha.post(f"/api/config/config_entries/flow/{begun['flow_id']}", given)
+    done = ha.post(f"/api/config/config_entries/flow/{begun['flow_id']}", given)
     assert done["reason"] == "reconfigure_successful", done
-    home.until_online()
