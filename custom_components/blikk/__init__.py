@@ -1,5 +1,7 @@
 """Blikk Edge: cameras that tell what happened, over MQTT."""
 
+from pathlib import Path
+
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
@@ -13,7 +15,8 @@ from .contract import Announce
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
-from .views import PictureView, ShownView
+from .pictures import PICTURES, EventPictures
+from .views import EventPictureView, PictureView
 from .writer import SummaryWriter
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -24,7 +27,9 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     services.async_register(hass)
     websocket.async_register(hass)
     hass.http.register_view(PictureView())
-    hass.http.register_view(ShownView())
+    hass.http.register_view(EventPictureView())
+    pictures = hass.data[PICTURES] = EventPictures(hass, Path(hass.config.cache_path(DOMAIN, "events")))
+    await pictures.async_load()
     await cards.async_serve(hass)
     return True
 
@@ -99,6 +104,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> No
     """Give the entities back to plain MQTT discovery, and forget the node."""
     await handover.async_give_back(hass, handover.topics_of(entry))
     await Memory(hass, entry.entry_id).async_remove()
+    hass.data[PICTURES].forget(entry.entry_id)
     issues.clear(hass, entry, *issues.ALL)
     if all(other.entry_id == entry.entry_id for other in hass.config_entries.async_entries(DOMAIN)):
         cards.hide(hass)

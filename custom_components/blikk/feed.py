@@ -66,13 +66,13 @@ class Feed:
         for node in {place.entry.entry_id: place.node for place in shown}.values():
             self._undo.append(node.listen(None, Told.ANNOUNCE, self._follow))
             self._undo.append(node.listen(None, Told.STATUS, self._tell_cameras))
-            self._undo.append(node.listen(None, Told.FORGOTTEN, self._tell_forgotten))
         for place in shown:
             for what, call in (
                 (Told.STATUS, self._tell_cameras),
                 (Told.EVENT, partial(self._tell_event, place)),
                 (Told.SUMMARY, partial(self._tell_text, place)),
-                (Told.PICTURE, partial(self._tell_picture, place)),
+                (Told.PICTURE, partial(self._send, {"still": place.entity_id})),
+                (Told.FORGOTTEN, partial(self._send, {"forgotten": True})),
             ):
                 self._undo.append(place.node.listen(place.camera.id, what, call))
         self._tell_cameras()
@@ -104,14 +104,6 @@ class Feed:
         summary = place.node.camera(place.camera.id).summary
         if summary is not None and summary.event is not None:
             self._send({"text": {"id": summary.event, **text_of(summary)}})
-
-    @callback
-    def _tell_picture(self, place: Place) -> None:
-        self._send({"still": place.entity_id})
-
-    @callback
-    def _tell_forgotten(self) -> None:
-        self._send({"forgotten": True})
 
 
 @callback

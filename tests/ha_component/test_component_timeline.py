@@ -327,13 +327,15 @@ async def test_only_what_is_wanted_is_told(hass, mqtt_mock, link):
     assert (await link.push())["event"]["id"] == "e3"
 
 
-async def test_a_new_picture_and_what_was_forgotten_are_told(hass, mqtt_mock, nodes, link):
-    await set_up(hass)
+async def test_a_new_picture_and_what_was_forgotten_are_told(hass, mqtt_mock, link):
+    entry = await set_up(hass)
     await subscribed(link, cameras=["camera.front_door"])
     await tell(hass, "front_door/picture/person", JPEG)
     assert await link.push() == {"still": "camera.front_door"}
-    await hass.services.async_call("blikk", "forget", {"event": "e1"}, blocking=True)
-    assert {"forgotten": True} in [await link.push() for _ in range(2)]
+    entry.runtime_data.forget_pictures("front_door")
+    assert await link.push() == {"forgotten": True}
+    await tell(hass, "front_door/picture/person", b"")
+    assert [await link.push(), await link.push()] == [{"forgotten": True}, {"still": "camera.front_door"}]
 
 
 async def test_a_camera_that_goes_comes_back_or_is_new_is_told_once(hass, mqtt_mock, link):
