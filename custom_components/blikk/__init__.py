@@ -9,7 +9,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, handover, issues, reader, services, websocket
+from . import cards, devices, handover, issues, reader, services, websocket
 from .const import CONF_ANNOUNCE, DOMAIN, PLATFORMS
 from .contract import Announce
 from .memory import Memory
@@ -30,11 +30,13 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     hass.http.register_view(EventPictureView())
     pictures = hass.data[PICTURES] = EventPictures(hass, Path(hass.config.cache_path(DOMAIN, "events")))
     await pictures.async_load()
+    await cards.async_serve(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> bool:
     """Set up one node."""
+    await cards.async_show(hass)
     if not await mqtt.async_wait_for_mqtt_client(hass):
         raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="mqtt_unavailable")
     announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
@@ -104,6 +106,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> No
     await Memory(hass, entry.entry_id).async_remove()
     hass.data[PICTURES].forget(entry.entry_id)
     issues.clear(hass, entry, *issues.ALL)
+    if all(other.entry_id == entry.entry_id for other in hass.config_entries.async_entries(DOMAIN)):
+        cards.hide(hass)
 
 
 async def async_remove_config_entry_device(
