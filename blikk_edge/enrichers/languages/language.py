@@ -41,6 +41,7 @@ class Language:
         self.weekdays: Sequence[str] = content["weekdays"]
         self.months: Sequence[str] = content["months"]
         self._content = content
+        self._mends = [(re.compile(pattern), instead) for pattern, instead in content["mend"]]
         self._plural: Callable[[int], int] = c2py(content["plural"])
 
     def say(self, key: str, n: int = 1, **values: object) -> str:
@@ -50,7 +51,10 @@ class Language:
         if not isinstance(form, str):
             form = form[min(self._plural(n), len(form) - 1)]
         text: str = form.format_map(_Values(values, n=self.number(n), count=n))
-        return _BLANKS.sub(" ", text).strip(" ")
+        text = _BLANKS.sub(" ", text).strip(" ")
+        for pattern, instead in self._mends:
+            text = pattern.sub(instead, text)
+        return text
 
     def thing(self, kind: str, n: int = 1) -> str:
         """`a car`, `two cars`: so many of a label or of a class of the detector."""
@@ -95,6 +99,10 @@ class Language:
     def either(self, parts: Sequence[str]) -> str:
         """`a`, `a or b`, `a, b or c`."""
         return self._listed(parts, "or")
+
+    def neither(self, parts: Sequence[str]) -> str:
+        """What follows on `no`: `a`, `a or b`."""
+        return self._listed(parts, "nor")
 
     def place(self, name: str) -> str:
         """A name of the user's as it is said within a sentence: `the front door`, `the Einfahrt`, `Camera 1`.
