@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from blikk_edge.core.house import CameraInfo, CameraState
-from blikk_edge.core.inquiry import Measure, Query
+from blikk_edge.core.inquiry import Measure
 from blikk_edge.core.observation import Event, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX
@@ -47,7 +47,10 @@ def say_puzzled(puzzle: Puzzle, cameras: Sequence[CameraInfo], spoken: Language)
         places = spoken.every([*(camera.name for camera in cameras), *zones])
         why = spoken.say("answer.strange_place", word=puzzle.place, places=places)
     elif puzzle.words:
-        why = spoken.say("answer.strange_words", words=spoken.every([f'"{word}"' for word in puzzle.words[:5]]))
+        why = spoken.say(
+            "answer.strange_words",
+            words=spoken.every([spoken.say("answer.word", word=word) for word in puzzle.words[:5]]),
+        )
     else:
         why = spoken.say("answer.strange")
     return clipped(f"{sentence(clipped(why, 300))} {spoken.say('answer.examples')}", TEXT_MAX)
@@ -315,6 +318,6 @@ class _Saying:
         return self._spoken.place(self._names.get(camera, camera))
 
 
-def query_denied(query: Query, finding: Finding) -> bool:
+def denied(finding: Finding) -> bool:
     """Whether the answer is that there was nothing."""
-    return not (finding.present if query.measure is Measure.PRESENT else finding.events or finding.rings)
+    return not (finding.present or finding.events or finding.rings)

@@ -125,6 +125,28 @@ class Language:
         return self.say(key, day=day, month=self.months[month - 1], weekday=self.weekdays[weekday], year=year)
 
     @cached_property
+    def denial(self) -> re.Pattern[str]:
+        """What says that there was nothing."""
+        return re.compile(self._content["wording"]["no"], re.I)
+
+    @cached_property
+    def yes_or_no(self) -> re.Pattern[str]:
+        """What an answer may begin with, which claims nothing."""
+        return re.compile(self._content["wording"]["yes_or_no"], re.I)
+
+    @cached_property
+    def indefinite(self) -> frozenset[str]:
+        """`a`, `one`: numbers that may be no claim."""
+        return frozenset(self._content["wording"]["indefinite"].split("|"))
+
+    @cached_property
+    def number_words(self) -> Mapping[str, int]:
+        """Words to numbers, small ones and the usual round ones."""
+        also = self._content["wording"]["numbers"].items()
+        counted = {word: n for n, word in enumerate(self._content["numbers"]) if n}
+        return counted | {word: int(n) for n, words in also for word in words.split("|")}
+
+    @cached_property
     def _place_words(self) -> frozenset[str]:
         """What places around a house are called; a name of other words may be a proper one, or of another language."""
         return frozenset(self._content["places"]["words"].split())
