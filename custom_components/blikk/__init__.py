@@ -1,5 +1,7 @@
 """Blikk Edge: cameras that tell what happened, over MQTT."""
 
+from pathlib import Path
+
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
@@ -7,13 +9,14 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, exposure, handover, issues, reader, sentences, services, websocket
+from . import cards, devices, exposure, handover, issues, reader, sentences, services, websocket
 from .const import CONF_ANNOUNCE, CONF_EXPOSE, DOMAIN, PLATFORMS
 from .contract import Announce
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
-from .views import PictureView, ShownView
+from .pictures import PICTURES, EventPictures
+from .views import EventPictureView, PictureView
 from .writer import SummaryWriter
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -25,12 +28,16 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     websocket.async_register(hass)
     sentences.async_register(hass)
     hass.http.register_view(PictureView())
-    hass.http.register_view(ShownView())
+    hass.http.register_view(EventPictureView())
+    pictures = hass.data[PICTURES] = EventPictures(hass, Path(hass.config.cache_path(DOMAIN, "events")))
+    await pictures.async_load()
+    await cards.async_serve(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> bool:
     """Set up one node."""
+    await cards.async_show(hass)
     if not await mqtt.async_wait_for_mqtt_client(hass):
         raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="mqtt_unavailable")
     announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
@@ -102,7 +109,10 @@ async def async_remove_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> No
     """Give the entities back to plain MQTT discovery, and forget the node."""
     await handover.async_give_back(hass, handover.topics_of(entry))
     await Memory(hass, entry.entry_id).async_remove()
+    hass.data[PICTURES].forget(entry.entry_id)
     issues.clear(hass, entry, *issues.ALL)
+    if all(other.entry_id == entry.entry_id for other in hass.config_entries.async_entries(DOMAIN)):
+        cards.hide(hass)
 
 
 async def async_remove_config_entry_device(

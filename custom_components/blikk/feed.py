@@ -71,7 +71,8 @@ class Feed:
                 (Told.STATUS, self._tell_cameras),
                 (Told.EVENT, partial(self._tell_event, place)),
                 (Told.SUMMARY, partial(self._tell_text, place)),
-                (Told.PICTURE, partial(self._tell_picture, place, [place.node.camera(place.camera.id).forgets])),
+                (Told.PICTURE, partial(self._send, {"still": place.entity_id})),
+                (Told.FORGOTTEN, partial(self._send, {"forgotten": True})),
             ):
                 self._undo.append(place.node.listen(place.camera.id, what, call))
         self._tell_cameras()
@@ -103,14 +104,6 @@ class Feed:
         summary = place.node.camera(place.camera.id).summary
         if summary is not None and summary.event is not None:
             self._send({"text": {"id": summary.event, **text_of(summary)}})
-
-    @callback
-    def _tell_picture(self, place: Place, forgets: list[int]) -> None:
-        now = place.node.camera(place.camera.id).forgets
-        if now != forgets[0]:
-            forgets[0] = now
-            self._send({"forgotten": True})
-        self._send({"still": place.entity_id})
 
 
 @callback

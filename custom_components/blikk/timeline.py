@@ -163,8 +163,8 @@ def told(hass: HomeAssistant, place: Place, past: PastEvent, pictures: Iterable[
         "label": event.label,
         "loitering": event.loitering,
         "interrupted": event.interrupted,
-        "started": event.started.isoformat(),
-        "ended": event.ended.isoformat() if event.ended else None,
+        "started": event.started.isoformat(timespec="milliseconds"),
+        "ended": event.ended.isoformat(timespec="milliseconds") if event.ended else None,
         "zones": list(event.zones),
         "peak": event.peak,
         **text_of(summary),
@@ -263,7 +263,7 @@ def _order(past: PastEvent) -> tuple[datetime, str]:
 
 
 def _cursor(past: PastEvent) -> str:
-    return f"{past.event.started.isoformat()} {past.event.id}"
+    return f"{past.event.started.isoformat(timespec='milliseconds')} {past.event.id}"
 
 
 def _read_cursor(text: str) -> tuple[datetime, str]:

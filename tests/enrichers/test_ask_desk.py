@@ -33,6 +33,7 @@ from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.enrichers.asking.model import fill_prompt, filled, worded
 from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.facts import Facts
+from blikk_edge.enrichers.languages.language import language
 from blikk_edge.sinks.store import Store
 
 CAT, CAR, PACKAGE = Label.ANIMAL, Label.VEHICLE, Label.PACKAGE
@@ -550,6 +551,6 @@ def test_text_from_outside_is_quoted_in_the_prompt() -> None:
 def test_numbers_and_denials_of_words_are_held_against_the_answer() -> None:
     answer, lines = "Three people were seen today, in two visits, the last at 09:15.", ("at 08:02: a person",)
     for words in ("3 people came, in 2 visits.", "Three people came, also at 08:02.", "A total of three came."):
-        assert worded(wording(words), answer, lines) == words
+        assert worded(wording(words), answer, lines, language("en"), denies=False) == words
     for words in ("Four people came.", "At 9:15 came two.", "Three people came at 09:16.", "Three came, none stayed."):
-        assert worded(wording(words), answer, lines) is None
+        assert worded(wording(words), answer, lines, language("en"), denies=False) is None

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from broker import Broker
@@ -49,6 +51,8 @@ class Home:
     broker: Broker
     server: RtspServer
     run: BlikkRun
+    visit: str = ""
+    """The id of the first visit."""
 
     def rows(self, platform: str) -> set[str]:
         """The entities of one integration."""
@@ -56,6 +60,11 @@ class Home:
 
     def state(self, entity: str) -> str | None:
         return self.ha.states().get(entity, {}).get("state")
+
+    def best(self, event: str) -> bytes:
+        """The newest picture of a person of that event, as the node published it."""
+        heard = self.ears.on(f"{BASE}/front_door/picture/person")
+        return [picture for picture in heard if event.encode() in picture[:300]][-1]
 
     def rang_s(self) -> float:
         """Seconds since the doorbell rang."""
@@ -191,6 +200,15 @@ def test_a_visitor_is_seen_and_the_picture_is_the_redacted_one(home: Home) -> No
     home.until("binary_sensor.front_door_is_someone_at_the_door", "on")
 
 
+def test_the_picture_of_an_event_has_an_address_of_its_own_for_who_is_logged_in(home: Home) -> None:
+    home.visit = home.ears.json_on(f"{BASE}/front_door/event")[-1]["id"]
+    path = home.ha.states()["image.front_door_last_person"]["attributes"]["path"]
+    assert path.endswith(f"/front_door/{home.visit}/person.jpg")
+    wait_for("its picture", lambda: home.ha.get(path) == home.best(home.visit))
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(home.ha.url + path, timeout=5)
+
+
 def test_the_summary_follows(home: Home) -> None:
     state = wait_for(
         "a text about the visit",
@@ -295,6 +313,8 @@ def test_a_killed_node_is_seen_and_comes_back(home: Home) -> None:
 def test_home_assistant_starts_anew_and_all_is_right(home: Home) -> None:
     home.ha.restart()
     print("right after restart of Home Assistant, s:", round(home.until_right(15), 2))
+    path = f"/api/blikk/events/{home.entry()['entry_id']}/front_door/{home.visit}/person.jpg"
+    assert home.ha.get(path) == home.best(home.visit)
 
 
 def test_a_broker_that_forgot_everything_costs_nothing(home: Home) -> None:

@@ -28,15 +28,16 @@ from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.ports import History
 from blikk_edge.core.summary import Author, Summary
 from blikk_edge.core.watched import NODE, Span, WatchedAt
-from blikk_edge.enrichers.asking.model import YES_OR_NO, fill_prompt, filled, word_prompt, worded
+from blikk_edge.enrichers.asking.model import fill_prompt, filled, word_prompt, worded
 from blikk_edge.enrichers.asking.reader import Puzzle, read
-from blikk_edge.enrichers.asking.saying import lines, say, say_puzzled
+from blikk_edge.enrichers.asking.saying import denied, lines, say, say_puzzled
 from blikk_edge.enrichers.asking.tally import Finding, Past, tally
 from blikk_edge.enrichers.asking.times import Wall
 from blikk_edge.enrichers.asking.unwatched import gaps_of, with_gaps
 from blikk_edge.enrichers.desk.port import Desk, Job, Priority
 from blikk_edge.enrichers.facts import Facts, period_facts
 from blikk_edge.enrichers.languages.language import language
+from blikk_edge.enrichers.languages.reading import english, reading
 from blikk_edge.enrichers.models.port import Completion, Prompt
 
 LIMITS_S: Final[dict[type[Request], float]] = {
@@ -187,7 +188,7 @@ class AskDesk:
     async def _question(self, request: AskQuestion) -> Reply:
         now, locale = self._clock.now(), self._locale()
         wall, spoken = Wall(locale.timezone), language(locale.language)
-        understood: Query | Puzzle = read(request, cameras=self._cameras, now=now, wall=wall)
+        understood = self._understood(request, now, wall, locale)
         spent: list[Completion] = []
         if isinstance(understood, Puzzle):
             by_model = await self._filled(request, now, wall, spent)
@@ -203,6 +204,12 @@ class AskDesk:
         if finding.gaps or not finding.watched:  # what is not known is not to be worded away
             return _with_tokens(reply, spent)
         return _with_tokens(await self._worded(request, finding, reply, locale, spent), spent)
+
+    def _understood(self, request: AskQuestion, now: float, wall: Wall, locale: Locale) -> Query | Puzzle:
+        """As the rules of the household's language read it, else as those of English do."""
+        rules = dict.fromkeys(filter(None, (reading(locale.language), english())))
+        tries = [read(request, cameras=self._cameras, now=now, wall=wall, reading=each) for each in rules]
+        return next((each for each in tries if isinstance(each, Query)), tries[0])
 
     def _look(self, query: Query, states: Sequence[CameraState] | None, now: float) -> tuple[Finding, tuple[Told, ...]]:
         """Answer from the store; blocking."""
@@ -253,16 +260,17 @@ class AskDesk:
     ) -> Reply:
         """The reply in the model's words, where it has one and they keep to what was computed."""
         assert reply.text is not None  # say() has just made it
-        rests_on = lines(finding, self._cameras, Wall(locale.timezone), language(locale.language))
+        spoken = language(locale.language)
+        rests_on = lines(finding, self._cameras, Wall(locale.timezone), spoken)
         prompt = word_prompt(request.question, reply.text, rests_on)
         completion = await self._ask_model(prompt, request.camera, spent)
         if completion is None:
             return reply
-        text = worded(completion.text, reply.text, rests_on)
+        text = worded(completion.text, reply.text, rests_on, spoken, denies=denied(finding))
         if text is None:
             return reply
         # `worded` has seen to yes and no, which alone claim nothing that could be checked.
-        claims = YES_OR_NO.sub("", text)
+        claims = spoken.yes_or_no.sub("", text)
         if self._check is not None and self._check("", claims, self._facts(finding, locale)):
             return reply
         return replace(reply, text=text, source=Author.LLM, model=completion.model)
