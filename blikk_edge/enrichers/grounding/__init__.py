@@ -2,7 +2,8 @@
 
 The rule is a closed one: each word must be known to claim nothing, or what it claims must be in the Facts. A text is
 checked in the language of the Facts' locale; one of which fewer than 60 % of the words are known, or with letters of
-another script than Latin, is a violation as a whole. Where pictures were shown, words that are not known may describe them, unless they are names.
+another script than Latin, is a violation as a whole. Where pictures were shown, words that are not known may describe
+them, unless they are names.
 """
 
 import re
