@@ -90,6 +90,23 @@ def test_nonce_that_became_too_old_is_renewed() -> None:
         assert len(read(open_mjpeg(web.url("/snap", "u:p"), terms()), 5)) == 5
 
 
+def test_nonce_that_became_too_old_is_renewed_though_the_camera_does_not_say_why() -> None:
+    nonces = itertools.count()
+
+    def answer(asked: Asked) -> bool | None:
+        n = next(nonces)
+        if n % 3 and f'nonce="n{n - n % 3}"' in asked.headers.get("authorization", ""):
+            return still(PICTURES[0])(asked)
+        plainly("401 No", more=f'WWW-Authenticate: Digest realm="c", nonce="n{n}", qop="auth"\r\n')(asked)
+        return True
+
+    with raw_web(answer) as web:
+        source = open_mjpeg(web.url("/snap", "u:p"), terms())
+        assert len(read(source, 5)) == 5
+
+    assert source.counts.connections == 1
+
+
 def test_one_header_may_offer_several_logins() -> None:
     login = Login(b"u", b"p")
 

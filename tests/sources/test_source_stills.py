@@ -3,11 +3,12 @@
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from http_answers import PICTURES, encoded, in_chunks, once_each, parts, still
+from http_answers import PICTURES, encoded, in_chunks, once_each, parts, plainly, said, still
 from raw_web import Asked, raw_web
 from reading import read, terms
 
@@ -16,6 +17,13 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.core.stop import Stop
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.mjpeg import open_mjpeg
+
+
+def cut(length: int) -> Callable[[Asked], None]:
+    """A whole picture with a wrong length."""
+    head = said("image/jpeg", more=f"Content-Length: {length}\r\n").encode()
+    return lambda asked: asked.write(head + PICTURES[0])
+
 
 STILLS = {
     "jpeg in chunks": in_chunks,
@@ -30,6 +38,8 @@ STILLS = {
     "bmp": still(encoded(".bmp"), "image/bmp"),
     "png called jpeg": still(encoded(".png")),
     "stream of one picture": once_each,
+    "length too large": cut(len(PICTURES[0]) + 50),
+    "length too small": cut(len(PICTURES[0]) - 50),
 }
 
 
@@ -99,6 +109,39 @@ def test_still_image_that_fails_now_and_then_goes_on() -> None:
         assert len(read(source, 4)) == 4
 
     assert source.counts.connections == 1
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "204 No Content", "403 Forbidden", "410 Gone", "500 Error"])
+def test_still_image_that_is_just_being_replaced_is_waited_for(status: str) -> None:
+    turns = itertools.count()
+
+    def answer(asked: Asked) -> bool:
+        if next(turns) % 3 != 1:
+            return still(PICTURES[0])(asked)
+        plainly(status)(asked)
+        return True
+
+    with raw_web(answer) as web:
+        source = open_mjpeg(web.url("/snap"), terms(fps=5.0))
+        assert len(read(source, 4)) == 4
+
+    assert source.counts.connections == 1
+
+
+def test_still_image_that_is_said_to_be_unchanged_is_given_again_at_full_rate() -> None:
+    turns = itertools.count()
+
+    def answer(asked: Asked) -> bool:
+        if next(turns) % 4 == 0:
+            return still(PICTURES[3])(asked)
+        asked.write(b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nCache-Control: no-store\r\n\r\n')
+        return True
+
+    with raw_web(answer) as web:
+        frames = read(open_mjpeg(web.url("/snap"), terms(fps=5.0)), 9)
+
+    assert frames[-1].time - frames[0].time == pytest.approx(1.6, abs=0.4)
+    assert all(np.array_equal(frame.luma, frames[0].luma) for frame in frames)
 
 
 def test_still_image_that_is_gone_for_too_long_is_a_source_error() -> None:
