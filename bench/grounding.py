@@ -22,6 +22,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.facts import Facts, Stay
 from blikk_edge.enrichers.grounding import check
@@ -80,7 +81,7 @@ def facts_of(content: dict[str, Any]) -> Facts:
         parked=content["parked"],
         rings=tuple(map(_time, content["rings"])),
         moments=tuple(map(_time, content["moments"])),
-        timezone=timezone(timedelta(minutes=content["utc_offset_min"])),
+        locale=Locale(timezone=timezone(timedelta(minutes=content["utc_offset_min"]))),
         **counts,
     )
 

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from blikk_edge.app.identity import broker_address, camera_info, store_path
+from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.house import CameraInfo, CameraState
 from blikk_edge.core.inquiry import Answerer, DescribeNow, Request, WriteDigest
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History, Tell
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.watched import WatchedAt
@@ -43,10 +44,12 @@ def answerer(
     album: Album | None = None,
     rememberers: Sequence[Rememberer] = (),
     watched: WatchedAt | None = None,
+    locale: LocaleNow = Locale,
 ) -> Answerer:
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
-    `rememberers` are told what to forget; `watched` says when each camera was; `tell` says what is to be shown no more.
+    `rememberers` are told what to forget; `watched` says when each camera was; `tell` says what is to be shown no
+    more; `locale` is how times are understood and told.
     """
 
     async def describe(request: DescribeNow) -> Summary:
@@ -78,6 +81,7 @@ def answerer(
         digest=None if digester is None else digest,
         forget=forgetter.forget,
         watched=watched,
+        locale=locale,
     ).answer
 
 
@@ -92,7 +96,9 @@ def ask(settings: Settings, question: str, *, camera: str | None, environ: Mappi
     if isinstance(store, StoreError):
         return _asked(settings, request, store)
     try:
-        desk = AskDesk(history=store, cameras=cameras, clock=SystemClock(), watched=watched_in(store, store))
+        clock = SystemClock()
+        locale = house_locale(settings, store, clock)
+        desk = AskDesk(history=store, cameras=cameras, clock=clock, watched=watched_in(store, store), locale=locale)
         return reply_content(asyncio.run(desk.answer(request)))
     finally:
         store.close()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.inlet import Inlet
+from blikk_edge.core.locale import LocaleNow
 from blikk_edge.core.ports import Order, Sink
 from blikk_edge.inputs.gpio import GpioButton
 from blikk_edge.inputs.http import RingHook
@@ -75,7 +76,7 @@ def media_parts(settings: Settings, store: Store, album: PictureAlbum | None, cl
     )
 
 
-def album_of(settings: Settings, store: Store, clock: Clock) -> PictureAlbum | None:
+def album_of(settings: Settings, store: Store, clock: Clock, locale: LocaleNow) -> PictureAlbum | None:
     """Where pictures of events are kept, if they are."""
     media = settings.media
     if media is None:
@@ -85,6 +86,7 @@ def album_of(settings: Settings, store: Store, clock: Clock) -> PictureAlbum | N
         clock=clock,
         max_bytes=media.max_mb * 1_000_000,
         keep_days=media.keep_days,
+        locale=locale,
     )
 
 

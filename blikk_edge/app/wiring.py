@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
-from blikk_edge.app.identity import broker_address, camera_info, store_path
+from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
 from blikk_edge.app.pipelines import pipeline, sentry
-from blikk_edge.app.sight import ProgressOf, Sight
+from blikk_edge.app.sight import Sight
+from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock, steady
@@ -96,6 +97,7 @@ def build(
     )
     with supervisor.guard("store"):  # without its disk a node still watches and tells
         store.open()
+    locale = house_locale(settings, store, clock)
     inlets = {camera.id: Inlet() for camera in settings.cameras if camera.pushed}
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
     outlets, orders = Outlets(), Orders()
@@ -111,6 +113,7 @@ def build(
             supervisor=supervisor,
             clock=clock,
             stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
+            away_after_s=camera.away_after_s,
             rings=rings(camera),
             finite=play_once and kind_of(camera.source.reveal()) == "file",
             summary=_summary_mode(settings, camera, store, supervisor),
@@ -119,7 +122,7 @@ def build(
         )
         for camera in settings.cameras
     }
-    album = album_of(settings, store, clock)
+    album = album_of(settings, store, clock, locale)
     gone = SummaryMode.TEMPLATE if modes(settings) else SummaryMode.OFF
     written = writing(
         settings,
@@ -132,6 +135,7 @@ def build(
         order=orders.give,
         supervisor=supervisor,
         clock=clock,
+        locale=locale,
     )
     mqtt = MqttSink(
         address=broker_address(settings.mqtt),
@@ -158,7 +162,10 @@ def build(
             rememberers=written.rememberers if written else (),
             tell=outlets.deliver,
             watched=watched_in(store, store),
+            locale=locale,
         ),
+        locale=locale,
+        claimed=locale.claimed,
         clock=clock,
         mode=settings.home_assistant.mode,
         discovery_prefix=settings.home_assistant.prefix,
@@ -180,6 +187,7 @@ def build(
         ),
         enrichers=written.enrichers if written else (),
         parts=(
+            locale,
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, inlets, clock),
             *media_parts(settings, store, album, clock),

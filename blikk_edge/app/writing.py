@@ -12,6 +12,7 @@ from blikk_edge.config.slow import LLAMA, OPENAI, TEMPLATE, DigestEvery, Summary
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import LlmState, SummaryMode
+from blikk_edge.core.locale import LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import Enricher, History, Memory, Order, Tell
 from blikk_edge.core.summary import Summary
@@ -93,12 +94,14 @@ def writing(
     order: Order,
     supervisor: Supervisor,
     clock: Clock,
+    locale: LocaleNow,
     owed: Callable[[], Sequence[Event]] | None = None,
 ) -> Writing | None:
     """Who writes, as the settings say; None where nobody shall.
 
     A model that cannot even be made (a package is missing, the address is none) is a problem of the node, and the
-    template writes. `owed` gives the events that a process before this one did not get to write about.
+    template writes. `locale` is how times are told. `owed` gives the
+    events that a process before this one did not get to write about.
     """
     summary = settings.summary
     if summary is None:
@@ -106,7 +109,7 @@ def writing(
     names = {camera.id: camera.name for camera in settings.cameras}
     desk: ModelDesk | None = None
     try:
-        desk = _desk(summary, memory, clock)
+        desk = _desk(summary, memory, clock, locale)
     except LlmError as error:
         supervisor.fail(MODEL, error)
     scribe = Scribe(desk=desk, check=check, clock=clock)
@@ -120,6 +123,7 @@ def writing(
         shrink=shrink,
         history=history,
         owed=owed,
+        locale=locale,
     )
     digester = Digester(
         scribe=scribe,
@@ -131,6 +135,7 @@ def writing(
         history=history,
         every=_EVERY.get(summary.digest),
         watched=watched_in(memory, history),
+        locale=locale,
     )
     pushed = {camera.id: camera.name for camera in settings.cameras if camera.pushed}
     dispatcher = Dispatcher(
@@ -141,6 +146,7 @@ def writing(
         names=pushed,
         shrink=shrink,
         every_s=settings.ingest.every_s,
+        locale=locale,
     )
     watched = [question for camera in settings.cameras for question in camera_info(camera).questions]
     watcher = QuestionWatcher(
@@ -154,6 +160,7 @@ def writing(
         names=names,
         zones={camera.id: [zone.name for zone in camera.zones] for camera in settings.cameras},
         shrink=shrink,
+        locale=locale,
     )
     return Writing(
         modes=modes(settings),
@@ -166,12 +173,13 @@ def writing(
     )
 
 
-def _desk(summary: SummarySettings, memory: Memory, clock: Clock) -> ModelDesk | None:
+def _desk(summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow) -> ModelDesk | None:
     """The desk with its model; None where the template is all there is. Raises LlmError."""
     if summary.provider == TEMPLATE:
         return None
     model = language_model_of(summary, clock)
-    return ModelDesk(model, limits=summary.limits, clock=clock, estimate=_estimate(model, summary), memory=memory)
+    estimate = _estimate(model, summary)
+    return ModelDesk(model, limits=summary.limits, clock=clock, estimate=estimate, memory=memory, locale=locale)
 
 
 def language_model_of(summary: SummarySettings, clock: Clock) -> LanguageModel:

@@ -8,6 +8,7 @@ from blikk_edge.config.grammar_slow import QUESTION, TOKEN, WEBHOOK, ingest, med
 from blikk_edge.config.kinds import (
     FLAG,
     HOST,
+    LANGUAGE,
     POLYGON,
     POLYGONS,
     PRIVATE_TEXT,
@@ -16,6 +17,7 @@ from blikk_edge.config.kinds import (
     SHA256,
     SLUG,
     TEXT,
+    TIMEZONE,
     TOPIC,
     WEB_ADDRESS,
     ListOf,
@@ -48,13 +50,14 @@ from blikk_edge.config.settings import (
 )
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
-from blikk_edge.transforms.registry import REGISTRY, Decoder
+from blikk_edge.enrichers.languages.language import tags
+from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
-DETECTORS = tuple(entry.name for entry in REGISTRY.values() if entry.decoder is not Decoder.YUNET)
-FACES = tuple(entry.name for entry in REGISTRY.values() if entry.decoder is Decoder.YUNET)
-DECODERS = choice(tuple(decoder for decoder in Decoder if decoder is not Decoder.YUNET))
+DETECTORS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
+FACES = tuple(entry.name for entry in REGISTRY.values() if entry.finds_faces)
+DECODERS = choice(CUSTOM_DECODERS)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 # Ids that are topics of the node itself, `blikk/<node>/<here>`; a camera of that name would write into them.
@@ -100,6 +103,20 @@ def grammar(folder: Path) -> Section:
             Key(name="ingest", kind=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
             Key(name="media", kind=media(folder), meaning="Redacted pictures of past events, over HTTP."),
             Key(name="webhook", kind=WEBHOOK, meaning="A web address that is told, besides MQTT."),
+            Key(
+                name="timezone",
+                kind=TIMEZONE,
+                meaning="The time zone in which texts and answers tell times, and in which days begin. The times of "
+                "records are UTC.",
+                default="Home Assistant's where its integration makes the entities, else this machine's",
+            ),
+            Key(
+                name="language",
+                kind=LANGUAGE,
+                meaning=f"The language of texts and answers: {', '.join(f'`{tag}`' for tag in tags())}. In any other a "
+                "language model writes, whose words can then be checked in part only, and all else is English.",
+                default="Home Assistant's where its integration makes the entities and it is one of these, else `en`",
+            ),
             Key(name="workers", kind=whole(1, 16), meaning="How many frames are looked at side by side."),
             Key(name="health_every_s", kind=duration(1, HOUR), meaning="How often the node tells its health."),
         ),
@@ -189,6 +206,12 @@ def _camera(folder: Path) -> Section:
             Key(name="fps", kind=number(0.1, 60), meaning="How many frames a second are looked at, at most."),
             Key(name="connect_timeout_s", kind=wait, meaning="How long to wait for the camera to answer."),
             Key(name="read_timeout_s", kind=wait, meaning="How long a silent camera counts as alive."),
+            Key(
+                name="away_after_s",
+                kind=duration(0, HOUR),
+                meaning="How long a stream that broke is waited for before the camera counts as away: one that is back "
+                "sooner makes nothing unavailable and is no problem.",
+            ),
             Key(
                 name="event_threshold",
                 kind=SHARE,

@@ -3,6 +3,7 @@
 A kind raises `Wrong` and never quotes what was written.
 """
 
+import difflib
 import ipaddress
 import math
 import re
@@ -19,6 +20,7 @@ from blikk_edge.config.problem import Wrong, did_you_mean, listed
 from blikk_edge.config.secrets import Secret
 from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.core.geometry import MAX_POINTS, Polygon
+from blikk_edge.core.locale import language_of, zone_named, zone_names
 
 
 class Kind(Protocol):
@@ -84,6 +86,30 @@ FLAG = Scalar("true or false", _flag)
 def flag_of(leaf: Leaf) -> bool | None:
     """What a leaf says as a switch; None where it is no word for yes or no."""
     return _flag(leaf) if isinstance(leaf, str) and leaf.strip().lower() in _TRUE | _FALSE else None
+
+
+def _timezone(text: str) -> str:
+    name = text.strip()
+    if zone_named(name) is not None:
+        return name
+    names = zone_names()
+    if not names:
+        raise Wrong("this machine knows no time zones", "Install `tzdata`, with apt or with pip, or remove the key.")
+    small = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name.lower()[:100], small, n=1, cutoff=0.8)
+    mend = f"Did you mean `{small[near[0]]}`?" if near else "Write one like `Europe/Berlin`."
+    raise Wrong("no time zone of that name is known", mend)
+
+
+def _language(text: str) -> str:
+    tag = language_of(text.strip())
+    if tag is None:
+        raise Wrong("no tag of a language", "Write a short one like `de` or `pt-BR`.")
+    return tag
+
+
+LANGUAGE = Scalar("the short tag of a language like `de`", _language)
+TIMEZONE = Scalar("a time zone like `Europe/Berlin`", _timezone)
 
 
 def number(low: float, high: float) -> Scalar:

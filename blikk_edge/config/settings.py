@@ -142,6 +142,7 @@ class CameraSettings:
     fps: float = 5.0
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
+    away_after_s: float = 10.0
     event_threshold: float = 0.3
     summary_window: int = 5
     backpressure_strategy: Backpressure = Backpressure.DROP
@@ -208,7 +209,9 @@ class RingHookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a node is told by its `blikk.yaml`."""
+    """Everything a node is told by its `blikk.yaml`. `timezone` is an IANA name, `language` a tag; None: Home
+    Assistant's.
+    """
 
     node: NodeSettings
     mqtt: MqttSettings
@@ -223,6 +226,8 @@ class Settings:
     webhook: WebhookSettings | None = None
     media: MediaSettings | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    timezone: str | None = None
+    language: str | None = None
     workers: int = 1
     health_every_s: float = 30.0
 

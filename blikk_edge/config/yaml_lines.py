@@ -71,7 +71,13 @@ def read_tree(file: Path, environ: Mapping[str, str]) -> Tree:
             tree.value = reader.value(root, ())
         except _TooLargeError:
             tree.problems.append(
-                Problem(file=file, line=0, path="", text="the file is too large", mend="Use fewer aliases (`*name`).")
+                Problem(
+                    file=file,
+                    line=0,
+                    path="",
+                    text="the file is too large",
+                    mend="Use fewer aliases (`*name`) and keys.",
+                )
             )
     if tree.problems and tree.value is None:
         tree.broken.add(())
@@ -134,9 +140,7 @@ class _Reader:
 
     def value(self, node: yaml.Node, path: Where) -> Leaf:
         """The value of a node; where it cannot be had, None with a problem noted and `path` marked as broken."""
-        self._count += 1
-        if self._count > MAX_NODES:
-            raise _TooLargeError
+        self._counted()
         if id(node) in self._open:
             return self._refuse(path, "an alias `*` inside the very thing it stands for", "Write the value out.")
         if isinstance(node, yaml.ScalarNode):
@@ -150,6 +154,11 @@ class _Reader:
         finally:
             self._open.discard(id(node))
         return self._unknown_tag(path)
+
+    def _counted(self) -> None:
+        self._count += 1
+        if self._count > MAX_NODES:
+            raise _TooLargeError
 
     def _placed(self, at: yaml.Node, node: yaml.Node, path: Where) -> Leaf:
         self._tree.spots[path] = self._spot(at)
@@ -175,13 +184,14 @@ class _Reader:
                 self._tree.add((*path, key.value), text, "Keep one of them.", spot)
             else:
                 pairs[key.value] = (key, value)
-        for key, value in self._merged(node, path):
+        for key, value in self._merged(node, path, set()):
             pairs.setdefault(key.value, (key, value))
         return {name: self._placed(key, value, (*path, name)) for name, (key, value) in pairs.items()}
 
     def _own(self, node: yaml.MappingNode, path: Where) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         """The keys that are written in the mapping itself."""
         for key, value in node.value:
+            self._counted()
             if key.tag == _YAML + "merge":
                 continue
             if isinstance(key, yaml.ScalarNode) and key.tag in _SCALARS - {_YAML + "null"}:
@@ -189,8 +199,10 @@ class _Reader:
             else:
                 self._tree.add(path, "a key that is not a plain name", "Write `name: value`.", self._spot(key))
 
-    def _merged(self, node: yaml.MappingNode, path: Where) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
-        """The keys that `<<: *base` or `<<: [*first, *second]` brings in, nearest first."""
+    def _merged(
+        self, node: yaml.MappingNode, path: Where, seen: set[int]
+    ) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+        """The keys that `<<: *base` or `<<: [*first, *second]` brings in, nearest first; of each base once."""
         for key, value in node.value:
             if key.tag != _YAML + "merge":
                 continue
@@ -199,9 +211,12 @@ class _Reader:
                 if not isinstance(base, yaml.MappingNode) or id(base) in self._open:
                     self._tree.add(path, "`<<` takes a mapping of other keys", "Write `<<: *name`.", self._spot(key))
                     continue
+                if id(base) in seen:
+                    continue
+                seen.add(id(base))
                 self._open.add(id(base))
                 yield from self._own(base, path)
-                yield from self._merged(base, path)
+                yield from self._merged(base, path, seen)
                 self._open.discard(id(base))
 
     def _secret(self, name: str, path: Where) -> Leaf:

@@ -7,7 +7,7 @@ import yaml
 
 from blikk_edge.config.problem import Problem
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 250_000  # a hundred times what a house needs; PyYAML takes a Pi half a minute for it
 MAX_DEPTH = 32
 
 EXAMPLE = "the smallest is `node: hallway`, `mqtt: broker.local`, `cameras: {door: {source: rtsp://...}}`"
@@ -48,7 +48,7 @@ def compose(file: Path, problems: list[Problem]) -> yaml.Node | None:
 def _text(file: Path) -> str:
     raw = _bytes(file)
     if len(raw) > MAX_BYTES:
-        raise _RefusedError(file, "the file is larger than 1 MB", "Check that this is the right file.")
+        raise _RefusedError(file, "the file is larger than 250 kB", "Check that this is the right file.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -71,11 +71,18 @@ def _bytes(file: Path) -> bytes:
     except FileNotFoundError:
         other = file.with_suffix(".yml" if file.suffix == ".yaml" else ".yaml")
         mend = f"Did you mean `{other.name}`?" if other.is_file() else f"Write it, or name another; {EXAMPLE}."
-        raise _RefusedError(file, f"there is no such file in {file.absolute().parent}", mend) from None
+        raise _RefusedError(file, f"there is no such file in {_folder_of(file)}", mend) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file name"
         mend = "Check the path and the file's permissions."
         raise _RefusedError(file, f"the file cannot be read ({reason})", mend) from None
+
+
+def _folder_of(file: Path) -> str:
+    try:
+        return str(file.absolute().parent)
+    except FileNotFoundError:
+        return "the working directory, which was removed"
 
 
 def _graph(file: Path, text: str) -> yaml.Node | None:

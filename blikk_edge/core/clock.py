@@ -21,6 +21,9 @@ PAUSED_S: Final = 1.0
 EARLIEST: Final = 1_788_220_800.0
 """2026-09-01 UTC, before this release: a wall clock that shows less was never set."""
 
+SETTLED_S: Final = 3600.0
+"""A clock that was wrong at the start, or was set wrongly, has most likely been mended by then."""
+
 
 class Clock(Protocol):
     """Where time comes from."""
@@ -61,7 +64,7 @@ class _Known:
     ahead_s: float
     looked: float
     timeline: int
-    began: float | None = None
+    began: float
 
 
 class SteadyClock:
@@ -95,15 +98,17 @@ class SteadyClock:
         return self._look().timeline
 
     @property
-    def set_s(self) -> float | None:
-        """Monotonic seconds since it was set; None where it never was."""
-        began = self._look().began
-        return None if began is None else self._clock.monotonic() - began
-
-    @property
     def plausible(self) -> bool:
         """Whether it can show the time at all: a machine without a clock of its own starts in 1970, or long ago."""
         return self.now() >= EARLIEST
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing speaks against the time it shows: plausible, and not set for SETTLED_S.
+
+        Before, nothing may be thrown away for its age: a wrong time, soon mended, would cost it all.
+        """
+        return self.plausible and self._clock.monotonic() - self._look().began >= SETTLED_S
 
     def dated(self, moment: float) -> tuple[float, int]:
         """The wall time of a moment of the monotonic clock that is about now, and its timeline."""
@@ -115,14 +120,14 @@ class SteadyClock:
         before, wall = self._clock.monotonic(), self._clock.now()
         looked, known = self._clock.monotonic(), self._known
         if known is None:
-            known = self._known = _Known(wall - looked, looked, 0)
+            known = self._known = _Known(wall - looked, looked, 0, looked)
             return known
         passed = looked - known.looked
         if passed < 0 or looked - before > PAUSED_S:
             return known
         off = wall - looked - known.ahead_s
         if abs(off) > JUMP_S:
-            known = _Known(wall - looked, looked, known.timeline + 1, began=looked)
+            known = _Known(wall - looked, looked, known.timeline + 1, looked)
         else:
             lost = 0.0 if abs(off) <= CLOSE_S else max(-SLEW * passed, min(SLEW * passed, off))
             known = _Known(known.ahead_s + lost, looked, known.timeline, known.began)

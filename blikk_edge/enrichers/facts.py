@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
 
@@ -14,6 +15,8 @@ MAX_STAYS = 24
 MAX_TIMES = 40
 
 _LAST_S: Final = 250_000_000_000.0
+
+_LOCALE: Final = Locale()
 
 _Who: TypeAlias = tuple[str, int, float]
 
@@ -49,9 +52,8 @@ class Facts:
     `since` and `until` bound what is told, seconds since 1970 UTC; `ended` is False while it goes on. By label: `peak`
     is the most seen at once, `seen` the different tracks of all visits (at least the peak; one person may have been
     lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be
-    named beside since, until and those of the stays and rings. `about` is the label of the event, None
-    for a period. `loitering`, `parked` and `drove_off` (a parked vehicle) are whether that happened. Times are worded
-    in `timezone`, the machine's own where that is None.
+    named beside since, until and those of the stays and rings. `about` is the label of the event, None for a period.
+    `loitering`, `parked` and `drove_off` (a parked vehicle) are whether that happened. `locale` is how it is told.
     """
 
     camera: str | None
@@ -71,7 +73,7 @@ class Facts:
     drove_off: bool = False
     rings: tuple[float, ...] = ()
     moments: tuple[float, ...] = ()
-    timezone: tzinfo | None = None
+    locale: Locale = _LOCALE
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -96,7 +98,7 @@ class Facts:
 
     def local(self, time: float) -> datetime:
         """A time as the clock on the wall shows it; the nearest that a calendar knows."""
-        return datetime.fromtimestamp(min(max(0.0, time), _LAST_S), UTC).astimezone(self.timezone)
+        return datetime.fromtimestamp(min(max(0.0, time), _LAST_S), UTC).astimezone(self.locale.timezone)
 
 
 def stays_of(events: Iterable[Event], observations: Iterable[Observation] = ()) -> tuple[Stay, ...]:
@@ -120,7 +122,7 @@ def event_facts(
     others: Sequence[Event] = (),
     rings: Sequence[Ring] = (),
     now: float | None = None,
-    timezone: tzinfo | None = None,
+    locale: Locale = _LOCALE,
 ) -> Facts:
     """Of one event, from its newest revision, the observations that belong to it, and what else was there meanwhile.
 
@@ -140,7 +142,7 @@ def event_facts(
         ended=event.phase is Phase.ENDED,
         observations=observations,
         rings=rings,
-        timezone=timezone,
+        locale=locale,
     )
 
 
@@ -153,7 +155,7 @@ def period_facts(
     until: float,
     cameras: Sequence[str] = (),
     rings: Sequence[Ring] = (),
-    timezone: tzinfo | None = None,
+    locale: Locale = _LOCALE,
 ) -> Facts:
     """Of a period, from the newest revision of each event in it; `cameras` are the names of those asked."""
     return _facts(
@@ -167,7 +169,7 @@ def period_facts(
         ended=True,
         observations=(),
         rings=rings,
-        timezone=timezone,
+        locale=locale,
     )
 
 
@@ -178,10 +180,10 @@ def present_facts(
     camera: str,
     name: str,
     now: float,
-    timezone: tzinfo | None = None,
+    locale: Locale = _LOCALE,
 ) -> Facts:
     """Of this moment at one camera: the events that go on, and how many are there of each label, parked ones too."""
-    facts = period_facts(events, camera=camera, name=name, since=now, until=now, timezone=timezone)
+    facts = period_facts(events, camera=camera, name=name, since=now, until=now, locale=locale)
     peak = {label: max(counts.get(label, 0), facts.peak.get(label, 0)) for label in Label}
     there = {label: count for label, count in peak.items() if count > 0}
     return replace(facts, ended=False, peak=there, seen={**there, **facts.seen})
@@ -199,7 +201,7 @@ def _facts(
     ended: bool,
     observations: Sequence[Observation],
     rings: Sequence[Ring],
-    timezone: tzinfo | None,
+    locale: Locale,
 ) -> Facts:
     records: list[Event | Observation] = [*events, *observations]
     tracks = {_who(record, one): one.label for record in records for one in record.objects}
@@ -226,7 +228,7 @@ def _facts(
         drove_off=_drove_off(events, observations),
         rings=tuple(ring.time for ring in rings),
         moments=tuple(sorted(times)[-MAX_TIMES:]),
-        timezone=timezone,
+        locale=locale,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import re
 import stat
@@ -13,6 +14,7 @@ from typing import Final
 from blikk_edge.core.album import AlbumDay, Kept
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
 from blikk_edge.core.ports import Inbox, Item
@@ -31,8 +33,9 @@ _ID: Final = re.compile(
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 OURS: Final = frozenset({".jpg", ".part"})
 TIDY_EVERY: Final = 20
-SETTLED_S: Final = 3600.0
-"""After the clock was set nothing is removed for its age for so long: a wrong time, soon mended, would take it all."""
+"""Pictures; and what is too old goes also where no new ones come:"""
+
+TIDY_EVERY_S: Final = 3600.0
 
 EACH_MAX: Final = 100
 """Pictures of one event that are told with it."""
@@ -41,19 +44,24 @@ EACH_MAX: Final = 100
 class PictureAlbum:
     """Keeps Pictures below `folder`: a sink for them, and a `core.album.Album` for those who look them through.
 
-    At most `max_bytes` and `keep_days` local days: the oldest go first. A full or unwritable disk costs the Picture,
-    is told once, and nothing else.
+    At most `max_bytes` and `keep_days` days of the `locale`: the oldest go first. A full or unwritable disk costs the
+    Picture, is told once, and nothing else. Nothing goes for its age before the clock is settled.
     """
 
     name = "album"
 
-    def __init__(self, folder: Path, *, clock: Clock, max_bytes: int, keep_days: int) -> None:
+    def __init__(
+        self, folder: Path, *, clock: Clock, max_bytes: int, keep_days: int, locale: LocaleNow = Locale
+    ) -> None:
         self._folder = folder
         self._clock = steady(clock)
+        self._clock.now()  # from here on it settles
         self._max_bytes = max_bytes
         self._keep_days = keep_days
+        self._locale = locale
         self._bytes: int | None = None  # not counted yet
         self._since_tidy = 0
+        self._tidied = -math.inf
         self._problem: str | None = None
 
     async def run(self, inbox: Inbox[Item]) -> None:
@@ -64,6 +72,8 @@ class PictureAlbum:
             item = await inbox.get()
             if isinstance(item, Picture) and item.name not in PASSING:
                 await asyncio.to_thread(self.keep, item)
+            elif self._clock.monotonic() - self._tidied >= TIDY_EVERY_S:
+                await asyncio.to_thread(self._keep_house)
 
     def keep(self, picture: Picture) -> None:
         """Write one Picture; a failure is told once."""
@@ -121,9 +131,10 @@ class PictureAlbum:
         return {name: sorted(each, key=lambda kept: kept.time, reverse=True)[:EACH_MAX] for name, each in found.items()}
 
     def _span(self, event: Event) -> tuple[date, date]:
-        """The first and the last local day of an event."""
+        """The first and the last day that an event may be filed under: in whatever zone that was then."""
         last = self._clock.now() if event.ended is None else event.ended
-        return _local_day(event.started), _local_day(max(event.time, last))
+        day = timedelta(days=1)
+        return self._day(event.started) - day, self._day(max(event.time, last)) + day
 
     def jpeg(self, id: str) -> bytes | None:  # noqa: A002  # the word of the contract
         """The bytes of one Picture; None where it is not there, or where this is no id of ours."""
@@ -160,8 +171,11 @@ class PictureAlbum:
                     gone += 1
         return gone
 
+    def _day(self, time: float) -> date:
+        return datetime.fromtimestamp(time, UTC).astimezone(self._locale().timezone).date()
+
     def _write(self, picture: Picture) -> None:
-        day = _local_day(picture.time)
+        day = self._day(picture.time)
         folder = self._folder / picture.camera / day.isoformat()
         make_folder(folder)
         whole_s, ms = divmod(round(picture.time * 1000), 1000)
@@ -187,12 +201,13 @@ class PictureAlbum:
     def _keep_house(self) -> None:
         """Remove what is too old or too much; every now and then counted anew."""
         self._since_tidy += 1
-        if self._bytes is not None and self._bytes <= self._max_bytes and self._since_tidy < TIDY_EVERY:
+        fits = self._bytes is not None and self._bytes <= self._max_bytes
+        moment = self._clock.monotonic()
+        if fits and self._since_tidy < TIDY_EVERY and moment - self._tidied < TIDY_EVERY_S:
             return
-        self._since_tidy = 0
-        set_s = self._clock.set_s
-        settled = set_s is None or set_s >= SETTLED_S
-        oldest = _local_day(self._clock.now()) - timedelta(days=self._keep_days) if settled else date.min
+        self._since_tidy, self._tidied = 0, moment
+        now, settled = self._clock.now(), self._clock.settled
+        oldest = self._day(now) - timedelta(days=self._keep_days) if settled else date.min
         try:
             files = sorted(self._all(), key=lambda each: each[0].name)
             total = sum(size for _, _, size in files)
@@ -238,10 +253,6 @@ class PictureAlbum:
 
     def _error(self, error: OSError) -> StoreError:
         return StoreError(f"{self._folder}: {error.strerror or error}; make it readable for this user")
-
-
-def _local_day(time: float) -> date:
-    return datetime.fromtimestamp(time, UTC).astimezone().date()
 
 
 def _day(name: str) -> date | None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraAvailability, CameraState
 from blikk_edge.core.ports import History, Inbox, Item, Memory
@@ -37,7 +37,7 @@ class WatchRecord:
         self._cameras = tuple(cameras)
         self._memory = memory
         self._history = history
-        self._clock = clock
+        self._clock = steady(clock)
         self._online = dict.fromkeys(cameras, False)
         self._detects = dict.fromkeys(cameras, True)
         self._new: dict[str, list[Span]] = {camera: [] for camera in (NODE, *cameras)}
@@ -87,9 +87,14 @@ class WatchRecord:
         # backwards from now: whatever the clock said before it was set does not count
         span = now - max(0.0, monotonic - self._counted), now
         self._counted = monotonic
+        newest = self._newest(now)
         watched = [camera for camera in self._cameras if self._online[camera] and self._detects[camera]]
         for camera in (NODE, *watched):
-            self._new[camera] = list(Watched().with_spans([*self._new[camera], span], now=now).spans)
+            self._new[camera] = list(Watched().with_spans([*self._new[camera], span], now=newest).spans)
+
+    def _newest(self, now: float) -> float:
+        """What lies after it was written by a clock that was wrong; unless it is wrong now, as at boot on a Pi."""
+        return now if self._clock.settled else math.inf
 
     async def _write(self) -> None:
         new = {camera: tuple(spans) for camera, spans in self._new.items()}
@@ -111,7 +116,7 @@ class WatchRecord:
         record = _record(self._memory.recall(KEY))
         for camera, spans in new.items():
             known = record.get(camera) or Watched(known_since=self._known_since(camera, now))
-            record[camera] = known.with_spans(spans, now=now)
+            record[camera] = known.with_spans(spans, now=self._newest(now))
         self._memory.remember(KEY, _text(record))
 
     def _known_since(self, camera: str, now: float) -> float:

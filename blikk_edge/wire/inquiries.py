@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import NoReturn, TypeVar
 
 from blikk_edge.core.errors import WireError
@@ -83,15 +83,16 @@ def check_correlation_data(data: bytes) -> None:
         )
 
 
-def read_request(content: JsonObject, cameras: Collection[str]) -> Request:
+def read_request(content: JsonObject, cameras: Collection[str], timezone: tzinfo | None = None) -> Request:
     """The Request in a message; fields it does not know are ignored.
 
-    Times are ISO 8601 (without an offset: local time of this machine) or seconds since 1970 UTC. Raises WireError.
+    Times are ISO 8601 (without an offset: of `timezone`, None being this machine's) or seconds since 1970 UTC. Raises
+    WireError.
     """
     do = content.get("do") or "ask"
     if not isinstance(do, str) or do not in _READERS:
         raise WireError(f"`do` is none of {', '.join(_READERS)}")
-    request = _READERS[do](content)
+    request = _READERS[do](content, timezone)
     if request.camera is not None and request.camera not in cameras:
         names = ", ".join(sorted(cameras))
         raise WireError(f"there is no camera {request.camera[:40]!r} on this node; there is {names}")
@@ -118,7 +119,7 @@ def write_request(request: Request, *, response_topic: str, correlation: str) ->
 
 def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject:
     """The fields of a reply. Of too many events the oldest are left out, so that it stays below MAX_REPLY_BYTES."""
-    return {
+    content: JsonObject = {
         "v": PROTOCOL,
         "ok": reply.ok,
         "error": reply.error,
@@ -126,12 +127,20 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
         "text": reply.text,
         "count": reply.count,
         "query": None if reply.query is None else _query(reply.query),
-        "events": _events(reply.events),
+        "events": [],
+        "rings": [{"id": ring.id, "camera": ring.camera, "time": iso_time(ring.time)} for ring in reply.rings],
+        "gaps": [
+            {"camera": camera, "since": iso_time(since), "until": iso_time(until)}
+            for camera, spans in reply.gaps
+            for since, until in spans
+        ],
         "summary": None if reply.summary is None else text_content(reply.summary),
         "source": reply.source.value,
         "model": reply.model,
         "tokens": {"input": reply.input_tokens, "output": reply.output_tokens},
     }
+    content["events"] = _events(reply.events, MAX_REPLY_BYTES - len(json_bytes(content)))
+    return content
 
 
 def _content(payload: bytes) -> JsonObject:
@@ -158,28 +167,28 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _ask(content: JsonObject) -> AskQuestion:
+def _ask(content: JsonObject, timezone: tzinfo | None) -> AskQuestion:
     return AskQuestion(
         question=_needed(content, "question", _text(QUESTION_MAX)).strip(),
         camera=_maybe(content, "camera", _text(MAX_ID)),
-        since=_maybe(content, "since", _time),
-        until=_maybe(content, "until", _time),
+        since=_maybe(content, "since", _time(timezone)),
+        until=_maybe(content, "until", _time(timezone)),
     )
 
 
-def _list(content: JsonObject) -> ListEvents:
+def _list(content: JsonObject, timezone: tzinfo | None) -> ListEvents:
     limit = _maybe(content, "limit", _limit)
     return ListEvents(
         camera=_maybe(content, "camera", _text(MAX_ID)),
         label=_maybe(content, "label", _label),
         zone=_maybe(content, "zone", _text(MAX_ID)),
-        since=_maybe(content, "since", _time),
-        until=_maybe(content, "until", _time),
+        since=_maybe(content, "since", _time(timezone)),
+        until=_maybe(content, "until", _time(timezone)),
         limit=EVENTS_DEFAULT if limit is None else limit,
     )
 
 
-def _describe(content: JsonObject) -> DescribeNow:
+def _describe(content: JsonObject, _timezone: tzinfo | None) -> DescribeNow:
     request = DescribeNow(
         camera=_maybe(content, "camera", _text(MAX_ID)), event=_maybe(content, "event", _text(MAX_ID))
     )
@@ -188,27 +197,27 @@ def _describe(content: JsonObject) -> DescribeNow:
     return request
 
 
-def _digest(content: JsonObject) -> WriteDigest:
+def _digest(content: JsonObject, timezone: tzinfo | None) -> WriteDigest:
     return WriteDigest(
         camera=_maybe(content, "camera", _text(MAX_ID)),
-        since=_maybe(content, "since", _time),
-        until=_maybe(content, "until", _time),
+        since=_maybe(content, "since", _time(timezone)),
+        until=_maybe(content, "until", _time(timezone)),
     )
 
 
-def _forget(content: JsonObject) -> Forget:
+def _forget(content: JsonObject, timezone: tzinfo | None) -> Forget:
     request = Forget(
         camera=_maybe(content, "camera", _text(MAX_ID)),
         event=_maybe(content, "event", _text(MAX_ID)),
-        since=_maybe(content, "since", _time),
-        until=_maybe(content, "until", _time),
+        since=_maybe(content, "since", _time(timezone)),
+        until=_maybe(content, "until", _time(timezone)),
     )
     if request == Forget():
         raise WireError("forget needs at least one of `camera`, `event`, `since` and `until`")
     return request
 
 
-_READERS: dict[str, Callable[[JsonObject], Request]] = {
+_READERS: dict[str, Callable[[JsonObject, tzinfo | None], Request]] = {
     "ask": _ask,
     "events": _list,
     "describe": _describe,
@@ -252,26 +261,30 @@ def _limit(value: Json) -> int:
     return value
 
 
-def _time(value: Json) -> float:
-    match value:
-        case bool():
-            seconds = None
-        case int() | float():
-            seconds = value
-        case str():
-            seconds = _calendar(value)
-        case _:
-            seconds = None
-    if seconds is None or not 0 <= seconds <= YEAR_9999:
-        raise WireError("is no time; write ISO 8601 (2026-11-21T08:00:00+01:00) or seconds since 1970 UTC")
-    return float(seconds)
+def _time(timezone: tzinfo | None) -> Callable[[Json], float]:
+    def read(value: Json) -> float:
+        match value:
+            case bool():
+                seconds = None
+            case int() | float():
+                seconds = value
+            case str():
+                seconds = _calendar(value, timezone)
+            case _:
+                seconds = None
+        if seconds is None or not 0 <= seconds <= YEAR_9999:
+            raise WireError("is no time; write ISO 8601 (2026-11-21T08:00:00+01:00) or seconds since 1970 UTC")
+        return float(seconds)
+
+    return read
 
 
-def _calendar(text: str) -> float | None:
+def _calendar(text: str, timezone: tzinfo | None) -> float | None:
     if len(text) > 40:
         return None
     try:
-        return datetime.fromisoformat(text).timestamp()
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone)).timestamp()
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -292,9 +305,8 @@ def _query(query: Query) -> JsonObject:
     }
 
 
-def _events(told: tuple[Told, ...]) -> list[Json]:
+def _events(told: tuple[Told, ...], room: int) -> list[Json]:
     events: list[Json] = []
-    room = MAX_REPLY_BYTES
     for each in told:
         summary = None if each.summary is None else text_content(each.summary)
         content: JsonObject = {**event_content(each.event), "summary": summary}

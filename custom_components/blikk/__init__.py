@@ -1,18 +1,22 @@
 """Blikk Edge: cameras that tell what happened, over MQTT."""
 
+from pathlib import Path
+
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, handover, issues, reader, services
+from . import cards, devices, handover, issues, reader, services, websocket
 from .const import CONF_ANNOUNCE, DOMAIN, PLATFORMS
+from .contract import Announce
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
-from .views import PictureView, ShownView
+from .pictures import PICTURES, EventPictures
+from .views import EventPictureView, PictureView
 from .writer import SummaryWriter
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -21,26 +25,25 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what does not belong to one node."""
     services.async_register(hass)
+    websocket.async_register(hass)
     hass.http.register_view(PictureView())
-    hass.http.register_view(ShownView())
+    hass.http.register_view(EventPictureView())
+    pictures = hass.data[PICTURES] = EventPictures(hass, Path(hass.config.cache_path(DOMAIN, "events")))
+    await pictures.async_load()
+    await cards.async_serve(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> bool:
     """Set up one node."""
+    await cards.async_show(hass)
     if not await mqtt.async_wait_for_mqtt_client(hass):
         raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="mqtt_unavailable")
     announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
     memory = Memory(hass, entry.entry_id)
     await memory.async_load()
     entry.async_on_unload(memory.async_flush)
-    if not await handover.async_take_over(hass, entry, announce, memory):
-        issues.raise_plain(hass, entry)
-        raise ConfigEntryNotReady(
-            translation_domain=DOMAIN,
-            translation_key="plain_entities",
-            translation_placeholders={"node": announce.name},
-        )
+    claimed = await _async_take_over(hass, entry, announce, memory)
     node = entry.runtime_data = BlikkNode(hass, entry, memory, devices.register(hass, entry, announce))
     if memory.legacy:
         handover.inherit(hass, entry, announce, memory.legacy)
@@ -62,8 +65,33 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     entry.async_on_unload(node.listen(None, Told.ANNOUNCE, prune_devices))
     prune_devices()
     entry.async_on_unload(SummaryWriter(hass, entry).start())
-    entry.async_on_unload(handover.keep_claim(hass, entry))
+    entry.async_on_unload(handover.keep_claim(hass, entry, claimed=claimed))
     entry.async_on_unload(handover.watch(hass, entry))
+    return True
+
+
+async def _async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, memory: Memory) -> bool:
+    """Take the node over; False when it is yet to be claimed, as the broker is away.
+
+    That is no hindrance where the entities were taken over before: after a power cut Home Assistant is up first.
+    """
+    try:
+        gone = await handover.async_take_over(hass, entry, announce, memory)
+    except HomeAssistantError as error:
+        if handover.was_taken_over(hass, entry):
+            return False
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="broker_away",
+            translation_placeholders={"node": announce.name},
+        ) from error
+    if not gone:
+        issues.raise_plain(hass, entry)
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key="plain_entities",
+            translation_placeholders={"node": announce.name},
+        )
     return True
 
 
@@ -76,7 +104,10 @@ async def async_remove_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> No
     """Give the entities back to plain MQTT discovery, and forget the node."""
     await handover.async_give_back(hass, handover.topics_of(entry))
     await Memory(hass, entry.entry_id).async_remove()
+    hass.data[PICTURES].forget(entry.entry_id)
     issues.clear(hass, entry, *issues.ALL)
+    if all(other.entry_id == entry.entry_id for other in hass.config_entries.async_entries(DOMAIN)):
+        cards.hide(hass)
 
 
 async def async_remove_config_entry_device(

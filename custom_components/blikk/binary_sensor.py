@@ -70,6 +70,7 @@ class CameraBinarySensor(BlikkEntity, BinarySensorEntity):
 
     entity_description: CameraBinary
     hears = (Told.STATE,)
+    needs_stream = True
 
     def __init__(
         self,
@@ -94,6 +95,7 @@ class QuestionSensor(BlikkEntity, BinarySensorEntity):
     """The answer to a watched question: on for yes, off for no, unknown for anything else."""
 
     hears = (Told.ANSWER,)
+    needs_stream = True
     _attr_translation_key = "question"
     _unrecorded_attributes = frozenset({"evidence"})
 
@@ -145,11 +147,6 @@ class StreamSensor(BlikkEntity, BinarySensorEntity):
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.BINARY_SENSOR, node, camera, "stream", "stream")
-
-    @property
-    def available(self) -> bool:
-        """While broker and node are there."""
-        return self.node.connected and bool(self.node.online)
 
     @property
     def is_on(self) -> bool | None:

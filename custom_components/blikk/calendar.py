@@ -9,11 +9,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from . import reader
-from .contract import Camera, ContractError, Event, JsonObject, Summary
+from .contract import Camera, Event, Summary
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
+from .past import async_past
 
 PARALLEL_UPDATES = 0
 
@@ -54,24 +54,14 @@ class Timeline(BlikkEntity, CalendarEntity):
         self, hass: HomeAssistant, start_date: datetime, end_date: datetime
     ) -> list[CalendarEvent]:
         """The events of a period as the node kept them. Raises HomeAssistantError when it does not answer."""
-        reply = await self.node.async_request(
-            "events",
+        events = await async_past(
+            self.node,
             camera=self.camera,
             since=dt_util.as_utc(start_date).isoformat(),
             until=dt_util.as_utc(end_date).isoformat(),
             limit=MAX_EVENTS,
         )
-        return [entry for content in reply.events if (entry := entry_of(content)) is not None]
-
-
-def entry_of(content: JsonObject) -> CalendarEvent | None:
-    """An event of a reply as a calendar entry; None for one that cannot be read."""
-    try:
-        event = reader.event_of(content)
-        summary = content.get("summary")
-        return _entry(event, reader.summary_of(summary) if isinstance(summary, dict) else None)
-    except ContractError:
-        return None
+        return [_entry(past.event, past.summary) for past in events]
 
 
 def _entry(event: Event, summary: Summary | None) -> CalendarEvent:

@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from homeassistant.components import mqtt
+from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -44,8 +45,17 @@ def topics_of(entry: BlikkConfigEntry) -> Topics:
 
 
 async def async_claim(hass: HomeAssistant, topics: Topics) -> None:
-    """Say that this component makes the entities. Raises HomeAssistantError when MQTT is not set up."""
-    claim = {"v": PROTOCOL, "by": await instance_id.async_get(hass), "mode": "integration"}
+    """Say that this component makes the entities, and where the household lives and in which language.
+
+    Raises HomeAssistantError when MQTT is not set up.
+    """
+    claim = {
+        "v": PROTOCOL,
+        "by": await instance_id.async_get(hass),
+        "mode": "integration",
+        "timezone": hass.config.time_zone,
+        "language": hass.config.language,
+    }
     await mqtt.async_publish(hass, topics.claim, json_dumps(claim), 1, True)
 
 
@@ -58,7 +68,12 @@ async def async_give_back(hass: HomeAssistant, topics: Topics) -> None:
 
 
 async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, memory: Memory) -> bool:
-    """Claim the node and wait until its plain entities are gone; False when they do not go."""
+    """Claim the node and wait until its plain entities are gone; False when they do not go.
+
+    Raises HomeAssistantError while the broker is away.
+    """
+    if not mqtt.is_connected(hass):
+        raise HomeAssistantError("the broker is away")
     topics = topics_of(entry)
     if not await _async_is_claimed(hass, entry, topics):
         await _async_quiet(hass)
@@ -73,6 +88,12 @@ async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce
             _remove_orphans(hass, announce)
         await asyncio.sleep(SETTLE_S)
     return not plain_entities(hass, announce)
+
+
+@callback
+def was_taken_over(hass: HomeAssistant, entry: BlikkConfigEntry) -> bool:
+    """Whether entities of ours are there from an earlier set-up: then the plain ones are gone."""
+    return bool(er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id))
 
 
 @callback
@@ -94,24 +115,47 @@ def _plain_devices(hass: HomeAssistant, announce: Announce) -> list[dr.DeviceEnt
 
 
 @callback
-def keep_claim(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
-    """Claim anew at each reconnection: the broker may have forgotten. Returns how to stop."""
+def keep_claim(hass: HomeAssistant, entry: BlikkConfigEntry, *, claimed: bool) -> CALLBACK_TYPE:
+    """Claim at each new connection: the broker may have forgotten, or be there for the first time. Returns how to stop.
+
+    Also when the household's time zone or language changes. `claimed` says whether that was done for the connection
+    that there is now.
+    """
 
     async def claim() -> None:
-        await async_claim(hass, topics_of(entry))
-        await asyncio.sleep(WITHDRAW_LIMIT_S)
-        announce = entry.runtime_data.announce
-        if _any_live(hass, announce):
-            await async_withdraw(hass, announce, topics_of(entry))
-        else:
-            _remove_orphans(hass, announce)
+        try:
+            await async_claim(hass, topics_of(entry))
+            await asyncio.sleep(WITHDRAW_LIMIT_S)
+            announce = entry.runtime_data.announce
+            if _any_live(hass, announce):
+                await async_withdraw(hass, announce, topics_of(entry))
+            else:
+                _remove_orphans(hass, announce)
+        except HomeAssistantError as error:
+            _LOGGER.debug("%s is claimed when the broker is back: %s", entry.title, error)
 
     @callback
     def connection_changed(connected: bool) -> None:
         if connected:
             entry.async_create_background_task(hass, claim(), "blikk claim")
 
-    return mqtt.async_subscribe_connection_status(hass, connection_changed)
+    @callback
+    def config_changed(event: Event) -> None:
+        if event.data.keys() & {"time_zone", "language"}:
+            connection_changed(mqtt.is_connected(hass))
+
+    unlisten = [
+        mqtt.async_subscribe_connection_status(hass, connection_changed),
+        hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, config_changed),
+    ]
+    connection_changed(not claimed and mqtt.is_connected(hass))
+
+    @callback
+    def stop() -> None:
+        for each in unlisten:
+            each()
+
+    return stop
 
 
 @callback

@@ -15,12 +15,11 @@ from homeassistant.helpers.llm import LLM_API_ASSIST, LLMContext, Tool, ToolAnno
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 
-from . import reader
 from .const import CONF_ASSISTANTS, DOMAIN
-from .contract import ContractError, JsonObject
 from .labels import LABELS
 from .names import unique_id
 from .node import BlikkNode
+from .past import PastEvent, async_past
 
 MAX_EVENTS = 50
 MAX_HOURS = 24 * 14
@@ -126,10 +125,8 @@ class GetEvents(_CameraTool):
         since = (dt_util.utcnow() - timedelta(hours=values["hours"])).isoformat()
         events: list[dict[str, Any]] = []
         for node, camera in asked:
-            reply = await node.async_request(
-                "events", camera=camera, label=values.get("label"), since=since, limit=values["limit"]
-            )
-            events += [told for event in reply.events if (told := _event(names[node, camera], event))]
+            found = await async_past(node, camera=camera, label=values.get("label"), since=since, limit=values["limit"])
+            events += [_event(names[node, camera], past) for past in found]
         events.sort(key=lambda event: str(event["started"]), reverse=True)
         return cast("JsonObjectType", {"events": events[: values["limit"]], "more": len(events) > values["limit"]})
 
@@ -170,21 +167,17 @@ def _described(name: str, node: BlikkNode, camera_id: str) -> dict[str, Any]:
     }
 
 
-def _event(camera: str, content: JsonObject) -> dict[str, Any] | None:
-    """What a model needs to know of an event; None for one that cannot be read."""
-    try:
-        event = reader.event_of(content)
-    except ContractError:
-        return None
-    summary = content.get("summary")
+def _event(camera: str, past: PastEvent) -> dict[str, Any]:
+    """What a model needs to know of an event."""
+    event, summary = past.event, past.summary
     return {
         "camera": camera,
         "id": event.id,
         "label": event.label,
         "started": dt_util.as_local(event.started).isoformat(timespec="seconds"),
         "ended": dt_util.as_local(event.ended).isoformat(timespec="seconds") if event.ended else None,
-        "most_at_once": content.get("peak"),
-        "lingered": content.get("loitering"),
-        "zones": content.get("zones"),
-        "summary": summary.get("text") or summary.get("title") if isinstance(summary, dict) else None,
+        "most_at_once": event.peak,
+        "lingered": event.loitering,
+        "zones": list(event.zones),
+        "summary": summary.text or summary.title if summary else None,
     }

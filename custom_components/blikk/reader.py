@@ -34,6 +34,8 @@ MAX_ITEMS = 64
 MAX_ID = 64
 MAX_STATE = 255
 MAX_TEXT = 2000
+_COMMENT, _SCAN = b"\xfe", b"\xda"
+_MARK = b"blikk "
 _PHASES = ("started", "updated", "ended")
 
 
@@ -141,6 +143,10 @@ def event_of(content: JsonObject) -> Event:
         time=time,
         started=_time(content, "started") or time,
         ended=_time(content, "ended"),
+        zones=_texts(content, "zones"),
+        peak=_whole(content, "peak"),
+        loitering=content.get("loitering") is True,
+        interrupted=content.get("interrupted") is True,
         replayed=content.get("replayed") is True,
         content=content,
     )
@@ -223,6 +229,23 @@ def read_picture(payload: bytes) -> bytes:
     if not payload.startswith(b"\xff\xd8\xff") or b"\xff\xd9" not in payload[-32:]:
         raise ContractError("not a whole JPEG picture")
     return payload
+
+
+def picture_event(jpeg: bytes) -> str | None:
+    """The id of the event or ring that a picture says it shows, in a comment; None where it says nothing."""
+    at = 2
+    while jpeg[at : at + 1] == b"\xff" and jpeg[at + 1 : at + 2] != _SCAN:
+        length = int.from_bytes(jpeg[at + 2 : at + 4])
+        if jpeg[at + 1 : at + 2] == _COMMENT and jpeg.startswith(_MARK, at + 4):
+            try:
+                content = _object(jpeg[at + 4 + len(_MARK) : at + 2 + length], MAX_JSON_BYTES)
+            except ContractError:
+                return None
+            return _text(content, "id", MAX_STATE)
+        if length < 2:
+            return None
+        at += 2 + length
+    return None
 
 
 def _message(payload: bytes) -> JsonObject:

@@ -4,6 +4,7 @@ from typing import Any
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 
 from . import handover, issues, reader
 from .const import CONF_AI_TASK, CONF_ANNOUNCE, SECTION_SUMMARIES
@@ -35,11 +36,14 @@ class _Confirmed(RepairsFlow):
         if user_input is None:
             issue = issues.placeholders(self.hass, self.issue_id)
             return self.async_show_form(step_id="confirm", description_placeholders=issue)
-        await self.async_mend()
+        try:
+            await self.async_mend()
+        except HomeAssistantError:
+            return self.async_abort(reason="broker_away")
         return self.async_create_entry(data={})
 
     async def async_mend(self) -> None:
-        """Mend it."""
+        """Mend it; raises HomeAssistantError while the broker is away."""
         raise NotImplementedError
 
 

@@ -224,6 +224,8 @@ class CameraSensor(BlikkEntity, SensorEntity):
 class CountSensor(CameraSensor):
     """How many are there, of a label or in a zone."""
 
+    needs_stream = True
+
     def __init__(
         self, node: BlikkNode, camera: Camera, description: CameraFigure, placeholders: dict[str, str] | None
     ) -> None:
@@ -300,6 +302,7 @@ class AnswerSensor(BlikkEntity, SensorEntity):
     """The answer, in words, to a watched question."""
 
     hears = (Told.ANSWER,)
+    needs_stream = True
     _attr_translation_key = "question"
     _unrecorded_attributes = frozenset({"evidence"})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blikk_edge.config import ConfigErrors, Problem, check, load
+from blikk_edge.config import ConfigErrors, Problem, check, kinds, load
 from blikk_edge.core.errors import ConfigError
 
 MQTT = "{host: b}"
@@ -23,6 +23,34 @@ def only(path: Path, **environ: str) -> Problem:
     problems = check(path, environ)
     assert len(problems) == 1, [str(problem) for problem in problems]
     return problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("Europe/Berln", "Did you mean `Europe/Berlin`?"),
+        ("europe/berlin", "Did you mean `Europe/Berlin`?"),
+        ("CEST+2", "Write one like `Europe/Berlin`."),
+        ("../../etc/passwd", "Write one like `Europe/Berlin`."),
+        ("Europe", "Write one like `Europe/Berlin`."),
+        ("'+02:00'", "Write one like `Europe/Berlin`."),
+    ],
+)
+def test_a_time_zone_that_nobody_knows_is_named_with_the_nearest(write, name, mend):
+    problem = only(write(GOOD + f"timezone: {name}\n"))
+    assert (problem.line, problem.path) == (6, "timezone")
+    assert str(problem).endswith(f"no time zone of that name is known. {mend}")
+
+
+@pytest.mark.parametrize("tag", ["german", "d", "de_", "../en", "1"])
+def test_what_is_no_language_is_told(write, tag):
+    assert "no tag of a language. Write a short one like `de`" in str(only(write(GOOD + f"language: {tag}\n")))
+
+
+def test_a_machine_without_time_zones_is_told_where_to_get_them(write, monkeypatch):
+    monkeypatch.setattr(kinds, "zone_named", lambda name: None)
+    monkeypatch.setattr(kinds, "zone_names", frozenset)
+    assert "Install `tzdata`" in str(only(write(GOOD + "timezone: Europe/Berlin\n")))
 
 
 @pytest.mark.parametrize(
@@ -244,12 +272,21 @@ def test_text_that_is_not_utf8_is_told_with_its_line(tmp_path: Path):
 
 def test_file_that_is_not_there_is_a_problem(tmp_path: Path):
     assert "no such file" in only(tmp_path / "gone.yaml").text
-    assert "directory" in only(tmp_path).text
+    assert "folder" in only(tmp_path).text
 
 
 def test_aliases_to_aliases_do_not_fill_the_memory(write):
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
     assert "too large" in only(write("a0: &a0 [x]\n" + levels)).text
+
+
+@pytest.mark.timeout(30)
+def test_merges_of_merges_take_no_time(write):
+    levels = "".join(f"m{n}: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 9)}], k{n}: 1}}\n" for n in range(1, 28))
+    assert {p.path for p in check(write("m0: &m0 {k0: 1}\n" + levels), {})} >= {"m0", "m27", "node"}
+    keys = "".join(f"  k{n}: 1\n" for n in range(300))
+    wide = "".join(f"m{n}: {{<<: *m}}\n" for n in range(300))
+    assert "too large" in only(write(f"m: &m\n{keys}{wide}")).text
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_the_steady_clock_of_a_clock_that_nobody_sets_is_that_clock() -> None:
     made = steady(clock)
     for _ in range(50):
         clock.set(clock.now() + 0.7)
-        assert (made.now(), made.timeline, made.set_s) == (clock.now(), 0, None)
+        assert (made.now(), made.timeline) == (clock.now(), 0)
 
 
 @pytest.mark.parametrize("off", [30.0, -30.0, 119.0, -119.0])
@@ -91,8 +91,27 @@ def test_the_steady_clock_follows_at_once_when_the_clock_is_set(off: float) -> N
     clock.set(1.79e9 + 5)
 
     assert made.now() == pytest.approx(1.79e9 + 5 + off, abs=0.01)
-    clock.set(1.79e9 + 65)
-    assert (made.timeline, made.set_s) == (1, pytest.approx(60))
+    assert made.timeline == 1
+
+
+def test_the_clock_is_settled_an_hour_after_the_start_and_after_it_was_set() -> None:
+    clock = SettableClock(1.79e9)
+    made = steady(clock)
+    assert not made.settled
+    clock.set(1.79e9 + 3601)
+    assert made.settled
+    clock.ahead_s = -600.0
+    assert not made.settled
+    clock.set(1.79e9 + 7202)
+    assert made.settled
+
+
+def test_a_clock_that_was_never_set_is_never_settled() -> None:
+    clock = SettableClock(0.0)
+    made = steady(clock)
+    made.now()
+    clock.set(10 * 3600.0)
+    assert not made.settled
 
 
 def test_a_thread_that_is_held_up_between_two_clocks_sees_no_jump() -> None:

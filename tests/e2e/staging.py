@@ -16,6 +16,7 @@ from typing import Any, Self
 import av
 import numpy as np
 import paho.mqtt.client as paho
+from nowhere import NOWHERE
 
 BLIKK = Path(sys.executable).with_name("blikk")
 FACE = (180, 60, 260, 170)
@@ -95,9 +96,9 @@ class BlikkRun:
         self.log_path = folder / "blikk.log"
         self._config = folder / "blikk.yaml"
         self._config.write_text(config)
-        self._environ = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
-        if models is not None:
-            self._environ["BLIKK_MODELS"] = str(models)
+        alone = NOWHERE | {"XDG_CACHE_HOME": str(folder / "cache")}
+        kept = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
+        self.environ = kept | (alone if models is None else {"BLIKK_MODELS": str(models)})
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -107,7 +108,7 @@ class BlikkRun:
     def start(self) -> None:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self._environ
+                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self.environ
             )
 
     def stop(self, within_s: float = 5.0) -> float:

@@ -61,7 +61,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     """Three visits of the last hours and one of long ago."""
     store = Store(tmp_path / "blikk.db")
     store.open()
-    for number in (1, 2, 3, 100):
+    for number in (100, 3, 2, 1):
         store.delivered([store.put(visit(number))])
     yield store
     store.close()

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraInfo, CameraState
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Kind, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.asking.times import Wall
@@ -14,6 +15,7 @@ from blikk_edge.enrichers.desk.port import Job
 from blikk_edge.enrichers.models.port import Completion
 
 ZONE = ZoneInfo("Europe/Berlin")
+LOCALE = Locale(timezone=ZONE)
 WALL = Wall(ZONE)
 FRONT = CameraInfo(id="front_door", name="Front door", labels=tuple(Label), zones=("porch", "path"), ring=True)
 YARD = CameraInfo(id="yard", name="Back yard", labels=tuple(Label), zones=("lawn",))

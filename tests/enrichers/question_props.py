@@ -5,9 +5,8 @@ import contextlib
 import json
 import time as real_time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
 
-from summary_props import NOON
+from summary_props import IN_UTC, NOON
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
@@ -90,7 +89,7 @@ class Watch:
             mode_of=lambda camera: self.mode,
             names={"porch": "Porch"},
             zones={"porch": ("door mat", "driveway")},
-            timezone=UTC,
+            locale=lambda: IN_UTC,
             **more,
         )
 

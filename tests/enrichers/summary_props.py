@@ -1,8 +1,13 @@
 """Events, Observations and Rings as the tests of summaries need them."""
 
+from datetime import UTC
+
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
+
+IN_UTC = Locale(timezone=UTC)
 
 NOON = 1_767_268_800.0
 """2026-01-01 12:00:00 UTC."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ask_props import CAMERAS, NOW, WALL, ZONE, visit
+from ask_props import CAMERAS, LOCALE, NOW, WALL, visit
 from jsonschema import Draft202012Validator
 from tiny_gguf import tiny_model
 
@@ -69,7 +69,9 @@ async def test_a_real_model_cannot_lead_an_answer_astray(model: Heard, tmp_path:
         store.put(visit(started))
     desk = ModelDesk(model, limits=LIMITS, clock=SystemClock(), estimate=lambda prompt: 400)
     running = asyncio.ensure_future(desk.run())
-    asking = AskDesk(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), timezone=ZONE, desk=desk, check=check)
+    asking = AskDesk(
+        history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, desk=desk, check=check
+    )
     try:
         for question in ("How many people came today?", "What about Anna's red hat?", "Was a fox in the yard today?"):
             reply = await asking.answer(AskQuestion(question=question))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blikk_edge.core.locale import Locale
 from blikk_edge.enrichers.desk.budget import DAYS_KEPT, Budget, Limits, NoRoomError, Reservation
 
 NOON = 1795262400.0  # 2026-11-21 12:00 UTC
@@ -36,7 +37,7 @@ class TwoHands:
 
 
 def budget(limits: Limits, clock: TwoHands) -> Budget:
-    return Budget(limits, clock, zone=UTC)
+    return Budget(limits, clock, locale=lambda: Locale(timezone=UTC))
 
 
 def limits(**of: object) -> Limits:
@@ -257,7 +258,7 @@ def test_costs_are_those_of_the_prices() -> None:
 
 def test_a_day_is_a_local_one() -> None:
     clock = TwoHands()
-    book = Budget(limits(), clock, zone=timezone(timedelta(hours=10)))  # 22:00 there
+    book = Budget(limits(), clock, locale=lambda: Locale(timezone=timezone(timedelta(hours=10))))  # 22:00 there
     call(book)
     clock.pass_time(1.9 * HOUR)
     assert book.today().calls == 1

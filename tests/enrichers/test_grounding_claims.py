@@ -2,13 +2,12 @@ import importlib.util
 import sys
 import time
 from dataclasses import replace
-from datetime import UTC
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from summary_props import NOON, ended, event, observation, ring, sighting
+from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
@@ -45,7 +44,7 @@ PERSON = Facts(
     zones=("doorstep",),
     stays=(Stay(track=1, label=Label.PERSON, sub_label="person", since=NOON, until=NOON + 42),),
     about=Label.PERSON,
-    timezone=UTC,
+    locale=IN_UTC,
 )
 
 
@@ -141,7 +140,7 @@ def test_a_name_may_be_anything(name):
 
 
 def test_times_are_those_on_the_users_wall():
-    row = next(row for row in ROWS if row.facts.timezone.utcoffset(None).total_seconds())
+    row = next(row for row in ROWS if row.facts.locale.timezone.utcoffset(None).total_seconds())
     assert not claims("A person was on the steps at 17:00.", row.facts)
     assert claims("A person was on the steps at 15:00.", row.facts) == {Claim.TIME}
 
@@ -214,7 +213,7 @@ EVENTS = st.builds(
 def test_what_the_template_says_of_an_event_is_supported(happened, rang):
     objects = tuple(replace(one, label=happened.label, sub_label=happened.label.value) for one in happened.objects)
     facts = event_facts(
-        replace(happened, objects=objects), name="Front door", rings=[ring(at) for at in rang], timezone=UTC
+        replace(happened, objects=objects), name="Front door", rings=[ring(at) for at in rang], locale=IN_UTC
     )
     note = template(facts)
     assert check(note.title, note.text, facts) == ()
@@ -235,7 +234,7 @@ def test_what_the_template_says_of_a_period_is_supported(events, rang):
         until=NOON + 3600,
         cameras=("Front door", "Garden"),
         rings=[ring(at) for at in rang],
-        timezone=UTC,
+        locale=IN_UTC,
     )
     note = template(facts)
     assert check(note.title, note.text, facts) == ()
@@ -246,6 +245,6 @@ def test_observations_support_what_is_said_of_them():
         ended(sighting(dwell_s=40.0), at=40.0, zones=("porch",)),
         name="Front door",
         observations=[observation(sighting(dwell_s=20.0), at=20.0, zones=("porch",))],
-        timezone=UTC,
+        locale=IN_UTC,
     )
     assert check("Person at the porch", "A person was at the porch for 40 seconds, from 12:00.", facts) == ()

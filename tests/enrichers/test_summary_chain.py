@@ -5,14 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from summary_props import ended, event, observation, ring, sighting
+from summary_props import IN_UTC, ended, event, observation, ring, sighting
 from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.clock import SystemClock
@@ -65,7 +64,7 @@ async def chain(
         mode_of=lambda _camera: mode,
         names={"porch": "Front door"},
         shrink=shrink,
-        timezone=UTC,
+        locale=lambda: IN_UTC,
     )
     tasks = [asyncio.ensure_future(desk.run()), asyncio.ensure_future(summarizer.run(inbox))]
     try:
@@ -134,7 +133,7 @@ async def test_answers_of_a_real_model_can_be_read(gguf):
     """The form holds for its grammar as it does for the reader."""
     model = Patient(path=gguf, clock=SystemClock(), threads=1)
     try:
-        facts = event_facts(event(sighting()), name="Front door", timezone=UTC)
+        facts = event_facts(event(sighting()), name="Front door", locale=IN_UTC)
         for n in range(5):
             answer = await model.complete(Brief(facts=facts, lines=(f"line {n}",)).prompt(), deadline_s=DEADLINE_S)
             assert note_from_json(answer.text).importance in Importance

@@ -1,14 +1,15 @@
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from scripted_desk import ScriptedDesk, answer
-from summary_props import NOON, ended, ring, sighting
+from summary_props import IN_UTC, NOON, ended, ring, sighting
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.core.watched import Watched
@@ -55,7 +56,7 @@ def visit(n, at, camera="porch", label=Label.PERSON, peak=1):
     )
 
 
-def digester(history, desk=None, *, modes=None, told=None, clock=None, every=None, watched=None):
+def digester(history, desk=None, *, modes=None, told=None, clock=None, every=None, watched=None, locale=lambda: IN_UTC):
     clock = clock or VirtualClock(NOON)
     return Digester(
         scribe=Scribe(desk=desk, check=lambda *_, **__: (), clock=clock),
@@ -66,7 +67,7 @@ def digester(history, desk=None, *, modes=None, told=None, clock=None, every=Non
         node_name="Home",
         history=history,
         every=every,
-        timezone=UTC,
+        locale=locale,
         watched=watched,
     )
 
@@ -295,3 +296,29 @@ def test_periods_begin_and_end_on_the_clock_of_the_house(every, at, begins, ends
     end = next_end(datetime.fromisoformat(at).timestamp(), every, BERLIN)
     assert end == datetime.fromisoformat(ends).timestamp()
     assert period_start(end, every, BERLIN) == datetime.fromisoformat(begins).timestamp()
+
+
+async def changed_zone(*, at, until):
+    """The days that are told from `at` on, where Berlin comes in place of UTC ten minutes later; in Berlin's time."""
+    clock, told, locales = VirtualClock(datetime.fromisoformat(at).timestamp()), [], [IN_UTC]
+    made = digester(Memory(), told=told, clock=clock, every=Every.DAILY, locale=lambda: locales[-1])
+    made.digest = lambda camera, since, until, **_: asyncio.sleep(0, (since, until))
+    task = asyncio.ensure_future(made.run(asyncio.Queue()))
+    await asyncio.sleep(0)
+    await clock.advance(600)
+    locales.append(Locale(timezone=BERLIN))
+    while clock.now() < datetime.fromisoformat(until).timestamp():
+        await clock.advance(60)
+    task.cancel()
+    await asyncio.wait({task})
+    return [tuple(f"{datetime.fromtimestamp(time, BERLIN):%d. %H:%M}" for time in period) for period in told]
+
+
+async def test_a_new_time_zone_moves_the_end_of_the_day_without_a_restart():
+    periods = await changed_zone(at="2026-03-27 20:00+00:00", until="2026-03-29 22:30+00:00")
+    assert periods == [("27. 00:00", "28. 00:00"), ("28. 00:00", "29. 00:00"), ("29. 00:00", "30. 00:00")]
+
+
+async def test_a_day_that_ended_in_the_new_zone_while_it_was_waited_for_is_told_at_once():
+    periods = await changed_zone(at="2026-03-27 22:55+00:00", until="2026-03-28 01:00+00:00")
+    assert periods == [("27. 00:00", "28. 00:00")]

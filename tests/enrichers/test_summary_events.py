@@ -1,10 +1,9 @@
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import UTC
 
 import pytest
 from scripted_desk import ScriptedDesk, answer
-from summary_props import NOON, ended, event, observation, ring, sighting
+from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
@@ -39,7 +38,7 @@ class Room:
             tell=self.told.append,
             clock=self.clock,
             mode_of=lambda _camera: self.mode,
-            timezone=UTC,
+            locale=lambda: IN_UTC,
             **more,
         )
 

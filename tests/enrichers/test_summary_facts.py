@@ -1,6 +1,4 @@
-from datetime import UTC
-
-from summary_props import NOON, ended, event, observation, ring, sighting
+from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
@@ -48,5 +46,5 @@ def test_facts_stay_small_however_much_happened():
 
 
 def test_times_are_worded_in_the_zone_that_was_asked_for():
-    facts = event_facts(event(), name="Door", timezone=UTC)
+    facts = event_facts(event(), name="Door", locale=IN_UTC)
     assert f"{facts.local(facts.since):%H:%M}" == "12:00"

@@ -1,10 +1,8 @@
 """What the template says is supported by the facts, as the check of the models' texts sees it."""
 
-from datetime import UTC
-
 from hypothesis import given
 from hypothesis import strategies as st
-from summary_props import NOON, ended, event, ring, sighting
+from summary_props import IN_UTC, NOON, ended, event, ring, sighting
 
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
@@ -51,7 +49,7 @@ def happened(draw, key=1):
 
 @given(happened(), st.lists(happened(2), max_size=1), st.lists(st.floats(0, 4000), max_size=3), NAMES)
 def test_of_an_event(one, others, bells, name):
-    facts = event_facts(one, name=name, others=others, rings=[ring(at) for at in bells], timezone=UTC)
+    facts = event_facts(one, name=name, others=others, rings=[ring(at) for at in bells], locale=IN_UTC)
     note = template(facts)
     assert check(note.title, note.text, facts) == ()
 
@@ -65,7 +63,7 @@ def test_of_a_period(events, bells, name, hours):
         since=NOON,
         until=NOON + 3600 * hours,
         rings=[ring(at) for at in bells],
-        timezone=UTC,
+        locale=IN_UTC,
     )
     note = template(facts)
     assert check(note.title, note.text, facts) == ()
@@ -74,6 +72,6 @@ def test_of_a_period(events, bells, name, hours):
 @given(st.lists(happened(), max_size=2), st.dictionaries(st.sampled_from(Label), st.integers(0, 3)), NAMES)
 def test_of_now(events, counts, name):
     there = [one for one in events if one.ended is None]
-    facts = present_facts(there, counts, camera="porch", name=name, now=NOON + 5000, timezone=UTC)
+    facts = present_facts(there, counts, camera="porch", name=name, now=NOON + 5000, locale=IN_UTC)
     note = template(facts)
     assert check(note.title, note.text, facts) == ()

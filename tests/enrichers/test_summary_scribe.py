@@ -1,10 +1,8 @@
-from datetime import UTC
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_desk import ScriptedDesk, answer
-from summary_props import event, sighting
+from summary_props import IN_UTC, event, sighting
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.picture import Picture
@@ -26,7 +24,7 @@ from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
 from blikk_edge.enrichers.summaries.template import template
 
-FACTS = event_facts(event(sighting()), name="Front door", timezone=UTC)
+FACTS = event_facts(event(sighting()), name="Front door", locale=IN_UTC)
 PICTURE = Picture(camera="porch", name="person", time=1.0, jpeg=b"\xff\xd8", width_px=10, height_px=10)
 BRIEF = Brief(facts=FACTS, lines=tuple(f"12:00:0{n} person 1 moves" for n in range(8)), pictures=(PICTURE,))
 ERRAND = Errand(key="k", camera="porch", priority=Priority.PERSON)

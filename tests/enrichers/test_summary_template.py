@@ -1,10 +1,9 @@
 from dataclasses import replace
-from datetime import UTC
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from summary_props import NOON, ended, event, observation, ring, sighting
+from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Kind, Phase, Sighting
@@ -15,7 +14,7 @@ from blikk_edge.enrichers.summaries.template import template
 
 
 def note(happened, name="Front door", **rest):
-    return template(event_facts(happened, name=name, timezone=UTC, **rest))
+    return template(event_facts(happened, name=name, locale=IN_UTC, **rest))
 
 
 def test_one_person_who_is_there():
@@ -153,7 +152,7 @@ def test_names_take_an_article_only_where_it_fits(name, title):
 
 def period(*events, rings=(), hours=1):
     facts = period_facts(
-        events, camera="porch", name="Front door", since=NOON, until=NOON + 3600 * hours, rings=rings, timezone=UTC
+        events, camera="porch", name="Front door", since=NOON, until=NOON + 3600 * hours, rings=rings, locale=IN_UTC
     )
     return template(facts)
 
@@ -217,7 +216,7 @@ def test_no_event_is_beyond_the_template(happened, others, name, rings):
 
 @given(events=st.lists(ANY_EVENT, max_size=5), name=st.text(max_size=300), since=st.floats(), until=st.floats())
 def test_no_period_is_beyond_the_template(events, name, since, until):
-    facts = period_facts(events, camera=None, name=name, since=since, until=until, timezone=UTC)
+    facts = period_facts(events, camera=None, name=name, since=since, until=until, locale=IN_UTC)
     check_limits(template(facts))
 
 

@@ -160,12 +160,21 @@ class RealHomeAssistant:
         """Stop politely and start again, with everything it had stored."""
         self.stop()
         self.start()
-        self._wait_until_running()
+        self.wait_until_running()
 
     def start(self) -> None:
         """Start and wait until it listens, however much it still has to set up."""
         self._start()
         wait_for("Home Assistant answers", self._answers, START_S)
+
+    def wait_until_running(self) -> None:
+        """Wait until everything is set up, as far as it can be."""
+        config = wait_for(
+            "Home Assistant runs",
+            lambda: next((c for c in [self.get("/api/config")] if c["state"] == "RUNNING"), None),
+            60,
+        )
+        assert not config["recovery_mode"], self.log
 
     def stop(self) -> None:
         """Politely: what it has to store it stores."""
@@ -187,7 +196,7 @@ class RealHomeAssistant:
         self._start()
         try:
             self._sign_up()
-            self._wait_until_running()
+            self.wait_until_running()
             self._add_mqtt()
         except BaseException:
             self.stop()
@@ -262,14 +271,6 @@ class RealHomeAssistant:
         except URLError:
             return False
         return True
-
-    def _wait_until_running(self) -> None:
-        config = wait_for(
-            "Home Assistant runs",
-            lambda: next((c for c in [self.get("/api/config")] if c["state"] == "RUNNING"), None),
-            60,
-        )
-        assert not config["recovery_mode"], self.log
 
     def _add_mqtt(self) -> None:
         flow = self.post("/api/config/config_entries/flow", {"handler": "mqtt", "show_advanced_options": False})

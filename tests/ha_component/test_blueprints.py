@@ -17,13 +17,14 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMockResponse
-from stage import JPEG, NODE, ROOT, announce, entry_of, golden, set_up, tell
+from stage import NODE, ROOT, announce, entry_of, golden, jpeg_of, set_up, tell
 
 BLUEPRINTS = ROOT / "blueprints" / "automation" / "blikk"
 NAMES = sorted(path.stem for path in BLUEPRINTS.glob("*.yaml"))
 BELL = "event.front_door_doorbell"
 PUSH = "https://push.example.com/"
-IMAGES = {"plain": "/api/image_proxy/{}?at=", "component": "/api/blikk/images/{}/"}
+IMAGES = {"plain": "/api/image_proxy/image.front_door_last_{}?at=", "component": "/api/blikk/events/"}
+VISIT = golden("event-loitering")["id"]
 
 
 # ---- the stage: a house with a phone, a node, and a clock that the test sets
@@ -155,9 +156,9 @@ async def ring(hass, number=1):
     await settle()
 
 
-async def photograph(hass, name="ring", content=JPEG):
-    """The picture comes."""
-    say(hass, f"picture/{name}", content)
+async def photograph(hass, event="front_door-ring-1", name="ring"):
+    """The picture of a ring or an event comes."""
+    say(hass, f"picture/{name}", jpeg_of(event))
     await settle()
 
 
@@ -233,7 +234,7 @@ async def test_the_phone_knows_within_a_second_and_has_the_picture(house, phone,
     await photograph(house)
     (body,) = phone
     assert (body["title"], body["message"]) == ("Front door", "Somebody rang.")
-    assert "/image.front_door_last_ring" in body["data"]["image"]
+    assert body["data"]["image"].startswith(IMAGES[either].format("ring"))
     assert body["data"]["push"]["interruption-level"] == "time-sensitive"
     assert body["data"]["url"] == body["data"]["clickAction"] == "/?more-info-entity-id=camera.front_door"
 
@@ -247,7 +248,7 @@ async def test_the_picture_in_a_notification_is_the_redacted_one_and_no_token_is
     image = phone[0]["data"]["image"]
     client = await hass_client()
     answer = await client.get(image)
-    assert (answer.status, await answer.read()) == (200, JPEG)
+    assert (answer.status, await answer.read()) == (200, jpeg_of("front_door-ring-1"))
     token = house.states.get("image.front_door_last_ring").attributes["access_token"]
     assert token not in json.dumps(phone)
     assert "token=" not in image
@@ -262,16 +263,31 @@ async def test_a_second_ring_does_not_change_what_the_first_notification_shows(
     await photograph(house)
     await later(house, freezer, seconds=30)
     await ring(house, 2)
-    await photograph(house, content=JPEG + JPEG)
+    await photograph(house, "front_door-ring-2")
     await later(house, freezer, seconds=30)
     await summarise(house)
     first, second, *rewritten = phone
     client = await hass_client()
     pictures = [await (await client.get(body["data"]["image"])).read() for body in (first, second)]
-    assert pictures == [JPEG, JPEG + JPEG]
+    assert pictures == [jpeg_of("front_door-ring-1"), jpeg_of("front_door-ring-2")]
     assert {(body["data"]["tag"], body["data"]["image"]) for body in rewritten} == {
         (body["data"]["tag"], body["data"]["image"]) for body in (first, second)
     }
+
+
+async def test_the_picture_of_a_notification_outlasts_twenty_others(house, phone, freezer, hass_client, automate):
+    await component(house)
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    for number in range(2, 22):
+        await photograph(house, f"front_door-ring-{number}")
+    await later(house, freezer, seconds=20)
+    await summarise(house)
+    first, rewritten = phone
+    assert first["data"]["image"] == rewritten["data"]["image"]
+    answer = await (await hass_client()).get(first["data"]["image"])
+    assert (answer.status, await answer.read()) == (200, jpeg_of("front_door-ring-1"))
 
 
 async def test_through_plain_discovery_a_rewritten_notification_has_no_picture_of_the_next_ring(
@@ -312,6 +328,14 @@ async def test_without_a_picture_the_phone_still_knows_within_a_second(house, ph
     await later(house, freezer, milliseconds=750)
     assert [body["message"] for body in phone] == ["Somebody rang."]
     assert "image" not in phone[0]["data"]
+
+
+async def test_a_ring_that_is_heard_while_the_stream_is_away_reaches_the_phone(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await tell(house, "front_door/status", "offline", retain=True)
+    await ring(house)
+    await later(house, freezer, milliseconds=750)
+    assert [(body["message"], "image" in body["data"]) for body in phone] == [("Somebody rang.", False)]
 
 
 async def test_the_summary_rewrites_the_notification_without_a_sound(house, phone, either, freezer, automate):
@@ -366,7 +390,7 @@ async def test_what_is_ready_again_after_a_restart_does_not_ring(house, phone, e
     await ring(house)
     await photograph(house)
     for status, shown in (("offline", "unavailable"), ("online", "2026-11-21T12:00:00.000+00:00")):
-        say(house, "status", status)
+        async_fire_mqtt_message(house, f"blikk/{NODE}/status", status, qos=1)
         await settle()
         assert state(house, BELL) == shown
     await later(house, freezer, seconds=1)
@@ -565,7 +589,7 @@ async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either,
     await parcels(house, 0)
     await automate("parcel_left", parcels=["binary_sensor.front_door_package"])
     await parcels(house, 1)
-    await photograph(house, "package")
+    await photograph(house, "front_door-5", "package")
     assert phone == []
     await later(house, freezer, seconds=11)
     await later(house, freezer, minutes=121)
@@ -577,7 +601,7 @@ async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either,
         "clear_notification",
     ]
     assert len({body["data"]["tag"] for body in phone}) == 1
-    assert phone[0]["data"]["image"].startswith(IMAGES[either].format("image.front_door_last_package"))
+    assert phone[0]["data"]["image"].startswith(IMAGES[either].format("package"))
 
 
 async def test_a_parcel_that_is_carried_past_is_not_told(house, phone, node, freezer, automate):
@@ -604,7 +628,7 @@ async def test_a_parcel_is_not_reminded_of_if_that_is_not_wanted(house, phone, n
 
 async def linger(hass, freezer):
     """Someone has been there for a minute; the picture was made when they came."""
-    await photograph(hass, "person")
+    await photograph(hass, VISIT, "person")
     await later(hass, freezer, seconds=60)
     time = dt_util.utcnow().isoformat()
     say(hass, "event", {**golden("event-loitering"), "time": time})
@@ -617,11 +641,11 @@ async def test_who_lingers_is_told_with_the_picture_and_then_the_summary(house, 
     await later(house, freezer, seconds=30)
     await summarise(house, "The early one.", revision=1)
     await summarise(house, "Another visit.", event="front_door-2")
-    await photograph(house, "person")
+    await photograph(house, "front_door-2", "person")
     await summarise(house, "A man waited for two minutes.")
     assert [body["message"] for body in phone] == ["Someone lingers.", "A man waited for two minutes."]
     assert len({body["data"]["tag"] for body in phone}) == 1
-    assert phone[0]["data"]["image"].startswith(IMAGES[either].format("image.front_door_last_person"))
+    assert phone[0]["data"]["image"].startswith(IMAGES[either].format("person"))
     kept = phone[0]["data"]["image"] if either == "component" else None  # plain MQTT has the next visitor's by now
     assert phone[1]["data"].get("image") == kept
     assert phone[1]["data"]["alert_once"]

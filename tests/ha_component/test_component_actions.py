@@ -20,7 +20,9 @@ from homeassistant.helpers import trigger as trigger_helper
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_capture_events, async_fire_mqtt_message
-from stage import DOMAIN, JPEG, NODE, announce, click, entry_of, golden, set_up, tell
+from stage import DOMAIN, JPEG, NODE, announce, click, entry_of, golden, jpeg_of, set_up, tell
+
+from custom_components.blikk.pictures import PICTURES, EventPicture
 
 
 @pytest.fixture
@@ -89,11 +91,32 @@ async def test_a_camera_or_an_event_is_described(hass, mqtt_mock, node_answers, 
     assert node_answers.asked == [{"do": "describe", "camera": "yard"}, {"do": "describe", "event": "e1"}]
 
 
-async def test_events_are_forgotten(hass, mqtt_mock, node_answers, device_registry):
+async def test_events_are_forgotten_and_the_pictures_that_were_kept_before_the_last(
+    hass, mqtt_mock, node_answers, device_registry, tmp_path
+):
+    hass.config.config_dir = str(tmp_path)
     entry = await set_up(hass)
+    cameras = ("front_door", "yard")
+
+    async def photograph(event):
+        for camera in cameras:
+            await tell(hass, f"{camera}/picture/person", jpeg_of(event))
+
+    def kept(event):
+        pictures = hass.data[PICTURES]
+        keys = {
+            camera: EventPicture(entry_id=entry.entry_id, camera=camera, event=event, name="person")
+            for camera in cameras
+        }
+        return [camera for camera, key in keys.items() if key in pictures]
+
+    await photograph("e1")
+    await photograph("e2")
     assert await perform(hass, "forget", event="e1") == {"count": 3}
-    assert {entry.runtime_data.camera(camera).forgets for camera in ("front_door", "yard")} == {1}
+    assert (kept("e1"), kept("e2")) == ([], ["front_door", "yard"])
+    await photograph("e3")
     await perform(hass, "forget", device_id=device(hass, device_registry, entry, "yard"), until="2026-11-21T10:00:00Z")
+    assert (kept("e2"), kept("e3")) == (["front_door"], ["front_door", "yard"])
     assert node_answers.asked[1] == {"do": "forget", "camera": "yard", "until": "2026-11-21T10:00:00+00:00"}
 
 

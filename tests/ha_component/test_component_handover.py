@@ -102,6 +102,19 @@ async def test_the_claim_is_retained_and_says_who_claims(hass, mqtt_mock):
     assert len(json.loads(payload)["by"]) == 32
 
 
+async def test_the_claim_tells_where_the_household_lives_and_tells_it_again_when_that_changes(hass, mqtt_mock):
+    await hass.config.async_update(time_zone="Europe/Berlin", language="de")
+    await set_up(hass)
+    (claim,) = [json.loads(payload) for payload, _, _ in published(mqtt_mock, CLAIM)]
+    assert claim.keys() == golden("claim").keys()
+    assert (claim["timezone"], claim["language"]) == ("Europe/Berlin", "de")
+    await hass.config.async_update(elevation=100)
+    await hass.config.async_update(time_zone="Europe/Lisbon")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    claims = [json.loads(payload)["timezone"] for payload, _, _ in published(mqtt_mock, CLAIM)]
+    assert claims == ["Europe/Berlin", "Europe/Lisbon"]
+
+
 async def test_entities_keep_their_ids_when_the_component_takes_over_and_when_it_goes(hass, mqtt_mock, content):
     await discover(hass)
     before = ids(hass, "mqtt")

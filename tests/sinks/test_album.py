@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from blikk_edge.core.clock import VirtualClock
+from blikk_edge.core.clock import SETTLED_S, VirtualClock
 from blikk_edge.core.errors import StoreError
+from blikk_edge.core.house import Health
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Kind, Phase
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.sinks.album import PictureAlbum
 
@@ -44,6 +48,34 @@ def test_a_picture_is_found_by_camera_day_and_event(tmp_path: Path) -> None:
     assert next((each.day, each.camera, each.pictures) for each in kept.days()) == (local, "gate", 2)
 
 
+def test_days_are_those_of_the_household_and_a_new_zone_loses_no_picture(tmp_path: Path) -> None:
+    zones = ["Pacific/Auckland"]  # 13 hours ahead
+    kept = PictureAlbum(
+        tmp_path / "album",
+        clock=VirtualClock(NOON),
+        max_bytes=10**9,
+        keep_days=14,
+        locale=lambda: Locale(timezone=ZoneInfo(zones[-1])),
+    )
+    kept.keep(picture())
+    assert [each.day.isoformat() for each in kept.days()] == ["2026-11-22"]
+    zones.append("America/Los_Angeles")
+    kept.keep(picture(NOON + 1))
+    assert [each.day.isoformat() for each in kept.days()] == ["2026-11-22", "2026-11-21"]
+    event = Event(
+        id="gate-1",
+        camera="gate",
+        phase=Phase.ENDED,
+        revision=2,
+        time=NOON + 2,
+        started=NOON - 1,
+        label=Label.PERSON,
+        reason=Kind.LEFT,
+        ended=NOON + 2,
+    )
+    assert [each.time for each in kept.by_event([event])["gate-1"]] == [NOON + 1, NOON]
+
+
 def test_it_is_all_still_there_after_a_restart(tmp_path: Path) -> None:
     album(tmp_path).keep(picture())
     again = album(tmp_path)
@@ -61,10 +93,29 @@ def test_the_oldest_go_when_there_is_too_much(tmp_path: Path) -> None:
 def test_what_is_too_old_goes_with_its_folder(tmp_path: Path) -> None:
     old = album(tmp_path, keep_days=3)
     old.keep(picture())
-    later = album(tmp_path, keep_days=3, now=NOON + 4 * DAY)
+    clock = VirtualClock(NOON + 4 * DAY)
+    later = PictureAlbum(tmp_path / "album", clock=clock, max_bytes=10**9, keep_days=3)
+    clock.set(clock.now() + SETTLED_S)
     later.keep(picture(NOON + 4 * DAY))
     assert [each.time for each in later.pictures()] == [NOON + 4 * DAY]
     assert len(list((tmp_path / "album" / "gate").iterdir())) == 1
+
+
+async def test_what_is_too_old_goes_where_no_new_ones_come(tmp_path: Path) -> None:
+    album(tmp_path).keep(picture())
+    clock = VirtualClock(NOON)
+    kept = PictureAlbum(tmp_path / "album", clock=clock, max_bytes=10**9, keep_days=3)
+    items: asyncio.Queue[Item] = asyncio.Queue()
+    task = asyncio.create_task(kept.run(items))
+    for hour in range(5 * 24):
+        clock.set(NOON + hour * 3600)
+        items.put_nowait(Health(time=clock.now(), uptime_s=0, cpu_percent=0, rss_bytes=0))
+        while not items.empty():
+            await asyncio.sleep(0.001)
+    async with asyncio.timeout(20):
+        while kept.pictures():
+            await asyncio.sleep(0.001)
+    task.cancel()
 
 
 @pytest.mark.parametrize(
@@ -257,6 +308,18 @@ def test_a_clock_that_is_wrong_for_a_moment_does_not_cost_the_album(tmp_path: Pa
     for second in range(50):
         kept.keep(picture(NOON + 400 * DAY + second, event="gate-3"))
     assert len(kept.pictures(event="gate-1")) == 0
+
+
+def test_a_machine_that_starts_with_a_wrong_time_keeps_the_album(tmp_path: Path) -> None:
+    album(tmp_path, keep_days=3).keep(picture())
+    clock = SetClock(NOON)
+    clock.ahead_s = 400 * DAY
+    kept = PictureAlbum(tmp_path / "album", clock=clock, max_bytes=10**9, keep_days=3)
+    kept.keep(picture(NOON + 400 * DAY, event="gate-2"))
+    clock.ahead_s = 0.0
+    for second in range(50):
+        kept.keep(picture(NOON + second, event="gate-3"))
+    assert len(kept.pictures(event="gate-1")) == 1
 
 
 async def test_pictures_that_everybody_could_read_are_closed_to_them(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.commands import Set
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.inquiry import WAITING_MAX, AskQuestion, Forget, ListEvents, Reply, Request, Told
+from blikk_edge.core.locale import Locale
 from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.asked import REFUSED_MAX
@@ -241,7 +242,9 @@ async def test_a_time_beyond_the_calendar_is_answered_east_of_utc(
     broker: Broker, store: Store, watcher: Watcher
 ) -> None:
     east = timezone(timedelta(hours=2))
-    desk = AskDesk(history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60), timezone=east)
+    desk = AskDesk(
+        history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60), locale=lambda: Locale(timezone=east)
+    )
     running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=desk.answer)
     running.start()
     await running.connected()

@@ -182,9 +182,28 @@ async def test_a_clock_that_is_set_makes_no_time_watched(store: Store, run: Call
     await running.pass_time(HOUR)
     assert hours(store, "door") == [(0, 1), (101, 102)]
     running.clock.ahead_s = 0.0
+    await running.pass_time(2 * HOUR)
+    await running.end()
+    assert hours(store, "door") == [(0, 1), (2, 4)]
+
+
+@pytest.mark.parametrize("shown", [0.0, START - 24 * HOUR])
+async def test_a_machine_that_starts_without_the_time_keeps_the_record(
+    store: Store, run: Callable[[], Running], shown: float
+) -> None:
+    running = run()
+    await running.tell(online("door"))
     await running.pass_time(HOUR)
     await running.end()
-    assert hours(store, "door") == [(0, 1), (2, 3)]
+    running.clock.ahead_s = shown - START
+    running = run()
+    await running.tell(online("door"))
+    await running.pass_time(0.5 * HOUR)
+    running.clock.ahead_s = 0.0
+    await running.pass_time(2 * HOUR)
+    await running.end()
+    assert hours(store, "door")[-2:] == [(0, 1), (1.5, 3.5)]
+    assert known(store, "door").gaps(START, START + HOUR) == ()
 
 
 async def test_what_could_not_be_written_is_made_up_for(

@@ -15,8 +15,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from blikk_edge.core.house import CameraState, Health
+from blikk_edge.core.locale import Claim
 from blikk_edge.core.observation import Kind, Observation
 from blikk_edge.core.sightings import Label
+from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.discovery import devices
 from blikk_edge.wire.messages import announce, encode
@@ -24,7 +26,8 @@ from blikk_edge.wire.topics import Topics
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 REQUESTS = {"ask", "reply"}
-SCHEMAS = sorted({path.stem for path in (CONTRACT / "schemas").glob("*.json")} - REQUESTS)
+HEARD = {"claim"}
+SCHEMAS = sorted({path.stem for path in (CONTRACT / "schemas").glob("*.json")} - REQUESTS - HEARD)
 NODE, FRONT, _ = devices(s.NODE, s.TOPICS)
 
 # the bare minimum of each, where every optional part is missing
@@ -87,9 +90,17 @@ def test_what_is_published_equals_its_golden_example(name):
     assert EXAMPLES[name].payload + b"\n" == path.read_bytes()
 
 
+def test_a_picture_that_is_published_equals_its_golden_example():
+    path = CONTRACT / "examples" / "picture.jpg"
+    if os.environ.get("BLIKK_WRITE_EXAMPLES"):
+        path.write_bytes(encode(s.PICTURE, s.TOPICS).payload)
+
+    assert encode(s.PICTURE, s.TOPICS).payload == path.read_bytes()
+
+
 def test_no_example_is_left_over():
     requests = {*s.REQUESTS, *s.REPLIES, "ask-minimal"}  # test_wire_inquiries.py
-    assert {path.stem for path in (CONTRACT / "examples").glob("*.json")} == set(EXAMPLES) | requests
+    assert {path.stem for path in (CONTRACT / "examples").glob("*.json")} == set(EXAMPLES) | requests | HEARD
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if not name.startswith("discovery")])
@@ -99,6 +110,34 @@ def test_example_follows_its_schema_and_every_field_is_described(name):
 
     check.validate(content)
     Draft202012Validator(strict(check.schema)).validate(content)
+
+
+def test_the_claim_tells_of_the_household_as_its_schema_says():
+    payload = (CONTRACT / "examples" / "claim.json").read_bytes()
+
+    validator("claim").validate(json.loads(payload))
+    assert read_claim(payload) == Claim(timezone="Europe/Berlin", language="de")
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (b"", Claim()),
+        (b"yes", Claim()),
+        (b"[1]", Claim()),
+        (b'{"timezone": 1, "language": null}', Claim()),
+        (b'{"timezone": "../../etc/passwd", "language": "../de"}', Claim()),
+        (
+            b'{"timezone": "America/Argentina/Ushuaia", "language": "pt-BR"}',
+            Claim(timezone="America/Argentina/Ushuaia", language="pt"),
+        ),
+        (b'{"timezone": "Mars/Base", "language": "zh-Hans"}', Claim(timezone="Mars/Base", language="zh")),
+        (b'{"language": "' + b"d" * 5000 + b'"}', Claim()),
+        (b"[" * 4000, Claim()),
+    ],
+)
+def test_whatever_stands_there_is_a_claim_and_what_is_no_name_tells_nothing(payload, told):
+    assert read_claim(payload) == told
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)

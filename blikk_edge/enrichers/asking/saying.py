@@ -1,101 +1,95 @@
 """Puts a Finding into words without a model: short, with the period it is about, and honest about what is not known."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from blikk_edge.core.house import CameraInfo, CameraState
-from blikk_edge.core.inquiry import Measure, Query
+from blikk_edge.core.inquiry import Measure
 from blikk_edge.core.observation import Event, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX
+from blikk_edge.core.watched import NODE, Span
 from blikk_edge.enrichers.asking.moments import SHOWN_MAX, Moments
 from blikk_edge.enrichers.asking.reader import Puzzle
 from blikk_edge.enrichers.asking.tally import Finding, objects_of
 from blikk_edge.enrichers.asking.times import Wall
-from blikk_edge.enrichers.asking.unwatched import say_gaps, say_unwatched
-from blikk_edge.enrichers.summaries.wording import (
-    clipped,
-    duration,
-    kind_of_all,
-    listed,
-    number,
-    plural,
-    sentence,
-    some,
-    the,
-    times,
-)
+from blikk_edge.enrichers.languages.language import Language
+from blikk_edge.enrichers.summaries.wording import clipped, kind_of_all, sentence
 
-EXAMPLES: Final = (
-    "How many people came to the front door this morning?",
-    "When was the last delivery?",
-    "Is anyone there now?",
-)
-_UNKNOWN: Final = "Only a running node knows what is there now, and none was asked"
+GROUPS_MAX: Final = 3
+GAPS_MAX: Final = 3
+"""Gaps that are named one by one."""
 
 
-def say(finding: Finding, cameras: Sequence[CameraInfo], wall: Wall, states: Sequence[CameraState] = ()) -> str:
+def say(
+    finding: Finding, cameras: Sequence[CameraInfo], wall: Wall, spoken: Language, states: Sequence[CameraState] = ()
+) -> str:
     """The answer, at most TEXT_MAX characters; `states` are the cameras as they are now, where that is known."""
     query = finding.query
     if query.since is not None and query.since > finding.now:
-        return "That time has not come yet."
-    names = {camera.id: camera.name for camera in cameras}
-    moments = Moments(wall, finding.now)
-    parts = [_Saying(finding, names, moments).text(), *say_gaps(finding, names, moments)]
+        return sentence(spoken.say("answer.ahead"))
+    saying = _Saying(finding, cameras, wall, spoken)
+    parts = [saying.text(), *saying.gaps()]
     if query.doubt and (finding.events or finding.rings):
-        parts.append(_doubt(query.doubt))
+        doubt = "answer.doubt_who" if query.doubt == "who" else "answer.doubt"
+        parts.append(spoken.say(doubt, word=query.doubt))
     if not finding.complete:
-        parts.append("There is more than could be looked through: ask about a shorter time")
+        parts.append(spoken.say("answer.too_much"))
     if query.measure is Measure.PRESENT or query.ongoing:
-        parts += _blind([each for each in states if not query.cameras or each.camera in query.cameras], names)
+        parts += saying.blind([each for each in states if not query.cameras or each.camera in query.cameras])
     return clipped(" ".join(sentence(part) for part in parts), TEXT_MAX)
 
 
-def say_puzzled(puzzle: Puzzle, cameras: Sequence[CameraInfo]) -> str:
+def say_puzzled(puzzle: Puzzle, cameras: Sequence[CameraInfo], spoken: Language) -> str:
     """That a question was not understood, and what could be asked."""
     if puzzle.place:
         zones = dict.fromkeys(zone for camera in cameras for zone in camera.zones)
-        places = listed([*(camera.name for camera in cameras), *zones])
-        why = f'There is no camera and no zone called "{puzzle.place}", there is {places}'
+        places = spoken.every([*(camera.name for camera in cameras), *zones])
+        why = spoken.say("answer.strange_place", word=puzzle.place, places=places)
     elif puzzle.words:
-        why = "I did not understand " + listed([f'"{word}"' for word in puzzle.words[:5]])
+        why = spoken.say(
+            "answer.strange_words",
+            words=spoken.every([spoken.say("answer.word", word=word) for word in puzzle.words[:5]]),
+        )
     else:
-        why = "I did not understand what you ask about"
-    asked = " ".join(f'"{example}"' for example in EXAMPLES)
-    return clipped(f"{sentence(clipped(why, 300))} You can ask: {asked}", TEXT_MAX)
+        why = spoken.say("answer.strange")
+    return clipped(f"{sentence(clipped(why, 300))} {spoken.say('answer.examples')}", TEXT_MAX)
 
 
-def lines(finding: Finding, cameras: Sequence[CameraInfo], wall: Wall) -> tuple[str, ...]:
+def lines(finding: Finding, cameras: Sequence[CameraInfo], wall: Wall, spoken: Language) -> tuple[str, ...]:
     """What matched, one line each, newest first; at most twice SHOWN_MAX."""
-    names = {camera.id: camera.name for camera in cameras}
-    saying = _Saying(finding, names, Moments(wall, finding.now))
-    return saying.lines()[: 2 * SHOWN_MAX]
+    return _Saying(finding, cameras, wall, spoken).lines()[: 2 * SHOWN_MAX]
 
 
 class _Saying:
     """One answer in the making."""
 
-    def __init__(self, finding: Finding, names: Mapping[str, str], moments: Moments) -> None:
+    def __init__(self, finding: Finding, cameras: Sequence[CameraInfo], wall: Wall, spoken: Language) -> None:
         self._finding = finding
         self._query = finding.query
-        self._names = names
-        self._moments = moments
-        self._when = moments.period(finding.query.since, finding.query.until)
-        self._where = self._place()
+        self._names: Mapping[str, str] = {camera.id: camera.name for camera in cameras}
+        self._spoken = spoken
+        self._say = spoken.say
+        self._moments = Moments(wall, finding.now, spoken)
+        self._when = self._moments.period(finding.query.since, finding.query.until)
+        self._where = self._cameras_and_zone()
+        self._scope = self._all(self._when)
+        self._now = self._all(self._say("moment.now"))
 
     def text(self) -> str:
         """The answer without a full stop."""
         query, finding = self._query, self._finding
         if not finding.watched:
-            return say_unwatched(self._query, self._where, self._when)
+            return self._unwatched()
         if query.rings:
             return self._rings()
         if not finding.known:
-            return _UNKNOWN
+            return self._say("answer.unknown_now")
         if query.measure is Measure.PRESENT:
             return self._present()
         if not finding.events:
-            return f"No, {_lower(self._none())}" if query.measure is Measure.ANY else self._none()
+            none = self._none()
+            return self._say("answer.no", told=none) if query.measure is Measure.ANY else none
         ways = {
             Measure.COUNT: self._count,
             Measure.VISITS: self._visits,
@@ -108,118 +102,170 @@ class _Saying:
 
     def lines(self) -> tuple[str, ...]:
         """What matched, one line each."""
-        rings = [f"{self._moments.at(ring.time)}: doorbell {self._at(ring.camera)}" for ring in self._finding.rings]
-        visits = [f"{self._moments.at(e.started)}: {self._visit(e)} {self._at(e.camera)}" for e in self._finding.events]
-        return (*rings, *visits)
+        say, at = self._say, self._moments.at
+        rings = [say("answer.line_ring", moment=at(r.time), place=self._at(r.camera)) for r in self._finding.rings]
+        return (*rings, *(say("answer.line_visit", **self._told(event)) for event in self._finding.events))
+
+    def gaps(self) -> list[str]:
+        """A sentence for all cameras that missed the same."""
+        finding = self._finding
+        asked = len(finding.query.cameras) or len(self._names)
+        alike: dict[tuple[Span, ...], list[str]] = {}
+        for camera, gaps in finding.gaps:
+            alike.setdefault(gaps, []).append(camera)
+        told = []
+        for gaps, cameras in [*alike.items()][:GROUPS_MAX]:
+            when = self._spoken.every([self._moments.period(*gap) for gap in gaps])
+            if len(gaps) > GAPS_MAX:
+                missed = self._spoken.duration(sum(until - since for since, until in gaps))
+                when = self._say("answer.gap_long", duration=missed)
+            every = len(cameras) == asked
+            key = "answer.gap_run" if NODE in cameras else "answer.gap" if every else "answer.gap_at"
+            told.append(
+                self._say(key, len(cameras), when=when, places=self._spoken.every(list(map(self._at, cameras))))
+            )
+        return told + ([self._say("answer.gap_others")] if len(alike) > GROUPS_MAX else [])
+
+    def blind(self, states: Sequence[CameraState]) -> list[str]:
+        """What cannot be seen just now."""
+        names = self._names
+        away = [names.get(state.camera, state.camera) for state in states if not state.online]
+        off = [names.get(state.camera, state.camera) for state in states if state.online and not state.detect]
+        return [
+            self._say(key, len(cameras), places=self._spoken.every(cameras))
+            for key, cameras in (("answer.offline", away), ("answer.detection_off", off))
+            if cameras
+        ]
+
+    # -- what was asked ------------------------------------------------------------------------------------------
+
+    def _unwatched(self) -> str:
+        """That nothing is known of the whole time."""
+        query = self._query
+        key = f"answer.not_{'run' if query.rings else 'watched'}"
+        key += "_yet" if query.since is None and query.until is None else ""
+        return self._say(key, when=self._when, scope=self._scope)
 
     def _count(self) -> str:
         count, visits, query = self._finding.count or 0, self._finding.visits, self._query
-        last = self._moments.at(self._finding.events[0].started)
         if not query.labels:
-            return f"{number(visits)} {'events were' if visits > 1 else 'event was'} seen {self._where} {self._when}"
-        were = "was" if count == 1 else "were"
-        start = f"{self._things(count)} {were} seen {self._where} {self._when}"
-        if visits == 1:
-            return f"{start}, {last}" if count == 1 else f"{start}, in one visit {last}"
-        twice = " (who came twice counts twice)" if Label.PERSON in query.labels else ""
-        return f"{start}, in {_visits(visits)}, the last {last}{twice}"
+            return self._say("answer.events", visits, scope=self._scope)
+        told = self._say("answer.count", count, things=self._things(count), scope=self._scope)
+        key = "visits" if visits > 1 else "once" if count == 1 else "visit"
+        last = self._moments.at(self._finding.events[0].started)
+        told = self._say(f"answer.count_{key}", told=told, moment=last, visits=self._say("answer.visits", visits))
+        return self._say("answer.twice", told=told) if visits > 1 and Label.PERSON in query.labels else told
 
     def _visits(self) -> str:
-        when = self._moments.several([event.started for event in self._finding.events])
-        of = f" of {_any(self._query)}" if self._query.labels else ""
-        return f"{_visits(self._finding.visits)}{of} {self._where} {self._when}: {when}"
+        return self._say(
+            "answer.visits_of" if self._query.labels else "answer.visits_at",
+            visits=self._say("answer.visits", self._finding.visits),
+            any=self._any(),
+            scope=self._scope,
+            moments=self._moments.several([event.started for event in self._finding.events]),
+        )
 
     def _list(self) -> str:
         shown = self._finding.events[:SHOWN_MAX]
-        everywhere = len(self._query.cameras) != 1
-        visits = [
-            f"{self._moments.at(e.started)} {self._visit(e)}{f' {self._at(e.camera)}' if everywhere else ''}"
-            for e in shown
-        ]
+        key = "answer.item" if len(self._query.cameras) == 1 else "answer.item_at"
+        items = [self._say(key, **self._told(event)) for event in shown]
         left = self._finding.visits - len(shown)
-        return f"Seen {self._where} {self._when}: {listed([*visits, *([f'{number(left)} more'] if left else [])])}"
+        items += [self._say("answer.more", left)] if left else []
+        return self._say("answer.list", scope=self._scope, told=self._spoken.every(items))
 
     def _yes(self) -> str:
-        event = self._finding.events[0]
-        if self._query.ongoing:
-            return f"Yes, {self._visit(event)} {self._at(event.camera)}, {self._moments.since(event.started)}"
-        last = f"{self._visit(event)} {self._moments.at(event.started)}"
-        if self._finding.visits == 1:
-            return f"Yes, {last} {self._at(event.camera)}"
-        return f"Yes, {times(self._finding.visits)} {self._where} {self._when}, the last: {last}"
+        event, visits = self._finding.events[0], self._finding.visits
+        key = "goes_on" if self._query.ongoing else "once" if visits == 1 else "several"
+        times = self._spoken.times(visits)
+        told = self._say(f"answer.{key}", **self._told(event), times=times, scope=self._scope)
+        return self._say("answer.yes", told=told)
 
     def _one(self) -> str:
         """The visit that was picked."""
-        event = self._finding.events[0]
-        visit, at, when = self._visit(event), self._at(event.camera), self._moments.at(event.started)
-        match self._query.measure:
-            case Measure.STAYING:
-                are = "is" if objects_of(event, self._query) == 1 else "are"
-                since = f"{self._moments.since(event.started)} ({duration(self._finding.seconds)})"
-                return f"{self._who(event)} {are} {at} {since}"
-            case Measure.LONGEST:
-                return f"The longest took {duration(self._finding.seconds)}: {self._who(event)} {when} {at}"
-        stays = ", and still goes on" if event.id in self._finding.still else ""
-        return f"The {self._query.measure.value} was {when}: {visit} {at}{stays}"
+        event, measure = self._finding.events[0], self._query.measure
+        lasted = self._spoken.duration(self._finding.seconds)
+        count = objects_of(event, self._query) if measure is Measure.STAYING else 1
+        told = self._say(f"answer.{measure.value}", count, **self._told(event), duration=lasted)
+        goes_on = event.id in self._finding.still and measure in {Measure.FIRST, Measure.LAST}
+        return self._say("answer.still", told=told) if goes_on else told
 
     def _in_all(self) -> str:
-        in_all = f"{duration(self._finding.seconds)} in all, in {_visits(self._finding.visits)}"
-        return f"{plural(self._noun())} were seen {self._where} {self._when} for {in_all}"
+        return self._say(
+            "answer.in_all",
+            any=self._spoken.things(self._noun()),
+            scope=self._scope,
+            duration=self._spoken.duration(self._finding.seconds),
+            visits=self._say("answer.visits", self._finding.visits),
+        )
 
     def _most(self) -> str:
         count = self._finding.count or 0
         event = next(each for each in self._finding.events if objects_of(each, self._query) == count)
-        when = f"{self._moments.at(event.started)} {self._at(event.camera)}"
-        return f"At most {some(count, self._noun())} at once {self._where} {self._when}, in a visit {when}"
+        things = self._spoken.thing(self._noun(), count)
+        return self._say("answer.most", things=things, scope=self._scope, **self._told(event))
 
     def _present(self) -> str:
+        query = self._query
         if not self._finding.present:
-            query = self._query
-            return f"No {_any(query)} {'are' if query.labels else 'is'} seen {self._where} now"
-        zone = f" in {the(self._query.zone)}" if self._query.zone else ""
+            return self._say("answer.none_now", self._plural(), any=self._nothing(), how="", scope=self._now)
         here = []
         for camera in dict.fromkeys(camera for camera, _, _ in self._finding.present):
             seen = [one for event in self._finding.events if event.camera == camera for one in event.objects]
             things = [
-                some(count, kind_of_all(label, seen)) for at, label, count in self._finding.present if at == camera
+                self._spoken.thing(kind_of_all(label, seen), count)
+                for at, label, count in self._finding.present
+                if at == camera
             ]
-            here.append(f"{listed(things)} {self._at(camera)}{zone}")
-        return f"Now there {'is' if self._finding.count == 1 else 'are'} {listed(here)}"
+            here.append(
+                self._say(
+                    "answer.present_in" if query.zone else "answer.present_at",
+                    things=self._spoken.every(things),
+                    place=self._at(camera),
+                    zone=self._spoken.place(query.zone or ""),
+                )
+            )
+        return self._say("answer.present", self._finding.count or 0, told=self._spoken.every(here))
 
     def _rings(self) -> str:
         query, rings = self._query, self._finding.rings
-        the_bell = {True: "Yes, the doorbell", False: "No, the doorbell"}[bool(rings)]
-        bell = the_bell if query.measure is Measure.ANY else "The doorbell"
-        if not rings:
-            return f"{bell} did not ring {self._where} {self._when}"
-        if query.measure in {Measure.FIRST, Measure.LAST}:
-            return (
-                f"The doorbell rang {query.measure.value} {self._moments.at(rings[0].time)} {self._at(rings[0].camera)}"
-            )
+        if query.measure in {Measure.FIRST, Measure.LAST} and rings:
+            moment, place = self._moments.at(rings[0].time), self._at(rings[0].camera)
+            return self._say(f"answer.{query.measure.value}_ring", moment=moment, place=place)
+        times = self._spoken.times(len(rings))
         moments = self._moments.several([ring.time for ring in rings])
-        return f"{bell} rang {times(len(rings))} {self._where} {self._when}: {moments}"
+        key = "answer.rings" if rings else "answer.no_ring"
+        told = self._say(key, scope=self._scope, times=times, moments=moments)
+        if query.measure is not Measure.ANY:
+            return told
+        return self._say("answer.yes" if rings else "answer.no", told=told)
 
     def _none(self) -> str:
         query = self._query
-        how = " loitering" if query.loitering else ""
+        how = self._say("answer.how_long") if query.loitering else ""
         if query.min_duration_s:
-            how += f" for {duration(query.min_duration_s)} or longer"
-        were, when = ("are" if query.labels else "is", "now") if query.ongoing else ("were", self._when)
-        if not query.labels and not query.ongoing:
-            were = "was"
-        return f"No {_any(query)} {were} seen{how} {self._where} {when}"
+            how += self._say("answer.how_lasted", duration=self._spoken.duration(query.min_duration_s))
+        key, scope = ("answer.none_now", self._now) if query.ongoing else ("answer.none", self._scope)
+        return self._say(key, self._plural(), any=self._nothing(), how=f" {how}" if how else "", scope=scope)
 
-    def _visit(self, event: Event) -> str:
+    # -- words ---------------------------------------------------------------------------------------------------
+
+    def _told(self, event: Event) -> Mapping[str, Any]:
+        """What sentences tell of a visit."""
         lasted_s = self._finding.lasted_s(event)
-        return (
-            f"{self._who(event)}{' loitering' if event.loitering else ''}"
-            f"{f' for {duration(lasted_s)}' if lasted_s >= 1 else ''}"
-        )
+        key = f"answer.visit{'_long' if event.loitering else ''}{'_lasted' if lasted_s >= 1 else ''}"
+        who = self._who(event)
+        return {
+            "who": who,
+            "visit": self._say(key, who=who, duration=self._spoken.duration(lasted_s)),
+            "place": self._at(event.camera),
+            "moment": self._moments.at(event.started),
+            "since": self._moments.since(event.started),
+        }
 
     def _who(self, event: Event) -> str:
         """Of the objects of a visit those asked about."""
         asked = [one for one in event.objects if not self._query.kinds or one.sub_label in self._query.kinds]
-        return some(objects_of(event, self._query), kind_of_all(event.label, asked))
+        return self._spoken.thing(kind_of_all(event.label, asked), objects_of(event, self._query))
 
     def _noun(self) -> str:
         """What all that is asked about is called."""
@@ -231,49 +277,47 @@ class _Saying:
     def _things(self, count: int) -> str:
         """`three people`; of several labels each: `three people and a car`."""
         if len(self._query.labels) == 1 and len(self._query.kinds) <= 1:
-            return f"one {self._noun()}" if count == 1 else some(count, self._noun())
+            return self._spoken.counted(self._noun(), count)
         parts = []
         for label in self._query.labels:
             events = [event for event in self._finding.events if event.label is label]
             objects: list[Sighting] = [one for event in events for one in event.objects]
             total = sum(objects_of(event, self._query) for event in events)
-            parts += [some(total, kind_of_all(label, objects))] if events else []
-        return listed(parts)
+            parts += [self._spoken.thing(kind_of_all(label, objects), total)] if events else []
+        return self._spoken.every(parts)
 
-    def _place(self) -> str:
-        zone = f"in {the(self._query.zone)}" if self._query.zone else ""
-        names = [the(self._names.get(camera, camera)) for camera in self._query.cameras]
-        return f"{zone} {f'at {listed(names)}' if names else ''}".strip()
+    def _any(self) -> str:
+        """`people`, `cats or dogs`, `people or cars`; of nothing in particular `activity`."""
+        return self._spoken.either(self._nouns()) or self._say("answer.activity")
+
+    def _nothing(self) -> str:
+        """The same after `no`."""
+        return self._spoken.neither(self._nouns()) or self._say("answer.activity")
+
+    def _nouns(self) -> Sequence[str]:
+        query = self._query
+        wide = [label.value for label in query.labels if not (query.kinds and label in {Label.VEHICLE, Label.ANIMAL})]
+        return [self._spoken.things(kind) for kind in (*wide, *query.kinds)]
+
+    def _plural(self) -> int:
+        """In which number `_any` stands."""
+        return 2 if self._query.labels else 1
+
+    def _cameras_and_zone(self) -> str:
+        zone = self._spoken.place(self._query.zone or "")
+        places = self._spoken.every([self._at(camera) for camera in self._query.cameras])
+        if not zone and not places:
+            return ""
+        key = "both" if zone and places else "zone" if zone else "cameras"
+        return self._say(f"scope.{key}", zone=zone, places=places)
+
+    def _all(self, when: str) -> str:
+        return self._say("scope.all", where=self._where, when=when) if self._where else when
 
     def _at(self, camera: str) -> str:
-        return f"at {the(self._names.get(camera, camera))}"
+        return self._spoken.place(self._names.get(camera, camera))
 
 
-def _any(query: Query) -> str:
-    """`people`, `cats or dogs`, `people or cars`; of nothing in particular `activity`."""
-    wide = [label.value for label in query.labels if not (query.kinds and label in {Label.VEHICLE, Label.ANIMAL})]
-    return " or ".join(plural(noun) for noun in (*wide, *query.kinds)) or "activity"
-
-
-def _visits(count: int) -> str:
-    return "one visit" if count == 1 else f"{number(count)} visits"
-
-
-def _doubt(word: str) -> str:
-    if word == "who":
-        return "Who it was cannot be told"
-    return f'Whether "{word}" is right cannot be told: who people are is not looked at'
-
-
-def _blind(states: Sequence[CameraState], names: Mapping[str, str]) -> list[str]:
-    """What cannot be seen just now."""
-    away = [names.get(state.camera, state.camera) for state in states if not state.online]
-    off = [names.get(state.camera, state.camera) for state in states if state.online and not state.detect]
-    return [
-        *([f"{listed(away)} {'is' if len(away) == 1 else 'are'} offline"] if away else []),
-        *([f"Detection is off at {listed(off)}"] if off else []),
-    ]
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def denied(finding: Finding) -> bool:
+    """Whether the answer is that there was nothing."""
+    return not (finding.present or finding.events or finding.rings)

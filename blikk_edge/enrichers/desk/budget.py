@@ -5,10 +5,11 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from blikk_edge.core.clock import Clock
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.enrichers.desk.port import NotNowError
 
 MINUTE_S: Final = 60.0
@@ -177,13 +178,13 @@ class Budget:
     A call reserves its estimate first and settles what it really took, so that calls at the same time cannot exceed a
     limit together. A day begins with each new local date and at 0; a date that was seen before goes on where it
     was, so that a clock set forward or back gives nothing away and takes nothing. Minutes go by the monotonic clock.
-    `zone` is for tests; None is this machine's.
+    `locale` says which day it is.
     """
 
-    def __init__(self, limits: Limits, clock: Clock, *, zone: tzinfo | None = None) -> None:
+    def __init__(self, limits: Limits, clock: Clock, *, locale: LocaleNow = Locale) -> None:
         self._limits = limits
         self._clock = clock
-        self._zone = zone
+        self._locale = locale
         self._minute = _Minute()
         self._cameras: dict[str, _Minute] = {}
         self._days: OrderedDict[str, _Day] = OrderedDict()
@@ -244,7 +245,7 @@ class Budget:
         self._day()
 
     def _day(self) -> tuple[str, _Day]:
-        date = datetime.fromtimestamp(self._clock.now(), UTC).astimezone(self._zone).date().isoformat()
+        date = datetime.fromtimestamp(self._clock.now(), UTC).astimezone(self._locale().timezone).date().isoformat()
         day = self._days.setdefault(date, _Day())
         self._days.move_to_end(date)
         while len(self._days) > DAYS_KEPT:

@@ -11,6 +11,7 @@ from typing import Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import LlmPhase, LlmState
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import Memory
 from blikk_edge.enrichers.desk.book import Book
 from blikk_edge.enrichers.desk.breaker import Breaker
@@ -43,7 +44,7 @@ class ModelDesk:
     """Asks `model` within `limits`, the most important job first. Works while `run` does; else all get NotNowError.
 
     `estimate` gives the input tokens of a prompt before it is sent. `changed` is called in the event loop when phase,
-    problem or counters of `state()` have changed. What was spent is kept in `memory`.
+    problem or counters of `state()` have changed. What was spent is kept in `memory`; `locale` says which day it is.
 
     A job waits at most its `useful_s`, and is turned away as soon as it is clear that its turn cannot come by then. A
     model that is away is asked once more for the same job; one that asks for patience, as often as there is time.
@@ -60,6 +61,7 @@ class ModelDesk:
         estimate: Callable[[Prompt], int],
         memory: Memory | None = None,
         changed: Callable[[], None] = lambda: None,
+        locale: LocaleNow = Locale,
         rng: random.Random | None = None,
     ) -> None:
         self.sees = model.sees
@@ -68,7 +70,7 @@ class ModelDesk:
         self._clock = clock
         self._estimate = estimate
         self._changed = changed
-        self._budget = Budget(limits, clock)
+        self._budget = Budget(limits, clock, locale=locale)
         self._breaker = Breaker(clock, rng=rng)
         self._book = Book(self._budget, memory, clock)
         self._line = Line(limits.queue)

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from blikk_edge.core.core_dumps import forbid_core_dumps
+
 HOST: Final = "127.0.0.1"
 NICE: Final = 10
 """A summary may come later; frames may not."""
@@ -57,6 +59,7 @@ def main() -> None:
     os.nice(NICE)
     with contextlib.suppress(OSError):  # some containers show it read-only
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
+    forbid_core_dumps()  # prompts, Pictures and the key; from here on /proc/self belongs to root
     try:
         ENGINES[order.engine](order, lambda report: _say(out, report))
     except (RuntimeError, ValueError, OSError, ImportError) as error:

@@ -10,6 +10,7 @@ from blikk_edge.core.summary import AnswerKind, Question
 from blikk_edge.enrichers.desk.port import Desk, Job, Priority
 from blikk_edge.enrichers.facts import Facts
 from blikk_edge.enrichers.grounding import Claim, Violation, check
+from blikk_edge.enrichers.languages.language import language
 from blikk_edge.enrichers.models.port import BlindError, Completion, GarbledError, TooLongError
 from blikk_edge.enrichers.questions.prompt import UNKNOWN, Reply, question_prompt, reply_from_json
 
@@ -58,7 +59,7 @@ async def put(
             if isinstance(error, GarbledError) and error.spent is not None:
                 spent.append(error.spent)
             if type(error) in mended or not isinstance(error, GarbledError | BlindError | TooLongError):
-                return _failed(error, tuple(spent))
+                return _failed(error, tuple(spent), facts)
             mended.add(type(error))
             picture = None
             if isinstance(error, TooLongError):
@@ -75,7 +76,7 @@ def grounded(reply: Reply, question: Question, facts: Facts, *, seen: bool) -> R
     Where a Picture was seen, only what no picture supports is looked for.
     """
     if question.kind is AnswerKind.TEXT and reply.answer != UNKNOWN and _wrong(reply.answer, facts, seen=seen):
-        return Reply(answer=UNKNOWN, confidence=0.0, evidence="what the model answered is not supported")
+        return Reply(answer=UNKNOWN, confidence=0.0, evidence=_said("unsupported", facts))
     return replace(reply, evidence="") if _wrong(reply.evidence, facts, seen=seen) else reply
 
 
@@ -84,8 +85,12 @@ def _wrong(text: str, facts: Facts, *, seen: bool) -> Sequence[Violation]:
     return [violation for violation in found if violation.claim in NEVER] if seen else found
 
 
-def _failed(error: LlmError, spent: tuple[Completion, ...]) -> Outcome:
+def _said(key: str, facts: Facts) -> str:
+    return language(facts.locale.language).say(f"evidence.{key}")
+
+
+def _failed(error: LlmError, spent: tuple[Completion, ...], facts: Facts) -> Outcome:
     if isinstance(error, GarbledError):
-        reply = Reply(answer=UNKNOWN, confidence=0.0, evidence="the model's answer could not be used")
+        reply = Reply(answer=UNKNOWN, confidence=0.0, evidence=_said("unusable", facts))
         return Outcome(reply=reply, why=str(error), spent=spent)
     return Outcome(why=str(error), spent=spent)

@@ -3,19 +3,20 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S
 from blikk_edge.core.house import CameraAvailability, CameraState
 from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Sighting
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.facts import Facts, present_facts
+from blikk_edge.enrichers.languages.language import ENGLISH, Language, language
 from blikk_edge.enrichers.summaries.lines import brief_duration, named
-from blikk_edge.enrichers.summaries.wording import kind_of, some
+from blikk_edge.enrichers.summaries.wording import kind_of
 
 MAX_OPEN: Final = 32
 MAX_LINES: Final = 12
@@ -47,7 +48,7 @@ class Scenery:
 
     camera: str
     name: str
-    timezone: tzinfo | None = None
+    locale: LocaleNow = Locale
     snapshot: Picture | None = field(default=None, repr=False)
     _state: CameraState | None = None
     _online: bool = True
@@ -82,12 +83,17 @@ class Scenery:
 
     @property
     def blind(self) -> str | None:
-        """Why nothing can be said about what is there; None where something can."""
+        """Why nothing can be said about what is there, as a key of `evidence`; None where something can."""
         if not self._online:
-            return "the camera is offline"
+            return "offline"
         if self._state is None:
-            return "nothing was seen yet"
-        return None if self._state.detect else "detection is switched off"
+            return "unseen"
+        return None if self._state.detect else "detection_off"
+
+    @property
+    def spoken(self) -> Language:
+        """The language in which it is told of now."""
+        return language(self.locale().language)
 
     def here(self, label: Label) -> tuple[Here, ...]:
         """Everything of a label that belongs to an Event which goes on."""
@@ -111,13 +117,17 @@ class Scenery:
         """For checking what is said about it."""
         counts = {label: self.count(label) or 0 for label in Label}
         events = list(self._open.values())
-        return present_facts(events, counts, camera=self.camera, name=self.name, now=now, timezone=self.timezone)
+        return present_facts(events, counts, camera=self.camera, name=self.name, now=now, locale=self.locale())
 
     def lines(self, now: float) -> tuple[str, ...]:
         """What is there, one line each, bounded; always the same while nobody is there."""
         told = [self._line(here, now) for label in Label for here in self.here(label)]
         more = {label: (self.count(label) or 0) - len(self.here(label)) for label in Label}
-        told += [f"{some(count, label.value)}, parked or standing" for label, count in more.items() if count > 0]
+        told += [
+            f"{language(ENGLISH).thing(label.value, count)}, parked or standing"
+            for label, count in more.items()
+            if count > 0
+        ]
         kept = told[:MAX_LINES]
         return (*kept, *([f"and {len(told) - len(kept)} more"] if len(told) > len(kept) else [])) or (
             "nobody, nothing",

@@ -11,8 +11,9 @@ from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind, Question
+from blikk_edge.enrichers.languages.language import ENGLISH, Language, language
 from blikk_edge.enrichers.questions.scene import Here, Scenery
-from blikk_edge.enrichers.summaries.wording import duration, kind_of, plural, some
+from blikk_edge.enrichers.summaries.wording import kind_of
 
 SURE_OF_NOBODY: Final = 0.8
 """Confidence in what was not seen: a detector misses some of what it looks for, above all in the dark."""
@@ -63,7 +64,7 @@ _NOUNS: Final[dict[str, tuple[Label, str]]] = {
             (Label.ANIMAL, ("dog", "cat", "bird", "horse", "sheep", "cow", "bear", "deer", "fox")),
         )
         for kind in kinds
-        for noun in (kind, plural(kind))
+        for noun in (kind, language(ENGLISH).things(kind))
     },
 }
 _HERE: Final = frozenset(
@@ -151,16 +152,16 @@ def answered(asked: Asked, scenery: Scenery, now: float) -> Finding | None:
     count = scenery.count(asked.label)
     if count is None:
         return None
-    tracked = scenery.here(asked.label)
+    tracked, spoken = scenery.here(asked.label), scenery.spoken
     hidden = count - len(tracked)  # parked, or there since before the start: of no known class, place or time
     found = [here for here in tracked if _fits(asked, here)]
     if hidden and (asked.kind or asked.zone or asked.at_least_s) and not (found and not asked.how_many):
         return None
     if asked.how_many:
-        return _number(asked, found, hidden)
+        return _number(asked, found, hidden, spoken)
     if asked.at_least_s or asked.loiters:
         return _long(asked, found, scenery, now)
-    return _there(asked, [here for here in found if here.sighting.still or not asked.parked], hidden, now)
+    return _there(asked, [here for here in found if here.sighting.still or not asked.parked], hidden, now, spoken)
 
 
 def _fits(asked: Asked, here: Here) -> bool:
@@ -168,37 +169,39 @@ def _fits(asked: Asked, here: Here) -> bool:
     return (not asked.kind or kind_of(sighting) == asked.kind) and (asked.zone is None or asked.zone in sighting.zones)
 
 
-def _there(asked: Asked, found: Sequence[Here], hidden: int, now: float) -> Finding:
+def _there(asked: Asked, found: Sequence[Here], hidden: int, now: float, spoken: Language) -> Finding:
     """Whether any of it is there."""
     if not found and hidden:
-        return Finding(answer="yes", confidence=UNSCORED, evidence=f"{some(hidden, asked.label.value)} by count")
+        counted = spoken.say("evidence.counted", seen=spoken.thing(asked.label.value, hidden))
+        return Finding(answer="yes", confidence=UNSCORED, evidence=counted)
     if not found:
-        return _nobody(asked)
+        return _nobody(asked, spoken)
     here = max(found, key=lambda here: here.sighting.score)
-    stay = duration(here.stay_s(now))
+    seen, stay = spoken.thing(kind_of(here.sighting)), spoken.duration(here.stay_s(now))
     return Finding(
         answer="yes",
         confidence=here.sighting.score,
-        evidence=f"{some(1, kind_of(here.sighting))} has been there for {stay}",
+        evidence=spoken.say("evidence.there", seen=seen, duration=stay),
         event=here.event,
     )
 
 
-def _number(asked: Asked, found: Sequence[Here], hidden: int) -> Finding:
+def _number(asked: Asked, found: Sequence[Here], hidden: int, spoken: Language) -> Finding:
     n = len(found) + (0 if asked.kind or asked.zone else hidden)
     scores = [here.sighting.score for here in found] or [UNSCORED if n else SURE_OF_NOBODY]
     return Finding(
         answer=str(n),
         confidence=min(scores),
-        evidence=f"{some(n, asked.kind or asked.label.value)} by count",
+        evidence=spoken.say("evidence.counted", seen=spoken.thing(asked.kind or asked.label.value, n)),
         event=found[0].event if found else None,
     )
 
 
 def _long(asked: Asked, found: Sequence[Here], scenery: Scenery, now: float) -> Finding:
     """Whether somebody has been there for so long, or long by the camera's own measure where no time is asked."""
+    spoken = scenery.spoken
     if not found:
-        return _nobody(asked)
+        return _nobody(asked, spoken)
     longest = max(found, key=lambda here: here.stay_s(now))
     loitering = {event.id for event in scenery.loiterers()}
     if asked.at_least_s:
@@ -209,11 +212,12 @@ def _long(asked: Asked, found: Sequence[Here], scenery: Scenery, now: float) -> 
     return Finding(
         answer="yes" if long else "no",
         confidence=longest.sighting.score,
-        evidence=f"the longest stay is {duration(longest.stay_s(now))} so far",
+        evidence=spoken.say("evidence.longest", duration=spoken.duration(longest.stay_s(now))),
         event=longest.event,
         until_s=math.inf if long else left_s,
     )
 
 
-def _nobody(asked: Asked) -> Finding:
-    return Finding(answer="no", confidence=SURE_OF_NOBODY, evidence=f"no {asked.kind or asked.label.value} is tracked")
+def _nobody(asked: Asked, spoken: Language) -> Finding:
+    nobody = spoken.say("evidence.nobody", things=spoken.things(asked.kind or asked.label.value))
+    return Finding(answer="no", confidence=SURE_OF_NOBODY, evidence=nobody)

@@ -5,13 +5,13 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Memory, Order, Tell
@@ -99,7 +99,7 @@ class QuestionWatcher:
         zones: Mapping[str, Sequence[str]],
         shrink: Shrink | None = None,
         cooldown_s: float = COOLDOWN_S,
-        timezone: tzinfo | None = None,
+        locale: LocaleNow = Locale,
     ) -> None:
         self._tell = tell
         self._clock = clock
@@ -113,7 +113,7 @@ class QuestionWatcher:
         self._started = 0.0
         self._ordered_until: dict[str, float] = {}
         self._scenes = {
-            camera: Scenery(camera=camera, name=names.get(camera, camera), timezone=timezone)
+            camera: Scenery(camera=camera, name=names.get(camera, camera), locale=locale)
             for camera in dict.fromkeys(question.camera for question in questions)
         }
         self._watched = [
@@ -205,13 +205,13 @@ class QuestionWatcher:
         """What the tracks tell, or why nothing can be told; None where it takes a model."""
         scenery = watched.scenery
         if scenery.blind is not None:
-            return self._new(watched, _unknown(scenery.blind))
+            return self._new(watched, _unknown(scenery, scenery.blind))
         if watched.asked is not None and (found := answered(watched.asked, scenery, self._clock.now())) is not None:
             watched.look_again_s = max(TRACKS_GAP_S, found.until_s)
             reply = Reply(answer=found.answer, confidence=found.confidence, evidence=found.evidence)
             return self._new(watched, reply, event=found.event)
         if self._desk is None or self._mode_of(watched.question.camera) not in _ASKS:
-            return self._new(watched, _unknown("no language model is asked"))
+            return self._new(watched, _unknown(scenery, "no_model"))
         return None
 
     async def _by_model(self, watched: _Watched, picture: Picture | None) -> Answer | None:
@@ -238,7 +238,7 @@ class QuestionWatcher:
         LOG.debug("%s: not answered: %s", watched.question.id, outcome.why)
         if watched.last is not None and self._clock.monotonic() - watched.sure_at < STALE * watched.question.every_s:
             return None
-        return self._new(watched, _unknown("the model could not be asked"), outcome=outcome)
+        return self._new(watched, _unknown(watched.scenery, "model_away"), outcome=outcome)
 
     # -- pictures ------------------------------------------------------------------------------------------------
 
@@ -323,8 +323,9 @@ class QuestionWatcher:
                 waiter.cancel()
 
 
-def _unknown(why: str) -> Reply:
-    return Reply(answer=UNKNOWN, confidence=0.0, evidence=why)
+def _unknown(scenery: Scenery, why: str) -> Reply:
+    """`why` is a key of `evidence`."""
+    return Reply(answer=UNKNOWN, confidence=0.0, evidence=scenery.spoken.say(f"evidence.{why}"))
 
 
 def _reply(answer: Answer) -> Reply:

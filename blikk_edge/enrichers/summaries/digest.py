@@ -13,6 +13,7 @@ from typing import Final
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import History, Inbox, Item, Tell
 from blikk_edge.core.summary import Importance, Summary
@@ -68,7 +69,7 @@ class Digester:
         node_name: str,
         history: History,
         every: Every | None = None,
-        timezone: tzinfo | None = None,
+        locale: LocaleNow = Locale,
         watched: WatchedAt | None = None,
     ) -> None:
         self._scribe = scribe
@@ -79,7 +80,7 @@ class Digester:
         self._node_name = node_name
         self._history = history
         self._every = every
-        self._timezone = timezone
+        self._locale = locale
         self._watched = watched
         self._serial = 0
 
@@ -111,7 +112,7 @@ class Digester:
             since=since,
             until=until,
             rings=[ring for ring in rings if ring.camera in cameras],
-            timezone=self._timezone,
+            locale=self._locale(),
         )
         errand = Errand(
             key=("digest", camera, since, until),
@@ -163,7 +164,7 @@ class Digester:
                 continue
             told, told_at = ends, self._clock.monotonic()
             if any(self._mode_of(camera) is not SummaryMode.OFF for camera in self._names):
-                since = period_start(ends, every, self._timezone)
+                since = period_start(ends, every, self._locale().timezone)
                 try:
                     self._tell(await self.digest(None, since, ends, priority=Priority.DIGEST))
                 except StoreError as error:
@@ -173,16 +174,23 @@ class Digester:
         """Wait for the end of the period that now lies in, and say when that was.
 
         Where the clock is set meanwhile it is the period of the new time; but one that is over since less than its own
-        length ago has come to its end.
+        length ago has come to its end. Where the time zone is, it is the first to end there since the wait began.
         """
+        timeline, began = self._clock.timeline, self._clock.now()
         while True:
-            timeline, ends = self._clock.timeline, next_end(self._clock.now(), every, self._timezone)
+            if self._clock.timeline != timeline:
+                timeline, began = self._clock.timeline, self._clock.now()
+            timezone = self._locale().timezone
+            ends = next_end(began, every, timezone)
             # the wall clock may be set meanwhile, and a long sleep would not notice
-            while (left_s := ends - self._clock.now()) > 0 and self._clock.timeline == timeline:
+            while (left_s := ends - self._clock.now()) > 0 and self._same(timeline, timezone):
                 await self._clock.sleep(min(left_s, 60.0))
             same = self._clock.timeline == timeline
             if left_s <= 0 and (same or left_s > -_LENGTH_S[every]):
                 return ends
+
+    def _same(self, timeline: int, timezone: tzinfo | None) -> bool:
+        return self._clock.timeline == timeline and self._locale().timezone == timezone
 
 
 async def _pass_over(inbox: Inbox[Item]) -> None:

@@ -4,12 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Tell
@@ -60,7 +60,7 @@ class Dispatcher:
         names: Mapping[str, str],
         shrink: Shrink,
         every_s: float = 30.0,
-        timezone: tzinfo | None = None,
+        locale: LocaleNow = Locale,
     ) -> None:
         self._scribe = scribe
         self._tell = tell
@@ -69,7 +69,7 @@ class Dispatcher:
         self._names = names
         self._gallery = Gallery(shrink)
         self._every_s = every_s
-        self._timezone = timezone
+        self._locale = locale
         self._watched = {camera: _Watched() for camera in names}
 
     async def run(self, inbox: Inbox[Item]) -> None:
@@ -127,7 +127,7 @@ class Dispatcher:
         watched.stirred = False
         now = self._clock.now()
         facts = present_facts(
-            events, watched.counts, camera=camera, name=self._names[camera], now=now, timezone=self._timezone
+            events, watched.counts, camera=camera, name=self._names[camera], now=now, locale=self._locale()
         )
         brief = Brief(
             facts=facts,

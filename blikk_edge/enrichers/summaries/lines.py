@@ -6,8 +6,9 @@ from typing import Final
 from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.facts import Facts, parked
+from blikk_edge.enrichers.languages.language import ENGLISH, language
 from blikk_edge.enrichers.quoting import quoted
-from blikk_edge.enrichers.summaries.wording import duration, kind_of, kind_of_all, plural
+from blikk_edge.enrichers.summaries.wording import kind_of, kind_of_all
 
 MAX_LINES: Final = 16
 MAX_BYTES: Final = 900
@@ -15,6 +16,9 @@ NAME_MAX: Final = 40
 """Characters of a name of the user's; longer ones are cut."""
 
 _OBJECTS_MAX: Final = 4
+
+_ENGLISH: Final = language(ENGLISH)
+"""Lines are English in any language: models read it best, and it is paid by the word."""
 
 _VERBS: Final = {
     Kind.APPEARED: "came",
@@ -80,7 +84,7 @@ def halved(lines: Sequence[str]) -> tuple[str, ...]:
 
 def brief_duration(seconds: float) -> str:
     """`42s`, `12min`: shorter than in prose."""
-    return duration(seconds).replace(" s", "s").replace(" min", "min").replace(" h", "h")
+    return _ENGLISH.duration(seconds).replace(" s", "s").replace(" min", "min").replace(" h", "h")
 
 
 def _numbers(facts: Facts) -> dict[int, str]:
@@ -124,7 +128,7 @@ def _dwell(observation: Observation) -> str:
 
 def _visit(facts: Facts, event: Event, names: Mapping[str, str]) -> str:
     kind = kind_of_all(event.label, event.objects)
-    who = kind if event.peak == 1 else f"{event.peak} {plural(kind)}"
+    who = kind if event.peak == 1 else f"{event.peak} {_ENGLISH.things(kind)}"
     stayed = " parked" if parked(event) else " long" if event.loitering else ""
     return f"{facts.local(event.started):%H:%M} {who} {brief_duration(event.duration_s)}{stayed}{_at(event, names)}"
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from blikk_edge.core.picture import Picture
 from blikk_edge.enrichers.facts import Facts
+from blikk_edge.enrichers.languages.language import ENGLISH, language
 from blikk_edge.enrichers.models.port import Prompt
 from blikk_edge.enrichers.quoting import quoted
 from blikk_edge.enrichers.summaries.lines import brief_duration, halved, named
@@ -25,6 +26,8 @@ SYSTEM: Final = (
 SEEING: Final = (
     " You also get redacted pictures: say what is plainly visible of clothing, vehicles and objects, nothing of faces."
 )
+
+_ENGLISH: Final = language(ENGLISH)
 
 MAX_TOKENS: Final = 160
 _BROKEN_MAX: Final = 300
@@ -85,7 +88,7 @@ def _head(facts: Facts) -> str:
     )
     state = "" if facts.about is None else ", ended" if facts.ended else ", going on"
     place = f"Camera {named(facts.name)}" if facts.camera is not None else f"Home {named(facts.name)}"
-    seen = ", ".join(who(facts, label) for label in facts.labels)
+    seen = ", ".join(who(facts, label, _ENGLISH) for label in facts.labels)
     parked = " The vehicle parked." if facts.parked and facts.about is not None else ""
     stays = " A stay was long." if facts.loitering else ""
     length = brief_duration(facts.duration_s)

@@ -4,10 +4,10 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Observation, Phase, Ring
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.facts import Facts, event_facts
@@ -58,9 +58,9 @@ class Stories:
     At most MAX_STORIES are known: those that ended go first, then the oldest.
     """
 
-    def __init__(self, names: Mapping[str, str], *, timezone: tzinfo | None = None) -> None:
+    def __init__(self, names: Mapping[str, str], *, locale: LocaleNow = Locale) -> None:
         self._names = names
-        self._timezone = timezone
+        self._locale = locale
         self._stories: OrderedDict[str, Story] = OrderedDict()
         self._rings: dict[str, deque[Ring]] = {}
 
@@ -140,7 +140,7 @@ class Stories:
             others=[other.event for other in beside],
             rings=self.rings(story),
             now=now,
-            timezone=self._timezone,
+            locale=self._locale(),
         )
 
     def records(self, story: Story) -> Sequence[Observation | Ring]:

@@ -5,13 +5,13 @@ import logging
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Observation, Ring
 from blikk_edge.core.picture import RING, Picture
 from blikk_edge.core.ports import History, Inbox, Item, Tell
@@ -102,7 +102,7 @@ class Summarizer:
         shrink: Shrink | None = None,
         history: History | None = None,
         owed: Callable[[], Sequence[Event]] | None = None,
-        timezone: tzinfo | None = None,
+        locale: LocaleNow = Locale,
     ) -> None:
         self._scribe = scribe
         self._tell = tell
@@ -114,8 +114,8 @@ class Summarizer:
         self._worded_at: dict[str, float] = {}
         self._history = history
         self._owed = owed
-        self._timezone = timezone
-        self._stories = Stories(names, timezone=timezone)
+        self._locale = locale
+        self._stories = Stories(names, locale=locale)
         self._gallery = Gallery(shrink)
         self._recent = Recent(history=history, clock=clock)
         self._lives: dict[str, _Life] = {}
@@ -197,7 +197,7 @@ class Summarizer:
         if self._mode_of(picture.camera) is not SummaryMode.VISION:
             return
         event = picture.event
-        if event is None and picture.name == RING:
+        if picture.name == RING:
             event = next((story.event.id for story in self._stories.open(picture.camera)), None)
         self._gallery.keep(picture, event)
 
@@ -317,7 +317,7 @@ class Summarizer:
             camera=camera,
             name=self._names.get(camera, camera),
             now=now,
-            timezone=self._timezone,
+            locale=self._locale(),
         )
         mode = self._mode_of(camera)
         newest = self._gallery.newest(camera, since=now - FRESH_S, until=now + JUMP_S) if self._sees(mode) else None

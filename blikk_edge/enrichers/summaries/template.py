@@ -1,26 +1,16 @@
-"""Text without a model: deterministic, in whole sentences, from facts alone."""
+"""Text without a model: deterministic, from facts alone, in the language of their locale."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
 from blikk_edge.core.watched import Span
 from blikk_edge.enrichers.facts import Facts, Stay
+from blikk_edge.enrichers.languages.language import Language, language
 from blikk_edge.enrichers.summaries.note import Note
-from blikk_edge.enrichers.summaries.wording import (
-    clipped,
-    duration,
-    kind_of_all,
-    listed,
-    number,
-    plural,
-    sentence,
-    some,
-    the,
-    times,
-)
+from blikk_edge.enrichers.summaries.wording import clipped, kind_of_all, sentence
 
 PASSING_S: Final = 30.0
 """A vehicle or an animal that is gone sooner has passed."""
@@ -32,15 +22,14 @@ _GAPS_MAX: Final = 3
 
 def template(facts: Facts) -> Note:
     """What there is to say about these facts; never raises, always within the limits of a Note."""
+    telling = _Telling(facts)
     if facts.about is not None:
-        title, text = _event_title, _event_text
+        title, text = telling.event_title(facts.about), telling.event_text(facts.about)
+    elif facts.ended:
+        title, text = telling.period_title(), telling.period_text()
     else:
-        title, text = (_period_title, _period_text) if facts.ended else (_present_title, _present_text)
-    return Note(
-        title=clipped(sentence(title(facts)).removesuffix("."), TITLE_MAX),
-        text=clipped(text(facts), TEXT_MAX),
-        importance=importance(facts),
-    )
+        title, text = telling.present_title(), telling.present_text()
+    return Note(title=_title(title), text=clipped(text, TEXT_MAX), importance=importance(facts))
 
 
 def with_gaps(note: Note, facts: Facts, gaps: Mapping[str, Sequence[Span]], cameras: int) -> Note:
@@ -50,22 +39,12 @@ def with_gaps(note: Note, facts: Facts, gaps: Mapping[str, Sequence[Span]], came
     """
     if not gaps:
         return note
-    since, until = _moment(facts, facts.since), _moment(facts, facts.until)
+    telling = _Telling(facts)
     whole = {name for name, spans in gaps.items() if sum(b - a for a, b in spans) >= 0.99 * facts.duration_s}
     if len(whole) == cameras and quiet(facts):
-        return Note(
-            title=clipped(f"Not watched: {_name(facts)}", TITLE_MAX),
-            text=f"Nothing was watched from {since} to {until}, so nothing is known.",
-            importance=Importance.LOW,
-        )
-    missed = [
-        the(name)
-        if name in whole
-        else f"{the(name)} {listed([f'from {_moment(facts, a)} to {_moment(facts, b)}' for a, b in spans[:_GAPS_MAX]])}"
-        for name, spans in [*gaps.items()][:_GAPS_MAX]
-    ]
-    missed += [f"{number(len(gaps) - _GAPS_MAX)} more"] if len(gaps) > _GAPS_MAX else []
-    said = f" Not watched: {listed(missed)}."
+        title, text = telling.unwatched()
+        return Note(title=_title(title), text=sentence(text), importance=Importance.LOW)
+    said = f" {sentence(telling.gaps(gaps, whole))}"
     return replace(note, text=f"{clipped(note.text, max(1, TEXT_MAX - len(said)))}{said}"[:TEXT_MAX])
 
 
@@ -86,172 +65,184 @@ def quiet(facts: Facts) -> bool:
     return not facts.peak and not facts.rings
 
 
-def who(facts: Facts, label: Label) -> str:
+def who(facts: Facts, label: Label, spoken: Language) -> str:
     """`a car`, `two people`: the most that were there at once."""
-    return some(facts.peak.get(label, 1), _kind(facts, label))
+    return spoken.thing(kind_of_all(label, facts.stays), facts.peak.get(label, 1))
 
 
-def _kind(facts: Facts, label: Label) -> str:
-    return kind_of_all(label, facts.stays)
+def _title(text: str) -> str:
+    return clipped(sentence(text).removesuffix("."), TITLE_MAX)
 
 
-def _name(facts: Facts) -> str:
-    return clipped(facts.name, _NAME_MAX)
+class _Telling:
+    """One text in the making."""
 
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._spoken = language(facts.locale.language)
+        self._say = self._spoken.say
+        self._name = clipped(facts.name, _NAME_MAX)
+        self._place = self._spoken.place(self._name)
 
-def _where(facts: Facts) -> str:
-    """The zones, or the camera: `the path and the porch`, `the front door`."""
-    places = [the(clipped(zone, _NAME_MAX)) for zone in facts.zones[:_ZONES_MAX] if zone.strip()]
-    return listed(places) or the(_name(facts))
+    # -- an event ------------------------------------------------------------------------------------------------
 
+    def event_title(self, label: Label) -> str:
+        facts = self._facts
+        key = "seen"
+        if facts.rings:
+            key = "rang"
+        elif facts.loitering:
+            key = "stayed_long" if facts.ended else "stays_long"
+        elif label is Label.VEHICLE and (facts.parked or facts.drove_off):
+            key = "parked" if facts.parked else "drove_off"
+        return self._say(f"title.{key}", self._peak(label), seen=self._who(label), place=self._place)
 
-def _own(facts: Facts) -> tuple[Stay, ...]:
-    """Those whom the event is about."""
-    return tuple(stay for stay in facts.stays if stay.label is facts.about)
+    def event_text(self, label: Label) -> str:
+        parts = [self._main(label), self._longest(), self._rang(), self._others(label)]
+        return " ".join(sentence(part) for part in parts if part)
 
+    def _main(self, label: Label) -> str:
+        facts, seen = self._facts, self._who(label)
+        key = self._happening(label)
+        if key in {"stays", "stayed", "stood"} and facts.seen.get(label, 0) > self._peak(label) > 1:
+            seen = self._say("event.at_once", self._peak(label), seen=seen)
+        return self._say(
+            f"event.{key}",
+            self._peak(label),
+            seen=seen,
+            where=self._where(),
+            time=self._clock(facts.since),
+            duration=self._spoken.duration(facts.duration_s),
+        )
 
-def _event_title(facts: Facts) -> str:
-    label = facts.about or Label.PERSON
-    seen, place = who(facts, label), the(_name(facts))
-    if facts.rings:
-        return f"Doorbell: {seen} at {place}"
-    if facts.loitering:
-        return f"{seen} {'stayed long' if facts.ended else _be('staying long', facts, label)} at {place}"
-    if label is Label.VEHICLE and facts.parked:
-        return f"{seen} parked at {place}"
-    if label is Label.VEHICLE and facts.drove_off:
-        return f"{seen} drove off from {place}"
-    return f"{seen} at {place}"
+    def _happening(self, label: Label) -> str:
+        """Which sentence tells it."""
+        facts, own = self._facts, self._own()
+        if label is Label.PACKAGE:
+            return "lay" if facts.ended else "lies"
+        if label is Label.VEHICLE:
+            if facts.drove_off:
+                return "drove_off"
+            if facts.parked:
+                return "parked"
+            if facts.ended and facts.duration_s < PASSING_S and not any(stay.still for stay in own):
+                return "passed"
+        if not facts.ended:
+            return "stays"
+        return "stood" if own and all(stay.still for stay in own) else "stayed"
 
+    def _longest(self) -> str:
+        if not self._facts.loitering or not (own := self._own()):
+            return ""
+        longest = self._spoken.duration(max(stay.dwell_s for stay in own))
+        return self._say("event.longest" if self._facts.ended else "event.longest_yet", duration=longest)
 
-def _be(doing: str, facts: Facts, label: Label) -> str:
-    return f"{'is' if facts.peak.get(label, 1) == 1 else 'are'} {doing}"
+    def _rang(self) -> str:
+        rings = self._facts.rings
+        if not rings:
+            return ""
+        key = "event.rang" if len(rings) == 1 else "event.rang_times"
+        return self._say(key, len(rings), times=self._spoken.times(len(rings)), time=self._clock(max(rings)))
 
+    def _others(self, label: Label) -> str:
+        """What else was there meanwhile."""
+        others = [other for other in self._facts.labels if other is not label]
+        seen = self._spoken.every([self._who(other) for other in others])
+        return self._say("event.others", sum(map(self._peak, others)), seen=seen) if others else ""
 
-def _event_text(facts: Facts) -> str:
-    label = facts.about or Label.PERSON
-    parts = [_MAIN[label](facts, label), _long(facts), _rang(facts), *_others(facts, label)]
-    return " ".join(filter(None, (sentence(part) for part in parts)))
+    # -- a period ------------------------------------------------------------------------------------------------
 
+    def period_title(self) -> str:
+        facts = self._facts
+        if quiet(facts):
+            return self._say("period.quiet_title", name=self._name)
+        parcels = facts.visits.get(Label.PACKAGE, 0)
+        visits = sum(facts.visits.values()) - parcels
+        told = [self._say("period.visits_title", visits)] if visits else []
+        told += [self._spoken.thing(Label.PACKAGE.value, parcels)] if parcels else []
+        told += [self._say("period.rings_title", len(facts.rings))] if facts.rings else []
+        return self._say("period.title", name=self._name, told=self._spoken.every(told))
 
-def _stayed(facts: Facts, label: Label) -> str:
-    """Of people, animals, and vehicles that neither passed nor parked."""
-    one = facts.peak.get(label, 1) == 1
-    seen = some(facts.peak.get(label, 1), _kind(facts, label))
-    if facts.seen.get(label, 0) > facts.peak.get(label, 1) > 1:
-        seen = f"up to {number(facts.peak[label])} {plural(_kind(facts, label))} at once"
-    if not facts.ended:
-        return f"{seen} {'has' if one else 'have'} been at {_where(facts)} since {_clock(facts, facts.since)}"
-    own = _own(facts)
-    did = "stood" if own and all(stay.still for stay in own) else "was" if one else "were"
-    return f"{seen} {did} at {_where(facts)} for {duration(facts.duration_s)} and left"
+    def period_text(self) -> str:
+        if quiet(self._facts):
+            return sentence(self._say("period.quiet", **self._bounds()))
+        visits = [self._visits(label) for label in self._facts.labels if label is not Label.PACKAGE]
+        key = "period.seen" if visits else "period.nobody"
+        seen = self._say(key, told=self._spoken.every(visits), **self._bounds())
+        return " ".join(sentence(part) for part in (seen, self._parcels(), self._rang()) if part)
 
+    def unwatched(self) -> tuple[str, str]:
+        """Title and text where nothing is known."""
+        return self._say("period.unwatched_title", name=self._name), self._say("period.unwatched", **self._bounds())
 
-def _drove(facts: Facts, label: Label) -> str:
-    seen = who(facts, label)
-    if facts.drove_off:
-        since = _clock(facts, facts.since)
-        return f"{seen} that had been parked drove off from {_where(facts)} at {since}"
-    if facts.parked:
-        return f"{seen} came at {_clock(facts, facts.since)} and parked at {_where(facts)}"
-    if facts.ended and facts.duration_s < PASSING_S and not any(stay.still for stay in _own(facts)):
-        return f"{seen} passed {_where(facts)}"
-    return _stayed(facts, label)
+    def gaps(self, gaps: Mapping[str, Sequence[Span]], whole: set[str]) -> str:
+        """What was not watched; `whole` are the names of cameras that were not at any time."""
+        missed = []
+        for name, spans in [*gaps.items()][:_GAPS_MAX]:
+            place = self._spoken.place(name)
+            times = [
+                self._say("period.gap", since=self._moment(since), until=self._moment(until)) for since, until in spans
+            ]
+            told = self._spoken.every(times[:_GAPS_MAX])
+            missed.append(place if name in whole else self._say("period.gap_at", place=place, told=told))
+        more = len(gaps) - _GAPS_MAX
+        missed += [self._say("period.more", more)] if more > 0 else []
+        return self._say("period.gaps", told=self._spoken.every(missed))
 
+    def _visits(self, label: Label) -> str:
+        visits, most = self._facts.visits.get(label, 1), self._peak(label)
+        return self._say("period.visits" if most == 1 else "period.visits_at_once", visits, seen=self._who(label))
 
-def _lay(facts: Facts, label: Label) -> str:
-    seen, be = who(facts, label), ("was" if facts.peak.get(label, 1) == 1 else "were")
-    if not facts.ended:
-        return f"{seen} {be} put down at {_where(facts)} at {_clock(facts, facts.since)}"
-    return f"{seen} {be} at {_where(facts)} for {duration(facts.duration_s)} and {be} then no longer seen"
+    def _parcels(self) -> str:
+        facts = self._facts
+        count = max(facts.visits.get(Label.PACKAGE, 0), facts.peak.get(Label.PACKAGE, 0))
+        return self._say("period.parcels", count, seen=self._spoken.thing(Label.PACKAGE.value, count)) if count else ""
 
+    def _bounds(self) -> Mapping[str, Any]:
+        return {"since": self._moment(self._facts.since), "until": self._moment(self._facts.until)}
 
-_MAIN: Final = {Label.PERSON: _stayed, Label.VEHICLE: _drove, Label.ANIMAL: _stayed, Label.PACKAGE: _lay}
+    # -- now -----------------------------------------------------------------------------------------------------
 
+    def present_title(self) -> str:
+        return self._say("present.title", seen=self._present() or self._say("present.nobody"), place=self._place)
 
-def _long(facts: Facts) -> str:
-    if not facts.loitering or not (own := _own(facts)):
-        return ""
-    longest = duration(max(stay.dwell_s for stay in own))
-    return f"the longest stay was {longest}" if facts.ended else f"the longest stay is {longest} so far"
+    def present_text(self) -> str:
+        facts, now = self._facts, self._clock(self._facts.until)
+        if not facts.peak:
+            return sentence(self._say("present.nothing", place=self._place, time=now))
+        since = self._clock(min(stay.since for stay in facts.stays)) if facts.stays else ""
+        key = "present.seen_since" if since else "present.seen"
+        told = self._say(key, sum(facts.peak.values()), time=now, seen=self._present(), place=self._place, since=since)
+        return sentence(told)
 
+    def _present(self) -> str:
+        return self._spoken.every([self._who(label) for label in self._facts.labels])
 
-def _rang(facts: Facts) -> str:
-    if not facts.rings:
-        return ""
-    last = _clock(facts, max(facts.rings))
-    return (
-        f"the doorbell rang {f'at {last}' if len(facts.rings) == 1 else f'{times(len(facts.rings))}, last at {last}'}"
-    )
+    # -- words ---------------------------------------------------------------------------------------------------
 
+    def _who(self, label: Label) -> str:
+        return who(self._facts, label, self._spoken)
 
-def _others(facts: Facts, label: Label) -> tuple[str, ...]:
-    """What else was there meanwhile."""
-    rest = [who(facts, other) for other in facts.labels if other is not label]
-    if not rest:
-        return ()
-    be = "was" if len(rest) == 1 and rest[0].startswith(("a ", "an ")) else "were"
-    return (f"{listed(rest)} {be} there too",)
+    def _peak(self, label: Label) -> int:
+        return self._facts.peak.get(label, 1)
 
+    def _where(self) -> str:
+        """The zones, or the camera: `the path and the porch`, `the front door`."""
+        zones = [zone for zone in self._facts.zones[:_ZONES_MAX] if zone.strip()]
+        places = [self._spoken.place(clipped(zone, _NAME_MAX)) for zone in zones]
+        return self._spoken.every(places) or self._place
 
-def _period_title(facts: Facts) -> str:
-    if quiet(facts):
-        return f"Quiet: {_name(facts)}"
-    parcels = facts.visits.get(Label.PACKAGE, 0)
-    visits = sum(facts.visits.values()) - parcels
-    told = [f"{visits} visit{'s' if visits > 1 else ''}"] if visits else []
-    told += [some(parcels, Label.PACKAGE.value)] if parcels else []
-    told += [f"{len(facts.rings)} ring{'s' if len(facts.rings) > 1 else ''}"] if facts.rings else []
-    return f"{_name(facts)}: {listed(told)}"
+    def _own(self) -> tuple[Stay, ...]:
+        """Those whom the event is about."""
+        return tuple(stay for stay in self._facts.stays if stay.label is self._facts.about)
 
+    def _clock(self, time: float) -> str:
+        return f"{self._facts.local(time):%H:%M}"
 
-def _period_text(facts: Facts) -> str:
-    since, until = _moment(facts, facts.since), _moment(facts, facts.until)
-    if quiet(facts):
-        return f"Nothing was seen from {since} to {until}."
-    visits = [_visits(facts, label) for label in facts.labels if label is not Label.PACKAGE]
-    seen = f"From {since} to {until}: {listed(visits)}" if visits else f"From {since} to {until} nobody was seen"
-    return " ".join(sentence(part) for part in (seen, _parcels(facts), _rang(facts)) if part)
-
-
-def _parcels(facts: Facts) -> str:
-    count = max(facts.visits.get(Label.PACKAGE, 0), facts.peak.get(Label.PACKAGE, 0))
-    put = "was" if count == 1 else "were"
-    return f"{some(count, Label.PACKAGE.value)} {put} put down" if count else ""
-
-
-def _present_title(facts: Facts) -> str:
-    return f"{_present(facts) or 'nobody'} at {the(_name(facts))}"
-
-
-def _present_text(facts: Facts) -> str:
-    now = _clock(facts, facts.until)
-    if not facts.peak:
-        return f"Nothing is to be seen at {the(_name(facts))} at {now}."
-    since = [f"since {_clock(facts, min(stay.since for stay in facts.stays))}"] if facts.stays else []
-    return sentence(" ".join([f"at {now} there {_are(facts)} {_present(facts)} at {the(_name(facts))}", *since]))
-
-
-def _present(facts: Facts) -> str:
-    return listed([who(facts, label) for label in facts.labels])
-
-
-def _are(facts: Facts) -> str:
-    return "is" if sum(facts.peak.values()) == 1 else "are"
-
-
-def _visits(facts: Facts, label: Label) -> str:
-    visits, most, kind = facts.visits.get(label, 1), facts.peak[label], _kind(facts, label)
-    told = f"{number(visits)} visit{'s' if visits > 1 else ''}"
-    if most == 1:
-        return f"{told} by {some(1, kind)}"
-    return f"{told} by up to {number(most)} {plural(kind)} at once"
-
-
-def _clock(facts: Facts, time: float) -> str:
-    return f"{facts.local(time):%H:%M}"
-
-
-def _moment(facts: Facts, time: float) -> str:
-    """With the day where the period is longer than one."""
-    return f"{facts.local(time):%d %b %H:%M}" if facts.duration_s > 86400 else _clock(facts, time)
+    def _moment(self, time: float) -> str:
+        """With the day where the period is longer than one."""
+        if self._facts.duration_s <= 86400:
+            return self._clock(time)
+        day = self._facts.local(time)
+        month = self._spoken.months[day.month - 1]
+        return self._say("period.moment", day=day.day, month=month, time=self._clock(time))

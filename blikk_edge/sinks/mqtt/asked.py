@@ -10,6 +10,7 @@ import aiomqtt
 
 from blikk_edge.core.errors import BlikkError, WireError
 from blikk_edge.core.inquiry import WAITING_MAX, Answerer, AskQuestion, ListEvents, Reply, Request, refusal
+from blikk_edge.core.locale import LocaleNow
 from blikk_edge.sinks.mqtt.connection import Connection
 from blikk_edge.wire.inquiries import (
     check_correlation_data,
@@ -38,7 +39,10 @@ class _Asker:
 
 
 class Asked:
-    """Takes requests and publishes their replies, one at a time; `complain` hears what no asker can be told."""
+    """Takes requests and publishes their replies, one at a time; `complain` hears what no asker can be told.
+
+    Times without an offset are those of `locale`.
+    """
 
     def __init__(
         self,
@@ -47,12 +51,14 @@ class Asked:
         topics: Topics,
         cameras: Collection[str],
         ask: Answerer | None,
+        locale: LocaleNow,
         complain: Callable[[WireError], None],
     ) -> None:
         self._connection = connection
         self._topics = topics
         self._cameras = cameras
         self._ask = ask
+        self._locale = locale
         self._complain = complain
         self._working = 0
         self._refusing = 0
@@ -76,7 +82,7 @@ class Asked:
         try:
             envelope = open_envelope(bytes(message.payload), self._topics, response_topic=asker.topic)
             asker = replace(asker, topic=envelope.response_topic, correlation=envelope.correlation)
-            request = read_request(envelope.content, self._cameras)
+            request = read_request(envelope.content, self._cameras, self._locale().timezone)
         except WireError as error:
             self._refuse(refusal(error), asker, group)
             return

@@ -9,23 +9,25 @@ from typing import Final
 
 import aiomqtt
 
+from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.house import CameraAvailability, NodeInfo
 from blikk_edge.core.inquiry import Answerer
+from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.core.seldom import Seldom
-from blikk_edge.sinks.mqtt.allowance import Allowance
 from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.backlog import Backlog
 from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.retained import Retained
 from blikk_edge.sinks.mqtt.troubles import Trouble, Troubles
+from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import SETTINGS
 from blikk_edge.wire.desk import Advice, DiscoveryDesk
 from blikk_edge.wire.messages import Message, announce, availability, decode_command, encode
@@ -51,10 +53,6 @@ CALM_S: Final = 1.0
 
 HELD_UP_S: Final = 10.0
 """So long at most config topics that go on changing put off that ours are published again."""
-
-COMMANDS: Final = 50
-COMMANDS_PER_S: Final = 10.0
-"""More commands of one topic, at once or on average, are a flood, and are passed over."""
 
 NO_RETAIN: Final = (
     "the broker keeps no retained messages: after its restart Home Assistant shows nothing until it is told anew, "
@@ -84,6 +82,8 @@ class Session:
         desk: DiscoveryDesk,
         order: Order,
         ask: Answerer | None,
+        locale: LocaleNow,
+        claimed: Callable[[Claim], None],
         clock: Clock,
         troubles: Troubles,
         beside: Callable[[], Coroutine[None, None, None]] | None = None,
@@ -99,12 +99,15 @@ class Session:
         self._retained = Retained(topics, node.cameras)
         self._order = order
         self._clock = clock
+        self._claimed = claimed
         self._group: asyncio.TaskGroup | None = None
         self._missed: list[Message] = []
         self._unheard: dict[str, tuple[str, ...] | None] = {}
         self._timer: asyncio.Task[None] | None = None
         self._tidied = False
-        self._asked = Asked(connection, topics=topics, cameras=self._cameras, ask=ask, complain=self._complain)
+        self._asked = Asked(
+            connection, topics=topics, cameras=self._cameras, ask=ask, locale=locale, complain=self._complain
+        )
         self._complaints = Seldom(clock)
         self._beside = beside
         self._warnings = Seldom(clock)
@@ -277,6 +280,8 @@ class Session:
             await self._clock.sleep(CALM_S)
 
     async def _desk_hears(self, topic: str, payload: bytes) -> None:
+        if topic == self._topics.claim:
+            self._claimed(read_claim(payload))
         before = self._desk.retaining
         await self._follow(self._desk.received(topic, payload))
         if self._desk.retaining and not before:
@@ -298,13 +303,12 @@ class Session:
             )
 
     def _complain(self, error: WireError) -> None:
-        if (unsaid := self._complaints.turn()) is not None:
-            more = f" (and {unsaid} more before)" if unsaid else ""
+        if (more := self._complaints.turn()) is not None:
             LOG.warning("a message was not understood: %s%s", error, more)
 
     async def _follow(self, advice: Advice) -> None:
-        if advice.warning is not None and (unsaid := self._warnings.turn()) is not None:
-            LOG.warning("%s%s", advice.warning, f" (and {unsaid} more before)" if unsaid else "")
+        if advice.warning is not None and (more := self._warnings.turn()) is not None:
+            LOG.warning("%s%s", advice.warning, more)
         if advice.restate:
             await self._connection.publish(availability(self._topics, online=True))
         missed = bool(self._missed or self._unheard)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
 from blikk_edge.core.inquiry import Answerer
+from blikk_edge.core.locale import Claim, Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Outbox
@@ -61,7 +62,8 @@ class MqttSink:
     Records are on disk (`outbox`) before they are published, are published in order with QoS 1, and are forgotten when
     the broker has acknowledged them; those that waited through an outage or a restart carry `replayed`. Pictures are
     published while connected and dropped otherwise; of states and Pictures the newest per topic counts. `ask` answers
-    requests. `mode`, `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.desk`).
+    requests, whose times are those of `locale`. `claimed` hears what a component tells of its household. `mode`,
+    `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.desk`).
     """
 
     name = "mqtt"
@@ -76,6 +78,8 @@ class MqttSink:
         order: Order,
         clock: Clock,
         ask: Answerer | None = None,
+        locale: LocaleNow = Locale,
+        claimed: Callable[[Claim], None] = lambda _claim: None,
         mode: str = "auto",
         discovery_prefix: str = "homeassistant",
         birth_topic: str = "homeassistant/status",
@@ -87,6 +91,8 @@ class MqttSink:
         self._order = order
         self._clock = clock
         self._ask = ask
+        self._locale = locale
+        self._claimed = claimed
         self._backlog = Backlog(outbox)
         self._newest = Newest()
         self._desk = DiscoveryDesk(
@@ -246,6 +252,8 @@ class MqttSink:
                 desk=self._desk,
                 order=self._order,
                 ask=self._ask,
+                locale=self._locale,
+                claimed=self._claimed,
                 clock=self._clock,
                 troubles=self._troubles,
                 beside=self._until_v5 if self._versions.doubtful else None,

@@ -1,0 +1,1 @@
+"""Languages: what a household reads and says, as data; one folder each."""

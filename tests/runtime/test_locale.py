@@ -1,0 +1,122 @@
+"""Times are told in the configured zone, else in Home Assistant's as it told it last, else in the machine's."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.locale import Claim, Locale
+from blikk_edge.runtime.locale import HouseLocale
+from blikk_edge.sinks.store import Store
+
+BERLIN = Claim(timezone="Europe/Berlin", language="de")
+SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "hallway.db")
+    store.open()
+    yield store
+    store.close()
+
+
+def locale(memory, timezone=None, language=None):
+    return HouseLocale(timezone=timezone, language=language, languages=("de", "en"), memory=memory, clock=SystemClock())
+
+
+def clock_in(made):
+    return f"{SUMMER.astimezone(made().timezone):%H:%M}"
+
+
+async def kept(made, store):
+    """Run it until the memory has what was claimed."""
+    task = asyncio.ensure_future(made.run())
+    while "Berlin" not in (store.recall("locale") or ""):
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def test_nobody_has_told_anything(store):
+    assert locale(store)() == Locale()
+
+
+async def test_a_claim_counts_at_once_and_outlives_the_process(store):
+    made = locale(store)
+    made.claimed(BERLIN)
+    assert clock_in(made) == "14:00"
+    await kept(made, store)
+    assert clock_in(locale(store)) == "14:00"
+
+
+async def test_a_claim_that_is_taken_back_or_tells_no_zone_changes_nothing(store):
+    made = locale(store)
+    made.claimed(BERLIN)
+    made.claimed(Claim())
+    made.claimed(Claim(language="en"))
+    assert clock_in(made) == "14:00"
+
+
+async def test_the_configured_zone_counts_more_than_the_claimed_one(store):
+    made = locale(store, "Asia/Tokyo")
+    made.claimed(BERLIN)
+    assert clock_in(made) == "21:00"
+
+
+@pytest.mark.parametrize(
+    ("configured", "claimed", "told"),
+    [
+        (None, None, "en"),
+        (None, "de", "de"),
+        (None, "sv", "en"),  # no texts in it: templates and a model would tell in two languages
+        ("sv", "de", "sv"),
+        ("en", "de", "en"),
+    ],
+)
+def test_the_language_is_the_configured_one_else_the_claimed_one_that_there_are_texts_in(
+    store, configured, claimed, told
+):
+    made = locale(store, language=configured)
+    made.claimed(Claim(language=claimed))
+    assert made().language == told
+
+
+async def test_a_zone_that_this_machine_does_not_know_is_told_once_and_leaves_the_machines(store, caplog):
+    made = locale(store)
+    made.claimed(BERLIN)
+    for _ in range(3):
+        made.claimed(Claim(timezone="Mars/Base"))
+    assert made().timezone is None
+    (told,) = [record.message for record in caplog.records if "Mars/Base" in record.message]
+    assert "this machine does not know: times in texts are this machine's until" in told
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"timezone": 1}', '{"place": "here"}', '{"timezone": "../x"}'])
+def test_a_memory_that_cannot_be_read_is_none(store, text):
+    store.remember("locale", text)
+    assert locale(store)() == Locale()
+
+
+async def test_a_memory_that_fails_is_told_once_and_written_to_later(store, caplog, monkeypatch):
+    fails = [True, True]
+
+    class Full:
+        def recall(self, key):
+            return store.recall(key)
+
+        def remember(self, key, text):
+            if fails:
+                fails.pop()
+                raise StoreError("no space")
+            store.remember(key, text)
+
+    monkeypatch.setattr("blikk_edge.runtime.locale.AGAIN_S", 0.01)
+    made = locale(Full())
+    made.claimed(BERLIN)
+    await kept(made, store)
+    assert len([record for record in caplog.records if "no space" in record.message]) == 1
