@@ -164,6 +164,8 @@ def test_what_happens_appears_by_itself_and_grows(page: Page, home: Household) -
     home.tell("front_door/event", event)
     page.until("CARD.querySelector('.name').textContent === 'Person'")
     assert page.get("CARD.querySelector('.now').textContent").startswith("since ")
+    home.tell("front_door/picture/person", jpeg(width=200, height=150, event=event["id"]))
+    page.until("CARD.querySelector('.thumb img')?.naturalWidth === 200")
     summary = {**example("summary"), "event": event["id"], "title": "Somebody came", "importance": "normal"}
     home.tell("front_door/summary", summary)
     page.until("CARD.querySelector('.name').textContent === 'Somebody came'")
