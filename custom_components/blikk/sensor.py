@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription, SensorStateClass
-from homeassistant.const import PERCENTAGE, EntityCategory, Platform, UnitOfInformation, UnitOfTemperature, UnitOfTime
+from homeassistant.const import (
+    MATCH_ALL,
+    PERCENTAGE,
+    EntityCategory,
+    Platform,
+    UnitOfInformation,
+    UnitOfTemperature,
+    UnitOfTime,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
@@ -267,7 +275,7 @@ class SummarySensor(BlikkEntity, SensorEntity):
 
     hears = (Told.SUMMARY,)
     _attr_translation_key = "last_summary"
-    _unrecorded_attributes = frozenset({"text"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.SENSOR, node, camera, "last_summary", "last_summary")
@@ -296,7 +304,7 @@ class DigestSensor(BlikkEntity, SensorEntity):
 
     hears = (Told.DIGEST,)
     _attr_translation_key = "digest"
-    _unrecorded_attributes = frozenset({"text"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(self, node: BlikkNode, camera: Camera | None) -> None:
         super().__init__(Platform.SENSOR, node, camera, "digest", "digest")
@@ -316,7 +324,7 @@ class AnswerSensor(BlikkEntity, SensorEntity):
     hears = (Told.ANSWER,)
     needs_stream = True
     _attr_translation_key = "question"
-    _unrecorded_attributes = frozenset({"evidence"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(self, node: BlikkNode, camera: Camera, question: Question) -> None:
         name = short(question.question)

@@ -4,12 +4,14 @@ The tests share one household and one browser: each opens its own page, and one 
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import yaml
 from card_stage import ROOT, Household, Visit, household, jpeg
 from headless import Chromium
 from real_ha import wait_for
@@ -164,6 +166,8 @@ def test_what_happens_appears_by_itself_and_grows(page: Page, home: Household) -
     home.tell("front_door/event", event)
     page.until("CARD.querySelector('.name').textContent === 'Person'")
     assert page.get("CARD.querySelector('.now').textContent").startswith("since ")
+    home.tell("front_door/picture/person", jpeg(width=200, height=150, event=event["id"]))
+    page.until("CARD.querySelector('.thumb img')?.naturalWidth === 200")
     summary = {**example("summary"), "event": event["id"], "title": "Somebody came", "importance": "normal"}
     home.tell("front_door/summary", summary)
     page.until("CARD.querySelector('.name').textContent === 'Somebody came'")
@@ -251,6 +255,19 @@ def test_the_card_picker_offers_both_with_a_preview_and_the_editor_knows_the_zon
     ]  # fmt: skip
     assert page.get(f"({form}).schema.at(-1).selector.select.options") == ["porch", "path", "lawn"]
     assert page.get(f"({form}).computeLabel({{name: 'zones'}})") == "Only in these zones (none: all)"
+
+
+def test_the_cards_of_the_guide_are_taken_and_every_option_is_told(page: Page) -> None:
+    guide = (ROOT / "docs" / "guide" / "home-assistant.md").read_text()
+    cards = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(type: custom:.*?)```", guide, re.DOTALL)]
+    assert [card["type"] for card in cards] == ["custom:blikk-timeline-card", "custom:blikk-camera-card"]
+    told = set(re.findall(r"`(\w+)`", guide.split("## Cards")[1].split("## Actions")[0]))
+    for card in cards:
+        tag = card.pop("type").removeprefix("custom:")
+        assert page.get(f"document.createElement('{tag}').setConfig({json.dumps(card)}) ?? 'taken'") == "taken"
+        schema = page.get(f"customElements.get('{tag}').getConfigForm().then((e) => e.schema.map((one) => one.name))")
+        assert set(schema) <= told
+        assert card.keys() <= set(schema)
 
 
 def test_a_camera_of_ours_is_suggested_a_card_and_no_other(page: Page) -> None:

@@ -266,7 +266,7 @@ function replace(element, children) {
 
 /** Pictures that are there already are not loaded again, whoever signed their addresses. */
 function keepPictures(before, after) {
-  const path = (image) => `${image.closest(".detail") ? "detail" : "row"} ${image.src.split("?")[0]}`;
+  const path = (image) => `${image.closest(".detail") ? "detail" : "row"} ${image.src.replace(/authSig=[^&]*/, "")}`;
   const there = new Map([...before.querySelectorAll("img")].map((image) => [path(image), image]));
   for (const image of after.querySelectorAll("img")) {
     const known = there.get(path(image));
