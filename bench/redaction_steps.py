@@ -12,7 +12,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.faces import FaceFinder, head_region
 from blikk_edge.transforms.models import Shelf, default_cache, folders_from_environment, resolve
-from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy, face_region
+from blikk_edge.transforms.privacy import _FACE_MARGIN, Person, Privacy, face_region
 from blikk_edge.transforms.registry import Decoder
 
 Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
@@ -50,7 +50,7 @@ def steps(yunet: Path) -> dict[str, Step]:
         "+ fine look in four tiles": fine,
         "+ small faces of low score": doubtful,
         "+ persons magnified (not used)": magnified,
-        OURS: lambda bgr, persons: ours._plan(bgr, persons).regions,
+        OURS: lambda bgr, persons: ours._plan(bgr, [Person(box) for box in persons]).regions,
     }
 
 
@@ -61,13 +61,13 @@ def stand_in_steps() -> dict[str, Step]:
     faces = Privacy(FaceFinder(resolve("blazeface-full", shelf=where).path, kind=Decoder.BLAZEFACE))
     closed = Privacy(None)
 
-    def boxes(bgr: Pixels) -> list[Box]:
-        return [person.box for person in people.detect(bgr)]
+    def found(bgr: Pixels) -> list[Person]:
+        return [Person(person.box, person.head) for person in people.detect(bgr)]
 
     return {
-        "BlazeFace, persons of YOLOX": lambda bgr, persons: faces._plan(bgr, persons).regions,
-        STAND_INS: lambda bgr, persons: faces._plan(bgr, boxes(bgr)).regions,
-        STAND_INS_CLOSED: lambda bgr, persons: closed._plan(bgr, boxes(bgr)).regions,
+        "BlazeFace, persons of YOLOX": lambda bgr, persons: faces._plan(bgr, [Person(box) for box in persons]).regions,
+        STAND_INS: lambda bgr, persons: faces._plan(bgr, found(bgr)).regions,
+        STAND_INS_CLOSED: lambda bgr, persons: closed._plan(bgr, found(bgr)).regions,
     }
 
 
@@ -77,7 +77,7 @@ def closed_steps() -> dict[str, Step]:
     return {
         "nothing blurred": lambda bgr, persons: (),
         HAAR: Haar(),
-        CLOSED: lambda bgr, persons: closed._plan(bgr, persons).regions,
+        CLOSED: lambda bgr, persons: closed._plan(bgr, [Person(box) for box in persons]).regions,
     }
 
 

@@ -32,11 +32,21 @@ _LABELS = tuple(Label)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidates:
-    """Boxes (n, 4) as x1 y1 x2 y2 in input pixels, their scores (n,) and class rows (n,)."""
+    """Boxes (n, 4) as x1 y1 x2 y2 in input pixels, their scores (n,) and class rows (n,); `heads` are boxes too."""
 
     boxes: Floats
     scores: Floats
     classes: Ints
+    heads: Floats | None = None
+
+    def at(self, rows: Ints) -> "Candidates":
+        """These alone, in this order."""
+        return Candidates(
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            classes=self.classes[rows],
+            heads=None if self.heads is None else self.heads[rows],
+        )
 
 
 class Classes:
@@ -149,10 +159,14 @@ class BlazePose:
         """What reached its threshold, boxes not yet clipped."""
         scores = blaze.sigmoid(outputs[self._logits][0, :, 0] + blaze.LOGIT_SHIFT)
         likely = np.flatnonzero(scores >= self._least)
-        boxes, upright = blaze.persons(outputs[self._rows][0][likely], self._centres[likely])
+        rows, centres = outputs[self._rows][0][likely], self._centres[likely]
+        boxes, upright = blaze.persons(rows, centres)
         scores = np.where(upright, scores[likely], blaze.LEANING_SHARE * scores[likely])
         told = np.flatnonzero((scores >= self._least) & np.isfinite(boxes).all(axis=1))
-        return Candidates(boxes=boxes[told], scores=scores[told], classes=np.zeros(len(told), dtype=np.intp))
+        found = Candidates(
+            boxes=boxes, scores=scores, classes=np.zeros(len(scores), dtype=np.intp), heads=blaze.heads(rows, centres)
+        )
+        return found.at(told)
 
 
 def grid(width_px: int, height_px: int) -> tuple[Floats, Floats]:
@@ -195,8 +209,7 @@ def merged(found: Candidates, classes: Classes) -> Candidates:
         shared = np.clip(far - corner, 0, None).prod(axis=1)
         union = areas[best] + areas[best + 1 :] - shared
         alive[best + 1 :] &= (shared <= NMS_IOU * union) | (groups[best + 1 :] != groups[best])
-    kept = order[alive]
-    return Candidates(boxes=found.boxes[kept], scores=found.scores[kept], classes=found.classes[kept])
+    return found.at(order[alive])
 
 
 def _wrong_outputs(model: str, kind: Decoder, wanted: str, outputs: Sequence[Tensor]) -> ModelError:

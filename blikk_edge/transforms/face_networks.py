@@ -31,6 +31,11 @@ Spans = tuple[tuple[int, int], ...]
 class FaceNetwork(Protocol):
     """What looks for faces; opened at the first look. Not shared between threads."""
 
+    @property
+    def sure_px(self) -> int:
+        """From which size on a face must reach the whole threshold (`FaceFinder.least_score`)."""
+        ...
+
     def look(self, bgr: Pixels) -> NDArray[np.float64]:
         """Run it once over a (h, w, 3) uint8 BGR picture; (n, 5) faces, each left, top, width, height in px, and score.
 
@@ -50,6 +55,11 @@ def face_network(model: Path, kind: Decoder, least: float) -> FaceNetwork:
 
 class YuNet:
     """YuNet (https://github.com/ShiqiYu/libfacedetection.train); takes pictures of any size."""
+
+    # With the wider margin of doubtful faces 9 of 491 faces of 12 px and more (four lights, and mirrored) are missed
+    # instead of the 18 where all count from the whole threshold; with 80 or 120 px it is 10 or 9, with 64 px 14. Where
+    # nobody is, 5.7 instead of 4.4 % of photographs is blurred, 0.4 instead of 0 % of roads.
+    sure_px: Final = 96
 
     def __init__(self, model: Path, least: float) -> None:
         self._model = model
@@ -80,6 +90,10 @@ class YuNet:
 
 class BlazeFace:
     """MediaPipe's full-range BlazeFace, of the registry's shape; a picture is scaled to the square that it takes."""
+
+    # With 96 px it sees up to 16 faces in a pavement. Of 72 faces 65 are covered, with 96 px 66, with 32 px 60; where
+    # nobody is, 1.7 % of the picture is blurred instead of 6.1 and 1.4 %.
+    sure_px: Final = 40
 
     def __init__(self, model: Path, least: float) -> None:
         self._model = model

@@ -71,7 +71,8 @@ class Feed:
                 (Told.STATUS, self._tell_cameras),
                 (Told.EVENT, partial(self._tell_event, place)),
                 (Told.SUMMARY, partial(self._tell_text, place)),
-                (Told.PICTURE, partial(self._tell_picture, place, [place.node.camera(place.camera.id).forgets])),
+                (Told.PICTURE, partial(self._tell_picture, place)),
+                (Told.FORGOTTEN, partial(self._send, {"forgotten": True})),
             ):
                 self._undo.append(place.node.listen(place.camera.id, what, call))
         self._tell_cameras()
@@ -105,12 +106,12 @@ class Feed:
             self._send({"text": {"id": summary.event, **text_of(summary)}})
 
     @callback
-    def _tell_picture(self, place: Place, forgets: list[int]) -> None:
-        now = place.node.camera(place.camera.id).forgets
-        if now != forgets[0]:
-            forgets[0] = now
-            self._send({"forgotten": True})
+    def _tell_picture(self, place: Place) -> None:
         self._send({"still": place.entity_id})
+        event = place.node.camera(place.camera.id).event
+        shows = place.node.event_picture(place.camera.id, event.label) if event else None
+        if event and shows and shows.event == event.id:
+            self._tell_event(place)
 
 
 @callback

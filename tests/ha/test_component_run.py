@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from broker import Broker
@@ -37,7 +39,7 @@ cameras:
 """
 WHO = {f"{BASE}/announce", f"{BASE}/status"}
 PARTS = ("broker", "node", "ha")
-AUTOMATION = "automation: !include automations.yaml\n"
+MORE = "automation: !include automations.yaml\nconversation:\n"
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Home:
     broker: Broker
     server: RtspServer
     run: BlikkRun
+    visit: str = ""
+    """The id of the first visit."""
 
     def rows(self, platform: str) -> set[str]:
         """The entities of one integration."""
@@ -56,6 +60,11 @@ class Home:
 
     def state(self, entity: str) -> str | None:
         return self.ha.states().get(entity, {}).get("state")
+
+    def best(self, event: str) -> bytes:
+        """The newest picture of a person of that event, as the node published it."""
+        heard = self.ears.on(f"{BASE}/front_door/picture/person")
+        return [picture for picture in heard if event.encode() in picture[:300]][-1]
 
     def rang_s(self) -> float:
         """Seconds since the doorbell rang."""
@@ -142,7 +151,7 @@ def home(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest.
     with RtspServer(visit_clip) as server, Broker(folder, persistence=True) as broker, Ears(broker.port) as ears:
         node = NODE.format(port=broker.port, folder=folder, source=server.url)
         run = BlikkRun(folder, node, models=data / "models")
-        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=AUTOMATION)
+        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=MORE)
         (folder / "config").mkdir()
         (folder / "config" / "automations.yaml").write_text("[]\n")
         with ha, run:
@@ -189,6 +198,15 @@ def test_a_visitor_is_seen_and_the_picture_is_the_redacted_one(home: Home) -> No
 
     wait_for("the picture", same)
     home.until("binary_sensor.front_door_is_someone_at_the_door", "on")
+
+
+def test_the_picture_of_an_event_has_an_address_of_its_own_for_who_is_logged_in(home: Home) -> None:
+    home.visit = home.ears.json_on(f"{BASE}/front_door/event")[-1]["id"]
+    path = home.ha.states()["image.front_door_last_person"]["attributes"]["path"]
+    assert path.endswith(f"/front_door/{home.visit}/person.jpg")
+    wait_for("its picture", lambda: home.ha.get(path) == home.best(home.visit))
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(home.ha.url + path, timeout=5)
 
 
 def test_the_summary_follows(home: Home) -> None:
@@ -250,6 +268,25 @@ def test_actions_answer_from_the_node(home: Home) -> None:
     assert answer["count"] >= 1
 
 
+ASKED = {
+    "en": ("Who was at the door?", "visit", "The doorbell rang"),
+    "de": ("Wer war heute an der Tür?", "Besuch", "Es hat"),
+    "es": ("¿Quién estuvo hoy en la puerta?", "visita", "El timbre"),
+}
+
+
+@pytest.mark.parametrize("language", ASKED)
+def test_assist_says_who_was_at_the_door(home: Home, language: str) -> None:
+    question, visit, rang = ASKED[language]
+    answer = home.ha.post("/api/conversation/process", {"text": question, "language": language})["response"]
+    assert answer["response_type"] != "error", answer
+    said = answer["speech"]["plain"]["speech"]
+    assert visit in said
+    assert rang in said
+    assert len(said) < 250, "more than anybody wants to hear"
+    print(said)
+
+
 def test_switches_reach_the_node(home: Home) -> None:
     home.ha.call("select.select_option", "select.front_door_summaries", option="off")
     home.until("select.front_door_summaries", "off")
@@ -276,6 +313,8 @@ def test_a_killed_node_is_seen_and_comes_back(home: Home) -> None:
 def test_home_assistant_starts_anew_and_all_is_right(home: Home) -> None:
     home.ha.restart()
     print("right after restart of Home Assistant, s:", round(home.until_right(15), 2))
+    path = f"/api/blikk/events/{home.entry()['entry_id']}/front_door/{home.visit}/person.jpg"
+    assert home.ha.get(path) == home.best(home.visit)
 
 
 def test_a_broker_that_forgot_everything_costs_nothing(home: Home) -> None:

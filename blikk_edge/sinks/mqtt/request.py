@@ -35,8 +35,11 @@ async def ask_node(address: Address, topics: Topics, request: Request, *, patien
     async def ask(protocol: Protocol) -> JsonObject:
         async with connected(address, identifier=f"blikk-ask-{number}", will=None, protocol=protocol) as connection:
             try:
-                for topic in (topics.status, reply_topic):
-                    await connection.subscribe(topic)
+                await connection.subscribe(topics.status)
+                if await connection.subscribe(reply_topic) is not Outcome.TAKEN:
+                    raise SinkError(
+                        f"broker {address} does not let us hear answers on {reply_topic}; see its access list"
+                    )
                 if await connection.publish(question) is not Outcome.TAKEN:
                     raise SinkError(f"broker {address} does not take questions on {topics.ask}; see its access list")
                 return await _reply(connection, topics, number)
