@@ -130,7 +130,7 @@ async def written(tag, model):
     return draft.summary(id="s", facts=facts, time=NOON)
 
 
-ACCOUNT = {"person": 1, "vehicle": 0, "animal": 0, "package": 0, "rings": 1, "times": ["12:00"], "importance": "high"}
+ACCOUNT = {"counts": [1, 0, 0, 0, 1], "times": ["12:00"], "importance": "high"}
 
 
 async def test_a_model_writes_in_the_language_of_the_household():
@@ -138,7 +138,7 @@ async def test_a_model_writes_in_the_language_of_the_household():
     summary = await written("de", model)
     assert (summary.source, summary.checked) == (Author.LLM, Checked.WHOLE)
     assert "Write title and text in German" in model.prompts[0].system
-    assert {"person", "rings", "times"} <= set(model.prompts[0].schema["required"])
+    assert {"counts", "times"} <= set(model.prompts[0].schema["required"])
 
 
 async def test_what_a_model_invents_in_german_is_replaced_by_german():
@@ -158,11 +158,23 @@ async def test_an_english_text_gives_no_account_of_itself_which_would_cost_token
     model = Model(title="A ring", text="A person rang at 12:00.", importance="high")
     summary = await written("en", model)
     assert (summary.source, summary.checked) == (Author.LLM, Checked.WHOLE)
-    assert "person" not in model.prompts[0].schema["required"]
+    assert "counts" not in model.prompts[0].schema["required"]
 
 
-async def test_an_account_with_a_field_too_few_is_asked_for_once_more():
-    model = Model(title="Besök", text="En person ringde på.", importance="high")
+@pytest.mark.parametrize(
+    "account",
+    [
+        {},
+        {"counts": [1, 0, 0, 0], "times": []},
+        {"counts": [1, 0, 0, 0, True], "times": []},
+        {"counts": [1, 0, 0, 0, 100], "times": []},
+        {"counts": {"person": 1}, "times": []},
+        {"counts": [1, 0, 0, 0, 1], "times": ["12:00"] * 7},
+        {"counts": [1, 0, 0, 0, 1], "times": [12]},
+    ],
+)
+async def test_an_account_that_cannot_be_read_is_asked_for_once_more(account):
+    model = Model(title="Besök", text="En person ringde på.", importance="high", **account)
     summary = await written("sv", model)
     assert (summary.source, len(model.prompts)) == (Author.TEMPLATE, 2)
     assert summary.text.startswith("A person")

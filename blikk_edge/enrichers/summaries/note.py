@@ -35,19 +35,28 @@ SCHEMA: Final[Mapping[str, Any]] = {
 What it is about is not asked: that was observed, and 50 tokens a call would buy a chance to get it wrong.
 """
 
-_COUNT: Final = {"type": "integer", "minimum": 0, "maximum": COUNT_MAX}
+COUNTED: Final = (*Label, "rings")
+"""What an account counts, in this order."""
 
+_COUNTS: Final[Mapping[str, Any]] = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "maximum": COUNT_MAX},
+    "minItems": len(COUNTED),
+    "maxItems": len(COUNTED),
+}
 SCHEMA_SAYING: Final[Mapping[str, Any]] = {
     **SCHEMA,
     "properties": {
         **SCHEMA["properties"],
-        **{label.value: _COUNT for label in Label},
-        "rings": _COUNT,
+        "counts": _COUNTS,
         "times": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": TIMES_MAX},
     },
-    "required": [*SCHEMA["required"], *(label.value for label in Label), "rings", "times"],
+    "required": [*SCHEMA["required"], "counts", "times"],
 }
-"""With an account of what the text says, for languages whose words are less well known than those of English."""
+"""With an account of what the text says, for languages whose words are less well known than those of English.
+
+One list of counts: a field for each would cost a hundred tokens more, with each call.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +92,16 @@ def note_from_json(answer: str, *, saying: bool = False) -> Note:
 
 
 def _said(content: Mapping[str, Any]) -> Said:
-    times = content["times"]
+    counts, times = content["counts"], content["times"]
     if not isinstance(times, list) or len(times) > TIMES_MAX or not all(isinstance(each, str) for each in times):
         raise GarbledError(f"`times` is no list of at most {TIMES_MAX} texts like 14:05")
-    counts = {label: _count(content, label.value) for label in Label}
-    return Said(counts=counts, rings=_count(content, "rings"), times=tuple(times))
+    if not isinstance(counts, list) or len(counts) != len(COUNTED) or not all(map(_is_count, counts)):
+        raise GarbledError(f"`counts` is no list of {len(COUNTED)} whole numbers from 0 to {COUNT_MAX}")
+    return Said(counts=dict(zip(Label, counts, strict=False)), rings=counts[-1], times=tuple(times))
 
 
-def _count(content: Mapping[str, Any], name: str) -> int:
-    value = content[name]
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= COUNT_MAX:
-        raise GarbledError(f"`{name}` is no whole number from 0 to {COUNT_MAX}")
-    return value
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_MAX
 
 
 def _text(content: Mapping[str, Any], name: str, limit: int) -> str:

@@ -29,13 +29,13 @@ SEEING: Final = (
 
 SAYING: Final = (
     " Write title and text in {name}, in plain words. "
-    "person, vehicle, animal, package, rings: how many of each your text speaks of, 0 for none. "
+    "counts: how many persons, vehicles, animals, packages and rings your text speaks of, 0 for none. "
     "times: each time in it, as HH:MM."
 )
 
 _ENGLISH: Final = language(ENGLISH)
 
-SAYING_TOKENS: Final = 80
+SAYING_TOKENS: Final = 40
 
 MAX_TOKENS: Final = 160
 _BROKEN_MAX: Final = 300
