@@ -23,7 +23,7 @@ from .contract import Camera, Event, JsonObject, Summary
 from .media import KeptPicture, MediaError, MediaTokenError, NodeMedia, media_url
 from .names import unique_id
 from .node import BlikkConfigEntry, BlikkNode
-from .past import PastEvent, async_past
+from .past import RING, PastEvent, async_period, ring_as_event
 from .pictures import PICTURES, EventPicture
 from .views import picture_path
 
@@ -64,7 +64,7 @@ class Place:
             "entity_id": self.entity_id,
             "name": self.name,
             "node": self.node.announce.name,
-            "labels": list(self.camera.labels),
+            "labels": [*self.camera.labels, *([RING] if self.camera.ring else [])],
             "zones": list(self.camera.zones),
             "online": self.online,
         }
@@ -205,10 +205,16 @@ async def _async_of_node(
     until = None if end is None else (end[0] + _TICK).isoformat()
     most = limit + _TIES
 
-    async def ask(asked: _Asked) -> list[PastEvent]:
+    async def ask(asked: _Asked) -> tuple[list[PastEvent], bool]:
+        """What it tells, and whether there may be more."""
         camera, label, zone = asked
+        only = None if label == RING else label  # rings come beside the events of whatever label
         async with turn:
-            return await async_past(node, camera=camera, label=label, zone=zone, until=until, limit=most)
+            past = await async_period(node, camera=camera, label=only, zone=zone, until=until, limit=most)
+        events = [] if label == RING else [*past.events]
+        rings_too = label in (None, RING) and zone is None
+        rings = [ring_as_event(ring.camera, ring) for ring in past.rings if ring.camera and rings_too]
+        return events + rings, max(len(events), len(rings)) >= most
 
     answers = await asyncio.gather(*map(ask, _requests(node, shown, wanted)), return_exceptions=True)
     error, full = None, False
@@ -220,8 +226,9 @@ async def _async_of_node(
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            full = full or len(answer) >= most
-            found |= {past.event.id: past for past in answer if past.camera in cameras}
+            told_of, more = answer
+            full = full or more
+            found |= {past.event.id: past for past in told_of if past.camera in cameras}
     events = [past for past in found.values() if end is None or _order(past) < end]
     events.sort(key=_order, reverse=True)
     return events[: limit + 1], full, error
@@ -232,7 +239,8 @@ def _requests(node: BlikkNode, shown: list[Place], wanted: Filter) -> set[_Asked
     asked: set[_Asked] = set()
     everything = {place.camera.id for place in shown} == {camera.id for camera in node.announce.cameras}
     for place in shown:
-        labels: Iterable[str | None] = wanted.labels & set(place.camera.labels) if wanted.labels else [None]
+        known = {*place.camera.labels, *([RING] if place.camera.ring and not wanted.zones else [])}
+        labels: Iterable[str | None] = wanted.labels & known if wanted.labels else [None]
         zones: Iterable[str | None] = wanted.zones & set(place.camera.zones) if wanted.zones else [None]
         asked |= set(product([None if everything else place.camera.id], labels, zones))
     return asked
