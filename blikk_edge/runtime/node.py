@@ -15,6 +15,7 @@ from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Memory, Sink, Unfinished
+from blikk_edge.core.seldom import Seldom
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import VISION, CameraRun
@@ -124,6 +125,8 @@ class Node:
         self._workers: list[tuple[VisionWorker, Life]] = []
         self._retired: list[Life] = []
         self._rings = 0
+        self._asked_in_vain = Seldom(self._clock)
+        self._rung = Seldom(self._clock)
         self._switched: set[str] = set()
         self._switch = asyncio.Event()
         self._describing: set[str] = set()
@@ -217,7 +220,7 @@ class Node:
         """One command from outside; runs in the loop."""
         camera = self._cameras.get(command.camera)
         if camera is None:
-            log.part("node").warning("a command for a camera that is not here was ignored")
+            self._warn("node", "a command for a camera that is not here was ignored")
             return
         match command:
             case Set(setting=Setting.DETECT, value=value):
@@ -239,7 +242,7 @@ class Node:
 
     def _set_summary(self, camera: CameraRun, mode: SummaryMode) -> None:
         if self._writer is None or mode not in self._writer.modes:
-            log.part(camera.part).warning("summaries cannot be made by `%s` here: `summary` does not provide it", mode)
+            self._warn(camera.part, f"summaries cannot be made by `{mode}` here: `summary` does not provide it")
             return
         camera.summary = mode
         self._keep(camera)
@@ -258,7 +261,7 @@ class Node:
 
     def _ring(self, camera: CameraRun, via: str) -> None:
         if via not in camera.rings:
-            log.part(camera.part).warning("a ring by %s was ignored: its `ring` setting does not allow that", via)
+            self._warn(camera.part, f"a ring by {via} was ignored: its `ring` setting does not allow that")
             return
         now = self._clock.now()
         self._rings += 1
@@ -266,7 +269,13 @@ class Node:
         self._outlets.deliver(Ring(id=name, camera=camera.info.id, time=now, via=via))
         if camera.online:
             camera.pipeline.want(RING, name)
-        log.part(camera.part).info("ring by %s", via)
+        if (more := self._rung.turn(camera.info.id)) is not None:
+            log.part(camera.part).info("ring by %s%s", via, more)
+
+    def _warn(self, part: str, text: str) -> None:
+        """Tell of a command that has no effect; whoever may send them may send many."""
+        if (more := self._asked_in_vain.turn((part, text))) is not None:
+            log.part(part).warning("%s%s", text, more)
 
     def _keep(self, camera: CameraRun) -> None:
         """Let switch positions outlive the process."""

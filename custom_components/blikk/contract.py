@@ -153,6 +153,15 @@ class Ring:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time of which nothing is known: a camera was not watched or, with `camera` None, the node did not run."""
+
+    camera: str | None
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """Text about one event, or about a period when `event` is None."""
 

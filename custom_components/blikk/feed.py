@@ -71,7 +71,7 @@ class Feed:
                 (Told.STATUS, self._tell_cameras),
                 (Told.EVENT, partial(self._tell_event, place)),
                 (Told.SUMMARY, partial(self._tell_text, place)),
-                (Told.PICTURE, partial(self._send, {"still": place.entity_id})),
+                (Told.PICTURE, partial(self._tell_picture, place)),
                 (Told.FORGOTTEN, partial(self._send, {"forgotten": True})),
             ):
                 self._undo.append(place.node.listen(place.camera.id, what, call))
@@ -104,6 +104,14 @@ class Feed:
         summary = place.node.camera(place.camera.id).summary
         if summary is not None and summary.event is not None:
             self._send({"text": {"id": summary.event, **text_of(summary)}})
+
+    @callback
+    def _tell_picture(self, place: Place) -> None:
+        self._send({"still": place.entity_id})
+        event = place.node.camera(place.camera.id).event
+        shows = place.node.event_picture(place.camera.id, event.label) if event else None
+        if event and shows and shows.event == event.id:
+            self._tell_event(place)
 
 
 @callback

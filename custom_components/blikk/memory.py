@@ -2,24 +2,25 @@
 plain entities left behind."""
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
+from .customized import Customized
 
 _VERSION = 1
 _SAVE_DELAY_S = 1.0
 
 
 class Content(TypedDict):
-    """The stored shape: camera id to ISO time; an ISO time; `handover.Legacy` by what it belongs to."""
+    """The stored shape: camera id to ISO time; an ISO time; `customized.Customized`."""
 
     snoozed: dict[str, str]
     away_since: str | None
-    legacy: dict[str, dict[str, Any]]
+    legacy: Customized
 
 
 class Memory:
@@ -74,11 +75,11 @@ class Memory:
         self._save_soon()
 
     @property
-    def legacy(self) -> dict[str, dict[str, Any]]:
+    def legacy(self) -> Customized:
         """What users had set on plain entities and devices that are to be followed."""
         return self._content["legacy"]
 
-    async def async_keep_legacy(self, legacy: dict[str, dict[str, Any]]) -> None:
+    async def async_keep_legacy(self, legacy: Customized) -> None:
         """Replace it, at once: what it describes is about to go."""
         self._content["legacy"] = legacy
         await self._store.async_save(self._content)

@@ -6,7 +6,7 @@ from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
-from . import gone, handover, issues, reader
+from . import exposure, gone, handover, issues, reader
 from .const import CONF_AI_TASK, CONF_ANNOUNCE, SECTION_SUMMARIES
 from .node import BlikkConfigEntry
 
@@ -71,6 +71,14 @@ class LetNodeWrite(_Confirmed):
         self.hass.config_entries.async_schedule_reload(self._entry.entry_id)
 
 
+class ExposeCameras(_Confirmed):
+    """An assistant with a language model sees none of the cameras: expose them."""
+
+    async def async_mend(self) -> None:
+        """Expose all cameras of the node to Assist."""
+        exposure.expose(self.hass, self._entry)
+
+
 class RemoveNode(_Confirmed):
     """The node has been away for a month: it goes, with all that the broker keeps of it."""
 
@@ -79,4 +87,9 @@ class RemoveNode(_Confirmed):
         await gone.async_remove(self.hass, self._entry)
 
 
-_FLOWS = {issues.PLAIN: TakeOver, issues.AI_TASK_GONE: LetNodeWrite, issues.AWAY: RemoveNode}
+_FLOWS = {
+    issues.PLAIN: TakeOver,
+    issues.AI_TASK_GONE: LetNodeWrite,
+    issues.NOT_EXPOSED: ExposeCameras,
+    issues.AWAY: RemoveNode,
+}

@@ -18,6 +18,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
+from .const import EVENT_SAME_SUMMARY
 from .contract import Camera, CameraState, Health, Llm, Question
 from .entity import BlikkEntity, answer_attributes, follow_announce, summary_attributes
 from .labels import label_words
@@ -278,11 +279,22 @@ class SummarySensor(BlikkEntity, SensorEntity):
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.SENSOR, node, camera, "last_summary", "last_summary")
+        self._event: str | None = None
+
+    @callback
+    def heard(self) -> None:
+        """Show it. Where another visit has the same title the state stays, and no line of Activity would tell of it."""
+        told, title = self._event, self._attr_native_value
+        super().heard()
+        another = told is not None and told != self._event
+        if another and self.now.summary and title == self._attr_native_value:
+            self.hass.bus.async_fire(EVENT_SAME_SUMMARY, {"entity_id": self.entity_id, "title": title})
 
     @callback
     def take(self) -> None:
         """Take over title and text."""
         summary = self.now.summary
+        self._event = (summary.event if summary else None) or self._event
         self._attr_native_value = summary.title if summary else None
         self._attr_extra_state_attributes = summary_attributes(summary)
 

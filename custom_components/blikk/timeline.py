@@ -19,11 +19,12 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .contract import Camera, JsonObject, Summary
+from .contract import Camera, Event, JsonObject, Summary
 from .media import KeptPicture, MediaError, MediaTokenError, NodeMedia, media_url
 from .names import unique_id
 from .node import BlikkConfigEntry, BlikkNode
 from .past import PastEvent, async_past
+from .pictures import PICTURES, EventPicture
 from .views import picture_path
 
 MAX_PICTURES = 6
@@ -152,10 +153,12 @@ async def async_page(
 def told(hass: HomeAssistant, place: Place, past: PastEvent, pictures: Iterable[KeptPicture] = ()) -> JsonObject:
     """An event as a card shows it; the addresses of its pictures are signed for who asks."""
     event = past.event
+    entry_id = place.entry.entry_id
     now = place.node.camera(place.camera.id).summary
     # what an AI Task of Home Assistant wrote, the node does not know
     summary = now if now is not None and now.event == event.id else past.summary
-    named = sorted(pictures, key=lambda picture: picture.name != event.label)
+    named = sorted(pictures, key=lambda picture: picture.name != event.label)[:MAX_PICTURES]
+    paths = [picture_path(entry_id, picture.id) for picture in named] or _of_today(hass, place, event)
     return {
         "id": event.id,
         "camera": place.entity_id,
@@ -163,16 +166,20 @@ def told(hass: HomeAssistant, place: Place, past: PastEvent, pictures: Iterable[
         "label": event.label,
         "loitering": event.loitering,
         "interrupted": event.interrupted,
-        "started": event.started.isoformat(),
-        "ended": event.ended.isoformat() if event.ended else None,
+        "started": event.started.isoformat(timespec="milliseconds"),
+        "ended": event.ended.isoformat(timespec="milliseconds") if event.ended else None,
         "zones": list(event.zones),
         "peak": event.peak,
         **text_of(summary),
-        "pictures": [
-            async_sign_path(hass, picture_path(place.entry.entry_id, picture.id), SIGNED_FOR)
-            for picture in named[:MAX_PICTURES]
-        ],
+        "pictures": [async_sign_path(hass, path, SIGNED_FOR) for path in paths],
     }
+
+
+def _of_today(hass: HomeAssistant, place: Place, event: Event) -> list[str]:
+    """The picture that came over MQTT, which is kept for a day; one that replaces it has another address."""
+    picture = EventPicture(entry_id=place.entry.entry_id, camera=place.camera.id, event=event.id, name=event.label)
+    time = hass.data[PICTURES].time(picture)
+    return [] if time is None else [f"{picture.path}?at={time:.3f}"]
 
 
 @callback
@@ -263,7 +270,7 @@ def _order(past: PastEvent) -> tuple[datetime, str]:
 
 
 def _cursor(past: PastEvent) -> str:
-    return f"{past.event.started.isoformat()} {past.event.id}"
+    return f"{past.event.started.isoformat(timespec='milliseconds')} {past.event.id}"
 
 
 def _read_cursor(text: str) -> tuple[datetime, str]:

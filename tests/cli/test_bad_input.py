@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_props import BLIKK, CONFIG
+from cli_props import BLIKK, CONFIG, LIMIT_S
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nowhere import NOWHERE
@@ -76,6 +76,20 @@ def test_a_file_that_may_not_be_read_is_said_to_be_so(blikk, config: Path):
 def test_no_configuration_says_what_to_write(blikk):
     for command in ("run", "check"):
         refused(blikk(command), 78, "blikk.yaml: there is no such file in", str(blikk.folder), "node: hallway")
+
+
+def test_a_working_directory_that_is_gone_is_said(blikk) -> None:
+    (gone := blikk.folder / "gone").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f'rmdir "{gone}" && exec "{BLIKK}" run'],
+        cwd=gone,
+        env=blikk.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
+    refused(done, 78, "the working directory, which was removed")
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.yaml", "käse\n.yaml".encode(), b"\x1b[31m.yaml"])

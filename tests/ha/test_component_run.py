@@ -39,7 +39,7 @@ cameras:
 """
 WHO = {f"{BASE}/announce", f"{BASE}/status"}
 PARTS = ("broker", "node", "ha")
-AUTOMATION = "automation: !include automations.yaml\n"
+MORE = "automation: !include automations.yaml\nconversation:\n"
 
 
 @dataclass
@@ -151,7 +151,7 @@ def home(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest.
     with RtspServer(visit_clip) as server, Broker(folder, persistence=True) as broker, Ears(broker.port) as ears:
         node = NODE.format(port=broker.port, folder=folder, source=server.url)
         run = BlikkRun(folder, node, models=data / "models")
-        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=AUTOMATION)
+        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=MORE)
         (folder / "config").mkdir()
         (folder / "config" / "automations.yaml").write_text("[]\n")
         with ha, run:
@@ -266,6 +266,25 @@ def test_actions_answer_from_the_node(home: Home) -> None:
     assert [event for event in told["events"] if event["label"] == "person"]
     answer = home.ha.answer("blikk.ask", device_id=door, question="How many people came today?")
     assert answer["count"] >= 1
+
+
+ASKED = {
+    "en": ("Who was at the door?", "visit", "The doorbell rang"),
+    "de": ("Wer war heute an der Tür?", "Besuch", "Es hat"),
+    "es": ("¿Quién estuvo hoy en la puerta?", "visita", "El timbre"),
+}
+
+
+@pytest.mark.parametrize("language", ASKED)
+def test_assist_says_who_was_at_the_door(home: Home, language: str) -> None:
+    question, visit, rang = ASKED[language]
+    answer = home.ha.post("/api/conversation/process", {"text": question, "language": language})["response"]
+    assert answer["response_type"] != "error", answer
+    said = answer["speech"]["plain"]["speech"]
+    assert visit in said
+    assert rang in said
+    assert len(said) < 250, "more than anybody wants to hear"
+    print(said)
 
 
 def test_switches_reach_the_node(home: Home) -> None:

@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMockResponse
 from stage import NODE, ROOT, announce, entry_of, golden, jpeg_of, set_up, tell
+from yarl import URL
 
 BLUEPRINTS = ROOT / "blueprints" / "automation" / "blikk"
 NAMES = sorted(path.stem for path in BLUEPRINTS.glob("*.yaml"))
@@ -424,6 +425,8 @@ async def test_the_summary_rewrites_the_notification_without_a_sound(house, phon
     assert (first["data"]["alert_once"], final["data"]["alert_once"]) == (False, True)
     assert final["data"]["push"] == {"sound": "none", "interruption-level": "passive"}
     assert final["data"]["image"] == first["data"]["image"]
+    assert timelines(first) == []  # which visit it is comes with the summary
+    assert timelines(final) == ([golden("summary")["event"]] if either == "component" else [])
     await later(house, freezer, seconds=20)
     await summarise(house, "The next visitor came.", revision=1, event="front_door-3")
     assert len(phone) == 3
@@ -647,6 +650,24 @@ async def test_a_phone_that_cannot_be_reached_does_not_keep_the_others_waiting(
     assert len(sent) == 1
 
 
+async def test_the_button_of_the_timeline_can_be_left_out(house, phone, freezer, automate):
+    await component(house)
+    await automate("doorbell", doorbells=[BELL], timeline_words="")
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house)
+    assert [timelines(body) for body in phone] == [[], []]
+
+
+def timelines(body):
+    """The events that a notification leads to in the timeline, each with a time of today."""
+    found = [URL(action["uri"]) for action in body["data"].get("actions", ()) if "timeline" in action.get("uri", "")]
+    assert all(url.path == "/blikk-timeline" for url in found)
+    assert all(dt_util.parse_datetime(url.query["blikk_time"]).year == 2026 for url in found)
+    return [url.query["blikk_event"] for url in found]
+
+
 # ---- parcel left
 
 
@@ -672,6 +693,7 @@ async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either,
     ]
     assert len({body["data"]["tag"] for body in phone}) == 1
     assert phone[0]["data"]["image"].startswith(IMAGES[either].format("package"))
+    assert timelines(phone[0]) == (["front_door-5"] if either == "component" else [])
 
 
 async def test_a_parcel_that_is_carried_past_is_not_told(house, phone, node, freezer, automate):
@@ -718,6 +740,7 @@ async def test_who_lingers_is_told_with_the_picture_and_then_the_summary(house, 
     assert phone[0]["data"]["image"].startswith(IMAGES[either].format("person"))
     kept = phone[0]["data"]["image"] if either == "component" else None  # plain MQTT has the next visitor's by now
     assert phone[1]["data"].get("image") == kept
+    assert timelines(phone[0]) == timelines(phone[1]) == ([VISIT] if either == "component" else [])
     assert phone[1]["data"]["alert_once"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from homeassistant.config_entries import SOURCE_REAUTH
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
-from stage import JPEG, NODE, announce, entry_of, golden, set_up, tell
+from stage import JPEG, NODE, announce, entry_of, golden, jpeg_of, set_up, tell
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SHED = announce(
@@ -50,7 +50,7 @@ def nodes(hass, mqtt_client_mock):
             node, request = topic.split("/")[1], json.loads(payload)
             asked.append({"node": node, **{key: request[key] for key in request if key in QUERY}})
             found = sorted(filter(lambda event: fits(event, request), kept[node]), key=lambda e: e["started"])
-            events = found[::-1][: request["limit"]]
+            events = found[::-1][: request.get("limit")]
             reply = {**golden("reply-events"), "events": events, "correlation": request["correlation"]}
             if node in refuse:
                 reply = {**golden("reply-refused"), "correlation": request["correlation"]}
@@ -128,7 +128,7 @@ async def test_a_page_tells_what_happened_newest_first(hass, mqtt_mock, nodes, l
     assert page["events"][0] == {
         "id": "front_door-2", "camera": "camera.front_door", "name": "Front door", "label": "person",
         "loitering": True, "interrupted": False, "peak": 2, "zones": ["porch"], "pictures": [],
-        "started": "2026-11-21T12:02:00+00:00", "ended": "2026-11-21T12:02:20+00:00",
+        "started": "2026-11-21T12:02:00.000+00:00", "ended": "2026-11-21T12:02:20.000+00:00",
         "title": "Two people at the front door", "importance": "high", "source": "llm",
         "text": "Two people came up the path, stood at the porch for 20 seconds and left.",
     }  # fmt: skip
@@ -314,7 +314,31 @@ async def test_an_event_and_the_text_about_it_are_told_as_they_come(hass, mqtt_m
     }  # fmt: skip
     await tell(hass, "front_door/event", golden("event-ended"))
     event = (await link.push())["event"]
-    assert (event["ended"], event["title"]) == ("2026-11-21T12:01:15.750000+00:00", "Two people at the front door")
+    assert (event["ended"], event["title"]) == ("2026-11-21T12:01:15.750+00:00", "Two people at the front door")
+
+
+async def test_the_picture_of_an_event_is_told_when_it_comes_and_again_when_it_is_replaced(
+    hass, mqtt_mock, nodes, link, hass_client_no_auth
+):
+    await set_up(hass)
+    await subscribed(link, cameras=["camera.front_door"])
+    event = golden("event-started")
+    await tell(hass, "front_door/event", event)
+    assert (await link.push())["event"]["pictures"] == []
+    await tell(hass, "front_door/picture/person", jpeg_of("another"))
+    assert await link.push() == {"still": "camera.front_door"}
+    seen = []
+    for more in (b"", b"better"):
+        await tell(hass, "front_door/picture/person", jpeg_of(event["id"], more))
+        assert "still" in await link.push()
+        seen += (await link.push())["event"]["pictures"]
+    first, second = seen
+    assert first.split("authSig")[0] != second.split("authSig")[0]
+    answer = await (await hass_client_no_auth()).get(second)
+    assert await answer.read() == jpeg_of(event["id"], b"better")
+    nodes.kept[NODE] = [happened(1, id=event["id"])]
+    (kept,) = (await link.ask("blikk/timeline"))["events"]
+    assert kept["pictures"][0].split("authSig")[0] == second.split("authSig")[0]
 
 
 async def test_only_what_is_wanted_is_told(hass, mqtt_mock, link):

@@ -15,7 +15,7 @@ from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError, ModelError, SinkError, StoreError
 from blikk_edge.core.fields import Backpressure
-from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health
+from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, SummaryMode
 from blikk_edge.core.observation import Event, Phase, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
@@ -411,6 +411,21 @@ async def test_a_ring_that_is_not_allowed_is_ignored() -> None:
         run.orders.give(Press(camera="door", via="http"))
         await run.until(lambda: run.spy.of(Ring))
     assert [ring.via for ring in run.spy.of(Ring)] == ["http"]
+
+
+async def test_commands_without_end_are_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "blikk")
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.cameras["door"].online)
+        for _ in range(100):
+            run.orders.give(Snapshot(camera="nowhere"))
+            run.orders.give(Press(camera="door", via="mqtt"))
+            run.orders.give(Set(camera="door", setting=Setting.SUMMARY, value=SummaryMode.VISION))
+            run.orders.give(Press(camera="door", via="http"))
+        await run.until(lambda: len(run.spy.of(Ring)) == 100)
+    lines = [record.getMessage() for record in caplog.records]
+    for said in ("not here", "by mqtt was ignored", "cannot be made by `vision`", "ring by http"):
+        assert sum(said in line for line in lines) == 1
 
 
 async def test_commands_for_unknown_cameras_are_ignored() -> None:

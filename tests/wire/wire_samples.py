@@ -243,7 +243,12 @@ REPLIES = {
         input_tokens=310,
         output_tokens=24,
     ),
-    "reply-events": Reply(count=2, events=(Told(event=LOITERING), Told(event=STARTED))),
+    "reply-events": Reply(
+        count=2,
+        events=(Told(event=LOITERING), Told(event=STARTED)),
+        rings=(RING,),
+        gaps=(("", ((T0 - 7200.0, T0 - 5400.0),)), ("yard", ((T0 - 7200.0, T0 - 3600.0),))),
+    ),
     "reply-digest": Reply(text=DIGEST.text, summary=DIGEST),
     "reply-refused": refusal("there is no camera 'garage' on this node; there is front_door, yard"),
 }

@@ -30,8 +30,9 @@ async def ask_node(address: Address, topics: Topics, request: Request, *, patien
     question = Message(topic=topics.ask, payload=payload, qos=1, retain=False, content_type="application/json")
 
     async def ask(connection: Connection) -> JsonObject:
-        for topic in (topics.status, reply_topic):
-            await connection.subscribe(topic)
+        await connection.subscribe(topics.status)
+        if await connection.subscribe(reply_topic) is not Outcome.TAKEN:
+            raise SinkError(f"broker {address} does not let us hear answers on {reply_topic}; see its access list")
         if await connection.publish(question) is not Outcome.TAKEN:
             raise SinkError(f"broker {address} does not take questions on {topics.ask}; see its access list")
         return await _reply(connection, topics, number)
