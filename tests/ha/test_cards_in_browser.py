@@ -21,7 +21,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance
 
 pytestmark = [
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(400),
     pytest.mark.random_order(disabled=True),
     pytest.mark.skipif(
         not (shutil.which("chromium") or shutil.which("chromium-browser")), reason="no chromium: scripts/test_env"

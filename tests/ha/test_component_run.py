@@ -21,7 +21,7 @@ from real_ha import RealHomeAssistant, wait_for
 from rtsp_server import RtspServer
 from staging import BlikkRun, Ears, kept
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.random_order(disabled=True)]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.random_order(disabled=True)]
 
 ROOT = Path(__file__).parents[2]
 BASE = "blikk/hallway_pi"
