@@ -1,11 +1,17 @@
 """What every test may ask for: where the test data lies, and free loopback ports."""
 
 import os
+import shutil
 from pathlib import Path
 
 import ports
 import pytest
 from hypothesis import settings
+
+from blikk_edge.core.errors import ModelError, SourceError
+from blikk_edge.demo import clip
+from blikk_edge.transforms.models import Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.registry import REGISTRY
 
 # how long an example takes says something about the machine, not about the code
 settings.register_profile("blikk", deadline=None)
@@ -34,6 +40,29 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no test data at {DATA}; set BLIKK_TEST_DATA")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """scikit-image's photographs; skips where they are absent."""
+    try:
+        return clip.photographs()
+    except SourceError:
+        pytest.skip("no photographs: scripts/photographs")
+
+
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the models that stand in for the defaults, and nothing else; skips where they are absent."""
+    folder = tmp_path_factory.mktemp("stand_ins")
+    shelf = Shelf(cache=default_cache(), folders=folders_from_environment(), offline=True)
+    for entry in REGISTRY.values():
+        if entry.wheel is not None:
+            try:
+                shutil.copy(resolve(entry.name, shelf=shelf).path, folder)
+            except ModelError:
+                pytest.skip(f"no {entry.name}: .venv/bin/blikk models pull {entry.name}")
+    return folder
 
 
 @pytest.fixture

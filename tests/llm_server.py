@@ -31,6 +31,8 @@ class Say:
     body: Any = None
     kind: str = "application/json"
     finish: str | None = "stop"
+    done: bool = True
+    """Whether a stream says that it is at its end."""
     usage: Any = field(default_factory=lambda: {"prompt_tokens": 40, "completion_tokens": 9, "total_tokens": 49})
     more: Mapping[str, Any] = field(default_factory=dict)
     delay_s: float = 0.0
@@ -161,4 +163,4 @@ class LlmServer:
         if say.usage is not None:
             chunks.append({"choices": [], "usage": say.usage})
         lines = [f"data: {json.dumps({'model': 'tiny-1', **chunk})}\n\n" for chunk in chunks]
-        return "".join([": hello\n\n", *lines, "data: [DONE]\n\n"]).encode()
+        return "".join([": hello\n\n", *lines, *(["data: [DONE]\n\n"] if say.done else [])]).encode()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from blikk_edge.app.pipelines import pipeline, sentry
-from blikk_edge.app.sight import ProgressOf, Sight
+from blikk_edge.app.sight import Sight
+from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.config.secrets import SourceUrl
 from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings
 from blikk_edge.core.clock import SystemClock

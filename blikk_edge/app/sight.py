@@ -1,16 +1,16 @@
-"""What the vision workers look with: models by name, or OpenCV's own detectors where no model can be had."""
+"""What the vision workers look with: the models that are named, what stands in for them, or OpenCV's own means."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
+from blikk_edge.app.stand_ins import ProgressOf, StandIns
 from blikk_edge.config.settings import CameraSettings, DetectorSettings, PrivacySettings, Settings
-from blikk_edge.core.errors import ModelError
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import FAINT, Eyes
-from blikk_edge.transforms.builtin import BuiltinDetector
+from blikk_edge.transforms.builtin import MISSES, BuiltinDetector
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.download import Progress
 from blikk_edge.transforms.faces import FaceFinder
@@ -26,40 +26,39 @@ LOW_SCORE: Final = FAINT
 BLURRED_SCORE: Final = 0.1
 """Down to this persons are blurred: a third fewer faces were missed than from .25, for next to no more blurred area."""
 
-ProgressOf: TypeAlias = Callable[[str], Progress | None]
-"""Gives what is told how far a download is, by the model's name."""
-
 
 class Sight:
     """The models of all cameras, resolved once; each vision worker opens its own. `progress` is for what is fetched.
 
-    `notes` say what is looked with, `problems` what could not be had. Raises ModelError where a model of the user's own
-    (by path or address) is missing or damaged.
+    `notes` say what is looked with and what that does not find, `problems` what could not be had. Raises ModelError
+    where a model of the user's own (by path or address) is missing or damaged.
     """
 
     def __init__(self, settings: Settings, *, progress: ProgressOf | None = None) -> None:
-        self.problems: list[str] = []
-        where = shelf(settings)
         told = progress or (lambda _name: None)
+        models = StandIns(shelf(settings), told)
         used = {settings.detector_of(camera).name for camera in settings.cameras}
-        self._detectors: dict[str, ResolvedModel | None] = {}
-        for detector in settings.detectors:
-            if detector.name in used:
-                self._detectors[detector.name] = self._resolve(
-                    detector.model,
-                    partial(_detector_model, detector, where, told(detector.model)),
-                    "OpenCV's built-in people detector serves: people only, and fewer of them",
-                )
-        self._faces = self._resolve(
-            settings.privacy.model,
-            lambda: resolve(settings.privacy.model, shelf=where, progress=told(settings.privacy.model)),
-            "whole persons are blurred, and faces are looked for with OpenCV's own detector, which finds fewer",
+        self._detectors = {
+            detector.name: models.find(
+                detector.model,
+                partial(_detector_model, detector, told(detector.model)),
+                without=f"people are told by their face, with OpenCV's own means, which do not find {MISSES}",
+            )
+            for detector in settings.detectors
+            if detector.name in used
+        }
+        faces = settings.privacy.model
+        self._faces = models.find(
+            faces,
+            lambda where: resolve(faces, shelf=where, progress=told(faces)),
+            without="whole persons are blurred, and faces are looked for with OpenCV's own means, which find fewer",
         )
+        self.problems = tuple(models.problems)
         found = [
             f"{name}: {model.entry.name if model else BuiltinDetector.name}" for name, model in self._detectors.items()
         ]
-        faces = self._faces.entry.name if self._faces else "none, whole persons are blurred"
-        self.notes = (*self.problems, f"detector {', '.join(found)}; faces: {faces}")
+        blurred = self._faces.entry.name if self._faces else "none, whole persons are blurred"
+        self.notes = (*self.problems, *models.limits, f"detector {', '.join(found)}; faces: {blurred}")
 
     def eyes(self, settings: Settings) -> Callable[[str], Eyes]:
         """The eyes of one vision worker, by camera id. Cameras with the same detector share its interpreter.
@@ -68,7 +67,7 @@ class Sight:
         """
         one_thread()
         detectors = {name: self._detector(settings, name, model) for name, model in self._detectors.items()}
-        finder = FaceFinder(self._faces.path, threshold=settings.privacy.threshold) if self._faces else None
+        finder = _finder(self._faces, settings.privacy) if self._faces else None
         eyes = {
             camera.id: Eyes(
                 MaskedDetector(detectors[camera.detector], camera.private),
@@ -77,16 +76,6 @@ class Sight:
             for camera in settings.cameras
         }
         return eyes.__getitem__
-
-    def _resolve(self, name: str, find: Callable[[], ResolvedModel], instead: str) -> ResolvedModel | None:
-        """The model, or None where one of the registry cannot be had now; a model of the user's own must be there."""
-        try:
-            return find()
-        except ModelError as error:
-            if name not in REGISTRY:
-                raise
-            self.problems.append(f"{error}; until the next start {instead}")
-            return None
 
     @staticmethod
     def _detector(settings: Settings, name: str, model: ResolvedModel | None) -> Detector:
@@ -103,7 +92,7 @@ class Sight:
         return detector
 
 
-def _detector_model(detector: DetectorSettings, where: Shelf, progress: Progress | None) -> ResolvedModel:
+def _detector_model(detector: DetectorSettings, progress: Progress | None, where: Shelf) -> ResolvedModel:
     model = resolve(
         detector.model,
         shelf=where,
@@ -114,6 +103,10 @@ def _detector_model(detector: DetectorSettings, where: Shelf, progress: Progress
     )
     check_tflite(model.path)
     return model
+
+
+def _finder(model: ResolvedModel, privacy: PrivacySettings) -> FaceFinder:
+    return FaceFinder(model.path, threshold=privacy.threshold, kind=model.entry.decoder)
 
 
 def _redactor(privacy: PrivacySettings, camera: CameraSettings, faces: FaceFinder | None) -> Privacy:

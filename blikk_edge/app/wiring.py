@@ -8,7 +8,8 @@ from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
 from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
 from blikk_edge.app.pipelines import pipeline, sentry
-from blikk_edge.app.sight import ProgressOf, Sight
+from blikk_edge.app.sight import Sight
+from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock, steady
@@ -112,6 +113,7 @@ def build(
             supervisor=supervisor,
             clock=clock,
             stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
+            away_after_s=camera.away_after_s,
             rings=rings(camera),
             finite=play_once and kind_of(camera.source.reveal()) == "file",
             summary=_summary_mode(settings, camera, store, supervisor),

@@ -4,11 +4,12 @@ import argparse
 import os
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.output import say, say_json
+from blikk_edge.cli.output import note, say, say_json
 from blikk_edge.cli.words import add_command, add_config, add_json
 
 
@@ -26,7 +27,8 @@ def add(commands: Any) -> None:
         "action",
         choices=("list", "pull", "verify"),
         metavar="ACTION",
-        help="`list` what is known and here, `pull` (fetch) what is not, or `verify`: open each and check its content",
+        help="`list` what is known and here, `pull` (fetch) what is not, or `verify`: open each and check its content; "
+        "status 1 where one is damaged, or one that was named or is looked with is missing",
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="models by name (default: all; for pull those that are looked with)"
@@ -59,26 +61,39 @@ def models(options: argparse.Namespace) -> int:
         return exits.OK
     statuses = kept.verify(where, names or None) if options.action == "verify" else kept.list_models(where)
     shown = [status for status in statuses if not names or status.entry.name in names]
-    # a model that nobody named and nobody fetched is not wrong
-    wrong = {ModelState.DAMAGED, ModelState.MISSING} if names else {ModelState.DAMAGED}
-    failed = options.action == "verify" and any(status.state in wrong for status in statuses)
+    needed = names or used(settings)  # others may be missing
+    wrong = [
+        status.entry.name
+        for status in statuses
+        if status.state is ModelState.DAMAGED or (status.state is ModelState.MISSING and status.entry.name in needed)
+    ]
+    failed = options.action == "verify" and bool(wrong)
     if options.json:
         say_json({"ok": not failed, "models": [_content(status) for status in shown]})
     else:
         for status in shown:
             _show(status)
+        if failed:
+            note(
+                f"not here, or not whole: {', '.join(wrong)}; `blikk models pull {' '.join(wrong)}` fetches what is not"
+            )
     return exits.FAILED if failed else exits.OK
 
 
 def _show(status: Any) -> None:
     entry = status.entry
     size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.1f} MB"
-    line = f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url}"
+    line = (
+        f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url or entry.wheel}"
+    )
+    columns = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
     # an address that is not read off a screen anyway would fill two lines of it
-    cut = status.path is None and sys.stdout is not None and sys.stdout.isatty()
-    say(line[: shutil.get_terminal_size().columns].rstrip() if cut else line)
-    if status.problem:
-        say(f"{'':<20} {status.problem}")
+    say(line[:columns].rstrip() if status.path is None else line)
+    for below in (entry.misses and f"does not find {entry.misses}", status.problem):
+        if below:
+            indent = " " * min(21, (columns or 80) // 4)
+            whole = f"{indent}{below}"
+            say(whole if columns is None else textwrap.fill(whole, columns, subsequent_indent=indent))
 
 
 def _content(status: Any) -> dict[str, Any]:
@@ -93,4 +108,6 @@ def _content(status: Any) -> dict[str, Any]:
         "sha256": entry.sha256,
         "licence": entry.licence,
         "url": entry.url,
+        "wheel": entry.wheel and str(entry.wheel),
+        "misses": entry.misses or None,
     }

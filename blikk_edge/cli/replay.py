@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -156,6 +157,8 @@ def _check_clip(path: Path) -> None:
         with path.open("rb") if path.is_file() else nullcontext():
             pass
     except FileNotFoundError:
+        if re.match(r"\w+:/", str(path)):  # a path has lost one of the slashes, and may hold a password
+            raise UsageError("an address is no clip; `blikk demo --source` takes cameras") from None
         raise UsageError(f"{path}: no such clip") from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "this is no file name"

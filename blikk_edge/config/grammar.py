@@ -51,13 +51,13 @@ from blikk_edge.config.settings import (
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.languages.language import tags
-from blikk_edge.transforms.registry import REGISTRY, Decoder
+from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
-DETECTORS = tuple(entry.name for entry in REGISTRY.values() if entry.decoder is not Decoder.YUNET)
-FACES = tuple(entry.name for entry in REGISTRY.values() if entry.decoder is Decoder.YUNET)
-DECODERS = choice(tuple(decoder for decoder in Decoder if decoder is not Decoder.YUNET))
+DETECTORS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
+FACES = tuple(entry.name for entry in REGISTRY.values() if entry.finds_faces)
+DECODERS = choice(CUSTOM_DECODERS)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 # Ids that are topics of the node itself, `blikk/<node>/<here>`; a camera of that name would write into them.
@@ -206,6 +206,12 @@ def _camera(folder: Path) -> Section:
             Key(name="fps", kind=number(0.1, 60), meaning="How many frames a second are looked at, at most."),
             Key(name="connect_timeout_s", kind=wait, meaning="How long to wait for the camera to answer."),
             Key(name="read_timeout_s", kind=wait, meaning="How long a silent camera counts as alive."),
+            Key(
+                name="away_after_s",
+                kind=duration(0, HOUR),
+                meaning="How long a stream that broke is waited for before the camera counts as away: one that is back "
+                "sooner makes nothing unavailable and is no problem.",
+            ),
             Key(
                 name="event_threshold",
                 kind=SHARE,

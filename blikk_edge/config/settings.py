@@ -142,6 +142,7 @@ class CameraSettings:
     fps: float = 5.0
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 10.0
+    away_after_s: float = 10.0
     event_threshold: float = 0.3
     summary_window: int = 5
     backpressure_strategy: Backpressure = Backpressure.DROP

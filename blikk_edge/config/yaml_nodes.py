@@ -71,11 +71,18 @@ def _bytes(file: Path) -> bytes:
     except FileNotFoundError:
         other = file.with_suffix(".yml" if file.suffix == ".yaml" else ".yaml")
         mend = f"Did you mean `{other.name}`?" if other.is_file() else f"Write it, or name another; {EXAMPLE}."
-        raise _RefusedError(file, f"there is no such file in {file.absolute().parent}", mend) from None
+        raise _RefusedError(file, f"there is no such file in {_folder_of(file)}", mend) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file name"
         mend = "Check the path and the file's permissions."
         raise _RefusedError(file, f"the file cannot be read ({reason})", mend) from None
+
+
+def _folder_of(file: Path) -> str:
+    try:
+        return str(file.absolute().parent)
+    except FileNotFoundError:
+        return "the working directory, which was removed"
 
 
 def _graph(file: Path, text: str) -> yaml.Node | None:

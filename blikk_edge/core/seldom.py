@@ -1,5 +1,6 @@
 """Says a thing seldom: whoever floods us shall not flood the log."""
 
+from collections.abc import Hashable
 from typing import Final
 
 from blikk_edge.core.clock import Clock
@@ -8,18 +9,18 @@ EVERY_S: Final = 10.0
 
 
 class Seldom:
-    """Lets one of many through in ten seconds, and counts the others."""
+    """Lets one of many through in ten seconds, of each key, and counts the others. There are to be few keys."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._said_at: float | None = None
-        self._unsaid = 0
+        self._said: dict[Hashable, tuple[float, int]] = {}
 
-    def turn(self) -> int | None:
-        """How many were passed over since the last that was let through; None where this one is passed over too."""
+    def turn(self, key: Hashable = None) -> str | None:
+        """What to add to the line: how many were passed over since the last, or nothing; None: this one is too."""
         now = self._clock.monotonic()
-        if self._said_at is not None and now - self._said_at < EVERY_S:
-            self._unsaid += 1
+        said_at, unsaid = self._said.get(key, (None, 0))
+        if said_at is not None and now - said_at < EVERY_S:
+            self._said[key] = (said_at, unsaid + 1)
             return None
-        unsaid, self._said_at, self._unsaid = self._unsaid, now, 0
-        return unsaid
+        self._said[key] = (now, 0)
+        return f" (and {unsaid} more before)" if unsaid else ""

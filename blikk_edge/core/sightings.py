@@ -40,12 +40,16 @@ class Motion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """One object found in one frame. `score` 0..1 is the detector's confidence."""
+    """One object found in one frame. `score` 0..1 is the detector's confidence.
+
+    `head` is where a person's head is, with room around it, where the detector tells that.
+    """
 
     label: Label
     sub_label: str
     score: float
     box: Box
+    head: Box | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

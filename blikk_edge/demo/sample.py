@@ -18,6 +18,9 @@ URL: Final = (
 SHA256: Final = "a5964aa259099a482a8b360ffc2c57b5a30f84d5919236a4dad01f8e929ac07c"
 SIZE_BYTES: Final = 3291918
 
+OWN: Final = "clip.mp4"
+"""The file that our own clip is written to."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
@@ -38,7 +41,7 @@ def clip(folder: Path) -> Clip:
             fetch(URL, kept, sha256=SHA256, size_bytes=SIZE_BYTES)
         return Clip(path=kept, what="one-by-one-person-detection.mp4 by Intel (CC BY 4.0)")
     except ModelError:
-        path = folder / "clip.mp4"
+        path = folder / OWN
         own.photographs()
         # a process of its own: what encoding costs is not counted as ours
         subprocess.run([sys.executable, "-m", own.__name__, str(path)], check=True)  # noqa: S603 - our own module

@@ -22,6 +22,7 @@ from blikk_edge.config.secrets import SourceUrl
 from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings, StoreSettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, SinkError
+from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.sightings import Label
 from blikk_edge.demo import sample
 from blikk_edge.sinks.mqtt.listener import listen
@@ -32,6 +33,17 @@ RUN_S: Final = 45.0
 
 NODE: Final = "demo"
 CAMERA: Final = "front_door"
+
+PICTURES: Final = frozenset((*Label, RING, SNAPSHOT))
+"""By the names that they have on MQTT."""
+
+WRITTEN: Final = (
+    sample.OWN,
+    *(f"{name}.jpg" for name in sorted(PICTURES)),
+    *(f"demo.db{end}" for end in ("", "-wal", "-shm", ".reserve")),
+)
+MARK: Final = ".blikk-demo"
+"""A file by which a later demo knows that what is WRITTEN in the folder came from a demo, and may be replaced."""
 
 
 @dataclass(slots=True)
@@ -47,7 +59,7 @@ class Shown:
 async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping[str, str]) -> int:
     """Run the demo and return the exit status; everything it writes lies in `folder`."""
     started = time.monotonic()
-    await asyncio.to_thread(_clear, folder)
+    await asyncio.to_thread(_prepare, folder)
     if source is None:
         chosen = await asyncio.to_thread(sample.clip, folder)
         print(f"clip      {chosen.what}")
@@ -69,7 +81,7 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
             asyncio.get_running_loop().add_signal_handler(each, stop.set)
         try:
             await _watch(node, port, shown, stop, keep=keep)
-        except* BlikkError as several:
+        except* (BlikkError, OSError) as several:
             raise several.exceptions[0] from None
     _cost(shown, node, time.monotonic() - started)
     return 0
@@ -89,12 +101,19 @@ async def _watch(node: App, port: int, shown: Shown, stop: asyncio.Event, *, kee
                 watch.cancel()
 
 
-def _clear(folder: Path) -> None:
-    """Make the folder, and take away what an earlier demo left in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ours = [f"{name}.jpg" for name in (*Label, "ring", "snapshot")]
-    for name in (*ours, *(f"demo.db{end}" for end in ("", "-wal", "-shm", ".reserve"))):
-        (folder / name).unlink(missing_ok=True)
+def _prepare(folder: Path) -> None:
+    """Make the folder, and take away what an earlier demo left in it. Raises BlikkError; what is not ours stays."""
+    mark = folder / MARK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not mark.exists() and (theirs := next((name for name in WRITTEN if (folder / name).exists()), None)):
+            raise BlikkError(f"{folder}: there is a {theirs} that no demo wrote; name another folder with --folder")
+        mark.touch()
+        for name in WRITTEN:
+            (folder / name).unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "this is no name of a folder"
+        raise BlikkError(f"{folder}: nothing can be written there: {why}; name another folder with --folder") from error
 
 
 def _settings(source: str, port: int, folder: Path) -> Settings:
@@ -166,7 +185,7 @@ async def _show(port: int, shown: Shown, hopeless: asyncio.Event) -> None:
                 state = json.loads(payload)
                 if state["problem"] and not state["frames"]:
                     hopeless.set()
-            case ["picture", name] if payload:
+            case ["picture", name] if payload and name in PICTURES:
                 _save(name, payload, shown)
             case _:
                 continue
@@ -199,6 +218,10 @@ def _place(box: list[float]) -> str:
     return f"{across}, {'near' if y2 > 0.8 else 'far'}"
 
 
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def _save(name: str, jpeg: bytes, shown: Shown) -> None:
     path = shown.folder / f"{name}.jpg"
     path.write_bytes(jpeg)
@@ -209,7 +232,7 @@ def _cost(shown: Shown, node: App, seconds: float) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     state = node.states()[0]
     spent = usage.ru_utime + usage.ru_stime
-    print(f"\n{len(shown.events)} events in {shown.count} messages")
+    print(f"\n{_counted(len(shown.events), 'event')} in {_counted(shown.count, 'message')}")
     print(f"cost      {spent:.1f} s CPU in {seconds:.0f} s ({100 * spent / seconds:.0f} % of one core, start included)")
     print(f"          {usage.ru_maxrss / 1024:.0f} MiB memory at most")
     milliseconds = "" if state.inference_ms is None else f" of {state.inference_ms:.0f} ms"

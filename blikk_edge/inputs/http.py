@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press
 from blikk_edge.core.errors import BlikkError
@@ -47,9 +48,9 @@ class RingHook:
     """Rings for a camera when a program on this machine posts to `http://127.0.0.1:<port>/ring/<camera>`.
 
     Answers 204, or 404 for an unknown camera, 405 for another method, 403 when the request comes by way of a web page
-    (Host or Origin of elsewhere: DNS rebinding, cross-site requests), 4xx for what is no small HTTP request. A request
-    has 2 s and 4 KB; who sends none keeps nobody out (`net.listening.Connections`). Port 0 takes a free one, found in
-    `port` while it runs.
+    (Host or Origin of elsewhere: DNS rebinding, cross-site requests), 429 in a flood, 4xx for what is no small HTTP
+    request. A request has 2 s and 4 KB; who sends none keeps nobody out (`net.listening.Connections`). Port 0 takes a
+    free one, found in `port` while it runs.
     """
 
     name = "ring_hook"
@@ -61,6 +62,7 @@ class RingHook:
         clock = clock or SystemClock()
         self._connections = Connections(LOG, clock)
         self._refusals = Seldom(clock)
+        self._allowance = Allowance(clock, at_once=COMMANDS, per_s=COMMANDS_PER_S)
 
     async def run(self) -> None:
         """Listen until cancelled. Raises BlikkError where the port is taken."""
@@ -97,8 +99,7 @@ class RingHook:
         except TimeoutError:
             return HTTPStatus.REQUEST_TIMEOUT
         except _RefusedError as refused:
-            if (unsaid := self._refusals.turn()) is not None:
-                more = f" ({unsaid} more since the last such line)" if unsaid else ""
+            if (more := self._refusals.turn()) is not None:
                 LOG.info("refused: %s%s", refused, more)
             return refused.status
         return HTTPStatus.NO_CONTENT
@@ -115,6 +116,8 @@ class RingHook:
             raise _RefusedError(HTTPStatus.NOT_FOUND, f"there is no such camera with a bell here; it has {known}")
         if request.method != "POST":
             raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} does not ring; use POST")
+        if not self._allowance.take(camera):
+            raise _RefusedError(HTTPStatus.TOO_MANY_REQUESTS, f"more than {COMMANDS_PER_S:.0f} rings a second")
         self._order(Press(camera=camera, via="http"))
 
 

@@ -15,14 +15,13 @@ class _Said(logging.Handler):
         super().__init__(logging.WARNING)
         self._log = log
         self._bad_requests = bad_requests
-        self._refused, self._failed = Seldom(clock), Seldom(clock)
+        self._said = Seldom(clock)
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         refused = error is None or isinstance(error, self._bad_requests)
-        if (unsaid := (self._refused if refused else self._failed).turn()) is None:
+        if (more := self._said.turn(refused)) is None:
             return
-        more = f" ({unsaid} more since the last such line)" if unsaid else ""
         if error is None or refused:
             self._log.warning("what a client sent could not be read, and was refused%s", more)
         else:

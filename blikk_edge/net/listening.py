@@ -122,8 +122,7 @@ class Connections:
 
     def _turn_out(self, address: Address) -> None:
         self._hang_up(self._strangers.pop(address))
-        if (unsaid := self._complaints.turn()) is not None:
-            more = f" ({unsaid} more since the last warning)" if unsaid else ""
+        if (more := self._complaints.turn()) is not None:
             self._log.warning("a connection that showed no token was ended%s", more)
 
     def _forget_closed(self) -> None:

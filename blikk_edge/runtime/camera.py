@@ -43,9 +43,10 @@ class CameraRun:
 
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
     there is to tell, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file) ends;
-    any other is opened again for ever. `rings` are the ways in which its doorbell may be pressed;
-    `summary` is how its summaries are made now, `configured_summary` how the configuration says. Of a `pushed` one
-    whose summaries are made by VISION every frame becomes a Picture for the model.
+    any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings` are the
+    ways in which its doorbell may be pressed; `summary` is how its summaries are made now, `configured_summary` how the
+    configuration says. Of a `pushed` one whose summaries are made by VISION every frame becomes a Picture for the
+    model.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class CameraRun:
         supervisor: Supervisor,
         clock: Clock,
         stall_s: float,
+        away_after_s: float = 0.0,
         finite: bool = False,
         rings: Collection[str] = ("mqtt", "http", "gpio"),
         summary: SummaryMode = SummaryMode.OFF,
@@ -87,10 +89,12 @@ class CameraRun:
         self._intake = intake
         self._supervisor = supervisor
         self._clock = clock
+        self._away_after_s = away_after_s
         self._finite = finite
         self._pushed = pushed
         self._online: bool | None = None
-        self._offline_since: float | None = None
+        self._broken_since: float | None = None  # None while frames come that are believed
+        self._lost_since: float | None = None  # as long, until the events that were open have been ended
         self._arrivals: deque[float] = deque(maxlen=FPS_WINDOW)
         self._captured: tuple[float, float] | None = None  # capture time of the last frame, and when it came
         self._heard_at: float | None = None  # when a frame came or a connection was begun; None between connections
@@ -111,15 +115,14 @@ class CameraRun:
                 self._frame(frame, fresh=fresh)
                 fresh = False
                 if life.well():
+                    self._broken_since = self._lost_since = None
                     self._set_online(True)
             finished = self._finite
         finally:
             if not life.stop.is_set():
                 self._heard_at = None
                 if not finished:
-                    self._set_online(False)
-                if not finished and not fresh and self._offline_since is None:
-                    self._offline_since = self._clock.monotonic()  # frames had come, believed or not
+                    self._broke(frames=not fresh)
         if finished:
             self.finished.set()
         elif not life.stop.is_set():
@@ -136,8 +139,17 @@ class CameraRun:
         if self._pushed and self.summary is SummaryMode.VISION:
             pipeline.want(FRAME)
         if (scene := pipeline.glance(frame)) is not None:
-            for name in self._intake.offer(scene):
-                pipeline.want(name)
+            for wanted in self._intake.offer(scene):
+                pipeline.want(wanted.name, wanted.event)
+
+    def _broke(self, *, frames: bool) -> None:
+        """The stream broke, or could not be opened; `frames` says whether some had come, believed or not."""
+        now = self._clock.monotonic()
+        if self._broken_since is None:
+            self._broken_since = now
+        if self._lost_since is None and (frames or self._online is not False):
+            self._lost_since = now
+        self.tell_away()
 
     # -- vision worker -------------------------------------------------------------------------------------------
 
@@ -190,6 +202,18 @@ class CameraRun:
         """Whether frames come."""
         return bool(self._online)
 
+    @property
+    def waited_for(self) -> bool:
+        """Whether the stream broke a moment ago and may be back before it counts as away."""
+        return self._broken_since is not None and bool(self._online)
+
+    def tell_away(self) -> None:
+        """Tell that the stream is away, once it has been so for long; one that was not there yet at once."""
+        since = self._broken_since
+        if since is None or (self._online and self._clock.monotonic() - since < self._away_after_s):
+            return
+        self._set_online(False)
+
     def stalled(self) -> bool:
         """Whether the reader hangs: neither a frame nor an error for longer than any limit allows."""
         return self._heard_at is not None and self._clock.monotonic() - self._heard_at > self.stall_s
@@ -198,17 +222,17 @@ class CameraRun:
         """The reader hung and a new one, with a source of its own, takes over."""
         self.restarts += 1
         self._source = self._make_source()
-        self._heard_at = self._clock.monotonic()
+        self._heard_at = self._broken_since = self._lost_since = self._clock.monotonic()
         self._set_online(False)
 
     def lost_for_long(self) -> bool:
         """Whether the stream has been away so long that open events should end."""
-        since = self._offline_since
+        since = self._lost_since
         return since is not None and self._clock.monotonic() - since >= LOST_AFTER_S
 
     def outage_told(self) -> None:
         """Open events have been ended: this outage needs nothing more."""
-        self._offline_since = None
+        self._lost_since = None
 
     def state(self) -> CameraState:
         """The newest state, with the figures that only the reader knows."""
@@ -218,7 +242,8 @@ class CameraRun:
         arrivals = list(self._arrivals)
         now = self._clock.monotonic()
         fps = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 and self._online else 0.0
-        problems = (self._supervisor.problems.get(p) for p in (self.part, f"{self.part}.pipeline", VISION))
+        parts = (*(() if self.waited_for else (self.part,)), f"{self.part}.pipeline", VISION)
+        problems = (self._supervisor.problems.get(part) for part in parts)
         return replace(
             known,
             online=self.online,
@@ -259,7 +284,6 @@ class CameraRun:
         if self._online == online:
             return
         self._online = online
-        self._offline_since = None if online else self._clock.monotonic()
         self._arrivals.clear()
         logger = log.part(self.part)
         if online:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@]+@")
-_BEARER: Final = re.compile(r"(?i)(?<=bearer)(?:\s|\\+[rnt])+[^\s'\"]+")
+# A line is a line, whatever the text in it came from: line breaks, terminal commands, and what turns text round.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_BEARER: Final = re.compile(r"(?i)(?<=bearer)(?:\s|\\+(?:[rnt]|x[0-9a-f]{2}))+[^\s'\"]+")
 
 
 class _Line(logging.Formatter):
@@ -16,6 +18,10 @@ class _Line(logging.Formatter):
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        record.message = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], record.message)
+        return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
         return _BEARER.sub(" ***", _CREDENTIALS.sub("***@", super().format(record)))

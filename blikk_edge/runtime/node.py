@@ -15,6 +15,7 @@ from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Memory, Sink, Unfinished
+from blikk_edge.core.seldom import Seldom
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import VISION, CameraRun
@@ -26,6 +27,7 @@ from blikk_edge.runtime.switches import switches_to_json
 from blikk_edge.runtime.vision import Held, VisionWorker
 
 WATCH_EVERY_S: Final = 5.0
+AWAY_EVERY_S: Final = 1.0
 
 LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
@@ -123,6 +125,8 @@ class Node:
         self._workers: list[tuple[VisionWorker, Life]] = []
         self._retired: list[Life] = []
         self._rings = 0
+        self._asked_in_vain = Seldom(self._clock)
+        self._rung = Seldom(self._clock)
         self._switched: set[str] = set()
         self._switch = asyncio.Event()
         self._describing: set[str] = set()
@@ -158,6 +162,7 @@ class Node:
         if self._writer is not None:
             scheduler.task("describe", partial(self._describe_cameras, self._writer))
         scheduler.task("watch", partial(self._watch, scheduler))
+        scheduler.task("away", self._tell_away)
         try:
             await self._wait(stop, until_finished=until_finished)
         finally:
@@ -215,7 +220,7 @@ class Node:
         """One command from outside; runs in the loop."""
         camera = self._cameras.get(command.camera)
         if camera is None:
-            log.part("node").warning("a command for a camera that is not here was ignored")
+            self._warn("node", "a command for a camera that is not here was ignored")
             return
         match command:
             case Set(setting=Setting.DETECT, value=value):
@@ -237,7 +242,7 @@ class Node:
 
     def _set_summary(self, camera: CameraRun, mode: SummaryMode) -> None:
         if self._writer is None or mode not in self._writer.modes:
-            log.part(camera.part).warning("summaries cannot be made by `%s` here: `summary` does not provide it", mode)
+            self._warn(camera.part, f"summaries cannot be made by `{mode}` here: `summary` does not provide it")
             return
         camera.summary = mode
         self._keep(camera)
@@ -256,15 +261,21 @@ class Node:
 
     def _ring(self, camera: CameraRun, via: str) -> None:
         if via not in camera.rings:
-            log.part(camera.part).warning("a ring by %s was ignored: its `ring` setting does not allow that", via)
+            self._warn(camera.part, f"a ring by {via} was ignored: its `ring` setting does not allow that")
             return
         now = self._clock.now()
         self._rings += 1
         name = f"{camera.info.id}-ring-{int(now * 1000)}-{self._rings}"
         self._outlets.deliver(Ring(id=name, camera=camera.info.id, time=now, via=via))
         if camera.online:
-            camera.pipeline.want(RING)
-        log.part(camera.part).info("ring by %s", via)
+            camera.pipeline.want(RING, name)
+        if (more := self._rung.turn(camera.info.id)) is not None:
+            log.part(camera.part).info("ring by %s%s", via, more)
+
+    def _warn(self, part: str, text: str) -> None:
+        """Tell of a command that has no effect; whoever may send them may send many."""
+        if (more := self._asked_in_vain.turn((part, text))) is not None:
+            log.part(part).warning("%s%s", text, more)
 
     def _keep(self, camera: CameraRun) -> None:
         """Let switch positions outlive the process."""
@@ -325,6 +336,13 @@ class Node:
             for worker, life in list(self._workers):
                 if (held := worker.stuck()) is not None:
                     self._replace_worker(scheduler, worker, life, held)
+
+    async def _tell_away(self) -> None:
+        """Tell of streams that broke and did not come back soon."""
+        while True:
+            await self._clock.sleep(AWAY_EVERY_S)
+            for camera in self._cameras.values():
+                camera.tell_away()
 
     def _look_at_clock(self) -> None:
         """Tell that the machine's clock was set, or has yet to be."""
@@ -390,6 +408,9 @@ class Node:
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
         found = {sink.name: getattr(sink, "problem", None) for sink in self._sinks} | self._supervisor.problems
+        for camera in self._cameras.values():
+            if camera.waited_for:
+                found.pop(camera.part, None)
         if (unsaved := getattr(self._depths, "unsaved", 0)) > 0:
             found["store.memory"] = f"{unsaved} records are in memory only and would be lost with the power"
         if (problem := getattr(self._memory, "problem", None)) is not None:

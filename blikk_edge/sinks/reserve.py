@@ -1,6 +1,7 @@
 """Room on the disk that is set aside while there is some, and given to the records when there is none."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,14 @@ class Reserve:
             self.give()
             return False
         return True
+
+    def regain(self) -> bool:
+        """Set it aside again where there is much room, so that it is not given the next moment; whether it is."""
+        try:
+            free = shutil.disk_usage(self._path.parent).free
+        except OSError:
+            return False
+        return free >= 2 * self._size and self.keep()
 
     def give(self) -> bool:
         """Make the room free; False where none was set aside."""

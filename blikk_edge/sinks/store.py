@@ -21,6 +21,8 @@ LOG = logging.getLogger("blikk.store")
 
 T = TypeVar("T", bound=Event | Ring | Summary)
 
+NO_ROOM: Final = "its disk is nearly full, and history gives way to new records; free some space"
+
 _HISTORY: Final = {"events": "started", "summaries": "since", "rings": "time"}
 """The tables of the history, and by which column each is old or new."""
 
@@ -40,7 +42,7 @@ class Store:
     def __init__(self, path: Path, *, max_records: int = 100_000, outbox_records: int = 20_000) -> None:
         self.path = path
         self.lost = 0
-        self._max_records = max_records
+        self._most_records = self._max_records = max_records
         self._outbox_records = outbox_records
         reserve = path.with_name(f"{path.name}.reserve")
         self._file = StoreFile(path, opened=self._count, lost=self._count_damage, reserve=reserve)
@@ -49,6 +51,7 @@ class Store:
         self._kept = dict.fromkeys(_HISTORY, 0)
         self._replayed_through = 0
         self._unfinished: store_open.Found | None = None
+        self._has_room = True
 
     def open(self) -> None:
         """Open or make the file; what waits in it counts as replayed from now on.
@@ -58,13 +61,14 @@ class Store:
         with self._file.lock:
             self._file.open()
             self._replayed_through = self._file.last_seq
-            if not self._reserve.keep():
-                LOG.warning("%s: its disk is nearly full; free some space", self.path)
+            self._has_room = self._reserve.keep()
+            if not self._has_room:
+                LOG.warning("%s: %s", self.path, NO_ROOM)
 
     @property
     def problem(self) -> str | None:
         """What is wrong with it now, in a sentence; None where all is well."""
-        return self._file.problem
+        return self._file.problem or (None if self._has_room else NO_ROOM)
 
     def close(self) -> None:
         """Let go of the file; harmless when it is not open."""
@@ -75,6 +79,9 @@ class Store:
         """Write one record durably, into the outbox and, where it belongs there, the history; its number."""
         text = record_to_text(record)
         with self._file.lock:
+            if not self._has_room and self._reserve.regain():
+                self._has_room, self._max_records = True, self._most_records
+                LOG.info("%s: its disk has room again", self.path)
             try:
                 return self._put(record, text)
             except StoreError as error:
@@ -256,9 +263,10 @@ class Store:
             db.execute("COMMIT")
         self._kept = {table: count - forgotten[table] for table, count in self._kept.items()}
         self._max_records = min(self._max_records, self._kept["events"])
+        self._has_room = False
         LOG.error(
             "%s: its disk is full; the reserve is used and %d old events are forgotten to keep new records; "
-            "free some space and start again",
+            "free some space",
             *(self.path, forgotten["events"]),
         )
 

@@ -1,5 +1,6 @@
 """The SQLite file under the store: its layout, its lock, and what happens when it is damaged."""
 
+import contextlib
 import fcntl
 import logging
 import sqlite3
@@ -40,6 +41,13 @@ _FROM_1: Final = """
 ALTER TABLE events ADD COLUMN label TEXT;
 UPDATE events SET label = json_extract(text, '$.label') WHERE json_valid(text);
 """
+IN_USE: Final = 0xB11CC
+"""SQLite's `application_id` of a store that was not closed: it has a log, or somebody took that away."""
+
+_LOG_GONE: Final = (
+    "its log (-wal) was taken away; what was written last is lost, how much cannot be known; "
+    "a copy of a store needs that file too"
+)
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _LOCK_START: Final = 0x40000002
@@ -84,6 +92,7 @@ class StoreFile:
         self._reserve = reserve
         self._trouble: str | None = None
         self._damage: str | None = None
+        self._log_gone = False
         self._db: sqlite3.Connection | None = None
         self._wanted = False
 
@@ -97,6 +106,7 @@ class StoreFile:
         """Let go of the file; harmless when it is not open."""
         with self.lock:
             self._wanted = False
+            self._mark(0)
             self._disconnect()
 
     @contextmanager
@@ -160,6 +170,7 @@ class StoreFile:
             raise StoreError(f"store {self.path}: it is a folder; remove it, or name another store.path")
         self._finish_salvage()
         self._look_at_log()
+        has_log = self._beside(self.path)[0].exists()
         keep_private(self.path, create=True)
         for beside in self._beside(self.path):
             keep_private(beside)
@@ -186,7 +197,19 @@ class StoreFile:
         db.executescript(f"BEGIN IMMEDIATE; {migration} {_TABLES} PRAGMA user_version={LAYOUT}; COMMIT;")
         (newest,) = db.execute("SELECT coalesce(max(seq), 0) FROM outbox").fetchone()
         self.last_seq = max(self.last_seq, newest)
+        (mark,) = db.execute("PRAGMA application_id").fetchone()
+        if mark == IN_USE and not has_log:
+            self._log_gone = True
+            LOG.error("%s: %s", self.path, _LOG_GONE)
+        self._mark(IN_USE)
         self._opened(db)
+
+    def _mark(self, mark: int) -> None:
+        """Say in the file itself whether it is in use; a full or unwritable disk is told of by others."""
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute(f"PRAGMA application_id={mark}")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _look_at_log(self) -> None:
         """What SQLite would pass over without a word: a log with a damaged frame, a file that has lost all it held."""
@@ -279,7 +302,7 @@ class StoreFile:
         """What is wrong with it now, in a sentence: it fails, or it was damaged and the rest of it still lies there."""
         if self._trouble is None and self._damage is not None and self._named(".damaged").exists():
             return self._damage
-        return self._trouble
+        return self._trouble or (_LOG_GONE if self._log_gone else None)
 
     def _named(self, ending: str) -> Path:
         return self.path.with_name(f"{self.path.name}{ending}")

@@ -121,13 +121,17 @@ class _Gap:
     low: int | None
     high: int | None
 
+    def holds(self, seq: int) -> bool:
+        """Whether a number lies in it."""
+        return (self.low is None or self.low < seq) and (self.high is None or seq <= self.high)
+
 
 def _lost(pages: Pages, root: int | None, found: set[int], last_seq: int, *, counted: bool) -> tuple[int, bool]:
     """How many waiting records are missing, and whether more may be of which nothing is left.
 
     What waits goes oldest first: where an old one waits still, all newer ones did.
     """
-    gaps, leaves = _gaps(pages, root) if root is not None else ([_Gap(None, None)], 0)
+    gaps, leaves = _gaps(pages, root, found) if root is not None else ([_Gap(None, None)], 0)
     lost, unknown = 0, False
     for gap in gaps:
         high = last_seq if gap.high is None else gap.high
@@ -143,8 +147,8 @@ def _lost(pages: Pages, root: int | None, found: set[int], last_seq: int, *, cou
     return lost, unknown
 
 
-def _gaps(pages: Pages, root: int) -> tuple[list[_Gap], int]:
-    """The parts of a table's tree that cannot be read, and how many leaves can."""
+def _gaps(pages: Pages, root: int, found: set[int]) -> tuple[list[_Gap], int]:
+    """The parts of the outbox's tree of which not all was found, and how many leaves can be read."""
     gaps: list[_Gap] = []
     leaves = 0
     seen: set[int] = set()
@@ -157,7 +161,7 @@ def _gaps(pages: Pages, root: int) -> tuple[list[_Gap], int]:
             gaps.append(span)
         elif page.kind == TABLE_LEAF:
             leaves += 1
-            if not page.whole:
+            if not (page.whole and all(row.rowid in found and span.holds(row.rowid) for row in page.rows)):
                 gaps.append(span)
         else:
             bounds = [span.low, *page.keys, span.high]

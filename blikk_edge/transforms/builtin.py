@@ -1,6 +1,8 @@
-"""The last resort where no model can be had: people by OpenCV 4's own HOG and face detectors. Weak, and labelled so."""
+"""The last resort where no model can be had: people by their face, with the cascade that OpenCV 4 carries itself.
 
-import math
+It has a detector of whole people too (HOG), which tells cats and hedges as people: what is not known is not told.
+"""
+
 from functools import cached_property
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import cv2.data
 import numpy as np
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.core.geometry import Box, intersection
+from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label
 
@@ -26,23 +28,15 @@ SMALLEST_FACE_PX = 30
 FACE_NEIGHBOURS = 4
 """A face is told when this many scans agree; its score is n / (n + 4), 0.5 at the least."""
 
-HOG_WINDOW_PX = (64, 128)
-HOG_MIDDLE = 0.8
-"""The margin of the HOG classifier that scores 0.5."""
-
-HOG_MARGIN = (0.15, 0.125)
-"""How much of a HOG window is border, of its width and height on each side: 16 of 128 px down (Dalal and Triggs, 2005),
-and across what fitted the test clips best."""
-
 BODY_ABOVE, BODY_BESIDE, BODY_BELOW = 0.45, 1.0, 6.0
 """What a person has around the face, in heights and widths of it; fitted to the person boxes of YOLOX."""
 
-SAME_PERSON = 0.5
-"""A body of which this share lies in a person that was found by the face is that person, or nothing."""
+MISSES = "vehicles, animals, parcels, and people who do not face the camera"
+"""What cannot be found so, in words."""
 
 
 class BuiltinDetector:
-    """People only, standing upright or showing their face. Not shared between threads.
+    """People only, showing their face. Not shared between threads.
 
     The same picture gives the same Detections. `inference_ms` stays None.
     """
@@ -54,26 +48,14 @@ class BuiltinDetector:
         self._threshold = threshold
 
     def detect(self, bgr: Pixels) -> tuple[Detection, ...]:
-        """People in a (h, w, 3) uint8 BGR picture, best score first; `sub_label` says what was found: face or body.
-
-        Raises ModelError for anything but a picture.
-        """
+        """People in a (h, w, 3) uint8 BGR picture, best score first; raises ModelError for anything but a picture."""
         if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.size == 0:
             raise ModelError(f"not a (h, w, 3) uint8 picture: {bgr.shape} {bgr.dtype}")
-        luma = _small_luma(bgr)
-        by_face = [(box, score, "face") for box, score in self._by_face(luma)]
-        by_body = [
-            (box, score, "body")
-            for box, score in self._by_body(luma)
-            if not any(intersection(box, person) > SAME_PERSON * box.area for person, _, _ in by_face)
-        ]
-        # The HOG scan runs in parallel and gives its boxes in any order.
-        found = sorted(
-            (person for person in by_face + by_body if person[1] >= self._threshold),
-            key=lambda person: (-person[1], person[0].x1, person[0].y1),
-        )
+        found = sorted(self._by_face(_small_luma(bgr)), key=lambda person: -person[1])
         return tuple(
-            Detection(label=Label.PERSON, sub_label=sub_label, score=score, box=box) for box, score, sub_label in found
+            Detection(label=Label.PERSON, sub_label="face", score=score, box=box)
+            for box, score in found
+            if score >= self._threshold
         )
 
     def people_by_face(self, bgr: Pixels) -> tuple[Box, ...]:
@@ -98,19 +80,6 @@ class BuiltinDetector:
                 people.append((box, count / (count + FACE_NEIGHBOURS)))
         return people
 
-    def _by_body(self, luma: Pixels) -> list[tuple[Box, float]]:
-        if luma.shape[0] < HOG_WINDOW_PX[1] or luma.shape[1] < HOG_WINDOW_PX[0]:
-            return []
-        bodies, margins = self._people.detectMultiScale(luma, winStride=(8, 8), padding=(8, 8), scale=1.1)
-        people = []
-        for body, margin in zip(np.reshape(bodies, (-1, 4)).tolist(), np.ravel(margins).tolist(), strict=True):
-            x, y, width, height = body
-            dx, dy = width * HOG_MARGIN[0], height * HOG_MARGIN[1]
-            box = _box(luma, x + dx, y + dy, x + width - dx, y + height - dy)
-            if box is not None:
-                people.append((box, 1 / (1 + math.exp(HOG_MIDDLE - margin))))
-        return people
-
     @cached_property
     def _faces(self) -> cv2.CascadeClassifier:
         path = Path(cv2.data.haarcascades) / FACE_CASCADE
@@ -118,12 +87,6 @@ class BuiltinDetector:
         if cascade.empty():
             raise ModelError(f"this OpenCV has no {FACE_CASCADE}; install opencv-python-headless 4.x")
         return cascade
-
-    @cached_property
-    def _people(self) -> cv2.HOGDescriptor:
-        hog = cv2.HOGDescriptor()
-        hog.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), dtype=np.float32))
-        return hog
 
 
 def _small_luma(bgr: Pixels) -> Pixels:

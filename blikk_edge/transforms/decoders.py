@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.sightings import Label
+from blikk_edge.transforms import blaze
 from blikk_edge.transforms.labels import label_of
 from blikk_edge.transforms.registry import Decoder
 from blikk_edge.transforms.tflite import Tensor, dequantised
@@ -31,11 +32,21 @@ _LABELS = tuple(Label)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidates:
-    """Boxes (n, 4) as x1 y1 x2 y2 in input pixels, their scores (n,) and class rows (n,)."""
+    """Boxes (n, 4) as x1 y1 x2 y2 in input pixels, their scores (n,) and class rows (n,); `heads` are boxes too."""
 
     boxes: Floats
     scores: Floats
     classes: Ints
+    heads: Floats | None = None
+
+    def at(self, rows: Ints) -> "Candidates":
+        """These alone, in this order."""
+        return Candidates(
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            classes=self.classes[rows],
+            heads=None if self.heads is None else self.heads[rows],
+        )
 
 
 class Classes:
@@ -77,6 +88,12 @@ def decoder(
         if len(outputs) != 1 or outputs[0].shape != wanted:
             raise _wrong_outputs(model, kind, f"one output {wanted} for {len(classes)} classes", outputs)
         return Yolox(classes, width_px, height_px, outputs[0], decoded=kind is Decoder.YOLOX_DECODED)
+    if kind is Decoder.BLAZEPOSE:
+        shapes = blaze.output_shapes(width_px, blaze.POSE_ANCHORS, blaze.POSE_POINTS)
+        order = blaze.output_order([output.shape for output in outputs], shapes)
+        if order is None or len(classes) != 1:
+            raise _wrong_outputs(model, kind, f"rows and logits {shapes} for one class", outputs)
+        return BlazePose(classes, width_px, order)
     if kind is Decoder.SSD:
         return Ssd(classes, width_px, height_px, ssd_order(outputs, model))
     raise ModelError(f"model {model} is a {kind} model, not an object detector")
@@ -130,6 +147,28 @@ class Ssd:
         )
 
 
+class BlazePose:
+    """BlazePose's detector: one class, boxes made from its points; who leans scores less (`blaze.persons`)."""
+
+    def __init__(self, classes: Classes, side_px: int, order: tuple[int, int]) -> None:
+        self._least = classes.lowest
+        self._rows, self._logits = order
+        self._centres = blaze.anchors(side_px, blaze.POSE_ANCHORS)
+
+    def __call__(self, outputs: Sequence[NDArray[Any]]) -> Candidates:
+        """What reached its threshold, boxes not yet clipped."""
+        scores = blaze.sigmoid(outputs[self._logits][0, :, 0] + blaze.LOGIT_SHIFT)
+        likely = np.flatnonzero(scores >= self._least)
+        rows, centres = outputs[self._rows][0][likely], self._centres[likely]
+        boxes, upright = blaze.persons(rows, centres)
+        scores = np.where(upright, scores[likely], blaze.LEANING_SHARE * scores[likely])
+        told = np.flatnonzero((scores >= self._least) & np.isfinite(boxes).all(axis=1))
+        found = Candidates(
+            boxes=boxes, scores=scores, classes=np.zeros(len(scores), dtype=np.intp), heads=blaze.heads(rows, centres)
+        )
+        return found.at(told)
+
+
 def grid(width_px: int, height_px: int) -> tuple[Floats, Floats]:
     """The cell (column, row) and stride of each YOLOX anchor: (n, 2) and (n,), finest grid first, row by row."""
     cells, strides = [], []
@@ -170,8 +209,7 @@ def merged(found: Candidates, classes: Classes) -> Candidates:
         shared = np.clip(far - corner, 0, None).prod(axis=1)
         union = areas[best] + areas[best + 1 :] - shared
         alive[best + 1 :] &= (shared <= NMS_IOU * union) | (groups[best + 1 :] != groups[best])
-    kept = order[alive]
-    return Candidates(boxes=found.boxes[kept], scores=found.scores[kept], classes=found.classes[kept])
+    return found.at(order[alive])
 
 
 def _wrong_outputs(model: str, kind: Decoder, wanted: str, outputs: Sequence[Tensor]) -> ModelError:

@@ -96,13 +96,23 @@ class _Opened:
     def detect(self, bgr: Pixels) -> tuple[Detection, ...]:
         width_px, height_px = self._canvas.draw(bgr)
         found = merged(self.network.run(self._canvas.fill, self._decode), self._classes)
-        shares = found.boxes / np.array((width_px, height_px, width_px, height_px), dtype=np.float32)
+        size = np.array((width_px, height_px, width_px, height_px), dtype=np.float32)
+        heads = [None] * len(found.boxes) if found.heads is None else (found.heads / size).tolist()
         detections = []
-        for share, score, row in zip(shares.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True):
+        for share, head, score, row in zip(
+            (found.boxes / size).tolist(), heads, found.scores.tolist(), found.classes.tolist(), strict=True
+        ):
             box, label = Box.clipped(*share), self._classes.labels[row]
             if box is not None and label is not None:
-                sub_label, surety = self._classes.names[row], min(max(score, 0.0), 1.0)
-                detections.append(Detection(label=label, sub_label=sub_label, score=surety, box=box))
+                detections.append(
+                    Detection(
+                        label=label,
+                        sub_label=self._classes.names[row],
+                        score=min(max(score, 0.0), 1.0),
+                        box=box,
+                        head=None if head is None else Box.clipped(*head),
+                    )
+                )
         return tuple(detections)
 
 

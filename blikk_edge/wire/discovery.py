@@ -142,8 +142,7 @@ def _camera(node: NodeInfo, camera: CameraInfo, topics: Topics, prefix: str) -> 
             "via_device": _node_identifier(node),
         },
         "origin": {"name": ORIGIN, "sw_version": node.version},
-        "availability": [{"topic": topics.status}, {"topic": topics.camera_status(camera.id)}],
-        "availability_mode": "all",
+        "availability": [{"topic": topics.status}],
         "qos": 1,
         "components": dict(camera_entities(node, camera, topics)),
     }

@@ -39,11 +39,18 @@ def slug(text: str) -> str:
 
 
 def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[str, JsonObject]:
-    """All components of one camera's device, by component id."""
-    entities: dict[str, JsonObject] = {}
-    for key, entity in _camera_parts(camera, node.summaries, topics):
-        entities[key] = _named(entity, key, unique=f"{node.id}.{camera.id}", stem=slug(camera.id))
-    return entities
+    """All components of one camera's device, by component id.
+
+    What is seen now needs node and stream; what was told, and what can be set, only the node, as the device says.
+    """
+    stream: JsonObject = {
+        "availability": [{"topic": topics.status}, {"topic": topics.camera_status(camera.id)}],
+        "availability_mode": "all",
+    }
+    parts = [(key, {**entity, **stream}) for key, entity in _seen_parts(camera, topics)]
+    parts += _told_parts(camera, node.summaries, topics)
+    unique, stem = f"{node.id}.{camera.id}", slug(camera.id)
+    return {key: _named(entity, key, unique=unique, stem=stem) for key, entity in parts}
 
 
 def node_entities(node: NodeInfo, topics: Topics) -> dict[str, JsonObject]:
@@ -62,14 +69,9 @@ def _named(entity: JsonObject, key: str, *, unique: str, stem: str) -> JsonObjec
     }
 
 
-def _camera_parts(
-    camera: CameraInfo, summaries: tuple[SummaryMode, ...], topics: Topics
-) -> Iterator[tuple[str, JsonObject]]:
+def _seen_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
     state = topics.state(camera.id)
     yield "still", {"platform": "camera", "name": None, "topic": topics.picture(camera.id, "snapshot")}
-    if camera.ring:
-        yield "doorbell", _doorbell(topics.ring(camera.id))
-    yield "detected", _detected(camera, topics.event(camera.id))
     yield (
         "motion",
         {
@@ -86,9 +88,17 @@ def _camera_parts(
         yield "last_ring", _image("Last ring", topics.picture(camera.id, "ring"), "mdi:doorbell-video")
     for key, zone in _zone_keys(camera.zones):
         yield key, _zone(zone, state)
+    yield from question_parts(camera, topics)
+
+
+def _told_parts(
+    camera: CameraInfo, summaries: tuple[SummaryMode, ...], topics: Topics
+) -> Iterator[tuple[str, JsonObject]]:
+    if camera.ring:
+        yield "doorbell", _doorbell(topics.ring(camera.id))
+    yield "detected", _detected(camera, topics.event(camera.id))
     if summaries:
         yield from summary_parts(camera, summaries, topics)
-    yield from question_parts(camera, topics)
     yield from _settings(camera, topics)
     yield from _camera_diagnostics(camera, topics)
 
@@ -219,7 +229,6 @@ def _camera_diagnostics(camera: CameraInfo, topics: Topics) -> Iterator[tuple[st
             "state_topic": topics.camera_status(camera.id),
             "payload_on": "online",
             "payload_off": "offline",
-            "availability": [{"topic": topics.status}],  # it shall say "off" while the stream is away
             "json_attributes_topic": state,
             "json_attributes_template": "{{ {'problem': value_json.problem} | tojson }}",
         },

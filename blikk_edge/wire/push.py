@@ -9,6 +9,7 @@ Each is answered with `{"v": 1, "seq": 7, "gap_s": 1}`: it arrived, and at least
 import base64
 import binascii
 import json
+import re
 from typing import Any, Final
 
 from blikk_edge.core.errors import WireError
@@ -34,6 +35,9 @@ TOO_FAST: Final = 4429
 
 # A frame header: baseline, extended or progressive, Huffman coded (ITU-T T.81, table B.1). Others are not decoded here.
 _FRAME_MARKERS: Final = frozenset({0xC0, 0xC1, 0xC2})
+_KIND: Final = re.compile(r"\w(?:[\w -]{0,38}\w)?")
+"""A detector's class: words, in any language."""
+
 _NO_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
@@ -140,8 +144,10 @@ def _detection(value: dict[str, Any]) -> Detection:
     score = float(value["score"])
     if not (0.0 <= x1 < x2 <= 1.0 and 0.0 <= y1 < y2 <= 1.0 and 0.0 <= score <= 1.0):
         raise ValueError("out of range")
-    sub_label = str(value.get("sub_label", ""))[:40]
-    return Detection(label=Label(value["label"]), sub_label=sub_label, score=score, box=Box(x1, y1, x2, y2))
+    label, kind = Label(value["label"]), value.get("sub_label")
+    # it goes out to MQTT, Home Assistant and language models
+    sub_label = kind if isinstance(kind, str) and _KIND.fullmatch(kind) else label.value
+    return Detection(label=label, sub_label=sub_label, score=score, box=Box(x1, y1, x2, y2))
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

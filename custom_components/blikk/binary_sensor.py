@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from homeassistant.components.binary_sensor import BinarySensorEntity, BinarySensorEntityDescription
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
-from homeassistant.const import EntityCategory, Platform
+from homeassistant.const import MATCH_ALL, EntityCategory, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -70,6 +70,7 @@ class CameraBinarySensor(BlikkEntity, BinarySensorEntity):
 
     entity_description: CameraBinary
     hears = (Told.STATE,)
+    needs_stream = True
 
     def __init__(
         self,
@@ -94,8 +95,9 @@ class QuestionSensor(BlikkEntity, BinarySensorEntity):
     """The answer to a watched question: on for yes, off for no, unknown for anything else."""
 
     hears = (Told.ANSWER,)
+    needs_stream = True
     _attr_translation_key = "question"
-    _unrecorded_attributes = frozenset({"evidence"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(self, node: BlikkNode, camera: Camera, question: Question) -> None:
         name = short(question.question)
@@ -115,6 +117,7 @@ class SnoozedSensor(BlikkEntity, BinarySensorEntity):
     """Whether the events of a camera are silent, and until when."""
 
     hears = (Told.SNOOZE,)
+    _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "snoozed"
     _attr_entity_category = EntityCategory.DIAGNOSTIC
 
@@ -145,11 +148,6 @@ class StreamSensor(BlikkEntity, BinarySensorEntity):
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.BINARY_SENSOR, node, camera, "stream", "stream")
-
-    @property
-    def available(self) -> bool:
-        """While broker and node are there."""
-        return self.node.connected and bool(self.node.online)
 
     @property
     def is_on(self) -> bool | None:

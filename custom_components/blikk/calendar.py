@@ -1,24 +1,25 @@
 """Calendars: the timeline of a camera's events, read from its node."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from homeassistant.components.calendar import CalendarEntity, CalendarEvent
-from homeassistant.const import Platform
+from homeassistant.const import MATCH_ALL, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from . import reader
-from .contract import Camera, ContractError, Event, JsonObject, Summary
+from .contract import Camera, Event, Summary
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
+from .past import async_past
 
 PARALLEL_UPDATES = 0
 
 MAX_EVENTS = 500
-_GOING_ON = timedelta(minutes=1)
+_STEP_S = 900
+"""What goes on is shown to the next full quarter of an hour: each other end is a new state."""
 
 
 async def async_setup_entry(
@@ -38,6 +39,7 @@ class Timeline(BlikkEntity, CalendarEntity):
     """The events of a camera; on while one goes on."""
 
     hears = (Told.EVENT, Told.SUMMARY)
+    _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "timeline"
     _attr_entity_registry_enabled_default = False
 
@@ -54,28 +56,22 @@ class Timeline(BlikkEntity, CalendarEntity):
         self, hass: HomeAssistant, start_date: datetime, end_date: datetime
     ) -> list[CalendarEvent]:
         """The events of a period as the node kept them. Raises HomeAssistantError when it does not answer."""
-        reply = await self.node.async_request(
-            "events",
+        events = await async_past(
+            self.node,
             camera=self.camera,
             since=dt_util.as_utc(start_date).isoformat(),
             until=dt_util.as_utc(end_date).isoformat(),
             limit=MAX_EVENTS,
         )
-        return [entry for content in reply.events if (entry := entry_of(content)) is not None]
+        return [_entry(past.event, past.summary) for past in events]
 
 
-def entry_of(content: JsonObject) -> CalendarEvent | None:
-    """An event of a reply as a calendar entry; None for one that cannot be read."""
-    try:
-        event = reader.event_of(content)
-        summary = content.get("summary")
-        return _entry(event, reader.summary_of(summary) if isinstance(summary, dict) else None)
-    except ContractError:
-        return None
+def _next_step() -> datetime:
+    return dt_util.utc_from_timestamp((dt_util.utcnow().timestamp() // _STEP_S + 1) * _STEP_S)
 
 
 def _entry(event: Event, summary: Summary | None) -> CalendarEvent:
-    end = event.ended or (event.time if event.phase == "ended" else dt_util.utcnow() + _GOING_ON)
+    end = event.ended or (event.time if event.phase == "ended" else _next_step())
     return CalendarEvent(
         start=event.started,
         end=max(end, event.started),

@@ -30,6 +30,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class StillCamera(BlikkEntity, CameraEntity):
     """The newest redacted picture of a camera."""
 
+    needs_stream = True
     _attr_name = None
     _attr_brand = MANUFACTURER
 

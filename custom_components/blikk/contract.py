@@ -116,7 +116,10 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One revision of one event of a camera; `content` holds everything that was told of it."""
+    """One revision of one event of a camera; `content` holds everything that was told of it.
+
+    `peak` is how many were there at once at most; `interrupted` says that its end was not seen.
+    """
 
     id: str
     event_type: str
@@ -126,6 +129,10 @@ class Event:
     time: datetime
     started: datetime
     ended: datetime | None = None
+    zones: tuple[str, ...] = ()
+    peak: int | None = None
+    loitering: bool = False
+    interrupted: bool = False
     replayed: bool = False
     content: JsonObject = field(default_factory=dict, repr=False)
 
@@ -137,12 +144,22 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """Somebody pressed the doorbell."""
+    """Somebody pressed the doorbell. `camera` is None where the topic tells it."""
 
     id: str
     time: datetime
+    camera: str | None = None
     via: str | None = None
     replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time of which nothing is known: a camera was not watched or, with `camera` None, the node did not run."""
+
+    camera: str | None
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,12 +20,14 @@ class BlikkEntity(Entity):
     """An entity of a node or, with `camera`, of one of its cameras.
 
     `key` never changes; `object_id` is what follows the device in the entity id (empty: nothing), as in the node's own
-    MQTT discovery and independent of Home Assistant's language.
+    MQTT discovery and independent of Home Assistant's language. `needs_stream` says that it is about what is seen now;
+    what was told, and what can be set, is there as long as the node is.
     """
 
     _attr_has_entity_name = True
     _attr_should_poll = False
     hears: tuple[Told, ...] = ()
+    needs_stream = False
 
     def __init__(self, domain: str, node: BlikkNode, camera: Camera | None, key: str, object_id: str) -> None:
         self.node = node
@@ -58,10 +60,10 @@ class BlikkEntity(Entity):
 
     @property
     def available(self) -> bool:
-        """While broker, node and camera are there."""
+        """While broker and node are there, and the camera's stream where it is needed."""
         if not (self.node.connected and self.node.online):
             return False
-        return self.camera is None or bool(self.node.camera(self.camera).online)
+        return not self.needs_stream or bool(self.now.online)
 
     @property
     def now(self) -> CameraNow:

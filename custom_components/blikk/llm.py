@@ -4,23 +4,18 @@ from datetime import timedelta
 from typing import Any, cast
 
 import probatio as vol
-from homeassistant.components.homeassistant.exposed_entities import async_should_expose
 from homeassistant.components.llm import LLMTools
-from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.llm import LLM_API_ASSIST, LLMContext, Tool, ToolAnnotations, ToolInput, ToolResult
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 
-from . import reader
-from .const import CONF_ASSISTANTS, DOMAIN
-from .contract import ContractError, JsonObject
+from .const import DOMAIN
+from .exposure import exposed
 from .labels import LABELS
-from .names import unique_id
 from .node import BlikkNode
+from .past import PastEvent, async_past
 
 MAX_EVENTS = 50
 MAX_HOURS = 24 * 14
@@ -48,18 +43,10 @@ def async_get_tools(hass: HomeAssistant, llm_context: LLMContext, api_id: str) -
 
 
 def _exposed(hass: HomeAssistant, assistant: str) -> Cameras:
-    registry = er.async_get(hass)
     cameras: Cameras = {}
-    for entry in hass.config_entries.async_entries(DOMAIN):
-        if entry.state is not ConfigEntryState.LOADED or not entry.options.get(CONF_ASSISTANTS, True):
-            continue
-        node: BlikkNode = entry.runtime_data
-        for camera in node.announce.cameras:
-            entity_id = registry.async_get_entity_id(Platform.CAMERA, DOMAIN, unique_id(node.id, camera.id, "still"))
-            state = hass.states.get(entity_id) if entity_id else None
-            if state and async_should_expose(hass, assistant, state.entity_id):
-                name = state.name if state.name not in cameras else f"{state.name} ({node.announce.name})"
-                cameras[name] = (node, camera.id)
+    for each in exposed(hass, assistant):
+        name = each.name if each.name not in cameras else f"{each.name} ({each.node.announce.name})"
+        cameras[name] = (each.node, each.camera.id)
     return dict(sorted(cameras.items()))
 
 
@@ -126,10 +113,8 @@ class GetEvents(_CameraTool):
         since = (dt_util.utcnow() - timedelta(hours=values["hours"])).isoformat()
         events: list[dict[str, Any]] = []
         for node, camera in asked:
-            reply = await node.async_request(
-                "events", camera=camera, label=values.get("label"), since=since, limit=values["limit"]
-            )
-            events += [told for event in reply.events if (told := _event(names[node, camera], event))]
+            found = await async_past(node, camera=camera, label=values.get("label"), since=since, limit=values["limit"])
+            events += [_event(names[node, camera], past) for past in found]
         events.sort(key=lambda event: str(event["started"]), reverse=True)
         return cast("JsonObjectType", {"events": events[: values["limit"]], "more": len(events) > values["limit"]})
 
@@ -170,21 +155,17 @@ def _described(name: str, node: BlikkNode, camera_id: str) -> dict[str, Any]:
     }
 
 
-def _event(camera: str, content: JsonObject) -> dict[str, Any] | None:
-    """What a model needs to know of an event; None for one that cannot be read."""
-    try:
-        event = reader.event_of(content)
-    except ContractError:
-        return None
-    summary = content.get("summary")
+def _event(camera: str, past: PastEvent) -> dict[str, Any]:
+    """What a model needs to know of an event."""
+    event, summary = past.event, past.summary
     return {
         "camera": camera,
         "id": event.id,
         "label": event.label,
         "started": dt_util.as_local(event.started).isoformat(timespec="seconds"),
         "ended": dt_util.as_local(event.ended).isoformat(timespec="seconds") if event.ended else None,
-        "most_at_once": content.get("peak"),
-        "lingered": content.get("loitering"),
-        "zones": content.get("zones"),
-        "summary": summary.get("text") or summary.get("title") if isinstance(summary, dict) else None,
+        "most_at_once": event.peak,
+        "lingered": event.loitering,
+        "zones": list(event.zones),
+        "summary": summary.text or summary.title if summary else None,
     }

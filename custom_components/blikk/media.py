@@ -57,6 +57,7 @@ class KeptPicture:
 class KeptEvent:
     """An event of the past: what is said of it (title, text, label, zones), and its pictures, newest first."""
 
+    id: str
     title: str
     words: str
     pictures: tuple[KeptPicture, ...]
@@ -83,9 +84,22 @@ class NodeMedia:
         """The newest pictures of a camera and a day, newest first."""
         return _pictures(await self._async_list("pictures", camera=camera, day=day, limit=str(MAX_PICTURES)))
 
-    async def async_events(self, camera: str | None = None) -> list[KeptEvent]:
-        """The newest events, newest first."""
-        items = await self._async_list("events", camera=camera, limit=str(MAX_EVENTS))
+    async def async_events(
+        self,
+        camera: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = MAX_EVENTS,
+    ) -> list[KeptEvent]:
+        """The newest events that began in `since <= t < until`, newest first."""
+        items = await self._async_list(
+            "events",
+            camera=camera,
+            since=since.isoformat() if since else None,
+            until=until.isoformat() if until else None,
+            limit=str(limit),
+        )
         return [_event(item) for item in items]
 
     async def async_picture(self, picture: str) -> bytes:
@@ -160,7 +174,10 @@ def _event(item: JsonObject) -> KeptEvent:
     names = [zone for zone in zones if isinstance(zone, str)] if isinstance(zones, list) else []
     words = [_text(told, "title"), _text(told, "text"), _text(item, "event_type"), _text(item, "label"), *names]
     return KeptEvent(
-        title=_text(told, "title"), words=" ".join(words), pictures=tuple(_pictures(_objects(item, "pictures")))
+        id=_text(item, "id"),
+        title=_text(told, "title"),
+        words=" ".join(words),
+        pictures=tuple(_pictures(_objects(item, "pictures"))),
     )
 
 

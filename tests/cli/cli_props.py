@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from nowhere import NOWHERE
+
 BLIKK = Path(sys.executable).with_name("blikk")
 LIMIT_S = 60
 CONFIG = "node: hallway\nmqtt: 127.0.0.1\ncameras:\n  front_door: {source: rtsp://127.0.0.1:9/1}\n"
@@ -32,7 +34,7 @@ class Command:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("BLIKK_", "XDG_", "TQDM", "COLUMNS", "LINES"))}
         return kept | {
             "HOME": str(self.folder),
-            "https_proxy": "http://127.0.0.1:9",
+            **NOWHERE,
             "TERM": "xterm",
             "PYTHONUTF8": "1",
         }

@@ -6,9 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli_props import BLIKK, CONFIG
+from cli_props import BLIKK, CONFIG, LIMIT_S
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nowhere import NOWHERE
 
 from blikk_edge.cli.program import program
 
@@ -77,6 +78,20 @@ def test_no_configuration_says_what_to_write(blikk):
         refused(blikk(command), 78, "blikk.yaml: there is no such file in", str(blikk.folder), "node: hallway")
 
 
+def test_a_working_directory_that_is_gone_is_said(blikk) -> None:
+    (gone := blikk.folder / "gone").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f'rmdir "{gone}" && exec "{BLIKK}" run'],
+        cwd=gone,
+        env=blikk.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
+    refused(done, 78, "the working directory, which was removed")
+
+
 @pytest.mark.parametrize("name", [b"caf\xe9.yaml", "käse\n.yaml".encode(), b"\x1b[31m.yaml"])
 def test_a_name_that_is_no_text_is_shown_somehow(blikk, name: bytes):
     for environ in ({}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}):
@@ -115,7 +130,7 @@ def test_a_clip_that_is_none_is_refused(blikk, clip: Path, config: Path):
     refused(blikk("replay", "."), 2, "this is a folder")
     refused(blikk("replay", "pipe.mp4"), 2, "this is no file")
     refused(blikk("replay", "x" * 5000), 2, "cannot be read")
-    refused(blikk("replay", "rtsp://camera/1"), 2, "no such clip")
+    refused(blikk("replay", "rtsp://user:secret@camera/1"), 2, "an address is no clip")
     refused(blikk("replay", "blikk.yaml"), 1, "blikk.yaml")
     refused(blikk("replay", str(clip), "--camera", "shed"), 2, "--camera without --config")
     refused(blikk("replay", str(clip), "--camera", "shed", "--config", "blikk.yaml"), 2, "it has front_door")
@@ -163,7 +178,8 @@ ODD = st.one_of(
 def test_no_command_line_ends_in_a_traceback(command: str, rest: list[str], tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delenv("BLIKK_PUSH_TOKEN", raising=False)
     try:
         status = program([command, *rest])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli_props import BLIKK
 
-MODEL_KEYS = {"name", "state", "path", "problem", "size_bytes", "sha256", "licence", "url"}
+MODEL_KEYS = {"name", "state", "path", "problem", "size_bytes", "sha256", "licence", "url", "wheel", "misses"}
 ERROR_KEYS = {"ok", "kind", "error", "exit"}
 
 

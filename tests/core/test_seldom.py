@@ -21,8 +21,9 @@ class Watch:
 def test_first_is_let_through_and_the_next_after_a_while_counts_those_between():
     clock = Watch()
     seldom = Seldom(clock)
-    assert [seldom.turn(), seldom.turn(), seldom.turn()] == [0, None, None]
+    assert [seldom.turn(), seldom.turn(), seldom.turn()] == ["", None, None]
     clock.time = EVERY_S
-    assert [seldom.turn(), seldom.turn()] == [2, None]
+    assert [seldom.turn(), seldom.turn()] == [" (and 2 more before)", None]
+    assert seldom.turn("other") == ""
     clock.time = 2 * EVERY_S
-    assert seldom.turn() == 1
+    assert seldom.turn() == " (and 1 more before)"

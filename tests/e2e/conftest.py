@@ -8,17 +8,7 @@ from made_once import made_once
 
 sys.path.insert(0, str(Path(__file__).parent))  # staging.py is shared by the files here
 
-from blikk_edge.core.errors import SourceError
 from blikk_edge.demo import clip
-
-
-@pytest.fixture(scope="session")
-def photographs() -> Path:
-    """scikit-image's photographs; skips where they are absent."""
-    try:
-        return clip.photographs()
-    except SourceError:
-        pytest.skip("no photographs: scripts/photographs")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import Any, Self
 import av
 import numpy as np
 import paho.mqtt.client as paho
+from nowhere import NOWHERE
 
 BLIKK = Path(sys.executable).with_name("blikk")
 FACE = (180, 60, 260, 170)
@@ -87,6 +88,14 @@ class Ears:
         return sorted({topic for _, topic, _, _ in list(self.heard)})
 
 
+def kept(port: int) -> set[str]:
+    """Every topic on which the broker at `port` keeps something: what somebody who subscribes now is told of."""
+    with Ears(port) as late:
+        late.say("the/end", b"")
+        late.until(lambda: late.on("the/end"), 5, "the end")
+        return {topic for _, topic, _, retained in late.heard if retained}
+
+
 class BlikkRun:
     """`blikk run` in a process of its own, with its log kept."""
 
@@ -95,9 +104,9 @@ class BlikkRun:
         self.log_path = folder / "blikk.log"
         self._config = folder / "blikk.yaml"
         self._config.write_text(config)
-        self.environ = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
-        if models is not None:
-            self.environ["BLIKK_MODELS"] = str(models)
+        alone = NOWHERE | {"XDG_CACHE_HOME": str(folder / "cache")}
+        kept = {k: v for k, v in os.environ.items() if k != "BLIKK_MODELS"}
+        self.environ = kept | (alone if models is None else {"BLIKK_MODELS": str(models)})
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -4,18 +4,21 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import av
 import pytest
+from nowhere import NOWHERE
 from staging import BLIKK
 
 ROOT = Path(__file__).parents[2]
 
 
 def replay(clip: Path, models: Path, *options: str, blikk: Path = BLIKK) -> bytes:
-    environ = {**os.environ, "BLIKK_MODELS": str(models)}
-    result = subprocess.run([blikk, "replay", str(clip), *options], env=environ, capture_output=True, check=True)
+    with tempfile.TemporaryDirectory() as cache:
+        environ = os.environ | NOWHERE | {"BLIKK_MODELS": str(models), "XDG_CACHE_HOME": cache}
+        result = subprocess.run([blikk, "replay", str(clip), *options], env=environ, capture_output=True, check=True)
     return result.stdout
 
 
@@ -61,8 +64,21 @@ def test_another_python_makes_the_same_frames(demo_clip: Path, tmp_path: Path, o
     assert frames_of(clip) == frames_of(demo_clip)
 
 
-def test_six_visits_are_six_events_that_match_the_ground_truth(data: Path, models: Path) -> None:
+def test_without_the_default_models_the_visitor_is_one_person_and_the_cat_nobody(
+    demo_clip: Path, stand_ins: Path, tmp_path: Path
+) -> None:
+    for models in (stand_ins, tmp_path / "no models"):
+        told = [json.loads(line) for line in replay(demo_clip, models).splitlines()]
+        starts = [(r["label"], round(r["started"]) % 60) for r in told if r.get("phase") == "started"]
+        assert starts in ([("person", 3)], [("person", 4)])
+
+
+@pytest.mark.parametrize("which", ["default", "standing in"])
+def test_six_visits_are_six_events_that_match_the_ground_truth(
+    data: Path, models: Path, stand_ins: Path, which: str
+) -> None:
     clip = data / "video" / "intel_sample" / "one-by-one-person-detection.mp4"
+    models = models if which == "default" else stand_ins
     told = [json.loads(line) for line in replay(clip, models, "--start", "1970-01-01T00:00:00Z").splitlines()]
     starts = [r for r in told if r.get("phase") == "started"]
     ends = [r for r in told if r.get("phase") == "ended"]

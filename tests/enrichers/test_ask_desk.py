@@ -317,6 +317,21 @@ async def test_events_are_listed_newest_first_with_summaries_and_filters(
     assert (one.count, one.events) == (1, (Told(event=DAY[1], summary=summary_of(DAY[1])),))
 
 
+async def test_a_list_of_events_tells_the_rings_of_its_period_too(
+    store: Store, desk_of: Callable[..., AskDesk]
+) -> None:
+    rings = [ring("08:01"), ring("09:30"), ring("09:40", camera="yard")]
+    for each in rings:
+        store.put(each)
+    desk = desk_of()
+    told = await desk.answer(ListEvents(camera="front_door", since=at("09:20"), until=at("10:00")))
+    assert told.rings == (rings[1],)
+    assert (await desk.answer(ListEvents(since=at("09:20"), until=at("10:00"), limit=2))).rings == (rings[2], rings[1])
+    assert (await desk.answer(ListEvents(label=Label.PERSON, since=at("09:20"), until=at("09:35")))).rings == (
+        rings[1],
+    )
+
+
 async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:
     asked: list[Forget] = []
 

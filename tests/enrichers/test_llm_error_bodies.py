@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from llm_asking import KEY, model_at, prompt
+from llm_asking import KEY, model_at, picture, prompt
 from llm_server import Asked, LlmServer, Say, refusal
 
 from blikk_edge.core.clock import SystemClock
@@ -17,7 +17,7 @@ from blikk_edge.enrichers.desk.budget import Limits
 from blikk_edge.enrichers.desk.model_desk import ModelDesk
 from blikk_edge.enrichers.desk.port import Job, Priority
 from blikk_edge.enrichers.models.openai_faults import is_garbled, said_in
-from blikk_edge.enrichers.models.port import AwayError, BusyError, GarbledError, RefusedError
+from blikk_edge.enrichers.models.port import AwayError, BlindError, BusyError, GarbledError, RefusedError
 
 
 @pytest.fixture
@@ -61,6 +61,9 @@ REFUSED_FIELD: dict[str, Any] = {
     },
     "JSON in a text": {"error": {"message": json.dumps({"error": {"message": "temperature must be 1"}})}},
     "JSON as a text": json.dumps(json.dumps({"error": "temperature must be 1"})),
+    "capitals": {"Error": {"Message": "temperature must be 1"}},
+    "msg": {"code": 1210, "msg": "temperature must be 1", "success": False},
+    "a fault": {"fault": {"faultstring": "temperature must be 1", "detail": {"errorcode": "x"}}},
     "behind a gateway": {
         "error": {"message": "Provider error", "metadata": {"raw": '{"error":"temperature must be 1"}'}}
     },
@@ -331,6 +334,8 @@ ODD: dict[str, tuple[Say, type[LlmError]]] = {
     "a code in a text": (Say(body={"error": {"code": "429", "message": "slow down"}}), BusyError),
     "vLLM with 200": (Say(body={"object": "error", "message": "no such model", "code": 404}), RefusedError),
     "FastAPI with 200": (Say(body={"detail": "upstream fell over"}), AwayError),
+    "msg with 200": (Say(body={"code": 1001, "msg": "the service is tired"}), AwayError),
+    "a key with 200": (Say(body={"code": 401, "msg": "who are you?"}), RefusedError),
     "a gateway with 200": (Say(body={"message": "no route matched"}), AwayError),
 }
 
@@ -348,6 +353,49 @@ async def test_an_odd_error_is_one_error_of_the_right_kind(
     assert len(server.asked) == 1
     assert json.loads((await model.complete(prompt(), deadline_s=5)).text)
     await model.close()
+
+
+@pytest.mark.parametrize("code", [0, "0", 200])
+async def test_an_error_that_is_none_beside_an_answer_is_passed_over(server: LlmServer, code: object) -> None:
+    answer = {"choices": [{"message": {"content": '{"title": "x"}'}, "finish_reason": "stop"}]}
+    server.say(Say(body={"error": {"code": code, "message": "success"}, **answer}))
+    model = model_at(server.base_url)
+    assert json.loads((await model.complete(prompt(), deadline_s=5)).text) == {"title": "x"}
+    await model.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "image_url is not permitted",
+        "invalid content part type: image_url",
+        "'image_url' is not one of ['text']",
+        "Image inputs are not enabled for this model",
+        "model does not have vision capabilities",
+        "At most 0 image(s) may be provided in one request",
+        "Input should be a valid string string_type body messages 1 content",
+        "json: cannot unmarshal array into Go struct field ChatRequest.messages.content of type string",
+        "invalid type: sequence, expected a string",
+        "unsupported message content type",
+    ],
+)
+async def test_a_model_that_takes_no_pictures_is_found_out(server: LlmServer, said: str) -> None:
+    server.say(refusal(400, said))
+    model = model_at(server.base_url)
+    with pytest.raises(BlindError):
+        await model.complete(prompt(picture(b"jpeg")), deadline_s=5)
+    await model.close()
+    assert not model.sees
+
+
+@pytest.mark.parametrize("said", ["image is too large", "Could not process image", "At most 2 images per request"])
+async def test_a_picture_that_is_refused_is_not_all_of_them(server: LlmServer, said: str) -> None:
+    server.say(refusal(400, said))
+    model = model_at(server.base_url)
+    with pytest.raises(RefusedError):
+        await model.complete(prompt(picture(b"jpeg")), deadline_s=5)
+    await model.close()
+    assert model.sees
 
 
 def test_what_an_error_repeats_of_our_request_is_not_read() -> None:

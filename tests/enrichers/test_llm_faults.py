@@ -91,6 +91,9 @@ FAULTS: dict[str, tuple[Say, type[LlmError]]] = {
     "empty choices": (Say(body={"choices": []}), GarbledError),
     "no choices": (Say(body={"object": "chat.completion"}), GarbledError),
     "choices of nothing": (Say(body={"choices": [None, 3]}), GarbledError),
+    "a choice of an odd number": (Say(body={"choices": [{"index": [], "message": {"content": "{}"}}]}), GarbledError),
+    "a call of an odd number": (Say(text="", more={"tool_calls": [{"index": {}}, 3, None]}), GarbledError),
+    "calls that are none": (Say(text="", more={"tool_calls": {"function": 3}, "function_call": "x"}), GarbledError),
     "choice without message": (Say(body={"choices": [{}]}), GarbledError),
     "content null": (Say(more={"content": None}), GarbledError),
     "content a number": (Say(more={"content": 7}), GarbledError),
@@ -124,7 +127,7 @@ async def test_a_fault_is_the_right_error_in_time_and_the_next_call_works(
 
 
 STREAM_FAULTS: dict[str, tuple[Say, type[LlmError]]] = {
-    "no end": (Say(finish=None), AwayError),
+    "no end": (Say(finish=None, done=False), AwayError),
     "cut": (Say(keep=0.5), AwayError),
     "stall": (Say(stall=0.5), AwayError),
     "drip": (Say(drip_s=0.05), AwayError),

@@ -8,7 +8,7 @@ from llm_server import Answers, Asked, LlmServer, Say, refusal
 
 from blikk_edge.enrichers.models.gbnf import GrammarError
 from blikk_edge.enrichers.models.openai_request import without_bounds
-from blikk_edge.enrichers.models.port import GarbledError, RefusedError
+from blikk_edge.enrichers.models.port import AwayError, GarbledError, RefusedError
 
 
 def of_openai_reasoning(asked: Asked) -> Say:
@@ -120,6 +120,12 @@ STREAM_ONLY = (
     "This model does not support non-streaming output.",
     "parameter.enable_thinking must be set to false for non-streaming calls",
     "当前模型仅支持流式输出",
+    "不支持非流式调用",
+    "Input should be True literal_error body stream",
+    "Field required: body.stream",
+    "stream can not be false",
+    "Only SSE responses are supported",
+    "synchronous requests are not supported; use server-sent events",
 )
 
 
@@ -142,6 +148,9 @@ NO_STREAM = (
     "Unrecognized request argument supplied: stream",
     "streaming mode is not enabled here",
     "please disable streaming",
+    "stream is not a valid field",
+    "Input should be False literal_error body stream",
+    "SSE is not supported",
 )
 
 
@@ -169,6 +178,10 @@ NO_SYSTEM = (
     "messages.0.role: Input should be 'user' or 'assistant'",
     "unknown variant `system`, expected `user` or `assistant`",
     "Only user and assistant roles are supported!",
+    "only 'user' role is supported",
+    "Input should be 'user' literal_error body messages 0 role",
+    "First message must be a user message",
+    "system_instruction is not supported",
 )
 
 
@@ -186,6 +199,53 @@ async def test_where_no_system_role_is_taken_instructions_stand_in_the_prompt(sa
     (message,) = server.asked[-1].body["messages"]
     assert message["content"].startswith(prompt().system)
     assert message["content"].endswith(prompt().user)
+
+
+@pytest.mark.parametrize("said", ["Temperature must be 1", "Sampling parameters are not supported here"])
+async def test_a_temperature_that_is_refused_is_left_out(said: str) -> None:
+    async with LlmServer(lambda asked: refusal(400, said) if "temperature" in asked.body else Say()) as server:
+        model = model_at(server.base_url)
+        await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["max_tokens can't be set", "max_tokens: replaced by max_output_tokens", "The field max_tokens should not be sent"],
+)
+async def test_a_bound_that_is_refused_is_named_otherwise(said: str) -> None:
+    async with LlmServer(lambda asked: refusal(400, said) if "max_tokens" in asked.body else Say()) as server:
+        model = model_at(server.base_url)
+        await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    assert "max_completion_tokens" in server.asked[-1].body
+
+
+async def test_an_upstream_that_is_down_is_not_asked_for_a_stream() -> None:
+    async with LlmServer(lambda _: refusal(500, "upstream connect error")) as server:
+        model = model_at(server.base_url)
+        with pytest.raises(AwayError):
+            await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    assert len(server.asked) == 1
+
+
+async def test_a_choice_of_tools_that_is_refused_goes_with_them() -> None:
+    def answers(asked: Asked) -> Say:
+        if "tools" in asked.body:
+            return refusal(400, "tools is not supported")
+        return (
+            refusal(400, "'tool_choice' is only allowed when 'tools' are specified")
+            if "tool_choice" in asked.body
+            else Say()
+        )
+
+    async with LlmServer(answers) as server:
+        model = model_at(server.base_url, extra={"tools": [], "tool_choice": "none"})
+        await model.complete(prompt(), deadline_s=5)
+        await model.close()
+    assert not {"tools", "tool_choice"} & set(server.asked[-1].body)
 
 
 async def test_a_field_of_the_users_that_is_refused_is_left_out() -> None:
@@ -263,6 +323,12 @@ async def test_a_stream_that_is_not_called_one_is_read() -> None:
         "JSON mode is not enabled for this model",
         "Structured outputs are not available",
         "At body -> response_format -> type: input should be 'text'",
+        "JSON schema is not supported by this model",
+        "The specified schema produces a constraint that has too many states for serving.",
+        "Response MIME type 'application/json' is not supported",
+        "Constrained decoding is not enabled",
+        "Logits processors are not supported with speculative decoding",
+        "JSON output is not supported",
     ],
 )
 async def test_a_form_that_is_refused_in_other_words_is_given_up(said: str) -> None:

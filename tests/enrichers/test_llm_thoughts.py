@@ -12,6 +12,7 @@ from llm_server import LlmServer, Say
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.asking.model import worded
+from blikk_edge.enrichers.languages.language import language
 from blikk_edge.enrichers.models.answer_object import fits, object_in
 from blikk_edge.enrichers.models.port import GarbledError
 from blikk_edge.enrichers.questions.prompt import reply_from_json
@@ -39,6 +40,12 @@ MARKS = {
     "triangles": ("◁think▷", "◁/think▷"),
     "bars": ("<|begin_of_thought|>", "<|end_of_thought|>"),
     "more bars": ("<|START_THINKING|>", "<|END_THINKING|>"),
+    "a process": ("<thought_process>", "</thought_process>"),
+    "steps": ("<reasoning_step>", "</reasoning_step>"),
+    "one word": ("<antThinking>", "</antThinking>"),
+    "wide bars": ("<｜think｜>", "</｜think｜>"),
+    "an end of its own": ("<thinking_start>", "<thinking_end>"),
+    "bars on one side": ("<|channel>thought\n", "<channel|>"),
     "details": ('<details type="reasoning" done="true">', "</details>"),
     "unused": ("<unused94>thought\n", "<unused95>"),
     "channels": ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
@@ -68,6 +75,19 @@ def test_thoughts_after_the_answer_change_nothing(begin: str, end: str) -> None:
 def test_a_mark_without_its_other_half(begin: str, end: str) -> None:
     assert object_in(f"Perhaps {DRAFT} {end} {GOOD}", SCHEMA) == GOOD  # the beginning stood in the template
     assert object_in(f"{begin} Perhaps {DRAFT}, or rather {GOOD}", SCHEMA) == GOOD  # never closed
+
+
+@pytest.mark.parametrize("tag", ["answer", "final_response", "reasoned_answer", "json", "output"])
+def test_what_is_marked_as_the_answer_is_the_answer(tag: str) -> None:
+    assert object_in(f"<think>{DRAFT}</think><{tag}>{GOOD}</{tag}>", SCHEMA) == GOOD
+
+
+def test_raw_line_breaks_in_a_string_are_read_and_given_as_json_has_them() -> None:
+    broken = GOOD.replace("One person", "One\nperson")
+    for written in (broken, f"```json\n{broken}\n```", f'{{"a": {broken}}}'):
+        found = object_in(written, SCHEMA)
+        assert found is not None
+        assert json.loads(found)["text"] == "One\nperson came at 08:15."
 
 
 WRITTEN: dict[str, str] = {
@@ -128,6 +148,13 @@ MESSAGES: dict[str, Say] = {
     "parts of text alone": parts(GOOD[:5], GOOD[5:]),
     "parts with values": parts({"type": "text", "text": {"value": GOOD}}),
     "read already": Say(more={"content": json.loads(GOOD)}),
+    "a call of a tool": Say(more={"content": None, "tool_calls": [{"function": {"name": "a", "arguments": GOOD}}]}),
+    "a call of a tool, read already": Say(
+        text="", more={"tool_calls": [{"index": 0, "function": {"name": "a", "arguments": json.loads(GOOD)}}]}
+    ),
+    "a call of a function": Say(
+        text="", more={"function_call": {"name": "a", "arguments": GOOD}}, finish="function_call"
+    ),
 }
 
 
@@ -135,6 +162,33 @@ MESSAGES: dict[str, Say] = {
 async def test_the_answer_is_found_wherever_a_message_has_it(say: Say) -> None:
     async with LlmServer() as server:
         model = model_at(server.base_url)
+        server.say(say)
+        done = await model.complete(prompt(schema=SCHEMA), deadline_s=5)
+        await model.close()
+    assert json.loads(done.text) == json.loads(GOOD)
+
+
+def events(*choices: dict[str, Any], end: str = "data: [DONE]\n\n") -> Say:
+    lines = [f"data: {json.dumps({'choices': [choice]})}\n\n" for choice in choices]
+    return Say(body="".join(["data: \n\n", *lines, end]), kind="text/event-stream")
+
+
+def called(arguments: str) -> dict[str, Any]:
+    return {"delta": {"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]}}
+
+
+STREAMS: dict[str, Say] = {
+    "no reason, but an end": events({"delta": {"content": GOOD[:30]}}, {"delta": {"content": GOOD[30:]}}),
+    "a reason, and no end": events({"delta": {"content": GOOD}, "finish_reason": "stop"}, end=""),
+    "a call in parts": events(called(GOOD[:30]), called(GOOD[30:])),
+    "no delta at last": events({"delta": {"content": GOOD}}, {"delta": None, "finish_reason": "stop"}),
+}
+
+
+@pytest.mark.parametrize("say", STREAMS.values(), ids=STREAMS)
+async def test_the_answer_is_found_in_a_stream_of_any_form(say: Say) -> None:
+    async with LlmServer() as server:
+        model = model_at(server.base_url, stream="always")
         server.say(say)
         done = await model.complete(prompt(schema=SCHEMA), deadline_s=5)
         await model.close()
@@ -163,7 +217,7 @@ def test_words_of_any_script_are_a_text(text: str) -> None:
 
 
 def test_an_answer_without_a_word_is_none() -> None:
-    assert worded('{"answer": "..."}', "Two people were seen.", ()) is None
+    assert worded('{"answer": "..."}', "Two people were seen.", (), language("en"), denies=False) is None
     with pytest.raises(GarbledError, match="word"):
         reply_from_json('{"answer": "...", "confidence": 1, "evidence": ""}', AnswerKind.TEXT)
 
@@ -192,6 +246,15 @@ def test_an_answer_without_a_word_is_none() -> None:
 )
 def test_what_fits(value: object, schema: dict[str, Any], expected: bool) -> None:
     assert fits(value, schema) is expected
+
+
+@pytest.mark.parametrize(
+    "before", ["<|channel|>", "<|channel|>answer<|message|>", "ok <|channel|>commentary x <|channel|>"]
+)
+def test_a_channel_that_is_not_for_thoughts_may_hold_the_answer(before: str) -> None:
+    assert object_in(before + GOOD, SCHEMA) == GOOD
+    assert object_in(f"{GOOD}<|channel|>analysis<|message|>Was that right? {DRAFT}", SCHEMA) == GOOD
+    assert object_in(f"<|channel|>commentary<|message|>{DRAFT}", SCHEMA) is None
 
 
 @given(st.text(alphabet='<>[]|/thinkchanel{}"\\:, ◁▷\n', max_size=300))

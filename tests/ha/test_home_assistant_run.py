@@ -103,6 +103,11 @@ DISABLED = {f"sensor.{camera}_{name}" for camera in ("front_door", "yard") for n
     "sensor.yard_path_count"
 }
 ALL = FRONT_DOOR_IDS | YARD_IDS | NODE_IDS | DISABLED
+SEEN = {
+    entity
+    for entity in FRONT_DOOR_IDS | YARD_IDS
+    if entity.startswith(("binary_sensor.", "camera.", "image.")) or entity.endswith("_count")
+} - {"binary_sensor.front_door_stream", "binary_sensor.yard_stream"}
 WITHOUT_REST = {entity for entity in ALL if "yard" not in entity} - {
     "event.front_door_doorbell",
     "image.front_door_last_ring",
@@ -219,14 +224,22 @@ def test_figures_that_only_make_noise_are_disabled_until_somebody_wants_them(hom
     assert disabled == DISABLED
 
 
-def test_camera_whose_stream_is_away_is_unavailable_and_says_why(home):
+def test_what_a_camera_sees_is_unavailable_while_its_stream_is_away_and_it_says_why(home):
     wait_for("the reason", lambda: home.attribute("binary_sensor.front_door_stream", "problem"))
 
     assert "rtsp://127.0.0.1" in home.attribute("binary_sensor.front_door_stream", "problem")
     available = {entity for entity, state in home.ours().items() if state != "unavailable"}
-    assert available == NODE_IDS | {"binary_sensor.front_door_stream", "binary_sensor.yard_stream"}
+    assert available == ALL - DISABLED - SEEN
     assert home.state("binary_sensor.front_door_stream") == "off"
     assert home.state("binary_sensor.hallway_pi_problem") == "on"
+
+
+def test_ring_that_is_heard_while_the_stream_is_away_is_told(home):
+    home.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
+    wait_for("the ring", lambda: home.attribute("event.front_door_doorbell", "event_type") == "ring")
+    with urlopen(Request(home.hook, method="POST"), timeout=5) as answer:
+        assert answer.status == 204
+    wait_for("the next", lambda: home.attribute("event.front_door_doorbell", "via") == "http")
 
 
 def test_all_states_are_right_once_the_streams_are_there(home, diary):

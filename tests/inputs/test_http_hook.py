@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from blikk_edge.core.allowance import COMMANDS
 from blikk_edge.core.commands import Command, Press
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.inputs.http import HEAD_BYTES, RingHook
@@ -132,6 +133,13 @@ async def test_refused_requests_fill_no_log_and_are_not_repeated_in_it(
         assert b" 400 " in await send(hook, b"hunter2 /ring HTTP/1.1\r\n\r\n")
     assert len(caplog.records) == 1
     assert "hunter2" not in caplog.text
+
+
+async def test_a_flood_of_rings_is_bounded(hook: RingHook, orders: list[Command]) -> None:
+    answers = [await status(hook, "POST", "/ring/front_door") for _ in range(2 * COMMANDS)]
+    assert answers[:COMMANDS] == [204] * COMMANDS
+    assert 429 in answers
+    assert len(orders) == answers.count(204)
 
 
 async def test_garbage_is_refused_and_survived(hook: RingHook, orders: list[Command]) -> None:

@@ -272,6 +272,19 @@ async def test_no_handshake_however_malformed_shows_its_token_in_the_log_or_floo
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) <= 1
 
 
+async def test_clients_that_come_and_go_without_end_are_a_few_lines(
+    server: IngestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "blikk.ingest")
+    for _ in range(50):
+        async with client(server) as connection:
+            await connection.send("{}")
+            assert (await closed(connection))[0] == 4400
+    said = [record.getMessage() for record in caplog.records]
+    for words in ("brings frames", "was refused", "is gone"):
+        assert sum(words in line for line in said) == 1
+
+
 async def test_more_clients_than_cameras_can_have_are_sent_away(server: IngestServer) -> None:
     server._open = 12
     with pytest.raises(InvalidStatus) as refused:

@@ -79,7 +79,7 @@ class Broken:
 @pytest.mark.parametrize("fault", [cv2.error("out of memory"), float("nan"), float("inf")], ids=str)
 def test_no_picture_when_looking_for_faces_fails_on_the_way(fault, yunet):
     finder = FaceFinder(yunet)
-    finder._yunet = Broken(fault)
+    finder._network._yunet = Broken(fault)
     with pytest.raises(PrivacyError, match="faces could not be looked for"):
         Privacy(finder).picture(scene_of(WALL, SOMEONE), name="person")
 

@@ -26,11 +26,21 @@ def line(message: str, error: Exception | None = None) -> str:
         "b'Authorization: bearer hunter2\\x00'",
         "Invalid header: b'Authorization: Bearer\\\\r\\\\n hunter2'",
         "'Authorization': 'Bearer\thunter2'",
+        "'Authorization': 'Bearer\x0bhunter2'",
     ],
 )
 def test_credentials_do_not_show_in_a_line_or_its_traceback(message: str) -> None:
     assert "hunter2" not in line(message)
     assert "hunter2" not in line("it failed", ValueError(message))
+
+
+@pytest.mark.parametrize("control", ["\n", "\r", "\x1b[2J", "\x9b", "\u202e", "\u2028"])
+def test_a_message_is_one_line_whatever_is_in_it(control: str) -> None:
+    told = line(f"camera {control}2026-11-29T00:00:00.000Z ERROR forged", ValueError("why"))
+    first, *traceback = told.split("\n")
+    assert control not in first
+    assert "ERROR forged" in first
+    assert traceback[-1] == "ValueError: why"
 
 
 def test_other_words_stay() -> None:

@@ -15,7 +15,7 @@ from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError, ModelError, SinkError, StoreError
 from blikk_edge.core.fields import Backpressure
-from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health
+from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, SummaryMode
 from blikk_edge.core.observation import Event, Phase, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
@@ -96,6 +96,7 @@ async def house(
     make_pipeline: Callable[[str], Pipeline] = pipeline,
     make_eyes: Callable[[], Callable[[str], Eyes]] = lambda: lambda camera: eyes(),
     stall_s: float = 30.0,
+    away_after_s: float = 0.0,
     stuck_after_s: float = 30.0,
     sinks: tuple = (),
     clock: Clock = CLOCK,
@@ -114,6 +115,7 @@ async def house(
             supervisor=supervisor,
             clock=clock,
             stall_s=stall_s,
+            away_after_s=away_after_s,
             rings=("http",),
         )
         for name, make in sources.items()
@@ -178,6 +180,43 @@ async def test_a_broken_stream_is_opened_again() -> None:
         await run.until(lambda: source.connections >= 3)
     changes = [item.online for item in run.spy.of(CameraAvailability)]
     assert changes[:4] == [False, True, False, True]
+
+
+async def test_a_stream_that_is_soon_back_was_never_away() -> None:
+    source = ScriptedSource(last=5, then=refuse)
+    async with house({"door": lambda: source}, away_after_s=60.0) as run:
+        await run.until(lambda: source.connections >= 3)
+        heard = len(run.spy.of(Health))
+        await run.until(lambda: len(run.spy.of(Health)) > heard + 1)
+    assert [item.online for item in run.spy.of(CameraAvailability)] == [False, True]
+    assert [health.problems for health in run.spy.of(Health) if health.problems] == []
+    assert [state.problem for state in run.spy.of(CameraState) if state.problem] == []
+
+
+async def test_a_stream_that_stays_away_is_told_after_its_time() -> None:
+    def close(stop: threading.Event) -> None:
+        source.last = 0
+        refuse(stop)
+
+    source = ScriptedSource(last=5, then=close)
+    async with house({"door": lambda: source}, away_after_s=2.0) as run:
+        await run.until(lambda: run.cameras["door"].waited_for)
+        broke = time.monotonic()
+        assert run.cameras["door"].state().problem is None
+        await run.until(lambda: len(run.spy.of(CameraAvailability)) == 3)
+        assert time.monotonic() - broke > 1.5
+        assert not run.cameras["door"].online
+        await run.until(lambda: run.spy.of(Health)[-1].problems == ("camera.door: rtsp://cam: connection refused",))
+
+
+async def test_a_stream_that_is_back_only_for_moments_is_away() -> None:
+    source = ScriptedSource(last=1, then=refuse)
+    async with house({"door": lambda: source}, away_after_s=1.0) as run:
+        await run.until(lambda: run.cameras["door"].online)
+        await run.until(lambda: not run.cameras["door"].online)
+        assert source.connections > 2
+        await run.until(lambda: source.connections >= 5, within_s=40.0)
+        assert not run.cameras["door"].online
 
 
 async def test_a_stream_that_breaks_again_and_again_is_offline_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -362,6 +401,7 @@ async def test_a_ring_is_told_before_its_picture() -> None:
     ring = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Ring))
     picture = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Picture) and item.name == "ring")
     assert ring < picture
+    assert run.spy.items[picture].event == run.spy.items[ring].id  # type: ignore[union-attr]
 
 
 async def test_a_ring_that_is_not_allowed_is_ignored() -> None:
@@ -371,6 +411,21 @@ async def test_a_ring_that_is_not_allowed_is_ignored() -> None:
         run.orders.give(Press(camera="door", via="http"))
         await run.until(lambda: run.spy.of(Ring))
     assert [ring.via for ring in run.spy.of(Ring)] == ["http"]
+
+
+async def test_commands_without_end_are_a_few_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "blikk")
+    async with house({"door": ScriptedSource}) as run:
+        await run.until(lambda: run.cameras["door"].online)
+        for _ in range(100):
+            run.orders.give(Snapshot(camera="nowhere"))
+            run.orders.give(Press(camera="door", via="mqtt"))
+            run.orders.give(Set(camera="door", setting=Setting.SUMMARY, value=SummaryMode.VISION))
+            run.orders.give(Press(camera="door", via="http"))
+        await run.until(lambda: len(run.spy.of(Ring)) == 100)
+    lines = [record.getMessage() for record in caplog.records]
+    for said in ("not here", "by mqtt was ignored", "cannot be made by `vision`", "ring by http"):
+        assert sum(said in line for line in lines) == 1
 
 
 async def test_commands_for_unknown_cameras_are_ignored() -> None:

@@ -20,7 +20,8 @@ from sink_samples import event, observation, picture, until
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.sinks.mqtt.address import Address, Tls
-from blikk_edge.sinks.mqtt.connection import Protocol, connected
+from blikk_edge.sinks.mqtt.connection import Protocol
+from blikk_edge.sinks.mqtt.login import connected
 from blikk_edge.sinks.mqtt.session import Session
 from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.trust import client_context

@@ -9,9 +9,9 @@ from running_sink import TOPICS, Running, Watcher
 from scripted_broker import ScriptedBroker
 from sink_samples import ring, until
 
+from blikk_edge.core.allowance import Allowance
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.mqtt.allowance import Allowance
 from blikk_edge.sinks.mqtt.session import COMMANDS
 from blikk_edge.sinks.store import Store
 from blikk_edge.wire.desk import STRANGERS_MAX

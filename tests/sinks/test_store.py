@@ -360,6 +360,24 @@ def test_on_a_full_disk_the_reserve_keeps_records_and_history_gives_way(big_disk
     store.close()
 
 
+def test_a_disk_that_is_nearly_full_is_a_problem_while_it_is(big_disk: Path) -> None:
+    store = Store(big_disk / "blikk.db", max_records=1000)
+    store.open()
+    for number in range(200):
+        store.delivered([store.put(event(number))])
+    assert store.problem is None
+    _fill(big_disk)
+    for number in range(200, 1000):
+        store.put(event(number))
+    assert "nearly full" in (store.problem or "")
+    (big_disk / "filler").unlink()
+    for number in range(1000, 1700):
+        store.put(event(number))
+    assert store.problem is None
+    assert len(store.events(limit=2000)) > 700  # it grows again
+    store.close()
+
+
 def _fill(disk: Path) -> None:
     """Leave not a byte on this disk."""
     with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -223,6 +224,38 @@ def test_what_comes_after_a_damaged_part_of_the_log_is_not_lost(logged: Path, st
         assert store.lost <= 20
         assert "its log is damaged" in (store.problem or "")
         assert log_of(logged.with_name("blikk.db.damaged")).exists()
+
+
+def test_a_log_that_was_taken_away_is_told(logged: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log_of(logged).unlink()
+    with opened(logged) as store:
+        assert len(numbers(store)) < WAITING
+        assert "its log (-wal) was taken away" in (store.problem or "")
+        store.put(event(WAITING))
+    with opened(logged) as store:
+        assert numbers(store)[-1] == WAITING
+        assert store.problem is None
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("records", ["0", "1"])
+def test_a_kill_after_the_start_is_no_log_that_was_taken_away(tmp_path: Path, records: str) -> None:
+    path = tmp_path / "blikk.db"
+    for _ in range(3):
+        command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parent), records]
+        assert subprocess.run(command, check=False, timeout=120).returncode == -9
+    with opened(path) as store:
+        assert (len(numbers(store)), store.problem) == (3 * int(records), None)
+
+
+def test_rotten_rows_are_counted_where_another_part_is_damaged_too(path: Path) -> None:
+    data = path.read_bytes()
+    for rotten in re.finditer(rb'{"record":"event","id":"event-12\d"', data):
+        overwrite(path, rotten.start(), b"x" * 20)
+    overwrite(path, data.index(b"parked/front_door") // PAGE * PAGE, b"\xa5" * PAGE)
+    with opened(path) as store:
+        assert len(numbers(store)) + store.lost == WAITING
+        assert not {120, 129} & set(numbers(store))
 
 
 def test_a_log_torn_at_its_end_is_no_damage(tmp_path: Path) -> None:

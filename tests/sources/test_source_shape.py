@@ -209,9 +209,12 @@ def test_mjpeg_is_turned_too(cornered: np.ndarray, rotate: int) -> None:
     assert bright_corner(frame.bgr()[..., 0]) == CORNERS[rotate]
 
 
+SURE = 0.8
+
+
 def sure(faces: tuple[Face, ...]) -> int:
     """How many faces the model is sure of: what it takes for one without being sure is often none."""
-    return sum(face.score >= 0.8 for face in faces)
+    return sum(face.score >= SURE for face in faces)
 
 
 @pytest.mark.parametrize("rotate", [90, 180, 270])
@@ -232,10 +235,10 @@ def test_faces_of_a_camera_on_its_side_or_head_are_found_and_blurred(data: Path,
         redacted = Privacy(finder).picture(Scene(frame=frame, motion=Motion(view=View.QUIET), analysed=True), name="p")
         blurred = cv2.imdecode(np.frombuffer(redacted.jpeg, np.uint8), cv2.IMREAD_COLOR)
         for face in found:
-            x1, y1, x2, y2 = face.box.pixels(blurred.shape[1], blurred.shape[0])
-            raw, left = (cv2.Laplacian(image[y1:y2, x1:x2], cv2.CV_64F).ravel() for image in (frame.bgr(), blurred))
-            likeness = np.dot(raw, left) / max(1.0, np.linalg.norm(raw) * np.linalg.norm(left))
-            assert abs(likeness) < 0.4
+            if face.score >= SURE:
+                x1, y1, x2, y2 = face.box.pixels(blurred.shape[1], blurred.shape[0])
+                raw, left = (cv2.Laplacian(image[y1:y2, x1:x2], cv2.CV_64F) for image in (frame.bgr(), blurred))
+                assert np.linalg.norm(left) < 0.2 * np.linalg.norm(raw)
 
     assert mounted == pytest.approx(upright, abs=2)
     assert unturned < upright / 2, (unturned, upright)

@@ -53,11 +53,15 @@ def shelf(tmp_path: Path) -> Shelf:
     return Shelf(cache=tmp_path / "cache", offline=True)
 
 
-def test_registry_pins_every_model_to_a_commit_and_a_hash() -> None:
+def test_registry_pins_every_model_to_a_commit_or_a_version_and_a_hash() -> None:
     for entry in REGISTRY.values():
-        assert re.fullmatch(
-            r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/[\w./-]+", entry.url or ""
-        )
+        assert (entry.url is None) is (entry.wheel is not None)
+        if entry.wheel is None:
+            assert re.fullmatch(
+                r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/[\w./-]+", entry.url or ""
+            )
+        else:
+            assert re.fullmatch(r"\d+\.\d+\.\d+", entry.wheel.version)
         assert re.fullmatch(r"[0-9a-f]{64}", entry.sha256 or "")
         assert entry.size_bytes
         assert entry.licence.startswith("Apache-2.0")
@@ -67,8 +71,8 @@ def test_file_names_differ_so_that_a_mirror_can_be_one_folder() -> None:
     assert len({entry.file_name for entry in REGISTRY.values()}) == len(REGISTRY)
 
 
-def test_every_registry_model_is_whole_and_runs(data: Path, shelf: Shelf) -> None:
-    statuses = verify(replace(shelf, folders=(data / "models",)))
+def test_every_registry_model_is_whole_and_runs(data: Path, stand_ins: Path, shelf: Shelf) -> None:
+    statuses = verify(replace(shelf, folders=(data / "models", stand_ins)))
     assert [(status.entry.name, status.state, status.problem) for status in statuses] == [
         (name, ModelState.READY, None) for name in REGISTRY
     ]

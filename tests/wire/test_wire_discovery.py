@@ -38,12 +38,17 @@ def test_cameras_hang_on_the_node():
     assert [d.payload["device"]["via_device"] for d in (FRONT, YARD)] == [node, node]
 
 
-def test_camera_is_available_when_node_and_stream_are():
-    assert FRONT.payload["availability_mode"] == "all"
-    assert [entry["topic"] for entry in FRONT.payload["availability"]] == [
-        "blikk/porch-pi/status",
-        "blikk/porch-pi/front_door/status",
-    ]
+def test_only_what_is_seen_now_needs_the_stream():
+    base, stream = "blikk/porch-pi/status", "blikk/porch-pi/front_door/status"
+    assert FRONT.payload["availability"] == [{"topic": base}]
+    parts = FRONT.payload["components"]
+    seen = {key: part for key, part in parts.items() if "availability" in part}
+
+    assert {
+        (part["availability_mode"], *(each["topic"] for each in part["availability"])) for part in seen.values()
+    } == {("all", base, stream)}
+    told = {"doorbell", "detected", "last_summary", "summaries", "describe", "detect", "threshold", "snapshot"}
+    assert parts.keys() - seen.keys() == told | {"stream", "fps", "inference", "frame_age", "dropped", "restarts"}
 
 
 def test_entities_follow_what_the_camera_can_do():

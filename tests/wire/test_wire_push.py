@@ -92,6 +92,32 @@ def test_what_is_no_frame_is_refused_with_its_code(change: dict[str, object], co
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [
+        ("cat", "cat"),
+        ("traffic light", "traffic light"),
+        ("tir\u00e9_2", "tir\u00e9_2"),
+        ("c" * 40, "c" * 40),
+        ("c" * 41, "animal"),
+        ("cat\n", "animal"),
+        ("cat\x1b[2J", "animal"),
+        ("\u202ecat", "animal"),
+        ("<script>", "animal"),
+        ("**cat**", "animal"),
+        ("{{ states }}", "animal"),
+        (" ", "animal"),
+        ("", "animal"),
+        (None, "animal"),
+        (7, "animal"),
+        ({"a": 1}, "animal"),
+    ],
+)
+def test_of_a_class_words_alone_are_taken(sent: object, taken: str) -> None:
+    (found,) = read_frame(json.dumps({**FRAME, "found": [{**FOUND, "label": "animal", "sub_label": sent}]})).found or ()
+    assert found.sub_label == taken
+
+
 def test_a_frame_whose_time_is_no_number_is_refused() -> None:
     with pytest.raises(PushRefusedError):
         read_frame(json.dumps(FRAME).replace("1795262400.25", "NaN"))

@@ -9,7 +9,7 @@ from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.folders import CACHE, may_be_made, user_folder
-from blikk_edge.transforms.registry import REGISTRY, ModelEntry
+from blikk_edge.transforms.registry import REGISTRY, ModelEntry, stand_in
 
 
 def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]) -> Iterator[Wrong]:
@@ -21,6 +21,8 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
     for section, name, detector in (*wanted, ("privacy", "", DetectorSettings(model=settings.privacy.model))):
         where = (section, name, "model") if name else (section, "model")
         entry = REGISTRY.get(detector.model)
+        if entry is not None and entry.misses:
+            notes.append(f"the model {entry.name} does not find {entry.misses}")
         if entry is None:
             yield from _own_model(settings, detector, where)
         elif not _here(entry, cache, environ):
@@ -34,8 +36,13 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
                 mend = "Make it writable for this user, or set another folder as `models.cache`."
                 yield Wrong(f"{cache}, where {entry.name} would be kept, cannot be written to", mend, "models", "cache")
             else:
-                size = f" ({entry.size_bytes / 1e6:.1f} MB)" if entry.size_bytes else ""
-                notes.append(f"the model {entry.name} will be fetched at the first start{size}")
+                comes = entry.wheel.size_bytes if entry.wheel and not kept.mirror else entry.size_bytes
+                size = f" ({comes / 1e6:.1f} MB)" if comes else ""
+                other = stand_in(entry)
+                instead = (
+                    f"; should that fail, {other.name} serves, which does not find {other.misses}" if other else ""
+                )
+                notes.append(f"the model {entry.name} will be fetched at the first start{size}{instead}")
 
 
 def _own_model(settings: Settings, detector: DetectorSettings, where: tuple[str, ...]) -> Iterator[Wrong]:

@@ -27,13 +27,13 @@ from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.ports import History
 from blikk_edge.core.summary import Author, Summary
-from blikk_edge.core.watched import WatchedAt
+from blikk_edge.core.watched import NODE, Span, WatchedAt
 from blikk_edge.enrichers.asking.model import fill_prompt, filled, word_prompt, worded
 from blikk_edge.enrichers.asking.reader import Puzzle, read
 from blikk_edge.enrichers.asking.saying import denied, lines, say, say_puzzled
 from blikk_edge.enrichers.asking.tally import Finding, Past, tally
 from blikk_edge.enrichers.asking.times import Wall
-from blikk_edge.enrichers.asking.unwatched import with_gaps
+from blikk_edge.enrichers.asking.unwatched import gaps_of, with_gaps
 from blikk_edge.enrichers.desk.port import Desk, Job, Priority
 from blikk_edge.enrichers.facts import Facts, period_facts
 from blikk_edge.enrichers.languages.language import language
@@ -149,9 +149,9 @@ class AskDesk:
         )
 
     async def _list(self, request: ListEvents) -> Reply:
-        limit = request.limit if request.zone is None else LOOK_MAX
+        limit, now = request.limit if request.zone is None else LOOK_MAX, self._clock.now()
 
-        def look() -> tuple[Told, ...]:
+        def look() -> Reply:
             events = self._history.events(
                 camera=request.camera,
                 label=request.label,
@@ -160,11 +160,24 @@ class AskDesk:
                 limit=limit,
             )
             inside = [event for event in events if request.zone is None or request.zone in event.zones]
-            return self._told(inside[: request.limit])
+            told = self._told(inside[: request.limit])
+            return Reply(count=len(told), events=told, rings=self._rings(request), gaps=self._gaps(request, now))
 
         async with self._turn:
-            told = await asyncio.to_thread(look)
-        return Reply(count=len(told), events=told)
+            return await asyncio.to_thread(look)
+
+    def _rings(self, request: ListEvents) -> tuple[Ring, ...]:
+        """Presses of the doorbell in the time of the events, whatever these are of."""
+        since, until, limit = request.since, request.until, request.limit
+        return tuple(self._history.rings(camera=request.camera, since=since, until=until, limit=limit))
+
+    def _gaps(self, request: ListEvents, now: float) -> tuple[tuple[str, tuple[Span, ...]], ...]:
+        """When the node did not run and cameras were not watched, of a period that has a beginning."""
+        until = now if request.until is None else min(request.until, now)
+        if self._watched is None or request.since is None or until <= request.since:
+            return ()
+        cameras = [camera.id for camera in self._cameras if request.camera in {None, camera.id}]
+        return gaps_of((NODE, *cameras), request.since, until, self._watched)
 
     async def _remove(self, request: Forget) -> Reply:
         if self._forget is None:

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 MOST_CHARACTERS: Final = 65_536
@@ -17,24 +18,31 @@ DEEPEST: Final = 4
 """How far within other objects an answer is looked for."""
 
 _THOUGHT: Final = (
-    r"think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion|ing)?|analysis|scratch_?pad|rationale|cot"
-    r"|chain[ _-]of[ _-]thought"
-    r"|(?:inner|internal)[ _-]?(?:monologue|thoughts?|reasoning)"
+    # within a longer word too: `<thought_process>`, `<deepThinking>`, `<reasoning_step>`
+    r"(?!\w*(?:answer|final|output|result|response))"
+    r"[a-z:_-]{0,24}?(?:think|thought|reason|reflect|rationale|monologue|scratch_?pad|deliberat|ponder)[a-z:_-]{0,24}"
+    r"|(?:[a-z]+[:_-])?(?:analysis|cot)"
+    r"|chain[ _-]of[ _-]thought|(?:inner|internal)[ ](?:monologue|thoughts?|reasoning)"
 )
 _TAG: Final = re.compile(
-    r"(?P<open>[<\[◁])(?P<bars>\|?)\s*(?P<close>/?)\s*(?:(?P<edge>begin|start|end)[ _-](?:of[ _-])?)?"
-    rf"(?:[a-z]+[:_-])?(?:{_THOUGHT})(?:[_-](?P<tail>start|begin|end))?(?:\s[^<>\[\]]*)?\|?[>\]▷]"
+    r"[<\[◁][|｜]?\s*(?P<close>/?)[|｜]?\s*(?:(?P<edge>begin|start|end)[ _-](?:of[ _-])?)?"
+    rf"(?P<name>{_THOUGHT})(?:\s[^<>\[\]]*)?[|｜]?[>\]▷]"
     r"|(?P<details><(?P<closed>/?)details(?:\s[^<>]*)?>)"
-    r"|(?P<unused><unused(?P<number>94|95)>)",
+    r"|(?P<unused><unused(?P<number>94|95)>)"
+    r"|<\|channel>\s*thought|(?P<after><channel\|>)",
     re.I,
 )
 """Marks around thoughts: `<think>`, `</thought>`, `[THINK]`, `◁think▷`, `<seed:think>`, `<|begin_of_thought|>`,
-`<|END_THINKING|>`, `<details type="reasoning">` of one chat interface, `<unused94>` of one family of models."""
+`<|END_THINKING|>`, `<details type="reasoning">` of one chat interface, `<unused94>` and `<|channel>thought` of one
+family of models."""
+
+_EDGES: Final = re.compile(r"(?:^|[_-])end$", re.I)
 
 _CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w*)", re.I)
 """Where gpt-oss begins one of its channels, of which `final` alone is its answer."""
 
 _FINAL: Final = "final"
+_ASIDE: Final = frozenset({"analysis", "commentary"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +63,7 @@ def object_in(text: str, schema: Mapping[str, Any]) -> str | None:
     answer = text.strip()[-MOST_CHARACTERS:]
     whole = _decoded(answer)
     if isinstance(whole, dict) and fits(whole, schema):
-        return answer
+        return _strict(answer, whole)
     spoken, unclosed = _without_thoughts(answer)
     places = [[*_objects(spoken)], [*_objects(unclosed)]]
     for good in (fits, _is_about, _is_any):
@@ -69,7 +77,7 @@ def object_in(text: str, schema: Mapping[str, Any]) -> str | None:
 def whole_object(text: str, schema: Mapping[str, Any]) -> str | None:
     """`text` itself, where it is nothing but one object that fits."""
     value = _decoded(text.strip())
-    return text.strip() if isinstance(value, dict) and fits(value, schema) else None
+    return _strict(text.strip(), value) if isinstance(value, dict) and fits(value, schema) else None
 
 
 def has_word(text: str) -> bool:
@@ -154,15 +162,18 @@ def _opens(mark: re.Match[str]) -> bool:
         return not mark["closed"]
     if mark["unused"]:
         return mark["number"] == "94"
-    return not mark["close"] and "end" not in {(mark["edge"] or "").lower(), (mark["tail"] or "").lower()}
+    ends = (mark["edge"] or "").lower() == "end" or _EDGES.search(mark["name"] or "")
+    return not (mark["close"] or mark["after"] or ends)
 
 
 def _of_channels(text: str) -> tuple[str, str]:
-    """What stands in the final channel; what stands in the last, where it is another one."""
+    """What stands in the final channel; without one, what stands in none that is known for thoughts."""
     begins = [*_CHANNEL.finditer(text)]
     ends = [each.start() for each in begins[1:]] + [len(text)]
     parts = [(each[1].lower(), text[each.end() : end]) for each, end in zip(begins, ends, strict=True)]
-    return "".join(part for name, part in parts if name == _FINAL), ""
+    if any(name == _FINAL for name, _ in parts):
+        return "".join(part for name, part in parts if name == _FINAL), ""
+    return "".join([text[: begins[0].start()], *(part for name, part in parts if name not in _ASIDE)]), ""
 
 
 def _objects(text: str) -> Iterator[_Found]:
@@ -171,7 +182,7 @@ def _objects(text: str) -> Iterator[_Found]:
         quoted = _decoded(text.strip())  # the answer as JSON in JSON
         if isinstance(quoted, str):
             text = quoted
-    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+    decoder = json.JSONDecoder(**_READ)
     start, tries = text.find("{"), 0
     while start >= 0 and tries < MOST_BRACES:
         try:
@@ -181,7 +192,7 @@ def _objects(text: str) -> Iterator[_Found]:
             end = start + 1
         else:
             yield from _within(value, 0)
-            yield _Found(value=value, text=text[start:end])
+            yield _Found(value=value, text=_strict(text[start:end], value))
         start = text.find("{", end)
 
 
@@ -195,7 +206,7 @@ def _within(value: object, depth: int) -> Iterator[_Found]:
         elif isinstance(below, str) and below.lstrip().startswith("{"):
             quoted = _decoded(below.strip())
             if isinstance(quoted, dict):
-                yield _Found(value=quoted, text=below.strip())
+                yield _Found(value=quoted, text=_strict(below.strip(), quoted))
 
 
 def _parts(value: object) -> list[Any]:
@@ -207,7 +218,7 @@ def _parts(value: object) -> list[Any]:
 def _decoded(text: str) -> object:
     """The value of a text that is JSON as a whole; None where it is not."""
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(text, **_READ)
     except (ValueError, RecursionError):
         return None
 
@@ -221,3 +232,18 @@ def _finite(text: str) -> float:
 
 def _refuse(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
+
+
+def _strict(text: str, value: object) -> str:
+    """`text`, whose value this is; as JSON has it where there are raw line breaks in its strings."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return json.dumps(value, ensure_ascii=False)
+    return text
+
+
+_READ: Final[Mapping[str, Any]] = MappingProxyType(
+    # models that are held to no form break lines within strings
+    {"parse_constant": _refuse, "parse_float": _finite, "strict": False}
+)

@@ -9,7 +9,12 @@ MOST_TOKENS: Final = 10_000_000
 
 _THOUGHTS: Final = ("reasoning_content", "reasoning")
 _THOUGHT_PARTS: Final = ("think", "reason", "redacted")
-_OTHER_ERRORS: Final = ("errors", "detail", "error_msg", "error_message")
+_OTHER_ERRORS: Final = ("errors", "detail", "error_msg", "error_message", "err_msg", "errmsg", "fault")
+_FIRST: Final = (0, None)
+"""What an index is that is the first, or that is not said. No set: a service may send what cannot be looked up."""
+
+_NO_ERROR: Final = (0, "0", 200, "200")
+"""Codes with which some services say in every answer that there was no error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +40,9 @@ def answer_of(bodies: Sequence[object]) -> Answer | None:
         return None
     said = [_mapping(choice.get("message")) or _mapping(choice.get("delta")) or choice for choice in choices]
     usage = next((_mapping(body.get("usage")) for body in reversed(known) if body.get("usage")), {})
+    text = "".join(_text(part.get("content", part.get("text"))) for part in said)
     return Answer(
-        text="".join(_text(part.get("content", part.get("text"))) for part in said),
+        text=text if text.strip() else "".join(_arguments(part) for part in said),
         thoughts="".join(_text(next((part[key] for key in _THOUGHTS if part.get(key)), "")) for part in said),
         finish=next((f.lower() for c in reversed(choices) if isinstance(f := c.get("finish_reason"), str)), ""),
         refusal="".join(_text(part.get("refusal")) for part in said),
@@ -55,8 +61,10 @@ def error_in(bodies: Sequence[object]) -> tuple[int, object] | None:
     answered = any(_mapping(body).get("choices") for body in bodies)
     for body in bodies:
         for each in body if isinstance(body, list) else [body]:
-            content = _mapping(each)
+            content = _small(each)
             error = content.get("error") or next((c.get("error") for c in _first_choice(content)), None)
+            if answered and _mapping(error).get("code") in _NO_ERROR:
+                continue
             if error or (not answered and _is_error(content)):
                 status = _status(error, content, _mapping(content.get("base_resp")))
                 return status, each if not error or content.get("error") else {"error": error}
@@ -67,7 +75,7 @@ def _is_error(content: Mapping[str, Any]) -> bool:
     """Whether a body without choices is one of the other forms of an error."""
     return (
         content.get("object") == "error"
-        or isinstance(content.get("message"), str)
+        or any(isinstance(content.get(key), str) for key in ("message", "msg"))
         or any(content.get(key) for key in _OTHER_ERRORS)
         or bool(_mapping(content.get("base_resp")).get("status_code"))
     )
@@ -87,9 +95,22 @@ def _first_choice(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     choices = body.get("choices")
     if isinstance(choices, list):
         for choice in choices:
-            if isinstance(choice, Mapping) and choice.get("index", 0) in {0, None}:
+            if isinstance(choice, Mapping) and choice.get("index", 0) in _FIRST:
                 yield choice
                 return
+
+
+def _arguments(part: Mapping[str, Any]) -> str:
+    """What stands in a call of a function, by which some services have a schema kept to."""
+    calls = part.get("tool_calls")
+    first = next((c for c in calls if _mapping(c).get("index", 0) in _FIRST), None) if isinstance(calls, list) else None
+    function = _mapping(_mapping(first).get("function")) or _mapping(part.get("function_call"))
+    return _text(function.get("arguments"))
+
+
+def _small(value: object) -> Mapping[str, Any]:
+    """The fields of an object by their names in small letters."""
+    return {key.lower(): below for key, below in _mapping(value).items() if isinstance(key, str)}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -222,7 +222,7 @@ class OpenAiModel:
         if answer is None:
             raise GarbledError(f"{self._who}: there is nothing in its answer")
         spent = self._spent(prompt, answer)
-        if reply.streamed and not answer.finish:
+        if reply.streamed and not (reply.whole or answer.finish):
             raise AwayError(f"{self._who}: its answer broke off")
         if answer.finish in _CUT_OFF:
             raise GarbledError(f"{self._who}: its answer was cut off after {spent.output_tokens} tokens", spent=spent)

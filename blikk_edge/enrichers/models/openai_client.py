@@ -26,13 +26,15 @@ DONE: Final = "[DONE]"
 class Reply:
     """An answer of any status, 200 for every success.
 
-    `bodies` are its JSON values, one, or one for each part of a stream; of an error also its text.
+    `bodies` are its JSON values, one, or one for each part of a stream; of an error also its text. `whole` is whether a
+    stream said that it was at its end.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     bodies: tuple[object, ...] = field(repr=False)
     streamed: bool = False
+    whole: bool = False
 
 
 class Client:
@@ -78,16 +80,18 @@ class Client:
             return Reply(status=response.status_code, headers=headers, bodies=(_said(await response.aread()),))
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
-            parts = [self._json(line) async for line in _data_lines(response)]
-            return Reply(status=200, headers=headers, bodies=tuple(parts), streamed=True)
+            return self._stream(headers, [part async for part in _data_lines(response)])
         raw = await response.aread()
         if kind.endswith("html"):
             raise GarbledError(f"{self._who}: it answered with a web page; check base_url, which mostly ends in /v1")
         if raw.lstrip()[:5] == b"data:":  # a stream that is not called one
-            lines = raw.decode("utf-8", "replace").splitlines()
-            parts = [self._json(part) for part in _data_in(lines) if part.strip() != DONE]
-            return Reply(status=200, headers=headers, bodies=tuple(parts), streamed=True)
+            return self._stream(headers, list(_data_in(raw.decode("utf-8", "replace").splitlines())))
         return Reply(status=200, headers=headers, bodies=(self._json(raw),))
+
+    def _stream(self, headers: Mapping[str, str], parts: list[str]) -> Reply:
+        whole = DONE in parts
+        bodies = tuple(self._json(part) for part in parts if part != DONE)
+        return Reply(status=200, headers=headers, bodies=bodies, streamed=True, whole=whole)
 
     def _json(self, raw: bytes | str) -> object:
         try:
@@ -110,18 +114,19 @@ def _said(raw: bytes) -> object:
 
 
 async def _data_lines(response: httpx2.Response) -> AsyncIterator[str]:
+    """The parts of a stream up to `DONE`, behind which some servers keep the connection."""
     async for line in response.aiter_lines():
         for value in _data_in((line,)):
-            if value.strip() == DONE:
-                return
             yield value
+            if value == DONE:
+                return
 
 
 def _data_in(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         name, _, value = line.partition(":")
-        if name == "data":
-            yield value.removeprefix(" ")
+        if name == "data" and value.strip():  # an empty one keeps the connection awake
+            yield value.strip()
 
 
 async def _bound(response: httpx2.Response) -> None:

@@ -23,21 +23,13 @@ SAID_CHARACTERS: Final = 2000
 
 _SAYING: Final = (
     *("error", "errors", "message", "msg", "detail", "details", "title", "description", "error_description", "reason"),
-    *(
-        "error_msg",
-        "error_message",
-        "status_msg",
-        "code",
-        "error_code",
-        "status_code",
-        "status",
-        "type",
-        "param",
-        "loc",
-    ),
-    *("field", "fieldViolations", "retryDelay", "metadata", "raw", "base_resp"),
+    *("error_msg", "error_message", "err_msg", "errmsg", "status_msg", "fault", "faultstring"),
+    *("code", "error_code", "errorcode", "status_code", "status", "type", "param", "loc", "field", "fieldviolations"),
+    *("retrydelay", "metadata", "raw", "base_resp"),
 )
-_NAMED: Final = frozenset({"retryDelay"})
+"""In small letters, as keys are compared."""
+
+_NAMED: Final = frozenset({"retrydelay"})
 _WEB_PAGE: Final = re.compile(r"<(!doctype|html|head|body|title|h1|center|\?xml)\b", re.I)
 
 _TOO_LONG: Final = re.compile(
@@ -45,13 +37,23 @@ _TOO_LONG: Final = re.compile(
     r"|(prompt|input) is too long|reduce the length|(input|prompt|token count)[^.]{0,40} exceeds?\b",
     re.I,
 )
-_ABOUT_PICTURES: Final = re.compile(r"image|vision|multimodal|mmproj", re.I)
+_ABOUT_PICTURES: Final = re.compile(r"image|vision|multi-?modal|mmproj", re.I)
 _NOT_TAKEN: Final = re.compile(
     r"(not|n't|un|only|no \w+( \w+)?) ?(support|accept|found that support|allow)|not multimodal"
     r"|unknown variant|unexpected|text[- ]only",
     re.I,
 )
-_ONLY_TEXT: Final = re.compile(r"content\W? (must|should) be a (valid )?string", re.I)
+_OF_ONE_PICTURE: Final = re.compile(
+    r"too (large|big|small|many|wide|high)|size|dimension|resolution|pixels|corrupt|truncated|format|base64"
+    r"|invalid image|(fail\w* to|can ?not|could not|unable to|error) (be )?(process|read|decod|pars|load|identif)\w*"
+    r"|at most [1-9]",
+    re.I,
+)
+_ONLY_TEXT: Final = re.compile(
+    r"(content|sequence|array|list)\b.*\bstring\b|\bstring\b.*\b(content|sequence|array|list)\b|only text"
+    r"|content (part )?type",
+    re.I | re.S,
+)
 _REFUSES_TO_WRITE: Final = re.compile(r"content_filter|content_policy|content management policy|responsibleai", re.I)
 _NO_CREDIT: Final = re.compile(r"insufficient[_. ](quota|balance|credit|funds)|billing|payment required|arrears", re.I)
 _UNPAID: Final = re.compile(r"insufficient|payment required|arrears", re.I)
@@ -147,11 +149,18 @@ def is_garbled(text: str) -> bool:
 def _by_text(said: str, status: int, text: str, *, pictures: bool) -> LlmError | None:
     if _TOO_LONG.search(text) or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return TooLongError(said)
-    if pictures and ((_ABOUT_PICTURES.search(text) and _NOT_TAKEN.search(text)) or _ONLY_TEXT.search(text)):
+    if pictures and _is_blind(text):
         return BlindError(said)
     if _REFUSES_TO_WRITE.search(text) or is_garbled(text):
         return GarbledError(said)
     return None
+
+
+def _is_blind(text: str) -> bool:
+    """Whether a refusal of a prompt with pictures says that none are taken, not that one of ours is wrong."""
+    if _ABOUT_PICTURES.search(text):
+        return _NOT_TAKEN.search(text) is not None or _OF_ONE_PICTURE.search(text) is None
+    return _ONLY_TEXT.search(text) is not None
 
 
 def _by_status(said: str, status: int, wait_s: float | None) -> LlmError:
@@ -196,8 +205,9 @@ def _saying(value: object, depth: int) -> Iterator[str]:
     if isinstance(value, str):
         yield from _saying_text(value.strip(), depth)
     elif isinstance(value, Mapping):
+        fields = {key.lower(): below for key, below in value.items() if isinstance(key, str)}
         for key in _SAYING:
-            for part in _saying(value.get(key), depth + 1):
+            for part in _saying(fields.get(key), depth + 1):
                 # a delay or a status alone would mean nothing
                 yield f"{key}: {part}" if key in _NAMED else part
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):

@@ -25,9 +25,9 @@ _OBJECT_NEXT: Final[Mapping[Form, Form]] = {
     Form.ANY_OBJECT: Form.NONE,
 }
 _ABOUT_FORM: Final = re.compile(
-    r"response[_ ]?(format|schema)|json_?schema|json_?object|structured.output|grammar|guided|json mode"
-    r"|additionalProperties|(?<!\w)['\"`]?strict['\"`]?(?!\w)"
-    r"|requested parameters|['\"`]schema['\"`]",
+    r"response[_ ]?(format|schema|mime)|(output|json)[_ -]?(format|mode|object|output)|\b\w*schema\b|structured.output"
+    r"|grammar|guided|constrained decoding|logits? processor|additionalProperties|(?<!\w)strict(?!\w)"
+    r"|requested parameters",
     re.I,
 )
 _ABOUT_BOUNDS: Final = re.compile(
@@ -39,39 +39,20 @@ _LLAMA_CPP_PYTHON: Final = re.compile(r"literal_error.*'json_object'|'json_objec
 
 _NOT_TAKEN: Final = re.compile(
     r"unknown|unsupported|unrecogni[sz]ed|unexpected|un(allowed|permitted)|extra|invalid|illegal|deprecated|removed"
-    r"|cannot find|forbid|no such|must not|do not (use|send|set)|instead"
+    r"|cannot find|forbid|no such|must not|(do|should) not (be )?(use|send|sen|set)|instead|replaced|only"
+    r"|can[' ]?(no)?t be"
     r"|(not|n't) (a )?(be )?(\w+ )?(support|permit|allow|accept|recogni|known|valid|available|exist|found|implement"
     r"|enabled|used)",
     re.I,
 )
-_STREAM_ONLY: Final = re.compile(
-    r"only[\w ]{0,20}[ -]stream|stream\w*[\w ]{0,12}[ -]only|[仅只]支持 ?(流|stream)"
-    r"|(enable|set|use|turn on)[\w ]{0,12}\W?stream|(requires?|needs?|must)[\w ]{0,12} stream"
-    r"|stream\w*\W{0,3}(is |must be |should be |has to be |needs to be )?(set to |to |=|: ?)?\W?"
-    r"(true|required|mandatory|enabled\b)"
-    r"|non[ -]?stream\w*[\w ]{0,20}( not|n't|un) ?(support|allow|available)|(not|n't) support\w* non[ -]?stream"
-    r"|stream\W{0,3}false\W?[\w ]{0,20}( not|n't|un)|without stream\w*[\w ]{0,12} not"
-    r"|for non[ -]?stream",
+_STREAM: Final = re.compile(r"(?<![a-z])(non|a)?[ -]?stream|\bsse\b|server-sent|流式", re.I)
+_ROLE: Final = re.compile(
+    r"\broles?\b|(first message|(start|begin)s? with)[^.]{0,20} user"
+    r"|\b(system|developer)[_ ]?(message|prompt|instruction)|['\"`](system|developer)['\"`]",
     re.I,
 )
-_NO_STREAM: Final = re.compile(
-    r"stream\w*\W{0,3}[\w ]{0,20}?( not|n't|un) ?(be )?(support|allow|available|enabled|implement|permit|possible)"
-    r"|(not|n't|un|no)[ -]?(support\w*|allow\w*|implement\w*|accept\w*)? ?(for )?(the )?\W?stream"
-    r"|stream\w*\W{0,3}[\w ]{0,12}?\W?false|only[\w ]{0,12} non[ -]?stream|(disable|turn off)[\w ]{0,12}\W?stream"
-    r"|un(supported|known|recogni[sz]ed)[\w ]{0,24}\W{0,3}stream\b",
-    re.I,
-)
-_NO_SYSTEM: Final = re.compile(
-    r"(system|developer)\W? ?(role|message|prompt|instruction)s?\b[^.]{0,40}?(( not|n't|un|in) ?(support|allow|enabled"
-    r"|valid|accept|permit|available)|unknown|unexpected)"
-    r"|(not|n't|un)[ -]?(support\w*|allow\w*|accept\w*)[^.]{0,30}?\W?\b(system|developer)\b"
-    r"|(invalid|unknown|unexpected|unsupported)[^.]{0,30}?\brole\b[^.]{0,30}?\b(system|developer)\b"
-    r"|\b(system|developer)\b[^.]{0,30}?(is not|isn't) (a )?(valid|one of|permitted|allowed|an allowed)"
-    r"|roles? must (be )?alternat|only (the )?\W?(user|assistant)\W? (and|or|,) ?\W?(user|assistant|model)"
-    r"|input should be \W?(user|assistant)\W? or \W?(user|assistant)|unknown variant \W?system"
-    r"|role[^.]{0,40}(must be|should be|one of|expected)(?![^.]*\bsystem\b)[^.]{0,40}\b(user|assistant)\b",
-    re.I,
-)
+"""A request without a word on streams is not refused for them but where they are wanted, and none of ours has roles but
+`user` and that of its instructions: that a refusal speaks of it is enough."""
 
 
 def after(manners: Manners, said: str, sent: frozenset[str]) -> Manners | None:
@@ -97,17 +78,12 @@ def looser(manners: Manners, said: str = "") -> Manners | None:
     return replace(manners, form=_OBJECT_NEXT[manners.form])
 
 
-def plainly(manners: Manners) -> Manners | None:
-    """Without a stream, where an endpoint answered one with something else; None where that may not be changed."""
-    return _changed(manners, "stream", stream=False) if manners.stream else None
-
-
 def _stream(manners: Manners, said: str, _sent: frozenset[str]) -> Manners | None:
-    if not manners.stream:
-        return _changed(manners, "stream", stream=True) if _STREAM_ONLY.search(said) else None
-    if manners.stream_usage and re.search("stream_options|include_usage", said):
+    if not _STREAM.search(said) and "include_usage" not in said:
+        return None
+    if manners.stream and manners.stream_usage and re.search("stream_options|include_usage", said):
         return replace(manners, stream_usage=False)
-    return _changed(manners, "stream", stream=False) if _NO_STREAM.search(said) else None
+    return _changed(manners, "stream", stream=not manners.stream)
 
 
 def _tokens_field(manners: Manners, said: str, _sent: frozenset[str]) -> Manners | None:
@@ -121,7 +97,8 @@ def _tokens_field(manners: Manners, said: str, _sent: frozenset[str]) -> Manners
 
 
 def _temperature(manners: Manners, said: str, _sent: frozenset[str]) -> Manners | None:
-    return replace(manners, temperature=None) if "temperature" in said and manners.temperature is not None else None
+    named = re.search("temperature|sampling param", said, re.I)
+    return replace(manners, temperature=None) if named and manners.temperature is not None else None
 
 
 def _form(manners: Manners, said: str, _sent: frozenset[str]) -> Manners | None:
@@ -131,7 +108,7 @@ def _form(manners: Manners, said: str, _sent: frozenset[str]) -> Manners | None:
 
 
 def _system_role(manners: Manners, said: str, _sent: frozenset[str]) -> Manners | None:
-    if manners.system_role == USER or not _NO_SYSTEM.search(said):
+    if manners.system_role == USER or not _ROLE.search(said):
         return None
     return _changed(manners, "system_role", system_role=USER)
 

