@@ -15,7 +15,7 @@ from .const import DOMAIN
 from .contract import JsonObject
 from .now import Told
 from .past import RING, PastEvent, ring_as_event
-from .timeline import Filter, Place, places, text_of, told
+from .timeline import Filter, Place, Sign, places, text_of, told
 
 
 class Feed:
@@ -24,10 +24,13 @@ class Feed:
     `{"forgotten": true}` when something of the past is no more.
     """
 
-    def __init__(self, hass: HomeAssistant, user: User, wanted: Filter, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, hass: HomeAssistant, user: User, wanted: Filter, sign: Sign, send: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._hass = hass
         self._user = user
         self._wanted = wanted
+        self._sign = sign
         self._send = send
         self._undo: list[CALLBACK_TYPE] = []
         self._cameras: list[JsonObject] | None = None
@@ -104,7 +107,7 @@ class Feed:
     @callback
     def _tell_past(self, place: Place, past: PastEvent) -> None:
         if self._wanted.matches(past):
-            self._send({"event": told(self._hass, place, past)})
+            self._send({"event": told(self._hass, place, past, self._sign)})
 
     @callback
     def _tell_text(self, place: Place) -> None:

@@ -312,6 +312,7 @@ async def test_pictures_of_a_page_are_asked_for_at_once_and_signed(
     assert [path.split("?")[0].rsplit("/")[-1] for path in older["pictures"]] == ["p1", "p2"]  # that of the label first
     (asked,) = api.asked
     assert "camera=front_door" in asked
+    assert "label=person" in asked
     assert "since=2026-11-21T12:01:00" in asked
     client = await hass_client_no_auth()
     picture = await client.get(older["pictures"][0])

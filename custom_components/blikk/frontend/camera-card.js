@@ -8,7 +8,7 @@ const EVENTS = 3;
 const EVENTS_MAX = 20;
 
 const STYLE = `
-.still { position: relative; display: block; width: 100%; padding: 0; border: 0; background: var(--secondary-background-color);
+.still { position: relative; display: block; flex: none; width: 100%; padding: 0; border: 0; background: var(--secondary-background-color);
   color: var(--secondary-text-color); overflow: hidden; }
 .still:focus-visible { outline-offset: -3px; }
 .still img { display: block; width: 100%; height: auto; }
