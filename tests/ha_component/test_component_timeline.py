@@ -373,8 +373,12 @@ async def test_the_picture_of_an_event_is_told_when_it_comes_and_again_when_it_i
         seen += (await link.push())["event"]["pictures"]
     first, second = seen
     assert first.split("authSig")[0] != second.split("authSig")[0]
+    await tell(hass, "front_door/picture/snapshot", JPEG)  # of nothing in particular
     answer = await (await hass_client_no_auth()).get(second)
     assert await answer.read() == jpeg_of(event["id"], b"better")
+    await tell(hass, "front_door/picture/snapshot", JPEG)
+    await tell(hass, "front_door/event", golden("event-ended"))
+    assert [key for _ in range(3) for key in await link.push()] == ["still", "still", "event"]
     nodes.kept[NODE] = [happened(1, id=event["id"])]
     (kept,) = (await link.ask("blikk/timeline"))["events"]
     assert kept["pictures"][0].split("authSig")[0] == second.split("authSig")[0]
