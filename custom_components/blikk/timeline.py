@@ -280,7 +280,7 @@ async def _async_kept(
         events = await media.async_events(
             cameras.pop() if len(cameras) == 1 else None,
             label=labels.pop() if len(labels) == 1 else None,
-            since=min(times),
+            since=min(times) - _TICK,  # the node keeps them finer than it tells them
             until=max(times) + _TICK,
             limit=MAX_BETWEEN,
         )

@@ -313,7 +313,8 @@ async def test_pictures_of_a_page_are_asked_for_at_once_and_signed(
     (asked,) = api.asked
     assert "camera=front_door" in asked
     assert "label=person" in asked
-    assert "since=2026-11-21T12:01:00" in asked
+    assert "since=2026-11-21T12:00:59.999" in asked  # what is told is rounded
+    assert "until=2026-11-21T12:02:00.001" in asked
     client = await hass_client_no_auth()
     picture = await client.get(older["pictures"][0])
     assert await picture.read() == JPEG

@@ -70,14 +70,19 @@ export class CameraCard extends EventsCard {
   }
 
   getCardSize() {
-    return 4 + this.limit();
+    return 4 + this._most();
   }
 
   getGridOptions() {
     return { columns: 12, min_columns: 6, min_rows: 3 };
   }
 
+  /** Twice as many as are shown: presses of the doorbell go into the row of their visit. */
   limit() {
+    return 2 * this._most();
+  }
+
+  _most() {
     return Math.max(1, this.config.events ?? EVENTS);
   }
 
@@ -108,7 +113,7 @@ export class CameraCard extends EventsCard {
     this.list.show(this.writing, {
       message: state ? null : fill(texts.no_camera, { camera: entity || "?" }),
       url: (each) => this.hass.hassUrl(each),
-      most: this.limit(),
+      most: this._most(),
     });
   }
 
