@@ -226,6 +226,15 @@ def test_what_comes_after_a_damaged_part_of_the_log_is_not_lost(logged: Path, st
         assert log_of(logged.with_name("blikk.db.damaged")).exists()
 
 
+def test_a_log_that_names_a_page_far_away_is_read_in_no_time(logged: Path) -> None:
+    log = log_of(logged)
+    overwrite(log, 0, b"\xff" * 32)  # so that its first frame counts by itself
+    overwrite(log, 32, b"\xff\xff\xff\xf0")
+    with opened(logged) as store:
+        assert WAITING - 20 <= len(numbers(store)) <= WAITING
+        assert "damaged" in (store.problem or "")
+
+
 def test_a_log_that_was_taken_away_is_told(logged: Path, caplog: pytest.LogCaptureFixture) -> None:
     log_of(logged).unlink()
     with opened(logged) as store:
