@@ -257,6 +257,16 @@ def test_a_kill_after_the_start_is_no_log_that_was_taken_away(tmp_path: Path, re
         assert (len(numbers(store)), store.problem) == (3 * int(records), None)
 
 
+def test_where_the_oldest_may_be_lost_at_least_so_many_are(path: Path) -> None:
+    data = path.read_bytes()
+    first = data.index(b'"id":"event-0"') // PAGE
+    for page in (1, first):  # the outbox's root, and the page of its oldest records
+        overwrite(path, page * PAGE, b"\xa5" * PAGE)
+    with opened(path) as store:
+        assert 0 not in numbers(store)
+        assert re.search(r"at least \d+ that waited are lost|cannot be known", store.problem or "")
+
+
 def test_rotten_rows_are_counted_where_another_part_is_damaged_too(path: Path) -> None:
     data = path.read_bytes()
     for rotten in re.finditer(rb'{"record":"event","id":"event-12\d"', data):
