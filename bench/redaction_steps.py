@@ -5,16 +5,23 @@ from pathlib import Path
 
 import cv2
 
+from blikk_edge.app.sight import BLURRED_SCORE
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
+from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.faces import FaceFinder, head_region
-from blikk_edge.transforms.privacy import _FACE_MARGIN, Privacy, _Person, face_region
+from blikk_edge.transforms.models import Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.privacy import _FACE_MARGIN, Person, Privacy, face_region
+from blikk_edge.transforms.registry import Decoder
 
 Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
 """A picture and the persons in it; the regions to blur."""
 
 OURS = "+ heads of persons (ours)"
 CLOSED = "no face model: whole persons (ours)"
+STAND_INS = "both stand-ins (ours)"
+STAND_INS_CLOSED = "BlazePose, whole persons"
 HAAR = "Haar cascades (rival)"
 SLOW = {CLOSED, HAAR}
 TILE_PX = 152
@@ -43,7 +50,24 @@ def steps(yunet: Path) -> dict[str, Step]:
         "+ fine look in four tiles": fine,
         "+ small faces of low score": doubtful,
         "+ persons magnified (not used)": magnified,
-        OURS: lambda bgr, persons: ours._plan(bgr, [_Person(box) for box in persons]).regions,
+        OURS: lambda bgr, persons: ours._plan(bgr, [Person(box) for box in persons]).regions,
+    }
+
+
+def stand_in_steps() -> dict[str, Step]:
+    """What is done where the defaults cannot be had; persons are BlazePose's, whoever else found some."""
+    where = Shelf(cache=default_cache(), folders=folders_from_environment(), offline=True)
+    people = TfliteDetector(resolve("blazepose-person", shelf=where), thresholds={Label.PERSON: BLURRED_SCORE})
+    faces = Privacy(FaceFinder(resolve("blazeface-full", shelf=where).path, kind=Decoder.BLAZEFACE))
+    closed = Privacy(None)
+
+    def found(bgr: Pixels) -> list[Person]:
+        return [Person(person.box, person.head) for person in people.detect(bgr)]
+
+    return {
+        "BlazeFace, persons of YOLOX": lambda bgr, persons: faces._plan(bgr, [Person(box) for box in persons]).regions,
+        STAND_INS: lambda bgr, persons: faces._plan(bgr, found(bgr)).regions,
+        STAND_INS_CLOSED: lambda bgr, persons: closed._plan(bgr, found(bgr)).regions,
     }
 
 
@@ -53,7 +77,7 @@ def closed_steps() -> dict[str, Step]:
     return {
         "nothing blurred": lambda bgr, persons: (),
         HAAR: Haar(),
-        CLOSED: lambda bgr, persons: closed._plan(bgr, [_Person(box) for box in persons]).regions,
+        CLOSED: lambda bgr, persons: closed._plan(bgr, [Person(box) for box in persons]).regions,
     }
 
 

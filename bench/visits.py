@@ -67,12 +67,13 @@ def ours(clip: Path, seconds: float) -> list[tuple[float, dict]]:
 
 
 def person_detector() -> Detector:
-    """The node's own, or as there the built-in one where the model cannot be had."""
-    try:
-        return TfliteDetector(resolve("yolox-nano", shelf=shelf(None)), thresholds={Label.PERSON: 0.45})
-    except ModelError as error:
-        print(f"{error}; OpenCV's built-in detector serves")
-        return BuiltinDetector()
+    """The node's own, or what stands in for it where that cannot be had."""
+    for name in ("yolox-nano", "blazepose-person"):
+        try:
+            return TfliteDetector(resolve(name, shelf=shelf(None)), thresholds={Label.PERSON: 0.45})
+        except ModelError as error:
+            print(error)
+    return BuiltinDetector()
 
 
 def polled(clip: Path, seconds: float) -> tuple[int, list[float]]:

@@ -23,7 +23,8 @@ LOOK = """
     if (node.nodeType === Node.TEXT_NODE) { texts.push(node.textContent.trim()); return; }
     if (["STYLE", "SCRIPT"].includes(node.tagName)) return;
     if (["HA-SPINNER", "HUI-CARD-SKELETON", "HASS-LOADING-SCREEN"].includes(node.tagName)) waits.push(node.tagName);
-    if (node.tagName === "IMG" && node.src && !(node.complete && node.naturalWidth)) waits.push(node.src);
+    const later = node.loading === "lazy" && node.getBoundingClientRect().top > innerHeight;
+    if (node.tagName === "IMG" && node.src && !later && !(node.complete && node.naturalWidth)) waits.push(node.src);
     if (node.shadowRoot) node.shadowRoot.childNodes.forEach(walk);
     node.childNodes.forEach(walk);
   };
@@ -47,9 +48,17 @@ class Chromium:
         source = f"if (location.origin === {json.dumps(origin)}) {{ {lines} }}"
         self._do("Page.addScriptToEvaluateOnNewDocument", source=source)
 
-    def open(self, url: str, *, shows: list[str], limit_s: float = 90.0) -> None:
-        """Go there and wait until these texts are shown and nothing loads, for three seconds; raises TimeoutError."""
+    def open(self, url: str, *, shows: list[str], settled: bool = True, limit_s: float = 90.0) -> None:
+        """Go there; with `settled` wait until these texts are shown and nothing loads, for three seconds.
+
+        Raises TimeoutError.
+        """
         self._do("Page.navigate", url=url)
+        if settled:
+            self.settle(shows=shows, limit_s=limit_s)
+
+    def settle(self, *, shows: list[str], limit_s: float = 90.0) -> None:
+        """Wait until these texts are shown and nothing loads, for three seconds; raises TimeoutError."""
         end = time.monotonic() + limit_s
         calm = 0
         while calm < 3:
@@ -60,6 +69,36 @@ class Chromium:
                 raise TimeoutError(f"after {limit_s:.0f} s: missing {missing}, waits {seen['waits']}: {seen['text']}")
             time.sleep(1)
 
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression, or of its promise; raises RuntimeError for what it throws."""
+        answer = self._do("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"in the page: {answer['exceptionDetails']}")
+        return answer["result"].get("value")
+
+    def until(self, expression: str, limit_s: float = 30.0) -> Any:
+        """The value of an expression once it is true; raises TimeoutError."""
+        end = time.monotonic() + limit_s
+        while not (value := self.evaluate(expression)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"not within {limit_s:.0f} s: {expression}; the page: {self._look()['text']}")
+            time.sleep(0.1)
+        return value
+
+    def press(self, key: str) -> None:
+        """Press a key like `Enter` or `Tab`, and let it go."""
+        codes = {"Enter": 13, "Tab": 9, " ": 32}
+        text = {"Enter": "\r", " ": " "}.get(key, "")
+        given = {"key": key, "windowsVirtualKeyCode": codes[key]}
+        self._do("Input.dispatchKeyEvent", type="keyDown", text=text, **given)
+        self._do("Input.dispatchKeyEvent", type="keyUp", **given)
+
+    def accessibility(self) -> list[dict[str, str]]:
+        """What a screen reader finds in the page: role and name of each part."""
+        nodes = self._do("Accessibility.getFullAXTree")["nodes"]
+        told = [node for node in nodes if not node["ignored"]]
+        return [{key: node.get(key, {}).get("value", "") for key in ("role", "name")} for node in told]
+
     def photograph(self) -> bytes:
         """The page as it is seen, as PNG."""
         return base64.b64decode(self._do("Page.captureScreenshot", format="png")["data"])
@@ -69,6 +108,7 @@ class Chromium:
         if program is None:
             raise FileNotFoundError("no chromium; scripts/screenshots installs it")
         flags = ["--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--lang=en-US"]
+        flags += ["--disable-quic"]
         flags += ["--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-port=0"]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")  # Chromium refuses to start as root with it
@@ -111,10 +151,7 @@ class Chromium:
             self._process.wait(10)
 
     def _look(self) -> dict[str, Any]:
-        answer = self._do("Runtime.evaluate", expression=LOOK, returnByValue=True)
-        if "exceptionDetails" in answer:
-            raise RuntimeError(f"in the page: {answer['exceptionDetails']}")
-        seen: dict[str, Any] = json.loads(answer["result"]["value"])
+        seen: dict[str, Any] = json.loads(self.evaluate(LOOK))
         return seen
 
     def _do(self, method: str, **parameters: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Stages a visit in a real Home Assistant and photographs the camera's device page and a dashboard for the README.
+"""Stages a visit in a real Home Assistant and photographs a camera's device page, dashboards and cards for the docs.
 
     python scripts/screenshots.py PYTHON        PYTHON has Home Assistant; `scripts/ha_env` prints it
 
@@ -6,6 +6,7 @@ Everything is real: the broker, the RTSP stream of the demo's clip, `blikk run`,
 random weights, so its figures count true calls, and the sentences are the template's.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -22,12 +23,15 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/ha", "tests/e2e", "scripts")]
 
 from broker import Broker  # noqa: E402 (found in the folders above)
+from card_stage import TOKEN, Visit, add_node, keep  # noqa: E402
 from headless import Chromium  # noqa: E402
+from ports import free_port  # noqa: E402
 from real_ha import RealHomeAssistant, wait_for  # noqa: E402
 from rtsp_server import RtspServer  # noqa: E402
 from staging import BlikkRun, write_clip  # noqa: E402
 from tiny_gguf import tiny_model  # noqa: E402
 
+from blikk_edge.core.sightings import Label  # noqa: E402
 from blikk_edge.demo import clip  # noqa: E402
 
 FOLDER = ROOT / "docs" / "images"
@@ -39,6 +43,7 @@ node: {{id: hallway_pi, name: Hallway Pi}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 health_every_s: 10s
 store: {{path: {folder}/hallway.db}}
+media: {{token: "{token}", port: {media}, folder: {folder}/album}}
 summary: {{provider: llama, model: {model}, threads: 1}}
 cameras:
   front_door:
@@ -112,6 +117,28 @@ DASHBOARD = {
 }
 
 
+CARDS = {
+    "views": [
+        {
+            "type": "sections",
+            "title": "What happened",
+            "max_columns": 2,
+            "sections": [
+                {"type": "grid", "cards": [{"type": "custom:blikk-timeline-card", "limit": 6}]},
+                {"type": "grid", "cards": [{"type": "custom:blikk-camera-card", "entity": "camera.front_door"}]},
+            ],
+        }
+    ]
+}
+PAST = [
+    Visit(ago_s=3_000, label=Label.PACKAGE, lasted_s=1260.0, title="A parcel was left",
+          text="It lay there for 21 minutes."),
+    Visit(ago_s=8_000, label=Label.VEHICLE, lasted_s=9.0),
+    Visit(ago_s=80_000, label=Label.PERSON, lasted_s=75.0, title="Two people at the front door",
+          text="Two people came to the front door, stayed for a minute and left.", peak=2),
+]  # fmt: skip
+
+
 def film(path: Path) -> None:
     """The demo's clip in another order: the cat comes by, then the visitor, who stands there for two minutes."""
     clip.make(path)
@@ -126,15 +153,9 @@ def film(path: Path) -> None:
 def settle(ha: RealHomeAssistant) -> None:
     """Confirm the node and wait until the visitor stands there, has rung and is told of."""
 
-    def found() -> Any:
-        flows = ha.command({"type": "config_entries/flow/progress"})
-        return next((flow for flow in flows if flow["handler"] == "blikk"), None)
-
     def reads(entity: str, text: str) -> bool:
         return text in ha.states().get(entity, {}).get("state", "")
 
-    flow = wait_for("the node is found", found, 60)
-    ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})
     wait_for("the cat is told of", lambda: reads("sensor.front_door_last_summary", "cat"), 60)
     ha.post("/api/services/button/press", {"entity_id": "button.front_door_describe"})  # asks the model
     wait_for("the visitor", lambda: reads("binary_sensor.front_door_person", "on"), 60)
@@ -150,15 +171,21 @@ def photograph(ha: RealHomeAssistant, folder: Path) -> None:
         {"type": "lovelace/dashboards/create", "url_path": "front-door", "title": "Front door", "icon": "mdi:door"}
     )
     ha.command({"type": "lovelace/config/save", "url_path": "front-door", "config": DASHBOARD})
+    ha.command({"type": "lovelace/dashboards/create", "url_path": "what-happened", "title": "What happened"})
+    ha.command({"type": "lovelace/config/save", "url_path": "what-happened", "config": CARDS})
     device = ha.devices()["Front door"]["id"]
-    for name, path, height_px, shows in (
-        ("device", f"/config/devices/device/{device}", 1380, ["Front door", "Last person", "Is someone at the door?"]),
-        ("dashboard", "/front-door/0", 640, ["Last summary", "LLM tokens left"]),
+    for name, path, width_px, height_px, shows in (
+        ("device", f"/config/devices/device/{device}", WIDTH_PX, 1380, ["Last person", "Is someone at the door?"]),
+        ("dashboard", "/front-door/0", WIDTH_PX, 640, ["Last summary", "LLM tokens left"]),
+        ("cards", "/what-happened/0", 960, 800, ["since", "A parcel was left"]),
+        ("timeline", "/blikk-timeline", 360, 640, ["desde", "Cronología"]),
     ):
-        with Chromium(folder / f"chromium-{name}", width_px=WIDTH_PX, height_px=height_px) as browser:
+        language, dark = ("es", True) if name == "timeline" else ("en", False)
+        with Chromium(folder / f"chromium-{name}", width_px=width_px, height_px=height_px) as browser:
             browser.remember(
-                ha.url, hassTokens=ha.signed_in(), selectedLanguage='"en"', dockedSidebar='"always_hidden"'
-            )
+                ha.url, hassTokens=ha.signed_in(), selectedLanguage=json.dumps(language),
+                dockedSidebar='"always_hidden"', selectedTheme=json.dumps({"dark": dark, "theme": "default"}),
+            )  # fmt: skip
             browser.open(ha.url + path, shows=shows)
             save(browser.photograph(), f"home-assistant-{name}.png")
 
@@ -180,13 +207,16 @@ def main() -> int:
         server = stage.enter_context(RtspServer(folder / "visit.mp4"))
         broker = stage.enter_context(Broker(folder))
         model = tiny_model(folder / "tiny.gguf")
-        node = NODE.format(port=broker.port, folder=folder, source=server.url, model=model)
+        media = free_port()
+        node = NODE.format(port=broker.port, folder=folder, source=server.url, model=model, token=TOKEN, media=media)
+        keep(folder, PAST, time.time())
         models = DATA / "models"
         component = {"custom_components/blikk": ROOT / "custom_components" / "blikk"}
         ha = stage.enter_context(
             RealHomeAssistant(sys.argv[1], folder, mqtt_port=broker.port, copies=component, more=MORE)
         )
         stage.enter_context(BlikkRun(folder, node, models=models if models.is_dir() else None))
+        add_node(ha, media)
         settle(ha)
         photograph(ha, folder)
     return 0

@@ -67,8 +67,10 @@ class ScriptedBroker:
             RetainAvailable are enforced. `enforce` holds limits that are not announced (3.1.1 has no way to).
         speaks: the protocol levels it takes; others are refused, as `old` says: "words", "hang up" or "silence".
         silent: while True a CONNECT is read and not answered.
-        refuse: reason codes by topic filter, for PUBACK; `refuse_subscribe` by filter, for SUBACK.
+        refuse: reason codes by topic filter, for PUBACK; `refuse_subscribe` by how a filter begins, for SUBACK.
         ends_at: called with topic and packet size; a reason code, or 0 for no word, ends the connection there.
+        ends_at_filter: the same for subscriptions, by filter.
+        log_in_s: the time that an answer to CONNECT takes.
         connack_code: the reason code of CONNACK.
         disconnect: properties of a DISCONNECT it sends, such as ReasonString.
         tells_taken_over: whether a client whose id logs in again is told so (0x8E), or just closed.
@@ -95,6 +97,8 @@ class ScriptedBroker:
         self.refuse: dict[str, int] = {}
         self.refuse_subscribe: dict[str, int] = {}
         self.ends_at: Callable[[str, int], int | None] = lambda _topic, _size: None
+        self.ends_at_filter: dict[str, int] = {}
+        self.log_in_s = 0.0
         self.connack_code = 0
         self.disconnect: dict[str, Any] = {}
         self.tells_taken_over = True
@@ -264,6 +268,7 @@ class _Client:
             if self.broker.old == "words":
                 self.writer.write(b"\x20\x02\x00\x01")
             return False
+        await asyncio.sleep(self.broker.log_in_s)
         code = self.broker.connack_code
         if not self.broker.limit("RetainAvailable", 1) and will_retain:
             code = 0x9A
@@ -341,7 +346,10 @@ class _Client:
         while rest:
             length = int.from_bytes(rest[:2], "big")
             topic_filter, rest = rest[2 : 2 + length].decode(), rest[3 + length :]
-            code = self.broker.refuse_subscribe.get(topic_filter, 0)
+            if topic_filter in self.broker.ends_at_filter:
+                raise _EndError(self.broker.ends_at_filter[topic_filter] or None)
+            refused = self.broker.refuse_subscribe
+            code = next((refused[each] for each in refused if topic_filter.startswith(each)), 0)
             if not self.broker.limit("WildcardSubscriptionAvailable", 1) and set("+#") & set(topic_filter):
                 code = 0xA2
             if code < 0x80:

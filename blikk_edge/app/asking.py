@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from blikk_edge.app.identity import broker_address, camera_info, store_path
+from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
@@ -21,7 +21,6 @@ from blikk_edge.enrichers.desk.port import Desk
 from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
-from blikk_edge.runtime.locale import HouseLocale
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import watched_in
@@ -98,7 +97,7 @@ def ask(settings: Settings, question: str, *, camera: str | None, environ: Mappi
         return _asked(settings, request, store)
     try:
         clock = SystemClock()
-        locale = HouseLocale(timezone=settings.timezone, memory=store, clock=clock)
+        locale = house_locale(settings, store, clock)
         desk = AskDesk(history=store, cameras=cameras, clock=clock, watched=watched_in(store, store), locale=locale)
         return reply_content(asyncio.run(desk.answer(request)))
     finally:

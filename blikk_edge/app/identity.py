@@ -1,14 +1,18 @@
-"""What follows from the settings alone: where the store lies, how the broker is reached, who the cameras are."""
+"""What follows from the settings alone: where the store lies, how the broker is reached, who the cameras are, ..."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
+from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.folders import STATE, user_folder
 from blikk_edge.core.house import CameraInfo
+from blikk_edge.core.ports import Memory
 from blikk_edge.core.summary import Question
+from blikk_edge.enrichers.languages.language import tags
+from blikk_edge.runtime.locale import HouseLocale
 from blikk_edge.sinks.mqtt.address import Address, Tls
 
 
@@ -45,6 +49,13 @@ def broker_address(mqtt: MqttSettings) -> Address:
         password=mqtt.password.reveal() if mqtt.password else None,
         tls=tls,
         keepalive_s=mqtt.keepalive_s,
+    )
+
+
+def house_locale(settings: Settings, memory: Memory, clock: Clock) -> HouseLocale:
+    """How the household is told; `memory` has what its Home Assistant claimed last. Blocking."""
+    return HouseLocale(
+        timezone=settings.timezone, language=settings.language, languages=tags(), memory=memory, clock=clock
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
-from blikk_edge.app.identity import broker_address, camera_info, store_path
+from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
 from blikk_edge.app.pipelines import pipeline, sentry
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
@@ -19,7 +19,6 @@ from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime.camera import CameraRun, switches_key
-from blikk_edge.runtime.locale import HouseLocale
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
@@ -98,7 +97,7 @@ def build(
     )
     with supervisor.guard("store"):  # without its disk a node still watches and tells
         store.open()
-    locale = HouseLocale(timezone=settings.timezone, memory=store, clock=clock)
+    locale = house_locale(settings, store, clock)
     inlets = {camera.id: Inlet() for camera in settings.cameras if camera.pushed}
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
     outlets, orders = Outlets(), Orders()

@@ -8,6 +8,7 @@ from blikk_edge.config.grammar_slow import QUESTION, TOKEN, WEBHOOK, ingest, med
 from blikk_edge.config.kinds import (
     FLAG,
     HOST,
+    LANGUAGE,
     POLYGON,
     POLYGONS,
     PRIVATE_TEXT,
@@ -49,6 +50,7 @@ from blikk_edge.config.settings import (
 )
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.languages.language import tags
 from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
 
 SHARE = number(0, 1)
@@ -107,6 +109,13 @@ def grammar(folder: Path) -> Section:
                 meaning="The time zone in which texts and answers tell times, and in which days begin. The times of "
                 "records are UTC.",
                 default="Home Assistant's where its integration makes the entities, else this machine's",
+            ),
+            Key(
+                name="language",
+                kind=LANGUAGE,
+                meaning=f"The language of texts and answers: {', '.join(f'`{tag}`' for tag in tags())}. In any other a "
+                "language model writes, whose words can then be checked in part only, and all else is English.",
+                default="Home Assistant's where its integration makes the entities and it is one of these, else `en`",
             ),
             Key(name="workers", kind=whole(1, 16), meaning="How many frames are looked at side by side."),
             Key(name="health_every_s", kind=duration(1, HOUR), meaning="How often the node tells its health."),

@@ -20,7 +20,7 @@ from blikk_edge.config.problem import Wrong, did_you_mean, listed
 from blikk_edge.config.secrets import Secret
 from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.core.geometry import MAX_POINTS, Polygon
-from blikk_edge.core.locale import zone_named, zone_names
+from blikk_edge.core.locale import language_of, zone_named, zone_names
 
 
 class Kind(Protocol):
@@ -101,6 +101,14 @@ def _timezone(text: str) -> str:
     raise Wrong("no time zone of that name is known", mend)
 
 
+def _language(text: str) -> str:
+    tag = language_of(text.strip())
+    if tag is None:
+        raise Wrong("no tag of a language", "Write a short one like `de` or `pt-BR`.")
+    return tag
+
+
+LANGUAGE = Scalar("the short tag of a language like `de`", _language)
 TIMEZONE = Scalar("a time zone like `Europe/Berlin`", _timezone)
 
 

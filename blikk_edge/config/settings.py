@@ -209,7 +209,9 @@ class RingHookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a node is told by its `blikk.yaml`. `timezone` is an IANA name; None: Home Assistant's."""
+    """Everything a node is told by its `blikk.yaml`. `timezone` is an IANA name, `language` a tag; None: Home
+    Assistant's.
+    """
 
     node: NodeSettings
     mqtt: MqttSettings
@@ -225,6 +227,7 @@ class Settings:
     media: MediaSettings | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     timezone: str | None = None
+    language: str | None = None
     workers: int = 1
     health_every_s: float = 30.0
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from blikk_edge.core.observation import Event
+from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Summary
+from blikk_edge.core.watched import Span
 
 QUESTION_MAX = 500
 """Characters of a question."""
@@ -134,7 +135,8 @@ class Reply:
     """The answer to a Request. Where `ok` is False, `error` says what to mend.
 
     `query` is the question as understood, None where it was not: then `text` says so. `events` are what the answer
-    rests on, newest first; `source`, `model` and tokens are those of `text`.
+    rests on, newest first; `source`, `model` and tokens are those of `text`. A list of events tells also the `rings` of
+    its period, newest first, and of each camera the `gaps` in which it was not watched, of NODE when it did not run.
     """
 
     ok: bool = True
@@ -143,6 +145,8 @@ class Reply:
     count: int | None = None
     query: Query | None = None
     events: tuple[Told, ...] = ()
+    rings: tuple[Ring, ...] = ()
+    gaps: tuple[tuple[str, tuple[Span, ...]], ...] = ()
     summary: Summary | None = None
     source: Author = Author.TEMPLATE
     model: str | None = None

@@ -7,10 +7,18 @@ SNAPSHOT: Final = "snapshot"
 """The name of the still: what a camera sees now."""
 
 RING: Final = "ring"
-"""The name of what was there when the doorbell rang; it belongs to no event."""
+"""The name of what was there when the doorbell rang."""
 
 FRAME: Final = "frame"
 """The name of Pictures that only enrichers see: they go to no place on MQTT and are not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A Picture that was asked for: its name, and the id of the Event or Ring that it is to show, if any."""
+
+    name: str
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +26,7 @@ class Picture:
     """A redacted JPEG of one camera.
 
     `name` is its place on MQTT (`person`, `vehicle`, `animal`, `package`, `ring`, `snapshot`); `time` the capture time;
-    `event` the Event it shows, if any; `faces`, `heads` and `persons` count what was blurred.
+    `event` the id of the Event or Ring it shows, if any; `faces`, `heads` and `persons` count what was blurred.
     """
 
     camera: str

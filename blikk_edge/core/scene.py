@@ -10,6 +10,7 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from blikk_edge.core.picture import Wanted
 from blikk_edge.core.sightings import Detection, Motion, Track
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -70,13 +71,13 @@ class Scene:
     """A Frame and everything the transforms found in it.
 
     `look` says that the detector shall look at this frame, `analysed` that it has; where it has not, `detections` is
-    empty and `tracks` are those of the last look. `wanted` names the Pictures that were asked for of this frame.
+    empty and `tracks` are those of the last look. `wanted` are the Pictures that were asked for of this frame.
     """
 
     frame: Frame
     motion: Motion
     look: bool = False
-    wanted: tuple[str, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
     analysed: bool = False
     detections: tuple[Detection, ...] = ()
     tracks: tuple[Track, ...] = ()

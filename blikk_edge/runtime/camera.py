@@ -139,8 +139,8 @@ class CameraRun:
         if self._pushed and self.summary is SummaryMode.VISION:
             pipeline.want(FRAME)
         if (scene := pipeline.glance(frame)) is not None:
-            for name in self._intake.offer(scene):
-                pipeline.want(name)
+            for wanted in self._intake.offer(scene):
+                pipeline.want(wanted.name, wanted.event)
 
     def _broke(self, *, frames: bool) -> None:
         """The stream broke, or could not be opened; `frames` says whether some had come, believed or not."""

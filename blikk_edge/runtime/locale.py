@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Final
 
@@ -17,16 +18,21 @@ AGAIN_S: Final = 60.0
 
 
 class HouseLocale:
-    """Is called for the locale as it is now. `timezone` is the configured IANA name, None where there is none.
+    """Is called for the locale as it is now. `timezone` and `language` are what is configured, None where nothing is.
 
+    A claimed language counts where it is one of `languages`, those that there are texts in: nobody shall read two.
     What a component claims is kept in `memory` and outlives the process; a claim that is taken back changes nothing,
     for the people still live where they did. Works from the first call on; `run` only writes.
     """
 
     name = "locale"
 
-    def __init__(self, *, timezone: str | None, memory: Memory, clock: Clock) -> None:
+    def __init__(
+        self, *, timezone: str | None, language: str | None, languages: Collection[str], memory: Memory, clock: Clock
+    ) -> None:
         self._timezone = timezone
+        self._language = language
+        self._languages = languages
         self._memory = memory
         self._clock = clock
         self._claim = _recalled(memory)
@@ -54,6 +60,8 @@ class HouseLocale:
             )
         elif self._now.timezone != before.timezone:
             log.part(self.name).info("times in texts are those of %s, as in Home Assistant", self._now.timezone)
+        if self._now.language != before.language:
+            log.part(self.name).info("texts are in the language of Home Assistant: %s", self._now.language)
 
     async def run(self) -> None:
         """Keep in memory what was claimed, until cancelled; a failure is told once and tried again."""
@@ -73,7 +81,9 @@ class HouseLocale:
 
     def _locale(self) -> Locale:
         name = self._timezone or self._claim.timezone
-        return Locale(timezone=None if name is None else zone_named(name))
+        claimed = self._claim.language if self._claim.language in self._languages else None
+        language = self._language or claimed or Locale().language
+        return Locale(timezone=None if name is None else zone_named(name), language=language)
 
 
 def _recalled(memory: Memory) -> Claim:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from blikk_edge.core.fields import Backpressure
+from blikk_edge.core.picture import Wanted
 from blikk_edge.core.scene import Scene
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class Intake:
         self._tickets = itertools.count(1)
         self._closed = False
 
-    def offer(self, scene: Scene) -> tuple[str, ...]:
+    def offer(self, scene: Scene) -> tuple[Wanted, ...]:
         """Hand in a scene of its frame's camera; returns the Pictures that were wanted of a scene that was dropped."""
         now = self._monotonic()
         with self._ready:

@@ -268,7 +268,7 @@ class Node:
         name = f"{camera.info.id}-ring-{int(now * 1000)}-{self._rings}"
         self._outlets.deliver(Ring(id=name, camera=camera.info.id, time=now, via=via))
         if camera.online:
-            camera.pipeline.want(RING)
+            camera.pipeline.want(RING, name)
         if (more := self._rung.turn(camera.info.id)) is not None:
             log.part(camera.part).info("ring by %s%s", via, more)
 

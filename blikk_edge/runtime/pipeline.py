@@ -10,7 +10,7 @@ from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState
 from blikk_edge.core.observation import Event, Phase
-from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
+from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
@@ -122,7 +122,7 @@ class Pipeline:
         self._faint: tuple[Detection, ...] = ()
         self._selecting = True
         self._telling = False
-        self._wanted: deque[str] = deque()
+        self._wanted: deque[Wanted] = deque()
         self._open: dict[str, Event] = {}
         self._shown: dict[str, _Shown] = {}
         self._snapshot_at: float | None = None
@@ -155,9 +155,9 @@ class Pipeline:
         self._gate.reset()
         self._select.reset()
 
-    def want(self, name: str) -> None:
-        """Ask for a Picture of the next frame under this name. Safe from any thread."""
-        self._wanted.append(name)
+    def want(self, name: str, event: str | None = None) -> None:
+        """Ask for a Picture of the next frame under this name, of an Event or Ring. Safe from any thread."""
+        self._wanted.append(Wanted(name, event))
 
     def glance(self, frame: Frame) -> Scene | None:
         """What the motion gate makes of a frame, or None where nothing is to be done with it.
@@ -266,11 +266,11 @@ class Pipeline:
                 self._open[event.id] = event
             yield replace(event, picture=event.label.value) if self._blind is None else event
 
-    def _take_wanted(self) -> tuple[str, ...]:
-        names: dict[str, None] = {}
+    def _take_wanted(self) -> tuple[Wanted, ...]:
+        wanted: dict[Wanted, None] = {}
         while self._wanted:
-            names[self._wanted.popleft()] = None
-        return tuple(names)
+            wanted[self._wanted.popleft()] = None
+        return tuple(wanted)
 
     def _pictures(self, scene: Scene, eyes: Eyes) -> Iterator[Picture]:
         """The Pictures that are due, as long as faces can be looked for."""
@@ -281,9 +281,9 @@ class Pipeline:
         # one person the first counts.
         ours = () if scene.frame.found is None else self._detect(scene, eyes.detector)
         everybody = replace(scene, detections=ours + scene.detections + self._faint)
-        for name, event in due:
+        for wanted, event in due:
             try:
-                picture = eyes.redactor.picture(everybody, name=name, event=event.id if event else None)
+                picture = eyes.redactor.picture(everybody, name=wanted.name, event=wanted.event)
             except PrivacyError as error:
                 if self._blind != str(error):
                     log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)
@@ -292,25 +292,26 @@ class Pipeline:
             if self._blind is not None:
                 log.part(f"camera.{self.camera}").info("Pictures can be redacted now")
                 self._blind = None
-            if name == SNAPSHOT:
+            if wanted.name == SNAPSHOT:
                 self._snapshot_at = scene.frame.time
             if event is not None:
                 self._shown[event.id] = _Shown(_quality(event, scene.tracks), scene.frame.time)
             yield picture
 
-    def _due(self, scene: Scene) -> list[tuple[str, Event | None]]:
+    def _due(self, scene: Scene) -> list[tuple[Wanted, Event | None]]:
         """What was asked for, events that are shown better now than in their last Picture, and the still."""
         now = scene.frame.time
-        due: list[tuple[str, Event | None]] = [(name, None) for name in scene.wanted if name != SNAPSHOT]
+        still = Wanted(SNAPSHOT)
+        due: list[tuple[Wanted, Event | None]] = [(wanted, None) for wanted in scene.wanted if wanted != still]
         for event in self._open.values():
             shown = self._shown.get(event.id)
             if shown is None or (
                 _quality(event, scene.tracks) > BETTER * shown.quality and now - shown.time >= PICTURE_GAP_S
             ):
-                due.append((event.label.value, event))
+                due.append((Wanted(event.label.value, event.id), event))
         stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind is not None
-        shows = any(name != FRAME for name, _ in due)
-        return [*due, (SNAPSHOT, None)] if shows or stale or SNAPSHOT in scene.wanted else due
+        shows = any(wanted.name != FRAME for wanted, _ in due)
+        return [*due, (still, None)] if shows or stale or still in scene.wanted else due
 
     def _state_of(self, scene: Scene) -> Iterator[CameraState]:
         now = scene.frame.time

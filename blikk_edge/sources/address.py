@@ -10,7 +10,8 @@ from urllib.parse import quote, unquote_to_bytes
 PORTS = MappingProxyType({"rtsp": 554, "rtsps": 322, "http": 80, "https": 443})
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
+# Labels of at most 63 signs (RFC 1035, 2.3.4), with `_`, which names in home networks have.
+_HOST = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(%[^\]/?#]+)?\]|[^\s@:/?#\[\]]+)(:[0-9]{0,5})?(?=[/?#]|\Z)")
 # What must be escaped, besides a `%` that escapes nothing: RFC 3986, 3.2.1, and for paths what no server takes raw.
 _RAW_IN_LOGIN = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=%-]")

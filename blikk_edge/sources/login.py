@@ -23,20 +23,25 @@ class Login:
     _basic: bool = False
     _digest: dict[str, str] = field(default_factory=dict, repr=False)
     _count: int = 0
+    _refused: bool = False
 
     def challenged(self, challenges: Iterable[str]) -> bool:
         """Take the values of WWW-Authenticate headers; says whether it is worth asking again with an answer.
 
-        A second refusal is final, unless only the nonce was too old.
+        A second refusal in a row is final, unless only the nonce was too old.
         """
         offers = _offers(challenges)
-        before = bool(self._digest) or self._basic
+        before, self._refused = self._refused, True
         self._basic = any(kind == "basic" for kind, _ in offers)
         digests = [told for kind, told in offers if kind == "digest" and _algorithm(told) in _ORDER]
         self._digest = min(digests, key=lambda told: _ORDER.index(_algorithm(told)), default={})
         self._count = 0
         stale = self._digest.get("stale", "").lower() == "true"
         return bool(self._digest or self._basic) and (stale or not before)
+
+    def accepted(self) -> None:
+        """It was let in: what is refused later is a nonce that became too old, though not every camera says so."""
+        self._refused = False
 
     def header(self, method: str, target: str) -> str | None:
         """The value of Authorization for a request, None as long as nothing was asked for."""

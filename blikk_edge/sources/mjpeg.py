@@ -145,20 +145,21 @@ class HttpSource:
         self._made.restart()
         if head and answer.length is not None and (answer.content_type.startswith("image/") or not _is_jpeg(head)):
             # A still image for sure, even with a preview behind it.
-            yield from self._still(_picture_of(_whole(answer, head)))
-            count = 1
+            count, last = 1, _picture_of(_whole(answer, head))
+            yield from self._still(last)
         else:
-            count = yield from self._stream(answer, head, limit)
+            count, last = yield from self._stream(answer, head, limit)
         if not count:
             raise Failed("the answer ended before a picture had come; check the path of the source")
         if count > 1:
             raise Failed(BROKEN)
-        yield from self._polled(client, limit)
+        yield from self._polled(client, limit, last)
 
-    def _stream(self, answer: Answer, head: bytes, limit: Limit) -> Generator[Frame, None, int]:
-        """The frames of one answer as they come; returns how many pictures it had."""
+    def _stream(self, answer: Answer, head: bytes, limit: Limit) -> Generator[Frame, None, tuple[int, bytes]]:
+        """The frames of one answer as they come; returns how many pictures it had, and the last."""
         allowed_s, count, piece = self._terms.read_timeout_s, 0, head
         splitter, barren = JpegSplitter(), Barren(self._terms.read_timeout_s)
+        encoded = b""
         self._naps.restart()
         while True:
             broken, given = splitter.broken, 0
@@ -185,16 +186,16 @@ class HttpSource:
             if not (piece := answer.read()):
                 break
         if (last := splitter.rest()) is not None and answer.whole:
-            count += 1
+            count, encoded = count + 1, last
             yield from self._still(last)
-        return count
+        return count, encoded
 
     def _still(self, encoded: bytes) -> Iterator[Frame]:
         self._made.due()
         if (frame := self._made.frame(encoded)) is not None:
             yield frame
 
-    def _polled(self, client: Client, limit: Limit) -> Iterator[Frame]:
+    def _polled(self, client: Client, limit: Limit, last: bytes) -> Iterator[Frame]:
         """A still image, asked for again and again; failures that may pass are waited out within the read limit."""
         period_s = 1 / min(self._terms.fps, POLLS_PER_S)
         began = failing = time.monotonic()
@@ -207,16 +208,20 @@ class HttpSource:
                 answer = client.get()
                 limit.extend(self._terms.read_timeout_s)
                 if answer.content_type.startswith("multipart/"):
-                    if (yield from self._stream(answer, b"", limit)) > 1:
+                    count, last = yield from self._stream(answer, b"", limit)
+                    if count > 1:
                         raise Failed(BROKEN)
                 else:
-                    encoded = _picture_of(_whole(answer, b""))
+                    last = _picture_of(_whole(answer, b""))
                     took_s = time.monotonic() - began
-                    yield from self._still(encoded)
+                    yield from self._still(last)
                 if self.counts.decoded == decoded:
                     raise Failed(NO_PICTURE, passing=True)
             except Failed as raised:
                 failed = raised
+                if raised.unchanged:
+                    failed = None
+                    yield from self._still(last)
             if failed is None:
                 failures = 0
                 continue
@@ -230,8 +235,8 @@ class HttpSource:
     # -- video ---------------------------------------------------------------------------------------------------
 
     def _capture(self, kind: Kind, address: Address, answer: Answer) -> Capture | StillFile:
-        """The source of libav for a playlist, a file (it has a length or can be asked for in parts) or live video."""
-        name = "hls" if kind is Kind.HLS else "file" if answer.length is not None or answer.ranges else "live"
+        """The source of libav for a playlist, a file (it has a length) or live video."""
+        name = "hls" if kind is Kind.HLS else "file" if answer.length is not None else "live"
         if name not in self._captures:
             match name:
                 case "hls":
@@ -292,9 +297,10 @@ def _whole(answer: Answer, head: bytes) -> bytes:
         content += piece
         if len(content) > MOST_BYTES:
             raise Failed(f"the picture has more than {MOST_BYTES // 10**6} MB; have the camera send a smaller one")
-    if not answer.whole:
+    picture = bytes(content)
+    if not answer.whole and not JpegSplitter().feed(picture):  # where it is whole, its length was a lie
         raise Failed(BROKEN, passing=True)
-    return bytes(content)
+    return picture
 
 
 def _picture_of(content: bytes) -> bytes:

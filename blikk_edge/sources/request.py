@@ -34,14 +34,16 @@ LENGTH_MOST: Final = 2**31 - 1
 class Failed(Exception):  # noqa: N818  # it is no error of a program; what it says is told as a SourceError
     """A request that failed. `what` says why and how to mend it, without addresses.
 
-    `passing` says that the same may go well in a moment; `stopped` that it was ended from outside.
+    `passing` says that the same may go well in a moment; `stopped` that it was ended from outside; `unchanged` that the
+    server says that nothing is new.
     """
 
-    def __init__(self, what: str, *, passing: bool = False, stopped: bool = False) -> None:
+    def __init__(self, what: str, *, passing: bool = False, stopped: bool = False, unchanged: bool = False) -> None:
         super().__init__(what)
         self.what = what
         self.passing = passing
         self.stopped = stopped
+        self.unchanged = unchanged
 
 
 class Answer:
@@ -50,7 +52,6 @@ class Answer:
     Attributes:
         content_type: In lower case, without its parameters; empty where none is given.
         length: Bytes of content; None where it ends with the connection, or never.
-        ranges: Whether parts of it can be asked for, as of a file.
     """
 
     def __init__(self, response: http.client.HTTPResponse, wire: "_Wire") -> None:
@@ -58,7 +59,6 @@ class Answer:
         if self.content_type.startswith("multipart/") or (response.length or 0) > LENGTH_MOST:
             response.length = None  # it has no end, whatever the camera says
         self.length = response.length
-        self.ranges = (response.getheader("Accept-Ranges") or "").strip().lower() == "bytes"
         self._response = response
         self._wire = wire
 
@@ -115,10 +115,13 @@ class Client:
             elif status == 401 and self._may_log_in and self._challenged(response):
                 self._done_with(response)
             elif status in {200, 203, 206} and self._answer is not None:
+                if self._login is not None:
+                    self._login.accepted()
                 return self._answer
             else:
+                # Whatever it is: where it went well before, it may go well again, as with a file that is just replaced.
                 self.close()
-                raise Failed(status_meaning(status), passing=status >= 500 or status in {408, 429})
+                raise Failed(status_meaning(status), passing=True, unchanged=status == 304)
         self.close()
         raise Failed("the server sends from one address to the next without end; mend the path of the source")
 

@@ -24,10 +24,8 @@ FINE_PIXELS = 854 * 480
 COARSE_PIXELS = 320 * 240
 FINE_FACE_PX = 80
 # Small, dark and smeared faces score low, and what a small one costs where it is none grows with the square of its
-# size: one of half this width counts from half the score, down to a quarter. With the wider margin of doubtful faces 9
-# of 491 faces of 12 px and more (four lights, and mirrored) are missed instead of 18; with 80 or 120 px it is 10 or 9,
-# with 64 px 14. Where nobody is, 5.7 instead of 4.4 % of photographs is blurred, 0.4 instead of 0 % of roads.
-SURE_FACE_PX = 96
+# size: one of half the network's `sure_px` counts from half the score, down to a quarter.
+_LEAST_SHARE = 0.25
 _SAME_IOU = 0.35
 _INSIDE = 0.7
 
@@ -62,15 +60,15 @@ def head_region(person: Box, width_px: int, height_px: int) -> Box:
 class FaceFinder:
     """Looks for faces with YuNet or, by `kind`, with BlazeFace; opened at the first look.
 
-    `model` is the file; `threshold` 0..1 is the least score that counts of a face of SURE_FACE_PX, in a picture of
-    FINE_PIXELS; of a smaller one less counts (`least_score`). Not shared between threads; the cameras that one vision
-    worker serves may share one.
+    `model` is the file; `threshold` 0..1 is the least score that counts of a face of the network's `sure_px`, in a
+    picture of FINE_PIXELS; of a smaller one less counts (`least_score`). Not shared between threads; the cameras that
+    one vision worker serves may share one.
     """
 
     def __init__(self, model: Path, *, threshold: float = 0.4, kind: Decoder = Decoder.YUNET) -> None:
         self.model = model
         self.threshold = threshold
-        self._network = face_network(model, kind, threshold)
+        self._network = face_network(model, kind, threshold * _LEAST_SHARE)
 
     def find(self, bgr: Pixels) -> tuple[Face, ...]:
         """Faces in a (h, w, 3) uint8 BGR picture, each once, best score first.
@@ -84,9 +82,9 @@ class FaceFinder:
         return _each_once(found)
 
     def least_score(self, box: Box) -> float:
-        """From which score a face in this box counts: in proportion to its size, down to the network's least share."""
+        """From which score a face in this box counts: in proportion to its size, down to a quarter of the threshold."""
         size_px = math.sqrt(box.area * FINE_PIXELS)
-        return self.threshold * min(1.0, max(self._network.least_share, size_px / SURE_FACE_PX))
+        return self.threshold * min(1.0, max(_LEAST_SHARE, size_px / self._network.sure_px))
 
     def _coarse(self, bgr: Pixels) -> list[Face]:
         canvas = _scaled(bgr, COARSE_PIXELS)

@@ -40,7 +40,7 @@ class _Redaction:
 
 
 @dataclass(frozen=True, slots=True)
-class _Person:
+class Person:
     """A person, and where the head is if the detector told."""
 
     box: Box
@@ -138,7 +138,7 @@ class Privacy:
         paint(bgr, self._private)
         return redaction
 
-    def _plan(self, bgr: Pixels, persons: Sequence[_Person]) -> _Redaction:
+    def _plan(self, bgr: Pixels, persons: Sequence[Person]) -> _Redaction:
         if self._faces is None:
             people = (*(person.box for person in persons), *self._builtin.people_by_face(bgr))
             return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
@@ -163,14 +163,14 @@ def _own_pixels(scene: Scene) -> Pixels:
     return np.array(bgr, order="C")
 
 
-def _persons(scene: Scene, threshold: float) -> list[_Person]:
+def _persons(scene: Scene, threshold: float) -> list[Person]:
     """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected."""
     sightings = (
-        *((d.label, d.score, _Person(d.box, d.head)) for d in scene.detections),
+        *((d.label, d.score, Person(d.box, d.head)) for d in scene.detections),
         # who was found in this frame is among the detections, where their box is no guess
-        *((t.label, t.best_score, _Person(t.box)) for t in scene.tracks if t.missed),
+        *((t.label, t.best_score, Person(t.box)) for t in scene.tracks if t.missed),
     )
-    persons: list[_Person] = []
+    persons: list[Person] = []
     for label, score, person in sightings:
         wanted = label is Label.PERSON and score >= threshold and person.box.area > 0
         if wanted and all(iou(person.box, other.box) < _SAME_PERSON_IOU for other in persons):

@@ -119,7 +119,7 @@ def write_request(request: Request, *, response_topic: str, correlation: str) ->
 
 def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject:
     """The fields of a reply. Of too many events the oldest are left out, so that it stays below MAX_REPLY_BYTES."""
-    return {
+    content: JsonObject = {
         "v": PROTOCOL,
         "ok": reply.ok,
         "error": reply.error,
@@ -127,12 +127,20 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
         "text": reply.text,
         "count": reply.count,
         "query": None if reply.query is None else _query(reply.query),
-        "events": _events(reply.events),
+        "events": [],
+        "rings": [{"id": ring.id, "camera": ring.camera, "time": iso_time(ring.time)} for ring in reply.rings],
+        "gaps": [
+            {"camera": camera or None, "since": iso_time(since), "until": iso_time(until)}
+            for camera, spans in reply.gaps
+            for since, until in spans
+        ],
         "summary": None if reply.summary is None else text_content(reply.summary),
         "source": reply.source.value,
         "model": reply.model,
         "tokens": {"input": reply.input_tokens, "output": reply.output_tokens},
     }
+    content["events"] = _events(reply.events, MAX_REPLY_BYTES - len(json_bytes(content)))
+    return content
 
 
 def _content(payload: bytes) -> JsonObject:
@@ -297,9 +305,8 @@ def _query(query: Query) -> JsonObject:
     }
 
 
-def _events(told: tuple[Told, ...]) -> list[Json]:
+def _events(told: tuple[Told, ...], room: int) -> list[Json]:
     events: list[Json] = []
-    room = MAX_REPLY_BYTES
     for each in told:
         summary = None if each.summary is None else text_content(each.summary)
         content: JsonObject = {**event_content(each.event), "summary": summary}

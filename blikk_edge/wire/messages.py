@@ -12,6 +12,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.wire.commands import decode_command
+from blikk_edge.wire.pictures import commented
 from blikk_edge.wire.records import record_from_text, record_to_text
 from blikk_edge.wire.texts import place_topic, text_content, text_topic
 from blikk_edge.wire.topics import Topics
@@ -81,7 +82,7 @@ def _shown(item: Picture | Withdrawn, topics: Topics) -> Message:
         return Message(topic=place_topic(item, topics), payload=b"", qos=1, retain=True)
     return Message(
         topic=topics.picture(item.camera, item.name),
-        payload=item.jpeg,
+        payload=commented(item),
         qos=1,
         retain=True,
         expiry_s=PICTURE_EXPIRY_S,

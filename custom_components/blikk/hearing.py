@@ -153,19 +153,15 @@ def _answer(node: BlikkNode, camera: str, question: str, payload: bytes, _retain
 
 @callback
 def _picture(node: BlikkNode, camera: str, name: str, payload: bytes, retain: bool) -> None:
-    now = node.camera(camera)
     if not payload:  # what it showed was forgotten; one that merely expires goes without a word
-        gone = now.pictures.pop(name, None)
-        now.still = None if now.still is gone else now.still
-        node.tell(camera, Told.PICTURE)
+        node.set_picture(camera, name, None)
         return
-    if name not in now.pictures and len(now.pictures) >= reader.MAX_ITEMS:
+    pictures = node.camera(camera).pictures
+    if name not in pictures and len(pictures) >= reader.MAX_ITEMS:
         raise ContractError("too many kinds of pictures")
-    picture = Picture(content=reader.read_picture(payload), time=dt_util.utcnow(), kept=retain)
-    now.pictures[name] = picture
-    if not retain or name == "snapshot" or now.still is None:
-        now.still = picture
-    node.tell(camera, Told.PICTURE)
+    content = reader.read_picture(payload)
+    event = reader.picture_event(content)
+    node.set_picture(camera, name, Picture(content=content, time=dt_util.utcnow(), kept=retain, event=event))
 
 
 _NODE_TOPICS: dict[tuple[str, ...], Hear] = {

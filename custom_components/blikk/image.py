@@ -1,6 +1,5 @@
 """Image entities: the last redacted picture of each label and of the last ring."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from homeassistant.components.image import ImageEntity
-from homeassistant.const import Platform
+from homeassistant.const import MATCH_ALL, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
@@ -22,10 +21,6 @@ from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
 
 PARALLEL_UPDATES = 0
-
-SHOWN = 8
-MAX_SHOWN_BYTES = 8 * 2**20
-"""What is kept of pictures that were the last one once: a notification goes on showing the one it was sent with."""
 
 
 async def async_setup_entry(
@@ -61,6 +56,7 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
 
     hears = (Told.PICTURE,)
     needs_stream = True
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(
         self,
@@ -79,8 +75,6 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
         self._picture = picture
         self._digest: str | None = None
         self._known: tuple[str, datetime] | None = None
-        self._shown: deque[tuple[float, bytes]] = deque(maxlen=SHOWN)
-        self._forgets = 0
 
     async def async_added_to_hass(self) -> None:
         """Remember when the picture that may be kept by the broker came."""
@@ -110,26 +104,17 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
     def take(self) -> None:
         """Take over when the picture came; unknown where there is none, or no more."""
         picture = self.now.pictures.get(self._picture)
+        shows = self.node.event_picture(str(self.camera), self._picture)
+        self._attr_extra_state_attributes = {"event": shows.event, "path": shows.path} if shows else {}
         if picture is None:
             self._digest = self._attr_image_last_updated = None
-            self._shown.clear()
             return
-        if self.now.forgets != self._forgets:
-            self._forgets = self.now.forgets
-            self._shown = deque(list(self._shown)[-1:], maxlen=SHOWN)
         digest = sha256(picture.content).hexdigest()
         if picture.kept and digest == self._digest:
             return
         self._digest = digest
         known = picture.kept and self._known is not None and self._known[0] == digest
         self._attr_image_last_updated = self._known[1] if known and self._known else picture.time
-        self._shown.append((self._attr_image_last_updated.timestamp(), picture.content))
-        while sum(len(content) for _, content in self._shown) > MAX_SHOWN_BYTES:
-            self._shown.popleft()
-
-    def shown_at(self, time: float) -> bytes | None:
-        """The picture that became the last one then (the entity's state as a timestamp), while it is kept."""
-        return next((content for since, content in self._shown if abs(since - time) < 0.001), None)
 
     @property
     def entity_picture(self) -> str | None:

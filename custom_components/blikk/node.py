@@ -28,7 +28,8 @@ from .const import (
 from .contract import Announce, Event, Health, Json, Reply, Ring, Summary
 from .memory import Memory
 from .names import Topics
-from .now import CameraNow, Told
+from .now import CameraNow, Picture, Told
+from .pictures import PICTURES, EventPicture
 
 REQUEST_LIMITS_S = {"ask": 60.0, "describe": 120.0, "digest": 120.0, "events": 15.0, "forget": 30.0}
 _REMEMBERED = 256
@@ -154,12 +155,44 @@ class BlikkNode:
         now.summary = summary
         self.tell(camera, Told.SUMMARY)
 
+    # ---- pictures of events
+
+    def event_picture(self, camera: str, name: str) -> EventPicture | None:
+        """Which event's picture is the last one of that name; None where it says of none."""
+        picture = self.camera(camera).pictures.get(name)
+        if picture is None or picture.event is None:
+            return None
+        return EventPicture(entry_id=self.entry.entry_id, camera=camera, event=picture.event, name=name)
+
     @callback
-    def forget_shown(self, camera: str | None) -> None:
-        """Some of the past was forgotten: older pictures of a camera, or of all, are shown no more."""
+    def set_picture(self, camera: str, name: str, picture: Picture | None) -> None:
+        """Replace a camera's last picture of a name. None: what it showed was forgotten, so all of that name go."""
+        now, kept = self.camera(camera), self.hass.data[PICTURES]
+        if picture is None:
+            gone = now.pictures.pop(name, None)
+            now.still = None if now.still is gone else now.still
+            kept.forget(self.entry.entry_id, camera, name)
+            self.tell(camera, Told.FORGOTTEN)
+        else:
+            now.pictures[name] = picture
+            if not picture.kept or name == "snapshot" or now.still is None:
+                now.still = picture
+            shows = self.event_picture(camera, name)
+            if shows is not None and not (picture.kept and shows in kept):
+                kept.keep(shows, picture.content)
+        self.tell(camera, Told.PICTURE)
+
+    @callback
+    def forget_pictures(self, camera: str | None) -> None:
+        """Some of the past was forgotten: of a camera, or of all, no pictures stay but the last ones.
+
+        Which events they belong to is not known here; what the last ones show the node takes back by itself.
+        """
+        last = [(each.id, name) for each in self.announce.cameras for name in self.camera(each.id).pictures]
+        shown = frozenset(shows for each, name in last if (shows := self.event_picture(each, name)))
+        self.hass.data[PICTURES].forget(self.entry.entry_id, camera, but=shown)
         for each in [camera] if camera else [each.id for each in self.announce.cameras]:
-            self.camera(each).forgets += 1
-            self.tell(each, Told.PICTURE)
+            self.tell(each, Told.FORGOTTEN)
 
     # ---- asking and setting
 

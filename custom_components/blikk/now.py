@@ -21,20 +21,25 @@ class Told(StrEnum):
     ANSWER = "answer"
     PICTURE = "picture"
     SNOOZE = "snooze"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A redacted JPEG as it came last; `kept` says that the broker had kept it from before."""
+    """A redacted JPEG as it came last; `event` is the id of the event or ring that it shows, if it says so.
+
+    `kept` says that the broker had kept it from before.
+    """
 
     content: bytes = field(repr=False)
     time: datetime
     kept: bool
+    event: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class CameraNow:
-    """What one camera told last; `still` is the newest picture of any name, `forgets` counts what was forgotten."""
+    """What one camera told last; `still` is the newest picture of any name."""
 
     online: bool | None = None
     state: CameraState | None = None
@@ -45,4 +50,3 @@ class CameraNow:
     answers: dict[str, Answer] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     still: Picture | None = None
-    forgets: int = 0

@@ -16,6 +16,7 @@ from .contract import (
     CameraState,
     ContractError,
     Event,
+    Gap,
     Health,
     Json,
     JsonObject,
@@ -34,6 +35,8 @@ MAX_ITEMS = 64
 MAX_ID = 64
 MAX_STATE = 255
 MAX_TEXT = 2000
+_COMMENT, _SCAN = b"\xfe", b"\xda"
+_MARK = b"blikk "
 _PHASES = ("started", "updated", "ended")
 
 
@@ -220,6 +223,24 @@ def read_reply(payload: bytes) -> Reply:
     )
 
 
+def rings_of(content: JsonObject) -> tuple[Ring, ...]:
+    """The presses of the doorbell in a reply, newest first; what cannot be read is left out."""
+    return tuple(
+        Ring(id=ring, time=time, camera=_text(item, "camera", MAX_ID))
+        for item in _many(content, "rings")
+        if (ring := _text(item, "id", MAX_STATE)) and (time := _time(item, "time"))
+    )
+
+
+def gaps_of(content: JsonObject) -> tuple[Gap, ...]:
+    """When cameras were not watched or the node did not run, in a reply; what cannot be read is left out."""
+    return tuple(
+        Gap(camera=_text(item, "camera", MAX_ID), since=since, until=until)
+        for item in _many(content, "gaps")
+        if (since := _time(item, "since")) and (until := _time(item, "until"))
+    )
+
+
 def read_picture(payload: bytes) -> bytes:
     """The bytes of a JPEG picture."""
     if len(payload) > MAX_PICTURE_BYTES:
@@ -227,6 +248,23 @@ def read_picture(payload: bytes) -> bytes:
     if not payload.startswith(b"\xff\xd8\xff") or b"\xff\xd9" not in payload[-32:]:
         raise ContractError("not a whole JPEG picture")
     return payload
+
+
+def picture_event(jpeg: bytes) -> str | None:
+    """The id of the event or ring that a picture says it shows, in a comment; None where it says nothing."""
+    at = 2
+    while jpeg[at : at + 1] == b"\xff" and jpeg[at + 1 : at + 2] != _SCAN:
+        length = int.from_bytes(jpeg[at + 2 : at + 4])
+        if jpeg[at + 1 : at + 2] == _COMMENT and jpeg.startswith(_MARK, at + 4):
+            try:
+                content = _object(jpeg[at + 4 + len(_MARK) : at + 2 + length], MAX_JSON_BYTES)
+            except ContractError:
+                return None
+            return _text(content, "id", MAX_STATE)
+        if length < 2:
+            return None
+        at += 2 + length
+    return None
 
 
 def _message(payload: bytes) -> JsonObject:
@@ -365,6 +403,12 @@ def _required_time(content: JsonObject, key: str) -> datetime:
 def _objects(content: JsonObject, key: str) -> list[JsonObject]:
     items = content.get(key)
     return [item for item in items[:MAX_ITEMS] if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _many(content: JsonObject, key: str) -> list[JsonObject]:
+    """As `_objects`, in a reply, which may hold more."""
+    items = content.get(key)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _texts(content: JsonObject, key: str) -> tuple[str, ...]:

@@ -111,7 +111,7 @@ async def _forget(call: ServiceCall) -> ServiceResponse:
     if camera is None and event is None and not any(period.values()):
         raise _invalid("forget_what")
     reply = await node.async_request("forget", camera=camera, event=event, **period)
-    node.forget_shown(camera)
+    node.forget_pictures(camera)
     return _response(reply, "count")
 
 

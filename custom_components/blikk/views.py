@@ -1,16 +1,15 @@
-"""Our own addresses in Home Assistant: a redacted picture of the past, from its node, and one that was shown lately."""
+"""Our own addresses in Home Assistant: redacted pictures of the past, from their node, and those of events of today."""
 
 from http import HTTPStatus
 
 from aiohttp import web
-from homeassistant.components.image.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
 from .const import DOMAIN
-from .image import LastPicture
 from .media import MediaError, MediaGoneError, MediaTokenError, NodeMedia, is_picture_id
 from .node import BlikkConfigEntry
+from .pictures import PICTURES, EventPicture
 
 _URL = "/api/blikk/{entry_id}/pictures/{picture_id}"
 
@@ -46,20 +45,16 @@ class PictureView(HomeAssistantView):
         return _jpeg(picture)
 
 
-class ShownView(HomeAssistantView):
-    """A picture that an image entity shows or showed lately, for a notification: what it shows never changes."""
+class EventPictureView(HomeAssistantView):
+    """The picture of an event or a ring, for notifications: the app on a phone fetches it with its own login."""
 
-    url = "/api/blikk/images/{entity_id}/{time}.jpg"
-    name = "api:blikk:image"
+    url = "/api/blikk/events/{entry_id}/{camera}/{event}/{name}.jpg"
+    name = "api:blikk:event"
 
-    async def get(self, request: web.Request, entity_id: str, time: str) -> web.Response:
-        """The JPEG; `time` is the state that the entity had, as a timestamp."""
-        component = request.app[KEY_HASS].data.get(DATA_COMPONENT)
-        entity = component.get_entity(entity_id) if component else None
-        try:
-            picture = entity.shown_at(float(time)) if isinstance(entity, LastPicture) else None
-        except ValueError:
-            picture = None
+    async def get(self, request: web.Request, entry_id: str, camera: str, event: str, name: str) -> web.Response:
+        """The JPEG, for a day."""
+        wanted = EventPicture(entry_id=entry_id, camera=camera, event=event, name=name)
+        picture = await request.app[KEY_HASS].data[PICTURES].async_content(wanted)
         return web.Response(status=HTTPStatus.NOT_FOUND) if picture is None else _jpeg(picture)
 
 

@@ -119,6 +119,15 @@ def test_models_that_are_here_are_not_told(checked, data: Path):
     assert (told(result), result.notes) == ([], ())
 
 
+def test_what_serves_where_a_fetch_fails_and_what_it_does_not_find_is_worth_knowing(checked):
+    notes = checked(models="{cache: cache}").notes
+    assert any("should that fail, blazepose-person serves, which does not find vehicles, animals" in n for n in notes)
+    assert any("yunet" in n and "should that fail, blazeface-full serves" in n for n in notes)
+    chosen = checked(models="{cache: cache}", detectors="{default: {model: blazepose-person}}").notes
+    assert "the model blazepose-person does not find" in chosen[0]
+    assert chosen[1] == "the model blazepose-person will be fetched at the first start (33.1 MB)"
+
+
 def test_a_model_of_ones_own_is_looked_at(checked, tmp_path: Path):
     (tmp_path / "mine.tflite").write_text("<html>404</html>")
     only(checked(detectors="{default: {model: mine.tflite, decoder: yolox}}"), "detectors.default.model", "mine.tflite")

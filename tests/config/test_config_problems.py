@@ -42,6 +42,11 @@ def test_a_time_zone_that_nobody_knows_is_named_with_the_nearest(write, name, me
     assert str(problem).endswith(f"no time zone of that name is known. {mend}")
 
 
+@pytest.mark.parametrize("tag", ["german", "d", "de_", "../en", "1"])
+def test_what_is_no_language_is_told(write, tag):
+    assert "no tag of a language. Write a short one like `de`" in str(only(write(GOOD + f"language: {tag}\n")))
+
+
 def test_a_machine_without_time_zones_is_told_where_to_get_them(write, monkeypatch):
     monkeypatch.setattr(kinds, "zone_named", lambda name: None)
     monkeypatch.setattr(kinds, "zone_names", frozenset)

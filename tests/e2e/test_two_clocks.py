@@ -1,4 +1,4 @@
-"""A node on UTC, and Home Assistant in another zone: texts tell the household's time, records keep UTC."""
+"""A node on UTC, and Home Assistant in another zone and language: texts are the household's, records keep UTC."""
 
 import json
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def test_texts_tell_the_time_of_the_household_and_a_restart_knows_it(tmp_path: P
             ears.say("blikk/hallway/ha/claim", json.dumps(CLAIM), retain=True)
             ears.until(lambda: "Europe/Berlin" in run.log, 20, "the claim")
             reply = asking.digest(**SUMMER)
-            assert "from 12:00 to 13:00" in reply["text"]
+            assert "12:00 bis 13:00" in reply["text"]
             assert reply["summary"]["since"] == "2026-07-01T10:00:00.000Z"
             # without an offset a time is one of the household
             local = asking.digest(since="2026-07-01T12:00", until="2026-07-01T13:00")
@@ -65,9 +65,9 @@ def test_texts_tell_the_time_of_the_household_and_a_restart_knows_it(tmp_path: P
             run.stop()
         with node(tmp_path, broker) as run:
             ears.until(lambda: len(ears.on("hallway/announce")) > 1, 30, "the node again")
-            assert "from 12:00 to 13:00" in asking.digest(**SUMMER)["text"]
+            assert "12:00 bis 13:00" in asking.digest(**SUMMER)["text"]
             run.stop()
-        with node(tmp_path, broker, "timezone: Asia/Kolkata\n") as run:
+        with node(tmp_path, broker, "timezone: Asia/Kolkata\nlanguage: en\n") as run:
             ears.until(lambda: len(ears.on("hallway/announce")) > 2, 30, "the node with a zone of its own")
             assert "from 15:30 to 16:30" in asking.digest(**SUMMER)["text"]
             run.stop()

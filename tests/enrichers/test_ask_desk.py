@@ -33,6 +33,7 @@ from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.enrichers.asking.model import fill_prompt, filled, worded
 from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.facts import Facts
+from blikk_edge.enrichers.languages.language import language
 from blikk_edge.sinks.store import Store
 
 CAT, CAR, PACKAGE = Label.ANIMAL, Label.VEHICLE, Label.PACKAGE
@@ -316,6 +317,21 @@ async def test_events_are_listed_newest_first_with_summaries_and_filters(
     assert (one.count, one.events) == (1, (Told(event=DAY[1], summary=summary_of(DAY[1])),))
 
 
+async def test_a_list_of_events_tells_the_rings_of_its_period_too(
+    store: Store, desk_of: Callable[..., AskDesk]
+) -> None:
+    rings = [ring("08:01"), ring("09:30"), ring("09:40", camera="yard")]
+    for each in rings:
+        store.put(each)
+    desk = desk_of()
+    told = await desk.answer(ListEvents(camera="front_door", since=at("09:20"), until=at("10:00")))
+    assert told.rings == (rings[1],)
+    assert (await desk.answer(ListEvents(since=at("09:20"), until=at("10:00"), limit=2))).rings == (rings[2], rings[1])
+    assert (await desk.answer(ListEvents(label=Label.PERSON, since=at("09:20"), until=at("09:35")))).rings == (
+        rings[1],
+    )
+
+
 async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:
     asked: list[Forget] = []
 
@@ -535,6 +551,6 @@ def test_text_from_outside_is_quoted_in_the_prompt() -> None:
 def test_numbers_and_denials_of_words_are_held_against_the_answer() -> None:
     answer, lines = "Three people were seen today, in two visits, the last at 09:15.", ("at 08:02: a person",)
     for words in ("3 people came, in 2 visits.", "Three people came, also at 08:02.", "A total of three came."):
-        assert worded(wording(words), answer, lines) == words
+        assert worded(wording(words), answer, lines, language("en"), denies=False) == words
     for words in ("Four people came.", "At 9:15 came two.", "Three people came at 09:16.", "Three came, none stayed."):
-        assert worded(wording(words), answer, lines) is None
+        assert worded(wording(words), answer, lines, language("en"), denies=False) is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from blikk_edge.core.inquiry import AskQuestion, Measure, Query
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.asking.reader import Puzzle, read
-from blikk_edge.enrichers.asking.words import SUBJECTS
+from blikk_edge.enrichers.languages.reading import english
 
 QUESTIONS = (
     ("How many people came to the door this morning?", "count person at front_door from 11-18 05:00 to 11-18 12:00"),
@@ -190,7 +190,7 @@ def shown(query: Query | Puzzle) -> str:
 
 
 def asked(question: str, *, cameras=CAMERAS, **more) -> Query | Puzzle:
-    return read(AskQuestion(question=question, **more), cameras=cameras, now=NOW, wall=WALL)
+    return read(AskQuestion(question=question, **more), cameras=cameras, now=NOW, wall=WALL, reading=english())
 
 
 @pytest.mark.parametrize(("question", "query"), QUESTIONS)
@@ -243,7 +243,7 @@ def test_a_zone_of_two_cameras_asks_both_and_a_named_camera_only_that_one() -> N
 
 WORDS = st.sampled_from(
     [
-        *SUBJECTS,
+        *english().subjects,
         *(
             "how",
             "many",
@@ -297,7 +297,7 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, max_size=14).map(" ".join) | st.text(max_size=200), st.floats(1e8, 4e9))
 def test_no_question_breaks_the_reader_and_what_is_read_is_sound(question: str, now: float) -> None:
-    query = read(AskQuestion(question=question), cameras=CAMERAS, now=now, wall=WALL)
+    query = read(AskQuestion(question=question), cameras=CAMERAS, now=now, wall=WALL, reading=english())
     if isinstance(query, Puzzle):
         return
     assert set(query.cameras) <= {camera.id for camera in CAMERAS}

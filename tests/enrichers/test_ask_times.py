@@ -8,6 +8,8 @@ import pytest
 from blikk_edge.enrichers.asking.moments import Moments
 from blikk_edge.enrichers.asking.phrase import Phrase
 from blikk_edge.enrichers.asking.times import Wall, take_times
+from blikk_edge.enrichers.languages.language import language
+from blikk_edge.enrichers.languages.reading import english
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WALL = Wall(BERLIN)
@@ -16,7 +18,7 @@ WALL = Wall(BERLIN)
 def span(text: str, now: str, wall: Wall = WALL) -> tuple[str | None, str | None]:
     """The times that a text names at this moment, with their offsets from UTC."""
     moment = datetime.fromisoformat(now).replace(tzinfo=BERLIN).timestamp()
-    found = take_times(Phrase(text), moment, wall)
+    found = take_times(Phrase(text, english()), moment, wall)
     assert found is not None
     times = (found.since, found.until)
     return tuple(t and datetime.fromtimestamp(t, BERLIN).isoformat(timespec="minutes") for t in times)  # type: ignore[return-value]
@@ -105,19 +107,19 @@ def test_periods_in_words(since: str | None, until: str | None, words: str) -> N
         return None if text is None else WALL.seconds(datetime.fromisoformat(f"2026-{text}"))
 
     now = WALL.seconds(datetime(2026, 11, 18, 14, 30))  # noqa: DTZ001
-    assert Moments(WALL, now).period(at(since), at(until)) == words
+    assert Moments(WALL, now, language("en")).period(at(since), at(until)) == words
 
 
 @pytest.mark.parametrize("zone", [BERLIN, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Pago_Pago")])
 def test_what_lies_beyond_the_calendar_is_shown_as_its_end(zone: ZoneInfo) -> None:
     beyond = datetime(9999, 12, 31, 23, tzinfo=UTC).timestamp()
-    moments = Moments(Wall(zone), 1795262400.0)
+    moments = Moments(Wall(zone), 1795262400.0, language("en"))
     for period in (moments.period(beyond, None), moments.period(0.0, beyond), moments.period(beyond, beyond + 1e6)):
         assert "December 9999" in period
 
 
 def test_of_many_moments_the_rest_is_counted() -> None:
     now = WALL.seconds(datetime(2026, 11, 18, 14, 30))  # noqa: DTZ001
-    said = Moments(WALL, now).several([now - 60 * n for n in range(9)])
+    said = Moments(WALL, now, language("en")).several([now - 60 * n for n in range(9)])
     assert said.startswith("at 14:30, at 14:29, ")
     assert said.endswith(" and three more times")

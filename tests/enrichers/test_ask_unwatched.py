@@ -7,7 +7,7 @@ import pytest
 from ask_props import CAMERAS, LOCALE, NOW, ScriptedDesk, at, ring, visit
 
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.inquiry import AskQuestion, Reply
+from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply
 from blikk_edge.core.watched import NODE, Span, Watched
 from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.sinks.store import Store
@@ -149,3 +149,18 @@ async def test_a_model_does_not_word_away_what_is_not_known(store: Store) -> Non
     reply = await said(desk(store, model=model), "How many people came yesterday?")
     assert reply.text == "I did not watch yesterday, so I cannot tell."
     assert model.jobs == []
+
+
+async def test_a_list_of_events_says_when_its_cameras_were_not_watched(store: Store) -> None:
+    watched = everywhere(DAY, front_door=((at("00:00"), at("08:00")), (at("10:00"), NOW)), yard=())
+    asked = desk(store, watched)
+    front = await asked.answer(ListEvents(camera="front_door", since=at("07:00"), until=at("23:00")))
+    assert front.gaps == (("front_door", ((at("08:00"), at("10:00")),)),)
+    every = await asked.answer(ListEvents(since=at("12:00")))
+    assert every.gaps == (("yard", ((at("12:00"), NOW),)),)
+    off = await desk(store, {}).answer(ListEvents(since=at("12:00")))
+    assert off.gaps == ()
+    stopped = everywhere(DAY) | {NODE: Watched()}
+    assert (await desk(store, stopped).answer(ListEvents(since=at("12:00")))).gaps == ((NODE, ((at("12:00"), NOW),)),)
+    assert (await asked.answer(ListEvents())).gaps == ()
+    assert (await asked.answer(ListEvents(since=NOW + 60.0))).gaps == ()

@@ -1,6 +1,7 @@
 """What stands in blikk.yaml about how a service is asked is what the service is sent."""
 
 import json
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from blikk_edge.app.writing import writing
 from blikk_edge.config import load
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.locale import Locale
 from blikk_edge.enrichers.desk.port import Job, Priority
 from blikk_edge.runtime.scheduler import Scheduler, Supervisor
 from blikk_edge.sinks.store import Store
@@ -42,6 +44,7 @@ async def sent(tmp_path: Path, keys: str) -> dict[str, object]:
             order=lambda _: None,
             supervisor=supervisor,
             clock=clock,
+            locale=lambda: Locale(timezone=UTC),
         )
         assert made is not None
         assert made.desk is not None
@@ -107,6 +110,7 @@ async def test_a_model_that_cannot_be_made_stays_a_problem_while_the_template_wr
         order=lambda _: None,
         supervisor=supervisor,
         clock=clock,
+        locale=lambda: Locale(timezone=UTC),
     )
     assert made is not None
     before = dict(supervisor.problems)

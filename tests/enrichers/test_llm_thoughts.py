@@ -12,6 +12,7 @@ from llm_server import LlmServer, Say
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.asking.model import worded
+from blikk_edge.enrichers.languages.language import language
 from blikk_edge.enrichers.models.answer_object import fits, object_in
 from blikk_edge.enrichers.models.port import GarbledError
 from blikk_edge.enrichers.questions.prompt import reply_from_json
@@ -216,7 +217,7 @@ def test_words_of_any_script_are_a_text(text: str) -> None:
 
 
 def test_an_answer_without_a_word_is_none() -> None:
-    assert worded('{"answer": "..."}', "Two people were seen.", ()) is None
+    assert worded('{"answer": "..."}', "Two people were seen.", (), language("en"), denies=False) is None
     with pytest.raises(GarbledError, match="word"):
         reply_from_json('{"answer": "...", "confidence": 1, "evidence": ""}', AnswerKind.TEXT)
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 HA_ENV = Path(os.environ.get("BLIKK_HA_ENV", ROOT / ".cache" / "ha"))
 # helpers here, the samples of the wire, the stage of the end-to-end tests
 sys.path[:0] = [str(Path(__file__).parent), *(str(ROOT / "tests" / room) for room in ("wire", "e2e", "sinks"))]
+sys.path.append(str(ROOT / "scripts"))  # the browser of the screenshots
 
 
 @pytest.fixture(scope="session")

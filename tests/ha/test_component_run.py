@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from broker import Broker
 from real_ha import RealHomeAssistant, wait_for
 from rtsp_server import RtspServer
-from staging import BlikkRun, Ears
+from staging import BlikkRun, Ears, kept
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.random_order(disabled=True)]
 
@@ -37,7 +39,7 @@ cameras:
 """
 WHO = {f"{BASE}/announce", f"{BASE}/status"}
 PARTS = ("broker", "node", "ha")
-AUTOMATION = "automation: !include automations.yaml\n"
+MORE = "automation: !include automations.yaml\nconversation:\n"
 
 
 @dataclass
@@ -49,6 +51,8 @@ class Home:
     broker: Broker
     server: RtspServer
     run: BlikkRun
+    visit: str = ""
+    """The id of the first visit."""
 
     def rows(self, platform: str) -> set[str]:
         """The entities of one integration."""
@@ -56,6 +60,11 @@ class Home:
 
     def state(self, entity: str) -> str | None:
         return self.ha.states().get(entity, {}).get("state")
+
+    def best(self, event: str) -> bytes:
+        """The newest picture of a person of that event, as the node published it."""
+        heard = self.ears.on(f"{BASE}/front_door/picture/person")
+        return [picture for picture in heard if event.encode() in picture[:300]][-1]
 
     def rang_s(self) -> float:
         """Seconds since the doorbell rang."""
@@ -142,7 +151,7 @@ def home(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest.
     with RtspServer(visit_clip) as server, Broker(folder, persistence=True) as broker, Ears(broker.port) as ears:
         node = NODE.format(port=broker.port, folder=folder, source=server.url)
         run = BlikkRun(folder, node, models=data / "models")
-        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=AUTOMATION)
+        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=MORE)
         (folder / "config").mkdir()
         (folder / "config" / "automations.yaml").write_text("[]\n")
         with ha, run:
@@ -189,6 +198,15 @@ def test_a_visitor_is_seen_and_the_picture_is_the_redacted_one(home: Home) -> No
 
     wait_for("the picture", same)
     home.until("binary_sensor.front_door_is_someone_at_the_door", "on")
+
+
+def test_the_picture_of_an_event_has_an_address_of_its_own_for_who_is_logged_in(home: Home) -> None:
+    home.visit = home.ears.json_on(f"{BASE}/front_door/event")[-1]["id"]
+    path = home.ha.states()["image.front_door_last_person"]["attributes"]["path"]
+    assert path.endswith(f"/front_door/{home.visit}/person.jpg")
+    wait_for("its picture", lambda: home.ha.get(path) == home.best(home.visit))
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(home.ha.url + path, timeout=5)
 
 
 def test_the_summary_follows(home: Home) -> None:
@@ -250,6 +268,25 @@ def test_actions_answer_from_the_node(home: Home) -> None:
     assert answer["count"] >= 1
 
 
+ASKED = {
+    "en": ("Who was at the door?", "visit", "The doorbell rang"),
+    "de": ("Wer war heute an der Tür?", "Besuch", "Es hat"),
+    "es": ("¿Quién estuvo hoy en la puerta?", "visita", "El timbre"),
+}
+
+
+@pytest.mark.parametrize("language", ASKED)
+def test_assist_says_who_was_at_the_door(home: Home, language: str) -> None:
+    question, visit, rang = ASKED[language]
+    answer = home.ha.post("/api/conversation/process", {"text": question, "language": language})["response"]
+    assert answer["response_type"] != "error", answer
+    said = answer["speech"]["plain"]["speech"]
+    assert visit in said
+    assert rang in said
+    assert len(said) < 250, "more than anybody wants to hear"
+    print(said)
+
+
 def test_switches_reach_the_node(home: Home) -> None:
     home.ha.call("select.select_option", "select.front_door_summaries", option="off")
     home.until("select.front_door_summaries", "off")
@@ -276,6 +313,8 @@ def test_a_killed_node_is_seen_and_comes_back(home: Home) -> None:
 def test_home_assistant_starts_anew_and_all_is_right(home: Home) -> None:
     home.ha.restart()
     print("right after restart of Home Assistant, s:", round(home.until_right(15), 2))
+    path = f"/api/blikk/events/{home.entry()['entry_id']}/front_door/{home.visit}/person.jpg"
+    assert home.ha.get(path) == home.best(home.visit)
 
 
 def test_a_broker_that_forgot_everything_costs_nothing(home: Home) -> None:
@@ -338,7 +377,7 @@ def test_without_the_component_the_plain_entities_are_back(home: Home) -> None:
     names = ("status", "state", "summary", "digest", "answer/someone")
     pictures = ("person", "animal", "vehicle", "package", "ring", "snapshot")
     camera = {f"{BASE}/front_door/{name}" for name in (*names, *(f"picture/{name}" for name in pictures))}
-    assert kept(home.broker) - camera == WHO | {f"{BASE}/health"} | {
+    assert kept(home.broker.port) - camera == WHO | {f"{BASE}/health"} | {
         f"homeassistant/device/blikk_hallway_pi/{device}/config" for device in ("node", "camera_front_door")
     }
 
@@ -347,20 +386,12 @@ def test_in_integration_mode_nothing_remains_but_announce_and_status(home: Home,
     home.run.stop()
     node = (home.run.folder / "blikk.yaml").read_text() + "home_assistant: {mode: integration}\n"
     with BlikkRun(home.run.folder, node, models=data / "models"):
-        wait_for("the rest goes", lambda: kept(home.broker) == WHO)
+        wait_for("the rest goes", lambda: kept(home.broker.port) == WHO)
         heard = len(home.ears.on(f"{BASE}/front_door/state"))
         wait_for("it still speaks", lambda: len(home.ears.on(f"{BASE}/front_door/state")) > heard + 2)
-        assert kept(home.broker) == WHO
+        assert kept(home.broker.port) == WHO
 
 
 def test_the_log_has_no_stack_trace_of_ours(home: Home) -> None:
     assert not [line for line in home.ha.log if "custom_components/blikk" in line]
     assert "Traceback" not in home.run.log
-
-
-def kept(broker: Broker) -> set[str]:
-    """Every topic that somebody who subscribes now is told of."""
-    with Ears(broker.port) as late:
-        late.say("the/end", b"")
-        late.until(lambda: late.on("the/end"), 5, "the end")
-        return {topic for _, topic, _, retained in late.heard if retained}

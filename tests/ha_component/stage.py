@@ -12,12 +12,20 @@ EXAMPLES = ROOT / "contract" / "examples"
 DOMAIN = "blikk"
 NODE = "porch-pi"
 BASE = f"blikk/{NODE}"
+GOLDEN_JPEG = (EXAMPLES / "picture.jpg").read_bytes()
+GOLDEN_EVENT = "front_door-1795262400250"
 JPEG = b"\xff\xd8\xff\xe0 a redacted picture \xff\xd9"
 
 
 def golden(name: str) -> dict:
     """A golden message of the contract."""
     return json.loads((EXAMPLES / f"{name}.json").read_text())
+
+
+def jpeg_of(event: str, more: bytes = b"") -> bytes:
+    """A picture that says, as the golden one does, which event or ring it shows."""
+    comment = b"blikk " + json.dumps({"id": event, "time": "2026-11-21T12:00:00.250Z"}).encode()
+    return JPEG[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + JPEG[2:-2] + more + JPEG[-2:]
 
 
 def announce(**changes) -> dict:

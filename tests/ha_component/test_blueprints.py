@@ -17,13 +17,15 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMockResponse
-from stage import JPEG, NODE, ROOT, announce, entry_of, golden, set_up, tell
+from stage import NODE, ROOT, announce, entry_of, golden, jpeg_of, set_up, tell
+from yarl import URL
 
 BLUEPRINTS = ROOT / "blueprints" / "automation" / "blikk"
 NAMES = sorted(path.stem for path in BLUEPRINTS.glob("*.yaml"))
 BELL = "event.front_door_doorbell"
 PUSH = "https://push.example.com/"
-IMAGES = {"plain": "/api/image_proxy/{}?at=", "component": "/api/blikk/images/{}/"}
+IMAGES = {"plain": "/api/image_proxy/image.front_door_last_{}?at=", "component": "/api/blikk/events/"}
+VISIT = golden("event-loitering")["id"]
 
 
 # ---- the stage: a house with a phone, a node, and a clock that the test sets
@@ -148,23 +150,25 @@ def say(hass, topic, payload):
     async_fire_mqtt_message(hass, f"blikk/{NODE}/front_door/{topic}", content, qos=1)
 
 
-async def ring(hass, number=1):
-    """The doorbell is pressed now."""
-    time = dt_util.utcnow().isoformat()
-    say(hass, "ring", {**golden("ring"), "id": f"front_door-ring-{number}", "time": time})
+async def ring(hass, number=1, *, ago_s=0):
+    """The doorbell is pressed now, or was so long ago and is told now."""
+    time = (dt_util.utcnow() - timedelta(seconds=ago_s)).isoformat()
+    late = {"replayed": True} if ago_s else {}
+    say(hass, "ring", {**golden("ring"), "id": f"front_door-ring-{number}", "time": time, **late})
     await settle()
 
 
-async def photograph(hass, name="ring", content=JPEG):
-    """The picture comes."""
-    say(hass, f"picture/{name}", content)
+async def photograph(hass, event="front_door-ring-1", name="ring"):
+    """The picture of a ring or an event comes."""
+    say(hass, f"picture/{name}", jpeg_of(event))
     await settle()
 
 
-async def summarise(hass, text="A courier left a parcel.", **changes):
-    """The node writes about the visit."""
+async def summarise(hass, text="A courier left a parcel.", *, since="2026-11-21T11:59:50Z", until=None, **changes):
+    """The node writes about a visit, by default of all the time so far."""
     time = dt_util.utcnow().isoformat()
-    say(hass, "summary", {**golden("summary"), "text": text, "time": time, **changes})
+    of = {"time": time, "since": since, "until": until or time}
+    say(hass, "summary", {**golden("summary"), "text": text, **of, **changes})
     await settle()
 
 
@@ -233,7 +237,7 @@ async def test_the_phone_knows_within_a_second_and_has_the_picture(house, phone,
     await photograph(house)
     (body,) = phone
     assert (body["title"], body["message"]) == ("Front door", "Somebody rang.")
-    assert "/image.front_door_last_ring" in body["data"]["image"]
+    assert body["data"]["image"].startswith(IMAGES[either].format("ring"))
     assert body["data"]["push"]["interruption-level"] == "time-sensitive"
     assert body["data"]["url"] == body["data"]["clickAction"] == "/?more-info-entity-id=camera.front_door"
 
@@ -247,7 +251,7 @@ async def test_the_picture_in_a_notification_is_the_redacted_one_and_no_token_is
     image = phone[0]["data"]["image"]
     client = await hass_client()
     answer = await client.get(image)
-    assert (answer.status, await answer.read()) == (200, JPEG)
+    assert (answer.status, await answer.read()) == (200, jpeg_of("front_door-ring-1"))
     token = house.states.get("image.front_door_last_ring").attributes["access_token"]
     assert token not in json.dumps(phone)
     assert "token=" not in image
@@ -262,16 +266,99 @@ async def test_a_second_ring_does_not_change_what_the_first_notification_shows(
     await photograph(house)
     await later(house, freezer, seconds=30)
     await ring(house, 2)
-    await photograph(house, content=JPEG + JPEG)
+    await photograph(house, "front_door-ring-2")
     await later(house, freezer, seconds=30)
     await summarise(house)
     first, second, *rewritten = phone
     client = await hass_client()
     pictures = [await (await client.get(body["data"]["image"])).read() for body in (first, second)]
-    assert pictures == [JPEG, JPEG + JPEG]
-    assert {(body["data"]["tag"], body["data"]["image"]) for body in rewritten} == {
-        (body["data"]["tag"], body["data"]["image"]) for body in (first, second)
-    }
+    assert pictures == [jpeg_of("front_door-ring-1"), jpeg_of("front_door-ring-2")]
+    assert [(body["data"]["tag"], body["data"]["image"]) for body in rewritten] == [
+        (second["data"]["tag"], second["data"]["image"])
+    ]
+
+
+async def test_of_two_rings_in_one_visit_only_the_last_notification_is_rewritten(
+    house, phone, either, freezer, automate
+):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=15)
+    await summarise(house, "Someone is at the door.", revision=1)
+    await ring(house, 2)
+    await later(house, freezer, seconds=25)
+    await summarise(house, "A courier rang twice.")
+    first, early, second, final = phone
+    assert [body["message"] for body in phone[1:]] == [
+        "Someone is at the door.",
+        "Somebody rang.",
+        "A courier rang twice.",
+    ]
+    assert early["data"]["tag"] == first["data"]["tag"]
+    assert final["data"]["tag"] == second["data"]["tag"] != first["data"]["tag"]
+
+
+async def test_two_visits_that_follow_each_other_rewrite_the_notification_of_their_own_ring(
+    house, phone, either, freezer, automate
+):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=40)
+    await ring(house, 2)
+    await later(house, freezer, seconds=10)
+    await summarise(house, "A courier.", since="2026-11-21T11:59:58Z", until="2026-11-21T12:00:20Z", event="one")
+    await later(house, freezer, seconds=10)
+    await summarise(house, "A neighbour.", since="2026-11-21T12:00:38Z", until="2026-11-21T12:00:55Z", event="two")
+    first, second, *rewritten = phone
+    assert [(body["message"], body["data"]["tag"]) for body in rewritten] == [
+        ("A courier.", first["data"]["tag"]),
+        ("A neighbour.", second["data"]["tag"]),
+    ]
+
+
+async def test_a_text_about_now_is_no_summary_of_a_ring(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house, "An empty porch.", event=None)
+    assert len(phone) == 1
+
+
+@pytest.mark.parametrize(("ago_s", "title"), [(0, "Front door"), (5, "Front door"), (42, "Front door · 12:59")])
+async def test_a_ring_that_is_told_late_says_when_it_was(house, phone, either, freezer, automate, ago_s, title):
+    await house.config.async_set_time_zone("Europe/Berlin")
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house, ago_s=ago_s)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house, since="2026-11-21T11:59:00Z")
+    assert [body["title"] for body in phone] == [title, title]
+
+
+async def test_two_rings_of_an_outage_that_are_told_at_once_are_two(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house, ago_s=120)
+    await ring(house, 2, ago_s=60)
+    await later(house, freezer, seconds=1)
+    assert sorted(body["title"] for body in phone) == ["Front door · 11:58", "Front door · 11:59"]
+
+
+async def test_the_picture_of_a_notification_outlasts_twenty_others(house, phone, freezer, hass_client, automate):
+    await component(house)
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    for number in range(2, 22):
+        await photograph(house, f"front_door-ring-{number}")
+    await later(house, freezer, seconds=20)
+    await summarise(house)
+    first, rewritten = phone
+    assert first["data"]["image"] == rewritten["data"]["image"]
+    answer = await (await hass_client()).get(first["data"]["image"])
+    assert (answer.status, await answer.read()) == (200, jpeg_of("front_door-ring-1"))
 
 
 async def test_through_plain_discovery_a_rewritten_notification_has_no_picture_of_the_next_ring(
@@ -338,6 +425,8 @@ async def test_the_summary_rewrites_the_notification_without_a_sound(house, phon
     assert (first["data"]["alert_once"], final["data"]["alert_once"]) == (False, True)
     assert final["data"]["push"] == {"sound": "none", "interruption-level": "passive"}
     assert final["data"]["image"] == first["data"]["image"]
+    assert timelines(first) == []  # which visit it is comes with the summary
+    assert timelines(final) == ([golden("summary")["event"]] if either == "component" else [])
     await later(house, freezer, seconds=20)
     await summarise(house, "The next visitor came.", revision=1, event="front_door-3")
     assert len(phone) == 3
@@ -561,6 +650,24 @@ async def test_a_phone_that_cannot_be_reached_does_not_keep_the_others_waiting(
     assert len(sent) == 1
 
 
+async def test_the_button_of_the_timeline_can_be_left_out(house, phone, freezer, automate):
+    await component(house)
+    await automate("doorbell", doorbells=[BELL], timeline_words="")
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house)
+    assert [timelines(body) for body in phone] == [[], []]
+
+
+def timelines(body):
+    """The events that a notification leads to in the timeline, each with a time of today."""
+    found = [URL(action["uri"]) for action in body["data"].get("actions", ()) if "timeline" in action.get("uri", "")]
+    assert all(url.path == "/blikk-timeline" for url in found)
+    assert all(dt_util.parse_datetime(url.query["blikk_time"]).year == 2026 for url in found)
+    return [url.query["blikk_event"] for url in found]
+
+
 # ---- parcel left
 
 
@@ -573,7 +680,7 @@ async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either,
     await parcels(house, 0)
     await automate("parcel_left", parcels=["binary_sensor.front_door_package"])
     await parcels(house, 1)
-    await photograph(house, "package")
+    await photograph(house, "front_door-5", "package")
     assert phone == []
     await later(house, freezer, seconds=11)
     await later(house, freezer, minutes=121)
@@ -585,7 +692,8 @@ async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either,
         "clear_notification",
     ]
     assert len({body["data"]["tag"] for body in phone}) == 1
-    assert phone[0]["data"]["image"].startswith(IMAGES[either].format("image.front_door_last_package"))
+    assert phone[0]["data"]["image"].startswith(IMAGES[either].format("package"))
+    assert timelines(phone[0]) == (["front_door-5"] if either == "component" else [])
 
 
 async def test_a_parcel_that_is_carried_past_is_not_told(house, phone, node, freezer, automate):
@@ -610,12 +718,12 @@ async def test_a_parcel_is_not_reminded_of_if_that_is_not_wanted(house, phone, n
 # ---- someone lingers
 
 
-async def linger(hass, freezer):
+async def linger(hass, freezer, **late):
     """Someone has been there for a minute; the picture was made when they came."""
-    await photograph(hass, "person")
+    await photograph(hass, VISIT, "person")
     await later(hass, freezer, seconds=60)
     time = dt_util.utcnow().isoformat()
-    say(hass, "event", {**golden("event-loitering"), "time": time})
+    say(hass, "event", {**golden("event-loitering"), "time": time, **late})
     await settle()
 
 
@@ -625,14 +733,21 @@ async def test_who_lingers_is_told_with_the_picture_and_then_the_summary(house, 
     await later(house, freezer, seconds=30)
     await summarise(house, "The early one.", revision=1)
     await summarise(house, "Another visit.", event="front_door-2")
-    await photograph(house, "person")
+    await photograph(house, "front_door-2", "person")
     await summarise(house, "A man waited for two minutes.")
     assert [body["message"] for body in phone] == ["Someone lingers.", "A man waited for two minutes."]
     assert len({body["data"]["tag"] for body in phone}) == 1
-    assert phone[0]["data"]["image"].startswith(IMAGES[either].format("image.front_door_last_person"))
+    assert phone[0]["data"]["image"].startswith(IMAGES[either].format("person"))
     kept = phone[0]["data"]["image"] if either == "component" else None  # plain MQTT has the next visitor's by now
     assert phone[1]["data"].get("image") == kept
+    assert timelines(phone[0]) == timelines(phone[1]) == ([VISIT] if either == "component" else [])
     assert phone[1]["data"]["alert_once"]
+
+
+async def test_who_lingered_during_an_outage_is_told_with_the_time(house, phone, either, freezer, automate):
+    await automate("someone_lingers", detections=["event.front_door_detection"])
+    await linger(house, freezer, time="2026-11-21T11:58:00.000Z", replayed=True)
+    assert [body["title"] for body in phone] == ["Front door · 11:58"]
 
 
 async def test_who_only_appears_does_not_linger(house, phone, node, freezer, automate):

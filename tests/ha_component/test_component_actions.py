@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from homeassistant.components.automation import DOMAIN as AUTOMATION
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import Platform
+from homeassistant.const import EVENT_STATE_CHANGED, Platform
 from homeassistant.core import Context, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import condition as condition_helper
@@ -19,8 +19,14 @@ from homeassistant.helpers import llm
 from homeassistant.helpers import trigger as trigger_helper
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import async_capture_events, async_fire_mqtt_message
-from stage import DOMAIN, JPEG, NODE, announce, click, entry_of, golden, set_up, tell
+from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
+    async_fire_mqtt_message,
+    async_fire_time_changed,
+)
+from stage import DOMAIN, JPEG, NODE, announce, click, entry_of, golden, jpeg_of, set_up, tell
+
+from custom_components.blikk.pictures import PICTURES, EventPicture
 
 
 @pytest.fixture
@@ -89,11 +95,32 @@ async def test_a_camera_or_an_event_is_described(hass, mqtt_mock, node_answers, 
     assert node_answers.asked == [{"do": "describe", "camera": "yard"}, {"do": "describe", "event": "e1"}]
 
 
-async def test_events_are_forgotten(hass, mqtt_mock, node_answers, device_registry):
+async def test_events_are_forgotten_and_the_pictures_that_were_kept_before_the_last(
+    hass, mqtt_mock, node_answers, device_registry, tmp_path
+):
+    hass.config.config_dir = str(tmp_path)
     entry = await set_up(hass)
+    cameras = ("front_door", "yard")
+
+    async def photograph(event):
+        for camera in cameras:
+            await tell(hass, f"{camera}/picture/person", jpeg_of(event))
+
+    def kept(event):
+        pictures = hass.data[PICTURES]
+        keys = {
+            camera: EventPicture(entry_id=entry.entry_id, camera=camera, event=event, name="person")
+            for camera in cameras
+        }
+        return [camera for camera, key in keys.items() if key in pictures]
+
+    await photograph("e1")
+    await photograph("e2")
     assert await perform(hass, "forget", event="e1") == {"count": 3}
-    assert {entry.runtime_data.camera(camera).forgets for camera in ("front_door", "yard")} == {1}
+    assert (kept("e1"), kept("e2")) == ([], ["front_door", "yard"])
+    await photograph("e3")
     await perform(hass, "forget", device_id=device(hass, device_registry, entry, "yard"), until="2026-11-21T10:00:00Z")
+    assert (kept("e2"), kept("e3")) == (["front_door"], ["front_door", "yard"])
     assert node_answers.asked[1] == {"do": "forget", "camera": "yard", "until": "2026-11-21T10:00:00+00:00"}
 
 
@@ -217,6 +244,20 @@ async def test_the_timeline_is_on_while_an_event_goes_on(hass, timeline, freezer
     freezer.move_to("2026-11-21T12:02:00Z")
     await tell(hass, "front_door/event", golden("event-ended"))
     assert hass.states.get("calendar.front_door_timeline").state == "off"
+
+
+async def test_a_visit_of_an_hour_is_a_handful_of_states_of_the_timeline(hass, timeline, freezer):
+    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
+    freezer.move_to("2026-11-21T12:00:01Z")
+    for number in range(60):
+        event = {**golden("event-started"), "phase": "updated" if number else "started", "revision": number + 1}
+        await tell(hass, "front_door/event", event)
+        freezer.tick(60)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
+    of_it = [change for change in changes if change.data["entity_id"] == "calendar.front_door_timeline"]
+    assert {change.data["new_state"].state for change in of_it} == {"on"}
+    assert len(of_it) <= 5
 
 
 async def test_a_node_that_cannot_be_asked_has_no_timeline(hass, mqtt_mock, entity_registry):

@@ -6,7 +6,6 @@ from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
-from homeassistant.util import dt as dt_util
 from stage import BASE, JPEG, NODE, announce, entry_of, golden, published, set_up, tell
 
 from custom_components.blikk.names import slug
@@ -335,69 +334,6 @@ async def test_a_forgotten_picture_leaves_the_still_that_is_another(hass, mqtt_m
     await tell(hass, "front_door/picture/person", b"")
     client = await hass_client()
     assert await (await client.get("/api/camera_proxy/camera.front_door")).read() == JPEG + JPEG
-
-
-RING = "image.front_door_last_ring"
-
-
-async def shown(client, hass, *, entity=RING, at=None):
-    """What the address of a picture answers: status and bytes."""
-    at = dt_util.parse_datetime(state(hass, entity)).timestamp() if at is None else at
-    answer = await client.get(f"/api/blikk/images/{entity}/{at}.jpg")
-    return answer.status, await answer.read()
-
-
-async def photographed(hass, freezer, count, extra=b""):
-    """Pictures of rings, each a second later; their times."""
-    times = []
-    for number in range(count):
-        freezer.tick(1)
-        await tell(hass, "front_door/picture/ring", JPEG[:-2] + extra + bytes([number]) + JPEG[-2:])
-        times.append(dt_util.parse_datetime(state(hass, RING)).timestamp())
-    return times
-
-
-async def test_the_address_of_a_picture_goes_on_showing_it_while_it_is_kept(hass, mqtt_mock, freezer, hass_client):
-    await set_up(hass)
-    client = await hass_client()
-    times = await photographed(hass, freezer, 10)
-    answers = [await shown(client, hass, at=at) for at in times]
-    assert [status for status, _ in answers] == [404] * 2 + [200] * 8
-    assert [picture[-3] for status, picture in answers if status == 200] == [*range(2, 10)]
-
-
-async def test_large_pictures_are_kept_as_far_as_there_is_room(hass, mqtt_mock, freezer, hass_client):
-    await set_up(hass)
-    client = await hass_client()
-    times = await photographed(hass, freezer, 4, b"x" * (3 * 2**20))
-    assert [(await shown(client, hass, at=at))[0] for at in times] == [404, 404, 200, 200]
-
-
-@pytest.mark.parametrize(
-    ("entity", "at"), [(RING, "1"), (RING, "nan"), (RING, "x"), ("image.nobody", None), ("camera.front_door", "1")]
-)
-async def test_an_address_that_no_picture_has_shows_none(hass, mqtt_mock, freezer, hass_client, entity, at):
-    await set_up(hass)
-    (time,) = await photographed(hass, freezer, 1)
-    assert await shown(await hass_client(), hass, entity=entity, at=at or time) == (404, b"")
-
-
-async def test_pictures_are_for_who_has_a_login(hass, mqtt_mock, freezer, hass_client_no_auth):
-    await set_up(hass)
-    await photographed(hass, freezer, 1)
-    assert (await shown(await hass_client_no_auth(), hass))[0] == 401
-
-
-async def test_after_forgetting_no_older_picture_is_shown(hass, mqtt_mock, freezer, hass_client):
-    entry = await set_up(hass)
-    client = await hass_client()
-    times = await photographed(hass, freezer, 3)
-    entry.runtime_data.forget_shown("yard")
-    assert [(await shown(client, hass, at=at))[0] for at in times] == [200, 200, 200]
-    entry.runtime_data.forget_shown(None)
-    assert [(await shown(client, hass, at=at))[0] for at in times] == [404, 404, 200]
-    await tell(hass, "front_door/picture/ring", b"")
-    assert [(await shown(client, hass, at=at))[0] for at in times] == [404, 404, 404]
 
 
 # ---- availability

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from stage import EXAMPLES, JPEG, announce, golden
+from stage import EXAMPLES, GOLDEN_EVENT, GOLDEN_JPEG, JPEG, announce, golden, jpeg_of
 
 from custom_components.blikk import reader
 from custom_components.blikk.contract import ContractError, ProtocolError
@@ -34,7 +34,7 @@ def test_every_golden_message_is_read(path):
 
 def test_no_kind_of_golden_message_is_forgotten():
     kinds = {path.stem.partition("-")[0] for path in EXAMPLES.glob("*.json")}
-    assert kinds - READERS.keys() <= {"ask", "discovery", "observation"}
+    assert kinds - READERS.keys() <= {"ask", "claim", "discovery", "observation"}
 
 
 def test_everything_the_announce_tells_is_read():
@@ -179,6 +179,34 @@ def test_images_that_are_no_pictures_are_refused(payload):
 
 def test_a_picture_is_passed_on_byte_for_byte():
     assert reader.read_picture(JPEG) == JPEG
+
+
+def test_a_picture_says_which_event_it_shows():
+    assert reader.picture_event(GOLDEN_JPEG) == GOLDEN_EVENT
+    assert reader.picture_event(jpeg_of("front_door-ring-7")) == "front_door-ring-7"
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        b"",
+        b"\xff\xfe\x00\x0bby camera",
+        b'\xff\xfe\x00\x0ablikk {"',
+        b"\xff\xfe\x00\x09blikk 7",
+        b"\xff\xfe\x00\x0ablikk {}",
+        b"\xff\xfe\x00\x01",
+        b"\xff\xfe\xff\xffblikk {}",
+        b'\xff\xda\x00\x02\xff\xfe\x00\x11blikk {"id":"x"}',
+    ],
+)
+def test_a_picture_with_another_comment_or_none_says_of_no_event(comment):
+    assert reader.picture_event(JPEG[:2] + comment + JPEG[2:]) is None
+
+
+def test_no_picture_is_cut_so_badly_that_it_cannot_be_looked_through():
+    for at in range(len(GOLDEN_JPEG)):
+        assert reader.picture_event(GOLDEN_JPEG[:at]) in (None, GOLDEN_EVENT)
+        reader.picture_event(GOLDEN_JPEG[:at] + b"\x00" + GOLDEN_JPEG[at + 1 :])
 
 
 def test_events_of_a_reply_are_those_that_are_objects():

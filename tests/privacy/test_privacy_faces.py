@@ -11,7 +11,7 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels
 from blikk_edge.transforms.faces import FaceFinder
-from blikk_edge.transforms.privacy import Privacy
+from blikk_edge.transforms.privacy import Person, Privacy
 from blikk_edge.transforms.redact import encode
 
 
@@ -42,7 +42,7 @@ def covered(seen, privacy: Privacy, *, in_persons_only: bool) -> tuple[int, list
     count, bare = 0, []
     for each in seen:
         persons = [d.box for d in each.detections]
-        mask = mask_of(privacy._plan(each.picture.bgr, persons).regions, each.picture.bgr)
+        mask = mask_of(privacy._plan(each.picture.bgr, [Person(box) for box in persons]).regions, each.picture.bgr)
         for face in each.picture.faces:
             if in_persons_only and not is_in_a_person(face, each.picture, persons):
                 continue
@@ -173,7 +173,7 @@ def test_grace_hopper_is_one_sure_face_and_the_cat_is_none(data, finder):
 def test_every_head_of_a_crowd_is_blurred(finder):
     bgr = np.random.default_rng(3).integers(90, 110, (480, 854, 3)).astype(np.uint8)
     crowd = [Box(x / 10, y / 3, x / 10 + 0.05, y / 3 + 0.3) for x in range(10) for y in range(3)]
-    assert len(Privacy(finder)._plan(bgr, crowd).heads) == len(crowd)
+    assert len(Privacy(finder)._plan(bgr, [Person(box) for box in crowd]).heads) == len(crowd)
 
 
 def test_the_jpeg_holds_no_metadata_and_no_thumbnail(seen, finder):

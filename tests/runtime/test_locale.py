@@ -24,8 +24,8 @@ def store(tmp_path):
     store.close()
 
 
-def locale(memory, timezone=None):
-    return HouseLocale(timezone=timezone, memory=memory, clock=SystemClock())
+def locale(memory, timezone=None, language=None):
+    return HouseLocale(timezone=timezone, language=language, languages=("de", "en"), memory=memory, clock=SystemClock())
 
 
 def clock_in(made):
@@ -68,12 +68,30 @@ async def test_the_configured_zone_counts_more_than_the_claimed_one(store):
     assert clock_in(made) == "21:00"
 
 
+@pytest.mark.parametrize(
+    ("configured", "claimed", "told"),
+    [
+        (None, None, "en"),
+        (None, "de", "de"),
+        (None, "sv", "en"),  # no texts in it: templates and a model would tell in two languages
+        ("sv", "de", "sv"),
+        ("en", "de", "en"),
+    ],
+)
+def test_the_language_is_the_configured_one_else_the_claimed_one_that_there_are_texts_in(
+    store, configured, claimed, told
+):
+    made = locale(store, language=configured)
+    made.claimed(Claim(language=claimed))
+    assert made().language == told
+
+
 async def test_a_zone_that_this_machine_does_not_know_is_told_once_and_leaves_the_machines(store, caplog):
     made = locale(store)
     made.claimed(BERLIN)
     for _ in range(3):
         made.claimed(Claim(timezone="Mars/Base"))
-    assert made() == Locale()
+    assert made().timezone is None
     (told,) = [record.message for record in caplog.records if "Mars/Base" in record.message]
     assert "this machine does not know: times in texts are this machine's until" in told
 

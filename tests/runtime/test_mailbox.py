@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blikk_edge.core.fields import Backpressure
+from blikk_edge.core.picture import Wanted
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Motion, View
 from blikk_edge.runtime.mailbox import BUFFERED_SCENES, Intake, Mailbox
@@ -122,8 +123,8 @@ def test_a_ticket_counts_once() -> None:
 
 def test_pictures_that_were_wanted_of_a_dropped_scene_are_given_back() -> None:
     intake = Intake({"door": Backpressure.DROP})
-    assert intake.offer(replace(scene(seq=1), wanted=("ring",))) == ()
-    assert intake.offer(scene(seq=2)) == ("ring",)
+    assert intake.offer(replace(scene(seq=1), wanted=(Wanted("ring", "r1"),))) == ()
+    assert intake.offer(scene(seq=2)) == (Wanted("ring", "r1"),)
 
 
 def test_the_camera_that_waited_longest_goes_first() -> None:

@@ -401,6 +401,7 @@ async def test_a_ring_is_told_before_its_picture() -> None:
     ring = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Ring))
     picture = next(i for i, item in enumerate(run.spy.items) if isinstance(item, Picture) and item.name == "ring")
     assert ring < picture
+    assert run.spy.items[picture].event == run.spy.items[ring].id  # type: ignore[union-attr]
 
 
 async def test_a_ring_that_is_not_allowed_is_ignored() -> None:

@@ -221,17 +221,27 @@ def test_a_person_who_stands_still_is_looked_at_as_soon_as_detection_is_on() -> 
 def test_a_picture_is_of_the_first_frame_after_it_was_wanted() -> None:
     line, look_with = pipeline(moving=lambda at: False), eyes(lambda look: ())
     before = line.glance(frame(0.0))
-    line.want("ring")
+    line.want("ring", "door-ring-1")
     after = line.glance(frame(0.2))
     assert before is not None
     assert after is not None
     rings = [
-        item.time
+        (item.time, item.event)
         for scene in (before, after)
         for item in line.step(scene, look_with)
         if isinstance(item, Picture) and item.name == "ring"
     ]
-    assert rings == [0.2]
+    assert rings == [(0.2, "door-ring-1")]
+
+
+def test_who_rings_twice_within_a_frame_gets_a_picture_for_each_ring() -> None:
+    line, look_with = pipeline(moving=lambda at: False), eyes(lambda look: ())
+    line.want("ring", "door-ring-1")
+    line.want("ring", "door-ring-2")
+    scene = line.glance(frame(0.0))
+    assert scene is not None
+    pictures = [item.event for item in line.step(scene, look_with) if isinstance(item, Picture) and item.event]
+    assert pictures == ["door-ring-1", "door-ring-2"]
 
 
 def test_an_event_whose_picture_failed_gets_one_when_faces_can_be_looked_for() -> None:

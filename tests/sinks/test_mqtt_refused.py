@@ -1,5 +1,6 @@
 """What a broker does not take: told by topic, counted where it is lost, and in the way of nothing that follows."""
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from blikk_edge.core.inquiry import AskQuestion, Reply, Request
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.refusal import clean
 from blikk_edge.sinks.mqtt.request import ask_node
+from blikk_edge.sinks.mqtt.suspects import ENDS_KNOWN, LEFT_OUT_S, Suspect, Suspects
 from blikk_edge.sinks.mqtt.troubles import AGAIN_S, EVERY_S, Trouble, Troubles
 from blikk_edge.sinks.store import Store
 
@@ -189,6 +191,20 @@ async def test_a_subscription_that_is_refused_is_told_by_its_filter(
         await running.stop()
 
 
+async def test_a_subscription_that_meets_a_quota_comes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blikk_edge.sinks.mqtt.session.MISSED_S", 0.2)
+    async with ScriptedBroker() as broker:
+        broker.refuse_subscribe = {TOPICS.set_filter: 0x97, TOPICS.ask: 0x97}
+        running = sink_to(broker, store)
+        running.start()
+        await running.connected()
+        assert "asked again later" in problem(running)
+        broker.refuse_subscribe.clear()
+        await until(lambda: {TOPICS.set_filter, TOPICS.ask} <= {*broker.subscribed}, "the subscriptions")
+        await until(lambda: running.sink.problem is None)
+        await running.stop()
+
+
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("level", "word"), [(4, 0), (5, 0), (5, 0x87)])
 async def test_a_broker_that_ends_the_connection_at_what_it_forbids_gets_the_rest(
@@ -222,6 +238,44 @@ async def test_a_broker_that_ends_the_connection_at_a_state_gets_the_rest(store:
         await until(lambda: TOPICS.state("front_door") in problem(running), "the problem", 60)
         running.inbox.put(ring(1))
         await until(lambda: ids(broker, RING) == ["ring-1"])
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("level", "word"), [(4, 0), (5, 0), (5, 0x80), (5, 0x96), (5, 0x97), (5, 0x8B)])
+async def test_a_broker_that_ends_connections_now_and_then_gets_every_record(
+    store: Store, level: int, word: int
+) -> None:
+    async with ScriptedBroker(speaks=(level,)) as broker:
+        records = itertools.count(1)
+        broker.ends_at = lambda topic, _size: word if topic == EVENT and not next(records) % 6 else None
+        for number in range(30):
+            store.put(event(number))
+        running = sink_to(broker, store)
+        running.start()
+        await until(lambda: running.sink.connected and running.sink.outbox == 0, "all of them", 60)
+        assert sorted({*ids(broker, EVENT)}) == sorted(f"event-{number}" for number in range(30))
+        assert len(broker.ends) > 4
+        assert running.sink.lost == 0
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("level", "word"), [(4, 0), (5, 0), (5, 0x87)])
+async def test_a_broker_that_ends_the_connection_at_a_subscription_gets_all_else(
+    store: Store, level: int, word: int
+) -> None:
+    async with ScriptedBroker(speaks=(level,)) as broker:
+        broker.ends_at_filter = {TOPICS.ask: word, "homeassistant/status": word}
+        store.put(ring(1))
+        running = sink_to(broker, store, mode="discovery")
+        running.start()
+        await until(lambda: ids(broker, RING) == ["ring-1"], "the ring", 60)
+        assert TOPICS.ask in problem(running)
+        assert "homeassistant/status" in problem(running)
+        assert "when we subscribe to this" in problem(running)
+        assert TOPICS.set_filter in broker.subscribed
+        assert (len(broker.ends), running.sink.lost) == (4, 0)
         await running.stop()
 
 
@@ -300,6 +354,47 @@ def test_a_text_of_the_broker_is_one_line() -> None:
     assert len(clean("x" * 9999)) < 130
 
 
+def at(topic: str, size: int = 100, content: int = 1) -> Suspect:
+    return Suspect(topic=topic, size=size, content=content)
+
+
+def test_a_topic_that_was_never_taken_is_left_out_after_two_ends_and_for_an_hour() -> None:
+    clock = VirtualClock(1000.0)
+    suspects = Suspects(clock)
+    assert [suspects.ended_at(at("a", content=n)) for n in range(2)] == [False, True]
+    assert suspects.left_out(at("a", content=9))
+    assert not suspects.left_out(at("b"))
+    clock.set(clock.now() + LEFT_OUT_S)
+    assert not suspects.left_out(at("a"))
+
+
+def test_of_a_topic_that_was_taken_before_one_message_is_left_out_after_four_ends() -> None:
+    suspects = Suspects(VirtualClock(1000.0))
+    suspects.taken(at("a"))
+    assert not any(suspects.ended_at(at("a", content=n)) for n in range(20))
+    assert [suspects.ended_at(at("a", content=5)) for _ in range(ENDS_KNOWN)] == [False, False, False, True]
+    assert suspects.left_out(at("a", content=5))
+    assert not suspects.left_out(at("a", content=6))
+    # the next that it does not take tells that the topic is forbidden by now
+    assert [suspects.ended_at(at("a", content=6)) for _ in range(2)] == [False, True]
+    assert suspects.left_out(at("a", content=7))
+
+
+def test_packets_as_large_as_one_that_was_taken_are_not_too_large() -> None:
+    suspects = Suspects(VirtualClock(1000.0))
+    suspects.taken(at("a", 50_000))
+    assert not any(suspects.ended_at(at("picture", 40_000, n)) for n in range(9))
+    assert [suspects.ended_at(at("picture", size)) for size in (90_000, 80_000)] == [False, True]
+    assert suspects.left_out(at("other", 80_000))
+    assert not suspects.left_out(at("other", 40_000))
+
+
+def test_connections_that_end_at_nothing_or_elsewhere_begin_the_count_anew() -> None:
+    suspects = Suspects(VirtualClock(1000.0))
+    for end in (at("a"), None, at("a"), at("b"), at("a")):
+        assert not suspects.ended_at(end)
+
+
 def test_many_topics_of_one_kind_are_two_lines_and_one_problem(caplog: pytest.LogCaptureFixture) -> None:
     clock = VirtualClock(1000.0)
     troubles = Troubles(clock, together="blikk/porch/reply/")
@@ -344,6 +439,13 @@ async def test_a_question_that_the_broker_does_not_take_is_told_at_once() -> Non
     async with ScriptedBroker() as broker:
         broker.refuse[TOPICS.ask] = 0x87
         with pytest.raises(SinkError, match="does not take questions on blikk/porch/ask"):
+            await ask_node(Address(host=broker.host, port=broker.port), TOPICS, AskQuestion(question="who?"))
+
+
+async def test_an_answer_that_the_broker_does_not_let_us_hear_is_told_at_once() -> None:
+    async with ScriptedBroker() as broker:
+        broker.refuse_subscribe["blikk/porch/reply/"] = 0x87
+        with pytest.raises(SinkError, match="does not let us hear answers on blikk/porch/reply/"):
             await ask_node(Address(host=broker.host, port=broker.port), TOPICS, AskQuestion(question="who?"))
 
 

@@ -80,6 +80,37 @@ async def test_a_broker_without_5_is_found_out_in_each_way(
         await running.stop()
 
 
+async def test_that_a_broker_is_old_is_said_once_over_all_connections(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ScriptedBroker(speaks=(4,)) as broker:
+        running = sink_to(broker, store)
+        running.start()
+        for number in range(3):
+            await until(lambda: len(broker.log_ins) > number and running.sink.connected)  # noqa: B023
+            broker.drop()
+            await until(lambda: not running.sink.connected)
+        await running.connected()
+        assert len([r for r in caplog.records if "speaks MQTT 3.1.1 only" in r.message]) == 1
+        await running.stop()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_broker_that_takes_its_time_for_a_log_in_has_it(store: Store) -> None:
+    async with ScriptedBroker() as broker:
+        broker.log_in_s = 0.75  # more than the limit
+        running = sink_to(broker, store)
+        running.start()
+        await until(lambda: running.sink.protocol == "MQTT 5", "MQTT 5", 30)
+        broker.drop()
+        await until(lambda: not running.sink.connected)
+        seen = len(broker.log_ins)
+        await until(lambda: running.sink.connected, "the next connection", 30)
+        assert len(broker.log_ins) == seen + 1
+        assert running.sink.protocol == "MQTT 5"
+        await running.stop()
+
+
 async def test_a_broker_that_learnt_5_is_asked_at_a_later_connection(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,8 @@ from blikk_edge.sources.address import Address, AddressError, parse, scheme_of
         ("rtsp://küche.local/1", "rtsp://xn--kche-0ra.local/1"),
         ("rtsp://Büro-Straße.example/1", "rtsp://xn--bro-strae-n1a52a.example/1"),
         ("rtsp://front_door.lan/1", "rtsp://front_door.lan/1"),
+        ("rtsp://cam.example./1", "rtsp://cam.example./1"),
+        (f"rtsp://{'a' * 63}.b/1", f"rtsp://{'a' * 63}.b/1"),
     ],
 )
 def test_address_is_put_into_one_form(written: str, url: str) -> None:
@@ -67,6 +69,8 @@ def test_address_is_put_into_one_form(written: str, url: str) -> None:
         "rtsp://[::g]/1",
         "rtsp://a b/1",
         "rtsp://-cam/1",
+        "rtsp://a..b/1",
+        f"rtsp://{'a' * 64}.example/1",
         "ftp://cam/1",
         "rtsp//cam/1",
         "http://.../",

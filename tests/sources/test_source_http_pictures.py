@@ -1,10 +1,8 @@
-"""Pictures over HTTP as real cameras send them: odd multipart answers, still images, logins, redirects, refusals."""
+"""Pictures over HTTP as real cameras send them: odd multipart answers, redirects, refusals, odd connections."""
 
 import gc
-import hashlib
 import http.client
 import itertools
-import logging
 import socket
 import ssl
 import subprocess
@@ -13,62 +11,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
+from http_answers import HEAD, PICTURES, headed, parts, plainly, said, still
 from raw_web import Asked, raw_web
 from reading import read, terms
 
-from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SourceError
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stop import Stop
 from blikk_edge.sources import jpegs
-from blikk_edge.sources.catalog import open_source
-from blikk_edge.sources.login import Login
-from blikk_edge.sources.mjpeg import HttpSource, Kind, kind_of, open_mjpeg
-
-PICTURES = [
-    cv2.imencode(".jpg", np.roll(np.tile(np.arange(320, dtype=np.uint8), (240, 1)), 9 * n, 1))[1].tobytes()
-    for n in range(20)
-]
-HEAD = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b0\r\n\r\n"
-
-
-def parts(
-    *,
-    head: str = HEAD,
-    preamble: bytes = b"",
-    first: bool = True,
-    part: Callable[[bytes], bytes] = lambda jpeg: b"--b0\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n",
-    chunked: bool = False,
-    every_s: float = 0.05,
-) -> Callable[[Asked], None]:
-    """An endless answer made of parts."""
-
-    def answer(asked: Asked) -> None:
-        write = (lambda content: asked.write(b"%x\r\n%b\r\n" % (len(content), content))) if chunked else asked.write
-        asked.write(head.encode())
-        if preamble:
-            write(preamble)
-        for n, jpeg in enumerate(itertools.cycle(PICTURES)):
-            content = part(jpeg)
-            if not first and n == 0:
-                content = content[content.index(b"\n") + 1 :]
-            write(content)
-            if asked.closing.wait(every_s):
-                return
-
-    return answer
-
-
-def headed(lines: bytes, end: bytes = b"\r\n") -> Callable[[bytes], bytes]:
-    return lambda jpeg: b"--b0" + end + lines.replace(b"%d", b"%d" % len(jpeg)) + end + jpeg + end
-
-
-def said(content_type: str, version: str = "1.1", more: str = "") -> str:
-    return f"HTTP/{version} 200 OK\r\nContent-Type: {content_type}\r\n{more}\r\n"
-
+from blikk_edge.sources.mjpeg import Kind, kind_of, open_mjpeg
 
 ODD = {
     "plain": parts(),
@@ -150,184 +102,6 @@ def test_trickle_without_a_picture_is_a_source_error_in_time() -> None:
     assert time.monotonic() - began < 4.0
 
 
-# -- still images --------------------------------------------------------------------------------------------------
-
-
-def still(content: bytes, content_type: str = "image/jpeg", *, keeps: bool = True) -> Callable[[Asked], bool]:
-    def answer(asked: Asked) -> bool:
-        length = f"Content-Length: {len(content)}\r\n" if keeps else "Connection: close\r\n"
-        asked.write(said(content_type, more=length).encode() + content)
-        return keeps
-
-    return answer
-
-
-def encoded(ending: str) -> bytes:
-    return cv2.imencode(ending, np.tile(np.arange(320, dtype=np.uint8), (240, 1)))[1].tobytes()
-
-
-def once_each(asked: Asked) -> None:
-    """A stream that ends after its first picture."""
-    asked.write(HEAD.encode() + headed(b"Content-Type: image/jpeg\r\n")(PICTURES[0]))
-
-
-def in_chunks(asked: Asked) -> bool:
-    head = said("image/jpeg", more="Transfer-Encoding: chunked\r\n").encode()
-    cut = len(PICTURES[0]) // 2
-    for content in (PICTURES[0][:cut], PICTURES[0][cut:], b""):
-        head += b"%x\r\n%b\r\n" % (len(content), content)
-    asked.write(head)
-    return True
-
-
-STILLS = {
-    "jpeg in chunks": in_chunks,
-    "jpeg": still(PICTURES[0]),
-    "jpeg, closed each time": still(PICTURES[0], keeps=False),
-    "jpeg called jpg": still(PICTURES[0], "image/jpg"),
-    "jpeg called octets": still(PICTURES[0], "application/octet-stream"),
-    "jpeg with a preview behind it": still(PICTURES[0] + PICTURES[1]),
-    "jpeg without its end": still(PICTURES[0][:-2]),
-    "png": still(encoded(".png"), "image/png"),
-    "webp": still(encoded(".webp"), "image/webp"),
-    "bmp": still(encoded(".bmp"), "image/bmp"),
-    "png called jpeg": still(encoded(".png")),
-    "stream of one picture": once_each,
-}
-
-
-@pytest.mark.parametrize("kind", STILLS)
-def test_still_image_is_asked_for_again_at_the_frame_rate(kind: str) -> None:
-    with raw_web(STILLS[kind]) as web:
-        source = open_mjpeg(web.url("/snap"), terms(fps=4.0))
-        frames = read(source, 9)
-
-    assert [frame.seq for frame in frames] == list(range(1, 10))
-    assert frames[-1].time - frames[0].time == pytest.approx(2.0, abs=0.5)
-    assert 9 <= len(web.asked) <= 10
-    assert frames[0].bgr().shape == (240, 320, 3)
-    assert source.counts.connections == 1
-
-
-def test_still_images_come_over_one_connection_where_the_camera_keeps_it() -> None:
-    with raw_web(still(PICTURES[0])) as web:
-        read(open_mjpeg(web.url("/snap"), terms()), 5)
-
-    assert web.connections == 1
-
-
-def test_still_image_is_asked_for_no_more_often_than_is_fair() -> None:
-    with raw_web(still(PICTURES[0])) as web:
-        frames = read(open_mjpeg(web.url("/snap"), terms(fps=50.0)), 6)
-
-    assert frames[-1].time - frames[0].time > 0.9
-
-
-def test_slow_camera_is_busy_with_us_for_half_of_its_time_at_most() -> None:
-    def slow(asked: Asked) -> bool:
-        asked.closing.wait(0.4)
-        return still(PICTURES[0])(asked)
-
-    with raw_web(slow) as web:
-        frames = read(open_mjpeg(web.url("/snap"), terms()), 4)
-
-    assert frames[-1].time - frames[1].time > 1.4
-
-
-def test_file_name_of_a_picture_in_the_address_changes_nothing() -> None:
-    with raw_web(still(PICTURES[0])) as web:
-        source = open_source(
-            f" {web.url('/snap.jpg?x=1').upper().replace('/SNAP.JPG', '/snap.jpg')} ",
-            camera="a",
-            shown="a",
-            clock=SystemClock(),
-        )
-        assert len(read(source, 3)) == 3
-
-
-def test_still_image_that_fails_now_and_then_goes_on() -> None:
-    turns = itertools.count()
-
-    def flaky(asked: Asked) -> bool:
-        match next(turns) % 4:
-            case 1:
-                asked.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
-                return True
-            case 3:
-                return False  # hangs up without a word
-        return still(PICTURES[0])(asked)
-
-    with raw_web(flaky) as web:
-        source = open_mjpeg(web.url("/snap"), terms(fps=5.0))
-        assert len(read(source, 4)) == 4
-
-    assert source.counts.connections == 1
-
-
-def test_still_image_that_is_gone_for_too_long_is_a_source_error() -> None:
-    turns = itertools.count()
-
-    def gone(asked: Asked) -> bool:
-        if next(turns):
-            asked.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
-            return True
-        return still(PICTURES[0])(asked)
-
-    began = time.monotonic()
-    with raw_web(gone) as web, pytest.raises(SourceError, match="5xx"):
-        read(open_mjpeg(web.url("/snap"), terms(read_timeout_s=1.5)))
-
-    assert 1.0 < time.monotonic() - began < 6.0
-    assert len(web.asked) < 8
-
-
-def test_still_image_that_becomes_a_stream_is_opened_anew_as_one() -> None:
-    turns = itertools.count()
-
-    def answer(asked: Asked) -> None:
-        return once_each(asked) if next(turns) < 2 else parts(every_s=0.1)(asked)
-
-    with raw_web(answer) as web:
-        assert len(read(open_mjpeg(web.url("/snap"), terms()), 12)) == 12
-
-
-def test_stop_ends_a_still_image_between_two_polls_and_while_it_waits() -> None:
-    def silent(asked: Asked) -> bool:
-        return still(PICTURES[0])(asked) if len(web.asked) < 3 else not asked.closing.wait(30)
-
-    with raw_web(silent) as web:
-        stop, taken = Stop(), []
-        threading.Timer(2.0, stop.set).start()
-        began = time.monotonic()
-        taken = read(open_mjpeg(web.url("/snap"), terms()), stop=stop)
-
-    assert len(taken) == 2
-    assert time.monotonic() - began < 3.0
-
-
-def test_picture_file_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
-    path = tmp_path / "snap.jpg"
-    path.write_bytes(PICTURES[0])
-    frames = open_source(str(path), camera="a", shown="a", clock=SystemClock(), fps=5.0).frames(threading.Event())
-    first = [next(frames) for _ in range(3)]
-    path.write_bytes(PICTURES[5][:1000])  # half written
-    path.unlink()
-    threading.Timer(0.5, path.write_bytes, (encoded(".png"),)).start()
-    path.write_bytes(PICTURES[5])
-    later = next(frames)
-    frames.close()
-
-    assert first[-1].time - first[0].time == pytest.approx(0.4, abs=0.15)
-    assert not np.array_equal(later.luma, first[0].luma)
-
-
-def test_picture_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    source = open_source(str(tmp_path / "none.jpg"), camera="a", shown="a", clock=SystemClock())
-
-    with pytest.raises(SourceError, match="not found"):
-        read(source, 1)
-
-
 # -- what an answer may be -----------------------------------------------------------------------------------------
 
 
@@ -359,12 +133,6 @@ def test_picture_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 )
 def test_kind_of_an_answer(content_type: str, head: bytes, kind: Kind) -> None:
     assert kind_of(content_type, head) is kind
-
-
-def plainly(status: str, content: bytes = b"", more: str = "") -> Callable[[Asked], None]:
-    return lambda asked: asked.write(
-        f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n{more}\r\n".encode() + content
-    )
 
 
 @pytest.mark.parametrize(
@@ -412,122 +180,6 @@ def test_redirect_is_followed(code: int) -> None:
         assert len(read(open_mjpeg(web.url("/a"), terms()), 2)) == 2
 
     assert "/b/c?d=1" in web.asked
-
-
-# -- logins --------------------------------------------------------------------------------------------------------
-
-USER, PASSWORD = "viewer", "p@ss:w/rd?#%"
-ESCAPED = "p%40ss%3Aw%2Frd%3F%23%25"
-
-
-def digest_is_right(told: str, method: str, path: str, *, algorithm: str | None, qop: bool, password: str) -> bool:
-    """An independent reading of RFC 7616."""
-    values = {
-        key.strip(): value.strip().strip('"')
-        for key, _, value in (each.partition("=") for each in told[7:].split(", "))
-    }
-    name = (algorithm or "MD5").replace("-sess", "")
-
-    def hashed(text: str) -> str:
-        return hashlib.new({"MD5": "md5", "SHA-256": "sha256"}[name], text.encode()).hexdigest()
-
-    one = hashed(f"{USER}:cam:{password}")
-    if algorithm and algorithm.endswith("-sess"):
-        one = hashed(f"{one}:abc:{values['cnonce']}")
-    two = hashed(f"{method}:{path}")
-    middle = f"{values['nc']}:{values['cnonce']}:auth:" if qop else ""
-    wanted = hashed(f"{one}:{values['nonce']}:{middle}{two}")
-    return (values["username"], values["uri"], values["response"], values["nonce"], values["opaque"]) == (
-        USER,
-        path,
-        wanted,
-        "abc",
-        "x,y",
-    )
-
-
-CHALLENGES = [(None, False), (None, True), ("MD5", True), ("MD5-sess", True), ("SHA-256", True), ("SHA-256-sess", True)]
-
-
-@pytest.mark.parametrize(("algorithm", "qop"), CHALLENGES)
-def test_digest_login_is_let_in_and_a_wrong_one_is_named(algorithm: str | None, qop: bool) -> None:
-    counts: list[str] = []
-
-    def answer(asked: Asked) -> bool | None:
-        told = asked.headers.get("authorization", "")
-        if told.startswith("Digest ") and digest_is_right(
-            told, "GET", asked.path, algorithm=algorithm, qop=qop, password=PASSWORD
-        ):
-            counts.append(told)
-            return still(PICTURES[0])(asked)
-        challenge = 'Digest realm="cam", nonce="abc", opaque="x,y"'
-        challenge += f", algorithm={algorithm}" if algorithm else ""
-        challenge += ', qop="auth,auth-int"' if qop else ""
-        plainly("401 No", b"log in", f'WWW-Authenticate: Basic realm="cam"\r\nWWW-Authenticate: {challenge}\r\n')(asked)
-        return True
-
-    with raw_web(answer) as web:
-        assert len(read(open_mjpeg(web.url("/snap?a=b", f"{USER}:{ESCAPED}"), terms()), 3)) == 3
-        assert len(web.asked) == 4  # asked for once, known from then on
-        assert web.connections == 1
-        assert len(set(counts)) == (3 if qop else 1)
-        for login in (f"{USER}:wrong", ""):
-            asked = len(web.asked)
-            with pytest.raises(SourceError, match=r"\(401\)"):
-                read(open_mjpeg(web.url("/snap?a=b", login), terms()), 1)
-            assert len(web.asked) - asked <= 2  # a camera may lock out who tries often
-
-
-def test_nonce_that_became_too_old_is_renewed() -> None:
-    nonces = itertools.count()
-
-    def answer(asked: Asked) -> bool | None:
-        n = next(nonces)
-        if n % 3 and f'nonce="n{n - n % 3}"' in asked.headers.get("authorization", ""):
-            return still(PICTURES[0])(asked)
-        stale = ", stale=true" if "authorization" in asked.headers else ""
-        plainly("401 No", more=f'WWW-Authenticate: Digest realm="c", nonce="n{n}", qop="auth"{stale}\r\n')(asked)
-        return True
-
-    with raw_web(answer) as web:
-        assert len(read(open_mjpeg(web.url("/snap", "u:p"), terms()), 5)) == 5
-
-
-def test_one_header_may_offer_several_logins() -> None:
-    login = Login(b"u", b"p")
-
-    assert login.challenged(['Basic realm="a, b", Digest realm="c", nonce="n,1", qop="auth", Negotiate'])
-    assert 'realm="c"' in str(login.header("GET", "/"))
-    assert 'nonce="n,1"' in str(login.header("GET", "/"))
-
-
-def test_password_does_not_go_to_another_server() -> None:
-    seen: list[str] = []
-
-    def elsewhere(asked: Asked) -> None:
-        seen.append(asked.headers.get("authorization", ""))
-        plainly("401 No", more='WWW-Authenticate: Basic realm="x"\r\n')(asked)
-
-    with raw_web(elsewhere) as other:
-
-        def answer(asked: Asked) -> None:
-            plainly("302 There", more=f"Location: http://127.0.0.1:{other.port}/x\r\n")(asked)
-
-        with raw_web(answer) as web, pytest.raises(SourceError, match=r"\(401\)"):
-            read(open_mjpeg(web.url("/a", "u:p"), terms()), 1)
-
-    assert seen == [""]
-
-
-def test_nothing_of_an_address_is_logged_or_told(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    with raw_web(plainly("404 No")) as web:
-        source = HttpSource(web.url("/s3cret?t=s3cret", "u:s3cret"), terms())
-        with pytest.raises(SourceError) as caught:
-            read(source, 1)
-
-    assert caught.value.__context__ is None
-    assert "s3cret" not in repr(source) + repr(source.__dict__) + caplog.text + str(caught.value)
 
 
 # -- connections ---------------------------------------------------------------------------------------------------

@@ -97,7 +97,14 @@ def test_live_container_is_looked_at_five_times_a_second(kind: str, path: str) -
     assert abs(came[-1][1].time - time.time()) < 1.0
 
 
-@pytest.mark.parametrize("head", ["HTTP/1.0 200 OK\r\nContent-Type: video/mp4\r\n", "HTTP/1.1 200 OK\r\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "HTTP/1.0 200 OK\r\nContent-Type: video/mp4\r\n",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\nAccept-Ranges: bytes\r\n",
+    ],
+)
 def test_live_video_in_chunks_or_until_the_end_of_the_connection_is_live(head: str) -> None:
     with raw_web(live("mp4", lump_s=0.25, head=head, chunked="1.1" in head)) as web:
         frames = read(open_mjpeg(web.url("/live"), terms()), 8)

@@ -90,6 +90,14 @@ def test_what_is_published_equals_its_golden_example(name):
     assert EXAMPLES[name].payload + b"\n" == path.read_bytes()
 
 
+def test_a_picture_that_is_published_equals_its_golden_example():
+    path = CONTRACT / "examples" / "picture.jpg"
+    if os.environ.get("BLIKK_WRITE_EXAMPLES"):
+        path.write_bytes(encode(s.PICTURE, s.TOPICS).payload)
+
+    assert encode(s.PICTURE, s.TOPICS).payload == path.read_bytes()
+
+
 def test_no_example_is_left_over():
     requests = {*s.REQUESTS, *s.REPLIES, "ask-minimal"}  # test_wire_inquiries.py
     assert {path.stem for path in (CONTRACT / "examples").glob("*.json")} == set(EXAMPLES) | requests | HEARD

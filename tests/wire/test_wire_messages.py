@@ -47,12 +47,34 @@ def test_what_is_withdrawn_empties_its_topic(withdrawn, topic):
 def test_only_pictures_expire_and_carry_jpeg():
     message = encode(s.PICTURE, s.TOPICS)
 
-    assert (message.payload, message.content_type, message.expiry_s) == (s.PICTURE.jpeg, "image/jpeg", PICTURE_EXPIRY_S)
+    assert (message.content_type, message.expiry_s) == ("image/jpeg", PICTURE_EXPIRY_S)
     assert encode(s.STATE, s.TOPICS).expiry_s is None
 
 
 def test_bytes_of_a_picture_stay_out_of_repr():
-    assert "jpeg " not in repr(encode(s.PICTURE, s.TOPICS))
+    assert "JFIF" not in repr(encode(s.PICTURE, s.TOPICS))
+
+
+def test_a_picture_names_what_it_shows_in_a_comment_behind_the_header_of_the_jpeg():
+    told = encode(s.PICTURE, s.TOPICS).payload
+    start, comment, rest = told[:20], told[20:-139], told[-139:]
+
+    assert (start, rest) == (s.JPEG[:20], s.JPEG[20:])
+    assert comment[:4] == b"\xff\xfe" + (len(comment) - 2).to_bytes(2, "big")
+    assert comment[4:10] == b"blikk "
+    assert json.loads(comment[10:]) == {"id": "front_door-1795262400250", "time": "2026-11-21T12:00:00.250Z"}
+
+
+def test_a_picture_without_jfifs_header_has_its_comment_first():
+    bare = s.JPEG[:2] + s.JPEG[20:]
+    told = encode(replace(s.PICTURE, jpeg=bare), s.TOPICS).payload
+
+    assert (told[:4], told[-139:]) == (b"\xff\xd8\xff\xfe", s.JPEG[20:])
+
+
+@pytest.mark.parametrize("picture", [s.STILL, replace(s.PICTURE, jpeg=b"none")])
+def test_a_picture_of_nothing_in_particular_stays_as_it_is(picture):
+    assert encode(picture, s.TOPICS).payload == picture.jpeg
 
 
 def test_replayed_is_said_only_of_what_was_replayed():

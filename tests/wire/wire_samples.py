@@ -1,5 +1,6 @@
 """Sample values of every word that goes over the wire; the golden examples in `contract/examples` are made of them."""
 
+import base64
 from dataclasses import replace
 
 from blikk_edge.core.geometry import Box
@@ -118,9 +119,15 @@ ENDED = Event(
 )
 INTERRUPTED = replace(ENDED, interrupted=True)
 RING = Ring(id="front_door-ring-1795262400250", camera="front_door", time=T0, via="gpio")
-PICTURE = Picture(
-    camera="front_door", name="person", time=T0, jpeg=b"\xff\xd8 jpeg \xff\xd9", width_px=854, height_px=480, faces=1
+# 2 x 2 grey pixels with JFIF's header, as an encoder writes it
+JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////////////////////"
+    "////wAALCAACAAIBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAP/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AP//Z"
 )
+PICTURE = Picture(
+    camera="front_door", name="person", time=T0, jpeg=JPEG, width_px=2, height_px=2, event="front_door-1795262400250"
+)
+STILL = Picture(camera="front_door", name="snapshot", time=T0, jpeg=JPEG, width_px=2, height_px=2)
 STATE = CameraState(
     camera="front_door",
     online=True,
@@ -236,7 +243,12 @@ REPLIES = {
         input_tokens=310,
         output_tokens=24,
     ),
-    "reply-events": Reply(count=2, events=(Told(event=LOITERING), Told(event=STARTED))),
+    "reply-events": Reply(
+        count=2,
+        events=(Told(event=LOITERING), Told(event=STARTED)),
+        rings=(RING,),
+        gaps=(("", ((T0 - 7200.0, T0 - 5400.0),)), ("yard", ((T0 - 7200.0, T0 - 3600.0),))),
+    ),
     "reply-digest": Reply(text=DIGEST.text, summary=DIGEST),
     "reply-refused": refusal("there is no camera 'garage' on this node; there is front_door, yard"),
 }

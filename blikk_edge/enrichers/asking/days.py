@@ -6,34 +6,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Final, TypeAlias
 
 from blikk_edge.enrichers.asking.phrase import Phrase
+from blikk_edge.enrichers.languages.reading import Reading
 
 Window: TypeAlias = tuple[datetime, datetime]
 """From the first on and before the second, without a zone."""
 
 DAY: Final = timedelta(days=1)
-
-_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS: Final = (
-    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
-    *("october", "november", "december"),
-)
-_MONTH: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" if name != "may" else "may" for name in _MONTHS)
-_PARTS: Final = {"morning": (5, 12), "afternoon": (12, 18), "evening": (18, 24), "night": (18, 30)}
-_PM: Final = {"afternoon", "evening", "night"}
-
-_REL: Final = r"(?:(?P<rel>since|after|from|before|until|till|by|up to|on|for|during|of|in|over) (?:the )?)?"
-_WEEK: Final = re.compile(rf"\b{_REL}(?P<which>this|last|the) (?P<span>week ?end|week|month)\b")
-_DAYS: Final = re.compile(
-    rf"\b{_REL}(?:(?P<iso>\d{{4}}-\d\d-\d\d)|"
-    rf"(?P<name>(?:the )?day before yesterday|yesterday|(?:earlier )?today|all day)"
-    rf"|(?:(?P<which>this|last|past) )?(?P<weekday>{'|'.join(_WEEKDAYS)})"
-    rf"|(?P<month>{_MONTH}) (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b"
-    rf"|(?:the )?(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month2>{_MONTH}))\b"
-)
-_PART: Final = re.compile(
-    rf"\b{_REL}(?:earlier )?(?:(?P<which>this|last) )?(?P<part>morning|afternoon|evening|night)\b"
-)
-_TONIGHT: Final = re.compile(rf"\b{_REL}(?P<name>tonight|overnight|(?<=during the )night|(?<=at )night)\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,34 +29,36 @@ class Days:
 
 def take_days(phrase: Phrase, here: datetime) -> Days:
     """What a question names of days, taken out of it, as seen from `here`."""
-    week = phrase.take(_WEEK)
-    day = phrase.take(_DAYS)
-    tonight = phrase.take(_TONIGHT)
-    part = phrase.take(_PART)
-    named = _date(day, here) if day is not None else None
-    rels = (match["rel"] for match in (week, day, tonight, part) if match is not None)
+    reading = phrase.reading
+    week = phrase.take("days.week")
+    day = phrase.take("days.day")
+    night = phrase.take("days.night")
+    part = phrase.take("days.part")
+    named = _date(day, here, reading) if day is not None else None
+    rels = (reading.relation(match["rel"]) for match in (week, day, night, part) if match is not None)
     return Days(
-        window=_window(week, tonight, part, named, here),
+        window=_window(week, night, part, named, here, reading),
         rel=next(filter(None, rels), None),
-        afternoon=tonight is not None or (part is not None and part["part"] in _PM),
+        afternoon=night is not None or (part is not None and _hours(part, reading)[0] >= 12),
         none_such=day is not None and named is None,
     )
 
 
 def _window(
     week: re.Match[str] | None,
-    tonight: re.Match[str] | None,
+    night: re.Match[str] | None,
     part: re.Match[str] | None,
     named: date | None,
     here: datetime,
+    reading: Reading,
 ) -> Window | None:
     """What is named without a clock."""
     if week is not None:
-        return _week(week, here)
-    if tonight is not None:
-        return _tonight(tonight["name"], here)
+        return _week(week, here, reading)
+    if night is not None:
+        return _night(18 if reading.means(night["name"], "days.tonight") else 22, here)
     if part is not None:
-        return _part(part, named, here)
+        return _part(part, named, here, reading)
     return _day(named) if named is not None else None
 
 
@@ -87,36 +67,35 @@ def _day(day: date) -> Window:
     return start, start + DAY
 
 
-def _date(found: re.Match[str], here: datetime) -> date | None:
+def _date(found: re.Match[str], here: datetime, reading: Reading) -> date | None:
     """The day; None for one that no calendar has."""
-    today = here.date()
+    said, today = found.groupdict(), here.date()
     try:
-        if found["iso"]:
-            day = date.fromisoformat(found["iso"])
+        if said["iso"]:
+            day = date.fromisoformat(said["iso"])
             return day if 1970 < day.year < 9999 else None
-        month = found["month"] or found["month2"]
+        month = said["month"] or said.get("month2")
         if month:
-            number = [name[:3] for name in _MONTHS].index(month[:3]) + 1
-            day = date(today.year, number, int(found["day"] or found["day2"]))
+            day = date(today.year, reading.month(month), int(said["day"] or said.get("day2") or 0))
             return day if day <= today else day.replace(year=today.year - 1)
     except ValueError:
         return None
-    if found["weekday"]:
-        back = (today.weekday() - _WEEKDAYS.index(found["weekday"])) % 7
-        return today - timedelta(days=back or (7 if found["which"] in {"last", "past"} else 0))
-    names = {"yesterday": 1, "day before yesterday": 2}
-    return today - timedelta(days=names.get(found["name"].removeprefix("the "), 0))
+    if said["weekday"]:
+        back = (today.weekday() - reading.weekdays.index(said["weekday"])) % 7
+        return today - timedelta(days=back or (7 if reading.means(said["which"], "days.last") else 0))
+    names = ("days.yesterday", "days.before_yesterday")
+    return today - timedelta(days=next((n for n, key in enumerate(names, 1) if reading.means(said["name"], key)), 0))
 
 
-def _week(found: re.Match[str], here: datetime) -> Window:
+def _week(found: re.Match[str], here: datetime, reading: Reading) -> Window:
     today = datetime.combine(here.date(), time())
     monday = today - timedelta(days=today.weekday())
-    last = found["which"] == "last"
-    if found["span"] == "month":
+    last = reading.means(found["which"], "days.last")
+    if reading.means(found["span"], "days.month"):
         first = today.replace(day=1)
         before = (first - DAY).replace(day=1)
         return (before, first) if last else (first, today + DAY)
-    if found["span"] == "week":
+    if not reading.means(found["span"], "days.weekend"):
         return (monday - timedelta(days=7), monday) if last else (monday, monday + timedelta(days=7))
     saturday = monday + timedelta(days=5)
     if today < saturday or last:
@@ -124,20 +103,24 @@ def _week(found: re.Match[str], here: datetime) -> Window:
     return saturday, saturday + timedelta(days=2)
 
 
-def _tonight(name: str, here: datetime) -> Window:
-    """The night that is, or the one that was: after 18 (22) o'clock it is today's."""
-    first = 18 if name == "tonight" else 22
+def _night(first: int, here: datetime) -> Window:
+    """The night that is, or the one that was: after its first hour it is today's."""
     today = datetime.combine(here.date(), time())
-    night = today - DAY if here.hour < 6 or (name != "tonight" and here.hour < first) else today
+    night = today - DAY if here.hour < 6 or (first > 18 and here.hour < first) else today
     return night + timedelta(hours=first), night + timedelta(hours=30)
 
 
-def _part(found: re.Match[str], named: date | None, here: datetime) -> Window:
-    first, last = _PARTS[found["part"]]
+def _part(found: re.Match[str], named: date | None, here: datetime, reading: Reading) -> Window:
+    first, last = _hours(found, reading)
     day = datetime.combine(named or here.date(), time())
     if named is None:
-        ahead = day + timedelta(hours=first) > here and found["which"] != "this"
-        early = found["part"] == "night" and found["which"] == "this" and here.hour < 6
-        if found["which"] == "last" or ahead or early:
+        this, before = (reading.means(found["which"], f"days.{name}") for name in ("this", "last"))
+        ahead = day + timedelta(hours=first) > here and not this
+        early = last > 24 and this and here.hour < 6
+        if before or ahead or early:
             day -= DAY
     return day + timedelta(hours=first), day + timedelta(hours=last)
+
+
+def _hours(found: re.Match[str], reading: Reading) -> tuple[int, int]:
+    return reading.parts[found["part"]]

@@ -7,23 +7,11 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from blikk_edge.core.house import CameraInfo
-from blikk_edge.enrichers.asking.phrase import Phrase, any_of, plain
-from blikk_edge.enrichers.asking.words import FILLER
+from blikk_edge.enrichers.asking.phrase import Phrase, plain
+from blikk_edge.enrichers.languages.reading import Reading, any_of
 
 LIKE: Final = 0.84
 """How alike (difflib's ratio) a word must be to a name: one slip in six letters passes."""
-
-_AT_BELL: Final = re.compile(r"\b((?:at|by|near) (?:the|my|our)) (?:door ?)?bell\b")
-_DOORS: Final = {"door", "front door", "entrance", "doorstep"}
-_PLACE: Final = re.compile(
-    r"\b(?:at|in|on|by|near|to|from|through|into|onto|outside|inside|via|behind|of) (?:the |my |our )?"
-    r"(?P<name>(?!the\b|my\b|our\b)[^\W\d_]\w*(?: (?!and\b|or\b|·)[^\W\d_]\w*)?)"
-)
-_HOME: Final = "(?:house|home|place|property|premises)"
-_GENERIC: Final = re.compile(
-    rf"\b(?:at home|(?:at|on|around|near|to) (?:the|my|our) {_HOME}|in front of (?:the|my|our) (?:{_HOME}|cameras?)"
-    r"|on (?:the |any |all )?cameras?)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,49 +34,50 @@ class Where:
 
 def take_names(phrase: Phrase, cameras: Sequence[CameraInfo]) -> tuple[Place, ...]:
     """What a question calls by its whole name, taken out of it; before names are mistaken for other words."""
-    places = sorted(_places(cameras), key=lambda place: (-len(place.name), place.zone is not None))
+    reading = phrase.reading
+    places = sorted(_places(cameras, reading), key=lambda place: (-len(place.name), place.zone is not None))
     found = tuple(_exact(phrase, places))
-    phrase.text = _AT_BELL.sub(r"\1 door", phrase.text)
-    phrase.take_all(_GENERIC)
+    phrase.text = reading.pattern("places.at_bell").sub(rf"\1 {reading.door}", phrase.text)
+    phrase.take_all("places.everywhere")
     return found
 
 
 def take_place(phrase: Phrase, cameras: Sequence[CameraInfo], named: Sequence[Place]) -> Where:
     """Where a question asks, of what it has named and of what else it says after at, in, on ...; taken out of it."""
-    places, found = tuple(_places(cameras)), list(named)
-    while (match := _PLACE.search(phrase.text)) is not None:
+    reading = phrase.reading
+    places, found = tuple(_places(cameras, reading)), list(named)
+    while (match := reading.pattern("places.place").search(phrase.text)) is not None:
         name = match["name"]
         first, *rest = name.split()
-        if first in FILLER:
+        if first in reading.filler:
             phrase.text = phrase.text[: match.start()] + phrase.text[match.start("name") :]
             continue
-        near = _like(name, places, cameras)
+        near = _like(name, places, cameras, reading)
         if near is None:
-            return Where(unknown=name if rest and name in _DOORS else first)
-        phrase.take(any_of(near[0]))
+            return Where(unknown=name if rest and reading.means(name, "places.doors") else first)
+        phrase.take(any_of((near[0],)))
         found += near[1]
     return _where(found)
 
 
-def _places(cameras: Sequence[CameraInfo]) -> Iterator[Place]:
+def _places(cameras: Sequence[CameraInfo], reading: Reading) -> Iterator[Place]:
     for camera in cameras:
-        for name in {plain(camera.name), plain(camera.id)} - {""}:
+        for name in {plain(camera.name, reading), plain(camera.id, reading)} - {""}:
             yield Place(name, (camera.id,))
         for zone in camera.zones:
-            if plain(zone):
-                yield Place(plain(zone), tuple(each.id for each in cameras if zone in each.zones), zone)
+            if name := plain(zone, reading):
+                yield Place(name, tuple(each.id for each in cameras if zone in each.zones), zone)
 
 
 def _exact(phrase: Phrase, places: Sequence[Place]) -> Iterator[Place]:
     for place in places:
-        pattern = re.compile(
-            rf"\b(?:(?:at|in|on|by|near|to|from|of|outside) )?(?:(?:the|my|our) )?{re.escape(place.name)}\b"
-        )
-        if phrase.take(pattern):
+        if phrase.take(re.compile(rf"\b{phrase.reading.leading}{re.escape(place.name)}\b")):
             yield place
 
 
-def _like(name: str, places: Sequence[Place], cameras: Sequence[CameraInfo]) -> tuple[str, list[Place]] | None:
+def _like(
+    name: str, places: Sequence[Place], cameras: Sequence[CameraInfo], reading: Reading
+) -> tuple[str, list[Place]] | None:
     """The words of `name` that mean a place, and which: by half its name, by a slip, a door by its bell."""
     tries = tuple(dict.fromkeys((name, name.split(maxsplit=1)[0])))
     for said in tries:
@@ -99,7 +88,7 @@ def _like(name: str, places: Sequence[Place], cameras: Sequence[CameraInfo]) -> 
         if alike and max(alike) >= LIKE:
             return said, [alike[max(alike)]]
     bells = tuple(camera.id for camera in cameras if camera.ring) or tuple(c.id for c in cameras if len(cameras) == 1)
-    doors = [said for said in tries if said in _DOORS]
+    doors = [said for said in tries if reading.means(said, "places.doors")]
     return (doors[0], [Place(doors[0], bells)]) if doors and bells else None
 
 

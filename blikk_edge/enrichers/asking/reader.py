@@ -1,6 +1,5 @@
-"""Reads an English question by rules into a typed Query, or says which words it does not understand."""
+"""Reads a question by rules into a typed Query, or says which words it does not understand."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,25 +9,9 @@ from blikk_edge.core.inquiry import AskQuestion, Measure, Query
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.asking.phrase import Phrase
 from blikk_edge.enrichers.asking.places import take_names, take_place
-from blikk_edge.enrichers.asking.times import AMOUNT, UNIT, Span, Wall, midnight, seconds_of, take_times
-from blikk_edge.enrichers.asking.words import (
-    FILLER,
-    IS,
-    LOITERING,
-    MEASURE_WORDS,
-    MEASURES,
-    NOBODY,
-    NOW,
-    RING,
-    SUBJECT,
-    SUBJECTS,
-    UNTIL_NOW,
-    WHAT_WAS_SEEN,
-    YES_OR_NO,
-)
+from blikk_edge.enrichers.asking.times import Span, Wall, midnight, seconds_of, take_times
+from blikk_edge.enrichers.languages.reading import Meaning, Reading
 
-_AT_LEAST: Final = re.compile(rf"\b(?:for )?(?:at least|more than|longer than|over) {AMOUNT} {UNIT}(?! ago)")
-_FOR: Final = re.compile(rf"\bfor {AMOUNT} {UNIT}(?! ago)")
 _TODAY: Final = {
     *(Measure.COUNT, Measure.VISITS, Measure.LIST, Measure.ANY),
     *(Measure.FIRST, Measure.LONGEST, Measure.DURATION, Measure.MOST_AT_ONCE),
@@ -44,29 +27,31 @@ class Puzzle:
     place: str = ""
 
 
-def read(request: AskQuestion, *, cameras: Sequence[CameraInfo], now: float, wall: Wall) -> Query | Puzzle:
-    """The Query of a question, seen from `now` (seconds since 1970 UTC).
+def read(
+    request: AskQuestion, *, cameras: Sequence[CameraInfo], now: float, wall: Wall, reading: Reading
+) -> Query | Puzzle:
+    """The Query of a question in the language of `reading`, seen from `now` (seconds since 1970 UTC).
 
     Cameras and times of the request hold where the question names none. Without a time, a question about the past is
     about today, one about the last visit about all that is stored.
     """
-    phrase = Phrase(request.question)
+    phrase = Phrase(request.question, reading)
     at_least_s = _at_least(phrase)
-    phrase.take_all(UNTIL_NOW)
+    phrase.take_all("asks.until_now")
     named = take_names(phrase, cameras)
     span = take_times(phrase, now, wall)
-    loitering = bool(phrase.take_all(LOITERING))
+    loitering = bool(phrase.take_all("asks.loitering"))
     measure, ongoing = _measure(phrase, named_time=span is not None, loitering=loitering)
-    rings = bool(phrase.take_all(RING))
-    nobody, anything = phrase.has(NOBODY), phrase.has(WHAT_WAS_SEEN)
-    subjects = [found[0] for found in phrase.take_all(SUBJECT)]
-    for pattern in (MEASURE_WORDS, NOW):
+    rings = bool(phrase.take_all("asks.ring"))
+    nobody, anything = phrase.has("asks.nobody"), phrase.has("asks.what_was_seen")
+    subjects = [found[0] for found in phrase.take_all(reading.subject)]
+    for pattern in (reading.measure_words, "asks.now"):
         phrase.take_all(pattern)
     where = take_place(phrase, cameras, named)
-    strange = tuple(word for word in phrase.words if word not in FILLER)
+    strange = tuple(word for word in phrase.words if word not in reading.filler)
     if where.unknown or strange or not (subjects or rings or loitering or anything):
         return Puzzle(words=strange, place=where.unknown)
-    labels, kinds = _labels(subjects)
+    labels, kinds = _labels([reading.subjects[word] for word in subjects])
     query = Query(
         measure=Measure.COUNT if nobody and measure is Measure.ANY else measure,
         labels=() if rings else labels or ((Label.PERSON,) if loitering and not subjects else ()),
@@ -77,46 +62,46 @@ def read(request: AskQuestion, *, cameras: Sequence[CameraInfo], now: float, wal
         ongoing=ongoing,
         rings=rings,
         min_duration_s=at_least_s,
-        doubt=_doubt(subjects, rings=rings),
+        doubt=_doubt(subjects, reading, rings=rings),
     )
     return _bounded(query, request, span, midnight(now, wall))
 
 
 def _at_least(phrase: Phrase) -> float:
-    found = phrase.take(_AT_LEAST) or phrase.take(_FOR)
-    return 0.0 if found is None else seconds_of(found)
+    found = phrase.take("asks.at_least") or phrase.take("asks.lasting")
+    return 0.0 if found is None else seconds_of(found, phrase.reading)
 
 
 def _measure(phrase: Phrase, *, named_time: bool, loitering: bool) -> tuple[Measure, bool]:
     """What is asked, and whether only about what goes on now."""
-    for pattern, measure in MEASURES:
+    at_present = not named_time and (phrase.has("asks.is") or phrase.has("asks.now"))
+    for pattern, measure in phrase.reading.measures:
         if not phrase.has(pattern):
             continue
-        if measure is Measure.COUNT and not named_time and (phrase.has(IS) or phrase.has(NOW)):
+        if measure is Measure.COUNT and at_present:
             return Measure.PRESENT, False
         return measure, measure is Measure.STAYING
-    if re.search(r"\bwhen\b|\bwhat time\b", phrase.text):
+    if phrase.has("asks.when"):
         return (Measure.LIST if named_time else Measure.LAST), False
-    if not named_time and (phrase.has(IS) or phrase.has(NOW)):
+    if at_present:
         return (Measure.ANY, True) if loitering else (Measure.PRESENT, False)
-    if phrase.has(YES_OR_NO) or phrase.has(IS):
+    if phrase.has("asks.yes_or_no") or phrase.has("asks.is"):
         return Measure.ANY, False
     return Measure.LIST, False
 
 
-def _labels(subjects: Sequence[str]) -> tuple[tuple[Label, ...], tuple[str, ...]]:
+def _labels(meant: Sequence[Meaning]) -> tuple[tuple[Label, ...], tuple[str, ...]]:
     """What is looked for. A class restricts only where nothing wider of its label is named too ("dogs or animals")."""
-    meant = [SUBJECTS[word] for word in subjects]
     meant = [each for each in meant if not each.weak] or meant
     labels = tuple(dict.fromkeys(each.label for each in meant if each.label is not None))
     wide = {each.label for each in meant if not each.kind}
     return labels, tuple(dict.fromkeys(each.kind for each in meant if each.kind and each.label not in wide))
 
 
-def _doubt(subjects: Sequence[str], *, rings: bool) -> str:
-    if rings and "who" in subjects:
+def _doubt(subjects: Sequence[str], reading: Reading, *, rings: bool) -> str:
+    if rings and any(map(reading.is_who, subjects)):
         return "who"
-    return next((word for word in subjects if SUBJECTS[word].doubtful), "")
+    return next((word for word in subjects if reading.subjects[word].doubtful), "")
 
 
 def _bounded(query: Query, request: AskQuestion, span: Span | None, today: float) -> Query:

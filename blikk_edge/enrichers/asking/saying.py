@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from blikk_edge.core.house import CameraInfo, CameraState
-from blikk_edge.core.inquiry import Measure, Query
+from blikk_edge.core.inquiry import Measure
 from blikk_edge.core.observation import Event, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX
@@ -47,7 +47,10 @@ def say_puzzled(puzzle: Puzzle, cameras: Sequence[CameraInfo], spoken: Language)
         places = spoken.every([*(camera.name for camera in cameras), *zones])
         why = spoken.say("answer.strange_place", word=puzzle.place, places=places)
     elif puzzle.words:
-        why = spoken.say("answer.strange_words", words=spoken.every([f'"{word}"' for word in puzzle.words[:5]]))
+        why = spoken.say(
+            "answer.strange_words",
+            words=spoken.every([spoken.say("answer.word", word=word) for word in puzzle.words[:5]]),
+        )
     else:
         why = spoken.say("answer.strange")
     return clipped(f"{sentence(clipped(why, 300))} {spoken.say('answer.examples')}", TEXT_MAX)
@@ -141,7 +144,7 @@ class _Saying:
         query = self._query
         key = f"answer.not_{'run' if query.rings else 'watched'}"
         key += "_yet" if query.since is None and query.until is None else ""
-        return self._say(key, when=self._when, where=self._where, scope=self._scope)
+        return self._say(key, when=self._when, scope=self._scope)
 
     def _count(self) -> str:
         count, visits, query = self._finding.count or 0, self._finding.visits, self._query
@@ -204,7 +207,7 @@ class _Saying:
     def _present(self) -> str:
         query = self._query
         if not self._finding.present:
-            return self._say("answer.none_now", self._plural(), any=self._any(), how="", scope=self._now)
+            return self._say("answer.none_now", self._plural(), any=self._nothing(), how="", scope=self._now)
         here = []
         for camera in dict.fromkeys(camera for camera, _, _ in self._finding.present):
             seen = [one for event in self._finding.events if event.camera == camera for one in event.objects]
@@ -242,7 +245,7 @@ class _Saying:
         if query.min_duration_s:
             how += self._say("answer.how_lasted", duration=self._spoken.duration(query.min_duration_s))
         key, scope = ("answer.none_now", self._now) if query.ongoing else ("answer.none", self._scope)
-        return self._say(key, self._plural(), any=self._any(), how=f" {how}" if how else "", scope=scope)
+        return self._say(key, self._plural(), any=self._nothing(), how=f" {how}" if how else "", scope=scope)
 
     # -- words ---------------------------------------------------------------------------------------------------
 
@@ -285,10 +288,16 @@ class _Saying:
 
     def _any(self) -> str:
         """`people`, `cats or dogs`, `people or cars`; of nothing in particular `activity`."""
+        return self._spoken.either(self._nouns()) or self._say("answer.activity")
+
+    def _nothing(self) -> str:
+        """The same after `no`."""
+        return self._spoken.neither(self._nouns()) or self._say("answer.activity")
+
+    def _nouns(self) -> Sequence[str]:
         query = self._query
         wide = [label.value for label in query.labels if not (query.kinds and label in {Label.VEHICLE, Label.ANIMAL})]
-        nouns = [self._spoken.things(kind) for kind in (*wide, *query.kinds)]
-        return self._spoken.either(nouns) or self._say("answer.activity")
+        return [self._spoken.things(kind) for kind in (*wide, *query.kinds)]
 
     def _plural(self) -> int:
         """In which number `_any` stands."""
@@ -309,6 +318,6 @@ class _Saying:
         return self._spoken.place(self._names.get(camera, camera))
 
 
-def query_denied(query: Query, finding: Finding) -> bool:
+def denied(finding: Finding) -> bool:
     """Whether the answer is that there was nothing."""
-    return not (finding.present if query.measure is Measure.PRESENT else finding.events or finding.rings)
+    return not (finding.present or finding.events or finding.rings)

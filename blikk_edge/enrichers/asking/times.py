@@ -1,9 +1,9 @@
 """When: the times that a question names, as seconds since 1970 UTC. Words of a day are those of the local calendar.
 
-Morning is 5 to 12 o'clock, afternoon 12 to 18, evening 18 to 24, a night 18 to 6 of the next day, "during the night"
-22 to 6. A week begins on Monday. An hour without am or pm is read from a 24-hour clock, unless a word (evening) or the
-other hour of a pair says otherwise; what would lie ahead is of the day before. "At" and "around" an hour is half an
-hour about it.
+In English morning is 5 to 12 o'clock, afternoon 12 to 18, evening 18 to 24, a night 18 to 6 of the next day; every
+language says so for itself. "During the night" is 22 to 6. A week begins on Monday. An hour without am or pm is read
+from a 24-hour clock, unless a word (evening) or the other hour of a pair says otherwise; what would lie ahead is of the
+day before. "At" and "around" an hour is half an hour about it.
 """
 
 import re
@@ -11,44 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Final
 
-from blikk_edge.enrichers.asking.days import DAY, Window, take_days
+from blikk_edge.enrichers.asking.days import DAY, Days, Window, take_days
 from blikk_edge.enrichers.asking.phrase import Phrase
+from blikk_edge.enrichers.languages.reading import Reading
 
 ABOUT: Final = timedelta(minutes=30)
 RECENT: Final = timedelta(hours=24)
 _LATEST_S: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 """In every zone this is still in the last year that there is a calendar of."""
-
-NUMBERS: Final = {
-    word: value
-    for value, words in enumerate(
-        ("", "one a an", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    )
-    for word in words.split()
-} | {"couple of": 2, "couple": 2, "few": 3, "half an": 0.5, "half a": 0.5, "fifteen": 15, "twenty": 20, "thirty": 30}
-UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
-AMOUNT: Final = rf"(?P<n>\d{{1,4}}|{'|'.join(sorted(NUMBERS, key=len, reverse=True))})"
-UNIT: Final = r"(?P<unit>s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:eeks?)?|months?)\b"
-
-_CLOCK: Final = r"(?:\d{1,2}(?::\d\d)?(?: ?[ap]m\b| o'? ?clock)?|noon|midday|midnight)(?![\d:])"
-
-_AGO: Final = re.compile(rf"\b(?:(?P<rel>since|after|until|before|within) )?(?:about |around )?{AMOUNT} {UNIT} ago\b")
-_ROLLING: Final = re.compile(
-    rf"\b(?:(?:in|over|during|within|for|since|from) )?(?P<the>the )?(?P<last>last|past|previous) (?:{AMOUNT} )?{UNIT}"
-)
-_SINCE_AMOUNT: Final = re.compile(rf"\b(?:since|within|in under) {AMOUNT} {UNIT}(?! ago)")
-_JUST_NOW: Final = re.compile(r"\b(?:just now|(?:a moment|moments|a minute|a second|a little while) ago)\b")
-_RECENT: Final = re.compile(r"\b(?:recently|lately)\b")
-_EVER: Final = re.compile(r"\b(?:ever|at any time|of all time)\b")
-_HALF: Final = re.compile(
-    r"\b(?:a )?(?P<share>half past|quarter past|quarter to) "
-    r"(?P<h>[1-9]|1\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
-)
-_PAIR: Final = re.compile(rf"\b(?:between|from) (?P<a>{_CLOCK}) (?:and|to|till|until|-) (?P<b>{_CLOCK})")
-_ONE: Final = re.compile(
-    rf"\b(?P<rel>since|after|from|before|until|till|by|up to|at|around|about) (?:about |around )?(?P<a>{_CLOCK})"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +53,11 @@ def take_times(phrase: Phrase, now: float, wall: Wall) -> Span | None:
     return span
 
 
-def seconds_of(match: re.Match[str]) -> float:
-    """The length of time that AMOUNT and UNIT matched."""
-    amount, unit = match["n"] or "one", match["unit"]
-    count = float(amount) if amount.isdigit() else NUMBERS[amount]
-    return count * (30 * UNITS["d"] if unit.startswith("mo") else UNITS[unit[0]])
+def seconds_of(match: re.Match[str], reading: Reading) -> float:
+    """The length of time that an amount and a unit name."""
+    amount = match["n"] or "1"
+    count = float(amount) if amount.isdigit() else reading.numbers[amount]
+    return count * reading.unit_s(match["unit"])
 
 
 def midnight(now: float, wall: Wall) -> float:
@@ -96,31 +66,21 @@ def midnight(now: float, wall: Wall) -> float:
 
 
 def _relative(phrase: Phrase, now: float, wall: Wall) -> Span | None:
-    if phrase.take(_JUST_NOW):
+    if phrase.take("times.just_now"):
         return Span(now - 600.0, None)
-    if ago := phrase.take(_AGO):
-        return _ago(ago, now, wall)
-    rolling = _ROLLING.search(phrase.text)
-    if rolling is not None and not _is_calendar(rolling):
-        phrase.take(_ROLLING)
-        return Span(max(0.0, now - seconds_of(rolling)), None)
-    if amount := phrase.take(_SINCE_AMOUNT):
-        return Span(max(0.0, now - seconds_of(amount)), None)
-    if phrase.take(_RECENT):
+    if ago := phrase.take("times.ago"):
+        return _ago(ago, now, wall, phrase.reading)
+    if span := phrase.take("times.rolling") or phrase.take("times.since_amount"):
+        return Span(max(0.0, now - seconds_of(span, phrase.reading)), None)
+    if phrase.take("times.recently"):
         return Span(now - RECENT.total_seconds(), None)
-    return Span(None, None) if phrase.take(_EVER) else None
+    return Span(None, None) if phrase.take("times.ever") else None
 
 
-def _is_calendar(rolling: re.Match[str]) -> bool:
-    """Whether it is "last week", one of the calendar, and not "the last week", which is seven days."""
-    alone = not rolling["n"] and not rolling["the"]
-    return alone and rolling["last"] == "last" and rolling["unit"].startswith(("w", "mo"))
-
-
-def _ago(ago: re.Match[str], now: float, wall: Wall) -> Span:
-    seconds = seconds_of(ago)
+def _ago(ago: re.Match[str], now: float, wall: Wall, reading: Reading) -> Span:
+    seconds = seconds_of(ago, reading)
     moment = max(0.0, now - seconds)
-    match ago["rel"]:
+    match reading.relation(ago["rel"]):
         case "since" | "after" | "within":
             return Span(moment, None)
         case "until" | "before":
@@ -128,24 +88,24 @@ def _ago(ago: re.Match[str], now: float, wall: Wall) -> Span:
     if seconds >= DAY.total_seconds():
         day = datetime.combine(wall.at(moment).date(), time())
         return _span((day, day + DAY), wall)
-    about = 1800.0 if ago["unit"].startswith("h") else 300.0
+    about = 1800.0 if reading.unit_s(ago["unit"]) == 3600.0 else 300.0
     return Span(moment - about, moment + about)
 
 
 def _calendar(phrase: Phrase, now: float, wall: Wall) -> Span | None:
     """None also for a date or an hour that there is none of; it stays in the phrase, where it will be noticed."""
-    here, before = wall.at(now), phrase.text
-    phrase.text = _HALF.sub(_half, phrase.text)
+    here, before, reading = wall.at(now), phrase.text, phrase.reading
+    phrase.text = reading.pattern("times.share").sub(lambda found: _shared(found, reading), phrase.text)
     days = take_days(phrase, here)
-    pair = phrase.take(_PAIR)
-    one = None if pair is not None else phrase.take(_ONE)
+    pair = phrase.take("times.pair")
+    one = None if pair is not None else phrase.take("times.one")
     span = None
     if days.none_such:
         pass
     elif pair is not None:
-        span = _between(pair, days.window, here, wall, afternoon=days.afternoon)
+        span = _between(pair, days, here, wall, reading)
     elif one is not None:
-        span = _about(one, days.window, here, wall, afternoon=days.afternoon)
+        span = _about(one, days, here, wall, reading)
     elif days.window is not None:
         span = _related(days.rel, days.window, wall)
     else:
@@ -155,11 +115,11 @@ def _calendar(phrase: Phrase, now: float, wall: Wall) -> Span | None:
     return span
 
 
-def _half(found: re.Match[str]) -> str:
+def _shared(found: re.Match[str], reading: Reading) -> str:
     """`half past ten` as `10:30`, `quarter to ten` as `9:45`."""
-    hour = int(found["h"]) if found["h"].isdigit() else int(NUMBERS[found["h"]])
-    minute = {"half past": 30, "quarter past": 15, "quarter to": 45}[found["share"]]
-    return f"{hour - 1 if minute == 45 else hour}:{minute}"
+    hour = int(found["h"]) if found["h"].isdigit() else int(reading.numbers[found["h"]])
+    minutes = 60 * hour + reading.share_min(found["share"])
+    return f"{minutes // 60}:{minutes % 60:02}"
 
 
 def _related(rel: str | None, window: Window, wall: Wall) -> Span:
@@ -171,7 +131,7 @@ def _related(rel: str | None, window: Window, wall: Wall) -> Span:
             return Span(end, None)
         case "before":
             return Span(None, start)
-        case "until" | "till" | "by" | "up to":
+        case "until":
             return Span(None, end)
         case _:
             return Span(start, end)
@@ -181,12 +141,12 @@ def _span(window: Window, wall: Wall) -> Span:
     return Span(wall.seconds(window[0]), wall.seconds(window[1]))
 
 
-def _hour(text: str) -> tuple[timedelta, bool] | None:
+def _hour(text: str, reading: Reading) -> tuple[timedelta, bool] | None:
     """The time of day, and whether it is certain; None for none."""
-    if text in {"noon", "midday", "midnight"}:
-        return timedelta(hours=0 if text == "midnight" else 12), True
-    found = re.match(r"(\d{1,2})(?::(\d\d))?(?: ?([ap])m)?", text)
-    assert found is not None  # _CLOCK has matched
+    if reading.means(text, "times.noon") or reading.means(text, "times.midnight"):
+        return timedelta(hours=0 if reading.means(text, "times.midnight") else 12), True
+    found = re.search(r"(\d{1,2})(?::(\d\d))?(?: ?([ap])m)?", text)
+    assert found is not None  # the pattern of a clock has matched
     hour, minute = int(found[1]), int(found[2] or 0)
     if hour > (12 if found[3] else 24) or minute > 59:
         return None
@@ -195,33 +155,33 @@ def _hour(text: str) -> tuple[timedelta, bool] | None:
     return timedelta(hours=hour, minutes=minute), bool(found[3]) or hour > 12 or found[1].startswith("0")
 
 
-def _between(pair: re.Match[str], window: Window | None, here: datetime, wall: Wall, *, afternoon: bool) -> Span | None:
-    first, last = _hour(pair["a"]), _hour(pair["b"])
+def _between(pair: re.Match[str], days: Days, here: datetime, wall: Wall, reading: Reading) -> Span | None:
+    first, last = _hour(pair["a"], reading), _hour(pair["b"], reading)
     if first is None or last is None:
         return None
     half = timedelta(hours=12)
     (a, a_certain), (b, b_certain) = first, last
-    if afternoon or (b_certain and not a_certain and b >= half and a < half and a + half < b):
+    if days.afternoon or (b_certain and not a_certain and b >= half and a < half and a + half < b):
         a = a if a_certain or a >= half else a + half
-    if afternoon and not b_certain and b < half:
+    if days.afternoon and not b_certain and b < half:
         b += half
     if b <= a:
         b += half if not b_certain and b + half > a else DAY
-    day = datetime.combine((window[0] if window else here).date(), time())
-    if window is None and day + a > here:
+    day = datetime.combine((days.window[0] if days.window else here).date(), time())
+    if days.window is None and day + a > here:
         day -= DAY
     return _span((day + a, day + b), wall)
 
 
-def _about(one: re.Match[str], window: Window | None, here: datetime, wall: Wall, *, afternoon: bool) -> Span | None:
-    found = _hour(one["a"])
+def _about(one: re.Match[str], days: Days, here: datetime, wall: Wall, reading: Reading) -> Span | None:
+    found = _hour(one["a"], reading)
     if found is None:
         return None
-    hour, certain = found
-    if afternoon and not certain and hour < timedelta(hours=12):
+    (hour, certain), window = found, days.window
+    if days.afternoon and not certain and hour < timedelta(hours=12):
         hour += timedelta(hours=12)
-    rel = one["rel"]
-    if one["a"] == "midnight" and rel in {"before", "until", "till", "by", "up to"}:
+    rel = reading.relation(one["rel"])
+    if reading.means(one["a"], "times.midnight") and rel in {"before", "until"}:
         hour = DAY
     day = datetime.combine((window[0] if window else here).date(), time())
     if window is None and day + hour > here and hour < DAY:
@@ -230,6 +190,6 @@ def _about(one: re.Match[str], window: Window | None, here: datetime, wall: Wall
     if rel in {"since", "after", "from"}:
         past = window is not None and window[1] <= here and rel != "since"
         return Span(wall.seconds(moment), wall.seconds(window[1]) if past and window else None)
-    if rel in {"before", "until", "till", "by", "up to"}:
+    if rel in {"before", "until"}:
         return Span(wall.seconds(window[0] if window else day), wall.seconds(moment))
     return _span((moment - ABOUT, moment + ABOUT), wall)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from blikk_edge.core.inquiry import Measure
-from blikk_edge.core.watched import NODE, WatchedAt
+from blikk_edge.core.watched import NODE, Span, WatchedAt
 from blikk_edge.enrichers.asking.tally import Finding
 
 
@@ -19,11 +19,19 @@ def with_gaps(finding: Finding, cameras: Sequence[str], watched: WatchedAt) -> F
     until = finding.now if query.until is None else min(query.until, finding.now)
     if until <= since:
         return finding
-    known = {camera: watched(camera) for camera in asked}
-    gaps = {camera: each.gaps(since, until) for camera, each in known.items() if each is not None}
-    never = bool(asked) and all(gaps.get(camera) == ((since, until),) for camera in asked)
+    gaps = gaps_of(asked, since, until, watched)
+    never = bool(asked) and all((camera, ((since, until),)) in gaps for camera in asked)
     if never:
         return finding if finding.events or finding.rings else replace(finding, watched=False, count=None)
     if query.since is None:  # of all that is stored, what was before it is not asked
         return finding
-    return replace(finding, gaps=tuple((camera, each) for camera, each in gaps.items() if each))
+    return replace(finding, gaps=gaps)
+
+
+def gaps_of(
+    cameras: Sequence[str], since: float, until: float, watched: WatchedAt
+) -> tuple[tuple[str, tuple[Span, ...]], ...]:
+    """Of each camera when it was not watched in `since..until`, of those that were not. Blocking; raises StoreError."""
+    known = [(camera, watched(camera)) for camera in cameras]
+    gaps = [(camera, each.gaps(since, until)) for camera, each in known if each is not None]
+    return tuple((camera, spans) for camera, spans in gaps if spans)

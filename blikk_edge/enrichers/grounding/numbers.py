@@ -1,60 +1,30 @@
-"""Number words in English text."""
+"""Number words in a text."""
 
 import re
+from functools import cache
 from typing import Final
+
+from blikk_edge.enrichers.grounding.lexicon import Lexicon
 
 DONE: Final = " § "
 """Stands in the text for what was read."""
 
-_ONES: Final = {
-    word: number
-    for number, word in enumerate(
-        (
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        )
-    )
-}
-_TENS: Final = {
-    word: 10 * number
-    for number, word in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), 2)
-}
-_NUMBER_WORD: Final = re.compile(rf"\b(?:({'|'.join(_TENS)})(?: ({'|'.join(_ONES)}))?|({'|'.join(_ONES)}))\b")
 
-
-def with_digits(text: str) -> str:
+def with_digits(text: str, lexicon: Lexicon) -> str:
     """Lower-case text with its number words as digits; `one` stays a word where it stands for a thing."""
-    text = re.sub(r"\b(?:half a dozen)\b", "6", re.sub(r"\b(?:an? hundred)\b", "100", text))
-    text = re.sub(r"\b(?:a|one) dozen\b|\bdozen\b", "12", text)
+    for pattern, digits in lexicon.content["numbers"]["also"]:
+        text = re.sub(pattern, digits, text)
+    pronoun = lexicon.pattern("numbers.pronoun")
 
-    def digits(match: re.Match[str]) -> str:
-        tens, ones, alone = match.groups()
-        if alone == "one" and _PRONOUN.match(text, match.start()):
-            return "one"
-        return str(_TENS[tens] + _ONES.get(ones or "zero", 0)) if tens else str(_ONES[alone])
+    def digits_of(match: re.Match[str]) -> str:
+        if pronoun.match(text, match.start()):
+            return match[0]
+        return str(lexicon.number_words[match[0]])
 
-    return _NUMBER_WORD.sub(digits, text)
+    return _number_word(lexicon).sub(digits_of, text)
 
 
-_PRONOUN: Final = re.compile(
-    r"one(?= of\b| was\b| is\b| left\b| stayed\b| came\b| entered\b| had\b| has\b| then\b| after\b| by one\b| \W"
-    r"|[.,;]|$)"
-)
+@cache
+def _number_word(lexicon: Lexicon) -> re.Pattern[str]:
+    longest = sorted(lexicon.number_words, key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest))})\b")

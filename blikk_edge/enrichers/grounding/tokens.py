@@ -4,53 +4,27 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.facts import Facts
-from blikk_edge.enrichers.grounding import lexicon
 from blikk_edge.enrichers.grounding.claims import Claim
+from blikk_edge.enrichers.grounding.lexicon import Lexicon
 from blikk_edge.enrichers.grounding.numbers import with_digits
 
 NAME: Final = " ¤ "
 """Stands in the text for the name of a zone or camera."""
 
-_PHRASES: Final = tuple(
-    (re.compile(pattern), instead)
-    for pattern, instead in (
-        (r"[\u2018\u2019\u02bc]", "'"),
-        (r"(?<=\w)[-\u2010\u2011](?=\w)", " "),
-        (r"(?<=\d)\s*[-\u2012-\u2015]\s*(?=\d)", " to "),
-        (r"[_*`\u201c\u201d\"\u2012-\u2015]", " "),
-        (r"\b(passer|passers) by\b", "passerby"),
-        (r"\b(?:no one|not any ?(?:one|body)|not (?:a )?single person)\b", "nobody"),
-        (r"\bcannot\b", "can not"),
-        (r"n't\b", " not"),
-        (r"\bwithout(?: any)?\b|\bneither\b|\bnor\b|\bno (?:signs?|trace) of\b|\babsence of\b|\b0(?= [a-z])", " no "),
-        (r"\bnot (?:a|an|any)\b", "no"),
-        (r"\bat (?:once|the same time|one time|a time|any one time)\b", "simultaneously"),
-        (r"\bonce again\b", "again"),
-        (
-            r"\blight (traffic|activity|movement)\b|\b(traffic|activity|movement) (was|is|remained) light\b",
-            r"\1\2 calm",
-        ),
-        (r"\bcame back\b", "returned"),
-        (r"\s+", " "),
-    )
+_SIGNS: Final = (
+    (re.compile(r"[\u2018\u2019\u02bc]"), "'"),
+    (re.compile(r"(?<=\w)[-\u2010\u2011](?=\w)"), " "),
 )
-
+_BLANKS: Final = (
+    (re.compile(r"[_*`\u201c-\u201e\u00ab\u00bb\"\u2012-\u2015]"), " "),
+    (re.compile(r"\s+"), " "),
+)
 _TOKEN: Final = re.compile(r"[§¤]|\d+(?:\.\d+)?|[^\W\d_]+(?:'[^\W\d_]+)?|[^\w\s]")
-
-_GUESSES: Final = (
-    (lexicon.GENDER, Claim.GENDER),
-    (lexicon.AGE, Claim.AGE),
-    (lexicon.ETHNICITY, Claim.ETHNICITY),
-    (lexicon.WEAPON, Claim.WEAPON),
-    (lexicon.IDENTITY, Claim.IDENTITY),
-    (lexicon.INTENT, Claim.INTENT),
-    (lexicon.GUESS, Claim.GUESS),
-)
 
 
 @dataclass(slots=True)
@@ -77,83 +51,78 @@ class Token:
         return self.text[:1].isalpha()
 
 
-def names_of(facts: Facts) -> tuple[str, ...]:
+def names_of(facts: Facts, lexicon: Lexicon) -> tuple[str, ...]:
     """Every name that the text may use for a place, lower-case, the longest first."""
-    names = {_plain(name) for name in (facts.name, *facts.cameras, *facts.zones, facts.camera or "")}
+    names = {_plain(name, lexicon) for name in (facts.name, *facts.cameras, *facts.zones, facts.camera or "")}
     return tuple(sorted(filter(None, names), key=len, reverse=True))
 
 
-def place_words(names: Iterable[str]) -> frozenset[str]:
+def place_words(names: Iterable[str], lexicon: Lexicon) -> frozenset[str]:
     """The words of these names, also two and two written as one, with what means the same."""
     allowed: set[str] = set()
     for name in names:
         parts = name.split()
         allowed.update(parts, (a + b for a, b in itertools.pairwise(parts)))
-    for group in lexicon.ALIKE:
+    for group in lexicon.alike:
         if allowed & group:
             allowed |= group
     return frozenset(allowed)
 
 
-def prepared(text: str, names: Sequence[str]) -> str:
+def prepared(text: str, names: Sequence[str], lexicon: Lexicon) -> str:
     """Lower-case text with names as NAME, numbers as digits and what means the same written the same way.
 
     A name of one word that the lexicon knows stays: a camera `Dog` makes no dog.
     """
-    text = _plain(text)
+    text = _plain(text, lexicon)
     for name in names:
-        if " " in name or name.isdecimal() or not _token(name).base:
+        if " " in name or name.isdecimal() or not _token(name, lexicon).base:
             before = r"(?<=zone )|(?<=area )|(?<=camera )" if name.isdecimal() else r"(?<!\w)"
             text = re.sub(rf"(?:{before}){re.escape(name)}(?!\w)", NAME, text)
-    return with_digits(text)
+    return with_digits(text, lexicon)
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokens_of(text: str, lexicon: Lexicon) -> list[Token]:
     """The words of a prepared text."""
-    return [_token(part) for part in _TOKEN.findall(text)]
+    return [_token(part, lexicon) for part in _TOKEN.findall(text)]
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, lexicon: Lexicon) -> str:
     text = unicodedata.normalize("NFKC", text).casefold()
-    for pattern, instead in _PHRASES:
+    for pattern, instead in (*_SIGNS, *lexicon.rewrites, *_BLANKS):
         text = pattern.sub(instead, text)
     return text.strip()
 
 
-def _token(text: str) -> Token:
+def _token(text: str, lexicon: Lexicon) -> Token:
     if text[:1].isdigit():
         return Token(text, number=float(text))
-    if text in lexicon.PLURALS:
-        text_base = lexicon.PLURALS[text]
-        return _of_base(text, text_base, plural=True) or Token(text)
-    for base in lexicon.bases(text):
-        found = _of_base(text, base, plural=base not in {text, text.removesuffix("'s")} and text.endswith("s"))
-        if found is not None:
-            return found
-    return Token(text)
+    if text in lexicon.plurals:
+        return _of_base(text, lexicon.plurals[text], lexicon) or Token(text)
+    found = (_of_base(text, base, lexicon) for base in lexicon.bases(text))
+    return next(filter(None, found), None) or _compound(text, lexicon) or Token(text)
 
 
-def _of_base(text: str, base: str, *, plural: bool) -> Token | None:
+def _compound(text: str, lexicon: Lexicon) -> Token | None:
+    """The token of a word that is written of two known ones, where the language does so; it claims what either does."""
+    for first, last in lexicon.halves(text):
+        tokens = [_token(part, lexicon) for part in (first, last)]
+        if all(token.base for token in tokens):
+            claiming = [token for token in tokens if token.guess or token.labels]
+            claiming += [token for token in tokens if token.base not in lexicon.words("words.plain")]
+            return replace((claiming or tokens)[0], text=text)
+    return None
+
+
+def _of_base(text: str, base: str, lexicon: Lexicon) -> Token | None:
     """The token of a word whose base form this is, where the lexicon has it."""
-    plural = plural and base not in lexicon.SAME_IN_PLURAL
-    if base in lexicon.SPECIFIC:
-        return Token(text, base, (lexicon.SPECIFIC[base],), lexicon.ALIASES.get(base, base), plural)
-    if base in lexicon.GENERIC:
-        return Token(text, base, (lexicon.GENERIC[base],), "", plural)
-    if base in lexicon.ROLES:
-        return Token(text, base, lexicon.ROLES[base], "", plural)
-    for group, guess in _GUESSES:
-        if base in group:
-            return Token(text, base, guess=guess)
-    return Token(text, base) if base in KNOWN else None
-
-
-KNOWN: Final = (
-    lexicon.PLAIN
-    | lexicon.PICTURED
-    | lexicon.PLACES
-    | lexicon.SCENERY
-    | lexicon.SIDES
-    | lexicon.WATCHED
-    | frozenset(lexicon.AGENTS)
-)
+    plural = lexicon.is_plural(text, base)
+    if base in lexicon.specific:
+        return Token(text, base, (lexicon.specific[base],), lexicon.kinds.get(base, base), plural)
+    if base in lexicon.generic:
+        return Token(text, base, (lexicon.generic[base],), "", plural)
+    if base in lexicon.roles:
+        return Token(text, base, lexicon.roles[base], "", plural)
+    if base in lexicon.guesses:
+        return Token(text, base, guess=lexicon.guesses[base])
+    return Token(text, base) if base in lexicon.known else None

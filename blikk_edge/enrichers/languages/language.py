@@ -41,6 +41,7 @@ class Language:
         self.weekdays: Sequence[str] = content["weekdays"]
         self.months: Sequence[str] = content["months"]
         self._content = content
+        self._mends = [(re.compile(pattern), instead) for pattern, instead in content["mend"]]
         self._plural: Callable[[int], int] = c2py(content["plural"])
 
     def say(self, key: str, n: int = 1, **values: object) -> str:
@@ -50,7 +51,10 @@ class Language:
         if not isinstance(form, str):
             form = form[min(self._plural(n), len(form) - 1)]
         text: str = form.format_map(_Values(values, n=self.number(n), count=n))
-        return _BLANKS.sub(" ", text).strip(" ")
+        text = _BLANKS.sub(" ", text).strip(" ")
+        for pattern, instead in self._mends:
+            text = pattern.sub(instead, text)
+        return text
 
     def thing(self, kind: str, n: int = 1) -> str:
         """`a car`, `two cars`: so many of a label or of a class of the detector."""
@@ -96,6 +100,10 @@ class Language:
         """`a`, `a or b`, `a, b or c`."""
         return self._listed(parts, "or")
 
+    def neither(self, parts: Sequence[str]) -> str:
+        """What follows on `no`: `a`, `a or b`."""
+        return self._listed(parts, "nor")
+
     def place(self, name: str) -> str:
         """A name of the user's as it is said within a sentence: `the front door`, `the Einfahrt`, `Camera 1`.
 
@@ -115,6 +123,28 @@ class Language:
         """`Monday 16 November`; the month from 1, the weekday from 0 (Monday)."""
         key = "moment.date" if year is None else "moment.date_year"
         return self.say(key, day=day, month=self.months[month - 1], weekday=self.weekdays[weekday], year=year)
+
+    @cached_property
+    def denial(self) -> re.Pattern[str]:
+        """What says that there was nothing."""
+        return re.compile(self._content["wording"]["no"], re.I)
+
+    @cached_property
+    def yes_or_no(self) -> re.Pattern[str]:
+        """What an answer may begin with, which claims nothing."""
+        return re.compile(self._content["wording"]["yes_or_no"], re.I)
+
+    @cached_property
+    def indefinite(self) -> frozenset[str]:
+        """`a`, `one`: numbers that may be no claim."""
+        return frozenset(self._content["wording"]["indefinite"].split("|"))
+
+    @cached_property
+    def number_words(self) -> Mapping[str, int]:
+        """Words to numbers, small ones and the usual round ones."""
+        also = self._content["wording"]["numbers"].items()
+        counted = {word: n for n, word in enumerate(self._content["numbers"]) if n}
+        return counted | {word: int(n) for n, words in also for word in words.split("|")}
 
     @cached_property
     def _place_words(self) -> frozenset[str]:

@@ -219,6 +219,5 @@ def _long(asked: Asked, found: Sequence[Here], scenery: Scenery, now: float) -> 
 
 
 def _nobody(asked: Asked, spoken: Language) -> Finding:
-    kind = asked.kind or asked.label.value
-    nobody = spoken.say("evidence.nobody", kind=kind, things=spoken.things(kind))
+    nobody = spoken.say("evidence.nobody", things=spoken.things(asked.kind or asked.label.value))
     return Finding(answer="no", confidence=SURE_OF_NOBODY, evidence=nobody)

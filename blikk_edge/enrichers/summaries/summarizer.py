@@ -197,7 +197,7 @@ class Summarizer:
         if self._mode_of(picture.camera) is not SummaryMode.VISION:
             return
         event = picture.event
-        if event is None and picture.name == RING:
+        if picture.name == RING:
             event = next((story.event.id for story in self._stories.open(picture.camera)), None)
         self._gallery.keep(picture, event)
 

@@ -245,4 +245,4 @@ class _Telling:
             return self._clock(time)
         day = self._facts.local(time)
         month = self._spoken.months[day.month - 1]
-        return self._say("period.moment", day=day.day, month=month, mon=month[:3], time=self._clock(time))
+        return self._say("period.moment", day=day.day, month=month, time=self._clock(time))

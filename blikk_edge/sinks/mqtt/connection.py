@@ -11,9 +11,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.library import Heard, ended, inner
 from blikk_edge.sinks.mqtt.limits import BrokerLimits, limits_of, packet_size, publish_properties
-from blikk_edge.sinks.mqtt.refusal import LostError, lost, value
+from blikk_edge.sinks.mqtt.refusal import BLAMELESS, LostError, lost, value
 from blikk_edge.sinks.mqtt.slots import Slots
-from blikk_edge.sinks.mqtt.suspects import Suspect, Suspects
+from blikk_edge.sinks.mqtt.suspects import Suspect, Suspects, subscription, suspect
 from blikk_edge.sinks.mqtt.troubles import Trouble, Troubles
 from blikk_edge.wire.messages import Message
 
@@ -24,6 +24,7 @@ UNDER_WAY: Final = 20
 """Messages of ours that wait for an acknowledgement at once, where the broker allows as many; Mosquitto's default."""
 
 NO_WILDCARDS: Final = 0xA2
+QUOTA_EXCEEDED: Final = 0x97
 
 
 class Protocol(IntEnum):
@@ -52,7 +53,7 @@ class Outcome(Enum):
     """The broker does not take it and does not say why: it may take it later."""
 
 
-_OUTCOMES: Final = {0x80: Outcome.UNCLEAR, 0x83: Outcome.UNCLEAR, 0x91: Outcome.UNCLEAR, 0x97: Outcome.BUSY}
+_OUTCOMES: Final = {0x80: Outcome.UNCLEAR, 0x83: Outcome.UNCLEAR, 0x91: Outcome.UNCLEAR, QUOTA_EXCEEDED: Outcome.BUSY}
 """By the reason code of an acknowledgement; failures that are not named here stay failures."""
 
 _REMEDIES: Final = {
@@ -67,6 +68,7 @@ SIZE_S: Final = 600.0
 """So long it stays a problem that a message was too large, though smaller ones are taken."""
 
 ENDS_CONNECTION: Final = "left out: the broker ends the connection when it gets this; see its access list and limits"
+ENDS_AT_FILTER: Final = "left out: the broker ends the connection when we subscribe to this; see its access list"
 
 
 class Connection:
@@ -103,15 +105,22 @@ class Connection:
         self._careful = careful
         self._slots = Slots(min(1 if careful else UNDER_WAY, self.limits.receive_maximum), patience_s=ANSWER_S)
         self._under_way: dict[int, tuple[Message, asyncio.Future[ReasonCode]]] = {}
+        self._asking: Suspect | None = None
         self._ended_at: Suspect | None = None
+        self._idle = True
         self._instead: dict[str, tuple[str, ...]] = {}
         heard.acknowledged = self._acknowledged
         ended(client).add_done_callback(self._ended)
 
     @property
     def ended_at(self) -> Suspect | None:
-        """Of a connection that has ended: the first message that was under way, if there was one."""
+        """Of a connection that has ended: at what, where that may be why."""
         return self._ended_at
+
+    @property
+    def idle(self) -> bool:
+        """Of a connection that has ended: whether nothing was under way."""
+        return self._idle
 
     def size(self, message: Message) -> int:
         """Bytes of the packet that this message is."""
@@ -129,12 +138,14 @@ class Connection:
             detail = f"{size} bytes, {self.limits.packet_bytes} allowed"
             self._troubles.start(Trouble(kind=TOO_LARGE, where=where, detail=detail, lasts_s=SIZE_S))
             return Outcome.REFUSED
-        if self._suspects.left_out(message, size):
+        if self._suspects.left_out(suspect(message, size)):
             self._troubles.start(Trouble(kind=ENDS_CONNECTION, where=where, detail=f"{size} bytes", lasts_s=SIZE_S))
             return Outcome.REFUSED
         code = await self._send(self.limits.apply(message))
         if code is None or not code.is_failure:
             self._troubles.end(where)
+            if code is not None:
+                self._suspects.taken(suspect(message, size))
             return Outcome.TAKEN
         number = int(code.value)
         remedy = _REMEDIES.get(number, "see its log")
@@ -142,20 +153,29 @@ class Connection:
         self._troubles.start(Trouble(kind=kind, where=where, detail=f"{size} bytes" if number == 0x95 else ""))
         return _OUTCOMES.get(number, Outcome.REFUSED)
 
-    async def subscribe(self, topic_filter: str, *, instead: Sequence[str] | None = None) -> None:
+    async def subscribe(self, topic_filter: str, *, instead: Sequence[str] | None = None) -> Outcome:
         """Subscribe with QoS 1; where the broker takes no wildcards, to each topic of `instead`."""
         if instead is not None and not self.limits.wildcards:
-            await self._subscribe_each(topic_filter, instead)
-            return
-        for code in await _answered(self.client.subscribe(topic_filter, qos=1)):
-            number = value(code)
-            if instead is not None and number == NO_WILDCARDS:
-                await self._subscribe_each(topic_filter, instead)
-            elif number is not None and number >= 0x80:
-                kind = f"the broker does not let us subscribe ({code}); see its access list"
-                self._troubles.start(Trouble(kind=kind, where=topic_filter))
-            else:
-                self._troubles.end(topic_filter)
+            return await self._subscribe_each(topic_filter, instead)
+        asking = subscription(topic_filter)
+        if self._suspects.left_out(asking):
+            self._troubles.start(Trouble(kind=ENDS_AT_FILTER, where=topic_filter, lasts_s=SIZE_S))
+            return Outcome.REFUSED
+        self._asking = asking
+        code = (await self._answered(self.client.subscribe(topic_filter, qos=1)))[0]
+        self._asking = None
+        self._suspects.taken(asking)
+        number = value(code) or 0
+        if instead is not None and number == NO_WILDCARDS:
+            return await self._subscribe_each(topic_filter, instead)
+        if number < 0x80:
+            self._troubles.end(topic_filter)
+            return Outcome.TAKEN
+        remedy = "it is asked again later" if number == QUOTA_EXCEEDED else "see its access list"
+        self._troubles.start(
+            Trouble(kind=f"the broker does not let us subscribe ({code}); {remedy}", where=topic_filter)
+        )
+        return _OUTCOMES.get(number, Outcome.REFUSED)
 
     def lost(self, error: aiomqtt.MqttError) -> LostError:
         """What to say of the end of this connection."""
@@ -164,12 +184,12 @@ class Connection:
     async def unsubscribe(self, topic_filter: str) -> None:
         """Hear no more of this."""
         for each in self._instead.pop(topic_filter, (topic_filter,)):
-            await _answered(self.client.unsubscribe(each))
+            await self._answered(self.client.unsubscribe(each))
 
-    async def _subscribe_each(self, topic_filter: str, topics: Sequence[str]) -> None:
+    async def _subscribe_each(self, topic_filter: str, topics: Sequence[str]) -> Outcome:
         self._instead[topic_filter] = tuple(topics)
-        for topic in topics:
-            await self.subscribe(topic)
+        outcomes = [await self.subscribe(topic) for topic in topics]
+        return Outcome.BUSY if Outcome.BUSY in outcomes else Outcome.TAKEN
 
     async def _send(self, message: Message) -> ReasonCode | None:
         """Hand a message over; the reason code of its acknowledgement, None without one (QoS 0)."""
@@ -178,7 +198,7 @@ class Connection:
         retain = message.retain and (self.protocol is Protocol.V5 or message.expiry_s is None)
         qos = max(message.qos, min(1, self.limits.qos)) if self._careful else message.qos
         if qos == 0:
-            await _answered(self.client.publish(message.topic, message.payload, 0, retain, properties))
+            await self._answered(self.client.publish(message.topic, message.payload, 0, retain, properties))
             return None
         await self._slots.take()
         # Not by aiomqtt, which passes over the reason code of the acknowledgement.
@@ -188,7 +208,25 @@ class Connection:
             raise aiomqtt.MqttCodeError(sent.rc, "could not publish") from self._why()
         answer: asyncio.Future[ReasonCode] = asyncio.get_running_loop().create_future()
         self._under_way[sent.mid] = message, answer
-        return await _answered(answer)
+        return await self._answered(answer)
+
+    async def _answered(self, call: Awaitable[T]) -> T:
+        """Await the broker's answer, at most `ANSWER_S` and no longer than the connection; raises MqttError without.
+
+        The library would limit the time with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation in
+        the moment of the answer (https://github.com/python/cpython/issues/86296): the sink would go on for ever.
+        """
+        asking = asyncio.ensure_future(call)
+        gone = ended(self.client)
+        try:
+            await asyncio.wait((asking, gone), timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return asking.result()
+        finally:
+            asking.cancel()
+        raise aiomqtt.MqttError("the connection ended before the answer" if gone.done() else "no answer in time") from (
+            self._why()
+        )
 
     def _acknowledged(self, mid: int, code: ReasonCode) -> None:
         if (found := self._under_way.pop(mid, None)) is not None:
@@ -199,9 +237,10 @@ class Connection:
     def _ended(self, _future: asyncio.Future[None]) -> None:
         """Whoever waits for an acknowledgement gets none any more."""
         why = self._why()
-        if self._under_way:
-            message = next(iter(self._under_way.values()))[0]
-            self._ended_at = Suspect(topic=message.topic, size=self.size(message))
+        self._idle = not (self._under_way or self._asking)
+        if value(getattr(why, "rc", None)) not in BLAMELESS:
+            first = next((message for message, _ in self._under_way.values()), None)
+            self._ended_at = self._asking if first is None else suspect(first, self.size(first))
         for _message, answer in self._under_way.values():
             if not answer.done():
                 error = aiomqtt.MqttError("the connection ended before the answer")
@@ -213,16 +252,3 @@ class Connection:
     def _why(self) -> BaseException | None:
         future = ended(self.client)
         return future.exception() if future.done() and not future.cancelled() else None
-
-
-async def _answered(call: Awaitable[T]) -> T:
-    """Await the broker's answer, at most `ANSWER_S`; raises MqttError without one.
-
-    The library would limit the time with `asyncio.wait_for`, which before Python 3.12 swallows a cancellation in the
-    moment of the answer (https://github.com/python/cpython/issues/86296): the sink would go on for ever.
-    """
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            return await call
-    except TimeoutError:
-        raise aiomqtt.MqttError("no answer in time") from None

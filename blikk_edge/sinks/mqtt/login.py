@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -23,6 +23,8 @@ from blikk_edge.wire.messages import Message
 
 CONNECT_S: Final = 3.0
 """For the answer to our log-in."""
+
+T = TypeVar("T")
 
 INCOMING_LIMIT: Final = 1000
 """Messages from outside that may wait; commands come one at a time, so more is a flood."""
@@ -47,10 +49,14 @@ async def connected(
     troubles: Troubles | None = None,
     suspects: Suspects | None = None,
     careful: bool = False,
+    patience: int = 1,
 ) -> AsyncIterator[Connection]:
-    """A connection for the time of the context; raises a SinkError of `refusal` without one."""
+    """A connection for the time of the context; raises a SinkError of `refusal` without one.
+
+    The answer to our log-in is waited for `patience` times as long as usual.
+    """
     clock = SystemClock()
-    client = await _client(address, identifier=identifier, will=will, protocol=protocol)
+    client = await _client(address, identifier=identifier, will=will, protocol=protocol, patience=patience)
     heard = Heard(client)
     try:
         await enter(client, heard)
@@ -80,12 +86,28 @@ async def connected(
             await leave(client)
 
 
-async def answers_v5(address: Address, *, identifier: str) -> bool | None:
+async def visit(address: Address, *, identifier: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Do something in a connection of its own, by version 5 where the broker speaks it; raises SinkError."""
+
+    async def once(protocol: Protocol) -> T:
+        async with connected(address, identifier=identifier, will=None, protocol=protocol) as connection:
+            try:
+                return await work(connection)
+            except aiomqtt.MqttError as error:
+                raise connection.lost(error) from error
+
+    try:
+        return await once(Protocol.V5)
+    except (VersionRefusedError, SilentError):
+        return await once(Protocol.V311)
+
+
+async def answers_v5(address: Address, *, identifier: str, patience: int = 1) -> bool | None:
     """Whether a broker says that it speaks version 5, to a second log-in under another id; None without an answer.
 
     It has neither a will nor properties: some brokers of 3.1.1 can refuse no other in words.
     """
-    client = await _client(address, identifier=identifier, will=None, protocol=Protocol.V5)
+    client = await _client(address, identifier=identifier, will=None, protocol=Protocol.V5, patience=patience)
     heard = Heard(client)
     try:
         await enter(client, heard)
@@ -98,7 +120,9 @@ async def answers_v5(address: Address, *, identifier: str) -> bool | None:
     return True
 
 
-async def _client(address: Address, *, identifier: str, will: Message | None, protocol: Protocol) -> aiomqtt.Client:
+async def _client(
+    address: Address, *, identifier: str, will: Message | None, protocol: Protocol, patience: int
+) -> aiomqtt.Client:
     context = await asyncio.to_thread(tls_context, address.tls) if address.tls is not None else None
     connect = None
     if protocol is Protocol.V5 and will is not None:  # a node: it listens to topics on which anybody may publish
@@ -116,7 +140,7 @@ async def _client(address: Address, *, identifier: str, will: Message | None, pr
         **_FRESH[protocol],
         will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will is not None else None,
         keepalive=address.keepalive_s,
-        timeout=CONNECT_S,
+        timeout=CONNECT_S * patience,
         max_queued_incoming_messages=INCOMING_LIMIT,
         max_inflight_messages=UNDER_WAY,
         properties=connect,

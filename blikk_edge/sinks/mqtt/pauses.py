@@ -74,6 +74,10 @@ class Pauses:
                 return self._rival_pause()
         return self._backoff.next_s()
 
+    def learnt(self) -> None:
+        """It is known now at what connections ended, and that is left out: the next may stand."""
+        self._backoff.reset()
+
     def _rival_pause(self) -> float:
         ceiling = min(RIVAL_LAST_S, RIVAL_FIRST_S * 2.0 ** min(self._taken, 10))
         self._taken += 1

@@ -70,6 +70,10 @@ _ENDS: Final = {
 """By the reason code of a DISCONNECT."""
 
 
+BLAMELESS: Final = frozenset({0x89, 0x8B, 0x8D, TAKEN_OVER, 0x96, 0x97, 0x98, 0x9C, 0x9D, 0x9F, 0xA0})
+"""Those that say nothing against the message that was under way."""
+
+
 def lost(address: Address, error: aiomqtt.MqttError, *, identifier: str, said: Properties | None = None) -> LostError:
     """What to say of a connection that ended by itself; `said` are the properties of the broker's DISCONNECT."""
     cause = error.__cause__ or error

@@ -102,6 +102,7 @@ class Session:
         self._claimed = claimed
         self._group: asyncio.TaskGroup | None = None
         self._missed: list[Message] = []
+        self._unheard: dict[str, tuple[str, ...] | None] = {}
         self._timer: asyncio.Task[None] | None = None
         self._tidied = False
         self._asked = Asked(
@@ -125,11 +126,10 @@ class Session:
         set_topics = tuple(
             self._topics.set(camera, setting) for camera in sorted(self._cameras) for setting in SETTINGS
         )
-        await self._connection.subscribe(self._topics.set_filter, instead=set_topics)
-        await self._connection.subscribe(self._topics.ask)
+        await self._subscribe(self._topics.set_filter, set_topics)
+        await self._subscribe(self._topics.ask)
         for topic_filter in self._desk.filters:
-            instead = self._desk.config_topics if "+" in topic_filter else None
-            await self._connection.subscribe(topic_filter, instead=instead)
+            await self._subscribe(topic_filter, self._desk.config_topics if "+" in topic_filter else None)
         for topic_filter, topics in self._retained.filters.items():
             await self._connection.subscribe(topic_filter, instead=topics)
         await self._say(availability(self._topics, online=True))
@@ -311,7 +311,7 @@ class Session:
             LOG.warning("%s%s", advice.warning, more)
         if advice.restate:
             await self._connection.publish(availability(self._topics, online=True))
-        missed = bool(self._missed)
+        missed = bool(self._missed or self._unheard)
         for message in advice.messages:
             if await self._connection.publish(message) in (Outcome.BUSY, Outcome.UNCLEAR):
                 self._desk.missed(message.topic)
@@ -322,6 +322,11 @@ class Session:
             self._plan(advice.again_in_s)
         elif missed:
             self._plan(MISSED_S)
+
+    async def _subscribe(self, topic_filter: str, instead: tuple[str, ...] | None = None) -> None:
+        """Subscribe; what meets a quota is asked for again with the next call of the desk."""
+        if await self._connection.subscribe(topic_filter, instead=instead) is Outcome.BUSY:
+            self._unheard[topic_filter] = instead
 
     async def _say(self, message: Message) -> None:
         """Publish who is here; what the broker does not take for now is said again with the next call of the desk."""
@@ -344,6 +349,9 @@ class Session:
         await self._clock.sleep(seconds)
         self._timer = None  # from here on it must not be cancelled by what it brings about
         missed, self._missed = self._missed, []
+        unheard, self._unheard = self._unheard, {}
+        for topic_filter, instead in unheard.items():
+            await self._subscribe(topic_filter, instead)
         for message in missed:
             await self._say(message)
         await self._follow(self._desk.due())

@@ -44,6 +44,10 @@ LOG = logging.getLogger("blikk.mqtt")
 PROBE_FIRST_S: Final = 10.0
 """The first pause before a second log-in asks for version 5, where 3.1.1 is spoken to a broker that never refused 5."""
 
+PATIENCE_MOST: Final = 8
+"""A broker that answers no version of MQTT has twice as long from then on, up to so many times `CONNECT_S`: some ask a
+slow database about each log-in."""
+
 SWEEP_S: Final = 0.02
 LEFT_S: Final = 0.8
 """For the records that wait at a stop; those that do not make it are published after the next start."""
@@ -110,6 +114,8 @@ class MqttSink:
         self._quiet = False
         self._came_at: float | None = None
         self._idle = False
+        self._patience = 1
+        self._old_said = False
         self._arrived = asyncio.Event()
 
     @property
@@ -205,9 +211,11 @@ class MqttSink:
         """Whether to connect anew at once, after a log-in that failed."""
         if isinstance(error, SilentError) and not error.hung_up and spoken is Protocol.V5:
             # Some brokers of 3.1.1 trip over a last will in version 5, and refuse a bare log-in in words.
-            answer = await answers_v5(self._address, identifier=self._probe)
+            answer = await answers_v5(self._address, identifier=self._probe, patience=self._patience)
             if answer is False:
                 error = VersionRefusedError(str(error))
+        if isinstance(error, SilentError) and not error.hung_up and spoken is Protocol.V311:
+            self._patience = min(2 * self._patience, PATIENCE_MOST)
         again = self._versions.failed(error, spoken)
         if again:
             LOG.info("%s; trying MQTT 3.1.1", error)
@@ -228,6 +236,7 @@ class MqttSink:
             troubles=self._troubles,
             suspects=self._suspects,
             careful=self._pauses.careful,
+            patience=self._patience,
         ) as connection:
             self._came_at = self._clock.monotonic()
             self._versions.came(protocol)
@@ -257,9 +266,11 @@ class MqttSink:
                 connection.will_needed = False
                 raise _SpeaksV5Error(f"broker {self._address} speaks MQTT 5 by now") from None
             except aiomqtt.MqttError as error:
-                self._idle = connection.ended_at is None
-                if self._pauses.careful:
-                    self._suspects.ended_at(connection.ended_at)
+                self._idle = connection.idle
+                at = connection.ended_at
+                alone = self._pauses.careful or at is None or at.is_subscription
+                if alone and self._suspects.ended_at(at):
+                    self._pauses.learnt()
                 raise connection.lost(error) from error
             except asyncio.CancelledError:
                 await self._part(session, drain)
@@ -274,7 +285,7 @@ class MqttSink:
         while self._versions.doubtful:
             await self._clock.sleep(pause_s)
             pause_s *= 2
-            answer = await answers_v5(self._address, identifier=self._probe)
+            answer = await answers_v5(self._address, identifier=self._probe, patience=self._patience)
             if answer:
                 self._versions.speaks_v5()
                 raise _NewerVersionError
@@ -303,6 +314,7 @@ class MqttSink:
             self._backlog.age()
         self._outage, self._away = False, None
         self.protocol = str(protocol)
+        self._old_said = self._old_said and protocol is Protocol.V311
         if protocol is Protocol.V311 and not self._versions.doubtful:
             self._say_old()
         elif protocol is Protocol.V311:
@@ -313,6 +325,10 @@ class MqttSink:
             LOG.info("connected to %s (%s), %d records wait", self._address, protocol, self._backlog.depth)
 
     def _say_old(self) -> None:
+        if self._old_said:
+            LOG.info("connected to %s (MQTT 3.1.1), %d records wait", self._address, self._backlog.depth)
+            return
+        self._old_said = True
         LOG.warning(
             "connected to %s, which speaks MQTT 3.1.1 only: Pictures cannot expire there and are not retained, and it "
             "cannot say what it refuses; a broker with MQTT 5 (Mosquitto 1.6 or newer) mends that",

@@ -1,0 +1,135 @@
+"""How the cards come into the frontend: every page loads them, whatever keeps dashboards, until the last node goes."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from homeassistant.components import frontend
+from homeassistant.setup import async_setup_component
+from stage import DOMAIN, announce, entry_of, set_up
+
+from custom_components.blikk import cards
+
+PANEL = "blikk-timeline"
+MAX_BYTES = 60_000
+
+
+@pytest.fixture
+async def pages(hass, mqtt_mock):
+    """A Home Assistant with a frontend; gives the modules of ours that its pages load."""
+    assert await async_setup_component(hass, "frontend", {})
+    return lambda: loaded(hass)
+
+
+def loaded(hass):
+    return [url for url in hass.data[frontend.DATA_EXTRA_MODULE_URL].urls if DOMAIN in url]
+
+
+async def resources(hass, hass_ws_client):
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id({"type": "lovelace/resources"})
+    return (await client.receive_json())["result"]
+
+
+async def test_every_page_loads_the_module_and_what_it_imports(hass, pages, hass_client_no_auth):
+    await set_up(hass)
+    (url,) = pages()
+    client = await hass_client_no_auth()  # a browser fetches scripts without a token
+    wanted, seen = [url], {}
+    while wanted:
+        answer = await client.get(wanted[-1])
+        assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (200, "text/javascript"), wanted[-1]
+        assert "max-age" in answer.headers["Cache-Control"]
+        text = seen[wanted.pop()] = await answer.text()
+        folder = url.rsplit("/", 1)[0]
+        wanted += {f"{folder}/{name}" for name in re.findall(r'from "\./([\w-]+\.js)"', text)} - seen.keys()
+    assert {Path(each).name for each in seen} == {path.name for path in cards.FOLDER.iterdir()}
+
+
+def test_the_files_are_small():
+    assert sum(path.stat().st_size for path in cards.FOLDER.iterdir()) < MAX_BYTES
+
+
+async def test_a_changed_file_has_another_address(hass, pages, monkeypatch, tmp_path):
+    for path in cards.FOLDER.glob("*.js"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    before = cards._digest()
+    monkeypatch.setattr(cards, "FOLDER", tmp_path)
+    assert cards._digest() == before
+    (tmp_path / "texts.js").write_text("export {};")
+    assert cards._digest() != before
+
+
+@pytest.mark.parametrize("mode", ["storage", "yaml"])
+async def test_dashboards_and_resources_are_left_as_they_are(hass, mqtt_mock, hass_ws_client, hass_storage, mode):
+    own = [{"type": "module", "url": "/local/own.js"}]
+    config = {"resource_mode": mode, **({"resources": own} if mode == "yaml" else {})}
+    assert await async_setup_component(hass, "lovelace", {"lovelace": config})
+    assert await async_setup_component(hass, "frontend", {})
+    await set_up(hass)
+    assert len(loaded(hass)) == 1
+    assert await resources(hass, hass_ws_client) == (own if mode == "yaml" else [])
+    await hass.async_block_till_done()
+    assert "lovelace_resources" not in hass_storage
+
+
+async def test_a_reload_loads_it_once(hass, pages):
+    entry = await set_up(hass)
+    before = pages()
+    for _ in range(3):
+        assert await hass.config_entries.async_reload(entry.entry_id)
+    assert pages() == before
+
+
+async def test_it_goes_with_the_last_node_and_comes_with_the_next(hass, pages):
+    first = await set_up(hass)
+    second = await set_up(hass, entry_of(announce(id="shed", name="Shed")))
+    assert len(pages()) == 1
+    await hass.config_entries.async_remove(first.entry_id)
+    assert len(pages()) == 1
+    assert frontend.async_panel_exists(hass, PANEL)
+    await hass.config_entries.async_remove(second.entry_id)
+    assert pages() == []
+    assert not frontend.async_panel_exists(hass, PANEL)
+    await set_up(hass)
+    assert len(pages()) == 1
+    assert frontend.async_panel_exists(hass, PANEL)
+
+
+async def test_it_is_loaded_while_a_node_cannot_be_set_up(hass, mqtt_mock, pages, monkeypatch):
+    async def away(_hass):
+        return False
+
+    monkeypatch.setattr("homeassistant.components.mqtt.async_wait_for_mqtt_client", away)
+    entry = entry_of()
+    entry.add_to_hass(hass)
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert len(pages()) == 1
+
+
+async def test_the_timeline_has_a_page_in_no_sidebar(hass, pages, hass_ws_client):
+    await set_up(hass)
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id({"type": "get_panels"})
+    panel = (await client.receive_json())["result"][PANEL]
+    assert (panel["title"], panel["require_admin"]) == (None, False)
+    assert panel["config"]["_panel_custom"]["module_url"] == pages()[0]
+
+
+async def test_without_a_frontend_a_node_is_set_up_all_the_same(hass, mqtt_mock):
+    entry = await set_up(hass)
+    assert await hass.config_entries.async_remove(entry.entry_id)
+
+
+def test_every_language_says_everything():
+    said = {}
+    texts_only, _, _ = (cards.FOLDER / "texts.js").read_text().partition("\n};")
+    for line in texts_only.splitlines():
+        if language := re.fullmatch(r"  (\w\w): \{", line):
+            said[language[1]] = texts = {}
+        elif text := re.fullmatch(r' {4,6}(\w+):\s*("(?:[^"\\]|\\.)*"),', line):
+            texts[len(line) - len(line.lstrip()), text[1]] = set(re.findall(r"\{\w+\}", json.loads(text[2])))
+    assert set(said) == {"en", "de", "es"}
+    assert len(said["en"]) > 40
+    assert said["en"] == said["de"] == said["es"]

@@ -1,0 +1,144 @@
+"""Logins over HTTP: Basic and Digest as cameras have them, and passwords that go nowhere else."""
+
+import hashlib
+import itertools
+import logging
+
+import pytest
+from http_answers import PICTURES, plainly, still
+from raw_web import Asked, raw_web
+from reading import read, terms
+
+from blikk_edge.core.errors import SourceError
+from blikk_edge.sources.login import Login
+from blikk_edge.sources.mjpeg import HttpSource, open_mjpeg
+
+USER, PASSWORD = "viewer", "p@ss:w/rd?#%"
+ESCAPED = "p%40ss%3Aw%2Frd%3F%23%25"
+
+
+def digest_is_right(told: str, method: str, path: str, *, algorithm: str | None, qop: bool, password: str) -> bool:
+    """An independent reading of RFC 7616."""
+    values = {
+        key.strip(): value.strip().strip('"')
+        for key, _, value in (each.partition("=") for each in told[7:].split(", "))
+    }
+    name = (algorithm or "MD5").replace("-sess", "")
+
+    def hashed(text: str) -> str:
+        return hashlib.new({"MD5": "md5", "SHA-256": "sha256"}[name], text.encode()).hexdigest()
+
+    one = hashed(f"{USER}:cam:{password}")
+    if algorithm and algorithm.endswith("-sess"):
+        one = hashed(f"{one}:abc:{values['cnonce']}")
+    two = hashed(f"{method}:{path}")
+    middle = f"{values['nc']}:{values['cnonce']}:auth:" if qop else ""
+    wanted = hashed(f"{one}:{values['nonce']}:{middle}{two}")
+    return (values["username"], values["uri"], values["response"], values["nonce"], values["opaque"]) == (
+        USER,
+        path,
+        wanted,
+        "abc",
+        "x,y",
+    )
+
+
+CHALLENGES = [(None, False), (None, True), ("MD5", True), ("MD5-sess", True), ("SHA-256", True), ("SHA-256-sess", True)]
+
+
+@pytest.mark.parametrize(("algorithm", "qop"), CHALLENGES)
+def test_digest_login_is_let_in_and_a_wrong_one_is_named(algorithm: str | None, qop: bool) -> None:
+    counts: list[str] = []
+
+    def answer(asked: Asked) -> bool | None:
+        told = asked.headers.get("authorization", "")
+        if told.startswith("Digest ") and digest_is_right(
+            told, "GET", asked.path, algorithm=algorithm, qop=qop, password=PASSWORD
+        ):
+            counts.append(told)
+            return still(PICTURES[0])(asked)
+        challenge = 'Digest realm="cam", nonce="abc", opaque="x,y"'
+        challenge += f", algorithm={algorithm}" if algorithm else ""
+        challenge += ', qop="auth,auth-int"' if qop else ""
+        plainly("401 No", b"log in", f'WWW-Authenticate: Basic realm="cam"\r\nWWW-Authenticate: {challenge}\r\n')(asked)
+        return True
+
+    with raw_web(answer) as web:
+        assert len(read(open_mjpeg(web.url("/snap?a=b", f"{USER}:{ESCAPED}"), terms()), 3)) == 3
+        assert len(web.asked) == 4  # asked for once, known from then on
+        assert web.connections == 1
+        assert len(set(counts)) == (3 if qop else 1)
+        for login in (f"{USER}:wrong", ""):
+            asked = len(web.asked)
+            with pytest.raises(SourceError, match=r"\(401\)"):
+                read(open_mjpeg(web.url("/snap?a=b", login), terms()), 1)
+            assert len(web.asked) - asked <= 2  # a camera may lock out who tries often
+
+
+def test_nonce_that_became_too_old_is_renewed() -> None:
+    nonces = itertools.count()
+
+    def answer(asked: Asked) -> bool | None:
+        n = next(nonces)
+        if n % 3 and f'nonce="n{n - n % 3}"' in asked.headers.get("authorization", ""):
+            return still(PICTURES[0])(asked)
+        stale = ", stale=true" if "authorization" in asked.headers else ""
+        plainly("401 No", more=f'WWW-Authenticate: Digest realm="c", nonce="n{n}", qop="auth"{stale}\r\n')(asked)
+        return True
+
+    with raw_web(answer) as web:
+        assert len(read(open_mjpeg(web.url("/snap", "u:p"), terms()), 5)) == 5
+
+
+def test_nonce_that_became_too_old_is_renewed_though_the_camera_does_not_say_why() -> None:
+    nonces = itertools.count()
+
+    def answer(asked: Asked) -> bool | None:
+        n = next(nonces)
+        if n % 3 and f'nonce="n{n - n % 3}"' in asked.headers.get("authorization", ""):
+            return still(PICTURES[0])(asked)
+        plainly("401 No", more=f'WWW-Authenticate: Digest realm="c", nonce="n{n}", qop="auth"\r\n')(asked)
+        return True
+
+    with raw_web(answer) as web:
+        source = open_mjpeg(web.url("/snap", "u:p"), terms())
+        assert len(read(source, 5)) == 5
+
+    assert source.counts.connections == 1
+
+
+def test_one_header_may_offer_several_logins() -> None:
+    login = Login(b"u", b"p")
+
+    assert login.challenged(['Basic realm="a, b", Digest realm="c", nonce="n,1", qop="auth", Negotiate'])
+    assert 'realm="c"' in str(login.header("GET", "/"))
+    assert 'nonce="n,1"' in str(login.header("GET", "/"))
+
+
+def test_password_does_not_go_to_another_server() -> None:
+    seen: list[str] = []
+
+    def elsewhere(asked: Asked) -> None:
+        seen.append(asked.headers.get("authorization", ""))
+        plainly("401 No", more='WWW-Authenticate: Basic realm="x"\r\n')(asked)
+
+    with raw_web(elsewhere) as other:
+
+        def answer(asked: Asked) -> None:
+            plainly("302 There", more=f"Location: http://127.0.0.1:{other.port}/x\r\n")(asked)
+
+        with raw_web(answer) as web, pytest.raises(SourceError, match=r"\(401\)"):
+            read(open_mjpeg(web.url("/a", "u:p"), terms()), 1)
+
+    assert seen == [""]
+
+
+def test_nothing_of_an_address_is_logged_or_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with raw_web(plainly("404 No")) as web:
+        source = HttpSource(web.url("/s3cret?t=s3cret", "u:s3cret"), terms())
+        with pytest.raises(SourceError) as caught:
+            read(source, 1)
+
+    assert caught.value.__context__ is None
+    assert "s3cret" not in repr(source) + repr(source.__dict__) + caplog.text + str(caught.value)
