@@ -223,6 +223,15 @@ def test_a_store_that_cannot_be_written_is_told(checked, tmp_path: Path):
     only(checked(media="{token: 0123456789abcdef, folder: file}"), "media.folder")
 
 
+def test_secrets_that_everybody_can_read_are_noted(checked, tmp_path: Path):
+    secrets = tmp_path / "secrets.yaml"
+    secrets.write_text("pw: 1234\n")
+    secrets.chmod(0o644)
+    assert any("`chmod 600 secrets.yaml`" in note for note in checked().notes)
+    secrets.chmod(0o640)
+    assert not any("secrets" in note for note in checked().notes)
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     """A port that somebody listens on."""

@@ -95,6 +95,13 @@ def folders(settings: Settings, environ: Mapping[str, str], notes: list[str]) ->
         yield from _port(server)
 
 
+def open_secrets(path: Path) -> Iterator[str]:
+    """That a file with secrets can be read by everybody on this machine."""
+    with suppress(OSError):
+        if path.stat().st_mode & stat.S_IROTH:
+            yield f"{path.name} can be read by every user of this machine; `chmod 600 {path.name}` closes it"
+
+
 def _unwritable(path: Path) -> str:
     """Why a file cannot be written; empty where it can."""
     try:
