@@ -137,6 +137,7 @@ async def test_a_refusal_without_a_reason_is_not_for_ever(store: Store, monkeypa
         await running.stop()
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_an_end_of_the_sink_does_not_wait_for_a_quota(store: Store) -> None:
     async with ScriptedBroker() as broker:
         running = sink_to(broker, store)
