@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final, Self
 
-from blikk_edge.core.allowance import Allowance
+from blikk_edge.core.allowance import telling
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import BlikkError
@@ -21,11 +21,6 @@ RELAPSES: Final = 2
 """So often in a row something may fail soon after it began before it has to prove itself: a camera that starts does."""
 
 
-TOLD: Final = 5
-TOLD_EVERY_S: Final = 600.0
-"""What comes and goes is told so often, and then once in this time."""
-
-
 class Supervisor:
     """Catches what goes wrong in a part and tells it: once when it starts, once when it ends, and seldom for ever.
 
@@ -36,7 +31,7 @@ class Supervisor:
     def __init__(self, clock: Clock | None = None) -> None:
         self.problems: dict[str, str] = {}
         self._worked: set[str] = set()
-        self._allowance = Allowance(clock or SystemClock(), at_once=TOLD, per_s=1 / TOLD_EVERY_S)
+        self._allowance = telling(clock or SystemClock())
         self._untold: Counter[tuple[str, str]] = Counter()
         self._told: set[str] = set()
 

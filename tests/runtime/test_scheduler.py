@@ -7,10 +7,11 @@ import threading
 
 import pytest
 
+from blikk_edge.core.allowance import TOLD, TOLD_EVERY_S
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError, SourceError
-from blikk_edge.runtime.scheduler import TOLD, TOLD_EVERY_S, Life, Scheduler, Supervisor
+from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
 
 
 def test_backoff_grows_from_one_to_thirty_seconds_and_starts_again() -> None:
