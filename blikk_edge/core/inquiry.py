@@ -136,7 +136,7 @@ class Reply:
 
     `query` is the question as understood, None where it was not: then `text` says so. `events` are what the answer
     rests on, newest first; `source`, `model` and tokens are those of `text`. A list of events tells also the `rings` of
-    its period, newest first, and of each camera the `gaps` in which it was not watched.
+    its period, newest first, and of each camera the `gaps` in which it was not watched, of NODE when it did not run.
     """
 
     ok: bool = True

@@ -23,7 +23,8 @@ LLM_FIGURES = {
 _ATTRIBUTES = "{{% if value_json is defined %}}{{{{ {} | tojson }}}}{{% else %}}{{}}{{% endif %}}"
 _SUMMARY = _ATTRIBUTES.format("""{'text': value_json.text, 'importance': value_json.importance,
  'event': value_json.event, 'revision': value_json.revision, 'labels': value_json.labels, 'source': value_json.source,
- 'model': value_json.model, 'tokens': value_json.tokens, 'time': value_json.time}""")
+ 'model': value_json.model, 'tokens': value_json.tokens, 'time': value_json.time,
+ 'since': value_json.since, 'until': value_json.until}""")
 _EVIDENCE = _ATTRIBUTES.format("""{'question': value_json.asked, 'confidence': value_json.confidence,
  'since': value_json.since, 'evidence': value_json.evidence, 'event': value_json.event,
  'source': value_json.source}""")

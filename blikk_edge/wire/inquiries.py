@@ -130,7 +130,7 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
         "events": [],
         "rings": [{"id": ring.id, "camera": ring.camera, "time": iso_time(ring.time)} for ring in reply.rings],
         "gaps": [
-            {"camera": camera, "since": iso_time(since), "until": iso_time(until)}
+            {"camera": camera or None, "since": iso_time(since), "until": iso_time(until)}
             for camera, spans in reply.gaps
             for since, until in spans
         ],

@@ -9,8 +9,21 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import cards, devices, handover, issues, reader, services, websocket
-from .const import CONF_ANNOUNCE, DOMAIN, PLATFORMS
+from . import (
+    cards,
+    customized,
+    devices,
+    exposure,
+    giveback,
+    gone,
+    handover,
+    issues,
+    reader,
+    sentences,
+    services,
+    websocket,
+)
+from .const import CONF_ANNOUNCE, CONF_EXPOSE, DOMAIN, PLATFORMS
 from .contract import Announce
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
@@ -26,6 +39,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Set up what does not belong to one node."""
     services.async_register(hass)
     websocket.async_register(hass)
+    sentences.async_register(hass)
     hass.http.register_view(PictureView())
     hass.http.register_view(EventPictureView())
     pictures = hass.data[PICTURES] = EventPictures(hass, Path(hass.config.cache_path(DOMAIN, "events")))
@@ -46,7 +60,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     claimed = await _async_take_over(hass, entry, announce, memory)
     node = entry.runtime_data = BlikkNode(hass, entry, memory, devices.register(hass, entry, announce))
     if memory.legacy:
-        handover.inherit(hass, entry, announce, memory.legacy)
+        customized.register(hass, entry, memory.legacy)
         await memory.async_keep_legacy({})
 
     @callback
@@ -64,9 +78,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(node.listen(None, Told.ANNOUNCE, prune_devices))
     prune_devices()
+    if entry.data.get(CONF_EXPOSE):
+        exposure.expose(hass, entry)
+        data = {key: value for key, value in entry.data.items() if key != CONF_EXPOSE}
+        hass.config_entries.async_update_entry(entry, data=data)
     entry.async_on_unload(SummaryWriter(hass, entry).start())
     entry.async_on_unload(handover.keep_claim(hass, entry, claimed=claimed))
     entry.async_on_unload(handover.watch(hass, entry))
+    entry.async_on_unload(gone.watch(hass, entry))
     return True
 
 
@@ -102,7 +121,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> bo
 
 async def async_remove_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> None:
     """Give the entities back to plain MQTT discovery, and forget the node."""
-    await handover.async_give_back(hass, handover.topics_of(entry))
+    await giveback.async_give_back(hass, entry, handover.topics_of(entry))
     await Memory(hass, entry.entry_id).async_remove()
     hass.data[PICTURES].forget(entry.entry_id)
     issues.clear(hass, entry, *issues.ALL)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from homeassistant.components.binary_sensor import BinarySensorEntity, BinarySensorEntityDescription
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
-from homeassistant.const import EntityCategory, Platform
+from homeassistant.const import MATCH_ALL, EntityCategory, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -97,7 +97,7 @@ class QuestionSensor(BlikkEntity, BinarySensorEntity):
     hears = (Told.ANSWER,)
     needs_stream = True
     _attr_translation_key = "question"
-    _unrecorded_attributes = frozenset({"evidence"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(self, node: BlikkNode, camera: Camera, question: Question) -> None:
         name = short(question.question)
@@ -117,6 +117,7 @@ class SnoozedSensor(BlikkEntity, BinarySensorEntity):
     """Whether the events of a camera are silent, and until when."""
 
     hears = (Told.SNOOZE,)
+    _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "snoozed"
     _attr_entity_category = EntityCategory.DIAGNOSTIC
 

@@ -1,10 +1,10 @@
 """Calendars: the timeline of a camera's events, read from its node."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from homeassistant.components.calendar import CalendarEntity, CalendarEvent
-from homeassistant.const import Platform
+from homeassistant.const import MATCH_ALL, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
@@ -18,7 +18,8 @@ from .past import async_past
 PARALLEL_UPDATES = 0
 
 MAX_EVENTS = 500
-_GOING_ON = timedelta(minutes=1)
+_STEP_S = 900
+"""What goes on is shown to the next full quarter of an hour: each other end is a new state."""
 
 
 async def async_setup_entry(
@@ -38,6 +39,7 @@ class Timeline(BlikkEntity, CalendarEntity):
     """The events of a camera; on while one goes on."""
 
     hears = (Told.EVENT, Told.SUMMARY)
+    _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "timeline"
     _attr_entity_registry_enabled_default = False
 
@@ -64,8 +66,12 @@ class Timeline(BlikkEntity, CalendarEntity):
         return [_entry(past.event, past.summary) for past in events]
 
 
+def _next_step() -> datetime:
+    return dt_util.utc_from_timestamp((dt_util.utcnow().timestamp() // _STEP_S + 1) * _STEP_S)
+
+
 def _entry(event: Event, summary: Summary | None) -> CalendarEvent:
-    end = event.ended or (event.time if event.phase == "ended" else dt_util.utcnow() + _GOING_ON)
+    end = event.ended or (event.time if event.phase == "ended" else _next_step())
     return CalendarEvent(
         start=event.started,
         end=max(end, event.started),

@@ -19,6 +19,7 @@ from .const import (
     CONF_ANNOUNCE,
     CONF_ASSISTANTS,
     CONF_CALLS_PER_DAY,
+    CONF_EXPOSE,
     CONF_INSTRUCTIONS,
     CONF_MEDIA_URL,
     CONF_NODE,
@@ -42,6 +43,7 @@ PROBE_LIMIT_S = 5.0
 QUIET_S = 0.5
 """Retained announces come together; after such a pause there are no more."""
 
+_ASSISTANTS: dict[vol.Marker, Any] = {vol.Required(CONF_ASSISTANTS, default=True): selector.BooleanSelector()}
 _PASSWORD = selector.TextSelector(selector.TextSelectorConfig(type=selector.TextSelectorType.PASSWORD))
 _URL = selector.TextSelector(selector.TextSelectorConfig(type=selector.TextSelectorType.URL))
 
@@ -110,10 +112,10 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask whether to add the node that was found."""
         assert self._announce is not None
         if user_input is not None:
-            return self._created()
-        self._set_confirm_only()
+            return self._created(user_input)
         return self.async_show_form(
             step_id="discovery_confirm",
+            data_schema=vol.Schema(_ASSISTANTS),
             description_placeholders={
                 "name": self._announce.name,
                 "cameras": ", ".join(camera.name for camera in self._announce.cameras) or "-",
@@ -150,25 +152,28 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
             self._announce = self._found[user_input[CONF_NODE]]
             await self.async_set_unique_id(self._announce.id, raise_on_progress=False)
             self._abort_if_unique_id_configured()
-            return self._created()
+            return self._created(user_input)
         options = [
             selector.SelectOptionDict(value=node, label=f"{announce.name} ({node})")
             for node, announce in sorted(self._found.items())
         ]
         choice = selector.SelectSelector(selector.SelectSelectorConfig(options=options))
-        schema = vol.Schema({vol.Required(CONF_NODE, default=options[0]["value"]): choice})
+        schema = vol.Schema({vol.Required(CONF_NODE, default=options[0]["value"]): choice, **_ASSISTANTS})
         return self.async_show_form(step_id="pick", data_schema=schema)
 
-    def _created(self) -> ConfigFlowResult:
+    def _created(self, chosen: dict[str, Any]) -> ConfigFlowResult:
         assert self._announce is not None
+        assistants: bool = chosen[CONF_ASSISTANTS]
         return self.async_create_entry(
             title=self._announce.name,
             data={
                 CONF_PREFIX: self._prefix,
                 CONF_NODE: self._announce.id,
                 CONF_ANNOUNCE: self._announce.content,
+                **({CONF_EXPOSE: True} if assistants else {}),
                 **self._media,
             },
+            options={CONF_ASSISTANTS: assistants},
         )
 
     # ---- later

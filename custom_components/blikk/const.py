@@ -13,6 +13,8 @@ CONF_ANNOUNCE: Final = "announce"
 CONF_MEDIA_URL: Final = "media_url"
 CONF_TOKEN: Final = "token"  # noqa: S105 - the name of the field
 CONF_VERIFY_SSL: Final = "verify_ssl"
+CONF_EXPOSE: Final = "expose"
+"""In a new entry: its cameras are to be exposed to Assist, once."""
 
 SECTION_EVENTS: Final = "events"
 SECTION_SUMMARIES: Final = "summaries"
@@ -28,6 +30,9 @@ DEFAULT_REPLAY_LIMIT_S: Final = 300
 """An event that waited through an outage is told in Home Assistant only when it is younger than this."""
 DEFAULT_PAUSE_S: Final = 60
 DEFAULT_CALLS_PER_DAY: Final = 100
+
+EVENT_SAME_SUMMARY: Final = "blikk_same_summary"
+"""On Home Assistant's bus: another visit has the title of the one before, so that the state of the summary stays."""
 
 PLATFORMS: Final = (
     Platform.BINARY_SENSOR,

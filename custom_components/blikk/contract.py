@@ -144,12 +144,22 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """Somebody pressed the doorbell."""
+    """Somebody pressed the doorbell. `camera` is None where the topic tells it."""
 
     id: str
     time: datetime
+    camera: str | None = None
     via: str | None = None
     replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time of which nothing is known: a camera was not watched or, with `camera` None, the node did not run."""
+
+    camera: str | None
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

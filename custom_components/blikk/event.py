@@ -50,7 +50,13 @@ class Doorbell(BlikkEntity, EventEntity):
         ring = self.now.ring
         if ring is None or not self.node.is_fresh(ring) or self.node.snoozed_until(str(self.camera)):
             return
-        attributes = {"id": ring.id, "camera": self.camera, "time": ring.time.isoformat(), "via": ring.via}
+        attributes = {
+            "id": ring.id,
+            "camera": self.camera,
+            "time": ring.time.isoformat(),
+            "via": ring.via,
+            "replayed": ring.replayed,
+        }
         self._trigger_event(DoorbellEventType.RING, attributes)
         self.async_write_ha_state()
 

@@ -14,7 +14,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from .const import DOMAIN
 from .contract import JsonObject
 from .now import Told
-from .past import PastEvent
+from .past import RING, PastEvent, ring_as_event
 from .timeline import Filter, Place, places, text_of, told
 
 
@@ -70,8 +70,9 @@ class Feed:
             for what, call in (
                 (Told.STATUS, self._tell_cameras),
                 (Told.EVENT, partial(self._tell_event, place)),
+                (Told.RING, partial(self._tell_ring, place)),
                 (Told.SUMMARY, partial(self._tell_text, place)),
-                (Told.PICTURE, partial(self._send, {"still": place.entity_id})),
+                (Told.PICTURE, partial(self._tell_picture, place)),
                 (Told.FORGOTTEN, partial(self._send, {"forgotten": True})),
             ):
                 self._undo.append(place.node.listen(place.camera.id, what, call))
@@ -92,10 +93,16 @@ class Feed:
 
     @callback
     def _tell_event(self, place: Place) -> None:
-        event = place.node.camera(place.camera.id).event
-        if event is None:
-            return
-        past = PastEvent(camera=place.camera.id, event=event)
+        if (event := place.node.camera(place.camera.id).event) is not None:
+            self._tell_past(place, PastEvent(camera=place.camera.id, event=event))
+
+    @callback
+    def _tell_ring(self, place: Place) -> None:
+        if (ring := place.node.camera(place.camera.id).ring) is not None:
+            self._tell_past(place, ring_as_event(place.camera.id, ring))
+
+    @callback
+    def _tell_past(self, place: Place, past: PastEvent) -> None:
         if self._wanted.matches(past):
             self._send({"event": told(self._hass, place, past)})
 
@@ -104,6 +111,22 @@ class Feed:
         summary = place.node.camera(place.camera.id).summary
         if summary is not None and summary.event is not None:
             self._send({"text": {"id": summary.event, **text_of(summary)}})
+
+    @callback
+    def _tell_picture(self, place: Place) -> None:
+        """A picture came: the camera shows it, and so does its event or ring, if it is the last one."""
+        self._send({"still": place.entity_id})
+        now = place.node.camera(place.camera.id)
+        if now.event and _is_shown(place, now.event.label, now.event.id):
+            self._tell_event(place)
+        if now.ring and _is_shown(place, RING, now.ring.id):
+            self._tell_ring(place)
+
+
+def _is_shown(place: Place, name: str, event: str) -> bool:
+    """Whether the last picture of that name is the one of that event or ring."""
+    shows = place.node.event_picture(place.camera.id, name)
+    return shows is not None and shows.event == event
 
 
 @callback

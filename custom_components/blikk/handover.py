@@ -1,4 +1,4 @@
-"""Taking the entities over from plain MQTT discovery, and giving them back, under the same entity ids.
+"""Taking the entities over from plain MQTT discovery, under the same entity ids; `giveback.py` is the way back.
 
 The claim makes the node withdraw its discovery; Home Assistant then removes the plain entities, and only when they are
 gone ours are made: beside them they would be named `..._2`. What users had set on the plain ones is set on ours.
@@ -6,7 +6,6 @@ gone ours are made: beside them they would be named `..._2`. What users had set 
 
 import asyncio
 import logging
-from typing import Any
 
 from homeassistant.components import mqtt
 from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
@@ -18,12 +17,14 @@ from homeassistant.helpers import instance_id
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.json import json_dumps
 
-from . import issues
+from . import customized, giveback, issues
 from .const import CONF_NODE, CONF_PREFIX, DOMAIN
 from .contract import PROTOCOL, Announce
+from .customized import Customized
 from .memory import Memory
-from .names import Topics, plain_device_key
+from .names import Topics, device_key
 from .node import BlikkConfigEntry
+from .plain import plain_devices, plain_entities
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -59,14 +60,6 @@ async def async_claim(hass: HomeAssistant, topics: Topics) -> None:
     await mqtt.async_publish(hass, topics.claim, json_dumps(claim), 1, True)
 
 
-async def async_give_back(hass: HomeAssistant, topics: Topics) -> None:
-    """Say that the node shall make the entities again."""
-    try:
-        await mqtt.async_publish(hass, topics.claim, "", 1, True)
-    except HomeAssistantError as error:
-        _LOGGER.warning("The claim on %s could not be taken back: %s", topics.claim, error)
-
-
 async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, memory: Memory) -> bool:
     """Claim the node and wait until its plain entities are gone; False when they do not go.
 
@@ -77,7 +70,8 @@ async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce
     topics = topics_of(entry)
     if not await _async_is_claimed(hass, entry, topics):
         await _async_quiet(hass)
-    if legacy := _legacy(hass, announce):
+    # what a user had set on ours when they were removed counts more, unless the plain ones were given it since
+    if legacy := {**_legacy(hass, announce), **await giveback.async_take_back(hass, announce)}:
         await memory.async_keep_legacy({**memory.legacy, **legacy})
     await async_claim(hass, topics)
     if not await _async_gone(hass, announce, WITHDRAW_LIMIT_S) and not _any_live(hass, announce):
@@ -94,24 +88,6 @@ async def async_take_over(hass: HomeAssistant, entry: BlikkConfigEntry, announce
 def was_taken_over(hass: HomeAssistant, entry: BlikkConfigEntry) -> bool:
     """Whether entities of ours are there from an earlier set-up: then the plain ones are gone."""
     return bool(er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id))
-
-
-@callback
-def plain_entities(hass: HomeAssistant, announce: Announce) -> list[er.RegistryEntry]:
-    """The entities that plain MQTT discovery made for this node and its cameras."""
-    entities = er.async_get(hass)
-    return [
-        entity
-        for device in _plain_devices(hass, announce)
-        for entity in er.async_entries_for_device(entities, device.id, include_disabled_entities=True)
-        if entity.platform == mqtt.DOMAIN
-    ]
-
-
-def _plain_devices(hass: HomeAssistant, announce: Announce) -> list[dr.DeviceEntry]:
-    cameras = (None, *(camera.id for camera in announce.cameras))
-    keys = {(mqtt.DOMAIN, plain_device_key(announce.id, camera)) for camera in cameras}
-    return dr.async_get(hass).async_get_devices(identifiers=keys)
 
 
 @callback
@@ -189,83 +165,25 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     return stop
 
 
-@callback
-def inherit(
-    hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, legacy: dict[str, dict[str, Any]]
-) -> None:
-    """Register our entities under the ids that the plain ones had, with all that users had set on them."""
-    entities, devices = er.async_get(hass), dr.async_get(hass)
-    for key, what in legacy.items():
-        domain, _, unique_id = key.partition(" ")
-        if domain == "device":
-            device = devices.async_get_device_by_identifier((DOMAIN, unique_id), entry.entry_id)
-            if device is not None:
-                changes = {**what, "labels": set(what["labels"])}
-                devices.async_update_device(device.id, **{name: value for name, value in changes.items() if value})
-            continue
-        entity = entities.async_get_or_create(
-            domain,
-            DOMAIN,
-            unique_id,
-            config_entry=entry,
-            suggested_object_id=what["entity_id"].partition(".")[2],
-            disabled_by=er.RegistryEntryDisabler(what["disabled_by"]) if what["disabled_by"] else None,
-            hidden_by=er.RegistryEntryHider(what["hidden_by"]) if what["hidden_by"] else None,
-        )
-        _set(entities, entity, what)
-    _LOGGER.debug("%s: %d plain entities are followed", announce.name, len(legacy))
-
-
-def _set(entities: er.EntityRegistry, entity: er.RegistryEntry, what: dict[str, Any]) -> None:
-    entity = entities.async_update_entity(
-        entity.entity_id,
-        aliases=[er.COMPUTED_NAME if alias is None else alias for alias in what["aliases"]],
-        area_id=what["area_id"],
-        categories=what["categories"],
-        icon=what["icon"],
-        labels=set(what["labels"]),
-        name=what["name"],
-    )
-    for domain, options in what["options"].items():
-        entities.async_update_entity_options(entity.entity_id, domain, options)
-    if entity.entity_id != what["entity_id"] and entities.async_get(what["entity_id"]) is None:
-        entities.async_update_entity(entity.entity_id, new_entity_id=what["entity_id"])
-
-
-def _legacy(hass: HomeAssistant, announce: Announce) -> dict[str, dict[str, Any]]:
-    """What users had set, by domain and unique id; unique ids are the same in both ways.
+def _legacy(hass: HomeAssistant, announce: Announce) -> Customized:
+    """What users had set on the plain entities and devices.
 
     Where ours are there already nothing is followed: a broker that forgot the claim let the plain ones come back beside
     them for a moment, as `..._2` and with nothing set.
     """
     entities, devices = er.async_get(hass), dr.async_get(hass)
-    legacy: dict[str, dict[str, Any]] = {
-        f"{entity.domain} {entity.unique_id}": {
-            "entity_id": entity.entity_id,
-            "name": entity.name,
-            "icon": entity.icon,
-            "area_id": entity.area_id,
-            "labels": sorted(entity.labels),
-            "categories": dict(entity.categories),
-            "aliases": [None if alias is er.COMPUTED_NAME else alias for alias in entity.aliases],
-            "disabled_by": entity.disabled_by,
-            "hidden_by": entity.hidden_by,
-            "options": {domain: dict(options) for domain, options in entity.options.items()},
-        }
-        for entity in plain_entities(hass, announce)
-        if entities.async_get_entity_id(entity.domain, DOMAIN, entity.unique_id) is None
-    }
-    for device in _plain_devices(hass, announce):
-        key = next(key for domain, key in device.identifiers if domain == mqtt.DOMAIN)
-        own = key.removeprefix(plain_device_key(""))
-        if devices.async_get_devices(identifiers={(DOMAIN, own)}):
-            continue
-        legacy[f"device {own}"] = {
-            "name_by_user": device.name_by_user,
-            "area_id": device.area_id,
-            "labels": sorted(device.labels),
-        }
-    return legacy
+    return customized.read(
+        [
+            entity
+            for entity in plain_entities(hass, announce)
+            if entities.async_get_entity_id(entity.domain, DOMAIN, entity.unique_id) is None
+        ],
+        {
+            key: device
+            for key, device in plain_devices(hass, announce).items()
+            if not devices.async_get_devices(identifiers={(DOMAIN, key)})
+        },
+    )
 
 
 async def _async_is_claimed(hass: HomeAssistant, entry: BlikkConfigEntry, topics: Topics) -> bool:
@@ -321,13 +239,18 @@ async def _async_gone(hass: HomeAssistant, announce: Announce, limit_s: float) -
 
 async def async_withdraw(hass: HomeAssistant, announce: Announce, topics: Topics) -> None:
     """Empty the config topics in the place of a node that is away."""
-    entry = hass.config_entries.async_entries(mqtt.DOMAIN)[0]
-    prefix = {**entry.data, **entry.options}.get(mqtt.CONF_DISCOVERY_PREFIX, "homeassistant")
-    keys = {key for device in _plain_devices(hass, announce) for _, key in device.identifiers}
+    prefix = discovery_prefix(hass)
+    keys = plain_devices(hass, announce)
     for camera in (None, *(camera.id for camera in announce.cameras)):
-        if plain_device_key(announce.id, camera) in keys:
+        if device_key(announce.id, camera) in keys:
             topic = topics.plain_config(prefix, f"camera_{camera}" if camera else "node")
             await mqtt.async_publish(hass, topic, "", 1, True)
+
+
+def discovery_prefix(hass: HomeAssistant) -> str:
+    """Below which topic Home Assistant discovers what is on MQTT."""
+    entry = hass.config_entries.async_entries(mqtt.DOMAIN)[0]
+    return str({**entry.data, **entry.options}.get(mqtt.CONF_DISCOVERY_PREFIX, "homeassistant"))
 
 
 @callback

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from homeassistant.components.image import ImageEntity
-from homeassistant.const import Platform
+from homeassistant.const import MATCH_ALL, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
@@ -56,7 +56,7 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
 
     hears = (Told.PICTURE,)
     needs_stream = True
-    _unrecorded_attributes = frozenset({"event", "path"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(
         self,

@@ -11,7 +11,9 @@ PROTOCOL = "protocol_too_new"
 PLAIN = "plain_entities"
 LLM_REFUSED = "llm_refused"
 AI_TASK_GONE = "ai_task_gone"
-ALL = (PROTOCOL, PLAIN, LLM_REFUSED, AI_TASK_GONE)
+NOT_EXPOSED = "not_exposed"
+AWAY = "node_away"
+ALL = (PROTOCOL, PLAIN, LLM_REFUSED, AI_TASK_GONE, NOT_EXPOSED, AWAY)
 
 
 def _issue_id(entry: ConfigEntry, key: str) -> str:
@@ -61,6 +63,21 @@ def raise_plain(hass: HomeAssistant, entry: ConfigEntry) -> None:
 def raise_ai_task_gone(hass: HomeAssistant, entry: ConfigEntry, entity_id: str) -> None:
     """The AI Task entity that is to write summaries is no more."""
     _raise(hass, entry, AI_TASK_GONE, fixable=True, entity_id=entity_id)
+
+
+@callback
+def raise_away(hass: HomeAssistant, entry: ConfigEntry, days: int) -> None:
+    """The node has been away for so long that it may be no more."""
+    _raise(hass, entry, AWAY, fixable=True, days=str(days))
+
+
+@callback
+def judge_exposed(hass: HomeAssistant, entry: ConfigEntry, *, unseen: bool) -> None:
+    """Raise or clear that an assistant with a language model is there and sees none of the cameras."""
+    if unseen:
+        _raise(hass, entry, NOT_EXPOSED, fixable=True)
+    else:
+        clear(hass, entry, NOT_EXPOSED)
 
 
 @callback

@@ -4,20 +4,16 @@ from datetime import timedelta
 from typing import Any, cast
 
 import probatio as vol
-from homeassistant.components.homeassistant.exposed_entities import async_should_expose
 from homeassistant.components.llm import LLMTools
-from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.llm import LLM_API_ASSIST, LLMContext, Tool, ToolAnnotations, ToolInput, ToolResult
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 
-from .const import CONF_ASSISTANTS, DOMAIN
+from .const import DOMAIN
+from .exposure import exposed
 from .labels import LABELS
-from .names import unique_id
 from .node import BlikkNode
 from .past import PastEvent, async_past
 
@@ -47,18 +43,10 @@ def async_get_tools(hass: HomeAssistant, llm_context: LLMContext, api_id: str) -
 
 
 def _exposed(hass: HomeAssistant, assistant: str) -> Cameras:
-    registry = er.async_get(hass)
     cameras: Cameras = {}
-    for entry in hass.config_entries.async_entries(DOMAIN):
-        if entry.state is not ConfigEntryState.LOADED or not entry.options.get(CONF_ASSISTANTS, True):
-            continue
-        node: BlikkNode = entry.runtime_data
-        for camera in node.announce.cameras:
-            entity_id = registry.async_get_entity_id(Platform.CAMERA, DOMAIN, unique_id(node.id, camera.id, "still"))
-            state = hass.states.get(entity_id) if entity_id else None
-            if state and async_should_expose(hass, assistant, state.entity_id):
-                name = state.name if state.name not in cameras else f"{state.name} ({node.announce.name})"
-                cameras[name] = (node, camera.id)
+    for each in exposed(hass, assistant):
+        name = each.name if each.name not in cameras else f"{each.name} ({each.node.announce.name})"
+        cameras[name] = (each.node, each.camera.id)
     return dict(sorted(cameras.items()))
 
 

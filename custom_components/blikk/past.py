@@ -1,11 +1,15 @@
-"""Events of the past as their node kept them, each with the text about it: for calendars, cards and assistants."""
+"""What happened as its node kept it, events each with the text about them: for calendars, cards and assistants."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from . import reader
-from .contract import ContractError, Event, Json, JsonObject, Summary
+from .contract import ContractError, Event, Gap, Json, JsonObject, Ring, Summary
 from .node import BlikkNode
+
+RING = "ring"
+"""What takes the place of a label where a press of the doorbell is among events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,34 @@ class PastEvent:
     summary: Summary | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A period: its events and presses of the doorbell, newest first, and of what time nothing is known."""
+
+    events: tuple[PastEvent, ...] = ()
+    rings: tuple[Ring, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @staticmethod
+    def of_all(periods: Iterable[Past]) -> Past:
+        """Several as one."""
+        periods = list(periods)
+        events = [event for past in periods for event in past.events]
+        rings = [ring for past in periods for ring in past.rings]
+        return Past(
+            events=tuple(sorted(events, key=lambda past: past.event.started, reverse=True)),
+            rings=tuple(sorted(rings, key=lambda ring: ring.time, reverse=True)),
+            gaps=tuple(gap for past in periods for gap in past.gaps),
+        )
+
+
+async def async_period(node: BlikkNode, **query: Json) -> Past:
+    """As `async_past`, with the rings of that time and of what time nothing is known."""
+    reply = await node.async_request("events", **query)
+    events = [past for content in reply.events if (past := past_of(content)) is not None]
+    return Past(events=tuple(events), rings=reader.rings_of(reply.content), gaps=reader.gaps_of(reply.content))
+
+
 async def async_past(node: BlikkNode, **query: Json) -> list[PastEvent]:
     """What matches the fields of an `events` request, newest first; what cannot be read is left out.
 
@@ -24,6 +56,15 @@ async def async_past(node: BlikkNode, **query: Json) -> list[PastEvent]:
     """
     reply = await node.async_request("events", **query)
     return [past for content in reply.events if (past := past_of(content)) is not None]
+
+
+def ring_as_event(camera: str, ring: Ring) -> PastEvent:
+    """A press of the doorbell among the events of a timeline, as one that took no time."""
+    event = Event(
+        id=ring.id, event_type=RING, phase="ended", revision=1, label=RING, time=ring.time, started=ring.time,
+        ended=ring.time, replayed=ring.replayed,
+    )  # fmt: skip
+    return PastEvent(camera=camera, event=event)
 
 
 def past_of(content: JsonObject) -> PastEvent | None:

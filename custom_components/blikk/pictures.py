@@ -69,6 +69,11 @@ class EventPictures:
     def __contains__(self, picture: EventPicture) -> bool:
         return picture in self._kept
 
+    def time(self, picture: EventPicture) -> float | None:
+        """When it came, in seconds since 1970 UTC; None where there is none, or no more."""
+        kept = self._kept.get(picture)
+        return kept.since if kept else None
+
     @callback
     def keep(self, picture: EventPicture, content: bytes) -> None:
         """Keep it, in place of an earlier one of the same event and name."""

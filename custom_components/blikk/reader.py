@@ -16,6 +16,7 @@ from .contract import (
     CameraState,
     ContractError,
     Event,
+    Gap,
     Health,
     Json,
     JsonObject,
@@ -222,6 +223,24 @@ def read_reply(payload: bytes) -> Reply:
     )
 
 
+def rings_of(content: JsonObject) -> tuple[Ring, ...]:
+    """The presses of the doorbell in a reply, newest first; what cannot be read is left out."""
+    return tuple(
+        Ring(id=ring, time=time, camera=_text(item, "camera", MAX_ID))
+        for item in _many(content, "rings")
+        if (ring := _text(item, "id", MAX_STATE)) and (time := _time(item, "time"))
+    )
+
+
+def gaps_of(content: JsonObject) -> tuple[Gap, ...]:
+    """When cameras were not watched or the node did not run, in a reply; what cannot be read is left out."""
+    return tuple(
+        Gap(camera=_text(item, "camera", MAX_ID), since=since, until=until)
+        for item in _many(content, "gaps")
+        if (since := _time(item, "since")) and (until := _time(item, "until"))
+    )
+
+
 def read_picture(payload: bytes) -> bytes:
     """The bytes of a JPEG picture."""
     if len(payload) > MAX_PICTURE_BYTES:
@@ -384,6 +403,12 @@ def _required_time(content: JsonObject, key: str) -> datetime:
 def _objects(content: JsonObject, key: str) -> list[JsonObject]:
     items = content.get(key)
     return [item for item in items[:MAX_ITEMS] if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _many(content: JsonObject, key: str) -> list[JsonObject]:
+    """As `_objects`, in a reply, which may hold more."""
+    items = content.get(key)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _texts(content: JsonObject, key: str) -> tuple[str, ...]:

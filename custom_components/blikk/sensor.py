@@ -5,11 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription, SensorStateClass
-from homeassistant.const import PERCENTAGE, EntityCategory, Platform, UnitOfInformation, UnitOfTemperature, UnitOfTime
+from homeassistant.const import (
+    MATCH_ALL,
+    PERCENTAGE,
+    EntityCategory,
+    Platform,
+    UnitOfInformation,
+    UnitOfTemperature,
+    UnitOfTime,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
+from .const import EVENT_SAME_SUMMARY
 from .contract import Camera, CameraState, Health, Llm, Question
 from .entity import BlikkEntity, answer_attributes, follow_announce, summary_attributes
 from .labels import label_words
@@ -266,15 +275,26 @@ class SummarySensor(BlikkEntity, SensorEntity):
 
     hears = (Told.SUMMARY,)
     _attr_translation_key = "last_summary"
-    _unrecorded_attributes = frozenset({"text"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.SENSOR, node, camera, "last_summary", "last_summary")
+        self._event: str | None = None
+
+    @callback
+    def heard(self) -> None:
+        """Show it. Where another visit has the same title the state stays, and no line of Activity would tell of it."""
+        told, title = self._event, self._attr_native_value
+        super().heard()
+        another = told is not None and told != self._event
+        if another and self.now.summary and title == self._attr_native_value:
+            self.hass.bus.async_fire(EVENT_SAME_SUMMARY, {"entity_id": self.entity_id, "title": title})
 
     @callback
     def take(self) -> None:
         """Take over title and text."""
         summary = self.now.summary
+        self._event = (summary.event if summary else None) or self._event
         self._attr_native_value = summary.title if summary else None
         self._attr_extra_state_attributes = summary_attributes(summary)
 
@@ -284,7 +304,7 @@ class DigestSensor(BlikkEntity, SensorEntity):
 
     hears = (Told.DIGEST,)
     _attr_translation_key = "digest"
-    _unrecorded_attributes = frozenset({"text"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(self, node: BlikkNode, camera: Camera | None) -> None:
         super().__init__(Platform.SENSOR, node, camera, "digest", "digest")
@@ -304,7 +324,7 @@ class AnswerSensor(BlikkEntity, SensorEntity):
     hears = (Told.ANSWER,)
     needs_stream = True
     _attr_translation_key = "question"
-    _unrecorded_attributes = frozenset({"evidence"})
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     def __init__(self, node: BlikkNode, camera: Camera, question: Question) -> None:
         name = short(question.question)

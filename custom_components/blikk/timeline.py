@@ -19,11 +19,12 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .contract import Camera, JsonObject, Summary
+from .contract import Camera, Event, JsonObject, Summary
 from .media import KeptPicture, MediaError, MediaTokenError, NodeMedia, media_url
 from .names import unique_id
 from .node import BlikkConfigEntry, BlikkNode
-from .past import PastEvent, async_past
+from .past import RING, PastEvent, async_period, ring_as_event
+from .pictures import PICTURES, EventPicture
 from .views import picture_path
 
 MAX_PICTURES = 6
@@ -63,7 +64,7 @@ class Place:
             "entity_id": self.entity_id,
             "name": self.name,
             "node": self.node.announce.name,
-            "labels": list(self.camera.labels),
+            "labels": [*self.camera.labels, *([RING] if self.camera.ring else [])],
             "zones": list(self.camera.zones),
             "online": self.online,
         }
@@ -152,10 +153,12 @@ async def async_page(
 def told(hass: HomeAssistant, place: Place, past: PastEvent, pictures: Iterable[KeptPicture] = ()) -> JsonObject:
     """An event as a card shows it; the addresses of its pictures are signed for who asks."""
     event = past.event
+    entry_id = place.entry.entry_id
     now = place.node.camera(place.camera.id).summary
     # what an AI Task of Home Assistant wrote, the node does not know
     summary = now if now is not None and now.event == event.id else past.summary
-    named = sorted(pictures, key=lambda picture: picture.name != event.label)
+    named = sorted(pictures, key=lambda picture: picture.name != event.label)[:MAX_PICTURES]
+    paths = [picture_path(entry_id, picture.id) for picture in named] or _of_today(hass, place, event)
     return {
         "id": event.id,
         "camera": place.entity_id,
@@ -168,11 +171,15 @@ def told(hass: HomeAssistant, place: Place, past: PastEvent, pictures: Iterable[
         "zones": list(event.zones),
         "peak": event.peak,
         **text_of(summary),
-        "pictures": [
-            async_sign_path(hass, picture_path(place.entry.entry_id, picture.id), SIGNED_FOR)
-            for picture in named[:MAX_PICTURES]
-        ],
+        "pictures": [async_sign_path(hass, path, SIGNED_FOR) for path in paths],
     }
+
+
+def _of_today(hass: HomeAssistant, place: Place, event: Event) -> list[str]:
+    """The picture that came over MQTT, which is kept for a day; one that replaces it has another address."""
+    picture = EventPicture(entry_id=place.entry.entry_id, camera=place.camera.id, event=event.id, name=event.label)
+    time = hass.data[PICTURES].time(picture)
+    return [] if time is None else [f"{picture.path}?at={time:.3f}"]
 
 
 @callback
@@ -198,10 +205,16 @@ async def _async_of_node(
     until = None if end is None else (end[0] + _TICK).isoformat()
     most = limit + _TIES
 
-    async def ask(asked: _Asked) -> list[PastEvent]:
+    async def ask(asked: _Asked) -> tuple[list[PastEvent], bool]:
+        """What it tells, and whether there may be more."""
         camera, label, zone = asked
+        only = None if label == RING else label  # rings come beside the events of whatever label
         async with turn:
-            return await async_past(node, camera=camera, label=label, zone=zone, until=until, limit=most)
+            past = await async_period(node, camera=camera, label=only, zone=zone, until=until, limit=most)
+        events = [] if label == RING else [*past.events]
+        rings_too = label in (None, RING) and zone is None
+        rings = [ring_as_event(ring.camera, ring) for ring in past.rings if ring.camera and rings_too]
+        return events + rings, max(len(events), len(rings)) >= most
 
     answers = await asyncio.gather(*map(ask, _requests(node, shown, wanted)), return_exceptions=True)
     error, full = None, False
@@ -213,8 +226,9 @@ async def _async_of_node(
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            full = full or len(answer) >= most
-            found |= {past.event.id: past for past in answer if past.camera in cameras}
+            told_of, more = answer
+            full = full or more
+            found |= {past.event.id: past for past in told_of if past.camera in cameras}
     events = [past for past in found.values() if end is None or _order(past) < end]
     events.sort(key=_order, reverse=True)
     return events[: limit + 1], full, error
@@ -225,7 +239,8 @@ def _requests(node: BlikkNode, shown: list[Place], wanted: Filter) -> set[_Asked
     asked: set[_Asked] = set()
     everything = {place.camera.id for place in shown} == {camera.id for camera in node.announce.cameras}
     for place in shown:
-        labels: Iterable[str | None] = wanted.labels & set(place.camera.labels) if wanted.labels else [None]
+        known = {*place.camera.labels, *([RING] if place.camera.ring and not wanted.zones else [])}
+        labels: Iterable[str | None] = wanted.labels & known if wanted.labels else [None]
         zones: Iterable[str | None] = wanted.zones & set(place.camera.zones) if wanted.zones else [None]
         asked |= set(product([None if everything else place.camera.id], labels, zones))
     return asked

@@ -88,6 +88,14 @@ class Ears:
         return sorted({topic for _, topic, _, _ in list(self.heard)})
 
 
+def kept(port: int) -> set[str]:
+    """Every topic on which the broker at `port` keeps something: what somebody who subscribes now is told of."""
+    with Ears(port) as late:
+        late.say("the/end", b"")
+        late.until(lambda: late.on("the/end"), 5, "the end")
+        return {topic for _, topic, _, retained in late.heard if retained}
+
+
 class BlikkRun:
     """`blikk run` in a process of its own, with its log kept."""
 

@@ -158,5 +158,9 @@ async def test_a_list_of_events_says_when_its_cameras_were_not_watched(store: St
     assert front.gaps == (("front_door", ((at("08:00"), at("10:00")),)),)
     every = await asked.answer(ListEvents(since=at("12:00")))
     assert every.gaps == (("yard", ((at("12:00"), NOW),)),)
+    off = await desk(store, {}).answer(ListEvents(since=at("12:00")))
+    assert off.gaps == ()
+    stopped = everywhere(DAY) | {NODE: Watched()}
+    assert (await desk(store, stopped).answer(ListEvents(since=at("12:00")))).gaps == ((NODE, ((at("12:00"), NOW),)),)
     assert (await asked.answer(ListEvents())).gaps == ()
     assert (await asked.answer(ListEvents(since=NOW + 60.0))).gaps == ()

@@ -27,6 +27,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.sinks.store import Store
+from blikk_edge.wire.pictures import commented
 
 ROOT = Path(__file__).parents[2]
 BASE = "blikk/hallway_pi"
@@ -116,10 +117,17 @@ def keep(folder: Path, visits: list[Visit], now: float) -> None:
     store.close()
 
 
-def jpeg(*colours: int, width: int = 640, height: int = 480) -> bytes:
-    """A picture in one colour (BGR)."""
+def jpeg(*colours: int, width: int = 640, height: int = 480, event: str | None = None) -> bytes:
+    """A picture in one colour (BGR), which says of which event it is."""
     pixels = np.full((height, width, 3), colours or (120, 90, 60), np.uint8)
-    return bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
+    content = bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
+    if event is None:
+        return content
+    return commented(
+        Picture(
+            camera="front_door", name="person", time=0.0, jpeg=content, width_px=width, height_px=height, event=event
+        )
+    )
 
 
 @dataclass

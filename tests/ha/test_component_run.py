@@ -19,7 +19,7 @@ import pytest
 from broker import Broker
 from real_ha import RealHomeAssistant, wait_for
 from rtsp_server import RtspServer
-from staging import BlikkRun, Ears
+from staging import BlikkRun, Ears, kept
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.random_order(disabled=True)]
 
@@ -39,7 +39,7 @@ cameras:
 """
 WHO = {f"{BASE}/announce", f"{BASE}/status"}
 PARTS = ("broker", "node", "ha")
-AUTOMATION = "automation: !include automations.yaml\n"
+MORE = "automation: !include automations.yaml\nconversation:\n"
 
 
 @dataclass
@@ -151,7 +151,7 @@ def home(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest.
     with RtspServer(visit_clip) as server, Broker(folder, persistence=True) as broker, Ears(broker.port) as ears:
         node = NODE.format(port=broker.port, folder=folder, source=server.url)
         run = BlikkRun(folder, node, models=data / "models")
-        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=AUTOMATION)
+        ha = RealHomeAssistant(ha_python, folder, mqtt_port=broker.port, copies=copies, more=MORE)
         (folder / "config").mkdir()
         (folder / "config" / "automations.yaml").write_text("[]\n")
         with ha, run:
@@ -268,6 +268,25 @@ def test_actions_answer_from_the_node(home: Home) -> None:
     assert answer["count"] >= 1
 
 
+ASKED = {
+    "en": ("Who was at the door?", "visit", "The doorbell rang"),
+    "de": ("Wer war heute an der Tür?", "Besuch", "Es hat"),
+    "es": ("¿Quién estuvo hoy en la puerta?", "visita", "El timbre"),
+}
+
+
+@pytest.mark.parametrize("language", ASKED)
+def test_assist_says_who_was_at_the_door(home: Home, language: str) -> None:
+    question, visit, rang = ASKED[language]
+    answer = home.ha.post("/api/conversation/process", {"text": question, "language": language})["response"]
+    assert answer["response_type"] != "error", answer
+    said = answer["speech"]["plain"]["speech"]
+    assert visit in said
+    assert rang in said
+    assert len(said) < 250, "more than anybody wants to hear"
+    print(said)
+
+
 def test_switches_reach_the_node(home: Home) -> None:
     home.ha.call("select.select_option", "select.front_door_summaries", option="off")
     home.until("select.front_door_summaries", "off")
@@ -358,7 +377,7 @@ def test_without_the_component_the_plain_entities_are_back(home: Home) -> None:
     names = ("status", "state", "summary", "digest", "answer/someone")
     pictures = ("person", "animal", "vehicle", "package", "ring", "snapshot")
     camera = {f"{BASE}/front_door/{name}" for name in (*names, *(f"picture/{name}" for name in pictures))}
-    assert kept(home.broker) - camera == WHO | {f"{BASE}/health"} | {
+    assert kept(home.broker.port) - camera == WHO | {f"{BASE}/health"} | {
         f"homeassistant/device/blikk_hallway_pi/{device}/config" for device in ("node", "camera_front_door")
     }
 
@@ -367,20 +386,12 @@ def test_in_integration_mode_nothing_remains_but_announce_and_status(home: Home,
     home.run.stop()
     node = (home.run.folder / "blikk.yaml").read_text() + "home_assistant: {mode: integration}\n"
     with BlikkRun(home.run.folder, node, models=data / "models"):
-        wait_for("the rest goes", lambda: kept(home.broker) == WHO)
+        wait_for("the rest goes", lambda: kept(home.broker.port) == WHO)
         heard = len(home.ears.on(f"{BASE}/front_door/state"))
         wait_for("it still speaks", lambda: len(home.ears.on(f"{BASE}/front_door/state")) > heard + 2)
-        assert kept(home.broker) == WHO
+        assert kept(home.broker.port) == WHO
 
 
 def test_the_log_has_no_stack_trace_of_ours(home: Home) -> None:
     assert not [line for line in home.ha.log if "custom_components/blikk" in line]
     assert "Traceback" not in home.run.log
-
-
-def kept(broker: Broker) -> set[str]:
-    """Every topic that somebody who subscribes now is told of."""
-    with Ears(broker.port) as late:
-        late.say("the/end", b"")
-        late.until(lambda: late.on("the/end"), 5, "the end")
-        return {topic for _, topic, _, retained in late.heard if retained}

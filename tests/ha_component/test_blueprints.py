@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMockResponse
 from stage import NODE, ROOT, announce, entry_of, golden, jpeg_of, set_up, tell
+from yarl import URL
 
 BLUEPRINTS = ROOT / "blueprints" / "automation" / "blikk"
 NAMES = sorted(path.stem for path in BLUEPRINTS.glob("*.yaml"))
@@ -149,10 +150,11 @@ def say(hass, topic, payload):
     async_fire_mqtt_message(hass, f"blikk/{NODE}/front_door/{topic}", content, qos=1)
 
 
-async def ring(hass, number=1):
-    """The doorbell is pressed now."""
-    time = dt_util.utcnow().isoformat()
-    say(hass, "ring", {**golden("ring"), "id": f"front_door-ring-{number}", "time": time})
+async def ring(hass, number=1, *, ago_s=0):
+    """The doorbell is pressed now, or was so long ago and is told now."""
+    time = (dt_util.utcnow() - timedelta(seconds=ago_s)).isoformat()
+    late = {"replayed": True} if ago_s else {}
+    say(hass, "ring", {**golden("ring"), "id": f"front_door-ring-{number}", "time": time, **late})
     await settle()
 
 
@@ -162,10 +164,11 @@ async def photograph(hass, event="front_door-ring-1", name="ring"):
     await settle()
 
 
-async def summarise(hass, text="A courier left a parcel.", **changes):
-    """The node writes about the visit."""
+async def summarise(hass, text="A courier left a parcel.", *, since="2026-11-21T11:59:50Z", until=None, **changes):
+    """The node writes about a visit, by default of all the time so far."""
     time = dt_util.utcnow().isoformat()
-    say(hass, "summary", {**golden("summary"), "text": text, "time": time, **changes})
+    of = {"time": time, "since": since, "until": until or time}
+    say(hass, "summary", {**golden("summary"), "text": text, **of, **changes})
     await settle()
 
 
@@ -270,9 +273,77 @@ async def test_a_second_ring_does_not_change_what_the_first_notification_shows(
     client = await hass_client()
     pictures = [await (await client.get(body["data"]["image"])).read() for body in (first, second)]
     assert pictures == [jpeg_of("front_door-ring-1"), jpeg_of("front_door-ring-2")]
-    assert {(body["data"]["tag"], body["data"]["image"]) for body in rewritten} == {
-        (body["data"]["tag"], body["data"]["image"]) for body in (first, second)
-    }
+    assert [(body["data"]["tag"], body["data"]["image"]) for body in rewritten] == [
+        (second["data"]["tag"], second["data"]["image"])
+    ]
+
+
+async def test_of_two_rings_in_one_visit_only_the_last_notification_is_rewritten(
+    house, phone, either, freezer, automate
+):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=15)
+    await summarise(house, "Someone is at the door.", revision=1)
+    await ring(house, 2)
+    await later(house, freezer, seconds=25)
+    await summarise(house, "A courier rang twice.")
+    first, early, second, final = phone
+    assert [body["message"] for body in phone[1:]] == [
+        "Someone is at the door.",
+        "Somebody rang.",
+        "A courier rang twice.",
+    ]
+    assert early["data"]["tag"] == first["data"]["tag"]
+    assert final["data"]["tag"] == second["data"]["tag"] != first["data"]["tag"]
+
+
+async def test_two_visits_that_follow_each_other_rewrite_the_notification_of_their_own_ring(
+    house, phone, either, freezer, automate
+):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=40)
+    await ring(house, 2)
+    await later(house, freezer, seconds=10)
+    await summarise(house, "A courier.", since="2026-11-21T11:59:58Z", until="2026-11-21T12:00:20Z", event="one")
+    await later(house, freezer, seconds=10)
+    await summarise(house, "A neighbour.", since="2026-11-21T12:00:38Z", until="2026-11-21T12:00:55Z", event="two")
+    first, second, *rewritten = phone
+    assert [(body["message"], body["data"]["tag"]) for body in rewritten] == [
+        ("A courier.", first["data"]["tag"]),
+        ("A neighbour.", second["data"]["tag"]),
+    ]
+
+
+async def test_a_text_about_now_is_no_summary_of_a_ring(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house, "An empty porch.", event=None)
+    assert len(phone) == 1
+
+
+@pytest.mark.parametrize(("ago_s", "title"), [(0, "Front door"), (5, "Front door"), (42, "Front door · 12:59")])
+async def test_a_ring_that_is_told_late_says_when_it_was(house, phone, either, freezer, automate, ago_s, title):
+    await house.config.async_set_time_zone("Europe/Berlin")
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house, ago_s=ago_s)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house, since="2026-11-21T11:59:00Z")
+    assert [body["title"] for body in phone] == [title, title]
+
+
+async def test_two_rings_of_an_outage_that_are_told_at_once_are_two(house, phone, either, freezer, automate):
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house, ago_s=120)
+    await ring(house, 2, ago_s=60)
+    await later(house, freezer, seconds=1)
+    assert sorted(body["title"] for body in phone) == ["Front door · 11:58", "Front door · 11:59"]
 
 
 async def test_the_picture_of_a_notification_outlasts_twenty_others(house, phone, freezer, hass_client, automate):
@@ -354,6 +425,8 @@ async def test_the_summary_rewrites_the_notification_without_a_sound(house, phon
     assert (first["data"]["alert_once"], final["data"]["alert_once"]) == (False, True)
     assert final["data"]["push"] == {"sound": "none", "interruption-level": "passive"}
     assert final["data"]["image"] == first["data"]["image"]
+    assert timelines(first) == []  # which visit it is comes with the summary
+    assert timelines(final) == ([golden("summary")["event"]] if either == "component" else [])
     await later(house, freezer, seconds=20)
     await summarise(house, "The next visitor came.", revision=1, event="front_door-3")
     assert len(phone) == 3
@@ -577,6 +650,24 @@ async def test_a_phone_that_cannot_be_reached_does_not_keep_the_others_waiting(
     assert len(sent) == 1
 
 
+async def test_the_button_of_the_timeline_can_be_left_out(house, phone, freezer, automate):
+    await component(house)
+    await automate("doorbell", doorbells=[BELL], timeline_words="")
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house)
+    assert [timelines(body) for body in phone] == [[], []]
+
+
+def timelines(body):
+    """The events that a notification leads to in the timeline, each with a time of today."""
+    found = [URL(action["uri"]) for action in body["data"].get("actions", ()) if "timeline" in action.get("uri", "")]
+    assert all(url.path == "/blikk-timeline" for url in found)
+    assert all(dt_util.parse_datetime(url.query["blikk_time"]).year == 2026 for url in found)
+    return [url.query["blikk_event"] for url in found]
+
+
 # ---- parcel left
 
 
@@ -602,6 +693,7 @@ async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either,
     ]
     assert len({body["data"]["tag"] for body in phone}) == 1
     assert phone[0]["data"]["image"].startswith(IMAGES[either].format("package"))
+    assert timelines(phone[0]) == (["front_door-5"] if either == "component" else [])
 
 
 async def test_a_parcel_that_is_carried_past_is_not_told(house, phone, node, freezer, automate):
@@ -626,12 +718,12 @@ async def test_a_parcel_is_not_reminded_of_if_that_is_not_wanted(house, phone, n
 # ---- someone lingers
 
 
-async def linger(hass, freezer):
+async def linger(hass, freezer, **late):
     """Someone has been there for a minute; the picture was made when they came."""
     await photograph(hass, VISIT, "person")
     await later(hass, freezer, seconds=60)
     time = dt_util.utcnow().isoformat()
-    say(hass, "event", {**golden("event-loitering"), "time": time})
+    say(hass, "event", {**golden("event-loitering"), "time": time, **late})
     await settle()
 
 
@@ -648,7 +740,14 @@ async def test_who_lingers_is_told_with_the_picture_and_then_the_summary(house, 
     assert phone[0]["data"]["image"].startswith(IMAGES[either].format("person"))
     kept = phone[0]["data"]["image"] if either == "component" else None  # plain MQTT has the next visitor's by now
     assert phone[1]["data"].get("image") == kept
+    assert timelines(phone[0]) == timelines(phone[1]) == ([VISIT] if either == "component" else [])
     assert phone[1]["data"]["alert_once"]
+
+
+async def test_who_lingered_during_an_outage_is_told_with_the_time(house, phone, either, freezer, automate):
+    await automate("someone_lingers", detections=["event.front_door_detection"])
+    await linger(house, freezer, time="2026-11-21T11:58:00.000Z", replayed=True)
+    assert [body["title"] for body in phone] == ["Front door · 11:58"]
 
 
 async def test_who_only_appears_does_not_linger(house, phone, node, freezer, automate):

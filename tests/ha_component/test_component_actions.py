@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from homeassistant.components.automation import DOMAIN as AUTOMATION
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import Platform
+from homeassistant.const import EVENT_STATE_CHANGED, Platform
 from homeassistant.core import Context, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import condition as condition_helper
@@ -19,7 +19,11 @@ from homeassistant.helpers import llm
 from homeassistant.helpers import trigger as trigger_helper
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import async_capture_events, async_fire_mqtt_message
+from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
+    async_fire_mqtt_message,
+    async_fire_time_changed,
+)
 from stage import DOMAIN, JPEG, NODE, announce, click, entry_of, golden, jpeg_of, set_up, tell
 
 from custom_components.blikk.pictures import PICTURES, EventPicture
@@ -240,6 +244,20 @@ async def test_the_timeline_is_on_while_an_event_goes_on(hass, timeline, freezer
     freezer.move_to("2026-11-21T12:02:00Z")
     await tell(hass, "front_door/event", golden("event-ended"))
     assert hass.states.get("calendar.front_door_timeline").state == "off"
+
+
+async def test_a_visit_of_an_hour_is_a_handful_of_states_of_the_timeline(hass, timeline, freezer):
+    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
+    freezer.move_to("2026-11-21T12:00:01Z")
+    for number in range(60):
+        event = {**golden("event-started"), "phase": "updated" if number else "started", "revision": number + 1}
+        await tell(hass, "front_door/event", event)
+        freezer.tick(60)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
+    of_it = [change for change in changes if change.data["entity_id"] == "calendar.front_door_timeline"]
+    assert {change.data["new_state"].state for change in of_it} == {"on"}
+    assert len(of_it) <= 5
 
 
 async def test_a_node_that_cannot_be_asked_has_no_timeline(hass, mqtt_mock, entity_registry):

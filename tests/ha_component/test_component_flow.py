@@ -72,7 +72,8 @@ async def test_a_node_that_announces_itself_is_added_after_a_question(hass, mqtt
     assert progress["context"]["title_placeholders"] == {"name": "Porch Pi"}
     done = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
     assert (done["type"], done["title"]) == (FlowResultType.CREATE_ENTRY, "Porch Pi")
-    assert done["data"] == {"prefix": "blikk", "node": NODE, "announce": golden("announce")}
+    assert done["data"] == {"prefix": "blikk", "node": NODE, "announce": golden("announce"), "expose": True}
+    assert done["options"] == {"assistants": True}
     assert done["result"].unique_id == NODE
     assert len(no_setup.mock_calls) == 1
 

@@ -16,7 +16,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 from stage import BASE, DOMAIN, NODE, announce, click, entry_of, golden, published, set_up, tell
 
-from custom_components.blikk import handover
+from custom_components.blikk import giveback, handover
 
 CONFIGS = {
     f"homeassistant/device/blikk_{NODE}/node/config": "discovery-node",
@@ -36,6 +36,7 @@ def _quick(monkeypatch):
     monkeypatch.setattr(handover, "WITHDRAW_LIMIT_S", 0.2)
     monkeypatch.setattr(handover, "REMOVE_LIMIT_S", 0.5)
     monkeypatch.setattr(handover, "SETTLE_S", 0.6)
+    monkeypatch.setattr(giveback, "SETTLE_S", 0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +166,129 @@ async def test_what_a_user_had_set_is_set_on_ours(hass, mqtt_mock, content, enti
     assert entity_registry.async_get("sensor.porch_pi_cpu").options["sensor"]["display_precision"] == 3
     mine = device_registry.async_get_device_by_identifier((DOMAIN, f"{NODE}.front_door"), entry.entry_id)
     assert (mine.name_by_user, mine.area_id) == ("Entrance", area.id)
+
+
+def customize(hass, registry, platform):
+    """What a user sets: an id, a name, an area, what is disabled and enabled; returns what is set."""
+    area = ar.async_get(hass).async_get_or_create("Porch")
+    registry.async_update_entity(
+        "binary_sensor.front_door_person", new_entity_id="binary_sensor.visitor", name="Visitor", area_id=area.id
+    )
+    registry.async_update_entity("sensor.front_door_last_summary", disabled_by=er.RegistryEntryDisabler.USER)
+    registry.async_update_entity("sensor.front_door_frame_rate", disabled_by=None)
+    registry.async_update_entity_options("sensor.porch_pi_cpu", "sensor", {"display_precision": 3})
+    devices = dr.async_get(hass)
+    key = f"{NODE}.front_door" if platform == DOMAIN else f"blikk.{NODE}.front_door"
+    (device,) = devices.async_get_devices(identifiers={(platform, key)})
+    devices.async_update_device(device.id, name_by_user="Entrance", area_id=area.id, labels={"outside"})
+
+
+def customized(hass, platform):
+    registry, devices = er.async_get(hass), dr.async_get(hass)
+    found = {
+        entity.unique_id: (
+            entity.entity_id,
+            entity.name,
+            entity.area_id,
+            entity.disabled_by,
+            entity.options.get("sensor"),
+        )
+        for entity in registry.entities.values()
+        if entity.platform == platform
+    }
+    key = f"{NODE}.front_door" if platform == DOMAIN else f"blikk.{NODE}.front_door"
+    (device,) = devices.async_get_devices(identifiers={(platform, key)})
+    return {**found, "device": (device.name_by_user, device.area_id, device.labels)}
+
+
+async def until_plain(hass, before):
+    """Until the plain entities are there, and are like ours were as far as there are such."""
+    async with asyncio.timeout(10):
+        while True:
+            plain = ids(hass, "mqtt")
+            if plain and {key: before[key] for key in plain} == {key: customized(hass, "mqtt")[key] for key in plain}:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_removed_and_added_again_all_is_as_it_was_set(
+    hass, mqtt_mock, mqtt_client_mock, content, entity_registry, hass_storage
+):
+    await discover(hass)
+    await obey(hass)
+    entry = await begin(hass, content)
+    await subscribed(mqtt_client_mock, 1)
+    customize(hass, entity_registry, DOMAIN)
+    before = customized(hass, DOMAIN)
+    assert before[f"blikk.{NODE}.front_door.person"][:2] == ("binary_sensor.visitor", "Visitor")
+
+    await hass.config_entries.async_remove(entry.entry_id)
+    await until_plain(hass, before)
+    assert customized(hass, "mqtt")["device"] == before["device"]
+    assert f"blikk.removed.{NODE}" not in hass_storage
+
+    # what is changed meanwhile counts, too
+    entity_registry.async_update_entity("binary_sensor.visitor", name="Guest")
+    before[f"blikk.{NODE}.front_door.person"] = (
+        "binary_sensor.visitor",
+        "Guest",
+        *before[f"blikk.{NODE}.front_door.person"][2:],
+    )
+    await begin(hass, content)
+    assert customized(hass, DOMAIN) == before
+
+
+async def test_added_again_before_the_node_was_back_all_is_as_it_was_set(
+    hass, mqtt_mock, mqtt_client_mock, content, entity_registry, hass_storage
+):
+    entry = await begin(hass, content)
+    await subscribed(mqtt_client_mock, 1)
+    customize(hass, entity_registry, DOMAIN)
+    before = customized(hass, DOMAIN)
+    await hass.config_entries.async_remove(entry.entry_id)
+    await hass.async_block_till_done()
+    assert f"blikk.removed.{NODE}" in hass_storage
+    hass.data[giveback._RETURNS].pop(NODE)()  # Home Assistant is started anew
+    await discover(hass)
+    assert ids(hass, "mqtt")[f"blikk.{NODE}.front_door.person"] == "binary_sensor.front_door_person"
+    await obey(hass)
+    await begin(hass, content)
+    assert customized(hass, DOMAIN) == before
+    assert f"blikk.removed.{NODE}" not in hass_storage
+
+
+async def test_without_plain_entities_all_is_as_it_was_set_too(
+    hass, mqtt_mock, mqtt_client_mock, content, entity_registry
+):
+    entry = await begin(hass, content)
+    await subscribed(mqtt_client_mock, 1)
+    customize(hass, entity_registry, DOMAIN)
+    before = customized(hass, DOMAIN)
+    await hass.config_entries.async_remove(entry.entry_id)
+    await begin(hass, content)
+    assert customized(hass, DOMAIN) == before
+
+
+async def test_a_node_that_stays_away_is_not_waited_for_for_ever(hass, mqtt_mock, content, monkeypatch, hass_storage):
+    monkeypatch.setattr(giveback, "WAIT_S", 0.1)
+    entry = await begin(hass, content)
+    await hass.config_entries.async_remove(entry.entry_id)
+    listening = hass.bus.async_listeners()[er.EVENT_ENTITY_REGISTRY_UPDATED]
+    async with asyncio.timeout(10):
+        while hass.bus.async_listeners()[er.EVENT_ENTITY_REGISTRY_UPDATED] == listening:
+            await asyncio.sleep(0.02)
+    assert f"blikk.removed.{NODE}" in hass_storage
+
+
+async def test_what_is_disabled_with_its_config_entry_is_not_disabled_for_good(
+    hass, mqtt_mock, mqtt_client_mock, content
+):
+    entry = await begin(hass, content)
+    await subscribed(mqtt_client_mock, 1)
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    await hass.config_entries.async_remove(entry.entry_id)
+    await begin(hass, content)
+    assert er.async_get(hass).async_get("binary_sensor.front_door_person").disabled_by is None
 
 
 async def test_for_a_node_that_is_away_its_discovery_is_withdrawn(hass, mqtt_mock, content):

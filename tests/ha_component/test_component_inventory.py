@@ -9,12 +9,16 @@ from pathlib import Path
 import homeassistant.components
 import pytest
 import yaml
+from homeassistant.components.recorder.db_schema import StateAttributes
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.translation import async_get_translations
-from stage import DOMAIN, ROOT, announce, entry_of, set_up
+from stage import DOMAIN, GOLDEN_JPEG, ROOT, announce, entry_of, golden, set_up, tell
 
 from custom_components.blikk.const import PLATFORMS
 
+STANDARD = {"friendly_name", "device_class", "state_class", "unit_of_measurement", "icon", "supported_features"}
 COMPONENT = ROOT / "custom_components" / "blikk"
 LANGUAGES = sorted(path.stem for path in (COMPONENT / "translations").glob("*.json"))
 SOURCES = {path.name: path.read_text() for path in COMPONENT.glob("*.py")}
@@ -71,6 +75,48 @@ async def test_the_inventory_of_entities(entities, snapshot):
         }
         for entity in entities
     } == snapshot
+
+
+async def test_nothing_is_recorded_but_states_what_happened_and_what_is_wrong(hass, entities, entity_registry):
+    """A busy day is hundreds of summaries: what they say beside their title would be most of the database."""
+    for entity in entities:
+        entity_registry.async_update_entity(entity.entity_id, disabled_by=None)
+    await hass.config_entries.async_reload(entities[0].config_entry_id)
+    for topic, payload in {
+        "status": "online",
+        "health": golden("health"),
+        "digest": golden("summary-digest"),
+        "front_door/status": "online",
+        "front_door/state": golden("state"),
+        "front_door/event": golden("event-started"),
+        "front_door/ring": golden("ring"),
+        "front_door/summary": golden("summary"),
+        "front_door/digest": golden("summary-digest"),
+        "front_door/answer/gate_open": golden("answer"),
+        "front_door/answer/color": golden("answer"),
+        "front_door/picture/person": GOLDEN_JPEG,
+    }.items():
+        await tell(hass, topic, payload)
+    recorded = {}
+    for entity in entities:
+        if entity.domain in ("camera", "update"):
+            continue  # these have Home Assistant's own attributes alone
+        attributes = json.loads(StateAttributes.shared_attrs_bytes_from_event(changed(hass, entity.entity_id), None))
+        beside = attributes.keys() - STANDARD - (entity.capabilities or {}).keys()
+        if beside:
+            recorded[entity.entity_id] = beside
+    happened = set(hass.states.get("event.front_door_detection").attributes) - STANDARD - {"event_types"}
+    assert recorded == {
+        "binary_sensor.front_door_stream": {"problem"},
+        "binary_sensor.porch_pi_problem": {"problems"},
+        "event.front_door_detection": happened,
+        "event.front_door_doorbell": {"event_type", "id", "camera", "time", "via", "replayed"},
+    }
+
+
+def changed(hass, entity_id):
+    state = hass.states.get(entity_id)
+    return Event(EVENT_STATE_CHANGED, {"entity_id": entity_id, "old_state": None, "new_state": state})
 
 
 async def test_every_entity_has_a_name_in_every_language(entities):

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from stage import DOMAIN, GOLDEN_EVENT, GOLDEN_JPEG, JPEG, announce, entry_of, jpeg_of, set_up, tell
 
@@ -11,7 +10,6 @@ from custom_components.blikk import pictures
 from custom_components.blikk.pictures import PICTURES, EventPicture, EventPictures
 
 PERSON = "image.front_door_last_person"
-RING = "image.front_door_last_ring"
 
 
 @pytest.fixture(autouse=True)
@@ -218,10 +216,3 @@ async def test_what_was_half_written_is_cleared_away(hass, mqtt_mock, folder):
     half.write_bytes(JPEG[:9])
     await set_up(hass)
     assert not half.exists()
-
-
-async def test_event_and_address_are_not_recorded(hass, mqtt_mock, entity_registry):
-    entry = await set_up(hass)
-    await photograph(hass, "ring")
-    assert er.async_entries_for_config_entry(entity_registry, entry.entry_id)
-    assert {"event", "path"} <= hass.states.get(RING).state_info["unrecorded_attributes"]

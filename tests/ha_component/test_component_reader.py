@@ -34,7 +34,7 @@ def test_every_golden_message_is_read(path):
 
 def test_no_kind_of_golden_message_is_forgotten():
     kinds = {path.stem.partition("-")[0] for path in EXAMPLES.glob("*.json")}
-    assert kinds - READERS.keys() <= {"ask", "discovery", "observation"}
+    assert kinds - READERS.keys() <= {"ask", "claim", "discovery", "observation"}
 
 
 def test_everything_the_announce_tells_is_read():

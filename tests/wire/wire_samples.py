@@ -247,7 +247,7 @@ REPLIES = {
         count=2,
         events=(Told(event=LOITERING), Told(event=STARTED)),
         rings=(RING,),
-        gaps=(("yard", ((T0 - 7200.0, T0 - 3600.0),)),),
+        gaps=(("", ((T0 - 7200.0, T0 - 5400.0),)), ("yard", ((T0 - 7200.0, T0 - 3600.0),))),
     ),
     "reply-digest": Reply(text=DIGEST.text, summary=DIGEST),
     "reply-refused": refusal("there is no camera 'garage' on this node; there is front_door, yard"),

@@ -27,7 +27,7 @@ from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.ports import History
 from blikk_edge.core.summary import Author, Summary
-from blikk_edge.core.watched import Span, WatchedAt
+from blikk_edge.core.watched import NODE, Span, WatchedAt
 from blikk_edge.enrichers.asking.model import fill_prompt, filled, word_prompt, worded
 from blikk_edge.enrichers.asking.reader import Puzzle, read
 from blikk_edge.enrichers.asking.saying import denied, lines, say, say_puzzled
@@ -167,19 +167,17 @@ class AskDesk:
             return await asyncio.to_thread(look)
 
     def _rings(self, request: ListEvents) -> tuple[Ring, ...]:
-        """Presses of the doorbell beside the events, where these are of everything at a camera."""
-        if request.label is not None or request.zone is not None:
-            return ()
+        """Presses of the doorbell in the time of the events, whatever these are of."""
         since, until, limit = request.since, request.until, request.limit
         return tuple(self._history.rings(camera=request.camera, since=since, until=until, limit=limit))
 
     def _gaps(self, request: ListEvents, now: float) -> tuple[tuple[str, tuple[Span, ...]], ...]:
-        """When cameras were not watched, of a period that has a beginning."""
+        """When the node did not run and cameras were not watched, of a period that has a beginning."""
         until = now if request.until is None else min(request.until, now)
         if self._watched is None or request.since is None or until <= request.since:
             return ()
         cameras = [camera.id for camera in self._cameras if request.camera in {None, camera.id}]
-        return gaps_of(cameras, request.since, until, self._watched)
+        return gaps_of((NODE, *cameras), request.since, until, self._watched)
 
     async def _remove(self, request: Forget) -> Reply:
         if self._forget is None:

@@ -88,6 +88,14 @@ class Lexicon:
             if word.endswith(ending) and len(stem) > 2 and stem[-1] == stem[-2]:
                 yield stem[:-1]
 
+    def halves(self, word: str) -> Iterator[tuple[str, str]]:
+        """What a word may be written of, the longest beginning first; nothing where the language writes words apart."""
+        links: Sequence[str] = self.content["links"]
+        for at in range(len(word) - 3, 2, -1) if links else ():
+            for link in links:
+                if word[:at].endswith(link) and at - len(link) >= 2:
+                    yield word[: at - len(link)], word[at:]
+
     def is_plural(self, word: str, base: str) -> bool:
         """Whether a form of a noun is its plural; one that is the same in both tells nothing."""
         if base in self.words("words.same_in_plural"):

@@ -2,6 +2,7 @@
 
 const KEPT = 300; // a wall tablet shows its page for weeks
 const RETRIES_MS = [1_000, 2_000, 5_000, 15_000, 30_000];
+const FORGET_PAUSE_MS = 300;
 const RELOAD_PAUSE_MS = 60_000;
 
 /** Newest first, as the component orders them; times are written alike, so texts compare as times do. */
@@ -57,6 +58,7 @@ export class Events {
   stop() {
     this._round += 1;
     clearTimeout(this._again);
+    clearTimeout(this._forgetting);
     this._hass?.connection.removeEventListener("ready", this._ready);
     this._hass = null;
     this._end();
@@ -199,7 +201,7 @@ export class Events {
     if (news.event) this._event(news.event);
     if (news.text) this._text(news.text);
     if (news.still) this._still(news.still);
-    if (news.forgotten) this.reload();
+    if (news.forgotten) this._forget();
     this._changed();
   }
 
@@ -209,6 +211,12 @@ export class Events {
     this.cameras = cameras;
     const back = cameras.some((each) => each.online && !were.has(each.entity_id));
     if (back && !first && !this.anchored) this.reload();
+  }
+
+  /** Ask anew, once for all cameras of which something was forgotten. */
+  _forget() {
+    clearTimeout(this._forgetting);
+    this._forgetting = setTimeout(() => this.reload(), FORGET_PAUSE_MS);
   }
 
   _event(event) {

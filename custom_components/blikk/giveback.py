@@ -1,0 +1,117 @@
+"""Giving the entities back to the node's own MQTT discovery when the integration is removed, with all that users set.
+
+The plain ones come a while later, or when the node is there again. Until then it is kept, also for who adds the
+integration again before: then it counts more than what the plain ones have.
+"""
+
+import logging
+
+from homeassistant.components import mqtt
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.storage import Store
+from homeassistant.util.hass_dict import HassKey
+
+from . import customized, reader
+from .const import CONF_ANNOUNCE, DOMAIN
+from .contract import Announce
+from .customized import Customized
+from .names import Topics, device_key
+from .node import BlikkConfigEntry
+from .plain import plain_devices, plain_entities
+
+_LOGGER = logging.getLogger(__name__)
+
+SETTLE_S = 1.0
+"""Home Assistant is still adding an entity when the registry tells of it."""
+WAIT_S = 600.0
+"""How long the plain entities are waited for; a node that is away longer finds them as they were made."""
+
+_RETURNS: HassKey[dict[str, CALLBACK_TYPE]] = HassKey(f"{DOMAIN}_returns")
+
+
+def _store(hass: HomeAssistant, node: str) -> Store[Customized]:
+    return Store(hass, 1, f"{DOMAIN}.removed.{node}")
+
+
+async def async_give_back(hass: HomeAssistant, entry: BlikkConfigEntry, topics: Topics) -> None:
+    """Say that the node shall make the entities again, and set on them what is set on ours."""
+    announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    kept = customized.read(entities, _own_devices(hass, entry, announce))
+    await _store(hass, announce.id).async_save(kept)
+    hass.data.setdefault(_RETURNS, {})[announce.id] = _Return(hass, announce, kept).start()
+    try:
+        await mqtt.async_publish(hass, topics.claim, "", 1, True)
+    except HomeAssistantError as error:
+        _LOGGER.warning("The claim on %s could not be taken back: %s", topics.claim, error)
+
+
+async def async_take_back(hass: HomeAssistant, announce: Announce) -> Customized:
+    """What was kept of a node whose plain entities have not been seen since it was removed; it is kept no longer."""
+    if stop := hass.data.get(_RETURNS, {}).pop(announce.id, None):
+        stop()
+    store = _store(hass, announce.id)
+    kept = await store.async_load() or {}
+    await store.async_remove()
+    return kept
+
+
+def _own_devices(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce) -> dict[str, dr.DeviceEntry]:
+    registry = dr.async_get(hass)
+    keys = [device_key(announce.id, camera) for camera in (None, *(camera.id for camera in announce.cameras))]
+    found = {key: registry.async_get_device_by_identifier((DOMAIN, key), entry.entry_id) for key in keys}
+    return {key: device for key, device in found.items() if isinstance(device, dr.DeviceEntry)}
+
+
+class _Return:
+    """Waits for the plain entities of a node and sets on them what was set on ours, once."""
+
+    def __init__(self, hass: HomeAssistant, announce: Announce, kept: Customized) -> None:
+        self._hass = hass
+        self._announce = announce
+        self._kept = kept
+        self._undo: list[CALLBACK_TYPE] = []
+        self._later: CALLBACK_TYPE | None = None
+
+    @callback
+    def start(self) -> CALLBACK_TYPE:
+        """Begin to wait; returns how to stop."""
+        self._undo = [
+            self._hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, self._changed),
+            async_call_later(self._hass, WAIT_S, self._stop),
+        ]
+        return self._stop
+
+    @callback
+    def _stop(self, _now: object = None) -> None:
+        for undo in (*self._undo, self._later):
+            if undo is not None:
+                undo()
+        self._undo, self._later = [], None
+
+    @callback
+    def _changed(self, event: Event[er.EventEntityRegistryUpdatedData]) -> None:
+        if event.data["action"] == "create":
+            if self._later is not None:
+                self._later()
+            self._later = async_call_later(self._hass, SETTLE_S, self._async_set)
+
+    async def _async_set(self, _now: object) -> None:
+        self._later = None
+        plain = plain_entities(self._hass, self._announce)
+        if not plain:
+            return
+        self._stop()
+        for key, device in plain_devices(self._hass, self._announce).items():
+            if what := self._kept.get(f"device {key}"):
+                customized.set_on_device(self._hass, device, what)
+        for entity in plain:
+            if what := self._kept.get(customized.key_of(entity)):
+                customized.set_on_entity(self._hass, entity, what)
+        # what plain discovery does not make, Home Assistant itself remembers
+        self._hass.data[_RETURNS].pop(self._announce.id, None)
+        await _store(self._hass, self._announce.id).async_remove()
