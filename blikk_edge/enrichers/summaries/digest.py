@@ -53,7 +53,7 @@ class Digester:
 
     A camera of mode OFF is left out; a model is asked where one of the others has a mode that asks one. Events and
     doorbells come from the `history`. `every` None tells nothing by itself. `watched` says when a camera was: of a time
-    in which it was not, nothing is known.
+    in which it was not, nothing is known. Times are those of `locale`, or of `timezone` where that is given.
     """
 
     name = "digest"
@@ -70,6 +70,7 @@ class Digester:
         history: History,
         every: Every | None = None,
         locale: LocaleNow = Locale,
+        timezone: tzinfo | None = None,
         watched: WatchedAt | None = None,
     ) -> None:
         self._scribe = scribe
@@ -80,7 +81,7 @@ class Digester:
         self._node_name = node_name
         self._history = history
         self._every = every
-        self._locale = locale
+        self._locale = locale if timezone is None else lambda: Locale(timezone=timezone)
         self._watched = watched
         self._serial = 0
 
