@@ -17,6 +17,7 @@ import av
 import numpy as np
 import paho.mqtt.client as paho
 from nowhere import NOWHERE
+from patience import PATIENCE
 
 BLIKK = Path(sys.executable).with_name("blikk")
 FACE = (180, 60, 260, 170)
@@ -79,7 +80,7 @@ class Ears:
         return [json.loads(payload) for payload in self.on(ending) if payload]
 
     def until(self, state: Callable[[], object], within_s: float, what: str) -> None:
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + PATIENCE * within_s
         while not state():
             assert time.monotonic() < deadline, f"{what} did not come within {within_s:.0f} s; heard {self.topics()}"
             time.sleep(0.02)

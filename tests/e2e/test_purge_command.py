@@ -69,6 +69,7 @@ def test_all_of_a_dead_node_goes_and_what_is_others_stays(dead: Path, broker: Br
 
     assert (result.returncode, result.stderr) == (0, "")
     told = json.loads(result.stdout)
+    assert (set(told), set(told["topics"][0])) == ({"ok", "node", "topics"}, {"topic", "bytes"})
     assert (told["ok"], told["node"], {each["topic"] for each in told["topics"]}) == (True, "old_pi", before)
     assert {"topic": f"{BASE}/status", "bytes": 7} in told["topics"]
     assert kept(broker.port) == OTHERS

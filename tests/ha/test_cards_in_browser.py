@@ -21,7 +21,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance
 
 pytestmark = [
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(400),
     pytest.mark.random_order(disabled=True),
     pytest.mark.skipif(
         not (shutil.which("chromium") or shutil.which("chromium-browser")), reason="no chromium: scripts/test_env"
@@ -320,13 +320,24 @@ def test_a_dashboard_in_yaml_shows_it_without_a_resource(page: Page, home: House
     assert page.get("CARD.querySelector('h2').textContent") == "From YAML"
 
 
+def test_a_card_of_a_fixed_height_scrolls_inside(page: Page, home: Household) -> None:
+    fixed = {"grid_options": {"columns": 12, "rows": 6}}
+    home.dashboard({"type": "custom:blikk-timeline-card", **fixed}, path="card-fixed")
+    page.open("/card-fixed/0", rows=10)
+    assert page.get("CARD.host.getBoundingClientRect().height") <= 6 * 64
+    assert page.get("CARD.querySelector('.body').scrollHeight > CARD.querySelector('.body').clientHeight")
+
+
 @pytest.mark.parametrize(("language", "dark"), [("en", False), ("de", True), ("es", False)])
 def test_on_a_phone_nothing_is_cut_off_and_all_can_be_read(home: Household, language: str, dark: bool) -> None:
     with home.browser(language=language, dark=dark, width_px=360, height_px=740) as browser:
         page = Page(home, browser)
         page.open(rows=10)
-        for selector in (".name", ".text", ".facts", ".chip", "select", "h2", "h3"):
+        for selector in (".name", ".text", ".facts", ".chip", "select", "h2", "h3", ".action"):
             assert page.get(CONTRAST.replace("SELECTOR", selector)) >= 4.5, selector
+        page.click(".chip")
+        page.until("CARD.querySelector('[aria-pressed=true]') !== null")
+        assert page.get(CONTRAST.replace("SELECTOR", "[aria-pressed=true]")) >= 4.5
         page.click(".row")
         wide = page.get(
             "[...CARD.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > 360.5 &&"

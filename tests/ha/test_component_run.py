@@ -21,7 +21,7 @@ from real_ha import RealHomeAssistant, wait_for
 from rtsp_server import RtspServer
 from staging import BlikkRun, Ears, kept
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.random_order(disabled=True)]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.random_order(disabled=True)]
 
 ROOT = Path(__file__).parents[2]
 BASE = "blikk/hallway_pi"
@@ -299,6 +299,21 @@ def test_switches_reach_the_node(home: Home) -> None:
 
 def test_nothing_so_far_was_worth_a_warning(home: Home) -> None:
     assert home.complaints() == []
+
+
+def test_a_new_time_zone_and_language_reach_the_texts_without_a_restart(home: Home) -> None:
+    period = {"since": "2026-07-01T10:00:00Z", "until": "2026-07-01T11:00:00Z"}
+
+    def text() -> str:
+        reply = f"{BASE}/reply/{len(home.ears.heard)}"
+        home.ears.say(f"{BASE}/ask", json.dumps({"do": "digest", "response_topic": reply, **period}))
+        home.ears.until(lambda: home.ears.on(reply), 10, "the digest")
+        return str(home.ears.json_on(reply)[0]["text"])
+
+    assert "from 10:00 to 11:00" in text()
+    for zone, language, said in (("Europe/Berlin", "de", "12:00 bis 13:00"), ("UTC", "en", "from 10:00 to 11:00")):
+        home.ha.command({"type": "config/core/update", "time_zone": zone, "language": language})
+        wait_for(f"texts in {zone} and {language}", lambda said=said: said in text())
 
 
 def test_a_killed_node_is_seen_and_comes_back(home: Home) -> None:

@@ -21,7 +21,7 @@ cameras:
 """
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_a_node_that_is_gone_for_a_month_is_removed_by_a_click_with_all_it_left(ha_python: str, tmp_path: Path) -> None:
     copies = {"custom_components/blikk": ROOT / "custom_components" / "blikk"}
     with Broker(tmp_path, persistence=True) as broker, Ears(broker.port) as ears:

@@ -312,7 +312,9 @@ async def test_pictures_of_a_page_are_asked_for_at_once_and_signed(
     assert [path.split("?")[0].rsplit("/")[-1] for path in older["pictures"]] == ["p1", "p2"]  # that of the label first
     (asked,) = api.asked
     assert "camera=front_door" in asked
-    assert "since=2026-11-21T12:01:00" in asked
+    assert "label=person" in asked
+    assert "since=2026-11-21T12:00:59.999" in asked  # what is told is rounded
+    assert "until=2026-11-21T12:02:00.001" in asked
     client = await hass_client_no_auth()
     picture = await client.get(older["pictures"][0])
     assert await picture.read() == JPEG
@@ -372,8 +374,12 @@ async def test_the_picture_of_an_event_is_told_when_it_comes_and_again_when_it_i
         seen += (await link.push())["event"]["pictures"]
     first, second = seen
     assert first.split("authSig")[0] != second.split("authSig")[0]
+    await tell(hass, "front_door/picture/snapshot", JPEG)  # of nothing in particular
     answer = await (await hass_client_no_auth()).get(second)
     assert await answer.read() == jpeg_of(event["id"], b"better")
+    await tell(hass, "front_door/picture/snapshot", JPEG)
+    await tell(hass, "front_door/event", golden("event-ended"))
+    assert [key for _ in range(3) for key in await link.push()] == ["still", "still", "event"]
     nodes.kept[NODE] = [happened(1, id=event["id"])]
     (kept,) = (await link.ask("blikk/timeline"))["events"]
     assert kept["pictures"][0].split("authSig")[0] == second.split("authSig")[0]

