@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Collection
 from dataclasses import asdict
 from typing import Final
@@ -10,11 +11,15 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.locale import Claim, Locale, zone_named
 from blikk_edge.core.ports import Memory
+from blikk_edge.core.seldom import Seldom
 from blikk_edge.runtime import log
 
 KEY: Final = "locale"
 AGAIN_S: Final = 60.0
 """From a memory that failed to the next try."""
+
+CALM_S: Final = 10.0
+"""From one writing to the next: whoever may claim may claim another zone every second."""
 
 
 class HouseLocale:
@@ -37,6 +42,7 @@ class HouseLocale:
         self._clock = clock
         self._claim = _recalled(memory)
         self._changed = asyncio.Event()
+        self._told = Seldom(clock)
         self._now = self._locale()
 
     def __call__(self) -> Locale:
@@ -53,15 +59,16 @@ class HouseLocale:
         before, self._now = self._now, self._locale()
         told = claim.timezone
         if self._timezone is None and told is not None and zone_named(told) is None:
-            log.part(self.name).warning(
-                "Home Assistant is in the time zone %s, which this machine does not know: times in texts are this "
-                "machine's until `timezone` is set, or tzdata is installed",
-                told,
+            text = (
+                f"Home Assistant is in the time zone {told}, which this machine does not know: times in texts are this "
+                "machine's until `timezone` is set, or tzdata is installed"
             )
+            self._tell(logging.WARNING, "unknown", text)
         elif self._now.timezone != before.timezone:
-            log.part(self.name).info("times in texts are those of %s, as in Home Assistant", self._now.timezone)
+            text = f"times in texts are those of {self._now.timezone}, as in Home Assistant"
+            self._tell(logging.INFO, "zone", text)
         if self._now.language != before.language:
-            log.part(self.name).info("texts are in the language of Home Assistant: %s", self._now.language)
+            self._tell(logging.INFO, "language", f"texts are in the language of Home Assistant: {self._now.language}")
 
     async def run(self) -> None:
         """Keep in memory what was claimed, until cancelled; a failure is told once and tried again."""
@@ -72,12 +79,17 @@ class HouseLocale:
             try:
                 await asyncio.to_thread(self._memory.remember, KEY, json.dumps(asdict(self._claim)))
                 ill = False
+                await self._clock.sleep(CALM_S)
             except StoreError as error:
                 if not ill:
                     log.part(self.name).warning("what Home Assistant told will not outlive a restart: %s", error)
                 ill = True
                 self._changed.set()
                 await self._clock.sleep(AGAIN_S)
+
+    def _tell(self, level: int, key: str, text: str) -> None:
+        if (more := self._told.turn(key)) is not None:
+            log.part(self.name).log(level, "%s%s", text, more)
 
     def _locale(self) -> Locale:
         name = self._timezone or self._claim.timezone

@@ -82,9 +82,7 @@ class Store:
         """Write one record durably, into the outbox and, where it belongs there, the history; its number."""
         text = record_to_text(record)
         with self._file.lock:
-            if not self._has_room and self._reserve.regain():
-                self._has_room, self._max_records = True, self._most_records
-                LOG.info("%s: its disk has room again", self.path)
+            self._regain()
             seq = self._with_reserve(lambda: self._put(record, text))
             if self._gives_way:
                 self._gives_way = False
@@ -191,6 +189,7 @@ class Store:
 
     def recall(self, key: str) -> str | None:
         """The text kept under `key`, or None."""
+        self._regain()  # a node asks for something now and then while the store has a problem
         with self._file.transaction("read", durable=False) as db:
             row = db.execute("SELECT text FROM memory WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
@@ -274,6 +273,13 @@ class Store:
             self._has_room, self._gives_way = False, True
             LOG.error("%s: its disk is full, and the reserve is used; free some space", self.path)
             return write()
+
+    def _regain(self) -> None:
+        """Set room aside again where there is some, and let history grow."""
+        with self._file.lock:
+            if not self._has_room and self._reserve.regain():
+                self._has_room, self._max_records = True, self._most_records
+                LOG.info("%s: its disk has room again", self.path)
 
     def _shrink(self) -> None:
         """On a full disk records go before history: forget the older half, and let it grow no more."""

@@ -120,3 +120,22 @@ async def test_a_memory_that_fails_is_told_once_and_written_to_later(store, capl
     made.claimed(BERLIN)
     await kept(made, store)
     assert len([record for record in caplog.records if "no space" in record.message]) == 1
+
+
+async def test_claims_without_end_are_a_few_lines_and_one_writing(store, caplog, monkeypatch):
+    caplog.set_level("INFO", "blikk.locale")
+    written, remember = [], store.remember
+    monkeypatch.setattr(store, "remember", lambda key, text: (written.append(text), remember(key, text)))
+    made = locale(store)
+    task = asyncio.ensure_future(made.run())
+    for number in range(50):
+        zone = ("Europe/Berlin", "Asia/Tokyo", "Nowhere/Land")[number % 3]
+        made.claimed(Claim(timezone=zone, language=("de", "en")[number % 2]))
+        while not written:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert len(caplog.records) == 3
+    assert len(written) == 1
