@@ -24,6 +24,13 @@ REPLAY_LIMIT_S = 300
 _YOUNG = f"as_timestamp(value_json.time) > now().timestamp() - {REPLAY_LIMIT_S}"
 _FRESH = f"(not value_json.replayed | default(false) or {_YOUNG})"
 _TELLING = f"(value_json.phase == 'started' or value_json.event_type == '{LOITERING}')"
+_OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary"}
+"""What follows the device in an entity id, where the name says it in other words, by component id."""
+
+_QUIET = {"enabled_by_default": False}
+_PICTURED = {Label.PERSON, Label.PACKAGE}
+"""Whose last picture is there from the start: an image entity without a picture is an empty place in Home Assistant."""
+
 _ICONS = {
     Label.PERSON: "mdi:walk",
     Label.VEHICLE: "mdi:car",
@@ -61,7 +68,7 @@ def node_entities(node: NodeInfo, topics: Topics) -> dict[str, JsonObject]:
 
 def _named(entity: JsonObject, key: str, *, unique: str, stem: str) -> JsonObject:
     """With a `unique_id` that never changes and the entity id that our component would give it too."""
-    tail = "" if entity["name"] is None else "_" + slug(str(entity["name"]))
+    tail = "" if entity["name"] is None else "_" + _OBJECT_IDS.get(key, slug(str(entity["name"])))
     return {
         **entity,
         "unique_id": f"blikk.{unique}.{key}",
@@ -140,8 +147,9 @@ def _label_parts(label: Label, camera: CameraInfo, topics: Topics) -> Iterator[t
             "value_template": _on_off(f"{count} > 0"),
         },
     )
-    yield f"{label.value}_count", _count(f"{name} count", "mdi:counter", state, count)
-    yield f"last_{label.value}", _image(f"Last {label.value}", topics.picture(camera.id, label.value), _ICONS[label])
+    yield f"{label.value}_count", {**_count(f"{name} count", "mdi:counter", state, count), **_QUIET}
+    picture = _image(f"Last {label.value}", topics.picture(camera.id, label.value), _ICONS[label])
+    yield f"last_{label.value}", picture if label in _PICTURED else {**picture, **_QUIET}
 
 
 def _zone_keys(zones: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -158,8 +166,8 @@ def _zone_keys(zones: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 def _zone(zone: str, state: str) -> JsonObject:
     # a JSON string is a Jinja string too, as long as it stays unescaped beyond ASCII
     literal = json.dumps(zone, ensure_ascii=False)
-    entity = _count(f"{truncate(zone, 60)} count", "mdi:vector-polygon", state, f"value_json.zones.get({literal}, 0)")
-    return {**entity, "enabled_by_default": False}
+    name = f"{zone[:1].upper()}{truncate(zone, 60)[1:]} count"
+    return {**_count(name, "mdi:vector-polygon", state, f"value_json.zones.get({literal}, 0)"), **_QUIET}
 
 
 def _count(name: str, icon: str, state: str, expression: str) -> JsonObject:
@@ -183,7 +191,7 @@ def _settings(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObj
         "detect",
         {
             "platform": "switch",
-            "name": "Detection",
+            "name": "Detect",
             "icon": "mdi:eye",
             "entity_category": "config",
             "command_topic": topics.set(camera.id, "detect"),
@@ -240,7 +248,7 @@ def _camera_diagnostics(camera: CameraInfo, topics: Topics) -> Iterator[tuple[st
         "dropped": _total("Dropped frames", state, "value_json.dropped.values() | sum", icon="mdi:filmstrip-off"),
         "restarts": _total("Restarts", state, "value_json.restarts", icon="mdi:restart"),
     }.items():
-        yield key, {**entity, "enabled_by_default": False}
+        yield key, {**entity, **_QUIET}
 
 
 def _node_parts(node: NodeInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:

@@ -1,11 +1,12 @@
 """Calendars: the timeline of a camera's events, read from its node."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from homeassistant.components.calendar import CalendarEntity, CalendarEvent
+from homeassistant.components.http.auth import async_sign_path
 from homeassistant.const import MATCH_ALL, Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
@@ -14,10 +15,12 @@ from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
 from .past import async_past
+from .pictures import EventPicture
 
 PARALLEL_UPDATES = 0
 
 MAX_EVENTS = 500
+SIGNED_FOR = timedelta(hours=24)
 _STEP_S = 900
 """What goes on is shown to the next full quarter of an hour: each other end is a new state."""
 
@@ -38,19 +41,29 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class Timeline(BlikkEntity, CalendarEntity):
     """The events of a camera; on while one goes on."""
 
-    hears = (Told.EVENT, Told.SUMMARY)
+    hears = (Told.EVENT, Told.SUMMARY, Told.PICTURE, Told.FORGOTTEN)
     _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "timeline"
     _attr_entity_registry_enabled_default = False
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.CALENDAR, node, camera, "timeline", "timeline")
+        self._picture: EventPicture | None = None
 
     @property
     def event(self) -> CalendarEvent | None:
         """What goes on, or was last."""
         event, summary = self.now.event, self.now.summary
         return _entry(event, summary if event and summary and summary.event == event.id else None) if event else None
+
+    @callback
+    def take(self) -> None:
+        """Take over the picture of what goes on or was last, signed for a day: who looks at it brings no login."""
+        event, before = self.now.event, self._picture
+        self._picture = self.node.picture_of(str(self.camera), event.id, event.label) if event else None
+        if self._picture != before:
+            path = self._picture.path if self._picture else None
+            self._attr_entity_picture = async_sign_path(self.hass, path, SIGNED_FOR) if path else None
 
     async def async_get_events(
         self, hass: HomeAssistant, start_date: datetime, end_date: datetime
@@ -77,5 +90,6 @@ def _entry(event: Event, summary: Summary | None) -> CalendarEvent:
         end=max(end, event.started),
         summary=summary.title if summary else event.label.capitalize(),
         description=summary.text if summary else None,
+        location=", ".join(event.zones) or None,
         uid=event.id,
     )

@@ -19,6 +19,7 @@ from homeassistant.util import dt as dt_util
 from .contract import Json
 from .exposure import ASSIST, ExposedCamera, exposed
 from .labels import LABELS
+from .names import capital
 from .node import BlikkNode
 from .past import Past, PastEvent, async_period
 from .spoken import PERIODS, Language, language_of, languages, span
@@ -196,7 +197,7 @@ class PresenceIntent(_CameraIntent):
                 things = [asked.language.say(f"things.{x}", n) if x in LABELS else x for x, n in counts.items()]
                 seen[each.name] = asked.language.every(things)
         key = "now" if len(asked.cameras) == 1 and not asked.named else "now_at"
-        parts = [asked.say(key, camera=camera, what=_capital(things)) for camera, things in seen.items()]
+        parts = [asked.say(key, camera=camera, what=capital(things)) for camera, things in seen.items()]
         if not seen and len(blind) < len(asked.cameras):
             parts = [asked.about("nothing_now")]
         return " ".join([*parts, *blind])
@@ -244,7 +245,7 @@ def _visits(asked: Asked, past: Past, since: datetime, until: datetime | None) -
     """How many there were, and the last two; how often it rang, where people are asked about."""
     count = len(past.events)
     shown = asked.say("at_least", count) if count >= MAX_EVENTS else ""
-    counted = _capital(asked.about("counted", count or 1, shown=shown))
+    counted = capital(asked.about("counted", count or 1, shown=shown))
     if not count:
         nothing = _unwatched(asked, past, since, until)
         yield asked.say("unwatched", when=asked.when) if nothing else asked.about("none", when=asked.when)
@@ -290,7 +291,3 @@ async def _async_last_ring(asked: Asked) -> str:
     if not past.rings:
         return " ".join(missing) or asked.say("never_rung")
     return asked.say("last_ring", moment=asked.moment(past.rings[0].time))
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"

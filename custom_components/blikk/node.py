@@ -164,6 +164,11 @@ class BlikkNode:
             return None
         return EventPicture(entry_id=self.entry.entry_id, camera=camera, event=picture.event, name=name)
 
+    def picture_of(self, camera: str, event: str, name: str) -> EventPicture | None:
+        """The picture of an event that is kept for a day; None where there is none, or no more."""
+        picture = EventPicture(entry_id=self.entry.entry_id, camera=camera, event=event, name=name)
+        return picture if picture in self.hass.data[PICTURES] else None
+
     @callback
     def set_picture(self, camera: str, name: str, picture: Picture | None) -> None:
         """Replace a camera's last picture of a name. None: what it showed was forgotten, so all of that name go."""

@@ -22,7 +22,7 @@ from .const import EVENT_SAME_SUMMARY
 from .contract import Camera, CameraState, Health, Llm, Question
 from .entity import BlikkEntity, answer_attributes, follow_announce, summary_attributes
 from .labels import label_words
-from .names import short, slug, zone_keys
+from .names import capital, short, slug, zone_keys
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
 
@@ -251,6 +251,7 @@ class CountSensor(CameraSensor):
             translation_key=key,
             object_id=f"{slug(label)}_count",
             state_class=SensorStateClass.MEASUREMENT,
+            entity_registry_enabled_default=False,
             value=lambda state: state.counts.get(label, 0),
         )
         return cls(node, camera, description, placeholders)
@@ -267,7 +268,7 @@ class CountSensor(CameraSensor):
             entity_registry_enabled_default=False,
             value=lambda state: state.zones.get(zone, 0),
         )
-        return cls(node, camera, description, {"zone": name})
+        return cls(node, camera, description, {"zone": capital(name)})
 
 
 class SummarySensor(BlikkEntity, SensorEntity):

@@ -14,6 +14,7 @@ from homeassistant.core import Context, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import condition as condition_helper
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers import llm
 from homeassistant.helpers import trigger as trigger_helper
@@ -227,6 +228,7 @@ async def test_the_timeline_shows_events_and_their_summaries(hass, timeline, nod
     assert first["description"].startswith("Two people came up the path")
     assert (dt_util.parse_datetime(first["end"]) - dt_util.parse_datetime(first["start"])) == timedelta(seconds=75.5)
     assert second["summary"] == "Person"
+    assert first["location"] == "porch, path"
     (request,) = node_answers.asked
     assert request["camera"] == "front_door"
     assert (request["since"], request["limit"]) == ("2026-11-21T00:00:00+00:00", 500)
@@ -244,6 +246,21 @@ async def test_the_timeline_is_on_while_an_event_goes_on(hass, timeline, freezer
     freezer.move_to("2026-11-21T12:02:00Z")
     await tell(hass, "front_door/event", golden("event-ended"))
     assert hass.states.get("calendar.front_door_timeline").state == "off"
+
+
+async def test_the_timeline_shows_the_picture_of_its_event(hass, timeline, freezer, hass_client_no_auth):
+    event = golden("event-started")
+    await tell(hass, "front_door/event", event)
+    assert "entity_picture" not in hass.states.get("calendar.front_door_timeline").attributes
+    await tell(hass, "front_door/picture/person", jpeg_of(event["id"]))
+    path = hass.states.get("calendar.front_door_timeline").attributes["entity_picture"]
+    answer = await (await hass_client_no_auth()).get(path)
+    assert (answer.status, await answer.read()) == (200, jpeg_of(event["id"]))
+    freezer.tick(60)
+    await tell(hass, "front_door/event", {**event, "phase": "updated", "revision": 2})
+    assert hass.states.get("calendar.front_door_timeline").attributes["entity_picture"] == path  # signed once
+    await tell(hass, "front_door/event", {**event, "id": "next"})
+    assert "entity_picture" not in hass.states.get("calendar.front_door_timeline").attributes
 
 
 async def test_a_visit_of_an_hour_is_a_handful_of_states_of_the_timeline(hass, timeline, freezer):
@@ -596,6 +613,18 @@ async def test_an_ai_task_writes_the_summary_of_an_event_from_its_picture(hass, 
     assert hass.states.get("sensor.front_door_last_summary").state == "The postman"
     await tell(hass, "front_door/summary", {**golden("summary"), "event": "next", "title": "Next"})
     assert hass.states.get("sensor.front_door_last_summary").state == "Next"
+
+
+async def test_where_the_last_picture_is_disabled_the_camera_shows_it_to_the_ai_task(
+    hass, ai, entity_registry, freezer
+):
+    entity_registry.async_update_entity("image.front_door_last_person", disabled_by=er.RegistryEntryDisabler.USER)
+    await end(hass)
+    assert ai.calls[0]["attachments"][0]["media_content_id"] == "media-source://camera/camera.front_door"
+    await tell(hass, "front_door/picture/ring", JPEG)  # now the camera shows another
+    freezer.tick(61)
+    await end(hass, id="2")
+    assert len(ai.calls) == 1
 
 
 async def test_only_the_redacted_bytes_reach_the_ai_task(hass, mqtt_mock, ai, hass_client):

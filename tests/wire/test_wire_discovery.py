@@ -74,7 +74,7 @@ def test_nothing_can_be_changed_but_what_is_harmless():
 def test_texts_have_entities_where_they_are_written():
     parts, node = FRONT.payload["components"], NODE.payload["components"]
 
-    assert parts["summaries"]["options"] == ["off", "template", "text"]
+    assert parts["summaries"]["options"] == ["Off", "Template", "Language model, from text"]
     assert parts["question_gate_open"]["name"] == "Is the gate open?"
     assert {"digest", "llm_calls", "llm_tokens_left"} <= node.keys()
     silent, bare = devices(replace(s.NODE, summaries=(), cameras=(replace(s.FRONT, questions=()),)), s.TOPICS)
