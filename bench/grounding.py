@@ -1,11 +1,16 @@
 """How many unsupported claims get past the check of a text, and how many honest texts are refused.
 
-    python bench/grounding.py [--check] [--quick] [--show]
+    python bench/grounding.py [--check] [--quick] [--show] [--language de]
 
 Beside the check stands the way most do it: believe the model unless it names an object of a label that was not seen.
 The set is `bench/grounding_set.jsonl`, written by us. The check was tuned on its `dev` rows. The `test` rows were
 written afterwards; when the check first met them it accepted 0 of 50 planted claims and refused 5 of 32 honest texts,
 in words and phrases it did not know. These were mended, so only rows to come can measure what is new to it.
+
+`--language` takes another set, `bench/grounding_texts/<tag>.toml`: texts of a language model about nine cases, the same
+for each language, and claims planted into them by hand, each alone and once more behind an honest sentence. Its `test`
+are honest texts that were written before the words of the language were mended for any of them, and what the check
+refused of them when it first met them is told in docs/design/languages.md.
 
 `--quick` takes every fourth row; `--show` prints each miss; `--check` exits 1 where a goal is missed: no planted claim
 accepted, at most 5 % of the honest texts refused.
@@ -16,9 +21,10 @@ import json
 import re
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +34,7 @@ from blikk_edge.enrichers.facts import Facts, Stay
 from blikk_edge.enrichers.grounding import check
 
 SET = Path(__file__).with_name("grounding_set.jsonl")
+SETS = Path(__file__).with_name("grounding_texts")
 REFUSED_MAX = 0.05
 
 
@@ -51,6 +58,76 @@ def rows() -> Iterator[Row]:
     for line in SET.read_text(encoding="utf-8").splitlines():
         content = json.loads(line)
         yield Row(**{**content, "kinds": tuple(content["kinds"]), "facts": facts_of(content["facts"])})
+
+
+def translated(tag: str) -> Iterator[Row]:
+    """The set of another language."""
+    content = tomllib.loads(SETS.joinpath(f"{tag}.toml").read_text(encoding="utf-8"))
+    facts, texts = cases(content["names"], tag), content["texts"]
+    for split, name in (("dev", "honest"), ("test", "new")):
+        for n, (case, title, text) in enumerate(texts[name], 1):
+            yield _row(f"{tag}-{name}-{n}", split, title, text, facts[case])
+    before = {case: text for case, _, text in reversed(texts["honest"])}
+    for n, (case, claim, text) in enumerate(texts["planted"], 1):
+        for split, said in (("dev", text), ("test", f"{before[case]} {text}")):
+            yield _row(f"{tag}-planted-{n}", split, "", said, facts[case], claim)
+
+
+def _row(name: str, split: str, title: str, text: str, facts: Facts, *kinds: str) -> Row:
+    why = f"planted: {kinds[0]}" if kinds else "every claim is in the facts"
+    supported = not kinds
+    return Row(
+        id=name,
+        split=split,
+        title=title,
+        text=text,
+        supported=supported,
+        kinds=kinds,
+        why=why,
+        pictures=False,
+        facts=facts,
+    )
+
+
+def cases(names: dict[str, str], tag: str) -> dict[str, Facts]:
+    """Nine things that may have happened, of cameras with these names, on 2026-03-10."""
+
+    def case(
+        since: str, until: str, name: str = "door", *, label: Label | None = Label.PERSON, kind: str = "", **more: Any
+    ) -> Facts:
+        first, last = _time(f"2026-03-10T{since}Z"), _time(f"2026-03-10T{until}Z")
+        count = {label: more.pop("count", 1)} if label else {}
+        stay = {"sub_label": kind or str(label), "since": first, "until": last, "still": more.pop("still", False)}
+        stays = tuple(Stay(track=n, label=label, **stay) for n in range(sum(count.values()))) if label else ()
+        given = {
+            "camera": name,
+            "name": names[name],
+            "cameras": (names[name],),
+            "ended": True,
+            "peak": count,
+            "seen": count,
+            "visits": dict.fromkeys(count, 1),
+            "stays": stays,
+            "locale": Locale(timezone=UTC, language=tag),
+        }
+        rings = tuple(_time(f"2026-03-10T{ring}Z") for ring in more.pop("rings", ()))
+        return Facts(**{**given, "since": first, "until": last, "rings": rings, **more})
+
+    person, car = Label.PERSON, Label.VEHICLE
+    busy = {"peak": {person: 2, car: 1}, "seen": {person: 4, car: 1}, "visits": {person: 3, car: 1}}
+    home = {"name": "home", "camera": None, "cameras": (names["door"], names["drive"])}
+    visit = case("08:20:00", "08:22:00", count=2).stays + case("08:40:00", "08:40:30", label=car, kind="car").stays
+    return {
+        "visit": case("12:00:00", "12:00:42"),
+        "pair": case("14:05:00", "14:08:00", count=2, rings=["14:05:10"]),
+        "car": case("09:30:00", "09:30:20", "drive", label=car, kind="car", still=True, parked=True),
+        "dog": case("18:20:00", "18:20:25", "yard", label=Label.ANIMAL, kind="dog"),
+        "parcel": case("10:15:00", "10:15:30", label=Label.PACKAGE, still=True, ended=False),
+        "hour": case("08:00:00", "09:00:00", stays=visit, rings=["08:20:05"], **busy, **home),
+        "long": case("22:10:00", "22:21:00", loitering=True),
+        "now": case("16:00:00", "16:05:00", ended=False, zones=(names["path"],)),
+        "quiet": case("02:00:00", "03:00:00", label=None, **home),
+    }
 
 
 def facts_of(content: dict[str, Any]) -> Facts:
@@ -128,14 +205,18 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--show", action="store_true")
+    parser.add_argument(
+        "--language", choices=sorted(["en", *(path.stem for path in SETS.glob("*.toml"))]), default="en"
+    )
     parser.add_argument("--split", choices=("dev", "test"), help="only this half")
     args = parser.parse_args()
-    every = list(rows())[:: 4 if args.quick else 1]
+    every = list(rows() if args.language == "en" else translated(args.language))[:: 4 if args.quick else 1]
     good = True
     print(f"{'':<28} {'planted accepted':<12} {'honest refused':<12} {'ms/text':>7}")
     for split in (args.split,) if args.split else ("dev", "test"):
         chosen = [row for row in every if row.split == split]
-        measure(f"labels only, {split}", naive, chosen, show=False)
+        if args.language == "en":  # its nouns are English
+            measure(f"labels only, {split}", naive, chosen, show=False)
         _, accepted, honest, refused = measure(f"blikk, {split}", ours, chosen, show=args.show)
         good = good and accepted == 0 and refused <= REFUSED_MAX * honest
     if args.check and not good:

@@ -61,7 +61,7 @@ class Pusher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Push until `stop` is set."""
-        scheduler = Scheduler(self._clock, Supervisor())
+        scheduler = Scheduler(self._clock, Supervisor(self._clock))
         scheduler.thread("camera", self._read)
         scheduler.task("push", self.link.run)
         try:

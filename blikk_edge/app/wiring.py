@@ -85,7 +85,7 @@ def build(
     told of models that are fetched.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
-    supervisor = Supervisor()
+    supervisor = Supervisor(clock)
     path = store_path(settings, environ)
     sight = Sight(settings, progress=progress)
     if sight.problems:

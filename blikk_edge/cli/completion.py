@@ -53,6 +53,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
         "names": _models,
         "log_level": lambda **_: ("debug", "info", "warning", "error"),
         "question": SuppressCompleter(),
+        "node": SuppressCompleter(),
     }
     for action in actions(parser):
         if completer := completers.get(action.dest):

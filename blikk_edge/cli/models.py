@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,14 @@ def _show(status: Any) -> None:
     line = (
         f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url or entry.wheel}"
     )
+    columns = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
     # an address that is not read off a screen anyway would fill two lines of it
-    cut = status.path is None and sys.stdout is not None and sys.stdout.isatty()
-    say(line[: shutil.get_terminal_size().columns].rstrip() if cut else line)
-    if entry.misses:
-        say(f"{'':<20} does not find {entry.misses}")
-    if status.problem:
-        say(f"{'':<20} {status.problem}")
+    say(line[:columns].rstrip() if status.path is None else line)
+    for below in (entry.misses and f"does not find {entry.misses}", status.problem):
+        if below:
+            indent = " " * min(21, (columns or 80) // 4)
+            whole = f"{indent}{below}"
+            say(whole if columns is None else textwrap.fill(whole, columns, subsequent_indent=indent))
 
 
 def _content(status: Any) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from blikk_edge.config.yaml_nodes import EXAMPLE, compose
 Leaf: TypeAlias = "str | Secret | list[Leaf] | dict[str, Leaf] | None"
 Where: TypeAlias = tuple[str | int, ...]
 
+SECRETS = "secrets.yaml"
+"""The file beside a configuration that holds what `!secret` names."""
+
 MAX_NODES = 50_000  # a few lines of aliases to aliases can stand for billions of nodes
 
 _YAML = "tag:yaml.org,2002:"
@@ -66,7 +69,7 @@ def read_tree(file: Path, environ: Mapping[str, str]) -> Tree:
             Problem(file=file, line=0, path="", text="the file is empty", mend=f"Write into it; {EXAMPLE}.")
         )
     if root is not None:
-        reader = _Reader(tree, _Secrets(file.with_name("secrets.yaml")), environ)
+        reader = _Reader(tree, _Secrets(file.with_name(SECRETS)), environ)
         try:
             tree.value = reader.value(root, ())
         except _TooLargeError:

@@ -1,4 +1,4 @@
-"""How many messages of one kind are heeded: some at once, and so many a second on average."""
+"""How many of one kind are heeded, or told: some at once, and so many a second on average."""
 
 from collections.abc import Hashable
 from typing import Final
@@ -8,6 +8,11 @@ from blikk_edge.core.clock import Clock
 COMMANDS: Final = 50
 COMMANDS_PER_S: Final = 10.0
 """More commands of one kind, at once or on average, are a flood, and are passed over."""
+
+
+TOLD: Final = 5
+TOLD_EVERY_S: Final = 600.0
+"""What comes and goes is told so often, and then once in this time."""
 
 
 class Allowance:
@@ -27,3 +32,8 @@ class Allowance:
         allowed = left >= 1
         self._left[key] = (left - 1 if allowed else left, now)
         return allowed
+
+
+def telling(clock: Clock) -> Allowance:
+    """For log lines about what comes and goes: `TOLD` of each, and then one in `TOLD_EVERY_S`."""
+    return Allowance(clock, at_once=TOLD, per_s=1 / TOLD_EVERY_S)

@@ -25,6 +25,13 @@ class Author(StrEnum):
     TEMPLATE = "template"  # no model, the model was not to be had, or what it wrote was not supported
 
 
+class Checked(StrEnum):
+    """How far a text was held against what was observed."""
+
+    WHOLE = "whole"
+    PARTLY = "partly"  # numbers and times alone: of its language no words are known
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """Text about one Event, or about a period.
@@ -52,6 +59,7 @@ class Summary:
     input_tokens: int = 0
     output_tokens: int = 0
     pictures: int = 0
+    checked: Checked = Checked.WHOLE
 
 
 class AnswerKind(StrEnum):

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final, Self
 
+from blikk_edge.core.allowance import telling
 from blikk_edge.core.backoff import Backoff
-from blikk_edge.core.clock import Clock
+from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.stop import Stop
 from blikk_edge.runtime import log
@@ -20,15 +22,18 @@ RELAPSES: Final = 2
 
 
 class Supervisor:
-    """Catches what goes wrong in a part and tells it: once when it starts, once when it ends.
+    """Catches what goes wrong in a part and tells it: once when it starts, once when it ends, and seldom for ever.
 
     Expected failures (BlikkError) are one warning line; anything else is a bug and comes with its traceback. `problems`
     holds what is wrong now, a sentence by part. Safe from any thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.problems: dict[str, str] = {}
         self._worked: set[str] = set()
+        self._allowance = telling(clock or SystemClock())
+        self._untold: Counter[tuple[str, str]] = Counter()
+        self._told: set[str] = set()
 
     def guard(self, part: str, *, let: type[Exception] | None = None) -> "Guard":
         """A context in which `part` may fail without harm to others; errors of kind `let` pass through."""
@@ -39,18 +44,28 @@ class Supervisor:
         bug = not isinstance(error, BlikkError)
         text = f"{type(error).__name__}: {error}" if bug else str(error)
         if self.problems.get(part) != text:
-            logger = log.part(part)
-            if bug:
-                logger.error("restarted after a bug", exc_info=error)
-            else:
-                logger.warning("%s", text)
+            self._tell(part, text, error if bug else None)
         self.problems[part] = text
 
     def well(self, part: str) -> None:
         """Tell that `part` works; again, where it did before."""
-        if self.problems.pop(part, None) is not None:
+        self.problems.pop(part, None)
+        if part in self._told:
             log.part(part).info("works again" if part in self._worked else "works now")
+        self._told.discard(part)
         self._worked.add(part)
+
+    def _tell(self, part: str, text: str, bug: BaseException | None) -> None:
+        if not self._allowance.take((part, text)):
+            self._untold[part, text] += 1
+            return
+        self._told.add(part)
+        untold = self._untold.pop((part, text), 0)
+        more = f" (and {untold} times more before)" if untold else ""
+        if bug is None:
+            log.part(part).warning("%s%s", text, more)
+        else:
+            log.part(part).error("restarted after a bug%s", more, exc_info=bug)
 
 
 class Guard:

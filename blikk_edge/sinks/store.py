@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,6 +20,7 @@ from blikk_edge.wire.messages import record_from_text, record_to_text
 LOG = logging.getLogger("blikk.store")
 
 T = TypeVar("T", bound=Event | Ring | Summary)
+R = TypeVar("R")
 
 NO_ROOM: Final = "its disk is nearly full, and history gives way to new records; free some space"
 
@@ -52,6 +53,7 @@ class Store:
         self._replayed_through = 0
         self._unfinished: store_open.Found | None = None
         self._has_room = True
+        self._gives_way = False  # the reserve was used, and history is to make room with the next record
 
     def open(self) -> None:
         """Open or make the file; what waits in it counts as replayed from now on.
@@ -59,9 +61,10 @@ class Store:
         Where that fails (StoreError) every later call tries again, so a node may go on without its disk.
         """
         with self._file.lock:
-            self._file.open()
+            self._with_reserve(self._file.open)
             self._replayed_through = self._file.last_seq
             self._has_room = self._reserve.keep()
+            self._gives_way &= not self._has_room
             if not self._has_room:
                 LOG.warning("%s: %s", self.path, NO_ROOM)
 
@@ -82,13 +85,11 @@ class Store:
             if not self._has_room and self._reserve.regain():
                 self._has_room, self._max_records = True, self._most_records
                 LOG.info("%s: its disk has room again", self.path)
-            try:
-                return self._put(record, text)
-            except StoreError as error:
-                if primary_code(error.__cause__) != sqlite3.SQLITE_FULL or not self._reserve.give():
-                    raise
-            self._shrink()
-            return self._put(record, text)
+            seq = self._with_reserve(lambda: self._put(record, text))
+            if self._gives_way:
+                self._gives_way = False
+                self._shrink()
+            return seq
 
     def pending(self, limit: int) -> Sequence[Pending]:
         """The oldest records that were not delivered, in order, at most `limit`."""
@@ -106,6 +107,9 @@ class Store:
 
     def delivered(self, seqs: Sequence[int]) -> None:
         """Forget what the broker has acknowledged; numbers that are gone already are passed over."""
+        self._with_reserve(lambda: self._delivered(seqs))
+
+    def _delivered(self, seqs: Sequence[int]) -> None:
         with self._file.transaction("write", durable=False) as db:
             gone = sum(db.execute("DELETE FROM outbox WHERE seq = ?", (seq,)).rowcount for seq in seqs)
             db.execute("COMMIT")
@@ -202,6 +206,9 @@ class Store:
 
     def left_open(self) -> Sequence[Event]:
         """The ends of the events that an earlier process left open, to be put; see `Unfinished`."""
+        return self._with_reserve(self._left_open)
+
+    def _left_open(self) -> Sequence[Event]:
         with self._file.transaction("write", durable=True) as db:
             found = self._find_unfinished(db)
             store_open.keep(db, found)
@@ -256,6 +263,18 @@ class Store:
             self._count_lost(given_up)
             return seq
 
+    def _with_reserve(self, write: Callable[[], R]) -> R:
+        """Write; on a full disk with the room that was set aside."""
+        with self._file.lock:
+            try:
+                return write()
+            except StoreError as error:
+                if primary_code(error.__cause__) != sqlite3.SQLITE_FULL or not self._reserve.give():
+                    raise
+            self._has_room, self._gives_way = False, True
+            LOG.error("%s: its disk is full, and the reserve is used; free some space", self.path)
+            return write()
+
     def _shrink(self) -> None:
         """On a full disk records go before history: forget the older half, and let it grow no more."""
         with self._file.transaction("write", durable=False) as db:
@@ -263,12 +282,7 @@ class Store:
             db.execute("COMMIT")
         self._kept = {table: count - forgotten[table] for table, count in self._kept.items()}
         self._max_records = min(self._max_records, self._kept["events"])
-        self._has_room = False
-        LOG.error(
-            "%s: its disk is full; the reserve is used and %d old events are forgotten to keep new records; "
-            "free some space",
-            *(self.path, forgotten["events"]),
-        )
+        LOG.warning("%s: %d old events are forgotten to keep new records", self.path, forgotten["events"])
 
     def _count_damage(self, records: int) -> None:
         self.lost += records

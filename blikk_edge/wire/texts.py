@@ -54,6 +54,7 @@ def _summary(summary: Summary) -> JsonObject:
         "model": summary.model,
         "tokens": _tokens(summary),
         "pictures": summary.pictures,
+        "checked": summary.checked.value,
     }
 
 

@@ -9,7 +9,20 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from . import cards, customized, devices, exposure, giveback, handover, issues, reader, sentences, services, websocket
+from . import (
+    cards,
+    customized,
+    devices,
+    exposure,
+    giveback,
+    gone,
+    handover,
+    issues,
+    reader,
+    sentences,
+    services,
+    websocket,
+)
 from .const import CONF_ANNOUNCE, CONF_EXPOSE, DOMAIN, PLATFORMS
 from .contract import Announce
 from .memory import Memory
@@ -72,6 +85,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     entry.async_on_unload(SummaryWriter(hass, entry).start())
     entry.async_on_unload(handover.keep_claim(hass, entry, claimed=claimed))
     entry.async_on_unload(handover.watch(hass, entry))
+    entry.async_on_unload(gone.watch(hass, entry))
     return True
 
 

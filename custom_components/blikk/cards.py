@@ -30,13 +30,12 @@ async def async_serve(hass: HomeAssistant) -> None:
 
 
 async def async_show(hass: HomeAssistant) -> None:
-    """Have the frontend load them, where there is one; again and again does no harm."""
-    if frontend.DOMAIN not in hass.config.components:
+    """Have the frontend load them, where there is one and it does not yet."""
+    if frontend.DOMAIN not in hass.config.components or frontend.async_panel_exists(hass, PANEL):
         return
     url = hass.data[_MODULE_URL]
     frontend.add_extra_js_url(hass, url)
-    if not frontend.async_panel_exists(hass, PANEL):
-        await panel_custom.async_register_panel(hass, PANEL, "blikk-timeline-panel", module_url=url)
+    await panel_custom.async_register_panel(hass, PANEL, "blikk-timeline-panel", module_url=url)
 
 
 @callback

@@ -144,10 +144,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """Somebody pressed the doorbell."""
+    """Somebody pressed the doorbell. `camera` is None where the topic tells it."""
 
     id: str
     time: datetime
+    camera: str | None = None
     via: str | None = None
     replayed: bool = False
 

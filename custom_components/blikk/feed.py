@@ -13,9 +13,9 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .const import DOMAIN
 from .contract import JsonObject
-from .now import Told
-from .past import PastEvent
-from .timeline import Filter, Place, places, text_of, told
+from .now import Picture, Told
+from .past import RING, PastEvent, ring_as_event
+from .timeline import Filter, Place, Sign, places, text_of, told
 
 
 class Feed:
@@ -24,13 +24,17 @@ class Feed:
     `{"forgotten": true}` when something of the past is no more.
     """
 
-    def __init__(self, hass: HomeAssistant, user: User, wanted: Filter, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, hass: HomeAssistant, user: User, wanted: Filter, sign: Sign, send: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._hass = hass
         self._user = user
         self._wanted = wanted
+        self._sign = sign
         self._send = send
         self._undo: list[CALLBACK_TYPE] = []
         self._cameras: list[JsonObject] | None = None
+        self._pictures: dict[tuple[str, str], Picture | None] = {}
 
     @callback
     def start(self) -> CALLBACK_TYPE:
@@ -67,9 +71,12 @@ class Feed:
             self._undo.append(node.listen(None, Told.ANNOUNCE, self._follow))
             self._undo.append(node.listen(None, Told.STATUS, self._tell_cameras))
         for place in shown:
+            pictures = place.node.camera(place.camera.id).pictures
+            self._pictures |= {(place.entity_id, name): picture for name, picture in pictures.items()}
             for what, call in (
                 (Told.STATUS, self._tell_cameras),
                 (Told.EVENT, partial(self._tell_event, place)),
+                (Told.RING, partial(self._tell_ring, place)),
                 (Told.SUMMARY, partial(self._tell_text, place)),
                 (Told.PICTURE, partial(self._tell_picture, place)),
                 (Told.FORGOTTEN, partial(self._send, {"forgotten": True})),
@@ -92,12 +99,18 @@ class Feed:
 
     @callback
     def _tell_event(self, place: Place) -> None:
-        event = place.node.camera(place.camera.id).event
-        if event is None:
-            return
-        past = PastEvent(camera=place.camera.id, event=event)
+        if (event := place.node.camera(place.camera.id).event) is not None:
+            self._tell_past(place, PastEvent(camera=place.camera.id, event=event))
+
+    @callback
+    def _tell_ring(self, place: Place) -> None:
+        if (ring := place.node.camera(place.camera.id).ring) is not None:
+            self._tell_past(place, ring_as_event(place.camera.id, ring))
+
+    @callback
+    def _tell_past(self, place: Place, past: PastEvent) -> None:
         if self._wanted.matches(past):
-            self._send({"event": told(self._hass, place, past)})
+            self._send({"event": told(self._hass, place, past, self._sign)})
 
     @callback
     def _tell_text(self, place: Place) -> None:
@@ -107,11 +120,20 @@ class Feed:
 
     @callback
     def _tell_picture(self, place: Place) -> None:
+        """A picture came: the camera shows it, and so does its event or ring, if it is the last one."""
         self._send({"still": place.entity_id})
-        event = place.node.camera(place.camera.id).event
-        shows = place.node.event_picture(place.camera.id, event.label) if event else None
-        if event and shows and shows.event == event.id:
+        now = place.node.camera(place.camera.id)
+        if now.event and self._is_new(place, now.event.label, now.event.id):
             self._tell_event(place)
+        if now.ring and self._is_new(place, RING, now.ring.id):
+            self._tell_ring(place)
+
+    def _is_new(self, place: Place, name: str, event: str) -> bool:
+        """Whether a picture of that name has come since this was asked, and is of that event or ring."""
+        picture = place.node.camera(place.camera.id).pictures.get(name)
+        before = self._pictures.get((place.entity_id, name))
+        self._pictures[place.entity_id, name] = picture
+        return picture is not None and picture is not before and picture.event == event
 
 
 @callback

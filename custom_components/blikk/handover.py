@@ -239,13 +239,18 @@ async def _async_gone(hass: HomeAssistant, announce: Announce, limit_s: float) -
 
 async def async_withdraw(hass: HomeAssistant, announce: Announce, topics: Topics) -> None:
     """Empty the config topics in the place of a node that is away."""
-    entry = hass.config_entries.async_entries(mqtt.DOMAIN)[0]
-    prefix = {**entry.data, **entry.options}.get(mqtt.CONF_DISCOVERY_PREFIX, "homeassistant")
+    prefix = discovery_prefix(hass)
     keys = plain_devices(hass, announce)
     for camera in (None, *(camera.id for camera in announce.cameras)):
         if device_key(announce.id, camera) in keys:
             topic = topics.plain_config(prefix, f"camera_{camera}" if camera else "node")
             await mqtt.async_publish(hass, topic, "", 1, True)
+
+
+def discovery_prefix(hass: HomeAssistant) -> str:
+    """Below which topic Home Assistant discovers what is on MQTT."""
+    entry = hass.config_entries.async_entries(mqtt.DOMAIN)[0]
+    return str({**entry.data, **entry.options}.get(mqtt.CONF_DISCOVERY_PREFIX, "homeassistant"))
 
 
 @callback

@@ -12,7 +12,8 @@ PLAIN = "plain_entities"
 LLM_REFUSED = "llm_refused"
 AI_TASK_GONE = "ai_task_gone"
 NOT_EXPOSED = "not_exposed"
-ALL = (PROTOCOL, PLAIN, LLM_REFUSED, AI_TASK_GONE, NOT_EXPOSED)
+AWAY = "node_away"
+ALL = (PROTOCOL, PLAIN, LLM_REFUSED, AI_TASK_GONE, NOT_EXPOSED, AWAY)
 
 
 def _issue_id(entry: ConfigEntry, key: str) -> str:
@@ -62,6 +63,12 @@ def raise_plain(hass: HomeAssistant, entry: ConfigEntry) -> None:
 def raise_ai_task_gone(hass: HomeAssistant, entry: ConfigEntry, entity_id: str) -> None:
     """The AI Task entity that is to write summaries is no more."""
     _raise(hass, entry, AI_TASK_GONE, fixable=True, entity_id=entity_id)
+
+
+@callback
+def raise_away(hass: HomeAssistant, entry: ConfigEntry, days: int) -> None:
+    """The node has been away for so long that it may be no more."""
+    _raise(hass, entry, AWAY, fixable=True, days=str(days))
 
 
 @callback

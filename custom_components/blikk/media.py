@@ -88,6 +88,7 @@ class NodeMedia:
         self,
         camera: str | None = None,
         *,
+        label: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = MAX_EVENTS,
@@ -96,6 +97,7 @@ class NodeMedia:
         items = await self._async_list(
             "events",
             camera=camera,
+            label=label,
             since=since.isoformat() if since else None,
             until=until.isoformat() if until else None,
             limit=str(limit),

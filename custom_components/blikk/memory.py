@@ -1,4 +1,5 @@
-"""What this component itself keeps for one node over a restart: who is snoozed, and what plain entities left behind."""
+"""What this component itself keeps for one node over a restart: who is snoozed, since when the node is away, and what
+plain entities left behind."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -15,9 +16,10 @@ _SAVE_DELAY_S = 1.0
 
 
 class Content(TypedDict):
-    """The stored shape: camera id to ISO time; `customized.Customized`."""
+    """The stored shape: camera id to ISO time; an ISO time; `customized.Customized`."""
 
     snoozed: dict[str, str]
+    away_since: str | None
     legacy: Customized
 
 
@@ -26,13 +28,17 @@ class Memory:
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         self._store: Store[Content] = Store(hass, _VERSION, f"{DOMAIN}.{entry_id}")
-        self._content: Content = {"snoozed": {}, "legacy": {}}
+        self._content: Content = {"snoozed": {}, "away_since": None, "legacy": {}}
         self._waits = False
 
     async def async_load(self) -> None:
         """Read what was kept."""
         if stored := await self._store.async_load():
-            self._content = {"snoozed": dict(stored.get("snoozed", {})), "legacy": dict(stored.get("legacy", {}))}
+            self._content = {
+                "snoozed": dict(stored.get("snoozed", {})),
+                "away_since": stored.get("away_since"),
+                "legacy": dict(stored.get("legacy", {})),
+            }
 
     async def async_flush(self) -> None:
         """Write what waits to be written: whoever loads or removes this store next shall not miss it or meet it."""
@@ -54,8 +60,19 @@ class Memory:
     def keep_snoozed(self, snoozed: dict[str, datetime]) -> None:
         """Replace who is snoozed."""
         self._content["snoozed"] = {camera: time.isoformat() for camera, time in snoozed.items()}
-        self._waits = True
-        self._store.async_delay_save(self._data, _SAVE_DELAY_S)
+        self._save_soon()
+
+    @property
+    def away_since(self) -> datetime | None:
+        """Since when the node has been away; None while it is there."""
+        text = self._content["away_since"]
+        return dt_util.parse_datetime(text) if text else None
+
+    @callback
+    def keep_away_since(self, time: datetime | None) -> None:
+        """Replace it."""
+        self._content["away_since"] = time.isoformat() if time else None
+        self._save_soon()
 
     @property
     def legacy(self) -> Customized:
@@ -66,6 +83,11 @@ class Memory:
         """Replace it, at once: what it describes is about to go."""
         self._content["legacy"] = legacy
         await self._store.async_save(self._content)
+
+    @callback
+    def _save_soon(self) -> None:
+        self._waits = True
+        self._store.async_delay_save(self._data, _SAVE_DELAY_S)
 
     @callback
     def _data(self) -> Content:

@@ -39,8 +39,15 @@ class Topics:
 
     def plain_config(self, discovery_prefix: str, device: str) -> str:
         """The topic of one device of the node's own MQTT discovery: `node` or `camera_<camera>`."""
-        node, device = (re.sub(r"[^a-zA-Z0-9_-]", "_", word) for word in (self.node, device))
-        return f"{discovery_prefix}/device/blikk_{node}/{device}/config"
+        return self.plain_filter(discovery_prefix).replace("+", _discovery_id(device))
+
+    def plain_filter(self, discovery_prefix: str) -> str:
+        """The subscription for all devices of the node's own MQTT discovery."""
+        return f"{discovery_prefix}/device/blikk_{_discovery_id(self.node)}/+/config"
+
+
+def _discovery_id(text: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", text)
 
 
 def slug(text: str) -> str:

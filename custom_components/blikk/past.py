@@ -8,6 +8,9 @@ from . import reader
 from .contract import ContractError, Event, Gap, Json, JsonObject, Ring, Summary
 from .node import BlikkNode
 
+RING = "ring"
+"""What takes the place of a label where a press of the doorbell is among events."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastEvent:
@@ -53,6 +56,15 @@ async def async_past(node: BlikkNode, **query: Json) -> list[PastEvent]:
     """
     reply = await node.async_request("events", **query)
     return [past for content in reply.events if (past := past_of(content)) is not None]
+
+
+def ring_as_event(camera: str, ring: Ring) -> PastEvent:
+    """A press of the doorbell among the events of a timeline, as one that took no time."""
+    event = Event(
+        id=ring.id, event_type=RING, phase="ended", revision=1, label=RING, time=ring.time, started=ring.time,
+        ended=ring.time, replayed=ring.replayed,
+    )  # fmt: skip
+    return PastEvent(camera=camera, event=event)
 
 
 def past_of(content: JsonObject) -> PastEvent | None:

@@ -6,7 +6,7 @@ from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
-from . import exposure, handover, issues, reader
+from . import exposure, gone, handover, issues, reader
 from .const import CONF_AI_TASK, CONF_ANNOUNCE, SECTION_SUMMARIES
 from .node import BlikkConfigEntry
 
@@ -18,8 +18,7 @@ async def async_create_fix_flow(
     assert data is not None
     entry = hass.config_entries.async_get_entry(str(data["entry_id"]))
     assert entry is not None
-    mends = {issues.PLAIN: TakeOver, issues.AI_TASK_GONE: LetNodeWrite, issues.NOT_EXPOSED: ExposeCameras}
-    return mends[str(data["key"])](entry)
+    return _FLOWS[str(data["key"])](entry)
 
 
 class _Confirmed(RepairsFlow):
@@ -78,3 +77,19 @@ class ExposeCameras(_Confirmed):
     async def async_mend(self) -> None:
         """Expose all cameras of the node to Assist."""
         exposure.expose(self.hass, self._entry)
+
+
+class RemoveNode(_Confirmed):
+    """The node has been away for a month: it goes, with all that the broker keeps of it."""
+
+    async def async_mend(self) -> None:
+        """Empty its topics and remove the entry."""
+        await gone.async_remove(self.hass, self._entry)
+
+
+_FLOWS = {
+    issues.PLAIN: TakeOver,
+    issues.AI_TASK_GONE: LetNodeWrite,
+    issues.NOT_EXPOSED: ExposeCameras,
+    issues.AWAY: RemoveNode,
+}

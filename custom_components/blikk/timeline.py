@@ -4,7 +4,7 @@ Nodes are asked for events and texts over MQTT and, where they offer them, for p
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
@@ -12,6 +12,7 @@ from itertools import product
 from homeassistant.auth.models import User
 from homeassistant.auth.permissions.const import POLICY_READ
 from homeassistant.components.http.auth import async_sign_path
+from homeassistant.components.websocket_api.connection import ActiveConnection
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -23,7 +24,7 @@ from .contract import Camera, Event, JsonObject, Summary
 from .media import KeptPicture, MediaError, MediaTokenError, NodeMedia, media_url
 from .names import unique_id
 from .node import BlikkConfigEntry, BlikkNode
-from .past import PastEvent, async_past
+from .past import RING, PastEvent, async_period, ring_as_event
 from .pictures import PICTURES, EventPicture
 from .views import picture_path
 
@@ -64,7 +65,7 @@ class Place:
             "entity_id": self.entity_id,
             "name": self.name,
             "node": self.node.announce.name,
-            "labels": list(self.camera.labels),
+            "labels": [*self.camera.labels, *([RING] if self.camera.ring else [])],
             "zones": list(self.camera.zones),
             "online": self.online,
         }
@@ -116,8 +117,17 @@ def places(hass: HomeAssistant, user: User, wanted: Filter) -> list[Place]:
     return found
 
 
+type Sign = Callable[[str], str]
+"""Makes the path of a picture one that a browser can load without a token."""
+
+
+def signer(hass: HomeAssistant, connection: ActiveConnection) -> Sign:
+    """Signs for as long as the login of this connection is good, and for SIGNED_FOR at most."""
+    return lambda path: async_sign_path(hass, path, SIGNED_FOR, refresh_token_id=connection.refresh_token_id)
+
+
 async def async_page(
-    hass: HomeAssistant, shown: list[Place], wanted: Filter, *, before: str | None, limit: int
+    hass: HomeAssistant, shown: list[Place], wanted: Filter, sign: Sign, *, before: str | None, limit: int
 ) -> Page:
     """A page of at most `limit` events that are older than `before`: what a page said, or a time in ISO 8601.
 
@@ -143,15 +153,17 @@ async def async_page(
     pictures = await _async_pictures(hass, found)
     where = {(place.entry.entry_id, place.camera.id): place for place in shown}
     events = [
-        told(hass, where[entry.entry_id, past.camera], past, pictures.get((entry.entry_id, past.event.id), ()))
+        told(hass, where[entry.entry_id, past.camera], past, sign, pictures.get((entry.entry_id, past.event.id), ()))
         for entry, past in found
     ]
     return Page(events=events, before=_cursor(found[-1][1]) if more and found else None, missing=missing)
 
 
 @callback
-def told(hass: HomeAssistant, place: Place, past: PastEvent, pictures: Iterable[KeptPicture] = ()) -> JsonObject:
-    """An event as a card shows it; the addresses of its pictures are signed for who asks."""
+def told(
+    hass: HomeAssistant, place: Place, past: PastEvent, sign: Sign, pictures: Iterable[KeptPicture] = ()
+) -> JsonObject:
+    """An event as a card shows it."""
     event = past.event
     entry_id = place.entry.entry_id
     now = place.node.camera(place.camera.id).summary
@@ -171,7 +183,7 @@ def told(hass: HomeAssistant, place: Place, past: PastEvent, pictures: Iterable[
         "zones": list(event.zones),
         "peak": event.peak,
         **text_of(summary),
-        "pictures": [async_sign_path(hass, path, SIGNED_FOR) for path in paths],
+        "pictures": [sign(path) for path in paths],
     }
 
 
@@ -205,10 +217,16 @@ async def _async_of_node(
     until = None if end is None else (end[0] + _TICK).isoformat()
     most = limit + _TIES
 
-    async def ask(asked: _Asked) -> list[PastEvent]:
+    async def ask(asked: _Asked) -> tuple[list[PastEvent], bool]:
+        """What it tells, and whether there may be more."""
         camera, label, zone = asked
+        only = None if label == RING else label  # rings come beside the events of whatever label
         async with turn:
-            return await async_past(node, camera=camera, label=label, zone=zone, until=until, limit=most)
+            past = await async_period(node, camera=camera, label=only, zone=zone, until=until, limit=most)
+        events = [] if label == RING else [*past.events]
+        rings_too = label in (None, RING) and zone is None
+        rings = [ring_as_event(ring.camera, ring) for ring in past.rings if ring.camera and rings_too]
+        return events + rings, max(len(events), len(rings)) >= most
 
     answers = await asyncio.gather(*map(ask, _requests(node, shown, wanted)), return_exceptions=True)
     error, full = None, False
@@ -220,8 +238,9 @@ async def _async_of_node(
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            full = full or len(answer) >= most
-            found |= {past.event.id: past for past in answer if past.camera in cameras}
+            told_of, more = answer
+            full = full or more
+            found |= {past.event.id: past for past in told_of if past.camera in cameras}
     events = [past for past in found.values() if end is None or _order(past) < end]
     events.sort(key=_order, reverse=True)
     return events[: limit + 1], full, error
@@ -232,7 +251,8 @@ def _requests(node: BlikkNode, shown: list[Place], wanted: Filter) -> set[_Asked
     asked: set[_Asked] = set()
     everything = {place.camera.id for place in shown} == {camera.id for camera in node.announce.cameras}
     for place in shown:
-        labels: Iterable[str | None] = wanted.labels & set(place.camera.labels) if wanted.labels else [None]
+        known = {*place.camera.labels, *([RING] if place.camera.ring and not wanted.zones else [])}
+        labels: Iterable[str | None] = wanted.labels & known if wanted.labels else [None]
         zones: Iterable[str | None] = wanted.zones & set(place.camera.zones) if wanted.zones else [None]
         asked |= set(product([None if everything else place.camera.id], labels, zones))
     return asked
@@ -242,9 +262,10 @@ async def _async_pictures(
     hass: HomeAssistant, found: list[tuple[BlikkConfigEntry, PastEvent]]
 ) -> dict[tuple[str, str], tuple[KeptPicture, ...]]:
     """The pictures of these events, by entry and event: of each node that offers them, in one request."""
-    entries = {entry.entry_id: entry for entry, _ in found if media_url(entry.runtime_data.announce, entry.data)}
+    events = [(entry, past) for entry, past in found if past.event.label != RING]  # of rings it has none
+    entries = {entry.entry_id: entry for entry, _ in events if media_url(entry.runtime_data.announce, entry.data)}
     answers = await asyncio.gather(
-        *(_async_kept(hass, entry, [past for each, past in found if each is entry]) for entry in entries.values())
+        *(_async_kept(hass, entry, [past for each, past in events if each is entry]) for entry in entries.values())
     )
     return {key: pictures for answer in answers for key, pictures in answer}
 
@@ -253,11 +274,16 @@ async def _async_kept(
     hass: HomeAssistant, entry: BlikkConfigEntry, past: list[PastEvent]
 ) -> list[tuple[tuple[str, str], tuple[KeptPicture, ...]]]:
     times = [each.event.started for each in past]
-    cameras = {each.camera for each in past}
+    cameras, labels = {each.camera for each in past}, {each.event.label for each in past}
     try:
         media = NodeMedia(hass, entry.runtime_data.announce, entry.data)
-        camera = next(iter(cameras)) if len(cameras) == 1 else None
-        events = await media.async_events(camera, since=min(times), until=max(times) + _TICK, limit=MAX_BETWEEN)
+        events = await media.async_events(
+            cameras.pop() if len(cameras) == 1 else None,
+            label=labels.pop() if len(labels) == 1 else None,
+            since=min(times) - _TICK,  # the node keeps them finer than it tells them
+            until=max(times) + _TICK,
+            limit=MAX_BETWEEN,
+        )
     except MediaError as error:  # the events are told without pictures
         if isinstance(error, MediaTokenError):
             entry.async_start_reauth(hass)

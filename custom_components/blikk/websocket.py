@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 
 from .feed import Feed
-from .timeline import Filter, async_page, places
+from .timeline import Filter, async_page, places, signer
 
 MAX_EVENTS = 100
 _WANTED: dict[str | vol.Marker, Any] = {
@@ -52,7 +52,9 @@ async def _timeline(hass: HomeAssistant, connection: ActiveConnection, message: 
     wanted = _wanted(message)
     shown = places(hass, connection.user, wanted)
     try:
-        page = await async_page(hass, shown, wanted, before=message.get("before"), limit=message["limit"])
+        page = await async_page(
+            hass, shown, wanted, signer(hass, connection), before=message.get("before"), limit=message["limit"]
+        )
     except ValueError:
         connection.send_error(message["id"], ERR_INVALID_FORMAT, "`before` is no place in the timeline")
         return
@@ -70,7 +72,8 @@ def _subscribe(hass: HomeAssistant, connection: ActiveConnection, message: dict[
         connection.send_message(event_message(message["id"], content))
 
     connection.send_result(message["id"])
-    connection.subscriptions[message["id"]] = Feed(hass, connection.user, _wanted(message), send).start()
+    feed = Feed(hass, connection.user, _wanted(message), signer(hass, connection), send)
+    connection.subscriptions[message["id"]] = feed.start()
 
 
 def _wanted(message: dict[str, Any]) -> Filter:

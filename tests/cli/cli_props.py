@@ -19,7 +19,7 @@ from typing import Any
 from nowhere import NOWHERE
 
 BLIKK = Path(sys.executable).with_name("blikk")
-LIMIT_S = 60
+LIMIT_S = 240
 CONFIG = "node: hallway\nmqtt: 127.0.0.1\ncameras:\n  front_door: {source: rtsp://127.0.0.1:9/1}\n"
 
 

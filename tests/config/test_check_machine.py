@@ -1,5 +1,6 @@
 """`blikk check` finds what a configuration needs on this machine and has not: before a start does."""
 
+import os
 import shutil
 import socket
 import sqlite3
@@ -208,7 +209,27 @@ def test_a_store_that_cannot_be_written_is_told(checked, tmp_path: Path):
     (tmp_path / "folder").mkdir()
     only(checked(store="{path: file/below.db}"), "store.path", "nothing can be written into its folder")
     only(checked(store="{path: folder}"), "store.path", "this is a folder")
+    os.mkfifo(tmp_path / "pipe")
+    only(checked(store="{path: pipe}"), "store.path", "this is a device or a pipe")
+    (tmp_path / "there.db").symlink_to(tmp_path / "back.db")
+    (tmp_path / "back.db").symlink_to(tmp_path / "there.db")
+    only(checked(store="{path: there.db}"), "store.path", "leads round in a circle")
+    (tmp_path / "gone.db").symlink_to(tmp_path / "file" / "gone.db")
+    only(checked(store="{path: gone.db}"), "store.path", "nothing can be written into its folder")
+    (tmp_path / "kept.db").symlink_to(tmp_path / "folder" / "kept.db")
+    assert told(checked(store="{path: kept.db}")) == []
+    (tmp_path / "notes.txt").write_text("to do\n")
+    only(checked(store="{path: notes.txt}"), "store.path", "this file is no store")
     only(checked(media="{token: 0123456789abcdef, folder: file}"), "media.folder")
+
+
+def test_secrets_that_everybody_can_read_are_noted(checked, tmp_path: Path):
+    secrets = tmp_path / "secrets.yaml"
+    secrets.write_text("pw: 1234\n")
+    secrets.chmod(0o644)
+    assert any("`chmod 600 secrets.yaml`" in note for note in checked().notes)
+    secrets.chmod(0o640)
+    assert not any("secrets" in note for note in checked().notes)
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ def blocks() -> list[tuple[str, str]]:
 
 def ours(text: str) -> bool:
     value = yaml.load(text, Tags)
-    return isinstance(value, dict) and bool(set(value) & KEYS) and "secrets" not in value and "blueprint" not in value
+    others = {"secrets", "blueprint", "type"}  # a `type` is a dashboard card's
+    return isinstance(value, dict) and bool(set(value) & KEYS) and not set(value) & others
 
 
 BLOCKS = blocks()

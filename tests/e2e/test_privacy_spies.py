@@ -86,11 +86,12 @@ def marked_clip(photographs: Path, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("faces", ["yunet", "none"])
+@pytest.mark.parametrize("faces", ["yunet", "blazeface", "none"])
 async def test_no_sink_ever_gets_what_was_in_a_face(
-    faces: str, marked_clip: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faces: str, marked_clip: Path, models: Path, stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BLIKK_MODELS", str(models if faces == "yunet" else models / "detect"))
+    folders = {"yunet": models, "blazeface": f"{models / 'detect'}:{stand_ins}", "none": models / "detect"}
+    monkeypatch.setenv("BLIKK_MODELS", str(folders[faces]))
     spy = Spy()
     with Broker(tmp_path) as broker, Ears(broker.port) as ears:
         settings = Settings(

@@ -21,7 +21,7 @@ cameras:
 """
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_a_visit_at_a_pushed_camera_becomes_an_event(
     tmp_path: Path, demo_clip: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

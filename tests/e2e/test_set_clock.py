@@ -37,7 +37,7 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_events_have_true_lengths_and_the_time_of_the_clock_as_it_was_set(
     tmp_path: Path, data: Path, models: Path
 ) -> None:

@@ -97,7 +97,7 @@ def check_order_and_contract(ears: Ears) -> None:
             assert content["event"] in told
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_model_writes_about_a_visit_and_what_it_costs_is_told(tmp_path: Path, demo_clip: Path, models: Path) -> None:
     with (
         Broker(tmp_path) as broker,
@@ -131,7 +131,7 @@ def test_a_model_writes_about_a_visit_and_what_it_costs_is_told(tmp_path: Path, 
     assert "Traceback" not in run.log
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_model_that_sees_is_shown_small_redacted_pictures_only(tmp_path: Path, demo_clip: Path, models: Path) -> None:
     with (
         Broker(tmp_path) as broker,
@@ -175,7 +175,7 @@ def visitor_stays(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_whatever_a_model_does_the_template_comes_in_time_and_the_model_is_asked_again(
     tmp_path: Path, visitor_stays: Path, models: Path
 ) -> None:
@@ -242,7 +242,7 @@ def _until_it_writes(ears: Ears) -> None:
     pytest.fail("the model was not asked again")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_refused_connection_costs_nothing_and_the_model_is_found_when_it_is_back(
     tmp_path: Path, demo_clip: Path, models: Path
 ) -> None:
@@ -256,7 +256,7 @@ def test_a_refused_connection_costs_nothing_and_the_model_is_found_when_it_is_ba
     assert of_visit(ears, revision=2)[0]["source"] == "template"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_local_model_in_a_process_of_its_own_is_asked_and_ends_with_the_node(
     tmp_path: Path, demo_clip: Path, models: Path
 ) -> None:

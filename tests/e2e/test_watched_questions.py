@@ -51,7 +51,7 @@ def web_address() -> Iterator[tuple[int, list[tuple[str, dict]]]]:
     server.server_close()
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_an_answer_changes_when_a_visitor_comes_and_goes(tmp_path: Path, demo_clip: Path, models: Path) -> None:
     with (
         Broker(tmp_path) as broker,

@@ -122,7 +122,7 @@ class Watch:
 
     async def until(self, happened):
         """Let it work until that is so; time stands still."""
-        deadline = real_time.monotonic() + 10
+        deadline = real_time.monotonic() + 60
         while not happened():
             assert real_time.monotonic() < deadline
             await asyncio.sleep(0.001)

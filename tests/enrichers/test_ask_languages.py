@@ -1,8 +1,10 @@
 """Questions in German and Spanish and the Query that each becomes: pinned. Now is Wednesday 2026-11-18 14:30."""
 
+import json
+
 import pytest
 from ask_props import CAMERAS as CAMERAS_OF_ENGLISH
-from ask_props import LOCALE, NOW, WALL, ring, visit
+from ask_props import LOCALE, NOW, WALL, ScriptedDesk, ring, visit
 from hypothesis import given
 from hypothesis import strategies as st
 from test_ask_reader import shown
@@ -12,8 +14,10 @@ from blikk_edge.core.house import CameraInfo
 from blikk_edge.core.inquiry import AskQuestion, Query
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import Author
 from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.enrichers.asking.reader import Puzzle, read
+from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.languages.language import content_of
 from blikk_edge.enrichers.languages.reading import KIND_LABELS, reading
 from blikk_edge.sinks.store import Store
@@ -225,6 +229,7 @@ def desk(store, tag, cameras, model=None):
         states=tuple,
         locale=lambda: Locale(timezone=LOCALE.timezone, language=tag),
         desk=model,
+        check=check,
     )
 
 
@@ -269,3 +274,21 @@ def store(tmp_path):
 async def test_an_answer_is_in_the_language_of_the_household(store, tag, question, answer):
     reply = await desk(store, tag, CAMERAS.get(tag, CAMERAS["de"])).answer(AskQuestion(question=question))
     assert reply.text.startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("words", "source"),
+    [
+        ("Heute waren drei Personen an der Haustür, zuletzt um 11:40 Uhr.", Author.LLM),
+        ("Heute waren vier Personen an der Haustür, zuletzt um 11:40 Uhr.", Author.TEMPLATE),
+        ("Heute waren drei Männer an der Haustür, zuletzt um 11:40 Uhr.", Author.TEMPLATE),
+        ("Heute war niemand an der Haustür.", Author.TEMPLATE),
+    ],
+)
+async def test_a_model_words_the_answer_in_german_and_is_held_to_it(store, words, source):
+    model = ScriptedDesk(json.dumps({"answer": words}))
+    asking = desk(store, "de", CAMERAS["de"], model)
+    reply = await asking.answer(AskQuestion(question="Wie viele Personen waren heute an der Haustür?"))
+    assert "Answer in German." in model.jobs[0].prompt.system
+    assert reply.source is source
+    assert (reply.text == words) is (source is Author.LLM)

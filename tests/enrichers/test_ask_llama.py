@@ -19,6 +19,7 @@ from blikk_edge.enrichers.asking.model import ANSWER_MAX, fill_prompt, word_prom
 from blikk_edge.enrichers.desk.budget import Limits
 from blikk_edge.enrichers.desk.model_desk import ModelDesk
 from blikk_edge.enrichers.grounding import check
+from blikk_edge.enrichers.languages.language import language
 from blikk_edge.enrichers.models.gbnf import gbnf
 from blikk_edge.enrichers.models.llama import LlamaModel
 from blikk_edge.enrichers.models.port import Completion, LanguageModel, Prompt
@@ -26,7 +27,7 @@ from blikk_edge.sinks.store import Store
 
 LIMITS = Limits(calls_per_minute=600, tokens_per_minute=10**7, cooldown_s=0.0)
 FILL = fill_prompt("who?", CAMERAS, NOW, WALL)
-WORD = word_prompt("who?", "Nobody.", ())
+WORD = word_prompt("who?", "Nobody.", (), language("en"))
 
 
 class Heard:

@@ -295,7 +295,7 @@ async def test_other_trouble_with_a_picture_is_no_blindness(server: LlmServer, m
 
 
 async def until(fact: Any) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not fact():
-        assert time.monotonic() < end, "it did not happen within 5 s"
+        assert time.monotonic() < end, "it did not happen within 60 s"
         await asyncio.sleep(0.005)

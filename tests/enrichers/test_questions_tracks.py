@@ -48,6 +48,32 @@ def test_plain_questions_are_understood(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ist jemand an der Tür?", (Label.PERSON, "", None, 0)),
+        ("Ist jemand da?", (Label.PERSON, "", None, 0)),
+        ("Liegt ein Paket auf der door mat?", (Label.PACKAGE, "", "door mat", 0)),
+        ("Steht ein Auto in der driveway?", (Label.VEHICLE, "car", "driveway", 0)),
+        ("Steht jemand länger als 5 Minuten vor der Tür?", (Label.PERSON, "", None, 300)),
+        ("Parkt ein Auto in der driveway?", (Label.VEHICLE, "car", "driveway", 0)),
+        ("¿Hay alguien en la puerta?", (Label.PERSON, "", None, 0)),
+        ("¿Hay un paquete?", (Label.PACKAGE, "", None, 0)),
+        ("¿Hay un coche aparcado en driveway?", (Label.VEHICLE, "car", "driveway", 0)),
+        ("Ist das Tor offen?", None),
+        ("Ist jemand mit einem Paket an der Tür?", None),
+        ("Ist niemand an der Tür?", None),
+        ("War jemand an der Tür?", None),
+        ("Ist der Postbote an der Tür?", None),
+        ("¿Hay un coche rojo?", None),
+        ("¿No hay nadie?", None),
+    ],
+)
+def test_questions_in_other_languages_are_understood_to_the_last_word_or_not_at_all(text, expected):
+    found = asked(text)
+    assert (found and (found.label, found.kind, found.zone, found.at_least_s)) == expected
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Is the gate open?",

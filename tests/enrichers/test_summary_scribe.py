@@ -31,7 +31,7 @@ ERRAND = Errand(key="k", camera="porch", priority=Priority.PERSON)
 SPENT = Completion(text='{"title": "A per', model="tiny", input_tokens=90, output_tokens=5)
 
 
-def nothing_wrong(title, text, facts, *, pictures):
+def nothing_wrong(title, text, facts, *, pictures, said):
     return ()
 
 
@@ -61,7 +61,7 @@ async def test_without_an_answer_the_template_serves(error):
 async def test_a_model_that_saw_nothing_may_not_describe_what_can_be_seen():
     told = []
 
-    def check(title, text, facts, *, pictures):
+    def check(title, text, facts, *, pictures, said):
         told.append(pictures)
         return ()
 
@@ -143,7 +143,7 @@ async def test_what_may_have_arrived_was_sent():
 async def test_text_that_is_not_supported_gives_way_to_the_template_and_is_paid():
     seen = []
 
-    def check(title, text, facts, *, pictures):
+    def check(title, text, facts, *, pictures, said):
         seen.append((title, text, facts, pictures))
         return ["two dogs"]
 

@@ -140,14 +140,14 @@ class Household:
     now: float
     folder: Path
 
-    def dashboard(self, *cards: dict[str, Any]) -> None:
-        """Have these cards, one below the other, on the dashboard `/card-test/0`."""
+    def dashboard(self, *cards: dict[str, Any], path: str = "card-test") -> None:
+        """Have these cards, each a section of its own, on the dashboard `/<path>/0`."""
         paths = {each["url_path"] for each in self.ha.command({"type": "lovelace/dashboards/list"})}
-        if "card-test" not in paths:
-            self.ha.command({"type": "lovelace/dashboards/create", "url_path": "card-test", "title": "Cards"})
+        if path not in paths:
+            self.ha.command({"type": "lovelace/dashboards/create", "url_path": path, "title": "Cards"})
         sections = [{"type": "grid", "cards": [card]} for card in cards]
         config = {"views": [{"type": "sections", "title": "Cards", "max_columns": 2, "sections": sections}]}
-        self.ha.command({"type": "lovelace/config/save", "url_path": "card-test", "config": config})
+        self.ha.command({"type": "lovelace/config/save", "url_path": path, "config": config})
 
     @contextmanager
     def browser(

@@ -22,6 +22,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from patience import PATIENCE
 from ports import free_port
 from websockets.sync.client import ClientConnection, connect
 
@@ -53,7 +54,7 @@ logger:
 
 def wait_for(what: str, look: Callable[[], T | None], limit_s: float = 20.0) -> T:
     """Look again and again until there is something true; the last thing seen is part of the error."""
-    end = time.monotonic() + limit_s
+    end = time.monotonic() + PATIENCE * limit_s
     while True:
         seen = look()
         if seen:

@@ -33,14 +33,14 @@ def run(*command, limit_s, **environment):
         pytest.fail(told if len(told) <= 12_000 else f"{told[:8_000]}\n[...]\n{told[-4_000:]}", pytrace=False)
 
 
-@pytest.mark.timeout(920)
+@pytest.mark.timeout(1800)
 def test_the_component_passes_its_tests_with_the_official_kit(ha_python, tmp_path):
     # as one of two workers it takes one processor, else both
     workers = "0" if "PYTEST_XDIST_WORKER" in os.environ else "2"
     coverage = ("--cov", "custom_components.blikk", "--cov-branch", "--cov-fail-under", "95")
     run(
         ha_python, "-m", "pytest", KIT, *KIT_OPTIONS, "-n", workers, *coverage, "--cov-report", "term:skip-covered",
-        limit_s=900, COVERAGE_FILE=str(tmp_path / "coverage"), COVERAGE_CORE="sysmon",
+        limit_s=1780, COVERAGE_FILE=str(tmp_path / "coverage"), COVERAGE_CORE="sysmon",
     )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def test_a_failure_in_the_kit_shows_its_assertion_and_no_log(ha_python, tmp_path
         "    assert 'closed' == 'open', 'the gate'\n"
     )
     with pytest.raises(pytest.fail.Exception) as failed:
-        run(ha_python, "-m", "pytest", tmp_path, *KIT_OPTIONS, "-p", "no:cacheprovider", limit_s=100)
+        run(ha_python, "-m", "pytest", tmp_path, *KIT_OPTIONS, "-p", "no:cacheprovider", limit_s=300)
     assert "AssertionError: the gate" in str(failed.value)
     assert "1 failed" in str(failed.value)
     assert "noise" not in str(failed.value)
@@ -61,7 +61,7 @@ def test_a_failure_in_the_kit_shows_its_assertion_and_no_log(ha_python, tmp_path
 
 
 @pytest.mark.skipif(MYPY is None, reason="mypy is not installed; pip install -e .[check]")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_component_is_strictly_typed(ha_python):
     config = ROOT / "custom_components" / "mypy.ini"
     run(

@@ -19,9 +19,9 @@ import pytest
 from broker import Broker
 from real_ha import RealHomeAssistant, wait_for
 from rtsp_server import RtspServer
-from staging import BlikkRun, Ears
+from staging import BlikkRun, Ears, kept
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.random_order(disabled=True)]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.random_order(disabled=True)]
 
 ROOT = Path(__file__).parents[2]
 BASE = "blikk/hallway_pi"
@@ -301,6 +301,21 @@ def test_nothing_so_far_was_worth_a_warning(home: Home) -> None:
     assert home.complaints() == []
 
 
+def test_a_new_time_zone_and_language_reach_the_texts_without_a_restart(home: Home) -> None:
+    period = {"since": "2026-07-01T10:00:00Z", "until": "2026-07-01T11:00:00Z"}
+
+    def text() -> str:
+        reply = f"{BASE}/reply/{len(home.ears.heard)}"
+        home.ears.say(f"{BASE}/ask", json.dumps({"do": "digest", "response_topic": reply, **period}))
+        home.ears.until(lambda: home.ears.on(reply), 10, "the digest")
+        return str(home.ears.json_on(reply)[0]["text"])
+
+    assert "from 10:00 to 11:00" in text()
+    for zone, language, said in (("Europe/Berlin", "de", "12:00 bis 13:00"), ("UTC", "en", "from 10:00 to 11:00")):
+        home.ha.command({"type": "config/core/update", "time_zone": zone, "language": language})
+        wait_for(f"texts in {zone} and {language}", lambda said=said: said in text())
+
+
 def test_a_killed_node_is_seen_and_comes_back(home: Home) -> None:
     home.run.kill()
     home.until("binary_sensor.hallway_pi_connection", "off")
@@ -377,7 +392,7 @@ def test_without_the_component_the_plain_entities_are_back(home: Home) -> None:
     names = ("status", "state", "summary", "digest", "answer/someone")
     pictures = ("person", "animal", "vehicle", "package", "ring", "snapshot")
     camera = {f"{BASE}/front_door/{name}" for name in (*names, *(f"picture/{name}" for name in pictures))}
-    assert kept(home.broker) - camera == WHO | {f"{BASE}/health"} | {
+    assert kept(home.broker.port) - camera == WHO | {f"{BASE}/health"} | {
         f"homeassistant/device/blikk_hallway_pi/{device}/config" for device in ("node", "camera_front_door")
     }
 
@@ -386,20 +401,12 @@ def test_in_integration_mode_nothing_remains_but_announce_and_status(home: Home,
     home.run.stop()
     node = (home.run.folder / "blikk.yaml").read_text() + "home_assistant: {mode: integration}\n"
     with BlikkRun(home.run.folder, node, models=data / "models"):
-        wait_for("the rest goes", lambda: kept(home.broker) == WHO)
+        wait_for("the rest goes", lambda: kept(home.broker.port) == WHO)
         heard = len(home.ears.on(f"{BASE}/front_door/state"))
         wait_for("it still speaks", lambda: len(home.ears.on(f"{BASE}/front_door/state")) > heard + 2)
-        assert kept(home.broker) == WHO
+        assert kept(home.broker.port) == WHO
 
 
 def test_the_log_has_no_stack_trace_of_ours(home: Home) -> None:
     assert not [line for line in home.ha.log if "custom_components/blikk" in line]
     assert "Traceback" not in home.run.log
-
-
-def kept(broker: Broker) -> set[str]:
-    """Every topic that somebody who subscribes now is told of."""
-    with Ears(broker.port) as late:
-        late.say("the/end", b"")
-        late.until(lambda: late.on("the/end"), 5, "the end")
-        return {topic for _, topic, _, retained in late.heard if retained}

@@ -13,7 +13,7 @@ from blikk_edge.core.house import CameraAvailability
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.store import Store
 
-pytestmark = pytest.mark.timeout(110)
+pytestmark = pytest.mark.timeout(400)
 
 PACKET_BYTES = 3000
 

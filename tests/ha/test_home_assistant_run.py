@@ -22,7 +22,7 @@ from staging import BlikkRun, Ears
 
 from blikk_edge import __version__
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.random_order(disabled=True)]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.random_order(disabled=True)]
 
 BASE = "blikk/hallway_pi"
 NODE = """\

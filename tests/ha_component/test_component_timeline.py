@@ -32,16 +32,20 @@ def happened(number: int, camera="front_door", label="person", zones=("porch",),
 @pytest.fixture
 def nodes(hass, mqtt_client_mock):
     """Nodes that keep what happened and answer `events` as the contract says; `refuse` by node makes them refuse."""
-    kept, asked, refuse = {NODE: [], "shed": []}, [], set()
+    kept, rings, asked, refuse = {NODE: [], "shed": []}, {NODE: [], "shed": []}, [], set()
     publish = mqtt_client_mock.publish.side_effect
 
     def fits(event, request):
-        until = request.get("until")
         return (
-            request.get("camera") in (None, event["camera"])
+            within(event["started"], event, request)
             and request.get("label") in (None, event["label"])
             and (request.get("zone") is None or request["zone"] in event["zones"])
-            and (until is None or datetime.fromisoformat(event["started"]) < datetime.fromisoformat(until))
+        )
+
+    def within(time, record, request):
+        until = request.get("until")
+        return request.get("camera") in (None, record["camera"]) and (
+            until is None or datetime.fromisoformat(time) < datetime.fromisoformat(until)
         )
 
     def passed_on(topic, payload, qos, retain, properties=None):
@@ -51,14 +55,17 @@ def nodes(hass, mqtt_client_mock):
             asked.append({"node": node, **{key: request[key] for key in request if key in QUERY}})
             found = sorted(filter(lambda event: fits(event, request), kept[node]), key=lambda e: e["started"])
             events = found[::-1][: request.get("limit")]
-            reply = {**golden("reply-events"), "events": events, "correlation": request["correlation"]}
+            told = [ring for ring in rings[node] if within(ring["time"], ring, request)]
+            told = told[::-1][: request.get("limit")]
+            content = {"events": events, "rings": told, "gaps": [], "correlation": request["correlation"]}
+            reply = {**golden("reply-events"), **content}
             if node in refuse:
                 reply = {**golden("reply-refused"), "correlation": request["correlation"]}
             hass.loop.call_soon(async_fire_mqtt_message, hass, request["response_topic"], json.dumps(reply))
         return done
 
     mqtt_client_mock.publish.side_effect = passed_on
-    return SimpleNamespace(kept=kept, asked=asked, refuse=refuse)
+    return SimpleNamespace(kept=kept, rings=rings, asked=asked, refuse=refuse)
 
 
 QUERY = ("camera", "label", "zone", "until", "limit")
@@ -103,7 +110,8 @@ async def test_the_cameras_of_all_nodes_are_told_with_their_labels_and_zones(has
     await set_up_shed(hass)
     front, yard, path = (await link.ask("blikk/cameras"))["cameras"]
     assert front == {
-        "entity_id": "camera.front_door", "name": "Front door", "node": "Porch Pi", "labels": ["person", "package"],
+        "entity_id": "camera.front_door", "name": "Front door", "node": "Porch Pi",
+        "labels": ["person", "package", "ring"],
         "zones": ["porch", "path"], "online": True,
     }  # fmt: skip
     assert (yard["entity_id"], path["entity_id"], path["node"]) == ("camera.yard", "camera.path", "Shed")
@@ -184,6 +192,36 @@ async def test_a_node_is_asked_for_exactly_what_is_wanted(hass, mqtt_mock, nodes
         ("shed", "porch"),
     }
     assert await link.ask("blikk/timeline", cameras=["camera.gone"]) == {"events": [], "before": None, "missing": []}
+
+
+def pressed(number: int, camera="front_door") -> dict:
+    """The doorbell, `number` minutes and a second after noon."""
+    time = (NOON + timedelta(minutes=number, seconds=1)).isoformat()
+    return {**golden("ring"), "id": f"ring-{number}", "camera": camera, "time": time}
+
+
+async def test_rings_stand_among_the_events_in_pages_of_their_own_or_by_themselves(hass, mqtt_mock, nodes, link):
+    await set_up(hass)
+    nodes.kept[NODE] = [happened(n) for n in range(0, 40, 2)]
+    nodes.rings[NODE] = [pressed(n) for n in range(1, 40, 2)]
+    first = await link.ask("blikk/timeline", limit=15)
+    assert ids(first)[:3] == ["ring-39", "front_door-38", "ring-37"]
+    assert first["events"][0] | {"name": ""} == {
+        "id": "ring-39", "camera": "camera.front_door", "name": "", "label": "ring", "loitering": False,
+        "interrupted": False, "peak": None, "zones": [], "pictures": [], "title": None, "text": None,
+        "importance": None, "source": None,
+        "started": "2026-11-21T12:39:01.000+00:00", "ended": "2026-11-21T12:39:01.000+00:00",
+    }  # fmt: skip
+    rest = await link.ask("blikk/timeline", limit=100, before=first["before"])
+    assert len(set(ids(first) + ids(rest))) == len(ids(first) + ids(rest)) == 40
+    only = await link.ask("blikk/timeline", labels=["ring"], limit=3)
+    assert ids(only) == ["ring-39", "ring-37", "ring-35"]
+    assert only["before"]
+    both = await link.ask("blikk/timeline", labels=["ring", "person"], limit=3)
+    assert ids(both) == ["ring-39", "front_door-38", "ring-37"]
+    assert "ring-39" not in ids(await link.ask("blikk/timeline", labels=["person"]))
+    assert ids(await link.ask("blikk/timeline", labels=["ring"], zones=["porch"])) == []
+    assert ids(await link.ask("blikk/timeline", labels=["ring"], cameras=["camera.yard"])) == []
 
 
 async def test_a_time_is_a_place_in_the_timeline(hass, mqtt_mock, nodes, link):
@@ -274,7 +312,9 @@ async def test_pictures_of_a_page_are_asked_for_at_once_and_signed(
     assert [path.split("?")[0].rsplit("/")[-1] for path in older["pictures"]] == ["p1", "p2"]  # that of the label first
     (asked,) = api.asked
     assert "camera=front_door" in asked
-    assert "since=2026-11-21T12:01:00" in asked
+    assert "label=person" in asked
+    assert "since=2026-11-21T12:00:59.999" in asked  # what is told is rounded
+    assert "until=2026-11-21T12:02:00.001" in asked
     client = await hass_client_no_auth()
     picture = await client.get(older["pictures"][0])
     assert await picture.read() == JPEG
@@ -334,11 +374,27 @@ async def test_the_picture_of_an_event_is_told_when_it_comes_and_again_when_it_i
         seen += (await link.push())["event"]["pictures"]
     first, second = seen
     assert first.split("authSig")[0] != second.split("authSig")[0]
+    await tell(hass, "front_door/picture/snapshot", JPEG)  # of nothing in particular
     answer = await (await hass_client_no_auth()).get(second)
     assert await answer.read() == jpeg_of(event["id"], b"better")
+    await tell(hass, "front_door/picture/snapshot", JPEG)
+    await tell(hass, "front_door/event", golden("event-ended"))
+    assert [key for _ in range(3) for key in await link.push()] == ["still", "still", "event"]
     nodes.kept[NODE] = [happened(1, id=event["id"])]
     (kept,) = (await link.ask("blikk/timeline"))["events"]
     assert kept["pictures"][0].split("authSig")[0] == second.split("authSig")[0]
+
+
+async def test_a_ring_is_told_at_once_and_its_picture_when_it_comes(hass, mqtt_mock, link):
+    await set_up(hass)
+    await subscribed(link, labels=["ring"])
+    await tell(hass, "front_door/event", golden("event-started"))
+    await tell(hass, "front_door/ring", golden("ring"))
+    ring = (await link.push())["event"]
+    assert (ring["id"], ring["label"], ring["pictures"]) == ("front_door-ring-1795262400250", "ring", [])
+    await tell(hass, "front_door/picture/ring", jpeg_of(ring["id"]))
+    assert "still" in await link.push()
+    assert len((await link.push())["event"]["pictures"]) == 1
 
 
 async def test_only_what_is_wanted_is_told(hass, mqtt_mock, link):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from patience import PATIENCE
 from stage_props import PERSON, ScriptedSource, eyes, pipeline, refuse
 
 from blikk_edge.core.clock import Clock, SystemClock
@@ -83,7 +84,7 @@ class House:
     stop: asyncio.Event
 
     async def until(self, state: Callable[[], object], within_s: float = 15.0) -> None:
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + PATIENCE * within_s
         while not state():
             assert time.monotonic() < deadline, "it did not come to pass"
             await asyncio.sleep(0.01)

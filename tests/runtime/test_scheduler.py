@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from blikk_edge.core.allowance import TOLD, TOLD_EVERY_S
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError, SourceError
@@ -54,6 +55,30 @@ def test_what_never_worked_does_not_work_again(caplog: pytest.LogCaptureFixture)
         *("rtsp://cam: refused", "works now"),
         *("rtsp://cam: refused", "works again"),
     ]
+
+
+def test_what_comes_and_goes_for_ever_is_told_a_few_times_and_then_seldom_with_its_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    clock = VirtualClock(1000.0)
+    supervisor = Supervisor(clock)
+    supervisor.well("camera.door")
+    for _ in range(400):  # an hour of connections of 9 s
+        supervisor.fail("camera.door", SourceError("rtsp://cam: broke"))
+        clock.set(clock.now() + 1.0)
+        supervisor.well("camera.door")
+        clock.set(clock.now() + 8.0)
+    told = [r.getMessage() for r in caplog.records]
+    assert told[: 2 * TOLD] == ["rtsp://cam: broke", "works again"] * TOLD
+    assert len(told) <= 2 * (TOLD + 6)
+    assert told[-2].startswith("rtsp://cam: broke (and 6")
+    supervisor.fail("camera.door", SourceError("rtsp://cam: refused"))  # what is new is told at once
+    supervisor.well("camera.door")
+    assert [r.getMessage() for r in caplog.records][-2:] == ["rtsp://cam: refused", "works again"]
+    clock.set(clock.now() + TOLD * TOLD_EVERY_S)
+    supervisor.fail("camera.door", SourceError("rtsp://cam: broke"))
+    assert "rtsp://cam: broke" in caplog.records[-1].getMessage()
 
 
 def test_a_bug_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

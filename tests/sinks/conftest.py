@@ -36,6 +36,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop has the time that a busy machine takes for it, where a test looks at what it leaves behind."""
+    monkeypatch.setattr("blikk_edge.sinks.mqtt.sink.LEFT_S", 20.0)
+    monkeypatch.setattr("blikk_edge.sinks.mqtt.sink.FAREWELL_S", 10.0)
+
+
+@pytest.fixture
 async def running(broker: Broker, store: Store) -> AsyncIterator[Running]:
     running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off")
     running.start()

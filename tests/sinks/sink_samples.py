@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from patience import PATIENCE
+
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
@@ -90,7 +92,7 @@ class Box1:
 
 async def until(fact: Callable[[], object], what: str = "it", deadline_s: float = 15.0) -> None:
     """Poll until `fact()` is true; fails after the deadline."""
-    end = time.monotonic() + deadline_s
+    end = time.monotonic() + PATIENCE * deadline_s
     while not fact():
         assert time.monotonic() < end, f"{what} did not happen within {deadline_s} s"
         await asyncio.sleep(0.005)

@@ -263,20 +263,18 @@ async def test_pictures_expire_and_carry_their_type(running: Running, broker: Br
     assert 0 < found.properties.MessageExpiryInterval <= 24 * 3600
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_what_waits_at_a_clean_stop_is_published_before_offline(
     running: Running, watcher: Watcher, store: Store
 ) -> None:
     running.inbox.put(*(event(n) for n in range(50)))
-    began = asyncio.get_running_loop().time()
     await running.stop()
-    took = asyncio.get_running_loop().time() - began
     await until(lambda: watcher.on(TOPICS.status)[-1] == b"offline")
     assert first_heard(watcher.ids(EVENTS)) == [f"event-{n}" for n in range(50)]
     assert watcher.on(TOPICS.camera_status("front_door")) == [b"offline"]
     assert watcher.on(TOPICS.camera_status("yard")) == [b"offline"]
     assert watcher.on(TOPICS.status) == [b"online", b"offline"]
     assert store.depth() == 0
-    assert took < 2.0
 
 
 async def test_a_stop_without_a_broker_keeps_what_waits(tmp_path: Path, store: Store, free_port: int) -> None:

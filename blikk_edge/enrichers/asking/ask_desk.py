@@ -262,7 +262,7 @@ class AskDesk:
         assert reply.text is not None  # say() has just made it
         spoken = language(locale.language)
         rests_on = lines(finding, self._cameras, Wall(locale.timezone), spoken)
-        prompt = word_prompt(request.question, reply.text, rests_on)
+        prompt = word_prompt(request.question, reply.text, rests_on, spoken)
         completion = await self._ask_model(prompt, request.camera, spent)
         if completion is None:
             return reply

@@ -90,12 +90,13 @@ def filled(text: str, cameras: Sequence[CameraInfo], wall: Wall) -> Query | None
     return query if fits else None
 
 
-def word_prompt(question: str, answer: str, lines: Sequence[str]) -> Prompt:
+def word_prompt(question: str, answer: str, lines: Sequence[str], spoken: Language) -> Prompt:
     """Asks for an answer in words; `answer` is the one that was computed, `lines` what it rests on."""
     facts = "\n".join((quoted(answer, 600), *(quoted(line) for line in lines)))
     schema = _closed({"answer": {"type": "string", "minLength": 1, "maxLength": ANSWER_MAX}})
     user = f'Question: "{quoted(question, 500)}"\nFacts:\n{facts}'
-    return Prompt(system=_WORD, user=user, schema_name="answer", schema=schema, max_tokens=160)
+    system = _WORD + spoken.instruction("Answer")
+    return Prompt(system=system, user=user, schema_name="answer", schema=schema, max_tokens=160)
 
 
 def worded(text: str, answer: str, lines: Sequence[str], spoken: Language, *, denies: bool) -> str | None:

@@ -18,24 +18,34 @@ from blikk_edge.enrichers.grounding.claims import Claim, Violation
 from blikk_edge.enrichers.grounding.counts import is_of, miscounts
 from blikk_edge.enrichers.grounding.lexicon import Lexicon, lexicon
 from blikk_edge.enrichers.grounding.negation import negate
+from blikk_edge.enrichers.grounding.said import Said, misnumbered, misstated
 from blikk_edge.enrichers.grounding.times import mistimed
 from blikk_edge.enrichers.grounding.tokens import NAME, Token, names_of, place_words, prepared, tokens_of
 
-__all__ = ["Claim", "Violation", "check"]
+__all__ = ["Claim", "Said", "Violation", "check", "is_known"]
 
 KNOWN_SHARE: Final = 0.6
 """Of the words of a text; English about what was seen has more, other languages have fewer."""
 
 
-def check(title: str, text: str, facts: Facts, *, pictures: bool = False) -> tuple[Violation, ...]:
+def is_known(tag: str) -> bool:
+    """Whether there are words of a language, so that its texts can be checked as a whole."""
+    return lexicon(tag) is not None
+
+
+def check(
+    title: str, text: str, facts: Facts, *, pictures: bool = False, said: Said | None = None
+) -> tuple[Violation, ...]:
     """What title and text say without support; empty where all of it is supported.
 
     `pictures` says that redacted Pictures were shown to the writer, so that looks may be described. Claims about people
-    (who, what for, how old, which sex or origin), moods, judgements and weapons are never supported.
+    (who, what for, how old, which sex or origin), moods, judgements and weapons are never supported. `said` is the
+    writer's own account; of a language without words only that and the digits are checked, else nothing passes.
     """
     words = lexicon(facts.locale.language)
+    wrong = () if said is None else tuple(misstated(said, facts))
     if words is None:
-        return (Violation(Claim.LANGUAGE, facts.locale.language, "there are no words of this language"),)
+        return (*wrong, *_by_value(title, text, facts, said))
     names = names_of(facts, words)
     ready = prepared(f"{title}. {text}", names, words)
     if foreign := _foreign(ready):
@@ -45,17 +55,33 @@ def check(title: str, text: str, facts: Facts, *, pictures: bool = False) -> tup
     if unknown := _other_language(tokens):
         return (Violation(Claim.LANGUAGE, unknown, "this is another language"),)
     checking = _Checking(ready, tokens, facts, words, place_words(names, words), pictures=pictures)
-    found = chain(mistakes, checking.violations(), checking.names(title, text, names), miscounts(tokens, facts, words))
+    found = chain(
+        wrong, mistakes, checking.violations(), checking.names(title, text, names), miscounts(tokens, facts, words)
+    )
     return tuple(dict.fromkeys(found))
+
+
+def _by_value(title: str, text: str, facts: Facts, said: Said | None) -> Iterator[Violation]:
+    """Where there are no words of a language: what is said by the writer's own account, and digits."""
+    if said is None:
+        yield Violation(Claim.LANGUAGE, facts.locale.language, "there are no words of this language to check it by")
+    written = f"{title}. {text}"
+    if drawn := _drawn(written):
+        yield Violation(Claim.LANGUAGE, drawn, "only letters can be checked")
+    names = {facts.name, *facts.cameras, *facts.zones} - {""}
+    yield from misnumbered(written, facts, tuple(sorted(names, key=len, reverse=True)))
 
 
 def _foreign(text: str) -> str:
     """The first character that is no Latin letter, or that draws something."""
-    for char in text:
-        letter = char.isalpha() and not unicodedata.name(char, "").startswith("LATIN")
-        if letter or unicodedata.category(char) in {"So", "Sk", "Co", "Cn"} or char in "%$€£@#":
-            return char
-    return ""
+    letters = (char for char in text if char.isalpha() and not unicodedata.name(char, "").startswith("LATIN"))
+    return next(letters, "") or _drawn(text)
+
+
+def _drawn(text: str) -> str:
+    """The first character that is a sign or draws something."""
+    drawn = {"So", "Sk", "Co", "Cn"}
+    return next((char for char in text if unicodedata.category(char) in drawn or char in "%$€£@#"), "")
 
 
 def _other_language(tokens: Sequence[Token]) -> str:
@@ -202,7 +228,7 @@ class _Checking:
             yield Violation(Claim.RING, match[0], "nobody rang twice")
         if not again and (match := self._found("again")):
             yield Violation(Claim.STATE, match[0], "it was the only visit")
-        if not facts.ended and not again and (match := self._found("left")):
+        if not (facts.ended or again or facts.drove_off) and (match := self._found("left")):
             yield Violation(Claim.STATE, match[0], "it goes on")
         if facts.ended and not any(stay.still for stay in facts.stays) and (match := self._found("still_there")):
             yield Violation(Claim.STATE, match[0], "it is over")

@@ -16,7 +16,8 @@ _UNIT_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 class Length:
     """A claimed length of time, true from `least_s` to `most_s`.
 
-    `gap` says that it may lie between two times that were named; `whole` that it is that of everything told.
+    `gap` says that it may lie between two times that were named; `whole` that it is that of everything told,
+    `long` that nothing more is said.
     """
 
     words: str
@@ -24,6 +25,7 @@ class Length:
     most_s: float
     gap: bool = False
     whole: bool = False
+    long: bool = False
 
     def fits(self, length_s: float) -> bool:
         """Whether it may mean this length."""
@@ -43,7 +45,9 @@ def lengths(text: str, lexicon: Lexicon) -> tuple[str, list[Length]]:
             unit_s = _unit_s(match["unit"], lexicon)
             claims.append(Length(match[0], 1.5 * unit_s, 60 * unit_s))
         else:
-            claims.append(Length(match[0], 60.0, math.inf) if match["long"] else Length(match[0], 0.0, 120.0))
+            claims.append(
+                Length(match[0], 60.0, math.inf, long=True) if match["long"] else Length(match[0], 0.0, 120.0)
+            )
         return DONE
 
     def whole(match: re.Match[str]) -> str:

@@ -37,6 +37,7 @@ class Lexicon:
         self.plurals: dict[str, str] = {}
         self.generic = self._nouns(content["generic"])
         self.specific = self._nouns(content["kinds"])
+        self.plurals |= {word: word for word in content["counts"]["crowd"].split()}  # each is several
         self.kinds = {word: kind for kind, words in content["same"].items() for word in words.split()}
         self.roles = {word: labels for labels, words in _by_labels(content["roles"]) for word in words}
         self.agents = {word: labels for labels, words in _by_labels(content["agents"]) for word in words}
@@ -87,6 +88,14 @@ class Lexicon:
             stem = word.removesuffix(ending)
             if word.endswith(ending) and len(stem) > 2 and stem[-1] == stem[-2]:
                 yield stem[:-1]
+
+    def halves(self, word: str) -> Iterator[tuple[str, str]]:
+        """What a word may be written of, the longest beginning first; nothing where the language writes words apart."""
+        links: Sequence[str] = self.content["links"]
+        for at in range(len(word) - 3, 2, -1) if links else ():
+            for link in links:
+                if word[:at].endswith(link) and at - len(link) >= 2:
+                    yield word[: at - len(link)], word[at:]
 
     def is_plural(self, word: str, base: str) -> bool:
         """Whether a form of a noun is its plural; one that is the same in both tells nothing."""

@@ -50,6 +50,8 @@ def _at(claim: Clock | Between, seconds: list[int], happenings: list[int], told:
 def _lasted(claim: Length, facts: Facts) -> bool:
     if claim.whole:
         return claim.fits(facts.duration_s)
+    if claim.long and facts.loitering:  # long by the camera's own measure
+        return True
     gaps = [b - a for a, b in combinations(facts.times, 2)] if claim.gap else []
     return any(claim.fits(length) for length in (*facts.durations_s, *gaps))
 

@@ -4,7 +4,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from blikk_edge.core.sightings import Label
@@ -100,7 +100,18 @@ def _token(text: str, lexicon: Lexicon) -> Token:
     if text in lexicon.plurals:
         return _of_base(text, lexicon.plurals[text], lexicon) or Token(text)
     found = (_of_base(text, base, lexicon) for base in lexicon.bases(text))
-    return next(filter(None, found), Token(text))
+    return next(filter(None, found), None) or _compound(text, lexicon) or Token(text)
+
+
+def _compound(text: str, lexicon: Lexicon) -> Token | None:
+    """The token of a word that is written of two known ones, where the language does so; it claims what either does."""
+    for first, last in lexicon.halves(text):
+        tokens = [_token(part, lexicon) for part in (first, last)]
+        if all(token.base for token in tokens):
+            claiming = [token for token in tokens if token.guess or token.labels]
+            claiming += [token for token in tokens if token.base not in lexicon.words("words.plain")]
+            return replace((claiming or tokens)[0], text=text)
+    return None
 
 
 def _of_base(text: str, base: str, lexicon: Lexicon) -> Token | None:

@@ -124,6 +124,10 @@ class Language:
         key = "moment.date" if year is None else "moment.date_year"
         return self.say(key, day=day, month=self.months[month - 1], weekday=self.weekdays[weekday], year=year)
 
+    def instruction(self, verb: str) -> str:
+        """What a model is told so that it writes this language: ` Answer in German.`; nothing for English."""
+        return "" if self.tag == ENGLISH else f" {verb} in {self.name}."
+
     @cached_property
     def denial(self) -> re.Pattern[str]:
         """What says that there was nothing."""

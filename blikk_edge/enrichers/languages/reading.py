@@ -1,13 +1,13 @@
 """How questions of one language are read: its words and patterns, from `<tag>/questions.toml`."""
 
 import re
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
 from blikk_edge.core.inquiry import Measure
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.languages.language import ENGLISH, content_of
+from blikk_edge.enrichers.languages.language import ENGLISH, content_of, tags
 
 KIND_LABELS: Final[Mapping[str, Label]] = {
     **dict.fromkeys(("car", "truck", "bus", "van", "bicycle", "motorcycle"), Label.VEHICLE),
@@ -43,6 +43,11 @@ def reading(tag: str) -> "Reading | None":
     """How a language's questions are read; None where there are no rules for it."""
     content = content_of(tag, "questions")
     return None if content is None else Reading(content)
+
+
+def readings() -> Sequence["Reading"]:
+    """All that there are."""
+    return [found for tag in tags() if (found := reading(tag)) is not None]
 
 
 def english() -> "Reading":
@@ -84,6 +89,35 @@ class Reading:
         self.measures = tuple(
             (re.compile(self._expanded(pattern)), Measure(measure)) for pattern, measure in content["asks"]["measures"]
         )
+
+    @cached_property
+    def watched_forms(self) -> Sequence[re.Pattern[str]]:
+        """Whole questions about what is there now.
+
+        Groups: `noun`, `place`, `n` and `unit` of a time, `loiter`, `parked`, and `many` where a number is asked.
+        """
+        said = self._content["watched"]
+        nouns = {word for word, meaning in self.subjects.items() if meaning.label and not meaning.doubtful}
+        nouns -= {*said["without"].split("|"), *self._content["subjects"]["weak"].split("|")}
+        macros = {
+            "<NOUN>": f"(?P<noun>{_longest(nouns)})",
+            "<ARTICLE>": f"(?:(?:{said['articles']}) )?",
+            "<PLACE>": f"(?: (?!{said['no_place']})(?P<place>.+?))?",
+            "<FOR>": said["for"],
+        }
+        forms = []
+        for form in said["forms"]:
+            for macro, meaning in macros.items():
+                form = form.replace(macro, meaning)  # noqa: PLW2901  # one macro after the other
+            forms.append(re.compile(self._expanded(form)))
+        return forms
+
+    def bare_place(self, place: str) -> str:
+        """A place without what leads to it: `in the driveway` is `driveway`; nothing for all that a camera sees."""
+        said = self._content["watched"]
+        if place in said["here"].split("|"):
+            return ""
+        return re.sub(said["tails"], "", re.sub(said["leads"], "", place)).strip()
 
     def pattern(self, key: str) -> re.Pattern[str]:
         """The pattern of a key like `times.ago`."""

@@ -46,8 +46,9 @@ async def put(
     spent: list[Completion] = []
     mended: set[type[LlmError]] = set()
     seen, wrong = False, None
+    spoken = language(facts.locale.language)
     while True:
-        prompt = question_prompt(question, camera=facts.name, lines=lines, picture=picture, wrong=wrong)
+        prompt = question_prompt(question, camera=facts.name, lines=lines, picture=picture, spoken=spoken, wrong=wrong)
         key = ("question", question.camera, question.id)
         job = Job(key=key, camera=question.camera, priority=Priority.QUESTION, prompt=prompt, useful_s=USEFUL_S)
         try:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import AnswerKind, Question
+from blikk_edge.enrichers.languages.language import Language
 from blikk_edge.enrichers.models.answer_object import has_word
 from blikk_edge.enrichers.models.port import GarbledError, Prompt
 from blikk_edge.enrichers.quoting import quoted
@@ -56,16 +57,25 @@ def schema(kind: AnswerKind) -> Mapping[str, Any]:
 
 
 def question_prompt(
-    question: Question, *, camera: str, lines: Sequence[str], picture: Picture | None, wrong: str | None = None
+    question: Question,
+    *,
+    camera: str,
+    lines: Sequence[str],
+    picture: Picture | None,
+    spoken: Language,
+    wrong: str | None = None,
 ) -> Prompt:
-    """As it is sent. `wrong` says why the last answer could not be read; it is asked for anew."""
+    """As it is sent; text is to be in the language that is `spoken`.
+
+    `wrong` says why the last answer could not be read; it is asked for anew.
+    """
     what = "the picture and the lines" if picture is not None else "the lines"
     answer = "yes, no or unknown" if question.kind is AnswerKind.YES_NO else "a few words, or unknown"
     user = [f"Camera {named(camera)}. Tracked now:", *lines, f'Question: "{quoted(question.text, ASKED_MAX)}"']
     if wrong is not None:
         user.append(f'Your answer could not be used: "{quoted(wrong)}". Answer anew.')
     return Prompt(
-        system=_SYSTEM.format(what=what, answer=answer),
+        system=_SYSTEM.format(what=what, answer=answer) + spoken.instruction("Write evidence and other text"),
         user="\n".join(user),
         schema_name="answer",
         schema=schema(question.kind),

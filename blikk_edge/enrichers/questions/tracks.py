@@ -11,7 +11,8 @@ from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind, Question
-from blikk_edge.enrichers.languages.language import ENGLISH, Language, language
+from blikk_edge.enrichers.languages.language import Language
+from blikk_edge.enrichers.languages.reading import Reading, readings
 from blikk_edge.enrichers.questions.scene import Here, Scenery
 from blikk_edge.enrichers.summaries.wording import kind_of
 
@@ -49,82 +50,36 @@ class Asked:
     how_many: bool = False
 
 
-_NOUNS: Final[dict[str, tuple[Label, str]]] = {
-    **dict.fromkeys(
-        ("someone", "somebody", "anyone", "anybody", "person", "people", "persons", "visitor", "visitors", "human"),
-        (Label.PERSON, ""),
-    ),
-    **dict.fromkeys(("vehicle", "vehicles"), (Label.VEHICLE, "")),
-    **dict.fromkeys(("animal", "animals"), (Label.ANIMAL, "")),
-    **dict.fromkeys(("package", "packages", "parcel", "parcels", "delivery"), (Label.PACKAGE, "")),
-    **{
-        noun: (label, kind)
-        for label, kinds in (
-            (Label.VEHICLE, ("car", "truck", "bus", "motorcycle", "bicycle", "van", "boat", "train")),
-            (Label.ANIMAL, ("dog", "cat", "bird", "horse", "sheep", "cow", "bear", "deer", "fox")),
-        )
-        for kind in kinds
-        for noun in (kind, language(ENGLISH).things(kind))
-    },
-}
-_HERE: Final = frozenset(
-    {"", "here", "there", "now", "outside", "around", "there now", "here now", "right now", "in view", "at the door"}
-    | {"at the front door", "in front of the camera", "in front of the door", "in the picture", "on camera"}
-)
-"""Places that mean all that the camera sees."""
-
-_NOUN: Final = rf"(?P<noun>{'|'.join(_NOUNS)})"
-_ARTICLE: Final = r"(?:(?:a|an|any|some|the|this|that) )?"
-_UNIT_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_FOR: Final = (
-    r"(?: for (?:more than|over|at least|longer than)"
-    r" (?P<n>\d{1,4}|an?|one|two|five|ten) (?P<unit>seconds?|minutes?|hours?|min|s|h))"
-)
-_NUMBERS: Final = {"a": 1, "an": 1, "one": 1, "two": 2, "five": 5, "ten": 10}
-_PLACE: Final = r"(?: (?!for (?:more|over|at|longer) )(?P<place>.+?))?"
-
-_FORMS: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"(?P<loiter>(?:has|is) {_ARTICLE}{_NOUN} (?:been )?(?:loitering|hanging around|lingering)){_PLACE}{_FOR}?",
-        rf"(?:has|have) {_ARTICLE}{_NOUN} (?:been|stayed|stood|waited|been standing|been waiting){_PLACE}{_FOR}",
-        rf"(?:is|are) {_ARTICLE}{_NOUN} (?P<parked>parked){_PLACE}",
-        rf"(?:is|are) there {_ARTICLE}{_NOUN}{_PLACE}",
-        rf"(?:is|are) {_ARTICLE}{_NOUN}{_PLACE}",
-        rf"(?:do|can) you see {_ARTICLE}{_NOUN}{_PLACE}",
-        rf"(?P<many>how many) {_NOUN} (?:are|is)(?: there)?{_PLACE}",
-        rf"(?P<many>how many) {_NOUN}(?: do you see| can you see)?{_PLACE}",
-    )
-)
-
-
 def understood(question: Question, *, name: str, zones: Collection[str]) -> Asked | None:
-    """What a question asks of the tracks of its camera, called `name`; None where that is not all it asks."""
-    text = re.sub(r"[^\w ]", "", question.text.casefold().replace("_", " ").replace("-", " "))
-    text = " ".join(text.split())
-    for form in _FORMS:
-        match = form.fullmatch(text)
-        asked = _asked(match.groupdict(), name, zones) if match is not None else None
-        if asked is not None and asked.how_many is (question.kind is AnswerKind.TEXT):
-            return asked
+    """What a question asks of the tracks of its camera, called `name`; None where that is not all it asks.
+
+    It may be in any language that questions are read in, whatever the household's is.
+    """
+    text = _plain(question.text)
+    for reading in readings():
+        for form in reading.watched_forms:
+            match = form.fullmatch(text)
+            asked = _asked(match.groupdict(), name, zones, reading) if match is not None else None
+            if asked is not None and asked.how_many is (question.kind is AnswerKind.TEXT):
+                return asked
     return None
 
 
-def _asked(found: dict[str, str | None], name: str, zones: Collection[str]) -> Asked | None:
-    label, kind = _NOUNS[found["noun"] or ""]
-    place = found.get("place") or ""
-    zone = _zone(place, zones)
-    if zone is None and place not in _HERE and _bare(place) not in {_plain(name), f"{_plain(name)} camera"}:
+def _asked(found: dict[str, str | None], name: str, zones: Collection[str], reading: Reading) -> Asked | None:
+    meaning = reading.subjects[found["noun"] or ""]
+    place = reading.bare_place(found.get("place") or "")
+    zone = next((zone for zone in zones if _plain(zone) == place != ""), None)
+    if zone is None and place not in {"", _plain(name), f"{_plain(name)} camera"}:
         return None
     at_least_s = 0.0
     if (n := found.get("n")) is not None:
-        at_least_s = (_NUMBERS.get(n) or float(n)) * _UNIT_S[(found["unit"] or "s")[0]]
+        at_least_s = (reading.numbers.get(n) or float(n)) * reading.unit_s(found["unit"] or "")
     parked = bool(found.get("parked"))
-    if parked and label is not Label.VEHICLE:
+    if meaning.label is None or (parked and meaning.label is not Label.VEHICLE):
         return None
     return Asked(
-        label=label,
-        kind=kind,
+        label=meaning.label,
+        kind=meaning.kind,
         zone=zone,
         at_least_s=at_least_s,
         loiters=bool(found.get("loiter")),
@@ -133,18 +88,8 @@ def _asked(found: dict[str, str | None], name: str, zones: Collection[str]) -> A
     )
 
 
-def _zone(place: str, zones: Collection[str]) -> str | None:
-    return next((zone for zone in zones if _plain(zone) and _bare(place) == _plain(zone)), None)
-
-
-def _bare(place: str) -> str:
-    """A place without what leads to it: `in the driveway` is `driveway`."""
-    place = re.sub(r"^(?:in front of|at|in|on|near|by|inside|outside) ", "", place)
-    return re.sub(r"^(?:the|my|our) ", "", place).removesuffix(" zone").removesuffix(" now").strip()
-
-
 def _plain(name: str) -> str:
-    return " ".join(re.sub(r"[^\w ]", "", name.casefold().replace("_", " ").replace("-", " ")).split())
+    return " ".join(re.sub(r"[^\w ]", "", name.lower().replace("_", " ").replace("-", " ")).split())
 
 
 def answered(asked: Asked, scenery: Scenery, now: float) -> Finding | None:

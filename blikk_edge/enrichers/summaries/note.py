@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
+from blikk_edge.enrichers.grounding import Said
 from blikk_edge.enrichers.models.answer_object import has_word
 from blikk_edge.enrichers.models.port import GarbledError
 from blikk_edge.enrichers.summaries.wording import clipped
 
+COUNT_MAX: Final = 99
+TIMES_MAX: Final = 6
 ANSWER_TEXT_MAX: Final = 240
 """Characters that a model is asked to keep to: two sentences. More is cut at TEXT_MAX."""
 
@@ -31,18 +35,42 @@ SCHEMA: Final[Mapping[str, Any]] = {
 What it is about is not asked: that was observed, and 50 tokens a call would buy a chance to get it wrong.
 """
 
+COUNTED: Final = (*Label, "rings")
+"""What an account counts, in this order."""
+
+_COUNTS: Final[Mapping[str, Any]] = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "maximum": COUNT_MAX},
+    "minItems": len(COUNTED),
+    "maxItems": len(COUNTED),
+}
+SCHEMA_SAYING: Final[Mapping[str, Any]] = {
+    **SCHEMA,
+    "properties": {
+        **SCHEMA["properties"],
+        "counts": _COUNTS,
+        "times": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": TIMES_MAX},
+    },
+    "required": [*SCHEMA["required"], "counts", "times"],
+}
+"""With an account of what the text says, for languages whose words are less well known than those of English.
+
+One list of counts: a field for each would cost a hundred tokens more, with each call.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Title (at most TITLE_MAX characters), text (TEXT_MAX) and importance."""
+    """Title (at most TITLE_MAX characters), text (TEXT_MAX), importance; `said` is what a model says that they say."""
 
     title: str
     text: str
     importance: Importance
+    said: Said | None = None
 
 
-def note_from_json(answer: str) -> Note:
-    """A model's answer, which must be a JSON object of SCHEMA; raises GarbledError that says what is wrong.
+def note_from_json(answer: str, *, saying: bool = False) -> Note:
+    """A model's answer, which must be a JSON object of SCHEMA (SCHEMA_SAYING); GarbledError says what is wrong.
 
     Only lengths are mended: text that is too long is cut.
     """
@@ -52,14 +80,28 @@ def note_from_json(answer: str) -> Note:
         raise GarbledError("the answer is no JSON") from error
     if not isinstance(content, dict):
         raise GarbledError("the answer is no JSON object")
-    if wrong := set(content) ^ set(SCHEMA["required"]):
+    if wrong := set(content) ^ set((SCHEMA_SAYING if saying else SCHEMA)["required"]):
         names = ", ".join(sorted(str(name)[:20] for name in wrong))
         raise GarbledError(f"the answer has other fields than asked for: {names[:80]}")
     return Note(
         title=_text(content, "title", TITLE_MAX),
         text=_text(content, "text", TEXT_MAX),
         importance=_importance(content["importance"]),
+        said=_said(content) if saying else None,
     )
+
+
+def _said(content: Mapping[str, Any]) -> Said:
+    counts, times = content["counts"], content["times"]
+    if not isinstance(times, list) or len(times) > TIMES_MAX or not all(isinstance(each, str) for each in times):
+        raise GarbledError(f"`times` is no list of at most {TIMES_MAX} texts like 14:05")
+    if not isinstance(counts, list) or len(counts) != len(COUNTED) or not all(map(_is_count, counts)):
+        raise GarbledError(f"`counts` is no list of {len(COUNTED)} whole numbers from 0 to {COUNT_MAX}")
+    return Said(counts=dict(zip(Label, counts, strict=False)), rings=counts[-1], times=tuple(times))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_MAX
 
 
 def _text(content: Mapping[str, Any], name: str, limit: int) -> str:

@@ -10,7 +10,7 @@ from blikk_edge.enrichers.languages.language import ENGLISH, language
 from blikk_edge.enrichers.models.port import Prompt
 from blikk_edge.enrichers.quoting import quoted
 from blikk_edge.enrichers.summaries.lines import brief_duration, halved, named
-from blikk_edge.enrichers.summaries.note import SCHEMA, SCHEMA_NAME
+from blikk_edge.enrichers.summaries.note import SCHEMA, SCHEMA_NAME, SCHEMA_SAYING
 from blikk_edge.enrichers.summaries.template import who
 
 SYSTEM: Final = (
@@ -27,7 +27,15 @@ SEEING: Final = (
     " You also get redacted pictures: say what is plainly visible of clothing, vehicles and objects, nothing of faces."
 )
 
+SAYING: Final = (
+    " Write title and text in {name}, in plain words. "
+    "counts: how many persons, vehicles, animals, packages and rings your text speaks of, 0 for none. "
+    "times: each time in it, as HH:MM."
+)
+
 _ENGLISH: Final = language(ENGLISH)
+
+SAYING_TOKENS: Final = 40
 
 MAX_TOKENS: Final = 160
 _BROKEN_MAX: Final = 300
@@ -61,13 +69,24 @@ class Brief:
     def prompt(self) -> Prompt:
         """As it is sent."""
         return Prompt(
-            system=SYSTEM + (SEEING if self.pictures else ""),
+            system=SYSTEM + (SEEING if self.pictures else "") + self._language(),
             user="\n".join(self._user()),
             schema_name=SCHEMA_NAME,
-            schema=SCHEMA,
+            schema=SCHEMA_SAYING if self.saying else SCHEMA,
             pictures=self.pictures,
-            max_tokens=MAX_TOKENS,
+            max_tokens=MAX_TOKENS + (SAYING_TOKENS if self.saying else 0),
         )
+
+    @property
+    def saying(self) -> bool:
+        """Whether the answer is to give an account of what it says."""
+        return self.facts.locale.language != ENGLISH
+
+    def _language(self) -> str:
+        tag = self.facts.locale.language
+        spoken = language(tag)
+        name = spoken.name if spoken.tag == tag else f'the language "{tag}"'
+        return SAYING.format(name=name) if self.saying else ""
 
     def _user(self) -> Sequence[str]:
         head = [_head(self.facts), *self.lines]

@@ -7,9 +7,10 @@ from typing import Final, Protocol
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.core.summary import Author, Importance, Summary
+from blikk_edge.core.summary import Author, Checked, Importance, Summary
 from blikk_edge.enrichers.desk.port import Desk, Job, NotNowError, Priority, SupersededError
 from blikk_edge.enrichers.facts import Facts
+from blikk_edge.enrichers.grounding import Said, is_known
 from blikk_edge.enrichers.models.port import BlindError, Completion, GarbledError, TooLongError
 from blikk_edge.enrichers.summaries.note import Note, note_from_json
 from blikk_edge.enrichers.summaries.prompts import Brief
@@ -21,10 +22,11 @@ LOG = logging.getLogger("blikk.summary")
 class Check(Protocol):
     """What a title and a text say that the facts do not support; empty where all is well.
 
-    `pictures` says that the writer saw Pictures: of these it may say what no observation tells.
+    `pictures` says that the writer saw Pictures: of these it may say what no observation
+    tells; `said` is its own account, where it was asked for one.
     """
 
-    def __call__(self, title: str, text: str, facts: Facts, *, pictures: bool) -> Sequence[object]:
+    def __call__(self, title: str, text: str, facts: Facts, *, pictures: bool, said: Said | None) -> Sequence[object]:
         """Check one Note."""
         ...
 
@@ -74,7 +76,12 @@ class Draft:
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
             pictures=self.pictures,
+            checked=self._checked(facts),
         )
+
+    def _checked(self, facts: Facts) -> Checked:
+        partly = self.source is Author.LLM and not is_known(facts.locale.language)
+        return Checked.PARTLY if partly else Checked.WHOLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +132,7 @@ class Scribe:
             try:
                 completion = await self._desk.ask(job)
                 attempt.paid(completion)
-                note = note_from_json(completion.text)
+                note = note_from_json(completion.text, saying=brief.saying)
             except SupersededError:
                 return None
             except LlmError as error:
@@ -135,7 +142,7 @@ class Scribe:
                 break
             # what it was shown, now or at an earlier try; what it was to be shown counts for nothing
             pictures = attempt.saw or bool(brief.before)
-            if wrong := self._check(note.title, note.text, brief.facts, pictures=pictures):
+            if wrong := self._check(note.title, note.text, brief.facts, pictures=pictures, said=note.said):
                 LOG.info("%s: what %s wrote is not supported: %s", brief.facts.name, completion.model, wrong)
                 break
             return attempt.draft(_tempered(note, brief.facts), completion.model)

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -23,6 +23,8 @@ from blikk_edge.wire.messages import Message
 
 CONNECT_S: Final = 3.0
 """For the answer to our log-in."""
+
+T = TypeVar("T")
 
 INCOMING_LIMIT: Final = 1000
 """Messages from outside that may wait; commands come one at a time, so more is a flood."""
@@ -82,6 +84,22 @@ async def connected(
             discard(client)
         else:
             await leave(client)
+
+
+async def visit(address: Address, *, identifier: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Do something in a connection of its own, by version 5 where the broker speaks it; raises SinkError."""
+
+    async def once(protocol: Protocol) -> T:
+        async with connected(address, identifier=identifier, will=None, protocol=protocol) as connection:
+            try:
+                return await work(connection)
+            except aiomqtt.MqttError as error:
+                raise connection.lost(error) from error
+
+    try:
+        return await once(Protocol.V5)
+    except (VersionRefusedError, SilentError):
+        return await once(Protocol.V311)
 
 
 async def answers_v5(address: Address, *, identifier: str, patience: int = 1) -> bool | None:

@@ -5,14 +5,11 @@ import json
 import secrets
 from typing import Final
 
-import aiomqtt
-
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.inquiry import Request
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.mqtt.connection import Connection, Outcome, Protocol
-from blikk_edge.sinks.mqtt.login import connected
-from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError
+from blikk_edge.sinks.mqtt.connection import Connection, Outcome
+from blikk_edge.sinks.mqtt.login import visit
 from blikk_edge.wire.inquiries import write_request
 from blikk_edge.wire.messages import Message
 from blikk_edge.wire.topics import Topics
@@ -32,26 +29,17 @@ async def ask_node(address: Address, topics: Topics, request: Request, *, patien
     payload = write_request(request, response_topic=reply_topic, correlation=number)
     question = Message(topic=topics.ask, payload=payload, qos=1, retain=False, content_type="application/json")
 
-    async def ask(protocol: Protocol) -> JsonObject:
-        async with connected(address, identifier=f"blikk-ask-{number}", will=None, protocol=protocol) as connection:
-            try:
-                await connection.subscribe(topics.status)
-                if await connection.subscribe(reply_topic) is not Outcome.TAKEN:
-                    raise SinkError(
-                        f"broker {address} does not let us hear answers on {reply_topic}; see its access list"
-                    )
-                if await connection.publish(question) is not Outcome.TAKEN:
-                    raise SinkError(f"broker {address} does not take questions on {topics.ask}; see its access list")
-                return await _reply(connection, topics, number)
-            except aiomqtt.MqttError as error:
-                raise connection.lost(error) from error
+    async def ask(connection: Connection) -> JsonObject:
+        await connection.subscribe(topics.status)
+        if await connection.subscribe(reply_topic) is not Outcome.TAKEN:
+            raise SinkError(f"broker {address} does not let us hear answers on {reply_topic}; see its access list")
+        if await connection.publish(question) is not Outcome.TAKEN:
+            raise SinkError(f"broker {address} does not take questions on {topics.ask}; see its access list")
+        return await _reply(connection, topics, number)
 
     try:
         async with asyncio.timeout(patience_s):
-            try:
-                return await ask(Protocol.V5)
-            except (VersionRefusedError, SilentError):
-                return await ask(Protocol.V311)
+            return await visit(address, identifier=f"blikk-ask-{number}", work=ask)
     except TimeoutError:
         raise SinkError(f"node {topics.node}: no answer within {patience_s:.0f} s; see its log") from None
 

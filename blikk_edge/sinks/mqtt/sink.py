@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import aiomqtt
 
+from blikk_edge.core.allowance import telling
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
@@ -111,11 +112,12 @@ class MqttSink:
         self._will = availability(topics, online=False)
         self._outage = False
         self._away: str | None = None
-        self._quiet = False
+        self._told = True
         self._came_at: float | None = None
         self._idle = False
         self._patience = 1
         self._old_said = False
+        self._telling = telling(clock)
         self._arrived = asyncio.Event()
 
     @property
@@ -321,12 +323,17 @@ class MqttSink:
             LOG.warning(
                 "connected to %s in MQTT 3.1.1, as it gave no answer in MQTT 5; that is tried again soon", self._address
             )
-        elif not self._quiet:
+        else:
+            self._say_connected(protocol)
+        self._told = False
+
+    def _say_connected(self, protocol: Protocol) -> None:
+        if self._told:
             LOG.info("connected to %s (%s), %d records wait", self._address, protocol, self._backlog.depth)
 
     def _say_old(self) -> None:
         if self._old_said:
-            LOG.info("connected to %s (MQTT 3.1.1), %d records wait", self._address, self._backlog.depth)
+            self._say_connected(Protocol.V311)
             return
         self._old_said = True
         LOG.warning(
@@ -340,9 +347,11 @@ class MqttSink:
         guess = isinstance(error, TakenOverError) is False and self._pauses.guessed_rival
         problem = f"{error}; {SECOND_NODE} Its client id is {self._identifier}" if guess else str(error)
         # Two nodes that take the connection from each other would say so for ever.
-        self._quiet = isinstance(error, TakenOverError) and self._pauses.rival_told
-        if self._away != problem and not self._quiet:
+        quiet = isinstance(error, TakenOverError) and self._pauses.rival_told
+        kind = problem.partition("; it says")[0]  # the broker's own words may differ each time
+        if self._away != problem and not quiet and self._telling.take(kind):
             LOG.warning("%s", problem)
+            self._told = True
         self._away = problem
 
 

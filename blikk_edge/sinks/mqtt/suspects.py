@@ -84,6 +84,7 @@ class Suspects:
         if self._is_known(suspect):
             if self._ends < ENDS_KNOWN:
                 return False
+            self._messages = {key: at for key, at in self._messages.items() if at > now - LEFT_OUT_S}
             self._messages[suspect.topic, suspect.content] = now
             # what was true of the topic and the size may be so no more: the next is suspected sooner
             self._taken.discard(suspect.topic)

@@ -8,7 +8,7 @@ const EVENTS = 3;
 const EVENTS_MAX = 20;
 
 const STYLE = `
-.still { position: relative; display: block; width: 100%; padding: 0; border: 0; background: var(--secondary-background-color);
+.still { position: relative; display: block; flex: none; width: 100%; padding: 0; border: 0; background: var(--secondary-background-color);
   color: var(--secondary-text-color); overflow: hidden; }
 .still:focus-visible { outline-offset: -3px; }
 .still img { display: block; width: 100%; height: auto; }
@@ -70,14 +70,19 @@ export class CameraCard extends EventsCard {
   }
 
   getCardSize() {
-    return 4 + this.limit();
+    return 4 + this._most();
   }
 
   getGridOptions() {
     return { columns: 12, min_columns: 6, min_rows: 3 };
   }
 
+  /** Twice as many as are shown: presses of the doorbell go into the row of their visit. */
   limit() {
+    return 2 * this._most();
+  }
+
+  _most() {
     return Math.max(1, this.config.events ?? EVENTS);
   }
 
@@ -108,7 +113,7 @@ export class CameraCard extends EventsCard {
     this.list.show(this.writing, {
       message: state ? null : fill(texts.no_camera, { camera: entity || "?" }),
       url: (each) => this.hass.hassUrl(each),
-      most: this.limit(),
+      most: this._most(),
     });
   }
 

@@ -5,7 +5,8 @@ import { Events } from "./events.js";
 import { EventList } from "./list.js";
 import { frontendHass, labelName, textsOf, Writing } from "./texts.js";
 
-const LABELS = ["person", "vehicle", "animal", "package"];
+const LABELS = ["person", "vehicle", "animal", "package", "ring"];
+const MINUTE_MS = 60_000;
 
 /** A card: `setConfig`, then `hass` again and again, while it is in the page. */
 export class EventsCard extends HTMLElement {
@@ -21,10 +22,12 @@ export class EventsCard extends HTMLElement {
   }
 
   connectedCallback() {
+    this._clock = setInterval(() => this._tick(), MINUTE_MS);
     this._follow();
   }
 
   disconnectedCallback() {
+    clearInterval(this._clock);
     this.events.stop();
   }
 
@@ -76,6 +79,13 @@ export class EventsCard extends HTMLElement {
     if (!this.isConnected || !this.config || !this._hass) return;
     this.events.follow(this._hass, this.wanted(), this.limit());
     this._later();
+  }
+
+  /** At midnight "Today" becomes "Yesterday". */
+  _tick() {
+    const today = this.writing?.dayKey(new Date());
+    if (today !== this._today) this._later();
+    this._today = today;
   }
 
   /** Show changes once, however many come together. */

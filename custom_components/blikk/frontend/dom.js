@@ -30,7 +30,7 @@ const HIDDEN =
   "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;";
 
 export const STYLE = `
-:host { display: block; }
+:host { display: block; height: 100%; }
 [hidden] { display: none !important; }
 ha-card { display: flex; flex-direction: column; height: 100%; overflow: hidden; box-sizing: border-box; }
 ha-card { container-type: inline-size; }
@@ -44,11 +44,12 @@ button, select { font: inherit; color: inherit; cursor: pointer; }
 .chip, select, .action { min-height: 36px; padding: 0 12px; border-radius: 18px; border: 1px solid var(--divider-color);
   background: none; color: var(--primary-text-color); font-size: var(--ha-font-size-m, 14px); }
 .chip { display: inline-flex; align-items: center; gap: 6px; --mdc-icon-size: 18px; }
-@container (max-width: 400px) { .chip:not([aria-pressed="true"]) span { ${HIDDEN} } }
-.chip[aria-pressed="true"] { background: var(--primary-color); border-color: var(--primary-color);
-  color: var(--text-primary-color, #fff); }
+@container (max-width: 480px) { .chip:not([aria-pressed="true"]) span { ${HIDDEN} } }
+.chip[aria-pressed="true"] { background: var(--secondary-background-color); border-color: var(--primary-color);
+  box-shadow: inset 0 0 0 1px var(--primary-color); }
+.chip[aria-pressed="true"] ha-icon { color: var(--primary-color); }
 select { max-width: 170px; background: var(--card-background-color); }
-.action { display: block; margin: 8px auto; border-color: var(--primary-color); color: var(--primary-color); }
+.action { display: block; margin: 8px auto; border-color: var(--primary-color); }
 .action:disabled { opacity: 0.5; cursor: default; }
 h3 { margin: 0; padding: 12px 8px 4px; font-size: var(--ha-font-size-s, 12px); letter-spacing: 0.04em;
   font-weight: var(--ha-font-weight-medium, 500); color: var(--secondary-text-color); }

@@ -14,8 +14,30 @@ const ICONS = {
 /** The icon of a label. */
 export const labelIcon = (label) => ICONS[label] ?? "mdi:eye";
 
-/** What an event is called: what was written about it, or its label, or the first of these before the text came. */
-export const eventName = (event, texts) => event.title ?? labelName(texts, event.label);
+const RING_NEAR_MS = 10_000; // somebody rings and is seen at once, or the other way round
+
+/** What an event is called: what was written about it, or what it is. */
+const eventName = (event, texts) =>
+  event.title ?? (event.label === "ring" ? texts.somebody_rang : labelName(texts, event.label));
+
+/** Events without the rings that belong to a visit among them; `rings` has these by the visit's id. */
+function foldRings(events) {
+  const rings = new Map();
+  const visits = events.filter((event) => event.label === "person");
+  const folded = events.filter((event) => {
+    if (event.label !== "ring") return true;
+    const time = Date.parse(event.started);
+    const visit = visits.find(
+      ({ camera, started, ended }) =>
+        camera === event.camera &&
+        time >= Date.parse(started) - RING_NEAR_MS &&
+        (!ended || time <= Date.parse(ended) + RING_NEAR_MS),
+    );
+    if (visit) rings.set(visit.id, [...(rings.get(visit.id) ?? []), event]);
+    return !visit;
+  });
+  return { folded, rings };
+}
 
 /**
  * Shows `events` in `element`; a row stays the same element for as long as its event does, with focus and picture.
@@ -36,9 +58,10 @@ export class EventList {
 
   /** Open an event and bring it into view. */
   open(id) {
-    this._opened = id;
+    const visit = [...this._rings].find(([, rings]) => rings.some((ring) => ring.id === id));
+    this._opened = visit ? visit[0] : id;
     this.show(this._writing, this._options);
-    const row = this._rows.get(id)?.element;
+    const row = this._rows.get(this._opened)?.element;
     row?.scrollIntoView({ block: "start" }); // its picture, still to come, grows downwards
     row?.querySelector("button").focus({ preventScroll: true });
   }
@@ -58,7 +81,9 @@ export class EventList {
     const { texts } = writing;
     const { events, state, cameras } = this._events;
     const there = new Set(cameras?.map((camera) => camera.entity_id));
-    this._shown = events.filter((event) => cameras === null || there.has(event.camera)).slice(0, options.most);
+    const { folded, rings } = foldRings(events.filter((event) => cameras === null || there.has(event.camera)));
+    this._rings = rings;
+    this._shown = folded.slice(0, options.most);
     this._element.setAttribute("aria-busy", String(state === "loading" || this._events.fetching));
     this._speak();
     const parts = [];
@@ -90,7 +115,7 @@ export class EventList {
   }
 
   /** What there is to say where events are missing. */
-  _status(texts, { filtered }) {
+  _status(texts, { filtered, message }) {
     const { state, cameras, error } = this._events;
     if (state === "failed") {
       const text = error === "unknown_command" ? texts.not_loaded : texts.failed;
@@ -100,7 +125,9 @@ export class EventList {
     // where a node is away, nobody knows that nothing happened
     if (this._shown.length || this._events.missing.length) return null;
     if (state === "loading") return this._part("loading", () => skeleton(texts));
-    if (cameras?.length === 0) return this._part("no_cameras", () => notice("mdi:cctv-off", texts.no_cameras));
+    if (cameras?.length === 0) {
+      return message ? null : this._part("no_cameras", () => notice("mdi:cctv-off", texts.no_cameras));
+    }
     if (filtered) {
       const all = button(texts.show_all, () => this._options.clear());
       return this._part("empty_filtered", () => notice("mdi:filter-off-outline", texts.empty_filtered, all));
@@ -132,7 +159,7 @@ export class EventList {
   /** The row of an event; made anew only where something of it has changed. */
   _row(event, writing) {
     const opened = this._opened === event.id;
-    const state = JSON.stringify([event, opened]);
+    const state = JSON.stringify([event, opened, this._rings.get(event.id)]);
     const known = this._rows.get(event.id);
     if (known?.state === state) return known.element;
     const made = this._makeRow(event, writing, opened);
@@ -183,11 +210,14 @@ export class EventList {
   _facts(event, writing) {
     const { texts } = writing;
     const started = new Date(event.started);
-    const when = event.ended
-      ? [h("b", {}, writing.time(started)), writing.duration((Date.parse(event.ended) - started) / 1000)]
-      : [h("b", { className: "now" }, fill(texts.since, { time: writing.time(started) }))];
-    const where = [...(this._showCamera ? [event.name] : []), ...event.zones];
-    return [...when, ...where].flatMap((each, at) => (at ? [" · ", each] : [each]));
+    const time = h("b", {}, writing.time(started));
+    const facts = event.ended ? [time] : [h("b", { className: "now" }, fill(texts.since, { time: time.textContent }))];
+    if (event.ended && event.label !== "ring") facts.push(writing.duration((Date.parse(event.ended) - started) / 1000));
+    for (const ring of this._rings.get(event.id) ?? []) {
+      facts.push(fill(texts.rang, { time: writing.time(new Date(ring.started)) }));
+    }
+    facts.push(...(this._showCamera ? [event.name] : []), ...event.zones);
+    return facts.flatMap((each, at) => (at ? [" · ", each] : [each]));
   }
 
   _detail(event, writing) {
@@ -200,7 +230,9 @@ export class EventList {
     });
     const more = [
       event.title ? labelName(texts, event.label) : null,
-      event.ended ? `${writing.time(started)} – ${writing.time(new Date(event.ended))}` : null,
+      event.ended && event.label !== "ring"
+        ? `${writing.time(started)} – ${writing.time(new Date(event.ended))}`
+        : null,
       event.peak > 1 ? fill(texts.at_once, { count: event.peak }) : null,
       event.loitering ? texts.lingered : null,
       event.interrupted ? texts.interrupted : null,
