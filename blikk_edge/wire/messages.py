@@ -100,7 +100,7 @@ def announce(node: NodeInfo, topics: Topics) -> Message:
         "version": node.version,
         "cameras": [_camera_info(camera) for camera in node.cameras],
         "capabilities": [
-            *("observation", "event", "picture", "set", "snapshot", "ask"),
+            *("observation", "event", "picture", "set", "snapshot", "ask", "mark"),
             *(("summary", "describe") if node.summaries else ()),
             *(("media",) if node.media_url else ()),
         ],
@@ -219,6 +219,8 @@ def event_content(event: Event) -> JsonObject:
     }
     if event.interrupted:
         content["interrupted"] = True
+    if event.mark:
+        content["mark"] = event.mark
     return content
 
 
