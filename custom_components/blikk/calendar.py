@@ -41,7 +41,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class Timeline(BlikkEntity, CalendarEntity):
     """The events of a camera; on while one goes on."""
 
-    hears = (Told.EVENT, Told.SUMMARY, Told.PICTURE, Told.FORGOTTEN)
+    hears = (Told.EVENT, Told.SUMMARY, Told.MARK, Told.PICTURE, Told.FORGOTTEN)
     _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "timeline"
     _attr_entity_registry_enabled_default = False
@@ -54,7 +54,9 @@ class Timeline(BlikkEntity, CalendarEntity):
     def event(self) -> CalendarEvent | None:
         """What goes on, or was last."""
         event, summary = self.now.event, self.now.summary
-        return _entry(event, summary if event and summary and summary.event == event.id else None) if event else None
+        if event is None:
+            return None
+        return _entry(event, summary if summary and summary.event == event.id else None, self.node.mark_of(event.id))
 
     @callback
     def take(self) -> None:
@@ -76,19 +78,19 @@ class Timeline(BlikkEntity, CalendarEntity):
             until=dt_util.as_utc(end_date).isoformat(),
             limit=MAX_EVENTS,
         )
-        return [_entry(past.event, past.summary) for past in events]
+        return [_entry(past.event, past.summary, past.event.mark) for past in events]
 
 
 def _next_step() -> datetime:
     return dt_util.utc_from_timestamp((dt_util.utcnow().timestamp() // _STEP_S + 1) * _STEP_S)
 
 
-def _entry(event: Event, summary: Summary | None) -> CalendarEvent:
+def _entry(event: Event, summary: Summary | None, mark: str) -> CalendarEvent:
     end = event.ended or (event.time if event.phase == "ended" else _next_step())
     return CalendarEvent(
         start=event.started,
         end=max(end, event.started),
-        summary=summary.title if summary else event.label.capitalize(),
+        summary=" · ".join(filter(None, (summary.title if summary else event.label.capitalize(), mark))),
         description=summary.text if summary else None,
         location=", ".join(event.zones) or None,
         uid=event.id,

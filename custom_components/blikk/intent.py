@@ -71,12 +71,14 @@ class Asked:
         return self.language.moment(time, self.now - timedelta(days=1) if self.period == "yesterday" else self.now)
 
     def what(self, past: PastEvent) -> str:
-        """What is told of an event: what was written of it, else how many of what there were, and where.
+        """What is told of an event: the household's mark, what was written of it, else how many of what, and where.
 
         What was written is in the household's language, which need not be the one that is spoken; what a template wrote
         says no more than the plain words, but for the place.
         """
         event, summary = past.event, past.summary
+        if event.mark:
+            return event.mark
         written = language_of(self.hass.config.language) is self.language and summary is not None
         if written and summary and (len(self.cameras) > 1 or summary.source != "template"):
             return summary.title.rstrip(".")

@@ -274,7 +274,7 @@ class CountSensor(CameraSensor):
 class SummarySensor(BlikkEntity, SensorEntity):
     """What happened last, in a sentence."""
 
-    hears = (Told.SUMMARY,)
+    hears = (Told.SUMMARY, Told.MARK)
     _attr_translation_key = "last_summary"
     _unrecorded_attributes = frozenset({MATCH_ALL})
 
@@ -297,7 +297,8 @@ class SummarySensor(BlikkEntity, SensorEntity):
         summary = self.now.summary
         self._event = (summary.event if summary else None) or self._event
         self._attr_native_value = summary.title if summary else None
-        self._attr_extra_state_attributes = summary_attributes(summary)
+        mark = self.node.mark_of(summary.event) if summary else ""
+        self._attr_extra_state_attributes = {**summary_attributes(summary), **({"mark": mark} if mark else {})}
 
 
 class DigestSensor(BlikkEntity, SensorEntity):

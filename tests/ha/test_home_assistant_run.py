@@ -68,6 +68,7 @@ FRONT_DOOR_IDS = {
 }
 YARD_IDS = {
     "binary_sensor.yard_motion",
+    "binary_sensor.yard_path_person",
     "binary_sensor.yard_person",
     "binary_sensor.yard_stream",
     "button.yard_describe",
@@ -145,6 +146,7 @@ class Home:
                 f"binary_sensor.{camera}_stream": "on",
                 f"binary_sensor.{camera}_motion": "on" if said["motion"] else "off",
                 f"binary_sensor.{camera}_person": "on" if said["counts"]["person"] else "off",
+                "binary_sensor.yard_path_person": "on" if "person" in said["zone_counts"].get("path", {}) else "off",
                 f"switch.{camera}_detection": "on" if said["detect"] else "off",
                 f"number.{camera}_threshold": str(said["threshold"]),
             }

@@ -61,6 +61,10 @@ async def test_the_state_of_a_camera_is_shown(hass, mqtt_mock):
     assert state(hass, "binary_sensor.front_door_motion") == "on"
     assert state(hass, "binary_sensor.front_door_person") == "on"
     assert state(hass, "binary_sensor.front_door_package") == "off"
+    assert state(hass, "binary_sensor.front_door_porch_person") == "on"
+    assert state(hass, "binary_sensor.front_door_path_person") == "off"
+    assert hass.states.get("binary_sensor.front_door_porch_person").name == "Front door Porch: person"
+    assert hass.states.get("binary_sensor.front_door_porch_package") is None  # disabled
     assert state(hass, "switch.front_door_detection") == "on"
     assert state(hass, "number.front_door_threshold") == "0.35"
     assert state(hass, "select.front_door_summaries") == "text"
@@ -185,6 +189,12 @@ async def test_a_label_that_is_new_to_the_component_has_entities_too(hass, mqtt_
     ids = {"sensor.front_door_drone_count": "Drone count", "image.front_door_last_drone": "Last drone"}
     names = {entity_id: entity_registry.async_get(entity_id).original_name for entity_id in ids}
     assert names == ids
+
+
+async def test_a_node_that_does_not_tell_labels_by_zone_has_no_sensors_of_them(hass, mqtt_mock, entity_registry):
+    await set_up(hass, entry_of(announce(capabilities=["ask"])))
+    assert entity_registry.async_get("binary_sensor.front_door_porch_person") is None
+    assert entity_registry.async_get("sensor.front_door_porch_count")
 
 
 # ---- events

@@ -136,6 +136,7 @@ STATE = CameraState(
     score=0.41237,
     counts=((Label.PERSON, 2),),
     zones=(("porch", 2), ("path", 0)),
+    zone_counts=(("porch", Label.PERSON, 2),),
     fps=4.987,
     inference_ms=61.27,
     last_frame_age_s=0.18,
