@@ -48,8 +48,9 @@ class NodeInfo:
 class CameraState:
     """How a camera is doing now, and the values of its switches and numbers.
 
-    `counts` and `zones` hold what is present now; `last_frame_age_s` is None before the first frame; `dropped` counts
-    frames by reason since start; `problem` is a sentence while something is wrong.
+    `counts`, `zones` and, of each label in a zone, `zone_counts` hold what is present now; `last_frame_age_s` is None
+    before the first frame; `dropped` counts frames by reason since start; `problem` is a sentence while something is
+    wrong.
     """
 
     camera: str
@@ -58,6 +59,7 @@ class CameraState:
     score: float = 0.0
     counts: tuple[tuple[Label, int], ...] = ()
     zones: tuple[tuple[str, int], ...] = ()
+    zone_counts: tuple[tuple[str, Label, int], ...] = ()
     fps: float = 0.0
     inference_ms: float | None = None
     last_frame_age_s: float | None = None

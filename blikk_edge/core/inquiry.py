@@ -17,6 +17,9 @@ EVENTS_MAX = 500
 EVENTS_DEFAULT = 100
 """Events in one answer to ListEvents."""
 
+MARK_MAX = 60
+"""Characters of a mark."""
+
 WAITING_MAX = 8
 """Requests that may wait for their answers at once."""
 
@@ -79,7 +82,18 @@ class Forget:
         )
 
 
-Request: TypeAlias = AskQuestion | ListEvents | DescribeNow | WriteDigest | Forget
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Keep a word of the household with an event, in place of an earlier one; an empty one takes it away.
+
+    `event` may be the id of a ring: then the visit in which it rang is meant.
+    """
+
+    event: str
+    mark: str
+
+
+Request: TypeAlias = AskQuestion | ListEvents | DescribeNow | WriteDigest | Forget | Mark
 
 
 class Measure(StrEnum):

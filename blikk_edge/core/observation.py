@@ -76,6 +76,7 @@ class Event:
     `revision` counts from 1; `time` is the capture time behind this revision; `peak` the most objects seen at once;
     `reason` what changed; `zones` all zones touched so far; `picture` the name of the Picture that goes with it;
     `interrupted` says that the node ended while it went on: it `ended` when it was last seen, as far as is known.
+    `mark` is what the household said of it; only the history knows it.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Event:
     ended: float | None = None
     picture: str | None = None
     interrupted: bool = False
+    mark: str = ""
 
     @property
     def duration_s(self) -> float:

@@ -68,6 +68,10 @@ class History(Protocol):
         """The newest revision of one event, or None."""
         ...
 
+    def mark(self, event: str, mark: str) -> Event | None:
+        """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""
+        ...
+
     def summaries(
         self,
         *,
@@ -89,6 +93,10 @@ class History(Protocol):
         limit: int = 100,
     ) -> Sequence[Ring]:
         """Presses of doorbells in `since <= t < until`."""
+        ...
+
+    def ring(self, id: str) -> Ring | None:  # noqa: A002  # the glossary's word
+        """One press of a doorbell, or None."""
         ...
 
     def newest(self) -> Sequence[Event | Ring | Summary]:

@@ -250,6 +250,7 @@ class CameraRun:
             motion=known.motion and self.online,
             counts=known.counts if self.online else tuple((label, 0) for label, _ in known.counts),
             zones=known.zones if self.online else (),
+            zone_counts=known.zone_counts if self.online else (),
             fps=round(fps, 1),
             last_frame_age_s=round(now - arrivals[-1], 1) if arrivals else None,
             restarts=self.restarts,

@@ -1,7 +1,7 @@
 """One camera: Frame in, Observations, Events, Pictures and state out. The same code live and in a replay."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -325,6 +325,7 @@ class Pipeline:
             score=round(scene.motion.score, 2),
             counts=tuple((label, sum(t.label is label for t in here)) for label in Label if label in self._labels),
             zones=_occupied(here),
+            zone_counts=_occupied_by(here),
             inference_ms=self.inference_ms,
             frames=self.frames,
             inferences=self.inferences,
@@ -357,9 +358,14 @@ def _occupied(tracks: list[Track]) -> tuple[tuple[str, int], ...]:
     return tuple((name, names.count(name)) for name in sorted(set(names)))
 
 
+def _occupied_by(tracks: list[Track]) -> tuple[tuple[str, Label, int], ...]:
+    places = Counter((name, t.label) for t in tracks for name in t.zones)
+    return tuple((name, label, count) for (name, label), count in sorted(places.items()))
+
+
 def _differs(before: CameraState | None, after: CameraState) -> bool:
     """Whether something a user would notice changed."""
     return before is None or (
-        (before.motion, before.counts, before.zones, before.detect, before.threshold, before.problem)
-        != (after.motion, after.counts, after.zones, after.detect, after.threshold, after.problem)
+        (before.motion, before.counts, before.zone_counts, before.detect, before.threshold, before.problem)
+        != (after.motion, after.counts, after.zone_counts, after.detect, after.threshold, after.problem)
     )

@@ -22,6 +22,17 @@ LOG = logging.getLogger("blikk.store")
 T = TypeVar("T", bound=Event | Ring | Summary)
 R = TypeVar("R")
 
+# A mark is the household's; who tells of the event does not know it.
+_REPLACE: Final = """
+UPDATE events SET text = CASE WHEN json_valid(text) AND json_extract(text, '$.mark') IS NOT NULL
+    THEN json_set(?1, '$.mark', json_extract(text, '$.mark')) ELSE ?1 END WHERE id = ?2
+"""
+
+_MARK: Final = """
+UPDATE events SET text = CASE ?2 WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?2) END
+    WHERE id = ?1 AND json_valid(text)
+"""
+
 NO_ROOM: Final = "its disk is nearly full, and history gives way to new records; free some space"
 
 _HISTORY: Final = {"events": "started", "summaries": "since", "rings": "time"}
@@ -158,6 +169,20 @@ class Store:
     ) -> Sequence[Ring]:
         """Presses of doorbells in `since <= t < until`, newest first."""
         return self._select(Ring, "rings", {"camera = ?": camera, "time >= ?": since, "time < ?": until}, limit)
+
+    def ring(self, id: str) -> Ring | None:  # noqa: A002  # the glossary's word
+        """One press of a doorbell, or None."""
+        found = self._select(Ring, "rings", {"id = ?": id}, 1)
+        return found[0] if found else None
+
+    def mark(self, event: str, mark: str) -> Event | None:
+        """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""
+        self._with_reserve(lambda: self._mark(event, mark))
+        return self.event(event)
+
+    def _mark(self, event: str, mark: str) -> None:
+        with self._file.transaction("write", durable=True) as db:
+            db.execute(_MARK, (event, mark))
 
     def newest(self) -> Sequence[Event | Ring | Summary]:
         """What each place shows that shows the newest; see `History`. Looks through the whole history."""
@@ -307,7 +332,7 @@ def _keep(db: sqlite3.Connection, record: Record, text: str) -> Mapping[str, int
     """Write a record into its table of the history, if it has one; which table grew, and by how many rows."""
     match record:
         case Event():
-            replaced = db.execute("UPDATE events SET text = ? WHERE id = ?", (text, record.id)).rowcount
+            replaced = db.execute(_REPLACE, (text, record.id)).rowcount
             if not replaced:
                 db.execute(
                     "INSERT INTO events (id, camera, started, text, label) VALUES (?, ?, ?, ?, ?)",

@@ -4,17 +4,14 @@ Only facts of Home Assistant's own schemas are used (2026.10); `tests/ha` feeds 
 from retained topics and go stale only with their availability, so nothing needs `off_delay` or `expire_after`.
 """
 
-import json
-import re
-import unicodedata
 from collections.abc import Iterator
 
 from blikk_edge.core.house import CameraInfo, NodeInfo, SummaryMode
-from blikk_edge.core.sightings import Label
+from blikk_edge.wire.entities_seen import QUIET, image, label_parts, on_off, slug, zone_parts
 from blikk_edge.wire.entities_texts import LLM_FIGURES, asks_a_model, digest_sensor, question_parts, summary_parts
 from blikk_edge.wire.messages import LOITERING
 from blikk_edge.wire.topics import Topics
-from blikk_edge.wire.values import Json, JsonObject, truncate
+from blikk_edge.wire.values import Json, JsonObject
 
 REPLAY_LIMIT_S = 300
 """A record that was replayed after an outage rings and reports in Home Assistant only when it is younger than this."""
@@ -24,18 +21,8 @@ REPLAY_LIMIT_S = 300
 _YOUNG = f"as_timestamp(value_json.time) > now().timestamp() - {REPLAY_LIMIT_S}"
 _FRESH = f"(not value_json.replayed | default(false) or {_YOUNG})"
 _TELLING = f"(value_json.phase == 'started' or value_json.event_type == '{LOITERING}')"
-_ICONS = {
-    Label.PERSON: "mdi:walk",
-    Label.VEHICLE: "mdi:car",
-    Label.ANIMAL: "mdi:paw",
-    Label.PACKAGE: "mdi:package-variant-closed",
-}
-
-
-def slug(text: str) -> str:
-    """Text as part of an entity or component id: `a-z`, `0-9` and single `_`; `x` where nothing is left."""
-    plain = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss")).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "x"
+_OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary"}
+"""What follows the device in an entity id, where the name says it in other words, by component id."""
 
 
 def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[str, JsonObject]:
@@ -61,7 +48,7 @@ def node_entities(node: NodeInfo, topics: Topics) -> dict[str, JsonObject]:
 
 def _named(entity: JsonObject, key: str, *, unique: str, stem: str) -> JsonObject:
     """With a `unique_id` that never changes and the entity id that our component would give it too."""
-    tail = "" if entity["name"] is None else "_" + slug(str(entity["name"]))
+    tail = "" if entity["name"] is None else "_" + _OBJECT_IDS.get(key, slug(str(entity["name"])))
     return {
         **entity,
         "unique_id": f"blikk.{unique}.{key}",
@@ -79,15 +66,14 @@ def _seen_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonO
             "name": "Motion",
             "device_class": "motion",
             "state_topic": state,
-            "value_template": _on_off("value_json.motion"),
+            "value_template": on_off("value_json.motion"),
         },
     )
     for label in camera.labels:
-        yield from _label_parts(label, camera, topics)
+        yield from label_parts(label, camera, topics)
     if camera.ring:
-        yield "last_ring", _image("Last ring", topics.picture(camera.id, "ring"), "mdi:doorbell-video")
-    for key, zone in _zone_keys(camera.zones):
-        yield key, _zone(zone, state)
+        yield "last_ring", image("Last ring", topics.picture(camera.id, "ring"), "mdi:doorbell-video")
+    yield from zone_parts(camera, topics)
     yield from question_parts(camera, topics)
 
 
@@ -126,69 +112,18 @@ def _detected(camera: CameraInfo, topic: str) -> JsonObject:
     }
 
 
-def _label_parts(label: Label, camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
-    name, state = label.value.capitalize(), topics.state(camera.id)
-    count = f"value_json.counts.get('{label.value}', 0)"
-    yield (
-        label.value,
-        {
-            "platform": "binary_sensor",
-            "name": name,
-            "icon": _ICONS[label],  # occupancy's own is a house
-            "device_class": "occupancy",
-            "state_topic": state,
-            "value_template": _on_off(f"{count} > 0"),
-        },
-    )
-    yield f"{label.value}_count", _count(f"{name} count", "mdi:counter", state, count)
-    yield f"last_{label.value}", _image(f"Last {label.value}", topics.picture(camera.id, label.value), _ICONS[label])
-
-
-def _zone_keys(zones: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Component ids of zones; names that look alike as ids are counted up."""
-    taken: set[str] = set()
-    for zone in zones:
-        key, number = f"zone_{slug(zone)}", 2
-        while key in taken:
-            key, number = f"zone_{slug(zone)}_{number}", number + 1
-        taken.add(key)
-        yield key, zone
-
-
-def _zone(zone: str, state: str) -> JsonObject:
-    # a JSON string is a Jinja string too, as long as it stays unescaped beyond ASCII
-    literal = json.dumps(zone, ensure_ascii=False)
-    entity = _count(f"{truncate(zone, 60)} count", "mdi:vector-polygon", state, f"value_json.zones.get({literal}, 0)")
-    return {**entity, "enabled_by_default": False}
-
-
-def _count(name: str, icon: str, state: str, expression: str) -> JsonObject:
-    return {
-        "platform": "sensor",
-        "name": name,
-        "icon": icon,
-        "state_class": "measurement",
-        "state_topic": state,
-        "value_template": f"{{{{ {expression} }}}}",
-    }
-
-
-def _image(name: str, topic: str, icon: str) -> JsonObject:
-    return {"platform": "image", "name": name, "icon": icon, "content_type": "image/jpeg", "image_topic": topic}
-
-
 def _settings(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
     state = topics.state(camera.id)
     yield (
         "detect",
         {
             "platform": "switch",
-            "name": "Detection",
+            "name": "Detect",
             "icon": "mdi:eye",
             "entity_category": "config",
             "command_topic": topics.set(camera.id, "detect"),
             "state_topic": state,
-            "value_template": _on_off("value_json.detect"),
+            "value_template": on_off("value_json.detect"),
         },
     )
     yield (
@@ -240,7 +175,7 @@ def _camera_diagnostics(camera: CameraInfo, topics: Topics) -> Iterator[tuple[st
         "dropped": _total("Dropped frames", state, "value_json.dropped.values() | sum", icon="mdi:filmstrip-off"),
         "restarts": _total("Restarts", state, "value_json.restarts", icon="mdi:restart"),
     }.items():
-        yield key, {**entity, "enabled_by_default": False}
+        yield key, {**entity, **QUIET}
 
 
 def _node_parts(node: NodeInfo, topics: Topics) -> Iterator[tuple[str, JsonObject]]:
@@ -266,7 +201,7 @@ def _node_parts(node: NodeInfo, topics: Topics) -> Iterator[tuple[str, JsonObjec
             "device_class": "problem",
             "entity_category": "diagnostic",
             "state_topic": health,
-            "value_template": _on_off("value_json.problems"),
+            "value_template": on_off("value_json.problems"),
             "json_attributes_topic": health,
             "json_attributes_template": "{{ {'problems': value_json.problems} | tojson }}",
         },
@@ -288,10 +223,6 @@ def _node_parts(node: NodeInfo, topics: Topics) -> Iterator[tuple[str, JsonObjec
     if asks_a_model(node):
         for key, (name, expression, icon) in LLM_FIGURES.items():
             yield key, _gauge(name, health, expression, icon=icon)
-
-
-def _on_off(expression: str) -> str:
-    return f"{{{{ 'ON' if {expression} else 'OFF' }}}}"
 
 
 def _gauge(name: str, topic: str, expression: str, **more: str) -> JsonObject:

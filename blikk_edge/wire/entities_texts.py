@@ -1,5 +1,6 @@
 """The Home Assistant entities of texts: summaries, answers to watched questions, and what a language model costs."""
 
+import json
 from collections.abc import Iterator, Sequence
 
 from blikk_edge.core.house import CameraInfo, NodeInfo, SummaryMode
@@ -8,6 +9,14 @@ from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject, truncate
 
 NAME_MAX = 60
+
+_MODES = {
+    SummaryMode.OFF: "Off",
+    SummaryMode.TEMPLATE: "Template",
+    SummaryMode.TEXT: "Language model, from text",
+    SummaryMode.VISION: "Language model, from pictures",
+}
+"""What Home Assistant shows of a mode: of entities that are made by discovery it translates no state."""
 
 # A topic is emptied when what it said was forgotten; the word None makes an entity unknown.
 _ELSE_UNKNOWN = "if value_json is defined else 'None'"
@@ -37,8 +46,8 @@ def asks_a_model(node: NodeInfo) -> bool:
 
 def summary_parts(camera: CameraInfo, modes: Sequence[SummaryMode], topics: Topics) -> Iterator[tuple[str, JsonObject]]:
     """The newest summary, the switch of how they are made, and a button for one of now."""
-    yield "last_summary", _text("Last summary", topics.summary(camera.id), "mdi:text-box-outline")
-    options: list[Json] = [mode.value for mode in modes]
+    yield "last_summary", _text("Summary", topics.summary(camera.id), "mdi:text-box-outline")
+    words: dict[str, Json] = {mode.value: _MODES[mode] for mode in modes}
     yield (
         "summaries",
         {
@@ -46,10 +55,11 @@ def summary_parts(camera: CameraInfo, modes: Sequence[SummaryMode], topics: Topi
             "name": "Summaries",
             "icon": "mdi:text-box-edit-outline",
             "entity_category": "config",
-            "options": options,
+            "options": list(words.values()),
             "command_topic": topics.set(camera.id, "summary"),
+            "command_template": f"{{{{ {json.dumps({word: mode for mode, word in words.items()})}[value] }}}}",
             "state_topic": topics.state(camera.id),
-            "value_template": "{{ value_json.summary }}",
+            "value_template": f"{{{{ {json.dumps(words)}.get(value_json.summary, 'None') }}}}",
         },
     )
     yield (

@@ -10,11 +10,13 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.inquiry import (
     EVENTS_DEFAULT,
     EVENTS_MAX,
+    MARK_MAX,
     QUESTION_MAX,
     AskQuestion,
     DescribeNow,
     Forget,
     ListEvents,
+    Mark,
     Query,
     Reply,
     Request,
@@ -93,9 +95,10 @@ def read_request(content: JsonObject, cameras: Collection[str], timezone: tzinfo
     if not isinstance(do, str) or do not in _READERS:
         raise WireError(f"`do` is none of {', '.join(_READERS)}")
     request = _READERS[do](content, timezone)
-    if request.camera is not None and request.camera not in cameras:
+    camera: str | None = getattr(request, "camera", None)
+    if camera is not None and camera not in cameras:
         names = ", ".join(sorted(cameras))
-        raise WireError(f"there is no camera {request.camera[:40]!r} on this node; there is {names}")
+        raise WireError(f"there is no camera {camera[:40]!r} on this node; there is {names}")
     since, until = getattr(request, "since", None), getattr(request, "until", None)
     if since is not None and until is not None and since >= until:
         raise WireError("`since` does not lie before `until`")
@@ -106,7 +109,7 @@ def write_request(request: Request, *, response_topic: str, correlation: str) ->
     """The message of a request, for nodes that are asked by this one."""
     name = next(name for name, kind in _KINDS.items() if isinstance(request, kind))
     content: JsonObject = {"do": name, "response_topic": response_topic, "correlation": correlation}
-    for field in ("question", "camera", "event", "label", "zone", "limit"):
+    for field in ("question", "camera", "event", "label", "zone", "limit", "mark"):
         value = getattr(request, field, None)
         if value is not None:
             content[field] = value
@@ -217,14 +220,29 @@ def _forget(content: JsonObject, timezone: tzinfo | None) -> Forget:
     return request
 
 
+def _mark(content: JsonObject, _timezone: tzinfo | None) -> Mark:
+    return Mark(
+        event=_needed(content, "event", _text(MAX_ID)),
+        mark=(_maybe(content, "mark", _text(MARK_MAX, least=0)) or "").strip(),
+    )
+
+
 _READERS: dict[str, Callable[[JsonObject, tzinfo | None], Request]] = {
     "ask": _ask,
     "events": _list,
     "describe": _describe,
     "digest": _digest,
     "forget": _forget,
+    "mark": _mark,
 }
-_KINDS = {"ask": AskQuestion, "events": ListEvents, "describe": DescribeNow, "digest": WriteDigest, "forget": Forget}
+_KINDS = {
+    "ask": AskQuestion,
+    "events": ListEvents,
+    "describe": DescribeNow,
+    "digest": WriteDigest,
+    "forget": Forget,
+    "mark": Mark,
+}
 
 
 def _maybe(content: JsonObject, name: str, read: Callable[[Json], T]) -> T | None:

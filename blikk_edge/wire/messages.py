@@ -100,7 +100,7 @@ def announce(node: NodeInfo, topics: Topics) -> Message:
         "version": node.version,
         "cameras": [_camera_info(camera) for camera in node.cameras],
         "capabilities": [
-            *("observation", "event", "picture", "set", "snapshot", "ask"),
+            *("observation", "event", "picture", "set", "snapshot", "ask", "mark", "zone_counts"),
             *(("summary", "describe") if node.summaries else ()),
             *(("media",) if node.media_url else ()),
         ],
@@ -219,6 +219,8 @@ def event_content(event: Event) -> JsonObject:
     }
     if event.interrupted:
         content["interrupted"] = True
+    if event.mark:
+        content["mark"] = event.mark
     return content
 
 
@@ -242,6 +244,7 @@ def _camera_state(state: CameraState) -> JsonObject:
         "score": number(state.score, 4),
         "counts": _counts((label, present.get(label, 0)) for label in Label),
         "zones": _counts(state.zones),
+        "zone_counts": _zone_counts(state),
         "fps": number(state.fps, 2),
         "inference_ms": _optional(state.inference_ms, 1),
         "last_frame_age_s": _optional(state.last_frame_age_s, 1),
@@ -254,6 +257,11 @@ def _camera_state(state: CameraState) -> JsonObject:
         "summary": state.summary.value,
         "problem": None if state.problem is None else truncate(state.problem),
     }
+
+
+def _zone_counts(state: CameraState) -> JsonObject:
+    zones = dict.fromkeys(zone for zone, _, _ in state.zone_counts)
+    return {zone: _counts((label, count) for at, label, count in state.zone_counts if at == zone) for zone in zones}
 
 
 def _health(health: Health) -> JsonObject:

@@ -20,6 +20,8 @@ def record_to_text(record: Record) -> str:
     fields = {"record": type(record).__name__.lower(), **asdict(record)}
     if fields.get("interrupted") is False:  # as an earlier version wrote it: a replay gives the same bytes
         del fields["interrupted"]
+    if fields.get("mark") == "":
+        del fields["mark"]
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -72,6 +74,7 @@ def _event(content: JsonObject) -> Event:
         ended=_maybe(content["ended"], _real),
         picture=_maybe(content["picture"], _text),
         interrupted=_truth(content.get("interrupted", False)),  # records of earlier versions do not have it
+        mark=_text(content.get("mark", "")),
     )
 
 

@@ -12,7 +12,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .contract import Camera, Question
 from .entity import BlikkEntity, answer_attributes, follow_announce
 from .labels import label_words
-from .names import short, slug
+from .names import capital, short, slug, zone_keys
 from .node import BlikkConfigEntry, BlikkNode
 from .now import CameraNow, Told
 
@@ -28,6 +28,10 @@ class CameraBinary(BinarySensorEntityDescription):
 
 def _sees(label: str) -> Callable[[CameraNow], bool | None]:
     return lambda now: now.state.counts.get(label, 0) > 0 if now.state else None
+
+
+def _sees_in(label: str, zone: str) -> Callable[[CameraNow], bool | None]:
+    return lambda now: now.state.zone_counts.get(zone, {}).get(label, 0) > 0 if now.state else None
 
 
 MOTION = CameraBinary(
@@ -58,11 +62,29 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
                 is_on=_sees(label),
             )
             yield CameraBinarySensor(node, camera, description, slug(label), placeholders)
+        if "zone_counts" in node.announce.capabilities:
+            yield from _in_zones(node, camera)
         for question in camera.questions:
             if question.kind == "yes_no":
                 yield QuestionSensor(node, camera, question)
         yield SnoozedSensor(node, camera)
         yield StreamSensor(node, camera)
+
+
+def _in_zones(node: BlikkNode, camera: Camera) -> Iterator[BlikkEntity]:
+    for zone, zone_key in zone_keys(camera.zones).items():
+        name = short(zone)
+        for label in camera.labels:
+            key, placeholders = label_words(label, "zone_{}")
+            description = CameraBinary(
+                key=f"{slug(label)}_in_{zone_key}",
+                translation_key=key,
+                device_class=BinarySensorDeviceClass.OCCUPANCY,
+                entity_registry_enabled_default=label == "person",
+                is_on=_sees_in(label, zone),
+            )
+            words = {"zone": capital(name), **(placeholders or {})}
+            yield CameraBinarySensor(node, camera, description, slug(f"{name} {label}"), words)
 
 
 class CameraBinarySensor(BlikkEntity, BinarySensorEntity):

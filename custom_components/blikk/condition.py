@@ -12,6 +12,9 @@ from homeassistant.helpers.condition import Condition, EntityStateConditionBase
 from .entity import own_entities
 from .labels import LABELS
 
+_OCCUPANCY = [form.format(label) for form in ("{}", "zone_{}") for label in (*LABELS, "object")]
+"""Anywhere before a camera, and in one of its zones."""
+
 
 class Occupied(EntityStateConditionBase):
     """Somebody or something is there."""
@@ -23,7 +26,7 @@ class Occupied(EntityStateConditionBase):
 
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Occupancy of this component."""
-        return own_entities(self._hass, super().entity_filter(entities), *LABELS, "object")
+        return own_entities(self._hass, super().entity_filter(entities), *_OCCUPANCY)
 
 
 class NotOccupied(Occupied):

@@ -69,11 +69,12 @@ class Announce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraState:
-    """What one camera sees now, and the values of its settings."""
+    """What one camera sees now, and the values of its settings; `zone_counts` by zone and label, of what is there."""
 
     motion: bool | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     zones: Mapping[str, int] = field(default_factory=dict)
+    zone_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     fps: float | None = None
     inference_ms: float | None = None
     last_frame_age_s: float | None = None
@@ -118,7 +119,8 @@ class Health:
 class Event:
     """One revision of one event of a camera; `content` holds everything that was told of it.
 
-    `peak` is how many were there at once at most; `interrupted` says that its end was not seen.
+    `peak` is how many were there at once at most; `interrupted` says that its end was not seen; `mark` is what the
+    household said of it, in replies only.
     """
 
     id: str
@@ -134,6 +136,7 @@ class Event:
     loitering: bool = False
     interrupted: bool = False
     replayed: bool = False
+    mark: str = ""
     content: JsonObject = field(default_factory=dict, repr=False)
 
     @property

@@ -1,13 +1,16 @@
 """Event entities: the doorbell, and what was detected. Silent while their camera is snoozed."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from homeassistant.components.event import DoorbellEventType, EventDeviceClass, EventEntity
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util.signal_type import SignalType
 
-from .contract import Camera
+from .contract import Camera, Event
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
@@ -15,8 +18,18 @@ from .now import Told
 PARALLEL_UPDATES = 0
 
 LOITERING = "loitering"
+SIGNAL_IN_ZONES: SignalType[InZones] = SignalType("blikk_in_zones")
 _NOT_ATTRIBUTES = frozenset({"v", "event_type", "objects", "entity_id", "friendly_name", "icon", "device_class"})
 _MAX_ATTRIBUTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class InZones:
+    """At a detection one of a label is newly in these zones, or with `what` being LOITERING one stays there."""
+
+    entity_id: str
+    what: str
+    zones: frozenset[str]
 
 
 async def async_setup_entry(
@@ -70,6 +83,7 @@ class Detection(BlikkEntity, EventEntity):
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.EVENT, node, camera, "detected", "detection")
         self._attr_event_types = [*camera.labels, LOITERING]
+        self._zones: tuple[str, frozenset[str]] | None = None
 
     async def async_added_to_hass(self) -> None:
         """Begin to hear; what can be detected changes with the announce."""
@@ -86,10 +100,28 @@ class Detection(BlikkEntity, EventEntity):
     def heard(self) -> None:
         """Tell what began, unless it began long ago, is not to be heard or is new to this component."""
         event = self.now.event
-        if event is None or not event.telling or event.event_type not in self.event_types:
+        if event is None or event.phase == "ended" or event.event_type not in self.event_types:
             return
         if not self.node.is_fresh(event) or self.node.snoozed_until(str(self.camera)):
             return
+        if event.telling:
+            self._tell(event)
+        self._tell_zones(event)
+
+    @callback
+    def _tell(self, event: Event) -> None:
         told = [(key, value) for key, value in event.content.items() if key not in _NOT_ATTRIBUTES]
         self._trigger_event(event.event_type, dict(told[:_MAX_ATTRIBUTES]))
         self.async_write_ha_state()
+
+    @callback
+    def _tell_zones(self, event: Event) -> None:
+        """Tell which zones it is newly in; the state stays, that is only of what is told."""
+        known = self._zones[1] if self._zones and self._zones[0] == event.id else frozenset()
+        self._zones = (event.id, known | frozenset(event.zones))
+        news = {event.label: frozenset(event.zones) - known}
+        if event.event_type == LOITERING:
+            news[LOITERING] = frozenset(event.zones)
+        for what, zones in news.items():
+            if zones:
+                async_dispatcher_send(self.hass, SIGNAL_IN_ZONES, InZones(self.entity_id, what, zones))

@@ -20,8 +20,8 @@ from .timeline import Filter, Place, Sign, places, text_of, told
 
 class Feed:
     """Sends `{"cameras": [...]}` first and when one comes, goes or changes; `{"event": {...}}` for each revision of an
-    event, `{"text": {...}}` for what is written about one; `{"still": entity_id}` for each new picture of a camera;
-    `{"forgotten": true}` when something of the past is no more.
+    event, `{"text": {...}}` for what is written about one or said of it; `{"still": entity_id}` for each new picture of
+    a camera; `{"forgotten": true}` when something of the past is no more.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Feed:
                 (Told.STATUS, self._tell_cameras),
                 (Told.EVENT, partial(self._tell_event, place)),
                 (Told.RING, partial(self._tell_ring, place)),
+                (Told.MARK, partial(self._tell_mark, place)),
                 (Told.SUMMARY, partial(self._tell_text, place)),
                 (Told.PICTURE, partial(self._tell_picture, place)),
                 (Told.FORGOTTEN, partial(self._send, {"forgotten": True})),
@@ -117,6 +118,11 @@ class Feed:
         summary = place.node.camera(place.camera.id).summary
         if summary is not None and summary.event is not None:
             self._send({"text": {"id": summary.event, **text_of(summary)}})
+
+    @callback
+    def _tell_mark(self, place: Place) -> None:
+        if (marked := place.node.camera(place.camera.id).marked) is not None:
+            self._send({"text": {"id": marked[0], "mark": marked[1] or None}})
 
     @callback
     def _tell_picture(self, place: Place) -> None:

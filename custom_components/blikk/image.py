@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from homeassistant.components.image import ImageEntity
@@ -22,6 +23,10 @@ from .now import Told
 
 PARALLEL_UPDATES = 0
 
+SHOWN_FROM_THE_START = ("person", "package")
+"""The labels whose last picture is enabled by default: most cameras wait long for one of an animal."""
+_NO_PICTURE = Path(__file__).parent / "brand" / "icon.png"
+
 
 async def async_setup_entry(
     hass: HomeAssistant, entry: BlikkConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
@@ -34,7 +39,9 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
     for camera in node.announce.cameras:
         for label in camera.labels:
             key, placeholders = label_words(label, "last_{}")
-            yield LastPicture(node, camera, label, f"last_{slug(label)}", key, placeholders)
+            yield LastPicture(
+                node, camera, label, f"last_{slug(label)}", key, placeholders, shown=label in SHOWN_FROM_THE_START
+            )
         if camera.ring:
             yield LastPicture(node, camera, "ring", "last_ring", "last_ring", None)
 
@@ -66,10 +73,13 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
         key: str,
         translation_key: str,
         placeholders: dict[str, str] | None,
+        *,
+        shown: bool = True,
     ) -> None:
         BlikkEntity.__init__(self, Platform.IMAGE, node, camera, key, key)
         ImageEntity.__init__(self, node.hass)
         self._attr_translation_key = translation_key
+        self._attr_entity_registry_enabled_default = shown
         if placeholders:
             self._attr_translation_placeholders = placeholders
         self._picture = picture
@@ -121,7 +131,12 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
         """Where the picture is; nowhere before the first, so that the icon is shown and not an empty place."""
         return super().entity_picture if self._attr_image_last_updated else None
 
+    @property
+    def content_type(self) -> str:
+        """That of what `async_image` gives."""
+        return "image/jpeg" if self._picture in self.now.pictures else "image/png"
+
     async def async_image(self) -> bytes | None:
-        """The JPEG's bytes, as the node made them."""
+        """The JPEG's bytes, as the node made them; before the first a sign that stands for none."""
         picture = self.now.pictures.get(self._picture)
-        return picture.content if picture else None
+        return picture.content if picture else await self.hass.async_add_executor_job(_NO_PICTURE.read_bytes)

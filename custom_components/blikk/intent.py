@@ -19,6 +19,7 @@ from homeassistant.util import dt as dt_util
 from .contract import Json
 from .exposure import ASSIST, ExposedCamera, exposed
 from .labels import LABELS
+from .names import capital
 from .node import BlikkNode
 from .past import Past, PastEvent, async_period
 from .spoken import PERIODS, Language, language_of, languages, span
@@ -70,12 +71,14 @@ class Asked:
         return self.language.moment(time, self.now - timedelta(days=1) if self.period == "yesterday" else self.now)
 
     def what(self, past: PastEvent) -> str:
-        """What is told of an event: what was written of it, else how many of what there were, and where.
+        """What is told of an event: the household's mark, what was written of it, else how many of what, and where.
 
         What was written is in the household's language, which need not be the one that is spoken; what a template wrote
         says no more than the plain words, but for the place.
         """
         event, summary = past.event, past.summary
+        if event.mark:
+            return event.mark
         written = language_of(self.hass.config.language) is self.language and summary is not None
         if written and summary and (len(self.cameras) > 1 or summary.source != "template"):
             return summary.title.rstrip(".")
@@ -196,7 +199,7 @@ class PresenceIntent(_CameraIntent):
                 things = [asked.language.say(f"things.{x}", n) if x in LABELS else x for x, n in counts.items()]
                 seen[each.name] = asked.language.every(things)
         key = "now" if len(asked.cameras) == 1 and not asked.named else "now_at"
-        parts = [asked.say(key, camera=camera, what=_capital(things)) for camera, things in seen.items()]
+        parts = [asked.say(key, camera=camera, what=capital(things)) for camera, things in seen.items()]
         if not seen and len(blind) < len(asked.cameras):
             parts = [asked.about("nothing_now")]
         return " ".join([*parts, *blind])
@@ -244,7 +247,7 @@ def _visits(asked: Asked, past: Past, since: datetime, until: datetime | None) -
     """How many there were, and the last two; how often it rang, where people are asked about."""
     count = len(past.events)
     shown = asked.say("at_least", count) if count >= MAX_EVENTS else ""
-    counted = _capital(asked.about("counted", count or 1, shown=shown))
+    counted = capital(asked.about("counted", count or 1, shown=shown))
     if not count:
         nothing = _unwatched(asked, past, since, until)
         yield asked.say("unwatched", when=asked.when) if nothing else asked.about("none", when=asked.when)
@@ -290,7 +293,3 @@ async def _async_last_ring(asked: Asked) -> str:
     if not past.rings:
         return " ".join(missing) or asked.say("never_rung")
     return asked.say("last_ring", moment=asked.moment(past.rings[0].time))
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"

@@ -167,5 +167,6 @@ def _event(camera: str, past: PastEvent) -> dict[str, Any]:
         "most_at_once": event.peak,
         "lingered": event.loitering,
         "zones": list(event.zones),
+        "marked_by_the_household": event.mark or None,
         "summary": summary.text or summary.title if summary else None,
     }

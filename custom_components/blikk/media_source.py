@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from homeassistant.components.media_player.browse_media import SearchMedia, SearchMediaQuery
 from homeassistant.components.media_player.const import MediaClass
@@ -14,13 +16,16 @@ from homeassistant.components.media_source import (
     Unresolvable,
 )
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import ATTR_ENTITY_PICTURE
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .contract import Camera
-from .media import KeptPicture, MediaError, MediaTokenError, NodeMedia, is_day, is_picture_id, media_url
+from .exposure import camera_entities
+from .media import KeptPicture, MediaError, MediaGoneError, MediaTokenError, NodeMedia, is_day, is_picture_id, media_url
 from .node import BlikkConfigEntry, BlikkNode
+from .spoken import Language, known_language, languages
 from .views import picture_path
 
 JPEG = "image/jpeg"
@@ -66,12 +71,12 @@ class Pictures(MediaSource):
         errors = [answer for answer in answers if isinstance(answer, BrowseError)]
         if errors and not found:
             raise errors[0]
-        found.sort(key=lambda each: each.title, reverse=True)
-        return SearchMedia(result=found[:MAX_FOUND])
+        found.sort(key=lambda each: each[0], reverse=True)
+        return SearchMedia(result=[picture for _, picture in found[:MAX_FOUND]])
 
     async def _async_search(
         self, entry: BlikkConfigEntry, where: list[str], words: list[str]
-    ) -> list[BrowseMediaSource] | BrowseError:
+    ) -> list[tuple[datetime, BrowseMediaSource]] | BrowseError:
         camera, day = where[0] if where else None, where[1] if len(where) > 1 else None
         node = entry.runtime_data
         try:
@@ -87,12 +92,14 @@ class Pictures(MediaSource):
         known = {one.id for _, _, one in told}
         alone = [("", "", one) for one in pictures if one.id not in known]
         inside = [each for each in (*told, *alone) if day is None or each[2].id in of_day]
-        return list(_found(entry, inside, words))
+        return list(_found(entry, inside, words, await self._async_titles()))
 
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
         """Cameras, then days, then pictures."""
         if not item.identifier:
-            return _folder(None, "Blikk Edge", [child for entry in _with_media(self.hass) for child in _cameras(entry)])
+            return _folder(
+                None, "Blikk Edge", [child for entry in _with_media(self.hass) for child in _cameras(self.hass, entry)]
+            )
         entry_id, *rest = item.identifier.split("/")
         entry = _loaded(self.hass, entry_id)
         camera = entry.runtime_data.announce.camera(rest[0]) if entry and rest else None
@@ -111,24 +118,60 @@ class Pictures(MediaSource):
             raise _error(node, error) from None
 
     async def _async_days(self, entry: BlikkConfigEntry, camera: Camera, media: NodeMedia) -> BrowseMediaSource:
-        where = f"{entry.entry_id}/{camera.id}"
-        days = [_folder(f"{where}/{day}", day, None) for day in await media.async_days(camera.id)]
+        where, titles = f"{entry.entry_id}/{camera.id}", await self._async_titles()
+        newest: dict[str, KeptPicture] = {}
+        for picture in await media.async_pictures(camera.id):
+            if picture.time is not None:
+                newest.setdefault(f"{dt_util.as_local(picture.time):%Y-%m-%d}", picture)
+        days = [
+            _folder(f"{where}/{day}", titles.day(day), None, _thumbnail(entry, newest.get(day)))
+            for day in await media.async_days(camera.id)
+        ]
         return _folder(where, camera.name, days)
 
     async def _async_pictures(
         self, entry: BlikkConfigEntry, camera: Camera, day: str, media: NodeMedia
     ) -> BrowseMediaSource:
-        where = f"{entry.entry_id}/{camera.id}/{day}"
-        pictures = [
-            _leaf(
-                entry,
-                f"{where}/{picture.id}",
-                picture,
-                f"{dt_util.as_local(picture.time):%H:%M:%S} {picture.name}" if picture.time else picture.name,
-            )
-            for picture in await media.async_pictures(camera.id, day)
+        where, titles = f"{entry.entry_id}/{camera.id}/{day}", await self._async_titles()
+        pictures = await media.async_pictures(camera.id, day)
+        said = await _async_said(camera.id, pictures, media)
+        leaves = [
+            _leaf(entry, f"{where}/{each.id}", each, titles.picture(each, said.get(each.id))) for each in pictures
         ]
-        return _folder(where, f"{camera.name} {day}", pictures)
+        return _folder(where, f"{camera.name}, {titles.day(day)}", leaves)
+
+    async def _async_titles(self) -> Titles:
+        await self.hass.async_add_executor_job(languages)
+        return Titles(known_language(self.hass.config.language), dt_util.now().date())
+
+
+@dataclass(frozen=True, slots=True)
+class Titles:
+    """What days and pictures are called in the household's language; in one that we have not, as the node says."""
+
+    language: Language | None
+    today: date
+
+    def day(self, day: str) -> str:
+        """`Today`, `Saturday, 21 November`."""
+        return self.language.day(date.fromisoformat(day), self.today) if self.language else day
+
+    def picture(self, picture: KeptPicture, said: str | None) -> str:
+        """`07:00 · A parcel was left`, in a folder of its day."""
+        title = said or (self.language.picture(picture.name) if self.language else picture.name)
+        return f"{dt_util.as_local(picture.time):%H:%M} · {title}" if picture.time else title
+
+
+async def _async_said(camera: str, pictures: list[KeptPicture], media: NodeMedia) -> dict[str, str]:
+    """The titles of the events that the pictures are of, by the pictures' ids."""
+    newest = max((picture.time for picture in pictures if picture.time), default=None)
+    if newest is None:
+        return {}
+    try:
+        events = await media.async_events(camera, until=newest + timedelta(seconds=1))
+    except MediaGoneError:  # a node that has no texts: its pictures are there all the same
+        return {}
+    return {picture.id: event.title for event in events if event.title for picture in event.pictures}
 
 
 def _is_folder(entry: BlikkConfigEntry, where: list[str]) -> bool:
@@ -138,8 +181,8 @@ def _is_folder(entry: BlikkConfigEntry, where: list[str]) -> bool:
 
 
 def _found(
-    entry: BlikkConfigEntry, told: list[tuple[str, str, KeptPicture]], words: list[str]
-) -> Iterator[BrowseMediaSource]:
+    entry: BlikkConfigEntry, told: list[tuple[str, str, KeptPicture]], words: list[str], titles: Titles
+) -> Iterator[tuple[datetime, BrowseMediaSource]]:
     """The pictures of which all words are said, of an event the first; `told` is its title and text, and a picture."""
     events: set[str] = set()
     for title, text, picture in told:
@@ -147,11 +190,13 @@ def _found(
         if camera is None or picture.time is None or picture.event in events:
             continue
         time = f"{dt_util.as_local(picture.time):%Y-%m-%d %H:%M:%S}"
-        said = f"{camera.name} {picture.name} {time} {text}".casefold()
+        shown = f"{titles.day(time[:10])} {titles.picture(picture, title)}"
+        said = f"{camera.name} {picture.name} {time} {shown} {text}".casefold()
         if all(word in said for word in words):
             events |= {picture.event} if picture.event else set()
-            place = f"{entry.entry_id}/{camera.id}/{time[:10]}/{picture.id}"
-            yield _leaf(entry, place, picture, f"{time} {title or f'{camera.name}: {picture.name}'}")
+            place, day = f"{entry.entry_id}/{camera.id}/{time[:10]}/{picture.id}", titles.day(time[:10])
+            name = f"{day} · {titles.picture(picture, title)}"
+            yield picture.time, _leaf(entry, place, picture, name if title else f"{name} · {camera.name}")
 
 
 def _leaf(entry: BlikkConfigEntry, identifier: str, picture: KeptPicture, title: str) -> BrowseMediaSource:
@@ -163,8 +208,12 @@ def _leaf(entry: BlikkConfigEntry, identifier: str, picture: KeptPicture, title:
         title=title,
         can_play=True,
         can_expand=False,
-        thumbnail=picture_path(entry.entry_id, picture.id),
+        thumbnail=_thumbnail(entry, picture),
     )
+
+
+def _thumbnail(entry: BlikkConfigEntry, picture: KeptPicture | None) -> str | None:
+    return picture_path(entry.entry_id, picture.id) if picture else None
 
 
 def _with_media(hass: HomeAssistant) -> list[BlikkConfigEntry]:
@@ -177,13 +226,17 @@ def _loaded(hass: HomeAssistant, entry_id: str) -> BlikkConfigEntry | None:
     return entry if entry and entry.domain == DOMAIN and entry.state is ConfigEntryState.LOADED else None
 
 
-def _cameras(entry: BlikkConfigEntry) -> list[BrowseMediaSource]:
-    return [
-        _folder(f"{entry.entry_id}/{camera.id}", camera.name, None) for camera in entry.runtime_data.announce.cameras
-    ]
+def _cameras(hass: HomeAssistant, entry: BlikkConfigEntry) -> Iterator[BrowseMediaSource]:
+    entities = {camera.id: entity_id for entity_id, (camera, _) in camera_entities(hass, entry).items()}
+    for camera in entry.runtime_data.announce.cameras:
+        state = hass.states.get(entities.get(camera.id, ""))
+        newest = state.attributes.get(ATTR_ENTITY_PICTURE) if state else None
+        yield _folder(f"{entry.entry_id}/{camera.id}", camera.name, None, newest)
 
 
-def _folder(identifier: str | None, title: str, children: list[BrowseMediaSource] | None) -> BrowseMediaSource:
+def _folder(
+    identifier: str | None, title: str, children: list[BrowseMediaSource] | None, thumbnail: str | None = None
+) -> BrowseMediaSource:
     folder = BrowseMediaSource(
         domain=DOMAIN,
         identifier=identifier,
@@ -193,6 +246,7 @@ def _folder(identifier: str | None, title: str, children: list[BrowseMediaSource
         can_play=False,
         can_expand=True,
         can_search=True,
+        thumbnail=thumbnail,
         children_media_class=MediaClass.IMAGE if identifier and identifier.count("/") == 2 else MediaClass.DIRECTORY,
     )
     folder.children = children

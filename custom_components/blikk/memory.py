@@ -13,12 +13,14 @@ from .customized import Customized
 
 _VERSION = 1
 _SAVE_DELAY_S = 1.0
+_MAX_MARKS = 100
 
 
 class Content(TypedDict):
     """The stored shape: camera id to ISO time; an ISO time; `customized.Customized`."""
 
     snoozed: dict[str, str]
+    marks: dict[str, str]
     away_since: str | None
     legacy: Customized
 
@@ -28,7 +30,7 @@ class Memory:
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         self._store: Store[Content] = Store(hass, _VERSION, f"{DOMAIN}.{entry_id}")
-        self._content: Content = {"snoozed": {}, "away_since": None, "legacy": {}}
+        self._content: Content = {"snoozed": {}, "marks": {}, "away_since": None, "legacy": {}}
         self._waits = False
 
     async def async_load(self) -> None:
@@ -36,6 +38,7 @@ class Memory:
         if stored := await self._store.async_load():
             self._content = {
                 "snoozed": dict(stored.get("snoozed", {})),
+                "marks": dict(stored.get("marks", {})),
                 "away_since": stored.get("away_since"),
                 "legacy": dict(stored.get("legacy", {})),
             }
@@ -73,6 +76,18 @@ class Memory:
         """Replace it."""
         self._content["away_since"] = time.isoformat() if time else None
         self._save_soon()
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What the household said of events that may be shown still, by their ids."""
+        return dict(self._content["marks"])
+
+    @callback
+    def keep_marks(self, marks: dict[str, str]) -> None:
+        """Replace them, the newest last; of too many the oldest go."""
+        self._content["marks"] = dict(list(marks.items())[-_MAX_MARKS:])
+        self._waits = True
+        self._store.async_delay_save(self._data, _SAVE_DELAY_S)
 
     @property
     def legacy(self) -> Customized:

@@ -61,6 +61,11 @@ def short(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def capital(text: str) -> str:
+    """Text with a capital at its beginning."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def device_key(node: str, camera: str | None = None) -> str:
     """What identifies a device of this component."""
     return node if camera is None else f"{node}.{camera}"

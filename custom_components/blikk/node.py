@@ -25,13 +25,13 @@ from .const import (
     DOMAIN,
     SECTION_EVENTS,
 )
-from .contract import Announce, Event, Health, Json, Reply, Ring, Summary
+from .contract import Announce, Event, Health, Json, JsonObject, Reply, Ring, Summary
 from .memory import Memory
 from .names import Topics
 from .now import CameraNow, Picture, Told
 from .pictures import PICTURES, EventPicture
 
-REQUEST_LIMITS_S = {"ask": 60.0, "describe": 120.0, "digest": 120.0, "events": 15.0, "forget": 30.0}
+REQUEST_LIMITS_S = {"ask": 60.0, "describe": 120.0, "digest": 120.0, "events": 15.0, "forget": 30.0, "mark": 15.0}
 _REMEMBERED = 256
 
 type BlikkConfigEntry = ConfigEntry[BlikkNode]
@@ -164,6 +164,11 @@ class BlikkNode:
             return None
         return EventPicture(entry_id=self.entry.entry_id, camera=camera, event=picture.event, name=name)
 
+    def picture_of(self, camera: str, event: str, name: str) -> EventPicture | None:
+        """The picture of an event that is kept for a day; None where there is none, or no more."""
+        picture = EventPicture(entry_id=self.entry.entry_id, camera=camera, event=event, name=name)
+        return picture if picture in self.hass.data[PICTURES] else None
+
     @callback
     def set_picture(self, camera: str, name: str, picture: Picture | None) -> None:
         """Replace a camera's last picture of a name. None: what it showed was forgotten, so all of that name go."""
@@ -193,6 +198,37 @@ class BlikkNode:
         self.hass.data[PICTURES].forget(self.entry.entry_id, camera, but=shown)
         for each in [camera] if camera else [each.id for each in self.announce.cameras]:
             self.tell(each, Told.FORGOTTEN)
+
+    # ---- marks
+
+    async def async_mark(self, event: str, mark: str) -> list[JsonObject]:
+        """Keep a mark with an event, or with the visit in which a ring was; the event as its node has it now.
+
+        An empty one takes it away. Raises HomeAssistantError.
+        """
+        if "mark" not in self.announce.capabilities:
+            raise self.error("cannot_mark")
+        reply = await self.async_request("mark", event=event, mark=mark)
+        for content in reply.events:
+            marks, marked, camera = self.memory.marks, str(content.get("id")), str(content.get("camera"))
+            marks.pop(marked, None)
+            self.memory.keep_marks({**marks, marked: mark} if mark else marks)
+            if self.announce.camera(camera) is not None:
+                self.camera(camera).marked = (marked, mark)
+                self.tell(camera, Told.MARK)
+        return reply.events
+
+    def mark_of(self, event: str | None) -> str:
+        """What the household said of an event, as far as it was said here lately; empty where nothing was."""
+        return self.memory.marks.get(event or "", "")
+
+    @callback
+    def forget_marks(self, event: str | None) -> None:
+        """Events were forgotten: this one, or some of which it is not known here which."""
+        self.memory.keep_marks({known: mark for known, mark in self.memory.marks.items() if event and known != event})
+        for camera in self.announce.cameras:
+            self.camera(camera.id).marked = None
+            self.tell(camera.id, Told.MARK)
 
     # ---- asking and setting
 

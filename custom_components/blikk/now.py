@@ -19,6 +19,7 @@ class Told(StrEnum):
     SUMMARY = "summary"
     DIGEST = "digest"
     ANSWER = "answer"
+    MARK = "mark"
     PICTURE = "picture"
     SNOOZE = "snooze"
     FORGOTTEN = "forgotten"
@@ -39,7 +40,7 @@ class Picture:
 
 @dataclass(slots=True, kw_only=True)
 class CameraNow:
-    """What one camera told last; `still` is the newest picture of any name."""
+    """What one camera told last; `still` is the newest picture of any name, `marked` an event and the word for it."""
 
     online: bool | None = None
     state: CameraState | None = None
@@ -50,3 +51,4 @@ class CameraNow:
     answers: dict[str, Answer] = field(default_factory=dict)
     pictures: dict[str, Picture] = field(default_factory=dict)
     still: Picture | None = None
+    marked: tuple[str, str] | None = None

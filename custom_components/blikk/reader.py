@@ -93,6 +93,7 @@ def read_state(payload: bytes) -> CameraState:
         motion=_flag(content, "motion"),
         counts=_counts(content, "counts"),
         zones=_counts(content, "zones"),
+        zone_counts=_counts_by(content, "zone_counts"),
         fps=_number(content, "fps"),
         inference_ms=_number(content, "inference_ms"),
         last_frame_age_s=_number(content, "last_frame_age_s"),
@@ -149,6 +150,7 @@ def event_of(content: JsonObject) -> Event:
         loitering=content.get("loitering") is True,
         interrupted=content.get("interrupted") is True,
         replayed=content.get("replayed") is True,
+        mark=_text(content, "mark", MAX_ID) or "",
         content=content,
     )
 
@@ -428,3 +430,11 @@ def _counts(content: JsonObject, key: str) -> dict[str, int]:
         for name, number in list(items.items())[:MAX_ITEMS]
         if isinstance(number, int) and not isinstance(number, bool) and number >= 0
     }
+
+
+def _counts_by(content: JsonObject, key: str) -> dict[str, dict[str, int]]:
+    items = content.get(key)
+    if not isinstance(items, dict):
+        return {}
+    names = [name for name, inside in list(items.items())[:MAX_ITEMS] if isinstance(inside, dict)]
+    return {name[:MAX_STATE]: _counts(items, name) for name in names}

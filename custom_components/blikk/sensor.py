@@ -22,7 +22,7 @@ from .const import EVENT_SAME_SUMMARY
 from .contract import Camera, CameraState, Health, Llm, Question
 from .entity import BlikkEntity, answer_attributes, follow_announce, summary_attributes
 from .labels import label_words
-from .names import short, slug, zone_keys
+from .names import capital, short, slug, zone_keys
 from .node import BlikkConfigEntry, BlikkNode
 from .now import Told
 
@@ -251,6 +251,7 @@ class CountSensor(CameraSensor):
             translation_key=key,
             object_id=f"{slug(label)}_count",
             state_class=SensorStateClass.MEASUREMENT,
+            entity_registry_enabled_default=False,
             value=lambda state: state.counts.get(label, 0),
         )
         return cls(node, camera, description, placeholders)
@@ -267,13 +268,13 @@ class CountSensor(CameraSensor):
             entity_registry_enabled_default=False,
             value=lambda state: state.zones.get(zone, 0),
         )
-        return cls(node, camera, description, {"zone": name})
+        return cls(node, camera, description, {"zone": capital(name)})
 
 
 class SummarySensor(BlikkEntity, SensorEntity):
     """What happened last, in a sentence."""
 
-    hears = (Told.SUMMARY,)
+    hears = (Told.SUMMARY, Told.MARK)
     _attr_translation_key = "last_summary"
     _unrecorded_attributes = frozenset({MATCH_ALL})
 
@@ -296,7 +297,8 @@ class SummarySensor(BlikkEntity, SensorEntity):
         summary = self.now.summary
         self._event = (summary.event if summary else None) or self._event
         self._attr_native_value = summary.title if summary else None
-        self._attr_extra_state_attributes = summary_attributes(summary)
+        mark = self.node.mark_of(summary.event) if summary else ""
+        self._attr_extra_state_attributes = {**summary_attributes(summary), **({"mark": mark} if mark else {})}
 
 
 class DigestSensor(BlikkEntity, SensorEntity):

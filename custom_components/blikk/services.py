@@ -20,6 +20,7 @@ from .node import BlikkNode
 
 ATTR_DEVICE = "device_id"
 MAX_EVENTS = 500
+MAX_MARK = 60
 
 _PERIOD = {vol.Optional("since"): cv.datetime, vol.Optional("until"): cv.datetime}
 _ASK = vol.Schema(
@@ -45,6 +46,13 @@ _SNOOZE = vol.Schema(
         vol.Required("duration"): cv.positive_time_period,
     }
 )
+_MARK = vol.Schema(
+    {
+        vol.Optional(ATTR_DEVICE): cv.string,
+        vol.Required("event"): cv.string,
+        vol.Required("mark"): vol.All(cv.string, vol.Length(max=MAX_MARK)),
+    }
+)
 _FORGET = vol.Schema({vol.Optional(ATTR_DEVICE): cv.string, vol.Optional("event"): cv.string, **_PERIOD})
 
 type Perform = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
@@ -59,6 +67,7 @@ def async_register(hass: HomeAssistant) -> None:
         "describe": (_describe, _DESCRIBE, SupportsResponse.OPTIONAL),
         "snooze": (_snooze, _SNOOZE, SupportsResponse.OPTIONAL),
         "forget": (_forget, _FORGET, SupportsResponse.OPTIONAL),
+        "mark": (_mark, _MARK, SupportsResponse.OPTIONAL),
     }
     for name, (perform, schema, response) in actions.items():
         hass.services.async_register(DOMAIN, name, perform, schema, response)
@@ -112,7 +121,14 @@ async def _forget(call: ServiceCall) -> ServiceResponse:
         raise _invalid("forget_what")
     reply = await node.async_request("forget", camera=camera, event=event, **period)
     node.forget_pictures(camera)
+    node.forget_marks(event)
     return _response(reply, "count")
+
+
+async def _mark(call: ServiceCall) -> ServiceResponse:
+    node, _ = _addressed(call.hass, call.data.get(ATTR_DEVICE))
+    events = await node.async_mark(call.data["event"], call.data["mark"].strip())
+    return cast("ServiceResponse", {"events": events})
 
 
 def _addressed(hass: HomeAssistant, device_id: str | None) -> tuple[BlikkNode, str | None]:

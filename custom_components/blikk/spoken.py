@@ -1,15 +1,17 @@
-"""What people ask Assist and how it is answered, in the languages of `languages/*.yaml`: data, plurals, moments."""
+"""What people ask Assist and what it and the media browser say, in the languages of `languages/*.yaml`."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict
+
+from .names import capital
 
 ENGLISH = "en"
 PERIODS = ("today", "yesterday", "morning", "afternoon", "evening", "night", "hour", "week")
@@ -67,7 +69,7 @@ class Language:
 
     # ---- answered
 
-    def say(self, key: str, n: int = 1, *, shown: str = "", **values: str | int) -> str:
+    def say(self, key: str, n: int = 1, *, shown: str = "", **values: str) -> str:
         """The text of a key like `answers.last` in its form for `n`, told as `shown`; `{When}` has a capital."""
         section, _, name = key.partition(".")
         form = self._content[section][name]
@@ -90,13 +92,22 @@ class Language:
         time, now = dt_util.as_local(time), dt_util.as_local(now)
         days = (now.date() - time.date()).days
         key = {0: "today", 1: "yesterday"}.get(days, "week" if 0 <= days < 7 else "date")
-        return self.say(
-            f"moments.{key}",
-            time=f"{time:%H:%M}",
-            weekday=self._content["weekdays"][time.weekday()],
-            day=time.day,
-            month=self._content["months"][time.month - 1],
-        )
+        return self.say(f"moments.{key}", 1, time=f"{time:%H:%M}", **self._words_of(time))
+
+    def day(self, day: date, today: date) -> str:
+        """`Today`, `Yesterday`, `Saturday, 21 November`."""
+        key = {0: "today", 1: "yesterday"}.get((today - day).days, "date" if day.year == today.year else "year")
+        return self.say(f"days.{key}", 1, **self._words_of(day))
+
+    def picture(self, name: str) -> str:
+        """What a picture is called that the node calls `name`."""
+        if name in self._content["pictures"]:
+            return self.say(f"pictures.{name}")
+        return capital(self.say(f"things.{name}") if name in self._content["things"] else name)
+
+    def _words_of(self, day: date) -> dict[str, str]:
+        weekday, month = self._content["weekdays"][day.weekday()], self._content["months"][day.month - 1]
+        return {"weekday": weekday, "day": str(day.day), "month": month, "year": str(day.year)}
 
 
 def spoken(name: str) -> str:
@@ -112,8 +123,12 @@ def languages() -> dict[str, Language]:
 
 def language_of(tag: str) -> Language:
     """The language of a tag like `de-CH`; English where there is none."""
-    known = languages()
-    return known.get(tag.lower().replace("_", "-").partition("-")[0], known[ENGLISH])
+    return known_language(tag) or languages()[ENGLISH]
+
+
+def known_language(tag: str) -> Language | None:
+    """The language of a tag like `de-CH`, where we have it."""
+    return languages().get(tag.lower().replace("_", "-").partition("-")[0])
 
 
 def span(period: str, now: datetime) -> tuple[datetime, datetime | None]:

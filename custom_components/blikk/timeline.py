@@ -182,6 +182,7 @@ def told(
         "ended": event.ended.isoformat(timespec="milliseconds") if event.ended else None,
         "zones": list(event.zones),
         "peak": event.peak,
+        "mark": event.mark or place.node.mark_of(event.id) or None,
         **text_of(summary),
         "pictures": [sign(path) for path in paths],
     }

@@ -3,24 +3,60 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+import probatio as vol
 from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
-from homeassistant.core import HomeAssistant, State
+from homeassistant.const import ATTR_ENTITY_ID, CONF_OPTIONS, CONF_ZONE
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, State, callback
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.automation import DomainSpec
-from homeassistant.helpers.trigger import NotTriggeredReasonReporter, StatelessEntityTriggerBase, Trigger
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.helpers.target import TargetSelection, async_extract_referenced_entity_ids
+from homeassistant.helpers.trigger import (
+    ENTITY_STATE_TRIGGER_SCHEMA,
+    NotTriggeredReasonReporter,
+    StatelessEntityTriggerBase,
+    Trigger,
+    TriggerActionRunner,
+    TriggerNotTriggeredReporter,
+)
 from homeassistant.util import dt as dt_util
 
 from .entity import own_entities
+from .event import SIGNAL_IN_ZONES, InZones
 
 RECENT = timedelta(minutes=5)
 """A summary that was written earlier is one that the broker had kept."""
 
 
 class SeenTrigger(StatelessEntityTriggerBase):
-    """A detection of one type."""
+    """A detection of one type; with a zone, the moment in which it is there, which may be later than the detection."""
 
     _domain_specs: Mapping[str, DomainSpec] = {EVENT_DOMAIN: DomainSpec()}
+    _schema: vol.Schema = ENTITY_STATE_TRIGGER_SCHEMA.extend(
+        {vol.Required(CONF_OPTIONS, default={}): {vol.Optional(CONF_ZONE): cv.string}}
+    )
     event_type: str
+
+    async def async_attach_runner(
+        self, run_action: TriggerActionRunner, did_not_trigger: TriggerNotTriggeredReporter | None = None
+    ) -> CALLBACK_TYPE:
+        """Begin to hear; returns how to stop."""
+        zone = str(self._options.get(CONF_ZONE, "")).strip().casefold()
+        if not zone:
+            return await super().async_attach_runner(run_action, did_not_trigger)
+        selection = TargetSelection(self._target)
+
+        @callback
+        def heard(told: InZones) -> None:
+            if told.what != self.event_type or zone not in {each.casefold() for each in told.zones}:
+                return
+            found = async_extract_referenced_entity_ids(self._hass, selection)
+            if told.entity_id in self.entity_filter(found.referenced | found.indirectly_referenced):
+                seen = {ATTR_ENTITY_ID: told.entity_id, "to_state": self._hass.states.get(told.entity_id)}
+                run_action({**seen, CONF_ZONE: zone}, f"{self.event_type} in {zone} of {told.entity_id}", None)
+
+        return async_dispatcher_connect(self._hass, SIGNAL_IN_ZONES, heard)
 
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Detections of this component."""

@@ -109,16 +109,28 @@ class SummaryWriter:
         event = self._node.camera(camera).event
         if event is None or event.phase != "ended" or not self._node.is_fresh(event) or not self._allowed(camera):
             return
-        image = er.async_get(self._hass).async_get_entity_id(
-            Platform.IMAGE, DOMAIN, unique_id(self._node.id, camera, f"last_{slug(event.label)}")
-        )
-        if image is None or event.label not in self._node.camera(camera).pictures:
+        picture = self._picture(camera, event.label)
+        if picture is None:
             return
         self._calls += 1
         self._last[camera] = dt_util.utcnow()
         self._entry.async_create_background_task(
-            self._hass, self._async_write(camera, event, image), f"blikk summary of {event.id}"
+            self._hass, self._async_write(camera, event, picture), f"blikk summary of {event.id}"
         )
+
+    def _picture(self, camera: str, label: str) -> str | None:
+        """The media id of the event's picture: its image, or the camera where that is disabled and shows the same."""
+        now, registry = self._node.camera(camera), er.async_get(self._hass)
+        picture = now.pictures.get(label)
+        places = [(Platform.IMAGE, f"last_{slug(label)}")] + (
+            [(Platform.CAMERA, "still")] if now.still is picture else []
+        )
+        for platform, key in places if picture else []:
+            entity_id = registry.async_get_entity_id(platform, DOMAIN, unique_id(self._node.id, camera, key))
+            entity = registry.async_get(entity_id) if entity_id else None
+            if entity is not None and not entity.disabled:
+                return f"media-source://{platform}/{entity.entity_id}"
+        return None
 
     def _allowed(self, camera: str) -> bool:
         today = dt_util.now().date()
@@ -127,10 +139,10 @@ class SummaryWriter:
         last = self._last.get(camera)
         return self._calls < self._calls_per_day and (last is None or dt_util.utcnow() - last >= self._pause)
 
-    async def _async_write(self, camera: str, event: Event, image: str) -> None:
+    async def _async_write(self, camera: str, event: Event, picture: str) -> None:
         try:
             async with asyncio.timeout(LIMIT_S):
-                summary = self._summary(event, await self._async_ask(camera, event, image))
+                summary = self._summary(event, await self._async_ask(camera, event, picture))
         except TimeoutError:
             self._failed("no answer in time")
         except (HomeAssistantError, vol.Invalid) as error:
@@ -141,7 +153,7 @@ class SummaryWriter:
                 _LOGGER.info("%s writes summaries again", self._ai_task)
             self._node.set_summary(camera, summary)
 
-    async def _async_ask(self, camera: str, event: Event, image: str) -> Any:
+    async def _async_ask(self, camera: str, event: Event, picture: str) -> Any:
         if self._hass.states.get(str(self._ai_task)) is None:
             issues.raise_ai_task_gone(self._hass, self._entry, str(self._ai_task))
             raise HomeAssistantError(f"{self._ai_task} does not exist")
@@ -153,7 +165,7 @@ class SummaryWriter:
             entity_id=self._ai_task,
             instructions=self._instructions(camera, event),
             structure=_STRUCTURE,
-            attachments=[{"media_content_id": f"media-source://image/{image}", "media_content_type": "image/jpeg"}],
+            attachments=[{"media_content_id": picture, "media_content_type": "image/jpeg"}],
         )
         return result.data
 

@@ -18,6 +18,7 @@ from blikk_edge.core.inquiry import (
     DescribeNow,
     Forget,
     ListEvents,
+    Mark,
     Measure,
     Query,
     Reply,
@@ -330,6 +331,23 @@ async def test_a_list_of_events_tells_the_rings_of_its_period_too(
     assert (await desk.answer(ListEvents(label=Label.PERSON, since=at("09:20"), until=at("09:35")))).rings == (
         rings[1],
     )
+
+
+async def test_an_event_is_marked_by_its_id_or_by_a_ring_in_it(store: Store, desk_of: Callable[..., AskDesk]) -> None:
+    store.put(summary_of(DAY[1]))
+    store.put(ring("09:19"))
+    store.put(ring("05:00"))
+    desk = desk_of()
+    reply = await desk.answer(Mark(event=DAY[1].id, mark="Family"))
+    assert reply.events == (Told(event=replace(DAY[1], mark="Family"), summary=summary_of(DAY[1])),)
+    reply = await desk.answer(Mark(event="ring-09:19", mark="the post"))
+    assert [told.event for told in reply.events] == [replace(DAY[2], mark="the post")]
+    listed = await desk.answer(ListEvents(camera="front_door", since=at("08:00"), until=at("10:00")))
+    assert [told.event.mark for told in listed.events] == ["the post", "Family"]
+    for nothing in ("ring-05:00", "nobody"):
+        reply = await desk.answer(Mark(event=nothing, mark="Family"))
+        assert not reply.ok
+        assert nothing in (reply.error or "")
 
 
 async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:

@@ -1,7 +1,7 @@
 """A real Home Assistant in its own process, set up without a browser and spoken to as its frontend speaks.
 
 with RealHomeAssistant(python, folder, mqtt_port=1883) as ha:
-    ha.states()["sensor.front_door_person_count"]["state"]
+    ha.states()["binary_sensor.front_door_person"]["state"]
     ha.call("switch.turn_off", "switch.front_door_detection")
     ha.command({"type": "config/entity_registry/list"})
 

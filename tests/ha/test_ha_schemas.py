@@ -73,13 +73,28 @@ def test_templates_read_the_states_we_publish(report):
 
     assert {
         name: texts["camera_front_door", name]
-        for name in ("motion", "person", "package", "person_count", "zone_porch", "fps", "inference", "frame_age")
+        for name in (
+            "motion",
+            "person",
+            "package",
+            "person_count",
+            "zone_porch",
+            "person_in_zone_porch",
+            "person_in_zone_path",
+            "summaries",
+            "fps",
+            "inference",
+            "frame_age",
+        )
     } == {
         "motion": "ON",
         "person": "ON",
         "package": "OFF",
         "person_count": "2",
         "zone_porch": "2",
+        "person_in_zone_porch": "ON",
+        "person_in_zone_path": "OFF",
+        "summaries": "Language model, from text",
         "fps": "4.99",
         "inference": "61.3",
         "frame_age": "0.2",

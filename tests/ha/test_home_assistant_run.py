@@ -58,22 +58,17 @@ FRONT_DOOR_IDS = {
     "camera.front_door",
     "event.front_door_detection",
     "event.front_door_doorbell",
-    "image.front_door_last_animal",
     "image.front_door_last_package",
     "image.front_door_last_person",
     "image.front_door_last_ring",
-    "image.front_door_last_vehicle",
     "number.front_door_threshold",
     "select.front_door_summaries",
-    "sensor.front_door_animal_count",
     "sensor.front_door_last_summary",
-    "sensor.front_door_package_count",
-    "sensor.front_door_person_count",
-    "sensor.front_door_vehicle_count",
     "switch.front_door_detection",
 }
 YARD_IDS = {
     "binary_sensor.yard_motion",
+    "binary_sensor.yard_path_person",
     "binary_sensor.yard_person",
     "binary_sensor.yard_stream",
     "button.yard_describe",
@@ -84,7 +79,6 @@ YARD_IDS = {
     "number.yard_threshold",
     "select.yard_summaries",
     "sensor.yard_last_summary",
-    "sensor.yard_person_count",
     "switch.yard_detection",
 }
 NODE_IDS = {
@@ -100,13 +94,13 @@ NODE_IDS = {
 }
 QUIET_FIGURES = {"dropped_frames", "frame_rate", "inference_time", "last_frame_age", "restarts"}
 DISABLED = {f"sensor.{camera}_{name}" for camera in ("front_door", "yard") for name in QUIET_FIGURES} | {
-    "sensor.yard_path_count"
+    *(f"sensor.front_door_{label}_count" for label in ("animal", "package", "person", "vehicle")),
+    *("image.front_door_last_animal", "image.front_door_last_vehicle"),
+    *("sensor.yard_path_count", "sensor.yard_person_count"),
 }
 ALL = FRONT_DOOR_IDS | YARD_IDS | NODE_IDS | DISABLED
 SEEN = {
-    entity
-    for entity in FRONT_DOOR_IDS | YARD_IDS
-    if entity.startswith(("binary_sensor.", "camera.", "image.")) or entity.endswith("_count")
+    entity for entity in FRONT_DOOR_IDS | YARD_IDS if entity.startswith(("binary_sensor.", "camera.", "image."))
 } - {"binary_sensor.front_door_stream", "binary_sensor.yard_stream"}
 WITHOUT_REST = {entity for entity in ALL if "yard" not in entity} - {
     "event.front_door_doorbell",
@@ -152,7 +146,7 @@ class Home:
                 f"binary_sensor.{camera}_stream": "on",
                 f"binary_sensor.{camera}_motion": "on" if said["motion"] else "off",
                 f"binary_sensor.{camera}_person": "on" if said["counts"]["person"] else "off",
-                f"sensor.{camera}_person_count": str(said["counts"]["person"]),
+                "binary_sensor.yard_path_person": "on" if "person" in said["zone_counts"].get("path", {}) else "off",
                 f"switch.{camera}_detection": "on" if said["detect"] else "off",
                 f"number.{camera}_threshold": str(said["threshold"]),
             }
@@ -251,8 +245,7 @@ def test_all_states_are_right_once_the_streams_are_there(home, diary):
     shown = home.ours()
     labels = ("animal", "package", "vehicle")
     assert {shown[f"binary_sensor.front_door_{label}"] for label in labels} == {"off"}
-    assert {shown[f"sensor.front_door_{label}_count"] for label in labels} == {"0"}
-    assert {shown[f"image.front_door_last_{label}"] for label in labels} == {"unknown"}
+    assert shown["image.front_door_last_package"] == "unknown"
     assert (shown["switch.front_door_detection"], shown["number.front_door_threshold"]) == ("on", "0.3")
     home.until("binary_sensor.hallway_pi_problem", "off")
     assert home.state("sensor.hallway_pi_lost_records") == "0"
@@ -264,13 +257,11 @@ def test_visit_is_one_detection_and_its_occupancy_goes_on_and_off(home, diary):
     wait_for("the end of the visit", lambda: diary.states("binary_sensor.front_door_person")[-2:] == ["on", "off"], 30)
 
     assert diary.states("binary_sensor.front_door_person")[-3:] in (["off", "on", "off"], ["unknown", "on", "off"])
-    assert "1" in diary.states("sensor.front_door_person_count")
     assert "on" in diary.states("binary_sensor.front_door_motion")
     fired = [event for event in diary.fired("event.front_door_detection") if event["label"] == "person"]
     assert [(event["event_type"], event["phase"], event["picture"]) for event in fired] == [
         ("person", "started", "person")
     ]
-    assert home.state("sensor.front_door_person_count") == "0"
     home.until("binary_sensor.front_door_motion", "off", 40)
 
 
@@ -339,11 +330,20 @@ def test_next_start_brings_all_back_with_the_switches_as_they_were(home):
     assert home.state("number.front_door_threshold") == "0.45"
 
 
+def test_a_mode_of_summaries_is_chosen_by_the_words_that_are_shown(home):
+    modes = home.attribute("select.front_door_summaries", "options")
+    assert modes[:2] == ["Off", "Template"]
+    for shown, told in (("Off", "off"), ("Template", "template")):
+        home.ha.call("select.select_option", "select.front_door_summaries", option=shown)
+        home.until("select.front_door_summaries", shown)
+        assert home.ears.json_on(f"{BASE}/front_door/state")[-1]["summary"] == told
+
+
 def test_switch_really_stops_the_looking_and_starts_it_again(home, diary):
     home.until("binary_sensor.front_door_person", "on")
     home.ha.call("switch.turn_off", "switch.front_door_detection")
     home.until("switch.front_door_detection", "off")
-    home.until("sensor.front_door_person_count", "0")
+    home.until("binary_sensor.front_door_person", "off")
 
     later, events = len(home.ears.on(f"{BASE}/health")) + 2, len(diary.fired("event.front_door_detection"))
     wait_for("2 s", lambda: len(home.ears.on(f"{BASE}/health")) >= later)
@@ -384,7 +384,7 @@ def test_restart_of_a_broker_that_forgot_everything_ends_with_all_states(home):
     assert home.registered() == ALL
 
 
-@pytest.mark.parametrize("entity", ["sensor.front_door_person_count", "sensor.front_door_frame_rate"])
+@pytest.mark.parametrize("entity", ["binary_sensor.front_door_person", "sensor.front_door_frame_rate"])
 def test_deleting_one_entity_brings_all_back_with_their_states(home, entity):
     home.ha.command({"type": "config/entity_registry/remove", "entity_id": entity})
     wait_for("they go", lambda: home.registered() != ALL)

@@ -14,6 +14,7 @@ from homeassistant.core import Context, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import condition as condition_helper
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers import llm
 from homeassistant.helpers import trigger as trigger_helper
@@ -38,6 +39,7 @@ def node_answers(hass, mqtt_client_mock):
         "events": golden("reply-events"),
         "describe": {**golden("reply-digest"), "text": "A person stands at the door."},
         "forget": {**golden("reply-events"), "events": [], "count": 3},
+        "mark": golden("reply-mark"),
     }
     publish = mqtt_client_mock.publish.side_effect
 
@@ -124,6 +126,49 @@ async def test_events_are_forgotten_and_the_pictures_that_were_kept_before_the_l
     assert node_answers.asked[1] == {"do": "forget", "camera": "yard", "until": "2026-11-21T10:00:00+00:00"}
 
 
+async def test_an_event_is_marked_and_shown_so(hass, mqtt_mock, node_answers, hass_ws_client):
+    entry = await set_up(hass)
+    await tell(hass, "front_door/summary", golden("summary"))
+    link = await hass_ws_client()
+    await link.send_json_auto_id({"type": "blikk/timeline/subscribe"})
+    for _ in range(2):
+        await link.receive_json()  # the answer, and the cameras
+    marked = golden("reply-mark")["events"][0]
+    answer = await perform(hass, "mark", event=marked["id"], mark=" Family ")
+    assert answer["events"][0]["mark"] == "Family"
+    assert node_answers.asked == [{"do": "mark", "event": marked["id"], "mark": "Family"}]
+    assert hass.states.get("sensor.front_door_last_summary").attributes["mark"] == "Family"
+    assert (await link.receive_json())["event"] == {"text": {"id": marked["id"], "mark": "Family"}}
+    await hass.config_entries.async_reload(entry.entry_id)
+    await tell(hass, "status", "online", retain=True)
+    await tell(hass, "front_door/summary", golden("summary"), retain=True)
+    assert hass.states.get("sensor.front_door_last_summary").attributes["mark"] == "Family"
+    node_answers.replies["mark"]["events"] = [{**marked, "mark": ""}]
+    await perform(hass, "mark", respond=False, event=marked["id"], mark="")
+    assert "mark" not in hass.states.get("sensor.front_door_last_summary").attributes
+
+
+async def test_a_mark_is_forgotten_with_its_event(hass, mqtt_mock, node_answers):
+    await set_up(hass)
+    await tell(hass, "front_door/summary", golden("summary"))
+    marked = golden("reply-mark")["events"][0]["id"]
+    for event, left in (("another", True), (marked, False)):
+        await perform(hass, "mark", respond=False, event=marked, mark="Family")
+        await perform(hass, "forget", respond=False, event=event)
+        assert ("mark" in hass.states.get("sensor.front_door_last_summary").attributes) is left
+    await perform(hass, "mark", respond=False, event=marked, mark="Family")
+    await perform(hass, "forget", respond=False, until="2026-11-21T10:00:00Z")
+    assert "mark" not in hass.states.get("sensor.front_door_last_summary").attributes
+
+
+async def test_a_node_that_is_too_old_for_marks_says_so(hass, mqtt_mock, node_answers):
+    await set_up(hass, entry_of(announce(capabilities=["ask"])))
+    with pytest.raises(HomeAssistantError) as caught:
+        await perform(hass, "mark", event="e1", mark="Family")
+    assert caught.value.translation_key == "cannot_mark"
+    assert node_answers.asked == []
+
+
 @pytest.mark.parametrize(
     ("action", "data", "key"),
     [
@@ -153,7 +198,9 @@ async def test_actions_are_there_while_no_node_is_loaded_and_say_so(hass, mqtt_m
     entry = await set_up(hass)
     camera = device(hass, device_registry, entry, "yard")
     await hass.config_entries.async_unload(entry.entry_id)
-    assert hass.services.async_services()[DOMAIN].keys() == {"ask", "get_events", "describe", "snooze", "forget"}
+    assert hass.services.async_services()[DOMAIN].keys() == {
+        *("ask", "get_events", "describe", "snooze", "forget", "mark"),
+    }
     for data in ({"device_id": camera}, {}):
         with pytest.raises(ServiceValidationError):
             await perform(hass, "ask", question="Who?", **data)
@@ -210,7 +257,10 @@ async def timeline(hass, mqtt_mock, entity_registry):
 
 async def test_the_timeline_shows_events_and_their_summaries(hass, timeline, node_answers):
     node_answers.replies["events"] = golden("reply")
-    node_answers.replies["events"]["events"] += [{"id": "half"}, golden("reply-events")["events"][0]]
+    node_answers.replies["events"]["events"] += [
+        {"id": "half"},
+        {**golden("reply-events")["events"][0], "mark": "Family"},
+    ]
     answer = await hass.services.async_call(
         "calendar",
         "get_events",
@@ -226,7 +276,8 @@ async def test_the_timeline_shows_events_and_their_summaries(hass, timeline, nod
     assert first["summary"] == "Two people at the front door"
     assert first["description"].startswith("Two people came up the path")
     assert (dt_util.parse_datetime(first["end"]) - dt_util.parse_datetime(first["start"])) == timedelta(seconds=75.5)
-    assert second["summary"] == "Person"
+    assert second["summary"] == "Person · Family"
+    assert first["location"] == "porch, path"
     (request,) = node_answers.asked
     assert request["camera"] == "front_door"
     assert (request["since"], request["limit"]) == ("2026-11-21T00:00:00+00:00", 500)
@@ -244,6 +295,21 @@ async def test_the_timeline_is_on_while_an_event_goes_on(hass, timeline, freezer
     freezer.move_to("2026-11-21T12:02:00Z")
     await tell(hass, "front_door/event", golden("event-ended"))
     assert hass.states.get("calendar.front_door_timeline").state == "off"
+
+
+async def test_the_timeline_shows_the_picture_of_its_event(hass, timeline, freezer, hass_client_no_auth):
+    event = golden("event-started")
+    await tell(hass, "front_door/event", event)
+    assert "entity_picture" not in hass.states.get("calendar.front_door_timeline").attributes
+    await tell(hass, "front_door/picture/person", jpeg_of(event["id"]))
+    path = hass.states.get("calendar.front_door_timeline").attributes["entity_picture"]
+    answer = await (await hass_client_no_auth()).get(path)
+    assert (answer.status, await answer.read()) == (200, jpeg_of(event["id"]))
+    freezer.tick(60)
+    await tell(hass, "front_door/event", {**event, "phase": "updated", "revision": 2})
+    assert hass.states.get("calendar.front_door_timeline").attributes["entity_picture"] == path  # signed once
+    await tell(hass, "front_door/event", {**event, "id": "next"})
+    assert "entity_picture" not in hass.states.get("calendar.front_door_timeline").attributes
 
 
 async def test_a_visit_of_an_hour_is_a_handful_of_states_of_the_timeline(hass, timeline, freezer):
@@ -268,10 +334,11 @@ async def test_a_node_that_cannot_be_asked_has_no_timeline(hass, mqtt_mock, enti
 # ---- triggers and conditions
 
 
-async def fired(hass, name, entity_id):
+async def fired(hass, name, entity_id=None, target=None, **options):
     """Attach a trigger; returns the list of what it fires."""
     runs = []
-    written = cv.TRIGGER_SCHEMA([{"trigger": name, "target": {"entity_id": entity_id}}])
+    target = target or {"entity_id": entity_id}
+    written = cv.TRIGGER_SCHEMA([{"trigger": name, "target": target, **({"options": options} if options else {})}])
     config = await trigger_helper.async_validate_trigger_config(hass, written)
 
     @callback
@@ -280,6 +347,51 @@ async def fired(hass, name, entity_id):
 
     undo = await trigger_helper.async_initialize_triggers(hass, config, action, DOMAIN, "test", lambda *_: None)
     return runs, undo
+
+
+async def revisions(hass, *told, event="e1", **more):
+    """The revisions of an event: type and zones of each."""
+    for number, (event_type, zones) in enumerate(told, 1):
+        phase = {"phase": "started" if number == 1 else "updated", "revision": number}
+        content = {**golden("event-started"), "id": event, "event_type": event_type, "zones": zones, **phase, **more}
+        await tell(hass, "front_door/event", content)
+
+
+async def test_a_trigger_with_a_zone_fires_once_when_one_is_there_whenever_that_is(hass, mqtt_mock):
+    await set_up(hass)
+    runs, undo = await fired(hass, "blikk.person_seen", "event.front_door_detection", zone="Porch")
+    anywhere, undo_anywhere = await fired(hass, "blikk.person_seen", "event.front_door_detection", zone=" ")
+    await revisions(hass, ("person", ["path"]), ("person", ["path"]))
+    assert (runs, len(anywhere)) == ([], 1)
+    shown = hass.states.get("event.front_door_detection")
+    await revisions(
+        hass, ("person", ["path"]), ("person", ["path", "porch"]), ("person", ["path", "porch"]), event="e2"
+    )
+    assert [(run["entity_id"], run["zone"]) for run in runs] == [("event.front_door_detection", "porch")]
+    await revisions(hass, ("person", ["porch"]), ("loitering", ["porch"]), event="e3")
+    assert len(runs) == 2
+    await revisions(hass, ("package", ["porch"]), event="e4", label="package")
+    assert len(runs) == 2
+    assert hass.states.get("event.front_door_detection").attributes["zones"] == ["porch"]
+    assert shown.attributes["zones"] == ["path"]  # the state is of what was told then
+    undo()
+    undo_anywhere()
+    await revisions(hass, ("person", ["porch"]), event="e5")
+    assert len(runs) == 2
+
+
+async def test_lingering_in_a_zone_is_a_trigger_by_the_device_too(hass, mqtt_mock, device_registry, node_answers):
+    entry = await set_up(hass)
+    door, yard = (device(hass, device_registry, entry, camera) for camera in ("front_door", "yard"))
+    runs, _ = await fired(hass, "blikk.someone_lingers", target={"device_id": door}, zone="porch")
+    elsewhere, _ = await fired(hass, "blikk.someone_lingers", target={"device_id": yard}, zone="porch")
+    await revisions(hass, ("person", ["porch"]), ("loitering", ["porch", "path"]))
+    assert (len(runs), elsewhere) == (1, [])
+    await revisions(hass, ("person", ["path"]), ("loitering", ["path"]), event="e2")
+    assert len(runs) == 1
+    entry.runtime_data.snooze("front_door", dt_util.utcnow() + timedelta(hours=1))
+    await revisions(hass, ("person", ["porch"]), ("loitering", ["porch"]), event="e3")
+    assert len(runs) == 1
 
 
 @pytest.mark.parametrize(
@@ -393,6 +505,8 @@ async def test_conditions_tell_who_is_there_and_who_is_snoozed(hass, mqtt_mock):
     assert not await holds(hass, "is_occupied", package)
     assert await holds(hass, "is_not_occupied", package)
     assert not await holds(hass, "is_not_occupied", person)
+    assert await holds(hass, "is_occupied", "binary_sensor.front_door_porch_person")
+    assert await holds(hass, "is_not_occupied", "binary_sensor.front_door_path_person")
     assert not await holds(hass, "is_occupied", "binary_sensor.front_door_motion")
     assert not await holds(hass, "is_snoozed", "binary_sensor.front_door_snoozed")
     entry.runtime_data.snooze("front_door", dt_util.utcnow() + timedelta(hours=1))
@@ -596,6 +710,18 @@ async def test_an_ai_task_writes_the_summary_of_an_event_from_its_picture(hass, 
     assert hass.states.get("sensor.front_door_last_summary").state == "The postman"
     await tell(hass, "front_door/summary", {**golden("summary"), "event": "next", "title": "Next"})
     assert hass.states.get("sensor.front_door_last_summary").state == "Next"
+
+
+async def test_where_the_last_picture_is_disabled_the_camera_shows_it_to_the_ai_task(
+    hass, ai, entity_registry, freezer
+):
+    entity_registry.async_update_entity("image.front_door_last_person", disabled_by=er.RegistryEntryDisabler.USER)
+    await end(hass)
+    assert ai.calls[0]["attachments"][0]["media_content_id"] == "media-source://camera/camera.front_door"
+    await tell(hass, "front_door/picture/ring", JPEG)  # now the camera shows another
+    freezer.tick(61)
+    await end(hass, id="2")
+    assert len(ai.calls) == 1
 
 
 async def test_only_the_redacted_bytes_reach_the_ai_task(hass, mqtt_mock, ai, hass_client):

@@ -200,6 +200,12 @@ async def test_a_household_s_own_words_are_told_where_they_say_more(hass, assist
     assert "Bote" not in await assist("Who was here?", "en")
 
 
+async def test_whom_the_household_knows_is_told_by_its_own_word(hass, home, assist, house):
+    house.events = [event("21 14:05", title="A man in a hat", source="llm", mark="the postman"), event("21 10:20")]
+    answer = await assist("Who was at the door?")
+    assert answer == "2 visits today. The last at 14:05: the postman. Before that, at 10:20: a person."
+
+
 async def test_what_nobody_watched_is_not_denied(hass, home, assist, house):
     day = {"since": "2026-11-20T23:00:00Z", "until": "2026-11-21T15:30:10Z"}
     house.gaps = [{"camera": None, **day}, {"camera": "front_door", **day}, {"camera": "yard", **day}]

@@ -6,7 +6,7 @@ from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
-from stage import BASE, JPEG, NODE, announce, entry_of, golden, published, set_up, tell
+from stage import BASE, JPEG, NODE, ROOT, announce, entry_of, golden, published, set_up, tell
 
 from custom_components.blikk.names import slug
 
@@ -61,7 +61,10 @@ async def test_the_state_of_a_camera_is_shown(hass, mqtt_mock):
     assert state(hass, "binary_sensor.front_door_motion") == "on"
     assert state(hass, "binary_sensor.front_door_person") == "on"
     assert state(hass, "binary_sensor.front_door_package") == "off"
-    assert state(hass, "sensor.front_door_person_count") == "2"
+    assert state(hass, "binary_sensor.front_door_porch_person") == "on"
+    assert state(hass, "binary_sensor.front_door_path_person") == "off"
+    assert hass.states.get("binary_sensor.front_door_porch_person").name == "Front door Porch: person"
+    assert hass.states.get("binary_sensor.front_door_porch_package") is None  # disabled
     assert state(hass, "switch.front_door_detection") == "on"
     assert state(hass, "number.front_door_threshold") == "0.35"
     assert state(hass, "select.front_door_summaries") == "text"
@@ -82,6 +85,8 @@ async def test_figures_and_zones_are_there_when_they_are_enabled(hass, mqtt_mock
     await tell(hass, "health", golden("health"))
     await tell(hass, "front_door/digest", golden("summary-digest"))
     shown = {
+        "sensor.front_door_person_count": "2",
+        "sensor.front_door_package_count": "0",
         "sensor.front_door_porch_count": "2",
         "sensor.front_door_path_count": "0",
         "sensor.front_door_frame_rate": "4.99",
@@ -174,15 +179,22 @@ async def test_any_other_question_is_a_sensor(hass, mqtt_mock):
     assert state(hass, "sensor.front_door_what_color_is_the_car") == "red"
 
 
-async def test_a_label_that_is_new_to_the_component_has_entities_too(hass, mqtt_mock):
+async def test_a_label_that_is_new_to_the_component_has_entities_too(hass, mqtt_mock, entity_registry):
     content = announce()
     content["cameras"][0]["labels"] = ["person", "drone"]
     await set_up(hass, entry_of(content))
     await tell(hass, "front_door/state", {**golden("state"), "counts": {"person": 0, "drone": 3}})
     assert state(hass, "binary_sensor.front_door_drone") == "on"
-    assert hass.states.get("binary_sensor.front_door_drone").name == "Front door drone"
-    assert state(hass, "sensor.front_door_drone_count") == "3"
-    assert hass.states.get("image.front_door_last_drone")
+    assert hass.states.get("binary_sensor.front_door_drone").name == "Front door Drone"
+    ids = {"sensor.front_door_drone_count": "Drone count", "image.front_door_last_drone": "Last drone"}
+    names = {entity_id: entity_registry.async_get(entity_id).original_name for entity_id in ids}
+    assert names == ids
+
+
+async def test_a_node_that_does_not_tell_labels_by_zone_has_no_sensors_of_them(hass, mqtt_mock, entity_registry):
+    await set_up(hass, entry_of(announce(capabilities=["ask"])))
+    assert entity_registry.async_get("binary_sensor.front_door_porch_person") is None
+    assert entity_registry.async_get("sensor.front_door_porch_count")
 
 
 # ---- events
@@ -258,7 +270,9 @@ async def test_pictures_are_shown_byte_for_byte(hass, mqtt_mock, hass_client):
     client = await hass_client()
     assert await (await client.get("/api/image_proxy/image.front_door_last_person")).read() == JPEG
     assert await (await client.get("/api/camera_proxy/camera.front_door")).read() == JPEG
-    assert (await client.get("/api/image_proxy/image.front_door_last_ring")).status == 500
+    none = await client.get("/api/image_proxy/image.front_door_last_ring")  # a dialog would show a broken picture
+    assert (none.status, none.content_type) == (200, "image/png")
+    assert await none.read() == (ROOT / "custom_components/blikk/brand/icon.png").read_bytes()
 
 
 async def test_an_image_without_a_picture_shows_its_icon(hass, mqtt_mock):
@@ -320,7 +334,7 @@ async def test_what_was_forgotten_is_shown_no_more(hass, mqtt_mock, hass_client,
     for entity in told:
         assert state(hass, entity) == STATE_UNKNOWN, entity
         assert not {"text", "evidence", "entity_picture"} & hass.states.get(entity).attributes.keys()
-    assert (await client.get("/api/image_proxy/image.front_door_last_person")).status == 500
+    assert (await client.get("/api/image_proxy/image.front_door_last_person")).content_type == "image/png"
     assert (await client.get("/api/camera_proxy/camera.front_door")).status == 500
     await tell(hass, "front_door/picture/person", JPEG)
     assert state(hass, "image.front_door_last_person") != STATE_UNKNOWN

@@ -48,9 +48,10 @@ async def api(socket_enabled):
 
 
 @pytest.fixture
-async def entry(hass, mqtt_mock, api):
+async def entry(hass, mqtt_mock, api, freezer):
     """A node that announces the API, set up with its token."""
     assert await async_setup_component(hass, "media_source", {})
+    freezer.move_to("2026-11-24T20:00:00Z")
     return await set_up(hass, entry_of(announce(urls={"media": api.url}), data={"token": TOKEN}))
 
 
@@ -61,13 +62,60 @@ async def browse(hass, *words):
 async def test_pictures_are_browsed_by_camera_and_day(hass, entry, api):
     root = await browse(hass)
     assert [child.title for child in root.children] == ["Front door", "Yard"]
+    assert root.children[0].thumbnail.startswith("/api/camera_proxy/camera.front_door?token=")
     camera = await browse(hass, entry.entry_id, "front_door")
-    assert [child.title for child in camera.children] == ["2026-11-21"]
+    ((title, thumbnail),) = [(child.title, child.thumbnail) for child in camera.children]
+    assert (title, thumbnail) == ("Saturday, 21 November", f"/api/blikk/{entry.entry_id}/pictures/{PICTURE}")
     day = await browse(hass, entry.entry_id, "front_door", "2026-11-21")
-    assert [child.title for child in day.children] == ["04:00:00 person", "person"]
+    assert (day.title, [child.title for child in day.children]) == (
+        "Front door, Saturday, 21 November",
+        ["04:00 · A person", "A person"],
+    )
     assert day.children[0].thumbnail == f"/api/blikk/{entry.entry_id}/pictures/{PICTURE}"
     assert day.children_media_class == "image"
-    assert api.asked == ["/v1/days?camera=front_door", "/v1/pictures?camera=front_door&day=2026-11-21&limit=500"]
+    assert api.asked == [
+        "/v1/pictures?camera=front_door&limit=500",
+        "/v1/days?camera=front_door",
+        "/v1/pictures?camera=front_door&day=2026-11-21&limit=500",
+        "/v1/events?camera=front_door&until=2026-11-21T12:00:01%2B00:00&limit=200",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "now", "titles"),
+    [
+        ("en", "2026-11-21", ["Today", "Front door, Today", "04:00 · A courier"]),
+        ("de", "2026-11-22", ["Gestern", "Front door, Gestern", "04:00 · A courier"]),
+        (
+            "es-MX",
+            "2026-11-25",
+            ["sábado, 21 de noviembre", "Front door, sábado, 21 de noviembre", "04:00 · A courier"],
+        ),
+        (
+            "en-GB",
+            "2027-01-02",
+            ["Saturday, 21 November 2026", "Front door, Saturday, 21 November 2026", "04:00 · A c"],
+        ),
+        ("fr", "2026-11-21", ["2026-11-21", "Front door, 2026-11-21", "04:00 · A courier"]),
+    ],
+)
+async def test_days_and_pictures_are_called_as_one_says_it(hass, entry, api, freezer, language, now, titles):
+    freezer.move_to(f"{now}T20:00:00Z")
+    hass.config.language = language
+    picture = {**api.answers["/v1/pictures"]["pictures"][0], "event": "e1"}
+    event = {"id": "e1", "label": "person", "summary": {"title": "A courier", "text": ""}, "pictures": [picture]}
+    api.answers["/v1/events"] = {"v": 1, "events": [event]}
+    camera = await browse(hass, entry.entry_id, "front_door")
+    day = await browse(hass, entry.entry_id, "front_door", "2026-11-21")
+    shown = [camera.children[0].title, day.title, day.children[0].title]
+    assert [title[: len(wanted)] for title, wanted in zip(shown, titles, strict=True)] == titles
+
+
+async def test_a_language_we_have_not_says_what_the_node_says(hass, entry, api):
+    hass.config.language = "fr"
+    api.answers["/v1/events"] = {"v": 1, "events": []}
+    day = await browse(hass, entry.entry_id, "front_door", "2026-11-21")
+    assert [child.title for child in day.children] == ["04:00 · person", "person"]
 
 
 async def test_a_picture_is_resolved_and_passed_on_byte_for_byte(hass, entry, hass_client, hass_client_no_auth):
@@ -203,11 +251,15 @@ async def search(hass_ws_client, words, *where, **more):
 @pytest.mark.parametrize(
     ("words", "titles"),
     [
-        ("Parcel RED", ["2026-11-21 07:00:09 A parcel"]),
-        ("porch", ["2026-11-21 07:00:09 A parcel"]),
-        ("ring", ["2026-11-21 04:00:30 Front door: ring"]),
-        ("animal", ["2026-11-20 14:30:00 Yard: animal"]),
-        ("front 2026-11-21", ["2026-11-21 07:00:09 A parcel", "2026-11-21 04:00:30 Front door: ring"]),
+        ("Parcel RED", ["Saturday, 21 November · 07:00 · A parcel"]),
+        ("porch", ["Saturday, 21 November · 07:00 · A parcel"]),
+        ("ring", ["Saturday, 21 November · 04:00 · Doorbell · Front door"]),
+        ("animal", ["Friday, 20 November · 14:30 · An animal · Yard"]),
+        ("friday an animal", ["Friday, 20 November · 14:30 · An animal · Yard"]),
+        (
+            "front 2026-11-21",
+            ["Saturday, 21 November · 07:00 · A parcel", "Saturday, 21 November · 04:00 · Doorbell · Front door"],
+        ),
         ("parcel yard", []),
         ("sold", []),
         ("  ", []),
@@ -229,7 +281,9 @@ async def test_a_folder_is_searched_alone(hass, entry, past, hass_ws_client):
     past.answers["/v1/pictures"] = {"v": 1, "pictures": [RING]}
     where = (entry.entry_id, "front_door", "2026-11-21")
     answer = await search(hass_ws_client, "2026", *where)
-    assert [found["title"] for found in answer["result"]["result"]] == ["2026-11-21 04:00:30 Front door: ring"]
+    assert [found["title"] for found in answer["result"]["result"]] == [
+        "Saturday, 21 November · 04:00 · Doorbell · Front door"
+    ]
     assert past.asked == [
         "/v1/events?camera=front_door&limit=200",
         "/v1/pictures?camera=front_door&day=2026-11-21&limit=500",

@@ -135,7 +135,7 @@ async def test_a_page_tells_what_happened_newest_first(hass, mqtt_mock, nodes, l
     assert ids(page) == ["front_door-2", "front_door-1"]
     assert page["events"][0] == {
         "id": "front_door-2", "camera": "camera.front_door", "name": "Front door", "label": "person",
-        "loitering": True, "interrupted": False, "peak": 2, "zones": ["porch"], "pictures": [],
+        "loitering": True, "interrupted": False, "peak": 2, "zones": ["porch"], "pictures": [], "mark": None,
         "started": "2026-11-21T12:02:00.000+00:00", "ended": "2026-11-21T12:02:20.000+00:00",
         "title": "Two people at the front door", "importance": "high", "source": "llm",
         "text": "Two people came up the path, stood at the porch for 20 seconds and left.",
@@ -208,7 +208,7 @@ async def test_rings_stand_among_the_events_in_pages_of_their_own_or_by_themselv
     assert ids(first)[:3] == ["ring-39", "front_door-38", "ring-37"]
     assert first["events"][0] | {"name": ""} == {
         "id": "ring-39", "camera": "camera.front_door", "name": "", "label": "ring", "loitering": False,
-        "interrupted": False, "peak": None, "zones": [], "pictures": [], "title": None, "text": None,
+        "interrupted": False, "peak": None, "zones": [], "pictures": [], "mark": None, "title": None, "text": None,
         "importance": None, "source": None,
         "started": "2026-11-21T12:39:01.000+00:00", "ended": "2026-11-21T12:39:01.000+00:00",
     }  # fmt: skip

@@ -15,7 +15,7 @@ from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.transforms.select import Selector
 from blikk_edge.transforms.track import Tracker
-from blikk_edge.transforms.zones import Zones
+from blikk_edge.transforms.zones import Zone, Zones
 
 PIXELS = np.zeros((48, 64), np.uint8)
 PERSON = Detection(label=Label.PERSON, sub_label="person", score=0.9, box=Box(0.4, 0.2, 0.6, 0.9))
@@ -87,13 +87,14 @@ def pipeline(
     *,
     moving: Callable[[float], bool] = lambda at: True,
     labels: tuple[Label, ...] = tuple(Label),
+    zones: tuple[Zone, ...] = (),
 ) -> Pipeline:
     return Pipeline(
         camera=camera,
         gate=ScriptedGate(moving),
         select=Selector(),
         track=Tracker(),
-        zones=Zones([]),
+        zones=Zones(zones),
         teller=Teller(camera, TellRules(labels=labels)),
         labels=labels,
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_props import PERSON, ScriptedDetector, StampRedactor, eyes, frame, pipeline
 
-from blikk_edge.core.geometry import Box
+from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.observation import Event, Kind, Observation, Phase
 from blikk_edge.core.picture import Picture
@@ -17,6 +17,7 @@ from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.switches import set_switches, summary_switch, switches_to_json
+from blikk_edge.transforms.zones import Zone
 
 
 def run(line: Pipeline, look_with: Eyes, frames: range) -> list[Item]:
@@ -156,6 +157,18 @@ def test_labels_that_were_not_asked_for_are_not_told() -> None:
     assert not any(isinstance(item, Event) for item in items)
     states = [item for item in items if isinstance(item, CameraState)]
     assert all(dict(state.counts) == {Label.VEHICLE: 0} for state in states)
+
+
+def test_the_state_counts_by_zone_and_label() -> None:
+    bottom = Zone(name="bottom", polygon=Polygon.of([(0, 0.6), (1, 0.6), (1, 1), (0, 1)]))
+    left = Zone(name="left", polygon=Polygon.of([(0, 0), (0.3, 0), (0.3, 1), (0, 1)]))
+    cat = Detection(label=Label.ANIMAL, sub_label="cat", score=0.9, box=Box(0.05, 0.7, 0.2, 0.9))
+    look_with = eyes(lambda look: (PERSON, cat) if look < 15 else ())
+    states = [i for i in run(pipeline(zones=(bottom, left)), look_with, range(200)) if isinstance(i, CameraState)]
+    seen = max(states, key=lambda state: len(state.zone_counts))
+    assert seen.zone_counts == (("bottom", Label.ANIMAL, 1), ("bottom", Label.PERSON, 1), ("left", Label.ANIMAL, 1))
+    assert seen.zones == (("bottom", 2), ("left", 1))
+    assert states[-1].zone_counts == ()
 
 
 def test_the_state_follows_motion_at_once_and_counts() -> None:

@@ -119,6 +119,35 @@ def test_rings_are_kept_and_found_by_time(store: Store) -> None:
     assert list(store.rings(camera="yard")) == []
 
 
+def test_a_mark_stays_with_its_event_through_later_revisions_and_a_restart(store: Store) -> None:
+    store.put(event(1))
+    store.put(event(2))
+    assert store.mark("event-1", "Família") == replace(event(1), mark="Família")
+    store.put(event(1, revision=2))
+    store.close()
+    store.open()
+    assert list(store.events()) == [event(2), replace(event(1, revision=2), mark="Família")]
+    assert [waiting.record for waiting in store.pending(9)] == [event(1), event(2), event(1, revision=2)]
+    store.mark("event-1", "the post")
+    assert store.event("event-1") == replace(event(1, revision=2), mark="the post")
+    assert store.mark("event-1", "") == event(1, revision=2)
+    assert store.mark("event-9", "nobody") is None
+
+
+def test_a_mark_is_forgotten_with_its_event(store: Store) -> None:
+    store.put(event(1))
+    store.mark("event-1", "a word of the household")
+    store.forget(event="event-1")
+    store.put(event(1, revision=2))
+    assert list(store.events()) == [event(1, revision=2)]
+    assert b"household" not in store.path.read_bytes()
+
+
+def test_one_ring_is_found_by_its_id(store: Store) -> None:
+    store.put(ring(1))
+    assert (store.ring("ring-1"), store.ring("ring-2")) == (ring(1), None)
+
+
 def test_every_part_of_the_history_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "blikk.db"
     for first in (0, 10):  # over a restart too

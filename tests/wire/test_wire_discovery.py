@@ -74,7 +74,7 @@ def test_nothing_can_be_changed_but_what_is_harmless():
 def test_texts_have_entities_where_they_are_written():
     parts, node = FRONT.payload["components"], NODE.payload["components"]
 
-    assert parts["summaries"]["options"] == ["off", "template", "text"]
+    assert parts["summaries"]["options"] == ["Off", "Template", "Language model, from text"]
     assert parts["question_gate_open"]["name"] == "Is the gate open?"
     assert {"digest", "llm_calls", "llm_tokens_left"} <= node.keys()
     silent, bare = devices(replace(s.NODE, summaries=(), cameras=(replace(s.FRONT, questions=()),)), s.TOPICS)
@@ -119,6 +119,21 @@ def test_zones_that_look_alike_as_ids_keep_apart():
     assert zones == ["zone_hof", "zone_hof_2", "zone_hof_3", "zone_x", "zone_x_2"]
 
 
+def test_a_zone_has_a_sensor_of_each_label_of_which_that_of_people_is_enabled():
+    camera = CameraInfo(id="c", name="C", labels=(Label.PERSON, Label.ANIMAL), zones=("porch", "porch animal"))
+
+    (_, discovery) = devices(replace(s.NODE, cameras=(camera,)), s.TOPICS)
+
+    inside = {key: part for key, part in discovery.payload["components"].items() if "_in_zone_" in key}
+    parts = {key: (part["name"], part.get("enabled_by_default", True)) for key, part in inside.items()}
+    assert parts == {
+        "person_in_zone_porch": ("Porch: person", True),
+        "animal_in_zone_porch": ("Porch: animal", False),
+        "person_in_zone_porch_animal": ("Porch animal: person", True),
+        "animal_in_zone_porch_animal": ("Porch animal: animal", False),
+    }
+
+
 def test_removed_component_gets_a_tombstone_with_its_platform_only():
     before = replace(s.NODE, cameras=(replace(s.FRONT, labels=(*s.FRONT.labels, Label.ANIMAL)),))
     old = components_of(devices(before, s.TOPICS)[1].message().payload)
@@ -131,6 +146,8 @@ def test_removed_component_gets_a_tombstone_with_its_platform_only():
         "animal": {"platform": "binary_sensor"},
         "animal_count": {"platform": "sensor"},
         "last_animal": {"platform": "image"},
+        "animal_in_zone_path": {"platform": "binary_sensor"},
+        "animal_in_zone_porch": {"platform": "binary_sensor"},
     }
     assert parts.keys() - graves.keys() == FRONT.components.keys()
     assert (message.topic, message.retain) == (FRONT.topic, True)

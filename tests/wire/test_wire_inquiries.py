@@ -173,6 +173,8 @@ REFUSED = {
     "nothing to describe": {"do": "describe"},
     "two things to describe": {"do": "describe", "camera": "yard", "event": "e"},
     "everything to forget": {"do": "forget"},
+    "nothing to mark": {"do": "mark", "mark": "Family"},
+    "a mark that is a story": {"do": "mark", "event": "e", "mark": "x" * 61},
 }
 
 

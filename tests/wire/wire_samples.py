@@ -19,6 +19,7 @@ from blikk_edge.core.inquiry import (
     DescribeNow,
     Forget,
     ListEvents,
+    Mark,
     Measure,
     Query,
     Reply,
@@ -135,6 +136,7 @@ STATE = CameraState(
     score=0.41237,
     counts=((Label.PERSON, 2),),
     zones=(("porch", 2), ("path", 0)),
+    zone_counts=(("porch", Label.PERSON, 2),),
     fps=4.987,
     inference_ms=61.27,
     last_frame_age_s=0.18,
@@ -223,6 +225,7 @@ REQUESTS = {
     "ask-describe": DescribeNow(camera="front_door"),
     "ask-digest": WriteDigest(since=T0 - 86400.0, until=T0),
     "ask-forget": Forget(event=ENDED.id),
+    "ask-mark": Mark(event=ENDED.id, mark="Family"),
 }
 """As our own command line writes them; `ask-minimal.json` is written by hand."""
 
@@ -249,6 +252,7 @@ REPLIES = {
         rings=(RING,),
         gaps=(("", ((T0 - 7200.0, T0 - 5400.0),)), ("yard", ((T0 - 7200.0, T0 - 3600.0),))),
     ),
+    "reply-mark": Reply(count=1, events=(Told(event=replace(ENDED, mark="Family"), summary=SUMMARY),)),
     "reply-digest": Reply(text=DIGEST.text, summary=DIGEST),
     "reply-refused": refusal("there is no camera 'garage' on this node; there is front_door, yard"),
 }

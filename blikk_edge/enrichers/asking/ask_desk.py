@@ -15,6 +15,7 @@ from blikk_edge.core.inquiry import (
     DescribeNow,
     Forget,
     ListEvents,
+    Mark,
     Measure,
     Query,
     Reply,
@@ -26,8 +27,10 @@ from blikk_edge.core.inquiry import (
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.ports import History
+from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Summary
 from blikk_edge.core.watched import NODE, Span, WatchedAt
+from blikk_edge.enrichers.asking.forgetting import there
 from blikk_edge.enrichers.asking.model import fill_prompt, filled, word_prompt, worded
 from blikk_edge.enrichers.asking.reader import Puzzle, read
 from blikk_edge.enrichers.asking.saying import denied, lines, say, say_puzzled
@@ -46,6 +49,7 @@ LIMITS_S: Final[dict[type[Request], float]] = {
     DescribeNow: 100.0,
     WriteDigest: 100.0,
     Forget: 25.0,
+    Mark: 10.0,
 }
 """Seconds for one request, below the patience of our Home Assistant component."""
 
@@ -131,6 +135,8 @@ class AskDesk:
                 return await self._write(request)
             case Forget():
                 return await self._remove(request)
+            case Mark():
+                return await self._mark(request)
 
     async def _write(self, request: DescribeNow | WriteDigest) -> Reply:
         if isinstance(request, DescribeNow):
@@ -184,6 +190,22 @@ class AskDesk:
             return refusal("nothing can be forgotten from here; ask the running node")
         async with self._turn:
             return Reply(count=await self._forget(request))
+
+    async def _mark(self, request: Mark) -> Reply:
+        def mark() -> tuple[Told, ...]:
+            event = self._history.mark(request.event, request.mark)
+            if event is None and (ring := self._history.ring(request.event)) is not None:
+                visit = next(iter(there(self._history, ring, Label.PERSON)), None)
+                event = None if visit is None else self._history.mark(visit.id, request.mark)
+            return () if event is None else self._told([event])
+
+        async with self._turn:
+            told = await asyncio.to_thread(mark)
+        if not told:
+            return refusal(
+                f"there is no event {request.event[:80]!r} in the store (any more), nor a visit of that ring"
+            )
+        return Reply(count=len(told), events=told)
 
     async def _question(self, request: AskQuestion) -> Reply:
         now, locale = self._clock.now(), self._locale()

@@ -11,6 +11,7 @@ from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Ring, Shown, Withdrawn
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import History, Tell
+from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 
 RING_BEFORE_S: Final = 20.0
@@ -53,7 +54,7 @@ class Forgetter:
     def _remove(self, request: Forget) -> tuple[int, Sequence[Withdrawn]]:
         """Blocking."""
         shown = {(_place(record), _key(record)): record for record in self._history.newest()}
-        rang = {place: self._there(ring) for (place, _), ring in shown.items() if isinstance(ring, Ring)}
+        rang = {place: there(self._history, ring) for (place, _), ring in shown.items() if isinstance(ring, Ring)}
         if self._album is not None:
             self._forget_pictures(self._album, request)
         count = self._history.forget(
@@ -65,12 +66,6 @@ class Forgetter:
         cameras = {place.camera for place in gone if place.what is Shown.PICTURE}
         gone += [_picture(str(camera), SNAPSHOT) for camera in cameras]
         return count, tuple(dict.fromkeys(gone))
-
-    def _there(self, ring: Ring) -> Sequence[Event]:
-        """Who was there when it rang."""
-        since, until = ring.time - VISIT_MAX_S, ring.time + RING_BEFORE_S
-        events = self._history.events(camera=ring.camera, since=since, until=until)
-        return [event for event in events if (event.ended or math.inf) + RING_AFTER_S >= ring.time]
 
     def _some_gone(self, events: Sequence[Event]) -> bool:
         return any(self._history.event(event.id) is None for event in events)
@@ -92,6 +87,13 @@ class Forgetter:
             event = self._history.event(name)
             if event is not None and request.covers(event.camera, event.id, event.started):
                 yield event.id
+
+
+def there(history: History, ring: Ring, label: Label | None = None) -> Sequence[Event]:
+    """Who was there when it rang, newest first. Blocking; raises StoreError."""
+    since, until = ring.time - VISIT_MAX_S, ring.time + RING_BEFORE_S
+    events = history.events(camera=ring.camera, label=label, since=since, until=until)
+    return [event for event in events if (event.ended or math.inf) + RING_AFTER_S >= ring.time]
 
 
 def _place(record: Event | Ring | Summary) -> Withdrawn:

@@ -225,7 +225,7 @@ export class Events {
     const last = this.events.at(-1);
     if (!known && this.before !== null && last && order(last, event) < 0) return; // on a page that is yet to be asked for
     const merged = { ...event };
-    for (const key of ["title", "text", "importance", "source"]) merged[key] ??= known?.[key] ?? null;
+    for (const key of ["title", "text", "importance", "source", "mark"]) merged[key] ??= known?.[key] ?? null;
     if (!event.pictures.length && known) merged.pictures = known.pictures;
     this.events = [...this.events.filter((each) => each !== known), merged].sort(order);
     if (this.events.length > KEPT) {

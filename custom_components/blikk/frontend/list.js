@@ -216,6 +216,7 @@ export class EventList {
     for (const ring of this._rings.get(event.id) ?? []) {
       facts.push(fill(texts.rang, { time: writing.time(new Date(ring.started)) }));
     }
+    if (event.mark) facts.push(h("b", { className: "mark" }, event.mark));
     facts.push(...(this._showCamera ? [event.name] : []), ...event.zones);
     return facts.flatMap((each, at) => (at ? [" · ", each] : [each]));
   }
