@@ -268,6 +268,18 @@ def test_actions_answer_from_the_node(home: Home) -> None:
     assert answer["count"] >= 1
 
 
+def test_who_was_family_is_marked_and_stays_so(home: Home) -> None:
+    door = home.ha.devices()["Front door"]["id"]
+
+    def marks() -> dict[str, str | None]:
+        events = home.ha.answer("blikk.get_events", device_id=door, label="person")["events"]
+        return {event["id"]: event.get("mark") for event in events}
+
+    visit = next(iter(marks()))
+    home.ha.answer("blikk.mark", device_id=door, event=visit, mark="Family")
+    assert marks()[visit] == "Family"
+
+
 ASKED = {
     "en": ("Who was at the door?", "visit", "The doorbell rang"),
     "de": ("Wer war heute an der Tür?", "Besuch", "Es hat"),
