@@ -20,6 +20,8 @@ from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClien
 from stage import NODE, ROOT, announce, entry_of, golden, jpeg_of, set_up, tell
 from yarl import URL
 
+from custom_components.blikk.node import BlikkNode
+
 BLUEPRINTS = ROOT / "blueprints" / "automation" / "blikk"
 NAMES = sorted(path.stem for path in BLUEPRINTS.glob("*.yaml"))
 BELL = "event.front_door_doorbell"
@@ -129,6 +131,19 @@ async def either(request, house, phone):
     """The node in either way, and which."""
     await request.param(house)
     return request.param.__name__
+
+
+@pytest.fixture
+def marked(monkeypatch):
+    """What the node is told to keep with which event or ring."""
+    kept = []
+
+    async def mark(node, event, mark):
+        kept.append((event, mark))
+        return []
+
+    monkeypatch.setattr(BlikkNode, "async_mark", mark)
+    return kept
 
 
 async def settle():
@@ -660,6 +675,82 @@ async def test_the_button_of_the_timeline_can_be_left_out(house, phone, freezer,
     assert [timelines(body) for body in phone] == [[], []]
 
 
+def titles(body):
+    return [button["title"] for button in body["data"]["actions"]]
+
+
+async def test_its_buttons_open_snooze_and_mark_the_visit_and_are_three(house, phone, freezer, marked, automate):
+    await component(house)
+    await automate("doorbell", doorbells=[BELL])
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house)
+    first, final = phone
+    assert titles(first) == ["Look", "Snooze 30 min", "That was family"]
+    assert titles(final) == ["View in timeline", "Snooze 30 min", "That was family"]
+    for notification in phone:
+        await press(house, notification, "family")
+    assert marked == [("front_door-ring-1", "That was family"), (golden("summary")["event"], "That was family")]
+    await reload(house)
+    await press(house, first, "Snooze")
+    assert state(house, "binary_sensor.front_door_snoozed") == "on"
+
+
+async def test_a_visit_is_marked_in_ones_own_words_or_not_at_all(house, phone, marked, automate):
+    await component(house)
+    await automate("doorbell", doorbells=[BELL], known_words="Familie")
+    await ring(house)
+    await photograph(house)
+    await press(house, phone[0], "Familie")
+    assert marked == [("front_door-ring-1", "Familie")]
+
+
+async def test_without_words_or_without_the_integration_nothing_is_marked(house, phone, either, automate):
+    await automate("doorbell", doorbells=[BELL], known_words="" if either == "component" else "Family")
+    await ring(house)
+    await photograph(house)
+    assert "Family" not in titles(phone[0])
+
+
+CRITICAL = {"sound": {"name": "default", "critical": 1, "volume": 1.0}, "interruption-level": "critical"}
+
+
+async def test_a_critical_ring_sounds_once_on_a_silent_phone_but_not_in_quiet_hours(
+    house, phone, node, freezer, automate
+):
+    quiet = {"quiet_from": "13:00:00", "quiet_to": "14:00:00"}
+    await automate("doorbell", doorbells=[BELL], critical=True, **quiet)
+    await ring(house)
+    await photograph(house)
+    await later(house, freezer, seconds=20)
+    await summarise(house)
+    first, final = (body["data"] for body in phone)
+    assert (first["push"], first["channel"], first["importance"]) == (CRITICAL, "alarm_stream", "max")
+    assert (final["push"]["sound"], final["alert_once"], final["channel"]) == ("none", True, "alarm_stream")
+    freezer.move_to("2026-11-21T13:30:00+00:00")
+    await ring(house, 2)
+    await photograph(house, "front_door-ring-2")
+    assert (phone[2]["data"]["push"]["sound"], phone[2]["data"]["channel"]) == ("none", "Doorbell, quiet")
+
+
+@pytest.mark.parametrize("car", [True, False])
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("doorbell", {"doorbells": [BELL]}),
+        ("parcel_left", {"parcels": ["binary_sensor.front_door_package"]}),
+        ("someone_lingers", {"detections": ["event.front_door_detection"]}),
+    ],
+)
+async def test_what_is_told_in_the_car_is_a_choice(house, phone, node, freezer, automate, name, inputs, car):
+    await automate(name, **inputs, car=car)
+    await house.services.async_call("automation", "trigger", {"entity_id": "automation.door"})
+    await settle()
+    await later(house, freezer, seconds=1)
+    assert [body["data"]["car_ui"] for body in phone] == [car]
+
+
 def timelines(body):
     """The events that a notification leads to in the timeline, each with a time of today."""
     found = [URL(action["uri"]) for action in body["data"].get("actions", ()) if "timeline" in action.get("uri", "")]
@@ -769,3 +860,31 @@ async def test_lingering_can_be_told_only_at_night_and_when_away(
     house.states.async_set("zone.home", home)
     await linger(house, freezer)
     assert len(phone) == told
+
+
+async def test_only_who_lingers_in_the_zone_is_told(house, phone, either, freezer, automate):
+    await automate("someone_lingers", detections=["event.front_door_detection"], zone="Porch")
+    await linger(house, freezer, zones=["path"], id="elsewhere")
+    assert phone == []
+    await linger(house, freezer, zones=["path", "porch"])
+    assert len(phone) == 1
+
+
+async def test_the_buttons_of_who_lingers_snooze_and_mark(house, phone, freezer, marked, automate):
+    await component(house)
+    await automate("someone_lingers", detections=["event.front_door_detection"], critical=True)
+    await linger(house, freezer)
+    (body,) = phone
+    assert titles(body) == ["View in timeline", "Snooze 30 min", "That was family"]
+    assert (body["data"]["push"], body["data"]["channel"]) == (CRITICAL, "alarm_stream")
+    await press(house, body, "family")
+    assert marked == [(VISIT, "That was family")]
+    await press(house, body, "Snooze")
+    assert state(house, "binary_sensor.front_door_snoozed") == "on"
+    assert len(phone) == 1
+
+
+async def test_who_lingers_at_a_plain_node_has_no_buttons(house, phone, node, freezer, automate):
+    await automate("someone_lingers", detections=["event.front_door_detection"])
+    await linger(house, freezer)
+    assert titles(phone[0]) == []
