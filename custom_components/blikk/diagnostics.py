@@ -63,6 +63,9 @@ def _camera(node: BlikkNode, camera: Camera) -> dict[str, Any]:
     state = asdict(now.state) if now.state else None
     if state is not None:
         state["zones"] = list(state["zones"].values())
+        state["zone_counts"] = [
+            {_word(label): count for label, count in counts.items()} for counts in state["zone_counts"].values()
+        ]
         state["counts"] = {_word(label): count for label, count in state["counts"].items()}
         state["problem"] = state["problem"] is not None
     return {
