@@ -197,6 +197,17 @@ def test_a_ring_is_told_at_once_and_goes_into_the_visit_it_belongs_to(page: Page
     page.until_rows("Somebody rang")
 
 
+def test_what_the_household_says_of_a_visit_is_shown_at_once_and_stays(page: Page, home: Household) -> None:
+    of = f"[...CARD.querySelectorAll('li')].find((row) => row.textContent.includes({json.dumps(FIRST[0])}))"
+    event = page.until(f"{of}?.dataset.event")
+    home.ha.answer("blikk.mark", event=event, mark="The postman")
+    page.until(f"{of}.querySelector('.mark')?.textContent === 'The postman'")
+    page.open()
+    page.until(f"{of}?.querySelector('.mark')?.textContent === 'The postman'")
+    home.ha.answer("blikk.mark", event=event, mark="")
+    page.until(f"{of}.querySelector('.mark') === null")
+
+
 def test_a_new_picture_of_the_camera_is_shown(page: Page, home: Household) -> None:
     page = Page(home, page.browser, "blikk-camera-card")
     home.tell("front_door/picture/snapshot", jpeg(width=320, height=240))
