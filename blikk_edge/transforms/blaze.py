@@ -74,11 +74,12 @@ def sigmoid(logits: NDArray[Any]) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-clipped)), dtype=np.float32)
 
 
-def persons(rows: NDArray[Any], centres: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Boxes (n, 4) x1 y1 x2 y2 in input pixels of people, and who is UPRIGHT (n,); of rows and their anchors' centres.
+def persons(rows: NDArray[Any], centres: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """People of rows and their anchors' centres: their boxes and the boxes that hold their heads, who is UPRIGHT (n,).
 
-    The model gives a face box of always the same size and four points; of these the first two are the middle of the
-    hips and the top of a circle about them that holds the whole person. The box is made from these two.
+    Boxes are (n, 4) x1 y1 x2 y2 in input pixels. The model gives a face box, always of the same size and often on the
+    chest, and four points; of these the first two are the middle of the hips and the top of a circle about them that
+    holds the whole person. Both boxes are made from these two.
     """
     hips, tops = rows[:, 4:6] + centres, rows[:, 6:8] + centres
     way = hips - tops
@@ -88,18 +89,9 @@ def persons(rows: NDArray[Any], centres: Floats) -> tuple[Floats, NDArray[np.boo
         (across - HALF_WIDTH * length, down - ABOVE * length, across + HALF_WIDTH * length, down + BELOW * length),
         axis=1,
     )
-    return boxes.astype(np.float32), way[:, 1] >= UPRIGHT * length
-
-
-def heads(rows: NDArray[Any], centres: Floats) -> Floats:
-    """Boxes (n, 4) x1 y1 x2 y2 in input pixels that hold the heads of the same people.
-
-    Made from the two points too: the model's own face box is always of one size, and often on the chest.
-    """
-    hips, tops = rows[:, 4:6] + centres, rows[:, 6:8] + centres
-    middles = tops + HEAD_DOWN * (hips - tops)
-    half = HEAD_HALF * np.linalg.norm(hips - tops, axis=1, keepdims=True)
-    return np.concatenate((middles - half, middles + half), axis=1).astype(np.float32)
+    middles, half = tops + HEAD_DOWN * way, HEAD_HALF * length[:, np.newaxis]
+    heads = np.concatenate((middles - half, middles + half), axis=1)
+    return boxes.astype(np.float32), heads.astype(np.float32), way[:, 1] >= UPRIGHT * length
 
 
 def faces(rows: NDArray[Any], centres: Floats) -> Floats:

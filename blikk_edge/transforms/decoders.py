@@ -159,13 +159,10 @@ class BlazePose:
         """What reached its threshold, boxes not yet clipped."""
         scores = blaze.sigmoid(outputs[self._logits][0, :, 0] + blaze.LOGIT_SHIFT)
         likely = np.flatnonzero(scores >= self._least)
-        rows, centres = outputs[self._rows][0][likely], self._centres[likely]
-        boxes, upright = blaze.persons(rows, centres)
+        boxes, heads, upright = blaze.persons(outputs[self._rows][0][likely], self._centres[likely])
         scores = np.where(upright, scores[likely], blaze.LEANING_SHARE * scores[likely])
         told = np.flatnonzero((scores >= self._least) & np.isfinite(boxes).all(axis=1))
-        found = Candidates(
-            boxes=boxes, scores=scores, classes=np.zeros(len(scores), dtype=np.intp), heads=blaze.heads(rows, centres)
-        )
+        found = Candidates(boxes=boxes, scores=scores, classes=np.zeros(len(scores), dtype=np.intp), heads=heads)
         return found.at(told)
 
 

@@ -1,6 +1,6 @@
 """The models we know by name, with all it takes to fetch, check, feed and read them; and what any model is here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -140,6 +140,16 @@ _YOLOX_416 = InputSpec(
 _YUNET_ANY = InputSpec(  # FaceDetectorYN is told the size of each picture; 320 is what the file was exported at
     width_px=320, height_px=320, layout=Layout.NCHW, dtype="float32", colours=Colours.BGR, letterbox=False
 )
+_BLAZEPOSE = InputSpec(  # as all of MediaPipe's detectors: -1..1
+    width_px=224,
+    height_px=224,
+    layout=Layout.NHWC,
+    dtype="float32",
+    colours=Colours.RGB,
+    letterbox=True,
+    mean=127.5,
+    std=127.5,
+)
 
 _ENTRIES = (
     ModelEntry(
@@ -221,16 +231,7 @@ _ENTRIES = (
         licence="Apache-2.0",
         decoder=Decoder.BLAZEPOSE,
         labels=("person",),
-        input=InputSpec(
-            width_px=224,
-            height_px=224,
-            layout=Layout.NHWC,
-            dtype="float32",
-            colours=Colours.RGB,
-            letterbox=True,
-            mean=127.5,
-            std=127.5,
-        ),
+        input=_BLAZEPOSE,
         misses="vehicles, animals, parcels, and people far off, lying down or with their face away",
     ),
     ModelEntry(
@@ -270,16 +271,7 @@ _ENTRIES = (
         licence="Apache-2.0",  # MediaPipe's file, which lists the same hash; the code around it in the wheel is MIT
         decoder=Decoder.BLAZEFACE,
         labels=("face",),
-        input=InputSpec(
-            width_px=192,
-            height_px=192,
-            layout=Layout.NHWC,
-            dtype="float32",
-            colours=Colours.RGB,
-            letterbox=True,
-            mean=127.5,
-            std=127.5,
-        ),
+        input=replace(_BLAZEPOSE, width_px=192, height_px=192),
         misses="as many faces that are small or in profile",
     ),
 )

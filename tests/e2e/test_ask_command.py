@@ -19,14 +19,6 @@ from blikk_edge.sinks.store import Store
 QUESTION = "How many people came to the front door in the last 24 hours?"
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    with Broker(folder) as broker:
-        yield broker
-
-
 def config(folder: Path, port: int) -> str:
     # a camera that is away: the node runs, and has nothing to look at
     return (

@@ -5,7 +5,6 @@ import os
 import pty
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from ports import free_port
 from staging import BLIKK, BlikkRun, Ears, kept
 
 BASE = "blikk/old_pi"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    with Broker(folder) as broker:
-        yield broker
 
 
 def config(folder: Path, port: int, node: str) -> str:

@@ -1,24 +1,14 @@
 """A node on UTC, and Home Assistant in another zone and language: texts are the household's, records keep UTC."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from broker import Broker
 from ports import free_port
 from staging import BlikkRun, Ears
 
 CLAIM = {"v": 1, "by": "0" * 32, "mode": "integration", "timezone": "Europe/Berlin", "language": "de"}
 SUMMER = {"since": "2026-07-01T10:00:00Z", "until": "2026-07-01T11:00:00Z"}
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    with Broker(folder) as broker:
-        yield broker
 
 
 def node(folder: Path, broker: Broker, more: str = "") -> BlikkRun:

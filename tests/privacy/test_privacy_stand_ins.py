@@ -74,7 +74,6 @@ def test_less_than_half_as_many_faces_are_bare_as_where_whole_persons_are_blurre
 
 
 def test_the_visitor_of_the_demo_has_no_face_in_the_picture_that_leaves(privacy, people, photographs: Path):
-
     bgr = np.asarray(cv2.imread(str(photographs / "astronaut.png")), np.uint8)
     picture = privacy.picture(scene_of(bgr, people.detect(bgr)), name="person")
     assert picture.faces >= 1
