@@ -373,7 +373,7 @@ def test_home_assistant_is_up_long_before_the_broker(home: Home) -> None:
 @pytest.mark.parametrize("forgets", [True, False])
 @pytest.mark.parametrize("order", list(permutations(PARTS)))
 def test_all_is_right_by_itself_after_a_start_in_any_order(home: Home, order: tuple[str, ...], forgets: bool) -> None:
-    """A quiet machine needs 10 s at most, from the moment the last of the three is up: the broker and the node when they
+    """A quiet machine needs 10 s at most, from when the last of the three is up: the broker and the node when they
     are started, Home Assistant when the broker sees its client, which after a broker that was away tries again only
     every 10 s.
     """
