@@ -14,7 +14,7 @@ from staging import BLIKK, BlikkRun, Ears
 
 from blikk_edge.core.observation import Event, Kind, Phase
 from blikk_edge.core.sightings import Label
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 QUESTION = "How many people came to the front door in the last 24 hours?"
 
