@@ -162,7 +162,7 @@ class Post:
                 await asyncio.to_thread(self._deliver)
 
     def _deliver(self) -> None:
-        self._store.delivered([waiting.seq for waiting in self._store.pending(100)])
+        self._store.delivered("mqtt", [waiting.seq for waiting in self._store.pending("mqtt", 100)])
 
     def told(self) -> tuple[int, ...]:
         """Events, records, Summaries and Pictures so far."""

@@ -381,7 +381,7 @@ def _store(folder: Path) -> Section:
             Key(
                 name="outbox_records",
                 kind=whole(100, 10**8),
-                meaning="How many may wait for who is away.",
+                meaning="How many may wait for a broker or web address that is away.",
             ),
         ),
     )

@@ -201,11 +201,8 @@ class _Lane:
 
     def _works(self) -> None:
         if self.problem is not None:
-            LOG.info("%s %s; %d records wait", self.name, "works again" if self._worked else "works now", self._depth())
+            LOG.info("%s works %s", self.name, "again" if self._worked else "now")
         self.problem, self._worked = None, True
-
-    def _depth(self) -> int:
-        return self._backlog.depth(self.name)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

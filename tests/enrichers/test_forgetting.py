@@ -150,4 +150,4 @@ async def test_what_is_to_be_taken_back_survives_that_more_is_forgotten(store: S
     store.put(SUMMARY)
     await forgotten(store, Forget(until=NOW))
     await forgotten(store, Forget(camera=FRONT.id))
-    assert [pending.record for pending in store.pending(50)] == [SUMMARY]
+    assert [pending.record for pending in store.pending("mqtt", 50)] == [SUMMARY]
