@@ -184,7 +184,7 @@ class HomeAssistantSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """The SQLite file with events and the outbox; None: the user's state folder. Bounded by both limits."""
+    """The SQLite file with history and journal; None: the user's state folder. Bounded by both limits."""
 
     path: Path | None = None
     max_records: int = 100_000
@@ -209,12 +209,12 @@ class RingHookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a node is told by its `blikk.yaml`. `timezone` is an IANA name, `language` a tag; None: Home
-    Assistant's.
+    """Everything a node is told by its `blikk.yaml`. Without `mqtt` there is no broker. `timezone` is an IANA name,
+    `language` a tag; None: Home Assistant's.
     """
 
     node: NodeSettings
-    mqtt: MqttSettings
+    mqtt: MqttSettings | None
     cameras: tuple[CameraSettings, ...]
     detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)

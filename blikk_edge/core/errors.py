@@ -1,5 +1,7 @@
 """Expected failures: each says who, what and how to mend it, and never a secret."""
 
+from collections.abc import Collection
+
 
 class BlikkError(Exception):
     """An expected failure. Told once when it starts and once when it ends; retried where that can help."""
@@ -22,7 +24,25 @@ class PrivacyError(BlikkError):
 
 
 class SinkError(BlikkError):
-    """A record or Picture could not be delivered now."""
+    """A record or Picture could not be delivered now.
+
+    `after_s` is when to come back, at the earliest; None leaves that to whoever tries again, 0 to the sink's `open`.
+    Without a text the sink itself reports what is wrong. Of a batch, `taken` are the numbers of the records that
+    arrived all the same, `refused` of those that will never be taken.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        after_s: float | None = None,
+        taken: Collection[int] = (),
+        refused: Collection[int] = (),
+    ) -> None:
+        super().__init__(text)
+        self.after_s = after_s
+        self.taken = taken
+        self.refused = refused
 
 
 class StoreError(BlikkError):

@@ -6,7 +6,6 @@ from blikk_edge.app.doors import webhooks
 from blikk_edge.config import check, load
 from blikk_edge.config.secrets import Secret
 from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings, WebhookUrl
-from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
@@ -102,7 +101,7 @@ def test_the_path_of_a_webhook_may_be_a_secret_and_is_never_shown(write, tmp_pat
     assert {str(got.webhook.url), f"{got.webhook.url}", got.webhook.url.public} == {"https://hooks.local:8443"}
     assert "https://hooks.local:8443" in repr(got.webhook)
     assert "tr0ub4dor" not in repr(got)
-    (hook,) = webhooks(got, SystemClock())
+    (hook,) = webhooks(got)
     assert hook._url == got.webhook.url.reveal()
 
 
