@@ -11,6 +11,7 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, View
+from blikk_edge.core.stages import Needs, Step
 from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.transforms.select import Selector
@@ -32,8 +33,11 @@ def frame(at: float, camera: str = "door", *, timeline: int = 0) -> Frame:
     )
 
 
-class ScriptedGate:
+class ScriptedGate(Step):
     """Motion in the frames whose time `moving` says."""
+
+    name = "motion"
+    needs = Needs.FRAMES
 
     def __init__(self, moving: Callable[[float], bool]) -> None:
         self.moving = moving
