@@ -9,7 +9,8 @@ from typing import Final, Protocol
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState
-from blikk_edge.core.observation import Event, Phase
+from blikk_edge.core.measures import MeasureReporter
+from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
@@ -95,6 +96,7 @@ class Pipeline:
         self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch)
         self._follow = (track, zones)
         self._teller = teller
+        self._measured = MeasureReporter(camera, self.added.measures, ids=teller.ids)
         self._labels = frozenset(labels)
         self.configured_threshold = select.threshold
         self._tracks: tuple[Track, ...] = ()
@@ -195,6 +197,7 @@ class Pipeline:
             self.open = self._teller.open
             yield from self._events(told)
             yield from told.observations
+            yield from self._measured.report(scene)
         elif self._telling:
             yield from self.close(scene.frame.time)
         yield from self._pictures(scene, eyes)
@@ -204,21 +207,21 @@ class Pipeline:
         """End what is open and forget who was there: the stream is lost for long, detection was switched off, or the
         node stops. What is seen afterwards is seen for the first time. Without `at` it ends with the last scene.
         """
-        yield from self._end(self._teller.end(at))
+        yield from self._end(self._teller.end(at), self._measured.end(at))
 
     def _change_timeline(self, frame: Frame) -> Iterator[Item]:
         """The wall clock was set: what is open ends as if it had not been, and time begins anew."""
         before, self._timeline = self._timeline, frame.timeline
         if before is None:
             return
-        yield from self._end(self._teller.end_timeline())
+        yield from self._end(self._teller.end_timeline(), self._measured.end_timeline())
         self._shown.clear()
         self._snapshot_at = None
         # what moved a moment ago still did so a moment ago
         self._moved_at = frame.time if self._state is not None and self._state.motion else None
         self._state_at = float("-inf")
 
-    def _end(self, told: Told) -> Iterator[Item]:
+    def _end(self, told: Told, measured: tuple[Observation, ...]) -> Iterator[Item]:
         self._telling = False
         self.open = ()
         self._tracks = ()
@@ -226,6 +229,7 @@ class Pipeline:
             step.reset()
         yield from self._events(told)
         yield from told.observations
+        yield from measured
 
     def _events(self, told: Told) -> Iterator[Event]:
         for event in told.events:
@@ -299,6 +303,8 @@ class Pipeline:
             inference_ms=self._detect.inference_ms,
             frames=self.frames,
             inferences=self.inferences,
+            skipped=self.added.skipped,
+            measures=self._measured.current,
             detect=self.detect,
             threshold=self.threshold,
             problem=self._blind,
@@ -335,7 +341,16 @@ def _occupied_by(tracks: list[Track]) -> tuple[tuple[str, Label, int], ...]:
 
 def _differs(before: CameraState | None, after: CameraState) -> bool:
     """Whether something a user would notice changed."""
-    return before is None or (
-        (before.motion, before.counts, before.zone_counts, before.detect, before.threshold, before.problem)
-        != (after.motion, after.counts, after.zone_counts, after.detect, after.threshold, after.problem)
+    return before is None or _noticed(before) != _noticed(after)
+
+
+def _noticed(state: CameraState) -> tuple[object, ...]:
+    return (
+        state.motion,
+        state.counts,
+        state.zone_counts,
+        state.measures,
+        state.detect,
+        state.threshold,
+        state.problem,
     )
