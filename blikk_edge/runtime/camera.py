@@ -46,7 +46,7 @@ class CameraRun:
     any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings` are the
     ways in which its doorbell may be pressed; `summary` is how its summaries are made now, `configured_summary` how the
     configuration says. Of a `pushed` one whose summaries are made by VISION every frame becomes a Picture for the
-    model.
+    model. Its `info` names what the added steps of its pipeline measure, too.
     """
 
     def __init__(
@@ -69,7 +69,9 @@ class CameraRun:
         configured_summary: SummaryMode = SummaryMode.OFF,
         pushed: bool = False,
     ) -> None:
-        self.info = info
+        self._make_pipeline = make_pipeline
+        self._pipeline = make_pipeline()
+        self.info = replace(info, measures=self._pipeline.added.measures)
         self.part = f"camera.{info.id}"
         self.switches_key = switches_key(info.id)
         self.stall_s = stall_s
@@ -81,8 +83,6 @@ class CameraRun:
         self._shown_source = shown_source
         self._make_source = make_source
         self._source = make_source()
-        self._make_pipeline = make_pipeline
-        self._pipeline = make_pipeline()
         self._hung: set[str] = set()  # added steps; each time one hangs, a thread is lost
         self._deliver = deliver
         self._remember_parked = remember_parked

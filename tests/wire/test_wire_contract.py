@@ -29,6 +29,7 @@ REQUESTS = {"ask", "reply"}
 HEARD = {"claim"}
 SCHEMAS = sorted({path.stem for path in (CONTRACT / "schemas").glob("*.json")} - REQUESTS - HEARD)
 NODE, FRONT, _ = devices(s.NODE, s.TOPICS)
+_, BOILER = devices(s.MEASURING, s.TOPICS)
 
 # the bare minimum of each, where every optional part is missing
 BARE = {
@@ -53,6 +54,13 @@ EXAMPLES = {
     "summary": encode(s.SUMMARY, s.TOPICS),
     "summary-digest": encode(s.DIGEST, s.TOPICS),
     "answer": encode(s.ANSWER, s.TOPICS),
+    "announce-measures": announce(s.MEASURING, s.TOPICS),
+    "health-skipped": encode(s.MEASURED_HEALTH, s.TOPICS),
+    "state-measures": encode(s.MEASURED_STATE, s.TOPICS),
+    "observation-measure": encode(s.MEASURED, s.TOPICS),
+    "observation-alert": encode(s.ALERT, s.TOPICS),
+    "observation-alert-ended": encode(s.ALERT_ENDED, s.TOPICS),
+    "discovery-camera-measures": BOILER.message(),
     "discovery-node": NODE.message(),
     "discovery-camera": FRONT.message(),
 }
