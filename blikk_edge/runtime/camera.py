@@ -173,7 +173,7 @@ class CameraRun:
         elif now - self._rest_until > STEADY_S:
             self._backoff.reset()
             self._supervisor.well(f"{self.part}.pipeline")
-        self._look_at_steps(pipeline)
+        self._look_at_steps(self._pipeline)
         if (parked := pipeline.teller.parked) != self._parked and self._remember_parked(parked):
             self._parked = parked
 
