@@ -19,6 +19,10 @@ class ModelError(BlikkError):
     """A model is missing, damaged or not what it claims to be."""
 
 
+class StepError(BlikkError):
+    """A step that was added to a pipeline cannot go on; the text is shown, so it holds no pixels."""
+
+
 class PrivacyError(BlikkError):
     """Faces could not be looked for; no Picture was made."""
 

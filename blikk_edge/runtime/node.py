@@ -418,6 +418,7 @@ class Node:
                     outbox=self._delivery.outbox,
                     lost=self._delivery.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
+                    skipped=_summed(state.skipped for state in states),
                     problems=self._problems(),
                     llm=self._writer.state() if self._writer is not None else None,
                 )
