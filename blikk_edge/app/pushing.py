@@ -6,12 +6,12 @@ from pathlib import Path
 
 from blikk_edge.app.replays import DEFAULTS
 from blikk_edge.app.sight import Sight
-from blikk_edge.config.secrets import SourceUrl
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, PrivacyError
 from blikk_edge.core.inlet import Pushed
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Motion, View
+from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import Eyes
 from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor

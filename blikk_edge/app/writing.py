@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from blikk_edge.app.identity import camera_info
-from blikk_edge.config.secrets import Secret
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import LLAMA, OPENAI, TEMPLATE, DigestEvery, SummarySettings
 from blikk_edge.core.clock import Clock
@@ -27,6 +26,7 @@ from blikk_edge.enrichers.summaries.digest import Digester, Every
 from blikk_edge.enrichers.summaries.dispatch import Dispatcher
 from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
+from blikk_edge.grammar.secrets import Secret
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.watched import watched_in
 from blikk_edge.transforms.shrink import shrink

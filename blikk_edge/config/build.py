@@ -5,7 +5,6 @@ import unicodedata
 from dataclasses import replace
 from typing import Any
 
-from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import (
     MQTT_TLS_PORT,
     CameraSettings,
@@ -16,6 +15,7 @@ from blikk_edge.config.settings import (
     TlsSettings,
 )
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.problem import Wrong
 from blikk_edge.transforms.registry import BY_SHA256
 
 

@@ -4,24 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from blikk_edge.config.kinds import (
-    HOST,
-    SECRET,
-    SLUG,
-    TEXT,
-    WEB_ADDRESS,
-    ListOf,
-    Scalar,
-    choice,
-    duration,
-    number,
-    whole,
-)
 from blikk_edge.config.options import Options, RequestFields
-from blikk_edge.config.places import file_in, path_in, placed
-from blikk_edge.config.problem import Wrong
-from blikk_edge.config.schema import Key, Section
-from blikk_edge.config.secrets import Secret
 from blikk_edge.config.slow import (
     LLAMA,
     OPENAI,
@@ -40,6 +23,23 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
 from blikk_edge.enrichers.models.openai_request import FORMS, STREAMS, SYSTEM_ROLES, TOKENS_FIELDS
+from blikk_edge.grammar.places import file_in, path_in, placed
+from blikk_edge.grammar.problem import Wrong
+from blikk_edge.grammar.schema import Key, Section
+from blikk_edge.grammar.secrets import Secret
+from blikk_edge.grammar.values import (
+    HOST,
+    SECRET,
+    SLUG,
+    TEXT,
+    WEB_ADDRESS,
+    ListOf,
+    Scalar,
+    choice,
+    duration,
+    number,
+    whole,
+)
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 QUESTION_MAX: Final = 200
@@ -69,22 +69,22 @@ BUDGET = Section(
     of=Limits,
     make=_limits,
     keys=(
-        Key(name="calls_per_minute", kind=whole(1, 600), meaning="Calls of the model in any minute."),
-        Key(name="calls_per_day", kind=whole(0, 10**6), meaning="Calls in a day of local time."),
-        Key(name="tokens_per_minute", kind=whole(100, 10**7), meaning="Tokens, sent and written, in any minute."),
-        Key(name="tokens_per_day", kind=whole(0, 10**9), meaning="Tokens in a day."),
-        Key(name="camera_calls_per_minute", kind=whole(1, 600), meaning="Calls for one camera in any minute."),
-        Key(name="camera_tokens_per_minute", kind=whole(100, 10**7), meaning="Tokens for one camera in any minute."),
-        Key(name="camera_calls_per_day", kind=whole(0, 10**6), meaning="Calls for one camera in a day."),
-        Key(name="camera_tokens_per_day", kind=whole(0, 10**9), meaning="Tokens for one camera in a day."),
-        Key(name="cooldown_s", kind=duration(0, HOUR), meaning="The least time between two calls for one camera."),
-        Key(name="concurrency", kind=whole(1, 8), meaning="Calls at the same time."),
-        Key(name="timeout_s", kind=duration(1, 10 * MINUTE), meaning="How long one call may take in all."),
-        Key(name="queue", kind=whole(1, 1000), meaning="How much work may wait."),
-        Key(name="price_input", kind=PRICE, meaning="The price of a million tokens sent."),
-        Key(name="price_output", kind=PRICE, meaning="The price of a million tokens written."),
-        Key(name="currency", kind=TEXT, meaning="The currency of the prices, as it is shown."),
-        Key(name="cost_per_day", kind=PRICE, meaning="What a day may cost; needs both prices."),
+        Key(name="calls_per_minute", value=whole(1, 600), meaning="Calls of the model in any minute."),
+        Key(name="calls_per_day", value=whole(0, 10**6), meaning="Calls in a day of local time."),
+        Key(name="tokens_per_minute", value=whole(100, 10**7), meaning="Tokens, sent and written, in any minute."),
+        Key(name="tokens_per_day", value=whole(0, 10**9), meaning="Tokens in a day."),
+        Key(name="camera_calls_per_minute", value=whole(1, 600), meaning="Calls for one camera in any minute."),
+        Key(name="camera_tokens_per_minute", value=whole(100, 10**7), meaning="Tokens for one camera in any minute."),
+        Key(name="camera_calls_per_day", value=whole(0, 10**6), meaning="Calls for one camera in a day."),
+        Key(name="camera_tokens_per_day", value=whole(0, 10**9), meaning="Tokens for one camera in a day."),
+        Key(name="cooldown_s", value=duration(0, HOUR), meaning="The least time between two calls for one camera."),
+        Key(name="concurrency", value=whole(1, 8), meaning="Calls at the same time."),
+        Key(name="timeout_s", value=duration(1, 10 * MINUTE), meaning="How long one call may take in all."),
+        Key(name="queue", value=whole(1, 1000), meaning="How much work may wait."),
+        Key(name="price_input", value=PRICE, meaning="The price of a million tokens sent."),
+        Key(name="price_output", value=PRICE, meaning="The price of a million tokens written."),
+        Key(name="currency", value=TEXT, meaning="The currency of the prices, as it is shown."),
+        Key(name="cost_per_day", value=PRICE, meaning="What a day may cost; needs both prices."),
     ),
 )
 
@@ -103,62 +103,64 @@ def summary(folder: Path) -> Section:
         keys=(
             Key(
                 name="provider",
-                kind=Scalar(f"`{TEMPLATE}`, `{OPENAI}`, `{LLAMA}` or the name of a plug-in", SLUG.read),
+                value=Scalar(f"`{TEMPLATE}`, `{OPENAI}`, `{LLAMA}` or the name of a plug-in", SLUG.read),
                 meaning=f"Who writes. `{TEMPLATE}` is no model; `{OPENAI}` any OpenAI-compatible address; `{LLAMA}` a "
                 "GGUF file on this machine. The template also serves whenever the model does not.",
             ),
             Key(
                 name="mode",
-                kind=choice((SummaryMode.TEXT, SummaryMode.VISION)),
+                value=choice((SummaryMode.TEXT, SummaryMode.VISION)),
                 meaning="What the model is given: lines of `text`, or with `vision` redacted pictures as well.",
             ),
-            Key(name="base_url", kind=WEB_ADDRESS, meaning=f"The address for `{OPENAI}`, up to and with `/v1`."),
-            Key(name="api_key", kind=SECRET, meaning="The key for it. Best written as `!secret name`."),
-            Key(name="model", kind=TEXT, meaning=f"The model's name; for `{LLAMA}` the path to its GGUF file."),
-            Key(name="projector", kind=file_in(folder), meaning=f"The image projector of a `{LLAMA}` model that sees."),
+            Key(name="base_url", value=WEB_ADDRESS, meaning=f"The address for `{OPENAI}`, up to and with `/v1`."),
+            Key(name="api_key", value=SECRET, meaning="The key for it. Best written as `!secret name`."),
+            Key(name="model", value=TEXT, meaning=f"The model's name; for `{LLAMA}` the path to its GGUF file."),
+            Key(
+                name="projector", value=file_in(folder), meaning=f"The image projector of a `{LLAMA}` model that sees."
+            ),
             Key(
                 name="structured",
-                kind=choice(FORMS),
+                value=choice(FORMS),
                 meaning="How the answer is held to its form; `auto` finds out.",
             ),
             Key(
                 name="stream",
-                kind=choice(STREAMS),
+                value=choice(STREAMS),
                 meaning=f"Whether `{OPENAI}` answers come in parts; `auto` only where the server takes nothing else.",
             ),
             Key(
                 name="tokens_field",
-                kind=choice(TOKENS_FIELDS),
+                value=choice(TOKENS_FIELDS),
                 meaning=f"The field that bounds an answer of `{OPENAI}`; `auto` finds out, `none` sends none.",
             ),
             Key(
                 name="system_role",
-                kind=choice(SYSTEM_ROLES),
+                value=choice(SYSTEM_ROLES),
                 meaning=f"Who gives our instructions to `{OPENAI}`: with `user` they stand before the lines.",
             ),
             Key(
                 name="temperature",
-                kind=Scalar("a number from 0 to 2, or `none`", _temperature),
+                value=Scalar("a number from 0 to 2, or `none`", _temperature),
                 meaning=f"How freely `{OPENAI}` words; `none` leaves it out, and so does a server that refuses it.",
             ),
             Key(
                 name="fields",
-                kind=RequestFields(),
+                value=RequestFields(),
                 meaning=f"Further fields of each request to `{OPENAI}`, like `reasoning_effort: low`.",
                 default="none",
             ),
-            Key(name="image_tokens", kind=whole(0, 10_000), meaning="What one picture costs, for the budget."),
-            Key(name="context_tokens", kind=whole(1024, 131_072), meaning=f"The context of a `{LLAMA}` model."),
+            Key(name="image_tokens", value=whole(0, 10_000), meaning="What one picture costs, for the budget."),
+            Key(name="context_tokens", value=whole(1024, 131_072), meaning=f"The context of a `{LLAMA}` model."),
             Key(
                 name="threads",
-                kind=whole(1, 64),
+                value=whole(1, 64),
                 meaning=f"Processor cores for a `{LLAMA}` model.",
                 default="all but one",
             ),
-            Key(name="labels", kind=ListOf(choice(Label)), meaning="What is written about."),
-            Key(name="digest", kind=choice(DigestEvery), meaning="How often a whole period is told."),
-            Key(name="limits", kind=BUDGET, meaning="What the model may cost."),
-            Key(name="options", kind=Options(), meaning="What a plug-in wants to know."),
+            Key(name="labels", value=ListOf(choice(Label)), meaning="What is written about."),
+            Key(name="digest", value=choice(DigestEvery), meaning="How often a whole period is told."),
+            Key(name="limits", value=BUDGET, meaning="What the model may cost."),
+            Key(name="options", value=Options(), meaning="What a plug-in wants to know."),
         ),
     )
 
@@ -181,9 +183,9 @@ QUESTION = Section(
     of=QuestionSettings,
     plain="ask",
     keys=(
-        Key(name="ask", kind=Scalar("a question", _question_text), required=True, meaning="The question."),
-        Key(name="answer", kind=choice(AnswerKind), meaning="What it is answered with."),
-        Key(name="every_s", kind=duration(10, DAY), meaning="How often it is asked even if nothing changed."),
+        Key(name="ask", value=Scalar("a question", _question_text), required=True, meaning="The question."),
+        Key(name="answer", value=choice(AnswerKind), meaning="What it is answered with."),
+        Key(name="every_s", value=duration(10, DAY), meaning="How often it is asked even if nothing changed."),
     ),
 )
 
@@ -203,8 +205,8 @@ def server_tls(folder: Path) -> Section:
     return Section(
         of=ServerTlsSettings,
         keys=(
-            Key(name="certificate", kind=file, required=True, meaning="The certificate, with its chain (PEM)."),
-            Key(name="key", kind=file, required=True, meaning="Its private key (PEM)."),
+            Key(name="certificate", value=file, required=True, meaning="The certificate, with its chain (PEM)."),
+            Key(name="key", value=file, required=True, meaning="Its private key (PEM)."),
         ),
     )
 
@@ -229,12 +231,12 @@ def ingest(folder: Path) -> Section:
         of=IngestSettings,
         make=listening(IngestSettings),
         keys=(
-            Key(name="host", kind=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls`."),
-            Key(name="port", kind=whole(1, 65535), meaning="Its port."),
-            Key(name="tls", kind=server_tls(folder), meaning="Encryption."),
+            Key(name="host", value=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls`."),
+            Key(name="port", value=whole(1, 65535), meaning="Its port."),
+            Key(name="tls", value=server_tls(folder), meaning="Encryption."),
             Key(
                 name="every_s",
-                kind=duration(5, HOUR),
+                value=duration(5, HOUR),
                 meaning="How often the newest pictures are shown to a model that sees, if something happened.",
             ),
         ),
@@ -254,16 +256,18 @@ def media(folder: Path) -> Section:
         of=MediaSettings,
         make=_media,
         keys=(
-            Key(name="token", kind=TOKEN, required=True, meaning="What those who ask have to know."),
-            Key(name="host", kind=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls` and `url`."),
-            Key(name="port", kind=whole(1, 65535), meaning="Its port."),
-            Key(name="tls", kind=server_tls(folder), meaning="Encryption."),
+            Key(name="token", value=TOKEN, required=True, meaning="What those who ask have to know."),
             Key(
-                name="url", kind=WEB_ADDRESS, meaning="How Home Assistant reaches it.", default="made of host and port"
+                name="host", value=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls` and `url`."
             ),
-            Key(name="folder", kind=path_in(folder), meaning="Where pictures are kept.", default="beside the store"),
-            Key(name="max_mb", kind=whole(1, 10**6), meaning="How much they may take, in megabytes."),
-            Key(name="keep_days", kind=whole(1, 3650), meaning="How long they are kept."),
+            Key(name="port", value=whole(1, 65535), meaning="Its port."),
+            Key(name="tls", value=server_tls(folder), meaning="Encryption."),
+            Key(
+                name="url", value=WEB_ADDRESS, meaning="How Home Assistant reaches it.", default="made of host and port"
+            ),
+            Key(name="folder", value=path_in(folder), meaning="Where pictures are kept.", default="beside the store"),
+            Key(name="max_mb", value=whole(1, 10**6), meaning="How much they may take, in megabytes."),
+            Key(name="keep_days", value=whole(1, 3650), meaning="How long they are kept."),
         ),
     )
 
@@ -278,11 +282,11 @@ WEBHOOK = Section(
     of=WebhookSettings,
     plain="url",
     keys=(
-        Key(name="url", kind=WEBHOOK_URL, required=True, meaning="Where records are posted to, as on MQTT."),
-        Key(name="token", kind=SECRET, meaning="Sent as `Authorization: Bearer`."),
+        Key(name="url", value=WEBHOOK_URL, required=True, meaning="Where records are posted to, as on MQTT."),
+        Key(name="token", value=SECRET, meaning="Sent as `Authorization: Bearer`."),
         Key(
             name="tell",
-            kind=ListOf(choice(("answer", "event", "ring", "summary"))),
+            value=ListOf(choice(("answer", "event", "ring", "summary"))),
             meaning="What is posted: of answers those that changed.",
         ),
     ),

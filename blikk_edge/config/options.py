@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import voluptuous as vol
 
-from blikk_edge.config.kinds import SLUG, TEXT
-from blikk_edge.config.problem import Wrong
-from blikk_edge.config.secrets import Secret
-from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.enrichers.models.openai_request import MAX_COMPLETION_TOKENS, MAX_TOKENS
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.problem import Wrong
+from blikk_edge.grammar.secrets import Secret
+from blikk_edge.grammar.values import SLUG, TEXT
 
 DEEPEST: Final = 4
 

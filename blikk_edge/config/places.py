@@ -1,4 +1,4 @@
-"""Kinds of values that point somewhere: files, models, cameras. Relative paths start at the configuration's folder."""
+"""Types of values that name a model or a camera's source. Relative paths start at the configuration's folder."""
 
 import re
 from collections.abc import Sequence
@@ -6,31 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from blikk_edge.config.kinds import WEB_ADDRESS, Scalar
-from blikk_edge.config.problem import Wrong, did_you_mean, listed
-from blikk_edge.config.secrets import Secret, SourceUrl
 from blikk_edge.config.settings import PUSH
-from blikk_edge.config.yaml_lines import Leaf
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.places import file_in, is_file, placed
+from blikk_edge.grammar.problem import Wrong, did_you_mean, listed
+from blikk_edge.grammar.secrets import Secret, SourceUrl
+from blikk_edge.grammar.values import WEB_ADDRESS, Scalar
 from blikk_edge.sources.address import PORTS, AddressError, parse, scheme_of
 
 _MODEL_ENDINGS = (".tflite", ".onnx")
-
-
-def path_in(folder: Path) -> Scalar:
-    """A path; nothing needs to be there yet."""
-    return Scalar("a path", lambda text: placed(folder, text))
-
-
-def file_in(folder: Path) -> Scalar:
-    """A path to a file that is there."""
-
-    def read(text: str) -> Path:
-        path = placed(folder, text)
-        if not _is_file(path):
-            raise Wrong("no such file", "Check the path; a relative one starts at the folder of this file.")
-        return path
-
-    return Scalar("a path to a file", read)
 
 
 def model_in(folder: Path, names: Sequence[str]) -> Scalar:
@@ -71,7 +55,7 @@ class SourceIn:
             text = _address(text)
         elif text != PUSH and not text.startswith("/dev/"):
             path = placed(self.folder, text)
-            if not _is_file(path):
+            if not is_file(path):
                 mend = "Write `rtsp://...`, `http://...`, `/dev/video0`, or the path to a video file."
                 raise Wrong("neither an address, nor a device, nor a file that is there", mend)
             text = str(path)
@@ -89,20 +73,3 @@ def _address(text: str) -> str:
     if re.search(r"\s", text):
         raise Wrong("a space in an address", "Write `%20` for it.")
     return address.url
-
-
-def placed(folder: Path, text: str) -> Path:
-    """The path, from the configuration's folder where it is relative; raises Wrong."""
-    text = text.strip()
-    try:
-        return folder / (Path(text).expanduser() if text.startswith("~/") else Path(text))
-    except RuntimeError:
-        raise Wrong("`~` without a home folder", "Write the path in full.") from None
-
-
-def _is_file(path: Path) -> bool:
-    """Whether a file can be seen there; a name that the system refuses is no file."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from blikk_edge.config.grammar import grammar
-from blikk_edge.config.kinds import said
-from blikk_edge.config.schema import Key, Named, Section
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.schema import Key, Named, Section
+from blikk_edge.grammar.values import said
 
 PAGE = Path("docs/ref/config.md")
 MINIMAL = Path("docs/guide/blikk.minimal.yaml")
@@ -92,16 +92,16 @@ def _section(path: str, meaning: str, section: Section) -> Iterator[str]:
     yield ""
     for key in section.keys:
         below = f"{path}.{key.name}".lstrip(".")
-        if isinstance(key.kind, Section):
-            yield from _section(below, key.meaning, key.kind)
-        elif isinstance(key.kind, Named):
-            yield from _section(f"{below}.<id>", key.meaning, key.kind.section)
+        if isinstance(key.value, Section):
+            yield from _section(below, key.meaning, key.value)
+        elif isinstance(key.value, Named):
+            yield from _section(f"{below}.<id>", key.meaning, key.value.section)
 
 
 def _words(path: str, key: Key) -> str:
-    if not isinstance(key.kind, Section | Named):
-        return key.kind.words
-    below = f"{path}.{key.name}".lstrip(".") + (".<id>" if isinstance(key.kind, Named) else "")
+    if not isinstance(key.value, Section | Named):
+        return key.value.words
+    below = f"{path}.{key.name}".lstrip(".") + (".<id>" if isinstance(key.value, Named) else "")
     return f"see `{below}`"
 
 

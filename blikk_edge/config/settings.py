@@ -5,11 +5,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from blikk_edge.config.secrets import Secret, SourceUrl
 from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings, WebhookSettings
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.secrets import Secret, SourceUrl
 
 PUSH: Final = "push"
 """The source of a camera whose frames an edge client brings."""

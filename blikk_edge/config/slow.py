@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from blikk_edge.config.secrets import Secret, SecretAddress
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.grammar.secrets import Secret, SecretAddress
 
 TEMPLATE = "template"
 OPENAI = "openai"

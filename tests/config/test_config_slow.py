@@ -4,12 +4,12 @@ import pytest
 
 from blikk_edge.app.doors import webhooks
 from blikk_edge.config import check, load
-from blikk_edge.config.secrets import Secret
 from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings, WebhookUrl
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.grammar.secrets import Secret
 
 HEAD = "node: hallway\nmqtt: broker.local\n"
 CAMERAS = "cameras: {front_door: {source: 'rtsp://cam/1'}}\n"

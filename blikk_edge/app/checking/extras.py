@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import LLAMA, TEMPLATE
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import SummaryMode
+from blikk_edge.grammar.problem import Wrong
 
 PIN_LIBRARIES: Final = ("lgpio", "RPi", "pigpio")
 """What gpiozero reaches the pins by; one of them is enough."""

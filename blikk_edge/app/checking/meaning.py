@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from blikk_edge.app.identity import camera_info
-from blikk_edge.config.problem import Wrong, listed
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.slow import TEMPLATE
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.problem import Wrong, listed
 from blikk_edge.transforms.labels import label_of, read_labels
 from blikk_edge.transforms.registry import BY_SHA256, REGISTRY, ModelEntry
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import voluptuous as vol
 
-from blikk_edge.config.kinds import SLUG, Kind, flag_of
-from blikk_edge.config.problem import Wrong, did_you_mean, shown
-from blikk_edge.config.yaml_lines import Leaf
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.problem import Wrong, did_you_mean, shown
+from blikk_edge.grammar.values import SLUG, ValueType, flag_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Key:
     """
 
     name: str
-    kind: Kind
+    value: ValueType
     meaning: str
     required: bool = False
     default: str = ""
@@ -67,7 +67,7 @@ class Section:
         return (self.make or self.of)(**kept, **given)
 
     def _values(self, leaf: dict[str, Leaf]) -> tuple[dict[str, Any], list[vol.Invalid]]:
-        marked = {(vol.Required if key.required else vol.Optional)(key.name): key.kind for key in self.keys}
+        marked = {(vol.Required if key.required else vol.Optional)(key.name): key.value for key in self.keys}
         try:
             return vol.Schema(marked)(leaf), []
         except vol.MultipleInvalid as several:
@@ -80,7 +80,7 @@ class Section:
         name = str(error.path[-1])
         if isinstance(error, vol.RequiredFieldInvalid):
             key = next(key for key in self.keys if key.name == name)
-            return Wrong(f"`{name}` is missing", f"Add `{name}:` with {key.kind.words}.", name)
+            return Wrong(f"`{name}` is missing", f"Add `{name}:` with {key.value.words}.", name)
         mend = did_you_mean(name, [key.name for key in self.keys])
         return Wrong(f"the key `{shown(name)}` is not known here", mend, name)
 
