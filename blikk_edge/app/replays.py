@@ -18,6 +18,7 @@ from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime.replay import replay as replay_pipeline
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.duration import duration_s
+from blikk_edge.sources.terms import Terms
 
 DEFAULTS = Settings(
     node=NodeSettings(id="replay", name="Replay"),
@@ -52,18 +53,20 @@ def replay(
     sight = Sight(settings, progress=progress)
     source: Source = open_source(
         str(clip.absolute()),
-        camera=chosen.id,
-        shown=str(clip),
-        clock=SystemClock(),
-        fps=chosen.fps,
-        height_px=chosen.height_px,
-        rotate=chosen.rotate,
-        watch=chosen.watch,
-        sleep_after_s=chosen.sleep_after_s,
-        sentry=sentry(chosen),
-        realtime=False,
-        loop=False,
-        start_time=start,
+        Terms(
+            camera=chosen.id,
+            shown=str(clip),
+            clock=SystemClock(),
+            fps=chosen.fps,
+            height_px=chosen.height_px,
+            rotate=chosen.rotate,
+            watch=chosen.watch,
+            sleep_after_s=chosen.sleep_after_s,
+            sentry=sentry(chosen),
+            realtime=False,
+            loop=False,
+            start_time=start,
+        ),
     )
     for text in sight.notes:
         note(text)

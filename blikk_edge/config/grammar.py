@@ -28,6 +28,7 @@ from blikk_edge.config.settings import (
 )
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.enrichers.languages.language import tags
 from blikk_edge.grammar.places import file_in, path_in
 from blikk_edge.grammar.schema import Key, Named, Section
@@ -52,6 +53,9 @@ from blikk_edge.grammar.values import (
     number,
     whole,
 )
+from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
+from blikk_edge.sinks.kinds import SINKS
+from blikk_edge.transforms.kinds import TRANSFORMS
 from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
 
 SHARE = number(0, 1)
@@ -104,6 +108,16 @@ def grammar(folder: Path) -> Section:
             Key(name="ingest", value=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
             Key(name="media", value=media(folder), meaning="Redacted pictures of past events, over HTTP."),
             Key(name="webhook", value=WEBHOOK, meaning="A web address that is told, besides MQTT."),
+            Key(
+                name="sinks",
+                value=KindMapping(SINKS, folder),
+                meaning="Where plug-ins bring records and redacted pictures; `blikk plugins` lists them.",
+            ),
+            Key(
+                name="enrichers",
+                value=KindMapping(ENRICHERS, folder),
+                meaning="Plug-ins that make texts and answers of records; `blikk plugins` lists them.",
+            ),
             Key(
                 name="timezone",
                 value=TIMEZONE,
@@ -254,6 +268,11 @@ def _camera(folder: Path) -> Section:
             ),
             Key(name="private", value=POLYGONS, meaning="Parts that are painted over before anything leaves."),
             Key(name="ring", value=_RING, meaning="This camera is a doorbell."),
+            Key(
+                name="transforms",
+                value=KindList(OneKind(TRANSFORMS, folder)),
+                meaning="What plug-ins measure in the picture, in their order; `blikk plugins` lists them.",
+            ),
             Key(
                 name="push_token",
                 value=TOKEN,

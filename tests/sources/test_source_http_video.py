@@ -21,6 +21,7 @@ from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.hls import open_hls
 from blikk_edge.sources.mjpeg import open_mjpeg
 from blikk_edge.sources.playout import LumpTime
+from blikk_edge.sources.terms import Terms
 
 FPS = 25
 
@@ -84,7 +85,7 @@ def live(
 def test_live_container_is_looked_at_five_times_a_second(kind: str, path: str) -> None:
     came: list[tuple[float, Frame]] = []
     with raw_web(live(kind)) as web:
-        source = open_source(web.url(path), camera="a", shown="a", clock=SystemClock())
+        source = open_source(web.url(path), Terms(camera="a", shown="a", clock=SystemClock()))
         frames = source.frames(threading.Event())
         came.extend((time.monotonic(), frame) for frame in itertools.islice(frames, 20))
         frames.close()

@@ -9,6 +9,7 @@ from blikk_edge.app.checking.extras import language_model, packages
 from blikk_edge.app.checking.meaning import doubles, labels, names, questions
 from blikk_edge.app.checking.model_files import model_files
 from blikk_edge.app.checking.places import certificates, folders, open_secrets
+from blikk_edge.app.checking.plugins import plugins
 from blikk_edge.config.loading import read
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.yaml_lines import SECRETS
@@ -43,6 +44,7 @@ _LOOKS: Final[tuple[Callable[[Settings, Mapping[str, str], list[str]], Iterator[
     questions,
     language_model,
     packages,
+    plugins,
     model_files,
     certificates,
     folders,

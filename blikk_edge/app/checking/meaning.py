@@ -29,7 +29,11 @@ def doubles(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -
     """Cameras that read one source: allowed, and mostly a slip of copying."""
     first: dict[str, str] = {}
     for camera in settings.cameras:
-        if not camera.pushed and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id:
+        if (
+            camera.plugged is None
+            and not camera.pushed
+            and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id
+        ):
             notes += [f"{camera.id} and {other} have the same source"]
     return iter(())
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import LlmError
+from blikk_edge.core.errors import LlmError, quote
 from blikk_edge.enrichers.models.llama import LlamaModel
 from blikk_edge.enrichers.models.openai_api import OpenAiModel
-from blikk_edge.enrichers.models.openai_faults import quote
 from blikk_edge.enrichers.models.port import LanguageModel, RefusedError
 
 GROUP: Final = "blikk.language_models"
