@@ -6,6 +6,7 @@ from typing import Any, Final
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.enrichers.kinds import ENRICHERS
+from blikk_edge.enrichers.models.kinds import MODELS
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.kind import ContextT, MadeT
 from blikk_edge.kinds.plugins import Kinds
@@ -14,7 +15,7 @@ from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
 from blikk_edge.transforms.kinds import TRANSFORMS
 
-GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, SINKS, ENRICHERS)
+GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, SINKS, ENRICHERS, MODELS)
 """In the order in which they are shown."""
 
 

@@ -1,13 +1,13 @@
 """The grammar of the slow loop: `summary`, a camera's `questions`, `webhook`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from blikk_edge.config.options import Options, RequestFields
+import voluptuous as vol
+
 from blikk_edge.config.slow import (
-    LLAMA,
-    OPENAI,
     TEMPLATE,
     DigestEvery,
     IngestSettings,
@@ -22,10 +22,12 @@ from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.models.openai_request import FORMS, STREAMS, SYSTEM_ROLES, TOKENS_FIELDS
-from blikk_edge.grammar.places import file_in, path_in, placed
-from blikk_edge.grammar.problem import Wrong
-from blikk_edge.grammar.schema import Key, Section
+from blikk_edge.enrichers.models.kinds import MODELS, TextOptions
+from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.places import file_in, path_in
+from blikk_edge.grammar.problem import Wrong, listed
+from blikk_edge.grammar.schema import Key, Section, default_words
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import (
     HOST,
@@ -40,10 +42,14 @@ from blikk_edge.grammar.values import (
     number,
     whole,
 )
+from blikk_edge.kinds.chosen import Chosen, chosen
+from blikk_edge.kinds.kind import Kind
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 QUESTION_MAX: Final = 200
 PRICE = number(0, 100_000)
+HANDED_ON: Final = ("model", "base_url", "api_key")
+"""Keys of `summary` that a plug-in is handed too."""
 TOKEN_MIN: Final = 16
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
@@ -53,10 +59,6 @@ def _question_text(text: str) -> str:
     if len(text.strip()) > QUESTION_MAX:
         raise Wrong("a question that is too long", f"Ask in at most {QUESTION_MAX} characters.")
     return text.strip()
-
-
-def _temperature(text: str) -> float | None:
-    return None if text.strip().lower() == "none" else float(number(0, 2).read(text))
 
 
 def _limits(**values: Any) -> Limits:
@@ -90,10 +92,31 @@ BUDGET = Section(
 
 
 def summary(folder: Path) -> Section:
-    """Who writes about what happened."""
+    """Who writes about what happened; what our own providers want to know are keys of it."""
+    providers = {name: _section(MODELS.get(name), folder) for name in MODELS.own}
+    theirs = {
+        key.name: replace(key, required=False, default="none" if key.required else default_words(section.of, key))
+        for section in providers.values()
+        for key in section.keys
+    }
 
-    def make(**values: Any) -> SummarySettings:
-        return _provided(folder, values)
+    def make(*, options: Mapping[str, str | Secret] | None = None, **values: Any) -> SummarySettings:
+        given = {name: values.pop(name) for name in theirs if name in values}
+        if "image_tokens" in given:
+            values["image_tokens"] = given["image_tokens"]
+        provider = values.get("provider", TEMPLATE)
+        if provider == TEMPLATE:
+            if "model" in given:
+                mend = f"Add `provider:` with {listed(MODELS.own)}."
+                raise Wrong("a `model` without a provider", mend, "model")
+            return SummarySettings(**values)
+        if provider in providers:
+            made = _ours(provider, providers[provider], given)
+        else:
+            made = _plugged(
+                provider, {**{name: given[name] for name in HANDED_ON if name in given}, **(options or {})}, folder
+            )
+        return SummarySettings(**values, model=made)
 
     return Section(
         of=SummarySettings,
@@ -103,8 +126,10 @@ def summary(folder: Path) -> Section:
         keys=(
             Key(
                 name="provider",
-                value=Scalar(f"`{TEMPLATE}`, `{OPENAI}`, `{LLAMA}` or the name of a plug-in", SLUG.read),
-                meaning=f"Who writes. `{TEMPLATE}` is no model; `{OPENAI}` any OpenAI-compatible address; `{LLAMA}` a "
+                value=Scalar(
+                    f"`{TEMPLATE}`, {', '.join(f'`{name}`' for name in MODELS.own)} or the name of a plug-in", SLUG.read
+                ),
+                meaning=f"Who writes. `{TEMPLATE}` is no model; `openai` any OpenAI-compatible address; `llama` a "
                 "GGUF file on this machine. The template also serves whenever the model does not.",
             ),
             Key(
@@ -112,71 +137,38 @@ def summary(folder: Path) -> Section:
                 value=choice((SummaryMode.TEXT, SummaryMode.VISION)),
                 meaning="What the model is given: lines of `text`, or with `vision` redacted pictures as well.",
             ),
-            Key(name="base_url", value=WEB_ADDRESS, meaning=f"The address for `{OPENAI}`, up to and with `/v1`."),
-            Key(name="api_key", value=SECRET, meaning="The key for it. Best written as `!secret name`."),
-            Key(name="model", value=TEXT, meaning=f"The model's name; for `{LLAMA}` the path to its GGUF file."),
-            Key(
-                name="projector", value=file_in(folder), meaning=f"The image projector of a `{LLAMA}` model that sees."
-            ),
-            Key(
-                name="structured",
-                value=choice(FORMS),
-                meaning="How the answer is held to its form; `auto` finds out.",
-            ),
-            Key(
-                name="stream",
-                value=choice(STREAMS),
-                meaning=f"Whether `{OPENAI}` answers come in parts; `auto` only where the server takes nothing else.",
-            ),
-            Key(
-                name="tokens_field",
-                value=choice(TOKENS_FIELDS),
-                meaning=f"The field that bounds an answer of `{OPENAI}`; `auto` finds out, `none` sends none.",
-            ),
-            Key(
-                name="system_role",
-                value=choice(SYSTEM_ROLES),
-                meaning=f"Who gives our instructions to `{OPENAI}`: with `user` they stand before the lines.",
-            ),
-            Key(
-                name="temperature",
-                value=Scalar("a number from 0 to 2, or `none`", _temperature),
-                meaning=f"How freely `{OPENAI}` words; `none` leaves it out, and so does a server that refuses it.",
-            ),
-            Key(
-                name="fields",
-                value=RequestFields(),
-                meaning=f"Further fields of each request to `{OPENAI}`, like `reasoning_effort: low`.",
-                default="none",
-            ),
-            Key(name="image_tokens", value=whole(0, 10_000), meaning="What one picture costs, for the budget."),
-            Key(name="context_tokens", value=whole(1024, 131_072), meaning=f"The context of a `{LLAMA}` model."),
-            Key(
-                name="threads",
-                value=whole(1, 64),
-                meaning=f"Processor cores for a `{LLAMA}` model.",
-                default="all but one",
-            ),
+            *theirs.values(),
             Key(name="labels", value=ListOf(choice(Label)), meaning="What is written about."),
             Key(name="digest", value=choice(DigestEvery), meaning="How often a whole period is told."),
             Key(name="limits", value=BUDGET, meaning="What the model may cost."),
-            Key(name="options", value=Options(), meaning="What a plug-in wants to know."),
+            Key(name="options", value=TextOptions(), meaning="What a plug-in wants to know.", default="none"),
         ),
     )
 
 
-def _provided(folder: Path, values: Mapping[str, Any]) -> SummarySettings:
-    made = SummarySettings(**values)
-    needs = {OPENAI: ("base_url", "model"), LLAMA: ("model",)}.get(made.provider, ())
-    for key in needs:
-        if getattr(made, key) is None:
-            raise Wrong(f"`provider: {made.provider}` without `{key}`", f"Add `{key}:`.", "provider")
-    if made.provider == TEMPLATE and made.model is not None:
-        raise Wrong("a `model` without a provider", f"Add `provider: {OPENAI}` or `provider: {LLAMA}`.", "model")
-    if made.provider == LLAMA:
-        path = placed(folder, str(made.model))
-        return SummarySettings(**{**values, "model": str(path)})
-    return made
+def _section(kind: Kind[Any, Any], folder: Path) -> Section:
+    section = kind.section(folder)
+    assert isinstance(section, Section)  # ours all are
+    return section
+
+
+def _ours(provider: str, section: Section, given: Mapping[str, Any]) -> Chosen[ModelContext, LanguageModel]:
+    for key in section.keys:
+        if key.required and key.name not in given:
+            raise Wrong(f"`provider: {provider}` without `{key.name}`", f"Add `{key.name}:`.", "provider")
+    known = {key.name: given[key.name] for key in section.keys if key.name in given}
+    return Chosen(kinds=MODELS, name=provider, options=(section.make or section.of)(**known))
+
+
+def _plugged(provider: str, options: Leaf, folder: Path) -> Chosen[ModelContext, LanguageModel]:
+    """The model of a plug-in, whose options stand below `options:` and in `HANDED_ON`."""
+    try:
+        return chosen(MODELS, provider, options, folder)
+    except vol.Invalid as wrong:
+        for each in wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]:
+            if each.path and each.path[0] not in HANDED_ON:
+                each.prepend(["options"])
+        raise
 
 
 QUESTION = Section(

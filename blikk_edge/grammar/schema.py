@@ -1,15 +1,17 @@
 """How the grammar is put together: a Section reads a mapping into one of the Settings' dataclasses."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 import voluptuous as vol
 
+from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, did_you_mean, shown
-from blikk_edge.grammar.values import SLUG, ValueType, flag_of
+from blikk_edge.grammar.values import SLUG, ValueType, flag_of, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,3 +126,30 @@ class Named:
 
     def _add(self, values: list[Any], name: str, below: Leaf) -> None:
         values.append(self.section.read(below, {self.given: name}))
+
+
+def default_words(of: type, key: Key) -> str:
+    """What the reference says of a key's default; `of` is the dataclass of its section."""
+    if key.required:
+        return "**required**"
+    if key.default:
+        return key.default
+    value: Any = None
+    if is_dataclass(of):
+        field = next(field for field in fields(of) if field.name == key.name)
+        value = field.default if field.default_factory is MISSING else field.default_factory()
+    return _said(key.name, value)
+
+
+def _said(name: str, value: Any) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if value == tuple(Label):
+        return "all"
+    if isinstance(value, StrEnum | str):
+        return f"`{value}`"
+    if isinstance(value, int | float):
+        return f"`{said(value) if name.endswith('_s') else format(value, 'g' if isinstance(value, float) else '')}`"
+    return "see there"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from blikk_edge.grammar.schema import Section
+from blikk_edge.grammar.values import ValueType
 
 PORT: Final = 1
 """The version of what a plug-in is handed and has to give back. A Kind of a newer one is refused."""
@@ -13,7 +14,7 @@ PORT: Final = 1
 ContextT = TypeVar("ContextT")
 MadeT = TypeVar("MadeT")
 
-Options: TypeAlias = Section | Callable[[Path], Section]
+Options: TypeAlias = Section | Callable[[Path], ValueType]
 """The schema of the options; a function of the configuration's folder where they hold paths (`grammar.places`)."""
 
 
@@ -36,6 +37,6 @@ class Kind(Generic[ContextT, MadeT]):
     make: Callable[[Any, ContextT], MadeT]
     port: int = PORT
 
-    def section(self, folder: Path) -> Section:
+    def section(self, folder: Path) -> ValueType:
         """The schema of the options in a configuration of this folder."""
         return self.options if isinstance(self.options, Section) else self.options(folder)

@@ -46,8 +46,8 @@ class Kinds(Generic[ContextT, MadeT]):
     """The kinds of one group, ours and others'.
 
     `word` names one to people (`sink`). `own` maps our names to the modules in which they are declared, each as `KIND`.
-    `members` are the names that what is made must have. `adapted` makes a Kind of what plug-ins of an earlier port
-    bring, None of anything else.
+    `lacks` names what an object would need to be what is made; see `has`. `adapted` makes a Kind of what plug-ins of
+    an earlier port bring, None of anything else.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class Kinds(Generic[ContextT, MadeT]):
         word: str,
         *,
         group: str,
-        members: tuple[str, ...],
+        lacks: Callable[[object], Sequence[str]],
         own: Mapping[str, str],
         adapted: Callable[[str, object], Kind[ContextT, MadeT] | None] | None = None,
     ) -> None:
         self.word = word
         self.group = group
         self.own = own
-        self._members = members
+        self._lacks = lacks
         self._adapted = adapted
         self._found: dict[str, Kind[ContextT, MadeT] | PluginError] = {}
 
@@ -93,8 +93,7 @@ class Kinds(Generic[ContextT, MadeT]):
             raise
         except Exception as error:  # noqa: BLE001 - whatever stands in the files of others may raise what it likes
             raise PluginError(f"{self.word} {kind.name}: its plug-in made none: {said(error, options)}") from None
-        lacks = [name for name in self._members if not hasattr(made, name)]
-        if lacks:
+        if lacks := self._lacks(made):
             what = f"{type(made).__name__}, which lacks {', '.join(lacks)}"
             raise PluginError(f"{self.word} {kind.name}: its plug-in made {what}")
         return made
@@ -149,7 +148,7 @@ class Kinds(Generic[ContextT, MadeT]):
             LOG.warning("%s took %.1f s to load; every start waits for it", who, took_s)
         kind = loaded if isinstance(loaded, Kind) else self._adapted(name, loaded) if self._adapted else None
         if kind is None:
-            return PluginError(f"{who} is no Kind")
+            return PluginError(f"{who} is no Kind{', and no function that makes one' if self._adapted else ''}")
         if kind.port > PORT:
             return PluginError(
                 f"{who} is written for version {kind.port} of plug-ins, and this Blikk Edge has {PORT}; update Blikk "
@@ -158,6 +157,11 @@ class Kinds(Generic[ContextT, MadeT]):
         if kind.name != name:
             return PluginError(f"{who} calls itself {quote(kind.name)!r}; the entry point must have the same name")
         return kind
+
+
+def has(*members: str) -> Callable[[object], Sequence[str]]:
+    """Names those of these members that an object lacks."""
+    return lambda made: [name for name in members if not hasattr(made, name)]
 
 
 def said(error: BaseException, options: Any = None) -> str:

@@ -4,6 +4,6 @@ from typing import Final
 
 from blikk_edge.core.ports import Sink
 from blikk_edge.kinds.context import Context
-from blikk_edge.kinds.plugins import Kinds
+from blikk_edge.kinds.plugins import Kinds, has
 
-SINKS: Final[Kinds[Context, Sink]] = Kinds("sink", group="blikk.sinks", members=("name", "run"), own={})
+SINKS: Final[Kinds[Context, Sink]] = Kinds("sink", group="blikk.sinks", lacks=has("name", "run"), own={})

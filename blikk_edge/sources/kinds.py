@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from blikk_edge.kinds.plugins import Kinds
+from blikk_edge.kinds.plugins import Kinds, has
 
 if TYPE_CHECKING:  # a configuration is read without pixels
     from blikk_edge.core.stages import Source
@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # a configuration is read without pixels
 SOURCES: Final["Kinds[Terms, Source]"] = Kinds(
     "source",
     group="blikk.sources",
-    members=("frames",),
+    lacks=has("frames"),
     own={
         "rtsp": "blikk_edge.sources.rtsp",
         "mjpeg": "blikk_edge.sources.mjpeg",

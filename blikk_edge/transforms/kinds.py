@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.house import CameraInfo
-from blikk_edge.kinds.plugins import Kinds
+from blikk_edge.kinds.plugins import Kinds, has
 
 if TYPE_CHECKING:  # a configuration is read without pixels
     from blikk_edge.core.stages import Transform
@@ -18,5 +18,5 @@ class CameraContext:
 
 
 TRANSFORMS: Final["Kinds[CameraContext, Transform]"] = Kinds(
-    "transform", group="blikk.transforms", members=("name", "__call__", "reset"), own={}
+    "transform", group="blikk.transforms", lacks=has("name", "__call__", "reset"), own={}
 )
