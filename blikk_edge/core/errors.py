@@ -1,6 +1,9 @@
 """Expected failures: each says who, what and how to mend it, and never a secret."""
 
 from collections.abc import Collection
+from typing import Final
+
+QUOTE_MAX: Final = 160
 
 
 class BlikkError(Exception):
@@ -63,3 +66,9 @@ class WireError(BlikkError):
 
 class LlmError(BlikkError):
     """A language model could not be asked, or its answer cannot be used. The template serves."""
+
+
+def quote(text: str) -> str:
+    """What somebody else said, as one short line."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * QUOTE_MAX]).split())
+    return line if len(line) <= QUOTE_MAX else line[: QUOTE_MAX - 1] + "…"

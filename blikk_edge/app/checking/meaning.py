@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from blikk_edge.app.identity import camera_info, topics_of
-from blikk_edge.config.problem import Wrong, listed
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.slow import TEMPLATE
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.problem import Wrong, listed
 from blikk_edge.transforms.labels import label_of, read_labels
 from blikk_edge.transforms.registry import BY_SHA256, REGISTRY, ModelEntry
 
@@ -29,7 +29,11 @@ def doubles(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -
     """Cameras that read one source: allowed, and mostly a slip of copying."""
     first: dict[str, str] = {}
     for camera in settings.cameras:
-        if not camera.pushed and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id:
+        if (
+            camera.plugged is None
+            and not camera.pushed
+            and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id
+        ):
             notes += [f"{camera.id} and {other} have the same source"]
     return iter(())
 

@@ -14,11 +14,11 @@ from typing import Final
 
 from blikk_edge.app.identity import store_path
 from blikk_edge.config.listening import Listening, servers
-from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import ServerTlsSettings
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.folders import may_be_made
+from blikk_edge.grammar.problem import Wrong
 
 SQLITE: Final = b"SQLite format 3\0"
 """How a store begins."""

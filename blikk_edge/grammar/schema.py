@@ -1,15 +1,17 @@
 """How the grammar is put together: a Section reads a mapping into one of the Settings' dataclasses."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 import voluptuous as vol
 
-from blikk_edge.config.kinds import SLUG, Kind, flag_of
-from blikk_edge.config.problem import Wrong, did_you_mean, shown
-from blikk_edge.config.yaml_lines import Leaf
+from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.problem import Wrong, did_you_mean, shown
+from blikk_edge.grammar.values import SLUG, ValueType, flag_of, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,7 @@ class Key:
     """
 
     name: str
-    kind: Kind
+    value: ValueType
     meaning: str
     required: bool = False
     default: str = ""
@@ -67,7 +69,7 @@ class Section:
         return (self.make or self.of)(**kept, **given)
 
     def _values(self, leaf: dict[str, Leaf]) -> tuple[dict[str, Any], list[vol.Invalid]]:
-        marked = {(vol.Required if key.required else vol.Optional)(key.name): key.kind for key in self.keys}
+        marked = {(vol.Required if key.required else vol.Optional)(key.name): key.value for key in self.keys}
         try:
             return vol.Schema(marked)(leaf), []
         except vol.MultipleInvalid as several:
@@ -80,7 +82,7 @@ class Section:
         name = str(error.path[-1])
         if isinstance(error, vol.RequiredFieldInvalid):
             key = next(key for key in self.keys if key.name == name)
-            return Wrong(f"`{name}` is missing", f"Add `{name}:` with {key.kind.words}.", name)
+            return Wrong(f"`{name}` is missing", f"Add `{name}:` with {key.value.words}.", name)
         mend = did_you_mean(name, [key.name for key in self.keys])
         return Wrong(f"the key `{shown(name)}` is not known here", mend, name)
 
@@ -124,3 +126,30 @@ class Named:
 
     def _add(self, values: list[Any], name: str, below: Leaf) -> None:
         values.append(self.section.read(below, {self.given: name}))
+
+
+def default_words(of: type, key: Key) -> str:
+    """What the reference says of a key's default; `of` is the dataclass of its section."""
+    if key.required:
+        return "**required**"
+    if key.default:
+        return key.default
+    value: Any = None
+    if is_dataclass(of):
+        field = next(field for field in fields(of) if field.name == key.name)
+        value = field.default if field.default_factory is MISSING else field.default_factory()
+    return _said(key.name, value)
+
+
+def _said(name: str, value: Any) -> str:
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if value == tuple(Label):
+        return "all"
+    if isinstance(value, StrEnum | str):
+        return f"`{value}`"
+    if isinstance(value, int | float):
+        return f"`{said(value) if name.endswith('_s') else format(value, 'g' if isinstance(value, float) else '')}`"
+    return "see there"

@@ -1,6 +1,6 @@
-"""Kinds of values: how the text of a scalar becomes a number, a duration, a path or a Secret.
+"""Types of values: how the text of a scalar becomes a number, a duration, a path or a Secret.
 
-A kind raises `Wrong` and never quotes what was written.
+A type raises `Wrong` and never quotes what was written.
 """
 
 import difflib
@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 
 import voluptuous as vol
 
-from blikk_edge.config.problem import Wrong, did_you_mean, listed
-from blikk_edge.config.secrets import Secret
-from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.core.geometry import MAX_POINTS, Polygon
 from blikk_edge.core.locale import language_of, zone_named, zone_names
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.problem import Wrong, did_you_mean, listed
+from blikk_edge.grammar.secrets import Secret
 
 
-class Kind(Protocol):
+class ValueType(Protocol):
     """Reads what stands at a key; `words` says in the reference what may stand there."""
 
     @property
@@ -38,7 +38,7 @@ class Kind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A kind that is read from one text."""
+    """A type that is read from one text."""
 
     words: str
     read: Callable[[str], Any]
@@ -254,7 +254,7 @@ WEB_ADDRESS = Scalar("an http or https address", _web_address)
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list of different values of one kind; a single value stands for a list of one."""
+    """A list of different values of one type; a single value stands for a list of one."""
 
     each: Scalar
 
@@ -279,13 +279,13 @@ class ListOf:
         return tuple(values)
 
 
-def read_all(items: Sequence[Leaf], kind: Callable[[Leaf], Any]) -> tuple[list[Any], list[vol.Invalid]]:
+def read_all(items: Sequence[Leaf], read: Callable[[Leaf], Any]) -> tuple[list[Any], list[vol.Invalid]]:
     """Read every item; what could be read, and what is wrong with the others."""
     values: list[Any] = []
     wrongs: list[vol.Invalid] = []
     for index, item in enumerate(items):
         try:
-            values.append(kind(item))
+            values.append(read(item))
         except vol.Invalid as wrong:
             wrong.prepend([index])
             wrongs += wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]
@@ -306,7 +306,7 @@ def _point(leaf: Leaf) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class _PolygonKind:
+class _PolygonType:
     words: str = "a list of points `[x, y]`, each from 0 to 1"
 
     def __call__(self, leaf: Leaf) -> Polygon:
@@ -330,11 +330,11 @@ class _PolygonKind:
         return polygon
 
 
-POLYGON = _PolygonKind()
+POLYGON = _PolygonType()
 
 
 @dataclass(frozen=True, slots=True)
-class _PolygonsKind:
+class _PolygonsType:
     words: str = "a list of polygons"
 
     def __call__(self, leaf: Leaf) -> tuple[Polygon, ...]:
@@ -346,4 +346,4 @@ class _PolygonsKind:
         return tuple(polygons)
 
 
-POLYGONS = _PolygonsKind()
+POLYGONS = _PolygonsType()

@@ -1,4 +1,4 @@
-"""Mappings that are handed on: the options of a plug-in, and fields of the requests to a language model."""
+"""Further fields of each request to a language model, as they stand in `blikk.yaml`."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import voluptuous as vol
 
-from blikk_edge.config.kinds import SLUG, TEXT
-from blikk_edge.config.problem import Wrong
-from blikk_edge.config.secrets import Secret
-from blikk_edge.config.yaml_lines import Leaf
 from blikk_edge.enrichers.models.openai_request import MAX_COMPLETION_TOKENS, MAX_TOKENS
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.problem import Wrong
+from blikk_edge.grammar.secrets import Secret
+from blikk_edge.grammar.values import SLUG
 
 DEEPEST: Final = 4
 
@@ -28,30 +28,6 @@ _OWN_KEYS: Final = {
 _WORDS: Final = {"true": True, "false": False, "null": None, "~": None}
 _WHOLE: Final = re.compile(r"-?[0-9]{1,15}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?(e[+-]?[0-9]{1,2})?", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """A mapping of names to text, which a plug-in reads by itself."""
-
-    words: str = "a mapping, as the plug-in describes it"
-
-    def __call__(self, leaf: Leaf) -> tuple[tuple[str, str | Secret], ...]:
-        """The options in the order they were written."""
-        if not isinstance(leaf, dict):
-            raise Wrong("not a mapping", "Write the plug-in's options below it, indented.")
-        values: list[tuple[str, str | Secret]] = []
-        wrongs: list[vol.Invalid] = []
-        for name, below in leaf.items():
-            try:
-                SLUG.read(name)
-                values.append((name, below if isinstance(below, Secret) else TEXT(below)))
-            except vol.Invalid as wrong:
-                wrong.prepend([name])
-                wrongs.append(wrong)
-        if wrongs:
-            raise vol.MultipleInvalid(wrongs)
-        return tuple(values)
 
 
 @dataclass(frozen=True, slots=True)
