@@ -70,7 +70,7 @@ class Pipeline:
     `open` are the Events that go on, with when the last of each was seen.
 
     Each half is a sequence of steps: motion gate and selection in the one, detector, tracker, zones and the `steps`
-    that were added in the other. Raises ValueError where added steps cannot go together.
+    that were added in the other. Raises ConfigError where added steps cannot go together.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Final
 
-from blikk_edge.core.errors import BlikkError, StepError
+from blikk_edge.core.errors import BlikkError, ConfigError, StepError
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import WORD, Measure, MeasureInfo
 from blikk_edge.core.stages import MEASURES_MAX, Needs, Step
@@ -34,7 +34,7 @@ TEXT_MAX: Final = 200
 
 
 class AddedSteps(Step):
-    """Steps of others, after the pipeline's own, in their order. Raises ValueError where they cannot go together.
+    """Steps of others, after the pipeline's own, in their order. Raises ConfigError where they cannot go together.
 
     Only measures that a step declared and an embedding are taken from the scene it returns: it cannot replace the
     frame, nor take away the people who are to be blurred.
@@ -87,19 +87,19 @@ class AddedSteps(Step):
 
 
 def declared(steps: Iterable[Step]) -> tuple[MeasureInfo, ...]:
-    """What these steps may measure, together; raises ValueError where names clash or there are too many."""
+    """What these steps may measure, together; raises ConfigError where names clash or there are too many."""
     steps = tuple(steps)
     measures = tuple(measure for step in steps for measure in step.measures)
     for what, names in (("step", [s.name for s in steps]), ("measure", [m.name for m in measures])):
         for name in names:
             if not WORD.fullmatch(name):
-                raise ValueError(f"{name!r} names no {what}: it begins with a-z and has at most 32 of a-z, 0-9 and _")
+                raise ConfigError(f"{name!r} names no {what}: it begins with a-z and has at most 32 of a-z, 0-9 and _")
             if names.count(name) > 1:
-                raise ValueError(f"more than one {what} is called {name!r}")
+                raise ConfigError(f"more than one {what} is called {name!r}")
     if len(measures) > MEASURES_MAX:
-        raise ValueError(f"{len(measures)} measures; a camera has at most {MEASURES_MAX}")
+        raise ConfigError(f"{len(measures)} measures; a camera has at most {MEASURES_MAX}")
     if any(Needs(step.needs) is Needs.FRAMES for step in steps):
-        raise ValueError("an added step cannot have every frame: that is for the pipeline's own steps")
+        raise ConfigError("an added step cannot have every frame: that is for the pipeline's own steps")
     return measures
 
 

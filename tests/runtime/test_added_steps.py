@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from stage_props import PERSON, frame
 
-from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.errors import BlikkError, ConfigError
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Measure, MeasureInfo, Motion, Track, View
 from blikk_edge.core.stages import Needs, Step
@@ -117,14 +117,14 @@ def test_a_step_is_given_the_scenes_it_needs(needs: Needs, times: int) -> None:
     ],
 )
 def test_steps_that_cannot_go_together_are_refused(steps: tuple[Step, ...], why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(ConfigError, match=why):
         added(*steps)
 
 
 def test_a_camera_has_at_most_32_measures() -> None:
     step = Silent()
     step.measures = tuple(MeasureInfo(name=f"m{n}") for n in range(33))
-    with pytest.raises(ValueError, match="at most 32"):
+    with pytest.raises(ConfigError, match="at most 32"):
         added(step)
 
 
