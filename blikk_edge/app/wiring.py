@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
+from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
 from blikk_edge.app.pipelines import pipeline, sentry
+from blikk_edge.app.plugins import parts
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
@@ -16,9 +17,11 @@ from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import Memory, Order, Sink
+from blikk_edge.core.ports import DurableSink, Memory, Order, Sink
 from blikk_edge.core.stages import Source
+from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun, switches_key
+from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
@@ -27,12 +30,10 @@ from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.mqtt.sink import MqttSink
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import WatchRecord, watched_in
-from blikk_edge.sources.capture import Terms
-from blikk_edge.sources.catalog import kind_of, open_source
-from blikk_edge.sources.push import PushSource
-from blikk_edge.wire.topics import Topics
+from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
+from blikk_edge.sources.terms import Terms
+from blikk_edge.store.store import Store
 
 
 class App:
@@ -115,7 +116,7 @@ def build(
             stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
             away_after_s=camera.away_after_s,
             rings=rings(camera),
-            finite=play_once and kind_of(camera.source.reveal()) == "file",
+            finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
             summary=_summary_mode(settings, camera, store, supervisor),
             configured_summary=configured_mode(settings),
             pushed=camera.pushed,
@@ -137,24 +138,20 @@ def build(
         clock=clock,
         locale=locale,
     )
-    mqtt = MqttSink(
-        address=broker_address(settings.mqtt),
-        node=NodeInfo(
-            id=settings.node.id,
-            name=settings.node.name,
-            version=__version__,
-            cameras=tuple(camera.info for camera in cameras.values()),
-            summaries=written.modes if written else (),
-            media_url=settings.media.address if settings.media else None,
-        ),
-        topics=Topics(settings.mqtt.prefix, settings.node.id),
-        outbox=store,
-        order=orders.give,
+
+    def states() -> tuple[CameraState, ...]:
+        return tuple(camera.state() for camera in cameras.values())
+
+    context = Context(
+        clock=clock,
+        topics=topics_of(settings),
+        history=store,
+        album=album,
         ask=answerer(
             history=store,
             cameras=tuple(camera.info for camera in cameras.values()),
             clock=clock,
-            states=lambda: tuple(camera.state() for camera in cameras.values()),
+            states=states,
             desk=written.desk if written else None,
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,
@@ -164,13 +161,35 @@ def build(
             watched=watched_in(store, store),
             locale=locale,
         ),
-        locale=locale,
-        claimed=locale.claimed,
-        clock=clock,
-        mode=settings.home_assistant.mode,
-        discovery_prefix=settings.home_assistant.prefix,
-        birth_topic=settings.home_assistant.birth_topic,
+        states=states,
+        publish=outlets.deliver,
     )
+    mqtt: list[MqttSink] = []
+    if settings.mqtt is not None:
+        sink = MqttSink(
+            address=broker_address(settings.mqtt),
+            node=NodeInfo(
+                id=settings.node.id,
+                name=settings.node.name,
+                version=__version__,
+                cameras=tuple(camera.info for camera in cameras.values()),
+                summaries=written.modes if written else (),
+                media_url=settings.media.address if settings.media else None,
+            ),
+            topics=context.topics,
+            order=orders.give,
+            ask=context.ask,
+            locale=locale,
+            claimed=locale.claimed,
+            clock=clock,
+            mode=settings.home_assistant.mode,
+            discovery_prefix=settings.home_assistant.prefix,
+            birth_topic=settings.home_assistant.birth_topic,
+        )
+        mqtt.append(sink)
+    durable: tuple[DurableSink, ...] = (*mqtt, *webhooks(settings))
+    with supervisor.guard("store"):
+        store.follow({sink.name: sink.takes for sink in durable})
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -179,13 +198,13 @@ def build(
         ),
         workers=settings.workers,
         sinks=(
-            mqtt,
+            *mqtt,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
-            *webhooks(settings, clock),
+            *parts(settings.sinks, context, supervisor),
             *spies,
         ),
-        enrichers=written.enrichers if written else (),
+        enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
             *bells(settings, orders.give, clock),
@@ -198,7 +217,7 @@ def build(
         orders=orders,
         supervisor=supervisor,
         memory=store,
-        depths=mqtt,
+        delivery=Delivery(store, durable, clock=clock),
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,
@@ -207,17 +226,7 @@ def build(
 
 
 def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, loop: bool) -> Callable[[], Source]:
-    if inlet is not None:
-        terms = Terms(
-            camera=camera.id,
-            shown=camera.source.public,
-            clock=clock,
-            height_px=camera.height_px,
-            read_timeout_s=camera.read_timeout_s,
-        )
-        return lambda: PushSource(inlet, terms)
-    return lambda: open_source(
-        camera.source.reveal(),
+    terms = Terms(
         camera=camera.id,
         shown=camera.source.public,
         clock=clock,
@@ -230,8 +239,12 @@ def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, 
         watch=camera.watch,
         sleep_after_s=camera.sleep_after_s,
         sentry=sentry(camera),
+        inlet=inlet,
         loop=loop,
     )
+    if (chosen := camera.plugged) is not None:
+        return lambda: chosen_source(chosen, terms)
+    return lambda: open_source(camera.source.reveal(), terms)
 
 
 def _parked_key(camera: CameraSettings) -> str:

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import replace
 from typing import Any
 
-from blikk_edge.config.problem import Wrong
+from blikk_edge.config.places import PluggedSource
 from blikk_edge.config.settings import (
     MQTT_TLS_PORT,
     CameraSettings,
@@ -16,6 +16,7 @@ from blikk_edge.config.settings import (
     TlsSettings,
 )
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.problem import Wrong
 from blikk_edge.transforms.registry import BY_SHA256
 
 
@@ -31,6 +32,9 @@ def node(*, name: str = "", id: str = "") -> NodeSettings:  # noqa: A002  # the 
 
 def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the key is called that
     """A camera; its name is made from its id where none is given."""
+    source = values.get("source")
+    if isinstance(source, PluggedSource):
+        values |= {"source": source.address, "plugged": source.chosen}
     made = CameraSettings(id=id, **{"name": friendly(id), **values})
     if made.pushed and made.push_token is None:
         raise Wrong("`source: push` without `push_token`", "Add `push_token:`, which the edge client sends.", "source")
@@ -74,6 +78,10 @@ def detector(**values: Any) -> DetectorSettings:
 def settings(**values: Any) -> Settings:
     """All of it; the default detector is there even where others are described."""
     made = Settings(**values)
+    for camera in made.cameras:
+        if made.mqtt is None and camera.ring and not camera.ring.http and camera.ring.gpio is None:
+            mend = "Add `ring: {http: true}` or `ring: {gpio: 17}`, or name a broker."
+            raise Wrong("a doorbell that nothing can ring, as `mqtt` is `false`", mend, "cameras", camera.id, "ring")
     if any(detector.name == DetectorSettings().name for detector in made.detectors):
         return made
     return replace(made, detectors=(DetectorSettings(), *made.detectors))

@@ -3,13 +3,21 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from blikk_edge.config.secrets import Secret, SourceUrl
 from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings, WebhookSettings
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
+from blikk_edge.core.ports import Enricher, Sink
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.secrets import Secret, SourceUrl
+from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.kinds.context import Context
+from blikk_edge.transforms.kinds import CameraContext
+
+if TYPE_CHECKING:  # settings know no pixels
+    from blikk_edge.core.stages import Source, Step
+    from blikk_edge.sources.terms import Terms
 
 PUSH: Final = "push"
 """The source of a camera whose frames an edge client brings."""
@@ -129,7 +137,7 @@ class RingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSettings:
-    """One camera."""
+    """One camera. `plugged` is the source of a plug-in, which `source` then only shows."""
 
     id: str
     name: str
@@ -156,6 +164,8 @@ class CameraSettings:
     ring: RingSettings | None = None
     questions: tuple[QuestionSettings, ...] = ()
     push_token: Secret | None = None
+    plugged: "Chosen[Terms, Source] | None" = None
+    transforms: "tuple[Chosen[CameraContext, Step], ...]" = ()
 
     @property
     def pushed(self) -> bool:
@@ -184,7 +194,7 @@ class HomeAssistantSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """The SQLite file with events and the outbox; None: the user's state folder. Bounded by both limits."""
+    """The SQLite file with history and journal; None: the user's state folder. Bounded by both limits."""
 
     path: Path | None = None
     max_records: int = 100_000
@@ -209,12 +219,12 @@ class RingHookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a node is told by its `blikk.yaml`. `timezone` is an IANA name, `language` a tag; None: Home
-    Assistant's.
+    """Everything a node is told by its `blikk.yaml`. Without `mqtt` there is no broker. `timezone` is an IANA name,
+    `language` a tag; None: Home Assistant's.
     """
 
     node: NodeSettings
-    mqtt: MqttSettings
+    mqtt: MqttSettings | None
     cameras: tuple[CameraSettings, ...]
     detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
@@ -224,6 +234,8 @@ class Settings:
     ring_hook: RingHookSettings = field(default_factory=RingHookSettings)
     summary: SummarySettings | None = field(default_factory=SummarySettings)
     webhook: WebhookSettings | None = None
+    sinks: tuple[Chosen[Context, Sink], ...] = ()
+    enrichers: tuple[Chosen[Context, Enricher], ...] = ()
     media: MediaSettings | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     timezone: str | None = None

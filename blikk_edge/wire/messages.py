@@ -14,7 +14,7 @@ from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.pictures import commented
-from blikk_edge.wire.records import record_from_text, record_to_text
+from blikk_edge.wire.records import record_from_text, record_kind, record_to_text
 from blikk_edge.wire.texts import place_topic, text_content, text_topic
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject, figure, iso_time, json_bytes, number, truncate
@@ -30,6 +30,7 @@ __all__ = [
     "decode_command",
     "encode",
     "record_from_text",
+    "record_kind",
     "record_to_text",
 ]
 

@@ -15,9 +15,14 @@ from blikk_edge.wire.values import Json, JsonObject
 T = TypeVar("T")
 
 
+def record_kind(record: Record) -> str:
+    """The name of a record's kind: `event`, `ring`."""
+    return type(record).__name__.lower()
+
+
 def record_to_text(record: Record) -> str:
     """The record as one line of ASCII JSON; `record_from_text` gives back an equal one."""
-    fields = {"record": type(record).__name__.lower(), **asdict(record)}
+    fields = {"record": record_kind(record), **asdict(record)}
     if fields.get("interrupted") is False:  # as an earlier version wrote it: a replay gives the same bytes
         del fields["interrupted"]
     if fields.get("mark") == "":

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -68,10 +68,21 @@ class Shelf:
 
 
 @dataclass
-class NoDepths:
+class NoDelivery:
+    """Brings records to nobody."""
+
+    name: str = "delivery"
     outbox: int = 0
     lost: int = 0
     unsaved: int = 0
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    async def save(self) -> None:
+        self.unsaved = 0
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        while True:
+            await inbox.get()
 
 
 @dataclass
@@ -81,7 +92,7 @@ class House:
     cameras: dict[str, CameraRun]
     supervisor: Supervisor
     shelf: Shelf
-    depths: NoDepths
+    delivery: NoDelivery
     stop: asyncio.Event
 
     async def until(self, state: Callable[[], object], within_s: float = 15.0) -> None:
@@ -103,7 +114,7 @@ async def house(
     sinks: tuple = (),
     clock: Clock = CLOCK,
 ) -> AsyncIterator[House]:
-    supervisor, outlets, orders, spy, shelf, depths = Supervisor(), Outlets(), Orders(), Spy(), Shelf(), NoDepths()
+    supervisor, outlets, orders, spy, shelf, delivery = Supervisor(), Outlets(), Orders(), Spy(), Shelf(), NoDelivery()
     intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
     cameras = {
         name: CameraRun(
@@ -137,14 +148,14 @@ async def house(
         orders=orders,
         supervisor=supervisor,
         memory=shelf,
-        depths=depths,
+        delivery=delivery,
         clock=clock,
         health_every_s=0.2,
     )
     stop = asyncio.Event()
     running = asyncio.create_task(node.run(stop))
     try:
-        yield House(orders, spy, cameras, supervisor, shelf, depths, stop)
+        yield House(orders, spy, cameras, supervisor, shelf, delivery, stop)
     finally:
         stop.set()
         async with asyncio.timeout(10):
@@ -579,10 +590,10 @@ async def test_a_store_that_failed_is_a_problem_until_it_works(monkeypatch: pyte
 
 async def test_records_that_a_power_cut_would_cost_are_a_problem_while_they_are_there() -> None:
     async with house({"door": ScriptedSource}) as run:
-        run.depths.unsaved = 12
+        run.delivery.unsaved = 12
         said = "store.memory: 12 records are in memory only and would be lost with the power"
         await run.until(lambda: _problems(run) == (said,))
-        run.depths.unsaved = 0
+        run.delivery.unsaved = 0
         await run.until(lambda: not _problems(run))
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.folders import CACHE, may_be_made, user_folder
+from blikk_edge.grammar.problem import Wrong
 from blikk_edge.transforms.registry import REGISTRY, ModelEntry, stand_in
 
 

@@ -1,0 +1,34 @@
+"""What a node hands to a part that it makes of a Kind. Nothing here touches pixels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from blikk_edge.core.album import Album
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.house import CameraState
+from blikk_edge.core.inquiry import Answerer
+from blikk_edge.core.ports import History, Tell
+from blikk_edge.wire.topics import Topics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """For sinks and enrichers.
+
+    Attributes:
+        clock: Tells the time; nothing else may.
+        topics: The names of this node's topics on MQTT, which other sinks use as well.
+        history: What was reported before. Blocking; call it off the loop.
+        album: The kept pictures, None where none are kept.
+        ask: Answers questions about the past.
+        states: How each camera is doing now.
+        publish: Hands a Summary or an Answer to every sink. Never blocks.
+    """
+
+    clock: Clock
+    topics: Topics
+    history: History = field(repr=False)
+    album: Album | None = field(default=None, repr=False)
+    ask: Answerer = field(repr=False)
+    states: Callable[[], Sequence[CameraState]] = field(repr=False)
+    publish: Tell = field(repr=False)
