@@ -1,6 +1,7 @@
 """The pipeline of one camera, and who watches while it sleeps, as its settings say."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.fields import Watch
@@ -9,6 +10,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Sentry, Step
 from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
+from blikk_edge.transforms.mask import masked
 from blikk_edge.transforms.motion import MotionGate
 from blikk_edge.transforms.select import Selector
 from blikk_edge.transforms.sentry import GateSentry
@@ -51,5 +53,6 @@ def pipeline(
         teller=Teller(camera.id, rules, parked=parked),
         labels=camera.labels,
         steps=steps,
+        hide=partial(masked, private=camera.private),
         faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
     )
