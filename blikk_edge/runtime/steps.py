@@ -20,7 +20,7 @@ MEAN_OVER: Final = 10
 """A mean counts from so many calls on, and weighs the last one with one part in so many."""
 
 CALL_MS: Final = 500.0
-"""A single call may take less than this: it costs two frames at 5 fps. A busy Pi stops anybody for 200 ms now and then."""
+"""A single call may take so long, two frames at 5 fps: a busy Pi stops anybody for 200 ms now and then."""
 
 REST_S: Final = 30.0
 REST_MAX_S: Final = 480.0
@@ -36,8 +36,8 @@ TEXT_MAX: Final = 200
 class AddedSteps(Step):
     """Steps of others, after the pipeline's own, in their order. Raises ConfigError where they cannot go together.
 
-    A step sees the frame as `hide` makes it. Of the scene it returns only measures that it declared and an embedding are
-    taken: it cannot replace the frame, nor take away the people who are to be blurred.
+    A step sees the frame as `hide` makes it. Only the measures that it declared, and an embedding, are taken from the
+    scene it returns: it cannot replace the frame, nor take away the people who are to be blurred.
 
     A step that takes longer than `MEAN_MS` on average, or `CALL_MS` in a call, is skipped for a while; its first call,
     which may load what it needs, has no limit. One that raises, or returns what it may not, is switched off until the
