@@ -13,9 +13,9 @@ from blikk_edge.kinds.plugins import Kinds
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
-from blikk_edge.transforms.kinds import TRANSFORMS
+from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 
-GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, SINKS, ENRICHERS, MODELS)
+GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, MODELS)
 """In the order in which they are shown."""
 
 
@@ -26,6 +26,9 @@ def named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | in
             yield camera.plugged, ("cameras", camera.id, "source")
         for index, transform in enumerate(camera.transforms):
             yield transform, ("cameras", camera.id, "transforms", index)
+    for detector in settings.detectors:
+        if detector.plugged is not None:
+            yield detector.plugged, ("detectors", detector.name, "kind")
     for sink in settings.sinks:
         yield sink, ("sinks", sink.name)
     for enricher in settings.enrichers:

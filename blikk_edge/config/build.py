@@ -17,6 +17,7 @@ from blikk_edge.config.settings import (
 )
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.problem import Wrong
+from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.transforms.registry import BY_SHA256
 
 
@@ -62,7 +63,7 @@ def broker(**values: Any) -> MqttSettings:
     return MqttSettings(**values)
 
 
-def detector(**values: Any) -> DetectorSettings:
+def detector(*, kind: Chosen[Any, Any] | None = None, **values: Any) -> DetectorSettings:
     """A detector; thresholds that are not given are the default ones."""
     if "://" in values.get("model", "") and "sha256" not in values:
         raise Wrong(
@@ -70,7 +71,7 @@ def detector(**values: Any) -> DetectorSettings:
         )
     if "://" in values.get("model", "") and values["sha256"] not in BY_SHA256 and "decoder" not in values:
         raise Wrong("a model of your own without `decoder`", "Add `decoder:`, which says how its output is read.")
-    made = DetectorSettings(**{key: value for key, value in values.items() if key != "thresholds"})
+    made = DetectorSettings(plugged=kind, **{key: value for key, value in values.items() if key != "thresholds"})
     scores = {**dict(made.thresholds), **values.get("thresholds", {})}
     return replace(made, thresholds=tuple((label, scores[label]) for label in Label if label in scores))
 

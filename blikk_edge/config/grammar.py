@@ -55,12 +55,12 @@ from blikk_edge.grammar.values import (
 )
 from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
 from blikk_edge.sinks.kinds import SINKS
-from blikk_edge.transforms.kinds import TRANSFORMS
+from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
-DETECTORS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
+MODELS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
 FACES = tuple(entry.name for entry in REGISTRY.values() if entry.finds_faces)
 DECODERS = choice(CUSTOM_DECODERS)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -344,7 +344,7 @@ def _detector(folder: Path) -> Section:
         of=DetectorSettings,
         make=build.detector,
         keys=(
-            Key(name="model", value=model_in(folder, DETECTORS), meaning="The model: one by name, or your own."),
+            Key(name="model", value=model_in(folder, MODELS), meaning="The model: one by name, or your own."),
             Key(
                 name="sha256", value=SHA256, meaning="What the model file must be; needed where `model` is an address."
             ),
@@ -357,6 +357,12 @@ def _detector(folder: Path) -> Section:
             Key(name="threads", value=whole(1, 16), meaning="Processor cores for one look."),
             Key(name="delegate", value=choice(Delegate), meaning="Where it runs. Without that device, the CPU serves."),
             Key(name="thresholds", value=thresholds, meaning="How sure it must be, from 0 to 1, by label."),
+            Key(
+                name="kind",
+                value=OneKind(DETECTORS, folder),
+                meaning="A detector of a plug-in; `model` serves in its place where it cannot be had.",
+                default="`model`",
+            ),
         ),
     )
 

@@ -13,10 +13,10 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.secrets import Secret, SourceUrl
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
-from blikk_edge.transforms.kinds import CameraContext
+from blikk_edge.transforms.kinds import CameraContext, DetectorContext
 
 if TYPE_CHECKING:  # settings know no pixels
-    from blikk_edge.core.stages import Source, Transform
+    from blikk_edge.core.stages import Detector, Source, Transform
     from blikk_edge.sources.terms import Terms
 
 PUSH: Final = "push"
@@ -96,7 +96,8 @@ class ZoneSettings:
 class DetectorSettings:
     """One way of looking.
 
-    `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`).
+    `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`). `plugged` is the
+    detector of a plug-in, in whose place `model` serves where it cannot be had.
     """
 
     name: str = "default"
@@ -112,6 +113,7 @@ class DetectorSettings:
         (Label.ANIMAL, 0.5),
         (Label.PACKAGE, 0.5),
     )
+    plugged: "Chosen[DetectorContext, Detector] | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
