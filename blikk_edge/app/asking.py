@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
+from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
@@ -22,10 +22,9 @@ from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.sinks.mqtt.request import ask_node
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import watched_in
+from blikk_edge.store.store import Store
 from blikk_edge.wire.inquiries import read_request, reply_content
-from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import JsonObject
 
 DAY_S = 86400.0
@@ -121,7 +120,7 @@ def _opened(path: Path) -> Store | StoreError:
 
 def _asked(settings: Settings, request: Request, why: StoreError) -> JsonObject:
     """The reply of the running node; raises SinkError that also says why it had to be asked."""
-    topics = Topics(settings.mqtt.prefix, settings.node.id)
+    topics = topics_of(settings)
     try:
         return asyncio.run(ask_node(broker_address(settings.mqtt), topics, request))
     except SinkError as error:

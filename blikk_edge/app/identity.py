@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import ConfigError
+from blikk_edge.core.errors import ConfigError, SinkError
 from blikk_edge.core.folders import STATE, user_folder
 from blikk_edge.core.house import CameraInfo
 from blikk_edge.core.ports import Memory
@@ -14,6 +14,7 @@ from blikk_edge.core.summary import Question
 from blikk_edge.enrichers.languages.language import tags
 from blikk_edge.runtime.locale import HouseLocale
 from blikk_edge.sinks.mqtt.address import Address, Tls
+from blikk_edge.wire.topics import Topics
 
 
 def store_path(settings: Settings, environ: Mapping[str, str]) -> Path:
@@ -32,8 +33,15 @@ def store_path(settings: Settings, environ: Mapping[str, str]) -> Path:
     return folder / f"{settings.node.id}.db"
 
 
-def broker_address(mqtt: MqttSettings) -> Address:
-    """Where the broker is, with what logs in there."""
+def topics_of(settings: Settings, node: str | None = None) -> Topics:
+    """The topics of this node, or of another one, which also name records where there is no broker."""
+    return Topics((settings.mqtt or MqttSettings(host="")).prefix, node or settings.node.id)
+
+
+def broker_address(mqtt: MqttSettings | None) -> Address:
+    """Where the broker is, with what logs in there. Raises SinkError where there is none."""
+    if mqtt is None:
+        raise SinkError("there is no broker: the configuration says `mqtt: false`")
     tls = None
     if mqtt.tls is not None:
         tls = Tls(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
+from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
 from blikk_edge.app.pipelines import pipeline, sentry
 from blikk_edge.app.plugins import parts
 from blikk_edge.app.sight import Sight
@@ -17,10 +17,11 @@ from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import Memory, Order, Sink
+from blikk_edge.core.ports import DurableSink, Memory, Order, Sink
 from blikk_edge.core.stages import Source
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun, switches_key
+from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
@@ -29,11 +30,10 @@ from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.mqtt.sink import MqttSink
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import WatchRecord, watched_in
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
 from blikk_edge.sources.terms import Terms
-from blikk_edge.wire.topics import Topics
+from blikk_edge.store.store import Store
 
 
 class App:
@@ -144,7 +144,7 @@ def build(
 
     context = Context(
         clock=clock,
-        topics=Topics(settings.mqtt.prefix, settings.node.id),
+        topics=topics_of(settings),
         history=store,
         album=album,
         ask=answerer(
@@ -164,27 +164,32 @@ def build(
         states=states,
         publish=outlets.deliver,
     )
-    mqtt = MqttSink(
-        address=broker_address(settings.mqtt),
-        node=NodeInfo(
-            id=settings.node.id,
-            name=settings.node.name,
-            version=__version__,
-            cameras=tuple(camera.info for camera in cameras.values()),
-            summaries=written.modes if written else (),
-            media_url=settings.media.address if settings.media else None,
-        ),
-        topics=context.topics,
-        outbox=store,
-        order=orders.give,
-        ask=context.ask,
-        locale=locale,
-        claimed=locale.claimed,
-        clock=clock,
-        mode=settings.home_assistant.mode,
-        discovery_prefix=settings.home_assistant.prefix,
-        birth_topic=settings.home_assistant.birth_topic,
-    )
+    mqtt: list[MqttSink] = []
+    if settings.mqtt is not None:
+        sink = MqttSink(
+            address=broker_address(settings.mqtt),
+            node=NodeInfo(
+                id=settings.node.id,
+                name=settings.node.name,
+                version=__version__,
+                cameras=tuple(camera.info for camera in cameras.values()),
+                summaries=written.modes if written else (),
+                media_url=settings.media.address if settings.media else None,
+            ),
+            topics=context.topics,
+            order=orders.give,
+            ask=context.ask,
+            locale=locale,
+            claimed=locale.claimed,
+            clock=clock,
+            mode=settings.home_assistant.mode,
+            discovery_prefix=settings.home_assistant.prefix,
+            birth_topic=settings.home_assistant.birth_topic,
+        )
+        mqtt.append(sink)
+    durable: tuple[DurableSink, ...] = (*mqtt, *webhooks(settings))
+    with supervisor.guard("store"):
+        store.follow({sink.name: sink.takes for sink in durable})
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -193,10 +198,9 @@ def build(
         ),
         workers=settings.workers,
         sinks=(
-            mqtt,
+            *mqtt,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
-            *webhooks(settings, clock),
             *parts(settings.sinks, context, supervisor),
             *spies,
         ),
@@ -213,7 +217,7 @@ def build(
         orders=orders,
         supervisor=supervisor,
         memory=store,
-        depths=mqtt,
+        delivery=Delivery(store, durable, clock=clock),
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,

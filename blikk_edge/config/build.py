@@ -79,6 +79,10 @@ def detector(*, kind: Chosen[Any, Any] | None = None, **values: Any) -> Detector
 def settings(**values: Any) -> Settings:
     """All of it; the default detector is there even where others are described."""
     made = Settings(**values)
+    for camera in made.cameras:
+        if made.mqtt is None and camera.ring and not camera.ring.http and camera.ring.gpio is None:
+            mend = "Add `ring: {http: true}` or `ring: {gpio: 17}`, or name a broker."
+            raise Wrong("a doorbell that nothing can ring, as `mqtt` is `false`", mend, "cameras", camera.id, "ring")
     if any(detector.name == DetectorSettings().name for detector in made.detectors):
         return made
     return replace(made, detectors=(DetectorSettings(), *made.detectors))

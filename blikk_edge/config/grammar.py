@@ -78,7 +78,12 @@ def grammar(folder: Path) -> Section:
         make=build.settings,
         keys=(
             Key(name="node", value=_NODE, required=True, meaning="Who this node is."),
-            Key(name="mqtt", value=_mqtt(folder), required=True, meaning="The MQTT broker."),
+            Key(
+                name="mqtt",
+                value=_mqtt(folder),
+                required=True,
+                meaning="The MQTT broker; `false` where there is none, and so no Home Assistant.",
+            ),
             Key(
                 name="cameras",
                 value=Named(
@@ -171,6 +176,7 @@ def _mqtt(folder: Path) -> Section:
         of=MqttSettings,
         make=build.broker,
         plain="host",
+        switch=True,
         keys=(
             Key(name="host", value=HOST, required=True, meaning="Where the broker is."),
             Key(
@@ -404,7 +410,11 @@ def _store(folder: Path) -> Section:
         keys=(
             Key(name="path", value=path_in(folder), meaning="The file.", default="in the user's state folder"),
             Key(name="max_records", value=whole(100, 10**9), meaning="How many records are kept."),
-            Key(name="outbox_records", value=whole(100, 10**8), meaning="How many may wait for a broker that is away."),
+            Key(
+                name="outbox_records",
+                value=whole(100, 10**8),
+                meaning="How many may wait for a broker or web address that is away.",
+            ),
         ),
     )
 

@@ -16,7 +16,7 @@ from blikk_edge.kinds.context import Context
 from blikk_edge.transforms.kinds import CameraContext, DetectorContext
 
 if TYPE_CHECKING:  # settings know no pixels
-    from blikk_edge.core.stages import Detector, Source, Transform
+    from blikk_edge.core.stages import Detector, Source, Step
     from blikk_edge.sources.terms import Terms
 
 PUSH: Final = "push"
@@ -167,7 +167,7 @@ class CameraSettings:
     questions: tuple[QuestionSettings, ...] = ()
     push_token: Secret | None = None
     plugged: "Chosen[Terms, Source] | None" = None
-    transforms: "tuple[Chosen[CameraContext, Transform], ...]" = ()
+    transforms: "tuple[Chosen[CameraContext, Step], ...]" = ()
 
     @property
     def pushed(self) -> bool:
@@ -196,7 +196,7 @@ class HomeAssistantSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """The SQLite file with events and the outbox; None: the user's state folder. Bounded by both limits."""
+    """The SQLite file with history and journal; None: the user's state folder. Bounded by both limits."""
 
     path: Path | None = None
     max_records: int = 100_000
@@ -221,12 +221,12 @@ class RingHookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a node is told by its `blikk.yaml`. `timezone` is an IANA name, `language` a tag; None: Home
-    Assistant's.
+    """Everything a node is told by its `blikk.yaml`. Without `mqtt` there is no broker. `timezone` is an IANA name,
+    `language` a tag; None: Home Assistant's.
     """
 
     node: NodeSettings
-    mqtt: MqttSettings
+    mqtt: MqttSettings | None
     cameras: tuple[CameraSettings, ...]
     detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)

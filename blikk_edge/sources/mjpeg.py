@@ -139,15 +139,16 @@ class HttpSource:
                 raise Failed(_REFUSALS[kind])
             if kind in {Content.JPEGS, Content.IMAGE}:
                 self.counts.connections += 1
-                yield from self._pictures(client, answer, head, limit)
+                yield from self._pictures(kind, client, answer, head, limit)
                 return
         yield from self._capture(kind, address, answer).frames(limit.stop)
 
     # -- pictures ------------------------------------------------------------------------------------------------
 
-    def _pictures(self, client: Client, answer: Answer, head: bytes, limit: Limit) -> Iterator[Frame]:
+    def _pictures(self, kind: Content, client: Client, answer: Answer, head: bytes, limit: Limit) -> Iterator[Frame]:
         self._made.restart()
-        if head and answer.length is not None and (answer.content_type.startswith("image/") or not _is_jpeg(head)):
+        ends = answer.length is not None and (answer.content_type.startswith("image/") or not _is_jpeg(head))
+        if kind is Content.IMAGE or (head and ends):
             # A still image for sure, even with a preview behind it.
             count, last = 1, _picture_of(_whole(answer, head))
             yield from self._still(last)

@@ -9,7 +9,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.kinds.plugins import Kinds, has
 
 if TYPE_CHECKING:  # a configuration is read without pixels
-    from blikk_edge.core.stages import Detector, Transform
+    from blikk_edge.core.stages import Detector, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class DetectorContext:
     thresholds: Mapping[Label, float]
 
 
-TRANSFORMS: Final["Kinds[CameraContext, Transform]"] = Kinds(
+TRANSFORMS: Final["Kinds[CameraContext, Step]"] = Kinds(
     "transform", group="blikk.transforms", lacks=has("name", "__call__", "reset"), own={}
 )
 

@@ -16,7 +16,7 @@ from blikk_edge.app.checking import Checked, check, extras
 from blikk_edge.config import ConfigErrors, load
 from blikk_edge.enrichers.models.kinds import MODELS
 from blikk_edge.kinds import plugins
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 BASE = {
     "node": "hallway",

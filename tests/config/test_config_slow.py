@@ -111,7 +111,7 @@ def test_the_path_of_a_webhook_may_be_a_secret_and_is_never_shown(write, tmp_pat
     assert {str(got.webhook.url), f"{got.webhook.url}", got.webhook.url.public} == {"https://hooks.local:8443"}
     assert "https://hooks.local:8443" in repr(got.webhook)
     assert "tr0ub4dor" not in repr(got)
-    (hook,) = webhooks(got, SystemClock())
+    (hook,) = webhooks(got)
     assert hook._url == got.webhook.url.reveal()
 
 

@@ -35,7 +35,7 @@ from blikk_edge.enrichers.asking.model import fill_prompt, filled, worded
 from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.facts import Facts
 from blikk_edge.enrichers.languages.language import language
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 CAT, CAR, PACKAGE = Label.ANIMAL, Label.VEHICLE, Label.PACKAGE
 DAY = (

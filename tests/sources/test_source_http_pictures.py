@@ -22,7 +22,17 @@ from blikk_edge.core.stop import Stop
 from blikk_edge.sources import jpegs
 from blikk_edge.sources.mjpeg import Content, content_of, open_mjpeg
 
+MANY_PARTS = "Content-Type: multipart/x-mixed-replace; boundary=b0\r\n\r\n"
 ODD = {
+    "http/1.0": parts(head="http/1.0 200 OK\r\n" + MANY_PARTS),
+    "ICY": parts(head="ICY 200 OK\r\n" + MANY_PARTS),
+    "HTTP without a version": parts(head="HTTP 200 OK\r\n" + MANY_PARTS),
+    "HTTP of the future": parts(head="HTTP/2.0 200 OK\r\n" + MANY_PARTS),
+    "no space behind the status": parts(head="HTTP/1.1 200OK\r\n" + MANY_PARTS),
+    "blank line before the status": parts(head="\r\nHTTP/1.1 200 OK\r\n" + MANY_PARTS),
+    "no status line": parts(head=MANY_PARTS),
+    "no HTTP head": parts(head=""),
+    "no HTTP head, bare": parts(head="", part=lambda jpeg: jpeg),
     "plain": parts(),
     "no first boundary": parts(first=False),
     "size in the type": parts(part=headed(b"Content-Type: image/jpeg; size=%d\r\n")),
@@ -146,6 +156,9 @@ def test_content_of_an_answer(content_type: str, head: bytes, kind: Content) -> 
         (plainly("500 No"), r"\(5xx\)"),
         (plainly("503 No"), r"\(5xx\)"),
         (plainly("204 Nothing"), "refuses the request"),
+        (lambda asked: asked.write(b"http/1.0 401 no\nWWW-Authenticate: Basic realm=x\n\n"), r"\(401\)"),
+        (lambda asked: asked.write(b"ICY 404 Resource Not Found\r\n\r\n"), r"\(404\)"),
+        (lambda asked: asked.write(b"SSH-2.0-OpenSSH_9.9\r\n"), "as a web server does"),
         (plainly("200 OK", b"<html><body>log in</body>", "Content-Type: text/html\r\n"), "web page"),
         (plainly("200 OK", b'{"a": 1}', "Content-Type: application/json\r\n"), "text"),
         (plainly("200 OK", b"\0\0\0 ftypavif" * 9, "Content-Type: image/avif\r\n"), "JPEG, PNG or WebP"),
@@ -233,6 +246,7 @@ LEFT_BEHIND = {
     "no login": ("http:", plainly("401 No", b"log in", 'WWW-Authenticate: Basic realm="x"\r\n')),
     "sent round": ("http:", plainly("302 There", b"there", more="Location: /again\r\n")),
     "no web server": ("http:", lambda asked: asked.write(b"RTSP/1.0 400 Bad Request\r\n\r\n")),
+    "half a status line": ("http:", lambda asked: asked.write(b"http/1")),
     "a picture, then busy": ("http:", busy_from_the_second_on()),
     "half a picture": ("http:", lambda asked: asked.write(said("image/jpeg", more="Content-Length: 999\r\n").encode())),
 }

@@ -26,8 +26,8 @@ from blikk_edge.grammar.secrets import Secret
 from blikk_edge.net import listening
 from blikk_edge.net.listening import KNOWN, STRANGERS_MAX
 from blikk_edge.sinks.album import PictureAlbum
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.trust import client_context
+from blikk_edge.store.store import Store
 from blikk_edge.web import media
 from blikk_edge.web.media import MediaApi
 

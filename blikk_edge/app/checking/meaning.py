@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from blikk_edge.app.identity import camera_info
+from blikk_edge.app.identity import camera_info, topics_of
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.slow import TEMPLATE
 from blikk_edge.core.errors import BlikkError
@@ -14,7 +14,7 @@ from blikk_edge.transforms.registry import BY_SHA256, REGISTRY, ModelEntry
 
 def names(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """Topics and names that would be taken for one another."""
-    ours, discovery = settings.mqtt.prefix, settings.home_assistant.prefix
+    ours, discovery = topics_of(settings).prefix, settings.home_assistant.prefix
     if ours == discovery or ours.startswith(f"{discovery}/") or discovery.startswith(f"{ours}/"):
         mend = "Leave one of them out: the defaults are `blikk` and `homeassistant`."
         yield Wrong("our topics would stand among those of `home_assistant.prefix`", mend, "mqtt", "prefix")

@@ -26,7 +26,7 @@ SQLITE: Final = b"SQLite format 3\0"
 
 def certificates(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """Certificates and keys that cannot be read, or do not belong together."""
-    tls = settings.mqtt.tls
+    tls = settings.mqtt.tls if settings.mqtt else None
     if tls is not None and tls.ca is not None:
         yield from _authority(tls.ca, "mqtt", "tls", "ca")
     if tls is not None and tls.certificate is not None and tls.key is not None:

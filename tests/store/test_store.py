@@ -18,8 +18,8 @@ from sink_samples import event, observation, ring
 
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event
-from blikk_edge.core.ports import Memory, Outbox
-from blikk_edge.sinks.store import Store
+from blikk_edge.core.ports import Journal, Memory
+from blikk_edge.store.store import Store
 
 
 @pytest.fixture
@@ -30,10 +30,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def test_store_is_outbox_and_memory(store: Store) -> None:
-    outbox: Outbox = store
+def test_store_is_journal_and_memory(store: Store) -> None:
+    journal: Journal = store
     memory: Memory = store
-    assert outbox.depth() == 0
+    assert journal.depth("mqtt") == 0
     assert memory.recall("x") is None
 
 
@@ -47,7 +47,7 @@ def test_constructor_touches_nothing(tmp_path: Path) -> None:
 def test_records_come_back_equal_and_in_order(store: Store) -> None:
     records = [event(1), observation(2), ring(3), event(1, revision=2)]
     seqs = [store.put(record) for record in records]
-    pending = store.pending(10)
+    pending = store.pending("mqtt", 10)
     assert [p.record for p in pending] == records
     assert [p.seq for p in pending] == seqs == sorted(seqs)
     assert not any(p.replayed for p in pending)
@@ -55,10 +55,10 @@ def test_records_come_back_equal_and_in_order(store: Store) -> None:
 
 def test_delivered_records_are_forgotten_and_numbers_never_reused(store: Store) -> None:
     first, second = store.put(ring(1)), store.put(ring(2))
-    store.delivered([first, second, 999])
-    assert store.depth() == 0
+    store.delivered("mqtt", [first, second, 999])
+    assert store.depth("mqtt") == 0
     assert store.put(ring(3)) > second
-    assert [p.record for p in store.pending(10)] == [ring(3)]
+    assert [p.record for p in store.pending("mqtt", 10)] == [ring(3)]
 
 
 def test_what_waited_through_a_restart_is_replayed(store: Store) -> None:
@@ -66,7 +66,7 @@ def test_what_waited_through_a_restart_is_replayed(store: Store) -> None:
     store.close()
     store.open()
     store.put(ring(2))
-    assert [(p.record, p.replayed) for p in store.pending(10)] == [(ring(1), True), (ring(2), False)]
+    assert [(p.record, p.replayed) for p in store.pending("mqtt", 10)] == [(ring(1), True), (ring(2), False)]
 
 
 def test_history_keeps_the_newest_revision_of_each_event(store: Store) -> None:
@@ -79,7 +79,7 @@ def test_history_keeps_the_newest_revision_of_each_event(store: Store) -> None:
 
 
 def test_history_survives_delivery(store: Store) -> None:
-    store.delivered([store.put(event(1))])
+    store.delivered("mqtt", [store.put(event(1))])
     assert list(store.events()) == [event(1)]
 
 
@@ -89,7 +89,7 @@ def test_history_is_bounded_oldest_first(tmp_path: Path) -> None:
     for number in range(6):
         store.put(event(number))
     assert [e.id for e in store.events()] == ["event-5", "event-4", "event-3"]
-    assert (store.depth(), store.lost) == (6, 0)
+    assert (store.depth("mqtt"), store.lost) == (6, 0)
     store.close()
 
 
@@ -102,7 +102,7 @@ def test_what_was_written_while_the_clock_was_wrong_keeps_its_place(tmp_path: Pa
     for record in (*wrong, *right):
         store.put(record)
     assert {e.id for e in store.events()} == {"event-3", "event-10", "event-11", "event-12"}
-    assert [p.record for p in store.pending(10)] == [*wrong, *right]
+    assert [p.record for p in store.pending("mqtt", 10)] == [*wrong, *right]
     assert [record.id for record in store.newest()] == ["event-12"]
     store.close()
 
@@ -112,8 +112,8 @@ def test_outbox_is_bounded_and_counts_what_it_gave_up(tmp_path: Path, caplog: py
     store.open()
     for number in range(5):
         store.put(ring(number))
-    assert [p.record for p in store.pending(10)] == [ring(2), ring(3), ring(4)]
-    assert (store.depth(), store.lost) == (3, 2)
+    assert [p.record for p in store.pending("mqtt", 10)] == [ring(2), ring(3), ring(4)]
+    assert (store.depth("mqtt"), store.lost) == (3, 2)
     assert len([r for r in caplog.records if "given up" in r.message]) == 1
     store.close()
 
@@ -132,14 +132,14 @@ def test_threads_may_share_it(store: Store) -> None:
             seq = store.put(event(number))
             store.remember(f"key-{start}", str(number))
             if number % 2:
-                store.delivered([seq])
+                store.delivered("mqtt", [seq])
 
     threads = [threading.Thread(target=work, args=(100 * n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert store.depth() == len(store.pending(1000)) == 4 * 13
+    assert store.depth("mqtt") == len(store.pending("mqtt", 1000)) == 4 * 13
     assert len(store.events(limit=1000)) == 100
 
 
@@ -148,7 +148,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from sink_samples import ring
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 store = Store(Path(sys.argv[1]))
 store.open()
 for number in range(100_000):
@@ -159,7 +159,7 @@ for number in range(100_000):
 
 def test_nothing_told_is_lost_by_kill_minus_nine(tmp_path: Path) -> None:
     path = tmp_path / "blikk.db"
-    command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parents[1])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         for line in writer.stdout:
@@ -168,7 +168,7 @@ def test_nothing_told_is_lost_by_kill_minus_nine(tmp_path: Path) -> None:
         told = int(line)
     store = Store(path)
     store.open()
-    pending = store.pending(200_000)
+    pending = store.pending("mqtt", 200_000)
     assert len(pending) in (told + 1, told + 2)  # the kill may fall between writing and saying so
     assert [p.record for p in pending] == [ring(number) for number in range(len(pending))]
     assert all(p.replayed for p in pending)
@@ -219,11 +219,11 @@ def test_damaged_history_costs_neither_outbox_nor_memory(tmp_path: Path, caplog:
     store.open()
     with pytest.raises(StoreError, match="damaged"):
         store.events()
-    assert [p.record for p in store.pending(100)] == [event(number) for number in range(20)]
-    assert all(p.replayed for p in store.pending(100))
+    assert [p.record for p in store.pending("mqtt", 100)] == [event(number) for number in range(20)]
+    assert all(p.replayed for p in store.pending("mqtt", 100))
     assert store.recall("parked") == "[1]"
     assert store.put(ring(1)) > last
-    assert "20 waiting records, 1 kept values" in caplog.text
+    assert "20 waiting records, 2 kept values" in caplog.text
     store.close()
 
 
@@ -237,7 +237,7 @@ def test_a_half_written_file_is_moved_aside(tmp_path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
     store.open()
     store.put(ring(1))
-    assert store.pending(1000)[-1].record == ring(1)
+    assert store.pending("mqtt", 1000)[-1].record == ring(1)
     assert (tmp_path / "blikk.db.damaged").exists()
     store.close()
 
@@ -257,8 +257,8 @@ def test_a_record_that_cannot_be_read_does_not_hold_up_the_others(store: Store) 
     store.put(ring(1))
     store.put(ring(2))
     store._file._db.execute("UPDATE outbox SET text = '{}' WHERE seq = 1")  # type: ignore[union-attr]
-    assert [p.record for p in store.pending(10)] == [ring(2)]
-    assert (store.depth(), store.lost) == (1, 1)
+    assert [p.record for p in store.pending("mqtt", 10)] == [ring(2)]
+    assert (store.depth("mqtt"), store.lost) == (1, 1)
 
 
 LIMITED = """
@@ -267,7 +267,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from sink_samples import event, ring
 from blikk_edge.core.errors import StoreError
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
 store = Store(Path(sys.argv[1]))
@@ -280,16 +280,16 @@ for number in range(5000):
         print("refused:", error)
         break
     kept += 1
-assert store.depth() == kept == len(store.pending(10_000)), (store.depth(), kept)
+assert store.depth("mqtt") == kept == len(store.pending("mqtt", 10_000)), (store.depth(), kept)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 store.put(ring(kept))
-assert [p.record for p in store.pending(10_000)] == [ring(n) for n in range(kept + 1)]
+assert [p.record for p in store.pending("mqtt", 10_000)] == [ring(n) for n in range(kept + 1)]
 print("kept", kept)
 """
 
 
 def test_a_file_that_may_not_grow_is_a_store_error_and_loses_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", LIMITED, str(tmp_path / "blikk.db"), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "blikk.db"), str(Path(__file__).parents[1])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "refused: store" in done.stdout
@@ -335,11 +335,11 @@ def test_a_full_disk_is_a_store_error_and_loses_nothing(tiny_disk: Path) -> None
 
     with pytest.raises(StoreError, match="free some space"):
         fill()
-    assert [p.record for p in store.pending(10_000)] == [event(number) for number in range(count)]
+    assert [p.record for p in store.pending("mqtt", 10_000)] == [event(number) for number in range(count)]
     filler.unlink()
-    store.delivered([p.seq for p in store.pending(10_000)])
+    store.delivered("mqtt", [p.seq for p in store.pending("mqtt", 10_000)])
     store.put(ring(1))
-    assert [p.record for p in store.pending(10)] == [ring(1)]
+    assert [p.record for p in store.pending("mqtt", 10)] == [ring(1)]
     store.close()
 
 
@@ -347,13 +347,13 @@ def test_on_a_full_disk_the_reserve_keeps_records_and_history_gives_way(big_disk
     store = Store(big_disk / "blikk.db")
     store.open()
     for number in range(1000):
-        store.delivered([store.put(event(number))])
+        store.delivered("mqtt", [store.put(event(number))])
     _fill(big_disk)
     for number in range(1000, 2500):
         store.put(event(number))
     store.close()
     store.open()
-    assert [p.record for p in store.pending(10_000)] == [event(number) for number in range(1000, 2500)]
+    assert [p.record for p in store.pending("mqtt", 10_000)] == [event(number) for number in range(1000, 2500)]
     kept = [found.id for found in store.events(limit=2500)]
     assert 450 < len(kept) < 600  # half of what was there, and not one more since
     assert kept == [f"event-{n}" for n in range(2499, 2499 - len(kept), -1)]
@@ -365,13 +365,13 @@ def test_a_store_on_a_disk_that_filled_up_is_opened_with_the_reserve(big_disk: P
     path = big_disk / "blikk.db"
     code = (
         "import os, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
-        "from sink_samples import event; from blikk_edge.sinks.store import Store\n"
+        "from sink_samples import event; from blikk_edge.store.store import Store\n"
         "store = Store(Path(sys.argv[1])); store.open()\n"
         "for number in range(20): store.put(event(number))\n"
         f"if {closed}: store.close()\n"
         "os._exit(0)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(path), str(Path(__file__).parent)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(path), str(Path(__file__).parents[1])], check=True, timeout=60)
     _fill(big_disk)
     store = Store(path)
     store.open()
@@ -379,10 +379,10 @@ def test_a_store_on_a_disk_that_filled_up_is_opened_with_the_reserve(big_disk: P
     assert len(ends) == 20
     for end in ends:
         store.put(end)
-    waiting = [pending.seq for pending in store.pending(100)]
+    waiting = [pending.seq for pending in store.pending("mqtt", 100)]
     assert len(waiting) == 40
-    store.delivered(waiting)
-    assert store.depth() == 0
+    store.delivered("mqtt", waiting)
+    assert store.depth("mqtt") == 0
     store.close()
 
 
@@ -390,7 +390,7 @@ def test_a_disk_that_is_nearly_full_is_a_problem_while_it_is(big_disk: Path) -> 
     store = Store(big_disk / "blikk.db", max_records=1000)
     store.open()
     for number in range(200):
-        store.delivered([store.put(event(number))])
+        store.delivered("mqtt", [store.put(event(number))])
     assert store.problem is None
     _fill(big_disk)
     for number in range(200, 1000):

@@ -19,9 +19,9 @@ from sink_samples import event, observation, ring
 
 from blikk_edge.core.errors import StoreBusyError, StoreError
 from blikk_edge.core.observation import Event
-from blikk_edge.sinks.mqtt.backlog import Backlog
-from blikk_edge.sinks.store import Store
-from blikk_edge.sinks.store_pages import Pages, read_log
+from blikk_edge.runtime.backlog import Backlog
+from blikk_edge.store.pages import Pages, read_log
+from blikk_edge.store.store import Store
 
 PAGE = 4096
 WAITING = 200
@@ -53,7 +53,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from sink_samples import event
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 store = Store(Path(sys.argv[1]))
 store.open()
 for number in range(int(sys.argv[3])):
@@ -66,7 +66,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose process was killed: most of it is in the log."""
     path = tmp_path_factory.mktemp("killed") / "blikk.db"
-    command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parent), str(WAITING)]
+    command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parents[1]), str(WAITING)]
     assert subprocess.run(command, check=False, timeout=120).returncode == -9
     return path
 
@@ -102,7 +102,7 @@ def opened(path: Path) -> Iterator[Store]:
 
 def numbers(store: Store) -> list[int]:
     """The numbers of the events that wait, in order."""
-    return [int(p.record.id.split("-")[1]) for p in store.pending(1000) if isinstance(p.record, Event)]
+    return [int(p.record.id.split("-")[1]) for p in store.pending("mqtt", 1000) if isinstance(p.record, Event)]
 
 
 DAMAGE: dict[str, Callable[[Path], None]] = {
@@ -129,9 +129,9 @@ def test_what_is_left_is_carried_over_and_the_rest_is_counted(
             store.events(limit=1000)
         carried = numbers(store)
         assert carried == sorted(set(carried))
-        assert store.depth() == len(carried)
+        assert store.depth("mqtt") == len(carried)
         assert (len(carried) + store.lost, store.lost < WAITING * 2 // 3) == (WAITING, True)
-        assert all(p.replayed for p in store.pending(1000))
+        assert all(p.replayed for p in store.pending("mqtt", 1000))
         assert store.put(ring(1)) > WAITING
         assert len(store.events(limit=1000)) >= 50
         if "page 2 " in damage or "page 1 " in damage or "header" in damage:
@@ -192,7 +192,7 @@ def test_an_empty_file_that_somebody_made_is_a_new_store(tmp_path: Path) -> None
 
 def test_an_outbox_that_was_delivered_loses_nothing(path: Path) -> None:
     with opened(path) as store:
-        store.delivered([p.seq for p in store.pending(1000)])
+        store.delivered("mqtt", [p.seq for p in store.pending("mqtt", 1000)])
         for number in range(300, 303):
             store.put(event(number))
     os.truncate(path, path.stat().st_size * 9 // 10)
@@ -251,7 +251,7 @@ def test_a_log_that_was_taken_away_is_told(logged: Path, caplog: pytest.LogCaptu
 def test_a_kill_after_the_start_is_no_log_that_was_taken_away(tmp_path: Path, records: str) -> None:
     path = tmp_path / "blikk.db"
     for _ in range(3):
-        command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parent), records]
+        command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parents[1]), records]
         assert subprocess.run(command, check=False, timeout=120).returncode == -9
     with opened(path) as store:
         assert (len(numbers(store)), store.problem) == (3 * int(records), None)
@@ -280,7 +280,7 @@ def test_rotten_rows_are_counted_where_another_part_is_damaged_too(path: Path) -
 def test_a_log_torn_at_its_end_is_no_damage(tmp_path: Path) -> None:
     """A power cut while the last record was written: it was never said to be kept."""
     path = tmp_path / "blikk.db"
-    command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parent), "5"]
+    command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parents[1]), "5"]
     assert subprocess.run(command, check=False, timeout=120).returncode == -9
     log = log_of(path)
     overwrite(log, log.stat().st_size - 3000, os.urandom(2000))
@@ -298,7 +298,7 @@ def test_a_file_cut_to_nothing_beside_its_log_gives_what_the_log_holds(logged: P
 KILLED_IN_SALVAGE = """
 import os, signal, sys
 from pathlib import Path
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 left = int(sys.argv[2])
 replace = Path.replace
 def killed(self, target):
@@ -336,7 +336,7 @@ def test_one_damaged_file_is_kept(path: Path, full: Path) -> None:
 def test_a_store_that_another_process_writes_is_not_taken_for_damaged(tmp_path: Path) -> None:
     path = tmp_path / "blikk.db"
     script = KILLED.replace("os.kill(os.getpid(), signal.SIGKILL)", "print('ready', flush=True); sys.stdin.read()")
-    command = [sys.executable, "-c", script, str(path), str(Path(__file__).parent), "50"]
+    command = [sys.executable, "-c", script, str(path), str(Path(__file__).parents[1]), "50"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
@@ -347,7 +347,7 @@ def test_a_store_that_another_process_writes_is_not_taken_for_damaged(tmp_path: 
         assert "another process" in (store.problem or "")
         assert not path.with_name("blikk.db.damaged").exists()
         other.kill()
-    assert len(store.pending(1000)) >= 40
+    assert len(store.pending("mqtt", 1000)) >= 40
     assert "another process" not in (store.problem or "")
     store.close()
 
@@ -409,7 +409,7 @@ async def test_records_in_memory_only_are_counted_as_unsaved(tmp_path: Path) -> 
     store = Store(blocked / "blikk.db")
     with pytest.raises(StoreError):
         store.open()
-    backlog = Backlog(store)
+    backlog = Backlog(store, {"mqtt": None})
     for number in range(3):
         await backlog.put(event(number))
     assert backlog.unsaved == 3
@@ -428,7 +428,7 @@ def test_a_store_of_an_earlier_version_is_opened_as_it_is(tmp_path: Path) -> Non
     path = tmp_path / "blikk.db"
     shutil.copy(Path(__file__).with_name("earlier_store.sqlite"), path)
     with opened(path) as store:
-        assert [p.record for p in store.pending(10)] == [observation(7), ring(2), event(2, revision=2)]
+        assert [p.record for p in store.pending("mqtt", 10)] == [observation(7), ring(2), event(2, revision=2)]
         assert [each.id for each in store.events()] == ["event-2", "event-1", "event-0"]
         assert [each.text for each in store.summaries()] == ["A person was here."]
         assert store.rings() == [ring(2), ring(1)]
@@ -443,7 +443,7 @@ def test_a_damaged_store_of_an_earlier_version_is_carried_over(tmp_path: Path) -
     shutil.copy(Path(__file__).with_name("earlier_store.sqlite"), path)
     overwrite(path, 0, b"\xff" * 100)
     with opened(path) as store:
-        assert [p.record for p in store.pending(10)] == [observation(7), ring(2), event(2, revision=2)]
+        assert [p.record for p in store.pending("mqtt", 10)] == [observation(7), ring(2), event(2, revision=2)]
         assert [each.id for each in store.events()] == ["event-2", "event-1", "event-0"]
         assert store.rings() == [ring(2), ring(1)]
         assert store.recall("switches/front_door") == '{"detect": true}'

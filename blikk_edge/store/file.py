@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from blikk_edge.core.errors import StoreBusyError, StoreError
-from blikk_edge.sinks.private_files import keep_private, make_folder
-from blikk_edge.sinks.store_pages import read_log
-from blikk_edge.sinks.store_salvage import HISTORY, Salvaged, salvage
+from blikk_edge.store.journal import EVERY
+from blikk_edge.store.pages import read_log
+from blikk_edge.store.private_files import keep_private, make_folder
+from blikk_edge.store.salvage import HISTORY, Salvaged, salvage
 
 LOG = logging.getLogger("blikk.store")
 
@@ -257,6 +258,8 @@ class StoreFile:
                 # A number is never used twice, or a late acknowledgement would remove another record.
                 db.execute("INSERT OR IGNORE INTO outbox VALUES (?, '')", (salvaged.last_seq,))
                 db.execute("DELETE FROM outbox WHERE text = ''")
+                # A sink whose place is gone has everything once more, rather than not at all.
+                db.execute("INSERT INTO memory VALUES (?, '')", (EVERY,))
                 db.execute(f"PRAGMA user_version={LAYOUT}")
         finally:
             db.close()

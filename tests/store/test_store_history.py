@@ -13,8 +13,8 @@ from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import History
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
-from blikk_edge.sinks.store import Store
-from blikk_edge.sinks.store_file import LAYOUT
+from blikk_edge.store.file import LAYOUT
+from blikk_edge.store.store import Store
 from blikk_edge.wire.records import record_to_text
 
 LAYOUT_1 = """
@@ -85,7 +85,7 @@ def test_a_summary_is_kept_beside_the_outbox_in_its_newest_revision(store: Store
     for record in (summary(1), summary(2), summary(1, revision=2), summary(2)):
         store.put(record)
     assert list(store.summaries()) == [summary(2), summary(1, revision=2)]
-    assert store.depth() == 4
+    assert store.depth("mqtt") == 4
 
 
 def test_an_event_has_one_summary_whatever_its_revisions_are_called(store: Store) -> None:
@@ -127,7 +127,7 @@ def test_a_mark_stays_with_its_event_through_later_revisions_and_a_restart(store
     store.close()
     store.open()
     assert list(store.events()) == [event(2), replace(event(1, revision=2), mark="Família")]
-    assert [waiting.record for waiting in store.pending(9)] == [event(1), event(2), event(1, revision=2)]
+    assert [waiting.record for waiting in store.pending("mqtt", 9)] == [event(1), event(2), event(1, revision=2)]
     store.mark("event-1", "the post")
     assert store.event("event-1") == replace(event(1, revision=2), mark="the post")
     assert store.mark("event-1", "") == event(1, revision=2)
@@ -184,7 +184,7 @@ def test_a_store_of_layout_1_is_brought_up_and_loses_nothing(tmp_path: Path) -> 
     store.open()
     assert list(store.events(label=Label.PERSON)) == [event(2), event(0)]
     assert list(store.events(label=Label.ANIMAL)) == [cat(3), cat(1)]
-    assert [p.record for p in store.pending(10)] == [ring(7)]
+    assert [p.record for p in store.pending("mqtt", 10)] == [ring(7)]
     assert store.recall("parked") == "[1]"
     store.put(event(2, revision=2))
     store.put(summary(2))
@@ -199,7 +199,7 @@ def test_a_migration_that_is_cut_off_changes_nothing(tmp_path: Path, monkeypatch
     path = tmp_path / "blikk.db"
     old_store(path, events=2)
     with monkeypatch.context() as broken:
-        broken.setattr("blikk_edge.sinks.store_file._TABLES", "CREATE TABLE fails (;")
+        broken.setattr("blikk_edge.store.file._TABLES", "CREATE TABLE fails (;")
         with pytest.raises(Exception, match="syntax error"):
             Store(path).open()
     store = Store(path)
@@ -227,8 +227,8 @@ def test_forgetting_an_event_takes_its_texts_and_what_waits_of_it(store: Store) 
     assert list(store.events()) == [event(1)]
     assert set(store.summaries()) == {summary(1), other_day, elsewhere}
     assert list(store.rings()) == [ring(2)]
-    assert [p.record for p in store.pending(50)] == stays
-    assert store.depth() == len(stays)
+    assert [p.record for p in store.pending("mqtt", 50)] == stays
+    assert store.depth("mqtt") == len(stays)
 
 
 def test_forgetting_a_time_of_a_camera_takes_everything_told_of_it(store: Store) -> None:
@@ -241,7 +241,7 @@ def test_forgetting_a_time_of_a_camera_takes_everything_told_of_it(store: Store)
     assert list(store.events()) == [cat(5), event(1)]
     assert list(store.rings()) == [ring(1)]
     assert list(store.summaries()) == []
-    assert [p.record for p in store.pending(50)] == stays
+    assert [p.record for p in store.pending("mqtt", 50)] == stays
 
 
 def test_forgetting_with_no_limit_forgets_all_and_counts_go_on(store: Store) -> None:
@@ -249,16 +249,16 @@ def test_forgetting_with_no_limit_forgets_all_and_counts_go_on(store: Store) -> 
         store.put(event(number))
     assert store.forget() == 5
     assert store.forget() == 0
-    assert (store.depth(), list(store.pending(5)), list(store.events())) == (0, [], [])
+    assert (store.depth("mqtt"), list(store.pending("mqtt", 5)), list(store.events())) == (0, [], [])
     store.put(event(9))
-    assert (store.depth(), list(store.events())) == (1, [event(9)])
+    assert (store.depth("mqtt"), list(store.events())) == (1, [event(9)])
 
 
 def test_what_is_forgotten_stands_nowhere_in_the_file(store: Store) -> None:
     secret = b"a-visitor-to-forget"
     for number in range(50):
         visit = replace(event(number), id=f"{secret.decode()}-{number}")
-        store.delivered([store.put(visit), store.put(replace(visit, revision=2))])
+        store.delivered("mqtt", [store.put(visit), store.put(replace(visit, revision=2))])
     files = [store.path, store.path.with_name("blikk.db-wal")]
     assert any(secret in path.read_bytes() for path in files)
 

@@ -1,4 +1,4 @@
-"""The store: one SQLite file with the outbox, the history and small values that outlive the process."""
+"""The store: one SQLite file with the journal, the history and small values that outlive the process."""
 
 import logging
 import sqlite3
@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from blikk_edge.core.errors import StoreError, WireError
+from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.ports import Pending
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
-from blikk_edge.sinks import store_open
-from blikk_edge.sinks.reserve import Reserve
-from blikk_edge.sinks.store_file import StoreFile, is_damage, primary_code
-from blikk_edge.sinks.store_forget import Value, forget, newest, where
-from blikk_edge.wire.messages import record_from_text, record_to_text
+from blikk_edge.store import unfinished
+from blikk_edge.store.file import StoreFile, is_damage, primary_code
+from blikk_edge.store.forget import Value, forget, newest, where
+from blikk_edge.store.journal import JournalTable, Takes, readable, waiting
+from blikk_edge.store.reserve import Reserve
+from blikk_edge.wire.messages import record_kind, record_to_text
 
 LOG = logging.getLogger("blikk.store")
 
@@ -40,29 +41,34 @@ _HISTORY: Final = {"events": "started", "summaries": "since", "rings": "time"}
 
 
 class Store:
-    """Outbox, history and memory in the SQLite file at `path`. Does nothing before `open`.
+    """Journal, history and memory in the SQLite file at `path`. Does nothing before `open`.
 
-    Blocking: call it off the event loop, from any thread. At most `outbox_records` records wait; of events, summaries
-    and rings at most `max_records` each are kept. The oldest go first, and a record that went undelivered is counted in
-    `lost`. Every method raises StoreError (disk full, not writable), StoreBusyError where another process has the file.
-    Damage: see `StoreFile`.
+    Blocking: call it off the event loop, from any thread. The journal holds what a durable sink waits for (`follow`),
+    at most `outbox_records`; of events, summaries and rings at most `max_records` each are kept. The oldest go first,
+    and a record that a sink never got is counted in `lost`. Every method raises StoreError (disk full, not writable),
+    StoreBusyError where another process has the file. Damage: see `StoreFile`.
 
     A record is on the disk (fsync) when `put` returns: a doorbell's power is pulled without notice. Forgetting what
     was delivered is not synced: after a power cut it is at worst delivered twice, with the same id.
     """
 
-    def __init__(self, path: Path, *, max_records: int = 100_000, outbox_records: int = 20_000) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_records: int = 100_000,
+        outbox_records: int = 20_000,
+    ) -> None:
         self.path = path
-        self.lost = 0
+        self._damage_lost = 0
         self._most_records = self._max_records = max_records
-        self._outbox_records = outbox_records
         reserve = path.with_name(f"{path.name}.reserve")
-        self._file = StoreFile(path, opened=self._count, lost=self._count_damage, reserve=reserve)
+        self._file = StoreFile(path, opened=self._load, lost=self._count_damage, reserve=reserve)
         self._reserve = Reserve(reserve)
-        self._outbox = 0
+        self._journal = JournalTable(outbox_records)
         self._kept = dict.fromkeys(_HISTORY, 0)
         self._replayed_through = 0
-        self._unfinished: store_open.Found | None = None
+        self._unfinished: unfinished.Found | None = None
         self._has_room = True
         self._gives_way = False  # the reserve was used, and history is to make room with the next record
 
@@ -89,8 +95,28 @@ class Store:
         self._file.close()
         self._unfinished = None
 
+    @property
+    def lost(self) -> int:
+        """How many records a sink never got and never will: too many waited, or the file was damaged."""
+        return self._damage_lost + self._journal.lost
+
+    def follow(self, sinks: Mapping[str, Takes]) -> None:
+        """Say who the durable sinks are, by name, and which kinds of records (None: all) each takes.
+
+        A new one begins with the next record; for one that is not named any more nothing waits.
+        """
+        self._journal.follow(sinks)
+        self._with_reserve(self._load_anew)
+
+    def _load_anew(self) -> None:
+        with self._file.transaction("write", durable=True) as db:
+            self._journal.load(db, self._file.last_seq)
+
     def put(self, record: Record) -> int:
-        """Write one record durably, into the outbox and, where it belongs there, the history; its number."""
+        """Write one record durably, into the journal and, where it belongs there, the history.
+
+        Its number in the journal; 0 where no sink takes it.
+        """
         text = record_to_text(record)
         with self._file.lock:
             self._regain()
@@ -100,33 +126,29 @@ class Store:
                 self._shrink()
             return seq
 
-    def pending(self, limit: int) -> Sequence[Pending]:
-        """The oldest records that were not delivered, in order, at most `limit`."""
+    def pending(self, sink: str, limit: int) -> Sequence[Pending]:
+        """The oldest records that this sink has not had, in order, at most `limit`."""
         with self._file.transaction("read", durable=False) as db:
-            rows = db.execute("SELECT seq, text FROM outbox ORDER BY seq LIMIT ?", (limit,)).fetchall()
-        found = [(seq, _readable(text)) for seq, text in rows]
+            rows = self._journal.pending(db, sink, limit)
+        found = [(seq, readable(text)) for seq, text in rows]
         if unreadable := [seq for seq, record in found if record is None]:
-            self.delivered(unreadable)
-            self.lost += len(unreadable)
-        return [
-            Pending(seq=seq, record=record, replayed=seq <= self._replayed_through)
-            for seq, record in found
-            if record is not None
-        ]
+            self.delivered(sink, unreadable)
+            self._journal.places[sink].lost += len(unreadable)
+        return waiting(found, self._replayed_through)
 
-    def delivered(self, seqs: Sequence[int]) -> None:
-        """Forget what the broker has acknowledged; numbers that are gone already are passed over."""
-        self._with_reserve(lambda: self._delivered(seqs))
+    def delivered(self, sink: str, seqs: Sequence[int]) -> None:
+        """These wait for this sink no more; numbers that are gone already are passed over."""
+        self._with_reserve(lambda: self._delivered(sink, seqs))
 
-    def _delivered(self, seqs: Sequence[int]) -> None:
+    def _delivered(self, sink: str, seqs: Sequence[int]) -> None:
         with self._file.transaction("write", durable=False) as db:
-            gone = sum(db.execute("DELETE FROM outbox WHERE seq = ?", (seq,)).rowcount for seq in seqs)
+            apply = self._journal.settle(db, sink, seqs, self._file.last_seq)
             db.execute("COMMIT")
-            self._outbox -= gone
+            apply()
 
-    def depth(self) -> int:
-        """How many records wait, without touching the disk."""
-        return self._outbox
+    def depth(self, sink: str) -> int:
+        """How many records wait for this sink, without touching the disk."""
+        return self._journal.places[sink].depth
 
     def events(
         self,
@@ -187,7 +209,7 @@ class Store:
     def newest(self) -> Sequence[Event | Ring | Summary]:
         """What each place shows that shows the newest; see `History`. Looks through the whole history."""
         with self._file.transaction("read", durable=False) as db:
-            found = [_readable(text) for text in newest(db)]
+            found = [readable(text) for text in newest(db)]
         return [record for record in found if isinstance(record, Event | Ring | Summary)]
 
     def forget(
@@ -235,19 +257,19 @@ class Store:
     def _left_open(self) -> Sequence[Event]:
         with self._file.transaction("write", durable=True) as db:
             found = self._find_unfinished(db)
-            store_open.keep(db, found)
+            unfinished.keep(db, found)
             return found.left
 
     def unwritten(self) -> Sequence[Event]:
         """Events of an earlier process whose final text is still owed; see `Unfinished`."""
         with self._file.transaction("read", durable=False) as db:
             owed = self._find_unfinished(db).owed
-            return [event for event in owed if not store_open.is_written(db, event.id)]
+            return [event for event in owed if not unfinished.is_written(db, event.id)]
 
     def note_open(self, seen: Mapping[str, float]) -> None:
         """Note when the events that go on were last seen; in the file when the process is killed, not synced."""
         with self._file.transaction("write", durable=False) as db:
-            store_open.note(db, seen)
+            unfinished.note(db, seen)
 
     def _select(self, kind: type[T], table: str, conditions: Mapping[str, Value], limit: int) -> list[T]:
         clauses, values = where(conditions)
@@ -255,11 +277,17 @@ class Store:
         query = f"SELECT text FROM {table} WHERE {clauses} ORDER BY {_HISTORY[table]} DESC LIMIT ?"  # noqa: S608
         with self._file.transaction("read", durable=False) as db:
             texts = [text for (text,) in db.execute(query, (*values, max(0, limit)))]
-        return [record for text in texts if isinstance(record := _readable(text), kind)]
+        return [record for text in texts if isinstance(record := readable(text), kind)]
+
+    def _load(self, db: sqlite3.Connection) -> None:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            self._journal.load(db, self._file.last_seq)
+        self._count(db)
 
     def _count(self, db: sqlite3.Connection) -> None:
         self._kept = {table: _rows(db, table) for table in _HISTORY}
-        self._outbox = _rows(db, "outbox")
+        self._journal.count(db)
         if self._unfinished is None:  # the first look, before anybody has put anything
             try:
                 self._find_unfinished(db)
@@ -267,24 +295,21 @@ class Store:
                 if not is_damage(error):
                     raise  # else the history is damaged, which must not cost the outbox: it is mended when it is used
 
-    def _find_unfinished(self, db: sqlite3.Connection) -> store_open.Found:
+    def _find_unfinished(self, db: sqlite3.Connection) -> unfinished.Found:
         if self._unfinished is None:
-            self._unfinished = store_open.find(db)
+            self._unfinished = unfinished.find(db)
         return self._unfinished
 
     def _put(self, record: Record, text: str) -> int:
         with self._file.transaction("write", durable=True) as db:
-            seq = db.execute("INSERT INTO outbox (text) VALUES (?)", (text,)).lastrowid
-            assert seq is not None  # an INSERT always has one
+            seq, apply = self._journal.add(db, record_kind(record), text)
             added = _keep(db, record, text)
             kept = {table: self._kept[table] + added.get(table, 0) for table in _HISTORY}
             kept = {table: count - _oldest(db, table, count - self._max_records) for table, count in kept.items()}
-            given_up = _oldest(db, "outbox", self._outbox + 1 - self._outbox_records)
             db.execute("COMMIT")
             self._kept = kept
-            self._outbox += 1 - given_up
-            self._file.last_seq = seq
-            self._count_lost(given_up)
+            self._file.last_seq = max(self._file.last_seq, seq)
+            apply()
             return seq
 
     def _with_reserve(self, write: Callable[[], R]) -> R:
@@ -316,16 +341,7 @@ class Store:
         LOG.warning("%s: %d old events are forgotten to keep new records", self.path, forgotten["events"])
 
     def _count_damage(self, records: int) -> None:
-        self.lost += records
-
-    def _count_lost(self, records: int) -> None:
-        if records and not self.lost:
-            LOG.error(
-                "the outbox is full (%d records): the oldest undelivered ones are given up from now on; "
-                "see why the broker is away, or raise store.outbox_records",
-                self._outbox_records,
-            )
-        self.lost += records
+        self._damage_lost += records
 
 
 def _keep(db: sqlite3.Connection, record: Record, text: str) -> Mapping[str, int]:
@@ -368,11 +384,3 @@ def _oldest(db: sqlite3.Connection, table: str, count: int) -> int:
     # By order of writing (`seq` is the outbox's rowid): times may be from before the clock was set. `table` is fixed.
     query = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT ?)"  # noqa: S608
     return db.execute(query, (count,)).rowcount
-
-
-def _readable(text: str) -> Record | None:
-    try:
-        return record_from_text(text)
-    except WireError as error:
-        LOG.warning("a record in the store cannot be read and is passed over: %s", error)
-        return None

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from blikk_edge.sinks.private_files import keep_private
+from blikk_edge.store.private_files import keep_private
 
 RESERVE_BYTES: Final = 4_000_000
 """Some 3000 records with SQLite's log: hours of a busy door."""

@@ -13,8 +13,8 @@ from sink_samples import PERSON, T0, event, observation
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event, Kind, Phase
 from blikk_edge.core.summary import Importance, Summary
-from blikk_edge.sinks.store import Store
-from blikk_edge.sinks.store_open import OPEN
+from blikk_edge.store.store import Store
+from blikk_edge.store.unfinished import OPEN
 from blikk_edge.wire.records import record_from_text, record_to_text
 
 
@@ -99,7 +99,7 @@ def test_it_ends_once_however_often_the_process_is_killed(store: Store) -> None:
     for end in again:
         store.put(end)
     assert list(restarted(store).left_open()) == []
-    told = [p.record for p in store.pending(100)]
+    told = [p.record for p in store.pending("mqtt", 100)]
     assert [(each.id, each.revision) for each in told if isinstance(each, Event) and each.phase is Phase.ENDED] == [
         (f"event-{number}", 2) for number in range(3)
     ]
@@ -178,8 +178,8 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from sink_samples import event
-from blikk_edge.sinks.store import Store
-from blikk_edge.sinks.store_open import OPEN
+from blikk_edge.store.store import Store
+from blikk_edge.store.unfinished import OPEN
 store = Store(Path(sys.argv[1]))
 store.open()
 for end in store.left_open():
@@ -193,12 +193,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_after_two_real_kills_everything_has_ended_once(tmp_path: Path) -> None:
     for first in (0, 5):
-        command = [sys.executable, "-c", KILLED, str(tmp_path / "blikk.db"), str(Path(__file__).parent), str(first)]
+        command = [sys.executable, "-c", KILLED, str(tmp_path / "blikk.db"), str(Path(__file__).parents[1]), str(first)]
         assert subprocess.run(command, check=False, timeout=60).returncode == -9
     store = opened(tmp_path)
     for end in store.left_open():
         store.put(end)
-    told = [p.record for p in store.pending(1000)]
+    told = [p.record for p in store.pending("mqtt", 1000)]
     ends = [each for each in told if isinstance(each, Event) and each.phase is Phase.ENDED]
     assert [each.id for each in ends] == [f"event-{number}" for number in range(10)]
     assert {each.id: each.duration_s for each in ends}["event-9"] == 77.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from blikk_edge.sinks.store_pages import TABLE_INNER, TABLE_LEAF, Pages, Row, Value
+from blikk_edge.store.pages import TABLE_INNER, TABLE_LEAF, Pages, Row, Value
 
 _INTO: Final = {
     "outbox": "INSERT OR IGNORE INTO outbox (seq, text) VALUES (?, ?)",
