@@ -20,12 +20,10 @@ GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SI
 
 
 def named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | int, ...]]]:
-    """Every kind that the configuration names, and the path of the key that does."""
+    """Every kind that the configuration names but for transforms, and the path of the key that does."""
     for camera in settings.cameras:
         if camera.plugged is not None:
             yield camera.plugged, ("cameras", camera.id, "source")
-        for index, transform in enumerate(camera.transforms):
-            yield transform, ("cameras", camera.id, "transforms", index)
     for detector in settings.detectors:
         if detector.plugged is not None:
             yield detector.plugged, ("detectors", detector.name, "kind")

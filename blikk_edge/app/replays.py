@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from blikk_edge.app.pipelines import pipeline, sentry
+from blikk_edge.app.pipelines import pipeline, sentry, steps_of
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings
@@ -72,7 +72,8 @@ def replay(
         note(text)
     if played is not None:
         source = _Counted(source, played, start, duration_s(clip))
-    yield from replay_pipeline(source, pipeline(settings, chosen, ()), sight.eyes(settings)(chosen.id))
+    steps = steps_of(chosen, lambda _index, error: note(str(error)))
+    yield from replay_pipeline(source, pipeline(settings, chosen, (), steps), sight.eyes(settings)(chosen.id))
 
 
 class _Counted:

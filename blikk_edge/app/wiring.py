@@ -7,13 +7,14 @@ from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
 from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
-from blikk_edge.app.pipelines import pipeline, sentry
+from blikk_edge.app.pipelines import pipeline, sentry, steps_of
 from blikk_edge.app.plugins import parts
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock, steady
+from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
@@ -256,6 +257,9 @@ def _pipeline_maker(
 ) -> Callable[[], Pipeline]:
     """Pipelines that know what was parked and how the switches stood."""
 
+    def failed(index: int, error: BlikkError) -> None:
+        supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
+
     def make() -> Pipeline:
         parked = switches = None
         with supervisor.guard("store") as outcome:
@@ -263,7 +267,7 @@ def _pipeline_maker(
             switches = memory.recall(switches_key(camera.id))
         if not outcome.failed:
             supervisor.well("store")
-        made = pipeline(settings, camera, parked_from_json(parked))
+        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
         set_switches(made, switches)
         return made
 

@@ -46,7 +46,11 @@ class OneKind(Generic[ContextT, MadeT]):
     def __call__(self, leaf: Leaf) -> Chosen[ContextT, MadeT]:
         """The kind and its options; raises vol.Invalid for options that are wrong, not for a kind that is not there."""
         name, options = _name_and_options(leaf, self.words)
-        return chosen(self.kinds, name, options, self.folder)
+        try:
+            return chosen(self.kinds, name, options, self.folder)
+        except vol.Invalid as wrong:
+            wrong.prepend([name])
+            raise
 
 
 @dataclass(frozen=True, slots=True)

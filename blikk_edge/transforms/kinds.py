@@ -27,7 +27,7 @@ class DetectorContext:
 
 
 TRANSFORMS: Final["Kinds[CameraContext, Step]"] = Kinds(
-    "transform", group="blikk.transforms", lacks=has("name", "__call__", "reset"), own={}
+    "transform", group="blikk.transforms", lacks=has("name", "needs", "measures", "__call__", "reset"), own={}
 )
 
 DETECTORS: Final["Kinds[DetectorContext, Detector]"] = Kinds(
