@@ -240,7 +240,7 @@ BEFORE = {"BOM": b"\xef\xbb\xbf", "blank lines": b"\r\n\n", "spaces": b"  ", "BO
 def test_playlist_may_have_blanks_and_a_bom_before_its_first_line(tmp_path: Path, path: str, before: str) -> None:
     files = segmented(tmp_path, "mpegts")
     with serving(Web(files={**files, path: BEFORE[before] + files["/all.m3u8"]}, login="me:p@ss")) as web:
-        source = open_source(web.url(path, "me:p%40ss"), camera="a", shown="a", clock=SystemClock())
+        source = open_source(web.url(path, "me:p%40ss"), terms())
         frames = read(source, 8)
 
     assert frames[0].bgr().shape == (240, 320, 3)
