@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
-from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
+from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings
 from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
 from blikk_edge.app.pipelines import pipeline, sentry, steps_of
-from blikk_edge.app.plugins import parts
+from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
@@ -188,9 +188,10 @@ def build(
             birth_topic=settings.home_assistant.birth_topic,
         )
         mqtt.append(sink)
-    durable: tuple[DurableSink, ...] = (*mqtt, *webhooks(settings))
+    sinks = sinks_of(settings, context, supervisor)
+    durable: tuple[DurableSink, ...] = (*mqtt, *sinks.durable)
     with supervisor.guard("store"):
-        store.follow({sink.name: sink.takes for sink in durable})
+        store.follow({sink.name: sink.takes for sink in durable}, absent=sinks.absent)
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -202,7 +203,7 @@ def build(
             *mqtt,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
-            *parts(settings.sinks, context, supervisor),
+            *sinks.others,
             *spies,
         ),
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),

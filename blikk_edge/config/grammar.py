@@ -4,7 +4,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blikk_edge.config import build
-from blikk_edge.config.grammar_slow import QUESTION, TOKEN, WEBHOOK, ingest, media, summary
+from blikk_edge.config.grammar_slow import QUESTION, TOKEN, ingest, media, summary
 from blikk_edge.config.places import SourceIn, model_in
 from blikk_edge.config.settings import (
     MQTT_TLS_PORT,
@@ -112,7 +112,11 @@ def grammar(folder: Path) -> Section:
             Key(name="summary", value=summary(folder), meaning="Who writes a sentence about what happened."),
             Key(name="ingest", value=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
             Key(name="media", value=media(folder), meaning="Redacted pictures of past events, over HTTP."),
-            Key(name="webhook", value=WEBHOOK, meaning="A web address that is told, besides MQTT."),
+            Key(
+                name="webhook",
+                value=SINKS.get("webhook").section(folder),
+                meaning="A web address that is told, besides MQTT.",
+            ),
             Key(
                 name="sinks",
                 value=KindMapping(SINKS, folder),

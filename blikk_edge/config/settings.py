@@ -5,14 +5,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings, WebhookSettings
+from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
-from blikk_edge.core.ports import Enricher, Sink
+from blikk_edge.core.ports import DurableSink, Enricher, Sink
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.secrets import Secret, SourceUrl
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
+from blikk_edge.sinks.webhook import WebhookOptions
 from blikk_edge.transforms.kinds import CameraContext, DetectorContext
 
 if TYPE_CHECKING:  # settings know no pixels
@@ -235,8 +236,8 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     ring_hook: RingHookSettings = field(default_factory=RingHookSettings)
     summary: SummarySettings | None = field(default_factory=SummarySettings)
-    webhook: WebhookSettings | None = None
-    sinks: tuple[Chosen[Context, Sink], ...] = ()
+    webhook: WebhookOptions | None = None
+    sinks: tuple[Chosen[Context, Sink | DurableSink], ...] = ()
     enrichers: tuple[Chosen[Context, Enricher], ...] = ()
     media: MediaSettings | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)

@@ -92,7 +92,9 @@ class KindMapping(Generic[ContextT, MadeT]):
         wrongs: list[vol.Invalid] = []
         for name, below in leaf.items():
             try:
-                values.append(chosen(self.kinds, SLUG.read(name), below, self.folder))
+                if SLUG.read(name) in self.kinds.own:
+                    raise Wrong(f"a {self.kinds.word} of Blikk Edge's own", f"Write `{name}:` at the top of the file.")
+                values.append(chosen(self.kinds, name, below, self.folder))
             except vol.Invalid as wrong:
                 wrong.prepend([name])
                 wrongs += wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]

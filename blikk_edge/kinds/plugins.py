@@ -89,11 +89,12 @@ class Kinds(Generic[ContextT, MadeT]):
             return kind.make(options, context)
         try:
             made = kind.make(options, context)
+            lacks = self._lacks(made)
         except BlikkError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever stands in the files of others may raise what it likes
             raise PluginError(f"{self.word} {kind.name}: its plug-in made none: {said(error, options)}") from None
-        if lacks := self._lacks(made):
+        if lacks:
             what = f"{type(made).__name__}, which lacks {', '.join(lacks)}"
             raise PluginError(f"{self.word} {kind.name}: its plug-in made {what}")
         return made
