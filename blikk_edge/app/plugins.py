@@ -44,7 +44,10 @@ def named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sinks:
-    """The sinks of a configuration besides MQTT; `absent` are the names of those that cannot be had now."""
+    """The sinks of a configuration: `durable` ones get every record, `others` all that flows, and one may be both.
+
+    `absent` are the names of those that cannot be had now.
+    """
 
     durable: tuple[DurableSink, ...] = ()
     others: tuple[Sink, ...] = ()
@@ -53,14 +56,16 @@ class Sinks:
 
 def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Sinks:
     """The sinks that the configuration names; what cannot be made is a problem of the node, which runs without."""
-    webhook = settings.webhook
-    ours = () if webhook is None else (Chosen(kinds=SINKS, name="webhook", options=webhook),)
-    chosen = (*ours, *settings.sinks)
+    ours = (("mqtt", settings.mqtt), ("webhook", settings.webhook))
+    chosen = (
+        *(Chosen(kinds=SINKS, name=name, options=options) for name, options in ours if options is not None),
+        *settings.sinks,
+    )
     made = parts(chosen, context, supervisor)
     return Sinks(
         # a class that has `send` has all of it: the guard has seen to that
         durable=tuple(cast("DurableSink", sink) for sink in made if hasattr(sink, "send")),
-        others=tuple(cast("Sink", sink) for sink in made if not hasattr(sink, "send")),
+        others=tuple(cast("Sink", sink) for sink in made if hasattr(sink, "run")),
         absent=tuple({each.name for each in chosen} - {sink.name for sink in made}),
     )
 

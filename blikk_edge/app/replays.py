@@ -8,7 +8,7 @@ from typing import TypeAlias
 from blikk_edge.app.pipelines import pipeline, sentry, steps_of
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
-from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings
+from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.ports import Item
@@ -16,6 +16,7 @@ from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import Source
 from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime.replay import replay as replay_pipeline
+from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.duration import duration_s
 from blikk_edge.sources.terms import Terms

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
+from blikk_edge.app.identity import camera_info, house_locale, store_path, topics_of
 from blikk_edge.app.pipelines import pipeline, sentry, steps_of
 from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.sight import Sight
@@ -18,7 +18,7 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import DurableSink, Memory, Order, Sink
+from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun, switches_key
@@ -30,7 +30,6 @@ from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
-from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.watched import WatchRecord, watched_in
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
 from blikk_edge.sources.terms import Terms
@@ -145,7 +144,18 @@ def build(
 
     context = Context(
         clock=clock,
+        node=NodeInfo(
+            id=settings.node.id,
+            name=settings.node.name,
+            version=__version__,
+            cameras=tuple(camera.info for camera in cameras.values()),
+            summaries=written.modes if written else (),
+            media_url=settings.media.address if settings.media else None,
+        ),
         topics=topics_of(settings),
+        locale=locale,
+        claimed=locale.claimed,
+        order=orders.give,
         history=store,
         album=album,
         ask=answerer(
@@ -165,33 +175,9 @@ def build(
         states=states,
         publish=outlets.deliver,
     )
-    mqtt: list[MqttSink] = []
-    if settings.mqtt is not None:
-        sink = MqttSink(
-            address=broker_address(settings.mqtt),
-            node=NodeInfo(
-                id=settings.node.id,
-                name=settings.node.name,
-                version=__version__,
-                cameras=tuple(camera.info for camera in cameras.values()),
-                summaries=written.modes if written else (),
-                media_url=settings.media.address if settings.media else None,
-            ),
-            topics=context.topics,
-            order=orders.give,
-            ask=context.ask,
-            locale=locale,
-            claimed=locale.claimed,
-            clock=clock,
-            mode=settings.home_assistant.mode,
-            discovery_prefix=settings.home_assistant.prefix,
-            birth_topic=settings.home_assistant.birth_topic,
-        )
-        mqtt.append(sink)
     sinks = sinks_of(settings, context, supervisor)
-    durable: tuple[DurableSink, ...] = (*mqtt, *sinks.durable)
     with supervisor.guard("store"):
-        store.follow({sink.name: sink.takes for sink in durable}, absent=sinks.absent)
+        store.follow({sink.name: sink.takes for sink in sinks.durable}, absent=sinks.absent)
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -200,10 +186,9 @@ def build(
         ),
         workers=settings.workers,
         sinks=(
-            *mqtt,
+            *sinks.others,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
-            *sinks.others,
             *spies,
         ),
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
@@ -219,7 +204,7 @@ def build(
         orders=orders,
         supervisor=supervisor,
         memory=store,
-        delivery=Delivery(store, durable, clock=clock),
+        delivery=Delivery(store, sinks.durable, clock=clock),
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,

@@ -13,6 +13,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.secrets import Secret, SourceUrl
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
+from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
 from blikk_edge.sinks.webhook import WebhookOptions
 from blikk_edge.transforms.kinds import CameraContext, DetectorContext
 
@@ -32,15 +33,6 @@ class Transport(StrEnum):
     UDP = "udp"
 
 
-class HomeAssistantMode(StrEnum):
-    """Who makes the entities: MQTT discovery, our component, whichever is there, or nobody."""
-
-    AUTO = "auto"
-    DISCOVERY = "discovery"
-    INTEGRATION = "integration"
-    OFF = "off"
-
-
 class Delegate(StrEnum):
     """Where inference runs; a delegate that cannot be had is reported, and the CPU serves."""
 
@@ -55,32 +47,6 @@ class NodeSettings:
 
     id: str
     name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
-    """TLS to the broker; without `ca` the system's certificates are trusted."""
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    key_password: Secret | None = None
-
-
-MQTT_TLS_PORT = 8883
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttSettings:
-    """The broker. With TLS the default port is MQTT_TLS_PORT."""
-
-    host: str
-    port: int = 1883
-    username: str | None = field(default=None, repr=False)
-    password: Secret | None = None
-    tls: TlsSettings | None = None
-    prefix: str = "blikk"
-    keepalive_s: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,15 +150,6 @@ class PrivacySettings:
     model: str = "yunet"
     threshold: float = 0.4
     jpeg_quality: int = 85
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HomeAssistantSettings:
-    """Home Assistant over MQTT discovery. `birth_topic` is where it says `online` when it has started."""
-
-    mode: HomeAssistantMode = HomeAssistantMode.AUTO
-    prefix: str = "homeassistant"
-    birth_topic: str = "homeassistant/status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,5 +14,8 @@ def _lacks(sink: object) -> Sequence[str]:
 
 
 SINKS: Final[Kinds[Context, Sink | DurableSink]] = Kinds(
-    "sink", group="blikk.sinks", lacks=_lacks, own={"webhook": "blikk_edge.sinks.webhook"}
+    "sink",
+    group="blikk.sinks",
+    lacks=_lacks,
+    own={"mqtt": "blikk_edge.sinks.mqtt.kind", "webhook": "blikk_edge.sinks.webhook"},
 )
