@@ -17,6 +17,7 @@ from blikk_edge.config.slow import (
     SummarySettings,
 )
 from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
@@ -48,7 +49,6 @@ PRICE = number(0, 100_000)
 HANDED_ON: Final = ("model", "base_url", "api_key")
 """Keys of `summary` that a plug-in is handed too."""
 TOKEN_MIN: Final = 16
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
 
 
@@ -205,7 +205,7 @@ def listening(of: type) -> Any:
 
     def make(**values: Any) -> Any:
         made = of(**values)
-        if made.host not in LOOPBACK and made.tls is None:
+        if not is_loopback(made.host) and made.tls is None:
             raise Wrong(
                 "a server beyond this machine without `tls`", "Add `tls:` with `certificate` and `key`.", "host"
             )

@@ -12,6 +12,7 @@ from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, WireError
 from blikk_edge.core.inlet import Pushed
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.pace import Pace
 from blikk_edge.net.library_log import no_log
 from blikk_edge.sinks.trust import client_context
@@ -26,7 +27,6 @@ OPEN_S: Final = 10.0
 ANSWER_S: Final = 15.0
 LOOK_S: Final = 0.2
 STEADY_S: Final = 30.0
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class EdgeLink:
@@ -91,7 +91,7 @@ class EdgeLink:
                 self._to,
                 additional_headers={"Authorization": f"Bearer {self._token}"},
                 ssl=self._tls() if parts.scheme == "wss" else None,
-                proxy=None if parts.hostname in LOOPBACK else True,
+                proxy=None if is_loopback(parts.hostname or "") else True,
                 open_timeout=OPEN_S,
                 close_timeout=1.0,
                 ping_interval=OPEN_S,
@@ -156,7 +156,7 @@ def _checked(to: str) -> str:
         raise SinkError(f"the address to push to cannot be read: {error}") from error
     if parts.scheme not in {"ws", "wss"} or not parts.hostname or port == 0 or parts.query or "@" in parts.netloc:
         raise SinkError("the address to push to must be like wss://node.local:8429/ingest/front_door")
-    if parts.scheme == "ws" and parts.hostname not in LOOPBACK:
+    if parts.scheme == "ws" and not is_loopback(parts.hostname):
         raise SinkError("ws:// would show token and pictures to the network; use wss:// beyond this machine")
     return to
 
