@@ -17,6 +17,7 @@ from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View
 from blikk_edge.core.stages import Detector, Redactor, Step
 from blikk_edge.core.tell import Teller, Told
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
 from blikk_edge.runtime.detect import Detect
 from blikk_edge.runtime.steps import AddedSteps
@@ -115,7 +116,7 @@ class Pipeline:
         self.open: tuple[tuple[str, float], ...] = ()
         self._state: CameraState | None = None
         self._state_at = 0.0
-        self._blind: str | None = None  # why no Picture can be made, while that is so
+        self._blind = Trouble(log.part(f"camera.{camera}"), "no Picture leaves: %s")
 
     @property
     def threshold(self) -> float:
@@ -240,7 +241,7 @@ class Pipeline:
                 self._shown.pop(event.id, None)
             else:
                 self._open[event.id] = event
-            yield replace(event, picture=event.label.value) if self._blind is None else event
+            yield replace(event, picture=event.label.value) if self._blind.now is None else event
 
     def _take_wanted(self) -> tuple[Wanted, ...]:
         wanted: dict[Wanted, None] = {}
@@ -261,13 +262,9 @@ class Pipeline:
             try:
                 picture = eyes.redactor.picture(everybody, name=wanted.name, event=wanted.event)
             except PrivacyError as error:
-                if self._blind != str(error):
-                    log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)
-                self._blind = str(error)
+                self._blind.start(str(error))
                 return
-            if self._blind is not None:
-                log.part(f"camera.{self.camera}").info("Pictures can be redacted now")
-                self._blind = None
+            self._blind.end("Pictures can be redacted now")
             if wanted.name == SNAPSHOT:
                 self._snapshot_at = scene.frame.time
             if event is not None:
@@ -285,7 +282,7 @@ class Pipeline:
                 _quality(event, scene.tracks) > BETTER * shown.quality and now - shown.time >= PICTURE_GAP_S
             ):
                 due.append((Wanted(event.label.value, event.id), event))
-        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind is not None
+        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind.now is not None
         shows = any(wanted.name != FRAME for wanted, _ in due)
         return [*due, (still, None)] if shows or stale or still in scene.wanted else due
 
@@ -309,7 +306,7 @@ class Pipeline:
             measures=self._measured.current,
             detect=self.detect,
             threshold=self.threshold,
-            problem=self._blind,
+            problem=self._blind.now,
         )
         due = STATE_GAP_S if _differs(self._state, state) else STATE_EVERY_S
         if self._state is None or now - self._state_at >= due:

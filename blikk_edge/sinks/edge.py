@@ -14,6 +14,7 @@ from blikk_edge.core.errors import SinkError, WireError
 from blikk_edge.core.inlet import Pushed
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.pace import Pace
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.net.library_log import no_log
 from blikk_edge.sinks.trust import client_context
 from blikk_edge.wire.push import BAD_TOKEN, REPLACED, frame_message, read_answer
@@ -55,10 +56,15 @@ class EdgeLink:
         self._moving = moving
         self._clock = clock
         self._ca = ca
-        self._problem: str | None = None
+        self._trouble = Trouble(LOG)
 
     def __repr__(self) -> str:
         return f"EdgeLink({self._to})"
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is sent now."""
+        return self._trouble.now
 
     async def run(self) -> None:
         """Send until cancelled, through every outage: each is told once, and tried again after 1 s to 30 s."""
@@ -68,9 +74,7 @@ class EdgeLink:
             try:
                 await self._connection()
             except SinkError as error:
-                if self._problem != str(error):
-                    LOG.warning("%s", error)
-                self._problem = str(error)
+                self._trouble.start(str(error))
             if self._clock.monotonic() - began > STEADY_S:
                 backoff.reset()
             await self._clock.sleep(backoff.next_s())
@@ -136,9 +140,9 @@ class EdgeLink:
                 raise WireError(f"frame {self.sent} was acknowledged as {seq}")
             self.pace.sent(self._clock.monotonic() - began)
             self.pace.asked(asked_s)
-            if self._problem is not None or self.sent == 1:
+            if self.sent == 1 and self._trouble.now is None:
                 LOG.info("connected to %s", self._to)
-            self._problem = None
+            self._trouble.end(f"connected to {self._to}")
 
     def _tls(self) -> ssl.SSLContext:
         try:
