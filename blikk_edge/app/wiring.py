@@ -22,14 +22,14 @@ from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
-from blikk_edge.runtime.camera import CameraRun, switches_key
+from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
-from blikk_edge.runtime.switches import set_switches, summary_switch
+from blikk_edge.runtime.switches import Switches
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.watched import WatchRecord, watched_in
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
@@ -103,12 +103,14 @@ def build(
     inlets = {camera.id: Inlet() for camera in settings.cameras if camera.pushed}
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
     outlets, orders = Outlets(), Orders()
+    switches = {camera.id: _switches(settings, camera, store, supervisor) for camera in settings.cameras}
     cameras = {
         camera.id: CameraRun(
             camera_info(camera),
             shown_source=camera.source.public,
             make_source=_source_maker(camera, clock, inlets.get(camera.id), loop=not play_once),
             make_pipeline=_pipeline_maker(settings, camera, store, supervisor),
+            switches=switches[camera.id],
             deliver=outlets.deliver,
             remember_parked=_parked_keeper(camera, store, supervisor),
             intake=intake,
@@ -118,8 +120,6 @@ def build(
             away_after_s=camera.away_after_s,
             rings=rings(camera),
             finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
-            summary=_summary_mode(settings, camera, store, supervisor),
-            configured_summary=configured_mode(settings),
             pushed=camera.pushed,
         )
         for camera in settings.cameras
@@ -129,7 +129,7 @@ def build(
     written = writing(
         settings,
         # a camera of a stored event may be gone from the configuration: no model is asked about it any more
-        mode_of=lambda camera: cameras[camera].summary if camera in cameras else gone,
+        mode_of=lambda camera: switches[camera].summary if camera in switches else gone,
         history=store,
         owed=store.unwritten,
         memory=store,
@@ -240,36 +240,31 @@ def _parked_key(camera: CameraSettings) -> str:
     return f"parked/{camera.id}"
 
 
+def _switches(settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor) -> Switches:
+    """As they stood when the last process ended, where that is still possible."""
+    made = Switches(camera.id, threshold=camera.event_threshold, summary=configured_mode(settings))
+    with supervisor.guard("store"):
+        made.load(memory, modes(settings))
+    return made
+
+
 def _pipeline_maker(
     settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor
 ) -> Callable[[], Pipeline]:
-    """Pipelines that know what was parked and how the switches stood."""
+    """Pipelines that know what was parked."""
 
     def failed(index: int, error: BlikkError) -> None:
         supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
 
     def make() -> Pipeline:
-        parked = switches = None
+        parked = None
         with supervisor.guard("store") as outcome:
             parked = memory.recall(_parked_key(camera))
-            switches = memory.recall(switches_key(camera.id))
         if not outcome.failed:
             supervisor.well("store")
-        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
-        set_switches(made, switches)
-        return made
+        return pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
 
     return make
-
-
-def _summary_mode(settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor) -> SummaryMode:
-    """How this camera's summaries were made last, where that is still possible."""
-    kept = None
-    with supervisor.guard("store"):
-        kept = memory.recall(switches_key(camera.id))
-    configured = configured_mode(settings)
-    mode = summary_switch(kept, configured)
-    return mode if mode in modes(settings) else configured
 
 
 def _parked_keeper(

@@ -21,6 +21,7 @@ from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
 from blikk_edge.runtime.detect import Detect
 from blikk_edge.runtime.steps import AddedSteps
+from blikk_edge.runtime.switches import Switches
 
 FAINT: Final = 0.25
 """A person with a lower score is blurred like any other, and counts for nothing else."""
@@ -91,7 +92,7 @@ class Pipeline:
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.camera = camera
-        self.detect = True
+        self.switches = Switches(camera, threshold=select.threshold)
         self.frames = 0
         self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch)
         self._gate = gate
@@ -101,7 +102,6 @@ class Pipeline:
         self._teller = teller
         self._measured = MeasureReporter(camera, self.added.measures, ids=teller.ids)
         self._labels = frozenset(labels)
-        self.configured_threshold = select.threshold
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
         self._telling = False
@@ -117,16 +117,6 @@ class Pipeline:
         self._state: CameraState | None = None
         self._state_at = 0.0
         self._blind = Trouble(log.part(f"camera.{camera}"), "no Picture leaves: %s")
-
-    @property
-    def threshold(self) -> float:
-        """The motion score from which something counts as happening; 0..1."""
-        return self._select.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._select.threshold = value
-        self._teller.event_threshold = value
 
     @property
     def inferences(self) -> int:
@@ -159,14 +149,15 @@ class Pipeline:
                 self._select.reset()
                 self._passed_at = self._busy_at = float("-inf")
             self._glanced = frame.timeline
-        if self.detect != self._selecting:  # switched on or off: the next frame is the first
-            self._selecting = self.detect
+        self._select.threshold = self.switches.threshold
+        if self.switches.detect != self._selecting:  # switched on or off: the next frame is the first
+            self._selecting = self.switches.detect
             self._select.reset()
         scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING), tracks=self._tracks))
         if self._selecting:
             scene = self._select(scene)
         look = scene.look
-        moving = scene.motion.score >= self.threshold or scene.motion.view is View.NEW_SCENE
+        moving = scene.motion.score >= self.switches.threshold or scene.motion.view is View.NEW_SCENE
         wanted = self._take_wanted()
         if look or moving:
             self._busy_at = frame.time
@@ -190,12 +181,14 @@ class Pipeline:
             yield from self._change_timeline(scene.frame)
         self._detect.detector = eyes.detector
         scene = self._detect(scene)
-        if self.detect:
+        if self.switches.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
             for step in (*self._follow, self.added):
                 scene = step(scene)
             self._tracks = scene.tracks
             self._telling = True
+            if self._teller.event_threshold != self.switches.threshold:
+                self._teller.event_threshold = self.switches.threshold
             told = self._teller.tell(scene)
             self.open = self._teller.open
             yield from self._events(told)
@@ -288,7 +281,7 @@ class Pipeline:
 
     def _state_of(self, scene: Scene) -> Iterator[CameraState]:
         now = scene.frame.time
-        if scene.motion.view is View.MOVING and scene.motion.score >= self.threshold:
+        if scene.motion.view is View.MOVING and scene.motion.score >= self.switches.threshold:
             self._moved_at = now
         here = [t for t in self._tracks if t.confirmed and t.label in self._labels]
         state = CameraState(
@@ -304,8 +297,8 @@ class Pipeline:
             inferences=self.inferences,
             skipped=self.added.skipped,
             measures=self._measured.current,
-            detect=self.detect,
-            threshold=self.threshold,
+            detect=self.switches.detect,
+            threshold=self.switches.threshold,
             problem=self._blind.now,
         )
         due = STATE_GAP_S if _differs(self._state, state) else STATE_EVERY_S
