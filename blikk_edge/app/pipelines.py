@@ -1,15 +1,19 @@
 """The pipeline of one camera, and who watches while it sleeps, as its settings say."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
+from blikk_edge.app.identity import camera_info
 from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.core.errors import BlikkError, StepError
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Sentry, Step
 from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
+from blikk_edge.runtime.steps import declared
+from blikk_edge.transforms.kinds import CameraContext
 from blikk_edge.transforms.mask import masked
 from blikk_edge.transforms.motion import MotionGate
 from blikk_edge.transforms.select import Selector
@@ -23,6 +27,22 @@ def sentry(camera: CameraSettings) -> Sentry | None:
     if camera.watch is Watch.FULL or (camera.watch is Watch.AUTO and camera.ring is not None):
         return None
     return GateSentry(MotionGate(private=camera.private))
+
+
+def steps_of(camera: CameraSettings, failed: Callable[[int, BlikkError], None]) -> tuple[Step, ...]:
+    """The steps of plug-ins that this camera's `transforms` name; `failed` is told which of them cannot be had."""
+    made: tuple[Step, ...] = ()
+    for index, chosen in enumerate(camera.transforms):
+        try:
+            step = chosen.make(CameraContext(camera=camera_info(camera)))
+            declared((*made, step))
+        except BlikkError as error:
+            failed(index, error)
+        except (ValueError, TypeError, AttributeError) as error:  # what it declares is somebody else's
+            failed(index, StepError(f"transform {chosen.name}: {error}"))
+        else:
+            made = (*made, step)
+    return made
 
 
 def pipeline(

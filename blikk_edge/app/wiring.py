@@ -5,20 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
-from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
-from blikk_edge.app.pipelines import pipeline, sentry
-from blikk_edge.app.plugins import parts
+from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings
+from blikk_edge.app.identity import camera_info, house_locale, store_path, topics_of
+from blikk_edge.app.pipelines import pipeline, sentry, steps_of
+from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock, steady
+from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import DurableSink, Memory, Order, Sink
+from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
+from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun, switches_key
 from blikk_edge.runtime.delivery import Delivery
@@ -29,7 +31,6 @@ from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
-from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.sinks.watched import WatchRecord, watched_in
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
 from blikk_edge.sources.terms import Terms
@@ -144,7 +145,18 @@ def build(
 
     context = Context(
         clock=clock,
+        node=NodeInfo(
+            id=settings.node.id,
+            name=settings.node.name,
+            version=__version__,
+            cameras=tuple(camera.info for camera in cameras.values()),
+            summaries=written.modes if written else (),
+            media_url=settings.media.address if settings.media else None,
+        ),
         topics=topics_of(settings),
+        locale=locale,
+        claimed=locale.claimed,
+        order=orders.give,
         history=store,
         album=album,
         ask=answerer(
@@ -164,32 +176,9 @@ def build(
         states=states,
         publish=outlets.deliver,
     )
-    mqtt: list[MqttSink] = []
-    if settings.mqtt is not None:
-        sink = MqttSink(
-            address=broker_address(settings.mqtt),
-            node=NodeInfo(
-                id=settings.node.id,
-                name=settings.node.name,
-                version=__version__,
-                cameras=tuple(camera.info for camera in cameras.values()),
-                summaries=written.modes if written else (),
-                media_url=settings.media.address if settings.media else None,
-            ),
-            topics=context.topics,
-            order=orders.give,
-            ask=context.ask,
-            locale=locale,
-            claimed=locale.claimed,
-            clock=clock,
-            mode=settings.home_assistant.mode,
-            discovery_prefix=settings.home_assistant.prefix,
-            birth_topic=settings.home_assistant.birth_topic,
-        )
-        mqtt.append(sink)
-    durable: tuple[DurableSink, ...] = (*mqtt, *webhooks(settings))
+    sinks = sinks_of(settings, context, supervisor)
     with supervisor.guard("store"):
-        store.follow({sink.name: sink.takes for sink in durable})
+        store.follow({sink.name: sink.takes for sink in sinks.durable}, absent=sinks.absent)
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -198,15 +187,15 @@ def build(
         ),
         workers=settings.workers,
         sinks=(
-            *mqtt,
+            *sinks.others,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
-            *parts(settings.sinks, context, supervisor),
             *spies,
         ),
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
+            *([] if mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, inlets, clock),
             *media_parts(settings, store, album, clock),
@@ -217,7 +206,7 @@ def build(
         orders=orders,
         supervisor=supervisor,
         memory=store,
-        delivery=Delivery(store, durable, clock=clock),
+        delivery=Delivery(store, sinks.durable, clock=clock),
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,
@@ -256,6 +245,9 @@ def _pipeline_maker(
 ) -> Callable[[], Pipeline]:
     """Pipelines that know what was parked and how the switches stood."""
 
+    def failed(index: int, error: BlikkError) -> None:
+        supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
+
     def make() -> Pipeline:
         parked = switches = None
         with supervisor.guard("store") as outcome:
@@ -263,7 +255,7 @@ def _pipeline_maker(
             switches = memory.recall(switches_key(camera.id))
         if not outcome.failed:
             supervisor.well("store")
-        made = pipeline(settings, camera, parked_from_json(parked))
+        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
         set_switches(made, switches)
         return made
 

@@ -4,17 +4,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blikk_edge.config import build
-from blikk_edge.config.grammar_slow import QUESTION, TOKEN, WEBHOOK, ingest, media, summary
+from blikk_edge.config.grammar_slow import QUESTION, TOKEN, ingest, media, summary
 from blikk_edge.config.places import SourceIn, model_in
 from blikk_edge.config.settings import (
-    MQTT_TLS_PORT,
     CameraSettings,
     Delegate,
     DetectorSettings,
-    HomeAssistantMode,
-    HomeAssistantSettings,
     ModelSettings,
-    MqttSettings,
     NodeSettings,
     PrivacySettings,
     RingHookSettings,
@@ -22,7 +18,6 @@ from blikk_edge.config.settings import (
     SelectSettings,
     Settings,
     StoreSettings,
-    TlsSettings,
     Transport,
     ZoneSettings,
 )
@@ -34,18 +29,14 @@ from blikk_edge.grammar.places import file_in, path_in
 from blikk_edge.grammar.schema import Key, Named, Section
 from blikk_edge.grammar.values import (
     FLAG,
-    HOST,
     LANGUAGE,
     POLYGON,
     POLYGONS,
-    PRIVATE_TEXT,
     ROTATE,
-    SECRET,
     SHA256,
     SLUG,
     TEXT,
     TIMEZONE,
-    TOPIC,
     WEB_ADDRESS,
     ListOf,
     choice,
@@ -55,12 +46,13 @@ from blikk_edge.grammar.values import (
 )
 from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
 from blikk_edge.sinks.kinds import SINKS
-from blikk_edge.transforms.kinds import TRANSFORMS
+from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
+from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
-DETECTORS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
+MODELS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
 FACES = tuple(entry.name for entry in REGISTRY.values() if entry.finds_faces)
 DECODERS = choice(CUSTOM_DECODERS)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -80,7 +72,7 @@ def grammar(folder: Path) -> Section:
             Key(name="node", value=_NODE, required=True, meaning="Who this node is."),
             Key(
                 name="mqtt",
-                value=_mqtt(folder),
+                value=SINKS.get("mqtt").section(folder),
                 required=True,
                 meaning="The MQTT broker; `false` where there is none, and so no Home Assistant.",
             ),
@@ -105,14 +97,18 @@ def grammar(folder: Path) -> Section:
                 default="`default`",
             ),
             Key(name="privacy", value=_privacy(folder), meaning="How faces are made unrecognisable."),
-            Key(name="home_assistant", value=_HOME_ASSISTANT, meaning="How Home Assistant gets its entities."),
+            Key(name="home_assistant", value=HOME_ASSISTANT, meaning="How Home Assistant gets its entities."),
             Key(name="store", value=_store(folder), meaning="The file that keeps events until they are delivered."),
             Key(name="models", value=_models(folder), meaning="Where model files are kept and come from."),
             Key(name="ring_hook", value=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
             Key(name="summary", value=summary(folder), meaning="Who writes a sentence about what happened."),
             Key(name="ingest", value=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
             Key(name="media", value=media(folder), meaning="Redacted pictures of past events, over HTTP."),
-            Key(name="webhook", value=WEBHOOK, meaning="A web address that is told, besides MQTT."),
+            Key(
+                name="webhook",
+                value=SINKS.get("webhook").section(folder),
+                meaning="A web address that is told, besides MQTT.",
+            ),
             Key(
                 name="sinks",
                 value=KindMapping(SINKS, folder),
@@ -157,43 +153,6 @@ _NODE = Section(
         Key(name="id", value=SLUG, meaning="Its place on MQTT and in Home Assistant.", default="made from the name"),
     ),
 )
-
-
-def _mqtt(folder: Path) -> Section:
-    file = file_in(folder)
-    tls = Section(
-        of=TlsSettings,
-        make=build.tls,
-        switch=True,
-        keys=(
-            Key(name="ca", value=file, meaning="The certificate authority to trust.", default="those of the system"),
-            Key(name="certificate", value=file, meaning="A client certificate, where the broker wants one."),
-            Key(name="key", value=file, meaning="The private key of the client certificate."),
-            Key(name="key_password", value=SECRET, meaning="The password of the private key."),
-        ),
-    )
-    return Section(
-        of=MqttSettings,
-        make=build.broker,
-        plain="host",
-        switch=True,
-        keys=(
-            Key(name="host", value=HOST, required=True, meaning="Where the broker is."),
-            Key(
-                name="port",
-                value=whole(1, 65535),
-                meaning="Its port.",
-                default=f"{MqttSettings(host='').port}, with `tls` {MQTT_TLS_PORT}",
-            ),
-            Key(name="username", value=PRIVATE_TEXT, meaning="The user, where the broker wants one."),
-            Key(name="password", value=SECRET, meaning="The user's password. Best written as `!secret name`."),
-            Key(name="tls", value=tls, meaning="Encryption. `true` is enough for a broker with a public certificate."),
-            Key(name="prefix", value=TOPIC, meaning="What every topic begins with."),
-            Key(
-                name="keepalive_s", value=duration(5, HOUR, unit=int), meaning="How soon a lost connection is noticed."
-            ),
-        ),
-    )
 
 
 def _camera(folder: Path) -> Section:
@@ -350,7 +309,7 @@ def _detector(folder: Path) -> Section:
         of=DetectorSettings,
         make=build.detector,
         keys=(
-            Key(name="model", value=model_in(folder, DETECTORS), meaning="The model: one by name, or your own."),
+            Key(name="model", value=model_in(folder, MODELS), meaning="The model: one by name, or your own."),
             Key(
                 name="sha256", value=SHA256, meaning="What the model file must be; needed where `model` is an address."
             ),
@@ -363,6 +322,12 @@ def _detector(folder: Path) -> Section:
             Key(name="threads", value=whole(1, 16), meaning="Processor cores for one look."),
             Key(name="delegate", value=choice(Delegate), meaning="Where it runs. Without that device, the CPU serves."),
             Key(name="thresholds", value=thresholds, meaning="How sure it must be, from 0 to 1, by label."),
+            Key(
+                name="kind",
+                value=OneKind(DETECTORS, folder),
+                meaning="A detector of a plug-in; `model` serves in its place where it cannot be had.",
+                default="`model`",
+            ),
         ),
     )
 
@@ -378,19 +343,6 @@ def _privacy(folder: Path) -> Section:
         ),
     )
 
-
-_HOME_ASSISTANT = Section(
-    of=HomeAssistantSettings,
-    keys=(
-        Key(
-            name="mode",
-            value=choice(HomeAssistantMode),
-            meaning="Who makes the entities: MQTT discovery, our integration, whichever is there (`auto`), or nobody.",
-        ),
-        Key(name="prefix", value=TOPIC, meaning="The discovery prefix that is set in Home Assistant."),
-        Key(name="birth_topic", value=TOPIC, meaning="Where Home Assistant says that it has started."),
-    ),
-)
 
 _RING_HOOK = Section(
     of=RingHookSettings,

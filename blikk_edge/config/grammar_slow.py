@@ -15,8 +15,6 @@ from blikk_edge.config.slow import (
     QuestionSettings,
     ServerTlsSettings,
     SummarySettings,
-    WebhookSettings,
-    WebhookUrl,
 )
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
@@ -31,7 +29,6 @@ from blikk_edge.grammar.schema import Key, Section, default_words
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import (
     HOST,
-    SECRET,
     SLUG,
     TEXT,
     WEB_ADDRESS,
@@ -262,24 +259,3 @@ def media(folder: Path) -> Section:
             Key(name="keep_days", value=whole(1, 3650), meaning="How long they are kept."),
         ),
     )
-
-
-def _webhook_url(text: str) -> WebhookUrl:
-    return WebhookUrl(WEB_ADDRESS.read(text))
-
-
-WEBHOOK_URL = Scalar(f"{WEB_ADDRESS.words}, its path kept secret", _webhook_url, secret=True)
-
-WEBHOOK = Section(
-    of=WebhookSettings,
-    plain="url",
-    keys=(
-        Key(name="url", value=WEBHOOK_URL, required=True, meaning="Where records are posted to, as on MQTT."),
-        Key(name="token", value=SECRET, meaning="Sent as `Authorization: Bearer`."),
-        Key(
-            name="tell",
-            value=ListOf(choice(("answer", "event", "ring", "summary"))),
-            meaning="What is posted: of answers those that changed.",
-        ),
-    ),
-)

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from blikk_edge.config.grammar import grammar
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.models.kinds import MODELS
 from blikk_edge.grammar.schema import Key, Named, Section, default_words
+from blikk_edge.sinks.kinds import SINKS
+from blikk_edge.sources.kinds import SOURCES
 
 PAGE = Path("docs/ref/config.md")
 MINIMAL = Path("docs/guide/blikk.minimal.yaml")
@@ -41,6 +44,18 @@ file needs on this machine and is not there. It opens no camera and no network.
 
 """
 
+_KINDS = """\
+## The kinds of parts
+
+What `blikk plugins` lists before any plug-in is installed. A plug-in brings others, and their options are checked like
+all keys here: [plug-ins](../guide/plugins.md).
+
+| part | name | what it is |
+| --- | --- | --- |
+{rows}
+
+"""
+
 _TAIL = """\
 ## Every key at once
 
@@ -60,7 +75,15 @@ def page(minimal: str, full: str, secrets: str) -> str:
     """The page as Markdown, with the samples in it."""
     labels = ", ".join(f"`{label}`" for label in Label)
     sections = "\n".join(_section("", "The top of the file.", grammar(Path())))
-    return _HEAD.format(minimal=minimal, labels=labels) + sections + "\n" + _TAIL.format(full=full, secrets=secrets)
+    kinds = [(group.word, group.get(name)) for group in (SOURCES, SINKS, MODELS) for name in group.own]
+    rows = "\n".join(f"| {word} | `{kind.name}` | {kind.meaning} |" for word, kind in kinds)
+    return (
+        _HEAD.format(minimal=minimal, labels=labels)
+        + sections
+        + "\n"
+        + _KINDS.format(rows=rows)
+        + _TAIL.format(full=full, secrets=secrets)
+    )
 
 
 def main(arguments: list[str]) -> int:

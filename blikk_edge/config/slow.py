@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
@@ -11,7 +10,7 @@ from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
 from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
 from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS
-from blikk_edge.grammar.secrets import Secret, SecretAddress
+from blikk_edge.grammar.secrets import Secret
 from blikk_edge.kinds.chosen import Chosen
 
 TEMPLATE = "template"
@@ -92,24 +91,3 @@ class MediaSettings:
         scheme = "http" if self.tls is None else "https"
         host = f"[{self.host}]" if ":" in self.host else self.host  # IPv6
         return self.url or f"{scheme}://{host}:{self.port}"
-
-
-class WebhookUrl(SecretAddress):
-    """A web address without user and query. Shows only its scheme, host and port: the path may itself be a secret."""
-
-    __slots__ = ()
-
-    @property
-    def public(self) -> str:
-        """The address as it may be shown and logged."""
-        parts = urlsplit(self.reveal())
-        return f"{parts.scheme}://{parts.netloc}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookSettings:
-    """Where records are posted to; `tell` names their kinds. Of answers only those that changed are posted."""
-
-    url: WebhookUrl
-    token: Secret | None = None
-    tell: tuple[str, ...] = ("answer",)

@@ -296,13 +296,20 @@ _SHARE = number(0, 1)
 _LEAST_AREA = 1e-6  # less than one pixel of any picture that is looked at
 
 
-def _point(leaf: Leaf) -> tuple[float, float]:
-    if not isinstance(leaf, list) or len(leaf) != 2:
-        raise Wrong("a point that is not a pair", "Write `[x, y]`, each from 0 to 1.")
-    values, wrongs = read_all(leaf, _SHARE)
-    if wrongs:
-        raise vol.MultipleInvalid(wrongs)
-    return values[0], values[1]
+@dataclass(frozen=True, slots=True)
+class _PointType:
+    words: str = "a point `[x, y]`, each from 0 to 1"
+
+    def __call__(self, leaf: Leaf) -> tuple[float, float]:
+        if not isinstance(leaf, list) or len(leaf) != 2:
+            raise Wrong("a point that is not a pair", "Write `[x, y]`, each from 0 to 1.")
+        values, wrongs = read_all(leaf, _SHARE)
+        if wrongs:
+            raise vol.MultipleInvalid(wrongs)
+        return values[0], values[1]
+
+
+POINT = _PointType()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +319,7 @@ class _PolygonType:
     def __call__(self, leaf: Leaf) -> Polygon:
         if not isinstance(leaf, list) or len(leaf) < 3:
             raise Wrong("not a polygon", "Write at least 3 points: `[[0, 0.5], [1, 0.5], [1, 1]]`.")
-        points, wrongs = read_all(leaf, _point)
+        points, wrongs = read_all(leaf, POINT)
         if wrongs:
             raise vol.MultipleInvalid(wrongs)
         if len(set(points)) < 3:

@@ -46,7 +46,11 @@ class OneKind(Generic[ContextT, MadeT]):
     def __call__(self, leaf: Leaf) -> Chosen[ContextT, MadeT]:
         """The kind and its options; raises vol.Invalid for options that are wrong, not for a kind that is not there."""
         name, options = _name_and_options(leaf, self.words)
-        return chosen(self.kinds, name, options, self.folder)
+        try:
+            return chosen(self.kinds, name, options, self.folder)
+        except vol.Invalid as wrong:
+            wrong.prepend([name])
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,9 @@ class KindMapping(Generic[ContextT, MadeT]):
         wrongs: list[vol.Invalid] = []
         for name, below in leaf.items():
             try:
-                values.append(chosen(self.kinds, SLUG.read(name), below, self.folder))
+                if SLUG.read(name) in self.kinds.own:
+                    raise Wrong(f"a {self.kinds.word} of Blikk Edge's own", f"Write `{name}:` at the top of the file.")
+                values.append(chosen(self.kinds, name, below, self.folder))
             except vol.Invalid as wrong:
                 wrong.prepend([name])
                 wrongs += wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]

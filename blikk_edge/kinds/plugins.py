@@ -10,13 +10,15 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from blikk_edge import __version__
 from blikk_edge.core.errors import BlikkError, quote
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.kinds.kind import PORT, ContextT, Kind, MadeT
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 LOG = logging.getLogger("blikk.plugins")
 
@@ -68,11 +70,11 @@ class Kinds(Generic[ContextT, MadeT]):
 
     def names(self) -> list[str]:
         """The names of all that are installed, sorted; imports none of them."""
-        return sorted({*self.own, *(entry.name for entry in entry_points(group=self.group))})
+        return sorted({*self.own, *(entry.name for entry in _entry_points(self.group))})
 
     def known(self, name: str) -> bool:
         """Whether one of that name is installed; imports nothing."""
-        return name in self.own or bool(entry_points(group=self.group, name=name))
+        return name in self.own or bool(_entry_points(self.group, name))
 
     def get(self, name: str) -> Kind[ContextT, MadeT]:
         """The kind of that name, imported when it is first asked for; raises PluginError."""
@@ -89,11 +91,12 @@ class Kinds(Generic[ContextT, MadeT]):
             return kind.make(options, context)
         try:
             made = kind.make(options, context)
+            lacks = self._lacks(made)
         except BlikkError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever stands in the files of others may raise what it likes
             raise PluginError(f"{self.word} {kind.name}: its plug-in made none: {said(error, options)}") from None
-        if lacks := self._lacks(made):
+        if lacks:
             what = f"{type(made).__name__}, which lacks {', '.join(lacks)}"
             raise PluginError(f"{self.word} {kind.name}: its plug-in made {what}")
         return made
@@ -102,7 +105,7 @@ class Kinds(Generic[ContextT, MadeT]):
         """Every kind that is installed, ours first, and what is wrong with it. Imports them all."""
         for name in self.own:
             yield self._listing(name, OURS, __version__)
-        for entry in sorted(entry_points(group=self.group), key=lambda entry: (entry.name, entry.value)):
+        for entry in sorted(_entry_points(self.group), key=lambda entry: (entry.name, entry.value)):
             package = entry.dist.name if entry.dist else "?"
             version = entry.dist.version if entry.dist else ""
             if entry.name in self.own:
@@ -124,7 +127,7 @@ class Kinds(Generic[ContextT, MadeT]):
         return found
 
     def _plugged(self, name: str) -> Kind[ContextT, MadeT] | PluginError:
-        found = {entry.value: entry for entry in entry_points(group=self.group, name=name)}
+        found = {entry.value: entry for entry in _entry_points(self.group, name)}
         if not found:
             names = self.names()
             known = f" (there is {', '.join(names)})" if names else ""
@@ -136,7 +139,7 @@ class Kinds(Generic[ContextT, MadeT]):
             return PluginError(f"{self.word} {name}: several plug-ins have this name: {', '.join(sorted(found))}")
         return self._loaded(name, next(iter(found.values())))
 
-    def _loaded(self, name: str, entry: EntryPoint) -> Kind[ContextT, MadeT] | PluginError:
+    def _loaded(self, name: str, entry: "EntryPoint") -> Kind[ContextT, MadeT] | PluginError:
         who = f"{self.word} {name}: its plug-in {entry.value}"
         began = time.monotonic()
         try:
@@ -157,6 +160,12 @@ class Kinds(Generic[ContextT, MadeT]):
         if kind.name != name:
             return PluginError(f"{who} calls itself {quote(kind.name)!r}; the entry point must have the same name")
         return kind
+
+
+def _entry_points(group: str, name: str | None = None) -> "EntryPoints":
+    from importlib.metadata import entry_points  # noqa: PLC0415  # 2 MB that only plug-ins need
+
+    return entry_points(group=group) if name is None else entry_points(group=group, name=name)
 
 
 def has(*members: str) -> Callable[[object], Sequence[str]]:

@@ -4,14 +4,20 @@ import ipaddress
 import logging
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from blikk_edge.core.errors import SinkError
-from blikk_edge.core.ports import Pending
+from blikk_edge.core.ports import DurableSink, Pending, Sink
 from blikk_edge.core.summary import Answer
+from blikk_edge.grammar.schema import Key, Section
+from blikk_edge.grammar.secrets import Secret, SecretAddress
+from blikk_edge.grammar.values import SECRET, WEB_ADDRESS, ListOf, Scalar, choice
+from blikk_edge.kinds.context import Context
+from blikk_edge.kinds.kind import Kind
 from blikk_edge.wire.messages import Message, encode
 from blikk_edge.wire.topics import Topics
 
@@ -42,6 +48,27 @@ _HINTS: Final[dict[int, str]] = {
     HTTPStatus.NOT_FOUND: "; check webhook.url",
     HTTPStatus.METHOD_NOT_ALLOWED: "; check webhook.url: it does not take POST",
 }
+
+
+class WebhookUrl(SecretAddress):
+    """A web address without user and query. Shows only its scheme, host and port: the path may itself be a secret."""
+
+    __slots__ = ()
+
+    @property
+    def public(self) -> str:
+        """The address as it may be shown and logged."""
+        parts = urlsplit(self.reveal())
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookOptions:
+    """Where records are posted to; `tell` names their kinds. Of answers only those that changed are posted."""
+
+    url: WebhookUrl
+    token: Secret | None = None
+    tell: tuple[str, ...] = ("answer",)
 
 
 class WebhookSink:
@@ -198,3 +225,38 @@ def _proxy(who: str, host: str, *, secure: bool) -> str | None:
     if urlsplit(proxy).scheme not in {"http", "https"}:
         raise SinkError(f"{who}: the environment names a proxy that is not http; name the host in no_proxy, or mend it")
     return proxy
+
+
+def _webhook_url(text: str) -> WebhookUrl:
+    return WebhookUrl(WEB_ADDRESS.read(text))
+
+
+WEBHOOK_URL = Scalar(f"{WEB_ADDRESS.words}, its path kept secret", _webhook_url, secret=True)
+
+OPTIONS = Section(
+    of=WebhookOptions,
+    plain="url",
+    keys=(
+        Key(name="url", value=WEBHOOK_URL, required=True, meaning="Where records are posted to, as on MQTT."),
+        Key(name="token", value=SECRET, meaning="Sent as `Authorization: Bearer`."),
+        Key(
+            name="tell",
+            value=ListOf(choice(("answer", "event", "ring", "summary"))),
+            meaning="What is posted: of answers those that changed.",
+        ),
+    ),
+)
+
+
+def _make(options: WebhookOptions, context: Context) -> WebhookSink:
+    return WebhookSink(
+        options.url.reveal(),
+        topics=context.topics,
+        token=options.token.reveal() if options.token else None,
+        tell=options.tell,
+    )
+
+
+KIND: Kind[Context, Sink | DurableSink] = Kind(
+    name="webhook", meaning="Posts records to a web address.", options=OPTIONS, make=_make
+)

@@ -71,6 +71,7 @@ class JournalTable:
     def __init__(self, limit: int) -> None:
         self.places: dict[str, Place] = {}
         self._sinks: Mapping[str, Takes] | None = None
+        self._absent: Collection[str] = frozenset()
         self._limit = limit
         self._rows = 0
 
@@ -79,9 +80,10 @@ class JournalTable:
         """How many records were given up for one sink or another, because too many waited or one was unreadable."""
         return sum(place.lost for place in self.places.values())
 
-    def follow(self, sinks: Mapping[str, Takes]) -> None:
-        """From the next `load` on these are the sinks."""
+    def follow(self, sinks: Mapping[str, Takes], absent: Collection[str] = ()) -> None:
+        """From the next `load` on these are the sinks; of the `absent` ones those that have a place keep it."""
         self._sinks = sinks
+        self._absent = frozenset(absent)
 
     def load(self, db: sqlite3.Connection, last_seq: int) -> None:
         """Find the places of all sinks; a new one begins at the end, one that is gone is waited for no more.
@@ -94,6 +96,7 @@ class JournalTable:
         sinks = self._sinks
         if sinks is None:
             sinks = {key.removeprefix(_KEY): None for key in kept.keys() - {EVERY}} or {FIRST: None}
+        sinks = {**{name: None for name in self._absent if _KEY + name in kept}, **sinks}
         self.places = {name: Place(None if takes is None else frozenset(takes)) for name, takes in sinks.items()}
         for name, place in self.places.items():
             text = kept.get(_KEY + name, kept.get(EVERY))

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -100,12 +100,13 @@ class Store:
         """How many records a sink never got and never will: too many waited, or the file was damaged."""
         return self._damage_lost + self._journal.lost
 
-    def follow(self, sinks: Mapping[str, Takes]) -> None:
+    def follow(self, sinks: Mapping[str, Takes], *, absent: Collection[str] = ()) -> None:
         """Say who the durable sinks are, by name, and which kinds of records (None: all) each takes.
 
         A new one begins with the next record; for one that is not named any more nothing waits.
+        Those that are `absent`, because they cannot be had now, keep what waits for them.
         """
-        self._journal.follow(sinks)
+        self._journal.follow(sinks, absent)
         self._with_reserve(self._load_anew)
 
     def _load_anew(self) -> None:

@@ -74,7 +74,7 @@ def test_a_model_that_shall_see_and_has_no_eyes_is_told(checked, tmp_path: Path)
 
 def test_a_plug_in_that_cannot_be_loaded_is_told(checked, monkeypatch):
     broken = EntryPoint(name="mine", value="blikk_edge.nothing:make", group=MODELS.group)
-    monkeypatch.setattr(plugins, "entry_points", lambda **_: [broken])
+    monkeypatch.setattr(plugins, "_entry_points", lambda *_: [broken])
     monkeypatch.setattr(MODELS, "_found", {})
     only(checked(summary="{provider: mine}"), "summary.provider", "cannot be loaded")
 

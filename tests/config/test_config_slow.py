@@ -1,10 +1,11 @@
 """Summaries, questions and the webhook in a configuration."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from blikk_edge.app.doors import webhooks
 from blikk_edge.config import check, load
-from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings, WebhookUrl
+from blikk_edge.config.slow import QuestionSettings, SummarySettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.summary import AnswerKind
@@ -14,6 +15,8 @@ from blikk_edge.enrichers.models.openai import OpenAiOptions
 from blikk_edge.enrichers.models.port import ModelContext
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.sinks.webhook import KIND, WebhookOptions, WebhookUrl
+from blikk_edge.wire.topics import Topics
 
 HEAD = "node: hallway\nmqtt: broker.local\n"
 CAMERAS = "cameras: {front_door: {source: 'rtsp://cam/1'}}\n"
@@ -99,7 +102,7 @@ def test_questions_stand_at_their_camera(write):
 
 
 def test_a_web_address_alone_is_a_webhook(write):
-    expected = WebhookSettings(url=WebhookUrl("https://hooks.local/x"))
+    expected = WebhookOptions(url=WebhookUrl("https://hooks.local/x"))
     assert settings(write, "webhook: https://hooks.local/x").webhook == expected
 
 
@@ -111,8 +114,9 @@ def test_the_path_of_a_webhook_may_be_a_secret_and_is_never_shown(write, tmp_pat
     assert {str(got.webhook.url), f"{got.webhook.url}", got.webhook.url.public} == {"https://hooks.local:8443"}
     assert "https://hooks.local:8443" in repr(got.webhook)
     assert "tr0ub4dor" not in repr(got)
-    (hook,) = webhooks(got)
+    hook = KIND.make(got.webhook, SimpleNamespace(topics=Topics("blikk", "hallway")))
     assert hook._url == got.webhook.url.reveal()
+    assert "tr0ub4dor" not in repr(hook)
 
 
 def test_a_secret_that_is_no_webhook_address_is_refused_without_a_word_of_it(write, tmp_path):

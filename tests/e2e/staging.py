@@ -90,7 +90,11 @@ class Ears:
         self._client.loop_stop()
 
     def say(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+        # what is sent between socket and answer to the log-in is lost without a word
+        self.until(self._client.is_connected, 10, "the connection")
+        said = self._client.publish(topic, payload, qos=1, retain=retain)
+        said.wait_for_publish(10)
+        assert said.is_published()
 
     def on(self, ending: str) -> list[bytes]:
         return [payload for _, topic, payload, _ in list(self.heard) if topic.endswith(ending)]

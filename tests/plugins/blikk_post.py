@@ -1,12 +1,12 @@
 """A sink like our webhook, as somebody else would write it: one file, one entry point."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiohttp
 
-from blikk_edge.core.backoff import Backoff
-from blikk_edge.core.observation import Event
-from blikk_edge.core.ports import Inbox, Item
+from blikk_edge.core.errors import SinkError
+from blikk_edge.core.ports import Pending
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import SECRET, WEB_ADDRESS, duration
@@ -28,33 +28,40 @@ class PostSink:
     """Posts events, one at a time, in order."""
 
     name = "post"
+    takes = ("event",)
+    batch = 1
 
     def __init__(self, options: PostOptions, context: Context) -> None:
         self._options = options
         self._topics = context.topics
-        self._clock = context.clock
+        self._session: aiohttp.ClientSession | None = None
 
-    async def run(self, inbox: Inbox[Item]) -> None:
-        """Post for ever; what cannot be posted is posted again."""
+    async def open(self) -> None:
+        """Get ready to post."""
         token = self._options.token
         headers = {"Authorization": f"Bearer {token.reveal()}"} if token else {}
         limit = aiohttp.ClientTimeout(total=self._options.timeout_s)
-        async with aiohttp.ClientSession(headers=headers, timeout=limit) as session:
-            while True:
-                item = await inbox.get()
-                if isinstance(item, Event):
-                    await self._post(session, encode(item, self._topics).payload)
+        self._session = self._session or aiohttp.ClientSession(headers=headers, timeout=limit)
 
-    async def _post(self, session: aiohttp.ClientSession, payload: bytes) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                async with session.post(self._options.url, data=payload) as response:
-                    if response.status < 500:
-                        return
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            await self._clock.sleep(backoff.next_s())
+    async def send(self, batch: Sequence[Pending]) -> None:
+        """Post one; raises SinkError where that failed."""
+        assert self._session is not None
+        (pending,) = batch
+        payload = encode(pending.record, self._topics, replayed=pending.replayed).payload
+        try:
+            async with self._session.post(self._options.url, data=payload) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise SinkError(f"post: {self._options.url} does not answer") from error
+        if status >= 400:
+            refused = (pending.seq,) if status < 500 else ()
+            raise SinkError(f"post: {self._options.url} answers {status}", refused=refused)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
 
 KIND = Kind(

@@ -113,6 +113,7 @@ async def house(
     stuck_after_s: float = 30.0,
     sinks: tuple = (),
     clock: Clock = CLOCK,
+    health_every_s: float = 0.2,
 ) -> AsyncIterator[House]:
     supervisor, outlets, orders, spy, shelf, delivery = Supervisor(), Outlets(), Orders(), Spy(), Shelf(), NoDelivery()
     intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
@@ -150,7 +151,7 @@ async def house(
         memory=shelf,
         delivery=delivery,
         clock=clock,
-        health_every_s=0.2,
+        health_every_s=health_every_s,
     )
     stop = asyncio.Event()
     running = asyncio.create_task(node.run(stop))
@@ -595,6 +596,16 @@ async def test_records_that_a_power_cut_would_cost_are_a_problem_while_they_are_
         await run.until(lambda: _problems(run) == (said,))
         run.delivery.unsaved = 0
         await run.until(lambda: not _problems(run))
+
+
+async def test_what_went_wrong_and_is_mended_is_told_long_before_the_healths_turn() -> None:
+    async with house({"door": ScriptedSource}, health_every_s=600) as run:
+        await run.until(lambda: run.spy.of(Health))
+        run.depths.unsaved = 12
+        await run.until(lambda: _problems(run))
+        run.depths.unsaved = 0
+        await run.until(lambda: not _problems(run))
+    assert len(run.spy.of(Health)) == 3
 
 
 def _problems(run: House) -> tuple[str, ...]:

@@ -105,6 +105,15 @@ def test_for_a_sink_that_is_gone_nothing_waits(store: Store, path: Path, caplog:
     assert rows(path) == 0
 
 
+def test_what_waits_for_a_sink_that_cannot_be_had_now_stays(store: Store) -> None:
+    store.put(ring(1))
+    store.follow({"mqtt": None}, absent=("webhook", "never_there"))
+    store.put(ring(2))
+    store.follow(BOTH)
+    assert waiting(store, "webhook") == ["ring-1", "ring-2"]
+    assert "never_there" not in store._journal.places
+
+
 def test_whoever_opens_it_without_knowing_the_sinks_changes_no_place(store: Store, path: Path) -> None:
     seqs = [store.put(ring(number)) for number in range(3)]
     store.delivered("webhook", seqs[:1])

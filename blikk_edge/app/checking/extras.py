@@ -19,7 +19,8 @@ def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list
     summary = settings.summary
     if summary is None or summary.model is None:
         return
-    from blikk_edge.enrichers.models.llama import LlamaOptions, check_gguf
+    from blikk_edge.enrichers.models.gguf import LlamaOptions
+    from blikk_edge.enrichers.models.llama import check_gguf
     from blikk_edge.enrichers.models.port import ModelContext
 
     try:

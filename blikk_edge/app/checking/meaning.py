@@ -55,6 +55,8 @@ def labels(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -
 
 def _told_by(detector: DetectorSettings) -> tuple[Label, ...]:
     """What a detector can tell; everything, where that is not known."""
+    if detector.plugged is not None:
+        return tuple(Label)
     try:
         entry = _entry(detector)
         classes = read_labels(detector.labels_file) if detector.labels_file else entry and entry.labels

@@ -73,6 +73,6 @@ MODELS: Final[Kinds[ModelContext, LanguageModel]] = Kinds(
     "language model",
     group="blikk.language_models",
     lacks=_lacks,
-    own={"openai": "blikk_edge.enrichers.models.openai", "llama": "blikk_edge.enrichers.models.llama"},
+    own={"openai": "blikk_edge.enrichers.models.openai", "llama": "blikk_edge.enrichers.models.gguf"},
     adapted=_adapted,
 )

@@ -5,16 +5,14 @@ import importlib.util
 import logging
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.enrichers.models.llama_child import ENGINES, Order
 from blikk_edge.enrichers.models.llama_process import LlamaProcess
-from blikk_edge.enrichers.models.openai import IMAGES, MODEL, STRUCTURED
 from blikk_edge.enrichers.models.openai_api import OpenAiModel, require_httpx
 from blikk_edge.enrichers.models.openai_request import AUTO, Form
 from blikk_edge.enrichers.models.port import (
@@ -22,16 +20,10 @@ from blikk_edge.enrichers.models.port import (
     BlindError,
     BusyError,
     Completion,
-    LanguageModel,
-    ModelContext,
     Prompt,
     RefusedError,
 )
 from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS, Ratio, prompt_tokens
-from blikk_edge.grammar.places import file_in, placed
-from blikk_edge.grammar.schema import Key, Section
-from blikk_edge.grammar.values import whole
-from blikk_edge.kinds.kind import Kind
 
 LOG = logging.getLogger("blikk.llm")
 
@@ -243,55 +235,3 @@ def _engine(wanted: str | None) -> str:
             return name
     what = f"the package {wanted}" if wanted else "a package that runs them"
     raise RefusedError(f"local language models need {what}: pip install 'blikk-edge[llama]'")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LlamaOptions:
-    """As for `LlamaModel`, with `model` for its path."""
-
-    model: Path
-    projector: Path | None = None
-    structured: str = AUTO
-    image_tokens: int = IMAGE_TOKENS
-    context_tokens: int = 4096
-    threads: int | None = None
-
-
-def _options(folder: Path) -> Section:
-    def make(*, model: str, **values: Any) -> LlamaOptions:
-        return LlamaOptions(model=placed(folder, model), **values)
-
-    return Section(
-        of=LlamaOptions,
-        make=make,
-        keys=(
-            MODEL,
-            Key(name="projector", value=file_in(folder), meaning="The image projector of a `llama` model that sees."),
-            STRUCTURED,
-            IMAGES,
-            Key(name="context_tokens", value=whole(1024, 131_072), meaning="The context of a `llama` model."),
-            Key(
-                name="threads",
-                value=whole(1, 64),
-                meaning="Processor cores for a `llama` model.",
-                default="all but one",
-            ),
-        ),
-    )
-
-
-def _make(options: LlamaOptions, context: ModelContext) -> LlamaModel:
-    return LlamaModel(
-        path=options.model,
-        clock=context.clock,
-        projector=options.projector,
-        context_tokens=options.context_tokens,
-        threads=options.threads,
-        structured=options.structured,
-        image_tokens=options.image_tokens,
-    )
-
-
-KIND: Kind[ModelContext, LanguageModel] = Kind(
-    name="llama", meaning="A GGUF file on this machine.", options=_options, make=_make
-)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from blikk_edge.enrichers.models.openai_api import OpenAiModel
 from blikk_edge.enrichers.models.openai_fields import RequestFields
 from blikk_edge.enrichers.models.openai_request import AUTO, FORMS, STREAMS, SYSTEM_ROLES, TOKENS_FIELDS
 from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
@@ -89,7 +88,9 @@ OPTIONS = Section(
 )
 
 
-def _make(options: OpenAiOptions, context: ModelContext) -> OpenAiModel:
+def _make(options: OpenAiOptions, context: ModelContext) -> LanguageModel:
+    from blikk_edge.enrichers.models.openai_api import OpenAiModel  # noqa: PLC0415  # a configuration is read without it
+
     return OpenAiModel(
         base_url=options.base_url,
         model=options.model,
