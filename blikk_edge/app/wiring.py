@@ -195,7 +195,7 @@ def build(
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
-            *([] if mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
+            *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, inlets, clock),
             *media_parts(settings, store, album, clock),
