@@ -1,6 +1,7 @@
 """The pipeline of one camera, and who watches while it sleeps, as its settings say."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from blikk_edge.app.identity import camera_info
 from blikk_edge.config.settings import CameraSettings, Settings
@@ -13,6 +14,7 @@ from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
 from blikk_edge.runtime.steps import declared
 from blikk_edge.transforms.kinds import CameraContext
+from blikk_edge.transforms.mask import masked
 from blikk_edge.transforms.motion import MotionGate
 from blikk_edge.transforms.select import Selector
 from blikk_edge.transforms.sentry import GateSentry
@@ -46,7 +48,10 @@ def steps_of(camera: CameraSettings, failed: Callable[[int, BlikkError], None]) 
 def pipeline(
     settings: Settings, camera: CameraSettings, parked: tuple[Parked, ...], steps: Sequence[Step] = ()
 ) -> Pipeline:
-    """Everything between the frames of this camera and what is told about them; `steps` come after our own."""
+    """Everything between the frames of this camera and what is told about them, with added `steps` (new ones for each).
+
+    Raises ConfigError where steps cannot go together.
+    """
     rules = TellRules(
         event_threshold=camera.event_threshold,
         summary_window=camera.summary_window,
@@ -68,5 +73,6 @@ def pipeline(
         teller=Teller(camera.id, rules, parked=parked),
         labels=camera.labels,
         steps=steps,
+        hide=partial(masked, private=camera.private),
         faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
     )

@@ -20,6 +20,7 @@ from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
+from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun, switches_key
 from blikk_edge.runtime.delivery import Delivery
@@ -194,6 +195,7 @@ def build(
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
+            *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, inlets, clock),
             *media_parts(settings, store, album, clock),

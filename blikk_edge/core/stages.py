@@ -51,7 +51,7 @@ class Needs(StrEnum):
     """Which scenes a step is given."""
 
     FRAMES = "frames"  # every frame, in the thread that decoded it: for the pipeline's own steps alone
-    PASSED = "passed"  # those that may show something, and in a quiet scene one in five seconds at least
+    PASSED = "passed"  # those that may show something; of a quiet scene one in five seconds, asleep a keyframe
     ANALYSED = "analysed"  # those that the detector has looked at
     TRACKS = "tracks"  # and in which somebody or something is followed
 

@@ -29,6 +29,9 @@ from blikk_edge.runtime.vision import Held, VisionWorker
 WATCH_EVERY_S: Final = 5.0
 AWAY_EVERY_S: Final = 1.0
 
+PROBLEMS_EVERY_S: Final = 2.0
+"""So soon the health tells that something went wrong or is mended: it is seen as a state, which nobody should doubt."""
+
 LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
 
@@ -419,13 +422,21 @@ class Node:
                     lost=self._delivery.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
                     skipped=_summed(state.skipped for state in states),
-                    problems=self._problems(),
+                    problems=(told := self._problems()),
                     llm=self._writer.state() if self._writer is not None else None,
                 )
             )
             for state in states:
                 self._outlets.deliver(state)
-            await self._clock.sleep(self._health_every_s)
+            await self._until_turn(told)
+
+    async def _until_turn(self, told: tuple[str, ...]) -> None:
+        """Until the health's turn comes; sooner, where what is wrong is no longer what was told."""
+        end = self._clock.monotonic() + self._health_every_s
+        while (left_s := end - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left_s, PROBLEMS_EVERY_S))
+            if self._problems() != told:
+                return
 
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""

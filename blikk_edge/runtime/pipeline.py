@@ -70,7 +70,8 @@ class Pipeline:
     `open` are the Events that go on, with when the last of each was seen.
 
     Each half is a sequence of steps: motion gate and selection in the one, detector, tracker, zones and the `steps`
-    that were added in the other. Raises ValueError where added steps cannot go together.
+    that were added in the other. Those see each frame as `hide` makes it, without its private parts. Raises ConfigError
+    where added steps cannot go together.
     """
 
     def __init__(
@@ -84,13 +85,14 @@ class Pipeline:
         teller: Teller,
         labels: Collection[Label],
         steps: Sequence[Step] = (),
+        hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: float = FAINT,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.camera = camera
         self.detect = True
         self.frames = 0
-        self.added = AddedSteps(steps, stopwatch=stopwatch)
+        self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch)
         self._gate = gate
         self._select = select
         self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch)

@@ -8,8 +8,8 @@ from numbers import Real
 from pathlib import Path
 from typing import Final
 
-from blikk_edge.core.errors import BlikkError, StepError
-from blikk_edge.core.scene import Scene
+from blikk_edge.core.errors import BlikkError, ConfigError, StepError
+from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import WORD, Measure, MeasureInfo
 from blikk_edge.core.stages import MEASURES_MAX, Needs, Step
 
@@ -19,8 +19,8 @@ MEAN_MS: Final = 50.0
 MEAN_OVER: Final = 10
 """A mean counts from so many calls on, and weighs the last one with one part in so many."""
 
-CALL_MS: Final = 200.0
-"""A single call that takes as long as the time between two frames at 5 fps costs one."""
+CALL_MS: Final = 500.0
+"""A single call may take so long, two frames at 5 fps: a busy Pi stops anybody for 200 ms now and then."""
 
 REST_S: Final = 30.0
 REST_MAX_S: Final = 480.0
@@ -34,10 +34,10 @@ TEXT_MAX: Final = 200
 
 
 class AddedSteps(Step):
-    """Steps of others, after the pipeline's own, in their order. Raises ValueError where they cannot go together.
+    """Steps of others, after the pipeline's own, in their order. Raises ConfigError where they cannot go together.
 
-    Only measures that a step declared and an embedding are taken from the scene it returns: it cannot replace the
-    frame, nor take away the people who are to be blurred.
+    A step sees the frame as `hide` makes it. Only the measures that it declared, and an embedding, are taken from the
+    scene it returns: it cannot replace the frame, nor take away the people who are to be blurred.
 
     A step that takes longer than `MEAN_MS` on average, or `CALL_MS` in a call, is skipped for a while; its first call,
     which may load what it needs, has no limit. One that raises, or returns what it may not, is switched off until the
@@ -47,20 +47,25 @@ class AddedSteps(Step):
 
     name = "added"
 
-    def __init__(self, steps: Iterable[Step], *, stopwatch: Callable[[], float]) -> None:
+    def __init__(
+        self, steps: Iterable[Step], *, hide: Callable[[Frame], Frame], stopwatch: Callable[[], float]
+    ) -> None:
         steps = tuple(steps)
         self.measures = declared(steps)
+        self._hide = hide
         self._steps = {step.name: _Added(step, stopwatch) for step in steps}
         self.budgeted = True
         self.running: str | None = None
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with what the steps found."""
+        frame: Frame | None = None
         for name, each in self._steps.items():
-            if each.needs.met_by(scene):
+            if each.takes(scene, budgeted=self.budgeted):
+                frame = frame or self._hide(scene.frame)
                 self.running = name
                 try:
-                    scene = each(scene, budgeted=self.budgeted)
+                    scene = each.call(scene, frame, budgeted=self.budgeted)
                 finally:
                     self.running = None
         return scene
@@ -87,19 +92,19 @@ class AddedSteps(Step):
 
 
 def declared(steps: Iterable[Step]) -> tuple[MeasureInfo, ...]:
-    """What these steps may measure, together; raises ValueError where names clash or there are too many."""
+    """What these steps may measure, together; raises ConfigError where names clash or there are too many."""
     steps = tuple(steps)
     measures = tuple(measure for step in steps for measure in step.measures)
     for what, names in (("step", [s.name for s in steps]), ("measure", [m.name for m in measures])):
         for name in names:
             if not WORD.fullmatch(name):
-                raise ValueError(f"{name!r} names no {what}: it begins with a-z and has at most 32 of a-z, 0-9 and _")
+                raise ConfigError(f"{name!r} names no {what}: it begins with a-z and has at most 32 of a-z, 0-9 and _")
             if names.count(name) > 1:
-                raise ValueError(f"more than one {what} is called {name!r}")
+                raise ConfigError(f"more than one {what} is called {name!r}")
     if len(measures) > MEASURES_MAX:
-        raise ValueError(f"{len(measures)} measures; a camera has at most {MEASURES_MAX}")
+        raise ConfigError(f"{len(measures)} measures; a camera has at most {MEASURES_MAX}")
     if any(Needs(step.needs) is Needs.FRAMES for step in steps):
-        raise ValueError("an added step cannot have every frame: that is for the pipeline's own steps")
+        raise ConfigError("an added step cannot have every frame: that is for the pipeline's own steps")
     return measures
 
 
@@ -121,18 +126,24 @@ class _Added:
         self._rest_until = -math.inf
         self._rest_s = REST_S
 
-    def __call__(self, scene: Scene, *, budgeted: bool) -> Scene:
-        if self.off is not None:
-            return scene
-        began = self._stopwatch() if budgeted else 0.0
-        if budgeted and began < self._rest_until:
+    def takes(self, scene: Scene, *, budgeted: bool) -> bool:
+        """Whether the step is to be called with this scene; a scene that it is not given for its time is counted."""
+        if self.off is not None or not self.needs.met_by(scene):
+            return False
+        if budgeted and self._stopwatch() < self._rest_until:
             self.skipped += 1
-            return scene
+            return False
+        return True
+
+    def call(self, scene: Scene, frame: Frame, *, budgeted: bool) -> Scene:
+        """The scene with what the step found in `frame`, its own one without what is private."""
+        began = self._stopwatch() if budgeted else 0.0
         try:
             if self.stale:
                 self.stale = False
                 self.step.reset()
-            scene = self._taken(scene, self.step(scene))
+            given = scene if frame is scene.frame else replace(scene, frame=frame)
+            scene = self._taken(scene, self.step(given))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the rest goes on and it is told
             self.off = f"switched off until the camera's pipeline starts anew: {_described(error)}"
             return scene

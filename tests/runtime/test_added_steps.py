@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from stage_props import PERSON, frame
 
-from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.errors import BlikkError, ConfigError
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Measure, MeasureInfo, Motion, Track, View
 from blikk_edge.core.stages import Needs, Step
@@ -80,7 +80,7 @@ def scene(at: float = 0.0) -> Scene:
 
 
 def added(*steps: Step, hands: Hands | None = None) -> AddedSteps:
-    return AddedSteps(steps, stopwatch=hands or Hands())
+    return AddedSteps(steps, hide=lambda frame: frame, stopwatch=hands or Hands())
 
 
 def run(steps: AddedSteps, scenes: int) -> list[bool]:
@@ -117,14 +117,14 @@ def test_a_step_is_given_the_scenes_it_needs(needs: Needs, times: int) -> None:
     ],
 )
 def test_steps_that_cannot_go_together_are_refused(steps: tuple[Step, ...], why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(ConfigError, match=why):
         added(*steps)
 
 
 def test_a_camera_has_at_most_32_measures() -> None:
     step = Silent()
     step.measures = tuple(MeasureInfo(name=f"m{n}") for n in range(33))
-    with pytest.raises(ValueError, match="at most 32"):
+    with pytest.raises(ConfigError, match="at most 32"):
         added(step)
 
 
@@ -138,6 +138,25 @@ def test_a_step_cannot_write_to_pixels() -> None:
     seen = scene()
     steps(seen)
     assert [problem is not None and "ValueError" in problem for problem in steps.problems.values()] == [True, True]
+
+
+def test_a_step_sees_a_frame_without_its_private_parts_and_the_rest_sees_it_whole() -> None:
+    hidden: list[Frame] = []
+
+    def hide(whole: Frame) -> Frame:
+        hidden.append(frame(whole.time))
+        return hidden[-1]
+
+    steps = AddedSteps((first := Scripted(), second := Silent()), hide=hide, stopwatch=Hands())
+    before = scene()
+    after = steps(before)
+    assert [given.frame for each in (first, second) for given in each.given] == [hidden[0], hidden[0]]
+    assert after.frame is before.frame
+    assert len(hidden) == 1
+    for name in steps.problems:
+        steps.switch_off(name, "off")
+    steps(scene())
+    assert len(hidden) == 1  # nobody looks
 
 
 def test_a_step_replaces_no_frame_and_hides_nobody() -> None:
@@ -254,12 +273,12 @@ def test_a_step_forgets_before_its_next_scene() -> None:
 # -- one that is slow ------------------------------------------------------------------------------------------------
 
 
-def test_a_step_with_one_call_over_200_ms_is_skipped_for_30_s_and_counted() -> None:
+def test_a_step_with_one_call_over_500_ms_is_skipped_for_30_s_and_counted() -> None:
     hands = Hands()
-    steps = added(Scripted(hands.takes(5, 5, 201, 5)), hands=hands)
+    steps = added(Scripted(hands.takes(5, 5, 501, 5)), hands=hands)
     assert run(steps, 6) == [True, True, True, False, False, False]
     assert steps.skipped == (("angle", 3),)
-    assert steps.problems["angle"] == "skipped for 30 s: a call took 201 ms, 200 are allowed"
+    assert steps.problems["angle"] == "skipped for 30 s: a call took 501 ms, 500 are allowed"
     hands.now_s += 30
     assert run(steps, 1) == [True]
 
@@ -269,6 +288,12 @@ def test_a_step_over_50_ms_on_average_is_skipped() -> None:
     steps = added(Scripted(hands.takes(51)), hands=hands)
     assert run(steps, 12) == [True] * 11 + [False]
     assert "51 ms on average, 50 are allowed" in str(steps.problems["angle"])
+
+
+def test_one_hiccup_of_a_busy_machine_is_no_trouble() -> None:
+    hands = Hands()
+    steps = added(Scripted(hands.takes(*[5] * 20, 400, 5)), hands=hands)
+    assert run(steps, 100) == [True] * 100
 
 
 def test_a_step_of_49_ms_keeps_its_budget() -> None:
@@ -286,7 +311,7 @@ def test_the_first_call_may_load_a_model() -> None:
 
 def test_a_step_that_stays_slow_is_skipped_twice_as_long_each_time_up_to_8_minutes() -> None:
     hands = Hands()
-    steps = added(Scripted(hands.takes(1, 300)), hands=hands)
+    steps = added(Scripted(hands.takes(1, 600)), hands=hands)
     steps(scene())
     rests = []
     for _ in range(6):
@@ -301,7 +326,7 @@ def test_a_step_that_stays_slow_is_skipped_twice_as_long_each_time_up_to_8_minut
 
 def test_a_step_that_was_quick_for_long_is_skipped_for_the_short_time_again() -> None:
     hands = Hands()
-    slow = hands.takes(300)
+    slow = hands.takes(600)
     steps = added(step := Scripted(hands.takes(1)), hands=hands)
     rests = []
     for pause_s in (0, 40, 900):
@@ -316,7 +341,7 @@ def test_a_step_that_was_quick_for_long_is_skipped_for_the_short_time_again() ->
 
 def test_the_trouble_is_over_when_the_budget_is_kept_again() -> None:
     hands = Hands()
-    steps = added(Scripted(hands.takes(1, 300, 5)), hands=hands)
+    steps = added(Scripted(hands.takes(1, 600, 5)), hands=hands)
     run(steps, 2)
     hands.now_s += 30
     run(steps, 9)
@@ -328,7 +353,7 @@ def test_the_trouble_is_over_when_the_budget_is_kept_again() -> None:
 def test_a_slow_step_does_not_cost_the_others_their_turn() -> None:
     hands = Hands()
     quick = Silent()
-    steps = added(Scripted(hands.takes(1, 300)), quick, hands=hands)
+    steps = added(Scripted(hands.takes(1, 600)), quick, hands=hands)
     run(steps, 10)
     assert len(quick.given) == 10
 

@@ -15,12 +15,12 @@ from blikk_edge.core.house import (
     SummaryMode,
 )
 from blikk_edge.core.inquiry import (
+    Aggregate,
     AskQuestion,
     DescribeNow,
     Forget,
     ListEvents,
     Mark,
-    Measure,
     Query,
     Reply,
     Told,
@@ -29,8 +29,7 @@ from blikk_edge.core.inquiry import (
 )
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
-from blikk_edge.core.sightings import Label, MeasureInfo
-from blikk_edge.core.sightings import Measure as Reading
+from blikk_edge.core.sightings import Label, Measure, MeasureInfo
 from blikk_edge.core.summary import Answer, Author, Importance, Question, Summary
 from blikk_edge.wire.topics import Topics
 
@@ -229,8 +228,8 @@ BOILER = CameraInfo(
     ),
 )
 MEASURING = NodeInfo(id="porch-pi", name="Porch Pi", version="0.1.0", cameras=(BOILER,))
-PRESSURE = Reading(name="pressure", value=2.6000000001, unit="bar", box=Box(0.4, 0.3, 0.6, 0.7), alert="too_high")
-ANGLE = Reading(name="needle_angle", value=41.5, unit="°")
+PRESSURE = Measure(name="pressure", value=2.6000000001, unit="bar", box=Box(0.4, 0.3, 0.6, 0.7), alert="too_high")
+ANGLE = Measure(name="needle_angle", value=41.5, unit="°")
 MEASURED = Observation(
     id="boiler-1795262400250-8",
     camera="boiler",
@@ -264,7 +263,7 @@ REPLIES = {
         text="One person at the front door this morning, in one visit: at 12:00.",
         count=1,
         query=Query(
-            measure=Measure.COUNT,
+            measure=Aggregate.COUNT,
             labels=(Label.PERSON,),
             cameras=("front_door",),
             since=T0 - 25200.0,
