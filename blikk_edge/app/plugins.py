@@ -16,6 +16,8 @@ from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
+from blikk_edge.web.kinds import PAGES
+from blikk_edge.web.media import MediaApi
 
 
 class _Part(Protocol):
@@ -24,7 +26,7 @@ class _Part(Protocol):
 
 PartT = TypeVar("PartT", bound=_Part)
 
-GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, MODELS)
+GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, PAGES, MODELS)
 """In the order in which they are shown."""
 
 
@@ -68,6 +70,12 @@ def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Si
         others=tuple(cast("Sink", sink) for sink in made if hasattr(sink, "run")),
         absent=tuple({each.name for each in chosen} - {sink.name for sink in made}),
     )
+
+
+def pages_of(settings: Settings, context: Context, supervisor: Supervisor) -> tuple[MediaApi, ...]:
+    """The pages that the configuration names."""
+    media = settings.media
+    return parts((Chosen(kinds=PAGES, name="media", options=media),) if media else (), context, supervisor)
 
 
 def parts(several: Sequence[Chosen[Context, PartT]], context: Context, supervisor: Supervisor) -> tuple[PartT, ...]:

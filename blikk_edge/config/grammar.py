@@ -4,7 +4,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blikk_edge.config import build
-from blikk_edge.config.grammar_slow import QUESTION, TOKEN, ingest, media, summary
+from blikk_edge.config.grammar_slow import QUESTION, ingest, summary
 from blikk_edge.config.places import SourceIn, model_in
 from blikk_edge.config.settings import (
     CameraSettings,
@@ -45,10 +45,12 @@ from blikk_edge.grammar.values import (
     whole,
 )
 from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
+from blikk_edge.net.options import TOKEN
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
+from blikk_edge.web.kinds import PAGES
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
@@ -103,7 +105,11 @@ def grammar(folder: Path) -> Section:
             Key(name="ring_hook", value=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
             Key(name="summary", value=summary(folder), meaning="Who writes a sentence about what happened."),
             Key(name="ingest", value=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
-            Key(name="media", value=media(folder), meaning="Redacted pictures of past events, over HTTP."),
+            Key(
+                name="media",
+                value=PAGES.get("media").section(folder),
+                meaning="Redacted pictures of past events, over HTTP.",
+            ),
             Key(
                 name="webhook",
                 value=SINKS.get("webhook").section(folder),

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings
+from blikk_edge.config.slow import IngestSettings, QuestionSettings, SummarySettings
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.ports import DurableSink, Enricher, Sink
@@ -16,6 +16,7 @@ from blikk_edge.kinds.context import Context
 from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
 from blikk_edge.sinks.webhook import WebhookOptions
 from blikk_edge.transforms.kinds import CameraContext, DetectorContext
+from blikk_edge.web.media_kind import MediaSettings
 
 if TYPE_CHECKING:  # settings know no pixels
     from blikk_edge.core.stages import Detector, Source, Step
