@@ -72,6 +72,7 @@ class ScriptedBroker:
         ends_at_filter: the same for subscriptions, by filter.
         log_in_s: the time that an answer to CONNECT takes.
         connack_code: the reason code of CONNACK.
+        refuse_sessions: that of a log-in that asks for a session to be kept; 0 ends the connection without a word.
         disconnect: properties of a DISCONNECT it sends, such as ReasonString.
         tells_taken_over: whether a client whose id logs in again is told so (0x8E), or just closed.
         hold: while True nothing is acknowledged; `ack_s` is the time that an acknowledgement takes otherwise.
@@ -100,6 +101,7 @@ class ScriptedBroker:
         self.ends_at_filter: dict[str, int] = {}
         self.log_in_s = 0.0
         self.connack_code = 0
+        self.refuse_sessions: int | None = None
         self.disconnect: dict[str, Any] = {}
         self.tells_taken_over = True
         self.hold = False
@@ -270,6 +272,10 @@ class _Client:
             return False
         await asyncio.sleep(self.broker.log_in_s)
         code = self.broker.connack_code
+        if "SessionExpiryInterval" in properties and self.broker.refuse_sessions is not None:
+            code = self.broker.refuse_sessions
+            if not code:
+                return False
         if not self.broker.limit("RetainAvailable", 1) and will_retain:
             code = 0x9A
         elif will_qos > self.broker.limit("MaximumQoS", 2):

@@ -1,38 +1,33 @@
 """A running node, wired from its settings."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
-from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
-from blikk_edge.app.pipelines import pipeline, sentry
+from blikk_edge.app.cameras import camera_run
+from blikk_edge.app.doors import album_of, bells, ingest_parts
+from blikk_edge.app.identity import house_locale, store_path, topics_of
+from blikk_edge.app.plugins import pages_of, parts, sinks_of
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
-from blikk_edge.app.writing import Writing, configured_mode, modes, writing
-from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.app.writing import Writing, modes, writing
+from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
-from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import Memory, Order, Sink
-from blikk_edge.core.stages import Source
-from blikk_edge.runtime.camera import CameraRun, switches_key
+from blikk_edge.core.ports import Order, Sink
+from blikk_edge.inputs.local_ask import LocalAsk, socket_of
+from blikk_edge.kinds.context import Context
+from blikk_edge.runtime.camera import CameraRun
+from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
-from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
-from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
-from blikk_edge.sinks.mqtt.sink import MqttSink
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import WatchRecord, watched_in
-from blikk_edge.sources.capture import Terms
-from blikk_edge.sources.catalog import kind_of, open_source
-from blikk_edge.sources.push import PushSource
-from blikk_edge.wire.topics import Topics
+from blikk_edge.store.store import Store
 
 
 class App:
@@ -102,23 +97,16 @@ def build(
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
     outlets, orders = Outlets(), Orders()
     cameras = {
-        camera.id: CameraRun(
-            camera_info(camera),
-            shown_source=camera.source.public,
-            make_source=_source_maker(camera, clock, inlets.get(camera.id), loop=not play_once),
-            make_pipeline=_pipeline_maker(settings, camera, store, supervisor),
-            deliver=outlets.deliver,
-            remember_parked=_parked_keeper(camera, store, supervisor),
+        camera.id: camera_run(
+            settings,
+            camera,
+            memory=store,
+            inlet=inlets.get(camera.id),
             intake=intake,
+            deliver=outlets.deliver,
             supervisor=supervisor,
             clock=clock,
-            stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
-            away_after_s=camera.away_after_s,
-            rings=rings(camera),
-            finite=play_once and kind_of(camera.source.reveal()) == "file",
-            summary=_summary_mode(settings, camera, store, supervisor),
-            configured_summary=configured_mode(settings),
-            pushed=camera.pushed,
+            play_once=play_once,
         )
         for camera in settings.cameras
     }
@@ -127,7 +115,7 @@ def build(
     written = writing(
         settings,
         # a camera of a stored event may be gone from the configuration: no model is asked about it any more
-        mode_of=lambda camera: cameras[camera].summary if camera in cameras else gone,
+        mode_of=lambda camera: cameras[camera].switches.summary if camera in cameras else gone,
         history=store,
         owed=store.unwritten,
         memory=store,
@@ -137,8 +125,12 @@ def build(
         clock=clock,
         locale=locale,
     )
-    mqtt = MqttSink(
-        address=broker_address(settings.mqtt),
+
+    def states() -> tuple[CameraState, ...]:
+        return tuple(camera.state() for camera in cameras.values())
+
+    context = Context(
+        clock=clock,
         node=NodeInfo(
             id=settings.node.id,
             name=settings.node.name,
@@ -147,14 +139,17 @@ def build(
             summaries=written.modes if written else (),
             media_url=settings.media.address if settings.media else None,
         ),
-        topics=Topics(settings.mqtt.prefix, settings.node.id),
-        outbox=store,
+        topics=topics_of(settings),
+        locale=locale,
+        claimed=locale.claimed,
         order=orders.give,
+        history=store,
+        album=album,
         ask=answerer(
             history=store,
             cameras=tuple(camera.info for camera in cameras.values()),
             clock=clock,
-            states=lambda: tuple(camera.state() for camera in cameras.values()),
+            states=states,
             desk=written.desk if written else None,
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,
@@ -164,13 +159,12 @@ def build(
             watched=watched_in(store, store),
             locale=locale,
         ),
-        locale=locale,
-        claimed=locale.claimed,
-        clock=clock,
-        mode=settings.home_assistant.mode,
-        discovery_prefix=settings.home_assistant.prefix,
-        birth_topic=settings.home_assistant.birth_topic,
+        states=states,
+        publish=outlets.deliver,
     )
+    sinks = sinks_of(settings, context, supervisor)
+    with supervisor.guard("store"):
+        store.follow({sink.name: sink.takes for sink in sinks.durable}, absent=sinks.absent)
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -179,18 +173,18 @@ def build(
         ),
         workers=settings.workers,
         sinks=(
-            mqtt,
+            *sinks.others,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
-            *webhooks(settings, clock),
             *spies,
         ),
-        enrichers=written.enrichers if written else (),
+        enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
+            *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, inlets, clock),
-            *media_parts(settings, store, album, clock),
+            *pages_of(settings, context, supervisor),
             *([written.desk] if written and written.desk else []),
         ),
         writer=written,
@@ -198,83 +192,9 @@ def build(
         orders=orders,
         supervisor=supervisor,
         memory=store,
-        depths=mqtt,
+        delivery=Delivery(store, sinks.durable, clock=clock),
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,
     )
     return App(node, tuple(cameras.values()), store, written, orders.give, sight.notes)
-
-
-def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, loop: bool) -> Callable[[], Source]:
-    if inlet is not None:
-        terms = Terms(
-            camera=camera.id,
-            shown=camera.source.public,
-            clock=clock,
-            height_px=camera.height_px,
-            read_timeout_s=camera.read_timeout_s,
-        )
-        return lambda: PushSource(inlet, terms)
-    return lambda: open_source(
-        camera.source.reveal(),
-        camera=camera.id,
-        shown=camera.source.public,
-        clock=clock,
-        fps=camera.fps,
-        height_px=camera.height_px,
-        rotate=camera.rotate,
-        transport=camera.transport,
-        connect_timeout_s=camera.connect_timeout_s,
-        read_timeout_s=camera.read_timeout_s,
-        watch=camera.watch,
-        sleep_after_s=camera.sleep_after_s,
-        sentry=sentry(camera),
-        loop=loop,
-    )
-
-
-def _parked_key(camera: CameraSettings) -> str:
-    return f"parked/{camera.id}"
-
-
-def _pipeline_maker(
-    settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor
-) -> Callable[[], Pipeline]:
-    """Pipelines that know what was parked and how the switches stood."""
-
-    def make() -> Pipeline:
-        parked = switches = None
-        with supervisor.guard("store") as outcome:
-            parked = memory.recall(_parked_key(camera))
-            switches = memory.recall(switches_key(camera.id))
-        if not outcome.failed:
-            supervisor.well("store")
-        made = pipeline(settings, camera, parked_from_json(parked))
-        set_switches(made, switches)
-        return made
-
-    return make
-
-
-def _summary_mode(settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor) -> SummaryMode:
-    """How this camera's summaries were made last, where that is still possible."""
-    kept = None
-    with supervisor.guard("store"):
-        kept = memory.recall(switches_key(camera.id))
-    configured = configured_mode(settings)
-    mode = summary_switch(kept, configured)
-    return mode if mode in modes(settings) else configured
-
-
-def _parked_keeper(
-    camera: CameraSettings, memory: Memory, supervisor: Supervisor
-) -> Callable[[tuple[Parked, ...]], bool]:
-    def keep(parked: tuple[Parked, ...]) -> bool:
-        with supervisor.guard("store") as outcome:
-            memory.remember(_parked_key(camera), parked_to_json(parked))
-        if not outcome.failed:
-            supervisor.well("store")
-        return not outcome.failed
-
-    return keep

@@ -1,21 +1,18 @@
 """What the slow loop is told: summaries, questions, webhook, edge clients. Defaults are written here, once."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from blikk_edge.config.secrets import Secret, SecretAddress
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
+from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS
+from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.net.options import ServerTlsSettings
 
 TEMPLATE = "template"
-OPENAI = "openai"
-LLAMA = "llama"
 
 
 class DigestEvery(StrEnum):
@@ -30,31 +27,17 @@ class DigestEvery(StrEnum):
 class SummarySettings:
     """Who writes text about events, and what it may cost.
 
-    `provider` is `template`, `openai` (any OpenAI-compatible endpoint at `base_url`), `llama` (the GGUF file at
-    `model`) or the name of a plug-in, which is given `options`. `mode` is what a model is given; it may be lowered
-    while running, and VISION only chosen here. `structured` to `fields` are as for `OpenAiModel`, whose `extra` the
-    fields are.
+    `provider` is `template`, or the name of the kind of `model`. `mode` is what a model is given; it may be lowered
+    while running, and VISION only chosen here. `image_tokens` is what a picture costs where the model does not count.
     """
 
     provider: str = TEMPLATE
     mode: SummaryMode = SummaryMode.TEXT
-    base_url: str | None = None
-    api_key: Secret | None = None
-    model: str | None = None
-    projector: Path | None = None
-    structured: str = "auto"
-    stream: str = "auto"
-    tokens_field: str = "auto"
-    system_role: str = "auto"
-    temperature: float | None = 0.2
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    image_tokens: int = 258
-    context_tokens: int = 4096
-    threads: int | None = None
+    image_tokens: int = IMAGE_TOKENS
     labels: tuple[Label, ...] = tuple(Label)
     digest: DigestEvery = DigestEvery.OFF
     limits: Limits = field(default_factory=Limits)
-    options: tuple[tuple[str, str | Secret], ...] = ()
+    model: Chosen[ModelContext, LanguageModel] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +51,6 @@ class QuestionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerTlsSettings:
-    """TLS of a server of ours."""
-
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSettings:
     """Where edge clients bring frames to: `wss://host:port/ingest/<camera>`. Beyond this machine with TLS only.
 
@@ -86,45 +61,3 @@ class IngestSettings:
     port: int = 8429
     tls: ServerTlsSettings | None = None
     every_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaSettings:
-    """Redacted pictures of past events over HTTP. `folder` None: beside the store; `url` is how others reach it."""
-
-    token: Secret
-    host: str = "127.0.0.1"
-    port: int = 8428
-    tls: ServerTlsSettings | None = None
-    url: str | None = None
-    folder: Path | None = None
-    max_mb: int = 500
-    keep_days: int = 14
-
-    @property
-    def address(self) -> str:
-        """How others reach it: `url`, or host and port."""
-        scheme = "http" if self.tls is None else "https"
-        host = f"[{self.host}]" if ":" in self.host else self.host  # IPv6
-        return self.url or f"{scheme}://{host}:{self.port}"
-
-
-class WebhookUrl(SecretAddress):
-    """A web address without user and query. Shows only its scheme, host and port: the path may itself be a secret."""
-
-    __slots__ = ()
-
-    @property
-    def public(self) -> str:
-        """The address as it may be shown and logged."""
-        parts = urlsplit(self.reveal())
-        return f"{parts.scheme}://{parts.netloc}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookSettings:
-    """Where records are posted to; `tell` names their kinds. Of answers only those that changed are posted."""
-
-    url: WebhookUrl
-    token: Secret | None = None
-    tell: tuple[str, ...] = ("answer",)

@@ -2,21 +2,26 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState
-from blikk_edge.core.observation import Event, Phase
+from blikk_edge.core.measures import MeasureReporter
+from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
-from blikk_edge.core.stages import Detector, Redactor, Transform
+from blikk_edge.core.sightings import Label, Motion, Track, View
+from blikk_edge.core.stages import Detector, Redactor, Step
 from blikk_edge.core.tell import Teller, Told
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
+from blikk_edge.runtime.detect import Detect
+from blikk_edge.runtime.steps import AddedSteps
+from blikk_edge.runtime.switches import Switches
 
 FAINT: Final = 0.25
 """A person with a lower score is blurred like any other, and counts for nothing else."""
@@ -39,34 +44,10 @@ BETTER: Final = 1.5
 """A later view of an event replaces its Picture when it shows the objects this many times better."""
 
 
-class Select(Protocol):
-    """Decides which frames the detector looks at."""
+class Select(Step, Protocol):
+    """The step that decides which frames the detector looks at."""
 
     threshold: float
-
-    def look(self, scene: Scene, tracks: tuple[Track, ...]) -> object | None:
-        """Why to look at this frame, or None."""
-        ...
-
-    def reset(self) -> None:
-        """Start anew: the next frame is the first."""
-        ...
-
-
-class Resettable(Transform, Protocol):
-    """A transform that remembers earlier frames."""
-
-    def reset(self) -> None:
-        """Forget them, as after a long gap."""
-        ...
-
-
-class Gate(Transform, Protocol):
-    """The motion gate."""
-
-    def reset(self) -> None:
-        """Forget the background: the stream was opened anew."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,37 +70,39 @@ class Pipeline:
     `glance` is the cheap half, for every frame, in the thread that decodes it: its pixels are still in the processor's
     cache there. `step` is the other, for the frames that `glance` passes on. Each half runs in one thread at a time.
     `open` are the Events that go on, with when the last of each was seen.
+
+    Each half is a sequence of steps: motion gate and selection in the one, detector, tracker, zones and the `steps`
+    that were added in the other. Those see each frame as `hide` makes it, without its private parts. Raises ConfigError
+    where added steps cannot go together.
     """
 
     def __init__(
         self,
         *,
         camera: str,
-        gate: Gate,
+        gate: Step,
         select: Select,
-        track: Resettable,
-        zones: Resettable,
+        track: Step,
+        zones: Step,
         teller: Teller,
         labels: Collection[Label],
+        steps: Sequence[Step] = (),
+        hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: float = FAINT,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.camera = camera
-        self.detect = True
+        self.switches = Switches(camera, threshold=select.threshold)
         self.frames = 0
-        self.inferences = 0
-        self.inference_ms: float | None = None
+        self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch)
         self._gate = gate
         self._select = select
-        self._track = track
-        self._zones = zones
+        self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch)
+        self._follow = (track, zones)
         self._teller = teller
+        self._measured = MeasureReporter(camera, self.added.measures, ids=teller.ids)
         self._labels = frozenset(labels)
-        self._faint_below = faint_below
-        self.configured_threshold = select.threshold
-        self._stopwatch = stopwatch
         self._tracks: tuple[Track, ...] = ()
-        self._faint: tuple[Detection, ...] = ()
         self._selecting = True
         self._telling = False
         self._wanted: deque[Wanted] = deque()
@@ -133,17 +116,12 @@ class Pipeline:
         self.open: tuple[tuple[str, float], ...] = ()
         self._state: CameraState | None = None
         self._state_at = 0.0
-        self._blind: str | None = None  # why no Picture can be made, while that is so
+        self._blind = Trouble(log.part(f"camera.{camera}"), "no Picture leaves: %s")
 
     @property
-    def threshold(self) -> float:
-        """The motion score from which something counts as happening; 0..1."""
-        return self._select.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._select.threshold = value
-        self._teller.event_threshold = value
+    def inferences(self) -> int:
+        """How often the detector has looked."""
+        return self._detect.inferences
 
     @property
     def teller(self) -> Teller:
@@ -171,12 +149,15 @@ class Pipeline:
                 self._select.reset()
                 self._passed_at = self._busy_at = float("-inf")
             self._glanced = frame.timeline
-        if self.detect != self._selecting:  # switched on or off: the next frame is the first
-            self._selecting = self.detect
+        self._select.threshold = self.switches.threshold
+        if self.switches.detect != self._selecting:  # switched on or off: the next frame is the first
+            self._selecting = self.switches.detect
             self._select.reset()
-        scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING)))
-        look = self._selecting and self._select.look(scene, self._tracks) is not None
-        moving = scene.motion.score >= self.threshold or scene.motion.view is View.NEW_SCENE
+        scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING), tracks=self._tracks))
+        if self._selecting:
+            scene = self._select(scene)
+        look = scene.look
+        moving = scene.motion.score >= self.switches.threshold or scene.motion.view is View.NEW_SCENE
         wanted = self._take_wanted()
         if look or moving:
             self._busy_at = frame.time
@@ -198,17 +179,21 @@ class Pipeline:
         """
         if scene.frame.timeline != self._timeline:
             yield from self._change_timeline(scene.frame)
-        if scene.look:
-            scene = self._analyse(scene, eyes.detector)
-        if self.detect:
+        self._detect.detector = eyes.detector
+        scene = self._detect(scene)
+        if self.switches.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
-            scene = self._zones(self._track(scene))
+            for step in (*self._follow, self.added):
+                scene = step(scene)
             self._tracks = scene.tracks
             self._telling = True
+            if self._teller.event_threshold != self.switches.threshold:
+                self._teller.event_threshold = self.switches.threshold
             told = self._teller.tell(scene)
             self.open = self._teller.open
             yield from self._events(told)
             yield from told.observations
+            yield from self._measured.report(scene)
         elif self._telling:
             yield from self.close(scene.frame.time)
         yield from self._pictures(scene, eyes)
@@ -218,44 +203,29 @@ class Pipeline:
         """End what is open and forget who was there: the stream is lost for long, detection was switched off, or the
         node stops. What is seen afterwards is seen for the first time. Without `at` it ends with the last scene.
         """
-        yield from self._end(self._teller.end(at))
+        yield from self._end(self._teller.end(at), self._measured.end(at))
 
     def _change_timeline(self, frame: Frame) -> Iterator[Item]:
         """The wall clock was set: what is open ends as if it had not been, and time begins anew."""
         before, self._timeline = self._timeline, frame.timeline
         if before is None:
             return
-        yield from self._end(self._teller.end_timeline())
+        yield from self._end(self._teller.end_timeline(), self._measured.end_timeline())
         self._shown.clear()
         self._snapshot_at = None
         # what moved a moment ago still did so a moment ago
         self._moved_at = frame.time if self._state is not None and self._state.motion else None
         self._state_at = float("-inf")
 
-    def _end(self, told: Told) -> Iterator[Item]:
+    def _end(self, told: Told, measured: tuple[Observation, ...]) -> Iterator[Item]:
         self._telling = False
         self.open = ()
         self._tracks = ()
-        self._track.reset()
-        self._zones.reset()
+        for step in (*self._follow, self.added):
+            step.reset()
         yield from self._events(told)
         yield from told.observations
-
-    def _analyse(self, scene: Scene, detector: Detector) -> Scene:
-        found = scene.frame.found
-        if found is None:
-            found = self._detect(scene, detector)
-        kept = [d for d in found if d.label in self._labels or d.label is Label.PERSON]
-        self._faint = tuple(d for d in kept if d.label is Label.PERSON and d.score < self._faint_below)
-        return replace(scene, analysed=True, detections=tuple(d for d in kept if d not in self._faint))
-
-    def _detect(self, scene: Scene, detector: Detector) -> tuple[Detection, ...]:
-        started = self._stopwatch()
-        found = detector.detect(scene.frame.bgr())
-        spent = (self._stopwatch() - started) * 1000
-        self.inferences += 1
-        self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent
-        return found
+        yield from measured
 
     def _events(self, told: Told) -> Iterator[Event]:
         for event in told.events:
@@ -264,7 +234,7 @@ class Pipeline:
                 self._shown.pop(event.id, None)
             else:
                 self._open[event.id] = event
-            yield replace(event, picture=event.label.value) if self._blind is None else event
+            yield replace(event, picture=event.label.value) if self._blind.now is None else event
 
     def _take_wanted(self) -> tuple[Wanted, ...]:
         wanted: dict[Wanted, None] = {}
@@ -279,19 +249,15 @@ class Pipeline:
             return
         # An edge client may be old, or lie: whom it has not named is blurred too. Ours come first, for of two boxes of
         # one person the first counts.
-        ours = () if scene.frame.found is None else self._detect(scene, eyes.detector)
-        everybody = replace(scene, detections=ours + scene.detections + self._faint)
+        ours = () if scene.frame.found is None else self._detect.find(scene)
+        everybody = replace(scene, detections=ours + scene.detections + self._detect.faint)
         for wanted, event in due:
             try:
                 picture = eyes.redactor.picture(everybody, name=wanted.name, event=wanted.event)
             except PrivacyError as error:
-                if self._blind != str(error):
-                    log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)
-                self._blind = str(error)
+                self._blind.start(str(error))
                 return
-            if self._blind is not None:
-                log.part(f"camera.{self.camera}").info("Pictures can be redacted now")
-                self._blind = None
+            self._blind.end("Pictures can be redacted now")
             if wanted.name == SNAPSHOT:
                 self._snapshot_at = scene.frame.time
             if event is not None:
@@ -309,13 +275,13 @@ class Pipeline:
                 _quality(event, scene.tracks) > BETTER * shown.quality and now - shown.time >= PICTURE_GAP_S
             ):
                 due.append((Wanted(event.label.value, event.id), event))
-        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind is not None
+        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind.now is not None
         shows = any(wanted.name != FRAME for wanted, _ in due)
         return [*due, (still, None)] if shows or stale or still in scene.wanted else due
 
     def _state_of(self, scene: Scene) -> Iterator[CameraState]:
         now = scene.frame.time
-        if scene.motion.view is View.MOVING and scene.motion.score >= self.threshold:
+        if scene.motion.view is View.MOVING and scene.motion.score >= self.switches.threshold:
             self._moved_at = now
         here = [t for t in self._tracks if t.confirmed and t.label in self._labels]
         state = CameraState(
@@ -326,12 +292,14 @@ class Pipeline:
             counts=tuple((label, sum(t.label is label for t in here)) for label in Label if label in self._labels),
             zones=_occupied(here),
             zone_counts=_occupied_by(here),
-            inference_ms=self.inference_ms,
+            inference_ms=self._detect.inference_ms,
             frames=self.frames,
             inferences=self.inferences,
-            detect=self.detect,
-            threshold=self.threshold,
-            problem=self._blind,
+            skipped=self.added.skipped,
+            measures=self._measured.current,
+            detect=self.switches.detect,
+            threshold=self.switches.threshold,
+            problem=self._blind.now,
         )
         due = STATE_GAP_S if _differs(self._state, state) else STATE_EVERY_S
         if self._state is None or now - self._state_at >= due:
@@ -365,7 +333,16 @@ def _occupied_by(tracks: list[Track]) -> tuple[tuple[str, Label, int], ...]:
 
 def _differs(before: CameraState | None, after: CameraState) -> bool:
     """Whether something a user would notice changed."""
-    return before is None or (
-        (before.motion, before.counts, before.zone_counts, before.detect, before.threshold, before.problem)
-        != (after.motion, after.counts, after.zone_counts, after.detect, after.threshold, after.problem)
+    return before is None or _noticed(before) != _noticed(after)
+
+
+def _noticed(state: CameraState) -> tuple[object, ...]:
+    return (
+        state.motion,
+        state.counts,
+        state.zone_counts,
+        state.measures,
+        state.detect,
+        state.threshold,
+        state.problem,
     )

@@ -2,9 +2,14 @@
 
 from dataclasses import replace
 
-from blikk_edge.sources.capture import Capture, Terms, Way
+from blikk_edge.core.stages import Source
+from blikk_edge.kinds.kind import Kind
+from blikk_edge.sources.address import plain
+from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.file import REMOTE
+from blikk_edge.sources.options import ADDRESS, AddressOptions
 from blikk_edge.sources.playlists import plain_playlists
+from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import PacedTime
 
 # A server may be silent for a target duration (6 s advised, 10 s usual) and is asked again after half of it, RFC 8216.
@@ -39,3 +44,10 @@ def open_hls(url: str, terms: Terms) -> Capture:
         replace(terms, read_timeout_s=max(terms.read_timeout_s, PATIENCE_S)),
         timekeeper=PacedTime(terms.clock),
     )
+
+
+def _make(options: AddressOptions, terms: Terms) -> Capture:
+    return open_hls(plain(options.address.reveal()), terms)
+
+
+KIND: Kind[Terms, Source] = Kind(name="hls", meaning="A playlist over HTTP.", options=ADDRESS, make=_make)

@@ -1,4 +1,4 @@
-"""How a source is opened: one of its ways, by the terms that every source is told."""
+"""How a source is opened: one of its ways, by its terms."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,9 @@ from typing import Any, TypeAlias
 import av
 from av.container import InputContainer
 
-from blikk_edge.core.clock import Clock
-from blikk_edge.core.fields import Watch
-from blikk_edge.core.stages import Sentry
 from blikk_edge.sources.faults import TOO_LATE, is_final, meaning, source_error
 from blikk_edge.sources.limits import LATE_SHARE, Limit
+from blikk_edge.sources.terms import Terms
 
 # A camera's or a file's metadata need not be UTF-8. From PyAV 19 on that never matters, and this argument is gone.
 _METADATA: Mapping[str, Any] = (
@@ -43,28 +41,6 @@ class Way:
     waits: bool = False
     io: Callable[[Limit], IoOpen] | None = None
     spare: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What every source is told: whose frames, how many, how large, how long to wait.
-
-    `shown` is the address without secrets, for messages; `height_px` bounds the short side of the colour picture;
-    `rotate` turns pictures clockwise by so many degrees (0, 90, 180, 270).
-    `watch` other than full needs a `sentry`, and comes into force where nothing has stirred for `sleep_after_s`.
-    """
-
-    camera: str
-    shown: str
-    clock: Clock
-    fps: float = 5.0
-    height_px: int = 480
-    rotate: int = 0
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 10.0
-    watch: Watch = Watch.FULL
-    sleep_after_s: float = 10.0
-    sentry: Sentry | None = None
 
 
 class Door:

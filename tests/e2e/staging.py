@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,11 +15,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
+import jsonschema
 import numpy as np
 import paho.mqtt.client as paho
 from nowhere import NOWHERE
 from patience import PATIENCE
 
+SCHEMAS = Path(__file__).parents[2] / "contract" / "schemas"
+PLUGINS = Path(__file__).parents[1] / "plugins"
 BLIKK = Path(sys.executable).with_name("blikk")
 FACE = (180, 60, 260, 170)
 """Where the astronaut's face is in `portrait`, x1 y1 x2 y2 in pixels of 480."""
@@ -28,6 +32,23 @@ def portrait(photographs: Path) -> np.ndarray:
     """The astronaut, 480 x 480 BGR."""
     with av.open(str(photographs / "astronaut.png")) as container:
         return next(container.decode(video=0)).reformat(width=480, height=480, format="bgr24").to_ndarray()
+
+
+def dial_clip(path: Path) -> None:
+    """A needle on a dial, as `plugins/blikk_needle.py` reads it: 20 degrees for 7 s, 70 for 10 s, 20 again for 13 s."""
+    write_clip(path, [_dial(70 if 70 <= n < 170 else 20) for n in range(300)], crf=23)
+
+
+def _dial(angle_deg: float) -> np.ndarray:
+    """640 x 480 BGR; the needle begins in the middle of the dial's lower border."""
+    y, x = np.mgrid[0:480, 0:640]
+    right, up = x - 320, 384 - y
+    direction = np.radians(angle_deg)
+    along = right * np.cos(direction) + up * np.sin(direction)
+    across = np.abs(up * np.cos(direction) - right * np.sin(direction))
+    picture = np.full((480, 640, 3), 200, np.uint8)
+    picture[(along >= 0) & (along < 150) & (across < 6)] = 20
+    return picture
 
 
 def write_clip(path: Path, pictures: list[np.ndarray], *, fps: int = 10, crf: int = 18) -> None:
@@ -71,7 +92,11 @@ class Ears:
         self._client.loop_stop()
 
     def say(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+        # what is sent between socket and answer to the log-in is lost without a word
+        self.until(self._client.is_connected, 10, "the connection")
+        said = self._client.publish(topic, payload, qos=1, retain=retain)
+        said.wait_for_publish(10)
+        assert said.is_published()
 
     def on(self, ending: str) -> list[bytes]:
         return [payload for _, topic, payload, _ in list(self.heard) if topic.endswith(ending)]
@@ -95,6 +120,17 @@ def kept(port: int) -> set[str]:
         late.say("the/end", b"")
         late.until(lambda: late.on("the/end"), 5, "the end")
         return {topic for _, topic, _, retained in late.heard if retained}
+
+
+def follows_contract(ears: Ears, base: str) -> set[str]:
+    """The last words of the topics below `base` that were checked against their schemas; raises ValidationError."""
+    checked = set()
+    for _, topic, payload, _ in list(ears.heard):
+        schema = SCHEMAS / f"{topic.split('/')[-1]}.json"
+        if topic.startswith(f"{base}/") and payload and schema.exists():
+            jsonschema.validate(json.loads(payload), json.loads(schema.read_text()))
+            checked.add(schema.stem)
+    return checked
 
 
 class BlikkRun:
@@ -144,3 +180,18 @@ class BlikkRun:
             self.kill()
         if error is not None:
             print(self.log)
+
+
+class NeedleRun(BlikkRun):
+    """The same with a plug-in that is installed beside it: the transform `needle` measures an angle."""
+
+    def __init__(self, folder: Path, config: str, *, models: Path | None) -> None:
+        super().__init__(folder, config, models=models)
+        site = folder / "site"
+        info = site / "blikk_needle-1.0.dist-info"
+        info.mkdir(parents=True)
+        shutil.copy(PLUGINS / "blikk_needle.py", site)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: blikk_needle\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[blikk.transforms]\nneedle = blikk_needle:KIND\n")
+        path = (str(site), *filter(None, [os.environ.get("PYTHONPATH")]))
+        self.environ = {**self.environ, "PYTHONPATH": os.pathsep.join(path)}

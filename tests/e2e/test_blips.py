@@ -59,3 +59,26 @@ def test_a_stream_that_stays_away_is_told_of_after_its_time(tmp_path: Path, demo
             ears.until(lambda: ears.on(f"{DOOR}/status")[-1:] == [b"online"], 40, "the stream again")
             ears.until(lambda: not ears.json_on("/health")[-1]["problems"], 10, "no problem")
             run.stop()
+
+
+@pytest.mark.timeout(400)
+def test_a_problem_is_told_and_taken_back_long_before_the_healths_turn(
+    tmp_path: Path, demo_clip: Path, models: Path
+) -> None:
+    with Broker(tmp_path) as broker, Ears(broker.port) as ears, RtspServer(demo_clip) as server:
+        config = CONFIG.replace("health_every_s: 1", "health_every_s: 1h")
+        config = config.format(port=broker.port, folder=tmp_path, source=server.url, more=", away_after_s: 3")
+        with BlikkRun(tmp_path, config, models=models) as run:
+            ears.until(lambda: ears.on(f"{DOOR}/status")[-1:] == [b"online"], 30, "the stream")
+            server.kill()
+            ears.until(lambda: "front_door" in str(ears.json_on("/health")[-1]["problems"]), 20, "the problem")
+            server.start()
+            ears.until(lambda: ears.on(f"{DOOR}/status")[-1:] == [b"online"], 40, "the stream again")
+            ears.until(lambda: not ears.json_on("/health")[-1]["problems"], 10, "no problem")
+            broker.restart()
+            ears.until(lambda: run.log.count("connected to") == 2, 30, "the connection")
+            since = len(ears.heard)
+            ears.until(
+                lambda: len(ears.heard) > since and not ears.json_on("/health")[-1]["problems"], 10, "no problem"
+            )
+            run.stop()

@@ -14,12 +14,12 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import CameraState
 from blikk_edge.core.inquiry import (
+    Aggregate,
     AskQuestion,
     DescribeNow,
     Forget,
     ListEvents,
     Mark,
-    Measure,
     Query,
     Reply,
     Told,
@@ -35,7 +35,7 @@ from blikk_edge.enrichers.asking.model import fill_prompt, filled, worded
 from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.facts import Facts
 from blikk_edge.enrichers.languages.language import language
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 CAT, CAR, PACKAGE = Label.ANIMAL, Label.VEHICLE, Label.PACKAGE
 DAY = (
@@ -344,10 +344,22 @@ async def test_an_event_is_marked_by_its_id_or_by_a_ring_in_it(store: Store, des
     assert [told.event for told in reply.events] == [replace(DAY[2], mark="the post")]
     listed = await desk.answer(ListEvents(camera="front_door", since=at("08:00"), until=at("10:00")))
     assert [told.event.mark for told in listed.events] == ["the post", "Family"]
-    for nothing in ("ring-05:00", "nobody"):
-        reply = await desk.answer(Mark(event=nothing, mark="Family"))
-        assert not reply.ok
-        assert nothing in (reply.error or "")
+    reply = await desk.answer(Mark(event="nobody", mark="Family"))
+    assert not reply.ok
+    assert "nobody" in (reply.error or "")
+
+
+async def test_a_ring_of_which_nobody_was_seen_keeps_its_mark_itself(
+    store: Store, desk_of: Callable[..., AskDesk]
+) -> None:
+    store.put(ring("05:00"))
+    desk = desk_of()
+    reply = await desk.answer(Mark(event="ring-05:00", mark="Family"))
+    assert (reply.ok, reply.events, reply.rings) == (True, (), (replace(ring("05:00"), mark="Family"),))
+    listed = await desk.answer(ListEvents(since=at("04:00"), until=at("06:00")))
+    assert [each.mark for each in listed.rings] == ["Family"]
+    await desk.answer(Mark(event="ring-05:00", mark=""))
+    assert store.ring("ring-05:00") == ring("05:00")
 
 
 async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:
@@ -530,7 +542,7 @@ async def test_a_model_fills_in_what_the_rules_cannot_read(desk_of: Callable[...
     model = ScriptedDesk(json.dumps(FILL), wording("Nobody stayed in the yard that long."))
     reply = await answer(desk_of(desk=model), "Since sunrise, has a soul been in the garden?")
     assert reply.query == Query(
-        measure=Measure.ANY, labels=(Label.PERSON,), cameras=("yard",), since=at("06:00"), min_duration_s=120.0
+        measure=Aggregate.ANY, labels=(Label.PERSON,), cameras=("yard",), since=at("06:00"), min_duration_s=120.0
     )
     assert (reply.count, reply.text, reply.input_tokens) == (0, "Nobody stayed in the yard that long.", 200)
 

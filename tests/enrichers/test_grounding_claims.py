@@ -27,7 +27,7 @@ def bench():
     return module
 
 
-ROWS = tuple(bench().rows())
+ROWS = (*bench().rows(), *bench().translated("en"))
 HONEST = [row for row in ROWS if row.supported]
 PLANTED = [row for row in ROWS if not row.supported]
 
@@ -61,6 +61,37 @@ def test_hardly_an_honest_text_is_refused():
         honest = [row for row in HONEST if row.split == split]
         refused = [row for row in honest if check(row.title, row.text, row.facts, pictures=row.pictures)]
         assert len(refused) <= 0.05 * len(honest), [row.text for row in refused]
+
+
+EVENING = replace(PERSON, since=NOON + 4 * 3600, until=NOON + 4 * 3600 + 42, ended=False)
+CAR = replace(
+    PERSON,
+    peak={Label.VEHICLE: 1},
+    seen={Label.VEHICLE: 1},
+    visits={Label.VEHICLE: 1},
+    stays=(Stay(track=1, label=Label.VEHICLE, sub_label="car", since=NOON, until=NOON + 42),),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "facts", "claim"),
+    [
+        ("Someone has been here since four o'clock.", EVENING, None),
+        ("Someone has been here since five o'clock.", EVENING, Claim.TIME),
+        ("Someone was here at half one.", PERSON, Claim.TIME),
+        ("Someone was here at twelve thirty.", PERSON, Claim.TIME),
+        ("Someone was here at half past one.", PERSON, Claim.TIME),
+        ("A car was here, and nobody walked by.", CAR, None),
+        ("A car was here, and somebody walked by.", CAR, Claim.LABEL),
+        ("Two folks stuck around.", PERSON, Claim.COUNT),
+        ("A person is here; they took off again.", EVENING, Claim.STATE),
+        ("A person is here and has walked away.", EVENING, Claim.STATE),
+        ("A person tried the bell.", PERSON, Claim.RING),
+        ("A pooch stopped by.", PERSON, Claim.LABEL),
+    ],
+)
+def test_what_is_said_in_other_words_is_read(text, facts, claim):
+    assert claims(text, facts) == ({claim} if claim else set())
 
 
 def test_the_set_is_large_and_has_both_sides():

@@ -179,12 +179,19 @@ class RealHomeAssistant:
 
     def stop(self) -> None:
         """Politely: what it has to store it stores."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As a power cut would: nothing is stored."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(how)
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:

@@ -20,7 +20,7 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stop import Stop
 from blikk_edge.sources import jpegs
-from blikk_edge.sources.mjpeg import Kind, kind_of, open_mjpeg
+from blikk_edge.sources.mjpeg import Content, content_of, open_mjpeg
 
 MANY_PARTS = "Content-Type: multipart/x-mixed-replace; boundary=b0\r\n\r\n"
 ODD = {
@@ -126,31 +126,31 @@ def test_trickle_without_a_picture_is_a_source_error_in_time() -> None:
 @pytest.mark.parametrize(
     ("content_type", "head", "kind"),
     [
-        ("multipart/x-mixed-replace", b"", Kind.JPEGS),
-        ("", b"\xff\xd8\xff\xe0....", Kind.JPEGS),
-        ("text/plain", b"\xff\xd8\xff\xe0....", Kind.JPEGS),
-        ("image/jpeg", b"", Kind.JPEGS),
-        ("", b"\r\n--boundary\r\n", Kind.JPEGS),
-        ("image/jpeg", b"\x89PNG\r\n\x1a\n", Kind.IMAGE),
-        ("image/webp", b"RIFF\0\0\0\0WEBPVP8 ", Kind.IMAGE),
-        ("video/avi", b"RIFF\0\0\0\0AVI LIST", Kind.VIDEO),
-        ("image/avif", b"\0\0\0 ftypavif", Kind.UNKNOWN_IMAGE),
-        ("image/svg+xml", b"<svg xmlns", Kind.UNKNOWN_IMAGE),
-        ("image/gif", b"GIF89a", Kind.VIDEO),
-        ("application/octet-stream", b"#EXTM3U\n#EXT", Kind.HLS),
-        ("", b"\xef\xbb\xbf\n#EXTM3U\n", Kind.HLS),
-        ("video/mp4", b"\0\0\0 ftypisom", Kind.VIDEO),
-        ("text/plain", b"\x47\x40\x11\x10\x00\x42\xf0", Kind.VIDEO),
-        ("", b"\x1a\x45\xdf\xa3", Kind.VIDEO),
-        ("text/html", b"<h1>camera</h1>", Kind.PAGE),
-        ("application/octet-stream", b"<!DOCTYPE html><html>", Kind.PAGE),
-        ("application/json", b'{"error": 1}', Kind.TEXT),
-        ("text/plain", b"login first", Kind.TEXT),
-        ("application/dash+xml", b"<?xml ", Kind.TEXT),
+        ("multipart/x-mixed-replace", b"", Content.JPEGS),
+        ("", b"\xff\xd8\xff\xe0....", Content.JPEGS),
+        ("text/plain", b"\xff\xd8\xff\xe0....", Content.JPEGS),
+        ("image/jpeg", b"", Content.JPEGS),
+        ("", b"\r\n--boundary\r\n", Content.JPEGS),
+        ("image/jpeg", b"\x89PNG\r\n\x1a\n", Content.IMAGE),
+        ("image/webp", b"RIFF\0\0\0\0WEBPVP8 ", Content.IMAGE),
+        ("video/avi", b"RIFF\0\0\0\0AVI LIST", Content.VIDEO),
+        ("image/avif", b"\0\0\0 ftypavif", Content.UNKNOWN_IMAGE),
+        ("image/svg+xml", b"<svg xmlns", Content.UNKNOWN_IMAGE),
+        ("image/gif", b"GIF89a", Content.VIDEO),
+        ("application/octet-stream", b"#EXTM3U\n#EXT", Content.HLS),
+        ("", b"\xef\xbb\xbf\n#EXTM3U\n", Content.HLS),
+        ("video/mp4", b"\0\0\0 ftypisom", Content.VIDEO),
+        ("text/plain", b"\x47\x40\x11\x10\x00\x42\xf0", Content.VIDEO),
+        ("", b"\x1a\x45\xdf\xa3", Content.VIDEO),
+        ("text/html", b"<h1>camera</h1>", Content.PAGE),
+        ("application/octet-stream", b"<!DOCTYPE html><html>", Content.PAGE),
+        ("application/json", b'{"error": 1}', Content.TEXT),
+        ("text/plain", b"login first", Content.TEXT),
+        ("application/dash+xml", b"<?xml ", Content.TEXT),
     ],
 )
-def test_kind_of_an_answer(content_type: str, head: bytes, kind: Kind) -> None:
-    assert kind_of(content_type, head) is kind
+def test_content_of_an_answer(content_type: str, head: bytes, kind: Content) -> None:
+    assert content_of(content_type, head) is kind
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.hls import open_hls
 from blikk_edge.sources.mjpeg import open_mjpeg
 from blikk_edge.sources.playout import LumpTime
+from blikk_edge.sources.terms import Terms
 
 FPS = 25
 
@@ -84,7 +85,7 @@ def live(
 def test_live_container_is_looked_at_five_times_a_second(kind: str, path: str) -> None:
     came: list[tuple[float, Frame]] = []
     with raw_web(live(kind)) as web:
-        source = open_source(web.url(path), camera="a", shown="a", clock=SystemClock())
+        source = open_source(web.url(path), Terms(camera="a", shown="a", clock=SystemClock()))
         frames = source.frames(threading.Event())
         came.extend((time.monotonic(), frame) for frame in itertools.islice(frames, 20))
         frames.close()
@@ -257,7 +258,7 @@ BEFORE = {"BOM": b"\xef\xbb\xbf", "blank lines": b"\r\n\n", "spaces": b"  ", "BO
 def test_playlist_may_have_blanks_and_a_bom_before_its_first_line(tmp_path: Path, path: str, before: str) -> None:
     files = segmented(tmp_path, "mpegts")
     with serving(Web(files={**files, path: BEFORE[before] + files["/all.m3u8"]}, login="me:p@ss")) as web:
-        source = open_source(web.url(path, "me:p%40ss"), camera="a", shown="a", clock=SystemClock())
+        source = open_source(web.url(path, "me:p%40ss"), terms())
         frames = read(source, 8)
 
     assert frames[0].bgr().shape == (240, 320, 3)

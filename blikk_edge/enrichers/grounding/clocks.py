@@ -133,12 +133,21 @@ class _Reader:
             return None
         at_s = self._second_of_day(int(hour), part, sure=hour.startswith("0")) + 60 * int(minute)
         exact = _TO_SECOND if second else _TO_MINUTE
-        return self._slacked(words, at_s + int(second or 0), qualifier, exact, about_s=300.0)
+        clock = self._slacked(words, at_s + int(second or 0), qualifier, exact, about_s=300.0)
+        return replace(clock, twice=len(hour) == 1 and not self._is_sure(part))
 
     def _hour(self, words: str, hour: int, qualifier: str | None, part: str | None) -> Clock | None:
+        """A whole hour; one up to 12 comes twice a day, where nothing says which half of it is meant."""
         if hour > 24:
             return None
-        return self._slacked(words, self._second_of_day(hour, part), qualifier, _TO_HOUR, about_s=1800.0)
+        clock = self._slacked(words, self._second_of_day(hour, part), qualifier, _TO_HOUR, about_s=1800.0)
+        return replace(clock, twice=0 < hour <= 12 and not self._is_sure(part))
+
+    def _is_sure(self, part: str | None) -> bool:
+        """Whether it is told which half of the day is meant."""
+        said = (part or "").strip()
+        halves = (self._lexicon.pattern(f"clocks.{name}") for name in ("am", "pm", "night"))
+        return self._late or any(half.search(said) for half in halves)
 
     def _slacked(self, words: str, at_s: float, qualifier: str | None, exact: _Exact, *, about_s: float = 0.0) -> Clock:
         """A time with what the word before it allows."""

@@ -76,10 +76,11 @@ class _Denial:
         return self._listed(i + 2) if after in self._words("see") else []
 
     def _places(self, i: int) -> None:
-        """Negates places and rings near a `not`: `never reached the gate`, `the doorbell did not ring`."""
+        """Negates places, rings and deeds near a `not`: `never reached the gate`, `nobody walked by`."""
         watched = self._lexicon.words("words.watched")
         for token in self._tokens[i + 1 : i + 8]:
-            if token.base in self._lexicon.words("words.places") | watched or token.text in watched:
+            does = {token.text, token.base} & self._lexicon.agents.keys()
+            if does or token.base in self._lexicon.words("words.places") | watched or token.text in watched:
                 token.negated = True
             elif (
                 token.text not in self._words("touch")

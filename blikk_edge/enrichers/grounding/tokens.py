@@ -18,7 +18,7 @@ NAME: Final = " ¤ "
 
 _SIGNS: Final = (
     (re.compile(r"[\u2018\u2019\u02bc]"), "'"),
-    (re.compile(r"(?<=\w)[-\u2010\u2011](?=\w)"), " "),
+    (re.compile(r"(?<=\w)[-\u2010\u2011](?=[^\W\d])|(?<=[^\W\d])[-\u2010\u2011](?=\d)"), " "),  # not in `8-9`
 )
 _BLANKS: Final = (
     (re.compile(r"[_*`\u201c-\u201e\u00ab\u00bb\"\u2012-\u2015]"), " "),

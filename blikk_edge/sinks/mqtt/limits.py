@@ -16,8 +16,9 @@ UNLIMITED: Final = 65535
 class BrokerLimits:
     """The limits of one connection; the defaults are what a silent CONNACK means (MQTT 5, 3.2.2.3), and those of 3.1.1.
 
-    Not here, because we never use them: topic aliases, shared subscriptions, subscription identifiers and sessions
-    that outlive a connection. The library keeps a Server Keep Alive; no client id is assigned, as we name ours.
+    Not here, because we never use them: topic aliases, shared subscriptions and subscription identifiers. The library
+    keeps a Server Keep Alive; no client id is assigned, as we name ours; where a session is kept for a shorter time
+    than we ask for, the last will comes earlier, which is as good as it gets.
     """
 
     receive_maximum: int = UNLIMITED

@@ -16,9 +16,9 @@ from blikk_edge.sinks.mqtt.address import Address, tls_context
 from blikk_edge.sinks.mqtt.connection import UNDER_WAY, Connection, Protocol
 from blikk_edge.sinks.mqtt.library import LOG as LIBRARY_LOG
 from blikk_edge.sinks.mqtt.library import Heard, HungUpError, discard, enter, leave
-from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError, refused, silence
+from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError, refused, silence, value
 from blikk_edge.sinks.mqtt.suspects import Suspects
-from blikk_edge.sinks.mqtt.troubles import Troubles
+from blikk_edge.sinks.mqtt.troubles import BrokerTroubles
 from blikk_edge.wire.messages import Message
 
 CONNECT_S: Final = 3.0
@@ -32,11 +32,14 @@ INCOMING_LIMIT: Final = 1000
 INCOMING_BYTES: Final = 2 * 1024 * 1024
 """The largest packet that the broker may send us (version 5): our own retained Pictures are the largest we want."""
 
-# The library has one word for each protocol, and refuses the other's.
-_FRESH: Final[dict[Protocol, dict[str, Any]]] = {
-    Protocol.V5: {"clean_start": True},
-    Protocol.V311: {"clean_session": True},
-}
+WILL_DELAY_S: Final = 10
+"""How long the broker waits with our last will (version 5): who is back by then was never away."""
+
+SESSION_S: Final = 15
+"""How long it keeps our session, with which the wait would end; commands of that time still reach us, no later ones."""
+
+_CANNOT_WAIT: Final = frozenset({0x80, 0x81, 0x82, 0x83})
+"""Reason codes of a CONNACK that say nothing of log-in or will: a broker that stumbles over the delay gives one."""
 
 
 @contextlib.asynccontextmanager
@@ -46,24 +49,18 @@ async def connected(
     identifier: str,
     will: Message | None,
     protocol: Protocol,
-    troubles: Troubles | None = None,
+    troubles: BrokerTroubles | None = None,
     suspects: Suspects | None = None,
     careful: bool = False,
     patience: int = 1,
 ) -> AsyncIterator[Connection]:
     """A connection for the time of the context; raises a SinkError of `refusal` without one.
 
-    The answer to our log-in is waited for `patience` times as long as usual.
+    The answer to our log-in is waited for `patience` times as long as usual. By version 5 the broker publishes the will
+    only `WILL_DELAY_S` after the connection was lost, and not at all where it stands again by then.
     """
     clock = SystemClock()
-    client = await _client(address, identifier=identifier, will=will, protocol=protocol, patience=patience)
-    heard = Heard(client)
-    try:
-        await enter(client, heard)
-    except aiomqtt.MqttError as error:
-        raise refused(address, error, heard.connack, identifier=identifier) from (error.__context__ or error)
-    except HungUpError:
-        raise SilentError(silence(address), hung_up=True) from None
+    client, heard = await _logged_in(address, identifier=identifier, will=will, protocol=protocol, patience=patience)
     client.timeout = math.inf  # see _answered
     # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
     client.pending_calls_threshold = 100
@@ -72,7 +69,7 @@ async def connected(
         protocol,
         heard,
         address=address,
-        troubles=troubles or Troubles(clock),
+        troubles=troubles or BrokerTroubles(clock),
         suspects=suspects or Suspects(clock),
         careful=careful,
     )
@@ -120,15 +117,52 @@ async def answers_v5(address: Address, *, identifier: str, patience: int = 1) ->
     return True
 
 
-async def _client(
+async def _logged_in(
     address: Address, *, identifier: str, will: Message | None, protocol: Protocol, patience: int
+) -> tuple[aiomqtt.Client, Heard]:
+    """Log in; anew with a will that does not wait, where the broker stumbles over one that does."""
+    waits = protocol is Protocol.V5 and will is not None
+    while True:
+        client = await _client(
+            address, identifier=identifier, will=will, protocol=protocol, patience=patience, waits=waits
+        )
+        heard = Heard(client)
+        try:
+            await enter(client, heard)
+        except aiomqtt.MqttError as error:
+            if not (waits and value(getattr(error, "rc", None)) in _CANNOT_WAIT):
+                raise refused(address, error, heard.connack, identifier=identifier) from (error.__context__ or error)
+        except HungUpError:
+            if not waits:
+                raise SilentError(silence(address), hung_up=True) from None
+        else:
+            return client, heard
+        waits = False
+
+
+async def _client(
+    address: Address,
+    *,
+    identifier: str,
+    will: Message | None,
+    protocol: Protocol,
+    patience: int,
+    waits: bool = False,
 ) -> aiomqtt.Client:
+    """`waits`: with a will, and a session, that outlast a short break."""
     context = await asyncio.to_thread(tls_context, address.tls) if address.tls is not None else None
-    connect = None
+    # The library types its properties by their names at run time.
+    connect = delay = None
     if protocol is Protocol.V5 and will is not None:  # a node: it listens to topics on which anybody may publish
-        # The library types its properties by their names at run time.
         connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         connect.MaximumPacketSize = INCOMING_BYTES
+        if waits:
+            connect.SessionExpiryInterval = SESSION_S
+            delay = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+            delay.WillDelayInterval = WILL_DELAY_S
+    # Commands sent while we were long away are stale: a doorbell must not ring an hour later. The library has one word
+    # for each protocol, and refuses the other's.
+    fresh: dict[str, Any] = {"clean_start": not waits} if protocol is Protocol.V5 else {"clean_session": True}
     return aiomqtt.Client(
         address.host,
         address.port,
@@ -136,9 +170,8 @@ async def _client(
         password=address.password,
         identifier=identifier,
         protocol=aiomqtt.ProtocolVersion(protocol),
-        # Commands sent while we were away are stale: a doorbell must not ring an hour later.
-        **_FRESH[protocol],
-        will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will is not None else None,
+        **fresh,
+        will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain, delay) if will is not None else None,
         keepalive=address.keepalive_s,
         timeout=CONNECT_S * patience,
         max_queued_incoming_messages=INCOMING_LIMIT,
