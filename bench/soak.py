@@ -57,7 +57,7 @@ from blikk_edge.core.scene import Frame, Pixels
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Supervisor
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 GOAL_MB = 2.0
 POOL = min(32, (os.cpu_count() or 1) + 4)
@@ -162,7 +162,7 @@ class Post:
                 await asyncio.to_thread(self._deliver)
 
     def _deliver(self) -> None:
-        self._store.delivered([waiting.seq for waiting in self._store.pending(100)])
+        self._store.delivered("mqtt", [waiting.seq for waiting in self._store.pending("mqtt", 100)])
 
     def told(self) -> tuple[int, ...]:
         """Events, records, Summaries and Pictures so far."""

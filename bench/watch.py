@@ -47,8 +47,8 @@ from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.sightings import Label
 from blikk_edge.demo import clip as own_clip
 from blikk_edge.sinks.mqtt.listener import listen
-from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.file import open_file
+from blikk_edge.sources.terms import Terms
 
 GOAL_ECO, GOAL_FULL = 0.3, 1.25
 # Until a stream that may sleep does: three keyframes to settle, ten quiet seconds, the next keyframe.

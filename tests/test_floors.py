@@ -34,7 +34,7 @@ def test_the_house_as_it_stands_keeps_its_contracts(house: Path) -> None:
 @pytest.mark.parametrize(
     ("room", "planted"),
     [
-        ("sinks/store.py", "from blikk_edge.core.scene import Frame"),
+        ("store/store.py", "from blikk_edge.core.scene import Frame"),
         ("sinks/mqtt/__init__.py", "import blikk_edge.core.stages"),
         ("wire/values.py", "from blikk_edge.core import scene"),
         ("inputs/__init__.py", "import cv2"),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
+from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
@@ -21,11 +21,11 @@ from blikk_edge.enrichers.desk.port import Desk
 from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
+from blikk_edge.inputs.local_ask import ask_here, socket_of
 from blikk_edge.sinks.mqtt.request import ask_node
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import watched_in
+from blikk_edge.store.store import Store
 from blikk_edge.wire.inquiries import read_request, reply_content
-from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import JsonObject
 
 DAY_S = 86400.0
@@ -86,15 +86,18 @@ def answerer(
 
 
 def ask(settings: Settings, question: str, *, camera: str | None, environ: Mapping[str, str]) -> JsonObject:
-    """The reply to a question: from the store where no node has it, else from the node that does, over MQTT.
+    """The reply to a question: from the store where no node has it, else from the node that does.
+
+    It is asked over MQTT; where there is no broker, by its socket on this machine.
 
     `camera` is an id. Raises BlikkError: bad question, unknown camera, no store and no node.
     """
     cameras = tuple(camera_info(each) for each in settings.cameras)
     request = read_request({"question": question, "camera": camera}, {each.id for each in cameras})
-    store = _opened(store_path(settings, environ))
+    path = store_path(settings, environ)
+    store = _opened(path)
     if isinstance(store, StoreError):
-        return _asked(settings, request, store)
+        return _asked(settings, request, path, store)
     try:
         clock = SystemClock()
         locale = house_locale(settings, store, clock)
@@ -119,10 +122,11 @@ def _opened(path: Path) -> Store | StoreError:
     return store
 
 
-def _asked(settings: Settings, request: Request, why: StoreError) -> JsonObject:
+def _asked(settings: Settings, request: Request, store: Path, why: StoreError) -> JsonObject:
     """The reply of the running node; raises SinkError that also says why it had to be asked."""
-    topics = Topics(settings.mqtt.prefix, settings.node.id)
     try:
-        return asyncio.run(ask_node(broker_address(settings.mqtt), topics, request))
+        if settings.mqtt is None:
+            return asyncio.run(ask_here(socket_of(store), request))
+        return asyncio.run(ask_node(broker_address(settings.mqtt), topics_of(settings), request))
     except SinkError as error:
         raise SinkError(f"{error}\n(asked because: {why})") from error

@@ -6,16 +6,14 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.locale import LocaleNow
-from blikk_edge.core.ports import Order, Sink
+from blikk_edge.core.ports import Order
 from blikk_edge.inputs.gpio import GpioButton
 from blikk_edge.inputs.http import RingHook
 from blikk_edge.inputs.ingest import Gate, IngestServer
 from blikk_edge.runtime.node import Part
 from blikk_edge.sinks.album import PictureAlbum
-from blikk_edge.sinks.store import Store
-from blikk_edge.sinks.webhook import WebhookSink
+from blikk_edge.store.store import Store
 from blikk_edge.web.media import MediaApi
-from blikk_edge.wire.topics import Topics
 
 
 def rings(camera: CameraSettings) -> tuple[str, ...]:
@@ -87,20 +85,4 @@ def album_of(settings: Settings, store: Store, clock: Clock, locale: LocaleNow) 
         max_bytes=media.max_mb * 1_000_000,
         keep_days=media.keep_days,
         locale=locale,
-    )
-
-
-def webhooks(settings: Settings, clock: Clock) -> tuple[Sink, ...]:
-    """The web address that is told, where there is one."""
-    webhook = settings.webhook
-    if webhook is None:
-        return ()
-    return (
-        WebhookSink(
-            webhook.url.reveal(),
-            topics=Topics(settings.mqtt.prefix, settings.node.id),
-            clock=clock,
-            token=webhook.token.reveal() if webhook.token else None,
-            tell=webhook.tell,
-        ),
     )

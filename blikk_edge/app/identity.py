@@ -4,16 +4,18 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from blikk_edge.config.settings import CameraSettings, MqttSettings, Settings
+from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import ConfigError
+from blikk_edge.core.errors import ConfigError, SinkError
 from blikk_edge.core.folders import STATE, user_folder
 from blikk_edge.core.house import CameraInfo
 from blikk_edge.core.ports import Memory
 from blikk_edge.core.summary import Question
 from blikk_edge.enrichers.languages.language import tags
 from blikk_edge.runtime.locale import HouseLocale
-from blikk_edge.sinks.mqtt.address import Address, Tls
+from blikk_edge.sinks.mqtt.address import Address
+from blikk_edge.sinks.mqtt.kind import MqttSettings, address_of
+from blikk_edge.wire.topics import Topics
 
 
 def store_path(settings: Settings, environ: Mapping[str, str]) -> Path:
@@ -32,24 +34,16 @@ def store_path(settings: Settings, environ: Mapping[str, str]) -> Path:
     return folder / f"{settings.node.id}.db"
 
 
-def broker_address(mqtt: MqttSettings) -> Address:
-    """Where the broker is, with what logs in there."""
-    tls = None
-    if mqtt.tls is not None:
-        tls = Tls(
-            ca=mqtt.tls.ca,
-            certificate=mqtt.tls.certificate,
-            key=mqtt.tls.key,
-            key_password=mqtt.tls.key_password.reveal() if mqtt.tls.key_password else None,
-        )
-    return Address(
-        host=mqtt.host,
-        port=mqtt.port,
-        username=mqtt.username,
-        password=mqtt.password.reveal() if mqtt.password else None,
-        tls=tls,
-        keepalive_s=mqtt.keepalive_s,
-    )
+def topics_of(settings: Settings, node: str | None = None) -> Topics:
+    """The topics of this node, or of another one, which also name records where there is no broker."""
+    return Topics((settings.mqtt or MqttSettings(host="")).prefix, node or settings.node.id)
+
+
+def broker_address(mqtt: MqttSettings | None) -> Address:
+    """Where the broker is, with what logs in there. Raises SinkError where there is none."""
+    if mqtt is None:
+        raise SinkError("there is no broker: the configuration says `mqtt: false`")
+    return address_of(mqtt)
 
 
 def house_locale(settings: Settings, memory: Memory, clock: Clock) -> HouseLocale:

@@ -1,12 +1,20 @@
 """The pipeline of one camera, and who watches while it sleeps, as its settings say."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from blikk_edge.app.identity import camera_info
 from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.core.errors import BlikkError, StepError
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.stages import Sentry
+from blikk_edge.core.stages import Sentry, Step
 from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
+from blikk_edge.runtime.steps import declared
+from blikk_edge.transforms.kinds import CameraContext
+from blikk_edge.transforms.mask import masked
 from blikk_edge.transforms.motion import MotionGate
 from blikk_edge.transforms.select import Selector
 from blikk_edge.transforms.sentry import GateSentry
@@ -21,8 +29,29 @@ def sentry(camera: CameraSettings) -> Sentry | None:
     return GateSentry(MotionGate(private=camera.private))
 
 
-def pipeline(settings: Settings, camera: CameraSettings, parked: tuple[Parked, ...]) -> Pipeline:
-    """Everything between the frames of this camera and what is told about them."""
+def steps_of(camera: CameraSettings, failed: Callable[[int, BlikkError], None]) -> tuple[Step, ...]:
+    """The steps of plug-ins that this camera's `transforms` name; `failed` is told which of them cannot be had."""
+    made: tuple[Step, ...] = ()
+    for index, chosen in enumerate(camera.transforms):
+        try:
+            step = chosen.make(CameraContext(camera=camera_info(camera)))
+            declared((*made, step))
+        except BlikkError as error:
+            failed(index, error)
+        except (ValueError, TypeError, AttributeError) as error:  # what it declares is somebody else's
+            failed(index, StepError(f"transform {chosen.name}: {error}"))
+        else:
+            made = (*made, step)
+    return made
+
+
+def pipeline(
+    settings: Settings, camera: CameraSettings, parked: tuple[Parked, ...], steps: Sequence[Step] = ()
+) -> Pipeline:
+    """Everything between the frames of this camera and what is told about them, with added `steps` (new ones for each).
+
+    Raises ConfigError where steps cannot go together.
+    """
     rules = TellRules(
         event_threshold=camera.event_threshold,
         summary_window=camera.summary_window,
@@ -43,5 +72,7 @@ def pipeline(settings: Settings, camera: CameraSettings, parked: tuple[Parked, .
         zones=Zones([Zone(name=z.name, polygon=z.polygon, labels=z.labels) for z in camera.zones]),
         teller=Teller(camera.id, rules, parked=parked),
         labels=camera.labels,
+        steps=steps,
+        hide=partial(masked, private=camera.private),
         faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
     )

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from blikk_edge.app.replays import DEFAULTS
 from blikk_edge.app.sight import Sight
-from blikk_edge.config.secrets import SourceUrl
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, PrivacyError
 from blikk_edge.core.inlet import Pushed
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Motion, View
+from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import Eyes
 from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
 from blikk_edge.sinks.edge import EdgeLink
 from blikk_edge.sources.catalog import open_source
+from blikk_edge.sources.terms import Terms
 from blikk_edge.transforms.motion import MotionGate
 
 CAMERA = "edge"
@@ -48,7 +49,7 @@ class Pusher:
         )
         self._clock = clock
         self._source = open_source(
-            source, camera=CAMERA, shown=url.public, clock=clock, fps=5.0, height_px=height_px, rotate=rotate
+            source, Terms(camera=CAMERA, shown=url.public, clock=clock, height_px=height_px, rotate=rotate)
         )
         self._gate = MotionGate()
         self._sight = Sight(self._settings)

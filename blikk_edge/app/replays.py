@@ -5,19 +5,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from blikk_edge.app.pipelines import pipeline, sentry
+from blikk_edge.app.pipelines import pipeline, sentry, steps_of
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
-from blikk_edge.config.secrets import SourceUrl
-from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings
+from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import Source
+from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime.replay import replay as replay_pipeline
+from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.duration import duration_s
+from blikk_edge.sources.terms import Terms
 
 DEFAULTS = Settings(
     node=NodeSettings(id="replay", name="Replay"),
@@ -52,24 +54,27 @@ def replay(
     sight = Sight(settings, progress=progress)
     source: Source = open_source(
         str(clip.absolute()),
-        camera=chosen.id,
-        shown=str(clip),
-        clock=SystemClock(),
-        fps=chosen.fps,
-        height_px=chosen.height_px,
-        rotate=chosen.rotate,
-        watch=chosen.watch,
-        sleep_after_s=chosen.sleep_after_s,
-        sentry=sentry(chosen),
-        realtime=False,
-        loop=False,
-        start_time=start,
+        Terms(
+            camera=chosen.id,
+            shown=str(clip),
+            clock=SystemClock(),
+            fps=chosen.fps,
+            height_px=chosen.height_px,
+            rotate=chosen.rotate,
+            watch=chosen.watch,
+            sleep_after_s=chosen.sleep_after_s,
+            sentry=sentry(chosen),
+            realtime=False,
+            loop=False,
+            start_time=start,
+        ),
     )
     for text in sight.notes:
         note(text)
     if played is not None:
         source = _Counted(source, played, start, duration_s(clip))
-    yield from replay_pipeline(source, pipeline(settings, chosen, ()), sight.eyes(settings)(chosen.id))
+    steps = steps_of(chosen, lambda _index, error: note(str(error)))
+    yield from replay_pipeline(source, pipeline(settings, chosen, (), steps), sight.eyes(settings)(chosen.id))
 
 
 class _Counted:

@@ -1,11 +1,12 @@
 """What the vision workers look with: the models that are named, what stands in for them, or OpenCV's own means."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
 from blikk_edge.app.stand_ins import ProgressOf, StandIns
 from blikk_edge.config.settings import CameraSettings, DetectorSettings, PrivacySettings, Settings
+from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.runtime import log
@@ -14,6 +15,7 @@ from blikk_edge.transforms.builtin import MISSES, BuiltinDetector
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.download import Progress
 from blikk_edge.transforms.faces import FaceFinder
+from blikk_edge.transforms.kinds import DetectorContext
 from blikk_edge.transforms.mask import MaskedDetector, one_thread
 from blikk_edge.transforms.models import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
 from blikk_edge.transforms.privacy import Privacy
@@ -38,14 +40,17 @@ class Sight:
         told = progress or (lambda _name: None)
         models = StandIns(shelf(settings), told)
         used = {settings.detector_of(camera).name for camera in settings.cameras}
+        looking = [detector for detector in settings.detectors if detector.name in used]
+        refused = {detector.name: why for detector in looking if (why := _refused(detector))}
+        self._plugged = frozenset(each.name for each in looking if each.plugged and each.name not in refused)
         self._detectors = {
             detector.name: models.find(
                 detector.model,
                 partial(_detector_model, detector, told(detector.model)),
                 without=f"people are told by their face, with OpenCV's own means, which do not find {MISSES}",
             )
-            for detector in settings.detectors
-            if detector.name in used
+            for detector in looking
+            if detector.name not in self._plugged
         }
         faces = settings.privacy.model
         self._faces = models.find(
@@ -53,10 +58,10 @@ class Sight:
             lambda where: resolve(faces, shelf=where, progress=told(faces)),
             without="whole persons are blurred, and faces are looked for with OpenCV's own means, which find fewer",
         )
-        self.problems = tuple(models.problems)
+        self.problems = (*models.problems, *refused.values())
         found = [
             f"{name}: {model.entry.name if model else BuiltinDetector.name}" for name, model in self._detectors.items()
-        ]
+        ] + [f"{each.name}: {each.plugged.name}" for each in looking if each.plugged and each.name in self._plugged]
         blurred = self._faces.entry.name if self._faces else "none, whole persons are blurred"
         self.notes = (*self.problems, *models.limits, f"detector {', '.join(found)}; faces: {blurred}")
 
@@ -67,6 +72,9 @@ class Sight:
         """
         one_thread()
         detectors = {name: self._detector(settings, name, model) for name, model in self._detectors.items()}
+        for chosen in settings.detectors:
+            if chosen.plugged is not None and chosen.name in self._plugged:
+                detectors[chosen.name] = chosen.plugged.make(DetectorContext(thresholds=_lowest(chosen)))
         finder = _finder(self._faces, settings.privacy) if self._faces else None
         eyes = {
             camera.id: Eyes(
@@ -83,13 +91,29 @@ class Sight:
         thresholds = dict(chosen.thresholds)
         if model is None:
             return BuiltinDetector(threshold=min(LOW_SCORE, thresholds.get(Label.PERSON, LOW_SCORE)))
-        low = {label: min(LOW_SCORE, threshold) for label, threshold in thresholds.items()}
-        low[Label.PERSON] = min(BLURRED_SCORE, thresholds.get(Label.PERSON, BLURRED_SCORE))
-        detector = TfliteDetector(model, thresholds=low, threads=chosen.threads, delegate=chosen.delegate)
+        detector = TfliteDetector(model, thresholds=_lowest(chosen), threads=chosen.threads, delegate=chosen.delegate)
         inference = detector.open()
         told = f" ({inference.note})" if inference.note else ""
         log.part("vision").info("%s runs on %s by %s%s", detector.name, inference.backend, inference.runtime, told)
         return detector
+
+
+def _refused(detector: DetectorSettings) -> str:
+    """Why the plug-in of this detector cannot be used, and what serves; empty where it can, or there is none."""
+    if detector.plugged is None:
+        return ""
+    try:
+        detector.plugged.make(DetectorContext(thresholds=_lowest(detector)))
+    except BlikkError as error:
+        return f"{error}; the model {detector.model} serves in its place"
+    return ""
+
+
+def _lowest(detector: DetectorSettings) -> Mapping[Label, float]:
+    """Down to which score objects are reported: faint ones start no track, but continue one, and are blurred."""
+    thresholds = dict(detector.thresholds)
+    low = {label: min(LOW_SCORE, threshold) for label, threshold in thresholds.items()}
+    return {**low, Label.PERSON: min(BLURRED_SCORE, thresholds.get(Label.PERSON, BLURRED_SCORE))}
 
 
 def _detector_model(detector: DetectorSettings, progress: Progress | None, where: Shelf) -> ResolvedModel:

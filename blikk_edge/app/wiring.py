@@ -5,20 +5,25 @@ from collections.abc import Callable, Mapping, Sequence
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
-from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings, webhooks
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path
-from blikk_edge.app.pipelines import pipeline, sentry
+from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings
+from blikk_edge.app.identity import camera_info, house_locale, store_path, topics_of
+from blikk_edge.app.pipelines import pipeline, sentry, steps_of
+from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, configured_mode, modes, writing
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock, steady
+from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Order, Sink
 from blikk_edge.core.stages import Source
+from blikk_edge.inputs.local_ask import LocalAsk, socket_of
+from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun, switches_key
+from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
@@ -26,13 +31,10 @@ from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
-from blikk_edge.sinks.mqtt.sink import MqttSink
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import WatchRecord, watched_in
-from blikk_edge.sources.capture import Terms
-from blikk_edge.sources.catalog import kind_of, open_source
-from blikk_edge.sources.push import PushSource
-from blikk_edge.wire.topics import Topics
+from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
+from blikk_edge.sources.terms import Terms
+from blikk_edge.store.store import Store
 
 
 class App:
@@ -115,7 +117,7 @@ def build(
             stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
             away_after_s=camera.away_after_s,
             rings=rings(camera),
-            finite=play_once and kind_of(camera.source.reveal()) == "file",
+            finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
             summary=_summary_mode(settings, camera, store, supervisor),
             configured_summary=configured_mode(settings),
             pushed=camera.pushed,
@@ -137,8 +139,12 @@ def build(
         clock=clock,
         locale=locale,
     )
-    mqtt = MqttSink(
-        address=broker_address(settings.mqtt),
+
+    def states() -> tuple[CameraState, ...]:
+        return tuple(camera.state() for camera in cameras.values())
+
+    context = Context(
+        clock=clock,
         node=NodeInfo(
             id=settings.node.id,
             name=settings.node.name,
@@ -147,14 +153,17 @@ def build(
             summaries=written.modes if written else (),
             media_url=settings.media.address if settings.media else None,
         ),
-        topics=Topics(settings.mqtt.prefix, settings.node.id),
-        outbox=store,
+        topics=topics_of(settings),
+        locale=locale,
+        claimed=locale.claimed,
         order=orders.give,
+        history=store,
+        album=album,
         ask=answerer(
             history=store,
             cameras=tuple(camera.info for camera in cameras.values()),
             clock=clock,
-            states=lambda: tuple(camera.state() for camera in cameras.values()),
+            states=states,
             desk=written.desk if written else None,
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,
@@ -164,13 +173,12 @@ def build(
             watched=watched_in(store, store),
             locale=locale,
         ),
-        locale=locale,
-        claimed=locale.claimed,
-        clock=clock,
-        mode=settings.home_assistant.mode,
-        discovery_prefix=settings.home_assistant.prefix,
-        birth_topic=settings.home_assistant.birth_topic,
+        states=states,
+        publish=outlets.deliver,
     )
+    sinks = sinks_of(settings, context, supervisor)
+    with supervisor.guard("store"):
+        store.follow({sink.name: sink.takes for sink in sinks.durable}, absent=sinks.absent)
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -179,15 +187,15 @@ def build(
         ),
         workers=settings.workers,
         sinks=(
-            mqtt,
+            *sinks.others,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
-            *webhooks(settings, clock),
             *spies,
         ),
-        enrichers=written.enrichers if written else (),
+        enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
+            *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, inlets, clock),
             *media_parts(settings, store, album, clock),
@@ -198,7 +206,7 @@ def build(
         orders=orders,
         supervisor=supervisor,
         memory=store,
-        depths=mqtt,
+        delivery=Delivery(store, sinks.durable, clock=clock),
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,
@@ -207,17 +215,7 @@ def build(
 
 
 def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, loop: bool) -> Callable[[], Source]:
-    if inlet is not None:
-        terms = Terms(
-            camera=camera.id,
-            shown=camera.source.public,
-            clock=clock,
-            height_px=camera.height_px,
-            read_timeout_s=camera.read_timeout_s,
-        )
-        return lambda: PushSource(inlet, terms)
-    return lambda: open_source(
-        camera.source.reveal(),
+    terms = Terms(
         camera=camera.id,
         shown=camera.source.public,
         clock=clock,
@@ -230,8 +228,12 @@ def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, 
         watch=camera.watch,
         sleep_after_s=camera.sleep_after_s,
         sentry=sentry(camera),
+        inlet=inlet,
         loop=loop,
     )
+    if (chosen := camera.plugged) is not None:
+        return lambda: chosen_source(chosen, terms)
+    return lambda: open_source(camera.source.reveal(), terms)
 
 
 def _parked_key(camera: CameraSettings) -> str:
@@ -243,6 +245,9 @@ def _pipeline_maker(
 ) -> Callable[[], Pipeline]:
     """Pipelines that know what was parked and how the switches stood."""
 
+    def failed(index: int, error: BlikkError) -> None:
+        supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
+
     def make() -> Pipeline:
         parked = switches = None
         with supervisor.guard("store") as outcome:
@@ -250,7 +255,7 @@ def _pipeline_maker(
             switches = memory.recall(switches_key(camera.id))
         if not outcome.failed:
             supervisor.well("store")
-        made = pipeline(settings, camera, parked_from_json(parked))
+        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
         set_switches(made, switches)
         return made
 

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from blikk_edge.app.identity import camera_info
-from blikk_edge.config.secrets import Secret
 from blikk_edge.config.settings import Settings
-from blikk_edge.config.slow import LLAMA, OPENAI, TEMPLATE, DigestEvery, SummarySettings
+from blikk_edge.config.slow import TEMPLATE, DigestEvery, SummarySettings
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import LlmError
+from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import LlmState, SummaryMode
 from blikk_edge.core.locale import LocaleNow
 from blikk_edge.core.observation import Event
@@ -19,8 +18,7 @@ from blikk_edge.core.summary import Summary
 from blikk_edge.enrichers.asking.forgetting import Rememberer
 from blikk_edge.enrichers.desk.model_desk import ModelDesk
 from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.models.plugins import language_model
-from blikk_edge.enrichers.models.port import LanguageModel, Prompt
+from blikk_edge.enrichers.models.port import LanguageModel, ModelContext, Prompt
 from blikk_edge.enrichers.models.tokens import prompt_tokens
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
 from blikk_edge.enrichers.summaries.digest import Digester, Every
@@ -110,7 +108,7 @@ def writing(
     desk: ModelDesk | None = None
     try:
         desk = _desk(summary, memory, clock, locale)
-    except LlmError as error:
+    except BlikkError as error:
         supervisor.fail(MODEL, error)
     scribe = Scribe(desk=desk, check=check, clock=clock)
     summarizer = Summarizer(
@@ -174,35 +172,15 @@ def writing(
 
 
 def _desk(summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow) -> ModelDesk | None:
-    """The desk with its model; None where the template is all there is. Raises LlmError."""
-    if summary.provider == TEMPLATE:
+    """The desk with its model; None where the template is all there is. Raises BlikkError."""
+    if summary.model is None:
         return None
-    model = language_model_of(summary, clock)
+    model = summary.model.make(ModelContext(clock=clock))
     estimate = _estimate(model, summary)
     return ModelDesk(model, limits=summary.limits, clock=clock, estimate=estimate, memory=memory, locale=locale)
-
-
-def language_model_of(summary: SummarySettings, clock: Clock) -> LanguageModel:
-    """The model that the settings name, made but not asked; raises LlmError where that cannot be done."""
-    return language_model(summary.provider, _options(summary), clock)
 
 
 def _estimate(model: LanguageModel, summary: SummarySettings) -> Callable[[Prompt], int]:
     """What a prompt will cost, as the model has counted so far; by rule of thumb where it does not count."""
     counted: Callable[[Prompt], int] | None = getattr(model, "expected_tokens", None)
     return counted or (lambda prompt: prompt_tokens(prompt, image_tokens=summary.image_tokens))
-
-
-def _options(summary: SummarySettings) -> dict[str, Any]:
-    """What the provider is told; a plug-in is handed its own options beside address, key and model."""
-    key = summary.api_key.reveal() if summary.api_key else None
-    held = {"model": summary.model, "structured": summary.structured, "image_tokens": summary.image_tokens}
-    if summary.provider == OPENAI:
-        manners = {"stream": summary.stream, "tokens_field": summary.tokens_field, "system_role": summary.system_role}
-        sent = {"temperature": summary.temperature, "extra": summary.fields}
-        return {**held, **manners, **sent, "base_url": summary.base_url, "api_key": key}
-    if summary.provider == LLAMA:
-        size = {"context_tokens": summary.context_tokens, "threads": summary.threads}
-        return {**held, **size, "projector": summary.projector}
-    own = {name: value.reveal() if isinstance(value, Secret) else value for name, value in summary.options}
-    return {"model": summary.model, "base_url": summary.base_url, "api_key": key, **own}

@@ -4,11 +4,25 @@ import os
 import sys
 
 from blikk_edge import __version__
-from blikk_edge.cli import ask, check, completion, demo, exits, models, output, purge, push, replay, run, version
+from blikk_edge.cli import (
+    ask,
+    check,
+    completion,
+    demo,
+    exits,
+    models,
+    output,
+    plugins,
+    purge,
+    push,
+    replay,
+    run,
+    version,
+)
 from blikk_edge.cli.words import Parser
 from blikk_edge.core.errors import BlikkError
 
-COMMANDS = (run, check, demo, replay, ask, push, models, purge, version, completion)
+COMMANDS = (run, check, demo, replay, ask, push, models, plugins, purge, version, completion)
 """In the order of the help; each module has `add`, which gives the parser of its command."""
 
 

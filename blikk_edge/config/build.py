@@ -5,17 +5,16 @@ import unicodedata
 from dataclasses import replace
 from typing import Any
 
-from blikk_edge.config.problem import Wrong
+from blikk_edge.config.places import PluggedSource
 from blikk_edge.config.settings import (
-    MQTT_TLS_PORT,
     CameraSettings,
     DetectorSettings,
-    MqttSettings,
     NodeSettings,
     Settings,
-    TlsSettings,
 )
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.problem import Wrong
+from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.transforms.registry import BY_SHA256
 
 
@@ -31,6 +30,9 @@ def node(*, name: str = "", id: str = "") -> NodeSettings:  # noqa: A002  # the 
 
 def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the key is called that
     """A camera; its name is made from its id where none is given."""
+    source = values.get("source")
+    if isinstance(source, PluggedSource):
+        values |= {"source": source.address, "plugged": source.chosen}
     made = CameraSettings(id=id, **{"name": friendly(id), **values})
     if made.pushed and made.push_token is None:
         raise Wrong("`source: push` without `push_token`", "Add `push_token:`, which the edge client sends.", "source")
@@ -41,24 +43,7 @@ def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the ke
     return made
 
 
-def tls(**values: Any) -> TlsSettings:
-    """TLS, with a key wherever there is a certificate."""
-    for one, other in (("certificate", "key"), ("key", "certificate"), ("key_password", "key")):
-        if one in values and other not in values:
-            raise Wrong(f"`{one}` without `{other}`", f"Add `{other}:`, or remove `{one}`.", one)
-    return TlsSettings(**values)
-
-
-def broker(**values: Any) -> MqttSettings:
-    """The broker; with TLS the default port is another one."""
-    if "password" in values and "username" not in values:
-        raise Wrong("`password` without `username`", "Add `username:`.", "password")
-    if values.get("tls"):
-        values = {"port": MQTT_TLS_PORT, **values}
-    return MqttSettings(**values)
-
-
-def detector(**values: Any) -> DetectorSettings:
+def detector(*, kind: Chosen[Any, Any] | None = None, **values: Any) -> DetectorSettings:
     """A detector; thresholds that are not given are the default ones."""
     if "://" in values.get("model", "") and "sha256" not in values:
         raise Wrong(
@@ -66,7 +51,7 @@ def detector(**values: Any) -> DetectorSettings:
         )
     if "://" in values.get("model", "") and values["sha256"] not in BY_SHA256 and "decoder" not in values:
         raise Wrong("a model of your own without `decoder`", "Add `decoder:`, which says how its output is read.")
-    made = DetectorSettings(**{key: value for key, value in values.items() if key != "thresholds"})
+    made = DetectorSettings(plugged=kind, **{key: value for key, value in values.items() if key != "thresholds"})
     scores = {**dict(made.thresholds), **values.get("thresholds", {})}
     return replace(made, thresholds=tuple((label, scores[label]) for label in Label if label in scores))
 
@@ -74,6 +59,12 @@ def detector(**values: Any) -> DetectorSettings:
 def settings(**values: Any) -> Settings:
     """All of it; the default detector is there even where others are described."""
     made = Settings(**values)
+    if made.mqtt is not None:
+        made = replace(made, mqtt=replace(made.mqtt, home_assistant=made.home_assistant))
+    for camera in made.cameras:
+        if made.mqtt is None and camera.ring and not camera.ring.http and camera.ring.gpio is None:
+            mend = "Add `ring: {http: true}` or `ring: {gpio: 17}`, or name a broker."
+            raise Wrong("a doorbell that nothing can ring, as `mqtt` is `false`", mend, "cameras", camera.id, "ring")
     if any(detector.name == DetectorSettings().name for detector in made.detectors):
         return made
     return replace(made, detectors=(DetectorSettings(), *made.detectors))

@@ -4,39 +4,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blikk_edge.config import build
-from blikk_edge.config.grammar_slow import QUESTION, TOKEN, WEBHOOK, ingest, media, summary
-from blikk_edge.config.kinds import (
-    FLAG,
-    HOST,
-    LANGUAGE,
-    POLYGON,
-    POLYGONS,
-    PRIVATE_TEXT,
-    ROTATE,
-    SECRET,
-    SHA256,
-    SLUG,
-    TEXT,
-    TIMEZONE,
-    TOPIC,
-    WEB_ADDRESS,
-    ListOf,
-    choice,
-    duration,
-    number,
-    whole,
-)
-from blikk_edge.config.places import SourceIn, file_in, model_in, path_in
-from blikk_edge.config.schema import Key, Named, Section
+from blikk_edge.config.grammar_slow import QUESTION, TOKEN, ingest, media, summary
+from blikk_edge.config.places import SourceIn, model_in
 from blikk_edge.config.settings import (
-    MQTT_TLS_PORT,
     CameraSettings,
     Delegate,
     DetectorSettings,
-    HomeAssistantMode,
-    HomeAssistantSettings,
     ModelSettings,
-    MqttSettings,
     NodeSettings,
     PrivacySettings,
     RingHookSettings,
@@ -44,18 +18,41 @@ from blikk_edge.config.settings import (
     SelectSettings,
     Settings,
     StoreSettings,
-    TlsSettings,
     Transport,
     ZoneSettings,
 )
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.enrichers.languages.language import tags
+from blikk_edge.grammar.places import file_in, path_in
+from blikk_edge.grammar.schema import Key, Named, Section
+from blikk_edge.grammar.values import (
+    FLAG,
+    LANGUAGE,
+    POLYGON,
+    POLYGONS,
+    ROTATE,
+    SHA256,
+    SLUG,
+    TEXT,
+    TIMEZONE,
+    WEB_ADDRESS,
+    ListOf,
+    choice,
+    duration,
+    number,
+    whole,
+)
+from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
+from blikk_edge.sinks.kinds import SINKS
+from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
+from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
-DETECTORS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
+MODELS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
 FACES = tuple(entry.name for entry in REGISTRY.values() if entry.finds_faces)
 DECODERS = choice(CUSTOM_DECODERS)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -72,11 +69,16 @@ def grammar(folder: Path) -> Section:
         of=Settings,
         make=build.settings,
         keys=(
-            Key(name="node", kind=_NODE, required=True, meaning="Who this node is."),
-            Key(name="mqtt", kind=_mqtt(folder), required=True, meaning="The MQTT broker."),
+            Key(name="node", value=_NODE, required=True, meaning="Who this node is."),
+            Key(
+                name="mqtt",
+                value=SINKS.get("mqtt").section(folder),
+                required=True,
+                meaning="The MQTT broker; `false` where there is none, and so no Home Assistant.",
+            ),
             Key(
                 name="cameras",
-                kind=Named(
+                value=Named(
                     section=_camera(folder),
                     given="id",
                     words="one entry for each camera",
@@ -89,36 +91,50 @@ def grammar(folder: Path) -> Section:
             ),
             Key(
                 name="detectors",
-                kind=Named(section=_detector(folder), given="name", words="one entry for each detector"),
+                value=Named(section=_detector(folder), given="name", words="one entry for each detector"),
                 meaning="Ways of looking for objects, each below a name that cameras refer to. "
                 "`default` is always there; an entry of that name changes it.",
                 default="`default`",
             ),
-            Key(name="privacy", kind=_privacy(folder), meaning="How faces are made unrecognisable."),
-            Key(name="home_assistant", kind=_HOME_ASSISTANT, meaning="How Home Assistant gets its entities."),
-            Key(name="store", kind=_store(folder), meaning="The file that keeps events until they are delivered."),
-            Key(name="models", kind=_models(folder), meaning="Where model files are kept and come from."),
-            Key(name="ring_hook", kind=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
-            Key(name="summary", kind=summary(folder), meaning="Who writes a sentence about what happened."),
-            Key(name="ingest", kind=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
-            Key(name="media", kind=media(folder), meaning="Redacted pictures of past events, over HTTP."),
-            Key(name="webhook", kind=WEBHOOK, meaning="A web address that is told, besides MQTT."),
+            Key(name="privacy", value=_privacy(folder), meaning="How faces are made unrecognisable."),
+            Key(name="home_assistant", value=HOME_ASSISTANT, meaning="How Home Assistant gets its entities."),
+            Key(name="store", value=_store(folder), meaning="The file that keeps events until they are delivered."),
+            Key(name="models", value=_models(folder), meaning="Where model files are kept and come from."),
+            Key(name="ring_hook", value=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
+            Key(name="summary", value=summary(folder), meaning="Who writes a sentence about what happened."),
+            Key(name="ingest", value=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
+            Key(name="media", value=media(folder), meaning="Redacted pictures of past events, over HTTP."),
+            Key(
+                name="webhook",
+                value=SINKS.get("webhook").section(folder),
+                meaning="A web address that is told, besides MQTT.",
+            ),
+            Key(
+                name="sinks",
+                value=KindMapping(SINKS, folder),
+                meaning="Where plug-ins bring records and redacted pictures; `blikk plugins` lists them.",
+            ),
+            Key(
+                name="enrichers",
+                value=KindMapping(ENRICHERS, folder),
+                meaning="Plug-ins that make texts and answers of records; `blikk plugins` lists them.",
+            ),
             Key(
                 name="timezone",
-                kind=TIMEZONE,
+                value=TIMEZONE,
                 meaning="The time zone in which texts and answers tell times, and in which days begin. The times of "
                 "records are UTC.",
                 default="Home Assistant's where its integration makes the entities, else this machine's",
             ),
             Key(
                 name="language",
-                kind=LANGUAGE,
+                value=LANGUAGE,
                 meaning=f"The language of texts and answers: {', '.join(f'`{tag}`' for tag in tags())}. In any other a "
                 "language model writes, whose words can then be checked in part only, and all else is English.",
                 default="Home Assistant's where its integration makes the entities and it is one of these, else `en`",
             ),
-            Key(name="workers", kind=whole(1, 16), meaning="How many frames are looked at side by side."),
-            Key(name="health_every_s", kind=duration(1, HOUR), meaning="How often the node tells its health."),
+            Key(name="workers", value=whole(1, 16), meaning="How many frames are looked at side by side."),
+            Key(name="health_every_s", value=duration(1, HOUR), meaning="How often the node tells its health."),
         ),
     )
 
@@ -130,47 +146,13 @@ _NODE = Section(
     keys=(
         Key(
             name="name",
-            kind=TEXT,
+            value=TEXT,
             meaning="Its name, as people read it. `hallway` is shown as `Hallway`.",
             default="made from the id",
         ),
-        Key(name="id", kind=SLUG, meaning="Its place on MQTT and in Home Assistant.", default="made from the name"),
+        Key(name="id", value=SLUG, meaning="Its place on MQTT and in Home Assistant.", default="made from the name"),
     ),
 )
-
-
-def _mqtt(folder: Path) -> Section:
-    file = file_in(folder)
-    tls = Section(
-        of=TlsSettings,
-        make=build.tls,
-        switch=True,
-        keys=(
-            Key(name="ca", kind=file, meaning="The certificate authority to trust.", default="those of the system"),
-            Key(name="certificate", kind=file, meaning="A client certificate, where the broker wants one."),
-            Key(name="key", kind=file, meaning="The private key of the client certificate."),
-            Key(name="key_password", kind=SECRET, meaning="The password of the private key."),
-        ),
-    )
-    return Section(
-        of=MqttSettings,
-        make=build.broker,
-        plain="host",
-        keys=(
-            Key(name="host", kind=HOST, required=True, meaning="Where the broker is."),
-            Key(
-                name="port",
-                kind=whole(1, 65535),
-                meaning="Its port.",
-                default=f"{MqttSettings(host='').port}, with `tls` {MQTT_TLS_PORT}",
-            ),
-            Key(name="username", kind=PRIVATE_TEXT, meaning="The user, where the broker wants one."),
-            Key(name="password", kind=SECRET, meaning="The user's password. Best written as `!secret name`."),
-            Key(name="tls", kind=tls, meaning="Encryption. `true` is enough for a broker with a public certificate."),
-            Key(name="prefix", kind=TOPIC, meaning="What every topic begins with."),
-            Key(name="keepalive_s", kind=duration(5, HOUR, unit=int), meaning="How soon a lost connection is noticed."),
-        ),
-    )
 
 
 def _camera(folder: Path) -> Section:
@@ -182,55 +164,55 @@ def _camera(folder: Path) -> Section:
         keys=(
             Key(
                 name="source",
-                kind=SourceIn(folder),
+                value=SourceIn(folder),
                 required=True,
                 meaning="Where the picture comes from. Behind `http://` may be MJPEG, a still image (it is asked for "
                 "again and again, at most five times a second), HLS, or live video.",
             ),
-            Key(name="name", kind=TEXT, meaning="Its name, as people read it.", default="made from the id"),
-            Key(name="detector", kind=SLUG, meaning="Which of the `detectors` looks at it."),
-            Key(name="labels", kind=LABELS, meaning="What is told."),
-            Key(name="transport", kind=choice(Transport), meaning="How RTSP comes; `auto` tries TCP, then UDP."),
+            Key(name="name", value=TEXT, meaning="Its name, as people read it.", default="made from the id"),
+            Key(name="detector", value=SLUG, meaning="Which of the `detectors` looks at it."),
+            Key(name="labels", value=LABELS, meaning="What is told."),
+            Key(name="transport", value=choice(Transport), meaning="How RTSP comes; `auto` tries TCP, then UDP."),
             Key(
                 name="height_px",
-                kind=whole(120, 2160),
+                value=whole(120, 2160),
                 meaning="The picture is made this small before it is looked at.",
             ),
             Key(
                 name="rotate",
-                kind=ROTATE,
+                value=ROTATE,
                 meaning="By how many degrees the picture is turned clockwise before anything else, for a camera that "
                 "is mounted sideways or upside down: faces are only found in an upright picture. It comes on top of "
                 "what the stream itself asks for. Zones and private areas are places in the turned picture.",
             ),
-            Key(name="fps", kind=number(0.1, 60), meaning="How many frames a second are looked at, at most."),
-            Key(name="connect_timeout_s", kind=wait, meaning="How long to wait for the camera to answer."),
-            Key(name="read_timeout_s", kind=wait, meaning="How long a silent camera counts as alive."),
+            Key(name="fps", value=number(0.1, 60), meaning="How many frames a second are looked at, at most."),
+            Key(name="connect_timeout_s", value=wait, meaning="How long to wait for the camera to answer."),
+            Key(name="read_timeout_s", value=wait, meaning="How long a silent camera counts as alive."),
             Key(
                 name="away_after_s",
-                kind=duration(0, HOUR),
+                value=duration(0, HOUR),
                 meaning="How long a stream that broke is waited for before the camera counts as away: one that is back "
                 "sooner makes nothing unavailable and is no problem.",
             ),
             Key(
                 name="event_threshold",
-                kind=SHARE,
+                value=SHARE,
                 meaning="How much must change to be told, from 0 (everything) to 1 (nothing).",
             ),
             Key(
                 name="summary_window",
-                kind=whole(1, 1000),
+                value=whole(1, 1000),
                 meaning="How many similar observations in a row are folded into one.",
             ),
             Key(
                 name="backpressure_strategy",
-                kind=choice(Backpressure),
+                value=choice(Backpressure),
                 meaning="What happens when frames come too fast: `drop` keeps the newest, `throttle` lowers the frame "
                 "rate, `buffer` queues a few.",
             ),
             Key(
                 name="watch",
-                kind=choice(Watch),
+                value=choice(Watch),
                 meaning="How the stream is decoded. `full` decodes every frame. `eco` decodes no more than keyframes "
                 "while nothing moves, and what came in between once something does: an event is told up to a keyframe "
                 "interval later, from its first frame. `auto` is `eco` where nobody can slip through between two "
@@ -238,27 +220,32 @@ def _camera(folder: Path) -> Section:
             ),
             Key(
                 name="sleep_after_s",
-                kind=duration(1, HOUR),
+                value=duration(1, HOUR),
                 meaning="With `eco` and `auto`: how long nothing must move before only keyframes are decoded.",
             ),
-            Key(name="select", kind=_SELECT, meaning="Which frames are worth a look."),
-            Key(name="loiter_s", kind=duration(1, DAY), meaning="How long someone stays before it is loitering."),
-            Key(name="still_s", kind=duration(1, DAY), meaning="How long something rests before it stands still."),
+            Key(name="select", value=_SELECT, meaning="Which frames are worth a look."),
+            Key(name="loiter_s", value=duration(1, DAY), meaning="How long someone stays before it is loitering."),
+            Key(name="still_s", value=duration(1, DAY), meaning="How long something rests before it stands still."),
             Key(
                 name="zones",
-                kind=Named(section=_ZONE, given="name", words="one entry for each zone"),
+                value=Named(section=_ZONE, given="name", words="one entry for each zone"),
                 meaning="Named parts of the picture, each below an id like `path`.",
             ),
-            Key(name="private", kind=POLYGONS, meaning="Parts that are painted over before anything leaves."),
-            Key(name="ring", kind=_RING, meaning="This camera is a doorbell."),
+            Key(name="private", value=POLYGONS, meaning="Parts that are painted over before anything leaves."),
+            Key(name="ring", value=_RING, meaning="This camera is a doorbell."),
+            Key(
+                name="transforms",
+                value=KindList(OneKind(TRANSFORMS, folder)),
+                meaning="What plug-ins measure in the picture, in their order; `blikk plugins` lists them.",
+            ),
             Key(
                 name="push_token",
-                kind=TOKEN,
+                value=TOKEN,
                 meaning="What the edge client of a camera with `source: push` has to know. Best `!secret name`.",
             ),
             Key(
                 name="questions",
-                kind=Named(section=QUESTION, given="id", words="one entry for each question"),
+                value=Named(section=QUESTION, given="id", words="one entry for each question"),
                 meaning='Sentences that are watched, each below an id: `gate_open: "Is the gate open?"`.',
             ),
         ),
@@ -268,11 +255,11 @@ def _camera(folder: Path) -> Section:
 _SELECT = Section(
     of=SelectSettings,
     keys=(
-        Key(name="motion", kind=FLAG, meaning="Look when something moves."),
-        Key(name="scene_change", kind=FLAG, meaning="Look when the whole picture is another one."),
+        Key(name="motion", value=FLAG, meaning="Look when something moves."),
+        Key(name="scene_change", value=FLAG, meaning="Look when the whole picture is another one."),
         Key(
             name="every_s",
-            kind=duration(0, DAY),
+            value=duration(0, DAY),
             meaning="Look this often in any case, down to a fifth as often where nobody is; 0 is never.",
         ),
     ),
@@ -283,15 +270,15 @@ _ZONE = Section(
     keys=(
         Key(
             name="polygon",
-            kind=POLYGON,
+            value=POLYGON,
             required=True,
             meaning="Its corners. `[0, 0]` is the top left of the picture, `[1, 1]` the bottom right. An object is "
             "where its bottom centre is.",
         ),
-        Key(name="labels", kind=LABELS, meaning="What counts in it."),
+        Key(name="labels", value=LABELS, meaning="What counts in it."),
         Key(
             name="loiter_s",
-            kind=duration(1, DAY),
+            value=duration(1, DAY),
             meaning="How long someone stays here before it is loitering.",
             default="the camera's",
         ),
@@ -302,9 +289,9 @@ _RING = Section(
     of=RingSettings,
     switch=True,
     keys=(
-        Key(name="gpio", kind=whole(0, 27), meaning="The pin of a button between it and ground (BCM number)."),
-        Key(name="http", kind=FLAG, meaning="Open the HTTP hook for it, on this machine only."),
-        Key(name="mqtt", kind=FLAG, meaning="Ring on a message to `<prefix>/<node>/<camera>/set/ring`."),
+        Key(name="gpio", value=whole(0, 27), meaning="The pin of a button between it and ground (BCM number)."),
+        Key(name="http", value=FLAG, meaning="Open the HTTP hook for it, on this machine only."),
+        Key(name="mqtt", value=FLAG, meaning="Ring on a message to `<prefix>/<node>/<camera>/set/ring`."),
     ),
 )
 
@@ -314,7 +301,7 @@ def _detector(folder: Path) -> Section:
         of=dict,
         make=lambda **values: {Label(name): score for name, score in values.items()},
         keys=tuple(
-            Key(name=label.value, kind=SHARE, meaning=f"For the label `{label}`.", default=f"`{score:g}`")
+            Key(name=label.value, value=SHARE, meaning=f"For the label `{label}`.", default=f"`{score:g}`")
             for label, score in DetectorSettings().thresholds
         ),
     )
@@ -322,15 +309,25 @@ def _detector(folder: Path) -> Section:
         of=DetectorSettings,
         make=build.detector,
         keys=(
-            Key(name="model", kind=model_in(folder, DETECTORS), meaning="The model: one by name, or your own."),
-            Key(name="sha256", kind=SHA256, meaning="What the model file must be; needed where `model` is an address."),
+            Key(name="model", value=model_in(folder, MODELS), meaning="The model: one by name, or your own."),
             Key(
-                name="labels_file", kind=file_in(folder), meaning="The class names of your own model, one in each line."
+                name="sha256", value=SHA256, meaning="What the model file must be; needed where `model` is an address."
             ),
-            Key(name="decoder", kind=DECODERS, meaning="How the output of your own model is read."),
-            Key(name="threads", kind=whole(1, 16), meaning="Processor cores for one look."),
-            Key(name="delegate", kind=choice(Delegate), meaning="Where it runs. Without that device, the CPU serves."),
-            Key(name="thresholds", kind=thresholds, meaning="How sure it must be, from 0 to 1, by label."),
+            Key(
+                name="labels_file",
+                value=file_in(folder),
+                meaning="The class names of your own model, one in each line.",
+            ),
+            Key(name="decoder", value=DECODERS, meaning="How the output of your own model is read."),
+            Key(name="threads", value=whole(1, 16), meaning="Processor cores for one look."),
+            Key(name="delegate", value=choice(Delegate), meaning="Where it runs. Without that device, the CPU serves."),
+            Key(name="thresholds", value=thresholds, meaning="How sure it must be, from 0 to 1, by label."),
+            Key(
+                name="kind",
+                value=OneKind(DETECTORS, folder),
+                meaning="A detector of a plug-in; `model` serves in its place where it cannot be had.",
+                default="`model`",
+            ),
         ),
     )
 
@@ -339,30 +336,17 @@ def _privacy(folder: Path) -> Section:
     return Section(
         of=PrivacySettings,
         keys=(
-            Key(name="blur", kind=FLAG, meaning="Blur faces. `false` can only be set here, never over the network."),
-            Key(name="model", kind=model_in(folder, FACES), meaning="The model that finds faces."),
-            Key(name="threshold", kind=SHARE, meaning="How sure it must be; lower blurs more."),
-            Key(name="jpeg_quality", kind=whole(1, 100), meaning="The quality of the pictures."),
+            Key(name="blur", value=FLAG, meaning="Blur faces. `false` can only be set here, never over the network."),
+            Key(name="model", value=model_in(folder, FACES), meaning="The model that finds faces."),
+            Key(name="threshold", value=SHARE, meaning="How sure it must be; lower blurs more."),
+            Key(name="jpeg_quality", value=whole(1, 100), meaning="The quality of the pictures."),
         ),
     )
 
 
-_HOME_ASSISTANT = Section(
-    of=HomeAssistantSettings,
-    keys=(
-        Key(
-            name="mode",
-            kind=choice(HomeAssistantMode),
-            meaning="Who makes the entities: MQTT discovery, our integration, whichever is there (`auto`), or nobody.",
-        ),
-        Key(name="prefix", kind=TOPIC, meaning="The discovery prefix that is set in Home Assistant."),
-        Key(name="birth_topic", kind=TOPIC, meaning="Where Home Assistant says that it has started."),
-    ),
-)
-
 _RING_HOOK = Section(
     of=RingHookSettings,
-    keys=(Key(name="port", kind=whole(1, 65535), meaning="Its port on this machine (loopback only)."),),
+    keys=(Key(name="port", value=whole(1, 65535), meaning="Its port on this machine (loopback only)."),),
 )
 
 
@@ -370,9 +354,13 @@ def _store(folder: Path) -> Section:
     return Section(
         of=StoreSettings,
         keys=(
-            Key(name="path", kind=path_in(folder), meaning="The file.", default="in the user's state folder"),
-            Key(name="max_records", kind=whole(100, 10**9), meaning="How many records are kept."),
-            Key(name="outbox_records", kind=whole(100, 10**8), meaning="How many may wait for a broker that is away."),
+            Key(name="path", value=path_in(folder), meaning="The file.", default="in the user's state folder"),
+            Key(name="max_records", value=whole(100, 10**9), meaning="How many records are kept."),
+            Key(
+                name="outbox_records",
+                value=whole(100, 10**8),
+                meaning="How many may wait for a broker or web address that is away.",
+            ),
         ),
     )
 
@@ -381,8 +369,8 @@ def _models(folder: Path) -> Section:
     return Section(
         of=ModelSettings,
         keys=(
-            Key(name="cache", kind=path_in(folder), meaning="The folder.", default="in the user's cache folder"),
-            Key(name="mirror", kind=WEB_ADDRESS, meaning="Fetch models from here instead of their own addresses."),
-            Key(name="offline", kind=FLAG, meaning="Never fetch."),
+            Key(name="cache", value=path_in(folder), meaning="The folder.", default="in the user's cache folder"),
+            Key(name="mirror", value=WEB_ADDRESS, meaning="Fetch models from here instead of their own addresses."),
+            Key(name="offline", value=FLAG, meaning="Never fetch."),
         ),
     )

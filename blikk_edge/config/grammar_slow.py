@@ -1,12 +1,34 @@
 """The grammar of the slow loop: `summary`, a camera's `questions`, `webhook`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from blikk_edge.config.kinds import (
+import voluptuous as vol
+
+from blikk_edge.config.slow import (
+    TEMPLATE,
+    DigestEvery,
+    IngestSettings,
+    MediaSettings,
+    QuestionSettings,
+    ServerTlsSettings,
+    SummarySettings,
+)
+from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.sightings import Label
+from blikk_edge.core.summary import AnswerKind
+from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.enrichers.models.kinds import MODELS, TextOptions
+from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.places import file_in, path_in
+from blikk_edge.grammar.problem import Wrong, listed
+from blikk_edge.grammar.schema import Key, Section, default_words
+from blikk_edge.grammar.secrets import Secret
+from blikk_edge.grammar.values import (
     HOST,
-    SECRET,
     SLUG,
     TEXT,
     WEB_ADDRESS,
@@ -17,33 +39,14 @@ from blikk_edge.config.kinds import (
     number,
     whole,
 )
-from blikk_edge.config.options import Options, RequestFields
-from blikk_edge.config.places import file_in, path_in, placed
-from blikk_edge.config.problem import Wrong
-from blikk_edge.config.schema import Key, Section
-from blikk_edge.config.secrets import Secret
-from blikk_edge.config.slow import (
-    LLAMA,
-    OPENAI,
-    TEMPLATE,
-    DigestEvery,
-    IngestSettings,
-    MediaSettings,
-    QuestionSettings,
-    ServerTlsSettings,
-    SummarySettings,
-    WebhookSettings,
-    WebhookUrl,
-)
-from blikk_edge.core.house import SummaryMode
-from blikk_edge.core.sightings import Label
-from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.models.openai_request import FORMS, STREAMS, SYSTEM_ROLES, TOKENS_FIELDS
+from blikk_edge.kinds.chosen import Chosen, chosen
+from blikk_edge.kinds.kind import Kind
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 QUESTION_MAX: Final = 200
 PRICE = number(0, 100_000)
+HANDED_ON: Final = ("model", "base_url", "api_key")
+"""Keys of `summary` that a plug-in is handed too."""
 TOKEN_MIN: Final = 16
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
@@ -53,10 +56,6 @@ def _question_text(text: str) -> str:
     if len(text.strip()) > QUESTION_MAX:
         raise Wrong("a question that is too long", f"Ask in at most {QUESTION_MAX} characters.")
     return text.strip()
-
-
-def _temperature(text: str) -> float | None:
-    return None if text.strip().lower() == "none" else float(number(0, 2).read(text))
 
 
 def _limits(**values: Any) -> Limits:
@@ -69,31 +68,52 @@ BUDGET = Section(
     of=Limits,
     make=_limits,
     keys=(
-        Key(name="calls_per_minute", kind=whole(1, 600), meaning="Calls of the model in any minute."),
-        Key(name="calls_per_day", kind=whole(0, 10**6), meaning="Calls in a day of local time."),
-        Key(name="tokens_per_minute", kind=whole(100, 10**7), meaning="Tokens, sent and written, in any minute."),
-        Key(name="tokens_per_day", kind=whole(0, 10**9), meaning="Tokens in a day."),
-        Key(name="camera_calls_per_minute", kind=whole(1, 600), meaning="Calls for one camera in any minute."),
-        Key(name="camera_tokens_per_minute", kind=whole(100, 10**7), meaning="Tokens for one camera in any minute."),
-        Key(name="camera_calls_per_day", kind=whole(0, 10**6), meaning="Calls for one camera in a day."),
-        Key(name="camera_tokens_per_day", kind=whole(0, 10**9), meaning="Tokens for one camera in a day."),
-        Key(name="cooldown_s", kind=duration(0, HOUR), meaning="The least time between two calls for one camera."),
-        Key(name="concurrency", kind=whole(1, 8), meaning="Calls at the same time."),
-        Key(name="timeout_s", kind=duration(1, 10 * MINUTE), meaning="How long one call may take in all."),
-        Key(name="queue", kind=whole(1, 1000), meaning="How much work may wait."),
-        Key(name="price_input", kind=PRICE, meaning="The price of a million tokens sent."),
-        Key(name="price_output", kind=PRICE, meaning="The price of a million tokens written."),
-        Key(name="currency", kind=TEXT, meaning="The currency of the prices, as it is shown."),
-        Key(name="cost_per_day", kind=PRICE, meaning="What a day may cost; needs both prices."),
+        Key(name="calls_per_minute", value=whole(1, 600), meaning="Calls of the model in any minute."),
+        Key(name="calls_per_day", value=whole(0, 10**6), meaning="Calls in a day of local time."),
+        Key(name="tokens_per_minute", value=whole(100, 10**7), meaning="Tokens, sent and written, in any minute."),
+        Key(name="tokens_per_day", value=whole(0, 10**9), meaning="Tokens in a day."),
+        Key(name="camera_calls_per_minute", value=whole(1, 600), meaning="Calls for one camera in any minute."),
+        Key(name="camera_tokens_per_minute", value=whole(100, 10**7), meaning="Tokens for one camera in any minute."),
+        Key(name="camera_calls_per_day", value=whole(0, 10**6), meaning="Calls for one camera in a day."),
+        Key(name="camera_tokens_per_day", value=whole(0, 10**9), meaning="Tokens for one camera in a day."),
+        Key(name="cooldown_s", value=duration(0, HOUR), meaning="The least time between two calls for one camera."),
+        Key(name="concurrency", value=whole(1, 8), meaning="Calls at the same time."),
+        Key(name="timeout_s", value=duration(1, 10 * MINUTE), meaning="How long one call may take in all."),
+        Key(name="queue", value=whole(1, 1000), meaning="How much work may wait."),
+        Key(name="price_input", value=PRICE, meaning="The price of a million tokens sent."),
+        Key(name="price_output", value=PRICE, meaning="The price of a million tokens written."),
+        Key(name="currency", value=TEXT, meaning="The currency of the prices, as it is shown."),
+        Key(name="cost_per_day", value=PRICE, meaning="What a day may cost; needs both prices."),
     ),
 )
 
 
 def summary(folder: Path) -> Section:
-    """Who writes about what happened."""
+    """Who writes about what happened; what our own providers want to know are keys of it."""
+    providers = {name: _section(MODELS.get(name), folder) for name in MODELS.own}
+    theirs = {
+        key.name: replace(key, required=False, default="none" if key.required else default_words(section.of, key))
+        for section in providers.values()
+        for key in section.keys
+    }
 
-    def make(**values: Any) -> SummarySettings:
-        return _provided(folder, values)
+    def make(*, options: Mapping[str, str | Secret] | None = None, **values: Any) -> SummarySettings:
+        given = {name: values.pop(name) for name in theirs if name in values}
+        if "image_tokens" in given:
+            values["image_tokens"] = given["image_tokens"]
+        provider = values.get("provider", TEMPLATE)
+        if provider == TEMPLATE:
+            if "model" in given:
+                mend = f"Add `provider:` with {listed(MODELS.own)}."
+                raise Wrong("a `model` without a provider", mend, "model")
+            return SummarySettings(**values)
+        if provider in providers:
+            made = _ours(provider, providers[provider], given)
+        else:
+            made = _plugged(
+                provider, {**{name: given[name] for name in HANDED_ON if name in given}, **(options or {})}, folder
+            )
+        return SummarySettings(**values, model=made)
 
     return Section(
         of=SummarySettings,
@@ -103,87 +123,58 @@ def summary(folder: Path) -> Section:
         keys=(
             Key(
                 name="provider",
-                kind=Scalar(f"`{TEMPLATE}`, `{OPENAI}`, `{LLAMA}` or the name of a plug-in", SLUG.read),
-                meaning=f"Who writes. `{TEMPLATE}` is no model; `{OPENAI}` any OpenAI-compatible address; `{LLAMA}` a "
+                value=Scalar(
+                    f"`{TEMPLATE}`, {', '.join(f'`{name}`' for name in MODELS.own)} or the name of a plug-in", SLUG.read
+                ),
+                meaning=f"Who writes. `{TEMPLATE}` is no model; `openai` any OpenAI-compatible address; `llama` a "
                 "GGUF file on this machine. The template also serves whenever the model does not.",
             ),
             Key(
                 name="mode",
-                kind=choice((SummaryMode.TEXT, SummaryMode.VISION)),
+                value=choice((SummaryMode.TEXT, SummaryMode.VISION)),
                 meaning="What the model is given: lines of `text`, or with `vision` redacted pictures as well.",
             ),
-            Key(name="base_url", kind=WEB_ADDRESS, meaning=f"The address for `{OPENAI}`, up to and with `/v1`."),
-            Key(name="api_key", kind=SECRET, meaning="The key for it. Best written as `!secret name`."),
-            Key(name="model", kind=TEXT, meaning=f"The model's name; for `{LLAMA}` the path to its GGUF file."),
-            Key(name="projector", kind=file_in(folder), meaning=f"The image projector of a `{LLAMA}` model that sees."),
-            Key(
-                name="structured",
-                kind=choice(FORMS),
-                meaning="How the answer is held to its form; `auto` finds out.",
-            ),
-            Key(
-                name="stream",
-                kind=choice(STREAMS),
-                meaning=f"Whether `{OPENAI}` answers come in parts; `auto` only where the server takes nothing else.",
-            ),
-            Key(
-                name="tokens_field",
-                kind=choice(TOKENS_FIELDS),
-                meaning=f"The field that bounds an answer of `{OPENAI}`; `auto` finds out, `none` sends none.",
-            ),
-            Key(
-                name="system_role",
-                kind=choice(SYSTEM_ROLES),
-                meaning=f"Who gives our instructions to `{OPENAI}`: with `user` they stand before the lines.",
-            ),
-            Key(
-                name="temperature",
-                kind=Scalar("a number from 0 to 2, or `none`", _temperature),
-                meaning=f"How freely `{OPENAI}` words; `none` leaves it out, and so does a server that refuses it.",
-            ),
-            Key(
-                name="fields",
-                kind=RequestFields(),
-                meaning=f"Further fields of each request to `{OPENAI}`, like `reasoning_effort: low`.",
-                default="none",
-            ),
-            Key(name="image_tokens", kind=whole(0, 10_000), meaning="What one picture costs, for the budget."),
-            Key(name="context_tokens", kind=whole(1024, 131_072), meaning=f"The context of a `{LLAMA}` model."),
-            Key(
-                name="threads",
-                kind=whole(1, 64),
-                meaning=f"Processor cores for a `{LLAMA}` model.",
-                default="all but one",
-            ),
-            Key(name="labels", kind=ListOf(choice(Label)), meaning="What is written about."),
-            Key(name="digest", kind=choice(DigestEvery), meaning="How often a whole period is told."),
-            Key(name="limits", kind=BUDGET, meaning="What the model may cost."),
-            Key(name="options", kind=Options(), meaning="What a plug-in wants to know."),
+            *theirs.values(),
+            Key(name="labels", value=ListOf(choice(Label)), meaning="What is written about."),
+            Key(name="digest", value=choice(DigestEvery), meaning="How often a whole period is told."),
+            Key(name="limits", value=BUDGET, meaning="What the model may cost."),
+            Key(name="options", value=TextOptions(), meaning="What a plug-in wants to know.", default="none"),
         ),
     )
 
 
-def _provided(folder: Path, values: Mapping[str, Any]) -> SummarySettings:
-    made = SummarySettings(**values)
-    needs = {OPENAI: ("base_url", "model"), LLAMA: ("model",)}.get(made.provider, ())
-    for key in needs:
-        if getattr(made, key) is None:
-            raise Wrong(f"`provider: {made.provider}` without `{key}`", f"Add `{key}:`.", "provider")
-    if made.provider == TEMPLATE and made.model is not None:
-        raise Wrong("a `model` without a provider", f"Add `provider: {OPENAI}` or `provider: {LLAMA}`.", "model")
-    if made.provider == LLAMA:
-        path = placed(folder, str(made.model))
-        return SummarySettings(**{**values, "model": str(path)})
-    return made
+def _section(kind: Kind[Any, Any], folder: Path) -> Section:
+    section = kind.section(folder)
+    assert isinstance(section, Section)  # ours all are
+    return section
+
+
+def _ours(provider: str, section: Section, given: Mapping[str, Any]) -> Chosen[ModelContext, LanguageModel]:
+    for key in section.keys:
+        if key.required and key.name not in given:
+            raise Wrong(f"`provider: {provider}` without `{key.name}`", f"Add `{key.name}:`.", "provider")
+    known = {key.name: given[key.name] for key in section.keys if key.name in given}
+    return Chosen(kinds=MODELS, name=provider, options=(section.make or section.of)(**known))
+
+
+def _plugged(provider: str, options: Leaf, folder: Path) -> Chosen[ModelContext, LanguageModel]:
+    """The model of a plug-in, whose options stand below `options:` and in `HANDED_ON`."""
+    try:
+        return chosen(MODELS, provider, options, folder)
+    except vol.Invalid as wrong:
+        for each in wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]:
+            if each.path and each.path[0] not in HANDED_ON:
+                each.prepend(["options"])
+        raise
 
 
 QUESTION = Section(
     of=QuestionSettings,
     plain="ask",
     keys=(
-        Key(name="ask", kind=Scalar("a question", _question_text), required=True, meaning="The question."),
-        Key(name="answer", kind=choice(AnswerKind), meaning="What it is answered with."),
-        Key(name="every_s", kind=duration(10, DAY), meaning="How often it is asked even if nothing changed."),
+        Key(name="ask", value=Scalar("a question", _question_text), required=True, meaning="The question."),
+        Key(name="answer", value=choice(AnswerKind), meaning="What it is answered with."),
+        Key(name="every_s", value=duration(10, DAY), meaning="How often it is asked even if nothing changed."),
     ),
 )
 
@@ -203,8 +194,8 @@ def server_tls(folder: Path) -> Section:
     return Section(
         of=ServerTlsSettings,
         keys=(
-            Key(name="certificate", kind=file, required=True, meaning="The certificate, with its chain (PEM)."),
-            Key(name="key", kind=file, required=True, meaning="Its private key (PEM)."),
+            Key(name="certificate", value=file, required=True, meaning="The certificate, with its chain (PEM)."),
+            Key(name="key", value=file, required=True, meaning="Its private key (PEM)."),
         ),
     )
 
@@ -229,12 +220,12 @@ def ingest(folder: Path) -> Section:
         of=IngestSettings,
         make=listening(IngestSettings),
         keys=(
-            Key(name="host", kind=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls`."),
-            Key(name="port", kind=whole(1, 65535), meaning="Its port."),
-            Key(name="tls", kind=server_tls(folder), meaning="Encryption."),
+            Key(name="host", value=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls`."),
+            Key(name="port", value=whole(1, 65535), meaning="Its port."),
+            Key(name="tls", value=server_tls(folder), meaning="Encryption."),
             Key(
                 name="every_s",
-                kind=duration(5, HOUR),
+                value=duration(5, HOUR),
                 meaning="How often the newest pictures are shown to a model that sees, if something happened.",
             ),
         ),
@@ -254,36 +245,17 @@ def media(folder: Path) -> Section:
         of=MediaSettings,
         make=_media,
         keys=(
-            Key(name="token", kind=TOKEN, required=True, meaning="What those who ask have to know."),
-            Key(name="host", kind=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls` and `url`."),
-            Key(name="port", kind=whole(1, 65535), meaning="Its port."),
-            Key(name="tls", kind=server_tls(folder), meaning="Encryption."),
+            Key(name="token", value=TOKEN, required=True, meaning="What those who ask have to know."),
             Key(
-                name="url", kind=WEB_ADDRESS, meaning="How Home Assistant reaches it.", default="made of host and port"
+                name="host", value=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls` and `url`."
             ),
-            Key(name="folder", kind=path_in(folder), meaning="Where pictures are kept.", default="beside the store"),
-            Key(name="max_mb", kind=whole(1, 10**6), meaning="How much they may take, in megabytes."),
-            Key(name="keep_days", kind=whole(1, 3650), meaning="How long they are kept."),
+            Key(name="port", value=whole(1, 65535), meaning="Its port."),
+            Key(name="tls", value=server_tls(folder), meaning="Encryption."),
+            Key(
+                name="url", value=WEB_ADDRESS, meaning="How Home Assistant reaches it.", default="made of host and port"
+            ),
+            Key(name="folder", value=path_in(folder), meaning="Where pictures are kept.", default="beside the store"),
+            Key(name="max_mb", value=whole(1, 10**6), meaning="How much they may take, in megabytes."),
+            Key(name="keep_days", value=whole(1, 3650), meaning="How long they are kept."),
         ),
     )
-
-
-def _webhook_url(text: str) -> WebhookUrl:
-    return WebhookUrl(WEB_ADDRESS.read(text))
-
-
-WEBHOOK_URL = Scalar(f"{WEB_ADDRESS.words}, its path kept secret", _webhook_url, secret=True)
-
-WEBHOOK = Section(
-    of=WebhookSettings,
-    plain="url",
-    keys=(
-        Key(name="url", kind=WEBHOOK_URL, required=True, meaning="Where records are posted to, as on MQTT."),
-        Key(name="token", kind=SECRET, meaning="Sent as `Authorization: Bearer`."),
-        Key(
-            name="tell",
-            kind=ListOf(choice(("answer", "event", "ring", "summary"))),
-            meaning="What is posted: of answers those that changed.",
-        ),
-    ),
-)

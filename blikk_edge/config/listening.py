@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import Settings
+from blikk_edge.grammar.problem import Wrong
 
 LOOPBACK: Final = "127.0.0.1"
 EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind

@@ -8,9 +8,10 @@ import voluptuous as vol
 
 from blikk_edge.config.grammar import grammar
 from blikk_edge.config.listening import shared_ports
-from blikk_edge.config.problem import ConfigErrors, Problem, Wrong, dotted
 from blikk_edge.config.settings import DetectorSettings, Settings
-from blikk_edge.config.yaml_lines import Leaf, Tree, Where, read_tree
+from blikk_edge.config.yaml_lines import Tree, read_tree
+from blikk_edge.grammar.leaf import Leaf, Where
+from blikk_edge.grammar.problem import ConfigErrors, Problem, Wrong, dotted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

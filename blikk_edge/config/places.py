@@ -1,36 +1,23 @@
-"""Kinds of values that point somewhere: files, models, cameras. Relative paths start at the configuration's folder."""
+"""Types of values that name a model or a camera's source. Relative paths start at the configuration's folder."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
-from blikk_edge.config.kinds import WEB_ADDRESS, Scalar
-from blikk_edge.config.problem import Wrong, did_you_mean, listed
-from blikk_edge.config.secrets import Secret, SourceUrl
 from blikk_edge.config.settings import PUSH
-from blikk_edge.config.yaml_lines import Leaf
+from blikk_edge.grammar.leaf import Leaf
+from blikk_edge.grammar.places import file_in, is_file, placed
+from blikk_edge.grammar.problem import Wrong, did_you_mean, listed
+from blikk_edge.grammar.secrets import Secret, SourceUrl
+from blikk_edge.grammar.values import WEB_ADDRESS, Scalar
+from blikk_edge.kinds.chosen import Chosen, OneKind, chosen
 from blikk_edge.sources.address import PORTS, AddressError, parse, scheme_of
+from blikk_edge.sources.kinds import SOURCES
 
 _MODEL_ENDINGS = (".tflite", ".onnx")
-
-
-def path_in(folder: Path) -> Scalar:
-    """A path; nothing needs to be there yet."""
-    return Scalar("a path", lambda text: placed(folder, text))
-
-
-def file_in(folder: Path) -> Scalar:
-    """A path to a file that is there."""
-
-    def read(text: str) -> Path:
-        path = placed(folder, text)
-        if not _is_file(path):
-            raise Wrong("no such file", "Check the path; a relative one starts at the folder of this file.")
-        return path
-
-    return Scalar("a path to a file", read)
 
 
 def model_in(folder: Path, names: Sequence[str]) -> Scalar:
@@ -49,20 +36,37 @@ def model_in(folder: Path, names: Sequence[str]) -> Scalar:
     return Scalar(f"{listed(names)}, a path, or an https address", read)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluggedSource:
+    """A source of a plug-in, and its address or name as it is shown."""
+
+    chosen: Chosen[Any, Any]
+    address: SourceUrl
+
+
 @dataclass(frozen=True, slots=True)
 class SourceIn:
-    """A camera's address: a URL, a device below `/dev` (which may come and go) or a file that is there."""
+    """A camera's address: a URL, a device below `/dev` (which may come and go) or a file that is there.
+
+    The scheme of an address may be that of a plug-in, and a mapping is a plug-in's name with its options.
+    """
 
     folder: Path
     words: str = (
         "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, a path to a video or picture, "
-        "or `push`"
+        "`push`, or the name of a plug-in with its options below it"
     )
 
-    def __call__(self, leaf: Leaf) -> SourceUrl:
+    def __call__(self, leaf: Leaf) -> SourceUrl | PluggedSource:
         """The address in the form that every part understands; raises Wrong."""
+        if isinstance(leaf, dict):
+            return self._named(leaf)
         hidden = isinstance(leaf, Secret)
         text = str(Scalar(self.words, str.strip, secret=True)(leaf))
+        if (scheme := scheme_of(text)) is not None and scheme not in {*PORTS, *SOURCES.own} and SOURCES.known(scheme):
+            return PluggedSource(
+                chosen=chosen(SOURCES, scheme, leaf, self.folder), address=SourceUrl(text, hidden=hidden)
+            )
         if text.lower() == PUSH:
             text = PUSH
         if text.lower().startswith("file://"):
@@ -71,16 +75,31 @@ class SourceIn:
             text = _address(text)
         elif text != PUSH and not text.startswith("/dev/"):
             path = placed(self.folder, text)
-            if not _is_file(path):
+            if not is_file(path):
                 mend = "Write `rtsp://...`, `http://...`, `/dev/video0`, or the path to a video file."
                 raise Wrong("neither an address, nor a device, nor a file that is there", mend)
             text = str(path)
         return SourceUrl(text, hidden=hidden)
 
+    def _named(self, leaf: Leaf) -> PluggedSource:
+        found = OneKind(SOURCES, self.folder)(leaf)
+        if found.name in SOURCES.own:
+            raise Wrong("a source of Blikk Edge's own with a name", "Write its address behind `source:`.")
+        if not SOURCES.known(found.name):
+            mend = did_you_mean(found.name, _others()) if _others() else "Write an address, or install the plug-in."
+            raise Wrong("no plug-in brings a source of that name", mend)
+        return PluggedSource(chosen=found, address=SourceUrl(found.name))
+
+
+def _others() -> list[str]:
+    """The names of the sources of plug-ins."""
+    return [name for name in SOURCES.names() if name not in SOURCES.own]
+
 
 def _address(text: str) -> str:
     if scheme_of(text) not in PORTS:
-        raise Wrong("an address of a kind that is not known", f"Use {listed(f'{known}://' for known in PORTS)}.")
+        known = listed(f"{scheme}://" for scheme in (*PORTS, *_others()))
+        raise Wrong("an address of a kind that is not known", f"Use {known}; a plug-in may bring others.")
     encode = "Check host and port; in a password write `%2F` for /, `%40` for @, `%3A` for :, `%23` for #, `%3F` for ?."
     try:
         address = parse(text)
@@ -89,20 +108,3 @@ def _address(text: str) -> str:
     if re.search(r"\s", text):
         raise Wrong("a space in an address", "Write `%20` for it.")
     return address.url
-
-
-def placed(folder: Path, text: str) -> Path:
-    """The path, from the configuration's folder where it is relative; raises Wrong."""
-    text = text.strip()
-    try:
-        return folder / (Path(text).expanduser() if text.startswith("~/") else Path(text))
-    except RuntimeError:
-        raise Wrong("`~` without a home folder", "Write the path in full.") from None
-
-
-def _is_file(path: Path) -> bool:
-    """Whether a file can be seen there; a name that the system refuses is no file."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

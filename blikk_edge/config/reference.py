@@ -2,15 +2,14 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, fields, is_dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from blikk_edge.config.grammar import grammar
-from blikk_edge.config.kinds import said
-from blikk_edge.config.schema import Key, Named, Section
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.models.kinds import MODELS
+from blikk_edge.grammar.schema import Key, Named, Section, default_words
+from blikk_edge.sinks.kinds import SINKS
+from blikk_edge.sources.kinds import SOURCES
 
 PAGE = Path("docs/ref/config.md")
 MINIMAL = Path("docs/guide/blikk.minimal.yaml")
@@ -45,6 +44,18 @@ file needs on this machine and is not there. It opens no camera and no network.
 
 """
 
+_KINDS = """\
+## The kinds of parts
+
+What `blikk plugins` lists before any plug-in is installed. A plug-in brings others, and their options are checked like
+all keys here: [plug-ins](../guide/plugins.md).
+
+| part | name | what it is |
+| --- | --- | --- |
+{rows}
+
+"""
+
 _TAIL = """\
 ## Every key at once
 
@@ -64,7 +75,15 @@ def page(minimal: str, full: str, secrets: str) -> str:
     """The page as Markdown, with the samples in it."""
     labels = ", ".join(f"`{label}`" for label in Label)
     sections = "\n".join(_section("", "The top of the file.", grammar(Path())))
-    return _HEAD.format(minimal=minimal, labels=labels) + sections + "\n" + _TAIL.format(full=full, secrets=secrets)
+    kinds = [(group.word, group.get(name)) for group in (SOURCES, SINKS, MODELS) for name in group.own]
+    rows = "\n".join(f"| {word} | `{kind.name}` | {kind.meaning} |" for word, kind in kinds)
+    return (
+        _HEAD.format(minimal=minimal, labels=labels)
+        + sections
+        + "\n"
+        + _KINDS.format(rows=rows)
+        + _TAIL.format(full=full, secrets=secrets)
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -88,47 +107,21 @@ def _section(path: str, meaning: str, section: Section) -> Iterator[str]:
     yield "| key | write | default | meaning |"
     yield "| --- | --- | --- | --- |"
     for key in section.keys:
-        yield f"| `{key.name}` | {_words(path, key)} | {_default(section.of, key)} | {key.meaning} |"
+        yield f"| `{key.name}` | {_words(path, key)} | {default_words(section.of, key)} | {key.meaning} |"
     yield ""
     for key in section.keys:
         below = f"{path}.{key.name}".lstrip(".")
-        if isinstance(key.kind, Section):
-            yield from _section(below, key.meaning, key.kind)
-        elif isinstance(key.kind, Named):
-            yield from _section(f"{below}.<id>", key.meaning, key.kind.section)
+        if isinstance(key.value, Section):
+            yield from _section(below, key.meaning, key.value)
+        elif isinstance(key.value, Named):
+            yield from _section(f"{below}.<id>", key.meaning, key.value.section)
 
 
 def _words(path: str, key: Key) -> str:
-    if not isinstance(key.kind, Section | Named):
-        return key.kind.words
-    below = f"{path}.{key.name}".lstrip(".") + (".<id>" if isinstance(key.kind, Named) else "")
+    if not isinstance(key.value, Section | Named):
+        return key.value.words
+    below = f"{path}.{key.name}".lstrip(".") + (".<id>" if isinstance(key.value, Named) else "")
     return f"see `{below}`"
-
-
-def _default(of: type, key: Key) -> str:
-    if key.required:
-        return "**required**"
-    if key.default:
-        return key.default
-    value: Any = None
-    if is_dataclass(of):
-        field = next(field for field in fields(of) if field.name == key.name)
-        value = field.default if field.default_factory is MISSING else field.default_factory()
-    return _said(key.name, value)
-
-
-def _said(name: str, value: Any) -> str:
-    if value is None or value == ():
-        return "none"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if value == tuple(Label):
-        return "all"
-    if isinstance(value, StrEnum | str):
-        return f"`{value}`"
-    if isinstance(value, int | float):
-        return f"`{said(value) if name.endswith('_s') else format(value, 'g' if isinstance(value, float) else '')}`"
-    return "see there"
 
 
 if __name__ == "__main__":

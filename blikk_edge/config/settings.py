@@ -3,13 +3,23 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from blikk_edge.config.secrets import Secret, SourceUrl
-from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings, WebhookSettings
+from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
+from blikk_edge.core.ports import DurableSink, Enricher, Sink
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.secrets import Secret, SourceUrl
+from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.kinds.context import Context
+from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
+from blikk_edge.sinks.webhook import WebhookOptions
+from blikk_edge.transforms.kinds import CameraContext, DetectorContext
+
+if TYPE_CHECKING:  # settings know no pixels
+    from blikk_edge.core.stages import Detector, Source, Step
+    from blikk_edge.sources.terms import Terms
 
 PUSH: Final = "push"
 """The source of a camera whose frames an edge client brings."""
@@ -21,15 +31,6 @@ class Transport(StrEnum):
     AUTO = "auto"
     TCP = "tcp"
     UDP = "udp"
-
-
-class HomeAssistantMode(StrEnum):
-    """Who makes the entities: MQTT discovery, our component, whichever is there, or nobody."""
-
-    AUTO = "auto"
-    DISCOVERY = "discovery"
-    INTEGRATION = "integration"
-    OFF = "off"
 
 
 class Delegate(StrEnum):
@@ -49,32 +50,6 @@ class NodeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
-    """TLS to the broker; without `ca` the system's certificates are trusted."""
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    key_password: Secret | None = None
-
-
-MQTT_TLS_PORT = 8883
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttSettings:
-    """The broker. With TLS the default port is MQTT_TLS_PORT."""
-
-    host: str
-    port: int = 1883
-    username: str | None = field(default=None, repr=False)
-    password: Secret | None = None
-    tls: TlsSettings | None = None
-    prefix: str = "blikk"
-    keepalive_s: int = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneSettings:
     """A named part of the picture. Only `labels` count in it; `loiter_s` overrides the camera's."""
 
@@ -88,7 +63,8 @@ class ZoneSettings:
 class DetectorSettings:
     """One way of looking.
 
-    `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`).
+    `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`). `plugged` is the
+    detector of a plug-in, in whose place `model` serves where it cannot be had.
     """
 
     name: str = "default"
@@ -104,6 +80,7 @@ class DetectorSettings:
         (Label.ANIMAL, 0.5),
         (Label.PACKAGE, 0.5),
     )
+    plugged: "Chosen[DetectorContext, Detector] | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +106,7 @@ class RingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSettings:
-    """One camera."""
+    """One camera. `plugged` is the source of a plug-in, which `source` then only shows."""
 
     id: str
     name: str
@@ -156,6 +133,8 @@ class CameraSettings:
     ring: RingSettings | None = None
     questions: tuple[QuestionSettings, ...] = ()
     push_token: Secret | None = None
+    plugged: "Chosen[Terms, Source] | None" = None
+    transforms: "tuple[Chosen[CameraContext, Step], ...]" = ()
 
     @property
     def pushed(self) -> bool:
@@ -174,17 +153,8 @@ class PrivacySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HomeAssistantSettings:
-    """Home Assistant over MQTT discovery. `birth_topic` is where it says `online` when it has started."""
-
-    mode: HomeAssistantMode = HomeAssistantMode.AUTO
-    prefix: str = "homeassistant"
-    birth_topic: str = "homeassistant/status"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """The SQLite file with events and the outbox; None: the user's state folder. Bounded by both limits."""
+    """The SQLite file with history and journal; None: the user's state folder. Bounded by both limits."""
 
     path: Path | None = None
     max_records: int = 100_000
@@ -209,12 +179,12 @@ class RingHookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a node is told by its `blikk.yaml`. `timezone` is an IANA name, `language` a tag; None: Home
-    Assistant's.
+    """Everything a node is told by its `blikk.yaml`. Without `mqtt` there is no broker. `timezone` is an IANA name,
+    `language` a tag; None: Home Assistant's.
     """
 
     node: NodeSettings
-    mqtt: MqttSettings
+    mqtt: MqttSettings | None
     cameras: tuple[CameraSettings, ...]
     detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
@@ -223,7 +193,9 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     ring_hook: RingHookSettings = field(default_factory=RingHookSettings)
     summary: SummarySettings | None = field(default_factory=SummarySettings)
-    webhook: WebhookSettings | None = None
+    webhook: WebhookOptions | None = None
+    sinks: tuple[Chosen[Context, Sink | DurableSink], ...] = ()
+    enrichers: tuple[Chosen[Context, Enricher], ...] = ()
     media: MediaSettings | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     timezone: str | None = None

@@ -1,21 +1,19 @@
 """What the slow loop is told: summaries, questions, webhook, edge clients. Defaults are written here, once."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from blikk_edge.config.secrets import Secret, SecretAddress
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
+from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS
+from blikk_edge.grammar.secrets import Secret
+from blikk_edge.kinds.chosen import Chosen
 
 TEMPLATE = "template"
-OPENAI = "openai"
-LLAMA = "llama"
 
 
 class DigestEvery(StrEnum):
@@ -30,31 +28,17 @@ class DigestEvery(StrEnum):
 class SummarySettings:
     """Who writes text about events, and what it may cost.
 
-    `provider` is `template`, `openai` (any OpenAI-compatible endpoint at `base_url`), `llama` (the GGUF file at
-    `model`) or the name of a plug-in, which is given `options`. `mode` is what a model is given; it may be lowered
-    while running, and VISION only chosen here. `structured` to `fields` are as for `OpenAiModel`, whose `extra` the
-    fields are.
+    `provider` is `template`, or the name of the kind of `model`. `mode` is what a model is given; it may be lowered
+    while running, and VISION only chosen here. `image_tokens` is what a picture costs where the model does not count.
     """
 
     provider: str = TEMPLATE
     mode: SummaryMode = SummaryMode.TEXT
-    base_url: str | None = None
-    api_key: Secret | None = None
-    model: str | None = None
-    projector: Path | None = None
-    structured: str = "auto"
-    stream: str = "auto"
-    tokens_field: str = "auto"
-    system_role: str = "auto"
-    temperature: float | None = 0.2
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    image_tokens: int = 258
-    context_tokens: int = 4096
-    threads: int | None = None
+    image_tokens: int = IMAGE_TOKENS
     labels: tuple[Label, ...] = tuple(Label)
     digest: DigestEvery = DigestEvery.OFF
     limits: Limits = field(default_factory=Limits)
-    options: tuple[tuple[str, str | Secret], ...] = ()
+    model: Chosen[ModelContext, LanguageModel] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,24 +91,3 @@ class MediaSettings:
         scheme = "http" if self.tls is None else "https"
         host = f"[{self.host}]" if ":" in self.host else self.host  # IPv6
         return self.url or f"{scheme}://{host}:{self.port}"
-
-
-class WebhookUrl(SecretAddress):
-    """A web address without user and query. Shows only its scheme, host and port: the path may itself be a secret."""
-
-    __slots__ = ()
-
-    @property
-    def public(self) -> str:
-        """The address as it may be shown and logged."""
-        parts = urlsplit(self.reveal())
-        return f"{parts.scheme}://{parts.netloc}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookSettings:
-    """Where records are posted to; `tell` names their kinds. Of answers only those that changed are posted."""
-
-    url: WebhookUrl
-    token: Secret | None = None
-    tell: tuple[str, ...] = ("answer",)

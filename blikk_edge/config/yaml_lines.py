@@ -7,16 +7,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 import yaml
 
-from blikk_edge.config.problem import Problem, dotted, shown
-from blikk_edge.config.secrets import Secret
 from blikk_edge.config.yaml_nodes import EXAMPLE, compose
-
-Leaf: TypeAlias = "str | Secret | list[Leaf] | dict[str, Leaf] | None"
-Where: TypeAlias = tuple[str | int, ...]
+from blikk_edge.grammar.leaf import Leaf, Where
+from blikk_edge.grammar.problem import Problem, dotted, shown
+from blikk_edge.grammar.secrets import Secret
 
 SECRETS = "secrets.yaml"
 """The file beside a configuration that holds what `!secret` names."""

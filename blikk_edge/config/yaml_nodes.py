@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from blikk_edge.config.problem import Problem
+from blikk_edge.grammar.problem import Problem
 
 MAX_BYTES = 250_000  # a hundred times what a house needs; PyYAML takes a Pi half a minute for it
 MAX_DEPTH = 32

@@ -1,5 +1,10 @@
 """Expected failures: each says who, what and how to mend it, and never a secret."""
 
+from collections.abc import Collection
+from typing import Final
+
+QUOTE_MAX: Final = 160
+
 
 class BlikkError(Exception):
     """An expected failure. Told once when it starts and once when it ends; retried where that can help."""
@@ -17,12 +22,34 @@ class ModelError(BlikkError):
     """A model is missing, damaged or not what it claims to be."""
 
 
+class StepError(BlikkError):
+    """A step that was added to a pipeline cannot go on; the text is shown, so it holds no pixels."""
+
+
 class PrivacyError(BlikkError):
     """Faces could not be looked for; no Picture was made."""
 
 
 class SinkError(BlikkError):
-    """A record or Picture could not be delivered now."""
+    """A record or Picture could not be delivered now.
+
+    `after_s` is when to come back, at the earliest; None leaves that to whoever tries again, 0 to the sink's `open`.
+    Without a text the sink itself reports what is wrong. Of a batch, `taken` are the numbers of the records that
+    arrived all the same, `refused` of those that will never be taken.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        after_s: float | None = None,
+        taken: Collection[int] = (),
+        refused: Collection[int] = (),
+    ) -> None:
+        super().__init__(text)
+        self.after_s = after_s
+        self.taken = taken
+        self.refused = refused
 
 
 class StoreError(BlikkError):
@@ -39,3 +66,9 @@ class WireError(BlikkError):
 
 class LlmError(BlikkError):
     """A language model could not be asked, or its answer cannot be used. The template serves."""
+
+
+def quote(text: str) -> str:
+    """What somebody else said, as one short line."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * QUOTE_MAX]).split())
+    return line if len(line) <= QUOTE_MAX else line[: QUOTE_MAX - 1] + "…"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Label, Measure, MeasureInfo
 from blikk_edge.core.summary import Question
 
 
@@ -19,7 +19,7 @@ class SummaryMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraInfo:
-    """One camera as the outside knows it; no source, no secret."""
+    """One camera as the outside knows it; no source, no secret. `measures` are those that its added steps declare."""
 
     id: str
     name: str
@@ -27,6 +27,7 @@ class CameraInfo:
     zones: tuple[str, ...] = ()
     ring: bool = False
     questions: tuple[Question, ...] = ()
+    measures: tuple[MeasureInfo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,9 @@ class CameraState:
     """How a camera is doing now, and the values of its switches and numbers.
 
     `counts`, `zones` and, of each label in a zone, `zone_counts` hold what is present now; `last_frame_age_s` is None
-    before the first frame; `dropped` counts frames by reason since start; `problem` is a sentence while something is
-    wrong.
+    before the first frame; `dropped` counts frames by reason since start; `skipped` counts, by added step, those that
+    it was not given because it took too long; `measures` are the newest values; `problem` is a sentence while something
+    is wrong.
     """
 
     camera: str
@@ -67,6 +69,8 @@ class CameraState:
     inferences: int = 0
     restarts: int = 0
     dropped: tuple[tuple[str, int], ...] = ()
+    skipped: tuple[tuple[str, int], ...] = ()
+    measures: tuple[Measure, ...] = ()
     detect: bool = True
     threshold: float = 0.3
     summary: SummaryMode = SummaryMode.OFF
@@ -115,6 +119,7 @@ class Health:
     outbox: int = 0
     lost: int = 0
     dropped: tuple[tuple[str, int], ...] = ()
+    skipped: tuple[tuple[str, int], ...] = ()
     problems: tuple[str, ...] = field(default=())
     llm: LlmState | None = None
 

@@ -96,7 +96,7 @@ class Mark:
 Request: TypeAlias = AskQuestion | ListEvents | DescribeNow | WriteDigest | Forget | Mark
 
 
-class Measure(StrEnum):
+class Aggregate(StrEnum):
     """What is asked about the visits (events) that match."""
 
     COUNT = "count"  # how many objects: each visit counts with the most it had at once
@@ -122,7 +122,7 @@ class Query:
     camera can decide ("postman").
     """
 
-    measure: Measure
+    measure: Aggregate
     labels: tuple[Label, ...] = ()
     kinds: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()

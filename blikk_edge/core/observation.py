@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Summary
 
 
@@ -23,6 +23,13 @@ class Kind(StrEnum):
     STILL = "still"
     MOVING = "moving"  # moves again after standing still
     RECOUNT = "recount"  # the number of objects of an event changed while it went on
+    MEASURE = "measure"  # what is measured has new values
+    ALERT = "alert"  # something is wrong with a measure
+    ALERT_ENDED = "alert_ended"
+
+
+MEASURED: Final = frozenset({Kind.MEASURE, Kind.ALERT, Kind.ALERT_ENDED})
+"""What is about measures: after it everybody and everything is where it was."""
 
 
 class Phase(StrEnum):
@@ -54,6 +61,7 @@ class Observation:
 
     `time` is the capture time of the (first) frame, `until` that of the last one folded in, both seconds since 1970
     UTC; `folded` counts the similar observations that this one stands for; `score` is the motion score 0..1.
+    `measures` are those that it is about, where `kind` is MEASURE or one of an alert (core.measures).
     """
 
     id: str
@@ -67,6 +75,7 @@ class Observation:
     event: str | None = None
     folded: int = 1
     embedding: tuple[float, ...] | None = None
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

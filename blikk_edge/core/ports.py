@@ -1,6 +1,6 @@
-"""Ports of everything that never sees a pixel: sinks, outbox, memory."""
+"""Ports of everything that never sees a pixel: sinks, journal, history, memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -129,35 +129,73 @@ Order: TypeAlias = Callable[[Command], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """One record waiting in the outbox, in order of `seq`. `replayed` says that it waited through an outage."""
+    """One record that waits in the journal, in order of `seq`. `replayed` says that it waited through an outage."""
 
     seq: int
     record: Record
     replayed: bool = False
 
 
-class Outbox(Protocol):
-    """Records on disk between being told and being acknowledged by the broker. Blocking; call it off the loop."""
+class Journal(Protocol):
+    """Records on disk until each durable sink has had them. Blocking; call it off the loop.
+
+    Every method but `depth` raises StoreError (disk full, unreadable).
+    """
 
     def put(self, record: Record) -> int:
-        """Write one record durably and return its number; raises StoreError (disk full, unreadable)."""
+        """Write one record durably, and into the history; its number, 0 where no sink takes it."""
         ...
 
-    def pending(self, limit: int) -> Sequence[Pending]:
-        """The oldest unacknowledged records, in order."""
+    def pending(self, sink: str, limit: int) -> Sequence[Pending]:
+        """The oldest records that a sink has not had, in order, at most `limit`."""
         ...
 
-    def delivered(self, seqs: Sequence[int]) -> None:
-        """Forget what the broker has acknowledged."""
+    def delivered(self, sink: str, seqs: Sequence[int]) -> None:
+        """These wait for this sink no more."""
         ...
 
-    def depth(self) -> int:
-        """How many records wait; does not touch the disk."""
+    def depth(self, sink: str) -> int:
+        """How many records wait for a sink; does not touch the disk."""
         ...
 
     @property
     def lost(self) -> int:
-        """How many undelivered records were given up since start, because the outbox was full."""
+        """How many records some sink never had and never will, since start."""
+        ...
+
+
+class DurableSink(Protocol):
+    """A sink that gets every record it takes, in order, at least once; `runtime.delivery` sees to that."""
+
+    name: str
+
+    @property
+    def takes(self) -> Collection[str] | None:
+        """The kinds of records that it takes, by their names on the wire (`event`, `ring`); None: all."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """How many records it takes at once, at most."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready for `send`; waits for it where the sink knows itself when that is. Raises SinkError.
+
+        Called again after each error.
+        """
+        ...
+
+    async def send(self, batch: Sequence[Pending]) -> None:
+        """Deliver some records, the oldest first.
+
+        Raises SinkError where not all of them were taken: it says which were, which never will be, and when to come
+        back.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what `open` took; harmless before it."""
         ...
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blikk_edge.core.picture import Wanted
-from blikk_edge.core.sightings import Detection, Motion, Track
+from blikk_edge.core.sightings import Detection, Measure, Motion, Track
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -44,6 +44,7 @@ class Frame:
         self.camera = camera
         self.seq = seq
         self.time = time
+        luma.flags.writeable = False
         self.luma = luma
         height, width = luma.shape[:2]
         self.aspect = aspect or (width / height if width and height else 1.0)
@@ -68,10 +69,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A Frame and everything the transforms found in it.
+    """A Frame and everything the steps found in it.
 
     `look` says that the detector shall look at this frame, `analysed` that it has; where it has not, `detections` is
     empty and `tracks` are those of the last look. `wanted` are the Pictures that were asked for of this frame.
+    `measures` are what steps measured in it.
     """
 
     frame: Frame
@@ -82,3 +84,4 @@ class Scene:
     detections: tuple[Detection, ...] = ()
     tracks: tuple[Track, ...] = ()
     embedding: tuple[float, ...] | None = None
+    measures: tuple[Measure, ...] = ()

@@ -1,9 +1,21 @@
-"""What was seen, without pixels: motion, detections, tracks."""
+"""What was seen, without pixels: motion, detections, tracks, measures."""
 
+import math
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Real
+from typing import Final
 
 from blikk_edge.core.geometry import Box
+
+WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
+"""What names a measure, an alert or a step: a part of ids in Home Assistant."""
+
+UNIT_MAX: Final = 16
+ALERTS_MAX: Final = 8
+VALUE_MAX: Final = 1e15
+"""Beyond it a float64 cannot tell one from the next, and a measure is a mistake."""
 
 
 class Label(StrEnum):
@@ -78,3 +90,74 @@ class Track:
     def dwell_s(self) -> float:
         """Seconds from first to last sight."""
         return self.last_seen - self.first_seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A number read from the pixels of one frame, as its step declared it; only words and numbers.
+
+    `name` and `alert` are a `WORD`; `value` is finite, within ±1e15; `unit` is Home Assistant's, such as `°C`; `box`
+    is where it was read; `alert` says what is wrong with it (`too_high`), None while nothing is. Raises ValueError for
+    anything else.
+    """
+
+    name: str
+    value: float
+    unit: str | None = None
+    box: Box | None = None
+    alert: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_word("name", self.name)
+        _check_unit(self.unit)
+        if self.alert is not None:
+            _check_word("alert", self.alert)
+        if self.box is not None:
+            if type(self.box) is not Box:
+                raise ValueError("the box of a measure is a Box")
+            sides = (self.box.x1, self.box.y1, self.box.x2, self.box.y2)
+            object.__setattr__(self, "box", Box(*(_number("box", side, least=0.0) for side in sides)))
+        object.__setattr__(self, "value", _number("value", self.value, least=-VALUE_MAX))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureInfo:
+    """What a step declares of a measure before it measures: Home Assistant makes a sensor of it.
+
+    `device_class` is one of Home Assistant's for sensors; `min_change` is the change in its unit from which a new value
+    is worth reporting, 0 for any; `alerts` are the words that its `alert` can say, at most 8. Raises ValueError.
+    """
+
+    name: str
+    unit: str | None = None
+    device_class: str | None = None
+    min_change: float = 0.0
+    alerts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_word("name", self.name)
+        _check_unit(self.unit)
+        if self.device_class is not None:
+            _check_word("device_class", self.device_class)
+        object.__setattr__(self, "min_change", _number("min_change", self.min_change, least=0.0))
+        if type(self.alerts) is not tuple or len(set(self.alerts)) != len(self.alerts) or len(self.alerts) > ALERTS_MAX:
+            raise ValueError(f"the alerts of a measure are a tuple of at most {ALERTS_MAX} different words")
+        for alert in self.alerts:
+            _check_word("alert", alert)
+
+
+def _check_word(field: str, value: object) -> None:
+    if type(value) is not str or not WORD.fullmatch(value):
+        raise ValueError(f"the {field} of a measure begins with a-z and has at most 32 of a-z, 0-9 and _")
+
+
+def _check_unit(unit: object) -> None:
+    if unit is not None and (type(unit) is not str or not 0 < len(unit) <= UNIT_MAX or not unit.isprintable()):
+        raise ValueError(f"the unit of a measure has 1 to {UNIT_MAX} characters that can be printed")
+
+
+def _number(field: str, value: object, *, least: float) -> float:
+    number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    if not least <= number <= VALUE_MAX:
+        raise ValueError(f"the {field} of a measure is a number in {least:g}..{VALUE_MAX:g}")
+    return number

@@ -1,12 +1,16 @@
-"""Ports of the stages that see pixels: Source, Sentry, Detector, Transform, Redactor."""
+"""Ports of the stages that see pixels: Source, Sentry, Detector, Step, Redactor."""
 
 import threading
 from collections.abc import Iterator
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
 
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Frame, Pixels, Scene
-from blikk_edge.core.sightings import Detection
+from blikk_edge.core.sightings import Detection, MeasureInfo
+
+MEASURES_MAX: Final = 32
+"""So many measures a camera has at most."""
 
 
 class Source(Protocol):
@@ -43,12 +47,47 @@ class Detector(Protocol):
         ...
 
 
-class Transform(Protocol):
-    """One step of the way from Frame to Observation."""
+class Needs(StrEnum):
+    """Which scenes a step is given."""
+
+    FRAMES = "frames"  # every frame, in the thread that decoded it: for the pipeline's own steps alone
+    PASSED = "passed"  # those that may show something; of a quiet scene one in five seconds, asleep a keyframe
+    ANALYSED = "analysed"  # those that the detector has looked at
+    TRACKS = "tracks"  # and in which somebody or something is followed
+
+    def met_by(self, scene: Scene) -> bool:
+        """Whether a step with these needs is given this scene."""
+        match self:
+            case Needs.ANALYSED:
+                return scene.analysed
+            case Needs.TRACKS:
+                return scene.analysed and bool(scene.tracks)
+            case _:
+                return True
+
+
+class Step(Protocol):
+    """One step of the way from Frame to Observation; classes that name it as their base inherit its defaults.
+
+    Used by one thread at a time, which need not be the same each time. Pixels are read only.
+
+    Attributes:
+        name: A word (`sightings.WORD`), unique within its pipeline.
+        needs: Which scenes it is given.
+        measures: What it may measure; only of what is declared here something leaves.
+    """
+
+    name: str
+    needs: Needs = Needs.PASSED
+    measures: tuple[MeasureInfo, ...] = ()
 
     def __call__(self, scene: Scene) -> Scene:
-        """The scene with what this step found added."""
+        """The scene with what this step found added: `dataclasses.replace(scene, ...)`."""
         ...
+
+    def reset(self) -> None:
+        """Forget earlier frames: what they showed has nothing to do with the next."""
+        return
 
 
 class Redactor(Protocol):

@@ -110,6 +110,11 @@ class Teller:
         self._rules = replace(self._rules, event_threshold=value)
 
     @property
+    def ids(self) -> Ids:
+        """Where the ids of this camera's records come from."""
+        return self._ids
+
+    @property
     def parked(self) -> tuple[Parked, ...]:
         """The vehicles that are parked now; equal to the last value unless one came or went."""
         return self._lot.parked
@@ -265,7 +270,7 @@ class Teller:
             kind=kind,
             time=time,
             until=time,
-            score=_score(scene.motion),
+            score=score_of(scene.motion),
             objects=objects,
             zones=zones,
             event=event,
@@ -284,5 +289,6 @@ def distance(a: Sequence[float], b: Sequence[float]) -> float:
     return min(1.0, max(0.0, 1.0 - cosine))
 
 
-def _score(motion: Motion) -> float:
+def score_of(motion: Motion) -> float:
+    """The motion score as an Observation has it: 0..1, 0 for what is no number."""
     return min(1.0, max(0.0, motion.score)) if math.isfinite(motion.score) else 0.0

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.app.wiring import App, build
-from blikk_edge.config.secrets import SourceUrl
-from blikk_edge.config.settings import CameraSettings, MqttSettings, NodeSettings, Settings, StoreSettings
+from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings, StoreSettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, SinkError
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.sightings import Label
 from blikk_edge.demo import sample
+from blikk_edge.grammar.secrets import SourceUrl
+from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.sinks.mqtt.listener import listen
 
 BROKER_START_S: Final = 20.0

@@ -8,7 +8,7 @@ from typing import Final
 
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import ModelError, SourceError
+from blikk_edge.core.errors import ModelError, SourceError, StepError
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, SummaryMode
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
@@ -46,7 +46,7 @@ class CameraRun:
     any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings` are the
     ways in which its doorbell may be pressed; `summary` is how its summaries are made now, `configured_summary` how the
     configuration says. Of a `pushed` one whose summaries are made by VISION every frame becomes a Picture for the
-    model.
+    model. Its `info` names what the added steps of its pipeline measure, too.
     """
 
     def __init__(
@@ -69,7 +69,9 @@ class CameraRun:
         configured_summary: SummaryMode = SummaryMode.OFF,
         pushed: bool = False,
     ) -> None:
-        self.info = info
+        self._make_pipeline = make_pipeline
+        self._pipeline = make_pipeline()
+        self.info = replace(info, measures=self._pipeline.added.measures)
         self.part = f"camera.{info.id}"
         self.switches_key = switches_key(info.id)
         self.stall_s = stall_s
@@ -81,8 +83,7 @@ class CameraRun:
         self._shown_source = shown_source
         self._make_source = make_source
         self._source = make_source()
-        self._make_pipeline = make_pipeline
-        self._pipeline = make_pipeline()
+        self._hung: set[str] = set()  # added steps; each time one hangs, a thread is lost
         self._deliver = deliver
         self._remember_parked = remember_parked
         self._parked = self._pipeline.teller.parked
@@ -172,6 +173,7 @@ class CameraRun:
         elif now - self._rest_until > STEADY_S:
             self._backoff.reset()
             self._supervisor.well(f"{self.part}.pipeline")
+        self._look_at_steps(self._pipeline)
         if (parked := pipeline.teller.parked) != self._parked and self._remember_parked(parked):
             self._parked = parked
 
@@ -182,10 +184,18 @@ class CameraRun:
                 self._tell(item)
 
     def restart_pipeline(self) -> None:
-        """A new pipeline with the same switches; the events of the old one are ended so that none stays open."""
+        """A new pipeline with the same switches; the events of the old one are ended so that none stays open.
+
+        Its added steps are made anew too, so those that were switched off are tried again, but for one that hung.
+        """
         old = self._pipeline
+        if (hung := old.added.running) is not None:
+            self._hung.add(hung)
         self.close()
         self._pipeline = self._make_pipeline()
+        for name in self._hung:
+            self._pipeline.added.switch_off(name, "switched off until blikk starts again: it hung")
+        self._look_at_steps(self._pipeline)
         self._pipeline.detect, self._pipeline.threshold = old.detect, old.threshold
         self.restarts += 1
         self._deliver(self.state())
@@ -242,7 +252,8 @@ class CameraRun:
         arrivals = list(self._arrivals)
         now = self._clock.monotonic()
         fps = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 and self._online else 0.0
-        parts = (*(() if self.waited_for else (self.part,)), f"{self.part}.pipeline", VISION)
+        steps = (self._step_part(name) for name in self._pipeline.added.problems)
+        parts = (*(() if self.waited_for else (self.part,)), f"{self.part}.pipeline", VISION, *steps)
         problems = (self._supervisor.problems.get(part) for part in parts)
         return replace(
             known,
@@ -251,6 +262,7 @@ class CameraRun:
             counts=known.counts if self.online else tuple((label, 0) for label, _ in known.counts),
             zones=known.zones if self.online else (),
             zone_counts=known.zone_counts if self.online else (),
+            measures=known.measures if self.online else (),
             fps=round(fps, 1),
             last_frame_age_s=round(now - arrivals[-1], 1) if arrivals else None,
             restarts=self.restarts,
@@ -272,6 +284,18 @@ class CameraRun:
             return None
         time, came = self._captured
         return time + self._clock.monotonic() - came
+
+    def _step_part(self, name: str) -> str:
+        return f"{self.part}.step.{name}"
+
+    def _look_at_steps(self, pipeline: Pipeline) -> None:
+        """Tell which added steps are skipped or switched off now, and which work again."""
+        for name, problem in pipeline.added.problems.items():
+            part = self._step_part(name)
+            if problem is not None:
+                self._supervisor.fail(part, StepError(problem))
+            elif part in self._supervisor.problems:
+                self._supervisor.well(part)
 
     def _tell(self, item: Item) -> None:
         if isinstance(item, CameraState):

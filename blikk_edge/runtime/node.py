@@ -14,7 +14,7 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
-from blikk_edge.core.ports import Enricher, Memory, Sink, Unfinished
+from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Sink, Unfinished
 from blikk_edge.core.seldom import Seldom
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
@@ -69,17 +69,37 @@ class Writer(Protocol):
         ...
 
 
-class Depths(Protocol):
-    """What the health says about delivery. Who may keep records in memory only has `unsaved` and `save` too."""
+class Deliverer(Protocol):
+    """Brings records to the durable sinks (`runtime.delivery`)."""
+
+    name: str
 
     @property
     def outbox(self) -> int:
-        """Records that wait for the broker."""
+        """Records that wait for the sink that is furthest behind."""
         ...
 
     @property
     def lost(self) -> int:
         """Records that had to be given up since start."""
+        ...
+
+    @property
+    def unsaved(self) -> int:
+        """Records that are kept in memory only."""
+        ...
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong now, by sink."""
+        ...
+
+    async def save(self) -> None:
+        """Try to bring to disk what is kept in memory."""
+        ...
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        """Deliver until cancelled, then what is left."""
         ...
 
 
@@ -101,7 +121,7 @@ class Node:
         orders: Orders,
         supervisor: Supervisor,
         memory: Memory,
-        depths: Depths,
+        delivery: Deliverer,
         clock: Clock,
         health_every_s: float,
         unfinished: Unfinished | None = None,
@@ -118,7 +138,7 @@ class Node:
         self._orders = orders
         self._supervisor = supervisor
         self._memory = memory
-        self._depths = depths
+        self._delivery = delivery
         self._clock = steady(clock)
         self._timeline = 0
         self._health_every_s = health_every_s
@@ -143,10 +163,11 @@ class Node:
         """
         scheduler = Scheduler(self._clock, self._supervisor)
         consumers = (*self._sinks, *self._enrichers)
-        inboxes = self._outlets.open(len(consumers))
+        records, *inboxes = self._outlets.open(1 + len(consumers))
         self._orders.open(self._carry_out)
         self._timeline = self._clock.timeline
         self._look_at_clock()
+        delivering = scheduler.task(self._delivery.name, partial(self._delivery.run, records))
         for consumer, inbox in zip(consumers, inboxes, strict=True):
             scheduler.task(consumer.name, partial(consumer.run, inbox))
         for part in self._parts:
@@ -169,7 +190,7 @@ class Node:
         try:
             await self._wait(stop, until_finished=until_finished)
         finally:
-            await self._end(scheduler)
+            await self._end(scheduler, delivering)
         if self._over.is_set():
             raise BlikkError(
                 f"{len(self._retired)} threads hang in a library and cannot be ended; start blikk again, and see "
@@ -203,8 +224,8 @@ class Node:
                 await asyncio.to_thread(self._memory.recall, "node")
             if not outcome.failed:
                 self._supervisor.well(STORE)
-        if getattr(self._depths, "unsaved", 0) and (save := getattr(self._depths, "save", None)) is not None:
-            await save()
+        if self._delivery.unsaved:
+            await self._delivery.save()
 
     async def _note_open(self, unfinished: Unfinished) -> None:
         """Keep on disk when open events were last seen: a quiet visit may have been told of an hour ago."""
@@ -397,9 +418,10 @@ class Node:
                     health,
                     inference_ms=round(sum(times) / len(times), 1) if times else None,
                     fps=tuple((state.camera, state.fps) for state in states),
-                    outbox=self._depths.outbox,
-                    lost=self._depths.lost + self._outlets.lost(),
+                    outbox=self._delivery.outbox,
+                    lost=self._delivery.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
+                    skipped=_summed(state.skipped for state in states),
                     problems=(told := self._problems()),
                     llm=self._writer.state() if self._writer is not None else None,
                 )
@@ -418,17 +440,18 @@ class Node:
 
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
-        found = {sink.name: getattr(sink, "problem", None) for sink in self._sinks} | self._supervisor.problems
+        own = {sink.name: getattr(sink, "problem", None) for sink in self._sinks}
+        found = own | dict(self._delivery.problems) | self._supervisor.problems
         for camera in self._cameras.values():
             if camera.waited_for:
                 found.pop(camera.part, None)
-        if (unsaved := getattr(self._depths, "unsaved", 0)) > 0:
+        if unsaved := self._delivery.unsaved:
             found["store.memory"] = f"{unsaved} records are in memory only and would be lost with the power"
         if (problem := getattr(self._memory, "problem", None)) is not None:
             found[STORE] = problem
         return tuple(f"{part}: {text}" for part, text in sorted(found.items()) if text)
 
-    async def _end(self, scheduler: Scheduler) -> None:
+    async def _end(self, scheduler: Scheduler, delivering: asyncio.Task[None]) -> None:
         self._intake.close()
         await scheduler.end_threads()
         for camera in self._cameras.values():
@@ -438,6 +461,7 @@ class Node:
         await self._clock.sleep(0.02)  # what was handed over from threads arrives in the mailboxes
         while self._outlets.waiting() and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.02)
+        await scheduler.end_task(delivering)  # while the sinks still have their connections
         await scheduler.end_tasks()
 
 

@@ -36,7 +36,7 @@ class Outlets:
         return sum(len(box) for box in self._boxes)
 
     def lost(self) -> int:
-        """Records that found no room on their way to the first consumer, the one that keeps them on disk."""
+        """Records that found no room on their way to the first consumer, which brings them to the journal."""
         return self._boxes[0].lost if self._boxes else 0
 
     def _put(self, item: Item) -> None:

@@ -2,21 +2,24 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraState
-from blikk_edge.core.observation import Event, Phase
+from blikk_edge.core.measures import MeasureReporter
+from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
-from blikk_edge.core.stages import Detector, Redactor, Transform
+from blikk_edge.core.sightings import Label, Motion, Track, View
+from blikk_edge.core.stages import Detector, Redactor, Step
 from blikk_edge.core.tell import Teller, Told
 from blikk_edge.runtime import log
+from blikk_edge.runtime.detect import Detect
+from blikk_edge.runtime.steps import AddedSteps
 
 FAINT: Final = 0.25
 """A person with a lower score is blurred like any other, and counts for nothing else."""
@@ -39,34 +42,10 @@ BETTER: Final = 1.5
 """A later view of an event replaces its Picture when it shows the objects this many times better."""
 
 
-class Select(Protocol):
-    """Decides which frames the detector looks at."""
+class Select(Step, Protocol):
+    """The step that decides which frames the detector looks at."""
 
     threshold: float
-
-    def look(self, scene: Scene, tracks: tuple[Track, ...]) -> object | None:
-        """Why to look at this frame, or None."""
-        ...
-
-    def reset(self) -> None:
-        """Start anew: the next frame is the first."""
-        ...
-
-
-class Resettable(Transform, Protocol):
-    """A transform that remembers earlier frames."""
-
-    def reset(self) -> None:
-        """Forget them, as after a long gap."""
-        ...
-
-
-class Gate(Transform, Protocol):
-    """The motion gate."""
-
-    def reset(self) -> None:
-        """Forget the background: the stream was opened anew."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,37 +68,40 @@ class Pipeline:
     `glance` is the cheap half, for every frame, in the thread that decodes it: its pixels are still in the processor's
     cache there. `step` is the other, for the frames that `glance` passes on. Each half runs in one thread at a time.
     `open` are the Events that go on, with when the last of each was seen.
+
+    Each half is a sequence of steps: motion gate and selection in the one, detector, tracker, zones and the `steps`
+    that were added in the other. Those see each frame as `hide` makes it, without its private parts. Raises ConfigError
+    where added steps cannot go together.
     """
 
     def __init__(
         self,
         *,
         camera: str,
-        gate: Gate,
+        gate: Step,
         select: Select,
-        track: Resettable,
-        zones: Resettable,
+        track: Step,
+        zones: Step,
         teller: Teller,
         labels: Collection[Label],
+        steps: Sequence[Step] = (),
+        hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: float = FAINT,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.camera = camera
         self.detect = True
         self.frames = 0
-        self.inferences = 0
-        self.inference_ms: float | None = None
+        self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch)
         self._gate = gate
         self._select = select
-        self._track = track
-        self._zones = zones
+        self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch)
+        self._follow = (track, zones)
         self._teller = teller
+        self._measured = MeasureReporter(camera, self.added.measures, ids=teller.ids)
         self._labels = frozenset(labels)
-        self._faint_below = faint_below
         self.configured_threshold = select.threshold
-        self._stopwatch = stopwatch
         self._tracks: tuple[Track, ...] = ()
-        self._faint: tuple[Detection, ...] = ()
         self._selecting = True
         self._telling = False
         self._wanted: deque[Wanted] = deque()
@@ -144,6 +126,11 @@ class Pipeline:
     def threshold(self, value: float) -> None:
         self._select.threshold = value
         self._teller.event_threshold = value
+
+    @property
+    def inferences(self) -> int:
+        """How often the detector has looked."""
+        return self._detect.inferences
 
     @property
     def teller(self) -> Teller:
@@ -174,8 +161,10 @@ class Pipeline:
         if self.detect != self._selecting:  # switched on or off: the next frame is the first
             self._selecting = self.detect
             self._select.reset()
-        scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING)))
-        look = self._selecting and self._select.look(scene, self._tracks) is not None
+        scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING), tracks=self._tracks))
+        if self._selecting:
+            scene = self._select(scene)
+        look = scene.look
         moving = scene.motion.score >= self.threshold or scene.motion.view is View.NEW_SCENE
         wanted = self._take_wanted()
         if look or moving:
@@ -198,17 +187,19 @@ class Pipeline:
         """
         if scene.frame.timeline != self._timeline:
             yield from self._change_timeline(scene.frame)
-        if scene.look:
-            scene = self._analyse(scene, eyes.detector)
+        self._detect.detector = eyes.detector
+        scene = self._detect(scene)
         if self.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
-            scene = self._zones(self._track(scene))
+            for step in (*self._follow, self.added):
+                scene = step(scene)
             self._tracks = scene.tracks
             self._telling = True
             told = self._teller.tell(scene)
             self.open = self._teller.open
             yield from self._events(told)
             yield from told.observations
+            yield from self._measured.report(scene)
         elif self._telling:
             yield from self.close(scene.frame.time)
         yield from self._pictures(scene, eyes)
@@ -218,44 +209,29 @@ class Pipeline:
         """End what is open and forget who was there: the stream is lost for long, detection was switched off, or the
         node stops. What is seen afterwards is seen for the first time. Without `at` it ends with the last scene.
         """
-        yield from self._end(self._teller.end(at))
+        yield from self._end(self._teller.end(at), self._measured.end(at))
 
     def _change_timeline(self, frame: Frame) -> Iterator[Item]:
         """The wall clock was set: what is open ends as if it had not been, and time begins anew."""
         before, self._timeline = self._timeline, frame.timeline
         if before is None:
             return
-        yield from self._end(self._teller.end_timeline())
+        yield from self._end(self._teller.end_timeline(), self._measured.end_timeline())
         self._shown.clear()
         self._snapshot_at = None
         # what moved a moment ago still did so a moment ago
         self._moved_at = frame.time if self._state is not None and self._state.motion else None
         self._state_at = float("-inf")
 
-    def _end(self, told: Told) -> Iterator[Item]:
+    def _end(self, told: Told, measured: tuple[Observation, ...]) -> Iterator[Item]:
         self._telling = False
         self.open = ()
         self._tracks = ()
-        self._track.reset()
-        self._zones.reset()
+        for step in (*self._follow, self.added):
+            step.reset()
         yield from self._events(told)
         yield from told.observations
-
-    def _analyse(self, scene: Scene, detector: Detector) -> Scene:
-        found = scene.frame.found
-        if found is None:
-            found = self._detect(scene, detector)
-        kept = [d for d in found if d.label in self._labels or d.label is Label.PERSON]
-        self._faint = tuple(d for d in kept if d.label is Label.PERSON and d.score < self._faint_below)
-        return replace(scene, analysed=True, detections=tuple(d for d in kept if d not in self._faint))
-
-    def _detect(self, scene: Scene, detector: Detector) -> tuple[Detection, ...]:
-        started = self._stopwatch()
-        found = detector.detect(scene.frame.bgr())
-        spent = (self._stopwatch() - started) * 1000
-        self.inferences += 1
-        self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent
-        return found
+        yield from measured
 
     def _events(self, told: Told) -> Iterator[Event]:
         for event in told.events:
@@ -279,8 +255,8 @@ class Pipeline:
             return
         # An edge client may be old, or lie: whom it has not named is blurred too. Ours come first, for of two boxes of
         # one person the first counts.
-        ours = () if scene.frame.found is None else self._detect(scene, eyes.detector)
-        everybody = replace(scene, detections=ours + scene.detections + self._faint)
+        ours = () if scene.frame.found is None else self._detect.find(scene)
+        everybody = replace(scene, detections=ours + scene.detections + self._detect.faint)
         for wanted, event in due:
             try:
                 picture = eyes.redactor.picture(everybody, name=wanted.name, event=wanted.event)
@@ -326,9 +302,11 @@ class Pipeline:
             counts=tuple((label, sum(t.label is label for t in here)) for label in Label if label in self._labels),
             zones=_occupied(here),
             zone_counts=_occupied_by(here),
-            inference_ms=self.inference_ms,
+            inference_ms=self._detect.inference_ms,
             frames=self.frames,
             inferences=self.inferences,
+            skipped=self.added.skipped,
+            measures=self._measured.current,
             detect=self.detect,
             threshold=self.threshold,
             problem=self._blind,
@@ -365,7 +343,16 @@ def _occupied_by(tracks: list[Track]) -> tuple[tuple[str, Label, int], ...]:
 
 def _differs(before: CameraState | None, after: CameraState) -> bool:
     """Whether something a user would notice changed."""
-    return before is None or (
-        (before.motion, before.counts, before.zone_counts, before.detect, before.threshold, before.problem)
-        != (after.motion, after.counts, after.zone_counts, after.detect, after.threshold, after.problem)
+    return before is None or _noticed(before) != _noticed(after)
+
+
+def _noticed(state: CameraState) -> tuple[object, ...]:
+    return (
+        state.motion,
+        state.counts,
+        state.zone_counts,
+        state.measures,
+        state.detect,
+        state.threshold,
+        state.problem,
     )

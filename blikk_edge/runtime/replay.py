@@ -11,8 +11,10 @@ from blikk_edge.runtime.pipeline import Eyes, Pipeline
 def replay(source: Source, pipeline: Pipeline, eyes: Eyes) -> Iterator[Item]:
     """Everything one camera tells about a clip, in order; no thread, no clock but the stream's.
 
-    Raises SourceError where the clip cannot be read and ModelError where a model cannot look.
+    Added steps have all the time they take: a budget would give other bytes on another machine. Raises SourceError
+    where the clip cannot be read and ModelError where a model cannot look.
     """
+    pipeline.added.budgeted = False
     last = 0.0
     for frame in source.frames(threading.Event()):
         last = frame.time

@@ -184,6 +184,11 @@ class Scheduler:
                 log.part(life.part).warning("did not end in %.0f s and is left behind", self._grace_s)
         self._lives.clear()
 
+    async def end_task(self, task: asyncio.Task[None]) -> None:
+        """Cancel one task and wait until it has cleaned up, at most the grace time."""
+        task.cancel()
+        await asyncio.wait((task,), timeout=self._grace_s)
+
     async def end_tasks(self) -> None:
         """Cancel all tasks and wait until they have cleaned up, at most the grace time."""
         ending = tuple(self._tasks)

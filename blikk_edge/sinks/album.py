@@ -18,7 +18,7 @@ from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
 from blikk_edge.core.ports import Inbox, Item
-from blikk_edge.sinks.private_files import keep_private, make_folder
+from blikk_edge.store.private_files import keep_private, make_folder
 
 LOG = logging.getLogger("blikk.album")
 

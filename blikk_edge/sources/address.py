@@ -95,6 +95,14 @@ def parse(text: str) -> Address:
     )
 
 
+def plain(url: str) -> str:
+    """The address as libraries understand it; one that cannot be read as it is, for them to refuse."""
+    try:
+        return parse(url).url
+    except AddressError:
+        return url
+
+
 def _authority_end(rest: str) -> int:
     return min((at for sign in "/?#" if (at := rest.find(sign)) >= 0), default=len(rest))
 

@@ -18,12 +18,13 @@ from blikk_edge.sources.faults import NO_PICTURE, source_error
 from blikk_edge.sources.hardware import DecoderChoice
 from blikk_edge.sources.limits import Barren, Limit
 from blikk_edge.sources.naps import Naps
-from blikk_edge.sources.opening import Door, Terms, Way
+from blikk_edge.sources.opening import Door, Way
 from blikk_edge.sources.packets import Counts, Packets, VideoPacket
 from blikk_edge.sources.pixels import Scaler
+from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import Grid, StreamTime, Timekeeper
 
-__all__ = ["Capture", "Terms", "Way"]
+__all__ = ["Capture", "Way"]
 
 # libav writes addresses with their passwords into its log.
 av.logging.set_level(None)

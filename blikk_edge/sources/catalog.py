@@ -1,19 +1,20 @@
-"""Which source an address means."""
+"""Which source an address means, and how it is opened."""
 
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import unquote
 
-from blikk_edge.core.clock import Clock
-from blikk_edge.core.fields import Watch
-from blikk_edge.core.stages import Sentry, Source
-from blikk_edge.sources.address import AddressError, parse, scheme_of
-from blikk_edge.sources.capture import Terms
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.scene import Frame
+from blikk_edge.core.stages import Source
+from blikk_edge.grammar.secrets import SourceUrl
+from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.sources.address import scheme_of
 from blikk_edge.sources.faults import source_error
-from blikk_edge.sources.file import open_file
-from blikk_edge.sources.hls import open_hls
-from blikk_edge.sources.mjpeg import open_mjpeg
-from blikk_edge.sources.rtsp import open_rtsp
-from blikk_edge.sources.usb import open_usb
+from blikk_edge.sources.kinds import SOURCES
+from blikk_edge.sources.options import AddressOptions
+from blikk_edge.sources.terms import Terms
 
 MEDIA_FILES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".gif"})
 
@@ -39,68 +40,38 @@ def kind_of(url: str) -> str:
             return ""
 
 
-def open_source(
-    url: str,
-    *,
-    camera: str,
-    shown: str,
-    clock: Clock,
-    fps: float = 5.0,
-    height_px: int = 480,
-    rotate: int = 0,
-    transport: str = "auto",
-    connect_timeout_s: float = 10.0,
-    read_timeout_s: float = 10.0,
-    watch: Watch = Watch.FULL,
-    sleep_after_s: float = 10.0,
-    sentry: Sentry | None = None,
-    realtime: bool = True,
-    loop: bool = True,
-    start_time: float = 0.0,
-) -> Source:
+def open_source(url: str, terms: Terms) -> Source:
     """The source that `url` means; nothing is opened before its `frames` are asked for.
 
-    `url` may hold a password: it is handed to libav and shown nowhere; `shown` stands for it in every message.
-    `rotate` turns the picture clockwise by so many degrees, on top of what the stream itself asks for.
-    `watch` other than full needs a `sentry`, see `Dormancy`. `transport` is for RTSP; `realtime`, `loop` and
-    `start_time` are for files, see `open_file`. Raises SourceError for a scheme that is not known.
+    `url` may hold a password: it is handed to libav and shown nowhere; `terms.shown` stands for it in every message.
+    Raises SourceError for a scheme that is not known.
     """
-    terms = Terms(
-        camera=camera,
-        shown=shown,
-        clock=clock,
-        fps=fps,
-        height_px=height_px,
-        rotate=rotate,
-        connect_timeout_s=connect_timeout_s,
-        read_timeout_s=read_timeout_s,
-        watch=watch,
-        sleep_after_s=sleep_after_s,
-        sentry=sentry,
-    )
     url = url.strip()
-    kind = kind_of(url)
-    match kind:
-        case "rtsp":
-            return open_rtsp(_plain(url), terms, transport=transport)
-        case "usb":
-            return open_usb(url, terms)
-        case "hls":
-            return open_hls(_plain(url), terms)
-        case "mjpeg":
-            return open_mjpeg(url, terms, loop=loop)
-        case "file" if scheme_of(url) in {"http", "https"}:
-            return open_mjpeg(url, terms, loop=loop)
-        case "file":
-            path = url if scheme_of(url) is None else unquote(url.partition("://")[2].removeprefix("localhost"))
-            return open_file(path, terms, realtime=realtime, loop=loop, start_time=start_time)
-        case _:
-            raise source_error(shown, "this kind of address is not known; use rtsp://, http(s)://, a path, /dev/videoN")
+    kind = "push" if terms.inlet is not None else kind_of(url)
+    if kind == "file" and scheme_of(url) in {"http", "https"}:
+        kind = "mjpeg"  # sees what is there
+    if not kind:
+        raise source_error(
+            terms.shown, "this kind of address is not known; use rtsp://, http(s)://, a path, /dev/videoN"
+        )
+    return SOURCES.get(kind).make(AddressOptions(address=SourceUrl(url)), terms)
 
 
-def _plain(url: str) -> str:
-    """The address as libraries understand it; one that cannot be read as it is, for them to refuse."""
+def chosen_source(chosen: Chosen[Terms, Source], terms: Terms) -> Source:
+    """The source of a plug-in; one that cannot be made says why whenever its frames are asked for."""
     try:
-        return parse(url).url
-    except AddressError:
-        return url
+        return chosen.make(terms)
+    except BlikkError as error:
+        return _Missing(terms.shown, str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """A source that could not be made; implements `core.stages.Source`."""
+
+    shown: str
+    why: str
+
+    def frames(self, stop: threading.Event) -> Iterator[Frame]:  # noqa: ARG002  # the port's
+        """Raise SourceError."""
+        raise source_error(self.shown, self.why)

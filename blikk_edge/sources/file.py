@@ -1,9 +1,15 @@
 """A video file, local or over HTTP: played as if live, or replayed as fast as it can be read."""
 
 from pathlib import Path, PurePath
+from urllib.parse import unquote
 
-from blikk_edge.sources.capture import Capture, Terms, Way
+from blikk_edge.core.stages import Source
+from blikk_edge.kinds.kind import Kind
+from blikk_edge.sources.address import scheme_of
+from blikk_edge.sources.capture import Capture, Way
+from blikk_edge.sources.options import ADDRESS, AddressOptions
 from blikk_edge.sources.still import StillFile
+from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import PacedTime, ReplayTime
 
 # A file must not make libav open others (playlists, SDP), nor a web server have it open local ones.
@@ -31,3 +37,14 @@ def open_file(
         ends=True,
         loop=loop,
     )
+
+
+def _make(options: AddressOptions, terms: Terms) -> Capture | StillFile:
+    url = options.address.reveal()
+    path = url if scheme_of(url) is None else unquote(url.partition("://")[2].removeprefix("localhost"))
+    return open_file(path, terms, realtime=terms.realtime, loop=terms.loop, start_time=terms.start_time)
+
+
+KIND: Kind[Terms, Source] = Kind(
+    name="file", meaning="A video or picture on this machine.", options=ADDRESS, make=_make
+)

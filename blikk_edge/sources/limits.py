@@ -33,6 +33,7 @@ LOOK_S = 0.1
 
 class _Reading(threading.local):
     limit: "Limit | None" = None
+    leapt_s = 0.0  # kept: where a thread's time goes back, PyAV raises in whatever it is asked for next
 
 
 _reading = _Reading()
@@ -44,13 +45,12 @@ class Limit:
     Used as a context around calls into libav, in the thread that makes them.
     """
 
-    __slots__ = ("_leapt_s", "deadline", "look_at", "stop")
+    __slots__ = ("deadline", "look_at", "stop")
 
     def __init__(self, stop: threading.Event) -> None:
         self.stop = stop
         self.deadline = 0.0
         self.look_at = 0.0
-        self._leapt_s = 0.0
         self.extend(0.0)
         if isinstance(stop, Stop):
             stop.listen(_leap)
@@ -81,13 +81,12 @@ class Limit:
         if _reading.limit is self:  # not where the next connection has begun
             _reading.limit = None
 
-    def leaping(self, now: float) -> float:
-        """The time as PyAV is to see it; every look after the end is a leap further, never back."""
+    def leap_s(self, now: float) -> float:
+        """How far the time that PyAV sees is to leap ahead: further at every look after the end."""
         if now > self.deadline or self.stop.is_set():
-            self._leapt_s += LEAP_S
-        elif not self._leapt_s:
-            self.look_at = min(self.deadline, now + LOOK_S)
-        return now + self._leapt_s
+            return LEAP_S
+        self.look_at = min(self.deadline, now + LOOK_S)
+        return 0.0
 
 
 class Barren:
@@ -117,7 +116,9 @@ class Barren:
 
 def _monotonic() -> float:
     now, limit = time.monotonic(), _reading.limit
-    return now if limit is None or now < limit.look_at else limit.leaping(now)
+    if limit is not None and now >= limit.look_at:
+        _reading.leapt_s += limit.leap_s(now)
+    return now + _reading.leapt_s
 
 
 def _leap() -> None:

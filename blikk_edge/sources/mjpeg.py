@@ -7,19 +7,23 @@ from enum import Enum, auto
 from typing import Final
 
 from blikk_edge.core.scene import Frame
+from blikk_edge.core.stages import Source
+from blikk_edge.kinds.kind import Kind
 from blikk_edge.sources.address import Address, AddressError, parse
-from blikk_edge.sources.capture import Capture, Terms, Way
+from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.faults import BROKEN, NO_PICTURE, STANDS_STILL, source_error
 from blikk_edge.sources.file import REMOTE, open_file
 from blikk_edge.sources.hls import open_hls
 from blikk_edge.sources.jpegs import MOST_BYTES, JpegSplitter
 from blikk_edge.sources.limits import Barren, Limit
 from blikk_edge.sources.naps import Naps
+from blikk_edge.sources.options import ADDRESS, AddressOptions
 from blikk_edge.sources.packets import Counts
 from blikk_edge.sources.pictures import PictureFrames, decoder_of
 from blikk_edge.sources.playout import LumpTime
 from blikk_edge.sources.request import Answer, Client, Failed
 from blikk_edge.sources.still import StillFile
+from blikk_edge.sources.terms import Terms
 
 # A still image is asked for this often at most, and no longer than half of the time.
 POLLS_PER_S: Final = 5.0
@@ -36,7 +40,7 @@ _JPEG_TYPES = frozenset(
 _TEXT_TYPES = frozenset({"json", "xml", "sdp", "dash+xml", "problem+json"})
 
 
-class Kind(Enum):
+class Content(Enum):
     """What an answer is. JPEGS may be one or many: how it goes on tells."""
 
     JPEGS = auto()
@@ -49,41 +53,41 @@ class Kind(Enum):
 
 
 _REFUSALS = {
-    Kind.PAGE: "this is a web page, not a stream; name the address of the stream or still image itself",
-    Kind.TEXT: "the server answers with text, not with pictures or video; mend the path of the source",
-    Kind.UNKNOWN_IMAGE: "images of this kind are not read; have the camera send JPEG, PNG or WebP",
+    Content.PAGE: "this is a web page, not a stream; name the address of the stream or still image itself",
+    Content.TEXT: "the server answers with text, not with pictures or video; mend the path of the source",
+    Content.UNKNOWN_IMAGE: "images of this kind are not read; have the camera send JPEG, PNG or WebP",
 }
 
 
-def kind_of(content_type: str, head: bytes) -> Kind:
+def content_of(content_type: str, head: bytes) -> Content:
     """What an answer is, by its first bytes where these tell, else by its type (in lower case, no parameters)."""
     if content_type.startswith("multipart/"):
-        return Kind.JPEGS
+        return Content.JPEGS
     return _by_bytes(content_type, head) or _by_type(content_type, head)
 
 
-def _by_bytes(content_type: str, head: bytes) -> Kind | None:
+def _by_bytes(content_type: str, head: bytes) -> Content | None:
     decoder, text = decoder_of(head), head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if decoder == "mjpeg" or text.startswith(b"--"):
-        return Kind.JPEGS
+        return Content.JPEGS
     if decoder is not None and (decoder != "bmp" or content_type.startswith("image/")):
-        return Kind.IMAGE
+        return Content.IMAGE
     if text.startswith(b"#extm3u"):
-        return Kind.HLS
-    return Kind.PAGE if text.startswith((b"<!doctype html", b"<html")) else None
+        return Content.HLS
+    return Content.PAGE if text.startswith((b"<!doctype html", b"<html")) else None
 
 
-def _by_type(content_type: str, head: bytes) -> Kind:
+def _by_type(content_type: str, head: bytes) -> Content:
     main, _, sub = content_type.partition("/")
     if content_type in _JPEG_TYPES:
-        return Kind.JPEGS
+        return Content.JPEGS
     if main == "image" and sub != "gif":
-        return Kind.UNKNOWN_IMAGE
+        return Content.UNKNOWN_IMAGE
     if any(byte < 9 or byte > 126 for byte in head):
-        return Kind.VIDEO  # whatever it says, this is no text
+        return Content.VIDEO  # whatever it says, this is no text
     if sub == "html":
-        return Kind.PAGE
-    return Kind.TEXT if main == "text" or sub in _TEXT_TYPES else Kind.VIDEO
+        return Content.PAGE
+    return Content.TEXT if main == "text" or sub in _TEXT_TYPES else Content.VIDEO
 
 
 class HttpSource:
@@ -130,20 +134,21 @@ class HttpSource:
             answer = client.get()
             limit.extend(self._terms.read_timeout_s)
             head = b"" if answer.content_type.startswith("multipart/") else _head(answer)
-            kind = kind_of(answer.content_type, head)
+            kind = content_of(answer.content_type, head)
             if kind in _REFUSALS:
                 raise Failed(_REFUSALS[kind])
-            if kind in {Kind.JPEGS, Kind.IMAGE}:
+            if kind in {Content.JPEGS, Content.IMAGE}:
                 self.counts.connections += 1
-                yield from self._pictures(client, answer, head, limit)
+                yield from self._pictures(kind, client, answer, head, limit)
                 return
         yield from self._capture(kind, address, answer).frames(limit.stop)
 
     # -- pictures ------------------------------------------------------------------------------------------------
 
-    def _pictures(self, client: Client, answer: Answer, head: bytes, limit: Limit) -> Iterator[Frame]:
+    def _pictures(self, kind: Content, client: Client, answer: Answer, head: bytes, limit: Limit) -> Iterator[Frame]:
         self._made.restart()
-        if head and answer.length is not None and (answer.content_type.startswith("image/") or not _is_jpeg(head)):
+        ends = answer.length is not None and (answer.content_type.startswith("image/") or not _is_jpeg(head))
+        if kind is Content.IMAGE or (head and ends):
             # A still image for sure, even with a preview behind it.
             count, last = 1, _picture_of(_whole(answer, head))
             yield from self._still(last)
@@ -234,9 +239,9 @@ class HttpSource:
 
     # -- video ---------------------------------------------------------------------------------------------------
 
-    def _capture(self, kind: Kind, address: Address, answer: Answer) -> Capture | StillFile:
+    def _capture(self, kind: Content, address: Address, answer: Answer) -> Capture | StillFile:
         """The source of libav for a playlist, a file (it has a length) or live video."""
-        name = "hls" if kind is Kind.HLS else "file" if answer.length is not None else "live"
+        name = "hls" if kind is Content.HLS else "file" if answer.length is not None else "live"
         if name not in self._captures:
             match name:
                 case "hls":
@@ -310,3 +315,12 @@ def _picture_of(content: bytes) -> bytes:
     splitter = JpegSplitter()
     pictures = splitter.feed(content)
     return pictures[0] if pictures else splitter.rest() or content
+
+
+def _make(options: AddressOptions, terms: Terms) -> HttpSource:
+    return open_mjpeg(options.address.reveal(), terms, loop=terms.loop)
+
+
+KIND: Kind[Terms, Source] = Kind(
+    name="mjpeg", meaning="Whatever is at an `http(s)://` address.", options=ADDRESS, make=_make
+)

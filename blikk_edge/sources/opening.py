@@ -1,58 +1,46 @@
-"""How a source is opened: one of its ways, by the terms that every source is told."""
+"""How a source is opened: one of its ways, by its terms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 from av.container import InputContainer
 
-from blikk_edge.core.clock import Clock
-from blikk_edge.core.fields import Watch
-from blikk_edge.core.stages import Sentry
 from blikk_edge.sources.faults import TOO_LATE, is_final, meaning, source_error
 from blikk_edge.sources.limits import LATE_SHARE, Limit
+from blikk_edge.sources.terms import Terms
 
 # A camera's or a file's metadata need not be UTF-8. From PyAV 19 on that never matters, and this argument is gone.
 _METADATA: Mapping[str, Any] = (
     MappingProxyType({"metadata_errors": "surrogateescape"}) if hasattr(InputContainer, "metadata_errors") else {}
 )
+# What libav says where something came that it could make nothing of.
+_UNREADABLE = (av.error.InvalidDataError, av.error.ArgumentError)
+
+IoOpen: TypeAlias = Callable[[str, int, Mapping[str, str]], object]
+"""Opens an address in libav's stead: the address, libav's flags and options in; an object with `read` and `close` out.
+
+It must not raise: PyAV would write the error, with its address, to standard error.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """One way to open a source: the raw address, libav's name of the format (None: found out) and its options.
 
-    `waits` says that what is sent and not read yet waits for the reader and nothing is lost, as over TCP.
+    `waits` says that what is sent and not read yet waits for the reader and nothing is lost, as over TCP. `io` gives
+    what asks the network in libav's stead, under a connection's limit. `spare` says that this way is only for what the
+    ways before it could reach but not read.
     """
 
     url: str = field(repr=False)
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     waits: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What every source is told: whose frames, how many, how large, how long to wait.
-
-    `shown` is the address without secrets, for messages; `height_px` bounds the short side of the colour picture;
-    `rotate` turns pictures clockwise by so many degrees (0, 90, 180, 270).
-    `watch` other than full needs a `sentry`, and comes into force where nothing has stirred for `sleep_after_s`.
-    """
-
-    camera: str
-    shown: str
-    clock: Clock
-    fps: float = 5.0
-    height_px: int = 480
-    rotate: int = 0
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 10.0
-    watch: Watch = Watch.FULL
-    sleep_after_s: float = 10.0
-    sentry: Sentry | None = None
+    io: Callable[[Limit], IoOpen] | None = None
+    spare: bool = False
 
 
 class Door:
@@ -68,16 +56,20 @@ class Door:
 
     def open(self, limit: Limit) -> tuple[Way, InputContainer] | None:
         """The first way that opens, and what it opened; None when told to stop. Raises SourceError."""
-        said = ""
+        said, unreadable = "", True
         for way in (*self._ways[self._first :], *self._ways[: self._first]):
+            if way.spare and not unreadable:
+                continue
             limit.extend(self._terms.connect_timeout_s)
             try:
                 with limit:
-                    return way, self._opened(way)
+                    return way, self._opened(way, limit)
             except (av.FFmpegError, ValueError) as error:
                 # libav calls an RTSP answer that never came invalid data.
                 late = limit.left_s < self._terms.connect_timeout_s * LATE_SHARE
-                said = TOO_LATE if late else meaning(error)
+                if not (said and way.spare):
+                    said = TOO_LATE if late else meaning(error)
+                unreadable = isinstance(error, _UNREADABLE)
                 if limit.stop.is_set() or is_final(error):
                     break
         if limit.stop.is_set():
@@ -88,12 +80,13 @@ class Door:
         """This way opened, but nothing came, as where interleaved media is promised and never sent."""
         self._first = (self._ways.index(way) + 1) % len(self._ways)
 
-    def _opened(self, way: Way) -> InputContainer:
+    def _opened(self, way: Way, limit: Limit) -> InputContainer:
         container: InputContainer = av.open(
             way.url,
             format=way.format,
             options=dict(way.options),
             timeout=(self._terms.connect_timeout_s, self._terms.read_timeout_s),
+            io_open=way.io(limit) if way.io else None,
             **_METADATA,
         )
         return container

@@ -10,9 +10,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from blikk_edge.core.scene import Frame
-from blikk_edge.sources.opening import Terms
 from blikk_edge.sources.packets import Counts
 from blikk_edge.sources.pixels import Scaler, pixel_aspect
+from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import Grid, LiveTime, StreamTime
 
 # The most pixels that are decoded: 8K has 33 million. A header that promises more is hostile.

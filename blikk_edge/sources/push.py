@@ -13,9 +13,12 @@ from av.video.frame import VideoFrame
 from blikk_edge.core.clock import steady
 from blikk_edge.core.inlet import Inlet, Pushed
 from blikk_edge.core.scene import Frame
-from blikk_edge.sources.capture import Terms
+from blikk_edge.core.stages import Source
+from blikk_edge.kinds.kind import Kind
 from blikk_edge.sources.faults import source_error
+from blikk_edge.sources.options import ADDRESS, AddressOptions
 from blikk_edge.sources.pixels import Scaler
+from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import Rising
 from blikk_edge.wire.push import MAX_SIDE_PX
 
@@ -78,3 +81,12 @@ class PushSource:
         return self._scaler.frame(
             picture, camera=self._terms.camera, seq=self._seq, time=time, timeline=timeline, found=pushed.found
         )
+
+
+def _make(_options: AddressOptions, terms: Terms) -> PushSource:
+    if terms.inlet is None:
+        raise source_error(terms.shown, "nothing takes in the frames of edge clients here")
+    return PushSource(terms.inlet, terms)
+
+
+KIND: Kind[Terms, Source] = Kind(name="push", meaning="Frames that an edge client brings.", options=ADDRESS, make=_make)

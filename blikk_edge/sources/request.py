@@ -17,6 +17,7 @@ from blikk_edge.sources.address import Address, parse
 from blikk_edge.sources.faults import BROKEN, STANDS_STILL, TOO_LATE, status_meaning, system_meaning
 from blikk_edge.sources.limits import Limit
 from blikk_edge.sources.login import Login
+from blikk_edge.sources.status_line import enough, mended
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -219,12 +220,14 @@ class Client:
 
 
 class _Wire(io.RawIOBase):
-    """What comes through a socket; a wait ends with its limit."""
+    """One answer as it comes through a socket, its first line mended; a wait ends with its limit."""
 
     def __init__(self, sock: socket.socket, limit: Limit) -> None:
         self.limit = limit
         self.waited = False
         self._socket = sock
+        self._begun = False
+        self._begin = b""
 
     def readable(self) -> bool:
         """Always."""
@@ -232,6 +235,18 @@ class _Wire(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """At least one byte, 0 at the end."""
+        if not self._begun:
+            self._begun = True
+            while not enough(self._begin) and (count := self._receive(buffer)):
+                self._begin += bytes(memoryview(buffer)[:count])
+            self._begin = mended(self._begin)
+        if not self._begin:
+            return self._receive(buffer)
+        count = min(len(self._begin), memoryview(buffer).nbytes)
+        memoryview(buffer)[:count], self._begin = self._begin[:count], self._begin[count:]
+        return count
+
+    def _receive(self, buffer: "WriteableBuffer") -> int:
         asked = time.monotonic()
         while not self.limit.over:
             try:

@@ -1,6 +1,11 @@
 """RTSP cameras: TCP first, then UDP; user and password in the address."""
 
-from blikk_edge.sources.capture import Capture, Terms, Way
+from blikk_edge.core.stages import Source
+from blikk_edge.kinds.kind import Kind
+from blikk_edge.sources.address import plain
+from blikk_edge.sources.capture import Capture, Way
+from blikk_edge.sources.options import ADDRESS, AddressOptions
+from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import LiveTime
 
 TRANSPORTS = {"auto": ("tcp", "udp"), "tcp": ("tcp",), "udp": ("udp",)}
@@ -34,3 +39,12 @@ def open_rtsp(url: str, terms: Terms, *, transport: str = "auto") -> Capture:
         terms,
         timekeeper=LiveTime(terms.clock),
     )
+
+
+def _make(options: AddressOptions, terms: Terms) -> Capture:
+    return open_rtsp(plain(options.address.reveal()), terms, transport=terms.transport)
+
+
+KIND: Kind[Terms, Source] = Kind(
+    name="rtsp", meaning="A camera at an `rtsp://` or `rtsps://` address.", options=ADDRESS, make=_make
+)

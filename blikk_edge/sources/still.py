@@ -9,9 +9,9 @@ from typing import Final
 from blikk_edge.core.scene import Frame
 from blikk_edge.sources.faults import NO_PICTURE, source_error, system_meaning
 from blikk_edge.sources.jpegs import MOST_BYTES
-from blikk_edge.sources.opening import Terms
 from blikk_edge.sources.packets import Counts
 from blikk_edge.sources.pictures import PictureFrames
+from blikk_edge.sources.terms import Terms
 
 READS_PER_S: Final = 5.0
 

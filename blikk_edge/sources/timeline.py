@@ -4,6 +4,7 @@ import math
 from typing import Protocol
 
 from blikk_edge.core.clock import Clock, steady
+from blikk_edge.sources.pace import Pace
 
 # Further apart than this, two timestamps say that the stream's clock was set, not that time passed.
 MAX_GAP_S = 10.0
@@ -31,16 +32,18 @@ class StreamTime:
     """Timestamps of a stream as seconds from 0 that never go back, whatever the camera sends.
 
     Missing and stuck timestamps, wraps, jumps and new connections are bridged by the time between arrivals where
-    those are given, else by the nominal frame interval. `last` is the latest time given.
+    those are given, else by the nominal frame interval; so is what goes on at another pace than time itself. `last` is
+    the latest time given.
     """
 
-    __slots__ = ("_arrived", "_first", "_fresh", "_nominal_s", "_repeats", "_shift", "last")
+    __slots__ = ("_arrived", "_first", "_fresh", "_nominal_s", "_pace", "_repeats", "_shift", "last")
 
     def __init__(self) -> None:
         self._nominal_s = 0.04
         self.last = 0.0
         self._shift = 0.0
         self._arrived: float | None = None
+        self._pace = Pace()
         self._repeats = 0
         self._first = True
         self._fresh = True
@@ -49,23 +52,34 @@ class StreamTime:
         """A new connection: its timestamps start anywhere. `rate` is its nominal frame rate, if it tells one."""
         self._nominal_s = 1 / rate if rate is not None and 1 <= rate <= 120 else 0.04
         self._fresh = True
+        self._pace.restart()
 
     def expected(self, pts_s: float | None) -> float | None:
         """Stream time that a frame with this timestamp will have where nothing unusual happens, else None."""
-        if pts_s is None or self._fresh:
+        if pts_s is None or self._fresh or not self._pace.even:
             return None
         time = pts_s + self._shift
         return time if abs(time - self.last) <= MAX_BACK_S else None
 
     def at(self, pts_s: float | None, arrived: float | None = None) -> float:
         """Stream time of a frame; `arrived` is a monotonic time in seconds, given for live streams."""
-        step = self._nominal_s if arrived is None or self._arrived is None else arrived - self._arrived
-        self._arrived = arrived
+        before, arrived_before, self._arrived = self.last, self._arrived, arrived
+        if arrived is None or arrived_before is None:
+            return self._at(pts_s, self._nominal_s)
+        passed_s = arrived - arrived_before
+        self._at(pts_s, passed_s)
+        if self._pace.even and pts_s is not None:
+            self._pace.step(self.last - before, passed_s)
+            if not self._pace.even:
+                self.last += max(0.0, self._pace.behind_s)
+        return self.last
+
+    def _at(self, pts_s: float | None, step: float) -> float:
         if self._first:
             self._first, self._fresh = False, pts_s is None
             self._shift = -pts_s if pts_s is not None else 0.0
             return 0.0
-        if pts_s is None:
+        if pts_s is None or not self._pace.even:
             self.last += step
             return self.last
         time = pts_s + self._shift

@@ -1,6 +1,10 @@
 """USB cameras and other V4L2 devices: `/dev/videoN`."""
 
-from blikk_edge.sources.capture import Capture, Terms, Way
+from blikk_edge.core.stages import Source
+from blikk_edge.kinds.kind import Kind
+from blikk_edge.sources.capture import Capture, Way
+from blikk_edge.sources.options import ADDRESS, AddressOptions
+from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import LiveTime
 
 
@@ -29,3 +33,10 @@ def open_usb(device: str, terms: Terms) -> Capture:
         terms,
         timekeeper=LiveTime(terms.clock),
     )
+
+
+def _make(options: AddressOptions, terms: Terms) -> Capture:
+    return open_usb(options.address.reveal(), terms)
+
+
+KIND: Kind[Terms, Source] = Kind(name="usb", meaning="A camera at `/dev/videoN`.", options=ADDRESS, make=_make)

@@ -48,15 +48,14 @@ class BuiltinDetector:
         """People in a (h, w, 3) uint8 BGR picture, best score first; raises ModelError for anything but a picture."""
         if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.size == 0:
             raise ModelError(f"not a (h, w, 3) uint8 picture: {bgr.shape} {bgr.dtype}")
-        found = sorted(self._by_face(_small_luma(bgr)), key=lambda person: -person[1])
         return tuple(
             Detection(label=Label.PERSON, sub_label="face", score=score, box=box)
-            for box, score in found
+            for box, score in self._by_face(_small_luma(bgr))
             if score >= self._threshold
         )
 
     def people_by_face(self, bgr: Pixels) -> tuple[Box, ...]:
-        """The whole persons that belong to the faces in a (h, w, 3) uint8 BGR picture; raises ModelError."""
+        """The whole persons of the faces in a (h, w, 3) uint8 BGR picture, best first; raises ModelError."""
         return tuple(box for box, _ in self._by_face(_small_luma(bgr)))
 
     def _by_face(self, luma: Pixels) -> list[tuple[Box, float]]:
@@ -75,7 +74,8 @@ class BuiltinDetector:
             )
             if box is not None:
                 people.append((box, count / (count + FACE_NEIGHBOURS)))
-        return people
+        # OpenCV's threads hand in faces as they find them: those of one score need an order too
+        return sorted(people, key=lambda person: (-person[1], person[0].x1, person[0].y1, person[0].x2, person[0].y2))
 
     @cached_property
     def _faces(self) -> cv2.CascadeClassifier:

@@ -1,14 +1,38 @@
-"""A detector that cannot see private parts of the picture: they are painted before everything else."""
+"""What looks at a picture cannot see its private parts: they are painted before everything else."""
 
 from collections.abc import Sequence
 
 import cv2
 
 from blikk_edge.core.geometry import Polygon
-from blikk_edge.core.scene import Pixels
+from blikk_edge.core.scene import Frame, Pixels
 from blikk_edge.core.sightings import Detection
 from blikk_edge.core.stages import Detector
 from blikk_edge.transforms.redact import paint
+
+
+def masked(frame: Frame, private: Sequence[Polygon]) -> Frame:
+    """The frame with the polygons painted black, in luma and colour; without any it is the frame itself."""
+    if not private:
+        return frame
+    luma = frame.luma.copy()
+    paint(luma, private)
+
+    def convert() -> Pixels:
+        bgr = frame.bgr().copy()
+        paint(bgr, private)
+        return bgr
+
+    return Frame(
+        camera=frame.camera,
+        seq=frame.seq,
+        time=frame.time,
+        luma=luma,
+        convert=convert,
+        aspect=frame.aspect,
+        found=frame.found,
+        timeline=frame.timeline,
+    )
 
 
 class MaskedDetector:

@@ -8,6 +8,7 @@ import numpy as np
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Motion, View
+from blikk_edge.core.stages import Needs, Step
 from blikk_edge.transforms._motion_background import Background
 from blikk_edge.transforms._motion_grid import Grid, Mask, reduce, visible
 from blikk_edge.transforms._motion_light import compare
@@ -36,8 +37,8 @@ def score(moving_fraction: float) -> float:
     return 1.0 - math.exp(-moving_fraction / _SPREAD)
 
 
-class MotionGate:
-    """Scene -> Scene with `motion` set, from the luma plane alone; one gate per camera.
+class MotionGate(Step):
+    """A Step that sets `motion`, from the luma plane alone; one gate per camera.
 
     Time is `frame.time`: the same scene at any frame rate gives the same answers. `settle_s` is how long the background
     is learnt after a start; what has stood without a change for `absorb_s` belongs to the background; after the light
@@ -48,6 +49,9 @@ class MotionGate:
     most `decide_s` while it is open whether the light or the view changed. NEW_SCENE is said in one frame, with the
     score of what changed, and SETTLING follows.
     """
+
+    name = "motion"
+    needs = Needs.FRAMES
 
     def __init__(
         self,

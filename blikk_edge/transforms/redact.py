@@ -25,19 +25,19 @@ _COLOUR_STEP = 8
 Rect = tuple[int, int, int, int]
 
 
-def paint(bgr: Pixels, polygons: Iterable[Polygon]) -> None:
-    """Paint polygons black, in place; every pixel that a polygon touches is covered."""
-    height, width = bgr.shape[:2]
+def paint(picture: Pixels, polygons: Iterable[Polygon]) -> None:
+    """Paint polygons black, in place, in BGR or luma; every pixel that a polygon touches is covered."""
+    height, width = picture.shape[:2]
     for polygon in polygons:
         inside, sides = (
             np.floor(np.array([(x * width, y * height) for x, y in points]).reshape(-1, 1, 2)).astype(np.int32)
             for points in (polygon.outline, polygon.points)
         )
         if len(inside):
-            cv2.fillPoly(bgr, [inside], (0, 0, 0))
+            cv2.fillPoly(picture, [inside], (0, 0, 0))
             # The outline lies up to a pixel off after rounding.
-            cv2.polylines(bgr, [inside], isClosed=True, color=(0, 0, 0), thickness=3)
-        cv2.polylines(bgr, [sides], isClosed=True, color=(0, 0, 0), thickness=3)
+            cv2.polylines(picture, [inside], isClosed=True, color=(0, 0, 0), thickness=3)
+        cv2.polylines(picture, [sides], isClosed=True, color=(0, 0, 0), thickness=3)
 
 
 def blur(bgr: Pixels, regions: Sequence[Box]) -> None:

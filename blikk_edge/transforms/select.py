@@ -1,12 +1,14 @@
 """Which frames the detector looks at."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from math import inf
 
 from blikk_edge.core.geometry import Box, iou
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Motion, Track, View
+from blikk_edge.core.stages import Needs, Step
 
 # A walker 50 px high leaves the place of his last look in one frame at 5 fps, a person who sways stays there.
 _SAME_PLACE_IOU = 0.6
@@ -26,8 +28,8 @@ class Reason(StrEnum):
     SAMPLE = "sample"
 
 
-class Selector:
-    """Decides frame by frame, in capture order, after the motion gate; one selector per camera.
+class Selector(Step):
+    """A Step that sets `look`, frame by frame, in capture order, after the motion gate; one selector per camera.
 
     `threshold` is the motion score from which a frame counts as moving (`event_threshold`); it may be set at any time.
     Motion is looked at in every frame for `fresh_s` after it began, and wherever it gets to a place that the last look
@@ -37,6 +39,9 @@ class Selector:
     tracks; without them the pause grows by `every_s` with each such look, to five times as long. With `motion=False`
     or `scene_change=False` those reasons do not count.
     """
+
+    name = "select"
+    needs = Needs.FRAMES
 
     def __init__(
         self,
@@ -59,6 +64,10 @@ class Selector:
         self._tail_s = tail_s
         self._lost_s = lost_s
         self.reset()
+
+    def __call__(self, scene: Scene) -> Scene:
+        """The scene, whose `tracks` are those of the last look, with `look` where the detector should look at it."""
+        return scene if self.look(scene, scene.tracks) is None else replace(scene, look=True)
 
     def reset(self) -> None:
         """Start anew, as after a reconnect: the next frame is the first."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from blikk_edge.core.geometry import iou
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
+from blikk_edge.core.stages import Step
 from blikk_edge.transforms._assign import assign
 from blikk_edge.transforms._follow import Follow
 
@@ -23,8 +24,8 @@ HIDDEN_S = 4.0  # behind something, inside the picture
 UNDISTURBED_S = 60.0  # stood still, and nothing has moved there since: the detector lost it, it did not go
 
 
-class Tracker:
-    """A Transform that gives every object an id it keeps: two-stage association after ByteTrack (Zhang et al. 2021).
+class Tracker(Step):
+    """A Step that gives every object an id it keeps: two-stage association after ByteTrack (Zhang et al. 2021).
 
     Per label, confident detections (score at least `thresholds[label]`, 0.45 where none is given) are assigned first,
     then those above 0.6 of that continue tracks that found none; they never start a track. A track is confirmed by its
@@ -35,6 +36,8 @@ class Tracker:
     `still_s` is how long a box must not move until `still_since` is set. Scenes must come in capture order; a time
     that steps back is taken as no time passed. Where `analysed` is false, the tracks of the last look pass unchanged.
     """
+
+    name = "track"
 
     def __init__(self, *, thresholds: Mapping[Label, float] | None = None, still_s: float = 10.0) -> None:
         self._thresholds = dict(thresholds or {})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Label, Track
+from blikk_edge.core.stages import Step
 
 CHANGE_LOOKS = 2  # a change of zone counts from the second look in a row that shows it
 
@@ -28,12 +29,14 @@ class _Place:
     across: dict[str, int]
 
 
-class Zones:
-    """A Transform that sets `Track.zones`, names in the order of the zones.
+class Zones(Step):
+    """A Step that sets `Track.zones`, names in the order of the zones.
 
     A new track is where it is first seen; after that it enters or leaves a zone at the second look in a row that shows
     it there. A look that misses the track, and a frame nobody looked at, change nothing.
     """
+
+    name = "zones"
 
     def __init__(self, zones: Sequence[Zone]) -> None:
         self._zones = tuple(zones)

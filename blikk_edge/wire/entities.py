@@ -7,6 +7,7 @@ from retained topics and go stale only with their availability, so nothing needs
 from collections.abc import Iterator
 
 from blikk_edge.core.house import CameraInfo, NodeInfo, SummaryMode
+from blikk_edge.wire.entities_measured import alert_part, measure_parts
 from blikk_edge.wire.entities_seen import QUIET, image, label_parts, on_off, slug, zone_parts
 from blikk_edge.wire.entities_texts import LLM_FIGURES, asks_a_model, digest_sensor, question_parts, summary_parts
 from blikk_edge.wire.messages import LOITERING
@@ -75,6 +76,7 @@ def _seen_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonO
         yield "last_ring", image("Last ring", topics.picture(camera.id, "ring"), "mdi:doorbell-video")
     yield from zone_parts(camera, topics)
     yield from question_parts(camera, topics)
+    yield from measure_parts(camera, topics)
 
 
 def _told_parts(
@@ -83,6 +85,7 @@ def _told_parts(
     if camera.ring:
         yield "doorbell", _doorbell(topics.ring(camera.id))
     yield "detected", _detected(camera, topics.event(camera.id))
+    yield from alert_part(camera, topics, fresh=_FRESH)
     if summaries:
         yield from summary_parts(camera, summaries, topics)
     yield from _settings(camera, topics)

@@ -55,7 +55,7 @@ def open_envelope(payload: bytes, topics: Topics, *, response_topic: str | None 
     Text that is no JSON is a question, unless it begins like JSON. Raises WireError where there is nothing to answer
     or nowhere that the answer may go.
     """
-    content = _content(payload)
+    content = read_content(payload)
     topic = response_topic if response_topic is not None else _maybe(content, "response_topic", _text(MAX_TOPIC))
     correlation = _maybe(content, "correlation", _text(MAX_CORRELATION, least=0))
     if topic is not None:
@@ -106,10 +106,12 @@ def read_request(content: JsonObject, cameras: Collection[str], timezone: tzinfo
     return request
 
 
-def write_request(request: Request, *, response_topic: str, correlation: str) -> bytes:
+def write_request(request: Request, *, response_topic: str | None = None, correlation: str | None = None) -> bytes:
     """The message of a request, for nodes that are asked by this one."""
     name = next(name for name, kind in _KINDS.items() if isinstance(request, kind))
-    content: JsonObject = {"do": name, "response_topic": response_topic, "correlation": correlation}
+    content: JsonObject = {"do": name}
+    if response_topic is not None:
+        content |= {"response_topic": response_topic, "correlation": correlation}
     for field in ("question", "camera", "event", "label", "zone", "limit", "mark"):
         value = getattr(request, field, None)
         if value is not None:
@@ -152,7 +154,8 @@ def _ring(ring: Ring) -> JsonObject:
     return {**content, "mark": ring.mark} if ring.mark else content
 
 
-def _content(payload: bytes) -> JsonObject:
+def read_content(payload: bytes) -> JsonObject:
+    """The fields of a request, unchecked; text that is no JSON is a question. Raises WireError."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise WireError(f"{len(payload)} bytes are more than a request needs ({MAX_PAYLOAD_BYTES})")
     try:

@@ -5,18 +5,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, LlmState, NodeInfo, Status
 from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.pictures import commented
-from blikk_edge.wire.records import record_from_text, record_to_text
+from blikk_edge.wire.records import record_from_text, record_kind, record_to_text
 from blikk_edge.wire.texts import place_topic, text_content, text_topic
 from blikk_edge.wire.topics import Topics
-from blikk_edge.wire.values import Json, JsonObject, iso_time, json_bytes, number, truncate
+from blikk_edge.wire.values import Json, JsonObject, figure, iso_time, json_bytes, number, truncate
 
 __all__ = [
     "LOITERING",
@@ -29,6 +30,7 @@ __all__ = [
     "decode_command",
     "encode",
     "record_from_text",
+    "record_kind",
     "record_to_text",
 ]
 
@@ -150,7 +152,7 @@ def _counts(counts: Iterable[tuple[str, int]]) -> JsonObject:
 
 
 def _camera_info(camera: CameraInfo) -> JsonObject:
-    return {
+    content: JsonObject = {
         "id": camera.id,
         "name": camera.name,
         "labels": _names(camera.labels),
@@ -158,16 +160,35 @@ def _camera_info(camera: CameraInfo) -> JsonObject:
         "ring": camera.ring,
         "questions": [{"id": q.id, "question": q.text, "kind": q.kind.value} for q in camera.questions],
     }
+    if camera.measures:
+        content["measures"] = [
+            {"name": m.name, "unit": m.unit, "device_class": m.device_class, "alerts": _names(m.alerts)}
+            for m in camera.measures
+        ]
+    return content
+
+
+def _box(box: Box) -> list[Json]:
+    return [number(value, 4) for value in (box.x1, box.y1, box.x2, box.y2)]
+
+
+def _measure(measure: Measure) -> JsonObject:
+    return {
+        "name": measure.name,
+        "value": figure(measure.value),
+        "unit": measure.unit,
+        "box": None if measure.box is None else _box(measure.box),
+        "alert": measure.alert,
+    }
 
 
 def _sighting(sighting: Sighting) -> JsonObject:
-    box = sighting.box
     return {
         "track": sighting.track,
         "label": sighting.label.value,
         "sub_label": sighting.sub_label,
         "score": number(sighting.score, 4),
-        "box": [number(value, 4) for value in (box.x1, box.y1, box.x2, box.y2)],
+        "box": _box(sighting.box),
         "since": iso_time(sighting.since),
         "dwell_s": number(sighting.dwell_s, 1),
         "still": sighting.still,
@@ -191,6 +212,8 @@ def _observation(observation: Observation) -> JsonObject:
     }
     if observation.embedding is not None:
         content["embedding"] = [number(value, 4) for value in observation.embedding]
+    if observation.measures:
+        content["measures"] = [_measure(measure) for measure in observation.measures]
     return content
 
 
@@ -237,7 +260,7 @@ def _ring(ring: Ring) -> JsonObject:
 
 def _camera_state(state: CameraState) -> JsonObject:
     present = dict(state.counts)
-    return {
+    content: JsonObject = {
         "v": PROTOCOL,
         "online": state.online,
         "motion": state.motion,
@@ -257,6 +280,13 @@ def _camera_state(state: CameraState) -> JsonObject:
         "summary": state.summary.value,
         "problem": None if state.problem is None else truncate(state.problem),
     }
+    if state.measures:
+        content["measures"] = {
+            m.name: {"value": figure(m.value), "unit": m.unit, "alert": m.alert} for m in state.measures
+        }
+    if state.skipped:
+        content["skipped"] = _counts(state.skipped)
+    return content
 
 
 def _zone_counts(state: CameraState) -> JsonObject:
@@ -265,7 +295,7 @@ def _zone_counts(state: CameraState) -> JsonObject:
 
 
 def _health(health: Health) -> JsonObject:
-    return {
+    content: JsonObject = {
         "v": PROTOCOL,
         "time": iso_time(health.time),
         "uptime_s": number(health.uptime_s, 0),
@@ -280,6 +310,9 @@ def _health(health: Health) -> JsonObject:
         "problems": [truncate(problem) for problem in health.problems],
         "llm": None if health.llm is None else _llm(health.llm),
     }
+    if health.skipped:
+        content["skipped"] = _counts(health.skipped)
+    return content
 
 
 def _llm(llm: LlmState) -> JsonObject:

@@ -8,20 +8,27 @@ from typing import TypeVar, cast
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Record, Ring, Shown, Sighting, Withdrawn
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Author, Checked, Importance, Summary
 from blikk_edge.wire.values import Json, JsonObject
 
 T = TypeVar("T")
 
 
+def record_kind(record: Record) -> str:
+    """The name of a record's kind: `event`, `ring`."""
+    return type(record).__name__.lower()
+
+
 def record_to_text(record: Record) -> str:
     """The record as one line of ASCII JSON; `record_from_text` gives back an equal one."""
-    fields = {"record": type(record).__name__.lower(), **asdict(record)}
+    fields = {"record": record_kind(record), **asdict(record)}
     if fields.get("interrupted") is False:  # as an earlier version wrote it: a replay gives the same bytes
         del fields["interrupted"]
     if fields.get("mark") == "":
         del fields["mark"]
+    if fields.get("measures") == ():
+        del fields["measures"]
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -54,6 +61,7 @@ def _observation(content: JsonObject) -> Observation:
         event=_maybe(content["event"], _text),
         folded=_whole(content["folded"]),
         embedding=_maybe(content["embedding"], lambda values: _tuple(values, _real)),
+        measures=_tuple(content.get("measures", []), _measure),
     )
 
 
@@ -158,6 +166,17 @@ def _sighting(value: Json) -> Sighting:
         dwell_s=_real(content["dwell_s"]),
         still=_truth(content["still"]),
         zones=_tuple(content["zones"], _text),
+    )
+
+
+def _measure(value: Json) -> Measure:
+    content = _object(value)
+    return Measure(
+        name=_text(content["name"]),
+        value=_real(content["value"]),
+        unit=_maybe(content["unit"], _text),
+        box=_maybe(content["box"], _box),
+        alert=_maybe(content["alert"], _text),
     )
 
 

@@ -26,6 +26,11 @@ def number(value: float, digits: int) -> float | None:
     return round(float(value), digits) if math.isfinite(value) else None
 
 
+def figure(value: float) -> float:
+    """A measured value with the ten digits that mean something, whatever its size."""
+    return float(f"{value:.10g}")
+
+
 def json_bytes(content: JsonObject) -> bytes:
     """Compact UTF-8 in the order given: the same content gives the same bytes."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

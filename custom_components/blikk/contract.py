@@ -32,6 +32,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A number that is read from a camera's picture; `alerts` are the words for what may be wrong with it."""
+
+    name: str
+    unit: str | None = None
+    device_class: str | None = None
+    alerts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
     """One camera as its node announces it."""
 
@@ -41,6 +51,12 @@ class Camera:
     zones: tuple[str, ...] = ()
     ring: bool = False
     questions: tuple[Question, ...] = ()
+    measures: tuple[Measure, ...] = ()
+
+    @property
+    def alerts(self) -> list[str]:
+        """Everything that may be wrong with its measures, as `Alert.event_type` says it."""
+        return [f"{measure.name}_{alert}" for measure in self.measures for alert in measure.alerts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +84,25 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The newest value of a measure, and what is wrong with it now."""
+
+    value: float
+    alert: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraState:
-    """What one camera sees now, and the values of its settings; `zone_counts` by zone and label, of what is there."""
+    """What one camera sees now, and the values of its settings.
+
+    `zone_counts` by zone and label, of what is there; `measures` by name, of what is measured now.
+    """
 
     motion: bool | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     zones: Mapping[str, int] = field(default_factory=dict)
     zone_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    measures: Mapping[str, Reading] = field(default_factory=dict)
     fps: float | None = None
     inference_ms: float | None = None
     last_frame_age_s: float | None = None
@@ -155,6 +183,24 @@ class Ring:
     via: str | None = None
     replayed: bool = False
     mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something is wrong with a measure since `time`: with the value it had then."""
+
+    id: str
+    time: datetime
+    measure: str
+    alert: str
+    value: float | None = None
+    unit: str | None = None
+    replayed: bool = False
+
+    @property
+    def event_type(self) -> str:
+        """Measure and alert in one word."""
+        return f"{self.measure}_{self.alert}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

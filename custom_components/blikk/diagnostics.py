@@ -68,10 +68,12 @@ def _camera(node: BlikkNode, camera: Camera) -> dict[str, Any]:
         ]
         state["counts"] = {_word(label): count for label, count in state["counts"].items()}
         state["problem"] = state["problem"] is not None
+        state["measures"] = len(state["measures"])
     return {
         "labels": [_word(label) for label in camera.labels],
         "zones": len(camera.zones),
         "ring": camera.ring,
+        "measures": [{"unit": each.unit, "alerts": len(each.alerts)} for each in camera.measures],
         "questions": [question.kind for question in camera.questions],
         "online": now.online,
         "snoozed": node.snoozed_until(camera.id) is not None,

@@ -1,4 +1,4 @@
-"""Event entities: the doorbell, and what was detected. Silent while their camera is snoozed."""
+"""Event entities: the doorbell, what was detected, what is wrong. Silent while their camera is snoozed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +44,8 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
         if camera.ring:
             yield Doorbell(node, camera)
         yield Detection(node, camera)
+        if camera.alerts:
+            yield Alarm(node, camera)
 
 
 class Doorbell(BlikkEntity, EventEntity):
@@ -125,3 +127,45 @@ class Detection(BlikkEntity, EventEntity):
         for what, zones in news.items():
             if zones:
                 async_dispatcher_send(self.hass, SIGNAL_IN_ZONES, InZones(self.entity_id, what, zones))
+
+
+class Alarm(BlikkEntity, EventEntity):
+    """Something is wrong with what is measured."""
+
+    hears = (Told.ALERT,)
+    _attr_translation_key = "alert"
+
+    def __init__(self, node: BlikkNode, camera: Camera) -> None:
+        super().__init__(Platform.EVENT, node, camera, "alert", "alert")
+        self._attr_event_types = camera.alerts
+
+    async def async_added_to_hass(self) -> None:
+        """Begin to hear; what can be wrong changes with the announce."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.node.listen(self.camera, Told.ANNOUNCE, self._announced))
+
+    @callback
+    def _announced(self) -> None:
+        if self.announced:
+            self._attr_event_types = self.announced.alerts
+            self.async_write_ha_state()
+
+    @callback
+    def heard(self) -> None:
+        """Tell it, unless it began long ago, is not to be heard or is new to this component."""
+        alert = self.now.alert
+        if alert is None or alert.event_type not in self.event_types:
+            return
+        if not self.node.is_fresh(alert) or self.node.snoozed_until(str(self.camera)):
+            return
+        attributes = {
+            "measure": alert.measure,
+            "alert": alert.alert,
+            "value": alert.value,
+            "unit": alert.unit,
+            "id": alert.id,
+            "camera": self.camera,
+            "time": alert.time.isoformat(),
+        }
+        self._trigger_event(alert.event_type, attributes)
+        self.async_write_ha_state()

@@ -131,6 +131,15 @@ def _ring(node: BlikkNode, camera: str, _word: str, payload: bytes, retain: bool
 
 
 @callback
+def _observation(node: BlikkNode, camera: str, _word: str, payload: bytes, retain: bool) -> None:
+    alert = reader.read_alert(payload)
+    if alert is None or retain or node.is_repeated(camera, alert.id, 0):
+        return
+    node.camera(camera).alert = alert
+    node.tell(camera, Told.ALERT)
+
+
+@callback
 def _summary(node: BlikkNode, camera: str, _word: str, payload: bytes, _retain: bool) -> None:
     node.set_summary(camera, reader.read_summary(payload) if payload else None)
 
@@ -176,6 +185,7 @@ _CAMERA_TOPICS: dict[tuple[str, ...], Hear] = {
     ("+", "state"): _state,
     ("+", "event"): _event,
     ("+", "ring"): _ring,
+    ("+", "observation"): _observation,
     ("+", "summary"): _summary,
     ("+", "digest"): _digest,
     ("+", "answer", "+"): _answer,

@@ -25,7 +25,7 @@ from .const import (
     DOMAIN,
     SECTION_EVENTS,
 )
-from .contract import Announce, Event, Health, Json, Reply, Ring, Summary
+from .contract import Alert, Announce, Event, Health, Json, Reply, Ring, Summary
 from .memory import Memory
 from .names import Topics
 from .now import CameraNow, Picture, Told
@@ -127,7 +127,7 @@ class BlikkNode:
 
     # ---- records
 
-    def is_fresh(self, record: Event | Ring) -> bool:
+    def is_fresh(self, record: Event | Ring | Alert) -> bool:
         """Whether a record is worth a notification; one that waited through a long outage is not."""
         options = self.entry.options.get(SECTION_EVENTS, {})
         limit_s = options.get(CONF_REPLAY_LIMIT_S, DEFAULT_REPLAY_LIMIT_S)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from .contract import Answer, CameraState, Event, Ring, Summary
+from .contract import Alert, Answer, CameraState, Event, Ring, Summary
 
 
 class Told(StrEnum):
@@ -16,6 +16,7 @@ class Told(StrEnum):
     STATE = "state"
     EVENT = "event"
     RING = "ring"
+    ALERT = "alert"
     SUMMARY = "summary"
     DIGEST = "digest"
     ANSWER = "answer"
@@ -46,6 +47,7 @@ class CameraNow:
     state: CameraState | None = None
     event: Event | None = None
     ring: Ring | None = None
+    alert: Alert | None = None
     summary: Summary | None = None
     digest: Summary | None = None
     answers: dict[str, Answer] = field(default_factory=dict)

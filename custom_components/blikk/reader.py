@@ -5,11 +5,13 @@ Pure. What is essential to a message must be right; anything else that is wrong 
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from .contract import (
     PROTOCOL,
+    Alert,
     Announce,
     Answer,
     Camera,
@@ -21,8 +23,10 @@ from .contract import (
     Json,
     JsonObject,
     Llm,
+    Measure,
     ProtocolError,
     Question,
+    Reading,
     Reply,
     Ring,
     Summary,
@@ -35,8 +39,10 @@ MAX_ITEMS = 64
 MAX_ID = 64
 MAX_STATE = 255
 MAX_TEXT = 2000
+MAX_UNIT = 16
 _COMMENT, _SCAN = b"\xfe", b"\xda"
 _MARK = b"blikk "
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _PHASES = ("started", "updated", "ended")
 
 
@@ -94,6 +100,7 @@ def read_state(payload: bytes) -> CameraState:
         counts=_counts(content, "counts"),
         zones=_counts(content, "zones"),
         zone_counts=_counts_by(content, "zone_counts"),
+        measures=_readings(content),
         fps=_number(content, "fps"),
         inference_ms=_number(content, "inference_ms"),
         last_frame_age_s=_number(content, "last_frame_age_s"),
@@ -164,6 +171,23 @@ def read_ring(payload: bytes) -> Ring:
         id=_required(content, "id"),
         time=_required_time(content, "time"),
         via=_text(content, "via", MAX_ID),
+        replayed=content.get("replayed") is True,
+    )
+
+
+def read_alert(payload: bytes) -> Alert | None:
+    """What is wrong with a measure now, from an observation; None from one of anything else."""
+    content = _message(payload)
+    if content.get("kind") != "alert":
+        return None
+    measure = next(iter(_objects(content, "measures")), {})
+    return Alert(
+        id=_required(content, "id"),
+        time=_required_time(content, "time"),
+        measure=_required_word(measure, "name"),
+        alert=_required_word(measure, "alert"),
+        value=_number(measure, "value"),
+        unit=_unit(measure),
         replayed=content.get("replayed") is True,
     )
 
@@ -331,7 +355,30 @@ def _camera(camera_id: str, content: JsonObject) -> Camera:
             for item in _objects(content, "questions")
             if is_topic_word(question := _text(item, "id", MAX_STATE) or "")
         ),
+        measures=_measures(content),
     )
+
+
+def _measures(content: JsonObject) -> tuple[Measure, ...]:
+    """What is measured at a camera; of those with the same name the first counts."""
+    measures: dict[str, Measure] = {}
+    for item in _objects(content, "measures"):
+        if name := _word(item, "name"):
+            alerts = tuple(alert for alert in _texts(item, "alerts") if _WORD.fullmatch(alert))
+            measure = Measure(name=name, unit=_unit(item), device_class=_word(item, "device_class"), alerts=alerts)
+            measures.setdefault(name, measure)
+    return tuple(measures.values())
+
+
+def _readings(content: JsonObject) -> dict[str, Reading]:
+    items = content.get("measures")
+    if not isinstance(items, dict):
+        return {}
+    return {
+        name: Reading(value=value, alert=_word(item, "alert"))
+        for name, item in list(items.items())[:MAX_ITEMS]
+        if _WORD.fullmatch(name) and isinstance(item, dict) and (value := _number(item, "value")) is not None
+    }
 
 
 def _llm(content: JsonObject) -> Llm:
@@ -367,6 +414,23 @@ def _required_id(content: JsonObject, key: str) -> str:
     if not is_topic_word(text):
         raise ContractError(f"{key} cannot be part of a topic")
     return text
+
+
+def _word(content: JsonObject, key: str) -> str | None:
+    value = content.get(key)
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _required_word(content: JsonObject, key: str) -> str:
+    word = _word(content, key)
+    if word is None:
+        raise ContractError(f"{key} of a measure is no word")
+    return word
+
+
+def _unit(content: JsonObject) -> str | None:
+    unit = _text(content, "unit", MAX_UNIT)
+    return unit if unit and unit.isprintable() else None
 
 
 def _flag(content: JsonObject, key: str) -> bool | None:

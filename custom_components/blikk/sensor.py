@@ -4,7 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription, SensorStateClass
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.components.sensor.const import DEVICE_CLASS_STATE_CLASSES, DEVICE_CLASS_UNITS
 from homeassistant.const import (
     MATCH_ALL,
     PERCENTAGE,
@@ -19,7 +25,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
 from .const import EVENT_SAME_SUMMARY
-from .contract import Camera, CameraState, Health, Llm, Question
+from .contract import Camera, CameraState, Health, Llm, Measure, Question
 from .entity import BlikkEntity, answer_attributes, follow_announce, summary_attributes
 from .labels import label_words
 from .names import capital, short, slug, zone_keys
@@ -171,6 +177,8 @@ def _camera(node: BlikkNode, camera: Camera) -> Iterator[BlikkEntity]:
     for question in camera.questions:
         if question.kind != "yes_no":
             yield AnswerSensor(node, camera, question)
+    for measure in camera.measures:
+        yield MeasureSensor(node, camera, measure)
     for figure in CAMERA_FIGURES:
         yield CameraSensor(node, camera, figure)
 
@@ -340,3 +348,42 @@ class AnswerSensor(BlikkEntity, SensorEntity):
         answer = self.now.answers.get(self._question)
         self._attr_native_value = answer.answer if answer else None
         self._attr_extra_state_attributes = answer_attributes(answer)
+
+
+class MeasureSensor(BlikkEntity, SensorEntity):
+    """A number that is read from the picture; unknown while it is not."""
+
+    hears = (Told.STATE, Told.ANNOUNCE)
+    needs_stream = True
+    _attr_translation_key = "measure"
+    _attr_state_class = SensorStateClass.MEASUREMENT
+
+    def __init__(self, node: BlikkNode, camera: Camera, measure: Measure) -> None:
+        super().__init__(Platform.SENSOR, node, camera, f"measure_{measure.name}", slug(measure.name))
+        self._attr_translation_placeholders = {"measure": capital(measure.name.replace("_", " ").strip())}
+        self._measure = measure.name
+        self._declare(measure)
+
+    @callback
+    def take(self) -> None:
+        """Take over the value, and as what the node declares it now."""
+        for measure in self.announced.measures if self.announced else ():
+            if measure.name == self._measure:
+                self._declare(measure)
+        reading = self.now.state.measures.get(self._measure) if self.now.state else None
+        self._attr_native_value = reading.value if reading else None
+        self._attr_extra_state_attributes = {"alert": reading.alert if reading else None}
+
+    def _declare(self, measure: Measure) -> None:
+        self._attr_native_unit_of_measurement = measure.unit
+        self._attr_device_class = _device_class(measure)
+
+
+def _device_class(measure: Measure) -> SensorDeviceClass | None:
+    """The one it declares, where Home Assistant takes it for such a number; otherwise it would refuse the state."""
+    try:
+        device_class = SensorDeviceClass(measure.device_class or "")
+    except ValueError:
+        return None
+    measured = SensorStateClass.MEASUREMENT in DEVICE_CLASS_STATE_CLASSES.get(device_class, ())
+    return device_class if measured and measure.unit in DEVICE_CLASS_UNITS.get(device_class, ()) else None

@@ -26,7 +26,7 @@ _HACS = vol.Schema(
 )
 _SIDES = {"icon.png": (256, 256), "icon@2x.png": (512, 512), "logo.png": (128, 256), "logo@2x.png": (256, 512)}
 """An icon's width and height; least and most of a logo's shorter side."""
-_NOT_OURS = {".git", ".venv", ".cache", "node_modules", "build", "dist"}
+_NOT_OURS = {"node_modules", "build", "dist"}
 _PNG, _RGBA = b"\x89PNG\r\n\x1a\n", 6
 
 
@@ -70,9 +70,9 @@ def _picture(root: Path, name: str) -> Iterator[str]:
 
 
 def _app_files(root: Path) -> Iterator[str]:
-    """The Supervisor takes every config.yaml of a repository for an app."""
+    """The Supervisor takes every config.yaml of a repository for an app, but for those in hidden folders."""
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(set(folders) - _NOT_OURS)
+        folders[:] = sorted(name for name in folders if name not in _NOT_OURS and not name.startswith("."))
         for name in {"config.yaml", "config.yml", "config.json"}.intersection(names):
             if "Dockerfile" not in names:
                 yield f"{(Path(folder) / name).relative_to(root)}: the Supervisor would take it for an app"

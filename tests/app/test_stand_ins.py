@@ -7,16 +7,10 @@ import pytest
 
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import StandIns
-from blikk_edge.config.secrets import SourceUrl
-from blikk_edge.config.settings import (
-    CameraSettings,
-    ModelSettings,
-    MqttSettings,
-    NodeSettings,
-    PrivacySettings,
-    Settings,
-)
+from blikk_edge.config.settings import CameraSettings, ModelSettings, NodeSettings, PrivacySettings, Settings
 from blikk_edge.core.errors import ModelError
+from blikk_edge.grammar.secrets import SourceUrl
+from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.transforms.download import UnreachableError
 from blikk_edge.transforms.models import ResolvedModel, Shelf
 from blikk_edge.transforms.registry import REGISTRY, stand_in

@@ -14,8 +14,9 @@ import pytest
 
 from blikk_edge.app.checking import Checked, check, extras
 from blikk_edge.config import ConfigErrors, load
-from blikk_edge.enrichers.models import plugins
-from blikk_edge.sinks.store import Store
+from blikk_edge.enrichers.models.kinds import MODELS
+from blikk_edge.kinds import plugins
+from blikk_edge.store.store import Store
 
 BASE = {
     "node": "hallway",
@@ -57,7 +58,7 @@ def test_a_configuration_that_needs_nothing_is_fine(checked):
     ("summary", "words"),
     [
         ("{provider: opnai, model: m, base_url: 'http://h/v1'}", ("did you mean 'openai'", "summary.provider")),
-        ("{provider: xyzzy}", ("there is no provider 'xyzzy'", "template, llama, openai")),
+        ("{provider: xyzzy}", ("there is no language model 'xyzzy'", "there is llama, openai")),
         ("{provider: llama, model: none.gguf}", ("summary.model", "none.gguf", "cannot be read")),
         ("{provider: llama, model: blikk.yaml}", ("summary.model", "it is no GGUF file")),
     ],
@@ -72,8 +73,9 @@ def test_a_model_that_shall_see_and_has_no_eyes_is_told(checked, tmp_path: Path)
 
 
 def test_a_plug_in_that_cannot_be_loaded_is_told(checked, monkeypatch):
-    broken = EntryPoint(name="mine", value="blikk_edge.nothing:make", group=plugins.GROUP)
-    monkeypatch.setattr(plugins, "entry_points", lambda **_: [broken])
+    broken = EntryPoint(name="mine", value="blikk_edge.nothing:make", group=MODELS.group)
+    monkeypatch.setattr(plugins, "_entry_points", lambda *_: [broken])
+    monkeypatch.setattr(MODELS, "_found", {})
     only(checked(summary="{provider: mine}"), "summary.provider", "cannot be loaded")
 
 

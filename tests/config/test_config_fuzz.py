@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from blikk_edge.config import ConfigErrors, Settings, check, load
 from blikk_edge.config.grammar import grammar
-from blikk_edge.config.kinds import Scalar
-from blikk_edge.config.schema import Named, Section
+from blikk_edge.grammar.schema import Named, Section
+from blikk_edge.grammar.values import Scalar
 
 
 def keys_of(section: Section) -> list[str]:
     names = [key.name for key in section.keys]
     for key in section.keys:
-        below = key.kind.section if isinstance(key.kind, Named) else key.kind
+        below = key.value.section if isinstance(key.value, Named) else key.value
         names += keys_of(below) if isinstance(below, Section) else []
     return names
 
@@ -104,8 +104,10 @@ def test_sample_with_damaged_bytes_gives_settings_or_problems(folder: Path, seed
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_problem_stands_at_the_line_of_its_key(folder: Path, data):
-    camera = next(key for key in grammar(Path()).keys if key.name == "cameras").kind.section
-    scalars = [key.name for key in camera.keys if isinstance(key.kind, Scalar) and key.name not in {"name", "detector"}]
+    camera = next(key for key in grammar(Path()).keys if key.name == "cameras").value.section
+    scalars = [
+        key.name for key in camera.keys if isinstance(key.value, Scalar) and key.name not in {"name", "detector"}
+    ]
     bad = data.draw(st.sets(st.sampled_from(scalars)))
     lines = ["node: n", "mqtt: b", "cameras:", "  a:", "    source: /dev/video0"]
     expected = []

@@ -6,20 +6,11 @@ from pathlib import Path
 import pytest
 
 from blikk_edge.config import Settings, load
-from blikk_edge.config.settings import (
-    CameraSettings,
-    DetectorSettings,
-    HomeAssistantMode,
-    MqttSettings,
-    NodeSettings,
-    RingSettings,
-    Secret,
-    SourceUrl,
-    TlsSettings,
-)
+from blikk_edge.config.settings import CameraSettings, DetectorSettings, NodeSettings, RingSettings, Secret, SourceUrl
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
+from blikk_edge.sinks.mqtt.kind import HomeAssistantMode, MqttSettings, TlsSettings
 
 HEAD = "node: hallway\nmqtt: broker.local\n"
 CAMERAS = "cameras: {front_door: {source: 'rtsp://cam/1'}}\n"

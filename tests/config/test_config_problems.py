@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from blikk_edge.config import ConfigErrors, Problem, check, kinds, load
+from blikk_edge.config import ConfigErrors, Problem, check, load
 from blikk_edge.core.errors import ConfigError
+from blikk_edge.grammar import values
 
 MQTT = "{host: b}"
 GOOD = """\
@@ -48,8 +49,8 @@ def test_what_is_no_language_is_told(write, tag):
 
 
 def test_a_machine_without_time_zones_is_told_where_to_get_them(write, monkeypatch):
-    monkeypatch.setattr(kinds, "zone_named", lambda name: None)
-    monkeypatch.setattr(kinds, "zone_names", frozenset)
+    monkeypatch.setattr(values, "zone_named", lambda name: None)
+    monkeypatch.setattr(values, "zone_names", frozenset)
     assert "Install `tzdata`" in str(only(write(GOOD + "timezone: Europe/Berlin\n")))
 
 

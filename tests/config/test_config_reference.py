@@ -9,7 +9,7 @@ import yaml
 from blikk_edge.config import Settings, load
 from blikk_edge.config.grammar import grammar
 from blikk_edge.config.reference import FULL, MINIMAL, PAGE, SECRETS, main, page
-from blikk_edge.config.schema import Named, Section
+from blikk_edge.grammar.schema import Named, Section
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,9 +53,9 @@ def test_full_sample_has_every_key_of_the_grammar():
         found = {key.value: value for key, value in node.value}
         gone = [f"{path}{key.name}" for key in section.keys if key.name not in found]
         for key in section.keys:
-            if key.name not in found or not isinstance(key.kind, Section | Named):
+            if key.name not in found or not isinstance(key.value, Section | Named):
                 continue
-            below, value = key.kind, found[key.name]
+            below, value = key.value, found[key.name]
             if isinstance(below, Named):
                 nodes = [value for _, value in value.value if isinstance(value, yaml.MappingNode)]
                 gaps = [set(missing(below.section, node, f"{path}{key.name}.")) for node in nodes]
@@ -99,7 +99,7 @@ def test_every_key_has_a_meaning():
     def meanings(section: Section) -> list[str]:
         every = [key.meaning for key in section.keys]
         for key in section.keys:
-            below = key.kind.section if isinstance(key.kind, Named) else key.kind
+            below = key.value.section if isinstance(key.value, Named) else key.value
             every += meanings(below) if isinstance(below, Section) else []
         return every
 

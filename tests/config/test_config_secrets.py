@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blikk_edge.config import ConfigErrors, Settings, check, load
-from blikk_edge.config.secrets import Secret, SourceUrl
+from blikk_edge.grammar.secrets import Secret, SourceUrl
 
 # Long and odd enough not to be part of our own words, short of what YAML could not carry in single quotes.
 ODD = st.text(alphabet="zq7#:/?@%&{}[]!*<>|'\"\\~= -é", max_size=12).map(lambda text: f"zq7{text}xw9")

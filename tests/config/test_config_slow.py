@@ -1,15 +1,22 @@
 """Summaries, questions and the webhook in a configuration."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from blikk_edge.app.doors import webhooks
 from blikk_edge.config import check, load
-from blikk_edge.config.secrets import Secret
-from blikk_edge.config.slow import QuestionSettings, SummarySettings, WebhookSettings, WebhookUrl
+from blikk_edge.config.slow import QuestionSettings, SummarySettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
+from blikk_edge.enrichers.models.kinds import MODELS, _adapted
+from blikk_edge.enrichers.models.openai import OpenAiOptions
+from blikk_edge.enrichers.models.port import ModelContext
+from blikk_edge.grammar.secrets import Secret
+from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.sinks.webhook import KIND, WebhookOptions, WebhookUrl
+from blikk_edge.wire.topics import Topics
 
 HEAD = "node: hallway\nmqtt: broker.local\n"
 CAMERAS = "cameras: {front_door: {source: 'rtsp://cam/1'}}\n"
@@ -33,26 +40,31 @@ def test_any_openai_compatible_address_can_write(write):
         "summary: {provider: openai, mode: vision, base_url: 'http://127.0.0.1:8080/v1', model: qwen, api_key: k,\n"
         "  limits: {calls_per_day: 0, price_input: 0.1, price_output: 2, currency: EUR, cost_per_day: 1}}",
     ).summary
+    options = OpenAiOptions(base_url="http://127.0.0.1:8080/v1", model="qwen", api_key=Secret("k"))
     assert got == SummarySettings(
         provider="openai",
         mode=SummaryMode.VISION,
-        base_url="http://127.0.0.1:8080/v1",
-        model="qwen",
-        api_key=Secret("k"),
+        model=Chosen(kinds=MODELS, name="openai", options=options),
         limits=Limits(calls_per_day=0, price_input=0.1, price_output=2.0, currency="EUR", cost_per_day=1.0),
     )
     assert "'k'" not in repr(got)
 
 
 def test_a_local_model_is_a_path_from_the_folder_of_the_file(write, tmp_path):
-    assert settings(write, "summary: {provider: llama, model: m/tiny.gguf}").summary.model == str(
+    assert settings(write, "summary: {provider: llama, model: m/tiny.gguf}").summary.model.options.model == (
         tmp_path / "m/tiny.gguf"
     )
 
 
-def test_a_plug_in_is_given_its_options(write):
-    got = settings(write, "summary: {provider: my_model, options: {region: eu, level: 3}}").summary
-    assert (got.provider, dict(got.options)) == ("my_model", {"region": "eu", "level": "3"})
+def test_a_plug_in_of_the_first_port_is_given_its_options_as_texts(write, monkeypatch):
+    monkeypatch.setattr(MODELS, "_found", {"my_model": _adapted("my_model", lambda options, clock: options)})
+    text = "summary: {provider: my_model, model: m, api_key: k, options: {region: eu, level: 3}}"
+    got = settings(write, text).summary
+    assert got.provider == "my_model"
+    assert got.model.options == {"model": "m", "api_key": Secret("k"), "region": "eu", "level": "3"}
+    kind = MODELS.get("my_model")
+    given = kind.make(got.model.options, ModelContext(clock=SystemClock()))
+    assert given == {"model": "m", "api_key": "k", "region": "eu", "level": "3"}
 
 
 def test_what_a_service_wants_to_be_asked_has_a_key_each(write):
@@ -62,7 +74,7 @@ def test_what_a_service_wants_to_be_asked_has_a_key_each(write):
         "  structured: any_object\n  stream: always\n  tokens_field: none\n  system_role: user\n  temperature: none\n"
         "  fields:\n    enable_thinking: false\n    seed: 7\n    top_p: 0.9\n    reasoning_effort: low\n    user: ~\n"
         "    stop: [a, 'b']\n    chat_template_kwargs: {enable_thinking: false}\n",
-    ).summary
+    ).summary.model.options
     assert (got.structured, got.stream, got.tokens_field, got.system_role, got.temperature) == (
         *("any_object", "always", "none", "user"),
         None,
@@ -90,7 +102,7 @@ def test_questions_stand_at_their_camera(write):
 
 
 def test_a_web_address_alone_is_a_webhook(write):
-    expected = WebhookSettings(url=WebhookUrl("https://hooks.local/x"))
+    expected = WebhookOptions(url=WebhookUrl("https://hooks.local/x"))
     assert settings(write, "webhook: https://hooks.local/x").webhook == expected
 
 
@@ -102,8 +114,9 @@ def test_the_path_of_a_webhook_may_be_a_secret_and_is_never_shown(write, tmp_pat
     assert {str(got.webhook.url), f"{got.webhook.url}", got.webhook.url.public} == {"https://hooks.local:8443"}
     assert "https://hooks.local:8443" in repr(got.webhook)
     assert "tr0ub4dor" not in repr(got)
-    (hook,) = webhooks(got, SystemClock())
+    hook = KIND.make(got.webhook, SimpleNamespace(topics=Topics("blikk", "hallway")))
     assert hook._url == got.webhook.url.reveal()
+    assert "tr0ub4dor" not in repr(hook)
 
 
 def test_a_secret_that_is_no_webhook_address_is_refused_without_a_word_of_it(write, tmp_path):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,11 +14,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
+import jsonschema
 import numpy as np
 import paho.mqtt.client as paho
 from nowhere import NOWHERE
 from patience import PATIENCE
 
+SCHEMAS = Path(__file__).parents[2] / "contract" / "schemas"
 BLIKK = Path(sys.executable).with_name("blikk")
 FACE = (180, 60, 260, 170)
 """Where the astronaut's face is in `portrait`, x1 y1 x2 y2 in pixels of 480."""
@@ -28,6 +30,23 @@ def portrait(photographs: Path) -> np.ndarray:
     """The astronaut, 480 x 480 BGR."""
     with av.open(str(photographs / "astronaut.png")) as container:
         return next(container.decode(video=0)).reformat(width=480, height=480, format="bgr24").to_ndarray()
+
+
+def dial_clip(path: Path) -> None:
+    """A needle on a dial, as `needle_node.Needle` reads it: 20 degrees for 7 s, 70 for 10 s, 20 again for 13 s."""
+    write_clip(path, [_dial(70 if 70 <= n < 170 else 20) for n in range(300)], crf=23)
+
+
+def _dial(angle_deg: float) -> np.ndarray:
+    """640 x 480 BGR; the needle begins in the middle of the dial's lower border."""
+    y, x = np.mgrid[0:480, 0:640]
+    right, up = x - 320, 384 - y
+    direction = np.radians(angle_deg)
+    along = right * np.cos(direction) + up * np.sin(direction)
+    across = np.abs(up * np.cos(direction) - right * np.sin(direction))
+    picture = np.full((480, 640, 3), 200, np.uint8)
+    picture[(along >= 0) & (along < 150) & (across < 6)] = 20
+    return picture
 
 
 def write_clip(path: Path, pictures: list[np.ndarray], *, fps: int = 10, crf: int = 18) -> None:
@@ -101,8 +120,21 @@ def kept(port: int) -> set[str]:
         return {topic for _, topic, _, retained in late.heard if retained}
 
 
+def follows_contract(ears: Ears, base: str) -> set[str]:
+    """The last words of the topics below `base` that were checked against their schemas; raises ValidationError."""
+    checked = set()
+    for _, topic, payload, _ in list(ears.heard):
+        schema = SCHEMAS / f"{topic.split('/')[-1]}.json"
+        if topic.startswith(f"{base}/") and payload and schema.exists():
+            jsonschema.validate(json.loads(payload), json.loads(schema.read_text()))
+            checked.add(schema.stem)
+    return checked
+
+
 class BlikkRun:
     """`blikk run` in a process of its own, with its log kept."""
+
+    program: Sequence[str] = (str(BLIKK),)
 
     def __init__(self, folder: Path, config: str, *, models: Path | None) -> None:
         self.folder = folder
@@ -121,7 +153,7 @@ class BlikkRun:
     def start(self) -> None:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self.environ
+                [*self.program, "run", "--config", str(self._config)], stdout=log, stderr=log, env=self.environ
             )
 
     def stop(self, within_s: float = 5.0) -> float:
@@ -148,3 +180,9 @@ class BlikkRun:
             self.kill()
         if error is not None:
             print(self.log)
+
+
+class NeedleRun(BlikkRun):
+    """The same with a step that measures the angle of a needle."""
+
+    program = (sys.executable, str(Path(__file__).with_name("needle_node.py")))

@@ -14,7 +14,7 @@ from staging import BLIKK, BlikkRun, Ears
 
 from blikk_edge.core.observation import Event, Kind, Phase
 from blikk_edge.core.sightings import Label
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 QUESTION = "How many people came to the front door in the last 24 hours?"
 
@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "blikk.db")
     store.open()
     for number in (100, 3, 2, 1):
-        store.delivered([store.put(visit(number))])
+        store.delivered("mqtt", [store.put(visit(number))])
     yield store
     store.close()
 
@@ -75,7 +75,7 @@ def test_without_a_node_the_store_is_read(tmp_path: Path, store: Store) -> None:
     reply = json.loads(ask(path, "how many people ever?", "--json", "--camera", "front_door").stdout)
     assert (reply["count"], reply["query"]["cameras"], len(reply["events"])) == (4, ["front_door"], 4)
     store.open()  # it was let go
-    assert store.depth() == 0
+    assert store.depth("mqtt") == 0
 
 
 def test_a_running_node_answers_over_the_broker(tmp_path: Path, store: Store, broker: Broker) -> None:

@@ -12,21 +12,14 @@ from broker import Broker
 from staging import FACE, Ears, portrait, write_clip
 
 from blikk_edge.app.wiring import build
-from blikk_edge.config.settings import (
-    CameraSettings,
-    ModelSettings,
-    MqttSettings,
-    NodeSettings,
-    Settings,
-    SourceUrl,
-    StoreSettings,
-)
+from blikk_edge.config.settings import CameraSettings, ModelSettings, NodeSettings, Settings, SourceUrl, StoreSettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
 from blikk_edge.core.scene import Frame
+from blikk_edge.sinks.mqtt.kind import MqttSettings
 
 PATTERN_PX = 6
 

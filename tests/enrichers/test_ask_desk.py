@@ -14,12 +14,12 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import CameraState
 from blikk_edge.core.inquiry import (
+    Aggregate,
     AskQuestion,
     DescribeNow,
     Forget,
     ListEvents,
     Mark,
-    Measure,
     Query,
     Reply,
     Told,
@@ -35,7 +35,7 @@ from blikk_edge.enrichers.asking.model import fill_prompt, filled, worded
 from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.facts import Facts
 from blikk_edge.enrichers.languages.language import language
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 CAT, CAR, PACKAGE = Label.ANIMAL, Label.VEHICLE, Label.PACKAGE
 DAY = (
@@ -542,7 +542,7 @@ async def test_a_model_fills_in_what_the_rules_cannot_read(desk_of: Callable[...
     model = ScriptedDesk(json.dumps(FILL), wording("Nobody stayed in the yard that long."))
     reply = await answer(desk_of(desk=model), "Since sunrise, has a soul been in the garden?")
     assert reply.query == Query(
-        measure=Measure.ANY, labels=(Label.PERSON,), cameras=("yard",), since=at("06:00"), min_duration_s=120.0
+        measure=Aggregate.ANY, labels=(Label.PERSON,), cameras=("yard",), since=at("06:00"), min_duration_s=120.0
     )
     assert (reply.count, reply.text, reply.input_tokens) == (0, "Nobody stayed in the yard that long.", 200)
 

@@ -20,7 +20,7 @@ from blikk_edge.enrichers.asking.reader import Puzzle, read
 from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.languages.language import content_of
 from blikk_edge.enrichers.languages.reading import KIND_LABELS, reading
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 DOOR = CameraInfo(id="front_door", name="Haustür", labels=tuple(Label), zones=("Weg",), ring=True)
 YARD = CameraInfo(id="yard", name="Garten", labels=tuple(Label), zones=("Wiese",))

@@ -23,7 +23,7 @@ from blikk_edge.enrichers.languages.language import language
 from blikk_edge.enrichers.models.gbnf import gbnf
 from blikk_edge.enrichers.models.llama import LlamaModel
 from blikk_edge.enrichers.models.port import Completion, LanguageModel, Prompt
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 LIMITS = Limits(calls_per_minute=600, tokens_per_minute=10**7, cooldown_s=0.0)
 FILL = fill_prompt("who?", CAMERAS, NOW, WALL)

@@ -7,7 +7,7 @@ from ask_props import CAMERAS, FRONT, NOW, WALL, YARD, at
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blikk_edge.core.inquiry import AskQuestion, Measure, Query
+from blikk_edge.core.inquiry import Aggregate, AskQuestion, Query
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.asking.reader import Puzzle, read
 from blikk_edge.enrichers.languages.reading import english
@@ -201,7 +201,7 @@ def test_a_question_is_read_as_it_is_pinned(question: str, query: str) -> None:
 def test_the_table_is_long_and_reads_every_measure() -> None:
     measures = {query.split()[0] for _, query in QUESTIONS}
     assert len(QUESTIONS) >= 120
-    assert measures == {*(measure.value for measure in Measure), "?", "??"}
+    assert measures == {*(measure.value for measure in Aggregate), "?", "??"}
 
 
 def test_camera_and_times_of_the_request_hold_where_the_question_has_none() -> None:

@@ -10,8 +10,8 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply
 from blikk_edge.core.watched import NODE, Span, Watched
 from blikk_edge.enrichers.asking.ask_desk import AskDesk
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import watched_in
+from blikk_edge.store.store import Store
 
 IDS = tuple(camera.id for camera in CAMERAS)
 

@@ -13,7 +13,7 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.inquiry import Forget, WriteDigest
 from blikk_edge.core.picture import Picture
 from blikk_edge.sinks.album import PictureAlbum
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 LONG, NEXT = replace(visit("10:00", 10), id="long-1"), replace(visit("10:06", 1), id="next-1")
 

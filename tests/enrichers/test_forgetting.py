@@ -16,7 +16,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 from blikk_edge.enrichers.asking.forgetting import Forgetter
 from blikk_edge.sinks.album import PictureAlbum
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 EARLY, LATE = visit("10:00", 2), visit("11:00", 2)
 CAR = visit("12:00", 5, camera=YARD.id, label=Label.VEHICLE)
@@ -150,4 +150,4 @@ async def test_what_is_to_be_taken_back_survives_that_more_is_forgotten(store: S
     store.put(SUMMARY)
     await forgotten(store, Forget(until=NOW))
     await forgotten(store, Forget(camera=FRONT.id))
-    assert [pending.record for pending in store.pending(50)] == [SUMMARY]
+    assert [pending.record for pending in store.pending("mqtt", 50)] == [SUMMARY]

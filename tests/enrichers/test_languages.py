@@ -9,7 +9,7 @@ from ask_props import CAMERAS, LOCALE, NOW, WALL, ring, state, visit
 from summary_props import IN_UTC, NOON, ended, event, observation, sighting
 from summary_props import ring as bell
 
-from blikk_edge.core.inquiry import Measure, Query
+from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
@@ -151,7 +151,7 @@ def test_everything_that_happens_is_told(tag):
 
 def questions():
     """A query of each measure, with and without places and times."""
-    for measure in Measure:
+    for measure in Aggregate:
         for labels in ((Label.PERSON,), (Label.PERSON, Label.VEHICLE), ()):
             for where in ({}, {"cameras": ("front_door",)}, {"cameras": ("front_door", "yard"), "zone": "porch"}):
                 for since, until in ((None, None), (NOW - 50_000, None), (NOW - 200_000, NOW - 90_000)):

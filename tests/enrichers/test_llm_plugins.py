@@ -9,23 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import voluptuous as vol
 from aiohttp import web
 from llm_asking import KEY, SCHEMA, picture, prompt
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import LlmError
+from blikk_edge.enrichers.models.kinds import MODELS
 from blikk_edge.enrichers.models.llama import LlamaModel
 from blikk_edge.enrichers.models.openai_api import OpenAiModel
-from blikk_edge.enrichers.models.plugins import language_model, providers
 from blikk_edge.enrichers.models.port import (
     AwayError,
     BlindError,
     BusyError,
     GarbledError,
     LanguageModel,
+    ModelContext,
     RefusedError,
     TooLongError,
 )
+from blikk_edge.grammar.secrets import Secret
+from blikk_edge.kinds.chosen import chosen
+from blikk_edge.kinds.plugins import PluginError
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "language-models.md"
 CLOCK = SystemClock()
@@ -37,6 +42,7 @@ Install = Callable[..., None]
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Installs a module with an entry point, as a package's installation does."""
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(MODELS, "_found", {})
     modules = set(sys.modules)
 
     def install(module: str, code: str, entry_point: str, distribution: str | None = None) -> None:
@@ -52,20 +58,24 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
             del sys.modules[name]
 
 
+def language_model(provider: str, options: dict[str, Any]) -> LanguageModel:
+    """The model, made of options as they stand in `blikk.yaml`."""
+    return chosen(MODELS, provider, options, Path()).make(ModelContext(clock=CLOCK))
+
+
 # -- ours ------------------------------------------------------------------------------------------------------------
 
 
 def test_openai_is_made_of_its_options() -> None:
-    options = {"base_url": "http://127.0.0.1:1/v1", "model": "m", "api_key": None, "image_tokens": 85, "sees": False}
-    model = language_model("openai", options, CLOCK)
+    model = language_model("openai", {"base_url": "http://127.0.0.1:1/v1", "model": "m", "image_tokens": "85"})
     assert isinstance(model, OpenAiModel)
-    assert (model.name, model.sees) == ("m", False)
+    assert (model.name, model.sees) == ("m", True)
 
 
 def test_llama_is_made_of_its_options(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp", reason="xllamacpp is in the llama extra")
-    options = {"model": str(tmp_path / "a.gguf"), "projector": str(tmp_path / "p.gguf"), "threads": None}
-    model = language_model("llama", options, CLOCK)
+    (tmp_path / "p.gguf").touch()
+    model = language_model("llama", {"model": str(tmp_path / "a.gguf"), "projector": str(tmp_path / "p.gguf")})
     assert isinstance(model, LlamaModel)
     assert (model.name, model.sees) == ("a", True)
 
@@ -73,20 +83,29 @@ def test_llama_is_made_of_its_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("provider", "options", "said"),
     [
-        ("openai", {"base_url": "http://a/v1"}, "openai: model is missing"),
-        ("openai", {"model": "m"}, "openai: base_url is missing"),
-        ("openai", {"model": "m", "base_ulr": "x"}, "no option 'base_ulr'; did you mean 'base_url'?"),
-        ("openai", {"model": "m", "clock": 1}, "no option 'clock'"),
-        ("llama", {}, "llama: model is missing"),
-        ("llama", {"model": "m", "thread": 1}, "no option 'thread'; did you mean 'threads'?"),
-        ("opnai", {}, "no provider 'opnai'; did you mean 'openai'?"),
-        ("", {}, "no provider ''"),
-        ("x" * 5000, {}, "no provider"),
+        ("openai", {"base_url": "http://a/v1"}, "`model` is missing"),
+        ("openai", {"model": "m"}, "`base_url` is missing"),
+        ("openai", {"model": "m", "base_url": "http://a/v1", "base_ulr": "x"}, "the key `base_ulr` is not known here"),
+        ("llama", {}, "`model` is missing"),
+        ("llama", {"model": "m", "thread": "1"}, "the key `thread` is not known here"),
     ],
 )
-def test_what_is_wrong_is_told_with_what_was_meant(provider: str, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(RefusedError, match=re.escape(said)) as caught:
-        language_model(provider, options, CLOCK)
+def test_what_is_wrong_with_options_of_ours_is_told(provider: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(vol.Invalid, match=re.escape(said)):
+        language_model(provider, options)
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        ("opnai", "no language model 'opnai'; did you mean 'openai'?"),
+        ("", "no language model ''"),
+        ("x" * 5000, "no language model"),
+    ],
+)
+def test_a_provider_that_is_not_there_is_told_with_what_was_meant(provider: str, said: str) -> None:
+    with pytest.raises(PluginError, match=re.escape(said)) as caught:
+        language_model(provider, {})
     assert len(str(caught.value)) < 400
 
 
@@ -144,7 +163,7 @@ async def messages(api: MessagesApi, install: Install) -> AsyncIterator[Language
     (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M)
     (entry,) = re.findall(r'^\[project\.entry-points\."blikk\.language_models"\]\n(.+)$', page, re.M)
     install("blikk_messages", code, entry.replace('"', ""))
-    model = language_model("messages", options_for(api), CLOCK)
+    model = language_model("messages", options_for(api))
     yield model
     await model.close()
 
@@ -162,7 +181,7 @@ async def test_the_example_of_the_guide_answers(messages: LanguageModel, api: Me
     assert (body["model"], body["max_tokens"], body["system"]) == ("m", 99, prompt().system)
     assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": prompt().user}]}]
     assert body["tools"][0]["input_schema"] == SCHEMA
-    assert "messages" in providers()
+    assert "messages" in MODELS.names()
 
 
 async def test_the_example_of_the_guide_sends_pictures_as_they_are(messages: LanguageModel, api: MessagesApi) -> None:
@@ -204,7 +223,7 @@ async def test_the_example_of_the_guide_raises_what_it_should_and_goes_on(
 
 @pytest.mark.usefixtures("messages")
 async def test_the_example_of_the_guide_does_not_show_the_key(api: MessagesApi) -> None:
-    model = language_model("messages", options_for(api, api_key="sk-wrong"), CLOCK)
+    model = language_model("messages", options_for(api, api_key="sk-wrong"))
     with pytest.raises(RefusedError, match="api_key") as caught:
         await model.complete(prompt(), deadline_s=5)
     assert "sk-wrong" not in str(caught.value)
@@ -214,7 +233,7 @@ async def test_the_example_of_the_guide_does_not_show_the_key(api: MessagesApi) 
 @pytest.mark.usefixtures("messages")
 def test_the_example_of_the_guide_says_what_is_missing() -> None:
     with pytest.raises(RefusedError, match="model and api_key missing"):
-        language_model("messages", {}, CLOCK)
+        language_model("messages", {})
 
 
 # -- plug-ins that are broken ----------------------------------------------------------------------------------------
@@ -223,7 +242,7 @@ BROKEN = {
     "syntax": ("def (", "SyntaxError"),
     "import": ("import no_such_module_at_all", "no_such_module_at_all"),
     "at import": ("raise RuntimeError('because')", "because"),
-    "no function": ("make = 7", "is no function"),
+    "no function": ("make = 7", "is no Kind, and no function that makes one"),
     "no such name": ("", "cannot be loaded"),
     "other arguments": ("def make(): ...", "TypeError"),
     "fails": ("def make(options, clock): raise ValueError('your key ' + options['api_key'])", "your key ***"),
@@ -238,8 +257,8 @@ BROKEN = {
 @pytest.mark.parametrize(("code", "said"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_plug_in_is_told_by_name_and_cause(install: Install, code: str, said: str) -> None:
     install("plug_broken", code, "mine = plug_broken:make")
-    with pytest.raises(RefusedError, match=re.escape(said)) as caught:
-        language_model("mine", {"api_key": KEY}, CLOCK)
+    with pytest.raises(PluginError, match=re.escape(said)) as caught:
+        language_model("mine", {"api_key": Secret(KEY)})
     assert "mine" in str(caught.value)
     assert KEY not in str(caught.value)
 
@@ -248,16 +267,16 @@ def test_an_error_of_the_plug_in_for_its_user_stays_as_it_is(install: Install) -
     code = "from blikk_edge.enrichers.models.port import RefusedError\ndef make(o, c): raise RefusedError('set region')"
     install("plug_asks", code, "mine = plug_asks:make")
     with pytest.raises(RefusedError, match=r"^set region$"):
-        language_model("mine", {}, CLOCK)
+        language_model("mine", {})
 
 
 def test_two_plug_ins_of_one_name_are_told(install: Install) -> None:
     install("plug_one", "", "mine = plug_one:make")
     install("plug_two", "", "mine = plug_two:make")
-    with pytest.raises(RefusedError, match=r"several plug-ins .*plug_one:make, plug_two:make"):
-        language_model("mine", {}, CLOCK)
+    with pytest.raises(PluginError, match=r"several plug-ins .*plug_one:make, plug_two:make"):
+        language_model("mine", {})
 
 
 def test_a_plug_in_does_not_take_the_name_of_ours(install: Install) -> None:
     install("plug_thief", "raise RuntimeError", "openai = plug_thief:make")
-    assert isinstance(language_model("openai", {"base_url": "http://127.0.0.1:1/v1", "model": "m"}, CLOCK), OpenAiModel)
+    assert isinstance(language_model("openai", {"base_url": "http://127.0.0.1:1/v1", "model": "m"}), OpenAiModel)

@@ -15,7 +15,7 @@ from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.locale import Locale
 from blikk_edge.enrichers.desk.port import Job, Priority
 from blikk_edge.runtime.scheduler import Scheduler, Supervisor
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 HEAD = """
 node: hallway

@@ -26,7 +26,7 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.sinks.album import PictureAlbum
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 from blikk_edge.wire.pictures import commented
 
 ROOT = Path(__file__).parents[2]

@@ -191,6 +191,11 @@ def test_an_app_may_have_its_config(copy):
     assert faults(copy) == []
 
 
+def test_the_supervisor_does_not_look_into_hidden_folders(copy):
+    write(".github/ISSUE_TEMPLATE/config.yml", "blank_issues_enabled: false")(copy)
+    assert faults(copy) == []
+
+
 def test_the_command_says_what_is_wrong_and_fails(copy):
     put(MANIFEST, "version", None)(copy)
     done = subprocess.run(

@@ -11,7 +11,7 @@ from running_sink import Running
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import CameraAvailability
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -14,13 +14,14 @@ from blikk_edge.wire.messages import encode
 
 ODD_ZONES = ("porch", 'Hof "hinten"', "日本", "a/b}}", "it's", "emoji 🚪\\n", "Porch")
 ODD = CameraInfo(id="odd-1", name="Größe “x” 🚪", labels=tuple(Label), zones=ODD_ZONES, ring=True)
-NODE = replace(s.NODE, cameras=(*s.NODE.cameras, ODD))
+NODE = replace(s.NODE, cameras=(*s.NODE.cameras, ODD, s.BOILER))
 WITHDRAWN = (
     Withdrawn(camera="front_door", what=Shown.SUMMARY),
     Withdrawn(camera=None, what=Shown.DIGEST),
     Withdrawn(camera="front_door", what=Shown.ANSWER, name=s.ANSWER.question),
 )
 EVENTS = (s.STARTED, s.LOITERING, s.ENDED)
+BOILER = devices(s.MEASURING, s.TOPICS)[1]
 SCRIPT = Path(__file__).with_name("inspect_discovery.py")
 
 
@@ -43,7 +44,11 @@ def report(ha_python):
     )
     messages = [encode(item, s.TOPICS) for item in (s.STATE, state, s.HEALTH, *EVENTS, s.RING)]
     messages += [encode(item, s.TOPICS) for item in (s.SUMMARY, s.DIGEST, s.ANSWER, *WITHDRAWN)]
-    messages += [encode(replace(old, time=s.T0 - 10**8), s.TOPICS, replayed=True) for old in (s.STARTED, s.RING)]
+    messages += [
+        encode(item, s.TOPICS) for item in (s.MEASURED_STATE, s.NOT_MEASURED, s.MEASURED, s.ALERT, s.ALERT_ENDED)
+    ]
+    stale = (s.STARTED, s.RING, s.ALERT)
+    messages += [encode(replace(old, time=s.T0 - 10**8), s.TOPICS, replayed=True) for old in stale]
     return inspect(ha_python, devices(NODE, s.TOPICS), messages)
 
 
@@ -57,7 +62,7 @@ def components(report):
 
 def test_every_device_payload_is_valid_and_on_a_topic_home_assistant_reads(report):
     assert {topic: (d["topic_ok"], d["error"]) for topic, d in report.items()} == dict.fromkeys(report, (True, None))
-    assert len(report) == 4
+    assert len(report) == 5
 
 
 def test_every_component_is_valid_for_its_platform(report):
@@ -157,6 +162,23 @@ def test_doorbell_does_not_ring_for_what_is_stale(report):
 
     assert json.loads(ring)["event_type"] == "ring"
     assert stale == ""
+
+
+@pytest.mark.parametrize(("key", "value", "alert"), [("pressure", "2.6", "too_high"), ("needle_angle", "41.5", None)])
+def test_a_measure_is_a_sensor_that_is_unknown_while_nothing_is_measured(report, key, value, alert):
+    texts = components(report)["camera_boiler", f"measure_{key}"]["rendered"]
+
+    assert texts["value_template"] == [value, "None"]
+    assert [json.loads(each) for each in texts["json_attributes_template"]] == [{"alert": alert}, {"alert": None}]
+
+
+def test_an_alert_fires_when_it_begins_and_not_for_what_is_stale(report):
+    measured, alert, ended, stale = components(report)["camera_boiler", "alert"]["rendered"]["value_template"]
+
+    told = json.loads(alert)
+    assert (told["event_type"], told["value"], told["unit"]) == ("pressure_too_high", 2.6, "bar")
+    assert told["event_type"] in BOILER.payload["components"]["alert"]["event_types"]
+    assert (measured, ended, stale) == ("", "", "")
 
 
 def test_component_with_a_typing_error_is_noticed(ha_python):

@@ -543,7 +543,7 @@ GARBAGE = [b"", b"{", b"null", b"[]", b"\xff\xfe", b'{"v":1}', b'{"v":2}', b"[" 
 TOPICS = [
     "status", "announce", "health", "digest", "reply/x", "front_door/status", "front_door/state", "front_door/event",
     "front_door/ring", "front_door/summary", "front_door/digest", "front_door/answer/gate_open",
-    "front_door/picture/person", "nowhere/state", "front_door/nothing",
+    "front_door/observation", "front_door/picture/person", "nowhere/state", "front_door/nothing",
 ]  # fmt: skip
 
 

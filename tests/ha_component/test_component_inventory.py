@@ -48,6 +48,7 @@ def everything():
     camera = content["cameras"][0]
     camera["labels"] = ["person", "vehicle", "animal", "package", "drone"]
     camera["questions"].append({"id": "color", "question": "What color is the car?", "kind": "text"})
+    camera["measures"] = golden("announce-measures")["cameras"][0]["measures"]
     content["cameras"] = [camera]
     return content
 
@@ -90,6 +91,7 @@ async def test_nothing_is_recorded_but_states_what_happened_and_what_is_wrong(ha
         "front_door/state": golden("state"),
         "front_door/event": golden("event-started"),
         "front_door/ring": golden("ring"),
+        "front_door/observation": golden("observation-alert"),
         "front_door/summary": golden("summary"),
         "front_door/digest": golden("summary-digest"),
         "front_door/answer/gate_open": golden("answer"),
@@ -109,8 +111,11 @@ async def test_nothing_is_recorded_but_states_what_happened_and_what_is_wrong(ha
     assert recorded == {
         "binary_sensor.front_door_stream": {"problem"},
         "binary_sensor.porch_pi_problem": {"problems"},
+        "event.front_door_alert": {"event_type", "measure", "alert", "value", "unit", "id", "camera", "time"},
         "event.front_door_detection": happened,
         "event.front_door_doorbell": {"event_type", "id", "camera", "time", "via", "replayed"},
+        "sensor.front_door_needle_angle": {"alert"},
+        "sensor.front_door_pressure": {"alert"},
     }
 
 

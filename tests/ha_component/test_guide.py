@@ -10,7 +10,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.script import Script
 from homeassistant.setup import async_setup_component
-from stage import ROOT, announce, entry_of, set_up
+from stage import ROOT, announce, entry_of, golden, set_up
 
 from custom_components.blikk.contract import Reply
 from custom_components.blikk.node import BlikkNode
@@ -69,7 +69,9 @@ async def test_the_logger_of_the_example_is_ours(hass):
 
 
 async def test_every_entity_that_is_named_is_there(hass, mqtt_mock):
-    entry = await set_up(hass, entry_of(announce()))
+    content = announce()
+    content["cameras"][0]["measures"] = golden("announce-measures")["cameras"][0]["measures"]
+    entry = await set_up(hass, entry_of(content))
     ours = {entity.entity_id for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)}
     named = set(re.findall(r"\b(?:[a-z]+|binary_sensor)\.front_door(?:_[a-z_]+)?\b", GUIDE))
     assert len(named) > 15

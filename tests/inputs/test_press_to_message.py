@@ -7,6 +7,7 @@ import aiomqtt
 import pytest
 from broker import Broker
 from button_pins import listening, press
+from delivered import Delivered
 from gpiozero.pins.mock import MockFactory
 
 from blikk_edge.core.clock import SystemClock
@@ -19,7 +20,7 @@ from blikk_edge.inputs.gpio import QUIET_S, GpioButton
 from blikk_edge.inputs.http import RingHook
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.sink import MqttSink
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 from blikk_edge.wire.topics import Topics
 
 NODE = NodeInfo(
@@ -69,12 +70,11 @@ async def test_a_press_is_a_message_within_200_ms(
             address=Address(host=broker.host, port=broker.port),
             node=NODE,
             topics=TOPICS,
-            outbox=store,
             order=bell.order,
             clock=SystemClock(),
             mode="off",
         )
-        sending = asyncio.ensure_future(sink.run(bell.inbox))
+        sending = asyncio.ensure_future(Delivered(sink, store, SystemClock()).run(bell.inbox))
         hook = RingHook(["front_door"], 0, bell.order)
         start(hook)
         start(GpioButton("front_door", 17, bell.order, clock=SystemClock(), pin_factory=pins))

@@ -19,8 +19,8 @@ from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.runtime.pipeline import Eyes
-from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.push import PushSource
+from blikk_edge.sources.terms import Terms
 from blikk_edge.transforms.privacy import Privacy, _persons
 from blikk_edge.transforms.redact import encode
 

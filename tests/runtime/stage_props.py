@@ -10,7 +10,8 @@ from blikk_edge.core.errors import PrivacyError, SourceError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Frame, Pixels, Scene
-from blikk_edge.core.sightings import Detection, Label, Motion, View
+from blikk_edge.core.sightings import Detection, Label, Measure, MeasureInfo, Motion, View
+from blikk_edge.core.stages import Needs, Step
 from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.transforms.select import Selector
@@ -32,8 +33,11 @@ def frame(at: float, camera: str = "door", *, timeline: int = 0) -> Frame:
     )
 
 
-class ScriptedGate:
+class ScriptedGate(Step):
     """Motion in the frames whose time `moving` says."""
+
+    name = "motion"
+    needs = Needs.FRAMES
 
     def __init__(self, moving: Callable[[float], bool]) -> None:
         self.moving = moving
@@ -88,6 +92,7 @@ def pipeline(
     moving: Callable[[float], bool] = lambda at: True,
     labels: tuple[Label, ...] = tuple(Label),
     zones: tuple[Zone, ...] = (),
+    steps: tuple[Step, ...] = (),
 ) -> Pipeline:
     return Pipeline(
         camera=camera,
@@ -97,7 +102,25 @@ def pipeline(
         zones=Zones(zones),
         teller=Teller(camera, TellRules(labels=labels)),
         labels=labels,
+        steps=steps,
     )
+
+
+class Gauge(Step):
+    """Measures an angle: what the script says of the frame's time, or None for no measure."""
+
+    name = "gauge"
+    measures = (MeasureInfo(name="angle", unit="°", alerts=("too_high",)),)
+
+    def __init__(self, value: Callable[[float], float | None] = lambda at: 12.0) -> None:
+        self.value = value
+
+    def __call__(self, scene: Scene) -> Scene:
+        value = self.value(scene.frame.time)
+        if value is None:
+            return scene
+        measure = Measure(name="angle", value=value, unit="°", alert="too_high" if value > 45 else None)
+        return replace(scene, measures=(*scene.measures, measure))
 
 
 def eyes(found: Callable[[int], tuple[Detection, ...]] = lambda look: (PERSON,)) -> Eyes:

@@ -10,7 +10,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.locale import Claim, Locale
 from blikk_edge.runtime.locale import HouseLocale
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 BERLIN = Claim(timezone="Europe/Berlin", language="de")
 SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)

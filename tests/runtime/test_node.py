@@ -4,22 +4,23 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from patience import PATIENCE
-from stage_props import PERSON, ScriptedSource, eyes, pipeline, refuse
+from stage_props import PERSON, Gauge, ScriptedSource, eyes, pipeline, refuse
 
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError, ModelError, SinkError, StoreError
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, SummaryMode
-from blikk_edge.core.observation import Event, Phase, Ring
+from blikk_edge.core.observation import Event, Observation, Phase, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
+from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime import scheduler
@@ -67,10 +68,21 @@ class Shelf:
 
 
 @dataclass
-class NoDepths:
+class NoDelivery:
+    """Brings records to nobody."""
+
+    name: str = "delivery"
     outbox: int = 0
     lost: int = 0
     unsaved: int = 0
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    async def save(self) -> None:
+        self.unsaved = 0
+
+    async def run(self, inbox: Inbox[Item]) -> None:
+        while True:
+            await inbox.get()
 
 
 @dataclass
@@ -80,7 +92,7 @@ class House:
     cameras: dict[str, CameraRun]
     supervisor: Supervisor
     shelf: Shelf
-    depths: NoDepths
+    delivery: NoDelivery
     stop: asyncio.Event
 
     async def until(self, state: Callable[[], object], within_s: float = 15.0) -> None:
@@ -103,7 +115,7 @@ async def house(
     clock: Clock = CLOCK,
     health_every_s: float = 0.2,
 ) -> AsyncIterator[House]:
-    supervisor, outlets, orders, spy, shelf, depths = Supervisor(), Outlets(), Orders(), Spy(), Shelf(), NoDepths()
+    supervisor, outlets, orders, spy, shelf, delivery = Supervisor(), Outlets(), Orders(), Spy(), Shelf(), NoDelivery()
     intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
     cameras = {
         name: CameraRun(
@@ -137,14 +149,14 @@ async def house(
         orders=orders,
         supervisor=supervisor,
         memory=shelf,
-        depths=depths,
+        delivery=delivery,
         clock=clock,
         health_every_s=health_every_s,
     )
     stop = asyncio.Event()
     running = asyncio.create_task(node.run(stop))
     try:
-        yield House(orders, spy, cameras, supervisor, shelf, depths, stop)
+        yield House(orders, spy, cameras, supervisor, shelf, delivery, stop)
     finally:
         stop.set()
         async with asyncio.timeout(10):
@@ -320,6 +332,96 @@ async def test_a_worker_that_hangs_is_replaced_and_its_camera_goes_on() -> None:
     assert phases.count(Phase.STARTED) == phases.count(Phase.ENDED)
 
 
+def stumbling(stumble: threading.Event) -> Callable[[], Callable[[str], Eyes]]:
+    """Eyes that break once when `stumble` is set, so that the pipeline starts anew."""
+
+    def found(look: int) -> tuple:
+        if stumble.is_set():
+            stumble.clear()
+            raise ZeroDivisionError
+        return (PERSON,)
+
+    shared = eyes(found)
+    return lambda: lambda camera: shared
+
+
+async def test_a_step_that_hangs_is_switched_off_and_its_camera_goes_on() -> None:
+    release = threading.Event()
+    called: list[float] = []
+
+    class Hanging(Gauge):
+        def __call__(self, scene: Scene) -> Scene:
+            called.append(scene.frame.time)
+            release.wait(60)
+            return scene
+
+    def make_pipeline(camera: str) -> Pipeline:
+        return pipeline(camera, steps=(Hanging(),))
+
+    stumble = threading.Event()
+    async with house(
+        {"door": ScriptedSource}, make_pipeline=make_pipeline, make_eyes=stumbling(stumble), stuck_after_s=0.5
+    ) as run:
+        camera = run.cameras["door"]
+        await run.until(lambda: camera.restarts == 1)
+        await run.until(lambda: run.spy.of(Event))
+        problem = "switched off until blikk starts again: it hung"
+        assert camera.state().problem == problem
+        await run.until(lambda: any(f"camera.door.step.gauge: {problem}" in h.problems for h in run.spy.of(Health)))
+        stumble.set()  # whatever is restarted later, it stays off
+        await run.until(lambda: camera.restarts == 2)
+        before = len(run.spy.of(Event))
+        await run.until(lambda: any(e.phase is Phase.STARTED for e in run.spy.of(Event)[before:]))
+        assert len(called) == 1
+        release.set()
+
+
+async def test_a_step_that_raises_is_named_and_comes_back_with_the_next_pipeline(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Gauge):
+        def __call__(self, scene: Scene) -> Scene:
+            raise KeyError(f"{scene.frame.luma} hunter2")
+
+    steps = [Broken(), Gauge()]
+    make_pipeline = lambda camera: pipeline(camera, steps=(steps.pop(0),))  # noqa: E731
+    stumble = threading.Event()
+    caplog.set_level(logging.INFO)
+    async with house({"door": ScriptedSource}, make_pipeline=make_pipeline, make_eyes=stumbling(stumble)) as run:
+        camera = run.cameras["door"]
+        await run.until(lambda: run.spy.of(Event))
+        await run.until(lambda: any("step.gauge" in "".join(h.problems) for h in run.spy.of(Health)))
+        assert "KeyError in __call__ (test_node.py:" in str(camera.state().problem)
+        assert camera.restarts == 0
+        stumble.set()
+        await run.until(lambda: any(state.measures for state in run.spy.of(CameraState)))
+        assert "camera.door.step.gauge" not in run.supervisor.problems
+    lines = [record.getMessage() for record in caplog.records if record.name == "blikk.camera.door.step.gauge"]
+    assert len(lines) == 2
+    assert "KeyError" in lines[0]
+    assert "works" in lines[1]
+    assert "hunter2" not in caplog.text
+
+
+async def test_frames_that_a_slow_step_was_not_given_are_counted() -> None:
+    class Slow(Gauge):
+        def __call__(self, scene: Scene) -> Scene:
+            time.sleep(0.1)
+            return scene
+
+    make_pipeline = lambda camera: pipeline(camera, steps=(Slow(),))  # noqa: E731
+    async with house({"door": ScriptedSource}, make_pipeline=make_pipeline) as run:
+        await run.until(lambda: any(dict(h.skipped).get("gauge", 0) > 5 for h in run.spy.of(Health)))
+        assert "on average, 50 are allowed" in str(run.cameras["door"].state().problem)
+        assert dict(run.cameras["door"].state().skipped)["gauge"] > 5
+
+
+async def test_a_camera_names_what_its_steps_measure() -> None:
+    async with house({"door": ScriptedSource}, make_pipeline=lambda camera: pipeline(camera, steps=(Gauge(),))) as run:
+        assert [measure.name for measure in run.cameras["door"].info.measures] == ["angle"]
+        await run.until(lambda: any(o.measures for o in run.spy.of(Observation)))
+
+
 async def test_a_pipeline_that_fails_again_and_again_is_not_restarted_without_pause() -> None:
     def found(look: int) -> tuple:
         raise ZeroDivisionError("every look fails")
@@ -489,10 +591,10 @@ async def test_a_store_that_failed_is_a_problem_until_it_works(monkeypatch: pyte
 
 async def test_records_that_a_power_cut_would_cost_are_a_problem_while_they_are_there() -> None:
     async with house({"door": ScriptedSource}) as run:
-        run.depths.unsaved = 12
+        run.delivery.unsaved = 12
         said = "store.memory: 12 records are in memory only and would be lost with the power"
         await run.until(lambda: _problems(run) == (said,))
-        run.depths.unsaved = 0
+        run.delivery.unsaved = 0
         await run.until(lambda: not _problems(run))
 
 

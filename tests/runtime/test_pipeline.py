@@ -6,15 +6,15 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_props import PERSON, ScriptedDetector, StampRedactor, eyes, frame, pipeline
+from stage_props import PERSON, Gauge, ScriptedDetector, StampRedactor, eyes, frame, pipeline
 
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.house import CameraState, SummaryMode
-from blikk_edge.core.observation import Event, Kind, Observation, Phase
+from blikk_edge.core.observation import MEASURED, Event, Kind, Observation, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Scene
-from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.core.sightings import Detection, Label, Measure
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.switches import set_switches, summary_switch, switches_to_json
 from blikk_edge.transforms.zones import Zone
@@ -366,3 +366,83 @@ def test_similar_observations_are_not_folded_over_a_clock_that_was_set(jump_s: f
     told = [item for item in items if isinstance(item, Observation)]
     assert all(0 <= each.until - each.time <= 10 for each in told)
     assert any(abs(each.time - (1.79e9 + 8 + jump_s)) < 1 for each in told)
+
+
+# -- added steps -----------------------------------------------------------------------------------------------------
+
+
+def kinds(items: list[Item]) -> list[Kind]:
+    return [item.kind for item in items if isinstance(item, Observation) and item.kind in MEASURED]
+
+
+def test_a_measure_is_observed_and_is_in_the_state() -> None:
+    items = run(pipeline(steps=(Gauge(),)), eyes(), range(10))
+    assert kinds(items) == [Kind.MEASURE]
+    state = [item for item in items if isinstance(item, CameraState)][-1]
+    assert state.measures == (Measure(name="angle", value=12.0, unit="°"),)
+
+
+def test_a_new_value_is_in_the_state_at_once_where_nothing_moves() -> None:
+    line = pipeline(moving=lambda at: False, steps=(Gauge(lambda at: 10.0 if at < 30 else 20.0),))
+    items = run(line, eyes(lambda look: ()), range(5 * 40))
+    changed = next(item for item in items if isinstance(item, CameraState) and item.measures[0].value == 20.0)
+    observed = next(item for item in items if isinstance(item, Observation) and item.measures[0].value == 20.0)
+    assert items.index(changed) == items.index(observed) + 1
+
+
+def test_added_steps_see_the_tracks_of_the_same_frame() -> None:
+    seen: list[tuple[str, ...]] = []
+
+    class Look(Gauge):
+        def __call__(self, scene: Scene) -> Scene:
+            seen.append(tuple(name for track in scene.tracks for name in track.zones))
+            return scene
+
+    porch = Zone(name="porch", polygon=Polygon(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))))
+    run(pipeline(zones=(porch,), steps=(Look(),)), eyes(), range(1))
+    assert seen == [("porch",)]
+
+
+def test_switching_detection_off_pauses_added_steps_and_ends_alerts() -> None:
+    line, look_with = pipeline(steps=(Gauge(lambda at: 90.0),)), eyes()
+    assert Kind.ALERT in kinds(run(line, look_with, range(5)))
+    line.detect = False
+    items = run(line, look_with, range(5, 20))
+    assert kinds(items) == [Kind.ALERT_ENDED]
+    assert [item for item in items if isinstance(item, CameraState)][-1].measures == ()
+
+
+def test_closing_ends_alerts() -> None:
+    line = pipeline(steps=(Gauge(lambda at: 90.0),))
+    run(line, eyes(), range(5))
+    assert kinds(list(line.close())) == [Kind.ALERT_ENDED]
+
+
+def test_a_step_that_breaks_changes_nothing_of_what_the_rest_reports() -> None:
+    class Broken(Gauge):
+        def __call__(self, scene: Scene) -> Scene:
+            raise ZeroDivisionError
+
+    with_it = [item for item in run(pipeline(steps=(Broken(),)), eyes(), range(50)) if not_state(item)]
+    assert with_it == [item for item in run(pipeline(), eyes(), range(50)) if not_state(item)]
+
+
+def not_state(item: Item) -> bool:
+    return not isinstance(item, CameraState)
+
+
+def test_a_step_that_hides_people_and_swaps_frames_cannot_unblur_them() -> None:
+    class Sly(Gauge):
+        def __call__(self, scene: Scene) -> Scene:
+            return replace(scene, frame=frame(99.0), detections=(), tracks=(), analysed=False)
+
+    seen: list[Scene] = []
+
+    class Watching(StampRedactor):
+        def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
+            seen.append(scene)
+            return super().picture(scene, name=name, event=event)
+
+    run(pipeline(steps=(Sly(),)), Eyes(ScriptedDetector(lambda look: (PERSON,)), Watching()), range(10))
+    assert seen
+    assert all(scene.detections == (PERSON,) and scene.frame.time < 99.0 for scene in seen)

@@ -10,7 +10,7 @@ from running_sink import Running, Watcher
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop has the time that a busy machine takes for it, where a test looks at what it leaves behind."""
-    monkeypatch.setattr("blikk_edge.sinks.mqtt.sink.LEFT_S", 20.0)
+    monkeypatch.setattr("blikk_edge.runtime.delivery.LEFT_S", 20.0)
     monkeypatch.setattr("blikk_edge.sinks.mqtt.sink.FAREWELL_S", 10.0)
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import aiomqtt
 from broker import Broker
+from delivered import Delivered
 from sink_samples import NODE, Box1, until
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Command
-from blikk_edge.core.ports import Outbox
+from blikk_edge.core.ports import Journal
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.wire.topics import Topics
@@ -64,22 +65,23 @@ class Watcher:
 class Running:
     """A sink in a task, with its inbox, its store and what it ordered."""
 
-    def __init__(self, address: Address, outbox: Outbox, clock: Clock, **more: Any) -> None:
+    def __init__(self, address: Address, journal: Journal, clock: Clock, **more: Any) -> None:
         self.inbox = Box1()
         self.orders: list[Command] = []
         self.sink = MqttSink(
             address=address,
             node=NODE,
             topics=TOPICS,
-            outbox=outbox,
             order=self.orders.append,
             clock=clock,
             **more,
         )
+        self._running = Delivered(self.sink, journal, clock)
+        self.delivery = self._running.delivery
         self.task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self.task = asyncio.ensure_future(self.sink.run(self.inbox))
+        self.task = asyncio.ensure_future(self._running.run(self.inbox))
 
     async def connected(self) -> None:
         def there() -> bool:

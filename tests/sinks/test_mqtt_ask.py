@@ -23,7 +23,7 @@ from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.asked import REFUSED_MAX
 from blikk_edge.sinks.mqtt.connection import Connection
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 from blikk_edge.wire.messages import Message
 
 REPLY = f"{TOPICS.base}/reply/1"

@@ -15,7 +15,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.house import CameraAvailability
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 CAMERA_CONFIG = "homeassistant/device/blikk_porch/camera_front_door/config"
 STILLS = [Snapshot(camera="front_door"), Snapshot(camera="yard")]

@@ -23,8 +23,8 @@ from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.connection import Protocol
 from blikk_edge.sinks.mqtt.login import connected
 from blikk_edge.sinks.mqtt.session import Session
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.trust import client_context
+from blikk_edge.store.store import Store
 from blikk_edge.wire.messages import availability
 
 
@@ -98,7 +98,7 @@ async def test_tls_with_ca_and_client_certificate(tls_broker: Broker, certificat
         await running.connected()
         running.inbox.put(event(1))
         await until(running.inbox.empty)
-        await until(lambda: running.sink.outbox == 0)  # noqa: B023 - awaited within the turn
+        await until(lambda: running.delivery.outbox == 0)  # noqa: B023 - awaited within the turn
         await running.stop()
 
 
@@ -160,7 +160,7 @@ async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(
     assert len([r for r in caplog.records if "MQTT 3.1.1 only" in r.message]) == 1
     running.inbox.put(event(1), picture(1))
     await until(running.inbox.empty)
-    await until(lambda: running.sink.outbox == 0)
+    await until(lambda: running.delivery.outbox == 0)
     async with aiomqtt.Client(old_broker.host, old_broker.port, identifier="late") as late:
         await late.subscribe("blikk/#", qos=1)
         running.inbox.put(event(2))
@@ -316,7 +316,7 @@ async def test_what_the_access_list_forbids_is_told_once_and_holds_up_nothing(
         await running.connected()
         running.inbox.put(observation(1), observation(2), event(3))
         await until(lambda: watcher.ids(TOPICS.event("front_door")) == ["event-3"])
-        await until(lambda: running.sink.outbox == 0)
+        await until(lambda: running.delivery.outbox == 0)
         await running.stop()
         await watcher.close()
     assert watcher.on(TOPICS.observation("front_door")) == []
@@ -327,24 +327,36 @@ IDLE_NODE = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
+from delivered import Delivered
 from sink_samples import NODE, Box1
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.sink import MqttSink
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 from blikk_edge.wire.topics import Topics
 store = Store(Path(sys.argv[1]))
 store.open()
+
+async def main():
+    await Delivered(sink, store, SystemClock()).run(Box1())
+
 sink = MqttSink(
     address=Address(host="127.0.0.1", port=int(sys.argv[2])), node=NODE, topics=Topics("blikk", "porch"),
-    outbox=store, order=print, clock=SystemClock(),
+    order=print, clock=SystemClock(),
 )
-asyncio.run(sink.run(Box1()))
+asyncio.run(main())
 """
 
 
 async def test_a_killed_node_leaves_offline_by_its_last_will(tmp_path: Path, broker: Broker, watcher: Watcher) -> None:
-    command = [sys.executable, "-c", IDLE_NODE, str(tmp_path / "n.db"), str(broker.port), str(Path(__file__).parent)]
+    command = [
+        sys.executable,
+        "-c",
+        IDLE_NODE,
+        str(tmp_path / "n.db"),
+        str(broker.port),
+        str(Path(__file__).parents[1]),
+    ]
     with subprocess.Popen(command) as node:
         await until(lambda: watcher.on(TOPICS.status) == [b"online"])
         node.send_signal(signal.SIGKILL)

@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiomqtt
@@ -17,8 +18,9 @@ from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraAvailability
 from blikk_edge.core.observation import Record
+from blikk_edge.core.ports import Pending
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 EVENTS = TOPICS.event("front_door")
 OBSERVATIONS = TOPICS.observation("front_door")
@@ -35,8 +37,8 @@ async def test_records_arrive_in_order_and_the_outbox_empties(running: Running, 
     await until(lambda: len(watcher.on(EVENTS)) == len(watcher.on(OBSERVATIONS)) == 100)
     assert watcher.ids(EVENTS) == [f"event-{n}" for n in range(100)]
     assert watcher.ids(OBSERVATIONS) == [f"observation-{n}" for n in range(100)]
-    await until(lambda: running.sink.outbox == 0)
-    assert store.pending(10) == []
+    await until(lambda: running.delivery.outbox == 0)
+    assert store.pending("mqtt", 10) == []
     assert not any(b"replayed" in payload for payload in watcher.on(EVENTS))
 
 
@@ -56,8 +58,8 @@ async def test_no_record_is_lost_while_the_broker_is_killed_again_and_again(
     await until(lambda: len(set(watcher.ids(EVENTS))) == 400, "the last of 400 events")
     ids = watcher.ids(EVENTS)
     assert first_heard(ids) == [f"event-{n}" for n in range(400)]
-    await until(lambda: running.sink.outbox == 0)
-    assert running.sink.lost == 0
+    await until(lambda: running.delivery.outbox == 0)
+    assert running.delivery.lost == 0
 
 
 async def test_ten_minutes_of_outage_lose_nothing(tmp_path: Path, store: Store) -> None:
@@ -71,14 +73,14 @@ async def test_ten_minutes_of_outage_lose_nothing(tmp_path: Path, store: Store) 
     await running.connected()
     running.inbox.put(event(0))
     await until(lambda: watcher.ids(EVENTS) == ["event-0"])
-    await until(lambda: running.sink.outbox == 0)
+    await until(lambda: running.delivery.outbox == 0)
     broker.kill()
     await until(lambda: not running.sink.connected)
     for number in range(1, 301):
         running.inbox.put(event(number))
         await until(running.inbox.empty)
         await clock.advance(2.0)
-    await until(lambda: running.sink.outbox == 300)
+    await until(lambda: running.delivery.outbox == 300)
     broker.start()
     await watcher.listening.wait()
 
@@ -104,11 +106,12 @@ NODE_PROCESS = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
+from delivered import Delivered
 from sink_samples import NODE, Box1, event
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.sink import MqttSink
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 from blikk_edge.wire.topics import Topics
 
 async def main():
@@ -117,9 +120,9 @@ async def main():
     inbox = Box1()
     sink = MqttSink(
         address=Address(host="127.0.0.1", port=int(sys.argv[2])), node=NODE, topics=Topics("blikk", "porch"),
-        outbox=store, order=print, clock=SystemClock(), mode="off",
+        order=print, clock=SystemClock(), mode="off",
     )
-    running = asyncio.ensure_future(sink.run(inbox))
+    running = asyncio.ensure_future(Delivered(sink, store, SystemClock()).run(inbox))
     for number in range(int(sys.argv[4]), 100_000):
         inbox.put(event(number))
         while not inbox.empty():
@@ -136,7 +139,7 @@ async def test_kill_minus_nine_in_the_middle_of_publishing_loses_nothing(
     tmp_path: Path, broker: Broker, watcher: Watcher
 ) -> None:
     def process(first: int) -> subprocess.Popen[str]:
-        here = str(Path(__file__).parent)
+        here = str(Path(__file__).parents[1])
         command = [sys.executable, "-c", NODE_PROCESS, str(tmp_path / "n.db"), str(broker.port), here, str(first)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -174,16 +177,16 @@ class FullDisk:
             raise StoreError("store x: cannot write: database or disk is full")
         return self._store.put(record)
 
-    def pending(self, limit: int):  # type: ignore[no-untyped-def]
-        return self._store.pending(limit)
+    def pending(self, sink: str, limit: int) -> Sequence[Pending]:
+        return self._store.pending(sink, limit)
 
-    def delivered(self, seqs) -> None:  # type: ignore[no-untyped-def]
+    def delivered(self, sink: str, seqs: Sequence[int]) -> None:
         if self.full:
             raise StoreError("store x: cannot write: database or disk is full")
-        self._store.delivered(seqs)
+        self._store.delivered(sink, seqs)
 
-    def depth(self) -> int:
-        return self._store.depth()
+    def depth(self, sink: str) -> int:
+        return self._store.depth(sink)
 
 
 async def test_a_full_disk_neither_loses_nor_reorders_records(
@@ -209,8 +212,8 @@ async def test_a_full_disk_neither_loses_nor_reorders_records(
     broker.start()
     await until(lambda: len(set(watcher.ids(EVENTS))) == 100)
     assert first_heard(watcher.ids(EVENTS)) == [f"event-{n}" for n in range(100)]
-    await until(lambda: running.sink.outbox == 0 and not store.pending(5))
-    assert running.sink.lost == 0
+    await until(lambda: running.delivery.outbox == 0 and not store.pending("mqtt", 5))
+    assert running.delivery.lost == 0
     assert len([r for r in caplog.records if "kept in memory" in r.message]) == 1
     assert "the store takes records again" in caplog.text
     await running.stop()
@@ -274,7 +277,7 @@ async def test_what_waits_at_a_clean_stop_is_published_before_offline(
     assert watcher.on(TOPICS.camera_status("front_door")) == [b"offline"]
     assert watcher.on(TOPICS.camera_status("yard")) == [b"offline"]
     assert watcher.on(TOPICS.status) == [b"online", b"offline"]
-    assert store.depth() == 0
+    assert store.depth("mqtt") == 0
 
 
 async def test_a_stop_without_a_broker_keeps_what_waits(tmp_path: Path, store: Store, free_port: int) -> None:
@@ -285,7 +288,7 @@ async def test_a_stop_without_a_broker_keeps_what_waits(tmp_path: Path, store: S
     began = asyncio.get_running_loop().time()
     await running.stop()
     assert asyncio.get_running_loop().time() - began < 8.0
-    assert [p.record for p in store.pending(100)] == [event(n) for n in range(30)]
+    assert [p.record for p in store.pending("mqtt", 100)] == [event(n) for n in range(30)]
 
 
 async def retained_status(broker: Broker) -> bytes:
@@ -306,7 +309,7 @@ async def test_a_backlog_that_is_too_large_for_the_stop_does_not_cost_offline(
     began = asyncio.get_running_loop().time()
     await running.stop()
     assert asyncio.get_running_loop().time() - began < 8.0
-    left = store.depth()
+    left = store.depth("mqtt")
     assert left > 500, "the backlog was too small to show anything"
     assert await retained_status(broker) == b"offline"
     await until(lambda: watcher.on(TOPICS.camera_status("yard")) == [b"offline"])
@@ -321,7 +324,7 @@ async def test_a_stop_while_the_broker_answers_no_more_ends_in_time_and_leaves_t
     began = asyncio.get_running_loop().time()
     await running.stop()
     assert asyncio.get_running_loop().time() - began < 8.0
-    assert store.depth() == 1
+    assert store.depth("mqtt") == 1
     broker.thaw()
     await until(lambda: watcher.on(TOPICS.status) == [b"online", b"offline"], "the last will")
     assert await retained_status(broker) == b"offline"
@@ -332,10 +335,10 @@ async def test_a_stop_in_the_moment_the_broker_dies_is_a_stop_like_any_other(
 ) -> None:
     broker.freeze()
     running.inbox.put(*(event(n) for n in range(30)))
-    await until(lambda: store.depth() == 30)
+    await until(lambda: store.depth("mqtt") == 30)
     assert running.task is not None
     task = running.task
     broker.kill()
     await running.stop()  # before the sink could notice: it hears of it while it says farewell
     assert task.cancelled()
-    assert store.depth() == 30
+    assert store.depth("mqtt") == 30

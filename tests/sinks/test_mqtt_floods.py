@@ -13,7 +13,7 @@ from blikk_edge.core.allowance import Allowance
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.session import COMMANDS
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 from blikk_edge.wire.desk import STRANGERS_MAX
 
 CONFIG = "homeassistant/device/blikk_porch/camera_front_door/config"

@@ -19,7 +19,7 @@ from sink_samples import NODE, PERSON, event, observation, picture, ring, state,
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.limits import BrokerLimits, limits_of, packet_size, publish_properties
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 from blikk_edge.wire.messages import Message
 
 RING = TOPICS.ring("front_door")
@@ -101,7 +101,7 @@ async def test_no_more_is_under_way_than_the_broker_allows(store: Store, receive
             running.inbox.put(event(number), picture(number), state(frames=number))
         await until(lambda: len(broker.on(EVENT)) == 20)
         await until(lambda: broker.on(PICTURE) and broker.on(CONFIG), "the others")
-        await until(lambda: running.sink.outbox == 0)
+        await until(lambda: running.delivery.outbox == 0)
         assert ids(broker, RING) == [f"ring-{number}" for number in range(60)]
         assert ids(broker, EVENT) == [f"event-{number}" for number in range(20)]
         assert broker.most_under_way <= (receive_maximum or 65535)
@@ -140,7 +140,7 @@ async def test_mosquitto_with_a_small_window(tmp_path: Path, store: Store, most:
         running = sink_to(broker, store)
         running.start()
         await until(lambda: len(watcher.on(RING)) == 100, "the rings")
-        await until(lambda: running.sink.outbox == 0)
+        await until(lambda: running.delivery.outbox == 0)
         assert watcher.ids(RING) == [f"ring-{number}" for number in range(100)]
         assert broker.log.count("as blikk-porch") == 1
         await running.stop()
@@ -157,7 +157,7 @@ async def test_a_slow_broker_that_acknowledges_one_at_a_time_is_not_given_up(
             store.put(ring(number))
         running = sink_to(broker, store)
         running.start()
-        await until(lambda: running.sink.connected and running.sink.outbox == 0)
+        await until(lambda: running.sink.connected and running.delivery.outbox == 0)
         assert ids(broker, RING) == [f"ring-{number}" for number in range(16)]
         await running.stop()
 
@@ -188,7 +188,7 @@ async def test_mosquitto_with_a_packet_size_gets_what_fits_and_the_rest_is_told(
         assert watcher.on(PICTURE) == []
         running.inbox.put(picture(2))
         await until(lambda: watcher.on(PICTURE) == [picture(2).jpeg])
-        assert running.sink.lost == 0
+        assert running.delivery.lost == 0
         await running.stop()
         await watcher.close()
 
@@ -237,12 +237,12 @@ async def test_a_record_that_is_too_large_is_told_without_its_objects_and_blocks
         await running.connected()
         running.inbox.put(crowd, rich, event(4), immense)
         await until(lambda: ids(broker, EVENT) == ["event-1", "event-4"], "what fits")
-        await until(lambda: running.sink.outbox == 0)
+        await until(lambda: running.delivery.outbox == 0)
         content = json.loads(broker.on(EVENT)[0].payload)
         assert content["counts"] == {"person": 24}
         assert 0 < len(content["objects"]) < 24
         assert json.loads(broker.on(TOPICS.observation("front_door"))[0].payload)["id"] == "observation-2"
-        assert running.sink.lost == 1
+        assert running.delivery.lost == 1
         assert f"{EVENT} (" in (running.sink.problem or "")
         assert broker.ends == []
         await running.stop()
@@ -281,7 +281,7 @@ async def test_a_broker_with_a_lower_qos_gets_that(tmp_path: Path, store: Store,
         await running.connected()
         running.inbox.put(ring(1), picture(1))
         await until(lambda: watcher.ids(RING) == ["ring-1"] and watcher.on(PICTURE) and watcher.on(CONFIG))
-        await until(lambda: running.sink.outbox == 0)
+        await until(lambda: running.delivery.outbox == 0)
         assert ("QoS 0 only" in (running.sink.problem or "")) == (qos == 0)
         await running.stop()
         await until(lambda: watcher.on(TOPICS.status)[-1] == b"offline", "offline")
@@ -370,7 +370,7 @@ async def test_the_broker_of_the_demo_takes_everything(free_port: int, store: St
         running.inbox.put(ring(number))
     running.inbox.put(replace(picture(1), jpeg=bytes(150_000)))
     await until(running.inbox.empty)
-    await until(lambda: running.sink.outbox == 0)
-    assert (running.sink.problem, running.sink.lost) == (None, 0)
+    await until(lambda: running.delivery.outbox == 0)
+    assert (running.sink.problem, running.delivery.lost) == (None, 0)
     await running.stop()
     await broker.shutdown()

@@ -22,7 +22,7 @@ from blikk_edge.sinks.mqtt.refusal import clean
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.mqtt.suspects import ENDS_KNOWN, LEFT_OUT_S, Suspect, Suspects
 from blikk_edge.sinks.mqtt.troubles import AGAIN_S, EVERY_S, Trouble, Troubles
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 RING = TOPICS.ring("front_door")
 EVENT = TOPICS.event("front_door")
@@ -70,9 +70,9 @@ async def test_records_that_the_access_list_forbids_count_as_lost(
         for number in range(30):
             running.inbox.put(ring(number), event(number))
         await until(lambda: len(watcher.on(EVENT)) == 30)
-        await until(lambda: running.sink.outbox == 0)
+        await until(lambda: running.delivery.outbox == 0)
         assert watcher.ids(EVENT) == [f"event-{number}" for number in range(30)]
-        assert (running.sink.lost, store.lost) == (30, 0)
+        assert (running.delivery.lost, store.lost) == (30, 0)
         assert RING in problem(running)
         assert "access list" in problem(running)
         told = [r.message for r in caplog.records if "does not let us publish" in r.message]
@@ -93,7 +93,7 @@ async def test_a_refusal_for_good_costs_the_record_and_ends_when_it_is_taken(
         running.start()
         await running.connected()
         running.inbox.put(ring(1), observation(1))
-        await until(lambda: running.sink.lost == 1 and running.sink.outbox == 0)
+        await until(lambda: running.delivery.lost == 1 and running.delivery.outbox == 0)
         assert RING in problem(running)
         broker.refuse.clear()
         running.inbox.put(ring(2))
@@ -114,12 +114,12 @@ async def test_a_refusal_for_now_keeps_the_record(store: Store, code: int) -> No
         await running.connected()
         running.inbox.put(ring(1), event(1))
         await until(lambda: len([each for each in broker.published if each.topic == RING]) == 2, "two tries")
-        assert (running.sink.lost, running.sink.outbox) == (0, 2)
+        assert (running.delivery.lost, running.delivery.outbox) == (0, 2)
         assert RING in problem(running)
         broker.refuse.clear()
-        await until(lambda: running.sink.outbox == 0)
+        await until(lambda: running.delivery.outbox == 0)
         assert (ids(broker, RING), ids(broker, EVENT)) == (["ring-1"], ["event-1"])
-        assert (running.sink.lost, running.sink.problem) == (0, None)
+        assert (running.delivery.lost, running.sink.problem) == (0, None)
         await running.stop()
 
 
@@ -132,7 +132,7 @@ async def test_a_refusal_without_a_reason_is_not_for_ever(store: Store, monkeypa
         running.start()
         await running.connected()
         running.inbox.put(ring(1), event(1))
-        await until(lambda: running.sink.lost == 1 and running.sink.outbox == 0)
+        await until(lambda: running.delivery.lost == 1 and running.delivery.outbox == 0)
         assert ids(broker, EVENT) == ["event-1"]
         assert len([each for each in broker.published if each.topic == RING]) == 3
         await running.stop()
@@ -148,7 +148,7 @@ async def test_an_end_of_the_sink_does_not_wait_for_a_quota(store: Store) -> Non
         running.inbox.put(ring(1))
         await until(lambda: RING in problem(running))
         await running.stop()
-        assert running.sink.outbox == 1
+        assert running.delivery.outbox == 1
         assert broker.on(TOPICS.status)[-1].payload == b"offline"
 
 
@@ -218,13 +218,13 @@ async def test_a_broker_that_ends_the_connection_at_what_it_forbids_gets_the_res
         store.put(event(1))
         running = sink_to(broker, store)
         running.start()
-        await until(lambda: ids(broker, EVENT) == ["event-1"] and running.sink.outbox == 0, "the event", 60)
-        assert running.sink.lost == 1
+        await until(lambda: ids(broker, EVENT) == ["event-1"] and running.delivery.outbox == 0, "the event", 60)
+        assert running.delivery.lost == 1
         assert RING in problem(running)
         assert "second node" not in problem(running)
         log_ins = len(broker.log_ins)
         running.inbox.put(event(2), ring(2))
-        await until(lambda: running.sink.lost == 2)
+        await until(lambda: running.delivery.lost == 2)
         assert ids(broker, EVENT) == ["event-1", "event-2"]
         assert len(broker.log_ins) == log_ins
         await running.stop()
@@ -255,10 +255,10 @@ async def test_a_broker_that_ends_connections_now_and_then_gets_every_record(
             store.put(event(number))
         running = sink_to(broker, store)
         running.start()
-        await until(lambda: running.sink.connected and running.sink.outbox == 0, "all of them", 60)
+        await until(lambda: running.sink.connected and running.delivery.outbox == 0, "all of them", 60)
         assert sorted({*ids(broker, EVENT)}) == sorted(f"event-{number}" for number in range(30))
         assert len(broker.ends) > 4
-        assert running.sink.lost == 0
+        assert running.delivery.lost == 0
         await running.stop()
 
 
@@ -298,7 +298,7 @@ async def test_a_broker_that_ends_the_connection_at_a_subscription_gets_all_else
         assert "homeassistant/status" in problem(running)
         assert "when we subscribe to this" in problem(running)
         assert TOPICS.set_filter in broker.subscribed
-        assert (len(broker.ends), running.sink.lost) == (4, 0)
+        assert (len(broker.ends), running.delivery.lost) == (4, 0)
         await running.stop()
 
 
@@ -317,7 +317,7 @@ async def test_a_broker_of_3_1_1_with_a_packet_size_gets_what_fits(store: Store)
         await until(feed, "the problem", 60)
         running.inbox.put(ring(1), picture(2))
         await until(lambda: ids(broker, RING) == ["ring-1"] and broker.on(PICTURE))
-        await until(lambda: running.sink.outbox == 0)
+        await until(lambda: running.delivery.outbox == 0)
         assert "second node" not in problem(running)
         await running.stop()
 

@@ -12,7 +12,7 @@ from sink_samples import Box1, picture, state, until
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 WHO = {TOPICS.announce, TOPICS.status}
 SEEN = {TOPICS.state("front_door"), TOPICS.picture("front_door", "person")}

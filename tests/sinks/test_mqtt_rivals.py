@@ -14,7 +14,7 @@ from blikk_edge.core.errors import SinkError
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.pauses import CERTAIN, OFTEN, RIVAL_FIRST_S, RIVAL_LAST_S, RIVAL_S, STEADY_S, Pauses
 from blikk_edge.sinks.mqtt.refusal import LostError, TakenOverError
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def test_a_node_whose_connection_is_taken_says_who_and_where(
         # neither has had a steady connection: the one that lost it waits some seconds, and the other has it
         await until(lambda: second.sink.connected)
         second.inbox.put(ring(1))
-        await until(lambda: second.sink.outbox == 0)
+        await until(lambda: second.delivery.outbox == 0)
         assert len(broker.log_ins) == 2
         assert len([r for r in caplog.records if "client id blikk-porch" in r.message]) == 1
         await first.stop()
@@ -132,7 +132,7 @@ async def test_a_restart_of_mosquitto_in_the_first_seconds_is_no_rival(tmp_path:
         for number in range(2):
             await running.connected()
             running.inbox.put(ring(number))
-            await until(lambda: running.sink.outbox == 0)
+            await until(lambda: running.delivery.outbox == 0)
             broker.restart()
             await until(lambda: not running.sink.connected)
         await running.connected()

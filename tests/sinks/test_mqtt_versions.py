@@ -13,7 +13,7 @@ from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.connection import Protocol
 from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError
 from blikk_edge.sinks.mqtt.versions import DOUBTED_S, REFUSED_S, SILENCES, Versions
-from blikk_edge.sinks.store import Store
+from blikk_edge.store.store import Store
 
 RING = TOPICS.ring("front_door")
 
@@ -75,7 +75,7 @@ async def test_a_broker_without_5_is_found_out_in_each_way(
         assert len([r for r in caplog.records if "speaks MQTT 3.1.1 only" in r.message]) == 1
         seen = len(broker.log_ins)
         running.inbox.put(ring(1))
-        await until(lambda: broker.on(RING) and running.sink.outbox == 0)
+        await until(lambda: broker.on(RING) and running.delivery.outbox == 0)
         assert len(broker.log_ins) == seen
         await running.stop()
 

@@ -65,9 +65,9 @@ async def test_what_is_withdrawn_while_the_broker_is_away_goes_when_it_is_back(
     broker.kill()
     await until(lambda: not running.sink.connected)
     running.inbox.put(summary(2), TEXT, summary(3))
-    await until(lambda: running.sink.outbox >= 3)
+    await until(lambda: running.delivery.outbox >= 3)
     broker.start()
-    await until(lambda: running.sink.outbox == 0 and running.sink.connected)
+    await until(lambda: running.delivery.outbox == 0 and running.sink.connected)
     await until(lambda: b"summary-3" in watcher.on(TEXT_TOPIC)[-1])
     empty = watcher.on(TEXT_TOPIC).index(b"")
     assert b"summary-3" in watcher.on(TEXT_TOPIC)[empty + 1]

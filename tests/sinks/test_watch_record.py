@@ -13,8 +13,8 @@ from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraAvailability, CameraState
 from blikk_edge.core.ports import Item
 from blikk_edge.core.watched import GAP_S, NODE, Watched
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.watched import KEY, WRITE_EVERY_S, WatchRecord, watched_in
+from blikk_edge.store.store import Store
 
 START = 1_800_000_000.0
 HOUR = 3600.0

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.scene import Frame
-from blikk_edge.sources.capture import Capture, Terms
+from blikk_edge.sources.capture import Capture
 from blikk_edge.sources.file import open_file
+from blikk_edge.sources.terms import Terms
 
 WITHIN_S = 5.0
 """A stop is noticed within a second; a machine that is busy gets four more, which is half of a source's own limits."""

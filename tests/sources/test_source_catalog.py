@@ -18,6 +18,7 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.catalog import kind_of, open_source
 from blikk_edge.sources.mjpeg import HttpSource
+from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import LiveTime
 from blikk_edge.sources.usb import open_usb, ways
 
@@ -49,7 +50,7 @@ def test_address_means_a_source(url: str, kind: str) -> None:
 
 
 def opened(url: str, shown: str = "shown", **given: object) -> Capture | HttpSource:
-    source = open_source(url, camera="porch", shown=shown, clock=SystemClock(), **given)
+    source = open_source(url, Terms(camera="porch", shown=shown, clock=SystemClock(), **given))
     assert isinstance(source, Capture | HttpSource)
     return source
 

@@ -20,9 +20,19 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stop import Stop
 from blikk_edge.sources import jpegs
-from blikk_edge.sources.mjpeg import Kind, kind_of, open_mjpeg
+from blikk_edge.sources.mjpeg import Content, content_of, open_mjpeg
 
+MANY_PARTS = "Content-Type: multipart/x-mixed-replace; boundary=b0\r\n\r\n"
 ODD = {
+    "http/1.0": parts(head="http/1.0 200 OK\r\n" + MANY_PARTS),
+    "ICY": parts(head="ICY 200 OK\r\n" + MANY_PARTS),
+    "HTTP without a version": parts(head="HTTP 200 OK\r\n" + MANY_PARTS),
+    "HTTP of the future": parts(head="HTTP/2.0 200 OK\r\n" + MANY_PARTS),
+    "no space behind the status": parts(head="HTTP/1.1 200OK\r\n" + MANY_PARTS),
+    "blank line before the status": parts(head="\r\nHTTP/1.1 200 OK\r\n" + MANY_PARTS),
+    "no status line": parts(head=MANY_PARTS),
+    "no HTTP head": parts(head=""),
+    "no HTTP head, bare": parts(head="", part=lambda jpeg: jpeg),
     "plain": parts(),
     "no first boundary": parts(first=False),
     "size in the type": parts(part=headed(b"Content-Type: image/jpeg; size=%d\r\n")),
@@ -108,31 +118,31 @@ def test_trickle_without_a_picture_is_a_source_error_in_time() -> None:
 @pytest.mark.parametrize(
     ("content_type", "head", "kind"),
     [
-        ("multipart/x-mixed-replace", b"", Kind.JPEGS),
-        ("", b"\xff\xd8\xff\xe0....", Kind.JPEGS),
-        ("text/plain", b"\xff\xd8\xff\xe0....", Kind.JPEGS),
-        ("image/jpeg", b"", Kind.JPEGS),
-        ("", b"\r\n--boundary\r\n", Kind.JPEGS),
-        ("image/jpeg", b"\x89PNG\r\n\x1a\n", Kind.IMAGE),
-        ("image/webp", b"RIFF\0\0\0\0WEBPVP8 ", Kind.IMAGE),
-        ("video/avi", b"RIFF\0\0\0\0AVI LIST", Kind.VIDEO),
-        ("image/avif", b"\0\0\0 ftypavif", Kind.UNKNOWN_IMAGE),
-        ("image/svg+xml", b"<svg xmlns", Kind.UNKNOWN_IMAGE),
-        ("image/gif", b"GIF89a", Kind.VIDEO),
-        ("application/octet-stream", b"#EXTM3U\n#EXT", Kind.HLS),
-        ("", b"\xef\xbb\xbf\n#EXTM3U\n", Kind.HLS),
-        ("video/mp4", b"\0\0\0 ftypisom", Kind.VIDEO),
-        ("text/plain", b"\x47\x40\x11\x10\x00\x42\xf0", Kind.VIDEO),
-        ("", b"\x1a\x45\xdf\xa3", Kind.VIDEO),
-        ("text/html", b"<h1>camera</h1>", Kind.PAGE),
-        ("application/octet-stream", b"<!DOCTYPE html><html>", Kind.PAGE),
-        ("application/json", b'{"error": 1}', Kind.TEXT),
-        ("text/plain", b"login first", Kind.TEXT),
-        ("application/dash+xml", b"<?xml ", Kind.TEXT),
+        ("multipart/x-mixed-replace", b"", Content.JPEGS),
+        ("", b"\xff\xd8\xff\xe0....", Content.JPEGS),
+        ("text/plain", b"\xff\xd8\xff\xe0....", Content.JPEGS),
+        ("image/jpeg", b"", Content.JPEGS),
+        ("", b"\r\n--boundary\r\n", Content.JPEGS),
+        ("image/jpeg", b"\x89PNG\r\n\x1a\n", Content.IMAGE),
+        ("image/webp", b"RIFF\0\0\0\0WEBPVP8 ", Content.IMAGE),
+        ("video/avi", b"RIFF\0\0\0\0AVI LIST", Content.VIDEO),
+        ("image/avif", b"\0\0\0 ftypavif", Content.UNKNOWN_IMAGE),
+        ("image/svg+xml", b"<svg xmlns", Content.UNKNOWN_IMAGE),
+        ("image/gif", b"GIF89a", Content.VIDEO),
+        ("application/octet-stream", b"#EXTM3U\n#EXT", Content.HLS),
+        ("", b"\xef\xbb\xbf\n#EXTM3U\n", Content.HLS),
+        ("video/mp4", b"\0\0\0 ftypisom", Content.VIDEO),
+        ("text/plain", b"\x47\x40\x11\x10\x00\x42\xf0", Content.VIDEO),
+        ("", b"\x1a\x45\xdf\xa3", Content.VIDEO),
+        ("text/html", b"<h1>camera</h1>", Content.PAGE),
+        ("application/octet-stream", b"<!DOCTYPE html><html>", Content.PAGE),
+        ("application/json", b'{"error": 1}', Content.TEXT),
+        ("text/plain", b"login first", Content.TEXT),
+        ("application/dash+xml", b"<?xml ", Content.TEXT),
     ],
 )
-def test_kind_of_an_answer(content_type: str, head: bytes, kind: Kind) -> None:
-    assert kind_of(content_type, head) is kind
+def test_content_of_an_answer(content_type: str, head: bytes, kind: Content) -> None:
+    assert content_of(content_type, head) is kind
 
 
 @pytest.mark.parametrize(
@@ -146,6 +156,9 @@ def test_kind_of_an_answer(content_type: str, head: bytes, kind: Kind) -> None:
         (plainly("500 No"), r"\(5xx\)"),
         (plainly("503 No"), r"\(5xx\)"),
         (plainly("204 Nothing"), "refuses the request"),
+        (lambda asked: asked.write(b"http/1.0 401 no\nWWW-Authenticate: Basic realm=x\n\n"), r"\(401\)"),
+        (lambda asked: asked.write(b"ICY 404 Resource Not Found\r\n\r\n"), r"\(404\)"),
+        (lambda asked: asked.write(b"SSH-2.0-OpenSSH_9.9\r\n"), "as a web server does"),
         (plainly("200 OK", b"<html><body>log in</body>", "Content-Type: text/html\r\n"), "web page"),
         (plainly("200 OK", b'{"a": 1}', "Content-Type: application/json\r\n"), "text"),
         (plainly("200 OK", b"\0\0\0 ftypavif" * 9, "Content-Type: image/avif\r\n"), "JPEG, PNG or WebP"),
@@ -233,6 +246,7 @@ LEFT_BEHIND = {
     "no login": ("http:", plainly("401 No", b"log in", 'WWW-Authenticate: Basic realm="x"\r\n')),
     "sent round": ("http:", plainly("302 There", b"there", more="Location: /again\r\n")),
     "no web server": ("http:", lambda asked: asked.write(b"RTSP/1.0 400 Bad Request\r\n\r\n")),
+    "half a status line": ("http:", lambda asked: asked.write(b"http/1")),
     "a picture, then busy": ("http:", busy_from_the_second_on()),
     "half a picture": ("http:", lambda asked: asked.write(said("image/jpeg", more="Content-Length: 999\r\n").encode())),
 }

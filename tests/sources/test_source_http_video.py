@@ -21,6 +21,7 @@ from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.hls import open_hls
 from blikk_edge.sources.mjpeg import open_mjpeg
 from blikk_edge.sources.playout import LumpTime
+from blikk_edge.sources.terms import Terms
 
 FPS = 25
 
@@ -84,7 +85,7 @@ def live(
 def test_live_container_is_looked_at_five_times_a_second(kind: str, path: str) -> None:
     came: list[tuple[float, Frame]] = []
     with raw_web(live(kind)) as web:
-        source = open_source(web.url(path), camera="a", shown="a", clock=SystemClock())
+        source = open_source(web.url(path), Terms(camera="a", shown="a", clock=SystemClock()))
         frames = source.frames(threading.Event())
         came.extend((time.monotonic(), frame) for frame in itertools.islice(frames, 20))
         frames.close()
@@ -209,6 +210,8 @@ NAMES = [
     "part.seg",
     "seg/part.php?id=3.exe",
     "part.html",
+    "part.ts?file=a.jpg",
+    "part?file=%03d.png",
 ]
 
 
@@ -227,6 +230,70 @@ def test_hls_segments_may_be_called_anything(tmp_path: Path, kind: str, name: st
 
     assert len(frames) == 8
     assert frames[0].bgr().shape == (240, 320, 3)
+
+
+BEFORE = {"BOM": b"\xef\xbb\xbf", "blank lines": b"\r\n\n", "spaces": b"  ", "BOM and a line": b"\xef\xbb\xbf\r\n"}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("path", ["/cam.m3u8", "/cam"])
+def test_playlist_may_have_blanks_and_a_bom_before_its_first_line(tmp_path: Path, path: str, before: str) -> None:
+    files = segmented(tmp_path, "mpegts")
+    with serving(Web(files={**files, path: BEFORE[before] + files["/all.m3u8"]}, login="me:p@ss")) as web:
+        source = open_source(web.url(path, "me:p%40ss"), terms())
+        frames = read(source, 8)
+
+    assert frames[0].bgr().shape == (240, 320, 3)
+
+
+@pytest.mark.parametrize("line", ["http/1.0 200 OK", "ICY 200 OK", "HTTP 200", "\r\nHTTP/1.1 200 OK"])
+def test_hls_server_may_have_a_status_line_of_its_own(tmp_path: Path, line: str) -> None:
+    files = segmented(tmp_path, "mpegts")
+
+    def answer(asked: Asked) -> None:
+        content = files["/all.m3u8" if asked.path == "/cam" else asked.path]
+        asked.write(f"{line}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
+
+    with raw_web(answer) as web:
+        assert len(read(open_mjpeg(web.url("/cam"), terms()), 8)) == 8
+
+
+def test_mended_playlist_may_name_parts_of_one_file(tmp_path: Path) -> None:
+    files = segmented(tmp_path, "mpegts")
+    names = [f"/part{n}.seg" for n in range(6)]
+    at = [0, *itertools.accumulate(len(files[name]) for name in names)]
+    lines = [
+        f"#EXTINF:1.0,\n#EXT-X-BYTERANGE:{end - begin}@{begin}\nall.ts?a.jpg\n" for begin, end in itertools.pairwise(at)
+    ]
+    playlist = "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:1\n" + "".join(lines[3:]) + "#EXT-X-ENDLIST\n"
+    whole = b"".join(files[name] for name in names)
+    with serving(Web(files={"/all.ts": whole, "/cam.m3u8": playlist.encode()})) as web:
+        frames = read(open_hls(web.url("/cam.m3u8"), terms()), 14)
+
+    assert frames[0].bgr().mean() == pytest.approx(75, abs=5)  # with this grey the fourth second begins
+
+
+def test_live_playlist_that_is_mended_goes_on(tmp_path: Path) -> None:
+    files = segmented(tmp_path, "mpegts")
+    began = time.monotonic()
+
+    def answer(asked: Asked) -> None:
+        first = int(time.monotonic() - began)
+        names = [f"part{n % 6}.seg?n={n}&preview=small.jpg" for n in range(first, first + 3)]
+        content = (
+            files.get(asked.path.partition("?")[0])
+            or (
+                f"\n#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{first}\n"
+                + "".join(f"#EXTINF:1.0,\n#EXT-X-DISCONTINUITY\n{name}\n" for name in names)
+            ).encode()
+        )
+        asked.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
+
+    with raw_web(answer) as web:
+        frames = read(open_hls(web.url("/live.m3u8"), terms(read_timeout_s=5.0)), 30)
+
+    assert frames[-1].time - frames[0].time == pytest.approx(5.8, abs=1.0)
+    assert sum(path.startswith("/live") for path in web.asked) >= 3
 
 
 def test_playlist_without_its_ending_is_taken_for_one(tmp_path: Path) -> None:

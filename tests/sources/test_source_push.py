@@ -11,8 +11,8 @@ from reading import WITHIN_S
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SourceError
 from blikk_edge.core.inlet import Inlet, Pushed
-from blikk_edge.sources.capture import Terms
 from blikk_edge.sources.push import PushSource
+from blikk_edge.sources.terms import Terms
 from blikk_edge.wire.push import MAX_SIDE_PX, jpeg_size
 
 

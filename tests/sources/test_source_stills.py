@@ -17,6 +17,7 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.core.stop import Stop
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.mjpeg import open_mjpeg
+from blikk_edge.sources.terms import Terms
 
 
 def cut(length: int) -> Callable[[Asked], None]:
@@ -34,10 +35,14 @@ STILLS = {
     "jpeg with a preview behind it": still(PICTURES[0] + PICTURES[1]),
     "jpeg without its end": still(PICTURES[0][:-2]),
     "png": still(encoded(".png"), "image/png"),
+    "png without a length": still(encoded(".png"), "image/png", keeps=False),
     "webp": still(encoded(".webp"), "image/webp"),
     "bmp": still(encoded(".bmp"), "image/bmp"),
     "png called jpeg": still(encoded(".png")),
     "stream of one picture": once_each,
+    "http/1.0": lambda asked: asked.write(b"http/1.0 200 ok\ncontent-type: image/jpeg\n\n" + PICTURES[0]),
+    "no HTTP head": lambda asked: asked.write(PICTURES[0]),
+    "png, no HTTP head": lambda asked: asked.write(encoded(".png")),
     "length too large": cut(len(PICTURES[0]) + 50),
     "length too small": cut(len(PICTURES[0]) - 50),
 }
@@ -85,9 +90,7 @@ def test_file_name_of_a_picture_in_the_address_changes_nothing() -> None:
     with raw_web(still(PICTURES[0])) as web:
         source = open_source(
             f" {web.url('/snap.jpg?x=1').upper().replace('/SNAP.JPG', '/snap.jpg')} ",
-            camera="a",
-            shown="a",
-            clock=SystemClock(),
+            Terms(camera="a", shown="a", clock=SystemClock()),
         )
         assert len(read(source, 3)) == 3
 
@@ -188,7 +191,7 @@ def test_stop_ends_a_still_image_between_two_polls_and_while_it_waits() -> None:
 def test_picture_file_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
     path = tmp_path / "snap.jpg"
     path.write_bytes(PICTURES[0])
-    frames = open_source(str(path), camera="a", shown="a", clock=SystemClock(), fps=5.0).frames(threading.Event())
+    frames = open_source(str(path), Terms(camera="a", shown="a", clock=SystemClock())).frames(threading.Event())
     first = [next(frames) for _ in range(3)]
     path.write_bytes(PICTURES[5][:1000])  # half written
     path.unlink()
@@ -202,7 +205,7 @@ def test_picture_file_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
 
 
 def test_picture_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    source = open_source(str(tmp_path / "none.jpg"), camera="a", shown="a", clock=SystemClock())
+    source = open_source(str(tmp_path / "none.jpg"), Terms(camera="a", shown="a", clock=SystemClock()))
 
     with pytest.raises(SourceError, match="not found"):
         read(source, 1)

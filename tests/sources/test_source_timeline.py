@@ -71,6 +71,27 @@ def test_new_connection_goes_on_after_the_time_that_passed() -> None:
     assert [*first, stream.at(3.0, 14.1), stream.at(3.1, 14.2)] == pytest.approx([0.0, 0.1, 4.1, 4.2])
 
 
+@pytest.mark.parametrize("pace", [0.011, 0.5, 0.9, 1.1, 2.0, 90.0])
+def test_timestamps_that_go_on_at_another_pace_than_time_are_given_up(pace: float) -> None:
+    arrivals = [n * 0.1 for n in range(600)]
+
+    times = stream_times([pace * at for at in arrivals], arrivals=arrivals)
+
+    assert times[-1] - times[-300] == pytest.approx(29.9)  # the last half goes on as time does
+    assert times[-1] > 59.0  # and is as late as it was at first
+
+
+@pytest.mark.parametrize("pace", [0.999, 1.0, 1.001])
+def test_timestamps_of_a_real_clock_are_believed_whatever_the_network_does(pace: float) -> None:
+    pts = [n * 0.1 for n in range(900)]
+    sent_at_first = [max(0.0, at - 3.0) for at in pts]
+    held_up = [max(at, 40.0) if 33.0 < at < 40.0 else at + n % 3 * 0.1 for n, at in enumerate(sent_at_first)]
+
+    times = stream_times([pace * at for at in pts], arrivals=held_up)
+
+    assert times == pytest.approx([pace * at for at in pts])
+
+
 @given(st.lists(st.none() | st.floats(-1e6, 1e6), min_size=2, max_size=80), st.booleans())
 def test_stream_time_never_goes_back_nor_leaps(pts: list[float | None], live: bool) -> None:
     times = stream_times(pts, arrivals=[n * 0.1 for n in range(len(pts))] if live else None)

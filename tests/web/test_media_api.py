@@ -14,7 +14,6 @@ import jsonschema
 import pytest
 from broker import make_certificates
 
-from blikk_edge.config.secrets import Secret
 from blikk_edge.config.slow import MediaSettings
 from blikk_edge.core.album import AlbumDay
 from blikk_edge.core.clock import VirtualClock
@@ -23,11 +22,12 @@ from blikk_edge.core.observation import Event, Kind, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
+from blikk_edge.grammar.secrets import Secret
 from blikk_edge.net import listening
 from blikk_edge.net.listening import KNOWN, STRANGERS_MAX
 from blikk_edge.sinks.album import PictureAlbum
-from blikk_edge.sinks.store import Store
 from blikk_edge.sinks.trust import client_context
+from blikk_edge.store.store import Store
 from blikk_edge.web import media
 from blikk_edge.web.media import MediaApi
 

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from blikk_edge.core.errors import WireError
-from blikk_edge.core.inquiry import AskQuestion, DescribeNow, Forget, ListEvents, Measure, Query, Reply, Told, refusal
+from blikk_edge.core.inquiry import Aggregate, AskQuestion, DescribeNow, Forget, ListEvents, Query, Reply, Told, refusal
 from blikk_edge.core.sightings import Label
 from blikk_edge.wire.inquiries import (
     MAX_CORRELATION,
@@ -112,7 +112,7 @@ def test_a_reply_that_lacks_a_field_is_refused(field):
         REPLY.validate({key: value for key, value in content.items() if key != field})
 
 
-@pytest.mark.parametrize("measure", list(Measure))
+@pytest.mark.parametrize("measure", list(Aggregate))
 @pytest.mark.parametrize("label", list(Label))
 def test_the_schema_of_replies_knows_every_measure_and_label(measure, label):
     REPLY.validate(reply_content(Reply(query=Query(measure=measure, labels=(label,), zone="porch", since=0.0))))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Shown, Sighting, Withdrawn
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import VALUE_MAX, WORD, Label, Measure
 from blikk_edge.core.summary import Answer, Author, Importance, Summary
 from blikk_edge.wire.messages import encode
 from blikk_edge.wire.records import record_from_text, record_to_text
@@ -40,6 +40,18 @@ SIGHTINGS = st.lists(
     ),
     max_size=3,
 ).map(tuple)
+WORDS = st.from_regex(WORD, fullmatch=True)
+MEASURES = st.lists(
+    st.builds(
+        Measure,
+        name=WORDS,
+        value=st.floats(-VALUE_MAX, VALUE_MAX),
+        unit=st.none() | st.sampled_from(["°C", "%", "km/h"]),
+        box=st.none() | boxes(),
+        alert=st.none() | WORDS,
+    ),
+    max_size=3,
+).map(tuple)
 OBSERVATIONS = st.builds(
     Observation,
     id=st.text(),
@@ -53,6 +65,7 @@ OBSERVATIONS = st.builds(
     event=st.none() | st.text(),
     folded=st.integers(),
     embedding=st.none() | st.lists(REAL).map(tuple),
+    measures=MEASURES,
 )
 EVENTS = st.builds(
     Event,
@@ -137,7 +150,11 @@ def test_fields_of_a_newer_version_are_ignored(record):
     assert record_from_text(text[:-1] + ',"colour":"red"}') == record
 
 
-@pytest.mark.parametrize("record", [s.OBSERVATION, s.STARTED, s.RING, s.SUMMARY, s.ANSWER])
+def test_an_observation_without_measures_is_written_as_by_earlier_versions():
+    assert "measures" not in record_to_text(s.OBSERVATION)
+
+
+@pytest.mark.parametrize("record", [s.OBSERVATION, s.ALERT, s.STARTED, s.RING, s.SUMMARY, s.ANSWER])
 def test_text_cut_anywhere_is_no_record(record):
     text = record_to_text(record)
 
@@ -160,6 +177,9 @@ def test_text_cut_anywhere_is_no_record(record):
         '{"record":"ring","id":"1","camera":"a","time":true,"via":"mqtt"}',
         '{"record":"ring","id":"1","camera":"a","time":1' + "0" * 400 + ',"via":"mqtt"}',
         '{"record":"event"}',
+        record_to_text(s.ALERT).replace('"pressure"', '"Not a word"'),
+        record_to_text(s.ALERT).replace('"too_high"', '"<b>"'),
+        record_to_text(s.ALERT).replace('"bar"', '"' + "x" * 17 + '"'),
         "[" * 100_000,
     ],
 )

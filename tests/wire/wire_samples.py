@@ -15,12 +15,12 @@ from blikk_edge.core.house import (
     SummaryMode,
 )
 from blikk_edge.core.inquiry import (
+    Aggregate,
     AskQuestion,
     DescribeNow,
     Forget,
     ListEvents,
     Mark,
-    Measure,
     Query,
     Reply,
     Told,
@@ -29,7 +29,7 @@ from blikk_edge.core.inquiry import (
 )
 from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Label, Measure, MeasureInfo
 from blikk_edge.core.summary import Answer, Author, Importance, Question, Summary
 from blikk_edge.wire.topics import Topics
 
@@ -218,6 +218,35 @@ ANSWER = Answer(
     output_tokens=24,
 )
 
+BOILER = CameraInfo(
+    id="boiler",
+    name="Boiler",
+    labels=(Label.PERSON,),
+    measures=(
+        MeasureInfo(name="pressure", unit="bar", device_class="pressure", alerts=("too_high", "too_low")),
+        MeasureInfo(name="needle_angle", unit="°"),
+    ),
+)
+MEASURING = NodeInfo(id="porch-pi", name="Porch Pi", version="0.1.0", cameras=(BOILER,))
+PRESSURE = Measure(name="pressure", value=2.6000000001, unit="bar", box=Box(0.4, 0.3, 0.6, 0.7), alert="too_high")
+ANGLE = Measure(name="needle_angle", value=41.5, unit="°")
+MEASURED = Observation(
+    id="boiler-1795262400250-8",
+    camera="boiler",
+    kind=Kind.MEASURE,
+    time=T0,
+    until=T0,
+    score=0.0,
+    measures=(replace(PRESSURE, alert=None), ANGLE),
+)
+ALERT = replace(MEASURED, id="boiler-1795262400250-9", kind=Kind.ALERT, measures=(PRESSURE,))
+ALERT_ENDED = replace(ALERT, id="boiler-1795262400250-10", kind=Kind.ALERT_ENDED, time=T0 + 90.0, until=T0 + 90.0)
+MEASURED_STATE = CameraState(
+    camera="boiler", online=True, measures=(ANGLE, PRESSURE), skipped=(("needle", 12),), frames=1500
+)
+NOT_MEASURED = CameraState(camera="boiler", online=True)
+MEASURED_HEALTH = Health(time=T0, uptime_s=3600.4, cpu_percent=41.26, rss_bytes=171_966_464, skipped=(("needle", 12),))
+
 QUESTION = AskQuestion(question="How many people came to the front door this morning?", since=T0 - 36000.0, until=T0)
 REQUESTS = {
     "ask": QUESTION,
@@ -234,7 +263,7 @@ REPLIES = {
         text="One person at the front door this morning, in one visit: at 12:00.",
         count=1,
         query=Query(
-            measure=Measure.COUNT,
+            measure=Aggregate.COUNT,
             labels=(Label.PERSON,),
             cameras=("front_door",),
             since=T0 - 25200.0,

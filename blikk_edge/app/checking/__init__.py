@@ -9,10 +9,11 @@ from blikk_edge.app.checking.extras import language_model, packages
 from blikk_edge.app.checking.meaning import doubles, labels, names, questions
 from blikk_edge.app.checking.model_files import model_files
 from blikk_edge.app.checking.places import certificates, folders, open_secrets
+from blikk_edge.app.checking.plugins import plugins
 from blikk_edge.config.loading import read
-from blikk_edge.config.problem import Problem, Wrong
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.yaml_lines import SECRETS
+from blikk_edge.grammar.problem import Problem, Wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ _LOOKS: Final[tuple[Callable[[Settings, Mapping[str, str], list[str]], Iterator[
     questions,
     language_model,
     packages,
+    plugins,
     model_files,
     certificates,
     folders,

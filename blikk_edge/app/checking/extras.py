@@ -2,15 +2,13 @@
 
 import importlib.util
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
-from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import Settings
-from blikk_edge.config.slow import LLAMA, TEMPLATE
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import LlmError
+from blikk_edge.core.errors import BlikkError, LlmError
 from blikk_edge.core.house import SummaryMode
+from blikk_edge.grammar.problem import Wrong
 
 PIN_LIBRARIES: Final = ("lgpio", "RPi", "pigpio")
 """What gpiozero reaches the pins by; one of them is enough."""
@@ -19,26 +17,27 @@ PIN_LIBRARIES: Final = ("lgpio", "RPi", "pigpio")
 def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """A provider that is not known, whose package is missing, or whose files are not there."""
     summary = settings.summary
-    if summary is None or summary.provider == TEMPLATE:
+    if summary is None or summary.model is None:
         return
-    from blikk_edge.app.writing import language_model_of
+    from blikk_edge.enrichers.models.gguf import LlamaOptions
+    from blikk_edge.enrichers.models.llama import check_gguf
+    from blikk_edge.enrichers.models.port import ModelContext
 
     try:
-        language_model_of(summary, SystemClock())
-    except LlmError as error:
+        summary.model.make(ModelContext(clock=SystemClock()))
+    except BlikkError as error:
         yield Wrong(str(error), "Until then the template writes.", "summary", "provider")
         return
-    if summary.provider != LLAMA:
+    options = summary.model.options
+    if not isinstance(options, LlamaOptions):
         return
-    from blikk_edge.enrichers.models.llama import check_gguf
-
-    for key, path in (("model", Path(summary.model or "")), ("projector", summary.projector)):
+    for key, path in (("model", options.model), ("projector", options.projector)):
         try:
             if path is not None:
                 check_gguf(path)
         except LlmError as error:
             yield Wrong(str(error), "Check the path, or fetch the file again.", "summary", key)
-    if summary.mode is SummaryMode.VISION and summary.projector is None:
+    if summary.mode is SummaryMode.VISION and options.projector is None:
         mend = "Add `projector:`, or write `mode: text`."
         yield Wrong("a model without `projector` sees no pictures", mend, "summary", "mode")
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 
-from blikk_edge.app.identity import camera_info
-from blikk_edge.config.problem import Wrong, listed
+from blikk_edge.app.identity import camera_info, topics_of
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.slow import TEMPLATE
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
+from blikk_edge.grammar.problem import Wrong, listed
 from blikk_edge.transforms.labels import label_of, read_labels
 from blikk_edge.transforms.registry import BY_SHA256, REGISTRY, ModelEntry
 
 
 def names(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """Topics and names that would be taken for one another."""
-    ours, discovery = settings.mqtt.prefix, settings.home_assistant.prefix
+    ours, discovery = topics_of(settings).prefix, settings.home_assistant.prefix
     if ours == discovery or ours.startswith(f"{discovery}/") or discovery.startswith(f"{ours}/"):
         mend = "Leave one of them out: the defaults are `blikk` and `homeassistant`."
         yield Wrong("our topics would stand among those of `home_assistant.prefix`", mend, "mqtt", "prefix")
@@ -29,7 +29,11 @@ def doubles(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -
     """Cameras that read one source: allowed, and mostly a slip of copying."""
     first: dict[str, str] = {}
     for camera in settings.cameras:
-        if not camera.pushed and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id:
+        if (
+            camera.plugged is None
+            and not camera.pushed
+            and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id
+        ):
             notes += [f"{camera.id} and {other} have the same source"]
     return iter(())
 
@@ -51,6 +55,8 @@ def labels(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -
 
 def _told_by(detector: DetectorSettings) -> tuple[Label, ...]:
     """What a detector can tell; everything, where that is not known."""
+    if detector.plugged is not None:
+        return tuple(Label)
     try:
         entry = _entry(detector)
         classes = read_labels(detector.labels_file) if detector.labels_file else entry and entry.labels

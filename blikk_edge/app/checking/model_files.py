@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.folders import CACHE, may_be_made, user_folder
+from blikk_edge.grammar.problem import Wrong
 from blikk_edge.transforms.registry import REGISTRY, ModelEntry, stand_in
 
 
@@ -17,7 +17,11 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
     kept = settings.models
     cache = kept.cache or ((folder := user_folder(CACHE, environ)) and folder / "models")
     looked = {settings.detector_of(camera).name for camera in settings.cameras}
-    wanted = [("detectors", each.name, each) for each in settings.detectors if each.name in looked]
+    wanted = [
+        ("detectors", each.name, each)
+        for each in settings.detectors
+        if each.name in looked and (each.plugged is None or each.plugged.refused)
+    ]
     for section, name, detector in (*wanted, ("privacy", "", DetectorSettings(model=settings.privacy.model))):
         where = (section, name, "model") if name else (section, "model")
         entry = REGISTRY.get(detector.model)

@@ -14,11 +14,11 @@ from typing import Final
 
 from blikk_edge.app.identity import store_path
 from blikk_edge.config.listening import Listening, servers
-from blikk_edge.config.problem import Wrong
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import ServerTlsSettings
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.folders import may_be_made
+from blikk_edge.grammar.problem import Wrong
 
 SQLITE: Final = b"SQLite format 3\0"
 """How a store begins."""
@@ -26,7 +26,7 @@ SQLITE: Final = b"SQLite format 3\0"
 
 def certificates(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """Certificates and keys that cannot be read, or do not belong together."""
-    tls = settings.mqtt.tls
+    tls = settings.mqtt.tls if settings.mqtt else None
     if tls is not None and tls.ca is not None:
         yield from _authority(tls.ca, "mqtt", "tls", "ca")
     if tls is not None and tls.certificate is not None and tls.key is not None:

@@ -11,12 +11,12 @@ from blikk_edge.core.errors import BlikkError, LlmError
 from blikk_edge.core.house import CameraInfo, CameraState
 from blikk_edge.core.inquiry import (
     WAITING_MAX,
+    Aggregate,
     AskQuestion,
     DescribeNow,
     Forget,
     ListEvents,
     Mark,
-    Measure,
     Query,
     Reply,
     Request,
@@ -237,7 +237,7 @@ class AskDesk:
     def _look(self, query: Query, states: Sequence[CameraState] | None, now: float) -> tuple[Finding, tuple[Told, ...]]:
         """Answer from the store; blocking."""
         by_camera = None if states is None else {state.camera: state for state in states}
-        newest = query.measure in {Measure.LAST, Measure.PRESENT} or query.ongoing
+        newest = query.measure in {Aggregate.LAST, Aggregate.PRESENT} or query.ongoing
         for limit in (LOOK_FIRST, LOOK_MAX) if newest else (LOOK_MAX,):
             events, rings = self._read(query, limit, now)
             complete = len(events) < limit and len(rings) < limit

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from blikk_edge.core.house import CameraInfo
-from blikk_edge.core.inquiry import Measure, Query
+from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.asking.times import Wall
 from blikk_edge.enrichers.languages.language import Language
@@ -45,7 +45,7 @@ def fill_prompt(question: str, cameras: Sequence[CameraInfo], now: float, wall: 
     )
     properties: dict[str, Any] = {
         "understood": {"type": "boolean"},
-        "measure": {"enum": [measure.value for measure in Measure]},
+        "measure": {"enum": [measure.value for measure in Aggregate]},
         "labels": {"type": "array", "items": {"enum": [label.value for label in Label]}, "maxItems": len(Label)},
         "kinds": {"type": "array", "items": {"enum": list(KIND_LABELS)}, "maxItems": 4},
         "cameras": {"type": "array", "items": {"enum": [camera.id for camera in cameras]}, "maxItems": 8},
@@ -67,7 +67,7 @@ def filled(text: str, cameras: Sequence[CameraInfo], wall: Wall) -> Query | None
         if not isinstance(content, dict) or content["understood"] is not True:
             return None
         query = Query(
-            measure=Measure(content["measure"]),
+            measure=Aggregate(content["measure"]),
             labels=tuple(dict.fromkeys(Label(label) for label in _list(content, "labels"))),
             kinds=tuple(dict.fromkeys(_list(content, "kinds"))),
             cameras=tuple(dict.fromkeys(_list(content, "cameras"))),
@@ -75,7 +75,7 @@ def filled(text: str, cameras: Sequence[CameraInfo], wall: Wall) -> Query | None
             since=_time(content["since"], wall),
             until=_time(content["until"], wall),
             loitering=content["loitering"] is True,
-            ongoing=content["measure"] == Measure.STAYING,
+            ongoing=content["measure"] == Aggregate.STAYING,
             rings=content["rings"] is True,
             min_duration_s=60.0 * min(1440, max(0, int(content["at_least_minutes"]))),
         )

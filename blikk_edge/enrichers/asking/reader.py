@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from blikk_edge.core.house import CameraInfo
-from blikk_edge.core.inquiry import AskQuestion, Measure, Query
+from blikk_edge.core.inquiry import Aggregate, AskQuestion, Query
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.asking.phrase import Phrase
 from blikk_edge.enrichers.asking.places import take_names, take_place
@@ -13,8 +13,8 @@ from blikk_edge.enrichers.asking.times import Span, Wall, midnight, seconds_of, 
 from blikk_edge.enrichers.languages.reading import Meaning, Reading
 
 _TODAY: Final = {
-    *(Measure.COUNT, Measure.VISITS, Measure.LIST, Measure.ANY),
-    *(Measure.FIRST, Measure.LONGEST, Measure.DURATION, Measure.MOST_AT_ONCE),
+    *(Aggregate.COUNT, Aggregate.VISITS, Aggregate.LIST, Aggregate.ANY),
+    *(Aggregate.FIRST, Aggregate.LONGEST, Aggregate.DURATION, Aggregate.MOST_AT_ONCE),
 }
 """What is asked about today where no time is named."""
 
@@ -53,7 +53,7 @@ def read(
         return Puzzle(words=strange, place=where.unknown)
     labels, kinds = _labels([reading.subjects[word] for word in subjects])
     query = Query(
-        measure=Measure.COUNT if nobody and measure is Measure.ANY else measure,
+        measure=Aggregate.COUNT if nobody and measure is Aggregate.ANY else measure,
         labels=() if rings else labels or ((Label.PERSON,) if loitering and not subjects else ()),
         kinds=() if rings else kinds,
         cameras=where.cameras,
@@ -72,22 +72,22 @@ def _at_least(phrase: Phrase) -> float:
     return 0.0 if found is None else seconds_of(found, phrase.reading)
 
 
-def _measure(phrase: Phrase, *, named_time: bool, loitering: bool) -> tuple[Measure, bool]:
+def _measure(phrase: Phrase, *, named_time: bool, loitering: bool) -> tuple[Aggregate, bool]:
     """What is asked, and whether only about what goes on now."""
     at_present = not named_time and (phrase.has("asks.is") or phrase.has("asks.now"))
     for pattern, measure in phrase.reading.measures:
         if not phrase.has(pattern):
             continue
-        if measure is Measure.COUNT and at_present:
-            return Measure.PRESENT, False
-        return measure, measure is Measure.STAYING
+        if measure is Aggregate.COUNT and at_present:
+            return Aggregate.PRESENT, False
+        return measure, measure is Aggregate.STAYING
     if phrase.has("asks.when"):
-        return (Measure.LIST if named_time else Measure.LAST), False
+        return (Aggregate.LIST if named_time else Aggregate.LAST), False
     if at_present:
-        return (Measure.ANY, True) if loitering else (Measure.PRESENT, False)
+        return (Aggregate.ANY, True) if loitering else (Aggregate.PRESENT, False)
     if phrase.has("asks.yes_or_no") or phrase.has("asks.is"):
-        return Measure.ANY, False
-    return Measure.LIST, False
+        return Aggregate.ANY, False
+    return Aggregate.LIST, False
 
 
 def _labels(meant: Sequence[Meaning]) -> tuple[tuple[Label, ...], tuple[str, ...]]:
@@ -108,7 +108,7 @@ def _bounded(query: Query, request: AskQuestion, span: Span | None, today: float
     """With the times and cameras of the request where the question has none, and today where neither has."""
     if not query.cameras and request.camera is not None:
         query = replace(query, cameras=(request.camera,))
-    if query.measure is Measure.PRESENT or query.ongoing:
+    if query.measure is Aggregate.PRESENT or query.ongoing:
         return query
     if span is not None:
         return replace(query, since=span.since, until=span.until)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from blikk_edge.core.house import CameraInfo, CameraState
-from blikk_edge.core.inquiry import Measure
+from blikk_edge.core.inquiry import Aggregate
 from blikk_edge.core.observation import Event, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX
@@ -35,7 +35,7 @@ def say(
         parts.append(spoken.say(doubt, word=query.doubt))
     if not finding.complete:
         parts.append(spoken.say("answer.too_much"))
-    if query.measure is Measure.PRESENT or query.ongoing:
+    if query.measure is Aggregate.PRESENT or query.ongoing:
         parts += saying.blind([each for each in states if not query.cameras or each.camera in query.cameras])
     return clipped(" ".join(sentence(part) for part in parts), TEXT_MAX)
 
@@ -85,18 +85,18 @@ class _Saying:
             return self._rings()
         if not finding.known:
             return self._say("answer.unknown_now")
-        if query.measure is Measure.PRESENT:
+        if query.measure is Aggregate.PRESENT:
             return self._present()
         if not finding.events:
             none = self._none()
-            return self._say("answer.no", told=none) if query.measure is Measure.ANY else none
+            return self._say("answer.no", told=none) if query.measure is Aggregate.ANY else none
         ways = {
-            Measure.COUNT: self._count,
-            Measure.VISITS: self._visits,
-            Measure.LIST: self._list,
-            Measure.ANY: self._yes,
-            Measure.DURATION: self._in_all,
-            Measure.MOST_AT_ONCE: self._most,
+            Aggregate.COUNT: self._count,
+            Aggregate.VISITS: self._visits,
+            Aggregate.LIST: self._list,
+            Aggregate.ANY: self._yes,
+            Aggregate.DURATION: self._in_all,
+            Aggregate.MOST_AT_ONCE: self._most,
         }
         return ways.get(query.measure, self._one)()
 
@@ -184,9 +184,9 @@ class _Saying:
         """The visit that was picked."""
         event, measure = self._finding.events[0], self._query.measure
         lasted = self._spoken.duration(self._finding.seconds)
-        count = objects_of(event, self._query) if measure is Measure.STAYING else 1
+        count = objects_of(event, self._query) if measure is Aggregate.STAYING else 1
         told = self._say(f"answer.{measure.value}", count, **self._told(event), duration=lasted)
-        goes_on = event.id in self._finding.still and measure in {Measure.FIRST, Measure.LAST}
+        goes_on = event.id in self._finding.still and measure in {Aggregate.FIRST, Aggregate.LAST}
         return self._say("answer.still", told=told) if goes_on else told
 
     def _in_all(self) -> str:
@@ -228,14 +228,14 @@ class _Saying:
 
     def _rings(self) -> str:
         query, rings = self._query, self._finding.rings
-        if query.measure in {Measure.FIRST, Measure.LAST} and rings:
+        if query.measure in {Aggregate.FIRST, Aggregate.LAST} and rings:
             moment, place = self._moments.at(rings[0].time), self._at(rings[0].camera)
             return self._say(f"answer.{query.measure.value}_ring", moment=moment, place=place)
         times = self._spoken.times(len(rings))
         moments = self._moments.several([ring.time for ring in rings])
         key = "answer.rings" if rings else "answer.no_ring"
         told = self._say(key, scope=self._scope, times=times, moments=moments)
-        if query.measure is not Measure.ANY:
+        if query.measure is not Aggregate.ANY:
             return told
         return self._say("answer.yes" if rings else "answer.no", told=told)
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from blikk_edge.core.house import CameraState
-from blikk_edge.core.inquiry import Measure, Query
+from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.observation import Event, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.watched import Span
 from blikk_edge.enrichers.summaries.wording import kind_of
 
-ONE = frozenset({Measure.FIRST, Measure.LAST, Measure.LONGEST, Measure.STAYING})
+ONE = frozenset({Aggregate.FIRST, Aggregate.LAST, Aggregate.LONGEST, Aggregate.STAYING})
 """Measures that pick one visit."""
 
 
@@ -69,7 +69,7 @@ def tally(query: Query, past: Past) -> Finding:
     still = ongoing(past.events, past.states)
     if query.rings:
         return _ringing(query, past)
-    if query.measure is Measure.PRESENT:
+    if query.measure is Aggregate.PRESENT:
         return _present(query, past, still)
     events = tuple(event for event in past.events if _matches(event, query, past.now, still))
     finding = Finding(
@@ -135,13 +135,13 @@ def _end(event: Event, still: frozenset[str], now: float) -> float:
     return event.ended if event.ended is not None else max(event.time, event.started)
 
 
-def _picked(measure: Measure, events: tuple[Event, ...], now: float, still: frozenset[str]) -> tuple[Event, ...]:
+def _picked(measure: Aggregate, events: tuple[Event, ...], now: float, still: frozenset[str]) -> tuple[Event, ...]:
     if not events or measure not in ONE:
         return events
     match measure:
-        case Measure.FIRST:
+        case Aggregate.FIRST:
             return (min(events, key=lambda event: event.started),)
-        case Measure.LONGEST:
+        case Aggregate.LONGEST:
             return (max(events, key=lambda event: _end(event, still, now) - event.started),)
         case _:
             return (max(events, key=lambda event: event.started),)
@@ -150,13 +150,13 @@ def _picked(measure: Measure, events: tuple[Event, ...], now: float, still: froz
 def _measured(finding: Finding, events: tuple[Event, ...]) -> Finding:
     query = finding.query
     match query.measure:
-        case Measure.COUNT:
+        case Aggregate.COUNT:
             return replace(finding, count=sum(objects_of(event, query) for event in events))
-        case Measure.VISITS | Measure.LIST | Measure.ANY:
+        case Aggregate.VISITS | Aggregate.LIST | Aggregate.ANY:
             return replace(finding, count=len(events))
-        case Measure.MOST_AT_ONCE:
+        case Aggregate.MOST_AT_ONCE:
             return replace(finding, count=max((objects_of(event, query) for event in events), default=0))
-        case Measure.DURATION:
+        case Aggregate.DURATION:
             return replace(finding, seconds=_covered(finding, events))
         case _:
             picked = finding.events[:1]
@@ -184,7 +184,7 @@ def _ringing(query: Query, past: Past) -> Finding:
         and (query.until is None or ring.time < query.until)
     )
     if rings and query.measure in ONE:
-        rings = rings[-1:] if query.measure is Measure.FIRST else rings[:1]
+        rings = rings[-1:] if query.measure is Aggregate.FIRST else rings[:1]
         return Finding(query=query, now=past.now, rings=rings, complete=past.complete)
     return Finding(query=query, now=past.now, rings=rings, count=len(rings), complete=past.complete)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from blikk_edge.core.inquiry import Measure
+from blikk_edge.core.inquiry import Aggregate
 from blikk_edge.core.watched import NODE, Span, WatchedAt
 from blikk_edge.enrichers.asking.tally import Finding
 
@@ -11,7 +11,7 @@ from blikk_edge.enrichers.asking.tally import Finding
 def with_gaps(finding: Finding, cameras: Sequence[str], watched: WatchedAt) -> Finding:
     """The finding, and what of its period was not watched; `cameras` are all there are. Blocking; raises StoreError."""
     query = finding.query
-    if query.measure is Measure.PRESENT or query.ongoing:
+    if query.measure is Aggregate.PRESENT or query.ongoing:
         return finding  # what is there now is not asked of the past
     # doorbells are heard as long as the node runs
     asked = (NODE,) if query.rings else (query.cameras or tuple(cameras))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
-from blikk_edge.core.inquiry import Measure
+from blikk_edge.core.inquiry import Aggregate
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.languages.language import ENGLISH, content_of, tags
 
@@ -87,7 +87,8 @@ class Reading:
             "<CLOCK>": content["times"]["clock"],
         }
         self.measures = tuple(
-            (re.compile(self._expanded(pattern)), Measure(measure)) for pattern, measure in content["asks"]["measures"]
+            (re.compile(self._expanded(pattern)), Aggregate(measure))
+            for pattern, measure in content["asks"]["measures"]
         )
 
     @cached_property

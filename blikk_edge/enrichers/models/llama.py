@@ -15,7 +15,14 @@ from blikk_edge.enrichers.models.llama_child import ENGINES, Order
 from blikk_edge.enrichers.models.llama_process import LlamaProcess
 from blikk_edge.enrichers.models.openai_api import OpenAiModel, require_httpx
 from blikk_edge.enrichers.models.openai_request import AUTO, Form
-from blikk_edge.enrichers.models.port import AwayError, BlindError, BusyError, Completion, Prompt, RefusedError
+from blikk_edge.enrichers.models.port import (
+    AwayError,
+    BlindError,
+    BusyError,
+    Completion,
+    Prompt,
+    RefusedError,
+)
 from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS, Ratio, prompt_tokens
 
 LOG = logging.getLogger("blikk.llm")

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-from blikk_edge.core.errors import LlmError
+from blikk_edge.core.errors import LlmError, quote
 from blikk_edge.enrichers.models.llama_child import Order
-from blikk_edge.enrichers.models.openai_faults import quote
 from blikk_edge.enrichers.models.port import AwayError, RefusedError
 
 TAIL_BYTES: Final = 4000

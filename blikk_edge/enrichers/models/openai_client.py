@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx2
 
-from blikk_edge.enrichers.models.openai_faults import quote
+from blikk_edge.core.errors import quote
 from blikk_edge.enrichers.models.port import AwayError, GarbledError
 
 REPLY_BYTES: Final = 2_000_000

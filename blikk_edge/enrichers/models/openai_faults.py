@@ -10,10 +10,9 @@ from http import HTTPStatus
 from itertools import islice
 from typing import Final
 
-from blikk_edge.core.errors import LlmError
+from blikk_edge.core.errors import LlmError, quote
 from blikk_edge.enrichers.models.port import AwayError, BlindError, BusyError, GarbledError, RefusedError, TooLongError
 
-QUOTE: Final = 160
 WAIT_MOST_S: Final = 86_400.0
 
 DEEPEST: Final = 6
@@ -239,12 +238,6 @@ def _said_wait_s(text: str) -> float | None:
         if seconds > 0:
             return min(seconds, WAIT_MOST_S)
     return None
-
-
-def quote(text: str) -> str:
-    """What somebody else said, as one short line."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * QUOTE]).split())
-    return line if len(line) <= QUOTE else line[: QUOTE - 1] + "…"
 
 
 def _number(text: str) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.picture import Picture
 
@@ -54,6 +55,13 @@ class LanguageModel(Protocol):
     async def close(self) -> None:
         """Let go of connections and processes."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelContext:
+    """What the kind of a model provider is handed."""
+
+    clock: Clock
 
 
 class AwayError(LlmError):

@@ -10,7 +10,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
-from blikk_edge.core.observation import Event, Observation, Phase
+from blikk_edge.core.observation import MEASURED, Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Tell
 from blikk_edge.core.sightings import Label
@@ -94,7 +94,8 @@ class Dispatcher:
                 case Picture(name=name) as picture if name == FRAME and picture.camera in self._watched:
                     self._watched[picture.camera].pictures.append(picture)
                 case Observation() as observation if observation.camera in self._watched:
-                    self._watched[observation.camera].observed.append(observation)
+                    if observation.kind not in MEASURED:  # they would leave no room for who came
+                        self._watched[observation.camera].observed.append(observation)
                 case Event() as event if event.camera in self._watched:
                     self._event(self._watched[event.camera], event)
                 case CameraState() as state if state.camera in self._watched:

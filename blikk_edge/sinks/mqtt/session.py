@@ -10,10 +10,9 @@ from typing import Final
 import aiomqtt
 
 from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
-from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
-from blikk_edge.core.errors import WireError
+from blikk_edge.core.errors import SinkError, WireError
 from blikk_edge.core.house import CameraAvailability, NodeInfo
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, LocaleNow
@@ -22,7 +21,6 @@ from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.core.seldom import Seldom
 from blikk_edge.sinks.mqtt.asked import Asked
-from blikk_edge.sinks.mqtt.backlog import Backlog
 from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.retained import Retained
@@ -76,9 +74,7 @@ class Session:
         *,
         node: NodeInfo,
         topics: Topics,
-        backlog: Backlog,
         newest: Newest,
-        arrived: asyncio.Event,
         desk: DiscoveryDesk,
         order: Order,
         ask: Answerer | None,
@@ -92,9 +88,7 @@ class Session:
         self._node = node
         self._topics = topics
         self._cameras = frozenset(camera.id for camera in node.cameras)
-        self._backlog = backlog
         self._newest = newest
-        self._arrived = arrived
         self._desk = desk
         self._retained = Retained(topics, node.cameras)
         self._order = order
@@ -113,7 +107,8 @@ class Session:
         self._warnings = Seldom(clock)
         self._troubles = troubles
         self._tries: Counter[int] = Counter()
-        self._backoff = Backoff()
+        self._broken: aiomqtt.MqttError | None = None
+        self._broke = asyncio.Event()
         self._waiting_for_desk: dict[str, bytes] = {}
         self._desk_waits = asyncio.Event()
         self._planned_at: float | None = None
@@ -140,7 +135,7 @@ class Session:
         """Publish and listen until the connection is gone (MqttError) or the task is cancelled."""
         try:
             async with asyncio.TaskGroup() as self._group:
-                self._group.create_task(self._publish_records(), name="mqtt.records")
+                self._group.create_task(self._end_when_broken(), name="mqtt.broken")
                 self._group.create_task(self._publish_newest(), name="mqtt.newest")
                 self._group.create_task(self._listen(), name="mqtt.listen")
                 self._group.create_task(self._tell_desk(), name="mqtt.desk")
@@ -154,15 +149,6 @@ class Session:
             error = _first(gone)
             raise error from error.__cause__
 
-    async def publish_left(self) -> None:
-        """Publish records until none waits, or one has to wait for the broker.
-
-        Raises an exception group of MqttErrors when the connection is gone.
-        """
-        while waiting := await self._backlog.oldest(WINDOW):
-            if not await self._publish_window(waiting):
-                return
-
     async def farewell(self) -> None:
         """Publish `offline` for every camera, then for the node; after that the last will is not needed."""
         for camera in self._node.cameras:
@@ -171,21 +157,17 @@ class Session:
         await self._connection.publish(availability(self._topics, online=False))
         self._connection.will_needed = False
 
-    async def _publish_records(self) -> None:
-        while True:
-            self._arrived.clear()
-            waiting = await self._backlog.oldest(WINDOW)
-            if not waiting:
-                await self._arrived.wait()
-            elif await self._publish_window(waiting):
-                self._backoff.reset()
-            else:
-                await self._clock.sleep(self._backoff.next_s())
+    async def _end_when_broken(self) -> None:
+        """A record met the end of the connection: so does the rest of the session."""
+        await self._broke.wait()
+        assert self._broken is not None  # set before the event
+        raise self._broken
 
-    async def _publish_window(self, waiting: Sequence[Pending]) -> bool:
-        """Publish in order without waiting for each other's acknowledgement; False where one has to be tried again.
+    async def publish_records(self, batch: Sequence[Pending]) -> None:
+        """Publish in order without waiting for each other's acknowledgement.
 
-        What the broker does not take, and would not take later, counts as lost: it must not hold up what follows.
+        Raises SinkError where not all were acknowledged: the connection is gone, or the broker does not take one for
+        now, or never will. What it is then is told by the troubles of the connection.
         """
         acknowledged: list[int] = []
         refused: list[int] = []
@@ -205,18 +187,22 @@ class Session:
                 case Withdrawn(camera=str(camera), what=Shown.PICTURE, name=name) if name == SNAPSHOT:
                     self._order(Snapshot(camera=camera))  # not earlier: the new still would be emptied too
 
+        after_s: float | None = None
         try:
             # Tasks begin in the order they are made, and each hands its packet over before it first waits.
             async with asyncio.TaskGroup() as group:
-                for pending in waiting:
+                for pending in batch:
                     group.create_task(publish(pending))
-        finally:
-            await self._backlog.delivered(acknowledged)
-            if refused:
-                await self._backlog.give_up(refused)
-            for seq in (*acknowledged, *refused):
-                self._tries.pop(seq, None)
-        return len(acknowledged) + len(refused) == len(waiting)
+        except BaseExceptionGroup as group:
+            gone, bugs = group.split(aiomqtt.MqttError)
+            if bugs is not None or gone is None:
+                raise
+            self._broken, after_s = _first(gone), 0.0
+            self._broke.set()
+        for seq in (*acknowledged, *refused):
+            self._tries.pop(seq, None)
+        if len(acknowledged) < len(batch):
+            raise SinkError(after_s=after_s, taken=acknowledged, refused=refused)
 
     def _fitting(self, message: Message) -> Message:
         """The message of a record, shorter where that makes it small enough for the broker."""

@@ -1,9 +1,9 @@
-"""The MQTT sink: stays connected, keeps what is told while it is not, and leaves `offline` behind when it ends."""
+"""The MQTT sink: stays connected, publishes what it is given, and leaves `offline` behind when it ends."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,9 +17,8 @@ from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import FRAME, Picture
-from blikk_edge.core.ports import Inbox, Item, Order, Outbox
+from blikk_edge.core.ports import Inbox, Item, Order, Pending
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.mqtt.backlog import Backlog
 from blikk_edge.sinks.mqtt.connection import Protocol
 from blikk_edge.sinks.mqtt.login import answers_v5, connected
 from blikk_edge.sinks.mqtt.newest import Newest
@@ -31,7 +30,7 @@ from blikk_edge.sinks.mqtt.refusal import (
     VersionRefusedError,
     WillRefusedError,
 )
-from blikk_edge.sinks.mqtt.session import Session
+from blikk_edge.sinks.mqtt.session import WINDOW, Session
 from blikk_edge.sinks.mqtt.suspects import Suspects
 from blikk_edge.sinks.mqtt.troubles import Troubles
 from blikk_edge.sinks.mqtt.versions import SILENCES, Versions
@@ -49,25 +48,22 @@ PATIENCE_MOST: Final = 8
 """A broker that answers no version of MQTT has twice as long from then on, up to so many times `CONNECT_S`: some ask a
 slow database about each log-in."""
 
-SWEEP_S: Final = 0.02
-LEFT_S: Final = 0.8
-"""For the records that wait at a stop; those that do not make it are published after the next start."""
-
 FAREWELL_S: Final = 0.4
-"""For `offline` alone, however many records wait. With these two and the goodbye a stop stays below 2 s."""
+"""For `offline`. With `runtime.delivery.LEFT_S` and the goodbye a stop stays below 2 s."""
 
 
 class MqttSink:
     """Publishes everything to one broker and takes commands from it.
 
-    Records are on disk (`outbox`) before they are published, are published in order with QoS 1, and are forgotten when
-    the broker has acknowledged them; those that waited through an outage or a restart carry `replayed`. Pictures are
-    published while connected and dropped otherwise; of states and Pictures the newest per topic counts. `ask` answers
-    requests, whose times are those of `locale`. `claimed` hears what a component tells of its household. `mode`,
-    `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.desk`).
+    Records come by `send` (`core.ports.DurableSink`), and are published in order with QoS 1. All else comes by the
+    inbox of `run`: Pictures are published while connected and dropped otherwise; of states and Pictures the newest per
+    topic counts. `ask` answers requests, whose times are those of `locale`. `claimed` hears what a component tells of
+    its household. `mode`, `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.desk`).
     """
 
     name = "mqtt"
+    takes = None
+    batch = WINDOW
 
     def __init__(
         self,
@@ -75,7 +71,6 @@ class MqttSink:
         address: Address,
         node: NodeInfo,
         topics: Topics,
-        outbox: Outbox,
         order: Order,
         clock: Clock,
         ask: Answerer | None = None,
@@ -94,7 +89,6 @@ class MqttSink:
         self._ask = ask
         self._locale = locale
         self._claimed = claimed
-        self._backlog = Backlog(outbox)
         self._newest = Newest()
         self._desk = DiscoveryDesk(
             devices(node, topics, prefix=discovery_prefix),
@@ -110,7 +104,8 @@ class MqttSink:
         self._troubles = Troubles(clock, together=topics.reply_prefix)
         self._suspects = Suspects(clock)
         self._will = availability(topics, online=False)
-        self._outage = False
+        self._session: Session | None = None
+        self._changed = asyncio.Event()
         self._away: str | None = None
         self._told = True
         self._came_at: float | None = None
@@ -118,7 +113,6 @@ class MqttSink:
         self._patience = 1
         self._old_said = False
         self._telling = telling(clock)
-        self._arrived = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -132,67 +126,58 @@ class MqttSink:
         found = (self._away, rival if self._away is None and self._pauses.rival else None, str(self._troubles))
         return "; ".join(each for each in found if each) or None
 
-    @property
-    def outbox(self) -> int:
-        """How many records wait for the broker."""
-        return self._backlog.depth
-
-    @property
-    def unsaved(self) -> int:
-        """How many records wait in memory only, because the disk refuses them."""
-        return self._backlog.unsaved
-
-    async def save(self) -> None:
-        """Try to bring them to disk."""
-        await self._backlog.save()
-
-    @property
-    def lost(self) -> int:
-        """How many records were given up since start."""
-        return self._backlog.lost
-
     async def run(self, inbox: Inbox[Item]) -> None:
-        """Deliver until cancelled, through every outage; then publish what is left and `offline`, within 2 s.
+        """Stay connected until cancelled, through every outage; then publish `offline`, within FAREWELL_S.
 
         Where the broker does not take `offline` in time, the connection is dropped and its last will says it.
-        Raises nothing that is expected: a broker that is away or refuses us is told once, and tried again after a
+        Raises nothing that is expected: a broker that is away or refuses us is reported once, and tried again after a
         jittered pause of 1 s to 30 s. See `problem`.
         """
         async with asyncio.TaskGroup() as group:
-            drain = group.create_task(self._drain(inbox), name="mqtt.drain")
-            group.create_task(self._stay_connected(drain), name="mqtt.connection")
+            group.create_task(self._take_all(inbox), name="mqtt.take")
+            group.create_task(self._stay_connected(), name="mqtt.connection")
 
-    async def _drain(self, inbox: Inbox[Item]) -> None:
-        """Inbox to backlog, whether connected or not; at the end everything that still waits."""
-        try:
-            while True:
-                await _to_its_end(self._take(await inbox.get()))
-        finally:
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    async with asyncio.timeout(SWEEP_S):
-                        item = await inbox.get()
-                    await self._take(item)
+    async def open(self) -> None:
+        """Wait until the broker has us; raises SinkError at each try that fails, of which `problem` is told."""
+        if self._session is None:
+            await self._changed.wait()
+        if self._session is None:
+            raise SinkError(after_s=0)
 
-    async def _take(self, item: Item) -> None:
-        match item:
-            case CameraState() | CameraAvailability() | Health():
-                self._newest.status(item)
-            case Picture():
-                if self.connected and item.name != FRAME:
-                    self._newest.picture(item)
-            case _:
-                if isinstance(item, Withdrawn) and item.what is Shown.PICTURE:
-                    self._newest.drop_picture(item.camera, item.name)
-                await self._backlog.put(item)
-                self._arrived.set()
+    async def send(self, batch: Sequence[Pending]) -> None:
+        """Publish records; those that the broker refuses for good must not hold up what follows (`refused`)."""
+        if self._session is None:
+            raise SinkError(after_s=0)
+        await self._session.publish_records(batch)
 
-    async def _stay_connected(self, drain: asyncio.Task[None]) -> None:
+    async def close(self) -> None:
+        """Nothing: the connection is that of `run`."""
+
+    def _change(self, session: Session | None) -> None:
+        """There is another session, or none: whoever waits for one looks again."""
+        self._session = session
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _take_all(self, inbox: Inbox[Item]) -> None:
+        while True:
+            match await inbox.get():
+                case CameraState() | CameraAvailability() | Health() as status:
+                    self._newest.status(status)
+                case Picture() as picture:
+                    if self.connected and picture.name != FRAME:
+                        self._newest.picture(picture)
+                case Withdrawn(what=Shown.PICTURE) as withdrawn:
+                    self._newest.drop_picture(withdrawn.camera, withdrawn.name)
+                case _:
+                    pass  # a record: it comes by `send`
+
+    async def _stay_connected(self) -> None:
         while True:
             protocol = self._versions.choose()
             self._came_at, self._idle = None, False
             try:
-                await _by_itself(self._connect(drain, protocol))
+                await _by_itself(self._connect(protocol))
             except _SpeaksV5Error as error:
                 LOG.info("%s; connecting anew", error)
                 continue
@@ -229,7 +214,7 @@ class MqttSink:
         self._will = replace(before, retain=before.retain and error.retain, qos=min(before.qos, error.qos))
         return self._will != before
 
-    async def _connect(self, drain: asyncio.Task[None], protocol: Protocol) -> None:
+    async def _connect(self, protocol: Protocol) -> None:
         async with connected(
             self._address,
             identifier=self._identifier,
@@ -248,9 +233,7 @@ class MqttSink:
                 connection,
                 node=self._node,
                 topics=self._topics,
-                backlog=self._backlog,
                 newest=self._newest,
-                arrived=self._arrived,
                 desk=self._desk,
                 order=self._order,
                 ask=self._ask,
@@ -263,6 +246,7 @@ class MqttSink:
             try:
                 await session.greet()
                 self._came(connection.protocol)
+                self._change(session)
                 await session.go_on()
             except _NewerVersionError:
                 connection.will_needed = False
@@ -275,10 +259,11 @@ class MqttSink:
                     self._pauses.learnt()
                 raise connection.lost(error) from error
             except asyncio.CancelledError:
-                await self._part(session, drain)
+                await self._part(session)
                 raise
             finally:
                 self.protocol = None
+                self._change(None)
                 self._newest.drop_pictures()
 
     async def _until_v5(self) -> None:
@@ -296,13 +281,7 @@ class MqttSink:
                 self._versions.refuses_v5()
                 self._say_old()
 
-    async def _part(self, session: Session, drain: asyncio.Task[None]) -> None:
-        try:
-            async with asyncio.timeout(LEFT_S):
-                await asyncio.wait((drain,))
-                await session.publish_left()
-        except* (TimeoutError, aiomqtt.MqttError):
-            LOG.info("%d records wait for the next start", self._backlog.depth)
+    async def _part(self, session: Session) -> None:
         try:
             async with asyncio.timeout(FAREWELL_S):
                 await session.farewell()
@@ -312,9 +291,7 @@ class MqttSink:
             LOG.info("disconnected from %s", self._address)
 
     def _came(self, protocol: Protocol) -> None:
-        if self._outage:
-            self._backlog.age()
-        self._outage, self._away = False, None
+        self._away = None
         self.protocol = str(protocol)
         self._old_said = self._old_said and protocol is Protocol.V311
         if protocol is Protocol.V311 and not self._versions.doubtful:
@@ -329,7 +306,7 @@ class MqttSink:
 
     def _say_connected(self, protocol: Protocol) -> None:
         if self._told:
-            LOG.info("connected to %s (%s), %d records wait", self._address, protocol, self._backlog.depth)
+            LOG.info("connected to %s (%s)", self._address, protocol)
 
     def _say_old(self) -> None:
         if self._old_said:
@@ -343,7 +320,7 @@ class MqttSink:
         )
 
     def _went(self, error: SinkError) -> None:
-        self._outage = True
+        self._change(None)
         guess = isinstance(error, TakenOverError) is False and self._pauses.guessed_rival
         problem = f"{error}; {SECOND_NODE} Its client id is {self._identifier}" if guess else str(error)
         # Two nodes that take the connection from each other would say so for ever.
@@ -374,13 +351,3 @@ async def _by_itself(work: Coroutine[Any, Any, None]) -> None:
             await task
         raise
     task.result()
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work`; a cancellation waits until it is done, so that no record falls between inbox and disk."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise

@@ -1,0 +1,85 @@
+"""The groups of kinds, and what is made of those that a configuration names; what cannot be made stops nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from blikk_edge.config.settings import Settings
+from blikk_edge.core.errors import BlikkError, quote
+from blikk_edge.core.ports import DurableSink, Sink
+from blikk_edge.enrichers.kinds import ENRICHERS
+from blikk_edge.enrichers.models.kinds import MODELS
+from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.kinds.context import Context
+from blikk_edge.kinds.plugins import Kinds, PluginError
+from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.sinks.kinds import SINKS
+from blikk_edge.sources.kinds import SOURCES
+from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
+
+
+class _Part(Protocol):
+    name: str
+
+
+PartT = TypeVar("PartT", bound=_Part)
+
+GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, MODELS)
+"""In the order in which they are shown."""
+
+
+def named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | int, ...]]]:
+    """Every kind that the configuration names but for transforms, and the path of the key that does."""
+    for camera in settings.cameras:
+        if camera.plugged is not None:
+            yield camera.plugged, ("cameras", camera.id, "source")
+    for detector in settings.detectors:
+        if detector.plugged is not None:
+            yield detector.plugged, ("detectors", detector.name, "kind")
+    for sink in settings.sinks:
+        yield sink, ("sinks", sink.name)
+    for enricher in settings.enrichers:
+        yield enricher, ("enrichers", enricher.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sinks:
+    """The sinks of a configuration: `durable` ones get every record, `others` all that flows, and one may be both.
+
+    `absent` are the names of those that cannot be had now.
+    """
+
+    durable: tuple[DurableSink, ...] = ()
+    others: tuple[Sink, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Sinks:
+    """The sinks that the configuration names; what cannot be made is a problem of the node, which runs without."""
+    ours = (("mqtt", settings.mqtt), ("webhook", settings.webhook))
+    chosen = (
+        *(Chosen(kinds=SINKS, name=name, options=options) for name, options in ours if options is not None),
+        *settings.sinks,
+    )
+    made = parts(chosen, context, supervisor)
+    return Sinks(
+        # a class that has `send` has all of it: the guard has seen to that
+        durable=tuple(cast("DurableSink", sink) for sink in made if hasattr(sink, "send")),
+        others=tuple(cast("Sink", sink) for sink in made if hasattr(sink, "run")),
+        absent=tuple({each.name for each in chosen} - {sink.name for sink in made}),
+    )
+
+
+def parts(several: Sequence[Chosen[Context, PartT]], context: Context, supervisor: Supervisor) -> tuple[PartT, ...]:
+    """What these kinds make; what cannot be made is a problem of the node, which runs without."""
+    made: list[PartT] = []
+    for each in several:
+        try:
+            part = each.make(context)
+            if part.name != each.name:
+                raise PluginError(f"{each.kinds.word} {each.name}: it calls itself {quote(str(part.name))!r}")
+        except BlikkError as error:
+            supervisor.fail(f"{each.kinds.word} {each.name}", error)
+        else:
+            made.append(part)
+    return tuple(made)

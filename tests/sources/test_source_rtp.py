@@ -1,0 +1,93 @@
+"""Streams over RTSP as bad cameras send them: timestamps of all kinds, slow ones, what breaks off in the middle."""
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from reading import read, terms
+from rtp_server import Played, encoded, rtp_server
+
+from blikk_edge.core.errors import SourceError
+from blikk_edge.core.stop import Stop
+from blikk_edge.sources import pace
+from blikk_edge.sources.rtsp import open_rtsp
+
+UNITS = encoded(50)
+TICK = 3600  # of one picture at 25 a second
+
+
+def paced(ticks: Callable[[int], int], every_s: float = 0.04, units: list[bytes] = UNITS) -> Callable[[Played], None]:
+    """Pictures at even distances, each with the timestamp of its number."""
+
+    def play(played: Played) -> None:
+        began = time.monotonic()
+        for n, unit in enumerate(itertools.cycle(units)):
+            if played.closing.wait(max(0.0, began + n * every_s - time.monotonic())):
+                return
+            played.picture(unit, ticks(n))
+
+    return play
+
+
+CLOCKS: dict[str, Callable[[int], int]] = {
+    "good": lambda n: n * TICK,
+    "wrap": lambda n: 2**32 + (n - 60) * TICK,
+    "stands still": lambda n: 12_345,
+    "stands still later": lambda n: min(n, 60) * TICK,
+    "an hour ahead, again and again": lambda n: n * TICK + n // 40 * 3600 * 90_000,
+    "back to 0, again and again": lambda n: n % 40 * TICK,
+    "backwards": lambda n: -n * TICK,
+    "anything": lambda n: random.Random(n).randrange(2**32),
+    "milliseconds": lambda n: n * 40,
+    "half as fast": lambda n: n * TICK // 2,
+    "twice as fast": lambda n: n * TICK * 2,
+    "off by a second": lambda n: n * TICK + random.Random(n).randrange(-90_000, 90_000),
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_camera_is_watched_evenly_whatever_its_timestamps_are(clock: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "WINDOW_S", 0.4)
+    came: list[tuple[float, float]] = []
+    with rtp_server(paced(CLOCKS[clock])) as url:
+        frames = open_rtsp(url, terms(), transport="tcp").frames(threading.Event())
+        began = time.monotonic()
+        for frame in frames:
+            came.append((frame.time, time.time()))
+            if time.monotonic() - began > 5.0:
+                break
+        frames.close()
+
+    late = [told for told, seen in came if seen > came[-1][1] - 2.5]
+    assert len(late) == pytest.approx(12.5, abs=4)
+    assert max(later - earlier for earlier, later in itertools.pairwise(late)) < 0.8
+    assert all(-0.1 < seen - told < 0.8 for told, seen in came[-10:])
+    assert all(later[0] > earlier[0] for earlier, later in itertools.pairwise(came))
+
+
+def test_camera_of_a_picture_a_second_is_opened_again_after_it_was_slow_to_open() -> None:
+    """What ran out of time while it was opened made PyAV raise in whatever it was asked for next."""
+    with rtp_server(paced(lambda n: n * 90_000, every_s=1.0, units=encoded(4, every=1))) as url:
+        for kind in (Stop, threading.Event, Stop):
+            stop = kind()
+            threading.Timer(4.5, stop.set).start()
+            assert len(read(open_rtsp(url, terms(connect_timeout_s=1.5), transport="tcp"), stop=stop)) >= 2
+
+
+def test_stream_that_breaks_off_in_a_picture_is_a_source_error_at_once() -> None:
+    def play(played: Played) -> None:
+        for n, unit in enumerate(UNITS):
+            if played.closing.wait(0.04):
+                return
+            played.picture(unit, n * TICK)
+        played.write(b"$\0\5\xdc\x80\x60half")
+        raise ConnectionError
+
+    began = time.monotonic()
+    with rtp_server(play) as url, pytest.raises(SourceError, match=r"ended|broke"):
+        read(open_rtsp(url, terms(), transport="tcp"))
+
+    assert time.monotonic() - began < 8.0
