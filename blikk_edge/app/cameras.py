@@ -9,16 +9,15 @@ from blikk_edge.app.writing import configured_mode, modes
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Tell
 from blikk_edge.core.stages import Source
-from blikk_edge.runtime.camera import CameraRun, switches_key
+from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
-from blikk_edge.runtime.switches import set_switches, summary_switch
+from blikk_edge.runtime.switches import Switches
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
 from blikk_edge.sources.terms import Terms
 
@@ -44,6 +43,7 @@ def camera_run(
         shown_source=camera.source.public,
         make_source=_source_maker(camera, clock, inlet, loop=not play_once),
         make_pipeline=_pipeline_maker(settings, camera, memory, supervisor),
+        switches=_switches(settings, camera, memory, supervisor),
         deliver=deliver,
         remember_parked=_parked_keeper(camera, memory, supervisor),
         intake=intake,
@@ -53,8 +53,6 @@ def camera_run(
         away_after_s=camera.away_after_s,
         rings=rings(camera),
         finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
-        summary=_summary_mode(settings, camera, memory, supervisor),
-        configured_summary=configured_mode(settings),
         pushed=camera.pushed,
     )
 
@@ -88,33 +86,28 @@ def _parked_key(camera: CameraSettings) -> str:
 def _pipeline_maker(
     settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor
 ) -> Callable[[], Pipeline]:
-    """Pipelines that know what was parked and how the switches stood."""
+    """Pipelines that know what was parked."""
 
     def failed(index: int, error: BlikkError) -> None:
         supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
 
     def make() -> Pipeline:
-        parked = switches = None
+        parked = None
         with supervisor.guard("store") as outcome:
             parked = memory.recall(_parked_key(camera))
-            switches = memory.recall(switches_key(camera.id))
         if not outcome.failed:
             supervisor.well("store")
-        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
-        set_switches(made, switches)
-        return made
+        return pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
 
     return make
 
 
-def _summary_mode(settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor) -> SummaryMode:
-    """How this camera's summaries were made last, where that is still possible."""
-    kept = None
+def _switches(settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor) -> Switches:
+    """As they stood when the last process ended, where that is still possible."""
+    made = Switches(camera.id, threshold=camera.event_threshold, summary=configured_mode(settings))
     with supervisor.guard("store"):
-        kept = memory.recall(switches_key(camera.id))
-    configured = configured_mode(settings)
-    mode = summary_switch(kept, configured)
-    return mode if mode in modes(settings) else configured
+        made.load(memory, modes(settings))
+    return made
 
 
 def _parked_keeper(

@@ -115,7 +115,7 @@ def build(
     written = writing(
         settings,
         # a camera of a stored event may be gone from the configuration: no model is asked about it any more
-        mode_of=lambda camera: cameras[camera].summary if camera in cameras else gone,
+        mode_of=lambda camera: cameras[camera].switches.summary if camera in cameras else gone,
         history=store,
         owed=store.unwritten,
         memory=store,

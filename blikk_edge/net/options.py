@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.grammar.places import file_in
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import Scalar
-from blikk_edge.net.tls import LOOPBACK
 
 TOKEN_MIN: Final = 16
 EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
@@ -49,7 +49,7 @@ def only_here_without_tls(of: type) -> Any:
 
     def make(**values: Any) -> Any:
         made = of(**values)
-        if made.host not in LOOPBACK and made.tls is None:
+        if not is_loopback(made.host) and made.tls is None:
             raise Wrong(
                 "a server beyond this machine without `tls`", "Add `tls:` with `certificate` and `key`.", "host"
             )

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from blikk_edge.sinks.store import Store
 from broker import Broker
 from running_sink import TOPICS, Running, Watcher
 from scripted_broker import ScriptedBroker
@@ -22,6 +21,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Press
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.login import WILL_DELAY_S
+from blikk_edge.store.store import Store
 
 RING = TOPICS.set("front_door", "ring")
 
