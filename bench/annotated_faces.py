@@ -12,8 +12,8 @@ import numpy as np
 from blikk_edge.core.scene import Frame, Motion, Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label, View
 from blikk_edge.demo.clip import photographs
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.registry import REGISTRY, ResolvedModel
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.registry import REGISTRY, ResolvedModel
 
 ANALYSIS_PX = 480
 FAR_X = 200

@@ -29,10 +29,10 @@ import cv2
 from blikk_edge.core.geometry import Box, iou
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label
-from blikk_edge.transforms.builtin import BuiltinDetector
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.labels import COCO, label_of
-from blikk_edge.transforms.models import Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.builtin import BuiltinDetector
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.folders import Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.labels import COCO, label_of
 
 DATA = Path(os.environ.get("BLIKK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 OURS, RIVAL = "yolox-nano", "ssd-mobilenet-v1"

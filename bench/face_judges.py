@@ -13,7 +13,7 @@ import numpy as np
 from annotated_faces import YUNET, AnnotatedFace
 
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.tflite import Network
+from blikk_edge.transforms.models.tflite import Network
 
 SCORE = 0.5
 PIECE_PX = 256

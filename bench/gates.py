@@ -38,7 +38,7 @@ from rival_gates import GATES, shown
 
 from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Motion, View
-from blikk_edge.transforms.select import Reason, Selector
+from blikk_edge.transforms.motion.select import Reason, Selector
 
 THRESHOLD = 0.3
 SOON_S = 1.0

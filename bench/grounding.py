@@ -31,8 +31,8 @@ from typing import Any
 
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.facts import Facts, Stay
-from blikk_edge.enrichers.grounding import check
+from blikk_edge.language.facts import Facts, Stay
+from blikk_edge.language.grounding import check
 
 SET = Path(__file__).with_name("grounding_set.jsonl")
 SETS = Path(__file__).with_name("grounding_texts")

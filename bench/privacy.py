@@ -42,8 +42,8 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
-from blikk_edge.transforms.builtin import BuiltinDetector
-from blikk_edge.transforms.redact import _groups, blur, encode, grid_of
+from blikk_edge.transforms.models.builtin import BuiltinDetector
+from blikk_edge.transforms.privacy.paint import _groups, blur, encode, grid_of
 
 MOST_SAMPLES = 64
 PERSON_THRESHOLD = BLURRED_SCORE

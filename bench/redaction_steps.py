@@ -9,11 +9,11 @@ from blikk_edge.app.sight import BLURRED_SCORE
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.faces import FaceFinder, head_region
-from blikk_edge.transforms.models import Shelf, default_cache, folders_from_environment, resolve
-from blikk_edge.transforms.privacy import _FACE_MARGIN, Person, Privacy, face_region
-from blikk_edge.transforms.registry import Decoder
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.folders import Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.privacy.faces import FaceFinder, head_region
+from blikk_edge.transforms.privacy.redactor import _FACE_MARGIN, Person, Privacy, face_region
 
 Step = Callable[[Pixels, Sequence[Box]], Sequence[Box]]
 """A picture and the persons in it; the regions to blur."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Motion, View
-from blikk_edge.transforms.motion import MotionGate
+from blikk_edge.transforms.motion.gate import MotionGate
 
 QUIET = Motion(view=View.QUIET)
 FIRED = Motion(view=View.MOVING, score=1.0)

@@ -35,13 +35,13 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.summary import Summary
 from blikk_edge.demo import clip as own_clip
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.model_desk import ModelDesk
-from blikk_edge.enrichers.models.port import Completion, Prompt
-from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS, MESSAGE_TOKENS, data_tokens, prompt_tokens, prose_tokens
 from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
-from blikk_edge.transforms.shrink import shrink
+from blikk_edge.llm.port import Completion, Prompt
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.tokens import IMAGE_TOKENS, MESSAGE_TOKENS, data_tokens, prompt_tokens, prose_tokens
+from blikk_edge.transforms.privacy.shrink import shrink
 
 GOAL_BUSY = 400.0
 QUICK_S = 40.0

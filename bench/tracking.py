@@ -24,9 +24,9 @@ from scipy.optimize import linear_sum_assignment
 from blikk_edge.core.geometry import Box, iou
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, View
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.registry import REGISTRY, ResolvedModel
-from blikk_edge.transforms.track import Tracker
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.registry import REGISTRY, ResolvedModel
+from blikk_edge.transforms.tracking.tracker import Tracker
 
 DATA = Path(os.environ.get("BLIKK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 MODEL = "models/detect/yolox_nano/yolox_nano_float16_quantize.tflite"

@@ -29,9 +29,9 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.demo import clip as own_clip
 from blikk_edge.sinks.mqtt.listener import listen
-from blikk_edge.transforms.builtin import BuiltinDetector
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.models import resolve
+from blikk_edge.transforms.models.builtin import BuiltinDetector
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.folders import resolve
 
 GOAL_TOTAL_MS = 600.0
 GOAL_OWN_MS = 250.0

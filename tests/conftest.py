@@ -10,8 +10,8 @@ from hypothesis import settings
 
 from blikk_edge.core.errors import ModelError, SourceError
 from blikk_edge.demo import clip
-from blikk_edge.transforms.models import Shelf, default_cache, folders_from_environment, resolve
-from blikk_edge.transforms.registry import REGISTRY
+from blikk_edge.transforms.models.folders import Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.registry import REGISTRY
 
 # how long an example takes says something about the machine, not about the code
 settings.register_profile("blikk", deadline=None)

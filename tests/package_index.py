@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from blikk_edge.transforms.registry import Wheel
+from blikk_edge.transforms.models.registry import Wheel
 
 
 def pip_at(port: int) -> dict[str, str]:

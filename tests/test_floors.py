@@ -41,7 +41,7 @@ def test_the_house_as_it_stands_keeps_its_contracts(house: Path) -> None:
         # not named by the sink itself, but reached through something it imports
         ("core/ports.py", "from blikk_edge.core.scene import Scene"),
         ("core/observation.py", "import blikk_edge.core.scene"),
-        ("transforms/zones.py", "import av"),
+        ("transforms/tracking/zones.py", "import av"),
         ("runtime/node.py", "import aiomqtt"),
         ("core/geometry.py", "import blikk_edge.wire.topics"),
         # what a plug-in is handed and declares its options with lies below the rooms, and knows no pixels
@@ -57,3 +57,12 @@ def test_a_planted_import_is_noticed(house: Path, room: str, planted: str) -> No
     result = lint(house)
     assert result.returncode != 0, result.stdout
     assert "BROKEN" in result.stdout
+
+
+def test_a_room_on_no_floor_is_noticed(house: Path) -> None:
+    attic = house / "blikk_edge" / "attic"
+    attic.mkdir()
+    (attic / "__init__.py").write_text("")
+    result = lint(house)
+    assert result.returncode != 0, result.stdout
+    assert "attic" in result.stdout

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
+from blikk_edge.asking.ask_desk import AskDesk
+from blikk_edge.asking.forgetting import Forgetter, Rememberer
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
@@ -15,13 +17,11 @@ from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History, Tell
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.watched import WatchedAt
-from blikk_edge.enrichers.asking.ask_desk import AskDesk
-from blikk_edge.enrichers.asking.forgetting import Forgetter, Rememberer
-from blikk_edge.enrichers.desk.port import Desk
-from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.inputs.local_ask import ask_here, socket_of
+from blikk_edge.language.grounding import check
+from blikk_edge.llm.queue.port import Desk
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.watched import watched_in
 from blikk_edge.store.store import Store

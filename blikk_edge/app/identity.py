@@ -11,7 +11,7 @@ from blikk_edge.core.folders import STATE, user_folder
 from blikk_edge.core.house import CameraInfo
 from blikk_edge.core.ports import Memory
 from blikk_edge.core.summary import Question
-from blikk_edge.enrichers.languages.language import tags
+from blikk_edge.language.language import tags
 from blikk_edge.runtime.locale import HouseLocale
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.kind import MqttSettings, address_of

@@ -14,12 +14,12 @@ from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
 from blikk_edge.runtime.steps import declared
 from blikk_edge.transforms.kinds import CameraContext
-from blikk_edge.transforms.mask import masked
-from blikk_edge.transforms.motion import MotionGate
-from blikk_edge.transforms.select import Selector
-from blikk_edge.transforms.sentry import GateSentry
-from blikk_edge.transforms.track import Tracker
-from blikk_edge.transforms.zones import Zone, Zones
+from blikk_edge.transforms.motion.gate import MotionGate
+from blikk_edge.transforms.motion.select import Selector
+from blikk_edge.transforms.motion.sentry import GateSentry
+from blikk_edge.transforms.privacy.mask import masked
+from blikk_edge.transforms.tracking.tracker import Tracker
+from blikk_edge.transforms.tracking.zones import Zone, Zones
 
 
 def sentry(camera: CameraSettings) -> Sentry | None:

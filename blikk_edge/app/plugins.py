@@ -8,10 +8,10 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.errors import BlikkError, quote
 from blikk_edge.core.ports import DurableSink, Sink
 from blikk_edge.enrichers.kinds import ENRICHERS
-from blikk_edge.enrichers.models.kinds import MODELS
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.plugins import Kinds, PluginError
+from blikk_edge.llm.kinds import MODELS
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES

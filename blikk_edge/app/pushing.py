@@ -19,7 +19,7 @@ from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
 from blikk_edge.sinks.edge import EdgeLink
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.terms import Terms
-from blikk_edge.transforms.motion import MotionGate
+from blikk_edge.transforms.motion.gate import MotionGate
 
 CAMERA = "edge"
 MOVING_FOR_S = 3.0

@@ -11,16 +11,16 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import FAINT, Eyes
-from blikk_edge.transforms.builtin import MISSES, BuiltinDetector, BuiltinOptions
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.download import Progress
-from blikk_edge.transforms.faces import FaceFinder
 from blikk_edge.transforms.kinds import DETECTORS, DetectorContext
-from blikk_edge.transforms.mask import MaskedDetector, one_thread
-from blikk_edge.transforms.models import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
-from blikk_edge.transforms.privacy import Privacy
-from blikk_edge.transforms.registry import REGISTRY
-from blikk_edge.transforms.tflite import check_tflite
+from blikk_edge.transforms.models.builtin import MISSES, BuiltinDetector, BuiltinOptions
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.download import Progress
+from blikk_edge.transforms.models.folders import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.registry import REGISTRY
+from blikk_edge.transforms.models.tflite import check_tflite
+from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.mask import MaskedDetector, one_thread
+from blikk_edge.transforms.privacy.redactor import Privacy
 
 LOW_SCORE: Final = FAINT
 """Down to this the detector reports: such objects start no track, but continue one."""

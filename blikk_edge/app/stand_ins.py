@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.transforms.download import Progress, UnreachableError
-from blikk_edge.transforms.models import ResolvedModel, Shelf, resolve
-from blikk_edge.transforms.registry import REGISTRY, ModelEntry, stand_in
+from blikk_edge.transforms.models.download import Progress, UnreachableError
+from blikk_edge.transforms.models.folders import ResolvedModel, Shelf, resolve
+from blikk_edge.transforms.models.registry import REGISTRY, ModelEntry, stand_in
 
 ProgressOf: TypeAlias = Callable[[str], Progress | None]
 """Gives what is told how far a download is, by the model's name."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from blikk_edge.app.identity import camera_info
+from blikk_edge.asking.forgetting import Rememberer
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import TEMPLATE, DigestEvery, SummarySettings
 from blikk_edge.core.clock import Clock
@@ -15,19 +16,18 @@ from blikk_edge.core.locale import LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import Enricher, History, Memory, Order, Tell
 from blikk_edge.core.summary import Summary
-from blikk_edge.enrichers.asking.forgetting import Rememberer
-from blikk_edge.enrichers.desk.model_desk import ModelDesk
-from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.models.port import LanguageModel, ModelContext, Prompt
-from blikk_edge.enrichers.models.tokens import prompt_tokens
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
 from blikk_edge.enrichers.summaries.digest import Digester, Every
 from blikk_edge.enrichers.summaries.dispatch import Dispatcher
 from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
+from blikk_edge.language.grounding import check
+from blikk_edge.llm.port import LanguageModel, ModelContext, Prompt
+from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.tokens import prompt_tokens
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.watched import watched_in
-from blikk_edge.transforms.shrink import shrink
+from blikk_edge.transforms.privacy.shrink import shrink
 
 MODEL: Final = "summary.model"
 """The part that the language model is, in logs and problems; who writes is another, and works without it."""

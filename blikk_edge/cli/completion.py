@@ -83,6 +83,6 @@ def _cameras(parsed_args: argparse.Namespace, **_: object) -> list[str]:
 
 
 def _models(**_: object) -> list[str]:
-    from blikk_edge.transforms.registry import REGISTRY
+    from blikk_edge.transforms.models.registry import REGISTRY
 
     return list(REGISTRY)

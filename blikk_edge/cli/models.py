@@ -44,8 +44,8 @@ def models(options: argparse.Namespace) -> int:
 
     settings = config.load(options.config, environ=os.environ) if options.config else None
     from blikk_edge.app.sight import shelf, used
-    from blikk_edge.transforms import models as kept
-    from blikk_edge.transforms.models import ModelState
+    from blikk_edge.transforms.models import folders as kept
+    from blikk_edge.transforms.models.folders import ModelState
 
     where = shelf(settings)
     names: list[str] = options.names or (list(used(settings)) if options.action == "pull" else [])

@@ -15,8 +15,8 @@ from blikk_edge.config.settings import (
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.kinds.chosen import Chosen
-from blikk_edge.transforms.registry import BY_SHA256
-from blikk_edge.transforms.tflite_kind import TfliteOptions
+from blikk_edge.transforms.models.registry import BY_SHA256
+from blikk_edge.transforms.models.tflite_kind import TfliteOptions
 
 
 def node(*, name: str = "", id: str = "") -> NodeSettings:  # noqa: A002  # the key is called that

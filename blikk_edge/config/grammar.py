@@ -25,7 +25,6 @@ from blikk_edge.config.settings import (
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.kinds import ENRICHERS
-from blikk_edge.enrichers.languages.language import tags
 from blikk_edge.grammar.places import file_in, path_in
 from blikk_edge.grammar.schema import Key, Named, Section, default_words
 from blikk_edge.grammar.values import (
@@ -46,11 +45,12 @@ from blikk_edge.grammar.values import (
     whole,
 )
 from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
+from blikk_edge.language.language import tags
 from blikk_edge.net.options import TOKEN
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
-from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
+from blikk_edge.transforms.models.registry import CUSTOM_DECODERS, REGISTRY
 from blikk_edge.web.kinds import PAGES
 
 SHARE = number(0, 1)

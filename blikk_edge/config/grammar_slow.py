@@ -17,9 +17,6 @@ from blikk_edge.config.slow import (
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.models.kinds import MODELS, TextOptions
-from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, listed
 from blikk_edge.grammar.schema import Key, Section, default_words
@@ -37,6 +34,9 @@ from blikk_edge.grammar.values import (
 )
 from blikk_edge.kinds.chosen import Chosen, chosen
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.llm.kinds import MODELS, TextOptions
+from blikk_edge.llm.port import LanguageModel, ModelContext
+from blikk_edge.llm.queue.budget import Limits
 from blikk_edge.net.options import only_here_without_tls, server_tls
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0

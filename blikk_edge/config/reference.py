@@ -6,8 +6,8 @@ from pathlib import Path
 
 from blikk_edge.config.grammar import grammar
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.models.kinds import MODELS
 from blikk_edge.grammar.schema import Key, Named, Section, default_words
+from blikk_edge.llm.kinds import MODELS
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
 from blikk_edge.transforms.kinds import DETECTORS

@@ -16,7 +16,7 @@ from blikk_edge.kinds.context import Context
 from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
 from blikk_edge.sinks.webhook import WebhookOptions
 from blikk_edge.transforms.kinds import CameraContext, DetectorContext
-from blikk_edge.transforms.tflite_kind import TfliteOptions
+from blikk_edge.transforms.models.tflite_kind import TfliteOptions
 from blikk_edge.web.media_kind import MediaSettings
 
 if TYPE_CHECKING:  # settings know no pixels

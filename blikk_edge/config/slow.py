@@ -6,10 +6,10 @@ from enum import StrEnum
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
-from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS
 from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.llm.port import LanguageModel, ModelContext
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.tokens import IMAGE_TOKENS
 from blikk_edge.net.options import ServerTlsSettings
 
 TEMPLATE = "template"

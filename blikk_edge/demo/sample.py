@@ -8,8 +8,8 @@ from typing import Final
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.demo import clip as own
-from blikk_edge.transforms import models
-from blikk_edge.transforms.download import fetch
+from blikk_edge.transforms.models import folders as models
+from blikk_edge.transforms.models.download import fetch
 
 URL: Final = (
     "https://raw.githubusercontent.com/intel-iot-devkit/sample-videos/"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from blikk_edge.core.house import CameraInfo
 from blikk_edge.core.sightings import Label
 from blikk_edge.kinds.plugins import Kinds, has
-from blikk_edge.transforms.registry import ResolvedModel
+from blikk_edge.transforms.models.registry import ResolvedModel
 
 if TYPE_CHECKING:  # a configuration is read without pixels
     from blikk_edge.core.stages import Detector, Step
@@ -41,5 +41,5 @@ DETECTORS: Final["Kinds[DetectorContext, Detector]"] = Kinds(
     "detector",
     group="blikk.detectors",
     lacks=has("name", "detect"),
-    own={"tflite": "blikk_edge.transforms.tflite_kind", "opencv": "blikk_edge.transforms.builtin"},
+    own={"tflite": "blikk_edge.transforms.models.tflite_kind", "opencv": "blikk_edge.transforms.models.builtin"},
 )

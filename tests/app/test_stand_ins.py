@@ -11,9 +11,9 @@ from blikk_edge.config.settings import CameraSettings, ModelSettings, NodeSettin
 from blikk_edge.core.errors import ModelError
 from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.sinks.mqtt.kind import MqttSettings
-from blikk_edge.transforms.download import UnreachableError
-from blikk_edge.transforms.models import ResolvedModel, Shelf
-from blikk_edge.transforms.registry import REGISTRY, stand_in
+from blikk_edge.transforms.models.download import UnreachableError
+from blikk_edge.transforms.models.folders import ResolvedModel, Shelf
+from blikk_edge.transforms.models.registry import REGISTRY, stand_in
 
 HERE = Path("/models/x.tflite")
 

@@ -60,7 +60,7 @@ def test_without_a_home_a_clip_is_replayed(as_nobody, clip: Path, home: list[str
 
 
 def test_without_a_home_models_are_kept_among_the_temporary_files(as_nobody, blikk, models: Path, mirror):
-    from blikk_edge.transforms.registry import REGISTRY
+    from blikk_edge.transforms.models.registry import REGISTRY
 
     size = REGISTRY["yunet"].size_bytes
     content = next(p for p in models.rglob("*") if p.is_file() and p.stat().st_size == size).read_bytes()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_props import BLIKK, CONFIG, LIMIT_S
 
-from blikk_edge.transforms.registry import REGISTRY
+from blikk_edge.transforms.models.registry import REGISTRY
 
 QUICK_S = 10.0
 """A container is killed after this time. Much less is expected, on a machine that is not loaded."""

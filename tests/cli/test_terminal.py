@@ -8,7 +8,7 @@ import pytest
 from cli_props import CONFIG
 
 from blikk_edge.app.event_table import EventTable
-from blikk_edge.transforms.registry import REGISTRY
+from blikk_edge.transforms.models.registry import REGISTRY
 
 EXAMPLES = Path(__file__).parents[2] / "contract" / "examples"
 ESCAPES = re.compile(r"\x1b")

@@ -14,8 +14,8 @@ import pytest
 
 from blikk_edge.app.checking import Checked, check, extras
 from blikk_edge.config import ConfigErrors, load
-from blikk_edge.enrichers.models.kinds import MODELS
 from blikk_edge.kinds import plugins
+from blikk_edge.llm.kinds import MODELS
 from blikk_edge.store.store import Store
 
 BASE = {
@@ -106,7 +106,7 @@ def test_a_missing_package_of_language_models_is_told(checked, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "httpx2", None)
-    monkeypatch.delitem(sys.modules, "blikk_edge.enrichers.models.openai_client", raising=False)
+    monkeypatch.delitem(sys.modules, "blikk_edge.llm.openai_client", raising=False)
     only(checked(summary="{provider: openai, model: m, base_url: 'http://h/v1'}"), "pip install 'blikk-edge[openai]'")
 
 

@@ -9,12 +9,12 @@ from blikk_edge.config.slow import QuestionSettings, SummarySettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.models.kinds import MODELS, _adapted
-from blikk_edge.enrichers.models.openai import OpenAiOptions
-from blikk_edge.enrichers.models.port import ModelContext
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.llm.kinds import MODELS, _adapted
+from blikk_edge.llm.openai import OpenAiOptions
+from blikk_edge.llm.port import ModelContext
+from blikk_edge.llm.queue.budget import Limits
 from blikk_edge.sinks.webhook import KIND, WebhookOptions, WebhookUrl
 from blikk_edge.wire.topics import Topics
 

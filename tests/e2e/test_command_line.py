@@ -10,7 +10,7 @@ from nowhere import NOWHERE
 from package_index import PackageIndex
 from staging import BLIKK
 
-from blikk_edge.transforms.registry import REGISTRY
+from blikk_edge.transforms.models.registry import REGISTRY
 
 CONFIG = """\
 node: hallway

@@ -10,7 +10,7 @@ from broker import Broker
 from rtsp_server import RtspServer
 from staging import BlikkRun, Ears, follows_contract
 
-from blikk_edge.transforms.faces import FaceFinder
+from blikk_edge.transforms.privacy.faces import FaceFinder
 
 CONFIG = """\
 node: {{id: hallway, name: Hallway}}

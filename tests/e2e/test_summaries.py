@@ -23,8 +23,8 @@ from staging import BlikkRun, Ears, write_clip
 from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.picture import Picture
-from blikk_edge.transforms.faces import FaceFinder
-from blikk_edge.transforms.shrink import shrink
+from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.shrink import shrink
 
 SCHEMAS = Path(__file__).parents[2] / "contract" / "schemas"
 CONFIG = """\

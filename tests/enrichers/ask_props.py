@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from blikk_edge.asking.times import Wall
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraInfo, CameraState
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Kind, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.asking.times import Wall
-from blikk_edge.enrichers.desk.port import Job
-from blikk_edge.enrichers.models.port import Completion
+from blikk_edge.llm.port import Completion
+from blikk_edge.llm.queue.port import Job
 
 ZONE = ZoneInfo("Europe/Berlin")
 LOCALE = Locale(timezone=ZONE)

@@ -9,10 +9,10 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import LlmPhase
 from blikk_edge.core.picture import Picture
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.model_desk import ModelDesk
-from blikk_edge.enrichers.desk.port import Job, Priority
-from blikk_edge.enrichers.models.port import Completion, Prompt
+from blikk_edge.llm.port import Completion, Prompt
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.port import Job, Priority
 
 NOON = 1795262400.0  # 2026-11-21 12:00 UTC
 WIDE = Limits(calls_per_minute=600, tokens_per_minute=10**7, cooldown_s=0.0)

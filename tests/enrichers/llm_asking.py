@@ -5,8 +5,8 @@ from typing import Any
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.picture import Picture
-from blikk_edge.enrichers.models.openai_api import OpenAiModel
-from blikk_edge.enrichers.models.port import Prompt
+from blikk_edge.llm.openai_api import OpenAiModel
+from blikk_edge.llm.port import Prompt
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from blikk_edge.core.errors import LlmError
-from blikk_edge.enrichers.models.port import Completion
+from blikk_edge.llm.port import Completion
 
 
 def answer(title="A person at the door", text="A person was there.", importance="normal", **more):

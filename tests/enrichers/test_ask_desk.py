@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from ask_props import CAMERAS, FRONT, LOCALE, NOW, WALL, ScriptedDesk, at, ring, state, visit
 
+from blikk_edge.asking import ask_desk
+from blikk_edge.asking.ask_desk import AskDesk
+from blikk_edge.asking.model import fill_prompt, filled, worded
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import CameraState
@@ -28,13 +31,10 @@ from blikk_edge.core.inquiry import (
 from blikk_edge.core.observation import Event
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, Author, Summary
-from blikk_edge.enrichers import grounding
-from blikk_edge.enrichers.asking import ask_desk
-from blikk_edge.enrichers.asking.ask_desk import AskDesk
-from blikk_edge.enrichers.asking.model import fill_prompt, filled, worded
-from blikk_edge.enrichers.desk.port import Priority
-from blikk_edge.enrichers.facts import Facts
-from blikk_edge.enrichers.languages.language import language
+from blikk_edge.language import grounding
+from blikk_edge.language.facts import Facts
+from blikk_edge.language.language import language
+from blikk_edge.llm.queue.port import Priority
 from blikk_edge.store.store import Store
 
 CAT, CAR, PACKAGE = Label.ANIMAL, Label.VEHICLE, Label.PACKAGE

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_ask_reader import shown
 
+from blikk_edge.asking.ask_desk import AskDesk
+from blikk_edge.asking.reader import Puzzle, read
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.house import CameraInfo
 from blikk_edge.core.inquiry import AskQuestion, Query
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author
-from blikk_edge.enrichers.asking.ask_desk import AskDesk
-from blikk_edge.enrichers.asking.reader import Puzzle, read
-from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.languages.language import content_of
-from blikk_edge.enrichers.languages.reading import KIND_LABELS, reading
+from blikk_edge.language.grounding import check
+from blikk_edge.language.language import content_of
+from blikk_edge.language.reading import KIND_LABELS, reading
 from blikk_edge.store.store import Store
 
 DOOR = CameraInfo(id="front_door", name="Haustür", labels=tuple(Label), zones=("Weg",), ring=True)

@@ -11,18 +11,18 @@ from ask_props import CAMERAS, LOCALE, NOW, WALL, visit
 from jsonschema import Draft202012Validator
 from tiny_gguf import tiny_model
 
+from blikk_edge.asking.ask_desk import AskDesk
+from blikk_edge.asking.model import ANSWER_MAX, fill_prompt, word_prompt
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.inquiry import AskQuestion
 from blikk_edge.core.summary import Author
-from blikk_edge.enrichers.asking.ask_desk import AskDesk
-from blikk_edge.enrichers.asking.model import ANSWER_MAX, fill_prompt, word_prompt
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.model_desk import ModelDesk
-from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.languages.language import language
-from blikk_edge.enrichers.models.gbnf import gbnf
-from blikk_edge.enrichers.models.llama import LlamaModel
-from blikk_edge.enrichers.models.port import Completion, LanguageModel, Prompt
+from blikk_edge.language.grounding import check
+from blikk_edge.language.language import language
+from blikk_edge.llm.gbnf import gbnf
+from blikk_edge.llm.llama import LlamaModel
+from blikk_edge.llm.port import Completion, LanguageModel, Prompt
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.model_queue import ModelDesk
 from blikk_edge.store.store import Store
 
 LIMITS = Limits(calls_per_minute=600, tokens_per_minute=10**7, cooldown_s=0.0)

@@ -7,10 +7,10 @@ from ask_props import CAMERAS, FRONT, NOW, WALL, YARD, at
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blikk_edge.asking.reader import Puzzle, read
 from blikk_edge.core.inquiry import Aggregate, AskQuestion, Query
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.asking.reader import Puzzle, read
-from blikk_edge.enrichers.languages.reading import english
+from blikk_edge.language.reading import english
 
 QUESTIONS = (
     ("How many people came to the door this morning?", "count person at front_door from 11-18 05:00 to 11-18 12:00"),

@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from blikk_edge.enrichers.asking.moments import Moments
-from blikk_edge.enrichers.asking.phrase import Phrase
-from blikk_edge.enrichers.asking.times import Wall, take_times
-from blikk_edge.enrichers.languages.language import language
-from blikk_edge.enrichers.languages.reading import english
+from blikk_edge.asking.moments import Moments
+from blikk_edge.asking.phrase import Phrase
+from blikk_edge.asking.times import Wall, take_times
+from blikk_edge.language.language import language
+from blikk_edge.language.reading import english
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WALL = Wall(BERLIN)

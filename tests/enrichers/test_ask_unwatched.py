@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from ask_props import CAMERAS, LOCALE, NOW, ScriptedDesk, at, ring, visit
 
+from blikk_edge.asking.ask_desk import AskDesk
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply
 from blikk_edge.core.watched import NODE, Span, Watched
-from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.sinks.watched import watched_in
 from blikk_edge.store.store import Store
 

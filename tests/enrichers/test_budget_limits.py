@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blikk_edge.core.locale import Locale
-from blikk_edge.enrichers.desk.budget import DAYS_KEPT, Budget, Limits, NoRoomError, Reservation
+from blikk_edge.llm.queue.budget import DAYS_KEPT, Budget, Limits, NoRoomError, Reservation
 
 NOON = 1795262400.0  # 2026-11-21 12:00 UTC
 HOUR, DAY = 3600.0, 86400.0

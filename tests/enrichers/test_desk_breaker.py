@@ -6,7 +6,7 @@ import pytest
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.house import LlmPhase
-from blikk_edge.enrichers.desk.breaker import LAST_PAUSE_S, PATIENCE_MAX_S, REFUSED_S, Breaker
+from blikk_edge.llm.queue.breaker import LAST_PAUSE_S, PATIENCE_MAX_S, REFUSED_S, Breaker
 
 
 @pytest.fixture

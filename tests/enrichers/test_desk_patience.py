@@ -10,11 +10,11 @@ from desk_props import NOON, WIDE, Drawer, Office, completion, job
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.house import LlmPhase
-from blikk_edge.enrichers.desk.book import KEY
-from blikk_edge.enrichers.desk.breaker import REFUSED_S
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.port import NotNowError, Priority
-from blikk_edge.enrichers.models.port import AwayError, BusyError, Completion, GarbledError, RefusedError
+from blikk_edge.llm.port import AwayError, BusyError, Completion, GarbledError, RefusedError
+from blikk_edge.llm.queue.book import KEY
+from blikk_edge.llm.queue.breaker import REFUSED_S
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.port import NotNowError, Priority
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from desk_props import PICTURE, WIDE, Office, completion, job
 
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.port import Desk, NotNowError, Priority, SupersededError
-from blikk_edge.enrichers.models.port import BlindError, Completion, RefusedError, TooLongError
+from blikk_edge.llm.port import BlindError, Completion, RefusedError, TooLongError
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.port import Desk, NotNowError, Priority, SupersededError
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from llm_server import LlmServer, Say, refusal
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import LlmPhase
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.model_desk import ModelDesk
-from blikk_edge.enrichers.desk.port import Job, NotNowError, Priority
-from blikk_edge.enrichers.models.port import AwayError, GarbledError, RefusedError
+from blikk_edge.llm.port import AwayError, GarbledError, RefusedError
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.port import Job, NotNowError, Priority
 
 LIMITS = Limits(calls_per_minute=60, tokens_per_minute=10**6, cooldown_s=0.0)
 

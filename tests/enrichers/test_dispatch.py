@@ -12,9 +12,9 @@ from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.models.port import AwayError
 from blikk_edge.enrichers.summaries.dispatch import NEWEST, Dispatcher
 from blikk_edge.enrichers.summaries.scribe import Scribe
+from blikk_edge.llm.port import AwayError
 
 HERE = event(sighting())
 SEEN = answer("A person", "A person stands there.")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ask_props import DRIVE, FRONT, NOW, YARD, at, visit
 
+from blikk_edge.asking.forgetting import Forgetter
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Ring, Shown, Withdrawn
@@ -14,7 +15,6 @@ from blikk_edge.core.picture import RING, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
-from blikk_edge.enrichers.asking.forgetting import Forgetter
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
 

@@ -11,9 +11,9 @@ from summary_props import IN_UTC, NOON, ended, event, observation, ring, sightin
 
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.facts import Facts, Stay, event_facts, period_facts
-from blikk_edge.enrichers.grounding import Claim, check
 from blikk_edge.enrichers.summaries.template import template
+from blikk_edge.language.facts import Facts, Stay, event_facts, period_facts
+from blikk_edge.language.grounding import Claim, check
 
 BENCH = Path(__file__).parents[2] / "bench" / "grounding.py"
 

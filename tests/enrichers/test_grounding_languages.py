@@ -12,17 +12,17 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Checked
-from blikk_edge.enrichers.desk.port import Priority
-from blikk_edge.enrichers.facts import event_facts
-from blikk_edge.enrichers.grounding import Claim, Said, check, is_known
-from blikk_edge.enrichers.languages.language import content_of
-from blikk_edge.enrichers.models.gbnf import gbnf
-from blikk_edge.enrichers.models.port import Completion
 from blikk_edge.enrichers.summaries.lines import event_lines
 from blikk_edge.enrichers.summaries.note import SCHEMA_SAYING
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
 from blikk_edge.enrichers.summaries.template import template
+from blikk_edge.language.facts import event_facts
+from blikk_edge.language.grounding import Claim, Said, check, is_known
+from blikk_edge.language.language import content_of
+from blikk_edge.llm.gbnf import gbnf
+from blikk_edge.llm.port import Completion
+from blikk_edge.llm.queue.port import Priority
 
 TRANSLATED = [tag for tag in TAGS if tag != "en"]
 ROWS = {tag: tuple(bench().translated(tag)) for tag in TRANSLATED}

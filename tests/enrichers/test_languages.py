@@ -9,19 +9,19 @@ from ask_props import CAMERAS, LOCALE, NOW, WALL, ring, state, visit
 from summary_props import IN_UTC, NOON, ended, event, observation, sighting
 from summary_props import ring as bell
 
+from blikk_edge.asking.reader import Puzzle
+from blikk_edge.asking.saying import lines, say, say_puzzled
+from blikk_edge.asking.tally import Past, tally
 from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX
 from blikk_edge.core.watched import NODE
-from blikk_edge.enrichers.asking.reader import Puzzle
-from blikk_edge.enrichers.asking.saying import lines, say, say_puzzled
-from blikk_edge.enrichers.asking.tally import Past, tally
-from blikk_edge.enrichers.facts import event_facts, period_facts, present_facts
-from blikk_edge.enrichers.languages.language import content_of, language, tags
 from blikk_edge.enrichers.summaries.template import template, with_gaps
-from blikk_edge.enrichers.summaries.wording import _KINDS
+from blikk_edge.language.facts import event_facts, period_facts, present_facts
+from blikk_edge.language.language import content_of, language, tags
+from blikk_edge.language.wording import _KINDS
 
 TAGS = ("de", "en", "es", "fr", "it", "nl")
 SECTIONS = ("duration", "title", "event", "period", "present", "moment", "scope", "answer", "evidence")

@@ -13,11 +13,11 @@ from llm_server import Asked, LlmServer, Say, refusal
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import LlmPhase
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.model_desk import ModelDesk
-from blikk_edge.enrichers.desk.port import Job, Priority
-from blikk_edge.enrichers.models.openai_faults import is_garbled, said_in
-from blikk_edge.enrichers.models.port import AwayError, BlindError, BusyError, GarbledError, RefusedError
+from blikk_edge.llm.openai_faults import is_garbled, said_in
+from blikk_edge.llm.port import AwayError, BlindError, BusyError, GarbledError, RefusedError
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.port import Job, Priority
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from llm_server import LlmServer, Say, refusal
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.enrichers.models.openai_api import OpenAiModel
-from blikk_edge.enrichers.models.openai_client import REPLY_BYTES
-from blikk_edge.enrichers.models.openai_faults import retry_after_s
-from blikk_edge.enrichers.models.port import (
+from blikk_edge.llm.openai_api import OpenAiModel
+from blikk_edge.llm.openai_client import REPLY_BYTES
+from blikk_edge.llm.openai_faults import retry_after_s
+from blikk_edge.llm.port import (
     AwayError,
     BlindError,
     BusyError,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llm_asking import SCHEMA
 
-from blikk_edge.enrichers.models.gbnf import GrammarError, gbnf, literal
+from blikk_edge.llm.gbnf import GrammarError, gbnf, literal
 
 
 def of(schema: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import pytest
 from llm_asking import SCHEMA, model_at, prompt
 from llm_server import Answers, Asked, LlmServer, Say, refusal
 
-from blikk_edge.enrichers.models.gbnf import GrammarError
-from blikk_edge.enrichers.models.openai_request import without_bounds
-from blikk_edge.enrichers.models.port import AwayError, GarbledError, RefusedError
+from blikk_edge.llm.gbnf import GrammarError
+from blikk_edge.llm.openai_request import without_bounds
+from blikk_edge.llm.port import AwayError, GarbledError, RefusedError
 
 
 def of_openai_reasoning(asked: Asked) -> Say:

@@ -24,9 +24,9 @@ from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.picture import Picture
-from blikk_edge.enrichers.models.gbnf import gbnf
-from blikk_edge.enrichers.models.llama import LlamaModel
-from blikk_edge.enrichers.models.port import (
+from blikk_edge.llm.gbnf import gbnf
+from blikk_edge.llm.llama import LlamaModel
+from blikk_edge.llm.port import (
     AwayError,
     BlindError,
     BusyError,
@@ -251,7 +251,7 @@ async def test_a_crash_in_the_middle_of_an_answer_is_away_and_the_next_call_work
 async def test_a_process_that_hangs_is_away_in_time_and_replaced_by_the_next_call(
     make: Make, gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blikk_edge.enrichers.models.llama.HEALTH_S", 0.3)
+    monkeypatch.setattr("blikk_edge.llm.llama.HEALTH_S", 0.3)
     model = make(gguf)
     await model.complete(prompt(), deadline_s=DEADLINE_S)
     hung = process_of(model)
@@ -358,7 +358,7 @@ async def test_a_projector_that_fits_no_model_is_refused(make: Make, gguf: Path)
 async def test_a_process_that_dies_again_and_again_is_given_pauses(
     make: Make, gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blikk_edge.enrichers.models.llama_process._CHILD", "blikk_edge.no_such_module")
+    monkeypatch.setattr("blikk_edge.llm.llama_process._CHILD", "blikk_edge.no_such_module")
     model = make(gguf)
     errors: list[LlmError] = []
     for _ in range(4):
@@ -384,7 +384,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.enrichers.models.llama import LlamaModel
+from blikk_edge.llm.llama import LlamaModel
 from test_llm_local import prompt
 async def main():
     model = LlamaModel(path=Path(sys.argv[1]), clock=SystemClock(), threads=1)

@@ -20,8 +20,8 @@ from tiny_gguf import tiny_model
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.enrichers.models.llama import LlamaModel
-from blikk_edge.enrichers.models.port import AwayError, BusyError, GarbledError, Prompt, RefusedError, TooLongError
+from blikk_edge.llm.llama import LlamaModel
+from blikk_edge.llm.port import AwayError, BusyError, GarbledError, Prompt, RefusedError, TooLongError
 
 needs_llama_cpp = pytest.mark.skipif(
     importlib.util.find_spec("llama_cpp") is None,

@@ -15,10 +15,13 @@ from llm_asking import KEY, SCHEMA, picture, prompt
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.enrichers.models.kinds import MODELS
-from blikk_edge.enrichers.models.llama import LlamaModel
-from blikk_edge.enrichers.models.openai_api import OpenAiModel
-from blikk_edge.enrichers.models.port import (
+from blikk_edge.grammar.secrets import Secret
+from blikk_edge.kinds.chosen import chosen
+from blikk_edge.kinds.plugins import PluginError
+from blikk_edge.llm.kinds import MODELS
+from blikk_edge.llm.llama import LlamaModel
+from blikk_edge.llm.openai_api import OpenAiModel
+from blikk_edge.llm.port import (
     AwayError,
     BlindError,
     BusyError,
@@ -28,9 +31,6 @@ from blikk_edge.enrichers.models.port import (
     RefusedError,
     TooLongError,
 )
-from blikk_edge.grammar.secrets import Secret
-from blikk_edge.kinds.chosen import chosen
-from blikk_edge.kinds.plugins import PluginError
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "language-models.md"
 CLOCK = SystemClock()
@@ -264,7 +264,7 @@ def test_a_broken_plug_in_is_told_by_name_and_cause(install: Install, code: str,
 
 
 def test_an_error_of_the_plug_in_for_its_user_stays_as_it_is(install: Install) -> None:
-    code = "from blikk_edge.enrichers.models.port import RefusedError\ndef make(o, c): raise RefusedError('set region')"
+    code = "from blikk_edge.llm.port import RefusedError\ndef make(o, c): raise RefusedError('set region')"
     install("plug_asks", code, "mine = plug_asks:make")
     with pytest.raises(RefusedError, match=r"^set region$"):
         language_model("mine", {})

@@ -15,8 +15,8 @@ import pytest
 from llm_asking import KEY, SCHEMA, model_at, picture, prompt
 from llm_server import GOOD, LlmServer, Say
 
-from blikk_edge.enrichers.models.openai_api import OpenAiModel
-from blikk_edge.enrichers.models.port import BlindError, GarbledError
+from blikk_edge.llm.openai_api import OpenAiModel
+from blikk_edge.llm.port import BlindError, GarbledError
 
 
 @asynccontextmanager
@@ -236,7 +236,7 @@ async def test_a_name_that_is_none_does_not_reach_the_user(server: LlmServer) ->
 
 def test_no_other_http_library_is_loaded() -> None:
     code = (
-        "import sys, blikk_edge.enrichers.models.openai_api as api\n"
+        "import sys, blikk_edge.llm.openai_api as api\n"
         "api.require_httpx()\n"
         "assert not {'aiohttp', 'openai', 'pydantic'} & set(sys.modules)\n"
     )
@@ -245,7 +245,7 @@ def test_no_other_http_library_is_loaded() -> None:
 
 def test_the_package_is_not_loaded_before_a_model_is_made() -> None:
     code = (
-        "import sys, blikk_edge.enrichers.models.openai_api as api\n"
+        "import sys, blikk_edge.llm.openai_api as api\n"
         "from blikk_edge.core.clock import SystemClock\n"
         "assert not {'openai', 'httpx2'} & set(sys.modules)\n"
         "api.OpenAiModel(base_url='http://127.0.0.1:1/v1', model='m', clock=SystemClock())\n"

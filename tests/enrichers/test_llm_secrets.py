@@ -12,8 +12,8 @@ from llm_asking import KEY, model_at, picture, prompt
 from llm_server import LlmServer, Say, refusal
 
 from blikk_edge.core.errors import LlmError
-from blikk_edge.enrichers.models.openai_client import Client
-from blikk_edge.enrichers.models.port import RefusedError
+from blikk_edge.llm.openai_client import Client
+from blikk_edge.llm.port import RefusedError
 
 ECHOES = [
     refusal(400, f"bad request, you sent Bearer {KEY}"),
@@ -154,6 +154,6 @@ def test_authorities_are_loaded_where_tls_is_spoken_and_nobody_is_trusted_elsewh
 
 def test_a_missing_package_is_told_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
-    monkeypatch.delitem(sys.modules, "blikk_edge.enrichers.models.openai_client", raising=False)
+    monkeypatch.delitem(sys.modules, "blikk_edge.llm.openai_client", raising=False)
     with pytest.raises(RefusedError, match=r"pip install 'blikk-edge\[openai\]'"):
         model_at("http://127.0.0.1:1/v1")

@@ -13,7 +13,7 @@ from blikk_edge.config import load
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.locale import Locale
-from blikk_edge.enrichers.desk.port import Job, Priority
+from blikk_edge.llm.queue.port import Job, Priority
 from blikk_edge.runtime.scheduler import Scheduler, Supervisor
 from blikk_edge.store.store import Store
 

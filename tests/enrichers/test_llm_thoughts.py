@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from llm_asking import model_at, prompt
 from llm_server import LlmServer, Say
 
+from blikk_edge.asking.model import worded
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.summary import AnswerKind
-from blikk_edge.enrichers.asking.model import worded
-from blikk_edge.enrichers.languages.language import language
-from blikk_edge.enrichers.models.answer_object import fits, object_in
-from blikk_edge.enrichers.models.port import GarbledError
 from blikk_edge.enrichers.questions.prompt import reply_from_json
 from blikk_edge.enrichers.summaries.note import SCHEMA, note_from_json
+from blikk_edge.language.language import language
+from blikk_edge.llm.answer_object import fits, object_in
+from blikk_edge.llm.port import GarbledError
 
 GOOD = '{"title": "A person came", "text": "One person came at 08:15.", "importance": "low"}'
 DRAFT = '{"title": "A ghost", "text": "Maybe a ghost.", "importance": "high"}'

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llm_asking import SCHEMA, picture, prompt
 
-from blikk_edge.enrichers.models.tokens import Ratio, data_tokens, prompt_tokens, prose_tokens, schema_tokens
+from blikk_edge.llm.tokens import Ratio, data_tokens, prompt_tokens, prose_tokens, schema_tokens
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import AnswerKind, Author
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.model_desk import ModelDesk
-from blikk_edge.enrichers.models.llama import LlamaModel
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
+from blikk_edge.llm.llama import LlamaModel
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.model_queue import ModelDesk
 
 pytest.importorskip("xllamacpp", reason="xllamacpp is in the llama extra")
 cv2 = pytest.importorskip("cv2")

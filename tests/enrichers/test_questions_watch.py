@@ -12,8 +12,8 @@ from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Kind, Shown, Withdrawn
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind, Author
-from blikk_edge.enrichers.desk.port import NotNowError, Priority
-from blikk_edge.enrichers.models.port import AwayError, BlindError, Completion, GarbledError, TooLongError
+from blikk_edge.llm.port import AwayError, BlindError, Completion, GarbledError, TooLongError
+from blikk_edge.llm.queue.port import NotNowError, Priority
 
 DOOR = question("Is someone at the door?", "someone")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from blikk_edge.enrichers.quoting import LIMIT, quoted
+from blikk_edge.llm.quoting import LIMIT, quoted
 
 MARKS = [
     "<|im_start|>",

@@ -18,16 +18,16 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Author, Importance, Summary
-from blikk_edge.enrichers.desk.budget import Limits
-from blikk_edge.enrichers.desk.model_desk import ModelDesk
-from blikk_edge.enrichers.facts import event_facts
-from blikk_edge.enrichers.grounding import check
-from blikk_edge.enrichers.models.llama import LlamaModel
 from blikk_edge.enrichers.summaries.note import note_from_json
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
-from blikk_edge.transforms.shrink import shrink
+from blikk_edge.language.facts import event_facts
+from blikk_edge.language.grounding import check
+from blikk_edge.llm.llama import LlamaModel
+from blikk_edge.llm.queue.budget import Limits
+from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.transforms.privacy.shrink import shrink
 
 pytest.importorskip("xllamacpp", reason="xllamacpp is in the llama extra")
 

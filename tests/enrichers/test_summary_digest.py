@@ -13,9 +13,9 @@ from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.core.watched import Watched
-from blikk_edge.enrichers.desk.port import Priority
 from blikk_edge.enrichers.summaries.digest import Digester, Every, next_end, period_start
 from blikk_edge.enrichers.summaries.scribe import Scribe
+from blikk_edge.llm.queue.port import Priority
 
 HOUR = 3600.0
 

@@ -13,11 +13,11 @@ from blikk_edge.core.observation import Kind, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
-from blikk_edge.enrichers.desk.port import NotNowError, Priority
-from blikk_edge.enrichers.models.port import AwayError
 from blikk_edge.enrichers.summaries.recent import Recent
 from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import EARLY_S, MAX_LIVES, SETTLE_S, Summarizer
+from blikk_edge.llm.port import AwayError
+from blikk_edge.llm.queue.port import NotNowError, Priority
 
 LEFT = {"kind": Kind.LEFT, "key": "porch-o2"}
 

@@ -2,7 +2,7 @@ from summary_props import IN_UTC, NOON, ended, event, observation, ring, sightin
 
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.facts import MAX_STAYS, MAX_TIMES, event_facts, period_facts
+from blikk_edge.language.facts import MAX_STAYS, MAX_TIMES, event_facts, period_facts
 
 
 def test_someone_who_left_before_the_end_is_still_known_from_the_observations():

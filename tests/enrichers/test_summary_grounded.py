@@ -6,9 +6,9 @@ from summary_props import IN_UTC, NOON, ended, event, ring, sighting
 
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.facts import event_facts, period_facts, present_facts
-from blikk_edge.enrichers.grounding import check
 from blikk_edge.enrichers.summaries.template import template
+from blikk_edge.language.facts import event_facts, period_facts, present_facts
+from blikk_edge.language.grounding import check
 
 CLASSES = {
     Label.PERSON: ("person",),

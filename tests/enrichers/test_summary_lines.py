@@ -8,11 +8,11 @@ from summary_props import IN_UTC, NOON, ended, event, observation, ring, sightin
 from blikk_edge.core.observation import Kind
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Summary
-from blikk_edge.enrichers.facts import event_facts, period_facts
 from blikk_edge.enrichers.summaries.context import earlier, here, lingerers
 from blikk_edge.enrichers.summaries.lines import MAX_BYTES, MAX_LINES, bounded, event_lines, halved, visit_lines
 from blikk_edge.enrichers.summaries.note import SCHEMA, note_from_json
 from blikk_edge.enrichers.summaries.prompts import SYSTEM, Brief
+from blikk_edge.language.facts import event_facts, period_facts
 
 FACTS = event_facts(event(sighting(1041)), name="Front door", locale=IN_UTC)
 

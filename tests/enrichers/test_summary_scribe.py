@@ -8,9 +8,12 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Author, Importance
-from blikk_edge.enrichers.desk.port import NotNowError, Priority, SupersededError
-from blikk_edge.enrichers.facts import event_facts
-from blikk_edge.enrichers.models.port import (
+from blikk_edge.enrichers.summaries.note import note_from_json
+from blikk_edge.enrichers.summaries.prompts import Brief
+from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
+from blikk_edge.enrichers.summaries.template import template
+from blikk_edge.language.facts import event_facts
+from blikk_edge.llm.port import (
     AwayError,
     BlindError,
     BusyError,
@@ -19,10 +22,7 @@ from blikk_edge.enrichers.models.port import (
     RefusedError,
     TooLongError,
 )
-from blikk_edge.enrichers.summaries.note import note_from_json
-from blikk_edge.enrichers.summaries.prompts import Brief
-from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
-from blikk_edge.enrichers.summaries.template import template
+from blikk_edge.llm.queue.port import NotNowError, Priority, SupersededError
 
 FACTS = event_facts(event(sighting()), name="Front door", locale=IN_UTC)
 PICTURE = Picture(camera="porch", name="person", time=1.0, jpeg=b"\xff\xd8", width_px=10, height_px=10)

@@ -9,8 +9,8 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Kind, Phase, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
-from blikk_edge.enrichers.facts import event_facts, period_facts
 from blikk_edge.enrichers.summaries.template import template
+from blikk_edge.language.facts import event_facts, period_facts
 
 
 def note(happened, name="Front door", **rest):

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 from annotated_faces import YUNET, AnnotatedPicture, detector, pictures
 
 from blikk_edge.core.sightings import Detection
-from blikk_edge.transforms.faces import FaceFinder
+from blikk_edge.transforms.privacy.faces import FaceFinder
 
 
 @dataclass(frozen=True)

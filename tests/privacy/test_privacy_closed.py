@@ -14,9 +14,8 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, View
 from blikk_edge.demo.clip import photographs
-from blikk_edge.transforms import shrink
-from blikk_edge.transforms.faces import FaceFinder
-from blikk_edge.transforms.privacy import Privacy
+from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.redactor import Privacy, shrink
 
 WALL = np.random.default_rng(5).integers(60, 200, (120, 160, 3)).astype(np.uint8)
 SOMEONE = (Detection(label=Label.PERSON, sub_label="person", score=0.8, box=Box(0.2, 0.2, 0.5, 0.9)),)
@@ -149,7 +148,7 @@ def test_only_privacy_makes_a_picture_and_shrink_alters_one():
     makers = {
         str(path.relative_to(package)) for path in package.rglob("*.py") if makes_a_picture(ast.parse(path.read_text()))
     }
-    assert makers == {"transforms/privacy.py", "transforms/shrink.py"}
+    assert makers == {"transforms/privacy/redactor.py", "transforms/privacy/shrink.py"}
 
 
 def test_shrink_is_given_pictures_and_never_names_a_frame():

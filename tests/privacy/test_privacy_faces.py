@@ -10,9 +10,9 @@ from annotated_faces import AnnotatedFace, AnnotatedPicture, scene_of
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.faces import FaceFinder
-from blikk_edge.transforms.privacy import Person, Privacy
-from blikk_edge.transforms.redact import encode
+from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.paint import encode
+from blikk_edge.transforms.privacy.redactor import Person, Privacy
 
 
 def decoded(picture: Picture) -> Pixels:

@@ -21,8 +21,8 @@ from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.runtime.pipeline import Eyes
 from blikk_edge.sources.push import PushSource
 from blikk_edge.sources.terms import Terms
-from blikk_edge.transforms.privacy import Privacy, _persons
-from blikk_edge.transforms.redact import encode
+from blikk_edge.transforms.privacy.paint import encode
+from blikk_edge.transforms.privacy.redactor import Privacy, _persons
 
 Found = tuple[Detection, ...]
 Claim = Callable[[Found], Found | None]

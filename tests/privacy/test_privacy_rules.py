@@ -14,8 +14,8 @@ from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label, Track
-from blikk_edge.transforms.faces import Face, FaceFinder, _each_once, head_region
-from blikk_edge.transforms.privacy import Privacy
+from blikk_edge.transforms.privacy.faces import Face, FaceFinder, _each_once, head_region
+from blikk_edge.transforms.privacy.redactor import Privacy
 
 SIZE = (480, 640, 3)
 CHECKER = np.tile(np.kron([[60, 190], [190, 60]], np.ones((2, 2))), (120, 160))[:, :, None].repeat(3, axis=2)

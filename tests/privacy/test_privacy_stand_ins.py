@@ -9,11 +9,11 @@ import pytest
 from annotated_faces import AnnotatedPicture, scene_of
 
 from blikk_edge.core.sightings import Detection, Label
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.faces import FaceFinder
-from blikk_edge.transforms.models import Shelf, resolve
-from blikk_edge.transforms.privacy import Person, Privacy
-from blikk_edge.transforms.registry import Decoder
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.folders import Shelf, resolve
+from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.redactor import Person, Privacy
 
 
 @pytest.fixture(scope="module")

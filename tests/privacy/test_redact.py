@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blikk_edge.core.geometry import Box, Polygon
-from blikk_edge.transforms.redact import FADE_PX, MAX_SAMPLES, SAMPLES, blur, cell_edges, cell_px, paint
+from blikk_edge.transforms.privacy.paint import FADE_PX, MAX_SAMPLES, SAMPLES, blur, cell_edges, cell_px, paint
 
 WIDTH, HEIGHT = 96, 72
 NOISE = np.random.default_rng(11).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)

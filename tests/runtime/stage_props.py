@@ -14,9 +14,9 @@ from blikk_edge.core.sightings import Detection, Label, Measure, MeasureInfo, Mo
 from blikk_edge.core.stages import Needs, Step
 from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
-from blikk_edge.transforms.select import Selector
-from blikk_edge.transforms.track import Tracker
-from blikk_edge.transforms.zones import Zone, Zones
+from blikk_edge.transforms.motion.select import Selector
+from blikk_edge.transforms.tracking.tracker import Tracker
+from blikk_edge.transforms.tracking.zones import Zone, Zones
 
 PIXELS = np.zeros((48, 64), np.uint8)
 PERSON = Detection(label=Label.PERSON, sub_label="person", score=0.9, box=Box(0.4, 0.2, 0.6, 0.9))

@@ -18,7 +18,7 @@ from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Measure
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.replay import replay
-from blikk_edge.transforms.zones import Zone
+from blikk_edge.transforms.tracking.zones import Zone
 
 
 def run(line: Pipeline, look_with: Eyes, frames: range) -> list[Item]:

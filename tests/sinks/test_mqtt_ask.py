@@ -14,12 +14,12 @@ from paho.mqtt.properties import Properties
 from running_sink import TOPICS, Running, Watcher
 from sink_samples import NODE, T0, event, ring, until
 
+from blikk_edge.asking.ask_desk import AskDesk
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.commands import Set
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.inquiry import WAITING_MAX, AskQuestion, Forget, ListEvents, Reply, Request, Told
 from blikk_edge.core.locale import Locale
-from blikk_edge.enrichers.asking.ask_desk import AskDesk
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.asked import REFUSED_MAX
 from blikk_edge.sinks.mqtt.connection import Connection

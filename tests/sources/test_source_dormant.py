@@ -18,8 +18,8 @@ from blikk_edge.core.scene import Frame
 from blikk_edge.sources.capture import Capture
 from blikk_edge.sources.file import open_file
 from blikk_edge.sources.rtsp import open_rtsp
-from blikk_edge.transforms.motion import MotionGate
-from blikk_edge.transforms.sentry import GateSentry
+from blikk_edge.transforms.motion.gate import MotionGate
+from blikk_edge.transforms.motion.sentry import GateSentry
 
 FPS, GOP_S = 10, 2
 STILL = np.random.default_rng(1).integers(60, 180, (15, 20, 3)).repeat(16, 0).repeat(16, 1).astype(np.uint8)

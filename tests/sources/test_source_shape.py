@@ -20,8 +20,8 @@ from blikk_edge.core.sightings import Motion, View
 from blikk_edge.sources.mjpeg import open_mjpeg
 from blikk_edge.sources.pixels import Scaler, pixel_aspect, shown_size
 from blikk_edge.sources.rtsp import open_rtsp
-from blikk_edge.transforms.faces import Face, FaceFinder
-from blikk_edge.transforms.privacy import Privacy
+from blikk_edge.transforms.privacy.faces import Face, FaceFinder
+from blikk_edge.transforms.privacy.redactor import Privacy
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.registry import REGISTRY, ResolvedModel
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.registry import REGISTRY, ResolvedModel
 
 MIDDLE = Box(0.4, 0.3, 0.5, 0.7)
 

@@ -7,7 +7,7 @@ from blikk_edge.core.observation import Kind, Phase
 from blikk_edge.core.parked import parked_from_json, parked_to_json
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.core.tell import Teller
-from blikk_edge.transforms.track import Tracker
+from blikk_edge.transforms.tracking.tracker import Tracker
 
 
 class Camera:

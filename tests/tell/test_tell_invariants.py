@@ -11,8 +11,8 @@ from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.sightings import Detection, Label, Motion, View
 from blikk_edge.core.tell import Teller, TellRules
-from blikk_edge.transforms.track import Tracker
-from blikk_edge.transforms.zones import Zone, Zones
+from blikk_edge.transforms.tracking.tracker import Tracker
+from blikk_edge.transforms.tracking.zones import Zone, Zones
 
 HALVES = [
     Zone(name="left", polygon=Polygon.of([(0, 0), (0.5, 0), (0.5, 1), (0, 1)])),

@@ -8,7 +8,7 @@ import pytest
 from blikk_edge.core.observation import Kind, Phase
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.tell import Teller
-from blikk_edge.transforms.track import Tracker
+from blikk_edge.transforms.tracking.tracker import Tracker
 
 CLIP = "video/intel_sample/one-by-one-person-detection.mp4"
 FPS = 10

@@ -4,7 +4,7 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blikk_edge.transforms._assign import assign
+from blikk_edge.transforms.tracking.assign import assign
 
 LIMIT = 0.9
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.sightings import Detection, Label
-from blikk_edge.transforms.track import Tracker
+from blikk_edge.transforms.tracking.tracker import Tracker
 
 FIVE_FPS = 0.2
 

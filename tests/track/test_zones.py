@@ -2,8 +2,8 @@ import pytest
 
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
-from blikk_edge.transforms.track import Tracker
-from blikk_edge.transforms.zones import Zone, Zones
+from blikk_edge.transforms.tracking.tracker import Tracker
+from blikk_edge.transforms.tracking.zones import Zone, Zones
 
 LEFT = Zone(name="left", polygon=Polygon.of([(0, 0), (0.5, 0), (0.5, 1), (0, 1)]))
 LOWER = Zone(name="lower", polygon=Polygon.of([(0, 0.6), (1, 0.6), (1, 1), (0, 1)]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Motion, View
-from blikk_edge.transforms.motion import MotionGate
+from blikk_edge.transforms.motion.gate import MotionGate
 
 FPS = 5.0
 # Drawn once: noise for every frame would take most of the tests' time.

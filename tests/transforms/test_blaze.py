@@ -14,13 +14,12 @@ from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box, iou
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
-from blikk_edge.transforms import blaze
-from blikk_edge.transforms.decoders import Classes, decoder, merged
-from blikk_edge.transforms.detect import TfliteDetector
-from blikk_edge.transforms.faces import FaceFinder
-from blikk_edge.transforms.models import Shelf, resolve
-from blikk_edge.transforms.registry import Decoder
-from blikk_edge.transforms.tflite import Tensor
+from blikk_edge.transforms.models.decoders import Classes, decoder, merged
+from blikk_edge.transforms.models.detect import TfliteDetector
+from blikk_edge.transforms.models.folders import Shelf, blaze, resolve
+from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.models.tflite import Tensor
+from blikk_edge.transforms.privacy.faces import FaceFinder
 
 SIDE = 64  # 8 x 8 cells with two anchors, 4 x 4 with two, 2 x 2 with six
 ANCHORS = 128 + 32 + 24

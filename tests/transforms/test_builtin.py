@@ -11,7 +11,7 @@ import pytest
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
-from blikk_edge.transforms.builtin import BuiltinDetector
+from blikk_edge.transforms.models.builtin import BuiltinDetector
 
 
 def read(path: Path) -> Pixels:

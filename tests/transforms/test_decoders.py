@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.sightings import Label
-from blikk_edge.transforms.decoders import (
+from blikk_edge.transforms.models.decoders import (
     MOST_CANDIDATES,
     NMS_IOU,
     Candidates,
@@ -18,9 +18,9 @@ from blikk_edge.transforms.decoders import (
     merged,
     ssd_order,
 )
-from blikk_edge.transforms.labels import CLASSES, COCO, COCO_90, label_of, read_labels
-from blikk_edge.transforms.registry import Decoder
-from blikk_edge.transforms.tflite import Tensor
+from blikk_edge.transforms.models.labels import CLASSES, COCO, COCO_90, label_of, read_labels
+from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.models.tflite import Tensor
 
 NAMES = ("person", "spoon", "car", "truck", "dog")
 ALL = dict.fromkeys(Label, 0.3)

@@ -11,10 +11,10 @@ from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box, iou
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label
-from blikk_edge.transforms.detect import PAD, Canvas, TfliteDetector, input_spec
-from blikk_edge.transforms.models import Shelf, resolve
-from blikk_edge.transforms.registry import REGISTRY, Colours, Decoder, InputSpec, Layout
-from blikk_edge.transforms.tflite import Tensor
+from blikk_edge.transforms.models.detect import PAD, Canvas, TfliteDetector, input_spec
+from blikk_edge.transforms.models.folders import Shelf, resolve
+from blikk_edge.transforms.models.registry import REGISTRY, Colours, Decoder, InputSpec, Layout
+from blikk_edge.transforms.models.tflite import Tensor
 
 COCO_MODELS = ["yolox-nano", "yolox-nano-dynamic", "yolox-nano-decoded", "ssd-mobilenet-v1"]
 DEFAULTS = {Label.PERSON: 0.45, Label.VEHICLE: 0.5, Label.ANIMAL: 0.5, Label.PACKAGE: 0.5}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.transforms.download import UnreachableError, _within, fetch, public_url
+from blikk_edge.transforms.models.download import UnreachableError, _within, fetch, public_url
 
 BODY = b"\x1c\0\0\0TFL3" + bytes(range(256)) * 1200
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -5,7 +5,7 @@ import numpy as np
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.scene import Frame, Pixels
 from blikk_edge.core.sightings import Detection
-from blikk_edge.transforms.mask import MaskedDetector, masked
+from blikk_edge.transforms.privacy.mask import MaskedDetector, masked
 
 LEFT = Polygon.of([(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.transforms import models
-from blikk_edge.transforms.models import ModelState, Shelf, list_models, pull, resolve, verify
-from blikk_edge.transforms.registry import REGISTRY, Decoder
+from blikk_edge.transforms.models import folders as models
+from blikk_edge.transforms.models.folders import ModelState, Shelf, list_models, pull, resolve, verify
+from blikk_edge.transforms.models.registry import REGISTRY, Decoder
 
 YOLOX = REGISTRY["yolox-nano"]
 FILE = "detect/yolox_nano/yolox_nano_float16_quantize.tflite"

@@ -16,8 +16,8 @@ from motion_scenes import clip, frame, look, night, still, times, watch, with_pe
 
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.sightings import View
-from blikk_edge.transforms._motion_regions import merge
-from blikk_edge.transforms.motion import MotionGate, score
+from blikk_edge.transforms.motion.gate import MotionGate, score
+from blikk_edge.transforms.motion.regions import merge
 
 PEOPLE = "video/intel_sample/one-by-one-person-detection.mp4"
 CARS = "video/intel_sample/car-detection.mp4"

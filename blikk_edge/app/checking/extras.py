@@ -19,9 +19,9 @@ def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list
     summary = settings.summary
     if summary is None or summary.model is None:
         return
-    from blikk_edge.enrichers.models.gguf import LlamaOptions
-    from blikk_edge.enrichers.models.llama import check_gguf
-    from blikk_edge.enrichers.models.port import ModelContext
+    from blikk_edge.llm.gguf import LlamaOptions
+    from blikk_edge.llm.llama import check_gguf
+    from blikk_edge.llm.port import ModelContext
 
     try:
         summary.model.make(ModelContext(clock=SystemClock()))

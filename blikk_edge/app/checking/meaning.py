@@ -8,8 +8,8 @@ from blikk_edge.config.slow import TEMPLATE
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.problem import Wrong, listed
-from blikk_edge.transforms.labels import label_of, read_labels
-from blikk_edge.transforms.registry import BY_SHA256, REGISTRY, ModelEntry
+from blikk_edge.transforms.models.labels import label_of, read_labels
+from blikk_edge.transforms.models.registry import BY_SHA256, REGISTRY, ModelEntry
 
 
 def names(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:

@@ -9,7 +9,7 @@ from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.folders import CACHE, may_be_made, user_folder
 from blikk_edge.grammar.problem import Wrong
-from blikk_edge.transforms.registry import REGISTRY, ModelEntry, stand_in
+from blikk_edge.transforms.models.registry import REGISTRY, ModelEntry, stand_in
 
 
 def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]) -> Iterator[Wrong]:
@@ -52,8 +52,8 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
 def _own_model(settings: Settings, detector: DetectorSettings, where: tuple[str, ...]) -> Iterator[Wrong]:
     """A model of the user's own, looked at as a start does, but not fetched."""
     from blikk_edge.app.sight import shelf
-    from blikk_edge.transforms.models import resolve
-    from blikk_edge.transforms.tflite import check_tflite
+    from blikk_edge.transforms.models.folders import resolve
+    from blikk_edge.transforms.models.tflite import check_tflite
 
     fetched = "://" in detector.model
     if fetched and not settings.models.offline:

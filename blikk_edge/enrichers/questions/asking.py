@@ -7,12 +7,12 @@ from typing import Final
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import AnswerKind, Question
-from blikk_edge.enrichers.desk.port import Desk, Job, Priority
-from blikk_edge.enrichers.facts import Facts
-from blikk_edge.enrichers.grounding import Claim, Violation, check
-from blikk_edge.enrichers.languages.language import language
-from blikk_edge.enrichers.models.port import BlindError, Completion, GarbledError, TooLongError
 from blikk_edge.enrichers.questions.prompt import UNKNOWN, Reply, question_prompt, reply_from_json
+from blikk_edge.language.facts import Facts
+from blikk_edge.language.grounding import Claim, Violation, check
+from blikk_edge.language.language import language
+from blikk_edge.llm.port import BlindError, Completion, GarbledError, TooLongError
+from blikk_edge.llm.queue.port import Desk, Job, Priority
 
 USEFUL_S: Final = 60.0
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import AnswerKind, Question
-from blikk_edge.enrichers.languages.language import Language
-from blikk_edge.enrichers.models.answer_object import has_word
-from blikk_edge.enrichers.models.port import GarbledError, Prompt
-from blikk_edge.enrichers.quoting import quoted
 from blikk_edge.enrichers.summaries.lines import named
-from blikk_edge.enrichers.summaries.wording import clipped
+from blikk_edge.language.language import Language
+from blikk_edge.language.wording import clipped
+from blikk_edge.llm.answer_object import has_word
+from blikk_edge.llm.port import GarbledError, Prompt
+from blikk_edge.llm.quoting import quoted
 
 ANSWER_MAX: Final = 255
 EVIDENCE_MAX: Final = 200

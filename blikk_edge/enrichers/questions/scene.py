@@ -13,10 +13,10 @@ from blikk_edge.core.observation import MEASURED, Event, Kind, Observation, Phas
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.facts import Facts, present_facts
-from blikk_edge.enrichers.languages.language import ENGLISH, Language, language
 from blikk_edge.enrichers.summaries.lines import brief_duration, named
-from blikk_edge.enrichers.summaries.wording import kind_of
+from blikk_edge.language.facts import Facts, present_facts
+from blikk_edge.language.language import ENGLISH, Language, language
+from blikk_edge.language.wording import kind_of
 
 MAX_OPEN: Final = 32
 MAX_LINES: Final = 12

@@ -11,10 +11,10 @@ from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind, Question
-from blikk_edge.enrichers.languages.language import Language
-from blikk_edge.enrichers.languages.reading import Reading, readings
 from blikk_edge.enrichers.questions.scene import Here, Scenery
-from blikk_edge.enrichers.summaries.wording import kind_of
+from blikk_edge.language.language import Language
+from blikk_edge.language.reading import Reading, readings
+from blikk_edge.language.wording import kind_of
 
 SURE_OF_NOBODY: Final = 0.8
 """Confidence in what was not seen: a detector misses some of what it looks for, above all in the dark."""

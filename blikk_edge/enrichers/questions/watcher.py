@@ -16,13 +16,13 @@ from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Memory, Order, Tell
 from blikk_edge.core.summary import Answer, Author, Question
-from blikk_edge.enrichers.desk.port import Desk
 from blikk_edge.enrichers.questions.asking import Outcome, put
 from blikk_edge.enrichers.questions.memory import AnswerMemory
 from blikk_edge.enrichers.questions.prompt import UNKNOWN, Reply
 from blikk_edge.enrichers.questions.scene import Scenery, is_newer
 from blikk_edge.enrichers.questions.tracks import Asked, answered, understood
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
+from blikk_edge.llm.queue.port import Desk
 
 LOG = logging.getLogger("blikk.questions")
 

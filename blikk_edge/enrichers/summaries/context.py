@@ -6,10 +6,10 @@ from typing import Final
 from blikk_edge.core.observation import Event
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
-from blikk_edge.enrichers.facts import Facts, Stay, stays_of
-from blikk_edge.enrichers.quoting import quoted
 from blikk_edge.enrichers.summaries.lines import bounded, brief_duration, named
-from blikk_edge.enrichers.summaries.wording import kind_of
+from blikk_edge.language.facts import Facts, Stay, stays_of
+from blikk_edge.language.wording import kind_of
+from blikk_edge.llm.quoting import quoted
 
 RECENT_S: Final = 7200.0
 """Older text says nothing about what happens now, and costs tokens each time."""

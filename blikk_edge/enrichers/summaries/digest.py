@@ -18,13 +18,13 @@ from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import History, Inbox, Item, Tell
 from blikk_edge.core.summary import Importance, Summary
 from blikk_edge.core.watched import Span, WatchedAt
-from blikk_edge.enrichers.desk.port import Priority
-from blikk_edge.enrichers.facts import Facts, period_facts
 from blikk_edge.enrichers.summaries.context import MAX_BYTES, text_lines
 from blikk_edge.enrichers.summaries.lines import visit_lines
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
 from blikk_edge.enrichers.summaries.template import importance, quiet, with_gaps
+from blikk_edge.language.facts import Facts, period_facts
+from blikk_edge.llm.queue.port import Priority
 
 LOG = logging.getLogger("blikk.summary")
 

@@ -15,12 +15,12 @@ from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Tell
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author
-from blikk_edge.enrichers.desk.port import Priority
-from blikk_edge.enrichers.facts import present_facts
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
 from blikk_edge.enrichers.summaries.lines import event_lines
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
+from blikk_edge.language.facts import present_facts
+from blikk_edge.llm.queue.port import Priority
 
 NEWEST: Final = 5
 """Pictures in one request."""

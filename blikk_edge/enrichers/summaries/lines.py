@@ -5,10 +5,10 @@ from typing import Final
 
 from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.facts import Facts, parked
-from blikk_edge.enrichers.languages.language import ENGLISH, language
-from blikk_edge.enrichers.quoting import quoted
-from blikk_edge.enrichers.summaries.wording import kind_of, kind_of_all
+from blikk_edge.language.facts import Facts, parked
+from blikk_edge.language.language import ENGLISH, language
+from blikk_edge.language.wording import kind_of, kind_of_all
+from blikk_edge.llm.quoting import quoted
 
 MAX_LINES: Final = 16
 MAX_BYTES: Final = 900

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from blikk_edge.core.picture import Picture
-from blikk_edge.enrichers.facts import Facts
-from blikk_edge.enrichers.languages.language import ENGLISH, language
-from blikk_edge.enrichers.models.port import Prompt
-from blikk_edge.enrichers.quoting import quoted
 from blikk_edge.enrichers.summaries.lines import brief_duration, halved, named
 from blikk_edge.enrichers.summaries.note import SCHEMA, SCHEMA_NAME, SCHEMA_SAYING
 from blikk_edge.enrichers.summaries.template import who
+from blikk_edge.language.facts import Facts
+from blikk_edge.language.language import ENGLISH, language
+from blikk_edge.llm.port import Prompt
+from blikk_edge.llm.quoting import quoted
 
 SYSTEM: Final = (
     "You write a short notice of what a home camera observed. "

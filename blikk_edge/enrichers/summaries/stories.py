@@ -10,7 +10,7 @@ from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Observation, Phase, Ring
 from blikk_edge.core.sightings import Label
-from blikk_edge.enrichers.facts import Facts, event_facts
+from blikk_edge.language.facts import Facts, event_facts
 
 MAX_STORIES: Final = 256
 MAX_OBSERVATIONS: Final = 48

@@ -17,8 +17,6 @@ from blikk_edge.core.picture import RING, Picture
 from blikk_edge.core.ports import History, Inbox, Item, Tell
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
-from blikk_edge.enrichers.desk.port import Priority
-from blikk_edge.enrichers.facts import Facts, present_facts
 from blikk_edge.enrichers.summaries.context import earlier, here
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
 from blikk_edge.enrichers.summaries.lines import event_lines
@@ -27,6 +25,8 @@ from blikk_edge.enrichers.summaries.recent import Recent
 from blikk_edge.enrichers.summaries.scribe import Draft, Errand, Scribe
 from blikk_edge.enrichers.summaries.stories import Stories, Story
 from blikk_edge.enrichers.summaries.template import importance, quiet
+from blikk_edge.language.facts import Facts, present_facts
+from blikk_edge.llm.queue.port import Priority
 
 LOG = logging.getLogger("blikk.summary")
 

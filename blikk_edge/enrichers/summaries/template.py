@@ -7,10 +7,10 @@ from typing import Any, Final
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
 from blikk_edge.core.watched import Span
-from blikk_edge.enrichers.facts import Facts, Stay
-from blikk_edge.enrichers.languages.language import Language, language
 from blikk_edge.enrichers.summaries.note import Note
-from blikk_edge.enrichers.summaries.wording import clipped, kind_of_all, sentence
+from blikk_edge.language.facts import Facts, Stay
+from blikk_edge.language.language import Language, language
+from blikk_edge.language.wording import clipped, kind_of_all, sentence
 
 PASSING_S: Final = 30.0
 """A vehicle or an animal that is gone sooner has passed."""

@@ -1,0 +1,57 @@
+"""The desk at which enrichers ask the model, as they see it; the real one is `enrichers.desk.model_desk`."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from blikk_edge.core.errors import LlmError
+from blikk_edge.llm.port import Completion, Prompt
+
+
+class Priority(IntEnum):
+    """Who goes first; lower is sooner."""
+
+    USER = 0  # somebody waits for the answer
+    RING = 1
+    PERSON = 2
+    PACKAGE = 3
+    ANIMAL = 4
+    VEHICLE = 5
+    QUESTION = 6
+    DIGEST = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One piece of work for the model.
+
+    Of waiting jobs with the same `key` only the newest is done (the others raise SupersededError); within a priority
+    the oldest goes first. After `useful_s` seconds in the queue nobody needs it any more. `camera` is None for work of
+    the whole node.
+    """
+
+    key: Hashable
+    camera: str | None
+    priority: Priority
+    prompt: Prompt
+    useful_s: float = 60.0
+
+
+class Desk(Protocol):
+    """Where enrichers ask."""
+
+    sees: bool
+    """Whether Pictures are of use."""
+
+    async def ask(self, job: Job) -> Completion:
+        """The model's answer when it is this job's turn; raises NotNowError or another LlmError."""
+        ...
+
+
+class NotNowError(LlmError):
+    """The model is not asked now: over budget, resting, queue full, waited too long. The template serves."""
+
+
+class SupersededError(NotNowError):
+    """A newer job with the same key took this one's place."""

@@ -1,0 +1,20 @@
+"""Keeps watch for a source that sleeps: a motion gate of its own, for the few frames that are decoded."""
+
+from blikk_edge.core.scene import Frame, Scene
+from blikk_edge.core.sightings import Motion, View
+from blikk_edge.transforms.motion.gate import MotionGate
+
+
+class GateSentry:
+    """Implements `core.stages.Sentry`. Whatever is not quiet stirs, however little it is: waking costs only work."""
+
+    def __init__(self, gate: MotionGate) -> None:
+        self._gate = gate
+
+    def reset(self) -> None:
+        """The stream was opened anew."""
+        self._gate.reset()
+
+    def stirs(self, frame: Frame) -> bool:
+        """Whether anything but a quiet, known view is to be seen."""
+        return self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING))).motion.view is not View.QUIET

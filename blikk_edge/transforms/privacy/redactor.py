@@ -1,0 +1,178 @@
+"""Privacy: a Scene in, a Picture out. The only way out for pixels; it fails closed."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from blikk_edge.core.errors import ModelError, PrivacyError
+from blikk_edge.core.geometry import Box, Polygon, iou
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.scene import Pixels, Scene
+from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.models.builtin import BuiltinDetector
+from blikk_edge.transforms.privacy.faces import Face, FaceFinder, head_region
+from blikk_edge.transforms.privacy.paint import blur, encode, paint
+
+# YuNet's box ends at chin and brow; hair, ears and neck tell people apart too.
+_FACE_MARGIN = 0.25
+# Where a face of low score is, is as doubtful as that it is one.
+_DOUBTFUL_MARGIN = 0.5
+_PERSON_MARGIN = 0.1
+# A detection and a track with this overlap are one person seen twice.
+_SAME_PERSON_IOU = 0.6
+_MIN_SIDE_PX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Redaction:
+    """What is to be blurred, by why."""
+
+    faces: tuple[Box, ...] = ()
+    heads: tuple[Box, ...] = ()
+    persons: tuple[Box, ...] = ()
+
+    @property
+    def regions(self) -> tuple[Box, ...]:
+        return self.faces + self.heads + self.persons
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person, and where the head is if the detector told."""
+
+    box: Box
+    head: Box | None = None
+
+
+class Privacy:
+    """Makes Pictures of one camera; implements `core.stages.Redactor`.
+
+    In this order: the polygons of `private` are painted black, faces are looked for in what is left, every face is
+    blurred, and so is the head region of every person, whether a face was found in it or not: it may be somebody
+    else's, or not the only one. Persons are all detections and tracks of that label with at least `person_threshold`.
+    Without a face finder (`faces=None`) whole persons are blurred, and those whose face OpenCV's built-in detector
+    finds.
+
+    `blur=False` leaves polygons and JPEG only; it is a setting of the device that nothing remote may reach.
+    `quality` is that of the JPEG, 1..100. Not shared between threads.
+    """
+
+    def __init__(
+        self,
+        faces: FaceFinder | None,
+        *,
+        private: Sequence[Polygon] = (),
+        quality: int = 85,
+        blur: bool = True,
+        person_threshold: float = 0.25,
+    ) -> None:
+        self._faces = faces
+        self._private = tuple(private)
+        self._quality = quality
+        self._blur = blur
+        self._person_threshold = person_threshold
+        self._builtin = BuiltinDetector()
+        self._last: tuple[object, Picture] | None = None
+
+    @property
+    def state(self) -> str:
+        """What is blurred now, in words for logs and reports."""
+        if not self._blur:
+            return "blur is off: only private polygons are painted"
+        if self._faces is None:
+            return "no face model: whole persons are blurred"
+        return f"faces are looked for with {self._faces.model.stem}"
+
+    def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
+        """A redacted JPEG of the scene, as large as the frame's analysis picture.
+
+        Raises PrivacyError, and makes no Picture, where faces could not be looked for: the frame was not analysed (run
+        the detector on it first), the face model is missing, damaged or failed, the pixels are no picture.
+        """
+        bgr = _own_pixels(scene)
+        # One frame often serves several Pictures (an event's and the snapshot); faces are looked for once.
+        same = (
+            scene.frame.camera,
+            scene.frame.time,
+            scene.analysed,
+            scene.detections,
+            scene.tracks,
+            zlib.crc32(bgr.data),
+        )
+        if self._last is None or self._last[0] != same:
+            self._last = same, self._made(scene, bgr)
+        return replace(self._last[1], name=name, event=event)
+
+    def _made(self, scene: Scene, bgr: Pixels) -> Picture:
+        """The Picture, yet without a name, of pixels that it may write to."""
+        paint(bgr, self._private)
+        redaction = self._redact(scene, bgr) if self._blur else _Redaction()
+        height, width = bgr.shape[:2]
+        return Picture(
+            camera=scene.frame.camera,
+            name="",
+            time=scene.frame.time,
+            jpeg=encode(bgr, self._quality),
+            width_px=width,
+            height_px=height,
+            faces=len(redaction.faces),
+            heads=len(redaction.heads),
+            persons=len(redaction.persons),
+        )
+
+    def _redact(self, scene: Scene, bgr: Pixels) -> _Redaction:
+        """Blur `bgr` in place."""
+        camera = scene.frame.camera
+        if not scene.analysed:
+            raise PrivacyError(f"{camera}: no picture of a frame that the detector has not looked at")
+        persons = _persons(scene, self._person_threshold)
+        try:
+            redaction = self._plan(bgr, persons)
+            blur(bgr, redaction.regions)
+        except (ModelError, cv2.error) as error:
+            raise PrivacyError(f"{camera}: no picture, faces could not be looked for: {error}") from error
+        # A blur across the edge of a polygon smears the surroundings into it.
+        paint(bgr, self._private)
+        return redaction
+
+    def _plan(self, bgr: Pixels, persons: Sequence[Person]) -> _Redaction:
+        if self._faces is None:
+            people = (*(person.box for person in persons), *self._builtin.people_by_face(bgr))
+            return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
+        faces = self._faces.find(bgr)
+        height, width = bgr.shape[:2]
+        return _Redaction(
+            faces=tuple(face_region(face, self._faces.threshold) for face in faces),
+            heads=tuple(person.head or head_region(person.box, width, height) for person in persons),
+        )
+
+
+def face_region(face: Face, threshold: float) -> Box:
+    """What is blurred of a face: its box and hair, ears and neck, and more where its score is below the threshold."""
+    return face.box.grown(_FACE_MARGIN if face.score >= threshold else _DOUBTFUL_MARGIN)
+
+
+def _own_pixels(scene: Scene) -> Pixels:
+    """A copy of the frame's colour pixels, checked; raises PrivacyError."""
+    bgr = scene.frame.bgr()
+    if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3 or min(bgr.shape[:2]) < _MIN_SIDE_PX:
+        raise PrivacyError(f"{scene.frame.camera}: {bgr.shape} {bgr.dtype} is no picture")
+    return np.array(bgr, order="C")
+
+
+def _persons(scene: Scene, threshold: float) -> list[Person]:
+    """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected."""
+    sightings = (
+        *((d.label, d.score, Person(d.box, d.head)) for d in scene.detections),
+        # who was found in this frame is among the detections, where their box is no guess
+        *((t.label, t.best_score, Person(t.box)) for t in scene.tracks if t.missed),
+    )
+    persons: list[Person] = []
+    for label, score, person in sightings:
+        wanted = label is Label.PERSON and score >= threshold and person.box.area > 0
+        if wanted and all(iou(person.box, other.box) < _SAME_PERSON_IOU for other in persons):
+            persons.append(person)
+    return sorted(persons, key=lambda person: -person.box.area)

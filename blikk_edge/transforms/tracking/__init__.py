@@ -1,0 +1,1 @@
+"""Who is who from look to look, and in which zones."""
