@@ -1,6 +1,6 @@
 """The groups of kinds, and what is made of those that a configuration names; what cannot be made stops nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
@@ -28,20 +28,6 @@ PartT = TypeVar("PartT", bound=_Part)
 
 GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, PAGES, MODELS)
 """In the order in which they are shown."""
-
-
-def named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | int, ...]]]:
-    """Every kind that the configuration names but for transforms, and the path of the key that does."""
-    for camera in settings.cameras:
-        if camera.plugged is not None:
-            yield camera.plugged, ("cameras", camera.id, "source")
-    for detector in settings.detectors:
-        if detector.plugged is not None:
-            yield detector.plugged, ("detectors", detector.name, "kind")
-    for sink in settings.sinks:
-        yield sink, ("sinks", sink.name)
-    for enricher in settings.enrichers:
-        yield enricher, ("enrichers", enricher.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

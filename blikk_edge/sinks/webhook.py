@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.loopback import is_loopback
@@ -210,6 +209,8 @@ def _reason(error: Exception) -> str:
 
 def _proxy(who: str, host: str, *, secure: bool) -> str | None:
     """The environment's proxy for `host`; none for this machine. Raises SinkError for a kind that is not spoken."""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  # 2 MB that only a node with a webhook needs
+
     proxy = getproxies().get("https" if secure else "http")
     if proxy is None or is_loopback(host) or proxy_bypass(host):
         return None
