@@ -60,10 +60,11 @@ def _pieces(nal: bytes) -> Iterator[bytes]:
 
 
 @contextmanager
-def rtp_server(play: Callable[[Played], None], *, sdp: str = SDP) -> Iterator[str]:
+def rtp_server(play: Callable[[Played], None], *, sdp: str = SDP, setup: str = "200 OK") -> Iterator[str]:
     """Serve over TCP on a free loopback port; gives the address.
 
-    `play` runs for each client that asks to play; an OSError of it breaks the connection off.
+    `play` runs for each client that asks to play; an OSError of it breaks the connection off. `setup` is what a client
+    is told that asks for a session.
     """
     closing = threading.Event()
 
@@ -95,7 +96,8 @@ def rtp_server(play: Callable[[Played], None], *, sdp: str = SDP) -> Iterator[st
             elif method == b"SETUP":
                 more += "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
             number = request.partition(b"CSeq:")[2].split()[0].decode()
-            head = f"RTSP/1.0 200 OK\r\nCSeq: {number}\r\n{more}Content-Length: {len(body)}\r\n\r\n"
+            status = setup if method == b"SETUP" else "200 OK"
+            head = f"RTSP/1.0 {status}\r\nCSeq: {number}\r\n{more}Content-Length: {len(body)}\r\n\r\n"
             self.request.sendall((head + body).encode())
 
         def play(self) -> None:

@@ -67,7 +67,7 @@ class Door:
             except (av.FFmpegError, ValueError) as error:
                 # libav calls an RTSP answer that never came invalid data.
                 late = limit.left_s < self._terms.connect_timeout_s * LATE_SHARE
-                if not (said and way.spare):
+                if late or not (said and way.spare):
                     said = TOO_LATE if late else meaning(error)
                 unreadable = isinstance(error, _UNREADABLE)
                 if limit.stop.is_set() or is_final(error):

@@ -276,6 +276,17 @@ def test_hls_server_may_have_a_status_line_of_its_own(tmp_path: Path, line: str)
         assert len(read(open_mjpeg(web.url("/cam"), terms()), 8)) == 8
 
 
+def test_mended_playlist_whose_segments_never_come_is_told_so() -> None:
+    def answer(asked: Asked) -> None:
+        if asked.path == "/cam.m3u8":
+            asked.write(b"HTTP/1.0 200 OK\n\n\n#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n")
+        else:
+            asked.closing.wait(30)
+
+    with raw_web(answer) as web, pytest.raises(SourceError, match="no answer in time"):
+        read(open_hls(web.url("/cam.m3u8"), terms(connect_timeout_s=1.0, read_timeout_s=1.0)), 1)
+
+
 def test_mended_playlist_may_name_parts_of_one_file(tmp_path: Path) -> None:
     files = segmented(tmp_path, "mpegts")
     names = [f"/part{n}.seg" for n in range(6)]

@@ -91,3 +91,11 @@ def test_stream_that_breaks_off_in_a_picture_is_a_source_error_at_once() -> None
         read(open_rtsp(url, terms(), transport="tcp"))
 
     assert time.monotonic() - began < 8.0
+
+
+def test_camera_that_takes_no_more_watchers_is_named() -> None:
+    with (
+        rtp_server(lambda _: None, setup="453 Not Enough Bandwidth") as url,
+        pytest.raises(SourceError, match=r"\(4xx\).* no more watch it than it allows"),
+    ):
+        read(open_rtsp(url, terms(), transport="tcp"))
