@@ -6,7 +6,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -104,7 +104,8 @@ def rtp_server(play: Callable[[Played], None], *, sdp: str = SDP, setup: str = "
             try:
                 play(Played(self.request.sendall, self.gone))
             except OSError:
-                self.request.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # whoever watched has gone
+                    self.request.shutdown(socket.SHUT_RDWR)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
