@@ -127,12 +127,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """Somebody pressed the doorbell. `via` is mqtt, http or gpio."""
+    """Somebody pressed the doorbell. `via` is mqtt, http or gpio.
+
+    `mark` is what the household said of it, where no visit was seen that would have it; only the history knows it.
+    """
 
     id: str
     camera: str
     time: float
     via: str
+    mark: str = ""
 
 
 class Shown(StrEnum):

@@ -72,6 +72,10 @@ class History(Protocol):
         """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""
         ...
 
+    def mark_ring(self, ring: str, mark: str) -> Ring | None:
+        """Keep a mark with a press of a doorbell; the ring with it, or None where it is not."""
+        ...
+
     def summaries(
         self,
         *,

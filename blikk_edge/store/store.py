@@ -30,7 +30,7 @@ UPDATE events SET text = CASE WHEN json_valid(text) AND json_extract(text, '$.ma
 """
 
 _MARK: Final = """
-UPDATE events SET text = CASE ?2 WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?2) END
+UPDATE {} SET text = CASE ?2 WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?2) END
     WHERE id = ?1 AND json_valid(text)
 """
 
@@ -200,12 +200,17 @@ class Store:
 
     def mark(self, event: str, mark: str) -> Event | None:
         """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""
-        self._with_reserve(lambda: self._mark(event, mark))
+        self._with_reserve(lambda: self._mark("events", event, mark))
         return self.event(event)
 
-    def _mark(self, event: str, mark: str) -> None:
+    def mark_ring(self, ring: str, mark: str) -> Ring | None:
+        """Keep a mark with a press of a doorbell; the ring with it, or None where it is not."""
+        self._with_reserve(lambda: self._mark("rings", ring, mark))
+        return self.ring(ring)
+
+    def _mark(self, table: str, id: str, mark: str) -> None:  # noqa: A002  # the glossary's word
         with self._file.transaction("write", durable=True) as db:
-            db.execute(_MARK, (event, mark))
+            db.execute(_MARK.format(table), (id, mark))
 
     def newest(self) -> Sequence[Event | Ring | Summary]:
         """What each place shows that shows the newest; see `History`. Looks through the whole history."""

@@ -23,6 +23,7 @@ from blikk_edge.core.inquiry import (
     Told,
     WriteDigest,
 )
+from blikk_edge.core.observation import Ring
 from blikk_edge.core.sightings import Label
 from blikk_edge.wire.messages import PROTOCOL, event_content
 from blikk_edge.wire.texts import text_content
@@ -133,7 +134,7 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
         "count": reply.count,
         "query": None if reply.query is None else _query(reply.query),
         "events": [],
-        "rings": [{"id": ring.id, "camera": ring.camera, "time": iso_time(ring.time)} for ring in reply.rings],
+        "rings": [_ring(ring) for ring in reply.rings],
         "gaps": [
             {"camera": camera or None, "since": iso_time(since), "until": iso_time(until)}
             for camera, spans in reply.gaps
@@ -146,6 +147,11 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
     }
     content["events"] = _events(reply.events, MAX_REPLY_BYTES - len(json_bytes(content)))
     return content
+
+
+def _ring(ring: Ring) -> JsonObject:
+    content: JsonObject = {"id": ring.id, "camera": ring.camera, "time": iso_time(ring.time)}
+    return {**content, "mark": ring.mark} if ring.mark else content
 
 
 def read_content(payload: bytes) -> JsonObject:

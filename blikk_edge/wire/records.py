@@ -88,7 +88,11 @@ def _event(content: JsonObject) -> Event:
 
 def _ring(content: JsonObject) -> Ring:
     return Ring(
-        id=_text(content["id"]), camera=_text(content["camera"]), time=_real(content["time"]), via=_text(content["via"])
+        id=_text(content["id"]),
+        camera=_text(content["camera"]),
+        time=_real(content["time"]),
+        via=_text(content["via"]),
+        mark=_text(content.get("mark", "")),
     )
 
 

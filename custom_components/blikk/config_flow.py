@@ -13,7 +13,7 @@ from homeassistant.helpers import selector
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
-from . import reader
+from . import reader, retract
 from .const import (
     CONF_AI_TASK,
     CONF_ANNOUNCE,
@@ -69,6 +69,7 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_mqtt(self, discovery_info: MqttServiceInfo) -> ConfigFlowResult:
         """A node announced itself, anew or with a change; an empty announce means that it is gone."""
+        await retract.async_retract_owed(self.hass)
         prefix, _, rest = discovery_info.topic.partition("/")
         if not discovery_info.payload:
             return self.async_abort(reason="node_gone")

@@ -182,6 +182,7 @@ class Ring:
     camera: str | None = None
     via: str | None = None
     replayed: bool = False
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,26 +4,20 @@ The plain ones come a while later, or when the node is there again. Until then i
 integration again before: then it counts more than what the plain ones have.
 """
 
-import logging
-
-from homeassistant.components import mqtt
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import Store
 from homeassistant.util.hass_dict import HassKey
 
-from . import customized, reader
+from . import customized, reader, retract
 from .const import CONF_ANNOUNCE, DOMAIN
 from .contract import Announce
 from .customized import Customized
 from .names import Topics, device_key
 from .node import BlikkConfigEntry
 from .plain import plain_devices, plain_entities
-
-_LOGGER = logging.getLogger(__name__)
 
 SETTLE_S = 1.0
 """Home Assistant is still adding an entity when the registry tells of it."""
@@ -44,10 +38,7 @@ async def async_give_back(hass: HomeAssistant, entry: BlikkConfigEntry, topics: 
     kept = customized.read(entities, _own_devices(hass, entry, announce))
     await _store(hass, announce.id).async_save(kept)
     hass.data.setdefault(_RETURNS, {})[announce.id] = _Return(hass, announce, kept).start()
-    try:
-        await mqtt.async_publish(hass, topics.claim, "", 1, True)
-    except HomeAssistantError as error:
-        _LOGGER.warning("The claim on %s could not be taken back: %s", topics.claim, error)
+    await retract.async_retract(hass, topics.claim)
 
 
 async def async_take_back(hass: HomeAssistant, announce: Announce) -> Customized:

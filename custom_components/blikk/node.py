@@ -25,7 +25,7 @@ from .const import (
     DOMAIN,
     SECTION_EVENTS,
 )
-from .contract import Alert, Announce, Event, Health, Json, JsonObject, Reply, Ring, Summary
+from .contract import Alert, Announce, Event, Health, Json, Reply, Ring, Summary
 from .memory import Memory
 from .names import Topics
 from .now import CameraNow, Picture, Told
@@ -201,22 +201,24 @@ class BlikkNode:
 
     # ---- marks
 
-    async def async_mark(self, event: str, mark: str) -> list[JsonObject]:
-        """Keep a mark with an event, or with the visit in which a ring was; the event as its node has it now.
+    async def async_mark(self, event: str, mark: str) -> Reply:
+        """Keep a mark with an event, with the visit in which a ring was, or with a ring of which none was seen.
 
-        An empty one takes it away. Raises HomeAssistantError.
+        The reply has it as its node has it now. An empty mark takes it away. Raises HomeAssistantError.
         """
         if "mark" not in self.announce.capabilities:
             raise self.error("cannot_mark")
         reply = await self.async_request("mark", event=event, mark=mark)
-        for content in reply.events:
-            marks, marked, camera = self.memory.marks, str(content.get("id")), str(content.get("camera"))
+        events = [(str(content.get("id")), str(content.get("camera"))) for content in reply.events]
+        rings = [(ring.id, ring.camera or "") for ring in reader.rings_of(reply.content)]
+        for marked, camera in events + rings:
+            marks = self.memory.marks
             marks.pop(marked, None)
             self.memory.keep_marks({**marks, marked: mark} if mark else marks)
             if self.announce.camera(camera) is not None:
                 self.camera(camera).marked = (marked, mark)
                 self.tell(camera, Told.MARK)
-        return reply.events
+        return reply
 
     def mark_of(self, event: str | None) -> str:
         """What the household said of an event, as far as it was said here lately; empty where nothing was."""

@@ -62,7 +62,7 @@ def ring_as_event(camera: str, ring: Ring) -> PastEvent:
     """A press of the doorbell among the events of a timeline, as one that took no time."""
     event = Event(
         id=ring.id, event_type=RING, phase="ended", revision=1, label=RING, time=ring.time, started=ring.time,
-        ended=ring.time, replayed=ring.replayed,
+        ended=ring.time, replayed=ring.replayed, mark=ring.mark,
     )  # fmt: skip
     return PastEvent(camera=camera, event=event)
 

@@ -252,7 +252,7 @@ def read_reply(payload: bytes) -> Reply:
 def rings_of(content: JsonObject) -> tuple[Ring, ...]:
     """The presses of the doorbell in a reply, newest first; what cannot be read is left out."""
     return tuple(
-        Ring(id=ring, time=time, camera=_text(item, "camera", MAX_ID))
+        Ring(id=ring, time=time, camera=_text(item, "camera", MAX_ID), mark=_text(item, "mark", MAX_ID) or "")
         for item in _many(content, "rings")
         if (ring := _text(item, "id", MAX_STATE)) and (time := _time(item, "time"))
     )

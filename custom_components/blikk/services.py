@@ -127,8 +127,8 @@ async def _forget(call: ServiceCall) -> ServiceResponse:
 
 async def _mark(call: ServiceCall) -> ServiceResponse:
     node, _ = _addressed(call.hass, call.data.get(ATTR_DEVICE))
-    events = await node.async_mark(call.data["event"], call.data["mark"].strip())
-    return cast("ServiceResponse", {"events": events})
+    reply = await node.async_mark(call.data["event"], call.data["mark"].strip())
+    return _response(reply, "events", "rings")
 
 
 def _addressed(hass: HomeAssistant, device_id: str | None) -> tuple[BlikkNode, str | None]:

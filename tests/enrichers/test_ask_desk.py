@@ -344,10 +344,22 @@ async def test_an_event_is_marked_by_its_id_or_by_a_ring_in_it(store: Store, des
     assert [told.event for told in reply.events] == [replace(DAY[2], mark="the post")]
     listed = await desk.answer(ListEvents(camera="front_door", since=at("08:00"), until=at("10:00")))
     assert [told.event.mark for told in listed.events] == ["the post", "Family"]
-    for nothing in ("ring-05:00", "nobody"):
-        reply = await desk.answer(Mark(event=nothing, mark="Family"))
-        assert not reply.ok
-        assert nothing in (reply.error or "")
+    reply = await desk.answer(Mark(event="nobody", mark="Family"))
+    assert not reply.ok
+    assert "nobody" in (reply.error or "")
+
+
+async def test_a_ring_of_which_nobody_was_seen_keeps_its_mark_itself(
+    store: Store, desk_of: Callable[..., AskDesk]
+) -> None:
+    store.put(ring("05:00"))
+    desk = desk_of()
+    reply = await desk.answer(Mark(event="ring-05:00", mark="Family"))
+    assert (reply.ok, reply.events, reply.rings) == (True, (), (replace(ring("05:00"), mark="Family"),))
+    listed = await desk.answer(ListEvents(since=at("04:00"), until=at("06:00")))
+    assert [each.mark for each in listed.rings] == ["Family"]
+    await desk.answer(Mark(event="ring-05:00", mark=""))
+    assert store.ring("ring-05:00") == ring("05:00")
 
 
 async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:

@@ -1,9 +1,11 @@
 """Fixtures of the component's tests; the test kit brings `hass` and a mocked MQTT client."""
 
+import asyncio
 import sys
 from pathlib import Path
 
 import pytest
+from homeassistant.util.async_ import get_scheduled_timer_handles
 
 # the test kit mounts a package of the same name; the first one imported wins
 import custom_components  # noqa: F401
@@ -20,8 +22,29 @@ def _enable_custom(enable_custom_integrations):
 
 @pytest.fixture(autouse=True)
 def expected_lingering_timers():
-    """The MQTT client of the kit leaves its own timer."""
+    """Home Assistant's own helpers leave timers, such as that of the registries that are saved later."""
     return True
+
+
+@pytest.fixture(autouse=True)
+async def _mqtt_ends():
+    """Home Assistant's MQTT client leaves what it does after a pause, as a timer or, on a slow machine, as a task."""
+    yield
+    for handle in get_scheduled_timer_handles(asyncio.get_running_loop()):
+        if _is_of_mqtt(getattr(handle._callback, "__module__", None)):
+            handle.cancel()
+    theirs = {task for task in asyncio.all_tasks() if _is_of_mqtt(_module(task))}
+    if theirs:
+        await asyncio.wait(theirs, timeout=10)
+
+
+def _is_of_mqtt(module):
+    return module is not None and module.startswith("homeassistant.components.mqtt")
+
+
+def _module(task):
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return frame and frame.f_globals.get("__name__")
 
 
 @pytest.fixture(autouse=True)

@@ -148,6 +148,23 @@ async def test_an_event_is_marked_and_shown_so(hass, mqtt_mock, node_answers, ha
     assert "mark" not in hass.states.get("sensor.front_door_last_summary").attributes
 
 
+async def test_a_ring_of_which_nobody_was_seen_is_marked_and_shown_so(hass, mqtt_mock, node_answers, hass_ws_client):
+    await set_up(hass)
+    link = await hass_ws_client()
+    await link.send_json_auto_id({"type": "blikk/timeline/subscribe"})
+    for _ in range(2):
+        await link.receive_json()  # the answer, and the cameras
+    rang = {"id": "front_door-ring-1", "camera": "front_door", "time": "2026-11-21T12:00:00.250Z", "mark": "Family"}
+    node_answers.replies["mark"] |= {"events": [], "rings": [rang]}
+    answer = await perform(hass, "mark", event=rang["id"], mark="Family")
+    assert answer == {"events": [], "rings": [rang]}
+    assert (await link.receive_json())["event"] == {"text": {"id": rang["id"], "mark": "Family"}}
+    node_answers.replies["events"] = {**golden("reply-events"), "rings": [rang]}
+    await link.send_json_auto_id({"type": "blikk/timeline", "labels": ["ring"]})
+    listed = (await link.receive_json())["result"]["events"]
+    assert [(each["id"], each["mark"]) for each in listed] == [(rang["id"], "Family")]
+
+
 async def test_a_mark_is_forgotten_with_its_event(hass, mqtt_mock, node_answers):
     await set_up(hass)
     await tell(hass, "front_door/summary", golden("summary"))

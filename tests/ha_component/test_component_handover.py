@@ -8,6 +8,7 @@ from homeassistant.components import mqtt
 from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
 from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -404,6 +405,45 @@ async def test_a_claim_that_cannot_be_taken_back_does_not_stop_the_removal(hass,
     mqtt_mock.connected = False
     await hass.config_entries.async_remove(entry.entry_id)
     assert hass.config_entries.async_entries(DOMAIN) == []
+
+
+async def remove_while_away(hass, monkeypatch, entry):
+    """The user removes a node while nothing can be published."""
+
+    async def publish(*_arguments, **_more):
+        raise HomeAssistantError("The client is not currently connected")
+
+    with monkeypatch.context() as context:
+        context.setattr(mqtt, "async_publish", publish)
+        await hass.config_entries.async_remove(entry.entry_id)
+        await hass.async_block_till_done()
+
+
+async def test_a_claim_is_taken_back_when_the_broker_is_there_again(hass, mqtt_mock, monkeypatch, hass_storage):
+    entry = await set_up(hass)
+    await remove_while_away(hass, monkeypatch, entry)
+    assert ("", 1, True) not in published(mqtt_mock, CLAIM)
+    async_dispatcher_send(hass, MQTT_CONNECTION_STATE, True)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert published(mqtt_mock, CLAIM)[-1] == ("", 1, True)
+    assert "blikk.owed_claims" not in hass_storage
+
+
+async def test_a_claim_of_before_a_restart_is_taken_back_when_the_node_announces_itself(hass, mqtt_mock, hass_storage):
+    hass_storage["blikk.owed_claims"] = {"version": 1, "key": "blikk.owed_claims", "data": [CLAIM]}
+    async_fire_mqtt_message(hass, f"{BASE}/announce", json.dumps(golden("announce")))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert published(mqtt_mock, CLAIM) == [("", 1, True)]
+
+
+async def test_the_claim_of_a_node_that_was_added_again_stays(hass, mqtt_mock, monkeypatch, hass_storage):
+    entry = await set_up(hass)
+    await remove_while_away(hass, monkeypatch, entry)
+    await set_up(hass)
+    async_dispatcher_send(hass, MQTT_CONNECTION_STATE, True)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert ("", 1, True) not in published(mqtt_mock, CLAIM)
+    assert "blikk.owed_claims" not in hass_storage
 
 
 async def test_two_nodes_do_not_take_each_others_entities(hass, mqtt_mock, content):

@@ -30,6 +30,7 @@ from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.runtime.switches import Switches
 from blikk_edge.runtime.vision import VisionWorker
 
 CLOCK = SystemClock()
@@ -123,6 +124,7 @@ async def house(
             shown_source=f"scripted {name}",
             make_source=make,
             make_pipeline=lambda name=name: make_pipeline(name),
+            switches=Switches(name, threshold=0.3),
             deliver=outlets.deliver,
             remember_parked=lambda parked: True,
             intake=intake,
@@ -601,9 +603,9 @@ async def test_records_that_a_power_cut_would_cost_are_a_problem_while_they_are_
 async def test_what_went_wrong_and_is_mended_is_told_long_before_the_healths_turn() -> None:
     async with house({"door": ScriptedSource}, health_every_s=600) as run:
         await run.until(lambda: run.spy.of(Health))
-        run.depths.unsaved = 12
+        run.delivery.unsaved = 12
         await run.until(lambda: _problems(run))
-        run.depths.unsaved = 0
+        run.delivery.unsaved = 0
         await run.until(lambda: not _problems(run))
     assert len(run.spy.of(Health)) == 3
 

@@ -134,6 +134,18 @@ def test_a_mark_stays_with_its_event_through_later_revisions_and_a_restart(store
     assert store.mark("event-9", "nobody") is None
 
 
+def test_a_mark_stays_with_a_ring_through_a_restart(store: Store) -> None:
+    store.put(ring(1))
+    store.put(ring(2))
+    assert store.mark_ring("ring-1", "Família") == replace(ring(1), mark="Família")
+    store.close()
+    store.open()
+    assert list(store.rings()) == [ring(2), replace(ring(1), mark="Família")]
+    assert [waiting.record for waiting in store.pending("mqtt", 9)] == [ring(1), ring(2)]
+    assert store.mark_ring("ring-1", "") == ring(1)
+    assert store.mark_ring("ring-9", "nobody") is None
+
+
 def test_a_mark_is_forgotten_with_its_event(store: Store) -> None:
     store.put(event(1))
     store.mark("event-1", "a word of the household")

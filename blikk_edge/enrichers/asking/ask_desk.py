@@ -192,20 +192,21 @@ class AskDesk:
             return Reply(count=await self._forget(request))
 
     async def _mark(self, request: Mark) -> Reply:
-        def mark() -> tuple[Told, ...]:
+        """An event; of a ring the visit in which it rang, else the ring itself, of which nobody was seen."""
+
+        def mark() -> Reply | None:
             event = self._history.mark(request.event, request.mark)
             if event is None and (ring := self._history.ring(request.event)) is not None:
                 visit = next(iter(there(self._history, ring, Label.PERSON)), None)
-                event = None if visit is None else self._history.mark(visit.id, request.mark)
-            return () if event is None else self._told([event])
+                if visit is None:
+                    marked = self._history.mark_ring(ring.id, request.mark)
+                    return None if marked is None else Reply(count=1, rings=(marked,))
+                event = self._history.mark(visit.id, request.mark)
+            return None if event is None else Reply(count=1, events=self._told([event]))
 
         async with self._turn:
-            told = await asyncio.to_thread(mark)
-        if not told:
-            return refusal(
-                f"there is no event {request.event[:80]!r} in the store (any more), nor a visit of that ring"
-            )
-        return Reply(count=len(told), events=told)
+            reply = await asyncio.to_thread(mark)
+        return reply or refusal(f"there is no event or ring {request.event[:80]!r} in the store (any more)")
 
     async def _question(self, request: AskQuestion) -> Reply:
         now, locale = self._clock.now(), self._locale()
