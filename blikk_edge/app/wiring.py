@@ -138,6 +138,7 @@ def build(
             cameras=tuple(camera.info for camera in cameras.values()),
             summaries=written.modes if written else (),
             media_url=settings.media.address if settings.media else None,
+            language=settings.language or "en",
         ),
         topics=topics_of(settings),
         locale=locale,

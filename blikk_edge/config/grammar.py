@@ -136,8 +136,9 @@ def grammar(folder: Path) -> Section:
             Key(
                 name="language",
                 value=LANGUAGE,
-                meaning=f"The language of texts and answers: {', '.join(f'`{tag}`' for tag in tags())}. In any other a "
-                "language model writes, whose words can then be checked in part only, and all else is English.",
+                meaning="The language of texts, answers and names of entities in plain discovery: "
+                f"{', '.join(f'`{tag}`' for tag in tags())}. In any other a language model writes, "
+                "whose words can then be checked in part only, and all else is English.",
                 default="Home Assistant's where its integration makes the entities and it is one of these, else `en`",
             ),
             Key(name="workers", value=whole(1, 16), meaning="How many frames are looked at side by side."),

@@ -34,7 +34,8 @@ class CameraInfo:
 class NodeInfo:
     """The node as the outside knows it. `summaries` are the ways of writing them that may be switched to.
 
-    `media_url` is where redacted Pictures of past events can be had over HTTP, if anywhere.
+    `media_url` is where redacted Pictures of past events can be had over HTTP, if anywhere; `language` is the tag of
+    that in which its entities are named, where nobody else names them.
     """
 
     id: str
@@ -43,6 +44,7 @@ class NodeInfo:
     cameras: tuple[CameraInfo, ...]
     summaries: tuple[SummaryMode, ...] = ()
     media_url: str | None = None
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from blikk_edge.core.house import CameraInfo, NodeInfo, SummaryMode
 from blikk_edge.wire.entities_measured import alert_part, measure_parts
 from blikk_edge.wire.entities_seen import QUIET, image, label_parts, on_off, slug, zone_parts
 from blikk_edge.wire.entities_texts import LLM_FIGURES, asks_a_model, digest_sensor, question_parts, summary_parts
+from blikk_edge.wire.entity_names import name_in
 from blikk_edge.wire.messages import LOITERING
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject
@@ -26,6 +27,10 @@ _OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary"}
 """What follows the device in an entity id, where the name says it in other words, by component id."""
 
 
+_OWN_NAMES = ("question_", "measure_")
+"""How the ids of components begin that users named."""
+
+
 def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[str, JsonObject]:
     """All components of one camera's device, by component id.
 
@@ -38,20 +43,26 @@ def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[
     parts = [(key, {**entity, **stream}) for key, entity in _seen_parts(camera, topics)]
     parts += _told_parts(camera, node.summaries, topics)
     unique, stem = f"{node.id}.{camera.id}", slug(camera.id)
-    return {key: _named(entity, key, unique=unique, stem=stem) for key, entity in parts}
+    return {key: _named(entity, key, unique=unique, stem=stem, language=node.language) for key, entity in parts}
 
 
 def node_entities(node: NodeInfo, topics: Topics) -> dict[str, JsonObject]:
     """All components of the node's own device, by component id."""
-    stem = slug(node.id)
-    return {key: _named(entity, key, unique=node.id, stem=stem) for key, entity in _node_parts(node, topics)}
+    unique, stem, parts = node.id, slug(node.id), _node_parts(node, topics)
+    return {key: _named(entity, key, unique=unique, stem=stem, language=node.language) for key, entity in parts}
 
 
-def _named(entity: JsonObject, key: str, *, unique: str, stem: str) -> JsonObject:
-    """With a `unique_id` that never changes and the entity id that our component would give it too."""
-    tail = "" if entity["name"] is None else "_" + _OBJECT_IDS.get(key, slug(str(entity["name"])))
+def _named(entity: JsonObject, key: str, *, unique: str, stem: str, language: str) -> JsonObject:
+    """With a `unique_id` that never changes and the entity id that our component would give it too.
+
+    The name is that of the language, but for what users named themselves.
+    """
+    name = entity["name"]
+    tail = "" if name is None else "_" + _OBJECT_IDS.get(key, slug(str(name)))
+    own = name is None or key.startswith(_OWN_NAMES)
     return {
         **entity,
+        "name": name if own else name_in(language, str(name)),
         "unique_id": f"blikk.{unique}.{key}",
         "default_entity_id": f"{entity['platform']}.{stem}{tail}",
     }

@@ -1,12 +1,13 @@
 """One camera's way from Frame to what is told."""
 
+import time
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_props import PERSON, Gauge, ScriptedDetector, StampRedactor, eyes, frame, pipeline
+from stage_props import PERSON, Gauge, ScriptedDetector, ScriptedSource, StampRedactor, eyes, frame, pipeline
 
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.house import CameraState
@@ -16,6 +17,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Measure
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
+from blikk_edge.runtime.replay import replay
 from blikk_edge.transforms.zones import Zone
 
 
@@ -425,3 +427,17 @@ def test_a_step_that_hides_people_and_swaps_frames_cannot_unblur_them() -> None:
     run(pipeline(steps=(Sly(),)), Eyes(ScriptedDetector(lambda look: (PERSON,)), Watching()), range(10))
     assert seen
     assert all(scene.detections == (PERSON,) and scene.frame.time < 99.0 for scene in seen)
+
+
+def test_a_slow_step_is_not_skipped_in_a_replay() -> None:
+    calls: list[float] = []
+
+    class Slow(Gauge):
+        def __call__(self, scene: Scene) -> Scene:
+            time.sleep(0.06)
+            calls.append(scene.frame.time)
+            return super().__call__(scene)
+
+    line = pipeline(steps=(Slow(),))
+    list(replay(ScriptedSource(last=20, gap_s=0.0), line, eyes()))
+    assert (len(calls), line.added.skipped) == (20, ())

@@ -141,7 +141,7 @@ def test_a_mark_stays_with_a_ring_through_a_restart(store: Store) -> None:
     store.close()
     store.open()
     assert list(store.rings()) == [ring(2), replace(ring(1), mark="Família")]
-    assert [waiting.record for waiting in store.pending(9)] == [ring(1), ring(2)]
+    assert [waiting.record for waiting in store.pending("mqtt", 9)] == [ring(1), ring(2)]
     assert store.mark_ring("ring-1", "") == ring(1)
     assert store.mark_ring("ring-9", "nobody") is None
 
