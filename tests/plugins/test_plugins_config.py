@@ -1,6 +1,7 @@
 """Plug-ins in `blikk.yaml`: their options are checked by name and line like every other key, and stay secret."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from blikk_edge.app.checking import check
 from blikk_edge.cli.program import program
 from blikk_edge.config import load
 from blikk_edge.core.errors import ConfigError
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "plugins.md"
 
 CONFIG = """\
 node: n
@@ -138,6 +141,25 @@ def test_a_schema_that_fails_is_the_plug_ins_fault_and_quotes_nothing(write, ins
     assert (line, path) == (8, "sinks.post")
     assert "ZeroDivisionError" in text
     assert "secret" not in text
+
+
+@pytest.mark.usefixtures("both")
+def test_what_the_guide_shows_is_read_as_it_says(install, tmp_path: Path) -> None:
+    page = GUIDE.read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.S | re.M)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M)
+    install("blikk_angle", "blikk.transforms", "angle", code)
+    (tmp_path / "secrets.yaml").write_text("yard_token: y\npost_token: p\n")
+    (tmp_path / "blikk.yaml").write_text(f"node: n\nmqtt: broker\n{shown}")
+    got = load(tmp_path / "blikk.yaml", environ={})
+    boiler, door, yard = got.cameras
+    assert boiler.transforms[0].options.centre == (0.5, 0.5)
+    assert (door.plugged.name, yard.plugged.name) == ("webrtc", "webrtc")
+    assert yard.plugged.options.token.reveal() == "y"
+    (post,) = got.sinks
+    assert post.options.url == "https://example.org/blikk"
+    refused = [each.refused for each in (got.detectors[-1].plugged, *got.enrichers)]
+    assert [text[:24] for text in refused] == ["there is no detector 'ha", "there is no enricher 'we"]
 
 
 @pytest.mark.usefixtures("both")

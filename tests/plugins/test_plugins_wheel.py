@@ -1,5 +1,6 @@
 """The guide's plug-in: a wheel is built of it here, installed without an index, and measures an angle."""
 
+import importlib.util
 import json
 import os
 import re
@@ -33,8 +34,14 @@ cameras:
 
 
 def pip(*arguments: str) -> None:
+    """The environment's pip, or the one that Python itself carries: some environments are made without."""
+    environ = dict(os.environ)
+    if importlib.util.find_spec("pip") is None:
+        ensurepip = pytest.importorskip("ensurepip", reason="no pip here")
+        carried = [str(path) for path in (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")]
+        environ["PYTHONPATH"] = os.pathsep.join(carried)
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
