@@ -14,9 +14,10 @@ from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box, iou
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.models import blaze
 from blikk_edge.transforms.models.decoders import Classes, decoder, merged
 from blikk_edge.transforms.models.detect import TfliteDetector
-from blikk_edge.transforms.models.folders import Shelf, blaze, resolve
+from blikk_edge.transforms.models.folders import Shelf, resolve
 from blikk_edge.transforms.models.registry import Decoder
 from blikk_edge.transforms.models.tflite import Tensor
 from blikk_edge.transforms.privacy.faces import FaceFinder

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from blikk_edge.core.errors import ModelError
-from blikk_edge.transforms.models.folders import tflite
+from blikk_edge.transforms.models import tflite
 from blikk_edge.transforms.models.tflite import Network, Tensor, check_tflite, dequantised
 
 YOLOX = "models/detect/yolox_nano/yolox_nano_float16_quantize.tflite"

@@ -16,9 +16,9 @@ import pytest
 from package_index import PackageIndex, pip_at
 
 from blikk_edge.core.errors import ModelError
+from blikk_edge.transforms.models import wheel as wheels
 from blikk_edge.transforms.models.download import UnreachableError
 from blikk_edge.transforms.models.folders import Shelf, pull, resolve
-from blikk_edge.transforms.models.folders import wheel as wheels
 from blikk_edge.transforms.models.registry import REGISTRY, Wheel
 from blikk_edge.transforms.models.wheel import fetch_member
 
