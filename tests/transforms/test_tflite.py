@@ -68,7 +68,7 @@ def test_accelerator_without_its_device_is_told_and_the_cpu_serves(data: Path, t
         pytest.skip("no C compiler here")
     # The runtime's half-made delegate complains when it is thrown away; that must not be ours to see: another process.
     script = (
-        "import sys; from pathlib import Path; from blikk_edge.transforms import tflite\n"
+        "import sys; from pathlib import Path; from blikk_edge.transforms.models import tflite\n"
         "tflite.DELEGATES['edgetpu'] = sys.argv[1]\n"
         "print(tflite.Network(Path(sys.argv[2]), delegate='edgetpu').inference)"
     )
