@@ -1,7 +1,6 @@
 """The MQTT sink as a node runs it: with the delivery that brings it its records."""
 
 import asyncio
-import contextlib
 
 from sink_samples import Box1
 
@@ -20,22 +19,20 @@ class Delivered:
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """As in a node: at the end what is left is delivered first, and the sink says goodbye afterwards."""
-        records, rest = Box1(), Box1()
+        rest = Box1()
 
-        async def both() -> None:
-            while True:
+        class Records:
+            """Nothing waits between the inbox and the journal."""
+
+            async def get(self) -> Item:
                 item = await inbox.get()
-                records.put(item)
                 rest.put(item)
+                return item
 
-        tasks = [asyncio.ensure_future(each) for each in (both(), self.delivery.run(records), self._sink.run(rest))]
+        tasks = [asyncio.ensure_future(each) for each in (self.delivery.run(Records()), self._sink.run(rest))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    async with asyncio.timeout(0.02):
-                        records.put(await inbox.get())
             for task in tasks:
                 task.cancel()
                 await asyncio.wait((task,))

@@ -44,6 +44,11 @@ def test_the_house_as_it_stands_keeps_its_contracts(house: Path) -> None:
         ("transforms/zones.py", "import av"),
         ("runtime/node.py", "import aiomqtt"),
         ("core/geometry.py", "import blikk_edge.wire.topics"),
+        # what a plug-in is handed and declares its options with lies below the rooms, and knows no pixels
+        ("kinds/context.py", "from blikk_edge.core.scene import Frame"),
+        ("grammar/schema.py", "import blikk_edge.kinds.kind"),
+        ("grammar/values.py", "import blikk_edge.config.settings"),
+        ("sinks/webhook.py", "import blikk_edge.sources.terms"),
     ],
 )
 def test_a_planted_import_is_noticed(house: Path, room: str, planted: str) -> None:

@@ -13,7 +13,6 @@ from blikk_edge.inputs.ingest import Gate, IngestServer
 from blikk_edge.runtime.node import Part
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
-from blikk_edge.web.media import MediaApi
 
 
 def rings(camera: CameraSettings) -> tuple[str, ...]:
@@ -51,25 +50,6 @@ def ingest_parts(settings: Settings, inlets: Mapping[str, Inlet], clock: Clock) 
             port=ingest.port,
             certificate=ingest.tls.certificate if ingest.tls else None,
             key=ingest.tls.key if ingest.tls else None,
-        ),
-    )
-
-
-def media_parts(settings: Settings, store: Store, album: PictureAlbum | None, clock: Clock) -> tuple[Part, ...]:
-    """The picture API, where it is configured."""
-    media = settings.media
-    if media is None or album is None:
-        return ()
-    return (
-        MediaApi(
-            album,
-            store,
-            token=media.token.reveal(),
-            host=media.host,
-            port=media.port,
-            certificate=media.tls.certificate if media.tls else None,
-            key=media.tls.key if media.tls else None,
-            clock=clock,
         ),
     )
 

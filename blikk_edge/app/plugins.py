@@ -1,6 +1,6 @@
 """The groups of kinds, and what is made of those that a configuration names; what cannot be made stops nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
@@ -16,6 +16,8 @@ from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
+from blikk_edge.web.kinds import PAGES
+from blikk_edge.web.media import MediaApi
 
 
 class _Part(Protocol):
@@ -24,22 +26,8 @@ class _Part(Protocol):
 
 PartT = TypeVar("PartT", bound=_Part)
 
-GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, MODELS)
+GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, PAGES, MODELS)
 """In the order in which they are shown."""
-
-
-def named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | int, ...]]]:
-    """Every kind that the configuration names but for transforms, and the path of the key that does."""
-    for camera in settings.cameras:
-        if camera.plugged is not None:
-            yield camera.plugged, ("cameras", camera.id, "source")
-    for detector in settings.detectors:
-        if detector.plugged is not None:
-            yield detector.plugged, ("detectors", detector.name, "kind")
-    for sink in settings.sinks:
-        yield sink, ("sinks", sink.name)
-    for enricher in settings.enrichers:
-        yield enricher, ("enrichers", enricher.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +56,12 @@ def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Si
         others=tuple(cast("Sink", sink) for sink in made if hasattr(sink, "run")),
         absent=tuple({each.name for each in chosen} - {sink.name for sink in made}),
     )
+
+
+def pages_of(settings: Settings, context: Context, supervisor: Supervisor) -> tuple[MediaApi, ...]:
+    """The pages that the configuration names."""
+    media = settings.media
+    return parts((Chosen(kinds=PAGES, name="media", options=media),) if media else (), context, supervisor)
 
 
 def parts(several: Sequence[Chosen[Context, PartT]], context: Context, supervisor: Supervisor) -> tuple[PartT, ...]:

@@ -11,6 +11,7 @@ from blikk_edge.core.errors import ModelError, PrivacyError
 from blikk_edge.core.inlet import Pushed
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Motion, View
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import Eyes
@@ -56,7 +57,7 @@ class Pusher:
         self._eyes: Eyes | None = None
         self._newest: Scene | None = None
         self._moved_at = float("-inf")
-        self._blind: str | None = None
+        self._blind = Trouble(log.part("push"), "no frame leaves: %s")
         self.notes = self._sight.notes
         self.link = EdgeLink(to, token, newest=self._pushed, moving=self._moving, clock=clock, ca=ca)
 
@@ -96,9 +97,7 @@ class Pusher:
             found = self._eyes.detector.detect(scene.frame.bgr())
             picture = self._eyes.redactor.picture(replace(scene, analysed=True, detections=found), name="frame")
         except (PrivacyError, ModelError) as error:
-            if self._blind != str(error):
-                log.part("push").warning("no frame leaves: %s", error)
-            self._blind = str(error)
+            self._blind.start(str(error))
             return None
-        self._blind = None
+        self._blind.end("frames leave now")
         return Pushed(seq=seq, time=picture.time, jpeg=picture.jpeg, found=found)

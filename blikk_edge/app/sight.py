@@ -11,11 +11,11 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import FAINT, Eyes
-from blikk_edge.transforms.builtin import MISSES, BuiltinDetector
+from blikk_edge.transforms.builtin import MISSES, BuiltinDetector, BuiltinOptions
 from blikk_edge.transforms.detect import TfliteDetector
 from blikk_edge.transforms.download import Progress
 from blikk_edge.transforms.faces import FaceFinder
-from blikk_edge.transforms.kinds import DetectorContext
+from blikk_edge.transforms.kinds import DETECTORS, DetectorContext
 from blikk_edge.transforms.mask import MaskedDetector, one_thread
 from blikk_edge.transforms.models import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
 from blikk_edge.transforms.privacy import Privacy
@@ -88,10 +88,11 @@ class Sight:
     @staticmethod
     def _detector(settings: Settings, name: str, model: ResolvedModel | None) -> Detector:
         chosen = next(d for d in settings.detectors if d.name == name)
-        thresholds = dict(chosen.thresholds)
+        context = DetectorContext(thresholds=_lowest(chosen), model=model)
         if model is None:
-            return BuiltinDetector(threshold=min(LOW_SCORE, thresholds.get(Label.PERSON, LOW_SCORE)))
-        detector = TfliteDetector(model, thresholds=_lowest(chosen), threads=chosen.threads, delegate=chosen.delegate)
+            return DETECTORS.get("opencv").make(BuiltinOptions(), context)
+        detector = DETECTORS.get("tflite").make(chosen.tflite, context)
+        assert isinstance(detector, TfliteDetector)
         inference = detector.open()
         told = f" ({inference.note})" if inference.note else ""
         log.part("vision").info("%s runs on %s by %s%s", detector.name, inference.backend, inference.runtime, told)

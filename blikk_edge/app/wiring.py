@@ -1,39 +1,32 @@
 """A running node, wired from its settings."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
-from blikk_edge.app.doors import album_of, bells, ingest_parts, media_parts, rings
-from blikk_edge.app.identity import camera_info, house_locale, store_path, topics_of
-from blikk_edge.app.pipelines import pipeline, sentry, steps_of
-from blikk_edge.app.plugins import parts, sinks_of
+from blikk_edge.app.cameras import camera_run
+from blikk_edge.app.doors import album_of, bells, ingest_parts
+from blikk_edge.app.identity import house_locale, store_path, topics_of
+from blikk_edge.app.plugins import pages_of, parts, sinks_of
 from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
-from blikk_edge.app.writing import Writing, configured_mode, modes, writing
-from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.app.writing import Writing, modes, writing
+from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
-from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.inlet import Inlet
-from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import Memory, Order, Sink
-from blikk_edge.core.stages import Source
+from blikk_edge.core.ports import Order, Sink
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
-from blikk_edge.runtime.camera import CameraRun, switches_key
+from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
-from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
-from blikk_edge.runtime.switches import set_switches, summary_switch
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.watched import WatchRecord, watched_in
-from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
-from blikk_edge.sources.terms import Terms
 from blikk_edge.store.store import Store
 
 
@@ -104,23 +97,16 @@ def build(
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
     outlets, orders = Outlets(), Orders()
     cameras = {
-        camera.id: CameraRun(
-            camera_info(camera),
-            shown_source=camera.source.public,
-            make_source=_source_maker(camera, clock, inlets.get(camera.id), loop=not play_once),
-            make_pipeline=_pipeline_maker(settings, camera, store, supervisor),
-            deliver=outlets.deliver,
-            remember_parked=_parked_keeper(camera, store, supervisor),
+        camera.id: camera_run(
+            settings,
+            camera,
+            memory=store,
+            inlet=inlets.get(camera.id),
             intake=intake,
+            deliver=outlets.deliver,
             supervisor=supervisor,
             clock=clock,
-            stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
-            away_after_s=camera.away_after_s,
-            rings=rings(camera),
-            finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
-            summary=_summary_mode(settings, camera, store, supervisor),
-            configured_summary=configured_mode(settings),
-            pushed=camera.pushed,
+            play_once=play_once,
         )
         for camera in settings.cameras
     }
@@ -129,7 +115,7 @@ def build(
     written = writing(
         settings,
         # a camera of a stored event may be gone from the configuration: no model is asked about it any more
-        mode_of=lambda camera: cameras[camera].summary if camera in cameras else gone,
+        mode_of=lambda camera: cameras[camera].switches.summary if camera in cameras else gone,
         history=store,
         owed=store.unwritten,
         memory=store,
@@ -199,7 +185,7 @@ def build(
             *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, inlets, clock),
-            *media_parts(settings, store, album, clock),
+            *pages_of(settings, context, supervisor),
             *([written.desk] if written and written.desk else []),
         ),
         writer=written,
@@ -213,74 +199,3 @@ def build(
         unfinished=store,
     )
     return App(node, tuple(cameras.values()), store, written, orders.give, sight.notes)
-
-
-def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, loop: bool) -> Callable[[], Source]:
-    terms = Terms(
-        camera=camera.id,
-        shown=camera.source.public,
-        clock=clock,
-        fps=camera.fps,
-        height_px=camera.height_px,
-        rotate=camera.rotate,
-        transport=camera.transport,
-        connect_timeout_s=camera.connect_timeout_s,
-        read_timeout_s=camera.read_timeout_s,
-        watch=camera.watch,
-        sleep_after_s=camera.sleep_after_s,
-        sentry=sentry(camera),
-        inlet=inlet,
-        loop=loop,
-    )
-    if (chosen := camera.plugged) is not None:
-        return lambda: chosen_source(chosen, terms)
-    return lambda: open_source(camera.source.reveal(), terms)
-
-
-def _parked_key(camera: CameraSettings) -> str:
-    return f"parked/{camera.id}"
-
-
-def _pipeline_maker(
-    settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor
-) -> Callable[[], Pipeline]:
-    """Pipelines that know what was parked and how the switches stood."""
-
-    def failed(index: int, error: BlikkError) -> None:
-        supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
-
-    def make() -> Pipeline:
-        parked = switches = None
-        with supervisor.guard("store") as outcome:
-            parked = memory.recall(_parked_key(camera))
-            switches = memory.recall(switches_key(camera.id))
-        if not outcome.failed:
-            supervisor.well("store")
-        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
-        set_switches(made, switches)
-        return made
-
-    return make
-
-
-def _summary_mode(settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor) -> SummaryMode:
-    """How this camera's summaries were made last, where that is still possible."""
-    kept = None
-    with supervisor.guard("store"):
-        kept = memory.recall(switches_key(camera.id))
-    configured = configured_mode(settings)
-    mode = summary_switch(kept, configured)
-    return mode if mode in modes(settings) else configured
-
-
-def _parked_keeper(
-    camera: CameraSettings, memory: Memory, supervisor: Supervisor
-) -> Callable[[tuple[Parked, ...]], bool]:
-    def keep(parked: tuple[Parked, ...]) -> bool:
-        with supervisor.guard("store") as outcome:
-            memory.remember(_parked_key(camera), parked_to_json(parked))
-        if not outcome.failed:
-            supervisor.well("store")
-        return not outcome.failed
-
-    return keep

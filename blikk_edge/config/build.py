@@ -16,6 +16,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.transforms.registry import BY_SHA256
+from blikk_edge.transforms.tflite_kind import TfliteOptions
 
 
 def node(*, name: str = "", id: str = "") -> NodeSettings:  # noqa: A002  # the key is called that
@@ -51,7 +52,11 @@ def detector(*, kind: Chosen[Any, Any] | None = None, **values: Any) -> Detector
         )
     if "://" in values.get("model", "") and values["sha256"] not in BY_SHA256 and "decoder" not in values:
         raise Wrong("a model of your own without `decoder`", "Add `decoder:`, which says how its output is read.")
-    made = DetectorSettings(plugged=kind, **{key: value for key, value in values.items() if key != "thresholds"})
+    tflite = TfliteOptions(**{name: values.pop(name) for name in ("threads", "delegate") if name in values})
+    if kind is not None and kind.name == "tflite":
+        tflite, kind = kind.options, None
+    given = {key: value for key, value in values.items() if key != "thresholds"}
+    made = DetectorSettings(tflite=tflite, plugged=kind, **given)
     scores = {**dict(made.thresholds), **values.get("thresholds", {})}
     return replace(made, thresholds=tuple((label, scores[label]) for label in Label if label in scores))
 

@@ -1,14 +1,15 @@
 """The grammar of `blikk.yaml`: every key, how it is read and what it means. Defaults are those of the Settings."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 from blikk_edge.config import build
-from blikk_edge.config.grammar_slow import QUESTION, TOKEN, ingest, media, summary
+from blikk_edge.config.grammar_slow import QUESTION, ingest, summary
 from blikk_edge.config.places import SourceIn, model_in
 from blikk_edge.config.settings import (
     CameraSettings,
-    Delegate,
     DetectorSettings,
     ModelSettings,
     NodeSettings,
@@ -26,7 +27,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.enrichers.languages.language import tags
 from blikk_edge.grammar.places import file_in, path_in
-from blikk_edge.grammar.schema import Key, Named, Section
+from blikk_edge.grammar.schema import Key, Named, Section, default_words
 from blikk_edge.grammar.values import (
     FLAG,
     LANGUAGE,
@@ -45,10 +46,12 @@ from blikk_edge.grammar.values import (
     whole,
 )
 from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
+from blikk_edge.net.options import TOKEN
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 from blikk_edge.transforms.registry import CUSTOM_DECODERS, REGISTRY
+from blikk_edge.web.kinds import PAGES
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
@@ -103,7 +106,11 @@ def grammar(folder: Path) -> Section:
             Key(name="ring_hook", value=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
             Key(name="summary", value=summary(folder), meaning="Who writes a sentence about what happened."),
             Key(name="ingest", value=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
-            Key(name="media", value=media(folder), meaning="Redacted pictures of past events, over HTTP."),
+            Key(
+                name="media",
+                value=PAGES.get("media").section(folder),
+                meaning="Redacted pictures of past events, over HTTP.",
+            ),
             Key(
                 name="webhook",
                 value=SINKS.get("webhook").section(folder),
@@ -298,6 +305,8 @@ _RING = Section(
 
 
 def _detector(folder: Path) -> Section:
+    tflite = cast("Section", DETECTORS.get("tflite").section(folder))  # ours are
+    theirs = (replace(key, default=default_words(tflite.of, key)) for key in tflite.keys)
     thresholds = Section(
         of=dict,
         make=lambda **values: {Label(name): score for name, score in values.items()},
@@ -320,14 +329,13 @@ def _detector(folder: Path) -> Section:
                 meaning="The class names of your own model, one in each line.",
             ),
             Key(name="decoder", value=DECODERS, meaning="How the output of your own model is read."),
-            Key(name="threads", value=whole(1, 16), meaning="Processor cores for one look."),
-            Key(name="delegate", value=choice(Delegate), meaning="Where it runs. Without that device, the CPU serves."),
+            *theirs,
             Key(name="thresholds", value=thresholds, meaning="How sure it must be, from 0 to 1, by label."),
             Key(
                 name="kind",
                 value=OneKind(DETECTORS, folder),
-                meaning="A detector of a plug-in; `model` serves in its place where it cannot be had.",
-                default="`model`",
+                meaning="Another kind of detector, of a plug-in or `opencv`; `model` serves where it cannot be had.",
+                default="`tflite`",
             ),
         ),
     )

@@ -11,9 +11,7 @@ from blikk_edge.config.slow import (
     TEMPLATE,
     DigestEvery,
     IngestSettings,
-    MediaSettings,
     QuestionSettings,
-    ServerTlsSettings,
     SummarySettings,
 )
 from blikk_edge.core.house import SummaryMode
@@ -23,7 +21,6 @@ from blikk_edge.enrichers.desk.budget import Limits
 from blikk_edge.enrichers.models.kinds import MODELS, TextOptions
 from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
 from blikk_edge.grammar.leaf import Leaf
-from blikk_edge.grammar.places import file_in, path_in
 from blikk_edge.grammar.problem import Wrong, listed
 from blikk_edge.grammar.schema import Key, Section, default_words
 from blikk_edge.grammar.secrets import Secret
@@ -31,7 +28,6 @@ from blikk_edge.grammar.values import (
     HOST,
     SLUG,
     TEXT,
-    WEB_ADDRESS,
     ListOf,
     Scalar,
     choice,
@@ -41,15 +37,13 @@ from blikk_edge.grammar.values import (
 )
 from blikk_edge.kinds.chosen import Chosen, chosen
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.net.options import only_here_without_tls, server_tls
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 QUESTION_MAX: Final = 200
 PRICE = number(0, 100_000)
 HANDED_ON: Final = ("model", "base_url", "api_key")
 """Keys of `summary` that a plug-in is handed too."""
-TOKEN_MIN: Final = 16
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
 
 
 def _question_text(text: str) -> str:
@@ -179,46 +173,11 @@ QUESTION = Section(
 )
 
 
-def _token(text: str) -> Secret:
-    if len(text) < TOKEN_MIN or not text.isascii() or " " in text:
-        raise Wrong("a token that can be guessed", f"Write at least {TOKEN_MIN} letters and digits without spaces.")
-    return Secret(text)
-
-
-TOKEN = Scalar(f"at least {TOKEN_MIN} letters and digits, kept secret", _token, secret=True)
-
-
-def server_tls(folder: Path) -> Section:
-    """The certificate of a server of ours."""
-    file = file_in(folder)
-    return Section(
-        of=ServerTlsSettings,
-        keys=(
-            Key(name="certificate", value=file, required=True, meaning="The certificate, with its chain (PEM)."),
-            Key(name="key", value=file, required=True, meaning="Its private key (PEM)."),
-        ),
-    )
-
-
-def listening(of: type) -> Any:
-    """Makes a server's settings; beyond this machine only with TLS."""
-
-    def make(**values: Any) -> Any:
-        made = of(**values)
-        if made.host not in LOOPBACK and made.tls is None:
-            raise Wrong(
-                "a server beyond this machine without `tls`", "Add `tls:` with `certificate` and `key`.", "host"
-            )
-        return made
-
-    return make
-
-
 def ingest(folder: Path) -> Section:
     """The server for edge clients."""
     return Section(
         of=IngestSettings,
-        make=listening(IngestSettings),
+        make=only_here_without_tls(IngestSettings),
         keys=(
             Key(name="host", value=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls`."),
             Key(name="port", value=whole(1, 65535), meaning="Its port."),
@@ -228,34 +187,5 @@ def ingest(folder: Path) -> Section:
                 value=duration(5, HOUR),
                 meaning="How often the newest pictures are shown to a model that sees, if something happened.",
             ),
-        ),
-    )
-
-
-def _media(**values: Any) -> MediaSettings:
-    made: MediaSettings = listening(MediaSettings)(**values)
-    if made.url is None and made.host in EVERYWHERE:
-        raise Wrong("a server everywhere without `url`", "Add `url:`, how Home Assistant reaches it.", "host")
-    return made
-
-
-def media(folder: Path) -> Section:
-    """The picture API."""
-    return Section(
-        of=MediaSettings,
-        make=_media,
-        keys=(
-            Key(name="token", value=TOKEN, required=True, meaning="What those who ask have to know."),
-            Key(
-                name="host", value=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls` and `url`."
-            ),
-            Key(name="port", value=whole(1, 65535), meaning="Its port."),
-            Key(name="tls", value=server_tls(folder), meaning="Encryption."),
-            Key(
-                name="url", value=WEB_ADDRESS, meaning="How Home Assistant reaches it.", default="made of host and port"
-            ),
-            Key(name="folder", value=path_in(folder), meaning="Where pictures are kept.", default="beside the store"),
-            Key(name="max_mb", value=whole(1, 10**6), meaning="How much they may take, in megabytes."),
-            Key(name="keep_days", value=whole(1, 3650), meaning="How long they are kept."),
         ),
     )

@@ -6,9 +6,9 @@ from typing import Final
 
 from blikk_edge.config.settings import Settings
 from blikk_edge.grammar.problem import Wrong
+from blikk_edge.net.options import EVERYWHERE
 
 LOOPBACK: Final = "127.0.0.1"
-EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user may write, not what we bind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

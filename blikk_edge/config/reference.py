@@ -10,6 +10,8 @@ from blikk_edge.enrichers.models.kinds import MODELS
 from blikk_edge.grammar.schema import Key, Named, Section, default_words
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
+from blikk_edge.transforms.kinds import DETECTORS
+from blikk_edge.web.kinds import PAGES
 
 PAGE = Path("docs/ref/config.md")
 MINIMAL = Path("docs/guide/blikk.minimal.yaml")
@@ -75,7 +77,9 @@ def page(minimal: str, full: str, secrets: str) -> str:
     """The page as Markdown, with the samples in it."""
     labels = ", ".join(f"`{label}`" for label in Label)
     sections = "\n".join(_section("", "The top of the file.", grammar(Path())))
-    kinds = [(group.word, group.get(name)) for group in (SOURCES, SINKS, MODELS) for name in group.own]
+    kinds = [
+        (group.word, group.get(name)) for group in (SOURCES, DETECTORS, SINKS, PAGES, MODELS) for name in group.own
+    ]
     rows = "\n".join(f"| {word} | `{kind.name}` | {kind.meaning} |" for word, kind in kinds)
     return (
         _HEAD.format(minimal=minimal, labels=labels)

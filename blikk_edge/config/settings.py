@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from blikk_edge.config.slow import IngestSettings, MediaSettings, QuestionSettings, SummarySettings
+from blikk_edge.config.slow import IngestSettings, QuestionSettings, SummarySettings
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.ports import DurableSink, Enricher, Sink
@@ -16,6 +16,8 @@ from blikk_edge.kinds.context import Context
 from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
 from blikk_edge.sinks.webhook import WebhookOptions
 from blikk_edge.transforms.kinds import CameraContext, DetectorContext
+from blikk_edge.transforms.tflite_kind import TfliteOptions
+from blikk_edge.web.media_kind import MediaSettings
 
 if TYPE_CHECKING:  # settings know no pixels
     from blikk_edge.core.stages import Detector, Source, Step
@@ -31,14 +33,6 @@ class Transport(StrEnum):
     AUTO = "auto"
     TCP = "tcp"
     UDP = "udp"
-
-
-class Delegate(StrEnum):
-    """Where inference runs; a delegate that cannot be had is reported, and the CPU serves."""
-
-    CPU = "cpu"
-    EDGETPU = "edgetpu"
-    GPU = "gpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +57,8 @@ class ZoneSettings:
 class DetectorSettings:
     """One way of looking.
 
-    `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`). `plugged` is the
-    detector of a plug-in, in whose place `model` serves where it cannot be had.
+    `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`). It runs by `tflite`.
+    `plugged` is another kind of detector, in whose place `model` serves where it cannot be had.
     """
 
     name: str = "default"
@@ -72,8 +66,7 @@ class DetectorSettings:
     sha256: str | None = None
     labels_file: Path | None = None
     decoder: str | None = None
-    threads: int = 1
-    delegate: Delegate = Delegate.CPU
+    tflite: TfliteOptions = field(default_factory=TfliteOptions)
     thresholds: tuple[tuple[Label, float], ...] = (
         (Label.PERSON, 0.45),
         (Label.VEHICLE, 0.5),

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 
 from blikk_edge.core.house import SummaryMode
 from blikk_edge.core.sightings import Label
@@ -10,8 +9,8 @@ from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.desk.budget import Limits
 from blikk_edge.enrichers.models.port import LanguageModel, ModelContext
 from blikk_edge.enrichers.models.tokens import IMAGE_TOKENS
-from blikk_edge.grammar.secrets import Secret
 from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.net.options import ServerTlsSettings
 
 TEMPLATE = "template"
 
@@ -52,14 +51,6 @@ class QuestionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerTlsSettings:
-    """TLS of a server of ours."""
-
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSettings:
     """Where edge clients bring frames to: `wss://host:port/ingest/<camera>`. Beyond this machine with TLS only.
 
@@ -70,24 +61,3 @@ class IngestSettings:
     port: int = 8429
     tls: ServerTlsSettings | None = None
     every_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaSettings:
-    """Redacted pictures of past events over HTTP. `folder` None: beside the store; `url` is how others reach it."""
-
-    token: Secret
-    host: str = "127.0.0.1"
-    port: int = 8428
-    tls: ServerTlsSettings | None = None
-    url: str | None = None
-    folder: Path | None = None
-    max_mb: int = 500
-    keep_days: int = 14
-
-    @property
-    def address(self) -> str:
-        """How others reach it: `url`, or host and port."""
-        scheme = "http" if self.tls is None else "https"
-        host = f"[{self.host}]" if ":" in self.host else self.host  # IPv6
-        return self.url or f"{scheme}://{host}:{self.port}"

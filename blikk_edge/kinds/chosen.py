@@ -1,7 +1,7 @@
 """How `blikk.yaml` names a kind: alone, or with its options below it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
 
@@ -21,7 +21,7 @@ class Chosen(Generic[ContextT, MadeT]):
 
     kinds: Kinds[ContextT, MadeT]
     name: str
-    options: Any = None
+    options: Any = field(default=None, repr=False)
     refused: str = ""
 
     def make(self, context: ContextT) -> MadeT:

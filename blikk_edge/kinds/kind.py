@@ -37,6 +37,13 @@ class Kind(Generic[ContextT, MadeT]):
     make: Callable[[Any, ContextT], MadeT]
     port: int = PORT
 
+    def __post_init__(self) -> None:
+        """Raise TypeError for what cannot be a kind: this runs where the plug-in is imported."""
+        if not isinstance(self.name, str) or not isinstance(self.meaning, str) or not isinstance(self.port, int):
+            raise TypeError("a Kind has a name and a meaning, which are texts, and a port, which is a whole number")
+        if not callable(self.make) or not callable(self.options):
+            raise TypeError("a Kind has options, a Section or a function that gives one, and a function `make`")
+
     def section(self, folder: Path) -> ValueType:
         """The schema of the options in a configuration of this folder."""
         return self.options if isinstance(self.options, Section) else self.options(folder)

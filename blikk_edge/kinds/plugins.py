@@ -94,7 +94,7 @@ class Kinds(Generic[ContextT, MadeT]):
             lacks = self._lacks(made)
         except BlikkError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever stands in the files of others may raise what it likes
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the files of others may raise what they like
             raise PluginError(f"{self.word} {kind.name}: its plug-in made none: {said(error, options)}") from None
         if lacks:
             what = f"{type(made).__name__}, which lacks {', '.join(lacks)}"
@@ -106,8 +106,7 @@ class Kinds(Generic[ContextT, MadeT]):
         for name in self.own:
             yield self._listing(name, OURS, __version__)
         for entry in sorted(_entry_points(self.group), key=lambda entry: (entry.name, entry.value)):
-            package = entry.dist.name if entry.dist else "?"
-            version = entry.dist.version if entry.dist else ""
+            package, version = _package(entry)
             if entry.name in self.own:
                 why = f"{self.word} {entry.name} is one of Blikk Edge's own, which serves"
                 yield Listed(group=self.group, name=entry.name, package=package, version=version, refused=why)
@@ -168,6 +167,14 @@ def _entry_points(group: str, name: str | None = None) -> "EntryPoints":
     return entry_points(group=group) if name is None else entry_points(group=group, name=name)
 
 
+def _package(entry: "EntryPoint") -> tuple[str, str]:
+    """Name and version of the package that an entry point is of; of one that is damaged, as far as it says them."""
+    try:
+        return (entry.dist.name, entry.dist.version) if entry.dist else ("?", "")
+    except Exception:  # noqa: BLE001 - without its METADATA each version of Python raises something else
+        return "?", ""
+
+
 def has(*members: str) -> Callable[[object], Sequence[str]]:
     """Names those of these members that an object lacks."""
     return lambda made: [name for name in members if not hasattr(made, name)]
@@ -175,7 +182,10 @@ def has(*members: str) -> Callable[[object], Sequence[str]]:
 
 def said(error: BaseException, options: Any = None) -> str:
     """What an error of somebody else's says, in one short line, with stars for what is secret in the options."""
-    text = f"{type(error).__name__}: {error}"
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - see Kinds.make
+        text = type(error).__name__
     for secret in _secrets(options):
         if len(secret) > 3:
             text = text.replace(secret, "***")

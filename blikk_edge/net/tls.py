@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.loopback import is_loopback
 
 HANDSHAKE_S: Final = 5.0
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def server_tls(who: str, host: str, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
@@ -16,7 +16,7 @@ def server_tls(who: str, host: str, certificate: Path | None, key: Path | None) 
     Raises BlikkError.
     """
     if certificate is None:
-        if host not in LOOPBACK:
+        if not is_loopback(host):
             raise BlikkError(f"{who} on {host}: beyond this machine it needs `{who}.tls` with a certificate")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

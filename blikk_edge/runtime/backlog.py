@@ -9,6 +9,7 @@ from typing import Final
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Record
 from blikk_edge.core.ports import Journal, Pending
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.wire.messages import record_kind
 
 LOG = logging.getLogger("blikk.delivery")
@@ -56,7 +57,7 @@ class Backlog:
         self._last_seq = 0
         self._dropped = 0
         self._refused = 0
-        self._problem: str | None = None
+        self._trouble = Trouble(LOG, level=logging.ERROR)
         self._turn = asyncio.Lock()
 
     def depth(self, sink: str) -> int:
@@ -194,8 +195,9 @@ class Backlog:
         return any(number in reader.under_way for reader in self._readers.values())
 
     def _report(self, error: StoreError | None) -> None:
-        if error is not None and self._problem is None:
-            LOG.error("%s; records are kept in memory until it is mended", error)
-        elif error is None and self._problem is not None:
-            LOG.info("the store takes records again")
-        self._problem = None if error is None else str(error)
+        if error is None:
+            self._trouble.end("the store takes records again")
+        else:
+            self._trouble.start(
+                f"{error}; records are kept in memory until it is mended", quietly=self._trouble.now is not None
+            )

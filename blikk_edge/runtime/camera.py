@@ -20,6 +20,7 @@ from blikk_edge.runtime import log
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.scheduler import Life, Supervisor
+from blikk_edge.runtime.switches import Switches
 
 LOST_AFTER_S: Final = 30.0
 """A stream away for longer ends the events that were open; a short drop-out does not."""
@@ -33,20 +34,15 @@ VISION: Final = "vision"
 """The part that the vision workers are, in logs and problems."""
 
 
-def switches_key(camera: str) -> str:
-    """Under which name a camera's switch positions are kept."""
-    return f"switches/{camera}"
-
-
 class CameraRun:
     """A camera of a running node.
 
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
     there is to tell, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file) ends;
     any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings` are the
-    ways in which its doorbell may be pressed; `summary` is how its summaries are made now, `configured_summary` how the
-    configuration says. Of a `pushed` one whose summaries are made by VISION every frame becomes a Picture for the
-    model. Its `info` names what the added steps of its pipeline measure, too.
+    ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. Of a `pushed` one whose
+    summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added steps of
+    its pipeline measure, too.
     """
 
     def __init__(
@@ -56,6 +52,7 @@ class CameraRun:
         shown_source: str,
         make_source: Callable[[], Source],
         make_pipeline: Callable[[], Pipeline],
+        switches: Switches,
         deliver: Callable[[Item], None],
         remember_parked: Callable[[tuple[Parked, ...]], bool],
         intake: Intake,
@@ -65,19 +62,15 @@ class CameraRun:
         away_after_s: float = 0.0,
         finite: bool = False,
         rings: Collection[str] = ("mqtt", "http", "gpio"),
-        summary: SummaryMode = SummaryMode.OFF,
-        configured_summary: SummaryMode = SummaryMode.OFF,
         pushed: bool = False,
     ) -> None:
         self._make_pipeline = make_pipeline
-        self._pipeline = make_pipeline()
+        self.switches = switches
+        self._pipeline = self._made_pipeline()
         self.info = replace(info, measures=self._pipeline.added.measures)
         self.part = f"camera.{info.id}"
-        self.switches_key = switches_key(info.id)
         self.stall_s = stall_s
         self.rings = frozenset(rings) if info.ring else frozenset[str]()
-        self.summary = summary
-        self.configured_summary = configured_summary
         self.finished = threading.Event()
         self.restarts = 0
         self._shown_source = shown_source
@@ -137,7 +130,7 @@ class CameraRun:
         pipeline = self._pipeline
         if fresh:
             pipeline.reopen()
-        if self._pushed and self.summary is SummaryMode.VISION:
+        if self._pushed and self.switches.summary is SummaryMode.VISION:
             pipeline.want(FRAME)
         if (scene := pipeline.glance(frame)) is not None:
             for wanted in self._intake.offer(scene):
@@ -192,11 +185,10 @@ class CameraRun:
         if (hung := old.added.running) is not None:
             self._hung.add(hung)
         self.close()
-        self._pipeline = self._make_pipeline()
+        self._pipeline = self._made_pipeline()
         for name in self._hung:
             self._pipeline.added.switch_off(name, "switched off until blikk starts again: it hung")
         self._look_at_steps(self._pipeline)
-        self._pipeline.detect, self._pipeline.threshold = old.detect, old.threshold
         self.restarts += 1
         self._deliver(self.state())
 
@@ -246,16 +238,14 @@ class CameraRun:
 
     def state(self) -> CameraState:
         """The newest state, with the figures that only the reader knows."""
-        known = self._last_state or CameraState(
-            camera=self.info.id, online=False, detect=self._pipeline.detect, threshold=self._pipeline.threshold
-        )
+        known = self._last_state or CameraState(camera=self.info.id, online=False)
         arrivals = list(self._arrivals)
         now = self._clock.monotonic()
         fps = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 and self._online else 0.0
         steps = (self._step_part(name) for name in self._pipeline.added.problems)
         parts = (*(() if self.waited_for else (self.part,)), f"{self.part}.pipeline", VISION, *steps)
         problems = (self._supervisor.problems.get(part) for part in parts)
-        return replace(
+        state = replace(
             known,
             online=self.online,
             motion=known.motion and self.online,
@@ -267,11 +257,14 @@ class CameraRun:
             last_frame_age_s=round(now - arrivals[-1], 1) if arrivals else None,
             restarts=self.restarts,
             dropped=tuple(sorted(self._intake.dropped(self.info.id).items())),
-            detect=self._pipeline.detect,
-            threshold=self._pipeline.threshold,
-            summary=self.summary,
             problem=next((p for p in problems if p), None) or known.problem,
         )
+        return self.switches.shown_in(state)
+
+    def _made_pipeline(self) -> Pipeline:
+        made = self._make_pipeline()
+        made.switches = self.switches
+        return made
 
     # -- helpers -------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Record
 from blikk_edge.core.ports import DurableSink, Inbox, Item, Journal
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime.backlog import Backlog
 
 LOG = logging.getLogger("blikk.delivery")
@@ -114,7 +115,7 @@ class _Lane:
 
     def __init__(self, sink: DurableSink, backlog: Backlog, clock: Clock, rng: random.Random | None) -> None:
         self.name = sink.name
-        self.problem: str | None = None
+        self._trouble = Trouble(LOG)
         self.rests = asyncio.Event()
         """Set while nothing can be done: nothing waits, or the sink is away."""
 
@@ -126,6 +127,11 @@ class _Lane:
         self._is_open = False
         self._outage = False
         self._worked = False
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the sink now, where it does not report that itself."""
+        return self._trouble.now
 
     def wake(self) -> None:
         """There is a new record."""
@@ -151,7 +157,7 @@ class _Lane:
             after_s = error.after_s
         except Exception as error:  # a sink may be somebody else's: its fault must not cost the others
             LOG.exception("%s: it failed in a way that it should not", self.name)
-            self.problem = f"{type(error).__name__}: {error}"
+            self._trouble.start(f"{type(error).__name__}: {error}", quietly=True)
         self._outage, self._is_open = True, False
         self.rests.set()
         if after_s != 0:
@@ -193,16 +199,12 @@ class _Lane:
             self._backoff.reset()
 
     def _failed(self, text: str) -> None:
-        if not text:
-            return  # the sink reports it
-        if self.problem != text:
-            LOG.warning("%s", text)
-        self.problem = text
+        if text:  # else the sink reports it
+            self._trouble.start(text)
 
     def _works(self) -> None:
-        if self.problem is not None:
-            LOG.info("%s works %s", self.name, "again" if self._worked else "now")
-        self.problem, self._worked = None, True
+        self._trouble.end(f"{self.name} works {'again' if self._worked else 'now'}")
+        self._worked = True
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

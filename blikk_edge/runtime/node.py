@@ -23,7 +23,6 @@ from blikk_edge.runtime.health import Vitals
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
-from blikk_edge.runtime.switches import switches_to_json
 from blikk_edge.runtime.vision import Held, VisionWorker
 
 WATCH_EVERY_S: Final = 5.0
@@ -248,10 +247,10 @@ class Node:
             return
         match command:
             case Set(setting=Setting.DETECT, value=value):
-                camera.pipeline.detect = bool(value)
+                camera.switches.detect = bool(value)
                 self._keep(camera)
             case Set(setting=Setting.THRESHOLD, value=value):
-                camera.pipeline.threshold = float(value)
+                camera.switches.threshold = float(value)
                 self._keep(camera)
             case Set(setting=Setting.SUMMARY, value=SummaryMode() as mode):
                 self._set_summary(camera, mode)
@@ -268,7 +267,7 @@ class Node:
         if self._writer is None or mode not in self._writer.modes:
             self._warn(camera.part, f"summaries cannot be made by `{mode}` here: `summary` does not provide it")
             return
-        camera.summary = mode
+        camera.switches.summary = mode
         self._keep(camera)
 
     async def _describe_cameras(self, writer: Writer) -> None:
@@ -313,11 +312,7 @@ class Node:
                 camera = self._cameras[next(iter(self._switched))]
                 self._switched.discard(camera.info.id)
                 with self._supervisor.guard("store.switches") as outcome:
-                    await asyncio.to_thread(
-                        self._memory.remember,
-                        camera.switches_key,
-                        switches_to_json(camera.pipeline, camera.summary, camera.configured_summary),
-                    )
+                    await asyncio.to_thread(camera.switches.keep, self._memory)
                 if not outcome.failed:
                     self._supervisor.well("store.switches")
             self._switch.clear()

@@ -17,9 +17,11 @@ from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View
 from blikk_edge.core.stages import Detector, Redactor, Step
 from blikk_edge.core.tell import Teller, Told
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
 from blikk_edge.runtime.detect import Detect
 from blikk_edge.runtime.steps import AddedSteps
+from blikk_edge.runtime.switches import Switches
 
 FAINT: Final = 0.25
 """A person with a lower score is blurred like any other, and counts for nothing else."""
@@ -90,7 +92,7 @@ class Pipeline:
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.camera = camera
-        self.detect = True
+        self.switches = Switches(camera, threshold=select.threshold)
         self.frames = 0
         self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch)
         self._gate = gate
@@ -100,7 +102,6 @@ class Pipeline:
         self._teller = teller
         self._measured = MeasureReporter(camera, self.added.measures, ids=teller.ids)
         self._labels = frozenset(labels)
-        self.configured_threshold = select.threshold
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
         self._telling = False
@@ -115,17 +116,7 @@ class Pipeline:
         self.open: tuple[tuple[str, float], ...] = ()
         self._state: CameraState | None = None
         self._state_at = 0.0
-        self._blind: str | None = None  # why no Picture can be made, while that is so
-
-    @property
-    def threshold(self) -> float:
-        """The motion score from which something counts as happening; 0..1."""
-        return self._select.threshold
-
-    @threshold.setter
-    def threshold(self, value: float) -> None:
-        self._select.threshold = value
-        self._teller.event_threshold = value
+        self._blind = Trouble(log.part(f"camera.{camera}"), "no Picture leaves: %s")
 
     @property
     def inferences(self) -> int:
@@ -158,14 +149,15 @@ class Pipeline:
                 self._select.reset()
                 self._passed_at = self._busy_at = float("-inf")
             self._glanced = frame.timeline
-        if self.detect != self._selecting:  # switched on or off: the next frame is the first
-            self._selecting = self.detect
+        self._select.threshold = self.switches.threshold
+        if self.switches.detect != self._selecting:  # switched on or off: the next frame is the first
+            self._selecting = self.switches.detect
             self._select.reset()
         scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING), tracks=self._tracks))
         if self._selecting:
             scene = self._select(scene)
         look = scene.look
-        moving = scene.motion.score >= self.threshold or scene.motion.view is View.NEW_SCENE
+        moving = scene.motion.score >= self.switches.threshold or scene.motion.view is View.NEW_SCENE
         wanted = self._take_wanted()
         if look or moving:
             self._busy_at = frame.time
@@ -189,12 +181,14 @@ class Pipeline:
             yield from self._change_timeline(scene.frame)
         self._detect.detector = eyes.detector
         scene = self._detect(scene)
-        if self.detect:
+        if self.switches.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
             for step in (*self._follow, self.added):
                 scene = step(scene)
             self._tracks = scene.tracks
             self._telling = True
+            if self._teller.event_threshold != self.switches.threshold:
+                self._teller.event_threshold = self.switches.threshold
             told = self._teller.tell(scene)
             self.open = self._teller.open
             yield from self._events(told)
@@ -240,7 +234,7 @@ class Pipeline:
                 self._shown.pop(event.id, None)
             else:
                 self._open[event.id] = event
-            yield replace(event, picture=event.label.value) if self._blind is None else event
+            yield replace(event, picture=event.label.value) if self._blind.now is None else event
 
     def _take_wanted(self) -> tuple[Wanted, ...]:
         wanted: dict[Wanted, None] = {}
@@ -261,13 +255,9 @@ class Pipeline:
             try:
                 picture = eyes.redactor.picture(everybody, name=wanted.name, event=wanted.event)
             except PrivacyError as error:
-                if self._blind != str(error):
-                    log.part(f"camera.{self.camera}").warning("no Picture leaves: %s", error)
-                self._blind = str(error)
+                self._blind.start(str(error))
                 return
-            if self._blind is not None:
-                log.part(f"camera.{self.camera}").info("Pictures can be redacted now")
-                self._blind = None
+            self._blind.end("Pictures can be redacted now")
             if wanted.name == SNAPSHOT:
                 self._snapshot_at = scene.frame.time
             if event is not None:
@@ -285,13 +275,13 @@ class Pipeline:
                 _quality(event, scene.tracks) > BETTER * shown.quality and now - shown.time >= PICTURE_GAP_S
             ):
                 due.append((Wanted(event.label.value, event.id), event))
-        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind is not None
+        stale = self._snapshot_at is None or now - self._snapshot_at >= SNAPSHOT_EVERY_S or self._blind.now is not None
         shows = any(wanted.name != FRAME for wanted, _ in due)
         return [*due, (still, None)] if shows or stale or still in scene.wanted else due
 
     def _state_of(self, scene: Scene) -> Iterator[CameraState]:
         now = scene.frame.time
-        if scene.motion.view is View.MOVING and scene.motion.score >= self.threshold:
+        if scene.motion.view is View.MOVING and scene.motion.score >= self.switches.threshold:
             self._moved_at = now
         here = [t for t in self._tracks if t.confirmed and t.label in self._labels]
         state = CameraState(
@@ -307,9 +297,9 @@ class Pipeline:
             inferences=self.inferences,
             skipped=self.added.skipped,
             measures=self._measured.current,
-            detect=self.detect,
-            threshold=self.threshold,
-            problem=self._blind,
+            detect=self.switches.detect,
+            threshold=self.switches.threshold,
+            problem=self._blind.now,
         )
         due = STATE_GAP_S if _differs(self._state, state) else STATE_EVERY_S
         if self._state is None or now - self._state_at >= due:

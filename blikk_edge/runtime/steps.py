@@ -22,12 +22,17 @@ MEAN_OVER: Final = 10
 CALL_MS: Final = 500.0
 """A single call may take so long, two frames at 5 fps: a busy Pi stops anybody for 200 ms now and then."""
 
+BROKEN_MS: Final = 5000.0
+"""A step that takes so long is not tried again: whoever rings meanwhile would wait as long."""
+
 REST_S: Final = 30.0
 REST_MAX_S: Final = 480.0
 """How long a step over its budget is skipped at first, and at most after doubling."""
 
 STEADY_S: Final = 600.0
 """A step that kept its budget for so long after a rest is skipped for the short time again."""
+
+OFF: Final = "switched off until the camera's pipeline starts anew"
 
 EMBEDDING_MAX: Final = 2048
 TEXT_MAX: Final = 200
@@ -40,9 +45,11 @@ class AddedSteps(Step):
     scene it returns: it cannot replace the frame, nor take away the people who are to be blurred.
 
     A step that takes longer than `MEAN_MS` on average, or `CALL_MS` in a call, is skipped for a while; its first call,
-    which may load what it needs, has no limit. One that raises, or returns what it may not, is switched off until the
-    pipeline starts anew. `problems` says what is wrong, a sentence by step; `skipped` counts the scenes it was not
-    given for its time; `running` is the step that is being called now. Without `budgeted` no time is measured.
+    which may load what it needs, has no limit. One that raises, returns what it may not, or takes more than `BROKEN_MS`
+    is switched off until the pipeline starts anew. Without `budgeted` no time is measured.
+
+    `problems` says what is wrong, a sentence by step; `skipped` counts the scenes that a step was not given for its
+    time; `running` is the step that is being called now.
     """
 
     name = "added"
@@ -145,7 +152,7 @@ class _Added:
             given = scene if frame is scene.frame else replace(scene, frame=frame)
             scene = self._taken(scene, self.step(given))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the rest goes on and it is told
-            self.off = f"switched off until the camera's pipeline starts anew: {_described(error)}"
+            self.off = f"{OFF}: {_described(error)}"
             return scene
         if budgeted:
             self._spend(began, self._stopwatch())
@@ -188,7 +195,9 @@ class _Added:
         spent_ms = (ended - began) * 1000
         self._calls += 1
         self._mean_ms += (spent_ms - self._mean_ms) / min(self._calls, MEAN_OVER)
-        if spent_ms > CALL_MS:
+        if spent_ms > BROKEN_MS:
+            self.off = f"{OFF}: a call took {spent_ms / 1000:.0f} s"
+        elif spent_ms > CALL_MS:
             self._rest(ended, f"a call took {spent_ms:.0f} ms, {CALL_MS:.0f} are allowed")
         elif self._calls >= MEAN_OVER and self._mean_ms > MEAN_MS:
             self._rest(ended, f"a call takes {self._mean_ms:.0f} ms on average, {MEAN_MS:.0f} are allowed")

@@ -18,6 +18,7 @@ from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture
 from blikk_edge.core.ports import Inbox, Item
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.store.private_files import keep_private, make_folder
 
 LOG = logging.getLogger("blikk.album")
@@ -62,7 +63,7 @@ class PictureAlbum:
         self._bytes: int | None = None  # not counted yet
         self._since_tidy = 0
         self._tidied = -math.inf
-        self._problem: str | None = None
+        self._trouble = Trouble(LOG)
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """Keep what comes until cancelled."""
@@ -81,15 +82,11 @@ class PictureAlbum:
             self._write(picture)
         except OSError as error:
             reason = error.strerror or str(error)
-            if self._problem != reason:
-                LOG.warning(
-                    "%s: a picture cannot be kept: %s; free some space or make it writable", self._folder, reason
-                )
-            self._problem = reason
+            self._trouble.start(
+                f"{self._folder}: a picture cannot be kept: {reason}; free some space or make it writable"
+            )
             return
-        if self._problem is not None:
-            LOG.info("%s: pictures are kept now", self._folder)
-            self._problem = None
+        self._trouble.end(f"{self._folder}: pictures are kept now")
         self._keep_house()
 
     def days(self, *, camera: str | None = None) -> Sequence[AlbumDay]:

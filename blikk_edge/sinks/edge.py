@@ -12,7 +12,9 @@ from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, WireError
 from blikk_edge.core.inlet import Pushed
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.pace import Pace
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.net.library_log import no_log
 from blikk_edge.sinks.trust import client_context
 from blikk_edge.wire.push import BAD_TOKEN, REPLACED, frame_message, read_answer
@@ -26,7 +28,6 @@ OPEN_S: Final = 10.0
 ANSWER_S: Final = 15.0
 LOOK_S: Final = 0.2
 STEADY_S: Final = 30.0
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class EdgeLink:
@@ -55,10 +56,15 @@ class EdgeLink:
         self._moving = moving
         self._clock = clock
         self._ca = ca
-        self._problem: str | None = None
+        self._trouble = Trouble(LOG)
 
     def __repr__(self) -> str:
         return f"EdgeLink({self._to})"
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is sent now."""
+        return self._trouble.now
 
     async def run(self) -> None:
         """Send until cancelled, through every outage: each is told once, and tried again after 1 s to 30 s."""
@@ -68,9 +74,7 @@ class EdgeLink:
             try:
                 await self._connection()
             except SinkError as error:
-                if self._problem != str(error):
-                    LOG.warning("%s", error)
-                self._problem = str(error)
+                self._trouble.start(str(error))
             if self._clock.monotonic() - began > STEADY_S:
                 backoff.reset()
             await self._clock.sleep(backoff.next_s())
@@ -91,7 +95,7 @@ class EdgeLink:
                 self._to,
                 additional_headers={"Authorization": f"Bearer {self._token}"},
                 ssl=self._tls() if parts.scheme == "wss" else None,
-                proxy=None if parts.hostname in LOOPBACK else True,
+                proxy=None if is_loopback(parts.hostname or "") else True,
                 open_timeout=OPEN_S,
                 close_timeout=1.0,
                 ping_interval=OPEN_S,
@@ -136,9 +140,9 @@ class EdgeLink:
                 raise WireError(f"frame {self.sent} was acknowledged as {seq}")
             self.pace.sent(self._clock.monotonic() - began)
             self.pace.asked(asked_s)
-            if self._problem is not None or self.sent == 1:
+            if self.sent == 1 and self._trouble.now is None:
                 LOG.info("connected to %s", self._to)
-            self._problem = None
+            self._trouble.end(f"connected to {self._to}")
 
     def _tls(self) -> ssl.SSLContext:
         try:
@@ -156,7 +160,7 @@ def _checked(to: str) -> str:
         raise SinkError(f"the address to push to cannot be read: {error}") from error
     if parts.scheme not in {"ws", "wss"} or not parts.hostname or port == 0 or parts.query or "@" in parts.netloc:
         raise SinkError("the address to push to must be like wss://node.local:8429/ingest/front_door")
-    if parts.scheme == "ws" and parts.hostname not in LOOPBACK:
+    if parts.scheme == "ws" and not is_loopback(parts.hostname):
         raise SinkError("ws:// would show token and pictures to the network; use wss:// beyond this machine")
     return to
 

@@ -11,6 +11,7 @@ from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraAvailability, CameraState
 from blikk_edge.core.ports import History, Inbox, Item, Memory
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.core.watched import NODE, Span, Watched, WatchedAt
 
 LOG = logging.getLogger("blikk.watched")
@@ -42,7 +43,7 @@ class WatchRecord:
         self._detects = dict.fromkeys(cameras, True)
         self._new: dict[str, list[Span]] = {camera: [] for camera in (NODE, *cameras)}
         self._counted = 0.0
-        self._failed = False
+        self._trouble = Trouble(LOG)
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """Write every WRITE_EVERY_S, when a camera begins or ends to be watched, and at the end; until cancelled."""
@@ -101,13 +102,9 @@ class WatchRecord:
         try:
             await asyncio.to_thread(self._merge, new, self._clock.now())
         except StoreError as error:
-            if not self._failed:
-                LOG.warning("when cameras were watched is not kept: %s", error)
-            self._failed = True
+            self._trouble.start(f"when cameras were watched is not kept: {error}")
             return
-        if self._failed:
-            LOG.info("when cameras were watched is kept now")
-        self._failed = False
+        self._trouble.end("when cameras were watched is kept now")
         for camera, spans in new.items():
             self._new[camera] = [span for span in self._new[camera] if span not in spans]
 

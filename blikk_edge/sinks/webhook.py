@@ -1,6 +1,5 @@
 """The webhook: records posted to a web address, as the JSON that MQTT carries."""
 
-import ipaddress
 import logging
 import re
 from collections.abc import Collection, Sequence
@@ -8,9 +7,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from blikk_edge.core.errors import SinkError
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.ports import DurableSink, Pending, Sink
 from blikk_edge.core.summary import Answer
 from blikk_edge.grammar.schema import Key, Section
@@ -186,7 +185,7 @@ class WebhookSink:
     def _checked_token(self, token: str) -> str:
         if re.fullmatch(r"[!-~]+", token) is None:
             raise SinkError(f"{self._who}: webhook.token holds a space or a letter that HTTP cannot carry; mend it")
-        if not self._secure and not _is_here(self._host):
+        if not self._secure and not is_loopback(self._host):
             LOG.warning("%s: webhook.token goes over the network unencrypted; use https", self._who)
         return token
 
@@ -208,19 +207,12 @@ def _reason(error: Exception) -> str:
             return f"what it answers is no HTTP ({type(error).__name__})"
 
 
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _proxy(who: str, host: str, *, secure: bool) -> str | None:
     """The environment's proxy for `host`; none for this machine. Raises SinkError for a kind that is not spoken."""
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  # 2 MB that only a node with a webhook needs
+
     proxy = getproxies().get("https" if secure else "http")
-    if proxy is None or _is_here(host) or proxy_bypass(host):
+    if proxy is None or is_loopback(host) or proxy_bypass(host):
         return None
     if urlsplit(proxy).scheme not in {"http", "https"}:
         raise SinkError(f"{who}: the environment names a proxy that is not http; name the host in no_proxy, or mend it")

@@ -101,6 +101,7 @@ class Capture:
                 limit=limit,
                 ends=self._ends,
                 counts=self.counts,
+                remote=way.url.startswith("http"),
             )
             self._stream_time.restart(float(stream.average_rate) if stream.average_rate else None)
             self._timekeeper.restart()

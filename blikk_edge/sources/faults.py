@@ -11,6 +11,10 @@ TOO_LATE = "no answer in time; check host, port and network"
 STANDS_STILL = "no picture came in time; check camera and network"
 
 BROKEN = "the connection broke; check camera and network"
+NO_PARTS = (
+    "the server sends files as a whole only, and the index of this one is at its end; name a copy on this machine, or "
+    "have the index first (`ffmpeg -i it.mp4 -c copy -movflags +faststart new.mp4`)"
+)
 NO_PICTURE = "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
 UNAUTHORIZED = "the camera refuses user or password (401); mend them in the source's address"
 FORBIDDEN = "the camera forbids this stream to this user (403); give the user the right to view"
@@ -73,10 +77,13 @@ _FINAL = (
 )
 
 
-def meaning(error: Exception, *, opened: bool = False) -> str:
-    """What went wrong and how to mend it; `opened` where the stream had been there before."""
+def meaning(error: Exception, *, opened: bool = False, whole: bool = False) -> str:
+    """What went wrong and how to mend it; `opened` where the stream had been there before.
+
+    `whole` says that it is a file of a web server, of which nothing has been read but its index.
+    """
     if opened and isinstance(error, av.FFmpegError) and error.errno == errno.EIO:
-        return BROKEN
+        return NO_PARTS if whole else BROKEN
     for kinds, text in _MEANINGS:
         if isinstance(error, kinds):
             return text

@@ -22,12 +22,13 @@ _EOI, _SOI, _SOS, _TEM = 0xD9, 0xD8, 0xDA, 0x01
 class JpegSplitter:
     """Takes bytes as they come and gives whole pictures; keeps at most `most_bytes`.
 
-    `broken` counts starts of pictures that came to nothing. A picture without its end marker, as some cameras send it,
-    is given when the next one starts.
+    `broken` counts starts of pictures that came to nothing, `begun` says that there was a start at all. A picture
+    without its end marker, as some cameras send it, is given when the next one starts.
     """
 
     def __init__(self, *, most_bytes: int = MOST_BYTES) -> None:
         self.broken = 0
+        self.begun = False
         self._most_bytes = most_bytes
         self._kept = bytearray()
         self._started = False
@@ -68,7 +69,8 @@ class JpegSplitter:
             del self._kept[: max(0, len(self._kept) - 1)]
             return False
         del self._kept[:start]
-        self._started, self._coded, self._at = True, False, 2
+        self.begun = self._started = True
+        self._coded, self._at = False, 2
         return True
 
     def _segment(self, pictures: list[bytes]) -> bool:

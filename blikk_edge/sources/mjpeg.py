@@ -34,6 +34,8 @@ RETRY_S: Final = 1.0
 HEAD_BYTES: Final = 32
 HEAD_MOST_BYTES: Final = 1024
 
+NO_JPEG: Final = "no picture came in time, though something comes; have the camera send JPEG"
+
 _JPEG_TYPES = frozenset(
     {"image/jpeg", "image/jpg", "image/pjpeg", "video/x-motion-jpeg", "video/x-mjpeg", "video/mjpeg"}
 )
@@ -184,7 +186,7 @@ class HttpSource:
             if any(barren.over(pictures=0) for _ in range(splitter.broken - broken)):
                 raise Failed(NO_PICTURE)
             if limit.over:
-                raise Failed(STANDS_STILL, stopped=limit.stop.is_set())
+                raise Failed(STANDS_STILL if splitter.begun else NO_JPEG, stopped=limit.stop.is_set())
             self._naps.read(len(piece))
             if given and answer.waited:
                 self._naps.take(self._made.wait_s)

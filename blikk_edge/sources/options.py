@@ -1,4 +1,4 @@
-"""The options of a source that needs nothing but an address."""
+"""The address of a camera as an option, and the schema of a source that needs nothing else."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,16 @@ class AddressOptions:
     address: SourceUrl
 
 
+CAMERA_ADDRESS = Scalar("an address", lambda text: SourceUrl(text.strip()), secret=True)
+"""May hold a login or be a `!secret`; shows itself without either."""
+
 ADDRESS = Section(
     of=AddressOptions,
     plain="address",
     keys=(
         Key(
             name="address",
-            value=Scalar("an address", lambda text: SourceUrl(text.strip()), secret=True),
+            value=CAMERA_ADDRESS,
             required=True,
             meaning="Where the camera is.",
         ),

@@ -39,7 +39,7 @@ class Packets:
 
     `waited` says whether the last one had to be waited for: whatever had come before it has been read. Those that
     libav cannot make out are counted as corrupt. Raises SourceError when the stream stands still for `read_timeout_s`,
-    breaks, or ends though it is live (`ends` false).
+    breaks, or ends though it is live (`ends` false). `remote` says that a web server sends it.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Packets:
         limit: Limit,
         ends: bool,
         counts: Counts,
+        remote: bool = False,
     ) -> None:
         self.waited = False
         self._counts = counts
@@ -61,6 +62,7 @@ class Packets:
         self._read_timeout_s = read_timeout_s
         self._limit = limit
         self._ends = ends
+        self._whole = ends and remote
 
     def __iter__(self) -> Iterator[VideoPacket]:
         with self._limit:
@@ -87,7 +89,7 @@ class Packets:
             elif packet is None:
                 break
             elif packet.stream_index == index:
-                in_a_row = 0
+                in_a_row, self._whole = 0, False
                 self.waited = time.monotonic() - asked > WAITED_S
                 yield packet
                 limit.extend(allowed_s)
@@ -105,6 +107,6 @@ class Packets:
         """Raise what it means that no more packets come."""
         if error is not None:
             late = self._limit.left_s < self._read_timeout_s * LATE_SHARE
-            raise source_error(self._shown, STANDS_STILL if late else meaning(error, opened=True))
+            raise source_error(self._shown, STANDS_STILL if late else meaning(error, opened=True, whole=self._whole))
         if not self._ends:
             raise source_error(self._shown, "the stream ended; it is opened again")

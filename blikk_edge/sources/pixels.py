@@ -1,9 +1,8 @@
 """Pixels of a decoded picture: the luma plane without a copy, and colour at analysis size when somebody asks."""
 
 import threading
-from fractions import Fraction
 from functools import partial
-from typing import Final
+from typing import Final, SupportsFloat
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -26,8 +25,11 @@ LUMA_BYTES = {
 WIDEST: Final = 4.0
 
 
-def pixel_aspect(said: Fraction | None) -> float:
-    """Width of a pixel by its height, from what a stream says; 1 where it says nothing or what cannot be."""
+def pixel_aspect(said: SupportsFloat | None) -> float:
+    """Width of a pixel by its height, from what a stream says; 1 where it says nothing or what cannot be.
+
+    Up to 18 PyAV says it as a Fraction or None, from 19 on as a rational number of its own.
+    """
     aspect = float(said) if said else 1.0
     return aspect if 1 / WIDEST <= aspect <= WIDEST else 1.0
 

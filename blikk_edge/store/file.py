@@ -1,6 +1,7 @@
 """The SQLite file under the store: its layout, its lock, and what happens when it is damaged."""
 
 import contextlib
+import errno
 import fcntl
 import logging
 import sqlite3
@@ -63,6 +64,7 @@ _HINTS: Final = {
     sqlite3.SQLITE_READONLY: "; make it writable for this user",
     sqlite3.SQLITE_CANTOPEN: "; make it and its folder writable for this user",
 }
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class StoreFile:
@@ -325,9 +327,8 @@ class StoreFile:
     def _error(self, verb: str, error: Exception) -> StoreError:
         if isinstance(error, OSError):
             what = "its folder" if verb == "make" else f"`{error.filename}`"
-            return StoreError(
-                f"store {self.path}: cannot {verb} {what}: {error.strerror}; make it writable for this user"
-            )
+            hint = "free some space on its disk" if error.errno in _NO_ROOM else "make it writable for this user"
+            return StoreError(f"store {self.path}: cannot {verb} {what}: {error.strerror}; {hint}")
         code = primary_code(error)
         kind = StoreBusyError if code in _BUSY else StoreError
         return kind(f"store {self.path}: cannot {verb}: {error}{_HINTS.get(code, '')}")

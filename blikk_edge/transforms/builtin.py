@@ -1,5 +1,6 @@
 """The last resort where no model can be had: people by their face, with the cascade that OpenCV 4 carries itself."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.grammar.schema import Section
+from blikk_edge.kinds.kind import Kind
+from blikk_edge.transforms.kinds import DetectorContext
 
 NAME = "opencv-builtin"
 
@@ -97,3 +101,20 @@ def _small_luma(bgr: Pixels) -> Pixels:
 def _box(luma: Pixels, x1: float, y1: float, x2: float, y2: float) -> Box | None:
     height_px, width_px = luma.shape
     return Box.clipped(x1 / width_px, y1 / height_px, x2 / width_px, y2 / height_px)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltinOptions:
+    """There are none."""
+
+
+def _make(_options: BuiltinOptions, context: DetectorContext) -> BuiltinDetector:
+    return BuiltinDetector(threshold=context.thresholds.get(Label.PERSON, 0.0))
+
+
+KIND: Kind[DetectorContext, BuiltinDetector] = Kind(
+    name="opencv",
+    meaning="People by their face, with OpenCV's own means, without any model.",
+    options=Section(of=BuiltinOptions, keys=()),
+    make=_make,
+)

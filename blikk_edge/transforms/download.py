@@ -4,7 +4,6 @@ import base64
 import fcntl
 import hashlib
 import http.client
-import ipaddress
 import os
 import threading
 import time
@@ -21,6 +20,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from blikk_edge import __version__
 from blikk_edge.core.errors import ModelError
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.transforms.tflite import describe
 
 CONNECT_TIMEOUT_S = 10.0
@@ -315,18 +315,11 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
         urllib.request.HTTPErrorProcessor(),
         urllib.request.UnknownHandler(),
     ]
-    if not _is_loopback(urlsplit(url).hostname or ""):
+    if not is_loopback(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler())
     for handler in handlers:
         opener.add_handler(handler)
     return opener
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _continues(response: http.client.HTTPResponse, have: int) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from blikk_edge.core.house import CameraInfo
 from blikk_edge.core.sightings import Label
 from blikk_edge.kinds.plugins import Kinds, has
+from blikk_edge.transforms.registry import ResolvedModel
 
 if TYPE_CHECKING:  # a configuration is read without pixels
     from blikk_edge.core.stages import Detector, Step
@@ -21,9 +22,15 @@ class CameraContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorContext:
-    """What a detector is handed: down to which score, 0..1, it shall report objects of each label."""
+    """What a detector is handed.
+
+    Attributes:
+        thresholds: Down to which score, 0..1, it shall report objects of each label.
+        model: The model that `model` names, found and checked, for a kind that looks by one; None for any other.
+    """
 
     thresholds: Mapping[Label, float]
+    model: ResolvedModel | None = None
 
 
 TRANSFORMS: Final["Kinds[CameraContext, Step]"] = Kinds(
@@ -31,5 +38,8 @@ TRANSFORMS: Final["Kinds[CameraContext, Step]"] = Kinds(
 )
 
 DETECTORS: Final["Kinds[DetectorContext, Detector]"] = Kinds(
-    "detector", group="blikk.detectors", lacks=has("name", "detect"), own={}
+    "detector",
+    group="blikk.detectors",
+    lacks=has("name", "detect"),
+    own={"tflite": "blikk_edge.transforms.tflite_kind", "opencv": "blikk_edge.transforms.builtin"},
 )

@@ -2,11 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,7 @@ from nowhere import NOWHERE
 from patience import PATIENCE
 
 SCHEMAS = Path(__file__).parents[2] / "contract" / "schemas"
+PLUGINS = Path(__file__).parents[1] / "plugins"
 BLIKK = Path(sys.executable).with_name("blikk")
 FACE = (180, 60, 260, 170)
 """Where the astronaut's face is in `portrait`, x1 y1 x2 y2 in pixels of 480."""
@@ -33,7 +35,7 @@ def portrait(photographs: Path) -> np.ndarray:
 
 
 def dial_clip(path: Path) -> None:
-    """A needle on a dial, as `needle_node.Needle` reads it: 20 degrees for 7 s, 70 for 10 s, 20 again for 13 s."""
+    """A needle on a dial, as `plugins/blikk_needle.py` reads it: 20 degrees for 7 s, 70 for 10 s, 20 again for 13 s."""
     write_clip(path, [_dial(70 if 70 <= n < 170 else 20) for n in range(300)], crf=23)
 
 
@@ -134,8 +136,6 @@ def follows_contract(ears: Ears, base: str) -> set[str]:
 class BlikkRun:
     """`blikk run` in a process of its own, with its log kept."""
 
-    program: Sequence[str] = (str(BLIKK),)
-
     def __init__(self, folder: Path, config: str, *, models: Path | None) -> None:
         self.folder = folder
         self.log_path = folder / "blikk.log"
@@ -153,7 +153,7 @@ class BlikkRun:
     def start(self) -> None:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.program, "run", "--config", str(self._config)], stdout=log, stderr=log, env=self.environ
+                [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self.environ
             )
 
     def stop(self, within_s: float = 5.0) -> float:
@@ -183,6 +183,15 @@ class BlikkRun:
 
 
 class NeedleRun(BlikkRun):
-    """The same with a step that measures the angle of a needle."""
+    """The same with a plug-in that is installed beside it: the transform `needle` measures an angle."""
 
-    program = (sys.executable, str(Path(__file__).with_name("needle_node.py")))
+    def __init__(self, folder: Path, config: str, *, models: Path | None) -> None:
+        super().__init__(folder, config, models=models)
+        site = folder / "site"
+        info = site / "blikk_needle-1.0.dist-info"
+        info.mkdir(parents=True)
+        shutil.copy(PLUGINS / "blikk_needle.py", site)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: blikk_needle\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[blikk.transforms]\nneedle = blikk_needle:KIND\n")
+        path = (str(site), *filter(None, [os.environ.get("PYTHONPATH")]))
+        self.environ = {**self.environ, "PYTHONPATH": os.pathsep.join(path)}

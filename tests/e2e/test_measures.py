@@ -17,7 +17,9 @@ health_every_s: 2
 store: {{path: {folder}/boiler.db}}
 models: {{offline: true, cache: {folder}/models}}
 cameras:
-  boiler: {{source: {source}}}
+  boiler:
+    source: {source}
+    transforms: [needle]
 """
 
 

@@ -117,6 +117,6 @@ async def test_a_model_that_cannot_be_made_stays_a_problem_while_the_template_wr
     for part in made.enrichers:  # as the scheduler says of each part that has run for some seconds
         supervisor.well(part.name)
     store.close()
-    assert ["no provider 'nobody'" in problem for problem in supervisor.problems.values()] == [True]
+    assert ["no language model 'nobody'" in problem for problem in supervisor.problems.values()] == [True]
     assert supervisor.problems == before
     assert "works" not in caplog.text

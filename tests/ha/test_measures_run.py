@@ -17,7 +17,9 @@ mqtt: {{host: 127.0.0.1, port: {port}}}
 store: {{path: {folder}/boiler.db}}
 models: {{offline: true, cache: {folder}/models}}
 cameras:
-  boiler: {{source: {source}}}
+  boiler:
+    source: {source}
+    transforms: [needle]
 """
 
 

@@ -11,9 +11,10 @@ import av
 from blikk_edge.core.errors import SourceError
 from blikk_edge.core.scene import Frame
 from blikk_edge.grammar.schema import Key, Section
-from blikk_edge.grammar.secrets import Secret
-from blikk_edge.grammar.values import SECRET, TEXT, duration
+from blikk_edge.grammar.secrets import Secret, SourceUrl
+from blikk_edge.grammar.values import SECRET, duration
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.sources.options import CAMERA_ADDRESS
 from blikk_edge.sources.pixels import Scaler
 from blikk_edge.sources.terms import Terms
 
@@ -22,7 +23,7 @@ from blikk_edge.sources.terms import Terms
 class WebrtcOptions:
     """Where the offer goes, and what it is allowed by."""
 
-    address: str
+    address: SourceUrl
     token: Secret | None = None
     pause_s: float = 0.2
 
@@ -44,7 +45,7 @@ class WebrtcSource:
             yield self._scaler.frame(picture, camera=self._terms.camera, seq=self._seq, time=self._terms.clock.now())
 
     def _picture(self) -> av.VideoFrame:
-        parts = urlsplit(self._options.address)
+        parts = urlsplit(self._options.address.reveal())
         token = self._options.token
         headers = {"Authorization": f"Bearer {token.reveal()}"} if token else {}
         connection = http.client.HTTPConnection(parts.netloc, timeout=self._terms.connect_timeout_s)
@@ -69,7 +70,7 @@ KIND = Kind(
         of=WebrtcOptions,
         plain="address",
         keys=(
-            Key(name="address", value=TEXT, required=True, meaning="Where the offer goes."),
+            Key(name="address", value=CAMERA_ADDRESS, required=True, meaning="Where the offer goes."),
             Key(name="token", value=SECRET, meaning="What allows it."),
             Key(name="pause_s", value=duration(0.02, 10), meaning="The time between two pictures."),
         ),

@@ -82,9 +82,19 @@ def test_a_source_is_named_by_its_scheme_or_with_its_options(write, source: str,
     settings = load(write(source=source), environ={})
     (camera,) = settings.cameras
     assert camera.plugged.name == "webrtc"
-    assert "cam.local/door" in camera.plugged.options.address
+    assert "cam.local/door" in camera.plugged.options.address.reveal()
     assert camera.source.public == shown
     assert not camera.pushed
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.usefixtures("both")
+def test_the_address_of_a_plugged_source_may_be_a_secret(write, tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("door: webrtc://cam.local/tr0ub4dor\n")
+    (camera,) = load(write(source="!secret door"), environ={}).cameras
+    assert camera.plugged.options.address.reveal() == "webrtc://cam.local/tr0ub4dor"
+    assert camera.source.public == "webrtc://***"
+    assert "tr0ub4dor" not in repr(camera)
 
 
 @pytest.mark.usefixtures("both")

@@ -69,6 +69,15 @@ def test_a_detector_of_a_plug_in_looks(install, sight) -> None:
     assert not any("yolox" in problem for problem in made.problems), "no model is looked for in its place"
 
 
+def test_ours_are_named_like_others(sight) -> None:
+    made, settings = sight("opencv")
+    assert made.eyes(settings)("door").detector.name == "opencv-builtin"
+    assert not any("yolox" in problem for problem in made.problems)
+    _, settings = sight("{tflite: {threads: 3}}")
+    assert settings.detectors[0].tflite.threads == 3
+    assert settings.detectors[0].plugged is None
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

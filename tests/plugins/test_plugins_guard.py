@@ -39,6 +39,12 @@ BROKEN = {
     "no such name": ("", "cannot be loaded"),
     "no kind": ("KIND = 7", "is no Kind"),
     "newer port": (GOOD.replace("make=make)", "make=make, port=2)"), "written for version 2 of plug-ins"),
+    "port is a text": (GOOD.replace("make=make)", "make=make, port='2')"), "which is a whole number"),
+    "make is none": (GOOD.replace("make=make)", "make=None)"), "a function `make`"),
+    "cannot say why": (
+        "class E(Exception):\n def __str__(self): raise ValueError\nraise E",
+        "cannot be loaded: E",
+    ),
     "other name": (GOOD.replace("name='mine'", "name='yours'"), "calls itself 'yours'"),
 }
 
@@ -57,6 +63,7 @@ MAKES = {
     "fails": ("def make(o, c): raise ValueError('your token ' + o.token.reveal())", "your token ***"),
     "nothing": ("def make(o, c): ...", "NoneType, which lacks name, run"),
     "other arguments": ("def make(): ...", "TypeError"),
+    "ends the program": ("def make(o, c): raise SystemExit(3)", "made none: SystemExit: 3"),
 }
 
 
@@ -107,6 +114,13 @@ def test_a_plug_in_that_takes_long_to_load_is_named_in_the_log(install, monkeypa
     with caplog.at_level(logging.WARNING, logger="blikk.plugins"):
         assert SINKS.get("mine").meaning == "Mine."
     assert "sink mine: its plug-in plug_slow:KIND took 0." in caplog.text
+
+
+def test_a_package_without_its_metadata_is_listed_all_the_same(install, site: Path) -> None:
+    install("plug_bare", GROUP, "mine", GOOD)
+    (site / "plug_bare-1.2.dist-info" / "METADATA").unlink()
+    (listed,) = [each for each in SINKS.listed() if each.name == "mine"]
+    assert listed.refused == ""
 
 
 def test_a_plug_in_is_loaded_once_and_refused_once(install) -> None:

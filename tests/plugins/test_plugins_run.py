@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +17,8 @@ from patience import PATIENCE
 from blikk_edge.app.wiring import App, build
 from blikk_edge.config import load
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.ports import Sink
+from blikk_edge.core.summary import Answer
 
 TOKEN = "sesame-open-0123"
 
@@ -121,10 +123,10 @@ async def hook() -> AsyncIterator[Hook]:
     await runner.cleanup()
 
 
-def app_of(folder: Path, camera: Camera, more: str = "", token: str = TOKEN) -> App:
+def app_of(folder: Path, camera: Camera, more: str = "", token: str = TOKEN, spies: Sequence[Sink] = ()) -> App:
     path = folder / "blikk.yaml"
     path.write_text(CONFIG.format(folder=folder, camera=camera.port, token=token, more=more))
-    return build(load(path, environ={}), environ={}, clock=SystemClock())
+    return build(load(path, environ={}), environ={}, clock=SystemClock(), spies=spies)
 
 
 async def run_until(app: App, done: Callable[[], bool], within_s: float = 60) -> None:
@@ -203,6 +205,56 @@ async def test_a_node_with_nothing_but_broken_plug_ins_runs_and_says_so(
     assert "there is no transform 'angle'" in caplog.text
     assert "there is no enricher 'weather'" in caplog.text
     assert not app.states()[0].online
+
+
+WRITES = """
+from dataclasses import dataclass
+from blikk_edge.core.observation import Event
+from blikk_edge.core.summary import Answer
+from blikk_edge.grammar.schema import Section
+from blikk_edge.kinds.kind import Kind
+
+@dataclass(frozen=True, kw_only=True)
+class Options: ...
+
+class Counter:
+    name = "counter"
+    def __init__(self, options, context):
+        self.context = context
+    async def run(self, inbox):
+        while True:
+            item = await inbox.get()
+            if isinstance(item, Event):
+                await self.context.clock.sleep(0)
+                self.context.publish(Answer(id="counter-1", camera=item.camera, question="visits",
+                    asked="How many?", answer="1", confidence=1.0, time=item.time, since=item.time, changed=True))
+
+KIND = Kind(name="counter", meaning="Counts.", options=Section(of=Options, keys=()), make=Counter)
+"""
+
+
+class Spy:
+    """What every sink is handed."""
+
+    name = "spy"
+
+    def __init__(self) -> None:
+        self.got: list[object] = []
+
+    async def run(self, inbox) -> None:
+        while True:
+            self.got.append(await inbox.get())
+
+
+async def test_what_a_plugged_enricher_publishes_reaches_every_sink(install, tmp_path: Path, camera: Camera) -> None:
+    install("blikk_webrtc", "blikk.sources", "webrtc")
+    install("plug_bright", "blikk.detectors", "bright", BRIGHT)
+    install("plug_counter", "blikk.enrichers", "counter", WRITES)
+    spy = Spy()
+    app = app_of(tmp_path, camera, "detectors: {default: {kind: bright}}\nenrichers: {counter: {}}\n", spies=(spy,))
+    await run_until(app, lambda: any(isinstance(item, Answer) for item in spy.got))
+    answer = next(item for item in spy.got if isinstance(item, Answer))
+    assert (answer.camera, answer.question, answer.answer) == ("door", "visits", "1")
 
 
 async def test_a_plugged_sink_that_goes_by_another_name_is_not_used(

@@ -35,6 +35,17 @@ def test_the_picture_of_the_house_has_every_room():
     assert rooms <= set(re.findall(r"[a-z]+", picture))
 
 
+def test_raw_pixels_are_kept_from_every_room_that_is_not_named():
+    rules = configparser.ConfigParser()
+    rules.read(ROOT / ".importlinter")
+    kept_out = rules["importlinter:contract:privacy"]["source_modules"].replace("blikk_edge.", "").split()
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", page.split("Only ")[1].split("may import")[0]))
+    above = {"cli", "demo", "app", "config"}
+    rooms = {path.parent.name for path in (ROOT / "blikk_edge").glob("*/__init__.py")}
+    assert rooms - set(kept_out) - above - {"core"} == named
+
+
 def test_both_ways_of_continuous_integration_take_the_same_pythons():
     matrix = read(".github/workflows/ci.yaml")["jobs"]["check-and-test"]["strategy"]["matrix"]["python"]
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -283,6 +283,16 @@ def test_a_step_with_one_call_over_500_ms_is_skipped_for_30_s_and_counted() -> N
     assert run(steps, 1) == [True]
 
 
+def test_a_step_with_a_call_over_5_s_is_not_tried_again() -> None:
+    hands = Hands()
+    steps = added(step := Scripted(hands.takes(9000, 5, 5001)), hands=hands)
+    run(steps, 3)
+    hands.now_s += 3600
+    run(steps, 3)
+    assert len(step.given) == 3
+    assert steps.problems["angle"] == "switched off until the camera's pipeline starts anew: a call took 5 s"
+
+
 def test_a_step_over_50_ms_on_average_is_skipped() -> None:
     hands = Hands()
     steps = added(Scripted(hands.takes(51)), hands=hands)

@@ -30,6 +30,7 @@ from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.runtime.switches import Switches
 from blikk_edge.runtime.vision import VisionWorker
 
 CLOCK = SystemClock()
@@ -123,6 +124,7 @@ async def house(
             shown_source=f"scripted {name}",
             make_source=make,
             make_pipeline=lambda name=name: make_pipeline(name),
+            switches=Switches(name, threshold=0.3),
             deliver=outlets.deliver,
             remember_parked=lambda parked: True,
             intake=intake,

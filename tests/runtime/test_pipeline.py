@@ -1,22 +1,23 @@
 """One camera's way from Frame to what is told."""
 
+import time
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_props import PERSON, Gauge, ScriptedDetector, StampRedactor, eyes, frame, pipeline
+from stage_props import PERSON, Gauge, ScriptedDetector, ScriptedSource, StampRedactor, eyes, frame, pipeline
 
 from blikk_edge.core.geometry import Box, Polygon
-from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.house import CameraState
 from blikk_edge.core.observation import MEASURED, Event, Kind, Observation, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Measure
 from blikk_edge.runtime.pipeline import Eyes, Pipeline
-from blikk_edge.runtime.switches import set_switches, summary_switch, switches_to_json
+from blikk_edge.runtime.replay import replay
 from blikk_edge.transforms.zones import Zone
 
 
@@ -68,7 +69,7 @@ def test_pictures_come_again_after_the_face_model_is_mended() -> None:
 def test_switching_detection_off_ends_open_events_and_stops_inference() -> None:
     line, look_with = pipeline(), eyes()
     run(line, look_with, range(5))
-    line.detect = False
+    line.switches.detect = False
     items = run(line, look_with, range(5, 20))
     assert [item.phase for item in items if isinstance(item, Event)] == [Phase.ENDED]
     before = line.inferences
@@ -213,9 +214,9 @@ def test_the_same_frames_tell_the_same_records(script: list[tuple]) -> None:
 def test_switching_detection_on_again_forgets_who_was_there() -> None:
     line, look_with = pipeline(), eyes()
     run(line, look_with, range(5))
-    line.detect = False
+    line.switches.detect = False
     run(line, look_with, range(5, 10))
-    line.detect = True
+    line.switches.detect = True
     later = range(8 * 3600 * 5, 8 * 3600 * 5 + 20)
     events = [item for item in run(line, look_with, later) if isinstance(item, Event)]
     assert events[0].phase is Phase.STARTED
@@ -225,9 +226,9 @@ def test_switching_detection_on_again_forgets_who_was_there() -> None:
 
 def test_a_person_who_stands_still_is_looked_at_as_soon_as_detection_is_on() -> None:
     line = pipeline(moving=lambda at: False)
-    line.detect = False
+    line.switches.detect = False
     run(line, eyes(), range(50))
-    line.detect = True
+    line.switches.detect = True
     assert any(isinstance(item, Event) for item in run(line, eyes(), range(50, 70)))
 
 
@@ -282,26 +283,6 @@ def test_a_person_who_is_hardly_seen_is_blurred_and_counts_for_nothing_else() ->
     items = run(line, look_with, range(10))
     assert {len(detections) for detections in seen} == {2}
     assert {event.peak for event in items if isinstance(event, Event)} == {1}
-
-
-def test_switches_outlive_the_process_but_not_a_new_configuration() -> None:
-    old = pipeline()
-    old.detect, old.threshold = False, 0.55
-    kept = switches_to_json(old, SummaryMode.TEMPLATE, SummaryMode.TEXT)
-    new = pipeline()
-    set_switches(new, kept)
-    assert (new.detect, new.threshold) == (False, 0.55)
-    changed = pipeline()
-    changed.configured_threshold = 0.2
-    set_switches(changed, kept)
-    assert (changed.detect, changed.threshold) == (False, 0.3)
-    for nonsense in (None, "", "[]", "{", '{"detect": 3, "threshold": "high"}', '{"threshold": 7}'):
-        set_switches(changed, nonsense)
-    assert (changed.detect, changed.threshold) == (False, 0.3)
-    assert summary_switch(kept, SummaryMode.TEXT) is SummaryMode.TEMPLATE
-    assert summary_switch(kept, SummaryMode.VISION) is SummaryMode.VISION
-    for nonsense in (None, "[]", '{"summary": 1}', '{"summary": [], "configured_summary": "text"}'):
-        assert summary_switch(nonsense, SummaryMode.TEXT) is SummaryMode.TEXT
 
 
 def set_clock_runs(line: Pipeline, look_with: Eyes, runs: list[tuple[float, int]]) -> list[Item]:
@@ -406,7 +387,7 @@ def test_added_steps_see_the_tracks_of_the_same_frame() -> None:
 def test_switching_detection_off_pauses_added_steps_and_ends_alerts() -> None:
     line, look_with = pipeline(steps=(Gauge(lambda at: 90.0),)), eyes()
     assert Kind.ALERT in kinds(run(line, look_with, range(5)))
-    line.detect = False
+    line.switches.detect = False
     items = run(line, look_with, range(5, 20))
     assert kinds(items) == [Kind.ALERT_ENDED]
     assert [item for item in items if isinstance(item, CameraState)][-1].measures == ()
@@ -446,3 +427,17 @@ def test_a_step_that_hides_people_and_swaps_frames_cannot_unblur_them() -> None:
     run(pipeline(steps=(Sly(),)), Eyes(ScriptedDetector(lambda look: (PERSON,)), Watching()), range(10))
     assert seen
     assert all(scene.detections == (PERSON,) and scene.frame.time < 99.0 for scene in seen)
+
+
+def test_a_slow_step_is_not_skipped_in_a_replay() -> None:
+    calls: list[float] = []
+
+    class Slow(Gauge):
+        def __call__(self, scene: Scene) -> Scene:
+            time.sleep(0.06)
+            calls.append(scene.frame.time)
+            return super().__call__(scene)
+
+    line = pipeline(steps=(Slow(),))
+    list(replay(ScriptedSource(last=20, gap_s=0.0), line, eyes()))
+    assert (len(calls), line.added.skipped) == (20, ())

@@ -87,7 +87,7 @@ async def test_no_redirect_is_followed() -> None:
 
     server = await asyncio.start_server(redirect, "127.0.0.1", 0)
     made = link(server.sockets[0].getsockname()[1])
-    await running(made, lambda: made._problem)
+    await running(made, lambda: made.problem)
     server.close()
     trap.close()
     assert asked.is_set()
@@ -134,5 +134,5 @@ async def test_an_answer_that_is_none_ends_the_connection() -> None:
 
     async with serve(node, "127.0.0.1", 0) as server:
         made = link(server.sockets[0].getsockname()[1])
-        await running(made, lambda: made._problem)
-    assert "no JSON" in made._problem
+        await running(made, lambda: made.problem)
+    assert "no JSON" in made.problem

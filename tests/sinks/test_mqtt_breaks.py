@@ -11,7 +11,6 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from blikk_edge.sinks.store import Store
 from broker import Broker
 from running_sink import TOPICS, Running, Watcher
 from scripted_broker import ScriptedBroker
@@ -22,6 +21,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Press
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.login import WILL_DELAY_S
+from blikk_edge.store.store import Store
 
 RING = TOPICS.set("front_door", "ring")
 
@@ -101,7 +101,7 @@ async def test_a_break_of_a_moment_is_heard_by_nobody(
 async def test_a_killed_node_that_is_back_at_once_was_never_away(
     tmp_path: Path, broker: Broker, watcher: Watcher
 ) -> None:
-    command = [sys.executable, "-c", IDLE_NODE, str(tmp_path / "n.db"), str(broker.port), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", IDLE_NODE, str(tmp_path / "n.db"), str(broker.port), str(Path(__file__).parents[1])]
     for times in (1, 2):
         with subprocess.Popen(command) as node:
             await until(lambda n=times: len(watcher.on(TOPICS.status)) == n, "online")

@@ -21,7 +21,7 @@ from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.refusal import clean
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.mqtt.suspects import ENDS_KNOWN, LEFT_OUT_S, Suspect, Suspects
-from blikk_edge.sinks.mqtt.troubles import AGAIN_S, EVERY_S, Trouble, Troubles
+from blikk_edge.sinks.mqtt.troubles import AGAIN_S, EVERY_S, BrokerTrouble, BrokerTroubles
 from blikk_edge.store.store import Store
 
 RING = TOPICS.ring("front_door")
@@ -420,11 +420,11 @@ def test_connections_that_end_at_nothing_or_elsewhere_begin_the_count_anew() -> 
 
 def test_many_topics_of_one_kind_are_two_lines_and_one_problem(caplog: pytest.LogCaptureFixture) -> None:
     clock = VirtualClock(1000.0)
-    troubles = Troubles(clock, together="blikk/porch/reply/")
+    troubles = BrokerTroubles(clock, together="blikk/porch/reply/")
     for number in range(50):
-        troubles.start(Trouble(kind="refused", where=f"topic/{number}"))
+        troubles.start(BrokerTrouble(kind="refused", where=f"topic/{number}"))
     for number in range(50):
-        troubles.start(Trouble(kind="refused", where=f"blikk/porch/reply/{number}"))
+        troubles.start(BrokerTrouble(kind="refused", where=f"blikk/porch/reply/{number}"))
     assert [r.message for r in caplog.records] == ["topic/0: refused"]
     assert str(troubles) == "topic/0, topic/1 and 49 more: refused"
     clock.set(clock.now() + EVERY_S)
@@ -434,22 +434,22 @@ def test_many_topics_of_one_kind_are_two_lines_and_one_problem(caplog: pytest.Lo
     assert "and 40 more" in caplog.records[1].message
     for _ in range(10):
         troubles.end("topic/0")
-        troubles.start(Trouble(kind="refused", where="topic/0"))
+        troubles.start(BrokerTrouble(kind="refused", where="topic/0"))
     assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 2
     clock.set(clock.now() + AGAIN_S)
     troubles.end("topic/0")
-    troubles.start(Trouble(kind="refused", where="topic/0"))
+    troubles.start(BrokerTrouble(kind="refused", where="topic/0"))
     assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 3
 
 
 def test_what_is_too_large_is_listed_for_a_while_though_smaller_messages_are_taken() -> None:
     clock = VirtualClock(1000.0)
-    troubles = Troubles(clock)
-    troubles.start(Trouble(kind="too large", where="a", lasts_s=600.0))
+    troubles = BrokerTroubles(clock)
+    troubles.start(BrokerTrouble(kind="too large", where="a", lasts_s=600.0))
     troubles.end("a")
     assert str(troubles) == "a: too large"
     clock.set(clock.now() + 400.0)
-    troubles.start(Trouble(kind="too large", where="a", lasts_s=600.0))
+    troubles.start(BrokerTrouble(kind="too large", where="a", lasts_s=600.0))
     clock.set(clock.now() + 400.0)
     troubles.end("a")
     assert str(troubles) == "a: too large"

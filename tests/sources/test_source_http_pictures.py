@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from http_answers import HEAD, PICTURES, headed, parts, plainly, said, still
+from http_answers import HEAD, PICTURES, encoded, headed, parts, plainly, said, still
 from raw_web import Asked, raw_web
 from reading import read, terms
 
@@ -96,6 +96,14 @@ def test_endless_part_is_given_up_with_bounded_memory(monkeypatch: pytest.Monkey
             asked.write(bytes(50_000))
 
     with raw_web(flood) as web, pytest.raises(SourceError, match="no picture"):
+        read(open_mjpeg(web.url("/video"), terms(read_timeout_s=1.0)), 1)
+
+
+def test_parts_that_are_no_jpegs_are_named() -> None:
+    with (
+        raw_web(parts(part=lambda _: headed(b"Content-Type: image/png\r\n")(encoded(".png")))) as web,
+        pytest.raises(SourceError, match="have the camera send JPEG"),
+    ):
         read(open_mjpeg(web.url("/video"), terms(read_timeout_s=1.0)), 1)
 
 

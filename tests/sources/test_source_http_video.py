@@ -130,6 +130,24 @@ def test_file_without_an_ending_is_played_at_its_own_speed_and_again(make_clip) 
     assert source.counts.connections == 2
 
 
+@pytest.mark.parametrize("movflags", ["disable_chpl", "faststart"])
+def test_file_of_a_server_that_sends_no_parts_needs_its_index_first(tmp_path: Path, movflags: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)  # more than is read at once
+    with av.open(str(tmp_path / "a.mp4"), "w", options={"movflags": movflags}) as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"bf": "0", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt, stream.thread_count = 320, 240, "yuv420p", 1
+        for n in range(25):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(noise, n, 1), format="rgb24")))
+        container.mux(stream.encode())
+    with serving(Web(files={"/a.mp4": (tmp_path / "a.mp4").read_bytes()})) as web:
+        source = open_mjpeg(web.url("/a.mp4"), terms(), loop=False)
+        if movflags == "faststart":
+            assert len(read(source)) == 6
+        else:
+            with pytest.raises(SourceError, match=r"index of this one is at its end.*faststart"):
+                read(source)
+
+
 # -- how lumps are played ------------------------------------------------------------------------------------------
 
 

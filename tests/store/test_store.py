@@ -297,9 +297,10 @@ def test_a_file_that_may_not_grow_is_a_store_error_and_loses_nothing(tmp_path: P
 
 
 @contextlib.contextmanager
-def _disk(folder: Path, size: str) -> Iterator[Path]:
+def _disk(folder: Path, size: str, *, most_files: int = 0) -> Iterator[Path]:
+    """A disk of `size` with room for so many files, 0 for any number."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={most_files}", "tmpfs", str(folder)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root can mount a small file system")
     try:
@@ -319,6 +320,15 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def big_disk(tmp_path: Path) -> Iterator[Path]:
     with _disk(tmp_path / "big", "12m") as disk:
         yield disk
+
+
+@pytest.mark.parametrize("name", ["blikk.db", "folder/blikk.db"])
+def test_a_disk_that_takes_no_more_files_is_full_too(tmp_path: Path, name: str) -> None:
+    with (
+        _disk(tmp_path / "crowded", "4m", most_files=1) as disk,  # which is its folder
+        pytest.raises(StoreError, match="No space left on device; free some space"),
+    ):
+        Store(disk / name).open()
 
 
 def test_a_full_disk_is_a_store_error_and_loses_nothing(tiny_disk: Path) -> None:

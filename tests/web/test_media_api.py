@@ -14,7 +14,6 @@ import jsonschema
 import pytest
 from broker import make_certificates
 
-from blikk_edge.config.slow import MediaSettings
 from blikk_edge.core.album import AlbumDay
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import BlikkError, StoreError
@@ -30,6 +29,7 @@ from blikk_edge.sinks.trust import client_context
 from blikk_edge.store.store import Store
 from blikk_edge.web import media
 from blikk_edge.web.media import MediaApi
+from blikk_edge.web.media_kind import MediaSettings
 
 T0 = 1795262400.25
 TOKEN = "0123456789abcdef"

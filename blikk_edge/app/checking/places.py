@@ -15,10 +15,10 @@ from typing import Final
 from blikk_edge.app.identity import store_path
 from blikk_edge.config.listening import Listening, servers
 from blikk_edge.config.settings import Settings
-from blikk_edge.config.slow import ServerTlsSettings
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.folders import may_be_made
 from blikk_edge.grammar.problem import Wrong
+from blikk_edge.net.options import ServerTlsSettings
 
 SQLITE: Final = b"SQLite format 3\0"
 """How a store begins."""

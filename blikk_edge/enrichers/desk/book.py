@@ -8,6 +8,7 @@ from typing import Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.ports import Memory
+from blikk_edge.core.trouble import Trouble
 from blikk_edge.enrichers.desk.budget import Budget
 
 LOG = logging.getLogger("blikk.llm")
@@ -28,7 +29,7 @@ class Book:
         self._clock = clock
         self._recalled = False
         self._changed = asyncio.Event()
-        self._ill = False
+        self._trouble = Trouble(LOG)
 
     def changed(self) -> None:
         """The counters are not those that were written."""
@@ -76,11 +77,7 @@ class Book:
             self._changed.set()
             self._went(error)
         else:
-            if self._ill:
-                LOG.info("what was spent is kept now")
-            self._ill = False
+            self._trouble.end("what was spent is kept now")
 
     def _went(self, error: StoreError) -> None:
-        if not self._ill:
-            LOG.warning("what was spent is not kept over a restart: %s", error)
-        self._ill = True
+        self._trouble.start(f"what was spent is not kept over a restart: {error}")

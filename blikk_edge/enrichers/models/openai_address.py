@@ -1,10 +1,10 @@
 """Where an OpenAI-compatible endpoint is, and the key to it: what a user wrote, checked."""
 
-import ipaddress
 import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.enrichers.models.port import RefusedError
 
 _KEY: Final = re.compile(r"[!-~]+", re.ASCII)
@@ -12,12 +12,7 @@ _KEY: Final = re.compile(r"[!-~]+", re.ASCII)
 
 def is_here(host: str) -> bool:
     """Whether a host is this machine, which no proxy reaches."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(host) or host.endswith(".localhost")
 
 
 def address_of(base_url: str) -> SplitResult:

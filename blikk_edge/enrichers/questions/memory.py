@@ -10,6 +10,7 @@ from typing import Any
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.ports import Memory
 from blikk_edge.core.summary import Answer, Author, Question
+from blikk_edge.core.trouble import Trouble
 
 LOG = logging.getLogger("blikk.questions")
 
@@ -19,20 +20,16 @@ class AnswerMemory:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._failed = False
+        self._trouble = Trouble(LOG)
 
     async def remember(self, question: Question, answer: Answer) -> None:
         """Keep it in place of the last one, where that can be done."""
         try:
             await asyncio.to_thread(self._memory.remember, _key(question), json.dumps(asdict(answer)))
         except StoreError as error:
-            if not self._failed:
-                LOG.warning("answers will not outlive a restart: %s", error)
-            self._failed = True
+            self._trouble.start(f"answers will not outlive a restart: {error}")
         else:
-            if self._failed:
-                LOG.info("answers are remembered now")
-            self._failed = False
+            self._trouble.end("answers are remembered now")
 
     async def recall(self, question: Question, now: float) -> Answer | None:
         """The last answer to this very question, in the same words; None where there is none that can be read."""

@@ -14,7 +14,7 @@ from blikk_edge.sinks.mqtt.limits import BrokerLimits, limits_of, packet_size, p
 from blikk_edge.sinks.mqtt.refusal import BLAMELESS, LostError, lost, value
 from blikk_edge.sinks.mqtt.slots import Slots
 from blikk_edge.sinks.mqtt.suspects import Suspect, Suspects, subscription, suspect
-from blikk_edge.sinks.mqtt.troubles import Trouble, Troubles
+from blikk_edge.sinks.mqtt.troubles import BrokerTrouble, BrokerTroubles
 from blikk_edge.wire.messages import Message
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class Connection:
         heard: Heard,
         *,
         address: Address,
-        troubles: Troubles,
+        troubles: BrokerTroubles,
         suspects: Suspects,
         careful: bool = False,
     ) -> None:
@@ -136,10 +136,12 @@ class Connection:
         self._troubles.say()
         if not self.limits.fits(size):
             detail = f"{size} bytes, {self.limits.packet_bytes} allowed"
-            self._troubles.start(Trouble(kind=TOO_LARGE, where=where, detail=detail, lasts_s=SIZE_S))
+            self._troubles.start(BrokerTrouble(kind=TOO_LARGE, where=where, detail=detail, lasts_s=SIZE_S))
             return Outcome.REFUSED
         if self._suspects.left_out(suspect(message, size)):
-            self._troubles.start(Trouble(kind=ENDS_CONNECTION, where=where, detail=f"{size} bytes", lasts_s=SIZE_S))
+            self._troubles.start(
+                BrokerTrouble(kind=ENDS_CONNECTION, where=where, detail=f"{size} bytes", lasts_s=SIZE_S)
+            )
             return Outcome.REFUSED
         code = await self._send(self.limits.apply(message))
         if code is None or not code.is_failure:
@@ -150,7 +152,7 @@ class Connection:
         number = int(code.value)
         remedy = _REMEDIES.get(number, "see its log")
         kind = f"the broker does not let us publish ({code}); {remedy}"
-        self._troubles.start(Trouble(kind=kind, where=where, detail=f"{size} bytes" if number == 0x95 else ""))
+        self._troubles.start(BrokerTrouble(kind=kind, where=where, detail=f"{size} bytes" if number == 0x95 else ""))
         return _OUTCOMES.get(number, Outcome.REFUSED)
 
     async def subscribe(self, topic_filter: str, *, instead: Sequence[str] | None = None) -> Outcome:
@@ -159,7 +161,7 @@ class Connection:
             return await self._subscribe_each(topic_filter, instead)
         asking = subscription(topic_filter)
         if self._suspects.left_out(asking):
-            self._troubles.start(Trouble(kind=ENDS_AT_FILTER, where=topic_filter, lasts_s=SIZE_S))
+            self._troubles.start(BrokerTrouble(kind=ENDS_AT_FILTER, where=topic_filter, lasts_s=SIZE_S))
             return Outcome.REFUSED
         self._asking = asking
         code = (await self._answered(self.client.subscribe(topic_filter, qos=1)))[0]
@@ -173,7 +175,7 @@ class Connection:
             return Outcome.TAKEN
         remedy = "it is asked again later" if number == QUOTA_EXCEEDED else "see its access list"
         self._troubles.start(
-            Trouble(kind=f"the broker does not let us subscribe ({code}); {remedy}", where=topic_filter)
+            BrokerTrouble(kind=f"the broker does not let us subscribe ({code}); {remedy}", where=topic_filter)
         )
         return _OUTCOMES.get(number, Outcome.REFUSED)
 

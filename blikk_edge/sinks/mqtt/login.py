@@ -18,7 +18,7 @@ from blikk_edge.sinks.mqtt.library import LOG as LIBRARY_LOG
 from blikk_edge.sinks.mqtt.library import Heard, HungUpError, discard, enter, leave
 from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError, refused, silence, value
 from blikk_edge.sinks.mqtt.suspects import Suspects
-from blikk_edge.sinks.mqtt.troubles import Troubles
+from blikk_edge.sinks.mqtt.troubles import BrokerTroubles
 from blikk_edge.wire.messages import Message
 
 CONNECT_S: Final = 3.0
@@ -49,7 +49,7 @@ async def connected(
     identifier: str,
     will: Message | None,
     protocol: Protocol,
-    troubles: Troubles | None = None,
+    troubles: BrokerTroubles | None = None,
     suspects: Suspects | None = None,
     careful: bool = False,
     patience: int = 1,
@@ -69,7 +69,7 @@ async def connected(
         protocol,
         heard,
         address=address,
-        troubles=troubles or Troubles(clock),
+        troubles=troubles or BrokerTroubles(clock),
         suspects=suspects or Suspects(clock),
         careful=careful,
     )

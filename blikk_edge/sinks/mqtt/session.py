@@ -24,7 +24,7 @@ from blikk_edge.sinks.mqtt.asked import Asked
 from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.retained import Retained
-from blikk_edge.sinks.mqtt.troubles import Trouble, Troubles
+from blikk_edge.sinks.mqtt.troubles import BrokerTrouble, BrokerTroubles
 from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import SETTINGS
 from blikk_edge.wire.desk import Advice, DiscoveryDesk
@@ -81,7 +81,7 @@ class Session:
         locale: LocaleNow,
         claimed: Callable[[Claim], None],
         clock: Clock,
-        troubles: Troubles,
+        troubles: BrokerTroubles,
         beside: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         self._connection = connection
@@ -356,12 +356,12 @@ class Session:
         ):
             self._troubles.forget(kind)
             if limited:
-                self._troubles.start(Trouble(kind=kind, where=where))
+                self._troubles.start(BrokerTrouble(kind=kind, where=where))
         self._troubles.forget(TOO_LARGE)
         left_out = self._desk.left_out
         self._troubles.forget(ENTITIES_LEFT_OUT)
         if left_out:
-            self._troubles.start(Trouble(kind=ENTITIES_LEFT_OUT, where=", ".join(left_out[:5])))
+            self._troubles.start(BrokerTrouble(kind=ENTITIES_LEFT_OUT, where=", ".join(left_out[:5])))
 
 
 def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> aiomqtt.MqttError:

@@ -32,7 +32,7 @@ from blikk_edge.sinks.mqtt.refusal import (
 )
 from blikk_edge.sinks.mqtt.session import WINDOW, Session
 from blikk_edge.sinks.mqtt.suspects import Suspects
-from blikk_edge.sinks.mqtt.troubles import Troubles
+from blikk_edge.sinks.mqtt.troubles import BrokerTroubles
 from blikk_edge.sinks.mqtt.versions import SILENCES, Versions
 from blikk_edge.wire.desk import DiscoveryDesk
 from blikk_edge.wire.discovery import devices
@@ -101,7 +101,7 @@ class MqttSink:
         self._probe = f"{self._identifier}-v5"
         self._versions = Versions(clock)
         self._pauses = Pauses(clock)
-        self._troubles = Troubles(clock, together=topics.reply_prefix)
+        self._troubles = BrokerTroubles(clock, together=topics.reply_prefix)
         self._suspects = Suspects(clock)
         self._will = availability(topics, online=False)
         self._session: Session | None = None

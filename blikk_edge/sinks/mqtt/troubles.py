@@ -23,7 +23,7 @@ MOST: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class BrokerTrouble:
     """`kind` says what is wrong and how to mend it, `where` the topic or filter, `detail` what is special there.
 
     It is listed for `lasts_s` at least: what is too large, say, is not mended by a smaller message that is taken.
@@ -40,7 +40,7 @@ class Trouble:
         return f"{self.where} ({self.detail})" if self.detail else self.where
 
 
-class Troubles:
+class BrokerTroubles:
     """The troubles of one sink, by topic, over all its connections.
 
     Topics that begin with `together` count as one: others choose how they end.
@@ -49,13 +49,13 @@ class Troubles:
     def __init__(self, clock: Clock, *, together: str | None = None) -> None:
         self._clock = clock
         self._together = together
-        self._now: dict[str, Trouble] = {}
+        self._now: dict[str, BrokerTrouble] = {}
         self._seen_at: dict[str, float] = {}
-        self._unsaid: dict[str, Trouble] = {}
+        self._unsaid: dict[str, BrokerTrouble] = {}
         self._kind_said_at: dict[str, float] = {}
         self._said_at: dict[str, float] = {}
 
-    def start(self, trouble: Trouble) -> None:
+    def start(self, trouble: BrokerTrouble) -> None:
         """It is so, whether it was already or not; another kind takes the place of the one before."""
         trouble = replace(trouble, where=self._place(trouble.where))
         before = self._now.get(trouble.where)
@@ -107,7 +107,7 @@ class Troubles:
         return "; ".join(f"{_named(places, NAMED)}: {kind}" for kind, places in kinds.items())
 
 
-def _key(trouble: Trouble) -> str:
+def _key(trouble: BrokerTrouble) -> str:
     return f"{trouble.where} {trouble.kind}"
 
 

@@ -1,25 +1,27 @@
-"""`blikk` with a step of somebody else's in each pipeline: it reads the angle of a needle on a dial.
+"""A transform as somebody else would write it: it reads a needle on a dial, and says when it is too high."""
 
-Run as a program with the arguments of `blikk`.
-"""
-
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from blikk_edge.app import pipelines, wiring
-from blikk_edge.cli import main
-from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.parked import Parked
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Measure, MeasureInfo
 from blikk_edge.core.stages import Step
-from blikk_edge.runtime.pipeline import Pipeline
+from blikk_edge.grammar.schema import Key, Section
+from blikk_edge.grammar.values import number
+from blikk_edge.kinds.kind import Kind
+from blikk_edge.transforms.kinds import CameraContext
 
 DIAL = Box(0.25, 0.2, 0.75, 0.8)
 DARK = 90
-HIGH_DEG = 45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedleOptions:
+    """Above how many degrees it is too high."""
+
+    high: float = 45.0
 
 
 class Needle(Step):
@@ -27,6 +29,9 @@ class Needle(Step):
 
     name = "needle"
     measures = (MeasureInfo(name="needle_angle", unit="°", min_change=2.0, alerts=("too_high",)),)
+
+    def __init__(self, options: NeedleOptions, _context: CameraContext) -> None:
+        self._high = options.high
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with the angle, where a needle is to be seen."""
@@ -37,16 +42,16 @@ class Needle(Step):
             return scene
         # it begins in the middle of the dial's lower border
         angle = float(np.degrees(np.arctan2((y2 - y1) - y.mean(), x.mean() - (x2 - x1) / 2)))
-        alert = "too_high" if angle > HIGH_DEG else None
+        alert = "too_high" if angle > self._high else None
         measure = Measure(name="needle_angle", value=angle, unit="°", box=DIAL, alert=alert)
         return replace(scene, measures=(*scene.measures, measure))
 
 
-def pipeline(settings: Settings, camera: CameraSettings, parked: tuple[Parked, ...]) -> Pipeline:
-    """As the node makes it, with a step of its own."""
-    return pipelines.pipeline(settings, camera, parked, (Needle(),))
-
-
-if __name__ == "__main__":
-    wiring.pipeline = pipeline  # type: ignore[assignment]
-    raise SystemExit(main())
+KIND = Kind(
+    name="needle",
+    meaning="The angle of a needle.",
+    options=Section(
+        of=NeedleOptions, keys=(Key(name="high", value=number(0, 180), meaning="Above which angle it is too high."),)
+    ),
+    make=Needle,
+)

@@ -1,0 +1,123 @@
+"""One camera of a running node, wired from its settings."""
+
+from collections.abc import Callable
+
+from blikk_edge.app.doors import rings
+from blikk_edge.app.identity import camera_info
+from blikk_edge.app.pipelines import pipeline, sentry, steps_of
+from blikk_edge.app.writing import configured_mode, modes
+from blikk_edge.config.settings import CameraSettings, Settings
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.inlet import Inlet
+from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
+from blikk_edge.core.ports import Memory, Tell
+from blikk_edge.core.stages import Source
+from blikk_edge.runtime.camera import CameraRun
+from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.pipeline import Pipeline
+from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.runtime.switches import Switches
+from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
+from blikk_edge.sources.terms import Terms
+
+
+def camera_run(
+    settings: Settings,
+    camera: CameraSettings,
+    *,
+    memory: Memory,
+    inlet: Inlet | None,
+    intake: Intake,
+    deliver: Tell,
+    supervisor: Supervisor,
+    clock: Clock,
+    play_once: bool,
+) -> CameraRun:
+    """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
+
+    `memory` has what was parked and how the switches stood; `inlet` is where an edge client's frames arrive.
+    """
+    return CameraRun(
+        camera_info(camera),
+        shown_source=camera.source.public,
+        make_source=_source_maker(camera, clock, inlet, loop=not play_once),
+        make_pipeline=_pipeline_maker(settings, camera, memory, supervisor),
+        switches=_switches(settings, camera, memory, supervisor),
+        deliver=deliver,
+        remember_parked=_parked_keeper(camera, memory, supervisor),
+        intake=intake,
+        supervisor=supervisor,
+        clock=clock,
+        stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
+        away_after_s=camera.away_after_s,
+        rings=rings(camera),
+        finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
+        pushed=camera.pushed,
+    )
+
+
+def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, loop: bool) -> Callable[[], Source]:
+    terms = Terms(
+        camera=camera.id,
+        shown=camera.source.public,
+        clock=clock,
+        fps=camera.fps,
+        height_px=camera.height_px,
+        rotate=camera.rotate,
+        transport=camera.transport,
+        connect_timeout_s=camera.connect_timeout_s,
+        read_timeout_s=camera.read_timeout_s,
+        watch=camera.watch,
+        sleep_after_s=camera.sleep_after_s,
+        sentry=sentry(camera),
+        inlet=inlet,
+        loop=loop,
+    )
+    if (chosen := camera.plugged) is not None:
+        return lambda: chosen_source(chosen, terms)
+    return lambda: open_source(camera.source.reveal(), terms)
+
+
+def _parked_key(camera: CameraSettings) -> str:
+    return f"parked/{camera.id}"
+
+
+def _pipeline_maker(
+    settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor
+) -> Callable[[], Pipeline]:
+    """Pipelines that know what was parked."""
+
+    def failed(index: int, error: BlikkError) -> None:
+        supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
+
+    def make() -> Pipeline:
+        parked = None
+        with supervisor.guard("store") as outcome:
+            parked = memory.recall(_parked_key(camera))
+        if not outcome.failed:
+            supervisor.well("store")
+        return pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
+
+    return make
+
+
+def _switches(settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor) -> Switches:
+    """As they stood when the last process ended, where that is still possible."""
+    made = Switches(camera.id, threshold=camera.event_threshold, summary=configured_mode(settings))
+    with supervisor.guard("store"):
+        made.load(memory, modes(settings))
+    return made
+
+
+def _parked_keeper(
+    camera: CameraSettings, memory: Memory, supervisor: Supervisor
+) -> Callable[[tuple[Parked, ...]], bool]:
+    def keep(parked: tuple[Parked, ...]) -> bool:
+        with supervisor.guard("store") as outcome:
+            memory.remember(_parked_key(camera), parked_to_json(parked))
+        if not outcome.failed:
+            supervisor.well("store")
+        return not outcome.failed
+
+    return keep
