@@ -18,6 +18,7 @@ from . import (
     gone,
     handover,
     issues,
+    missed,
     reader,
     sentences,
     services,
@@ -86,6 +87,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     entry.async_on_unload(handover.keep_claim(hass, entry, claimed=claimed))
     entry.async_on_unload(handover.watch(hass, entry))
     entry.async_on_unload(gone.watch(hass, entry))
+    entry.async_on_unload(missed.watch(hass, entry))
     return True
 
 

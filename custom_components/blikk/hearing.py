@@ -124,10 +124,8 @@ def _event(node: BlikkNode, camera: str, _word: str, payload: bytes, retain: boo
 @callback
 def _ring(node: BlikkNode, camera: str, _word: str, payload: bytes, retain: bool) -> None:
     ring = reader.read_ring(payload)
-    if retain or node.is_repeated(camera, ring.id, 0):
-        return
-    node.camera(camera).ring = ring
-    node.tell(camera, Told.RING)
+    if not retain:
+        node.hear_ring(camera, ring)
 
 
 @callback

@@ -1,7 +1,7 @@
-"""What this component itself keeps for one node over a restart: who is snoozed, since when the node is away, and what
-plain entities left behind."""
+"""What this component itself keeps for one node over a restart: who is snoozed, when it rang last, since when the node
+is away, and what plain entities left behind."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from homeassistant.core import HomeAssistant, callback
@@ -17,10 +17,11 @@ _MAX_MARKS = 100
 
 
 class Content(TypedDict):
-    """The stored shape: camera id to ISO time; an ISO time; `customized.Customized`."""
+    """The stored shape: of snoozes and rings camera id to ISO time; an ISO time; `customized.Customized`."""
 
     snoozed: dict[str, str]
     marks: dict[str, str]
+    rang: dict[str, str]
     away_since: str | None
     legacy: Customized
 
@@ -30,7 +31,7 @@ class Memory:
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         self._store: Store[Content] = Store(hass, _VERSION, f"{DOMAIN}.{entry_id}")
-        self._content: Content = {"snoozed": {}, "marks": {}, "away_since": None, "legacy": {}}
+        self._content: Content = {"snoozed": {}, "marks": {}, "rang": {}, "away_since": None, "legacy": {}}
         self._waits = False
 
     async def async_load(self) -> None:
@@ -39,6 +40,7 @@ class Memory:
             self._content = {
                 "snoozed": dict(stored.get("snoozed", {})),
                 "marks": dict(stored.get("marks", {})),
+                "rang": dict(stored.get("rang", {})),
                 "away_since": stored.get("away_since"),
                 "legacy": dict(stored.get("legacy", {})),
             }
@@ -88,6 +90,20 @@ class Memory:
         self._content["marks"] = dict(list(marks.items())[-_MAX_MARKS:])
         self._waits = True
         self._store.async_delay_save(self._data, _SAVE_DELAY_S)
+
+    @property
+    def rang(self) -> dict[str, datetime]:
+        """When each doorbell rang last that was heard of, by its node's clock."""
+        times = {camera: dt_util.parse_datetime(text) for camera, text in self._content["rang"].items()}
+        return {camera: time for camera, time in times.items() if time is not None}
+
+    @callback
+    def keep_rang(self, camera: str, time: datetime) -> None:
+        """Note a ring, at once: the power may go. A later one that is known stays."""
+        if time > self.rang.get(camera, time - timedelta(1)):
+            self._content["rang"][camera] = time.isoformat()
+            self._waits = True
+            self._store.async_delay_save(self._data, 0)
 
     @property
     def legacy(self) -> Customized:

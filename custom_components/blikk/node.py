@@ -123,15 +123,29 @@ class BlikkNode:
     @callback
     def _connection_changed(self, connected: bool) -> None:
         self.connected = connected
+        if not connected:
+            self.online = None  # until it is heard again: Home Assistant subscribes a while after it is connected
         self.tell_all(Told.STATUS)
 
     # ---- records
 
     def is_fresh(self, record: Event | Ring | Alert) -> bool:
         """Whether a record is worth a notification; one that waited through a long outage is not."""
+        return not record.replayed or (dt_util.utcnow() - record.time).total_seconds() < self.replay_limit_s
+
+    @property
+    def replay_limit_s(self) -> float:
+        """How old a record may be that waited."""
         options = self.entry.options.get(SECTION_EVENTS, {})
-        limit_s = options.get(CONF_REPLAY_LIMIT_S, DEFAULT_REPLAY_LIMIT_S)
-        return not record.replayed or (dt_util.utcnow() - record.time).total_seconds() < limit_s
+        return float(options.get(CONF_REPLAY_LIMIT_S, DEFAULT_REPLAY_LIMIT_S))
+
+    @callback
+    def hear_ring(self, camera: str, ring: Ring) -> None:
+        """A doorbell rang; each ring counts once."""
+        if not self.is_repeated(camera, ring.id, 0):
+            self.memory.keep_rang(camera, ring.time)
+            self.camera(camera).ring = ring
+            self.tell(camera, Told.RING)
 
     @callback
     def is_repeated(self, camera: str, record: str, revision: int) -> bool:

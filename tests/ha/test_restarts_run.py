@@ -190,6 +190,28 @@ def test_a_ring_is_told_once_and_all_is_there(house: House, node: str, broker: s
     print(f"node {node}, broker {broker}, ha {ha}: right after {right - started:.1f} s; {took:.1f} s in all")
 
 
+@pytest.mark.parametrize("away", ["ha", "broker"])
+def test_a_ring_that_home_assistant_cannot_hear_is_told_when_it_is_back(house: House, away: str) -> None:
+    """It restarts, or its client has not found the broker again, which the node did at once."""
+    assert house.told() == 0
+    if away == "ha":
+        house.ha.stop()
+    else:
+        house.broker.restart()
+        told = house.run.log.count("connected to")
+        wait_for("the node is back", lambda: house.run.log.count("connected to") > told)
+    house.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
+    house.health()
+    if away == "ha":
+        house.ha.start()
+        house.ha.wait_until_running()
+    wait_for("the ring is told", house.told)
+    house.until_right(15)
+    house.health()
+    assert house.told() == 1
+    house.ha.post("/api/services/persistent_notification/dismiss_all", {})
+
+
 def test_the_last_ring_was_told_once_too_and_the_logs_are_clean(house: House) -> None:
     house.health()
     assert house.told() == 0

@@ -411,7 +411,10 @@ async def test_without_the_broker_everything_is_away(hass, mqtt_mock):
     assert state(hass, "camera.front_door") == STATE_UNAVAILABLE
     async_dispatcher_send(hass, MQTT_CONNECTION_STATE, True)
     await hass.async_block_till_done()
+    assert state(hass, "camera.front_door") == STATE_UNAVAILABLE  # until the node is heard
+    await tell(hass, "status", "online")
     assert state(hass, "binary_sensor.porch_pi_connection") == "on"
+    assert state(hass, "camera.front_door") != STATE_UNAVAILABLE
 
 
 async def test_going_and_coming_are_logged_once_each(hass, mqtt_mock, caplog):

@@ -1,0 +1,66 @@
+"""Rings that Home Assistant did not hear: when it hears the node again, it asks what rang meanwhile.
+
+A node is back at its broker within a second, Home Assistant's client asks for the broker every ten, and is away itself
+while it restarts. What rang then waits for nobody: the broker took it.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.util import dt as dt_util
+
+from .node import BlikkConfigEntry
+from .now import Told
+from .past import async_period
+
+_LOGGER = logging.getLogger(__name__)
+
+MOST = 20
+"""Rings asked for: more in a few minutes are a child at the button."""
+
+
+@callback
+def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
+    """Ask after each time without the node's messages; returns how to stop.
+
+    What was told last is remembered over a restart, so nothing is told twice; a camera of which no ring was ever heard
+    is asked about only where the connection was lost in this life.
+    """
+    node = entry.runtime_data
+    owed, lost_at = True, None
+
+    async def ask() -> None:
+        nonlocal owed, lost_at
+        oldest = dt_util.utcnow() - timedelta(seconds=node.replay_limit_s)
+        heard: dict[str, datetime] = {}
+        for camera in node.announce.cameras:
+            if camera.ring and (last := node.memory.rang.get(camera.id) or lost_at) is not None:
+                heard[camera.id] = max(last, oldest)
+        if not heard or "ask" not in node.announce.capabilities:
+            return
+        try:
+            past = await async_period(node, since=min(heard.values()).isoformat(), limit=MOST)
+        except HomeAssistantError as error:
+            _LOGGER.debug("%s was not asked what rang meanwhile: %s", node.announce.name, error)
+            owed = True
+            return
+        lost_at = None
+        for ring in reversed(past.rings):
+            if ring.camera in heard and ring.time > heard[ring.camera]:
+                node.hear_ring(ring.camera, replace(ring, camera=None, replayed=True))
+
+    @callback
+    def look() -> None:
+        nonlocal owed, lost_at
+        if not node.connected:
+            owed, lost_at = True, lost_at or dt_util.utcnow()
+        elif owed and node.online:
+            owed = False
+            entry.async_create_background_task(hass, ask(), "blikk missed rings")
+
+    stop = node.listen(None, Told.STATUS, look)
+    look()
+    return stop

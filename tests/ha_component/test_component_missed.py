@@ -1,0 +1,106 @@
+"""Rings that Home Assistant did not hear: the node is asked for them when it is heard again, and each is told once."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
+from homeassistant.core import callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
+from stage import BASE, golden, set_up, tell
+
+BELL = "event.front_door_doorbell"
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def node(hass, mqtt_client_mock):
+    """The node: answers with these rings, in seconds before now; what it was asked."""
+    rings, asked = {}, []
+    publish = mqtt_client_mock.publish.side_effect
+
+    def passed_on(topic, payload, qos, retain, properties=None):
+        done = publish(topic, payload, qos, retain, properties)
+        if topic == f"{BASE}/ask":
+            request = json.loads(payload)
+            asked.append(request)
+            told = [{"id": f"ring-{ago_s}", "camera": "front_door", "time": at(ago_s)} for ago_s in sorted(rings)]
+            reply = {**golden("reply-events"), "events": [], "rings": told, "correlation": request["correlation"]}
+            hass.loop.call_soon(async_fire_mqtt_message, hass, request["response_topic"], json.dumps(reply))
+        return done
+
+    mqtt_client_mock.publish.side_effect = passed_on
+    passed_on.rings, passed_on.asked = rings, asked
+    return passed_on
+
+
+@pytest.fixture
+def told(hass):
+    """The ids of the rings that were told, in order."""
+    ids = []
+
+    @callback
+    def changed(event):
+        state = event.data["new_state"]
+        if event.data["entity_id"] == BELL and state and state.attributes.get("id"):
+            ids.append(state.attributes["id"])
+
+    hass.bus.async_listen("state_changed", changed)
+    return ids
+
+
+def at(ago_s):
+    return (NOW - timedelta(seconds=ago_s)).isoformat()
+
+
+async def ring(hass, ago_s, **more):
+    content = {**golden("ring"), "id": f"ring-{ago_s}", "time": at(ago_s), **more}
+    await tell(hass, "front_door/ring", content)
+
+
+async def reconnect(hass):
+    for connected in (False, True):
+        async_dispatcher_send(hass, MQTT_CONNECTION_STATE, connected)
+        await hass.async_block_till_done()
+    await tell(hass, "status", "online")
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_what_rang_without_the_broker_is_told_in_order_and_once(hass, mqtt_mock, node, told):
+    await set_up(hass)
+    await ring(hass, 200)
+    node.rings |= dict.fromkeys((200, 90, 30))
+    await reconnect(hass)
+    await ring(hass, 30, replayed=True)  # the node's own waited too
+    await reconnect(hass)
+    assert list(dict.fromkeys(told)) == ["ring-200", "ring-90", "ring-30"]
+    assert hass.states.get(BELL).attributes["replayed"] is True
+    assert [request["do"] for request in node.asked] == ["events", "events"]
+
+
+async def test_what_rang_while_home_assistant_restarted_is_told(hass, mqtt_mock, node, told):
+    entry = await set_up(hass)
+    await ring(hass, 200)
+    node.rings |= dict.fromkeys((200, 30))
+    told.clear()
+    await hass.config_entries.async_reload(entry.entry_id)
+    await tell(hass, "status", "online", retain=True)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert told[-1] == "ring-30"
+
+
+async def test_what_rang_long_ago_is_not_told_any_more(hass, mqtt_mock, node, told):
+    await set_up(hass)
+    await ring(hass, 2000)
+    node.rings |= dict.fromkeys((2000, 1000))
+    await reconnect(hass)
+    assert set(told) == {"ring-2000"}
+    assert datetime.fromisoformat(node.asked[0]["since"]) >= NOW - timedelta(seconds=300)
+
+
+async def test_a_node_that_has_just_been_added_is_not_asked(hass, mqtt_mock, node, told):
+    node.rings[30] = None
+    await set_up(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (node.asked, told) == ([], [])
