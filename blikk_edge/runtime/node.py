@@ -15,14 +15,14 @@ from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Sink, Unfinished
-from blikk_edge.core.seldom import Seldom
+from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import VISION, CameraRun
 from blikk_edge.runtime.health import Vitals
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.outlets import Orders, Outlets
-from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
+from blikk_edge.runtime.scheduler import Scheduler, SupervisedThread, Supervisor
 from blikk_edge.runtime.vision import Held, VisionWorker
 
 WATCH_EVERY_S: Final = 5.0
@@ -143,12 +143,12 @@ class Node:
         self._health_every_s = health_every_s
         self._unfinished = unfinished
         self._noted: dict[str, float] = {}
-        self._readers: dict[str, Life] = {}
-        self._workers: list[tuple[VisionWorker, Life]] = []
-        self._retired: list[Life] = []
+        self._readers: dict[str, SupervisedThread] = {}
+        self._workers: list[tuple[VisionWorker, SupervisedThread]] = []
+        self._retired: list[SupervisedThread] = []
         self._rings = 0
-        self._asked_in_vain = Seldom(self._clock)
-        self._rung = Seldom(self._clock)
+        self._asked_in_vain = RateLimitedLog(self._clock)
+        self._rung = RateLimitedLog(self._clock)
         self._switched: set[str] = set()
         self._switch = asyncio.Event()
         self._describing: set[str] = set()
@@ -377,7 +377,7 @@ class Node:
             hint = "times are wrong until the network (NTP) sets it"
             self._supervisor.fail(CLOCK, BlikkError(f"the machine's clock is not set, it shows {shown:%Y-%m}; {hint}"))
 
-    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, life: Life, held: Held) -> None:
+    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, life: SupervisedThread, held: Held) -> None:
         """A worker hangs in a library: another takes over, and its camera gets a pipeline that it does not touch."""
         camera = self._cameras[held.camera]
         log.part(VISION).error("hangs over a frame of %s: worker replaced", held.camera)
@@ -396,7 +396,7 @@ class Node:
         self._intake.done(camera.info.id, ticket)
         return True
 
-    def _leave_behind(self, scheduler: Scheduler, life: Life) -> None:
+    def _leave_behind(self, scheduler: Scheduler, life: SupervisedThread) -> None:
         scheduler.retire(life)
         self._retired = [each for each in (*self._retired, life) if not each.ended.is_set()]
         if len(self._retired) > LEFT_BEHIND_MAX:
