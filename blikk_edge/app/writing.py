@@ -22,7 +22,7 @@ from blikk_edge.enrichers.summaries.dispatch import Dispatcher
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.language.grounding import check
-from blikk_edge.llm.port import LanguageModel, ModelContext, Prompt
+from blikk_edge.llm.port import Counting, LanguageModel, ModelContext, Prompt
 from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.llm.tokens import prompt_tokens
 from blikk_edge.runtime.scheduler import Supervisor
@@ -182,5 +182,6 @@ def _desk(summary: SummarySettings, memory: Memory, clock: Clock, locale: Locale
 
 def _estimate(model: LanguageModel, summary: SummarySettings) -> Callable[[Prompt], int]:
     """What a prompt will cost, as the model has counted so far; by rule of thumb where it does not count."""
-    counted: Callable[[Prompt], int] | None = getattr(model, "expected_tokens", None)
-    return counted or (lambda prompt: prompt_tokens(prompt, image_tokens=summary.image_tokens))
+    if isinstance(model, Counting):
+        return model.expected_tokens
+    return lambda prompt: prompt_tokens(prompt, image_tokens=summary.image_tokens)

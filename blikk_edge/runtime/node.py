@@ -14,7 +14,7 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
-from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Sink, Unfinished
+from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Reporting, Sink, Unfinished
 from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
@@ -218,7 +218,7 @@ class Node:
 
     async def _look_at_store(self) -> None:
         """Try a store that failed again, and tell when it works: nobody else may have a reason to."""
-        if STORE in self._supervisor.problems or getattr(self._memory, "problem", None) is not None:
+        if STORE in self._supervisor.problems or self._memory.problem is not None:
             with self._supervisor.guard(STORE) as outcome:
                 await asyncio.to_thread(self._memory.recall, "node")
             if not outcome.failed:
@@ -435,14 +435,14 @@ class Node:
 
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
-        own = {sink.name: getattr(sink, "problem", None) for sink in self._sinks}
+        own = {sink.name: sink.problem for sink in self._sinks if isinstance(sink, Reporting)}
         found = own | dict(self._delivery.problems) | self._supervisor.problems
         for camera in self._cameras.values():
             if camera.waited_for:
                 found.pop(camera.part, None)
         if unsaved := self._delivery.unsaved:
             found["store.memory"] = f"{unsaved} records are in memory only and would be lost with the power"
-        if (problem := getattr(self._memory, "problem", None)) is not None:
+        if (problem := self._memory.problem) is not None:
             found[STORE] = problem
         return tuple(f"{part}: {text}" for part, text in sorted(found.items()) if text)
 
