@@ -49,11 +49,11 @@ from blikk_edge.app.writing import writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import DigestEvery, SummarySettings
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.status import CameraAvailability, CameraState, Health, SummaryMode
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
 from blikk_edge.core.scene import Frame, Pixels
+from blikk_edge.core.status import CameraAvailability, CameraState, Health, SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Supervisor
@@ -179,7 +179,7 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
         mode_of=lambda _: SummaryMode.TEMPLATE,
         history=store,
         memory=store,
-        tell=outlets.deliver,
+        publish=outlets.deliver,
         order=Orders().give,
         supervisor=Supervisor(),
         clock=clock,
@@ -214,7 +214,7 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
 def watched(settings: Settings, pictures: Iterator[Pixels], outlets: Outlets) -> Iterator[int]:
     """Take pictures through the pipeline; after each second its number, from 1."""
     camera = settings.cameras[0]
-    watching, eyes = pipeline(settings, camera, ()), VisionModels(settings).eyes(settings)(camera.id)
+    watching, tools = pipeline(settings, camera, ()), VisionModels(settings).tools(settings)(camera.id)
     for number, picture in enumerate(pictures, start=1):
         frame = Frame(
             camera=camera.id,
@@ -224,7 +224,7 @@ def watched(settings: Settings, pictures: Iterator[Pixels], outlets: Outlets) ->
             convert=partial(cv2.cvtColor, picture, cv2.COLOR_YUV2BGR_I420),
         )
         if (scene := watching.glance(frame)) is not None:
-            for item in watching.step(scene, eyes):
+            for item in watching.step(scene, tools):
                 outlets.deliver(item)
         if number % FPS == 0:
             yield number // FPS

@@ -51,7 +51,7 @@ def replay(
     if chosen is None:
         known = ", ".join(c.id for c in settings.cameras)
         raise ConfigError(f"no camera {camera!r} in the configuration; it has {known}")
-    sight = VisionModels(settings, progress=progress)
+    vision_models = VisionModels(settings, progress=progress)
     source: Source = open_source(
         str(clip.absolute()),
         Terms(
@@ -69,12 +69,12 @@ def replay(
             start_time=start,
         ),
     )
-    for text in sight.notes:
+    for text in vision_models.notes:
         note(text)
     if played is not None:
         source = _Counted(source, played, start, duration_s(clip))
     steps = steps_of(chosen, lambda _index, error: note(str(error)))
-    yield from replay_pipeline(source, pipeline(settings, chosen, (), steps), sight.eyes(settings)(chosen.id))
+    yield from replay_pipeline(source, pipeline(settings, chosen, (), steps), vision_models.tools(settings)(chosen.id))
 
 
 class _Counted:

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.cameras import camera_run
-from blikk_edge.app.parts import album_of, bells, ingest_parts
 from blikk_edge.app.identity import household_locale, store_path, topics_of
+from blikk_edge.app.parts import album_of, bells, ingest_parts
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
-from blikk_edge.core.status import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.ports import Order, Sink
 from blikk_edge.core.push_queue import PushQueue
+from blikk_edge.core.status import CameraState, NodeInfo, SummaryMode
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun
@@ -82,9 +82,9 @@ def build(
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
     path = store_path(settings, environ)
-    sight = VisionModels(settings, progress=progress)
-    if sight.problems:
-        supervisor.problems["models"] = "; ".join(sight.problems)
+    vision_models = VisionModels(settings, progress=progress)
+    if vision_models.problems:
+        supervisor.problems["models"] = "; ".join(vision_models.problems)
     store = Store(
         path,
         max_records=settings.store.max_records,
@@ -119,7 +119,7 @@ def build(
         history=store,
         owed=store.unwritten,
         memory=store,
-        tell=outlets.deliver,
+        publish=outlets.deliver,
         order=orders.give,
         supervisor=supervisor,
         clock=clock,
@@ -151,12 +151,12 @@ def build(
             cameras=tuple(camera.info for camera in cameras.values()),
             clock=clock,
             states=states,
-            desk=written.desk if written else None,
+            queue=written.queue if written else None,
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,
             album=album,
             rememberers=written.rememberers if written else (),
-            tell=outlets.deliver,
+            publish=outlets.deliver,
             watched=watched_in(store, store),
             locale=locale,
         ),
@@ -170,7 +170,7 @@ def build(
         cameras=cameras,
         intake=intake,
         make_worker=lambda: VisionWorker(
-            intake=intake, cameras=cameras, make_tools=lambda: sight.eyes(settings), clock=clock
+            intake=intake, cameras=cameras, make_tools=lambda: vision_models.tools(settings), clock=clock
         ),
         workers=settings.workers,
         sinks=(
@@ -186,7 +186,7 @@ def build(
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, push_queues, clock),
             *pages_of(settings, context, supervisor),
-            *([written.desk] if written and written.desk else []),
+            *([written.queue] if written and written.queue else []),
         ),
         writer=written,
         outlets=outlets,
@@ -198,4 +198,4 @@ def build(
         health_every_s=settings.health_every_s,
         unfinished=store,
     )
-    return App(node, tuple(cameras.values()), store, written, orders.give, sight.notes)
+    return App(node, tuple(cameras.values()), store, written, orders.give, vision_models.notes)

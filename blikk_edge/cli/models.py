@@ -43,17 +43,17 @@ def models(options: argparse.Namespace) -> int:
     from blikk_edge import config
 
     settings = config.load(options.config, environ=os.environ) if options.config else None
-    from blikk_edge.app.vision_models import shelf, used
+    from blikk_edge.app.vision_models import model_folders, used
     from blikk_edge.transforms.models import folders as kept
     from blikk_edge.transforms.models.folders import ModelState
 
-    where = shelf(settings)
+    where = model_folders(settings)
     names: list[str] = options.names or (list(used(settings)) if options.action == "pull" else [])
     kept.known(names)
     if options.action == "pull":
         paths = {}
         for name in names:
-            paths[name] = kept.pull(name, shelf=where, progress=progress.downloads()(name)).path
+            paths[name] = kept.pull(name, model_folders=where, progress=progress.downloads()(name)).path
             if not options.json:
                 say(f"{name}: {paths[name]}")
         if options.json:

@@ -75,7 +75,7 @@ def replay(options: argparse.Namespace) -> int:
     log.set_up("warning")
     as_table = options.table or (not options.json and sys.stdout is not None and sys.stdout.isatty())
     bar = progress.clip_bar()
-    told = _Told(as_table=as_table, zone=start.tzinfo)
+    printer = _Printer(as_table=as_table, zone=start.tzinfo)
     try:
         for item in replays.replay(
             options.clip,
@@ -88,19 +88,19 @@ def replay(options: argparse.Namespace) -> int:
         ):
             with bar.aside() if bar else nullcontext():
                 if isinstance(item, Picture):
-                    told.pictures += 1 if _kept(item, options.pictures) else 0
+                    printer.pictures += 1 if _kept(item, options.pictures) else 0
                 else:
-                    told.tell(item)
+                    printer.print_item(item)
     finally:
         if bar is not None:
             bar.close()
     if as_table:
-        told.sum_up(options.pictures)
+        printer.sum_up(options.pictures)
     return exits.OK
 
 
 @dataclass(slots=True)
-class _Told:
+class _Printer:
     """What has been told so far, and how."""
 
     as_table: bool
@@ -110,7 +110,7 @@ class _Told:
     pictures: int = 0
     _row: Callable[[Any], str] | None = None
 
-    def tell(self, item: Any) -> None:
+    def print_item(self, item: Any) -> None:
         """A row or a line of it, if it is a record."""
         from blikk_edge.core.observation import Event, Observation
         from blikk_edge.wire.messages import event_content

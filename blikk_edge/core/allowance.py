@@ -34,6 +34,6 @@ class Allowance:
         return allowed
 
 
-def telling(clock: Clock) -> Allowance:
+def log_allowance(clock: Clock) -> Allowance:
     """For log lines about what comes and goes: `TOLD` of each, and then one in `TOLD_EVERY_S`."""
     return Allowance(clock, at_once=TOLD, per_s=1 / TOLD_EVERY_S)

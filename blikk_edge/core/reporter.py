@@ -96,7 +96,7 @@ class EventReporter:
         self._visits: dict[Label, Visit] = {}
         self._view: View | None = None
         self._last_motion: float | None = None
-        self._last_motion_told = -math.inf
+        self._last_motion_reported = -math.inf
         self._embedding: tuple[float, ...] | None = None
         self._time = -math.inf
 
@@ -124,7 +124,7 @@ class EventReporter:
         """The id of each open Event, and when the last of it was seen."""
         return tuple((visit.id, visit.seen) for visit in self._visits.values())
 
-    def tell(self, scene: Scene) -> Reported:
+    def report(self, scene: Scene) -> Reported:
         """What this scene adds. Scenes come in capture order; a time that steps back counts as the latest one."""
         time = self._time = max(self._time, scene.frame.time)
         observations: list[Observation] = list(self._scene_changes(scene, time))
@@ -156,12 +156,12 @@ class EventReporter:
 
     def end_timeline(self) -> Reported:
         """The wall clock was set: as `end`, and the times of what follows have nothing to do with those before."""
-        told = self.end()
-        self._time = self._last_motion_told = -math.inf
+        reported = self.end()
+        self._time = self._last_motion_reported = -math.inf
         self._folder = Folder(self._rules.summary_window)
         self._vehicles = ParkedVehicles(self._vehicles.parked)
         self._packages = Packages(self._rules.package_still_s)
-        return told
+        return reported
 
     def _step(self, label: Label, there: "_There", time: float) -> tuple[list[tuple[Change, str]], list[Event]]:
         visit = self._visits.get(label)
@@ -237,9 +237,9 @@ class EventReporter:
             return ()
         begins = self._last_motion is None or time - self._last_motion >= MOTION_GAP_S
         self._last_motion = time
-        if self._visits or not (begins or time - self._last_motion_told >= MOTION_EVERY_S):
+        if self._visits or not (begins or time - self._last_motion_reported >= MOTION_EVERY_S):
             return ()
-        self._last_motion_told = time
+        self._last_motion_reported = time
         return self._folder.add(self._observation(Observed.MOTION, scene, time))
 
     def _scene_changes(self, scene: Scene, time: float) -> tuple[Observation, ...]:

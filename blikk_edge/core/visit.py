@@ -62,8 +62,8 @@ class Visit:
         self._zones: list[str] = []
         self._loitering = False
         self._revision = 0
-        self._told_time = 0.0
-        self._told_state: object = None
+        self._reported_time = 0.0
+        self._reported_state: object = None
         self._reasons: set[Observed] = set()
 
     @property
@@ -108,18 +108,18 @@ class Visit:
 
     def start(self, time: float, reason: Observed) -> Event:
         """The first revision."""
-        self._told(time)
+        self._note_reported(time)
         return self._event(Phase.STARTED, time, reason)
 
     def update(self, time: float, every_s: float) -> Event | None:
         """The next revision, where there is news and it is time for it."""
-        if self._state() == self._told_state:
+        if self._state() == self._reported_state:
             self._reasons.clear()
             return None
-        if time - self._told_time < every_s:
+        if time - self._reported_time < every_s:
             return None
         reason = next((kind for kind in WEIGHT if kind in self._reasons), Observed.RECOUNT)
-        self._told(time)
+        self._note_reported(time)
         return self._event(Phase.UPDATED, time, reason)
 
     def end(self, time: float) -> Event:
@@ -130,7 +130,7 @@ class Visit:
         last = tuple(m.track for m in self._members.values()) or self._departed
         seen = max((track.last_seen for track in last), default=time)
         ended = time if self._parked else min(time, max(seen, self._started))
-        self._told(time)
+        self._note_reported(time)
         return self._event(Phase.ENDED, time, Observed.STILL if self._parked else Observed.LEFT, last, ended)
 
     def _watch(self, present: Mapping[int, Track]) -> list[Change]:
@@ -178,10 +178,10 @@ class Visit:
         still = sum(track.still_since is not None for track in tracks)
         return len(tracks), occupied, len(self._zones), self._loitering, still, self._peak
 
-    def _told(self, time: float) -> None:
+    def _note_reported(self, time: float) -> None:
         self._revision += 1
-        self._told_time = time
-        self._told_state = self._state()
+        self._reported_time = time
+        self._reported_state = self._state()
         self._reasons.clear()
 
     def _event(

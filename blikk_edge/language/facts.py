@@ -129,8 +129,8 @@ def event_facts(
     While it goes on it reaches until `now`, or until it was last told of.
     """
     every = (event, *others)
-    told = max([event.time, *(seen.until for seen in observations)])
-    until = event.ended if event.ended is not None else max(told, told if now is None else now)
+    latest = max([event.time, *(seen.until for seen in observations)])
+    until = event.ended if event.ended is not None else max(latest, latest if now is None else now)
     return _facts(
         every,
         camera=event.camera,

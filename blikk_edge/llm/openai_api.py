@@ -259,8 +259,8 @@ class OpenAiModel:
         )
 
     def _estimated(self, prompt: Prompt) -> int:
-        told = schema_tokens(prompt.schema) if self._manners.tells_schema else 0
-        return prompt_tokens(prompt, image_tokens=self._image_tokens) + told
+        of_schema = schema_tokens(prompt.schema) if self._manners.schema_in_prompt else 0
+        return prompt_tokens(prompt, image_tokens=self._image_tokens) + of_schema
 
 
 def require_httpx() -> None:

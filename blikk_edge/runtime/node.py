@@ -11,11 +11,11 @@ from typing import Final, Protocol
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.status import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Reporting, Sink, Unfinished
 from blikk_edge.core.rate_limited_log import RateLimitedLog
+from blikk_edge.core.status import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import VISION, CameraRun
@@ -185,7 +185,7 @@ class Node:
         if self._writer is not None:
             scheduler.task("describe", partial(self._describe_cameras, self._writer))
         scheduler.task("watch", partial(self._watch, scheduler))
-        scheduler.task("away", self._tell_away)
+        scheduler.task("away", self._report_away)
         try:
             await self._wait(stop, until_finished=until_finished)
         finally:
@@ -351,17 +351,17 @@ class Node:
                     camera.reader_replaced()
                     self._readers[name] = scheduler.thread(camera.part, camera.read)
                 if camera.lost_for_long() and self._close(camera):
-                    camera.outage_told()
-            for worker, life in list(self._workers):
+                    camera.outage_ended()
+            for worker, thread in list(self._workers):
                 if (held := worker.stuck()) is not None:
-                    self._replace_worker(scheduler, worker, life, held)
+                    self._replace_worker(scheduler, worker, thread, held)
 
-    async def _tell_away(self) -> None:
+    async def _report_away(self) -> None:
         """Tell of streams that broke and did not come back soon."""
         while True:
             await self._clock.sleep(AWAY_EVERY_S)
             for camera in self._cameras.values():
-                camera.tell_away()
+                camera.report_away()
 
     def _look_at_clock(self) -> None:
         """Tell that the machine's clock was set, or has yet to be."""
@@ -377,12 +377,12 @@ class Node:
             hint = "times are wrong until the network (NTP) sets it"
             self._supervisor.fail(CLOCK, BlikkError(f"the machine's clock is not set, it shows {shown:%Y-%m}; {hint}"))
 
-    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, life: SupervisedThread, held: Held) -> None:
+    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, thread: SupervisedThread, held: Held) -> None:
         """A worker hangs in a library: another takes over, and its camera gets a pipeline that it does not touch."""
         camera = self._cameras[held.camera]
         log.part(VISION).error("hangs over a frame of %s: worker replaced", held.camera)
-        self._workers.remove((worker, life))
-        self._leave_behind(scheduler, life)
+        self._workers.remove((worker, thread))
+        self._leave_behind(scheduler, thread)
         camera.restart_pipeline()
         self._intake.done(held.camera, held.ticket)
         self._start_worker(scheduler)
@@ -396,9 +396,9 @@ class Node:
         self._intake.done(camera.info.id, ticket)
         return True
 
-    def _leave_behind(self, scheduler: Scheduler, life: SupervisedThread) -> None:
-        scheduler.retire(life)
-        self._retired = [each for each in (*self._retired, life) if not each.ended.is_set()]
+    def _leave_behind(self, scheduler: Scheduler, thread: SupervisedThread) -> None:
+        scheduler.retire(thread)
+        self._retired = [each for each in (*self._retired, thread) if not each.ended.is_set()]
         if len(self._retired) > LEFT_BEHIND_MAX:
             self._over.set()
 
@@ -417,20 +417,20 @@ class Node:
                     lost=self._delivery.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
                     skipped=_summed(state.skipped for state in states),
-                    problems=(told := self._problems()),
+                    problems=(reported := self._problems()),
                     llm=self._writer.state() if self._writer is not None else None,
                 )
             )
             for state in states:
                 self._outlets.deliver(state)
-            await self._until_turn(told)
+            await self._until_turn(reported)
 
-    async def _until_turn(self, told: tuple[str, ...]) -> None:
+    async def _until_turn(self, reported: tuple[str, ...]) -> None:
         """Until the health's turn comes; sooner, where what is wrong is no longer what was told."""
         end = self._clock.monotonic() + self._health_every_s
         while (left_s := end - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(left_s, PROBLEMS_EVERY_S))
-            if self._problems() != told:
+            if self._problems() != reported:
                 return
 
     def _problems(self) -> tuple[str, ...]:

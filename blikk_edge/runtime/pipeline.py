@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.status import CameraState
 from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
@@ -17,6 +16,7 @@ from blikk_edge.core.reporter import EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View
 from blikk_edge.core.stages import Detector, Redactor, Step
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
 from blikk_edge.runtime.detect import Detect
@@ -104,7 +104,7 @@ class Pipeline:
         self._labels = frozenset(labels)
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
-        self._telling = False
+        self._reporting = False
         self._wanted: deque[Wanted] = deque()
         self._open: dict[str, Event] = {}
         self._shown: dict[str, _Shown] = {}
@@ -171,7 +171,7 @@ class Pipeline:
         """Whether somebody is there, or was a moment ago."""
         return bool(self._tracks) or time - self._busy_at < IDLE_AFTER_S
 
-    def step(self, scene: Scene, eyes: VisionTools) -> Iterator[Item]:
+    def step(self, scene: Scene, tools: VisionTools) -> Iterator[Item]:
         """Look at a scene that `glance` passed on and give what there is to tell, the most urgent first.
 
         Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
@@ -179,24 +179,24 @@ class Pipeline:
         """
         if scene.frame.timeline != self._timeline:
             yield from self._change_timeline(scene.frame)
-        self._detect.detector = eyes.detector
+        self._detect.detector = tools.detector
         scene = self._detect(scene)
         if self.switches.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
             for step in (*self._follow, self.added):
                 scene = step(scene)
             self._tracks = scene.tracks
-            self._telling = True
+            self._reporting = True
             if self._reporter.event_threshold != self.switches.threshold:
                 self._reporter.event_threshold = self.switches.threshold
-            told = self._reporter.tell(scene)
+            reported = self._reporter.report(scene)
             self.open = self._reporter.open
-            yield from self._events(told)
-            yield from told.observations
+            yield from self._events(reported)
+            yield from reported.observations
             yield from self._measured.report(scene)
-        elif self._telling:
+        elif self._reporting:
             yield from self.close(scene.frame.time)
-        yield from self._pictures(scene, eyes)
+        yield from self._pictures(scene, tools)
         yield from self._state_of(scene)
 
     def close(self, at: float | None = None) -> Iterator[Item]:
@@ -217,18 +217,18 @@ class Pipeline:
         self._moved_at = frame.time if self._state is not None and self._state.motion else None
         self._state_at = float("-inf")
 
-    def _end(self, told: Reported, measured: tuple[Observation, ...]) -> Iterator[Item]:
-        self._telling = False
+    def _end(self, reported: Reported, measured: tuple[Observation, ...]) -> Iterator[Item]:
+        self._reporting = False
         self.open = ()
         self._tracks = ()
         for step in (*self._follow, self.added):
             step.reset()
-        yield from self._events(told)
-        yield from told.observations
+        yield from self._events(reported)
+        yield from reported.observations
         yield from measured
 
-    def _events(self, told: Reported) -> Iterator[Event]:
-        for event in told.events:
+    def _events(self, reported: Reported) -> Iterator[Event]:
+        for event in reported.events:
             if event.phase is Phase.ENDED:
                 self._open.pop(event.id, None)
                 self._shown.pop(event.id, None)
@@ -242,7 +242,7 @@ class Pipeline:
             wanted[self._wanted.popleft()] = None
         return tuple(wanted)
 
-    def _pictures(self, scene: Scene, eyes: VisionTools) -> Iterator[Picture]:
+    def _pictures(self, scene: Scene, tools: VisionTools) -> Iterator[Picture]:
         """The Pictures that are due, as long as faces can be looked for."""
         due = self._due(scene) if scene.analysed else []
         if not due:
@@ -253,7 +253,7 @@ class Pipeline:
         everybody = replace(scene, detections=ours + scene.detections + self._detect.faint)
         for wanted, event in due:
             try:
-                picture = eyes.redactor.picture(everybody, name=wanted.name, event=wanted.event)
+                picture = tools.redactor.picture(everybody, name=wanted.name, event=wanted.event)
             except PrivacyError as error:
                 self._blind.start(str(error))
                 return

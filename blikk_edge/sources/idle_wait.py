@@ -44,12 +44,12 @@ class IdleWait:
         """
         worked_s, before_s = time.thread_time(), self._worked_s
         self._worked_s = worked_s
-        nap_s = until_due_s - (worked_s - before_s) - EARLY_S
+        wait_s = until_due_s - (worked_s - before_s) - EARLY_S
         if (rate := self._rate()) is not None:
-            nap_s = min(nap_s, LONGEST_S, MOST_BYTES / rate)
-            if nap_s > SHORTEST_S:
+            wait_s = min(wait_s, LONGEST_S, MOST_BYTES / rate)
+            if wait_s > SHORTEST_S:
                 # Waiting for an event instead would cost twice as much.
-                time.sleep(nap_s)
+                time.sleep(wait_s)
 
     def _rate(self) -> float | None:
         """Bytes a second; None in the first seconds, in which a server may send what it has stored."""

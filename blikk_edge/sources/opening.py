@@ -43,7 +43,7 @@ class Way:
     spare: bool = False
 
 
-class Door:
+class SourceOpener:
     """The ways into one source, tried in order until one opens.
 
     After one that opened but brought nothing (`barren`) the next one comes first.

@@ -201,8 +201,12 @@ class Client:
             connection.default_port = 443 if asked.scheme == "https" else 80
             connection.sock = _Duct(self._socket, wire)
             headers = {"User-Agent": "blikk-edge", "Accept": "*/*"}
-            if self._may_log_in and self._login is not None and (told := self._login.header("GET", asked.target)):
-                headers["Authorization"] = told
+            if (
+                self._may_log_in
+                and self._login is not None
+                and (authorization := self._login.header("GET", asked.target))
+            ):
+                headers["Authorization"] = authorization
             connection.request("GET", asked.target, headers=headers)
             response = connection.getresponse()
             self._answer = HttpAnswer(response, wire)

@@ -243,7 +243,7 @@ class StoreFile:
         except (OSError, sqlite3.Error) as error:
             self._disconnect()
             raise self._failed("start anew", error) from error
-        self._tell_damage(damage, salvaged)
+        self._log_damage(damage, salvaged)
 
     def _salvage(self, *, history: bool) -> Salvaged:
         making = self._named(".salvage")
@@ -284,7 +284,7 @@ class StoreFile:
             keep_private(file)
         ready.replace(self.path)
 
-    def _tell_damage(self, damage: sqlite3.Error, salvaged: Salvaged) -> None:
+    def _log_damage(self, damage: sqlite3.Error, salvaged: Salvaged) -> None:
         rows = salvaged.rows
         lost = f"{'at least ' if salvaged.unknown and salvaged.lost else ''}{salvaged.lost} that waited are lost"
         if salvaged.unknown and not salvaged.lost:

@@ -332,9 +332,9 @@ def _query(query: Query) -> JsonObject:
     }
 
 
-def _events(told: tuple[EventWithText, ...], room: int) -> list[Json]:
+def _events(listed: tuple[EventWithText, ...], room: int) -> list[Json]:
     events: list[Json] = []
-    for each in told:
+    for each in listed:
         summary = None if each.summary is None else text_content(each.summary)
         content: JsonObject = {**event_content(each.event), "summary": summary}
         room -= len(json_bytes(content)) + 1

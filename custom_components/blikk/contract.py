@@ -168,7 +168,7 @@ class Event:
     content: JsonObject = field(default_factory=dict, repr=False)
 
     @property
-    def telling(self) -> bool:
+    def is_news(self) -> bool:
         """Whether this revision is news: it began, or someone lingers."""
         return self.phase == "started" or self.event_type == "loitering"
 

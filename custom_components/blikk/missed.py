@@ -14,7 +14,7 @@ from homeassistant.util import dt as dt_util
 
 from .node import BlikkConfigEntry
 from .past import async_period
-from .state import Told
+from .state import Changed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -61,6 +61,6 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
             owed = False
             entry.async_create_background_task(hass, ask(), "blikk missed rings")
 
-    stop = node.listen(None, Told.STATUS, look)
+    stop = node.listen(None, Changed.STATUS, look)
     look()
     return stop

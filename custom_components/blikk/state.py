@@ -7,7 +7,7 @@ from enum import StrEnum
 from .contract import Alert, Answer, CameraState, Event, Ring, Summary
 
 
-class Told(StrEnum):
+class Changed(StrEnum):
     """What a node can tell; entities listen to one or more of them."""
 
     ANNOUNCE = "announce"

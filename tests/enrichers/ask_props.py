@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 from blikk_edge.asking.times import Wall
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Observed, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.llm.port import Completion
 from blikk_edge.llm.queue.port import Job
 
@@ -83,7 +83,7 @@ def state(camera: str, *, online: bool = True, detect: bool = True, **counts: in
     return CameraState(camera=camera, online=online, detect=detect, counts=present)
 
 
-class ScriptedDesk:
+class ScriptedQueue:
     """A desk whose model gives these answers, one after the other; an LlmError is raised."""
 
     sees = False

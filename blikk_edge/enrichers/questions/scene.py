@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S
-from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import MEASURED, Event, Observation, Observed, Phase, Sighting
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.enrichers.summaries.lines import brief_duration, named
 from blikk_edge.language.facts import Facts, present_facts
 from blikk_edge.language.language import ENGLISH, Language, language
@@ -121,15 +121,15 @@ class Scenery:
 
     def lines(self, now: float) -> tuple[str, ...]:
         """What is there, one line each, bounded; always the same while nobody is there."""
-        told = [self._line(here, now) for label in Label for here in self.here(label)]
+        seen = [self._line(here, now) for label in Label for here in self.here(label)]
         more = {label: (self.count(label) or 0) - len(self.here(label)) for label in Label}
-        told += [
+        seen += [
             f"{language(ENGLISH).thing(label.value, count)}, parked or standing"
             for label, count in more.items()
             if count > 0
         ]
-        kept = told[:MAX_LINES]
-        return (*kept, *([f"and {len(told) - len(kept)} more"] if len(told) > len(kept) else [])) or (
+        kept = seen[:MAX_LINES]
+        return (*kept, *([f"and {len(seen) - len(kept)} more"] if len(seen) > len(kept) else [])) or (
             "nobody, nothing",
         )
 

@@ -38,7 +38,7 @@ class Job:
     useful_s: float = 60.0
 
 
-class Desk(Protocol):
+class JobQueue(Protocol):
     """Where enrichers ask."""
 
     sees: bool

@@ -190,20 +190,20 @@ class _Download:
         if total is not None and total > limit:
             raise self._failed(f"{total} bytes are offered, {limit} at most were expected; the file has changed there")
         self._file.seek(0, os.SEEK_END)
-        self._tell(have, total)
+        self._report(have, total)
         while chunk := _read(response):
             have += len(chunk)
             if have > limit:
                 raise self._failed(f"more than the expected {limit} bytes came; the file has changed there")
             self._file.write(chunk)
             self._file.flush()
-            self._tell(have, total)
+            self._report(have, total)
             if time.monotonic() > self._limits.deadline:
                 raise self._failed("it takes too long")
         if total is not None and have < total:
             raise _CutOff(f"{have} of {total} bytes came")
 
-    def _tell(self, have: int, total: int | None) -> None:
+    def _report(self, have: int, total: int | None) -> None:
         if self._progress is not None:
             self._progress(have, self._size_bytes if total is None else total)
 
