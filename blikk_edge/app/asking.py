@@ -48,8 +48,8 @@ def answerer(
 ) -> Answerer:
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
-    `rememberers` are told what to forget; `watched` says when each camera was; `tell` says what is to be shown no
-    more; `locale` is how times are understood and told.
+    `rememberers` forget too; `watched` says when each camera was; `publish` is given what is to be shown no
+    more; `locale` is how times are understood and written.
     """
 
     async def describe(request: DescribeNow) -> Summary:

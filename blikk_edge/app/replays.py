@@ -29,7 +29,7 @@ DEFAULTS = Settings(
 """What a clip is replayed with where no configuration is given."""
 
 Played: TypeAlias = Callable[[float, float | None], None]
-"""Is told how many seconds of the clip are done, and of how many in all, where the clip says it."""
+"""Called with how many seconds of the clip are done, and of how many in all, where the clip says it."""
 
 
 def replay(
@@ -42,9 +42,9 @@ def replay(
     played: Played | None = None,
     progress: ProgressOf | None = None,
 ) -> Iterator[Item]:
-    """Everything the camera of this name (the first, without one) would tell about a clip; see `runtime.replay`.
+    """Everything the camera of this name (the first, without one) would report about a clip; see `runtime.replay`.
 
-    `note` is told what is looked with, before the first frame; `progress` is told of models that are fetched.
+    `note` is called with what is looked with, before the first frame; `progress` gets models that are fetched.
     """
     settings = settings or DEFAULTS
     chosen = next((c for c in settings.cameras if camera in (None, c.id)), None)

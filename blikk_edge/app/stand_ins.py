@@ -10,10 +10,10 @@ from blikk_edge.transforms.models.folders import ModelFolders, ResolvedModel, re
 from blikk_edge.transforms.models.registry import REGISTRY, ModelEntry, stand_in
 
 ProgressOf: TypeAlias = Callable[[str], Progress | None]
-"""Gives what is told how far a download is, by the model's name."""
+"""Gives the callback for the progress of a download, by the model's name."""
 
 Find: TypeAlias = Callable[[ModelFolders], ResolvedModel]
-"""Has one model from this shelf; raises ModelError."""
+"""Has one model from these folders; raises ModelError."""
 
 
 class StandIns:

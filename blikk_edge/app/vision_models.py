@@ -72,7 +72,7 @@ class VisionModels:
         self.notes = (*self.problems, *models.limits, f"detector {', '.join(found)}; faces: {blurred}")
 
     def tools(self, settings: Settings) -> Callable[[str], VisionTools]:
-        """The eyes of one vision worker, by camera id. Cameras with the same detector share its interpreter.
+        """The tools of one vision worker, by camera id. Cameras with the same detector share its interpreter.
 
         Raises ModelError where a model cannot be opened.
         """

@@ -77,7 +77,7 @@ def build(
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
     `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings; `progress` is
-    told of models that are fetched.
+    called for models that are fetched.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)

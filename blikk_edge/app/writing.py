@@ -98,7 +98,7 @@ def writing(
     """Who writes, as the settings say; None where nobody shall.
 
     A model that cannot even be made (a package is missing, the address is none) is a problem of the node, and the
-    template writes. `locale` is how times are told. `owed` gives the
+    template writes. `locale` is how times are written. `owed` gives the
     events that a process before this one did not get to write about.
     """
     summary = settings.summary
@@ -172,7 +172,7 @@ def writing(
 
 
 def _queue(summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow) -> ModelQueue | None:
-    """The desk with its model; None where the template is all there is. Raises BlikkError."""
+    """The queue with its model; None where the template is all there is. Raises BlikkError."""
     if summary.model is None:
         return None
     model = summary.model.make(ModelContext(clock=clock))

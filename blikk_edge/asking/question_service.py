@@ -72,10 +72,10 @@ Check: TypeAlias = Callable[[str, str, Facts], Sequence[object]]
 class QuestionService:
     """Answers requests, at most WAITING_MAX at once, each within its time limit; further ones are refused.
 
-    `states` gives the cameras as they are now. `desk` is the language model's, without which rules read and templates
+    `states` gives the cameras as they are now. `queue` is the language model's, without which rules read and templates
     word; `check` looks at its words. `watched` tells when each camera was, so that an answer says of what it knows
     nothing. `describe` and `digest` write Summaries, `forget` forgets and counts the events. `locale` is how times
-    are understood and told.
+    are understood and written.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class QuestionService:
         self._turn = asyncio.Lock()
 
     async def answer(self, request: Request) -> Reply:
-        """The Reply to a Request; what is expected to fail is told in it, and nothing expected is raised."""
+        """The Reply to a Request; what is expected to fail is in it as a sentence, and nothing expected is raised."""
         if self._under_way >= WAITING_MAX:
             return refusal(f"{WAITING_MAX} requests wait already; try again in a moment")
         self._under_way += 1
@@ -254,7 +254,8 @@ class QuestionService:
         return finding, self._with_texts(finding.events[:EVIDENCE_MAX])
 
     def _read(self, query: Query, limit: int, now: float) -> tuple[Sequence[Event], Sequence[Ring]]:
-        # what is told of the future was written while the clock was wrong, and belongs to no time that is asked about
+        # what is recorded of the future was written while the clock was wrong, and belongs to no time that is asked
+        # about
         until = now + JUMP_S if query.until is None else min(query.until, now + JUMP_S)
         camera = query.cameras[0] if len(query.cameras) == 1 else None
         if query.rings:

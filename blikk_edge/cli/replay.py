@@ -1,4 +1,4 @@
-"""`blikk replay`: what would have been told about a clip."""
+"""`blikk replay`: what would have been reported about a clip."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
     parser = add_command(
         commands,
         "replay",
-        summary="say what would have been told about a clip",
+        summary="say what would have been reported about a clip",
         more="A table of events on a terminal; into a pipe or a file every record as a line of JSON, the same bytes\n"
         "every time. What is looked with, and how far it is, goes to standard error.",
         examples=(
@@ -101,7 +101,7 @@ def replay(options: argparse.Namespace) -> int:
 
 @dataclass(slots=True)
 class _Printer:
-    """What has been told so far, and how."""
+    """What has been printed so far, and how."""
 
     as_table: bool
     zone: Any

@@ -7,7 +7,7 @@ import yaml
 
 from blikk_edge.grammar.problem import Problem
 
-MAX_BYTES = 250_000  # a hundred times what a house needs; PyYAML takes a Pi half a minute for it
+MAX_BYTES = 250_000  # a hundred times what a household needs; PyYAML takes a Pi half a minute for it
 MAX_DEPTH = 32
 
 EXAMPLE = "the smallest is `node: hallway`, `mqtt: broker.local`, `cameras: {door: {source: rtsp://...}}`"

@@ -1,4 +1,4 @@
-"""How many of one kind are heeded, or told: some at once, and so many a second on average."""
+"""How many of one kind are accepted, or logged: some at once, and so many a second on average."""
 
 from collections.abc import Hashable
 from typing import Final
@@ -12,7 +12,7 @@ COMMANDS_PER_S: Final = 10.0
 
 TOLD: Final = 5
 TOLD_EVERY_S: Final = 600.0
-"""What comes and goes is told so often, and then once in this time."""
+"""What comes and goes is logged so often, and then once in this time."""
 
 
 class Allowance:

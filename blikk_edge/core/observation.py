@@ -1,4 +1,4 @@
-"""What is told, without pixels: Observation, Event, Ring, and the texts about them: records that must never be lost."""
+"""What is reported, without pixels: Observation, Event, Ring and texts about them; records that must never be lost."""
 
 import math
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ MEASURED: Final = frozenset({Observed.MEASURE, Observed.ALERT, Observed.ALERT_EN
 
 
 class Phase(StrEnum):
-    """Where an Event stands in its life."""
+    """Where an Event stands between start and end."""
 
     STARTED = "started"
     UPDATED = "updated"

@@ -107,7 +107,7 @@ class Track:
 
     @property
     def dwell_s(self) -> float:
-        """Seconds from first to last sight."""
+        """Seconds from when it was first seen to when it was last seen."""
         return self.last_seen - self.first_seen
 
 

@@ -42,11 +42,11 @@ class _Member:
 
 
 class Visit:
-    """The life of one Event, from `start` over any number of `update` to one `end`.
+    """The revisions of one Event, from `start` over any number of `update` to one `end`.
 
     `step` takes in each frame. An `update` is given at most every `every_s` seconds of capture time and only where
-    something differs from what was told last: the number of members, the zones occupied or touched, loitering, how many
-    stand still, the peak. Whatever changed meanwhile is in it.
+    something differs from what was reported last: the number of members, the zones occupied or touched, loitering, how
+    many stand still, the peak. Whatever changed meanwhile is in it.
     """
 
     def __init__(self, *, event_id: str, camera: str, label: Label, started: float, loiter: Loiter) -> None:
@@ -125,7 +125,8 @@ class Visit:
     def end(self, time: float) -> Event:
         """The last revision, of whoever was there last.
 
-        `ended` is their last sight and the reason `left`; where the last one has parked, it is `time` and `still`.
+        `ended` is when they were last seen and the reason `left`; where the last one has parked, it is `time` and
+        `still`.
         """
         last = tuple(m.track for m in self._members.values()) or self._departed
         seen = max((track.last_seen for track in last), default=time)
@@ -211,7 +212,7 @@ class Visit:
 
 
 def sighting(track: Track) -> Sighting:
-    """A track as it is told."""
+    """A track as it is reported."""
     return Sighting(
         track=track.id,
         label=track.label,

@@ -41,7 +41,7 @@ PING_S: Final = 10.0
 MOST_PER_S: Final = 15
 SLOWEST_S: Final = 5.0
 STRANGERS_MAX: Final = 8
-"""Who knows no token is told so, and may take its time to hear it; beyond so many at once it is cut off unheard."""
+"""Who knows no token is answered so, and may take its time to hear it; beyond so many at once it is cut off unheard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ class IngestServer:
         return (camera, gate) if gate is not None and known else None
 
     async def _turn_away(self, connection: "ServerConnection") -> None:
-        """A wrong camera is told no more than a wrong token."""
+        """A wrong camera gets the same answer as a wrong token."""
         reason = "unknown camera or wrong token; check `push_token` on both sides"
         self._log(logging.WARNING, None, f"an edge client was refused: {reason}")
         if self._strangers >= STRANGERS_MAX:

@@ -26,7 +26,7 @@ OURS: Final = frozenset({"model", "messages"})
 
 
 class Form(StrEnum):
-    """How an answer is held to its schema: the endpoint's decoder is given it in one of four ways, or it is only told.
+    """How an answer is held to its schema: given to the endpoint's decoder in one of four ways, or only in the prompt.
 
     STRICT_SUBSET is JSON_SCHEMA without the bounds that some services refuse in schemas; ANY_OBJECT asks for any JSON
     object, for services that refuse a schema in it.

@@ -38,11 +38,11 @@ class CameraRun:
     """A camera of a running node.
 
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
-    there is to tell, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file) ends;
-    any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings` are the
-    ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. Of a `pushed` one whose
-    summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added steps of
-    its pipeline measure, too.
+    there is to publish, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file)
+    ends; any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings`
+    are the ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. Of a `pushed` one
+    whose summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added
+    steps of its pipeline measure, too.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class CameraRun:
     def look(self, scene: Scene, tools: VisionTools) -> None:
         """Take one scene through the pipeline. What fails in it restarts this camera's pipeline, visibly.
 
-        Raises ModelError: the worker's eyes, not this camera, need to be made anew.
+        Raises ModelError: the worker's tools, not this camera, need to be made anew.
         """
         now, pipeline = self._clock.monotonic(), self._pipeline
         if now < self._rest_until:
@@ -210,7 +210,7 @@ class CameraRun:
         return self._broken_since is not None and bool(self._online)
 
     def report_away(self) -> None:
-        """Tell that the stream is away, once it has been so for long; one that was not there yet at once."""
+        """Report that the stream is away, once it has been so for long; one that was not there yet at once."""
         since = self._broken_since
         if since is None or (self._online and self._clock.monotonic() - since < self._away_after_s):
             return
@@ -282,7 +282,7 @@ class CameraRun:
         return f"{self.part}.step.{name}"
 
     def _look_at_steps(self, pipeline: Pipeline) -> None:
-        """Tell which added steps are skipped or switched off now, and which work again."""
+        """Report which added steps are skipped or switched off now, and which work again."""
         for name, problem in pipeline.added.problems.items():
             part = self._step_part(name)
             if problem is not None:

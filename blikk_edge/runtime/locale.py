@@ -1,4 +1,4 @@
-"""The locale of a node: as configured, else as Home Assistant told it last, else the machine's zone and English."""
+"""The locale of a node: as configured, else as Home Assistant claimed it last, else the machine's zone and English."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ class HouseholdLocale:
         return self._now
 
     def claimed(self, claim: Claim) -> None:
-        """A component told its household's; runs in the loop."""
+        """A component claims its household's; runs in the loop."""
         known = Claim(timezone=claim.timezone or self._claim.timezone, language=claim.language or self._claim.language)
         if known == self._claim:
             return
@@ -71,7 +71,7 @@ class HouseholdLocale:
             self._log(logging.INFO, "language", f"texts are in the language of Home Assistant: {self._now.language}")
 
     async def run(self) -> None:
-        """Keep in memory what was claimed, until cancelled; a failure is told once and tried again."""
+        """Keep in memory what was claimed, until cancelled; a failure is logged once and tried again."""
         ill = False
         while True:
             await self._changed.wait()

@@ -42,7 +42,7 @@ CLOCK: Final = "clock"
 
 
 class Part(Protocol):
-    """Something that runs beside cameras and sinks: a button, a hook, the desk of the language model."""
+    """Something that runs beside cameras and sinks: a button, a hook, the queue of the language model."""
 
     name: str
 
@@ -199,9 +199,9 @@ class Node:
     # -- what an earlier process left open -----------------------------------------------------------------------
 
     async def _end_left_open(self, unfinished: Unfinished) -> bool:
-        """Tell the end of the events that went on when the last process was killed; whether the store could be asked.
+        """Report the end of the events that went on when the last process was killed; whether the store could be asked.
 
-        Each is written as told in one transaction, so it ends once, however often this one is killed.
+        Each is written as reported in one transaction, so it ends once, however often this one is killed.
         """
         with self._supervisor.guard(STORE) as outcome:
             left = await asyncio.to_thread(unfinished.left_open)
@@ -217,7 +217,7 @@ class Node:
         self._supervisor.well(STORE)
 
     async def _look_at_store(self) -> None:
-        """Try a store that failed again, and tell when it works: nobody else may have a reason to."""
+        """Try a store that failed again, and log when it works: nobody else may have a reason to."""
         if STORE in self._supervisor.problems or self._memory.problem is not None:
             with self._supervisor.guard(STORE) as outcome:
                 await asyncio.to_thread(self._memory.recall, "node")
@@ -227,7 +227,7 @@ class Node:
             await self._delivery.save()
 
     async def _note_open(self, unfinished: Unfinished) -> None:
-        """Keep on disk when open events were last seen: a quiet visit may have been told of an hour ago."""
+        """Keep on disk when open events were last seen: a quiet visit may have been reported an hour ago."""
         seen = {name: round(time, 1) for camera in self._cameras.values() for name, time in camera.pipeline.open}
         if seen == self._noted:
             return
@@ -296,7 +296,7 @@ class Node:
             log.part(camera.part).info("ring by %s%s", via, more)
 
     def _warn(self, part: str, text: str) -> None:
-        """Tell of a command that has no effect; whoever may send them may send many."""
+        """Log a command that has no effect; whoever may send them may send many."""
         if (more := self._asked_in_vain.turn((part, text))) is not None:
             log.part(part).warning("%s%s", text, more)
 
@@ -357,14 +357,14 @@ class Node:
                     self._replace_worker(scheduler, worker, thread, held)
 
     async def _report_away(self) -> None:
-        """Tell of streams that broke and did not come back soon."""
+        """Report streams that broke and did not come back soon."""
         while True:
             await self._clock.sleep(AWAY_EVERY_S)
             for camera in self._cameras.values():
                 camera.report_away()
 
     def _look_at_clock(self) -> None:
-        """Tell that the machine's clock was set, or has yet to be."""
+        """Report that the machine's clock was set, or has yet to be."""
         shown = datetime.fromtimestamp(self._clock.now(), UTC)
         if (timeline := self._clock.timeline) != self._timeline:
             self._timeline = timeline
@@ -426,7 +426,7 @@ class Node:
             await self._until_turn(reported)
 
     async def _until_turn(self, reported: tuple[str, ...]) -> None:
-        """Until the health's turn comes; sooner, where what is wrong is no longer what was told."""
+        """Until the health's turn comes; sooner, where what is wrong is no longer what was reported."""
         end = self._clock.monotonic() + self._health_every_s
         while (left_s := end - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(left_s, PROBLEMS_EVERY_S))

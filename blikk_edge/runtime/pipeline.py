@@ -28,12 +28,12 @@ FAINT: Final = 0.25
 
 STATE_EVERY_S: Final = 30.0
 STATE_GAP_S: Final = 0.5
-"""Changes of the state are told at once, but not more often than this; the last one always is."""
+"""Changes of the state are reported at once, but not more often than this; the last one always is."""
 
 QUIET_EVERY_S: Final = 1.0
 IDLE_EVERY_S: Final = 5.0
 IDLE_AFTER_S: Final = 15.0
-"""Longer than anything waits that was seen or told: motion, a lost track, similar observations."""
+"""Longer than anything waits that was seen or reported: motion, a lost track, similar observations."""
 
 MOTION_HOLD_S: Final = 10.0
 """How long `motion` stays on after the last; who stands at a door and sways now and then is not a dozen motions."""
@@ -65,7 +65,7 @@ class _Shown:
 
 
 class Pipeline:
-    """Everything between a camera's frames and what is told about them, in two halves.
+    """Everything between a camera's frames and what is reported about them, in two halves.
 
     `glance` is the cheap half, for every frame, in the thread that decodes it: its pixels are still in the processor's
     cache there. `step` is the other, for the frames that `glance` passes on. Each half runs in one thread at a time.
@@ -125,7 +125,7 @@ class Pipeline:
 
     @property
     def reporter(self) -> EventReporter:
-        """What this camera has told so far; its parked vehicles outlive the process."""
+        """What this camera has reported so far; its parked vehicles outlive the process."""
         return self._reporter
 
     def reopen(self) -> None:
@@ -172,7 +172,7 @@ class Pipeline:
         return bool(self._tracks) or time - self._busy_at < IDLE_AFTER_S
 
     def step(self, scene: Scene, tools: VisionTools) -> Iterator[Item]:
-        """Look at a scene that `glance` passed on and give what there is to tell, the most urgent first.
+        """Look at a scene that `glance` passed on and give what there is to report, the most urgent first.
 
         Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
         why.

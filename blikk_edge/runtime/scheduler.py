@@ -22,7 +22,7 @@ RELAPSES: Final = 2
 
 
 class Supervisor:
-    """Catches what goes wrong in a part and tells it: once when it starts, once when it ends, and seldom for ever.
+    """Catches what goes wrong in a part and logs it: when it starts, when it ends, and rarely while it goes on.
 
     Expected failures (BlikkError) are one warning line; anything else is a bug and comes with its traceback. `problems`
     holds what is wrong now, a sentence by part. Safe from any thread.
@@ -40,7 +40,7 @@ class Supervisor:
         return Guard(self, part, let)
 
     def fail(self, part: str, error: BaseException) -> None:
-        """Tell that `part` failed."""
+        """Report that `part` failed."""
         bug = not isinstance(error, BlikkError)
         text = f"{type(error).__name__}: {error}" if bug else str(error)
         if self.problems.get(part) != text:
@@ -48,7 +48,7 @@ class Supervisor:
         self.problems[part] = text
 
     def well(self, part: str) -> None:
-        """Tell that `part` works; again, where it did before."""
+        """Report that `part` works; again, where it did before."""
         self.problems.pop(part, None)
         if part in self._logged:
             log.part(part).info("works again" if part in self._worked else "works now")
@@ -94,7 +94,7 @@ class SupervisedThread:
     """What a supervised thread listens to and says: `stop` asks it to end, `well()` says that its work goes on.
 
     A body that failed soon after its work had begun, `RELAPSES` times in a row, is well again only when its work has
-    gone on for `STEADY_S`: what comes and goes is told as a trouble, once, and is tried again ever more rarely.
+    gone on for `STEADY_S`: what comes and goes is logged as a trouble, once, and is tried again ever more rarely.
     """
 
     def __init__(self, supervisor: Supervisor, part: str, clock: Clock) -> None:

@@ -26,7 +26,7 @@ class Held:
 class VisionWorker:
     """Takes scenes from the intake and looks at them. `make_tools` is called in the worker's thread, once a start.
 
-    What it returns gives the eyes for each camera by its id; it raises ModelError where a model cannot be opened.
+    What it returns gives the tools for each camera by its id; it raises ModelError where a model cannot be opened.
     """
 
     def __init__(

@@ -39,14 +39,14 @@ TIDY_EVERY: Final = 20
 TIDY_EVERY_S: Final = 3600.0
 
 EACH_MAX: Final = 100
-"""Pictures of one event that are told with it."""
+"""Pictures of one event that are reported with it."""
 
 
 class PictureAlbum:
     """Keeps Pictures below `folder`: a sink for them, and a `core.album.Album` for those who look them through.
 
     At most `max_bytes` and `keep_days` days of the `locale`: the oldest go first. A full or unwritable disk costs the
-    Picture, is told once, and nothing else. Nothing goes for its age before the clock is settled.
+    Picture, is logged once, and nothing else. Nothing goes for its age before the clock is settled.
     """
 
     name = "album"
@@ -77,7 +77,7 @@ class PictureAlbum:
                 await asyncio.to_thread(self._clean_up)
 
     def keep(self, picture: Picture) -> None:
-        """Write one Picture; a failure is told once."""
+        """Write one Picture; a failure is logged once."""
         try:
             self._write(picture)
         except OSError as error:

@@ -18,7 +18,7 @@ RATE_S = 4.0
 
 
 class IdleWait:
-    """When and how long one reader may nap; all times of the machine, since what is saved is real work."""
+    """When and how long one reader may wait idle; all times of the machine, since what is saved is real work."""
 
     __slots__ = ("_bytes", "_bytes_per_s", "_since", "_worked_s")
 
@@ -37,9 +37,9 @@ class IdleWait:
         self._bytes += size
 
     def take(self, until_due_s: float) -> None:
-        """Nap until the next frame that counts is about to come, `until_due_s` from now, for at most `LONGEST_S`.
+        """Wait until the next frame that counts is about to come, `until_due_s` from now, for at most `LONGEST_S`.
 
-        Only for a reader that has read all there is. What it has worked since its last nap is taken to be what the
+        Only for a reader that has read all there is. What it has worked since its last wait is taken to be what the
         frames in between will take.
         """
         worked_s, before_s = time.thread_time(), self._worked_s

@@ -30,7 +30,7 @@ POLLS_PER_S: Final = 5.0
 BUSY_SHARE: Final = 0.5
 # After a poll that failed the next one waits at least so long, and twice as long after each further one.
 RETRY_S: Final = 1.0
-# So many bytes tell what an answer is; as many may be white space before that.
+# So many bytes show what an answer is; as many may be white space before that.
 HEAD_BYTES: Final = 32
 HEAD_MOST_BYTES: Final = 1024
 
@@ -62,7 +62,7 @@ _REFUSALS = {
 
 
 def content_of(content_type: str, head: bytes) -> Content:
-    """What an answer is, by its first bytes where these tell, else by its type (in lower case, no parameters)."""
+    """What an answer is, by its first bytes where these show it, else by its type (in lower case, no parameters)."""
     if content_type.startswith("multipart/"):
         return Content.JPEGS
     return _by_bytes(content_type, head) or _by_type(content_type, head)

@@ -55,7 +55,7 @@ class SourceOpener:
         self._first = 0
 
     def open(self, limit: Limit) -> tuple[Way, InputContainer] | None:
-        """The first way that opens, and what it opened; None when told to stop. Raises SourceError."""
+        """The first way that opens, and what it opened; None when asked to stop. Raises SourceError."""
         said, unreadable = "", True
         for way in (*self._ways[self._first :], *self._ways[: self._first]):
             if way.spare and not unreadable:

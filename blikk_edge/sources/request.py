@@ -32,7 +32,7 @@ REDIRECTS_MOST: Final = 5
 LENGTH_MOST: Final = 2**31 - 1
 
 
-class Failed(Exception):  # noqa: N818  # it is no error of a program; what it says is told as a SourceError
+class Failed(Exception):  # noqa: N818  # it is no error of a program; what it says is raised as a SourceError
     """A request that failed. `what` says why and how to mend it, without addresses.
 
     `passing` says that the same may go well in a moment; `stopped` that it was ended from outside; `unchanged` that the

@@ -74,7 +74,7 @@ class StoreFile:
     outbox has given; whoever puts a record raises it, and no file that replaces a damaged one gives a lower one. Every
     method raises StoreError, StoreBusyError where another process has the file; `problem` says it as long as it is so.
     A damaged file is moved aside as `<name>.damaged` (one is kept); what its pages still hold is carried over, this is
-    told once as an error, and `lost` is called with the number of waiting records that are gone. A file of nothing
+    logged once as an error, and `lost` is called with the number of waiting records that are gone. A file of nothing
     where `reserve` lies was damaged too. The files are for this user alone.
     """
 
@@ -208,7 +208,7 @@ class StoreFile:
         self._opened(db)
 
     def _mark(self, mark: int) -> None:
-        """Say in the file itself whether it is in use; a full or unwritable disk is told of by others."""
+        """Say in the file itself whether it is in use; a full or unwritable disk is logged by others."""
         if self._db is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute(f"PRAGMA application_id={mark}")

@@ -34,7 +34,7 @@ _OWN_NAMES = ("question_", "measure_")
 def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[str, JsonObject]:
     """All components of one camera's device, by component id.
 
-    What is seen now needs node and stream; what was told, and what can be set, only the node, as the device says.
+    What is seen now needs node and stream; what was reported, and what can be set, only the node, as the device says.
     """
     stream: JsonObject = {
         "availability": [{"topic": topics.status}, {"topic": topics.camera_status(camera.id)}],

@@ -50,7 +50,7 @@ class Envelope:
 
 
 def open_envelope(payload: bytes, topics: Topics, *, response_topic: str | None = None) -> Envelope:
-    """What can be told of a message before its content is checked; `response_topic` is MQTT v5's and counts first.
+    """What can be read of a message before its content is checked; `response_topic` is MQTT v5's and counts first.
 
     Text that is no JSON is a question, unless it begins like JSON. Raises WireError where there is nothing to answer
     or nowhere that the answer may go.

@@ -1,4 +1,4 @@
-"""Blikk Edge: cameras that tell what happened, over MQTT."""
+"""Blikk Edge: cameras that report what happened, over MQTT."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ class BlikkEntity(Entity):
 
     `key` never changes; `object_id` is what follows the device in the entity id (empty: nothing), as in the node's own
     MQTT discovery and independent of Home Assistant's language. `needs_stream` says that it is about what is seen now;
-    what was told, and what can be set, is there as long as the node is.
+    what was reported, and what can be set, is there as long as the node is.
     """
 
     _attr_has_entity_name = True
@@ -50,13 +50,13 @@ class BlikkEntity(Entity):
 
     @callback
     def heard(self) -> None:
-        """Something of `hears` was told: take it over and write the state."""
+        """Something of `hears` changed: take it over and write the state."""
         self.take()
         self.async_write_ha_state()
 
     @callback
     def take(self) -> None:
-        """Take over what the node told last; nothing by default."""
+        """Take over what the node sent last; nothing by default."""
 
     @property
     def available(self) -> bool:
@@ -67,7 +67,7 @@ class BlikkEntity(Entity):
 
     @property
     def now(self) -> CameraNow:
-        """What the camera told last."""
+        """What the camera sent last."""
         assert self.camera is not None
         return self.node.camera(self.camera)
 

@@ -77,7 +77,7 @@ class Doorbell(BlikkEntity, EventEntity):
 
 
 class Detection(BlikkEntity, EventEntity):
-    """Somebody or something appeared, or lingers."""
+    """Somebody or something appeared, or loiters."""
 
     hears = (Changed.EVENT,)
     _attr_translation_key = "detection"
@@ -100,7 +100,7 @@ class Detection(BlikkEntity, EventEntity):
 
     @callback
     def heard(self) -> None:
-        """Tell what began, unless it began long ago, is not to be heard or is new to this component."""
+        """Trigger on what began, unless it began long ago, is not to be heard or is new to this component."""
         event = self.now.event
         if event is None or event.phase == "ended" or event.event_type not in self.event_types:
             return
@@ -118,7 +118,7 @@ class Detection(BlikkEntity, EventEntity):
 
     @callback
     def _send_zones(self, event: Event) -> None:
-        """Tell which zones it is newly in; the state stays, that is only of what is told."""
+        """Send which zones it is newly in; the state stays, that is only of what was triggered."""
         known = self._zones[1] if self._zones and self._zones[0] == event.id else frozenset()
         self._zones = (event.id, known | frozenset(event.zones))
         news = {event.label: frozenset(event.zones) - known}
@@ -152,7 +152,7 @@ class Alarm(BlikkEntity, EventEntity):
 
     @callback
     def heard(self) -> None:
-        """Tell it, unless it began long ago, is not to be heard or is new to this component."""
+        """Trigger it, unless it began long ago, is not to be heard or is new to this component."""
         alert = self.now.alert
         if alert is None or alert.event_type not in self.event_types:
             return

@@ -1,4 +1,4 @@
-"""What is new at the cameras, told to one subscriber while nodes come and go."""
+"""What is new at the cameras, sent to one subscriber while nodes come and go."""
 
 from collections.abc import Callable
 from functools import partial

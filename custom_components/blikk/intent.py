@@ -1,4 +1,4 @@
-"""Intents of our own: who came, whether it rang, who is there now; answered for the ear, from what was observed.
+"""Intents of our own: who came, whether it rang, who is there now; answered to be spoken, from what was observed.
 
 The sentences are in `languages/`; others may name these intents in custom sentences, with the same slots.
 """
@@ -71,7 +71,7 @@ class Asked:
         return self.language.moment(time, self.now - timedelta(days=1) if self.period == "yesterday" else self.now)
 
     def what(self, past: PastEvent) -> str:
-        """What is told of an event: the household's mark, what was written of it, else how many of what, and where.
+        """What is said of an event: the household's mark, what was written of it, else how many of what, and where.
 
         What was written is in the household's language, which need not be the one that is spoken; what a template wrote
         says no more than the plain words, but for the place.
@@ -215,7 +215,7 @@ def _chosen(known: list[ExposedCamera], name: str | None, *, door: bool) -> list
 async def _async_past(
     asked: Asked, since: datetime | None, until: datetime | None, limit: int = MAX_EVENTS
 ) -> tuple[Past, list[str]]:
-    """What the nodes of the cameras tell, newest first, and a sentence for each node that does not answer."""
+    """What the nodes of the cameras report, newest first, and a sentence for each node that does not answer."""
     nodes = {each.node.id: each.node for each in asked.cameras}
     requests: list[tuple[BlikkNode, str | None]] = []
     for node in nodes.values():

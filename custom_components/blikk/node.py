@@ -1,4 +1,4 @@
-"""One node at run time: keeps what it said last, tells the entities what changed, asks and sets for them."""
+"""One node at run time: keeps what it said last, calls the entities whose part changed, asks and sets for them."""
 
 import asyncio
 from collections import OrderedDict
@@ -67,10 +67,10 @@ class BlikkNode:
         return self.topics.node
 
     def camera(self, camera: str) -> CameraNow:
-        """What a camera of the announce told last."""
+        """What a camera of the announce sent last."""
         return self._cameras.setdefault(camera, CameraNow())
 
-    # ---- life
+    # ---- start and stop
 
     async def async_start(self, subscriptions: Iterable[tuple[str, Callable[[ReceiveMessage], None]]]) -> None:
         """Subscribe to what `subscriptions` names; raises HomeAssistantError when MQTT is not set up."""
@@ -83,7 +83,7 @@ class BlikkNode:
 
     @callback
     def stop(self) -> None:
-        """Give back subscriptions and alarms; whoever waits for an answer is told that none comes."""
+        """Give back subscriptions and alarms; whoever waits for an answer gets an error."""
         for undo in (*self._undo, *self._alarms.values()):
             undo()
         self._undo.clear()
@@ -94,7 +94,7 @@ class BlikkNode:
 
     @callback
     def listen(self, camera: str | None, changed: Changed, call: Callable[[], None]) -> CALLBACK_TYPE:
-        """Call back when a camera, or with None the node, told something; returns how to stop it."""
+        """Call back when a camera, or with None the node, sent something; returns how to stop it."""
         listeners = self._listeners.setdefault((camera, changed), [])
         listeners.append(call)
         return partial(listeners.remove, call)

@@ -1,4 +1,4 @@
-"""Numbers: how much must change at a camera to be told."""
+"""Numbers: how much must change at a camera to be reported."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 
 
 class ThresholdNumber(BlikkEntity, NumberEntity):
-    """How much must change to be told; the camera's next state is the answer."""
+    """How much must change to be reported; the camera's next state is the answer."""
 
     hears = (Changed.STATE,)
     _attr_translation_key = "threshold"

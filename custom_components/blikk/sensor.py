@@ -292,7 +292,7 @@ class SummarySensor(BlikkEntity, SensorEntity):
 
     @callback
     def heard(self) -> None:
-        """Show it. Where another visit has the same title the state stays, and no line of Activity would tell of it."""
+        """Show it. Where another visit has the same title the state stays, and there would be no line in Activity."""
         before, title = self._event, self._attr_native_value
         super().heard()
         another = before is not None and before != self._event

@@ -1,4 +1,4 @@
-"""What is done with each message of a node: decoded by the reader, kept at the node, told to who listens."""
+"""What is done with each message of a node: decoded by the reader, kept at the node, passed on to who listens."""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -287,7 +287,7 @@ async def _async_kept(
             until=max(times) + _TICK,
             limit=MAX_BETWEEN,
         )
-    except MediaError as error:  # the events are told without pictures
+    except MediaError as error:  # the events are shown without pictures
         if isinstance(error, MediaTokenError):
             entry.async_start_reauth(hass)
         return []

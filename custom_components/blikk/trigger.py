@@ -1,4 +1,4 @@
-"""Purpose-specific triggers: somebody was seen, a parcel was left, somebody lingers, a summary was written."""
+"""Purpose-specific triggers: somebody was seen, a parcel was left, somebody loiters, a summary was written."""
 
 from collections.abc import Mapping
 from datetime import timedelta

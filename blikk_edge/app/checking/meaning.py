@@ -54,13 +54,13 @@ def labels(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -
 
 
 def _known_to(detector: DetectorSettings) -> tuple[Label, ...]:
-    """What a detector can tell; everything, where that is not known."""
+    """What a detector can report; everything, where that is not known."""
     if detector.plugged is not None:
         return tuple(Label)
     try:
         entry = _entry(detector)
         classes = read_labels(detector.labels_file) if detector.labels_file else entry and entry.labels
-    except BlikkError:  # told elsewhere
+    except BlikkError:  # reported elsewhere
         classes = None
     found = {label_of(name) for name in classes or ()}
     return tuple(label for label in Label if label in found) if classes else tuple(Label)

@@ -38,7 +38,7 @@ class Outcome:
 async def put(
     question: Question, queue: JobQueue, *, facts: Facts, lines: Sequence[str], picture: Picture | None
 ) -> Outcome:
-    """The model's answer to a question about these facts, told in these lines and shown in this picture.
+    """The model's answer to a question about these facts, given in these lines and shown in this picture.
 
     An answer that cannot be used is asked for once more, without the Picture: none is sent twice. Where the model then
     still gives none, the reply is `unknown` with confidence 0.

@@ -71,10 +71,10 @@ class _Watched:
 
 
 class QuestionWatcher:
-    """Questions to Answers by way of `tell`, when the answer changed and each time the question was due.
+    """Questions to Answers by way of `publish`, when the answer changed and each time the question was due.
 
-    A question is due when something changed in front of its camera and every `every_s`. What the tracks tell is
-    answered at once, without a model. Else the `desk` is asked, at most every `cooldown_s`: with the newest snapshot
+    A question is due when something changed in front of its camera and every `every_s`. What the tracks show is
+    answered at once, without a model. Else the `queue` is asked, at most every `cooldown_s`: with the newest snapshot
     where `mode_of` the camera is VISION and the model sees (a fresh one is ordered from the node), with lines of what
     is tracked where it is TEXT, and not at all otherwise. Nothing is asked again in TEXT while the lines are the same.
 
@@ -202,7 +202,7 @@ class QuestionWatcher:
         return await self._by_model(watched, picture)
 
     def _without_model(self, watched: _Watched) -> Answer | None:
-        """What the tracks tell, or why nothing can be told; None where it takes a model."""
+        """What the tracks show, or why nothing can be said; None where it takes a model."""
         scenery = watched.scenery
         if scenery.blind is not None:
             return self._new(watched, _unknown(scenery, scenery.blind))
@@ -301,7 +301,7 @@ class QuestionWatcher:
         )
 
     async def _publish_due(self, watched: _Watched, answer: Answer) -> None:
-        """Tell it where it is another, where the model was paid for it, or where it was due."""
+        """Publish it where it is another, where the model was paid for it, or where it was due."""
         now = self._clock.monotonic()
         changed = watched.last is None or watched.last.answer != answer.answer
         watched.last = answer

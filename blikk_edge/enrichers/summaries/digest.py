@@ -39,7 +39,7 @@ _MODEL: Final = frozenset({SummaryMode.TEXT, SummaryMode.VISION})
 
 
 class Every(StrEnum):
-    """How often a period is told."""
+    """How often a period is summed up."""
 
     HOURLY = "hourly"
     DAILY = "daily"
@@ -86,7 +86,7 @@ class Digester:
         self._serial = 0
 
     async def run(self, inbox: Inbox[Item]) -> None:
-        """Tell each period when it is over, until cancelled; one that the store cannot give is left out."""
+        """Publish each period when it is over, until cancelled; one that the store cannot give is left out."""
         async with asyncio.TaskGroup() as group:
             group.create_task(_pass_over(inbox), name="digest.inbox")
             if self._every is not None:
@@ -95,7 +95,7 @@ class Digester:
     async def digest(
         self, camera: str | None, since: float, until: float, *, priority: Priority = Priority.USER
     ) -> Summary:
-        """What happened at a camera, or at all, from `since` to `until`; is returned, not told. Raises StoreError."""
+        """What happened at a camera, or at all, from `since` to `until`; not published. Raises StoreError."""
         events = await asyncio.to_thread(
             self._history.events, camera=camera, since=since, until=until, limit=MAX_EVENTS
         )

@@ -42,10 +42,11 @@ class _Watched:
 
 
 class Dispatcher:
-    """Every `every_s`, where something happened: the NEWEST pictures and the previous text to the model, its text told.
+    """Every `every_s`, where something happened, publishes the model's text on the NEWEST pictures and the last text.
 
-    `names` are the pushed cameras by id. Only a camera of mode VISION is shown, and only while the desk takes Pictures;
-    a quiet one costs nothing. Where the model cannot be had nothing is told: its events have texts of their own.
+    `names` are the pushed cameras by id. Only a camera of mode VISION is shown, and only while the queue takes
+    Pictures; a quiet one costs nothing. Where the model cannot be had nothing is published: its events have texts of
+    their own.
     """
 
     name = "dispatch"

@@ -76,7 +76,7 @@ class _Followed:
 
 
 class Summarizer:
-    """Events in, Summaries out by way of `tell`: the same event id, revision EARLY and FINAL.
+    """Events in, Summaries out by way of `publish`: the same event id, revision EARLY and FINAL.
 
     The early text comes when a doorbell rings, a person stays long, a package is there, or after EARLY_S; an event
     that is over sooner has the final one only. `mode_of` is asked each time: OFF writes nothing, TEMPLATE asks no
@@ -214,7 +214,7 @@ class Summarizer:
         if (followed := self._followed.pop(story.event.id, None)) is not None and followed.task is not None:
             followed.task.cancel()
 
-    # -- the life of one event -----------------------------------------------------------------------------------
+    # -- one event, start to end ---------------------------------------------------------------------------------
 
     async def _follow(self, story: Story, followed: _Followed) -> None:
         age_s = self._clock.now() - story.event.started

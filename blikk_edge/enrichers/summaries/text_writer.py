@@ -58,7 +58,7 @@ class Draft:
         event: str | None = None,
         revision: int = 1,
     ) -> Summary:
-        """As it is told."""
+        """As it is published."""
         return Summary(
             id=id,
             camera=facts.camera,
@@ -95,7 +95,7 @@ class CallLimits:
 
 
 class TextWriter:
-    """Asks the `desk`, and checks what comes back. Without a desk the template writes everything."""
+    """Asks the `queue`, and checks what comes back. Without a queue the template writes everything."""
 
     def __init__(self, *, queue: JobQueue | None, check: Check, clock: Clock) -> None:
         self._queue = queue
@@ -112,7 +112,7 @@ class TextWriter:
         return Draft(note=template(facts))
 
     async def write(self, brief: Brief, limits: CallLimits) -> Draft | None:
-        """By the model, mended at most once of each kind; None where a newer errand took this one's place.
+        """By the model, mended at most once of each kind; None where a newer call took this one's place.
 
         An answer that cannot be read is asked for once more; a prompt that is too long is sent once with half its
         lines, and one whose Pictures are not taken without them. Whatever else fails, the template writes.

@@ -56,7 +56,7 @@ class _Counts:
         """What nothing supports."""
         tokens, facts = self._tokens, self._facts
         counted = [(i, self._quantity(i)) for i, token in enumerate(tokens) if token.labels and not token.negated]
-        # `two people came, one person stayed`: whoever has told of all may go on to tell of one
+        # `two people came, one person stayed`: whoever has named all may go on to name one
         matched = {
             label
             for i, quantity in counted

@@ -35,7 +35,7 @@ def _seconds_of_day(facts: Facts, times: Iterable[float]) -> list[int]:
 
 
 def _at(claim: ClaimedTime | Between, seconds: list[int], happenings: list[int], span: tuple[float, float]) -> bool:
-    """Whether a time is one of those that may be named; a span within what is told may also just hold a happening."""
+    """Whether a time is one of those that may be named; a span in what is reported may also just hold a happening."""
     if isinstance(claim, ClaimedTime):
         return any(claim.fits(second) for second in seconds)
     if all(any(clock.fits(second) for second in seconds) for clock in (claim.first, claim.last)):

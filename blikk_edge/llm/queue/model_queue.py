@@ -1,4 +1,4 @@
-"""The desk at which enrichers ask the language model: one queue, one budget, one circuit breaker."""
+"""The queue in which enrichers' calls of the language model wait: one order, one budget, one circuit breaker."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The desk at which enrichers ask the model, as they see it; the real one is `enrichers.desk.model_desk`."""
+"""The queue of the language model as enrichers see it; the real one is `llm.queue.model_queue`."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Job:
 
 
 class JobQueue(Protocol):
-    """Where enrichers ask."""
+    """Where enrichers hand in a Job for the model."""
 
     sees: bool
     """Whether Pictures are of use."""

@@ -15,7 +15,7 @@ OFTEN: Final = 3
 """So many short connections in a row, each ended while nothing was under way, look like a second client with our id."""
 
 CERTAIN: Final = 5
-"""So many are waited for like one that the broker has told of. A broker that restarts often does not go on so long."""
+"""So many are waited for like one that the broker announced. A broker that restarts often does not go on so long."""
 
 RIVAL_FIRST_S: Final = 15.0
 RIVAL_LAST_S: Final = 300.0

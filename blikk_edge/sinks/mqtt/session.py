@@ -138,7 +138,7 @@ class Session:
                 self._group.create_task(self._end_when_broken(), name="mqtt.broken")
                 self._group.create_task(self._publish_newest(), name="mqtt.newest")
                 self._group.create_task(self._listen(), name="mqtt.listen")
-                self._group.create_task(self._run_planner(), name="mqtt.desk")
+                self._group.create_task(self._run_planner(), name="mqtt.discovery")
                 if self._beside is not None:
                     self._group.create_task(self._beside(), name="mqtt.beside")
                 await self._follow(self._planner.connected())
@@ -167,7 +167,7 @@ class Session:
         """Publish in order without waiting for each other's acknowledgement.
 
         Raises SinkError where not all were acknowledged: the connection is gone, or the broker does not take one for
-        now, or never will. What it is then is told by the troubles of the connection.
+        now, or never will. What it is then is logged by the troubles of the connection.
         """
         acknowledged: list[int] = []
         refused: list[int] = []
@@ -310,17 +310,17 @@ class Session:
             self._plan(MISSED_S)
 
     async def _subscribe(self, topic_filter: str, instead: tuple[str, ...] | None = None) -> None:
-        """Subscribe; what meets a quota is asked for again with the next call of the desk."""
+        """Subscribe; what meets a quota is asked for again with the next call of the planner."""
         if await self._connection.subscribe(topic_filter, instead=instead) is Outcome.BUSY:
             self._unheard[topic_filter] = instead
 
     async def _say(self, message: Message) -> None:
-        """Publish who is here; what the broker does not take for now is said again with the next call of the desk."""
+        """Publish who is here; what the broker does not take now is sent again with the next call of the planner."""
         if await self._connection.publish(message) in (Outcome.BUSY, Outcome.UNCLEAR):
             self._missed.append(message)
 
     def _plan(self, seconds: float) -> None:
-        """Call the desk back, in place of an earlier plan; but a stranger cannot put it off for ever."""
+        """Call the planner again, in place of an earlier plan; but a stranger cannot put it off for ever."""
         assert self._group is not None  # advice is followed within go_on only
         now = self._clock.monotonic()
         if self._timer is None:

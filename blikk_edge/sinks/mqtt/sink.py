@@ -138,7 +138,7 @@ class MqttSink:
             group.create_task(self._stay_connected(), name="mqtt.connection")
 
     async def open(self) -> None:
-        """Wait until the broker has us; raises SinkError at each try that fails, of which `problem` is told."""
+        """Wait until the broker has us; raises SinkError at each try that fails, of which `problem` says why."""
         if self._session is None:
             await self._changed.wait()
         if self._session is None:

@@ -1,4 +1,4 @@
-"""From a model's output tensors to boxes worth telling, in numpy; pure. Thresholds come first, so little is decoded."""
+"""From a model's output tensors to boxes worth reporting, in numpy; pure. Thresholds first: little is decoded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,9 +50,9 @@ class Candidates:
 
 
 class Classes:
-    """A model's class names by row, each with its Label and the score it must reach to be told.
+    """A model's class names by row, each with its Label and the score it must reach to be reported.
 
-    A class without a Label, or whose Label has no threshold, is never told. Raises ModelError where none is left.
+    A class without a Label, or whose Label has no threshold, is never reported. Raises ModelError where none is left.
     """
 
     def __init__(self, names: Sequence[str], thresholds: Mapping[Label, float]) -> None:

