@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli_props import BLIKK
+from nowhere import NOWHERE
 
 MODEL_KEYS = {"name", "state", "path", "problem", "size_bytes", "sha256", "licence", "url", "wheel", "misses"}
 ERROR_KEYS = {"ok", "kind", "error", "exit"}
@@ -73,6 +74,13 @@ def test_errors_are_json_with_their_exit_status(blikk, arguments: list[str], kin
     assert (content["ok"], content["kind"], content["exit"], done.returncode) == (False, kind, status, status)
     assert done.stderr == ""
     assert ("problems" in content) == (kind == "configuration")
+
+
+def test_a_model_that_nobody_gives_is_told_with_how_to_have_it(blikk):
+    status, content = blikk.json("models", "pull", "yunet", "--json", **NOWHERE)
+    assert (status, content["kind"]) == (1, "model")
+    assert "could not be fetched" in content["error"]
+    assert "name its folder in BLIKK_MODELS, or set `models.mirror`" in content["error"]
 
 
 def test_a_store_that_nothing_is_in_and_no_node_is_an_error_in_json(blikk, config: Path):
