@@ -123,7 +123,7 @@ def _face_of(key_points: list[float]) -> AnnotatedFace | None:
     seen = [eye[:2] for eye in eyes if eye[2] == 2]
     if nose[2] != 2 or not seen:
         return None
-    # Eyes are 0.42 face widths apart, the nose 0.35 below: whichever a turned head leaves larger.
+    # VisionTools are 0.42 face widths apart, the nose 0.35 below: whichever a turned head leaves larger.
     apart = float(np.linalg.norm(eyes[0][:2] - eyes[1][:2])) if len(seen) == 2 else 0.0
     below = float(np.linalg.norm(nose[:2] - np.mean(seen, axis=0)))
     points = tuple((float(x), float(y)) for x, y in (nose[:2], *seen))

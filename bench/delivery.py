@@ -35,7 +35,7 @@ from rig import Broker, table
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraInfo, NodeInfo
-from blikk_edge.core.observation import Event, Kind, Phase, Sighting
+from blikk_edge.core.observation import Event, Observed, Phase, Sighting
 from blikk_edge.core.ports import DurableSink, Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.runtime.delivery import Delivery
@@ -105,7 +105,7 @@ def events(count: int) -> list[Event]:
             time=1e9 + number,
             started=1e9 + number // 4 * 4,
             label=Label.PERSON,
-            reason=Kind.APPEARED,
+            reason=Observed.APPEARED,
             objects=(person,),
             ended=1e9 + number if number % 4 == 3 else None,
         )

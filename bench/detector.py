@@ -31,7 +31,7 @@ from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.transforms.models.builtin import BuiltinDetector
 from blikk_edge.transforms.models.detect import TfliteDetector
-from blikk_edge.transforms.models.folders import Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.folders import ModelFolders, default_cache, folders_from_environment, resolve
 from blikk_edge.transforms.models.labels import COCO, label_of
 
 DATA = Path(os.environ.get("BLIKK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -234,7 +234,7 @@ def main() -> int:
         print("skipped: pycocotools is not installed; pip install -e '.[bench]'", file=sys.stderr)
         return 0
     cv2.setNumThreads(1)
-    shelf = Shelf(cache=default_cache(), folders=(*folders_from_environment(), DATA / "models"), offline=True)
+    shelf = ModelFolders(cache=default_cache(), folders=(*folders_from_environment(), DATA / "models"), offline=True)
 
     def model(name: str) -> Look:
         return TfliteDetector(resolve(name, shelf=shelf), thresholds=dict.fromkeys(Label, EVERYTHING)).detect

@@ -36,7 +36,7 @@ from face_judges import Judge, cascades, found, judges
 from redaction_steps import OURS, SLOW, Step, closed_steps, stand_in_steps, steps
 from rig import data_folder, table
 
-from blikk_edge.app.sight import BLURRED_SCORE
+from blikk_edge.app.vision_models import BLURRED_SCORE
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import cv2
 
-from blikk_edge.app.sight import BLURRED_SCORE
+from blikk_edge.app.vision_models import BLURRED_SCORE
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.models.detect import TfliteDetector
-from blikk_edge.transforms.models.folders import Shelf, default_cache, folders_from_environment, resolve
-from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.models.folders import ModelFolders, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.registry import OutputFormat
 from blikk_edge.transforms.privacy.faces import FaceFinder, head_region
 from blikk_edge.transforms.privacy.redactor import _FACE_MARGIN, Person, Privacy, face_region
 
@@ -56,9 +56,9 @@ def steps(yunet: Path) -> dict[str, Step]:
 
 def stand_in_steps() -> dict[str, Step]:
     """What is done where the defaults cannot be had; persons are BlazePose's, whoever else found some."""
-    where = Shelf(cache=default_cache(), folders=folders_from_environment(), offline=True)
+    where = ModelFolders(cache=default_cache(), folders=folders_from_environment(), offline=True)
     people = TfliteDetector(resolve("blazepose-person", shelf=where), thresholds={Label.PERSON: BLURRED_SCORE})
-    faces = Privacy(FaceFinder(resolve("blazeface-full", shelf=where).path, kind=Decoder.BLAZEFACE))
+    faces = Privacy(FaceFinder(resolve("blazeface-full", shelf=where).path, kind=OutputFormat.BLAZEFACE))
     closed = Privacy(None)
 
     def found(bgr: Pixels) -> list[Person]:

@@ -44,7 +44,7 @@ from soak_reel import FPS, HEIGHT, HOUR_S, planes, reel
 
 from blikk_edge.app.pipelines import pipeline
 from blikk_edge.app.replays import DEFAULTS
-from blikk_edge.app.sight import Sight
+from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.app.writing import writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import DigestEvery, SummarySettings
@@ -214,7 +214,7 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
 def watched(settings: Settings, pictures: Iterator[Pixels], outlets: Outlets) -> Iterator[int]:
     """Take pictures through the pipeline; after each second its number, from 1."""
     camera = settings.cameras[0]
-    watching, eyes = pipeline(settings, camera, ()), Sight(settings).eyes(settings)(camera.id)
+    watching, eyes = pipeline(settings, camera, ()), VisionModels(settings).eyes(settings)(camera.id)
     for number, picture in enumerate(pictures, start=1):
         frame = Frame(
             camera=camera.id,

@@ -30,16 +30,16 @@ from rig import data_folder, table
 from blikk_edge.app.replays import replay
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.house import SummaryMode
-from blikk_edge.core.observation import Event, Kind, Observation, Phase
+from blikk_edge.core.observation import Event, Observation, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.summary import Summary
 from blikk_edge.demo import clip as own_clip
-from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
+from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.llm.port import Completion, Prompt
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.llm.tokens import IMAGE_TOKENS, MESSAGE_TOKENS, data_tokens, prompt_tokens, prose_tokens
 from blikk_edge.transforms.privacy.shrink import shrink
 
@@ -119,8 +119,8 @@ class CountingModel:
 async def spent(items: Sequence[Item], mode: SummaryMode, counts: Counts) -> Bill:
     """The bill for what a clip told."""
     bill, clock = Bill(), VirtualClock(START)
-    desk = ModelDesk(CountingModel(bill, counts), limits=Limits(), clock=clock, estimate=prompt_tokens)
-    scribe = Scribe(desk=desk, check=lambda *_, **__: (), clock=clock)
+    desk = ModelQueue(CountingModel(bill, counts), limits=Limits(), clock=clock, estimate=prompt_tokens)
+    scribe = TextWriter(desk=desk, check=lambda *_, **__: (), clock=clock)
     summarizer = Summarizer(
         scribe=scribe,
         tell=lambda told: bill.summaries.append(told) if isinstance(told, Summary) else None,
@@ -180,7 +180,7 @@ def naive(length_s: float, counts: Counts) -> tuple[int, int]:
 def quiet_hour(counts: Counts) -> int:
     """Tokens of an hour in which only states and motion pass by."""
     motion = [
-        Observation(id=f"o{n}", camera="camera", kind=Kind.MOTION, time=at, until=at, score=0.4)
+        Observation(id=f"o{n}", camera="camera", kind=Observed.MOTION, time=at, until=at, score=0.4)
         for n in range(360)
         for at in (START + 10.0 * n,)
     ]

@@ -23,7 +23,7 @@ from pathlib import Path
 import av
 from rig import Broker, RtspServer, blikk_run, data_folder, table
 
-from blikk_edge.app.sight import shelf
+from blikk_edge.app.vision_models import shelf
 from blikk_edge.core.errors import ModelError, SinkError
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector

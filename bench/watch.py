@@ -38,7 +38,7 @@ import numpy as np
 from idle import RIVAL
 from rig import Broker, RtspServer, blikk_run, cpu_s, data_folder, idle_clip, table
 
-from blikk_edge.app.pipelines import sentry
+from blikk_edge.app.pipelines import wake_detector
 from blikk_edge.app.replays import DEFAULTS, replay
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
@@ -220,7 +220,7 @@ def costs(folder: Path, visits: Visits, *, quick: bool) -> bool:
 def asleep(clip: Path) -> float:
     """The share of a clip's packets that `eco` never decodes."""
     eco = replace(DEFAULTS.cameras[0], watch=Watch.ECO)
-    terms = Terms(camera="cam", shown="clip", clock=SystemClock(), watch=Watch.ECO, sentry=sentry(eco))
+    terms = Terms(camera="cam", shown="clip", clock=SystemClock(), watch=Watch.ECO, wake_detector=wake_detector(eco))
     source = open_file(str(clip), terms, realtime=False, loop=False)
     for _ in source.frames(threading.Event()):
         pass

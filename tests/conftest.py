@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from blikk_edge.core.errors import ModelError, SourceError
 from blikk_edge.demo import clip
-from blikk_edge.transforms.models.folders import Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.folders import ModelFolders, default_cache, folders_from_environment, resolve
 from blikk_edge.transforms.models.registry import REGISTRY
 
 # how long an example takes says something about the machine, not about the code
@@ -55,7 +55,7 @@ def photographs() -> Path:
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the models that stand in for the defaults, and nothing else; skips where they are absent."""
     folder = tmp_path_factory.mktemp("stand_ins")
-    shelf = Shelf(cache=default_cache(), folders=folders_from_environment(), offline=True)
+    shelf = ModelFolders(cache=default_cache(), folders=folders_from_environment(), offline=True)
     for entry in REGISTRY.values():
         if entry.wheel is not None:
             try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
+from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
@@ -35,7 +35,7 @@ def event(number: int, *, revision: int = 1, camera: str = "front_door") -> Even
         time=T0 + number,
         started=T0 + number,
         label=Label.PERSON,
-        reason=Kind.APPEARED,
+        reason=Observed.APPEARED,
         objects=(PERSON,),
     )
 
@@ -44,7 +44,7 @@ def observation(number: int, *, camera: str = "front_door") -> Observation:
     return Observation(
         id=f"observation-{number}",
         camera=camera,
-        kind=Kind.MOTION,
+        kind=Observed.MOTION,
         time=T0 + number,
         until=T0 + number,
         score=0.5,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
-from blikk_edge.asking.ask_desk import AskDesk
 from blikk_edge.asking.forgetting import Forgetter, Rememberer
+from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
@@ -70,7 +70,7 @@ def answerer(
         return await digester.digest(request.camera, since, until)
 
     forgetter = Forgetter(history=history, album=album, rememberers=rememberers, tell=tell)
-    return AskDesk(
+    return QuestionService(
         history=history,
         cameras=cameras,
         clock=clock,
@@ -101,7 +101,9 @@ def ask(settings: Settings, question: str, *, camera: str | None, environ: Mappi
     try:
         clock = SystemClock()
         locale = house_locale(settings, store, clock)
-        desk = AskDesk(history=store, cameras=cameras, clock=clock, watched=watched_in(store, store), locale=locale)
+        desk = QuestionService(
+            history=store, cameras=cameras, clock=clock, watched=watched_in(store, store), locale=locale
+        )
         return reply_content(asyncio.run(desk.answer(request)))
     finally:
         store.close()

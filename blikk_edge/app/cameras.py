@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from blikk_edge.app.doors import rings
 from blikk_edge.app.identity import camera_info
-from blikk_edge.app.pipelines import pipeline, sentry, steps_of
+from blikk_edge.app.pipelines import pipeline, steps_of, wake_detector
 from blikk_edge.app.writing import configured_mode, modes
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Tell
+from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
@@ -27,7 +27,7 @@ def camera_run(
     camera: CameraSettings,
     *,
     memory: Memory,
-    inlet: Inlet | None,
+    push_queue: PushQueue | None,
     intake: Intake,
     deliver: Tell,
     supervisor: Supervisor,
@@ -36,12 +36,12 @@ def camera_run(
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
-    `memory` has what was parked and how the switches stood; `inlet` is where an edge client's frames arrive.
+    `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive.
     """
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
-        make_source=_source_maker(camera, clock, inlet, loop=not play_once),
+        make_source=_source_maker(camera, clock, push_queue, loop=not play_once),
         make_pipeline=_pipeline_maker(settings, camera, memory, supervisor),
         switches=_switches(settings, camera, memory, supervisor),
         deliver=deliver,
@@ -57,7 +57,9 @@ def camera_run(
     )
 
 
-def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, loop: bool) -> Callable[[], Source]:
+def _source_maker(
+    camera: CameraSettings, clock: Clock, push_queue: PushQueue | None, *, loop: bool
+) -> Callable[[], Source]:
     terms = Terms(
         camera=camera.id,
         shown=camera.source.public,
@@ -70,8 +72,8 @@ def _source_maker(camera: CameraSettings, clock: Clock, inlet: Inlet | None, *, 
         read_timeout_s=camera.read_timeout_s,
         watch=camera.watch,
         sleep_after_s=camera.sleep_after_s,
-        sentry=sentry(camera),
-        inlet=inlet,
+        wake_detector=wake_detector(camera),
+        push_queue=push_queue,
         loop=loop,
     )
     if (chosen := camera.plugged) is not None:

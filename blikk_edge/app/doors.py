@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.locale import LocaleNow
 from blikk_edge.core.ports import Order
+from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.inputs.gpio import GpioButton
 from blikk_edge.inputs.http import RingHook
-from blikk_edge.inputs.ingest import Gate, IngestServer
+from blikk_edge.inputs.ingest import IngestServer, PushTarget
 from blikk_edge.runtime.node import Part
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
@@ -31,12 +31,12 @@ def bells(settings: Settings, order: Order, clock: Clock) -> tuple[Part, ...]:
     return (*buttons, *([RingHook(hooked, settings.ring_hook.port, order, clock=clock)] if hooked else []))
 
 
-def ingest_parts(settings: Settings, inlets: Mapping[str, Inlet], clock: Clock) -> tuple[Part, ...]:
+def ingest_parts(settings: Settings, push_queues: Mapping[str, PushQueue], clock: Clock) -> tuple[Part, ...]:
     """The server for edge clients, where a camera has one."""
     tokens = {camera.id: camera.push_token for camera in settings.cameras}
     gates = {
-        name: Gate(inlet=inlet, token=token.reveal())
-        for name, inlet in inlets.items()
+        name: PushTarget(push_queue=push_queue, token=token.reveal())
+        for name, push_queue in push_queues.items()
         if (token := tokens[name]) is not None
     }
     ingest = settings.ingest

@@ -8,25 +8,25 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.errors import BlikkError, StepError
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.parked import Parked
+from blikk_edge.core.reporter import EventReporter, ReportRules
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.stages import Sentry, Step
-from blikk_edge.core.tell import Teller, TellRules
+from blikk_edge.core.stages import Step, WakeDetector
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
 from blikk_edge.runtime.steps import declared
 from blikk_edge.transforms.kinds import CameraContext
 from blikk_edge.transforms.motion.gate import MotionGate
 from blikk_edge.transforms.motion.select import Selector
-from blikk_edge.transforms.motion.sentry import GateSentry
+from blikk_edge.transforms.motion.wake_detector import GateWakeDetector
 from blikk_edge.transforms.privacy.mask import masked
 from blikk_edge.transforms.tracking.tracker import Tracker
 from blikk_edge.transforms.tracking.zones import Zone, Zones
 
 
-def sentry(camera: CameraSettings) -> Sentry | None:
+def wake_detector(camera: CameraSettings) -> WakeDetector | None:
     """Who keeps watch while this camera's source sleeps; None where it is to be watched in full, as doorbells are."""
     if camera.watch is Watch.FULL or (camera.watch is Watch.AUTO and camera.ring is not None):
         return None
-    return GateSentry(MotionGate(private=camera.private))
+    return GateWakeDetector(MotionGate(private=camera.private))
 
 
 def steps_of(camera: CameraSettings, failed: Callable[[int, BlikkError], None]) -> tuple[Step, ...]:
@@ -52,7 +52,7 @@ def pipeline(
 
     Raises ConfigError where steps cannot go together.
     """
-    rules = TellRules(
+    rules = ReportRules(
         event_threshold=camera.event_threshold,
         summary_window=camera.summary_window,
         loiter_s=camera.loiter_s,
@@ -70,7 +70,7 @@ def pipeline(
         ),
         track=Tracker(thresholds=dict(settings.detector_of(camera).thresholds), still_s=camera.still_s),
         zones=Zones([Zone(name=z.name, polygon=z.polygon, labels=z.labels) for z in camera.zones]),
-        teller=Teller(camera.id, rules, parked=parked),
+        reporter=EventReporter(camera.id, rules, parked=parked),
         labels=camera.labels,
         steps=steps,
         hide=partial(masked, private=camera.private),

@@ -5,17 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from blikk_edge.app.replays import DEFAULTS
-from blikk_edge.app.sight import Sight
+from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, PrivacyError
-from blikk_edge.core.inlet import Pushed
+from blikk_edge.core.push_queue import Pushed
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Motion, View
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime import log
-from blikk_edge.runtime.pipeline import Eyes
-from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
+from blikk_edge.runtime.pipeline import VisionTools
+from blikk_edge.runtime.scheduler import Scheduler, SupervisedThread, Supervisor
 from blikk_edge.sinks.edge import EdgeLink
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.terms import Terms
@@ -53,8 +53,8 @@ class Pusher:
             source, Terms(camera=CAMERA, shown=url.public, clock=clock, height_px=height_px, rotate=rotate)
         )
         self._gate = MotionGate()
-        self._sight = Sight(self._settings)
-        self._eyes: Eyes | None = None
+        self._sight = VisionModels(self._settings)
+        self._eyes: VisionTools | None = None
         self._newest: Scene | None = None
         self._moved_at = float("-inf")
         self._blind = Trouble(log.part("push"), "no frame leaves: %s")
@@ -72,7 +72,7 @@ class Pusher:
             await scheduler.end_threads()
             await scheduler.end_tasks()
 
-    def _read(self, life: Life) -> None:
+    def _read(self, life: SupervisedThread) -> None:
         """The newest frame, and whether it moves; in the reader's thread."""
         self._gate.reset()
         for frame in self._source.frames(life.stop):

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from blikk_edge.app.pipelines import pipeline, sentry, steps_of
-from blikk_edge.app.sight import Sight
+from blikk_edge.app.pipelines import pipeline, steps_of, wake_detector
 from blikk_edge.app.stand_ins import ProgressOf
+from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import ConfigError
@@ -51,7 +51,7 @@ def replay(
     if chosen is None:
         known = ", ".join(c.id for c in settings.cameras)
         raise ConfigError(f"no camera {camera!r} in the configuration; it has {known}")
-    sight = Sight(settings, progress=progress)
+    sight = VisionModels(settings, progress=progress)
     source: Source = open_source(
         str(clip.absolute()),
         Terms(
@@ -63,7 +63,7 @@ def replay(
             rotate=chosen.rotate,
             watch=chosen.watch,
             sleep_after_s=chosen.sleep_after_s,
-            sentry=sentry(chosen),
+            wake_detector=wake_detector(chosen),
             realtime=False,
             loop=False,
             start_time=start,

@@ -6,20 +6,20 @@ from typing import TypeAlias
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.transforms.models.download import Progress, UnreachableError
-from blikk_edge.transforms.models.folders import ResolvedModel, Shelf, resolve
+from blikk_edge.transforms.models.folders import ModelFolders, ResolvedModel, resolve
 from blikk_edge.transforms.models.registry import REGISTRY, ModelEntry, stand_in
 
 ProgressOf: TypeAlias = Callable[[str], Progress | None]
 """Gives what is told how far a download is, by the model's name."""
 
-Find: TypeAlias = Callable[[Shelf], ResolvedModel]
+Find: TypeAlias = Callable[[ModelFolders], ResolvedModel]
 """Has one model from this shelf; raises ModelError."""
 
 
 class StandIns:
     """Finds the models of one start. `problems` says what could not be had, `limits` what those in use do not find."""
 
-    def __init__(self, shelf: Shelf, progress: ProgressOf) -> None:
+    def __init__(self, shelf: ModelFolders, progress: ProgressOf) -> None:
         self.problems: list[str] = []
         self.limits: list[str] = []
         self._shelf = shelf

@@ -9,14 +9,14 @@ from blikk_edge.app.cameras import camera_run
 from blikk_edge.app.doors import album_of, bells, ingest_parts
 from blikk_edge.app.identity import house_locale, store_path, topics_of
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
-from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import ProgressOf
+from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.house import CameraState, NodeInfo, SummaryMode
-from blikk_edge.core.inlet import Inlet
 from blikk_edge.core.ports import Order, Sink
+from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun
@@ -82,7 +82,7 @@ def build(
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
     path = store_path(settings, environ)
-    sight = Sight(settings, progress=progress)
+    sight = VisionModels(settings, progress=progress)
     if sight.problems:
         supervisor.problems["models"] = "; ".join(sight.problems)
     store = Store(
@@ -93,7 +93,7 @@ def build(
     with supervisor.guard("store"):  # without its disk a node still watches and tells
         store.open()
     locale = house_locale(settings, store, clock)
-    inlets = {camera.id: Inlet() for camera in settings.cameras if camera.pushed}
+    push_queues = {camera.id: PushQueue() for camera in settings.cameras if camera.pushed}
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
     outlets, orders = Outlets(), Orders()
     cameras = {
@@ -101,7 +101,7 @@ def build(
             settings,
             camera,
             memory=store,
-            inlet=inlets.get(camera.id),
+            push_queue=push_queues.get(camera.id),
             intake=intake,
             deliver=outlets.deliver,
             supervisor=supervisor,
@@ -170,7 +170,7 @@ def build(
         cameras=cameras,
         intake=intake,
         make_worker=lambda: VisionWorker(
-            intake=intake, cameras=cameras, make_eyes=lambda: sight.eyes(settings), clock=clock
+            intake=intake, cameras=cameras, make_tools=lambda: sight.eyes(settings), clock=clock
         ),
         workers=settings.workers,
         sinks=(
@@ -184,7 +184,7 @@ def build(
             locale,
             *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *bells(settings, orders.give, clock),
-            *ingest_parts(settings, inlets, clock),
+            *ingest_parts(settings, push_queues, clock),
             *pages_of(settings, context, supervisor),
             *([written.desk] if written and written.desk else []),
         ),

@@ -19,11 +19,11 @@ from blikk_edge.core.summary import Summary
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
 from blikk_edge.enrichers.summaries.digest import Digester, Every
 from blikk_edge.enrichers.summaries.dispatch import Dispatcher
-from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
+from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.language.grounding import check
-from blikk_edge.llm.port import LanguageModel, ModelContext, Prompt
-from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.port import Counting, LanguageModel, ModelContext, Prompt
+from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.llm.tokens import prompt_tokens
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.watched import watched_in
@@ -46,7 +46,7 @@ class Writing:
     digester: Digester
     enrichers: tuple[Enricher, ...]
     rememberers: tuple[Rememberer, ...]
-    desk: ModelDesk | None = field(repr=False)
+    desk: ModelQueue | None = field(repr=False)
     supervisor: Supervisor = field(repr=False)
 
     async def describe(self, camera: str) -> Summary:
@@ -105,12 +105,12 @@ def writing(
     if summary is None:
         return None
     names = {camera.id: camera.name for camera in settings.cameras}
-    desk: ModelDesk | None = None
+    desk: ModelQueue | None = None
     try:
         desk = _desk(summary, memory, clock, locale)
     except BlikkError as error:
         supervisor.fail(MODEL, error)
-    scribe = Scribe(desk=desk, check=check, clock=clock)
+    scribe = TextWriter(desk=desk, check=check, clock=clock)
     summarizer = Summarizer(
         scribe=scribe,
         tell=tell,
@@ -171,16 +171,17 @@ def writing(
     )
 
 
-def _desk(summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow) -> ModelDesk | None:
+def _desk(summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow) -> ModelQueue | None:
     """The desk with its model; None where the template is all there is. Raises BlikkError."""
     if summary.model is None:
         return None
     model = summary.model.make(ModelContext(clock=clock))
     estimate = _estimate(model, summary)
-    return ModelDesk(model, limits=summary.limits, clock=clock, estimate=estimate, memory=memory, locale=locale)
+    return ModelQueue(model, limits=summary.limits, clock=clock, estimate=estimate, memory=memory, locale=locale)
 
 
 def _estimate(model: LanguageModel, summary: SummarySettings) -> Callable[[Prompt], int]:
     """What a prompt will cost, as the model has counted so far; by rule of thumb where it does not count."""
-    counted: Callable[[Prompt], int] | None = getattr(model, "expected_tokens", None)
-    return counted or (lambda prompt: prompt_tokens(prompt, image_tokens=summary.image_tokens))
+    if isinstance(model, Counting):
+        return model.expected_tokens
+    return lambda prompt: prompt_tokens(prompt, image_tokens=summary.image_tokens)

@@ -43,7 +43,7 @@ def models(options: argparse.Namespace) -> int:
     from blikk_edge import config
 
     settings = config.load(options.config, environ=os.environ) if options.config else None
-    from blikk_edge.app.sight import shelf, used
+    from blikk_edge.app.vision_models import shelf, used
     from blikk_edge.transforms.models import folders as kept
     from blikk_edge.transforms.models.download import UnreachableError
     from blikk_edge.transforms.models.folders import FOLDERS_VARIABLE, ModelState

@@ -26,7 +26,7 @@ from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.grammar.places import file_in, path_in
-from blikk_edge.grammar.schema import Key, Named, Section, default_words
+from blikk_edge.grammar.schema import ById, Key, Section, default_words
 from blikk_edge.grammar.values import (
     FLAG,
     LANGUAGE,
@@ -81,7 +81,7 @@ def grammar(folder: Path) -> Section:
             ),
             Key(
                 name="cameras",
-                value=Named(
+                value=ById(
                     section=_camera(folder),
                     given="id",
                     words="one entry for each camera",
@@ -94,7 +94,7 @@ def grammar(folder: Path) -> Section:
             ),
             Key(
                 name="detectors",
-                value=Named(section=_detector(folder), given="name", words="one entry for each detector"),
+                value=ById(section=_detector(folder), given="name", words="one entry for each detector"),
                 meaning="Ways of looking for objects, each below a name that cameras refer to. "
                 "`default` is always there; an entry of that name changes it.",
                 default="`default`",
@@ -236,8 +236,8 @@ def _camera(folder: Path) -> Section:
             Key(name="still_s", value=duration(1, DAY), meaning="How long something rests before it stands still."),
             Key(
                 name="zones",
-                value=Named(section=_ZONE, given="name", words="one entry for each zone"),
-                meaning="Named parts of the picture, each below an id like `path`.",
+                value=ById(section=_ZONE, given="name", words="one entry for each zone"),
+                meaning="ById parts of the picture, each below an id like `path`.",
             ),
             Key(name="private", value=POLYGONS, meaning="Parts that are painted over before anything leaves."),
             Key(name="ring", value=_RING, meaning="This camera is a doorbell."),
@@ -253,7 +253,7 @@ def _camera(folder: Path) -> Section:
             ),
             Key(
                 name="questions",
-                value=Named(section=QUESTION, given="id", words="one entry for each question"),
+                value=ById(section=QUESTION, given="id", words="one entry for each question"),
                 meaning='Sentences that are watched, each below an id: `gate_open: "Is the gate open?"`.',
             ),
         ),

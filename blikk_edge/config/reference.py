@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blikk_edge.config.grammar import grammar
 from blikk_edge.core.sightings import Label
-from blikk_edge.grammar.schema import Key, Named, Section, default_words
+from blikk_edge.grammar.schema import ById, Key, Section, default_words
 from blikk_edge.llm.kinds import MODELS
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
@@ -117,14 +117,14 @@ def _section(path: str, meaning: str, section: Section) -> Iterator[str]:
         below = f"{path}.{key.name}".lstrip(".")
         if isinstance(key.value, Section):
             yield from _section(below, key.meaning, key.value)
-        elif isinstance(key.value, Named):
+        elif isinstance(key.value, ById):
             yield from _section(f"{below}.<id>", key.meaning, key.value.section)
 
 
 def _words(path: str, key: Key) -> str:
-    if not isinstance(key.value, Section | Named):
+    if not isinstance(key.value, Section | ById):
         return key.value.words
-    below = f"{path}.{key.name}".lstrip(".") + (".<id>" if isinstance(key.value, Named) else "")
+    below = f"{path}.{key.name}".lstrip(".") + (".<id>" if isinstance(key.value, ById) else "")
     return f"see `{below}`"
 
 

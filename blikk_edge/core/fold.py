@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from blikk_edge.core.observation import Kind, Observation
+from blikk_edge.core.observation import Observation, Observed
 from blikk_edge.core.sightings import Label
 
 HOLD_S = 10.0
 
-_Likeness = tuple[Kind, str | None, frozenset[Label], tuple[str, ...]]
+_Likeness = tuple[Observed, str | None, frozenset[Label], tuple[str, ...]]
 
 
 class Folder:

@@ -137,7 +137,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class EventWithText:
     """An event and the newest text about it."""
 
     event: Event
@@ -158,7 +158,7 @@ class Reply:
     text: str | None = None
     count: int | None = None
     query: Query | None = None
-    events: tuple[Told, ...] = ()
+    events: tuple[EventWithText, ...] = ()
     rings: tuple[Ring, ...] = ()
     gaps: tuple[tuple[str, tuple[Span, ...]], ...] = ()
     summary: Summary | None = None

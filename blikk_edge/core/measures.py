@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from blikk_edge.core.ids import Ids
-from blikk_edge.core.observation import Kind, Observation
+from blikk_edge.core.observation import Observation, Observed
+from blikk_edge.core.reporter import score_of
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Measure, MeasureInfo
-from blikk_edge.core.tell import score_of
 
 MEASURE_EVERY_S: Final = 5.0
 """New values are reported together, and at most once in so long."""
@@ -95,7 +95,7 @@ class MeasureReporter:
             if measure.alert is not None and (measure.name, measure.alert) not in self._alerts:
                 self._alerts[measure.name, measure.alert] = _Alert(measure)
                 self._readings[measure.name].reported = measure
-                yield self._observation(Kind.ALERT, measure)
+                yield self._observation(Observed.ALERT, measure)
         measured = {measure.name: measure for measure in scene.measures}
         for (name, word), alert in list(self._alerts.items()):
             if name not in measured:
@@ -117,7 +117,7 @@ class MeasureReporter:
             self._reported_at = self._time
             for name in due:
                 self._readings[name].reported = self._readings[name].newest
-            yield self._observation(Kind.MEASURE, *(self._readings[name].reported for name in due))
+            yield self._observation(Observed.MEASURE, *(self._readings[name].reported for name in due))
 
     def _changed(self, name: str, reading: _Reading) -> bool:
         change = abs(reading.newest.value - reading.reported.value)
@@ -130,9 +130,9 @@ class MeasureReporter:
                 yield self._ended(key)
 
     def _ended(self, key: tuple[str, str]) -> Observation:
-        return self._observation(Kind.ALERT_ENDED, self._alerts.pop(key).measure)
+        return self._observation(Observed.ALERT_ENDED, self._alerts.pop(key).measure)
 
-    def _observation(self, kind: Kind, *measures: Measure) -> Observation:
+    def _observation(self, kind: Observed, *measures: Measure) -> Observation:
         return Observation(
             id=self._ids.next(self._time),
             camera=self._camera,

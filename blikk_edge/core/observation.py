@@ -10,7 +10,7 @@ from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Summary
 
 
-class Kind(StrEnum):
+class Observed(StrEnum):
     """What changed."""
 
     MOTION = "motion"
@@ -28,7 +28,7 @@ class Kind(StrEnum):
     ALERT_ENDED = "alert_ended"
 
 
-MEASURED: Final = frozenset({Kind.MEASURE, Kind.ALERT, Kind.ALERT_ENDED})
+MEASURED: Final = frozenset({Observed.MEASURE, Observed.ALERT, Observed.ALERT_ENDED})
 """What is about measures: after it everybody and everything is where it was."""
 
 
@@ -66,7 +66,7 @@ class Observation:
 
     id: str
     camera: str
-    kind: Kind
+    kind: Observed
     time: float
     until: float
     score: float
@@ -95,7 +95,7 @@ class Event:
     time: float
     started: float
     label: Label
-    reason: Kind
+    reason: Observed
     objects: tuple[Sighting, ...] = ()
     peak: int = 1
     zones: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ class Event:
             phase=Phase.ENDED,
             revision=self.revision + 1,
             time=max(self.time, ended),
-            reason=Kind.LEFT,
+            reason=Observed.LEFT,
             ended=ended,
             interrupted=True,
         )

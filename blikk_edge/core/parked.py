@@ -79,7 +79,7 @@ class DroveOff:
     since: float
 
 
-class Lot:
+class ParkedVehicles:
     """The parked vehicles of one camera.
 
     A place is forgotten once it has been seen empty for 5 s when its vehicle was seen to drive off, for 120 s when it

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from blikk_edge.core.commands import Command
 from blikk_edge.core.house import Status
@@ -32,6 +32,16 @@ class Sink(Protocol):
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """Deliver for ever, until cancelled. Raises SinkError when that breaks; it is called again after a pause."""
+        ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A part that goes on by itself when something is wrong, and says what it is."""
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong now, in a sentence; None while all is well."""
         ...
 
 
@@ -224,4 +234,9 @@ class Memory(Protocol):
 
     def remember(self, key: str, text: str) -> None:
         """Keep `text` under `key`; raises StoreError."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with it now, in a sentence; None while all is well."""
         ...

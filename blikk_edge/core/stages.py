@@ -1,4 +1,4 @@
-"""Ports of the stages that see pixels: Source, Sentry, Detector, Step, Redactor."""
+"""Ports of the stages that see pixels: Source, WakeDetector, Detector, Step, Redactor."""
 
 import threading
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Source(Protocol):
         ...
 
 
-class Sentry(Protocol):
+class WakeDetector(Protocol):
     """Sees the frames that a sleeping source decodes, in capture order, and says when to wake it."""
 
     def reset(self) -> None:

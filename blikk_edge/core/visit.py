@@ -3,11 +3,18 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from blikk_edge.core.observation import Event, Kind, Phase, Sighting
+from blikk_edge.core.observation import Event, Observed, Phase, Sighting
 from blikk_edge.core.sightings import Label, Track
 
 # What an update is named after when several things changed: the one that a user would want to hear of.
-WEIGHT = (Kind.LOITERING, Kind.ENTERED_ZONE, Kind.RECOUNT, Kind.MOVING, Kind.LEFT_ZONE, Kind.STILL)
+WEIGHT = (
+    Observed.LOITERING,
+    Observed.ENTERED_ZONE,
+    Observed.RECOUNT,
+    Observed.MOVING,
+    Observed.LEFT_ZONE,
+    Observed.STILL,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +29,7 @@ class Loiter:
 class Change:
     """Something that happened to some members in one frame."""
 
-    kind: Kind
+    kind: Observed
     objects: tuple[Sighting, ...]
     zones: tuple[str, ...]
 
@@ -57,7 +64,7 @@ class Visit:
         self._revision = 0
         self._told_time = 0.0
         self._told_state: object = None
-        self._reasons: set[Kind] = set()
+        self._reasons: set[Observed] = set()
 
     @property
     def empty(self) -> bool:
@@ -87,19 +94,19 @@ class Visit:
         joined = [track for key, track in present.items() if key not in self._members]
         changes = [
             *self._watch(present),
-            *_changes(Kind.APPEARED, [track for track in joined if track.id not in moved]),
-            *_changes(Kind.MOVING, [track for track in joined if track.id in moved]),
-            *_changes(Kind.LEFT, [track for track in departed if track.id not in parked]),
+            *_changes(Observed.APPEARED, [track for track in joined if track.id not in moved]),
+            *_changes(Observed.MOVING, [track for track in joined if track.id in moved]),
+            *_changes(Observed.LEFT, [track for track in departed if track.id not in parked]),
         ]
         for track in joined:
             self._members[track.id] = _Member(track, dict.fromkeys(track.zones, track.first_seen))
         changes += self._loiterers()
         self._peak = max(self._peak, sum(not m.track.missed for m in self._members.values()))
         self._zones += [z for m in self._members.values() for z in m.track.zones if z not in self._zones]
-        self._reasons |= {Kind.RECOUNT if c.kind in {Kind.APPEARED, Kind.LEFT} else c.kind for c in changes}
+        self._reasons |= {Observed.RECOUNT if c.kind in {Observed.APPEARED, Observed.LEFT} else c.kind for c in changes}
         return changes
 
-    def start(self, time: float, reason: Kind) -> Event:
+    def start(self, time: float, reason: Observed) -> Event:
         """The first revision."""
         self._told(time)
         return self._event(Phase.STARTED, time, reason)
@@ -111,7 +118,7 @@ class Visit:
             return None
         if time - self._told_time < every_s:
             return None
-        reason = next((kind for kind in WEIGHT if kind in self._reasons), Kind.RECOUNT)
+        reason = next((kind for kind in WEIGHT if kind in self._reasons), Observed.RECOUNT)
         self._told(time)
         return self._event(Phase.UPDATED, time, reason)
 
@@ -124,7 +131,7 @@ class Visit:
         seen = max((track.last_seen for track in last), default=time)
         ended = time if self._parked else min(time, max(seen, self._started))
         self._told(time)
-        return self._event(Phase.ENDED, time, Kind.STILL if self._parked else Kind.LEFT, last, ended)
+        return self._event(Phase.ENDED, time, Observed.STILL if self._parked else Observed.LEFT, last, ended)
 
     def _watch(self, present: Mapping[int, Track]) -> list[Change]:
         changes: list[Change] = []
@@ -145,8 +152,8 @@ class Visit:
             elif before.still_since is not None and now.still_since is None:
                 moving.append(now)
             member.track = now
-        changes += _changes(Kind.STILL, stopped) + _changes(Kind.MOVING, moving)
-        for kind, zones in ((Kind.LEFT_ZONE, left), (Kind.ENTERED_ZONE, entered)):
+        changes += _changes(Observed.STILL, stopped) + _changes(Observed.MOVING, moving)
+        for kind, zones in ((Observed.LEFT_ZONE, left), (Observed.ENTERED_ZONE, entered)):
             for zone, tracks in zones.items():
                 changes += _changes(kind, tracks, (zone,))
         return changes
@@ -157,7 +164,7 @@ class Visit:
         found = [m for m in self._members.values() if not m.loitering and self._loiters(m)]
         for member in found:
             member.loitering = self._loitering = True
-        return _changes(Kind.LOITERING, [m.track for m in found])
+        return _changes(Observed.LOITERING, [m.track for m in found])
 
     def _loiters(self, member: _Member) -> bool:
         track = member.track
@@ -178,7 +185,12 @@ class Visit:
         self._reasons.clear()
 
     def _event(
-        self, phase: Phase, time: float, reason: Kind, tracks: Iterable[Track] | None = None, ended: float | None = None
+        self,
+        phase: Phase,
+        time: float,
+        reason: Observed,
+        tracks: Iterable[Track] | None = None,
+        ended: float | None = None,
     ) -> Event:
         shown = [m.track for m in self._members.values()] if tracks is None else tracks
         return Event(
@@ -213,7 +225,7 @@ def sighting(track: Track) -> Sighting:
     )
 
 
-def _changes(kind: Kind, tracks: list[Track], zones: tuple[str, ...] | None = None) -> list[Change]:
+def _changes(kind: Observed, tracks: list[Track], zones: tuple[str, ...] | None = None) -> list[Change]:
     """One change of all these tracks; none for none. Without `zones`, those the tracks are in."""
     if not tracks:
         return []

@@ -48,7 +48,7 @@ MARK: Final = ".blikk-demo"
 
 
 @dataclass(slots=True)
-class Shown:
+class DemoView:
     """What the listener has seen."""
 
     folder: Path
@@ -76,7 +76,7 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
         print(f"broker    amqtt on 127.0.0.1:{port}, topics blikk/{NODE}/#")
         print(f"camera    {CAMERA}, {settings.cameras[0].source}")
         print("\ntime          camera      what                    where         how long  picture")
-        shown = Shown(folder)
+        shown = DemoView(folder)
         stop = asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, stop.set)
@@ -88,7 +88,7 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
     return 0
 
 
-async def _watch(node: App, port: int, shown: Shown, stop: asyncio.Event, *, keep: bool) -> None:
+async def _watch(node: App, port: int, shown: DemoView, stop: asyncio.Event, *, keep: bool) -> None:
     """Run the node and print what arrives, until the clip or the time is over."""
     async with asyncio.TaskGroup() as group:
         watches = [group.create_task(_show(port, shown, asyncio.Event() if keep else stop))]
@@ -173,7 +173,7 @@ async def _stop_after(stop: asyncio.Event, seconds: float) -> None:
     stop.set()
 
 
-async def _show(port: int, shown: Shown, hopeless: asyncio.Event) -> None:
+async def _show(port: int, shown: DemoView, hopeless: asyncio.Event) -> None:
     """Print each event as it arrives, and save each Picture.
 
     Sets `hopeless` when the source cannot be opened at first: within a demo that will not mend itself.
@@ -192,7 +192,7 @@ async def _show(port: int, shown: Shown, hopeless: asyncio.Event) -> None:
                 continue
 
 
-def _print_event(event: dict[str, Any], shown: Shown) -> None:
+def _print_event(event: dict[str, Any], shown: DemoView) -> None:
     shown.count += 1
     shown.events.add(event["id"])
     clock = datetime.fromisoformat(event["time"]).astimezone().strftime("%H:%M:%S.%f")[:-5]
@@ -223,13 +223,13 @@ def _counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _save(name: str, jpeg: bytes, shown: Shown) -> None:
+def _save(name: str, jpeg: bytes, shown: DemoView) -> None:
     path = shown.folder / f"{name}.jpg"
     path.write_bytes(jpeg)
     shown.pictures[name] = path
 
 
-def _cost(shown: Shown, node: App, seconds: float) -> None:
+def _cost(shown: DemoView, node: App, seconds: float) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     state = node.states()[0]
     spent = usage.ru_utime + usage.ru_stime

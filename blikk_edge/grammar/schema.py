@@ -87,7 +87,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class ById:
     """A mapping from ids to Sections; gives a tuple, each with its id passed on as `given`.
 
     `reserved` ids are refused; their values say why.

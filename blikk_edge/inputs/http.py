@@ -14,7 +14,7 @@ from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.ports import Order
-from blikk_edge.core.seldom import Seldom
+from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.net.listening import BACKLOG, Connections, listen
 
 LOG = logging.getLogger("blikk.ring_hook")
@@ -61,7 +61,7 @@ class RingHook:
         self._order = order
         clock = clock or SystemClock()
         self._connections = Connections(LOG, clock)
-        self._refusals = Seldom(clock)
+        self._refusals = RateLimitedLog(clock)
         self._allowance = Allowance(clock, at_once=COMMANDS, per_s=COMMANDS_PER_S)
 
     async def run(self) -> None:

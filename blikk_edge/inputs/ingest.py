@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.inlet import Inlet
-from blikk_edge.core.seldom import Seldom
+from blikk_edge.core.push_queue import PushQueue
+from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.net.library_log import library_log
 from blikk_edge.net.listening import BACKLOG, Connections, listen
 from blikk_edge.net.tls import server_tls
@@ -45,10 +45,10 @@ STRANGERS_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class PushTarget:
     """Where one camera's frames go, and the token that its client must know."""
 
-    inlet: Inlet
+    push_queue: PushQueue
     token: str = field(repr=False)
 
 
@@ -66,7 +66,7 @@ class IngestServer:
 
     def __init__(
         self,
-        gates: Mapping[str, Gate],
+        gates: Mapping[str, PushTarget],
         *,
         clock: Clock,
         host: str = "127.0.0.1",
@@ -84,7 +84,7 @@ class IngestServer:
         self._serving: dict[str, ServerConnection] = {}
         self._open = 0
         self._strangers = 0
-        self._told = Seldom(clock)
+        self._told = RateLimitedLog(clock)
         self._connections = Connections(LOG, clock, known=self._most)
 
     async def run(self) -> None:
@@ -164,7 +164,7 @@ class IngestServer:
                 del self._serving[camera]
                 self._tell(logging.INFO, (camera, "gone"), f"the edge client of {camera} is gone")
 
-    def _recognised(self, request: "Request") -> tuple[str, Gate] | None:
+    def _recognised(self, request: "Request") -> tuple[str, PushTarget] | None:
         """The camera whose token the client knows."""
         camera = request.path.partition("?")[0].removeprefix(PATH)
         gate = self._gates.get(camera)
@@ -195,7 +195,7 @@ class IngestServer:
         if older is not None:
             await older.close(REPLACED, "a newer client brings this camera's frames")
 
-    async def _receive(self, camera: str, gate: Gate, connection: "ServerConnection") -> None:
+    async def _receive(self, camera: str, gate: PushTarget, connection: "ServerConnection") -> None:
         gap_s = 0.0
         times: deque[float] = deque(maxlen=MOST_PER_S)
         async for message in connection:
@@ -206,5 +206,5 @@ class IngestServer:
             pushed = read_frame(message)
             if self._serving.get(camera) is not connection:
                 return
-            gap_s = gap_s * 0.8 if gate.inlet.put(pushed) else min(SLOWEST_S, max(1.0, gap_s * 2))
+            gap_s = gap_s * 0.8 if gate.push_queue.put(pushed) else min(SLOWEST_S, max(1.0, gap_s * 2))
             await connection.send(answer_message(pushed.seq, gap_s))

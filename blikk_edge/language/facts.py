@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from blikk_edge.core.locale import Locale
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
+from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
 
 MAX_STAYS = 24
@@ -234,7 +234,7 @@ def _facts(
 
 def parked(event: Event) -> bool:
     """Whether this event ended with a vehicle that stayed."""
-    return event.label is Label.VEHICLE and event.phase is Phase.ENDED and event.reason is Kind.STILL
+    return event.label is Label.VEHICLE and event.phase is Phase.ENDED and event.reason is Observed.STILL
 
 
 def _who(record: Event | Observation, sighting: Sighting) -> _Who:
@@ -244,13 +244,13 @@ def _who(record: Event | Observation, sighting: Sighting) -> _Who:
 
 def _drove_off(events: Sequence[Event], observations: Sequence[Observation]) -> bool:
     """Whether a vehicle moved before it was ever told to have come: it had been parked."""
-    firsts: dict[_Who, Kind] = {}
+    firsts: dict[_Who, Observed] = {}
     for seen in observations:
         for one in seen.objects:
             if one.label is Label.VEHICLE:
                 firsts.setdefault(_who(seen, one), seen.kind)
-    started = any(e.label is Label.VEHICLE and e.phase is Phase.STARTED and e.reason is Kind.MOVING for e in events)
-    return started or Kind.MOVING in firsts.values()
+    started = any(e.label is Label.VEHICLE and e.phase is Phase.STARTED and e.reason is Observed.MOVING for e in events)
+    return started or Observed.MOVING in firsts.values()
 
 
 def _stay(sighting: Sighting) -> Stay:

@@ -19,7 +19,7 @@ _KINDS: Final[dict[Label, frozenset[str]]] = {
 """The detector's classes that are worth their name; they come from files of models and are not repeated unseen."""
 
 
-class Named(Protocol):
+class HasName(Protocol):
     """Something with a detector's class: a Stay, a Sighting, a Track."""
 
     @property
@@ -33,13 +33,13 @@ class Named(Protocol):
         ...
 
 
-def kind_of(thing: Named) -> str:
+def kind_of(thing: HasName) -> str:
     """What an object is called: its class where that is known and says more, else its label."""
     sub_label = thing.sub_label.strip().lower().replace("_", " ")
     return sub_label if sub_label in _KINDS[thing.label] else thing.label.value
 
 
-def kind_of_all(label: Label, things: Iterable[Named]) -> str:
+def kind_of_all(label: Label, things: Iterable[HasName]) -> str:
     """What all objects of a label are called: their class where it is the same for all, else the label."""
     kinds = {kind_of(thing) for thing in things if thing.label is label}
     return kinds.pop() if len(kinds) == 1 else label.value

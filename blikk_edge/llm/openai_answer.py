@@ -18,7 +18,7 @@ _NO_ERROR: Final = (0, "0", 200, "200")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ServerAnswer:
     """What the first choice of an answer holds; `finish` is why it ended, in small letters, empty where not said."""
 
     text: str = field(repr=False)
@@ -32,7 +32,7 @@ class Answer:
     output_tokens: int
 
 
-def answer_of(bodies: Sequence[object]) -> Answer | None:
+def answer_of(bodies: Sequence[object]) -> ServerAnswer | None:
     """One answer out of its JSON, whole or in parts; None where there is no choice in it."""
     known = [body for body in bodies if isinstance(body, Mapping)]
     choices = [choice for body in known for choice in _first_choice(body)]
@@ -41,7 +41,7 @@ def answer_of(bodies: Sequence[object]) -> Answer | None:
     said = [_mapping(choice.get("message")) or _mapping(choice.get("delta")) or choice for choice in choices]
     usage = next((_mapping(body.get("usage")) for body in reversed(known) if body.get("usage")), {})
     text = "".join(_text(part.get("content", part.get("text"))) for part in said)
-    return Answer(
+    return ServerAnswer(
         text=text if text.strip() else "".join(_arguments(part) for part in said),
         thoughts="".join(_text(next((part[key] for key in _THOUGHTS if part.get(key)), "")) for part in said),
         finish=next((f.lower() for c in reversed(choices) if isinstance(f := c.get("finish_reason"), str)), ""),

@@ -12,7 +12,7 @@ from blikk_edge.core.errors import LlmError
 from blikk_edge.llm.answer_object import object_in, whole_object
 from blikk_edge.llm.gbnf import GrammarError
 from blikk_edge.llm.openai_address import address_of, checked_key, is_here
-from blikk_edge.llm.openai_answer import Answer, answer_of, error_in
+from blikk_edge.llm.openai_answer import ServerAnswer, answer_of, error_in
 from blikk_edge.llm.openai_faults import fault, is_about_bill, is_about_key, is_garbled, said_in
 from blikk_edge.llm.openai_learning import ADAPTABLE, after, looser
 from blikk_edge.llm.openai_request import AUTO, Manners, manners, request
@@ -29,7 +29,7 @@ from blikk_edge.llm.port import (
 from blikk_edge.llm.tokens import IMAGE_TOKENS, Ratio, data_tokens, prompt_tokens, schema_tokens
 
 if TYPE_CHECKING:
-    from blikk_edge.llm.openai_client import Client, Reply
+    from blikk_edge.llm.openai_client import Client, ServerReply
 
 LOG = logging.getLogger("blikk.llm")
 
@@ -131,7 +131,7 @@ class OpenAiModel:
         if client is not None:
             await client.close()
 
-    async def _asked(self, prompt: Prompt, timeout_s: float) -> tuple["Reply", Answer | None]:
+    async def _asked(self, prompt: Prompt, timeout_s: float) -> tuple["ServerReply", ServerAnswer | None]:
         if self._client is None:
             self._client = _client(self._base_url, self._key, self._who, proxied=not self._here)
         error: LlmError = GarbledError(f"{self._who}: it refuses every way of asking")
@@ -159,7 +159,7 @@ class OpenAiModel:
                 break
         raise error
 
-    def _refusal(self, reply: "Reply", prompt: Prompt) -> LlmError | None:
+    def _refusal(self, reply: "ServerReply", prompt: Prompt) -> LlmError | None:
         status, said = self._said(reply)
         if status == 200:
             return None
@@ -171,7 +171,7 @@ class OpenAiModel:
                 self._doubt(error)
         return error
 
-    def _said(self, reply: "Reply") -> tuple[int, str]:
+    def _said(self, reply: "ServerReply") -> tuple[int, str]:
         """The true status of a reply and what an error said, without the key."""
         status = reply.status
         if status == 200:
@@ -184,7 +184,7 @@ class OpenAiModel:
             said = " ".join(said_in(body) for body in reply.bodies)
         return status, said.replace(self._key, "***") if self._key else said
 
-    def _learn(self, reply: "Reply", asked: Manners, error: LlmError, sent: frozenset[str]) -> bool:
+    def _learn(self, reply: "ServerReply", asked: Manners, error: LlmError, sent: frozenset[str]) -> bool:
         """Whether another request, asked otherwise, may do better."""
         if isinstance(error, BlindError):
             self.sees = False
@@ -196,7 +196,7 @@ class OpenAiModel:
             return False
         return self._change(after(asked, said, sent), asked, error)
 
-    def _of_one_prompt(self, reply: "Reply", prompt: Prompt, error: LlmError) -> LlmError:
+    def _of_one_prompt(self, reply: "ServerReply", prompt: Prompt, error: LlmError) -> LlmError:
         """A refusal by a service that took the last prompt, asked in the same way, is of this prompt; the next says."""
         status, said = self._said(reply)
         account = is_about_key(status, said) or is_about_bill(status, said)
@@ -218,7 +218,7 @@ class OpenAiModel:
             LOG.info("%s; it is asked otherwise from now on: %s", why, better)
         return True
 
-    def _completion(self, prompt: Prompt, reply: "Reply", answer: Answer | None) -> Completion:
+    def _completion(self, prompt: Prompt, reply: "ServerReply", answer: ServerAnswer | None) -> Completion:
         if answer is None:
             raise GarbledError(f"{self._who}: there is nothing in its answer")
         spent = self._spent(prompt, answer)
@@ -246,7 +246,7 @@ class OpenAiModel:
             self._not_json = 0
             self._change(looser(self._manners), self._manners, why)
 
-    def _spent(self, prompt: Prompt, answer: Answer) -> Completion:
+    def _spent(self, prompt: Prompt, answer: ServerAnswer) -> Completion:
         estimated = self._estimated(prompt)
         if answer.input_tokens:
             self._ratio.learn(estimated=estimated, counted=answer.input_tokens)

@@ -23,7 +23,7 @@ DONE: Final = "[DONE]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ServerReply:
     """An answer of any status, 200 for every success.
 
     `bodies` are its JSON values, one, or one for each part of a stream; of an error also its text. `whole` is whether a
@@ -60,7 +60,7 @@ class Client:
             event_hooks={"response": [_bound]},
         )
 
-    async def post(self, body: Mapping[str, Any], *, timeout_s: float) -> Reply:
+    async def post(self, body: Mapping[str, Any], *, timeout_s: float) -> ServerReply:
         """Send `body`; `timeout_s` bounds each wait, not all of them.
 
         Raises AwayError where no whole reply came, GarbledError where a success is no JSON.
@@ -74,10 +74,10 @@ class Client:
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
             raise AwayError(f"{self._who}: {_reason(error)}") from error
 
-    async def _read(self, response: httpx2.Response) -> Reply:
+    async def _read(self, response: httpx2.Response) -> ServerReply:
         headers = response.headers
         if not response.is_success:
-            return Reply(status=response.status_code, headers=headers, bodies=(_said(await response.aread()),))
+            return ServerReply(status=response.status_code, headers=headers, bodies=(_said(await response.aread()),))
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             return self._stream(headers, [part async for part in _data_lines(response)])
@@ -86,12 +86,12 @@ class Client:
             raise GarbledError(f"{self._who}: it answered with a web page; check base_url, which mostly ends in /v1")
         if raw.lstrip()[:5] == b"data:":  # a stream that is not called one
             return self._stream(headers, list(_data_in(raw.decode("utf-8", "replace").splitlines())))
-        return Reply(status=200, headers=headers, bodies=(self._json(raw),))
+        return ServerReply(status=200, headers=headers, bodies=(self._json(raw),))
 
-    def _stream(self, headers: Mapping[str, str], parts: list[str]) -> Reply:
+    def _stream(self, headers: Mapping[str, str], parts: list[str]) -> ServerReply:
         whole = DONE in parts
         bodies = tuple(self._json(part) for part in parts if part != DONE)
-        return Reply(status=200, headers=headers, bodies=bodies, streamed=True, whole=whole)
+        return ServerReply(status=200, headers=headers, bodies=bodies, streamed=True, whole=whole)
 
     def _json(self, raw: bytes | str) -> object:
         try:

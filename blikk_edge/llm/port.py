@@ -5,7 +5,7 @@ A plug-in is a class with these methods; `docs/guide/language-models.md` shows o
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
@@ -54,6 +54,15 @@ class LanguageModel(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and processes."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A model that has counted what prompts cost."""
+
+    def expected_tokens(self, prompt: Prompt) -> int:
+        """What a prompt will cost, in tokens."""
         ...
 
 

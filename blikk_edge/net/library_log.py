@@ -5,7 +5,7 @@ import traceback
 from pathlib import Path
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.seldom import Seldom
+from blikk_edge.core.rate_limited_log import RateLimitedLog
 
 
 class _Said(logging.Handler):
@@ -15,7 +15,7 @@ class _Said(logging.Handler):
         super().__init__(logging.WARNING)
         self._log = log
         self._bad_requests = bad_requests
-        self._said = Seldom(clock)
+        self._said = RateLimitedLog(clock)
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None

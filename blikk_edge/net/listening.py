@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.seldom import Seldom
+from blikk_edge.core.rate_limited_log import RateLimitedLog
 
 STRANGERS: Final = 64
 STRANGERS_MAX: Final = 256
@@ -49,7 +49,7 @@ class Connections:
         self._known: dict[Address, _Connection] = {}
         self._leaving: list[_Connection] = []
         self._ended = False
-        self._complaints = Seldom(clock)
+        self._complaints = RateLimitedLog(clock)
 
     def __len__(self) -> int:
         self._forget_closed()

@@ -18,8 +18,8 @@ from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime import log
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.pipeline import Eyes, Pipeline
-from blikk_edge.runtime.scheduler import Life, Supervisor
+from blikk_edge.runtime.pipeline import Pipeline, VisionTools
+from blikk_edge.runtime.scheduler import SupervisedThread, Supervisor
 from blikk_edge.runtime.switches import Switches
 
 LOST_AFTER_S: Final = 30.0
@@ -79,7 +79,7 @@ class CameraRun:
         self._hung: set[str] = set()  # added steps; each time one hangs, a thread is lost
         self._deliver = deliver
         self._remember_parked = remember_parked
-        self._parked = self._pipeline.teller.parked
+        self._parked = self._pipeline.reporter.parked
         self._intake = intake
         self._supervisor = supervisor
         self._clock = clock
@@ -98,7 +98,7 @@ class CameraRun:
 
     # -- reader thread -------------------------------------------------------------------------------------------
 
-    def read(self, life: Life) -> None:
+    def read(self, life: SupervisedThread) -> None:
         """Read the stream until it ends or breaks; raises SourceError for whoever opens it again."""
         self._heard_at = self._clock.monotonic()
         finished, fresh = False, True
@@ -147,7 +147,7 @@ class CameraRun:
 
     # -- vision worker -------------------------------------------------------------------------------------------
 
-    def look(self, scene: Scene, eyes: Eyes) -> None:
+    def look(self, scene: Scene, eyes: VisionTools) -> None:
         """Take one scene through the pipeline. What fails in it restarts this camera's pipeline, visibly.
 
         Raises ModelError: the worker's eyes, not this camera, need to be made anew.
@@ -167,7 +167,7 @@ class CameraRun:
             self._backoff.reset()
             self._supervisor.well(f"{self.part}.pipeline")
         self._look_at_steps(self._pipeline)
-        if (parked := pipeline.teller.parked) != self._parked and self._remember_parked(parked):
+        if (parked := pipeline.reporter.parked) != self._parked and self._remember_parked(parked):
             self._parked = parked
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.locale import Claim, Locale, zone_named
 from blikk_edge.core.ports import Memory
-from blikk_edge.core.seldom import Seldom
+from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.runtime import log
 
 KEY: Final = "locale"
@@ -42,7 +42,7 @@ class HouseLocale:
         self._clock = clock
         self._claim = _recalled(memory)
         self._changed = asyncio.Event()
-        self._told = Seldom(clock)
+        self._told = RateLimitedLog(clock)
         self._now = self._locale()
 
     def __call__(self) -> Locale:

@@ -14,15 +14,15 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
-from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Sink, Unfinished
-from blikk_edge.core.seldom import Seldom
+from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Reporting, Sink, Unfinished
+from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import VISION, CameraRun
 from blikk_edge.runtime.health import Vitals
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.outlets import Orders, Outlets
-from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
+from blikk_edge.runtime.scheduler import Scheduler, SupervisedThread, Supervisor
 from blikk_edge.runtime.vision import Held, VisionWorker
 
 WATCH_EVERY_S: Final = 5.0
@@ -143,12 +143,12 @@ class Node:
         self._health_every_s = health_every_s
         self._unfinished = unfinished
         self._noted: dict[str, float] = {}
-        self._readers: dict[str, Life] = {}
-        self._workers: list[tuple[VisionWorker, Life]] = []
-        self._retired: list[Life] = []
+        self._readers: dict[str, SupervisedThread] = {}
+        self._workers: list[tuple[VisionWorker, SupervisedThread]] = []
+        self._retired: list[SupervisedThread] = []
         self._rings = 0
-        self._asked_in_vain = Seldom(self._clock)
-        self._rung = Seldom(self._clock)
+        self._asked_in_vain = RateLimitedLog(self._clock)
+        self._rung = RateLimitedLog(self._clock)
         self._switched: set[str] = set()
         self._switch = asyncio.Event()
         self._describing: set[str] = set()
@@ -218,7 +218,7 @@ class Node:
 
     async def _look_at_store(self) -> None:
         """Try a store that failed again, and tell when it works: nobody else may have a reason to."""
-        if STORE in self._supervisor.problems or getattr(self._memory, "problem", None) is not None:
+        if STORE in self._supervisor.problems or self._memory.problem is not None:
             with self._supervisor.guard(STORE) as outcome:
                 await asyncio.to_thread(self._memory.recall, "node")
             if not outcome.failed:
@@ -377,7 +377,7 @@ class Node:
             hint = "times are wrong until the network (NTP) sets it"
             self._supervisor.fail(CLOCK, BlikkError(f"the machine's clock is not set, it shows {shown:%Y-%m}; {hint}"))
 
-    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, life: Life, held: Held) -> None:
+    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, life: SupervisedThread, held: Held) -> None:
         """A worker hangs in a library: another takes over, and its camera gets a pipeline that it does not touch."""
         camera = self._cameras[held.camera]
         log.part(VISION).error("hangs over a frame of %s: worker replaced", held.camera)
@@ -396,7 +396,7 @@ class Node:
         self._intake.done(camera.info.id, ticket)
         return True
 
-    def _leave_behind(self, scheduler: Scheduler, life: Life) -> None:
+    def _leave_behind(self, scheduler: Scheduler, life: SupervisedThread) -> None:
         scheduler.retire(life)
         self._retired = [each for each in (*self._retired, life) if not each.ended.is_set()]
         if len(self._retired) > LEFT_BEHIND_MAX:
@@ -435,14 +435,14 @@ class Node:
 
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
-        own = {sink.name: getattr(sink, "problem", None) for sink in self._sinks}
+        own = {sink.name: sink.problem for sink in self._sinks if isinstance(sink, Reporting)}
         found = own | dict(self._delivery.problems) | self._supervisor.problems
         for camera in self._cameras.values():
             if camera.waited_for:
                 found.pop(camera.part, None)
         if unsaved := self._delivery.unsaved:
             found["store.memory"] = f"{unsaved} records are in memory only and would be lost with the power"
-        if (problem := getattr(self._memory, "problem", None)) is not None:
+        if (problem := self._memory.problem) is not None:
             found[STORE] = problem
         return tuple(f"{part}: {text}" for part, text in sorted(found.items()) if text)
 

@@ -13,10 +13,10 @@ from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
+from blikk_edge.core.reporter import EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View
 from blikk_edge.core.stages import Detector, Redactor, Step
-from blikk_edge.core.tell import Teller, Told
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
 from blikk_edge.runtime.detect import Detect
@@ -51,7 +51,7 @@ class Select(Step, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Eyes:
+class VisionTools:
     """What a vision worker looks with: its own detector, and the way out for pixels of one camera."""
 
     detector: Detector
@@ -84,7 +84,7 @@ class Pipeline:
         select: Select,
         track: Step,
         zones: Step,
-        teller: Teller,
+        reporter: EventReporter,
         labels: Collection[Label],
         steps: Sequence[Step] = (),
         hide: Callable[[Frame], Frame] = lambda frame: frame,
@@ -99,8 +99,8 @@ class Pipeline:
         self._select = select
         self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch)
         self._follow = (track, zones)
-        self._teller = teller
-        self._measured = MeasureReporter(camera, self.added.measures, ids=teller.ids)
+        self._reporter = reporter
+        self._measured = MeasureReporter(camera, self.added.measures, ids=reporter.ids)
         self._labels = frozenset(labels)
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
@@ -124,9 +124,9 @@ class Pipeline:
         return self._detect.inferences
 
     @property
-    def teller(self) -> Teller:
+    def reporter(self) -> EventReporter:
         """What this camera has told so far; its parked vehicles outlive the process."""
-        return self._teller
+        return self._reporter
 
     def reopen(self) -> None:
         """The stream was opened anew: the background is learnt again, and the first frame is looked at."""
@@ -171,7 +171,7 @@ class Pipeline:
         """Whether somebody is there, or was a moment ago."""
         return bool(self._tracks) or time - self._busy_at < IDLE_AFTER_S
 
-    def step(self, scene: Scene, eyes: Eyes) -> Iterator[Item]:
+    def step(self, scene: Scene, eyes: VisionTools) -> Iterator[Item]:
         """Look at a scene that `glance` passed on and give what there is to tell, the most urgent first.
 
         Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
@@ -187,10 +187,10 @@ class Pipeline:
                 scene = step(scene)
             self._tracks = scene.tracks
             self._telling = True
-            if self._teller.event_threshold != self.switches.threshold:
-                self._teller.event_threshold = self.switches.threshold
-            told = self._teller.tell(scene)
-            self.open = self._teller.open
+            if self._reporter.event_threshold != self.switches.threshold:
+                self._reporter.event_threshold = self.switches.threshold
+            told = self._reporter.tell(scene)
+            self.open = self._reporter.open
             yield from self._events(told)
             yield from told.observations
             yield from self._measured.report(scene)
@@ -203,21 +203,21 @@ class Pipeline:
         """End what is open and forget who was there: the stream is lost for long, detection was switched off, or the
         node stops. What is seen afterwards is seen for the first time. Without `at` it ends with the last scene.
         """
-        yield from self._end(self._teller.end(at), self._measured.end(at))
+        yield from self._end(self._reporter.end(at), self._measured.end(at))
 
     def _change_timeline(self, frame: Frame) -> Iterator[Item]:
         """The wall clock was set: what is open ends as if it had not been, and time begins anew."""
         before, self._timeline = self._timeline, frame.timeline
         if before is None:
             return
-        yield from self._end(self._teller.end_timeline(), self._measured.end_timeline())
+        yield from self._end(self._reporter.end_timeline(), self._measured.end_timeline())
         self._shown.clear()
         self._snapshot_at = None
         # what moved a moment ago still did so a moment ago
         self._moved_at = frame.time if self._state is not None and self._state.motion else None
         self._state_at = float("-inf")
 
-    def _end(self, told: Told, measured: tuple[Observation, ...]) -> Iterator[Item]:
+    def _end(self, told: Reported, measured: tuple[Observation, ...]) -> Iterator[Item]:
         self._telling = False
         self.open = ()
         self._tracks = ()
@@ -227,7 +227,7 @@ class Pipeline:
         yield from told.observations
         yield from measured
 
-    def _events(self, told: Told) -> Iterator[Event]:
+    def _events(self, told: Reported) -> Iterator[Event]:
         for event in told.events:
             if event.phase is Phase.ENDED:
                 self._open.pop(event.id, None)
@@ -242,7 +242,7 @@ class Pipeline:
             wanted[self._wanted.popleft()] = None
         return tuple(wanted)
 
-    def _pictures(self, scene: Scene, eyes: Eyes) -> Iterator[Picture]:
+    def _pictures(self, scene: Scene, eyes: VisionTools) -> Iterator[Picture]:
         """The Pictures that are due, as long as faces can be looked for."""
         due = self._due(scene) if scene.analysed else []
         if not due:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from blikk_edge.core.ports import Item
 from blikk_edge.core.stages import Source
-from blikk_edge.runtime.pipeline import Eyes, Pipeline
+from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 
 
-def replay(source: Source, pipeline: Pipeline, eyes: Eyes) -> Iterator[Item]:
+def replay(source: Source, pipeline: Pipeline, eyes: VisionTools) -> Iterator[Item]:
     """Everything one camera tells about a clip, in order; no thread, no clock but the stream's.
 
     Added steps have all the time they take: a budget would give other bytes on another machine. Raises SourceError

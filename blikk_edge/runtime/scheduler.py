@@ -90,7 +90,7 @@ class Guard:
         return True
 
 
-class Life:
+class SupervisedThread:
     """What a supervised thread listens to and says: `stop` asks it to end, `well()` says that its work goes on.
 
     A body that failed soon after its work had begun, `RELAPSES` times in a row, is well again only when its work has
@@ -124,7 +124,7 @@ class Life:
             self._supervisor.well(self.part)
         return not self._ill
 
-    def go(self, body: Callable[["Life"], None]) -> None:
+    def go(self, body: Callable[["SupervisedThread"], None]) -> None:
         """The thread itself: `body` again and again until it returns or is asked to end."""
         try:
             while not self.stop.is_set():
@@ -151,17 +151,17 @@ class Scheduler:
         self.supervisor = supervisor
         self._clock = clock
         self._grace_s = grace_s
-        self._lives: list[Life] = []
+        self._lives: list[SupervisedThread] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def thread(self, part: str, body: Callable[[Life], None]) -> Life:
+    def thread(self, part: str, body: Callable[[SupervisedThread], None]) -> SupervisedThread:
         """Run `body` in a thread of its own until it returns or its `stop` is set."""
-        life = Life(self.supervisor, part, self._clock)
+        life = SupervisedThread(self.supervisor, part, self._clock)
         threading.Thread(target=life.go, args=(body,), name=part, daemon=True).start()
         self._lives.append(life)
         return life
 
-    def retire(self, life: Life) -> None:
+    def retire(self, life: SupervisedThread) -> None:
         """Ask a thread to end and wait for it no longer: it hangs in a library that cannot be interrupted."""
         life.stop.set()
         self._lives.remove(life)

@@ -7,8 +7,8 @@ from typing import Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.pipeline import Eyes
-from blikk_edge.runtime.scheduler import Life
+from blikk_edge.runtime.pipeline import VisionTools
+from blikk_edge.runtime.scheduler import SupervisedThread
 
 TAKE_S: Final = 10.0
 """How long a worker waits before it looks whether it shall end; closing the intake wakes it at once."""
@@ -24,7 +24,7 @@ class Held:
 
 
 class VisionWorker:
-    """Takes scenes from the intake and looks at them. `make_eyes` is called in the worker's thread, once a start.
+    """Takes scenes from the intake and looks at them. `make_tools` is called in the worker's thread, once a start.
 
     What it returns gives the eyes for each camera by its id; it raises ModelError where a model cannot be opened.
     """
@@ -34,18 +34,18 @@ class VisionWorker:
         *,
         intake: Intake,
         cameras: Mapping[str, CameraRun],
-        make_eyes: Callable[[], Callable[[str], Eyes]],
+        make_tools: Callable[[], Callable[[str], VisionTools]],
         clock: Clock,
         stuck_after_s: float = 30.0,
     ) -> None:
         self._intake = intake
         self._cameras = cameras
-        self._make_eyes = make_eyes
+        self._make_eyes = make_tools
         self._clock = clock
         self._stuck_after_s = stuck_after_s
         self._held: Held | None = None
 
-    def run(self, life: Life) -> None:
+    def run(self, life: SupervisedThread) -> None:
         """The body of the worker's thread."""
         eyes_for = self._make_eyes()
         life.well()

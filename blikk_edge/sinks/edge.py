@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, WireError
-from blikk_edge.core.inlet import Pushed
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.pace import Pace
+from blikk_edge.core.push_queue import Pushed
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.net.library_log import no_log
 from blikk_edge.sinks.trust import client_context

@@ -12,12 +12,12 @@ from av.video.stream import VideoStream
 from blikk_edge.core.errors import SourceError
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.scene import Frame
-from blikk_edge.sources.decoder import Decoder
-from blikk_edge.sources.dormancy import Dormancy, Wakeful
+from blikk_edge.sources.decoder import VideoDecoder
 from blikk_edge.sources.faults import NO_PICTURE, source_error
 from blikk_edge.sources.hardware import DecoderChoice
+from blikk_edge.sources.idle_wait import IdleWait
+from blikk_edge.sources.keyframe_only import EveryFrame, KeyframeOnly
 from blikk_edge.sources.limits import Barren, Limit
-from blikk_edge.sources.naps import Naps
 from blikk_edge.sources.opening import Door, Way
 from blikk_edge.sources.packets import Counts, Packets, VideoPacket
 from blikk_edge.sources.pixels import Scaler
@@ -61,7 +61,7 @@ class Capture:
         self._seq = 0
         self._stream_time = StreamTime()
         self._grid = Grid(terms.fps)
-        self._naps = Naps()
+        self._naps = IdleWait()
         self._choice = DecoderChoice(terms.camera)
         self._scaler = Scaler(terms.height_px, rotate=terms.rotate)
 
@@ -122,7 +122,7 @@ class Capture:
         return stream
 
     def _frames(
-        self, source: Packets, packets: Iterable[VideoPacket], decoder: Decoder, limit: Limit, *, waits: bool
+        self, source: Packets, packets: Iterable[VideoPacket], decoder: VideoDecoder, limit: Limit, *, waits: bool
     ) -> Iterator[Frame]:
         """Frames that are due, out of the pictures that the way of watching wants decoded."""
         barren = Barren(self._terms.read_timeout_s)
@@ -147,7 +147,13 @@ class Capture:
             raise
 
     def _due(
-        self, pictures: Iterable[VideoFrame], watch: Wakeful | Dormancy, decoder: Decoder, limit: Limit, *, waits: bool
+        self,
+        pictures: Iterable[VideoFrame],
+        watch: EveryFrame | KeyframeOnly,
+        decoder: VideoDecoder,
+        limit: Limit,
+        *,
+        waits: bool,
     ) -> Iterator[Frame]:
         for picture in pictures:
             stream_s = self._stream_time.last if decoder.intra else self._stream_s(decoder.time_s(picture))
@@ -164,22 +170,22 @@ class Capture:
             if stirs and watch.past and waits:
                 limit.stop.wait(PAST_PACE_S)
 
-    def _watch(self, decoder: Decoder) -> Wakeful | Dormancy:
-        decode, sentry = partial(self._decoded, decoder), self._terms.sentry
-        if self._terms.watch is Watch.FULL or sentry is None:
-            return Wakeful(decode)
-        sentry.reset()
-        return Dormancy(
+    def _watch(self, decoder: VideoDecoder) -> EveryFrame | KeyframeOnly:
+        decode, wake_detector = partial(self._decoded, decoder), self._terms.wake_detector
+        if self._terms.watch is Watch.FULL or wake_detector is None:
+            return EveryFrame(decode)
+        wake_detector.reset()
+        return KeyframeOnly(
             watch=self._terms.watch,
             sleep_after_s=self._terms.sleep_after_s,
-            sentry=sentry,
+            wake_detector=wake_detector,
             decoder=decoder,
             decode=decode,
             frame_of=lambda picture, time: self._frame(picture, time, decoder.aspect),
             counts=self.counts,
         )
 
-    def _decoded(self, decoder: Decoder, packet: VideoPacket) -> Sequence[VideoFrame]:
+    def _decoded(self, decoder: VideoDecoder, packet: VideoPacket) -> Sequence[VideoFrame]:
         return decoder.decode(packet, shown=not decoder.spares or self._may_be_due(decoder.time_s(packet)))
 
     def _may_be_due(self, pts_s: float | None) -> bool:

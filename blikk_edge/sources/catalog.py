@@ -47,7 +47,7 @@ def open_source(url: str, terms: Terms) -> Source:
     Raises SourceError for a scheme that is not known.
     """
     url = url.strip()
-    kind = "push" if terms.inlet is not None else kind_of(url)
+    kind = "push" if terms.push_queue is not None else kind_of(url)
     if kind == "file" and scheme_of(url) in {"http", "https"}:
         kind = "mjpeg"  # sees what is there
     if not kind:

@@ -16,7 +16,7 @@ INTRA_CODECS = frozenset({"mjpeg", "rawvideo"})
 TRIES = 100
 
 
-class Decoder:
+class VideoDecoder:
     """Packets in, pictures out, in the order in which they are shown."""
 
     def __init__(self, stream: VideoStream, context: VideoCodecContext, counts: Counts) -> None:

@@ -14,7 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from blikk_edge.sources.decoder import Decoder
+from blikk_edge.sources.decoder import VideoDecoder
 from blikk_edge.sources.packets import Counts, VideoPacket
 from blikk_edge.sources.pixels import Scaler
 
@@ -39,7 +39,7 @@ class DecoderChoice:
 
     def decoder(
         self, stream: VideoStream, packets: Iterable[VideoPacket], counts: Counts
-    ) -> tuple[Decoder, Iterable[VideoPacket]]:
+    ) -> tuple[VideoDecoder, Iterable[VideoPacket]]:
         """The decoder, and the packets to give to it: those that a trial has taken come first."""
         codec = stream.codec_context.name
         if codec not in self._chosen:
@@ -55,7 +55,7 @@ class DecoderChoice:
                 LOG.info("%s: %s is decoded by %s", self._camera, codec, used)
         name = self._chosen[codec]
         context = _context(stream, name) if name is not None else None
-        return Decoder(stream, context or stream.codec_context, counts), packets
+        return VideoDecoder(stream, context or stream.codec_context, counts), packets
 
 
 def _cheapest(stream: VideoStream, able: Sequence[str], packets: Sequence[VideoPacket]) -> str | None:
@@ -74,7 +74,7 @@ def _trial(stream: VideoStream, name: str, packets: Sequence[VideoPacket]) -> tu
     context = _context(stream, name)
     if context is None:
         return [], 0.0
-    decoder = Decoder(stream, context, Counts())
+    decoder = VideoDecoder(stream, context, Counts())
     began_s = time.thread_time()
     pictures = [picture for packet in packets for picture in decoder.decode(packet)]
     pictures += decoder.decode(None)

@@ -14,14 +14,14 @@ from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.faults import BROKEN, NO_PICTURE, STANDS_STILL, source_error
 from blikk_edge.sources.file import REMOTE, open_file
 from blikk_edge.sources.hls import open_hls
+from blikk_edge.sources.idle_wait import IdleWait
 from blikk_edge.sources.jpegs import MOST_BYTES, JpegSplitter
 from blikk_edge.sources.limits import Barren, Limit
-from blikk_edge.sources.naps import Naps
 from blikk_edge.sources.options import ADDRESS, AddressOptions
 from blikk_edge.sources.packets import Counts
 from blikk_edge.sources.pictures import PictureFrames, decoder_of
 from blikk_edge.sources.playout import LumpTime
-from blikk_edge.sources.request import Answer, Client, Failed
+from blikk_edge.sources.request import Client, Failed, HttpAnswer
 from blikk_edge.sources.still import StillFile
 from blikk_edge.sources.terms import Terms
 
@@ -106,7 +106,7 @@ class HttpSource:
         self._terms = terms
         self._loop = loop
         self._made = PictureFrames(terms, self.counts)
-        self._naps = Naps()
+        self._naps = IdleWait()
         self._captures: dict[str, Capture | StillFile] = {}
 
     def __repr__(self) -> str:
@@ -147,7 +147,9 @@ class HttpSource:
 
     # -- pictures ------------------------------------------------------------------------------------------------
 
-    def _pictures(self, kind: Content, client: Client, answer: Answer, head: bytes, limit: Limit) -> Iterator[Frame]:
+    def _pictures(
+        self, kind: Content, client: Client, answer: HttpAnswer, head: bytes, limit: Limit
+    ) -> Iterator[Frame]:
         self._made.restart()
         ends = answer.length is not None and (answer.content_type.startswith("image/") or not _is_jpeg(head))
         if kind is Content.IMAGE or (head and ends):
@@ -162,7 +164,7 @@ class HttpSource:
             raise Failed(BROKEN)
         yield from self._polled(client, limit, last)
 
-    def _stream(self, answer: Answer, head: bytes, limit: Limit) -> Generator[Frame, None, tuple[int, bytes]]:
+    def _stream(self, answer: HttpAnswer, head: bytes, limit: Limit) -> Generator[Frame, None, tuple[int, bytes]]:
         """The frames of one answer as they come; returns how many pictures it had, and the last."""
         allowed_s, count, piece = self._terms.read_timeout_s, 0, head
         splitter, barren = JpegSplitter(), Barren(self._terms.read_timeout_s)
@@ -241,7 +243,7 @@ class HttpSource:
 
     # -- video ---------------------------------------------------------------------------------------------------
 
-    def _capture(self, kind: Content, address: Address, answer: Answer) -> Capture | StillFile:
+    def _capture(self, kind: Content, address: Address, answer: HttpAnswer) -> Capture | StillFile:
         """The source of libav for a playlist, a file (it has a length) or live video."""
         name = "hls" if kind is Content.HLS else "file" if answer.length is not None else "live"
         if name not in self._captures:
@@ -289,7 +291,7 @@ def _is_jpeg(head: bytes) -> bool:
     return decoder_of(head) == "mjpeg"
 
 
-def _head(answer: Answer) -> bytes:
+def _head(answer: HttpAnswer) -> bytes:
     """The first bytes, enough to tell what it is."""
     head = b""
     while len(head.lstrip()) < HEAD_BYTES and len(head) < HEAD_MOST_BYTES and (piece := answer.read()):
@@ -297,7 +299,7 @@ def _head(answer: Answer) -> bytes:
     return head
 
 
-def _whole(answer: Answer, head: bytes) -> bytes:
+def _whole(answer: HttpAnswer, head: bytes) -> bytes:
     """All of an answer; raises Failed where it is cut off or too large for a picture."""
     content = bytearray(head)
     while piece := answer.read():

@@ -8,7 +8,7 @@ from typing import Final
 from blikk_edge.sources.address import AddressError, parse
 from blikk_edge.sources.limits import Limit
 from blikk_edge.sources.opening import IoOpen
-from blikk_edge.sources.request import Answer, Client, Failed
+from blikk_edge.sources.request import Client, Failed, HttpAnswer
 
 # A day in segments of two seconds, with long addresses, has 10 MB.
 MOST_BYTES: Final = 16_000_000
@@ -46,7 +46,7 @@ class _Content:
     def __init__(self, url: str, offset: int, limit: Limit, *, only_playlist: bool) -> None:
         self._skip = offset
         self._client: Client | None = None
-        self._answer: Answer | None = None
+        self._answer: HttpAnswer | None = None
         self._kept = b""
         try:
             self._client = Client(parse(url), limit)
@@ -70,7 +70,7 @@ class _Content:
             self._client.close()
         self._client = self._answer = None
 
-    def _begin(self, answer: Answer, *, only_playlist: bool) -> bytes:
+    def _begin(self, answer: HttpAnswer, *, only_playlist: bool) -> bytes:
         """The first bytes; a whole playlist, mended, where they are the first of one."""
         content = b""
         while len(content.lstrip()) < 2 * len(_FIRST_LINE) and (piece := answer.read()):

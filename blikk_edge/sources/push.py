@@ -11,7 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from blikk_edge.core.clock import steady
-from blikk_edge.core.inlet import Inlet, Pushed
+from blikk_edge.core.push_queue import Pushed, PushQueue
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import Source
 from blikk_edge.kinds.kind import Kind
@@ -36,9 +36,9 @@ class PushSource:
     `corrupt` counts pictures that could not be decoded. They are passed over: a broken one must not end the stream.
     """
 
-    def __init__(self, inlet: Inlet, terms: Terms) -> None:
+    def __init__(self, push_queue: PushQueue, terms: Terms) -> None:
         self.corrupt = 0
-        self._inlet = inlet
+        self._inlet = push_queue
         self._terms = terms
         self._scaler = Scaler(terms.height_px)
         self._seq = 0
@@ -84,9 +84,9 @@ class PushSource:
 
 
 def _make(_options: AddressOptions, terms: Terms) -> PushSource:
-    if terms.inlet is None:
+    if terms.push_queue is None:
         raise source_error(terms.shown, "nothing takes in the frames of edge clients here")
-    return PushSource(terms.inlet, terms)
+    return PushSource(terms.push_queue, terms)
 
 
 KIND: Kind[Terms, Source] = Kind(name="push", meaning="Frames that an edge client brings.", options=ADDRESS, make=_make)

@@ -47,7 +47,7 @@ class Failed(Exception):  # noqa: N818  # it is no error of a program; what it s
         self.unchanged = unchanged
 
 
-class Answer:
+class HttpAnswer:
     """The answer to one request, read piece by piece.
 
     Attributes:
@@ -97,7 +97,7 @@ class Client:
         self._limit = limit
         self._login = Login(*address.login) if address.login is not None else None
         self._socket: socket.socket | None = None
-        self._answer: Answer | None = None
+        self._answer: HttpAnswer | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +105,7 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def get(self) -> Answer:
+    def get(self) -> HttpAnswer:
         """Ask, follow redirects, and log in where that is wanted. Raises Failed for any answer without content."""
         self._to(self._address)
         for _ in range(2 * REDIRECTS_MOST):
@@ -205,7 +205,7 @@ class Client:
                 headers["Authorization"] = told
             connection.request("GET", asked.target, headers=headers)
             response = connection.getresponse()
-            self._answer = Answer(response, wire)
+            self._answer = HttpAnswer(response, wire)
             return response
 
     def _done_with(self, response: http.client.HTTPResponse) -> None:

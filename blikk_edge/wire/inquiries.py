@@ -14,13 +14,13 @@ from blikk_edge.core.inquiry import (
     QUESTION_MAX,
     AskQuestion,
     DescribeNow,
+    EventWithText,
     Forget,
     ListEvents,
     Mark,
     Query,
     Reply,
     Request,
-    Told,
     WriteDigest,
 )
 from blikk_edge.core.observation import Ring
@@ -332,7 +332,7 @@ def _query(query: Query) -> JsonObject:
     }
 
 
-def _events(told: tuple[Told, ...], room: int) -> list[Json]:
+def _events(told: tuple[EventWithText, ...], room: int) -> list[Json]:
     events: list[Json] = []
     for each in told:
         summary = None if each.summary is None else text_content(each.summary)

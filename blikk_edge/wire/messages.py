@@ -7,7 +7,7 @@ from typing import assert_never
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, LlmState, NodeInfo, Status
-from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting, Withdrawn
+from blikk_edge.core.observation import Event, Observation, Observed, Ring, Sighting, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label, Measure
@@ -222,7 +222,7 @@ def event_content(event: Event) -> JsonObject:
     counts = Counter(sighting.label for sighting in event.objects)
     content: JsonObject = {
         "v": PROTOCOL,
-        "event_type": LOITERING if event.reason is Kind.LOITERING else event.label.value,
+        "event_type": LOITERING if event.reason is Observed.LOITERING else event.label.value,
         "id": event.id,
         "camera": event.camera,
         "phase": event.phase.value,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.inlet import Pushed
+from blikk_edge.core.push_queue import Pushed
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.wire.values import YEAR_9999, Json, JsonObject, json_bytes, number
 

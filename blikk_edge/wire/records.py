@@ -7,7 +7,17 @@ from typing import TypeVar, cast
 
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Record, Ring, Shown, Sighting, Withdrawn
+from blikk_edge.core.observation import (
+    Event,
+    Observation,
+    Observed,
+    Phase,
+    Record,
+    Ring,
+    Shown,
+    Sighting,
+    Withdrawn,
+)
 from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Author, Checked, Importance, Summary
 from blikk_edge.wire.values import Json, JsonObject
@@ -52,7 +62,7 @@ def _observation(content: JsonObject) -> Observation:
     return Observation(
         id=_text(content["id"]),
         camera=_text(content["camera"]),
-        kind=Kind(_text(content["kind"])),
+        kind=Observed(_text(content["kind"])),
         time=_real(content["time"]),
         until=_real(content["until"]),
         score=_real(content["score"]),
@@ -74,7 +84,7 @@ def _event(content: JsonObject) -> Event:
         time=_real(content["time"]),
         started=_real(content["started"]),
         label=Label(_text(content["label"])),
-        reason=Kind(_text(content["reason"])),
+        reason=Observed(_text(content["reason"])),
         objects=_tuple(content["objects"], _sighting),
         peak=_whole(content["peak"]),
         zones=_tuple(content["zones"], _text),

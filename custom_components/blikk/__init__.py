@@ -24,14 +24,15 @@ from . import (
     services,
     websocket,
 )
+from .ai_task_summaries import SummaryWriter
 from .const import CONF_ANNOUNCE, CONF_EXPOSE, DOMAIN, PLATFORMS
 from .contract import Announce
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
-from .now import Told
 from .pictures import PICTURES, EventPictures
+from .state import Told
+from .subscriptions import subscriptions_of
 from .views import EventPictureView, PictureView
-from .writer import SummaryWriter
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -75,7 +76,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     # first the devices, then the platforms add to them, then what is left over goes
     entry.async_on_unload(node.listen(None, Told.ANNOUNCE, register_devices))
     entry.async_on_unload(node.stop)
-    await node.async_start()
+    await node.async_start(subscriptions_of(node))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(node.listen(None, Told.ANNOUNCE, prune_devices))
     prune_devices()

@@ -14,7 +14,7 @@ from .entity import BlikkEntity, answer_attributes, follow_announce
 from .labels import label_words
 from .names import capital, short, slug, zone_keys
 from .node import BlikkConfigEntry, BlikkNode
-from .now import CameraNow, Told
+from .state import CameraNow, Told
 
 PARALLEL_UPDATES = 0
 

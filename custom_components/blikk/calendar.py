@@ -13,9 +13,9 @@ from homeassistant.util import dt as dt_util
 from .contract import Camera, Event, Summary
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
-from .now import Told
 from .past import async_past
 from .pictures import EventPicture
+from .state import Told
 
 PARALLEL_UPDATES = 0
 

@@ -13,7 +13,7 @@ from .const import DOMAIN
 from .contract import Answer, Camera, Summary
 from .names import device_key, slug, unique_id
 from .node import BlikkConfigEntry, BlikkNode
-from .now import CameraNow, Told
+from .state import CameraNow, Told
 
 
 class BlikkEntity(Entity):

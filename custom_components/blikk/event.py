@@ -13,7 +13,7 @@ from homeassistant.util.signal_type import SignalType
 from .contract import Camera, Event
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
-from .now import Told
+from .state import Told
 
 PARALLEL_UPDATES = 0
 

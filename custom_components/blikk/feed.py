@@ -13,8 +13,8 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from .const import DOMAIN
 from .contract import JsonObject
-from .now import Picture, Told
 from .past import RING, PastEvent, ring_as_event
+from .state import Picture, Told
 from .timeline import Filter, Place, Sign, places, text_of, told
 
 

@@ -11,7 +11,7 @@ from homeassistant.util import dt as dt_util
 
 from . import handover, issues
 from .node import BlikkConfigEntry
-from .now import Told
+from .state import Told
 
 AWAY_FOR = timedelta(days=30)
 LOOK_EVERY = timedelta(hours=6)

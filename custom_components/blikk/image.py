@@ -19,7 +19,7 @@ from .entity import BlikkEntity, follow_announce
 from .labels import label_words
 from .names import slug
 from .node import BlikkConfigEntry, BlikkNode
-from .now import Told
+from .state import Told
 
 PARALLEL_UPDATES = 0
 

@@ -13,8 +13,8 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
 from .node import BlikkConfigEntry
-from .now import Told
 from .past import async_period
+from .state import Told
 
 _LOGGER = logging.getLogger(__name__)
 

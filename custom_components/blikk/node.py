@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
 from homeassistant.components import mqtt
+from homeassistant.components.mqtt import ReceiveMessage
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -15,7 +16,7 @@ from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.helpers.json import json_dumps
 from homeassistant.util import dt as dt_util
 
-from . import hearing, reader
+from . import reader
 from .const import (
     CONF_ANNOUNCE,
     CONF_NODE,
@@ -28,8 +29,8 @@ from .const import (
 from .contract import Alert, Announce, Event, Health, Json, Reply, Ring, Summary
 from .memory import Memory
 from .names import Topics
-from .now import CameraNow, Picture, Told
 from .pictures import PICTURES, EventPicture
+from .state import CameraNow, Picture, Told
 
 REQUEST_LIMITS_S = {"ask": 60.0, "describe": 120.0, "digest": 120.0, "events": 15.0, "forget": 30.0, "mark": 15.0}
 _REMEMBERED = 256
@@ -71,11 +72,11 @@ class BlikkNode:
 
     # ---- life
 
-    async def async_start(self) -> None:
-        """Subscribe; raises HomeAssistantError when MQTT is not set up."""
+    async def async_start(self, subscriptions: Iterable[tuple[str, Callable[[ReceiveMessage], None]]]) -> None:
+        """Subscribe to what `subscriptions` names; raises HomeAssistantError when MQTT is not set up."""
         self.connected = mqtt.is_connected(self.hass)
         self._undo.append(mqtt.async_subscribe_connection_status(self.hass, self._connection_changed))
-        for topic, heard in hearing.subscriptions(self):
+        for topic, heard in subscriptions:
             self._undo.append(await mqtt.async_subscribe(self.hass, topic, heard, 1, None))
         for camera in list(self._snoozed):
             self._set_alarm(camera)

@@ -30,7 +30,7 @@ from .entity import BlikkEntity, answer_attributes, follow_announce, summary_att
 from .labels import label_words
 from .names import capital, short, slug, zone_keys
 from .node import BlikkConfigEntry, BlikkNode
-from .now import Told
+from .state import Told
 
 PARALLEL_UPDATES = 0
 

@@ -12,7 +12,7 @@ from homeassistant.loader import async_get_loaded_integration
 from .const import DOMAIN
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
-from .now import Told
+from .state import Told
 
 PARALLEL_UPDATES = 0
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from blikk_edge.app.sight import Sight
 from blikk_edge.app.stand_ins import StandIns
+from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.config.settings import CameraSettings, ModelSettings, NodeSettings, PrivacySettings, Settings
 from blikk_edge.core.errors import ModelError
 from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.transforms.models.download import UnreachableError
-from blikk_edge.transforms.models.folders import ResolvedModel, Shelf
+from blikk_edge.transforms.models.folders import ModelFolders, ResolvedModel
 from blikk_edge.transforms.models.registry import REGISTRY, stand_in
 
 HERE = Path("/models/x.tflite")
@@ -25,8 +25,8 @@ class Asked:
         self._answers = {name.replace("_", "-"): error for name, error in answers.items()}
         self.online: list[str] = []
 
-    def __call__(self, name: str) -> Callable[[Shelf], ResolvedModel]:
-        def find(shelf: Shelf) -> ResolvedModel:
+    def __call__(self, name: str) -> Callable[[ModelFolders], ResolvedModel]:
+        def find(shelf: ModelFolders) -> ResolvedModel:
             if not shelf.offline:
                 self.online.append(name)
             if name in self._answers:
@@ -38,7 +38,7 @@ class Asked:
 
 @pytest.fixture
 def models(tmp_path: Path) -> StandIns:
-    return StandIns(Shelf(cache=tmp_path), lambda _name: None)
+    return StandIns(ModelFolders(cache=tmp_path), lambda _name: None)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_one_that_is_here_is_taken_though_nobody_answers(models: StandIns, asked
 
 
 def test_a_model_of_ones_own_must_be_there(models: StandIns) -> None:
-    def find(_shelf: Shelf) -> ResolvedModel:
+    def find(_shelf: ModelFolders) -> ResolvedModel:
         raise ModelError("mine.tflite is not there")
 
     with pytest.raises(ModelError, match=r"mine\.tflite"):
@@ -143,7 +143,7 @@ def test_a_node_looks_with_the_stand_ins_until_the_defaults_are_here(
     tmp_path: Path, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLIKK_MODELS", str(stand_ins))
-    sight = Sight(settings(tmp_path))
+    sight = VisionModels(settings(tmp_path))
     assert sight.notes[-1] == "detector default: blazepose-person; faces: blazeface-full"
     assert len(sight.problems) == 2
     eyes = sight.eyes(settings(tmp_path))("door")
@@ -154,7 +154,7 @@ def test_with_the_defaults_at_hand_nothing_stands_in(
     tmp_path: Path, data: Path, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLIKK_MODELS", f"{stand_ins}:{data / 'models'}")
-    sight = Sight(settings(tmp_path))
+    sight = VisionModels(settings(tmp_path))
     assert (sight.problems, sight.notes) == ((), ("detector default: yolox-nano; faces: yunet",))
 
 
@@ -162,7 +162,7 @@ def test_the_stand_in_for_faces_can_be_chosen(
     tmp_path: Path, data: Path, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLIKK_MODELS", f"{stand_ins}:{data / 'models'}")
-    sight = Sight(settings(tmp_path, privacy=PrivacySettings(model="blazeface-full")))
+    sight = VisionModels(settings(tmp_path, privacy=PrivacySettings(model="blazeface-full")))
     assert sight.problems == ()
     assert sight.notes == (
         "blazeface-full does not find as many faces that are small or in profile",

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from blikk_edge.config import ConfigErrors, Settings, check, load
 from blikk_edge.config.grammar import grammar
-from blikk_edge.grammar.schema import Named, Section
+from blikk_edge.grammar.schema import ById, Section
 from blikk_edge.grammar.values import Scalar
 
 
 def keys_of(section: Section) -> list[str]:
     names = [key.name for key in section.keys]
     for key in section.keys:
-        below = key.value.section if isinstance(key.value, Named) else key.value
+        below = key.value.section if isinstance(key.value, ById) else key.value
         names += keys_of(below) if isinstance(below, Section) else []
     return names
 

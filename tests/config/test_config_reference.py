@@ -9,7 +9,7 @@ import yaml
 from blikk_edge.config import Settings, load
 from blikk_edge.config.grammar import grammar
 from blikk_edge.config.reference import FULL, MINIMAL, PAGE, SECRETS, main, page
-from blikk_edge.grammar.schema import Named, Section
+from blikk_edge.grammar.schema import ById, Section
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,10 +53,10 @@ def test_full_sample_has_every_key_of_the_grammar():
         found = {key.value: value for key, value in node.value}
         gone = [f"{path}{key.name}" for key in section.keys if key.name not in found]
         for key in section.keys:
-            if key.name not in found or not isinstance(key.value, Section | Named):
+            if key.name not in found or not isinstance(key.value, Section | ById):
                 continue
             below, value = key.value, found[key.name]
-            if isinstance(below, Named):
+            if isinstance(below, ById):
                 nodes = [value for _, value in value.value if isinstance(value, yaml.MappingNode)]
                 gaps = [set(missing(below.section, node, f"{path}{key.name}.")) for node in nodes]
                 gone += set.intersection(*gaps)
@@ -99,7 +99,7 @@ def test_every_key_has_a_meaning():
     def meanings(section: Section) -> list[str]:
         every = [key.meaning for key in section.keys]
         for key in section.keys:
-            below = key.value.section if isinstance(key.value, Named) else key.value
+            below = key.value.section if isinstance(key.value, ById) else key.value
             every += meanings(below) if isinstance(below, Section) else []
         return every
 

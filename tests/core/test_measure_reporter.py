@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.ids import Ids
 from blikk_edge.core.measures import ALERT_HOLD_S, MEASURE_EVERY_S, STALE_S, MeasureReporter
-from blikk_edge.core.observation import Kind, Observation
+from blikk_edge.core.observation import Observation, Observed
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Measure, MeasureInfo, Motion, View
 
@@ -33,7 +33,7 @@ def angle(value: float, alert: str | None = None) -> Measure:
     return replace(ANGLE, value=value, alert=alert)
 
 
-def told(report: MeasureReporter, scenes: list[Scene]) -> list[tuple[float, Kind, tuple[float, ...]]]:
+def told(report: MeasureReporter, scenes: list[Scene]) -> list[tuple[float, Observed, tuple[float, ...]]]:
     made = [observation for each in scenes for observation in report.report(each)]
     return [(o.time, o.kind, tuple(m.value for m in o.measures)) for o in made]
 
@@ -47,7 +47,10 @@ def test_nothing_measured_is_nothing_told() -> None:
 def test_a_measure_is_told_when_it_appears_and_when_it_changed() -> None:
     values = [10, 10.5, 10.9, 11, 11, 11.5]
     scenes = [scene(10.0 * n, angle(value)) for n, value in enumerate(values)]
-    assert told(reporter(), scenes) == [(0.0, Kind.MEASURE, (10.0,)), (30.0, Kind.MEASURE, (11.0,))]
+    assert told(reporter(), scenes) == [
+        (0.0, Observed.MEASURE, (10.0,)),
+        (30.0, Observed.MEASURE, (11.0,)),
+    ]
 
 
 def test_a_slow_drift_is_told_from_what_was_told_last() -> None:
@@ -71,7 +74,7 @@ def test_what_is_due_at_the_same_time_is_told_together() -> None:
 def test_the_last_of_quick_changes_is_told_in_the_end() -> None:
     report = reporter()
     scenes = [scene(0.0, angle(10)), scene(1.0, angle(20)), scene(2.0, angle(30)), scene(6.0, angle(30))]
-    assert told(report, scenes) == [(0.0, Kind.MEASURE, (10.0,)), (6.0, Kind.MEASURE, (30.0,))]
+    assert told(report, scenes) == [(0.0, Observed.MEASURE, (10.0,)), (6.0, Observed.MEASURE, (30.0,))]
     assert report.current == (angle(30),)
 
 
@@ -80,10 +83,10 @@ def test_an_alert_is_told_at_once_and_once_and_so_is_its_end() -> None:
     high = [scene(1 + n / 5, angle(10.2, "too_high")) for n in range(50)]
     over = [scene(11 + n / 5, angle(10)) for n in range(50)]
     report = reporter()
-    assert told(report, calm) == [(0.0, Kind.MEASURE, (10.0,))]
-    assert told(report, high) == [(1.0, Kind.ALERT, (10.2,))]
+    assert told(report, calm) == [(0.0, Observed.MEASURE, (10.0,))]
+    assert told(report, high) == [(1.0, Observed.ALERT, (10.2,))]
     assert report.current == (angle(10.2, "too_high"),)
-    assert told(report, over) == [(11 + ALERT_HOLD_S, Kind.ALERT_ENDED, (10.0,))]
+    assert told(report, over) == [(11 + ALERT_HOLD_S, Observed.ALERT_ENDED, (10.0,))]
     assert report.current == (angle(10),)
 
 
@@ -92,18 +95,18 @@ def test_the_end_of_an_alert_says_which_one() -> None:
     report.report(scene(0.0, angle(90, "too_high")))
     report.report(scene(1.0, angle(10)))
     (ended,) = report.report(scene(6.0, angle(10)))
-    assert (ended.kind, ended.measures) == (Kind.ALERT_ENDED, (angle(10, "too_high"),))
+    assert (ended.kind, ended.measures) == (Observed.ALERT_ENDED, (angle(10, "too_high"),))
 
 
 def test_an_alert_that_flickers_is_one() -> None:
     scenes = [scene(n / 5, angle(90, "too_high" if n % 3 else None)) for n in range(500)]
-    assert [kind for _, kind, _ in told(reporter(), scenes)].count(Kind.ALERT) == 1
+    assert [kind for _, kind, _ in told(reporter(), scenes)].count(Observed.ALERT) == 1
 
 
 def test_two_alerts_that_take_turns_are_two() -> None:
     scenes = [scene(n / 5, angle(10, ("too_high", "too_low")[n % 2])) for n in range(500)]
     kinds = [kind for _, kind, _ in told(reporter(), scenes)]
-    assert (kinds.count(Kind.ALERT), kinds.count(Kind.ALERT_ENDED)) == (2, 0)
+    assert (kinds.count(Observed.ALERT), kinds.count(Observed.ALERT_ENDED)) == (2, 0)
 
 
 def test_a_measure_that_does_not_come_is_forgotten_and_its_alert_ends() -> None:
@@ -112,7 +115,7 @@ def test_a_measure_that_does_not_come_is_forgotten_and_its_alert_ends() -> None:
     assert report.report(scene(STALE_S - 1)) == ()
     assert report.current == (angle(90, "too_high"),)
     (ended,) = report.report(scene(STALE_S))
-    assert ended.kind is Kind.ALERT_ENDED
+    assert ended.kind is Observed.ALERT_ENDED
     assert report.current == ()
 
 
@@ -127,7 +130,7 @@ def test_alerts_end_when_nothing_is_measured_any_more(end) -> None:  # type: ign
     report = reporter()
     report.report(scene(10.0, angle(90, "too_high")))
     (ended,) = end(report)
-    assert (ended.kind, ended.measures) == (Kind.ALERT_ENDED, (angle(90, "too_high"),))
+    assert (ended.kind, ended.measures) == (Observed.ALERT_ENDED, (angle(90, "too_high"),))
     assert ended.time in {10.0, 20.0}
     assert (report.current, end(report)) == ((), ())
 
@@ -161,11 +164,11 @@ def test_every_alert_that_begins_ends_once_and_ids_are_unique(
     made += report.end()
     open_alerts: set[tuple[str, str | None]] = set()
     for observation in made:
-        if observation.kind is Kind.MEASURE:
+        if observation.kind is Observed.MEASURE:
             continue
         (measure,) = observation.measures
         key = measure.name, measure.alert
-        assert (observation.kind is Kind.ALERT) == (key not in open_alerts)
+        assert (observation.kind is Observed.ALERT) == (key not in open_alerts)
         open_alerts ^= {key}
     assert not open_alerts
     assert len({observation.id for observation in made}) == len(made)

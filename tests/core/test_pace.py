@@ -1,7 +1,7 @@
 """How often an edge client sends."""
 
-from blikk_edge.core.inlet import KEPT, Inlet, Pushed
 from blikk_edge.core.pace import LONGEST_S, MOVING_S, QUIET_S, Pace
+from blikk_edge.core.push_queue import KEPT, Pushed, PushQueue
 
 
 def test_one_frame_a_second_while_something_moves_and_fewer_when_quiet() -> None:
@@ -29,8 +29,8 @@ def test_the_node_may_ask_for_fewer_but_not_for_none() -> None:
 
 
 def test_of_frames_that_nobody_takes_the_newest_stay() -> None:
-    inlet = Inlet()
-    free = [inlet.put(Pushed(seq=n, time=float(n), jpeg=b"")) for n in range(8)]
+    push_queue = PushQueue()
+    free = [push_queue.put(Pushed(seq=n, time=float(n), jpeg=b"")) for n in range(8)]
     assert free == [True] * KEPT + [False] * 3
-    assert [inlet.get(0.0).seq for _ in range(KEPT)] == [3, 4, 5, 6, 7]
-    assert inlet.get(0.0) is None
+    assert [push_queue.get(0.0).seq for _ in range(KEPT)] == [3, 4, 5, 6, 7]
+    assert push_queue.get(0.0) is None

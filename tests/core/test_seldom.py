@@ -1,6 +1,6 @@
 """One of many in ten seconds."""
 
-from blikk_edge.core.seldom import EVERY_S, Seldom
+from blikk_edge.core.rate_limited_log import EVERY_S, RateLimitedLog
 
 
 class Watch:
@@ -20,7 +20,7 @@ class Watch:
 
 def test_first_is_let_through_and_the_next_after_a_while_counts_those_between():
     clock = Watch()
-    seldom = Seldom(clock)
+    seldom = RateLimitedLog(clock)
     assert [seldom.turn(), seldom.turn(), seldom.turn()] == ["", None, None]
     clock.time = EVERY_S
     assert [seldom.turn(), seldom.turn()] == [" (and 2 more before)", None]

@@ -12,7 +12,7 @@ from broker import Broker
 from ports import free_port
 from staging import BLIKK, BlikkRun, Ears
 
-from blikk_edge.core.observation import Event, Kind, Phase
+from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.sightings import Label
 from blikk_edge.store.store import Store
 
@@ -43,7 +43,7 @@ def visit(number: int) -> Event:
         time=started + 60,
         started=started,
         label=Label.PERSON,
-        reason=Kind.LEFT,
+        reason=Observed.LEFT,
         ended=started + 60,
     )
 

@@ -9,7 +9,7 @@ from blikk_edge.core.errors import LlmError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.house import CameraInfo, CameraState
 from blikk_edge.core.locale import Locale
-from blikk_edge.core.observation import Event, Kind, Phase, Ring, Sighting
+from blikk_edge.core.observation import Event, Observed, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.llm.port import Completion
 from blikk_edge.llm.queue.port import Job
@@ -65,7 +65,7 @@ def visit(
         time=start + 5.0 if goes_on else end,
         started=start,
         label=label,
-        reason=Kind.APPEARED if goes_on else Kind.LEFT,
+        reason=Observed.APPEARED if goes_on else Observed.LEFT,
         objects=(one,) * count,
         peak=count,
         zones=tuple(zones),

@@ -11,7 +11,7 @@ from blikk_edge.core.house import LlmPhase
 from blikk_edge.core.picture import Picture
 from blikk_edge.llm.port import Completion, Prompt
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.llm.queue.port import Job, Priority
 
 NOON = 1795262400.0  # 2026-11-21 12:00 UTC
@@ -107,7 +107,7 @@ class Office:
         self.clock = VirtualClock(start)
         self.model = Model(self.clock)
         self.changes: list[LlmPhase] = []
-        self.desk = ModelDesk(
+        self.desk = ModelQueue(
             self.model,
             limits=limits,
             clock=self.clock,

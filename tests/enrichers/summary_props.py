@@ -4,7 +4,7 @@ from datetime import UTC
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.locale import Locale
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
+from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
 
 IN_UTC = Locale(timezone=UTC)
@@ -34,7 +34,7 @@ def event(
     started=0.0,
     phase=Phase.STARTED,
     label=Label.PERSON,
-    reason=Kind.APPEARED,
+    reason=Observed.APPEARED,
     revision=1,
     peak=1,
     zones=(),
@@ -61,7 +61,7 @@ def event(
     )
 
 
-def ended(*objects, at, started=0.0, reason=Kind.LEFT, revision=2, **rest):
+def ended(*objects, at, started=0.0, reason=Observed.LEFT, revision=2, **rest):
     """The last revision of an event that ended at `at`."""
     return event(
         *objects, at=at + 1.5, started=started, phase=Phase.ENDED, reason=reason, revision=revision, ended=at, **rest
@@ -69,7 +69,14 @@ def ended(*objects, at, started=0.0, reason=Kind.LEFT, revision=2, **rest):
 
 
 def observation(
-    *objects, kind=Kind.APPEARED, at=0.0, until=None, zones=(), event="porch-1", key="porch-o1", camera="porch"
+    *objects,
+    kind=Observed.APPEARED,
+    at=0.0,
+    until=None,
+    zones=(),
+    event="porch-1",
+    key="porch-o1",
+    camera="porch",
 ):
     """One observation; times are seconds after noon."""
     return Observation(

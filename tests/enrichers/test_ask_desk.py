@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from ask_props import CAMERAS, FRONT, LOCALE, NOW, WALL, ScriptedDesk, at, ring, state, visit
 
-from blikk_edge.asking import ask_desk
-from blikk_edge.asking.ask_desk import AskDesk
+from blikk_edge.asking import question_service
 from blikk_edge.asking.model import fill_prompt, filled, worded
+from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.house import CameraState
@@ -20,12 +20,12 @@ from blikk_edge.core.inquiry import (
     Aggregate,
     AskQuestion,
     DescribeNow,
+    EventWithText,
     Forget,
     ListEvents,
     Mark,
     Query,
     Reply,
-    Told,
     WriteDigest,
 )
 from blikk_edge.core.observation import Event
@@ -88,15 +88,15 @@ def summary_of(event: Event) -> Summary:
 
 
 @pytest.fixture
-def desk_of(store: Store) -> Callable[..., AskDesk]:
-    def make(**more: object) -> AskDesk:
+def desk_of(store: Store) -> Callable[..., QuestionService]:
+    def make(**more: object) -> QuestionService:
         more = {"states": lambda: STATES, **more}
-        return AskDesk(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, **more)
+        return QuestionService(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, **more)
 
     return make
 
 
-async def answer(desk: AskDesk, question: str, **more: object) -> Reply:
+async def answer(desk: QuestionService, question: str, **more: object) -> Reply:
     reply = await desk.answer(AskQuestion(question=question, **more))
     assert reply.ok, reply.error
     assert len(reply.text or "") <= TEXT_MAX
@@ -208,34 +208,42 @@ ANSWERS = (
 
 
 @pytest.mark.parametrize(("question", "count", "text"), ANSWERS)
-async def test_what_is_answered(desk_of: Callable[..., AskDesk], question: str, count: int | None, text: str) -> None:
+async def test_what_is_answered(
+    desk_of: Callable[..., QuestionService], question: str, count: int | None, text: str
+) -> None:
     reply = await answer(desk_of(), question)
     assert (reply.text, reply.count, reply.source) == (text, count, Author.TEMPLATE)
     assert reply.query is not None
 
 
-async def test_people_who_come_together_count_each_and_visits_are_visits(desk_of: Callable[..., AskDesk]) -> None:
+async def test_people_who_come_together_count_each_and_visits_are_visits(
+    desk_of: Callable[..., QuestionService],
+) -> None:
     desk = desk_of()
     people = await answer(desk, "How many people came between 9 and 10 today?")
     visits = await answer(desk, "How many visits between 9 and 10 today?")
     assert (people.count, visits.count) == (2, 1)
 
 
-async def test_nobody_is_named_and_that_is_said(desk_of: Callable[..., AskDesk]) -> None:
+async def test_nobody_is_named_and_that_is_said(desk_of: Callable[..., QuestionService]) -> None:
     text = (await answer(desk_of(), "Did the postman come since 14:00?")).text or ""
     assert 'Whether "postman" is right cannot be told' in text
     none = (await answer(desk_of(), "Did the postman come to the yard today?")).text
     assert none == "No, no people were seen at the back yard today."
 
 
-async def test_an_answer_rests_on_events_with_their_summaries(store: Store, desk_of: Callable[..., AskDesk]) -> None:
+async def test_an_answer_rests_on_events_with_their_summaries(
+    store: Store, desk_of: Callable[..., QuestionService]
+) -> None:
     package = DAY[5]
     store.put(summary_of(package))
     reply = await answer(desk_of(), "When was the last delivery?")
-    assert reply.events == (Told(event=package, summary=summary_of(package)),)
+    assert reply.events == (EventWithText(event=package, summary=summary_of(package)),)
 
 
-async def test_what_is_not_understood_is_said_with_examples_and_is_no_failure(desk_of: Callable[..., AskDesk]) -> None:
+async def test_what_is_not_understood_is_said_with_examples_and_is_no_failure(
+    desk_of: Callable[..., QuestionService],
+) -> None:
     reply = await answer(desk_of(), "Did Anna come home?")
     assert (reply.ok, reply.query, reply.count) == (True, None, None)
     assert 'did not understand "anna"' in (reply.text or "")
@@ -247,7 +255,7 @@ async def test_what_is_not_understood_is_said_with_examples_and_is_no_failure(de
 
 @pytest.mark.parametrize("states", [None, lambda: ()])
 async def test_without_a_node_the_present_is_unknown_and_nothing_goes_on(
-    desk_of: Callable[..., AskDesk], states: Callable[[], Sequence[CameraState]] | None
+    desk_of: Callable[..., QuestionService], states: Callable[[], Sequence[CameraState]] | None
 ) -> None:
     desk = desk_of(states=states)
     reply = await answer(desk, "Is anyone there?")
@@ -257,14 +265,16 @@ async def test_without_a_node_the_present_is_unknown_and_nothing_goes_on(
         assert (reply.count, reply.text) == (None, "Only a running node knows what is there now, and none was asked.")
 
 
-async def test_a_visit_whose_end_was_lost_does_not_last_for_ever(store: Store, desk_of: Callable[..., AskDesk]) -> None:
+async def test_a_visit_whose_end_was_lost_does_not_last_for_ever(
+    store: Store, desk_of: Callable[..., QuestionService]
+) -> None:
     store.put(visit("11-10 10:00", goes_on=True))  # the power went
     reply = await answer(desk_of(), "What was the longest visit ever?")
     assert "20 min" in (reply.text or "")
 
 
 async def test_what_was_written_with_a_wrong_clock_belongs_to_no_day(
-    store: Store, desk_of: Callable[..., AskDesk]
+    store: Store, desk_of: Callable[..., QuestionService]
 ) -> None:
     """In 1970, in a few hours, in years: neither today's nor the newest."""
     question = "How many people came to the front door today?"
@@ -278,17 +288,17 @@ async def test_what_was_written_with_a_wrong_clock_belongs_to_no_day(
     assert "14:20" in ((await answer(desk_of(), "When was the last person at the front door?")).text or "")
 
 
-async def test_what_cannot_be_seen_now_is_said(desk_of: Callable[..., AskDesk]) -> None:
+async def test_what_cannot_be_seen_now_is_said(desk_of: Callable[..., QuestionService]) -> None:
     states = (state("front_door", online=False), state("yard", detect=False), state("driveway"))
     text = (await answer(desk_of(states=lambda: states), "Is anyone there?")).text
     assert text == "No people are seen now. Front door is offline. Detection is off at Back yard."
 
 
 async def test_too_much_to_look_through_is_said(
-    store: Store, desk_of: Callable[..., AskDesk], monkeypatch: pytest.MonkeyPatch
+    store: Store, desk_of: Callable[..., QuestionService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ask_desk, "LOOK_MAX", 3)
-    monkeypatch.setattr(ask_desk, "LOOK_FIRST", 2)
+    monkeypatch.setattr(question_service, "LOOK_MAX", 3)
+    monkeypatch.setattr(question_service, "LOOK_FIRST", 2)
     desk = desk_of()
     assert "There is more than could be looked through" in (
         (await answer(desk, "How many people came today?")).text or ""
@@ -297,9 +307,9 @@ async def test_too_much_to_look_through_is_said(
     assert "looked through" not in ((await answer(desk, "When was the last visitor?")).text or "")
 
 
-async def test_the_newest_is_found_behind_many_others(store: Store, desk_of: Callable[..., AskDesk]) -> None:
+async def test_the_newest_is_found_behind_many_others(store: Store, desk_of: Callable[..., QuestionService]) -> None:
     start = at("10:31")
-    for number in range(ask_desk.LOOK_FIRST + 20):
+    for number in range(question_service.LOOK_FIRST + 20):
         car = visit("10:31", 0.01, camera="yard", label=CAT, kind="cat")
         store.put(replace(car, id=f"cat-{number}", started=start + number, ended=start + number + 0.5))
     reply = await answer(desk_of(), "When was the last dog in the yard before 10:30?")
@@ -308,18 +318,18 @@ async def test_the_newest_is_found_behind_many_others(store: Store, desk_of: Cal
 
 
 async def test_events_are_listed_newest_first_with_summaries_and_filters(
-    store: Store, desk_of: Callable[..., AskDesk]
+    store: Store, desk_of: Callable[..., QuestionService]
 ) -> None:
     store.put(summary_of(DAY[1]))
     desk = desk_of()
     porch = await desk.answer(ListEvents(zone="porch", limit=2))
     assert [told.event for told in porch.events] == [DAY[7], DAY[2]]
     one = await desk.answer(ListEvents(camera="front_door", label=Label.PERSON, since=at("08:00"), until=at("09:00")))
-    assert (one.count, one.events) == (1, (Told(event=DAY[1], summary=summary_of(DAY[1])),))
+    assert (one.count, one.events) == (1, (EventWithText(event=DAY[1], summary=summary_of(DAY[1])),))
 
 
 async def test_a_list_of_events_tells_the_rings_of_its_period_too(
-    store: Store, desk_of: Callable[..., AskDesk]
+    store: Store, desk_of: Callable[..., QuestionService]
 ) -> None:
     rings = [ring("08:01"), ring("09:30"), ring("09:40", camera="yard")]
     for each in rings:
@@ -333,13 +343,15 @@ async def test_a_list_of_events_tells_the_rings_of_its_period_too(
     )
 
 
-async def test_an_event_is_marked_by_its_id_or_by_a_ring_in_it(store: Store, desk_of: Callable[..., AskDesk]) -> None:
+async def test_an_event_is_marked_by_its_id_or_by_a_ring_in_it(
+    store: Store, desk_of: Callable[..., QuestionService]
+) -> None:
     store.put(summary_of(DAY[1]))
     store.put(ring("09:19"))
     store.put(ring("05:00"))
     desk = desk_of()
     reply = await desk.answer(Mark(event=DAY[1].id, mark="Family"))
-    assert reply.events == (Told(event=replace(DAY[1], mark="Family"), summary=summary_of(DAY[1])),)
+    assert reply.events == (EventWithText(event=replace(DAY[1], mark="Family"), summary=summary_of(DAY[1])),)
     reply = await desk.answer(Mark(event="ring-09:19", mark="the post"))
     assert [told.event for told in reply.events] == [replace(DAY[2], mark="the post")]
     listed = await desk.answer(ListEvents(camera="front_door", since=at("08:00"), until=at("10:00")))
@@ -350,7 +362,7 @@ async def test_an_event_is_marked_by_its_id_or_by_a_ring_in_it(store: Store, des
 
 
 async def test_a_ring_of_which_nobody_was_seen_keeps_its_mark_itself(
-    store: Store, desk_of: Callable[..., AskDesk]
+    store: Store, desk_of: Callable[..., QuestionService]
 ) -> None:
     store.put(ring("05:00"))
     desk = desk_of()
@@ -362,7 +374,7 @@ async def test_a_ring_of_which_nobody_was_seen_keeps_its_mark_itself(
     assert store.ring("ring-05:00") == ring("05:00")
 
 
-async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:
+async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., QuestionService]) -> None:
     asked: list[Forget] = []
 
     async def forget(request: Forget) -> int:
@@ -377,7 +389,7 @@ async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[...,
     assert "running node" in (refused.error or "")
 
 
-async def test_describe_and_digest_are_handed_on_and_honest_without(desk_of: Callable[..., AskDesk]) -> None:
+async def test_describe_and_digest_are_handed_on_and_honest_without(desk_of: Callable[..., QuestionService]) -> None:
     async def write(request: DescribeNow | WriteDigest) -> Summary:
         return summary_of(DAY[0])
 
@@ -390,14 +402,14 @@ async def test_describe_and_digest_are_handed_on_and_honest_without(desk_of: Cal
         assert "summaries are off" in (refused.error or "")
 
 
-async def test_an_expected_failure_is_a_reply(store: Store, desk_of: Callable[..., AskDesk]) -> None:
+async def test_an_expected_failure_is_a_reply(store: Store, desk_of: Callable[..., QuestionService]) -> None:
     store.close()
     reply = await desk_of().answer(AskQuestion(question="how many people today?"))
     assert not reply.ok
     assert "not open" in (reply.error or "")
 
 
-async def test_at_most_eight_wait_and_the_ninth_is_refused(desk_of: Callable[..., AskDesk]) -> None:
+async def test_at_most_eight_wait_and_the_ninth_is_refused(desk_of: Callable[..., QuestionService]) -> None:
     go = asyncio.Event()
 
     async def slow(request: WriteDigest) -> Summary:
@@ -414,12 +426,14 @@ async def test_at_most_eight_wait_and_the_ninth_is_refused(desk_of: Callable[...
     assert (await desk.answer(ListEvents())).ok
 
 
-async def test_a_request_has_a_time_limit(desk_of: Callable[..., AskDesk], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_has_a_time_limit(
+    desk_of: Callable[..., QuestionService], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def never(request: WriteDigest) -> Summary:
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setitem(ask_desk.LIMITS_S, WriteDigest, 0.05)
+    monkeypatch.setitem(question_service.LIMITS_S, WriteDigest, 0.05)
     reply = await desk_of(digest=never).answer(WriteDigest())
     assert "it took longer than" in (reply.error or "")
 
@@ -431,7 +445,7 @@ def wording(text: str) -> str:
     return json.dumps({"answer": text})
 
 
-async def test_a_model_words_the_computed_answer(desk_of: Callable[..., AskDesk]) -> None:
+async def test_a_model_words_the_computed_answer(desk_of: Callable[..., QuestionService]) -> None:
     model = ScriptedDesk(wording("Today 5 people came to the front door, the last one at 14:20."))
     reply = await answer(desk_of(desk=model), "How many people came to the front door today?")
     assert reply.text == "Today 5 people came to the front door, the last one at 14:20."
@@ -453,20 +467,22 @@ async def test_a_model_words_the_computed_answer(desk_of: Callable[..., AskDesk]
         "x" * 500,
     ],
 )
-async def test_words_that_leave_the_computed_answer_are_not_used(desk_of: Callable[..., AskDesk], text: str) -> None:
+async def test_words_that_leave_the_computed_answer_are_not_used(
+    desk_of: Callable[..., QuestionService], text: str
+) -> None:
     reply = await answer(desk_of(desk=ScriptedDesk(wording(text))), "How many people came to the front door today?")
     assert (reply.source, reply.count) == (Author.TEMPLATE, 5)
     assert (reply.text or "").startswith("Five people were seen")
     assert reply.input_tokens == 100  # it was paid for all the same
 
 
-async def test_a_denial_stays_one(desk_of: Callable[..., AskDesk]) -> None:
+async def test_a_denial_stays_one(desk_of: Callable[..., QuestionService]) -> None:
     for words, source in (("Nobody was in the yard today.", Author.LLM), ("Someone was in the yard.", Author.TEMPLATE)):
         reply = await answer(desk_of(desk=ScriptedDesk(wording(words))), "Was anyone in the yard today?")
         assert reply.source is source
 
 
-async def test_words_that_the_check_finds_fault_with_are_not_used(desk_of: Callable[..., AskDesk]) -> None:
+async def test_words_that_the_check_finds_fault_with_are_not_used(desk_of: Callable[..., QuestionService]) -> None:
     seen: list[Facts] = []
 
     def check(title: str, text: str, facts: Facts) -> Sequence[object]:
@@ -483,7 +499,7 @@ async def test_words_that_the_check_finds_fault_with_are_not_used(desk_of: Calla
 @pytest.mark.parametrize(
     "garbage", ["", "{", "[]", '{"answer": 5}', '{"answer": null}', "[" * 5000, '{"answer": "a\\u0000"}']
 )
-async def test_garbage_of_a_model_is_not_used(desk_of: Callable[..., AskDesk], garbage: str) -> None:
+async def test_garbage_of_a_model_is_not_used(desk_of: Callable[..., QuestionService], garbage: str) -> None:
     assert (await answer(desk_of(desk=ScriptedDesk(garbage)), "Is anyone there?")).source is Author.TEMPLATE
     puzzled = await answer(desk_of(desk=ScriptedDesk(garbage)), "Did Anna come home?")
     assert puzzled.query is None
@@ -500,7 +516,9 @@ async def test_garbage_of_a_model_is_not_used(desk_of: Callable[..., AskDesk], g
         ("How many times did the bell ring today?", "The doorbell rang twice today, at 09:14 and 12:09."),
     ],
 )
-async def test_fair_words_pass_the_real_check(desk_of: Callable[..., AskDesk], question: str, words: str) -> None:
+async def test_fair_words_pass_the_real_check(
+    desk_of: Callable[..., QuestionService], question: str, words: str
+) -> None:
     reply = await answer(desk_of(desk=ScriptedDesk(wording(words)), check=grounding.check), question)
     assert (reply.text, reply.source) == (words, Author.LLM)
 
@@ -513,12 +531,12 @@ async def test_fair_words_pass_the_real_check(desk_of: Callable[..., AskDesk], q
         ("Did a dog come to the yard today?", "Yes, a dog and a cow at 11:00."),
     ],
 )
-async def test_guesses_fail_the_real_check(desk_of: Callable[..., AskDesk], question: str, words: str) -> None:
+async def test_guesses_fail_the_real_check(desk_of: Callable[..., QuestionService], question: str, words: str) -> None:
     reply = await answer(desk_of(desk=ScriptedDesk(wording(words)), check=grounding.check), question)
     assert reply.source is Author.TEMPLATE
 
 
-async def test_a_model_that_is_away_costs_nothing_but_its_words(desk_of: Callable[..., AskDesk]) -> None:
+async def test_a_model_that_is_away_costs_nothing_but_its_words(desk_of: Callable[..., QuestionService]) -> None:
     reply = await answer(desk_of(desk=ScriptedDesk(LlmError("away"))), "Is anyone there?")
     assert reply.text == "Now there is a person at the front door."
 
@@ -538,7 +556,7 @@ FILL = {
 }
 
 
-async def test_a_model_fills_in_what_the_rules_cannot_read(desk_of: Callable[..., AskDesk]) -> None:
+async def test_a_model_fills_in_what_the_rules_cannot_read(desk_of: Callable[..., QuestionService]) -> None:
     model = ScriptedDesk(json.dumps(FILL), wording("Nobody stayed in the yard that long."))
     reply = await answer(desk_of(desk=model), "Since sunrise, has a soul been in the garden?")
     assert reply.query == Query(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_ask_reader import shown
 
-from blikk_edge.asking.ask_desk import AskDesk
+from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.asking.reader import Puzzle, read
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.house import CameraInfo
@@ -222,7 +222,7 @@ def test_no_question_breaks_the_reader(tag, text):
 
 
 def desk(store, tag, cameras, model=None):
-    return AskDesk(
+    return QuestionService(
         history=store,
         cameras=cameras,
         clock=VirtualClock(NOW),

@@ -11,8 +11,8 @@ from ask_props import CAMERAS, LOCALE, NOW, WALL, visit
 from jsonschema import Draft202012Validator
 from tiny_gguf import tiny_model
 
-from blikk_edge.asking.ask_desk import AskDesk
 from blikk_edge.asking.model import ANSWER_MAX, fill_prompt, word_prompt
+from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.inquiry import AskQuestion
 from blikk_edge.core.summary import Author
@@ -22,7 +22,7 @@ from blikk_edge.llm.gbnf import gbnf
 from blikk_edge.llm.llama import LlamaModel
 from blikk_edge.llm.port import Completion, LanguageModel, Prompt
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.store.store import Store
 
 LIMITS = Limits(calls_per_minute=600, tokens_per_minute=10**7, cooldown_s=0.0)
@@ -68,9 +68,9 @@ async def test_a_real_model_cannot_lead_an_answer_astray(model: Heard, tmp_path:
     store.open()
     for started in ("08:00", "09:00", "10:00"):
         store.put(visit(started))
-    desk = ModelDesk(model, limits=LIMITS, clock=SystemClock(), estimate=lambda prompt: 400)
+    desk = ModelQueue(model, limits=LIMITS, clock=SystemClock(), estimate=lambda prompt: 400)
     running = asyncio.ensure_future(desk.run())
-    asking = AskDesk(
+    asking = QuestionService(
         history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, desk=desk, check=check
     )
     try:

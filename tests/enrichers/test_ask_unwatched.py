@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ask_props import CAMERAS, LOCALE, NOW, ScriptedDesk, at, ring, visit
 
-from blikk_edge.asking.ask_desk import AskDesk
+from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply
 from blikk_edge.core.watched import NODE, Span, Watched
@@ -29,9 +29,9 @@ Asked = Callable[..., "Reply"]
 
 def desk(
     store: Store, watched: Mapping[str, Watched | None] | None = None, model: ScriptedDesk | None = None
-) -> AskDesk:
+) -> QuestionService:
     read = watched_in(store, store) if watched is None else watched.get
-    return AskDesk(
+    return QuestionService(
         history=store,
         cameras=CAMERAS,
         clock=VirtualClock(NOW),
@@ -47,7 +47,7 @@ def everywhere(*spans: Span, **others: tuple[Span, ...]) -> dict[str, Watched | 
     return {name: Watched().with_spans(others.get(name, spans), now=NOW) for name in (NODE, *IDS)}
 
 
-async def said(desk: AskDesk, question: str) -> Reply:
+async def said(desk: QuestionService, question: str) -> Reply:
     reply = await desk.answer(AskQuestion(question=question))
     assert reply.ok, reply.error
     return reply

@@ -13,7 +13,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.house import LlmPhase
 from blikk_edge.llm.port import AwayError, GarbledError, RefusedError
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.llm.queue.port import Job, NotNowError, Priority
 
 LIMITS = Limits(calls_per_minute=60, tokens_per_minute=10**6, cooldown_s=0.0)
@@ -29,7 +29,7 @@ class Desked:
     def __init__(self, server: LlmServer, limits: Limits) -> None:
         self.server = server
         self.model = model_at(server.base_url, structured="json_schema", tokens_field="max_tokens", temperature=None)
-        self.desk = ModelDesk(
+        self.desk = ModelQueue(
             self.model, limits=limits, clock=SystemClock(), estimate=self.model.expected_tokens, memory=None
         )
         self.task = asyncio.ensure_future(self.desk.run())

@@ -13,7 +13,7 @@ from blikk_edge.core.observation import Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.summaries.dispatch import NEWEST, Dispatcher
-from blikk_edge.enrichers.summaries.scribe import Scribe
+from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.llm.port import AwayError
 
 HERE = event(sighting())
@@ -29,7 +29,7 @@ class Stage:
         self.told: list = []
         self.inbox: asyncio.Queue = asyncio.Queue()
         self.dispatcher = Dispatcher(
-            scribe=Scribe(desk=self.desk, check=lambda *_, **__: (), clock=self.clock),
+            scribe=TextWriter(desk=self.desk, check=lambda *_, **__: (), clock=self.clock),
             tell=self.told.append,
             clock=self.clock,
             mode_of=lambda _: mode,

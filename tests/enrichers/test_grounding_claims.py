@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
-from blikk_edge.core.observation import Kind
+from blikk_edge.core.observation import Observed
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.summaries.template import template
 from blikk_edge.language.facts import Facts, Stay, event_facts, period_facts
@@ -234,7 +234,7 @@ EVENTS = st.builds(
     st.floats(0, 5000),
     st.booleans(),
     st.sampled_from([(), ("porch",), ("Gate 2", "car park")]),
-    st.sampled_from([Kind.LEFT, Kind.STILL]),
+    st.sampled_from([Observed.LEFT, Observed.STILL]),
     st.booleans(),
 )
 

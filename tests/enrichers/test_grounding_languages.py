@@ -15,8 +15,8 @@ from blikk_edge.core.summary import Author, Checked
 from blikk_edge.enrichers.summaries.lines import event_lines
 from blikk_edge.enrichers.summaries.note import SCHEMA_SAYING
 from blikk_edge.enrichers.summaries.prompts import Brief
-from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
 from blikk_edge.enrichers.summaries.template import template
+from blikk_edge.enrichers.summaries.text_writer import CallLimits, TextWriter
 from blikk_edge.language.facts import event_facts
 from blikk_edge.language.grounding import Claim, Said, check, is_known
 from blikk_edge.language.language import content_of
@@ -124,8 +124,8 @@ class Model:
 async def written(tag, model):
     happened = ended(sighting(dwell_s=42.0), at=42.0)
     facts = event_facts(happened, name="Haustür", rings=[ring(5.0)], locale=locale(tag))
-    scribe = Scribe(desk=model, check=check, clock=VirtualClock(NOON))
-    errand = Errand(key="e", camera="porch", priority=Priority.PERSON)
+    scribe = TextWriter(desk=model, check=check, clock=VirtualClock(NOON))
+    errand = CallLimits(key="e", camera="porch", priority=Priority.PERSON)
     draft = await scribe.write(Brief(facts=facts, lines=event_lines(facts, [ring(5.0)])), errand)
     return draft.summary(id="s", facts=facts, time=NOON)
 

@@ -14,7 +14,7 @@ from blikk_edge.asking.saying import lines, say, say_puzzled
 from blikk_edge.asking.tally import Past, tally
 from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.locale import Locale
-from blikk_edge.core.observation import Kind
+from blikk_edge.core.observation import Observed
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX
 from blikk_edge.core.watched import NODE
@@ -97,10 +97,16 @@ def one_of_each(locale):
         event(*people(1), loitering=True),
         *(ended(sighting(label=Label.VEHICLE), at=6.0, label=Label.VEHICLE, peak=n) for n in cars),
         *(
-            ended(sighting(label=Label.VEHICLE, still=True), at=6.0, label=Label.VEHICLE, reason=Kind.STILL, peak=n)
+            ended(
+                sighting(label=Label.VEHICLE, still=True),
+                at=6.0,
+                label=Label.VEHICLE,
+                reason=Observed.STILL,
+                peak=n,
+            )
             for n in cars
         ),
-        *(event(sighting(label=Label.VEHICLE), label=Label.VEHICLE, reason=Kind.MOVING, peak=n) for n in cars),
+        *(event(sighting(label=Label.VEHICLE), label=Label.VEHICLE, reason=Observed.MOVING, peak=n) for n in cars),
         *(event(sighting(label=Label.PACKAGE), label=Label.PACKAGE, peak=n) for n in cars),
         *(ended(sighting(label=Label.PACKAGE), at=90.0, label=Label.PACKAGE, peak=n) for n in cars),
         *(

@@ -16,7 +16,7 @@ from blikk_edge.core.house import LlmPhase
 from blikk_edge.llm.openai_faults import is_garbled, said_in
 from blikk_edge.llm.port import AwayError, BlindError, BusyError, GarbledError, RefusedError
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.llm.queue.port import Job, Priority
 
 
@@ -221,7 +221,7 @@ async def test_one_answer_that_was_no_json_is_garbled_and_the_next_question_is_a
     server: LlmServer, say: Say
 ) -> None:
     model = model_at(server.base_url)
-    desk = ModelDesk(model, limits=Limits(), clock=SystemClock(), estimate=model.expected_tokens)
+    desk = ModelQueue(model, limits=Limits(), clock=SystemClock(), estimate=model.expected_tokens)
     running = asyncio.ensure_future(desk.run())
     await asyncio.sleep(0)
     server.say(say)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from question_props import Shelf, question, state
+from question_props import ModelFolders, question, state
 from summary_props import event, sighting
 from tiny_gguf import tiny_model, tiny_projector
 
@@ -17,7 +17,7 @@ from blikk_edge.core.summary import AnswerKind, Author
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
 from blikk_edge.llm.llama import LlamaModel
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.model_queue import ModelQueue
 
 pytest.importorskip("xllamacpp", reason="xllamacpp is in the llama extra")
 cv2 = pytest.importorskip("cv2")
@@ -53,7 +53,7 @@ async def test_a_real_model_answers_in_form(tmp_path, mode):
     gguf = tiny_model(tmp_path / "tiny.gguf")
     projector = tiny_projector(tmp_path / "projector.gguf") if mode is SummaryMode.VISION else None
     model = Wordy(LlamaModel(path=gguf, clock=clock, threads=1, projector=projector))
-    desk = ModelDesk(model, limits=LIMITS, clock=clock, estimate=lambda prompt: 400)
+    desk = ModelQueue(model, limits=LIMITS, clock=clock, estimate=lambda prompt: 400)
     answers, inbox = [], asyncio.Queue()
     watcher = QuestionWatcher(
         [question(), question("What is going on?", "what", AnswerKind.TEXT)],
@@ -61,7 +61,7 @@ async def test_a_real_model_answers_in_form(tmp_path, mode):
         clock=clock,
         desk=desk,
         order=lambda command: inbox.put_nowait(still(time.time())),
-        memory=Shelf(),
+        memory=ModelFolders(),
         mode_of=lambda camera: mode,
         names={"porch": "Porch"},
         zones={},

@@ -2,7 +2,7 @@ import pytest
 from question_props import question, state
 from summary_props import NOON, ended, event, sighting
 
-from blikk_edge.core.observation import Kind
+from blikk_edge.core.observation import Observed
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.questions.scene import MAX_OPEN, Scenery
@@ -125,7 +125,7 @@ VAN = sighting(label=Label.VEHICLE, sub_label="van")
         ("Is a vehicle parked?", (event(VAN, label=Label.VEHICLE),), "no"),
         (
             "Is a vehicle parked?",
-            (event(sighting(label=Label.VEHICLE, still=True), label=Label.VEHICLE, reason=Kind.STILL),),
+            (event(sighting(label=Label.VEHICLE, still=True), label=Label.VEHICLE, reason=Observed.STILL),),
             "yes",
         ),
         ("Is someone loitering?", (event(sighting()),), "no"),

@@ -20,13 +20,13 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Author, Importance, Summary
 from blikk_edge.enrichers.summaries.note import note_from_json
 from blikk_edge.enrichers.summaries.prompts import Brief
-from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
+from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.language.facts import event_facts
 from blikk_edge.language.grounding import check
 from blikk_edge.llm.llama import LlamaModel
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.llm.queue.model_queue import ModelDesk
+from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.transforms.privacy.shrink import shrink
 
 pytest.importorskip("xllamacpp", reason="xllamacpp is in the llama extra")
@@ -50,15 +50,15 @@ class Patient(LlamaModel):
 @asynccontextmanager
 async def chain(
     gguf: Path, *, mode: SummaryMode, judge: Callable[..., Any] = lambda *_, **__: (), **more: Any
-) -> AsyncIterator[tuple[asyncio.Queue[Any], list[Summary], ModelDesk]]:
+) -> AsyncIterator[tuple[asyncio.Queue[Any], list[Summary], ModelQueue]]:
     """A summarizer, its desk and its model at work."""
     clock = SystemClock()
     model = Patient(path=gguf, clock=clock, threads=1, **more)
-    desk = ModelDesk(model, limits=WIDE, clock=clock, estimate=model.expected_tokens)
+    desk = ModelQueue(model, limits=WIDE, clock=clock, estimate=model.expected_tokens)
     told: list[Summary] = []
     inbox: asyncio.Queue[Any] = asyncio.Queue()
     summarizer = Summarizer(
-        scribe=Scribe(desk=desk, check=judge, clock=clock),
+        scribe=TextWriter(desk=desk, check=judge, clock=clock),
         tell=told.append,
         clock=clock,
         mode_of=lambda _camera: mode,

@@ -14,7 +14,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.core.watched import Watched
 from blikk_edge.enrichers.summaries.digest import Digester, Every, next_end, period_start
-from blikk_edge.enrichers.summaries.scribe import Scribe
+from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.llm.queue.port import Priority
 
 HOUR = 3600.0
@@ -59,7 +59,7 @@ def visit(n, at, camera="porch", label=Label.PERSON, peak=1):
 def digester(history, desk=None, *, modes=None, told=None, clock=None, every=None, watched=None, locale=lambda: IN_UTC):
     clock = clock or VirtualClock(NOON)
     return Digester(
-        scribe=Scribe(desk=desk, check=lambda *_, **__: (), clock=clock),
+        scribe=TextWriter(desk=desk, check=lambda *_, **__: (), clock=clock),
         tell=[].append if told is None else told.append,
         clock=clock,
         mode_of=lambda camera: (modes or {}).get(camera, SummaryMode.TEXT),

@@ -9,17 +9,17 @@ from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
-from blikk_edge.core.observation import Kind, Phase
+from blikk_edge.core.observation import Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.enrichers.summaries.recent import Recent
-from blikk_edge.enrichers.summaries.scribe import Scribe
 from blikk_edge.enrichers.summaries.summarizer import EARLY_S, MAX_LIVES, SETTLE_S, Summarizer
+from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.llm.port import AwayError
 from blikk_edge.llm.queue.port import NotNowError, Priority
 
-LEFT = {"kind": Kind.LEFT, "key": "porch-o2"}
+LEFT = {"kind": Observed.LEFT, "key": "porch-o2"}
 
 
 class Room:
@@ -32,7 +32,7 @@ class Room:
         self.told = []
         self.inbox = asyncio.Queue()
         more.setdefault("names", {"porch": "Front door"})
-        scribe = Scribe(desk=desk, check=lambda *_, **__: (), clock=self.clock)
+        scribe = TextWriter(desk=desk, check=lambda *_, **__: (), clock=self.clock)
         self.summarizer = Summarizer(
             scribe=scribe,
             tell=self.told.append,
@@ -135,7 +135,9 @@ async def test_a_ring_before_anybody_was_made_out_belongs_to_who_comes():
 
 async def test_lines_are_what_was_observed():
     async with room() as there:
-        moved = observation(sighting(dwell_s=4.0, zones=("porch",)), kind=Kind.ENTERED_ZONE, at=4.0, zones=("porch",))
+        moved = observation(
+            sighting(dwell_s=4.0, zones=("porch",)), kind=Observed.ENTERED_ZONE, at=4.0, zones=("porch",)
+        )
         await there.hear(event(sighting()), observation(sighting()), moved)
         last = observation(sighting(dwell_s=20.0), **LEFT, at=21.5)
         await there.hear(ended(sighting(dwell_s=20.0), at=20.0), last, then_s=SETTLE_S)

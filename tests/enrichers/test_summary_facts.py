@@ -1,6 +1,6 @@
 from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
-from blikk_edge.core.observation import Kind
+from blikk_edge.core.observation import Observed
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import MAX_STAYS, MAX_TIMES, event_facts, period_facts
 
@@ -30,7 +30,7 @@ def test_track_numbers_of_two_runs_are_two_people():
 
 
 def test_what_else_was_there_counts_too():
-    car = ended(sighting(9, label=Label.VEHICLE), at=60.0, label=Label.VEHICLE, reason=Kind.STILL, key="porch-2")
+    car = ended(sighting(9, label=Label.VEHICLE), at=60.0, label=Label.VEHICLE, reason=Observed.STILL, key="porch-2")
     facts = event_facts(event(sighting(1)), name="Door", others=[car], rings=[ring(2.0)])
     assert facts.labels == (Label.PERSON, Label.VEHICLE)
     assert facts.parked

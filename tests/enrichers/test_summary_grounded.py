@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from summary_props import IN_UTC, NOON, ended, event, ring, sighting
 
-from blikk_edge.core.observation import Kind
+from blikk_edge.core.observation import Observed
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.summaries.template import template
 from blikk_edge.language.facts import event_facts, period_facts, present_facts
@@ -22,7 +22,7 @@ ZONES = st.lists(st.sampled_from(["porch", "path", "garden", "street"]), max_siz
 
 @st.composite
 def happened(draw, key=1):
-    """An event as the teller makes them."""
+    """An event as the reporter makes them."""
     label = draw(st.sampled_from(Label))
     start, length = draw(st.floats(0, 3000)), draw(st.sampled_from([0.0, 3.0, 20.0, 45.0, 200.0, 4000.0, 9000.0]))
     zones = draw(ZONES)
@@ -43,7 +43,13 @@ def happened(draw, key=1):
     common = {"label": label, "peak": peak, "zones": zones, "loitering": loitering, "key": f"porch-{key}"}
     if draw(st.booleans()):
         still = label is Label.VEHICLE and draw(st.booleans())
-        return ended(*seen, at=start + length, started=start, reason=Kind.STILL if still else Kind.LEFT, **common)
+        return ended(
+            *seen,
+            at=start + length,
+            started=start,
+            reason=Observed.STILL if still else Observed.LEFT,
+            **common,
+        )
     return event(*seen, at=start + length, started=start, **common)
 
 

@@ -10,8 +10,8 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Author, Importance
 from blikk_edge.enrichers.summaries.note import note_from_json
 from blikk_edge.enrichers.summaries.prompts import Brief
-from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
 from blikk_edge.enrichers.summaries.template import template
+from blikk_edge.enrichers.summaries.text_writer import CallLimits, TextWriter
 from blikk_edge.language.facts import event_facts
 from blikk_edge.llm.port import (
     AwayError,
@@ -27,7 +27,7 @@ from blikk_edge.llm.queue.port import NotNowError, Priority, SupersededError
 FACTS = event_facts(event(sighting()), name="Front door", locale=IN_UTC)
 PICTURE = Picture(camera="porch", name="person", time=1.0, jpeg=b"\xff\xd8", width_px=10, height_px=10)
 BRIEF = Brief(facts=FACTS, lines=tuple(f"12:00:0{n} person 1 moves" for n in range(8)), pictures=(PICTURE,))
-ERRAND = Errand(key="k", camera="porch", priority=Priority.PERSON)
+ERRAND = CallLimits(key="k", camera="porch", priority=Priority.PERSON)
 SPENT = Completion(text='{"title": "A per', model="tiny", input_tokens=90, output_tokens=5)
 
 
@@ -36,7 +36,7 @@ def nothing_wrong(title, text, facts, *, pictures, said):
 
 
 def scribe(desk, check=nothing_wrong, clock=None):
-    return Scribe(desk=desk, check=check, clock=clock or VirtualClock())
+    return TextWriter(desk=desk, check=check, clock=clock or VirtualClock())
 
 
 async def write(*script, brief=BRIEF, check=nothing_wrong):

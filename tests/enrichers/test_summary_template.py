@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.observation import Event, Kind, Phase, Sighting
+from blikk_edge.core.observation import Event, Observed, Phase, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Importance
 from blikk_edge.enrichers.summaries.template import template
@@ -69,13 +69,13 @@ def test_someone_who_stays_long_matters():
             Importance.LOW,
         ),
         (
-            ended(sighting(label=Label.VEHICLE, still=True), at=40.0, label=Label.VEHICLE, reason=Kind.STILL),
+            ended(sighting(label=Label.VEHICLE, still=True), at=40.0, label=Label.VEHICLE, reason=Observed.STILL),
             "A car parked at the drive",
             "A car came at 12:00 and parked at the drive.",
             Importance.NORMAL,
         ),
         (
-            event(sighting(label=Label.VEHICLE), label=Label.VEHICLE, reason=Kind.MOVING),
+            event(sighting(label=Label.VEHICLE), label=Label.VEHICLE, reason=Observed.MOVING),
             "A car drove off from the drive",
             "A car that had been parked drove off from the drive at 12:00.",
             Importance.NORMAL,
@@ -106,7 +106,7 @@ def test_vehicles_animals_and_parcels(happened, title, text, matters):
 
 
 def test_a_vehicle_that_started_from_its_place_is_known_to_the_end():
-    moved = observation(sighting(label=Label.VEHICLE), kind=Kind.MOVING)
+    moved = observation(sighting(label=Label.VEHICLE), kind=Observed.MOVING)
     gone = ended(sighting(label=Label.VEHICLE), at=5.0, label=Label.VEHICLE)
     assert note(gone, observations=[moved]).title == "A car drove off from the front door"
 
@@ -193,7 +193,7 @@ ANY_EVENT = st.builds(
     time=st.floats(),
     started=st.floats(),
     label=st.sampled_from(Label),
-    reason=st.sampled_from(Kind),
+    reason=st.sampled_from(Observed),
     objects=st.lists(ANY_SIGHTING, max_size=6).map(tuple),
     peak=st.integers(0, 10**6),
     zones=st.lists(st.text(max_size=300), max_size=5).map(tuple),

@@ -21,7 +21,7 @@ from real_ha import RealHomeAssistant, wait_for
 from staging import BlikkRun, Ears
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.observation import Event, Kind, Phase
+from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Importance, Summary
@@ -82,7 +82,7 @@ class Visit:
             started=started,
             ended=started + self.lasted_s,
             label=self.label,
-            reason=Kind.LEFT,
+            reason=Observed.LEFT,
             zones=self.zones,
             peak=self.peak,
             loitering=self.loitering,

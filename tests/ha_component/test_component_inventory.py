@@ -248,7 +248,7 @@ def test_the_component_stands_alone():
 
 
 def test_the_reader_of_the_contract_is_pure():
-    for name in ("reader.py", "contract.py", "names.py", "now.py", "labels.py"):
+    for name in ("reader.py", "contract.py", "names.py", "state.py", "labels.py"):
         assert "homeassistant" not in re.findall(r"^(?:from|import) (\w+)", SOURCES[name], re.MULTILINE), name
 
 

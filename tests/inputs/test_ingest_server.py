@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.inlet import Inlet, Pushed
-from blikk_edge.inputs.ingest import STRANGERS_MAX, Gate, IngestServer
+from blikk_edge.core.push_queue import Pushed, PushQueue
+from blikk_edge.inputs.ingest import STRANGERS_MAX, IngestServer, PushTarget
 from blikk_edge.net.listening import STRANGERS_MAX as STRANGERS_OPEN
 from blikk_edge.wire.push import MAX_MESSAGE_BYTES, frame_message, read_answer
 
@@ -26,13 +26,13 @@ JPEG = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
 
 
 @pytest.fixture
-def inlet() -> Inlet:
-    return Inlet()
+def push_queue() -> PushQueue:
+    return PushQueue()
 
 
 @pytest.fixture
-async def server(inlet: Inlet, start, until) -> IngestServer:
-    made = IngestServer({"shed": Gate(inlet=inlet, token=TOKEN)}, clock=SystemClock(), port=0)
+async def server(push_queue: PushQueue, start, until) -> IngestServer:
+    made = IngestServer({"shed": PushTarget(push_queue=push_queue, token=TOKEN)}, clock=SystemClock(), port=0)
     start(made)
     await until(lambda: made.port)
     return made
@@ -79,21 +79,23 @@ async def refusal(reader: asyncio.StreamReader) -> int | None:
         return None
 
 
-async def test_a_frame_is_handed_on_and_acknowledged(server: IngestServer, inlet: Inlet) -> None:
+async def test_a_frame_is_handed_on_and_acknowledged(server: IngestServer, push_queue: PushQueue) -> None:
     async with client(server) as connection:
         await connection.send(frame(3))
         assert read_answer(await connection.recv()) == (3, 0.0)
-    assert inlet.get(1.0) == Pushed(seq=3, time=1795262403.0, jpeg=JPEG)
+    assert push_queue.get(1.0) == Pushed(seq=3, time=1795262403.0, jpeg=JPEG)
 
 
-async def test_a_client_is_slowed_down_while_nobody_takes_its_frames(server: IngestServer, inlet: Inlet) -> None:
+async def test_a_client_is_slowed_down_while_nobody_takes_its_frames(
+    server: IngestServer, push_queue: PushQueue
+) -> None:
     async with client(server) as connection:
         gaps = []
         for seq in range(9):
             await connection.send(frame(seq))
             gaps.append(read_answer(await connection.recv())[1])
         assert gaps == [0.0] * 5 + [1.0, 2.0, 4.0, 5.0]
-        while inlet.get(0.0):
+        while push_queue.get(0.0):
             pass
         await connection.send(frame(10))
         assert read_answer(await connection.recv())[1] == 4.0
@@ -140,7 +142,7 @@ async def test_a_flood_is_refused(server: IngestServer) -> None:
         assert (await closed(connection))[0] == 4429
 
 
-async def test_a_hundred_half_open_sockets_disturb_nobody(server: IngestServer, inlet: Inlet) -> None:
+async def test_a_hundred_half_open_sockets_disturb_nobody(server: IngestServer, push_queue: PushQueue) -> None:
     sockets = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
     try:
         for each in sockets[:50]:
@@ -151,7 +153,7 @@ async def test_a_hundred_half_open_sockets_disturb_nobody(server: IngestServer, 
     finally:
         for each in sockets:
             each.close()
-    assert inlet.get(1.0) is not None
+    assert push_queue.get(1.0) is not None
 
 
 async def test_strangers_who_stay_on_keep_nobody_out_and_do_not_flood_the_log(
@@ -222,7 +224,9 @@ async def test_a_client_that_floods_is_cut_off_and_takes_no_memory(
         assert read_answer(await connection.recv())[0] == 2
 
 
-async def test_a_message_in_a_few_fragments_is_a_frame_like_any_other(server: IngestServer, inlet: Inlet) -> None:
+async def test_a_message_in_a_few_fragments_is_a_frame_like_any_other(
+    server: IngestServer, push_queue: PushQueue
+) -> None:
     text = frame(5)
     async with client(server) as connection:
         await connection.send([text[at : at + 50] for at in range(0, len(text), 50)])
@@ -292,17 +296,21 @@ async def test_more_clients_than_cameras_can_have_are_sent_away(server: IngestSe
     assert refused.value.response.status_code == 503
 
 
-async def test_a_port_in_use_is_a_clear_error(server: IngestServer, inlet: Inlet) -> None:
-    second = IngestServer({"shed": Gate(inlet=inlet, token=TOKEN)}, clock=SystemClock(), port=server.port)
+async def test_a_port_in_use_is_a_clear_error(server: IngestServer, push_queue: PushQueue) -> None:
+    second = IngestServer(
+        {"shed": PushTarget(push_queue=push_queue, token=TOKEN)}, clock=SystemClock(), port=server.port
+    )
     with pytest.raises(BlikkError, match=r"choose another `ingest\.port`"):
         await second.run()
 
 
-async def test_beyond_this_machine_it_wants_a_certificate(inlet: Inlet) -> None:
-    open_door = IngestServer({"shed": Gate(inlet=inlet, token=TOKEN)}, clock=SystemClock(), host="0.0.0.0", port=0)
+async def test_beyond_this_machine_it_wants_a_certificate(push_queue: PushQueue) -> None:
+    open_door = IngestServer(
+        {"shed": PushTarget(push_queue=push_queue, token=TOKEN)}, clock=SystemClock(), host="0.0.0.0", port=0
+    )
     with pytest.raises(BlikkError, match="certificate"):
         await open_door.run()
 
 
-def test_the_token_shows_nowhere(inlet: Inlet) -> None:
-    assert TOKEN not in repr(Gate(inlet=inlet, token=TOKEN))
+def test_the_token_shows_nowhere(push_queue: PushQueue) -> None:
+    assert TOKEN not in repr(PushTarget(push_queue=push_queue, token=TOKEN))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blikk_edge.app.sight import Sight
+from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.config import load
 from blikk_edge.core.sightings import Label
 
@@ -54,7 +54,7 @@ def sight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         path = tmp_path / "blikk.yaml"
         path.write_text(CONFIG.format(models=tmp_path / "models", kind=kind))
         settings = load(path, environ={})
-        return Sight(settings), settings
+        return VisionModels(settings), settings
 
     return sight
 

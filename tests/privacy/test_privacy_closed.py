@@ -14,8 +14,8 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, View
 from blikk_edge.demo.clip import photographs
-from blikk_edge.transforms.privacy.faces import FaceFinder
 from blikk_edge.transforms.privacy import shrink
+from blikk_edge.transforms.privacy.faces import FaceFinder
 from blikk_edge.transforms.privacy.redactor import Privacy
 
 WALL = np.random.default_rng(5).integers(60, 200, (120, 160, 3)).astype(np.uint8)

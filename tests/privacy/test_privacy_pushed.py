@@ -11,14 +11,14 @@ from annotated_faces import YOLOX, AnnotatedPicture
 
 from blikk_edge.app.pipelines import pipeline
 from blikk_edge.app.replays import DEFAULTS
-from blikk_edge.app.sight import Sight
+from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.inlet import Inlet, Pushed
 from blikk_edge.core.picture import SNAPSHOT, Picture
+from blikk_edge.core.push_queue import Pushed, PushQueue
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label
-from blikk_edge.runtime.pipeline import Eyes
+from blikk_edge.runtime.pipeline import VisionTools
 from blikk_edge.sources.push import PushSource
 from blikk_edge.sources.terms import Terms
 from blikk_edge.transforms.privacy.paint import encode
@@ -41,27 +41,27 @@ class Watching:
 
 
 @pytest.fixture(scope="module")
-def eyes(data: Path) -> Eyes:
+def eyes(data: Path) -> VisionTools:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BLIKK_MODELS", str(data / YOLOX.parts[0]))
         settings = replace(DEFAULTS, models=replace(DEFAULTS.models, offline=True))
-        eyes = Sight(settings).eyes(settings)("camera")
+        eyes = VisionModels(settings).eyes(settings)("camera")
     assert isinstance(eyes.redactor, Privacy)
     assert eyes.redactor.state.startswith("faces are looked for")
     return eyes
 
 
-def blurred(picture: AnnotatedPicture, found: Found | None, eyes: Eyes) -> np.ndarray:
+def blurred(picture: AnnotatedPicture, found: Found | None, eyes: VisionTools) -> np.ndarray:
     """What is blurred (h, w) in the snapshot of a frame that comes from a client which claims to have found this."""
-    inlet = Inlet()
+    push_queue = PushQueue()
     clock = SystemClock()
-    inlet.put(Pushed(seq=1, time=clock.now(), jpeg=encode(picture.bgr, 95), found=found))
-    frame = next(PushSource(inlet, Terms(camera="camera", shown="push", clock=clock)).frames(threading.Event()))
+    push_queue.put(Pushed(seq=1, time=clock.now(), jpeg=encode(picture.bgr, 95), found=found))
+    frame = next(PushSource(push_queue, Terms(camera="camera", shown="push", clock=clock)).frames(threading.Event()))
     line, watching = pipeline(DEFAULTS, DEFAULTS.cameras[0], ()), Watching(eyes.redactor)
     line.want(SNAPSHOT)
     glanced = line.glance(frame)
     assert glanced is not None
-    (_,) = (item for item in line.step(glanced, Eyes(eyes.detector, watching)) if isinstance(item, Picture))
+    (_,) = (item for item in line.step(glanced, VisionTools(eyes.detector, watching)) if isinstance(item, Picture))
     assert watching.scene is not None
     bgr = frame.bgr()
     mask = np.zeros(bgr.shape[:2], bool)

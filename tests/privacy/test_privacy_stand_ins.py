@@ -10,21 +10,21 @@ from annotated_faces import AnnotatedPicture, scene_of
 
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.transforms.models.detect import TfliteDetector
-from blikk_edge.transforms.models.folders import Shelf, resolve
-from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.models.folders import ModelFolders, resolve
+from blikk_edge.transforms.models.registry import OutputFormat
 from blikk_edge.transforms.privacy.faces import FaceFinder
 from blikk_edge.transforms.privacy.redactor import Person, Privacy
 
 
 @pytest.fixture(scope="module")
 def privacy(stand_ins: Path) -> Privacy:
-    model = resolve("blazeface-full", shelf=Shelf(cache=stand_ins, offline=True))
-    return Privacy(FaceFinder(model.path, kind=Decoder.BLAZEFACE), person_threshold=0.1)
+    model = resolve("blazeface-full", shelf=ModelFolders(cache=stand_ins, offline=True))
+    return Privacy(FaceFinder(model.path, kind=OutputFormat.BLAZEFACE), person_threshold=0.1)
 
 
 @pytest.fixture(scope="module")
 def people(stand_ins: Path) -> TfliteDetector:
-    model = resolve("blazepose-person", shelf=Shelf(cache=stand_ins, offline=True))
+    model = resolve("blazepose-person", shelf=ModelFolders(cache=stand_ins, offline=True))
     return TfliteDetector(model, thresholds={Label.PERSON: 0.1})
 
 

@@ -11,7 +11,7 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Detection
 from blikk_edge.core.stages import Step
-from blikk_edge.runtime.pipeline import Eyes
+from blikk_edge.runtime.pipeline import VisionTools
 
 LEFT = Polygon.of([(0, 0), (0.5, 0), (0.5, 1), (0, 1)])
 
@@ -62,7 +62,7 @@ def test_private_polygons_are_painted_before_an_added_step_looks() -> None:
     line = pipeline(DEFAULTS, camera, (), (step,))
     scene = line.glance(frame)
     assert scene is not None
-    list(line.step(scene, Eyes(Blind(), redactor)))
+    list(line.step(scene, VisionTools(Blind(), redactor)))
     (seen,) = step.seen
     assert (seen.luma[:, :320].max(), seen.bgr()[:, :320].max()) == (0, 0)
     assert seen.luma.max() == 200

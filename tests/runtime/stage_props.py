@@ -9,11 +9,11 @@ import numpy as np
 from blikk_edge.core.errors import PrivacyError, SourceError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.reporter import EventReporter, ReportRules
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label, Measure, MeasureInfo, Motion, View
 from blikk_edge.core.stages import Needs, Step
-from blikk_edge.core.tell import Teller, TellRules
-from blikk_edge.runtime.pipeline import Eyes, Pipeline
+from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 from blikk_edge.transforms.motion.select import Selector
 from blikk_edge.transforms.tracking.tracker import Tracker
 from blikk_edge.transforms.tracking.zones import Zone, Zones
@@ -100,7 +100,7 @@ def pipeline(
         select=Selector(),
         track=Tracker(),
         zones=Zones(zones),
-        teller=Teller(camera, TellRules(labels=labels)),
+        reporter=EventReporter(camera, ReportRules(labels=labels)),
         labels=labels,
         steps=steps,
     )
@@ -123,8 +123,8 @@ class Gauge(Step):
         return replace(scene, measures=(*scene.measures, measure))
 
 
-def eyes(found: Callable[[int], tuple[Detection, ...]] = lambda look: (PERSON,)) -> Eyes:
-    return Eyes(ScriptedDetector(found), StampRedactor())
+def eyes(found: Callable[[int], tuple[Detection, ...]] = lambda look: (PERSON,)) -> VisionTools:
+    return VisionTools(ScriptedDetector(found), StampRedactor())
 
 
 class ScriptedSource:

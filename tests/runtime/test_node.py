@@ -28,7 +28,7 @@ from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
-from blikk_edge.runtime.pipeline import Eyes, Pipeline
+from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import Switches
 from blikk_edge.runtime.vision import VisionWorker
@@ -108,7 +108,7 @@ async def house(
     sources: dict[str, Callable[[], Source]],
     *,
     make_pipeline: Callable[[str], Pipeline] = pipeline,
-    make_eyes: Callable[[], Callable[[str], Eyes]] = lambda: lambda camera: eyes(),
+    make_tools: Callable[[], Callable[[str], VisionTools]] = lambda: lambda camera: eyes(),
     stall_s: float = 30.0,
     away_after_s: float = 0.0,
     stuck_after_s: float = 30.0,
@@ -140,7 +140,7 @@ async def house(
         cameras=cameras,
         intake=intake,
         make_worker=lambda: VisionWorker(
-            intake=intake, cameras=cameras, make_eyes=make_eyes, clock=clock, stuck_after_s=stuck_after_s
+            intake=intake, cameras=cameras, make_tools=make_tools, clock=clock, stuck_after_s=stuck_after_s
         ),
         workers=1,
         sinks=(spy, *sinks),
@@ -324,7 +324,7 @@ async def test_a_worker_that_hangs_is_replaced_and_its_camera_goes_on() -> None:
         return (PERSON,)
 
     shared = eyes(found)
-    async with house({"door": ScriptedSource}, make_eyes=lambda: lambda camera: shared, stuck_after_s=0.5) as run:
+    async with house({"door": ScriptedSource}, make_tools=lambda: lambda camera: shared, stuck_after_s=0.5) as run:
         await run.until(lambda: hung)
         before = len(run.spy.of(Event))
         await run.until(lambda: run.cameras["door"].restarts == 1)
@@ -334,8 +334,8 @@ async def test_a_worker_that_hangs_is_replaced_and_its_camera_goes_on() -> None:
     assert phases.count(Phase.STARTED) == phases.count(Phase.ENDED)
 
 
-def stumbling(stumble: threading.Event) -> Callable[[], Callable[[str], Eyes]]:
-    """Eyes that break once when `stumble` is set, so that the pipeline starts anew."""
+def stumbling(stumble: threading.Event) -> Callable[[], Callable[[str], VisionTools]]:
+    """Vision tools that break once when `stumble` is set, so that the pipeline starts anew."""
 
     def found(look: int) -> tuple:
         if stumble.is_set():
@@ -362,7 +362,7 @@ async def test_a_step_that_hangs_is_switched_off_and_its_camera_goes_on() -> Non
 
     stumble = threading.Event()
     async with house(
-        {"door": ScriptedSource}, make_pipeline=make_pipeline, make_eyes=stumbling(stumble), stuck_after_s=0.5
+        {"door": ScriptedSource}, make_pipeline=make_pipeline, make_tools=stumbling(stumble), stuck_after_s=0.5
     ) as run:
         camera = run.cameras["door"]
         await run.until(lambda: camera.restarts == 1)
@@ -389,7 +389,7 @@ async def test_a_step_that_raises_is_named_and_comes_back_with_the_next_pipeline
     make_pipeline = lambda camera: pipeline(camera, steps=(steps.pop(0),))  # noqa: E731
     stumble = threading.Event()
     caplog.set_level(logging.INFO)
-    async with house({"door": ScriptedSource}, make_pipeline=make_pipeline, make_eyes=stumbling(stumble)) as run:
+    async with house({"door": ScriptedSource}, make_pipeline=make_pipeline, make_tools=stumbling(stumble)) as run:
         camera = run.cameras["door"]
         await run.until(lambda: run.spy.of(Event))
         await run.until(lambda: any("step.gauge" in "".join(h.problems) for h in run.spy.of(Health)))
@@ -428,7 +428,7 @@ async def test_a_pipeline_that_fails_again_and_again_is_not_restarted_without_pa
     def found(look: int) -> tuple:
         raise ZeroDivisionError("every look fails")
 
-    async with house({"door": ScriptedSource}, make_eyes=lambda: lambda camera: eyes(found)) as run:
+    async with house({"door": ScriptedSource}, make_tools=lambda: lambda camera: eyes(found)) as run:
         await run.until(lambda: run.cameras["door"].restarts >= 1)
         await asyncio.sleep(1.5)  # the claim is about what does not happen meanwhile
         assert run.cameras["door"].restarts <= 3
@@ -437,7 +437,7 @@ async def test_a_pipeline_that_fails_again_and_again_is_not_restarted_without_pa
 async def test_a_detector_that_breaks_is_opened_anew() -> None:
     made = []
 
-    def make_eyes() -> Callable[[str], Eyes]:
+    def make_tools() -> Callable[[str], VisionTools]:
         made.append(1)
 
         def found(look: int) -> tuple:
@@ -448,7 +448,7 @@ async def test_a_detector_that_breaks_is_opened_anew() -> None:
         mine = eyes(found)
         return lambda camera: mine
 
-    async with house({"door": ScriptedSource}, make_eyes=make_eyes) as run:
+    async with house({"door": ScriptedSource}, make_tools=make_tools) as run:
         await run.until(lambda: run.spy.of(Event))
         assert run.cameras["door"].restarts == 0
     assert len(made) == 2
@@ -469,13 +469,13 @@ async def test_an_outage_ends_open_events_once(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_worker_that_cannot_open_its_model_tries_again() -> None:
     tries = []
 
-    def make_eyes() -> Callable[[str], Eyes]:
+    def make_tools() -> Callable[[str], VisionTools]:
         tries.append(1)
         if len(tries) == 1:
             raise BlikkError("model is not there yet")
         return lambda camera: eyes()
 
-    async with house({"door": ScriptedSource}, make_eyes=make_eyes) as run:
+    async with house({"door": ScriptedSource}, make_tools=make_tools) as run:
         await run.until(lambda: run.spy.of(Event))
     assert len(tries) == 2
 

@@ -11,17 +11,17 @@ from stage_props import PERSON, Gauge, ScriptedDetector, ScriptedSource, StampRe
 
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.house import CameraState
-from blikk_edge.core.observation import MEASURED, Event, Kind, Observation, Phase
+from blikk_edge.core.observation import MEASURED, Event, Observation, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Measure
-from blikk_edge.runtime.pipeline import Eyes, Pipeline
+from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 from blikk_edge.runtime.replay import replay
 from blikk_edge.transforms.tracking.zones import Zone
 
 
-def run(line: Pipeline, look_with: Eyes, frames: range) -> list[Item]:
+def run(line: Pipeline, look_with: VisionTools, frames: range) -> list[Item]:
     scenes = (line.glance(frame(n / 5)) for n in frames)
     return [item for scene in scenes if scene is not None for item in line.step(scene, look_with)]
 
@@ -92,7 +92,7 @@ def test_a_quiet_scene_is_not_looked_at_but_for_samples() -> None:
     assert 2 <= line.inferences <= 3
 
 
-def pushed(line: Pipeline, look_with: Eyes, found: tuple[Detection, ...] | None, frames: range) -> list[Item]:
+def pushed(line: Pipeline, look_with: VisionTools, found: tuple[Detection, ...] | None, frames: range) -> list[Item]:
     items: list[Item] = []
     for number in frames:
         sent = frame(number / 5)
@@ -111,7 +111,7 @@ def test_an_edge_clients_frame_is_looked_at_here_too_before_a_picture_of_it_leav
             return super().picture(scene, name=name, event=event)
 
     theirs = replace(PERSON, box=Box(0.0, 0.0, 0.1, 0.1))
-    pushed(line, Eyes(ScriptedDetector(lambda look: (PERSON,)), Keeping()), (theirs,), range(20))
+    pushed(line, VisionTools(ScriptedDetector(lambda look: (PERSON,)), Keeping()), (theirs,), range(20))
     assert scenes
     assert all(scene.detections == (PERSON, theirs) for scene in scenes)
     # one look for each frame of which Pictures were made, none for the others
@@ -129,7 +129,7 @@ def test_the_frames_of_an_edge_client_that_does_not_say_what_it_found_are_looked
     assert {item.label for item in items if isinstance(item, Event)} == {Label.PERSON}
 
 
-def passed_on(line: Pipeline, look_with: Eyes, *, seconds: int) -> list[float]:
+def passed_on(line: Pipeline, look_with: VisionTools, *, seconds: int) -> list[float]:
     times = []
     for number in range(5 * seconds):
         if (scene := line.glance(frame(number / 5))) is not None:
@@ -285,7 +285,7 @@ def test_a_person_who_is_hardly_seen_is_blurred_and_counts_for_nothing_else() ->
     assert {event.peak for event in items if isinstance(event, Event)} == {1}
 
 
-def set_clock_runs(line: Pipeline, look_with: Eyes, runs: list[tuple[float, int]]) -> list[Item]:
+def set_clock_runs(line: Pipeline, look_with: VisionTools, runs: list[tuple[float, int]]) -> list[Item]:
     """What is told of runs of frames, each from a time on and so many, each on a timeline of its own."""
     frames = (frame(begin + n / 5, timeline=index) for index, (begin, count) in enumerate(runs) for n in range(count))
     scenes = (line.glance(each) for each in frames)
@@ -337,8 +337,8 @@ def test_a_parked_car_stays_parked_when_the_clock_is_set(jump_s: float) -> None:
     items = set_clock_runs(line, eyes(lambda look: (car,)), [(start, 400), (start + 80 + jump_s, 400)])
     events = [item for item in items if isinstance(item, Event)]
     assert len({event.id for event in events}) == 1
-    assert (events[-1].phase, events[-1].reason) == (Phase.ENDED, Kind.STILL)
-    assert len(line.teller.parked) == 1
+    assert (events[-1].phase, events[-1].reason) == (Phase.ENDED, Observed.STILL)
+    assert len(line.reporter.parked) == 1
 
 
 @pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0])
@@ -352,13 +352,13 @@ def test_similar_observations_are_not_folded_over_a_clock_that_was_set(jump_s: f
 # -- added steps -----------------------------------------------------------------------------------------------------
 
 
-def kinds(items: list[Item]) -> list[Kind]:
+def kinds(items: list[Item]) -> list[Observed]:
     return [item.kind for item in items if isinstance(item, Observation) and item.kind in MEASURED]
 
 
 def test_a_measure_is_observed_and_is_in_the_state() -> None:
     items = run(pipeline(steps=(Gauge(),)), eyes(), range(10))
-    assert kinds(items) == [Kind.MEASURE]
+    assert kinds(items) == [Observed.MEASURE]
     state = [item for item in items if isinstance(item, CameraState)][-1]
     assert state.measures == (Measure(name="angle", value=12.0, unit="°"),)
 
@@ -386,17 +386,17 @@ def test_added_steps_see_the_tracks_of_the_same_frame() -> None:
 
 def test_switching_detection_off_pauses_added_steps_and_ends_alerts() -> None:
     line, look_with = pipeline(steps=(Gauge(lambda at: 90.0),)), eyes()
-    assert Kind.ALERT in kinds(run(line, look_with, range(5)))
+    assert Observed.ALERT in kinds(run(line, look_with, range(5)))
     line.switches.detect = False
     items = run(line, look_with, range(5, 20))
-    assert kinds(items) == [Kind.ALERT_ENDED]
+    assert kinds(items) == [Observed.ALERT_ENDED]
     assert [item for item in items if isinstance(item, CameraState)][-1].measures == ()
 
 
 def test_closing_ends_alerts() -> None:
     line = pipeline(steps=(Gauge(lambda at: 90.0),))
     run(line, eyes(), range(5))
-    assert kinds(list(line.close())) == [Kind.ALERT_ENDED]
+    assert kinds(list(line.close())) == [Observed.ALERT_ENDED]
 
 
 def test_a_step_that_breaks_changes_nothing_of_what_the_rest_reports() -> None:
@@ -424,7 +424,7 @@ def test_a_step_that_hides_people_and_swaps_frames_cannot_unblur_them() -> None:
             seen.append(scene)
             return super().picture(scene, name=name, event=event)
 
-    run(pipeline(steps=(Sly(),)), Eyes(ScriptedDetector(lambda look: (PERSON,)), Watching()), range(10))
+    run(pipeline(steps=(Sly(),)), VisionTools(ScriptedDetector(lambda look: (PERSON,)), Watching()), range(10))
     assert seen
     assert all(scene.detections == (PERSON,) and scene.frame.time < 99.0 for scene in seen)
 

@@ -11,7 +11,7 @@ from blikk_edge.core.allowance import TOLD, TOLD_EVERY_S
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError, SourceError
-from blikk_edge.runtime.scheduler import Life, Scheduler, Supervisor
+from blikk_edge.runtime.scheduler import Scheduler, SupervisedThread, Supervisor
 
 
 def test_backoff_grows_from_one_to_thirty_seconds_and_starts_again() -> None:
@@ -139,7 +139,7 @@ async def test_a_failing_thread_is_started_again_and_ends_when_asked() -> None:
     again = threading.Event()
     tries = []
 
-    def body(life: Life) -> None:
+    def body(life: SupervisedThread) -> None:
         tries.append(threading.current_thread().name)
         if len(tries) == 1:
             raise SourceError("first connection refused")

@@ -12,7 +12,7 @@ from blikk_edge.core.clock import SETTLED_S, VirtualClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.house import Health
 from blikk_edge.core.locale import Locale
-from blikk_edge.core.observation import Event, Kind, Phase
+from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
@@ -70,7 +70,7 @@ def test_days_are_those_of_the_household_and_a_new_zone_loses_no_picture(tmp_pat
         time=NOON + 2,
         started=NOON - 1,
         label=Label.PERSON,
-        reason=Kind.LEFT,
+        reason=Observed.LEFT,
         ended=NOON + 2,
     )
     assert [each.time for each in kept.by_event([event])["gate-1"]] == [NOON + 1, NOON]
@@ -261,7 +261,7 @@ def event(name: str, started: float, ended: float | None, camera: str = "gate") 
         started=started,
         ended=ended,
         label=Label.PERSON,
-        reason=Kind.APPEARED,
+        reason=Observed.APPEARED,
     )
 
 

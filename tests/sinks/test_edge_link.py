@@ -11,7 +11,7 @@ from websockets.asyncio.server import serve
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
-from blikk_edge.core.inlet import Pushed
+from blikk_edge.core.push_queue import Pushed
 from blikk_edge.sinks.edge import EdgeLink
 from blikk_edge.wire.push import answer_message, read_frame
 

@@ -14,11 +14,11 @@ from paho.mqtt.properties import Properties
 from running_sink import TOPICS, Running, Watcher
 from sink_samples import NODE, T0, event, ring, until
 
-from blikk_edge.asking.ask_desk import AskDesk
+from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.commands import Set
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.inquiry import WAITING_MAX, AskQuestion, Forget, ListEvents, Reply, Request, Told
+from blikk_edge.core.inquiry import WAITING_MAX, AskQuestion, EventWithText, Forget, ListEvents, Reply, Request
 from blikk_edge.core.locale import Locale
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.asked import REFUSED_MAX
@@ -40,7 +40,7 @@ class Answers:
     async def __call__(self, request: Request) -> Reply:
         self.asked.append(request)
         await self.go.wait()
-        return Reply(text="An answer.", count=len(self.asked), events=(Told(event=event(1)),))
+        return Reply(text="An answer.", count=len(self.asked), events=(EventWithText(event=event(1)),))
 
 
 def properties(topic: str, correlation: bytes | None = None) -> Properties:
@@ -242,7 +242,7 @@ async def test_a_time_beyond_the_calendar_is_answered_east_of_utc(
     broker: Broker, store: Store, watcher: Watcher
 ) -> None:
     east = timezone(timedelta(hours=2))
-    desk = AskDesk(
+    desk = QuestionService(
         history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60), locale=lambda: Locale(timezone=east)
     )
     running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=desk.answer)
@@ -295,7 +295,7 @@ async def test_a_question_is_answered_from_the_store_of_the_running_node(
 ) -> None:
     for number in (1, 2, 3):
         store.put(event(number))
-    desk = AskDesk(history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60))
+    desk = QuestionService(history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60))
     running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=desk.answer)
     running.start()
     await running.connected()

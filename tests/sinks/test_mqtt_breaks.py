@@ -101,14 +101,8 @@ async def test_a_break_of_a_moment_is_heard_by_nobody(
 async def test_a_killed_node_that_is_back_at_once_was_never_away(
     tmp_path: Path, broker: Broker, watcher: Watcher
 ) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        IDLE_NODE,
-        str(tmp_path / "n.db"),
-        str(broker.port),
-        str(Path(__file__).parents[1]),
-    ]
+    here = str(Path(__file__).parents[1])
+    command = [sys.executable, "-c", IDLE_NODE, str(tmp_path / "n.db"), str(broker.port), here]
     for times in (1, 2):
         with subprocess.Popen(command) as node:
             await until(lambda n=times: len(watcher.on(TOPICS.status)) == n, "online")

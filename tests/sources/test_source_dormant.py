@@ -19,7 +19,7 @@ from blikk_edge.sources.capture import Capture
 from blikk_edge.sources.file import open_file
 from blikk_edge.sources.rtsp import open_rtsp
 from blikk_edge.transforms.motion.gate import MotionGate
-from blikk_edge.transforms.motion.sentry import GateSentry
+from blikk_edge.transforms.motion.wake_detector import GateWakeDetector
 
 FPS, GOP_S = 10, 2
 STILL = np.random.default_rng(1).integers(60, 180, (15, 20, 3)).repeat(16, 0).repeat(16, 1).astype(np.uint8)
@@ -70,7 +70,7 @@ def make(
 
 def sleeper(**given: object) -> dict[str, object]:
     """What a camera is told that may sleep after four quiet seconds."""
-    return {"watch": Watch.ECO, "sleep_after_s": 4.0, "sentry": GateSentry(MotionGate())} | given
+    return {"watch": Watch.ECO, "sleep_after_s": 4.0, "sentry": GateWakeDetector(MotionGate())} | given
 
 
 def replay(path: Path, **given: object) -> Capture:
@@ -156,7 +156,7 @@ def test_it_wakes_where_the_keyframe_does_not_come(tmp_path: Path) -> None:
 
 
 def test_memory_of_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blikk_edge.sources.dormancy.MOST_KEPT_BYTES", 1000)
+    monkeypatch.setattr("blikk_edge.sources.keyframe_only.MOST_KEPT_BYTES", 1000)
     source = replay(make(tmp_path / "a.mp4", seconds=40, walks=[]))
 
     assert len(read(source)) > 150

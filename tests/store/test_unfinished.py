@@ -11,7 +11,7 @@ import pytest
 from sink_samples import PERSON, T0, event, observation
 
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.observation import Event, Kind, Phase
+from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.summary import Importance, Summary
 from blikk_edge.store.store import Store
 from blikk_edge.store.unfinished import OPEN
@@ -38,7 +38,7 @@ def restarted(store: Store) -> Store:
 
 
 def ended(number: int, at: float = 30.0) -> Event:
-    return replace(event(number, revision=3), phase=Phase.ENDED, time=T0 + at, ended=T0 + at, reason=Kind.LEFT)
+    return replace(event(number, revision=3), phase=Phase.ENDED, time=T0 + at, ended=T0 + at, reason=Observed.LEFT)
 
 
 def text(of: Event, revision: int) -> Summary:
@@ -67,7 +67,7 @@ def test_what_was_open_is_ended_as_last_seen(store: Store) -> None:
     for record in (event(3), replace(ended(3), id="event-3"), observation(4)):
         store.put(record)
     first, second = restarted(store).left_open()
-    assert (first.id, first.revision, first.phase, first.reason) == ("event-1", 2, Phase.ENDED, Kind.LEFT)
+    assert (first.id, first.revision, first.phase, first.reason) == ("event-1", 2, Phase.ENDED, Observed.LEFT)
     assert (second.id, second.revision, second.interrupted) == ("event-2", 3, True)
     assert (second.ended, second.duration_s) == (T0 + 42.5, 40.5)
 

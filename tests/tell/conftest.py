@@ -1,4 +1,4 @@
-"""Scenes with ready tracks: what the teller gets to see, and a player that runs detections through all three."""
+"""Scenes with ready tracks: what the reporter gets to see, and a player that runs detections through all three."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +97,7 @@ def look_at(data: Path, thresholds: dict[Label, float]) -> Callable[..., list[Sc
                 if index % step:
                     continue
                 bgr = picture.to_ndarray(format="bgr24")
-                # The pixels of a whole clip need not be kept: tracker and teller ask for the shape alone.
+                # The pixels of a whole clip need not be kept: tracker and reporter ask for the shape alone.
                 luma = np.zeros((bgr.shape[0] // 8, bgr.shape[1] // 8), np.uint8)
                 frame = Frame(camera="clip", seq=index, time=index / fps, luma=luma, convert=no_colour)
                 motion = Motion(view=View.MOVING, score=0.5)

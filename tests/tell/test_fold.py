@@ -1,10 +1,10 @@
 import pytest
 
 from blikk_edge.core.fold import HOLD_S, Folder
-from blikk_edge.core.observation import Kind, Observation
+from blikk_edge.core.observation import Observation, Observed
 
 
-def seen(time, kind=Kind.MOTION, *, event=None, score=0.5, zones=()):
+def seen(time, kind=Observed.MOTION, *, event=None, score=0.5, zones=()):
     return Observation(
         id=f"o{time}", camera="c", kind=kind, time=time, until=time, score=score, event=event, zones=zones
     )
@@ -24,7 +24,9 @@ def test_window_of_one_folds_nothing():
 
 
 @pytest.mark.parametrize(
-    "other", [seen(3, Kind.SCENE), seen(3, event="e"), seen(3, zones=("porch",))], ids=["kind", "event", "zones"]
+    "other",
+    [seen(3, Observed.SCENE), seen(3, event="e"), seen(3, zones=("porch",))],
+    ids=["kind", "event", "zones"],
 )
 def test_other_observation_is_told_at_once_after_what_was_held(other):
     told = fold(Folder(5), [seen(0), seen(1), seen(2), other])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.parked import Lot, Parked, parked_from_json, parked_to_json
+from blikk_edge.core.parked import Parked, ParkedVehicles, parked_from_json, parked_to_json
 from blikk_edge.core.sightings import Label
 
 PLACE = Box(0.2, 0.4, 0.5, 0.7)
@@ -56,11 +56,11 @@ def test_good_entry_beside_a_damaged_one_is_kept():
     [(PLACE, True), (Box(0.22, 0.41, 0.52, 0.71), True), (Box(0.35, 0.4, 0.65, 0.7), False)],
 )
 def test_track_that_fills_the_place_is_the_parked_one(track, box, same):
-    assert Lot([CAR]).adopt(track(1, 0.0, label=Label.VEHICLE, box=box)) is same
+    assert ParkedVehicles([CAR]).adopt(track(1, 0.0, label=Label.VEHICLE, box=box)) is same
 
 
 def test_one_place_takes_one_track(track):
-    lot = Lot([CAR])
+    lot = ParkedVehicles([CAR])
     assert lot.adopt(track(1, 0.0, label=Label.VEHICLE, box=PLACE))
     assert not lot.adopt(track(2, 0.0, label=Label.VEHICLE, box=PLACE))
 
@@ -70,7 +70,7 @@ def look_on(lot, start, seconds, *tracks):
 
 
 def test_place_seen_empty_for_two_minutes_is_forgotten():
-    lot = Lot([CAR])
+    lot = ParkedVehicles([CAR])
     look_on(lot, 0.0, 119.0)
     assert lot.parked == (CAR,)
     look_on(lot, 119.0, 3.0)
@@ -78,13 +78,13 @@ def test_place_seen_empty_for_two_minutes_is_forgotten():
 
 
 def test_hidden_place_is_not_forgotten(track):
-    lot = Lot([CAR])
+    lot = ParkedVehicles([CAR])
     look_on(lot, 0.0, 200.0, track(9, 0.0, box=Box(0.2, 0.3, 0.4, 0.8)))
     assert lot.parked == (CAR,)
 
 
 def test_place_is_forgotten_soon_after_its_vehicle_drove_off(track):
-    lot = Lot([CAR])
+    lot = ParkedVehicles([CAR])
     lot.adopt(track(1, 0.0, label=Label.VEHICLE, box=PLACE))
     away = track(1, 1.0, label=Label.VEHICLE, box=Box(0.6, 0.4, 0.9, 0.7))
     off = look_on(lot, 1.0, 1.0, away)
@@ -94,7 +94,7 @@ def test_place_is_forgotten_soon_after_its_vehicle_drove_off(track):
 
 
 def test_vehicle_half_hidden_by_a_passer_by_has_not_driven_off(track):
-    lot = Lot([CAR])
+    lot = ParkedVehicles([CAR])
     lot.adopt(track(1, 0.0, label=Label.VEHICLE, box=PLACE))
     half = track(1, 1.0, label=Label.VEHICLE, box=Box(0.36, 0.4, 0.5, 0.7))
     assert look_on(lot, 1.0, 5.0, half) == []

@@ -1,29 +1,29 @@
-"""Detections of a car's day through tracker and teller: it comes, parks, is hard to see at night, and drives off."""
+"""Detections of a car's day through tracker and reporter: it comes, parks, is hard to see at night, and drives off."""
 
 import random
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.observation import Kind, Phase
+from blikk_edge.core.observation import Observed, Phase
 from blikk_edge.core.parked import parked_from_json, parked_to_json
+from blikk_edge.core.reporter import EventReporter
 from blikk_edge.core.sightings import Detection, Label
-from blikk_edge.core.tell import Teller
 from blikk_edge.transforms.tracking.tracker import Tracker
 
 
 class Camera:
-    """A tracker and a teller over one clock; a restart keeps nothing but what was persisted."""
+    """A tracker and a reporter over one clock; a restart keeps nothing but what was persisted."""
 
     def __init__(self, scene):
         self._scene = scene
         self._random = random.Random(7)
         self._time = 1000.0
-        self.tracker, self.teller = Tracker(), Teller("drive")
+        self.tracker, self.reporter = Tracker(), EventReporter("drive")
         self.events = []
 
     def restart(self):
-        self.events += self.teller.end(self._time).events
+        self.events += self.reporter.end(self._time).events
         self.tracker = Tracker()
-        self.teller = Teller("drive", parked=parked_from_json(parked_to_json(self.teller.parked)))
+        self.reporter = EventReporter("drive", parked=parked_from_json(parked_to_json(self.reporter.parked)))
         self._time += 60.0
 
     def look(self, x1, *, every=0.2, seen=1.0):
@@ -34,7 +34,7 @@ class Camera:
             wobble = self._random.uniform(-0.006, 0.006)
             box = Box.clipped(x1 + wobble, 0.5 + wobble / 2, x1 + 0.3, 0.8 - wobble)
             found = (Detection(label=Label.VEHICLE, sub_label="car", score=0.7, box=box),) if box else ()
-        told = self.teller.tell(self.tracker(self._scene(self._time, detections=found)))
+        told = self.reporter.tell(self.tracker(self._scene(self._time, detections=found)))
         self.events += told.events
 
     def drive(self, start, end, looks=25):
@@ -54,8 +54,8 @@ def lives(events):
     return [(e.phase, e.reason) for e in events if e.phase is not Phase.UPDATED]
 
 
-ARRIVED = [(Phase.STARTED, Kind.APPEARED), (Phase.ENDED, Kind.STILL)]
-LEFT = [(Phase.STARTED, Kind.MOVING), (Phase.ENDED, Kind.LEFT)]
+ARRIVED = [(Phase.STARTED, Observed.APPEARED), (Phase.ENDED, Observed.STILL)]
+LEFT = [(Phase.STARTED, Observed.MOVING), (Phase.ENDED, Observed.LEFT)]
 
 
 def test_car_comes_parks_for_hours_and_leaves(scene):
@@ -66,7 +66,7 @@ def test_car_comes_parks_for_hours_and_leaves(scene):
     camera.drive(0.3, -0.3)
     camera.empty(10)
     assert lives(camera.events) == ARRIVED + LEFT
-    assert camera.teller.parked == ()
+    assert camera.reporter.parked == ()
 
 
 def test_parked_car_stays_untold_over_a_restart_and_its_leaving_is_told(scene):

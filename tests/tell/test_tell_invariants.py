@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.observation import Phase
+from blikk_edge.core.reporter import EventReporter, ReportRules
 from blikk_edge.core.sightings import Detection, Label, Motion, View
-from blikk_edge.core.tell import Teller, TellRules
 from blikk_edge.transforms.tracking.tracker import Tracker
 from blikk_edge.transforms.tracking.zones import Zone, Zones
 
@@ -43,7 +43,7 @@ scenes = st.tuples(
 
 
 def records(make, steps, rules):
-    tracker, zones, teller = Tracker(still_s=1.0), Zones(HALVES), Teller("porch", rules)
+    tracker, zones, reporter = Tracker(still_s=1.0), Zones(HALVES), EventReporter("porch", rules)
     told, time = [], 1000.0
     for dt, analysed, detections, view, score, repeats in steps:
         for _ in range(repeats):
@@ -52,8 +52,8 @@ def records(make, steps, rules):
                 make(time, analysed=analysed, detections=tuple(detections) if analysed else ()),
                 motion=Motion(view=view, score=score),
             )
-            told.append((time, teller.tell(zones(tracker(scene)))))
-    told.append((time + 5, teller.end(time + 5)))
+            told.append((time, reporter.tell(zones(tracker(scene)))))
+    told.append((time + 5, reporter.end(time + 5)))
     return told
 
 
@@ -85,7 +85,7 @@ def keeps_contract(told, window, cap):
 @settings(max_examples=120, deadline=None)
 @given(st.lists(scenes, max_size=25), st.integers(1, 6), st.sampled_from([0.0, 2.0]))
 def test_records_keep_the_contract(scene, steps, window, cap):
-    told = records(scene, steps, TellRules(summary_window=window, update_every_s=cap, loiter_s=5, park_s=4))
+    told = records(scene, steps, ReportRules(summary_window=window, update_every_s=cap, loiter_s=5, park_s=4))
     keeps_contract(told, window, cap)
 
 
@@ -93,7 +93,7 @@ def test_records_keep_the_contract(scene, steps, window, cap):
 @given(st.lists(scenes, max_size=25), st.integers(2, 6))
 def test_folding_loses_no_observation(scene, steps, window):
     def count(size):
-        rules = TellRules(summary_window=size, park_s=4)
+        rules = ReportRules(summary_window=size, park_s=4)
         return sum(o.folded for _, one in records(scene, steps, rules) for o in one.observations)
 
     assert count(window) == count(1)
@@ -102,7 +102,7 @@ def test_folding_loses_no_observation(scene, steps, window):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(scenes, max_size=25))
 def test_same_scenes_give_the_same_records(scene, steps):
-    assert repr(records(scene, steps, TellRules())) == repr(records(scene, steps, TellRules()))
+    assert repr(records(scene, steps, ReportRules())) == repr(records(scene, steps, ReportRules()))
 
 
 # Tracks as no tracker would make them: they come and go, stand and move, change zones as they like.
@@ -129,8 +129,8 @@ wild_tracks = st.tuples(
     st.sampled_from([0.0, 2.0]),
 )
 def test_wild_tracks_keep_the_contract(scene, track, steps, cap):
-    rules = TellRules(update_every_s=cap, loiter_s=5, park_s=4, zone_loiter_s=(("left", 3.0),))
-    teller, told, time = Teller("porch", rules), [], 1000.0
+    rules = ReportRules(update_every_s=cap, loiter_s=5, park_s=4, zone_loiter_s=(("left", 3.0),))
+    reporter, told, time = EventReporter("porch", rules), [], 1000.0
     for dt, analysed, wild, ends in steps:
         time += dt
         tracks = [
@@ -146,18 +146,18 @@ def test_wild_tracks_keep_the_contract(scene, track, steps, cap):
             )
             for key, box, still, zones, missed in wild
         ]
-        told.append((time, teller.tell(scene(time, *tracks, analysed=analysed))))
+        told.append((time, reporter.tell(scene(time, *tracks, analysed=analysed))))
         if ends:
-            told.append((time, teller.end(time)))
-    told.append((time + 5, teller.end(time + 5)))
+            told.append((time, reporter.end(time)))
+    told.append((time + 5, reporter.end(time + 5)))
     keeps_contract(told, rules.summary_window, cap)
 
 
 @pytest.mark.parametrize("gap", [0, 1])
 def test_started_comes_at_most_three_looks_after_first_sight(scene, gap):
     person = Detection(label=Label.PERSON, sub_label="person", score=0.8, box=Box(0.4, 0.3, 0.5, 0.7))
-    tracker, teller = Tracker(), Teller("porch")
+    tracker, reporter = Tracker(), EventReporter("porch")
     looks = [(person,), *[()] * gap, (person,)]
-    told = [teller.tell(tracker(scene(i / 5, detections=found))) for i, found in enumerate(looks)]
+    told = [reporter.tell(tracker(scene(i / 5, detections=found))) for i, found in enumerate(looks)]
     assert [len(one.events) for one in told] == [0] * (len(looks) - 1) + [1]
     assert len(looks) <= 3

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from blikk_edge.core.observation import Kind, Phase
+from blikk_edge.core.observation import Observed, Phase
+from blikk_edge.core.reporter import EventReporter
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.tell import Teller
 from blikk_edge.transforms.tracking.tracker import Tracker
 
 CLIP = "video/intel_sample/one-by-one-person-detection.mp4"
@@ -29,9 +29,9 @@ def intervals(data):
 
 
 def told(scenes, thresholds):
-    tracker, teller = Tracker(thresholds=thresholds), Teller("hall")
-    every = [teller.tell(tracker(scene)) for scene in scenes]
-    return [*every, teller.end(scenes[-1].frame.time)]
+    tracker, reporter = Tracker(thresholds=thresholds), EventReporter("hall")
+    every = [reporter.tell(tracker(scene)) for scene in scenes]
+    return [*every, reporter.end(scenes[-1].frame.time)]
 
 
 def events(every, phase):
@@ -62,7 +62,7 @@ def test_started_comes_within_three_looks_of_first_sight(scenes, thresholds, eve
 
 def test_the_four_who_stand_for_ten_seconds_are_told_to_stand_still(scenes, thresholds):
     every = told(scenes, thresholds)
-    still = {o.event for one in every for o in one.observations if o.kind is Kind.STILL}
+    still = {o.event for one in every for o in one.observations if o.kind is Observed.STILL}
     order = [event.id for event in events(every, Phase.STARTED)]
     assert [order.index(event) for event in order if event in still] == [0, 1, 2, 4]
 

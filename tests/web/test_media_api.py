@@ -17,7 +17,7 @@ from broker import make_certificates
 from blikk_edge.core.album import AlbumDay
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import BlikkError, StoreError
-from blikk_edge.core.observation import Event, Kind, Phase
+from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
@@ -46,7 +46,7 @@ def event(number: int, camera: str = "gate", label: Label = Label.PERSON) -> Eve
         started=T0 + number,
         ended=T0 + number + 5,
         label=label,
-        reason=Kind.LEFT,
+        reason=Observed.LEFT,
     )
 
 

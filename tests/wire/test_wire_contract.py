@@ -16,7 +16,7 @@ from jsonschema.exceptions import ValidationError
 
 from blikk_edge.core.house import CameraState, Health
 from blikk_edge.core.locale import Claim
-from blikk_edge.core.observation import MEASURED, Kind, Observation
+from blikk_edge.core.observation import MEASURED, Observation, Observed
 from blikk_edge.core.sightings import Label
 from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import decode_command
@@ -33,7 +33,7 @@ _, BOILER = devices(s.MEASURING, s.TOPICS)
 
 # the bare minimum of each, where every optional part is missing
 BARE = {
-    "observation": Observation(id="o", camera="c", kind=Kind.MOTION, time=0.0, until=0.0, score=0.0),
+    "observation": Observation(id="o", camera="c", kind=Observed.MOTION, time=0.0, until=0.0, score=0.0),
     "state": CameraState(camera="c", online=False),
     "health": Health(time=0.0, uptime_s=0.0, cpu_percent=0.0, rss_bytes=0),
     "event": s.ENDED,
@@ -171,7 +171,7 @@ def test_schema_lets_a_newer_field_pass(schema):
     validator(schema).validate({**content, "a_field_of_tomorrow": 1})
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(Observed))
 @pytest.mark.parametrize("label", list(Label))
 def test_schemas_know_every_kind_and_label(kind, label):
     sighting = replace(s.PERSON, label=label)

@@ -17,7 +17,17 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from blikk_edge.core.errors import WireError
-from blikk_edge.core.inquiry import Aggregate, AskQuestion, DescribeNow, Forget, ListEvents, Query, Reply, Told, refusal
+from blikk_edge.core.inquiry import (
+    Aggregate,
+    AskQuestion,
+    DescribeNow,
+    EventWithText,
+    Forget,
+    ListEvents,
+    Query,
+    Reply,
+    refusal,
+)
 from blikk_edge.core.sightings import Label
 from blikk_edge.wire.inquiries import (
     MAX_CORRELATION,
@@ -289,7 +299,7 @@ def test_every_request_survives_the_way_over_the_wire(request):
 
 def test_a_reply_never_outgrows_its_limit_and_keeps_the_newest():
     crowd = replace(s.STARTED, objects=(s.PERSON,) * 24)
-    told = tuple(Told(event=replace(crowd, id=f"e{number}")) for number in range(500))
+    told = tuple(EventWithText(event=replace(crowd, id=f"e{number}")) for number in range(500))
 
     content = reply_content(Reply(count=500, events=told))
 
@@ -299,7 +309,7 @@ def test_a_reply_never_outgrows_its_limit_and_keeps_the_newest():
 
 
 def test_an_event_in_a_reply_is_as_in_its_own_message():
-    [told] = reply_content(Reply(events=(Told(event=s.ENDED),)))["events"]
+    [told] = reply_content(Reply(events=(EventWithText(event=s.ENDED),)))["events"]
     assert told == {**event_content(s.ENDED), "summary": None}
 
 

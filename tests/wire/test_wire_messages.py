@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import wire_samples as s
 
-from blikk_edge.core.observation import Kind, Shown, Withdrawn
+from blikk_edge.core.observation import Observed, Shown, Withdrawn
 from blikk_edge.wire.messages import PICTURE_EXPIRY_S, announce, availability, encode
 from blikk_edge.wire.values import iso_time
 
@@ -165,6 +165,6 @@ def test_announce_names_cameras_and_no_more():
     assert content["protocol"] == 1
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(Observed))
 def test_every_kind_has_a_message(kind):
     assert json.loads(encode(replace(s.OBSERVATION, kind=kind), s.TOPICS).payload)["kind"] == kind

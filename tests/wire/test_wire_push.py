@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.inlet import Pushed
+from blikk_edge.core.push_queue import Pushed
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.wire.push import (
     BAD_MESSAGE,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Shown, Sighting, Withdrawn
+from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Shown, Sighting, Withdrawn
 from blikk_edge.core.sightings import VALUE_MAX, WORD, Label, Measure
 from blikk_edge.core.summary import Answer, Author, Importance, Summary
 from blikk_edge.wire.messages import encode
@@ -56,7 +56,7 @@ OBSERVATIONS = st.builds(
     Observation,
     id=st.text(),
     camera=st.text(),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(Observed),
     time=REAL,
     until=REAL,
     score=REAL,
@@ -76,7 +76,7 @@ EVENTS = st.builds(
     time=REAL,
     started=REAL,
     label=st.sampled_from(Label),
-    reason=st.sampled_from(Kind),
+    reason=st.sampled_from(Observed),
     objects=SIGHTINGS,
     peak=st.integers(),
     zones=NAMES,

@@ -18,16 +18,16 @@ from blikk_edge.core.inquiry import (
     Aggregate,
     AskQuestion,
     DescribeNow,
+    EventWithText,
     Forget,
     ListEvents,
     Mark,
     Query,
     Reply,
-    Told,
     WriteDigest,
     refusal,
 )
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Ring, Sighting
+from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label, Measure, MeasureInfo
 from blikk_edge.core.summary import Answer, Author, Importance, Question, Summary
@@ -67,7 +67,7 @@ PERSON = Sighting(
 OBSERVATION = Observation(
     id="front_door-1795262400250-3",
     camera="front_door",
-    kind=Kind.ENTERED_ZONE,
+    kind=Observed.ENTERED_ZONE,
     time=T0 + 4.2,
     until=T0 + 5.0,
     score=0.41237,
@@ -84,7 +84,7 @@ STARTED = Event(
     time=T0 + 0.4,
     started=T0,
     label=Label.PERSON,
-    reason=Kind.APPEARED,
+    reason=Observed.APPEARED,
     objects=(PERSON,),
     zones=("porch",),
     picture="person",
@@ -97,7 +97,7 @@ LOITERING = Event(
     time=T0 + 60.0,
     started=T0,
     label=Label.PERSON,
-    reason=Kind.LOITERING,
+    reason=Observed.LOITERING,
     objects=(PERSON, PERSON),
     peak=2,
     zones=("porch", "path"),
@@ -112,7 +112,7 @@ ENDED = Event(
     time=T0 + 75.5,
     started=T0,
     label=Label.PERSON,
-    reason=Kind.LEFT,
+    reason=Observed.LEFT,
     peak=2,
     zones=("porch", "path"),
     loitering=True,
@@ -233,14 +233,14 @@ ANGLE = Measure(name="needle_angle", value=41.5, unit="°")
 MEASURED = Observation(
     id="boiler-1795262400250-8",
     camera="boiler",
-    kind=Kind.MEASURE,
+    kind=Observed.MEASURE,
     time=T0,
     until=T0,
     score=0.0,
     measures=(replace(PRESSURE, alert=None), ANGLE),
 )
-ALERT = replace(MEASURED, id="boiler-1795262400250-9", kind=Kind.ALERT, measures=(PRESSURE,))
-ALERT_ENDED = replace(ALERT, id="boiler-1795262400250-10", kind=Kind.ALERT_ENDED, time=T0 + 90.0, until=T0 + 90.0)
+ALERT = replace(MEASURED, id="boiler-1795262400250-9", kind=Observed.ALERT, measures=(PRESSURE,))
+ALERT_ENDED = replace(ALERT, id="boiler-1795262400250-10", kind=Observed.ALERT_ENDED, time=T0 + 90.0, until=T0 + 90.0)
 MEASURED_STATE = CameraState(
     camera="boiler", online=True, measures=(ANGLE, PRESSURE), skipped=(("needle", 12),), frames=1500
 )
@@ -269,7 +269,7 @@ REPLIES = {
             since=T0 - 25200.0,
             min_duration_s=0.0,
         ),
-        events=(Told(event=ENDED, summary=SUMMARY),),
+        events=(EventWithText(event=ENDED, summary=SUMMARY),),
         source=Author.LLM,
         model="qwen3-vl-2b",
         input_tokens=310,
@@ -277,11 +277,11 @@ REPLIES = {
     ),
     "reply-events": Reply(
         count=2,
-        events=(Told(event=LOITERING), Told(event=STARTED)),
+        events=(EventWithText(event=LOITERING), EventWithText(event=STARTED)),
         rings=(RING,),
         gaps=(("", ((T0 - 7200.0, T0 - 5400.0),)), ("yard", ((T0 - 7200.0, T0 - 3600.0),))),
     ),
-    "reply-mark": Reply(count=1, events=(Told(event=replace(ENDED, mark="Family"), summary=SUMMARY),)),
+    "reply-mark": Reply(count=1, events=(EventWithText(event=replace(ENDED, mark="Family"), summary=SUMMARY),)),
     "reply-digest": Reply(text=DIGEST.text, summary=DIGEST),
     "reply-refused": refusal("there is no camera 'garage' on this node; there is front_door, yard"),
 }

@@ -51,7 +51,7 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
 
 def _own_model(settings: Settings, detector: DetectorSettings, where: tuple[str, ...]) -> Iterator[Wrong]:
     """A model of the user's own, looked at as a start does, but not fetched."""
-    from blikk_edge.app.sight import shelf
+    from blikk_edge.app.vision_models import shelf
     from blikk_edge.transforms.models.folders import resolve
     from blikk_edge.transforms.models.tflite import check_tflite
 

@@ -7,7 +7,7 @@ from typing import Final
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import AnswerKind, Question
-from blikk_edge.enrichers.questions.prompt import UNKNOWN, Reply, question_prompt, reply_from_json
+from blikk_edge.enrichers.questions.prompt import UNKNOWN, ModelReply, question_prompt, reply_from_json
 from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding import Claim, Violation, check
 from blikk_edge.language.language import language
@@ -29,7 +29,7 @@ class Outcome:
     `seen` says that the reply rests on a Picture.
     """
 
-    reply: Reply | None = None
+    reply: ModelReply | None = None
     why: str = ""
     spent: tuple[Completion, ...] = ()
     seen: bool = False
@@ -71,13 +71,13 @@ async def put(
         return Outcome(reply=grounded(reply, question, facts, seen=seen), spent=tuple(spent), seen=seen)
 
 
-def grounded(reply: Reply, question: Question, facts: Facts, *, seen: bool) -> Reply:
+def grounded(reply: ModelReply, question: Question, facts: Facts, *, seen: bool) -> ModelReply:
     """A reply without what nothing supports: evidence goes, and a text that is not supported becomes `unknown`.
 
     Where a Picture was seen, only what no picture supports is looked for.
     """
     if question.kind is AnswerKind.TEXT and reply.answer != UNKNOWN and _wrong(reply.answer, facts, seen=seen):
-        return Reply(answer=UNKNOWN, confidence=0.0, evidence=_said("unsupported", facts))
+        return ModelReply(answer=UNKNOWN, confidence=0.0, evidence=_said("unsupported", facts))
     return replace(reply, evidence="") if _wrong(reply.evidence, facts, seen=seen) else reply
 
 
@@ -92,6 +92,6 @@ def _said(key: str, facts: Facts) -> str:
 
 def _failed(error: LlmError, spent: tuple[Completion, ...], facts: Facts) -> Outcome:
     if isinstance(error, GarbledError):
-        reply = Reply(answer=UNKNOWN, confidence=0.0, evidence=_said("unusable", facts))
+        reply = ModelReply(answer=UNKNOWN, confidence=0.0, evidence=_said("unusable", facts))
         return Outcome(reply=reply, why=str(error), spent=spent)
     return Outcome(why=str(error), spent=spent)

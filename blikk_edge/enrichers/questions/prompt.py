@@ -33,7 +33,7 @@ _SYSTEM: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ModelReply:
     """A model's answer, checked. `confidence` is 0..1."""
 
     answer: str
@@ -84,7 +84,7 @@ def question_prompt(
     )
 
 
-def reply_from_json(text: str, kind: AnswerKind) -> Reply:
+def reply_from_json(text: str, kind: AnswerKind) -> ModelReply:
     """A model's answer, which must fit `schema(kind)`; raises GarbledError that says what is wrong."""
     try:
         content = json.loads(text)
@@ -99,7 +99,7 @@ def reply_from_json(text: str, kind: AnswerKind) -> Reply:
         raise GarbledError("`answer` is none of yes, no, unknown")
     if not has_word(answer) or len(answer) > ANSWER_MAX:
         raise GarbledError(f"`answer` has no word in it, or is longer than {ANSWER_MAX} characters")
-    return Reply(answer=answer, confidence=_share(content["confidence"]), evidence=clipped(evidence, EVIDENCE_MAX))
+    return ModelReply(answer=answer, confidence=_share(content["confidence"]), evidence=clipped(evidence, EVIDENCE_MAX))
 
 
 def _line(content: Mapping[str, Any], name: str) -> str:

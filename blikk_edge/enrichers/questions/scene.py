@@ -9,7 +9,7 @@ from blikk_edge.core.clock import JUMP_S
 from blikk_edge.core.house import CameraAvailability, CameraState
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
-from blikk_edge.core.observation import MEASURED, Event, Kind, Observation, Phase, Sighting
+from blikk_edge.core.observation import MEASURED, Event, Observation, Observed, Phase, Sighting
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
@@ -21,7 +21,7 @@ from blikk_edge.language.wording import kind_of
 MAX_OPEN: Final = 32
 MAX_LINES: Final = 12
 
-_QUIET_KINDS: Final = frozenset({Kind.MOTION}) | MEASURED
+_QUIET_KINDS: Final = frozenset({Observed.MOTION}) | MEASURED
 """Observations after which everything is where it was."""
 
 

@@ -24,7 +24,7 @@ UNSCORED: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class TrackAnswer:
     """An answer with its grounds. `until_s`: after so many seconds it may be another although nothing happened."""
 
     answer: str
@@ -35,7 +35,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class TrackQuestion:
     """What a question asks of the tracks: of this label (and class), in this zone, for at least so long, how many.
 
     `loiters` asks whether somebody stays long by the camera's own measure; `parked` whether it stands still.
@@ -50,7 +50,7 @@ class Asked:
     how_many: bool = False
 
 
-def understood(question: Question, *, name: str, zones: Collection[str]) -> Asked | None:
+def understood(question: Question, *, name: str, zones: Collection[str]) -> TrackQuestion | None:
     """What a question asks of the tracks of its camera, called `name`; None where that is not all it asks.
 
     It may be in any language that questions are read in, whatever the household's is.
@@ -65,7 +65,7 @@ def understood(question: Question, *, name: str, zones: Collection[str]) -> Aske
     return None
 
 
-def _asked(found: dict[str, str | None], name: str, zones: Collection[str], reading: Reading) -> Asked | None:
+def _asked(found: dict[str, str | None], name: str, zones: Collection[str], reading: Reading) -> TrackQuestion | None:
     meaning = reading.subjects[found["noun"] or ""]
     place = reading.bare_place(found.get("place") or "")
     zone = next((zone for zone in zones if _plain(zone) == place != ""), None)
@@ -77,7 +77,7 @@ def _asked(found: dict[str, str | None], name: str, zones: Collection[str], read
     parked = bool(found.get("parked"))
     if meaning.label is None or (parked and meaning.label is not Label.VEHICLE):
         return None
-    return Asked(
+    return TrackQuestion(
         label=meaning.label,
         kind=meaning.kind,
         zone=zone,
@@ -92,7 +92,7 @@ def _plain(name: str) -> str:
     return " ".join(re.sub(r"[^\w ]", "", name.lower().replace("_", " ").replace("-", " ")).split())
 
 
-def answered(asked: Asked, scenery: Scenery, now: float) -> Finding | None:
+def answered(asked: TrackQuestion, scenery: Scenery, now: float) -> TrackAnswer | None:
     """What the tracks say; None where they cannot tell. Call it only where the scenery is not blind."""
     count = scenery.count(asked.label)
     if count is None:
@@ -109,21 +109,21 @@ def answered(asked: Asked, scenery: Scenery, now: float) -> Finding | None:
     return _there(asked, [here for here in found if here.sighting.still or not asked.parked], hidden, now, spoken)
 
 
-def _fits(asked: Asked, here: Here) -> bool:
+def _fits(asked: TrackQuestion, here: Here) -> bool:
     sighting = here.sighting
     return (not asked.kind or kind_of(sighting) == asked.kind) and (asked.zone is None or asked.zone in sighting.zones)
 
 
-def _there(asked: Asked, found: Sequence[Here], hidden: int, now: float, spoken: Language) -> Finding:
+def _there(asked: TrackQuestion, found: Sequence[Here], hidden: int, now: float, spoken: Language) -> TrackAnswer:
     """Whether any of it is there."""
     if not found and hidden:
         counted = spoken.say("evidence.counted", seen=spoken.thing(asked.label.value, hidden))
-        return Finding(answer="yes", confidence=UNSCORED, evidence=counted)
+        return TrackAnswer(answer="yes", confidence=UNSCORED, evidence=counted)
     if not found:
         return _nobody(asked, spoken)
     here = max(found, key=lambda here: here.sighting.score)
     seen, stay = spoken.thing(kind_of(here.sighting)), spoken.duration(here.stay_s(now))
-    return Finding(
+    return TrackAnswer(
         answer="yes",
         confidence=here.sighting.score,
         evidence=spoken.say("evidence.there", seen=seen, duration=stay),
@@ -131,10 +131,10 @@ def _there(asked: Asked, found: Sequence[Here], hidden: int, now: float, spoken:
     )
 
 
-def _number(asked: Asked, found: Sequence[Here], hidden: int, spoken: Language) -> Finding:
+def _number(asked: TrackQuestion, found: Sequence[Here], hidden: int, spoken: Language) -> TrackAnswer:
     n = len(found) + (0 if asked.kind or asked.zone else hidden)
     scores = [here.sighting.score for here in found] or [UNSCORED if n else SURE_OF_NOBODY]
-    return Finding(
+    return TrackAnswer(
         answer=str(n),
         confidence=min(scores),
         evidence=spoken.say("evidence.counted", seen=spoken.thing(asked.kind or asked.label.value, n)),
@@ -142,7 +142,7 @@ def _number(asked: Asked, found: Sequence[Here], hidden: int, spoken: Language) 
     )
 
 
-def _long(asked: Asked, found: Sequence[Here], scenery: Scenery, now: float) -> Finding:
+def _long(asked: TrackQuestion, found: Sequence[Here], scenery: Scenery, now: float) -> TrackAnswer:
     """Whether somebody has been there for so long, or long by the camera's own measure where no time is asked."""
     spoken = scenery.spoken
     if not found:
@@ -154,7 +154,7 @@ def _long(asked: Asked, found: Sequence[Here], scenery: Scenery, now: float) -> 
     else:
         longest = next((here for here in found if here.event in loitering), longest)
         long, left_s = longest.event in loitering, math.inf
-    return Finding(
+    return TrackAnswer(
         answer="yes" if long else "no",
         confidence=longest.sighting.score,
         evidence=spoken.say("evidence.longest", duration=spoken.duration(longest.stay_s(now))),
@@ -163,6 +163,6 @@ def _long(asked: Asked, found: Sequence[Here], scenery: Scenery, now: float) -> 
     )
 
 
-def _nobody(asked: Asked, spoken: Language) -> Finding:
+def _nobody(asked: TrackQuestion, spoken: Language) -> TrackAnswer:
     nobody = spoken.say("evidence.nobody", things=spoken.things(asked.kind or asked.label.value))
-    return Finding(answer="no", confidence=SURE_OF_NOBODY, evidence=nobody)
+    return TrackAnswer(answer="no", confidence=SURE_OF_NOBODY, evidence=nobody)

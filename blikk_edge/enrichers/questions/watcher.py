@@ -18,9 +18,9 @@ from blikk_edge.core.ports import Inbox, Item, Memory, Order, Tell
 from blikk_edge.core.summary import Answer, Author, Question
 from blikk_edge.enrichers.questions.asking import Outcome, put
 from blikk_edge.enrichers.questions.memory import AnswerMemory
-from blikk_edge.enrichers.questions.prompt import UNKNOWN, Reply
+from blikk_edge.enrichers.questions.prompt import UNKNOWN, ModelReply
 from blikk_edge.enrichers.questions.scene import Scenery, is_newer
-from blikk_edge.enrichers.questions.tracks import Asked, answered, understood
+from blikk_edge.enrichers.questions.tracks import TrackQuestion, answered, understood
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
 from blikk_edge.llm.queue.port import Desk
 
@@ -57,7 +57,7 @@ class _Watched:
 
     question: Question
     scenery: Scenery
-    asked: Asked | None
+    asked: TrackQuestion | None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     pictured: asyncio.Event = field(default_factory=asyncio.Event)
     last: Answer | None = None
@@ -208,7 +208,7 @@ class QuestionWatcher:
             return self._new(watched, _unknown(scenery, scenery.blind))
         if watched.asked is not None and (found := answered(watched.asked, scenery, self._clock.now())) is not None:
             watched.look_again_s = max(TRACKS_GAP_S, found.until_s)
-            reply = Reply(answer=found.answer, confidence=found.confidence, evidence=found.evidence)
+            reply = ModelReply(answer=found.answer, confidence=found.confidence, evidence=found.evidence)
             return self._new(watched, reply, event=found.event)
         if self._desk is None or self._mode_of(watched.question.camera) not in _ASKS:
             return self._new(watched, _unknown(scenery, "no_model"))
@@ -268,7 +268,7 @@ class QuestionWatcher:
     def _new(
         self,
         watched: _Watched,
-        reply: Reply,
+        reply: ModelReply,
         *,
         event: str | None = None,
         outcome: Outcome | None = None,
@@ -323,13 +323,13 @@ class QuestionWatcher:
                 waiter.cancel()
 
 
-def _unknown(scenery: Scenery, why: str) -> Reply:
+def _unknown(scenery: Scenery, why: str) -> ModelReply:
     """`why` is a key of `evidence`."""
-    return Reply(answer=UNKNOWN, confidence=0.0, evidence=scenery.spoken.say(f"evidence.{why}"))
+    return ModelReply(answer=UNKNOWN, confidence=0.0, evidence=scenery.spoken.say(f"evidence.{why}"))
 
 
-def _reply(answer: Answer) -> Reply:
-    return Reply(answer=answer.answer, confidence=answer.confidence, evidence=answer.evidence)
+def _reply(answer: Answer) -> ModelReply:
+    return ModelReply(answer=answer.answer, confidence=answer.confidence, evidence=answer.evidence)
 
 
 def _rests_on(answer: Answer, request: Forget) -> bool:

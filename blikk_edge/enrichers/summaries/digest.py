@@ -21,8 +21,8 @@ from blikk_edge.core.watched import Span, WatchedAt
 from blikk_edge.enrichers.summaries.context import MAX_BYTES, text_lines
 from blikk_edge.enrichers.summaries.lines import visit_lines
 from blikk_edge.enrichers.summaries.prompts import Brief
-from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
 from blikk_edge.enrichers.summaries.template import importance, quiet, with_gaps
+from blikk_edge.enrichers.summaries.text_writer import CallLimits, TextWriter
 from blikk_edge.language.facts import Facts, period_facts
 from blikk_edge.llm.queue.port import Priority
 
@@ -61,7 +61,7 @@ class Digester:
     def __init__(
         self,
         *,
-        scribe: Scribe,
+        scribe: TextWriter,
         tell: Tell,
         clock: Clock,
         mode_of: Callable[[str], SummaryMode],
@@ -115,7 +115,7 @@ class Digester:
             rings=[ring for ring in rings if ring.camera in cameras],
             locale=self._locale(),
         )
-        errand = Errand(
+        errand = CallLimits(
             key=("digest", camera, since, until),
             camera=camera,
             priority=priority,

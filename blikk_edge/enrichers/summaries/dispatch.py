@@ -18,7 +18,7 @@ from blikk_edge.core.summary import Author
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
 from blikk_edge.enrichers.summaries.lines import event_lines
 from blikk_edge.enrichers.summaries.prompts import Brief
-from blikk_edge.enrichers.summaries.scribe import Errand, Scribe
+from blikk_edge.enrichers.summaries.text_writer import CallLimits, TextWriter
 from blikk_edge.language.facts import present_facts
 from blikk_edge.llm.queue.port import Priority
 
@@ -53,7 +53,7 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        scribe: Scribe,
+        scribe: TextWriter,
         tell: Tell,
         clock: Clock,
         mode_of: Callable[[str], SummaryMode],
@@ -138,7 +138,7 @@ class Dispatcher:
         )
         watched.observed.clear()
         priority = Priority.PERSON if watched.counts.get(Label.PERSON) else Priority.QUESTION
-        errand = Errand(key=("dispatch", camera), camera=camera, priority=priority, useful_s=self._every_s)
+        errand = CallLimits(key=("dispatch", camera), camera=camera, priority=priority, useful_s=self._every_s)
         draft = await self._scribe.write(brief, errand)
         if draft is None or draft.source is not Author.LLM:
             return

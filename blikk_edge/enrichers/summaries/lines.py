@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from blikk_edge.core.observation import Event, Kind, Observation, Ring, Sighting
+from blikk_edge.core.observation import Event, Observation, Observed, Ring, Sighting
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts, parked
 from blikk_edge.language.language import ENGLISH, language
@@ -21,14 +21,14 @@ _ENGLISH: Final = language(ENGLISH)
 """Lines are English in any language: models read it best, and it is paid by the word."""
 
 _VERBS: Final = {
-    Kind.APPEARED: "came",
-    Kind.LEFT: "gone",
-    Kind.ENTERED_ZONE: "enters",
-    Kind.LEFT_ZONE: "leaves",
-    Kind.LOITERING: "stays long",
-    Kind.STILL: "stands still",
-    Kind.MOVING: "moves",
-    Kind.RECOUNT: "now",
+    Observed.APPEARED: "came",
+    Observed.LEFT: "gone",
+    Observed.ENTERED_ZONE: "enters",
+    Observed.LEFT_ZONE: "leaves",
+    Observed.LOITERING: "stays long",
+    Observed.STILL: "stands still",
+    Observed.MOVING: "moves",
+    Observed.RECOUNT: "now",
 }
 """What a line says happened. Motion and other views name nobody and get no line."""
 
@@ -106,7 +106,7 @@ def _line(facts: Facts, record: Observation | Ring, numbers: Mapping[int, str]) 
     told = f"{_who(record.objects, numbers)} {_VERBS[record.kind]}{_where(record.zones)}{_dwell(record)}"
     # that somebody has left is known a little later than it was so
     left = max(one.since + one.dwell_s for one in record.objects)
-    time = min(record.time, left) if record.kind is Kind.LEFT else record.time
+    time = min(record.time, left) if record.kind is Observed.LEFT else record.time
     return f"{facts.local(time):%H:%M:%S} {told}"
 
 
@@ -123,7 +123,7 @@ def _where(zones: Sequence[str]) -> str:
 
 def _dwell(observation: Observation) -> str:
     longest = max(one.dwell_s for one in observation.objects)
-    return f" {brief_duration(longest)}" if longest >= 1.0 and observation.kind is not Kind.APPEARED else ""
+    return f" {brief_duration(longest)}" if longest >= 1.0 and observation.kind is not Observed.APPEARED else ""
 
 
 def _visit(facts: Facts, event: Event, names: Mapping[str, str]) -> str:

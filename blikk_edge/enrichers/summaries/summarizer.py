@@ -22,9 +22,9 @@ from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
 from blikk_edge.enrichers.summaries.lines import event_lines
 from blikk_edge.enrichers.summaries.prompts import Brief
 from blikk_edge.enrichers.summaries.recent import Recent
-from blikk_edge.enrichers.summaries.scribe import Draft, Errand, Scribe
 from blikk_edge.enrichers.summaries.stories import Stories, Story
 from blikk_edge.enrichers.summaries.template import importance, quiet
+from blikk_edge.enrichers.summaries.text_writer import CallLimits, Draft, TextWriter
 from blikk_edge.language.facts import Facts, present_facts
 from blikk_edge.llm.queue.port import Priority
 
@@ -92,7 +92,7 @@ class Summarizer:
     def __init__(
         self,
         *,
-        scribe: Scribe,
+        scribe: TextWriter,
         tell: Tell,
         clock: Clock,
         mode_of: Callable[[str], SummaryMode],
@@ -263,7 +263,7 @@ class Summarizer:
         most = EARLY_PICTURES if revision == EARLY else FINAL_PICTURES
         pictures = self._gallery.choose(story.event.id, most) if seeing else ()
         brief = await self._brief(story, life, facts, await self._gallery.fitted(pictures))
-        errand = Errand(
+        errand = CallLimits(
             key=("event", story.event.id),
             camera=story.event.camera,
             priority=Priority.RING if facts.rings else _PRIORITY[story.event.label],
@@ -358,5 +358,5 @@ class Summarizer:
         return mode is SummaryMode.VISION and self._scribe.sees
 
 
-def _of_user(key: Hashable, camera: str | None) -> Errand:
-    return Errand(key=key, camera=camera, priority=Priority.USER, useful_s=USER_USEFUL_S)
+def _of_user(key: Hashable, camera: str | None) -> CallLimits:
+    return CallLimits(key=key, camera=camera, priority=Priority.USER, useful_s=USER_USEFUL_S)

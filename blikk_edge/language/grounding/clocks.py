@@ -12,7 +12,7 @@ _DAY_S: Final = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClaimedTime:
     """A claimed time of the day: `at_s` seconds after midnight, true from `before_s` earlier to `after_s` later.
 
     `twice` says that it comes twice a day: `half past two`.
@@ -36,8 +36,8 @@ class Between:
     """A claimed span between two times of the day, in which something was; `always` says that everything was."""
 
     words: str
-    first: Clock
-    last: Clock
+    first: ClaimedTime
+    last: ClaimedTime
     always: bool = False
 
     def holds(self, second_of_day: float) -> bool:
@@ -46,7 +46,7 @@ class Between:
         return (second_of_day - self.first.at_s) % _DAY_S <= length
 
 
-_Claim: TypeAlias = Clock | Between
+_Claim: TypeAlias = ClaimedTime | Between
 
 _Exact: TypeAlias = tuple[float, float]
 _TO_SECOND: Final[_Exact] = (5.0, 5.0)
@@ -112,7 +112,7 @@ class _Reader:
                 clock = self._hour(match[0], int(said["h"] or 0), None if bare else qualifier, part)
         return (clock,) if clock else ()
 
-    def _between(self, match: re.Match[str], first: Clock | None, last: Clock | None) -> tuple[_Claim, ...]:
+    def _between(self, match: re.Match[str], first: ClaimedTime | None, last: ClaimedTime | None) -> tuple[_Claim, ...]:
         if first is None or last is None:
             return ()
         always = self._lexicon.pattern("clocks.always").search(match.string[: match.start()]) is not None
@@ -127,7 +127,7 @@ class _Reader:
         part: str | None,
         *,
         qualifier: str | None = None,
-    ) -> Clock | None:
+    ) -> ClaimedTime | None:
         """A time with minutes; None where the digits are none."""
         if hour is None or minute is None or int(hour) > 24 or int(minute) > 59:
             return None
@@ -136,7 +136,7 @@ class _Reader:
         clock = self._slacked(words, at_s + int(second or 0), qualifier, exact, about_s=300.0)
         return replace(clock, twice=len(hour) == 1 and not self._is_sure(part))
 
-    def _hour(self, words: str, hour: int, qualifier: str | None, part: str | None) -> Clock | None:
+    def _hour(self, words: str, hour: int, qualifier: str | None, part: str | None) -> ClaimedTime | None:
         """A whole hour; one up to 12 comes twice a day, where nothing says which half of it is meant."""
         if hour > 24:
             return None
@@ -149,7 +149,9 @@ class _Reader:
         halves = (self._lexicon.pattern(f"clocks.{name}") for name in ("am", "pm", "night"))
         return self._late or any(half.search(said) for half in halves)
 
-    def _slacked(self, words: str, at_s: float, qualifier: str | None, exact: _Exact, *, about_s: float = 0.0) -> Clock:
+    def _slacked(
+        self, words: str, at_s: float, qualifier: str | None, exact: _Exact, *, about_s: float = 0.0
+    ) -> ClaimedTime:
         """A time with what the word before it allows."""
         before_s, after_s = exact
         if qualifier is not None:
@@ -157,7 +159,7 @@ class _Reader:
             before_s, after_s = slack or (about_s, about_s)
             if slack is not None and exact[0] < 60:
                 before_s, after_s = max(before_s, exact[0]), max(after_s, exact[1])
-        return Clock(words.strip(), at_s % _DAY_S, before_s, after_s)
+        return ClaimedTime(words.strip(), at_s % _DAY_S, before_s, after_s)
 
     def _second_of_day(self, hour: int, part: str | None, *, sure: bool = False) -> float:
         """`sure` says that the hour cannot be one after noon."""

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding.claims import Claim, Violation
-from blikk_edge.language.grounding.clocks import Between, Clock, clock_times
+from blikk_edge.language.grounding.clocks import Between, ClaimedTime, clock_times
 from blikk_edge.language.grounding.lengths import Length, lengths
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
@@ -34,9 +34,9 @@ def _seconds_of_day(facts: Facts, times: Iterable[float]) -> list[int]:
     return [local.hour * 3600 + local.minute * 60 + local.second for local in map(facts.local, times)]
 
 
-def _at(claim: Clock | Between, seconds: list[int], happenings: list[int], told: tuple[float, float]) -> bool:
+def _at(claim: ClaimedTime | Between, seconds: list[int], happenings: list[int], told: tuple[float, float]) -> bool:
     """Whether a time is one of those that may be named; a span within what is told may also just hold a happening."""
-    if isinstance(claim, Clock):
+    if isinstance(claim, ClaimedTime):
         return any(claim.fits(second) for second in seconds)
     if all(any(clock.fits(second) for second in seconds) for clock in (claim.first, claim.last)):
         return True

@@ -40,7 +40,7 @@ LET_GO_S: Final = 1.0
 """How long a call that was cut off is waited for."""
 
 
-class ModelDesk:
+class ModelQueue:
     """Asks `model` within `limits`, the most important job first. Works while `run` does; else all get NotNowError.
 
     `estimate` gives the input tokens of a prompt before it is sent. `changed` is called in the event loop when phase,

@@ -38,7 +38,7 @@ class _Asker:
     correlation: str | None = None
 
 
-class Asked:
+class RequestHandler:
     """Takes requests and publishes their replies, one at a time; `complain` hears what no asker can be told.
 
     Times without an offset are those of `locale`.

@@ -19,8 +19,8 @@ from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
-from blikk_edge.core.seldom import Seldom
-from blikk_edge.sinks.mqtt.asked import Asked
+from blikk_edge.core.rate_limited_log import RateLimitedLog
+from blikk_edge.sinks.mqtt.asked import RequestHandler
 from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
 from blikk_edge.sinks.mqtt.newest import Newest
 from blikk_edge.sinks.mqtt.retained import Retained
@@ -99,12 +99,12 @@ class Session:
         self._unheard: dict[str, tuple[str, ...] | None] = {}
         self._timer: asyncio.Task[None] | None = None
         self._tidied = False
-        self._asked = Asked(
+        self._asked = RequestHandler(
             connection, topics=topics, cameras=self._cameras, ask=ask, locale=locale, complain=self._complain
         )
-        self._complaints = Seldom(clock)
+        self._complaints = RateLimitedLog(clock)
         self._beside = beside
-        self._warnings = Seldom(clock)
+        self._warnings = RateLimitedLog(clock)
         self._troubles = troubles
         self._tries: Counter[int] = Counter()
         self._broken: aiomqtt.MqttError | None = None

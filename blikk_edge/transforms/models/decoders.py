@@ -11,7 +11,7 @@ from blikk_edge.core.errors import ModelError
 from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.models import blaze
 from blikk_edge.transforms.models.labels import label_of
-from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.models.registry import OutputFormat
 from blikk_edge.transforms.models.tflite import Tensor, dequantised
 
 Floats = NDArray[np.float32]
@@ -79,22 +79,22 @@ class Decode(Protocol):
 
 
 def decoder(
-    kind: Decoder, *, classes: Classes, width_px: int, height_px: int, outputs: Sequence[Tensor], model: str
+    kind: OutputFormat, *, classes: Classes, width_px: int, height_px: int, outputs: Sequence[Tensor], model: str
 ) -> Decode:
     """The decoder of a model with these outputs; raises ModelError where their shapes are not those of `kind`."""
-    if kind in {Decoder.YOLOX, Decoder.YOLOX_DECODED}:
+    if kind in {OutputFormat.YOLOX, OutputFormat.YOLOX_DECODED}:
         anchors = sum((height_px // stride) * (width_px // stride) for stride in STRIDES)
         wanted = (1, anchors, 5 + len(classes))
         if len(outputs) != 1 or outputs[0].shape != wanted:
             raise _wrong_outputs(model, kind, f"one output {wanted} for {len(classes)} classes", outputs)
-        return Yolox(classes, width_px, height_px, outputs[0], decoded=kind is Decoder.YOLOX_DECODED)
-    if kind is Decoder.BLAZEPOSE:
+        return Yolox(classes, width_px, height_px, outputs[0], decoded=kind is OutputFormat.YOLOX_DECODED)
+    if kind is OutputFormat.BLAZEPOSE:
         shapes = blaze.output_shapes(width_px, blaze.POSE_ANCHORS, blaze.POSE_POINTS)
         order = blaze.output_order([output.shape for output in outputs], shapes)
         if order is None or len(classes) != 1:
             raise _wrong_outputs(model, kind, f"rows and logits {shapes} for one class", outputs)
         return BlazePose(classes, width_px, order)
-    if kind is Decoder.SSD:
+    if kind is OutputFormat.SSD:
         return Ssd(classes, width_px, height_px, ssd_order(outputs, model))
     raise ModelError(f"model {model} is a {kind} model, not an object detector")
 
@@ -189,7 +189,7 @@ def ssd_order(outputs: Sequence[Tensor], model: str) -> tuple[int, int, int]:
         return by_name[0], by_name[1], by_name[2]
     if shapes == tensorflow_1[::-1]:
         return by_name[3], by_name[2], by_name[1]
-    raise _wrong_outputs(model, Decoder.SSD, "boxes (1, n, 4), classes (1, n), scores (1, n), count (1)", outputs)
+    raise _wrong_outputs(model, OutputFormat.SSD, "boxes (1, n, 4), classes (1, n), scores (1, n), count (1)", outputs)
 
 
 def merged(found: Candidates, classes: Classes) -> Candidates:
@@ -209,7 +209,7 @@ def merged(found: Candidates, classes: Classes) -> Candidates:
     return found.at(order[alive])
 
 
-def _wrong_outputs(model: str, kind: Decoder, wanted: str, outputs: Sequence[Tensor]) -> ModelError:
+def _wrong_outputs(model: str, kind: OutputFormat, wanted: str, outputs: Sequence[Tensor]) -> ModelError:
     got = ", ".join(str(output.shape) for output in outputs)
     return ModelError(
         f"model {model} does not fit decoder {kind}: wanted {wanted}, it has {got}; check decoder and labels_file"

@@ -13,7 +13,7 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.transforms.models.decoders import Classes, Decode, decoder, merged
-from blikk_edge.transforms.models.registry import Colours, Decoder, InputSpec, Layout, ModelEntry, ResolvedModel
+from blikk_edge.transforms.models.registry import Colours, InputSpec, Layout, ModelEntry, OutputFormat, ResolvedModel
 from blikk_edge.transforms.models.tflite import CPU, Inference, Network, Tensor
 
 PAD = 114
@@ -166,7 +166,7 @@ def input_spec(entry: ModelEntry, inputs: tuple[Tensor, ...]) -> InputSpec:
     if spec is None:
         if dtype not in {"float32", "uint8", "int8"}:
             raise ModelError(f"model {entry.name} wants {dtype} pixels; float32, uint8 and int8 are known")
-        ssd = entry.decoder is Decoder.SSD
+        ssd = entry.decoder is OutputFormat.SSD
         return InputSpec(
             width_px=width_px,
             height_px=height_px,

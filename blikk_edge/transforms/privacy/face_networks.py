@@ -12,7 +12,7 @@ from blikk_edge.core.errors import ModelError
 from blikk_edge.core.scene import Pixels
 from blikk_edge.transforms.models import blaze
 from blikk_edge.transforms.models.detect import Canvas, input_spec
-from blikk_edge.transforms.models.registry import REGISTRY, Decoder
+from blikk_edge.transforms.models.registry import REGISTRY, OutputFormat
 from blikk_edge.transforms.models.tflite import Network
 
 GRID_PX: Final = 32  # the coarsest stride of YuNet
@@ -48,9 +48,9 @@ class FaceNetwork(Protocol):
         ...
 
 
-def face_network(model: Path, kind: Decoder, least: float) -> FaceNetwork:
+def face_network(model: Path, kind: OutputFormat, least: float) -> FaceNetwork:
     """The network in this file, of this kind, which gives faces of this score and more."""
-    return BlazeFace(model, least) if kind is Decoder.BLAZEFACE else YuNet(model, least)
+    return BlazeFace(model, least) if kind is OutputFormat.BLAZEFACE else YuNet(model, least)
 
 
 class YuNet:

@@ -11,7 +11,7 @@ import numpy as np
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.geometry import Box, hull
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.models.registry import Decoder
+from blikk_edge.transforms.models.registry import OutputFormat
 from blikk_edge.transforms.privacy.face_networks import face_network
 
 # Of faces of 6..20 px, with the pixels of a 16:9 frame of 480 lines 49 of 52 are found, with 640 x 360 45, with
@@ -65,7 +65,7 @@ class FaceFinder:
     one vision worker serves may share one.
     """
 
-    def __init__(self, model: Path, *, threshold: float = 0.4, kind: Decoder = Decoder.YUNET) -> None:
+    def __init__(self, model: Path, *, threshold: float = 0.4, kind: OutputFormat = OutputFormat.YUNET) -> None:
         self.model = model
         self.threshold = threshold
         self._network = face_network(model, kind, threshold * _LEAST_SHARE)

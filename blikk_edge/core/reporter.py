@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from blikk_edge.core.fold import Folder
 from blikk_edge.core.ids import Ids
-from blikk_edge.core.observation import Event, Kind, Observation, Phase, Sighting
-from blikk_edge.core.parked import Lot, Parked
+from blikk_edge.core.observation import Event, Observation, Observed, Phase, Sighting
+from blikk_edge.core.parked import Parked, ParkedVehicles
 from blikk_edge.core.placed import Packages
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View
@@ -18,7 +18,7 @@ MOTION_GAP_S = 4.0  # motion after so long a calm is a new episode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TellRules:
+class ReportRules:
     """When something is told.
 
     `event_threshold` 0..1 is how much must change: the motion score, or the cosine distance between embeddings; an
@@ -44,7 +44,7 @@ class TellRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Reported:
     """The records of one Scene, each kind in the order they happened."""
 
     observations: tuple[Observation, ...] = ()
@@ -66,7 +66,7 @@ class _There:
     parked: frozenset[int]
 
 
-class Teller:
+class EventReporter:
     """What there is to say about one camera.
 
     An **Event** is a visit: the confirmed tracks of one Label that are there at the same time. It is `started` in the
@@ -85,13 +85,13 @@ class Teller:
     An Observation that starts an Event is never held back for folding.
     """
 
-    def __init__(self, camera: str, rules: TellRules | None = None, *, parked: Iterable[Parked] = ()) -> None:
+    def __init__(self, camera: str, rules: ReportRules | None = None, *, parked: Iterable[Parked] = ()) -> None:
         self._camera = camera
-        self._rules = rules or TellRules()
+        self._rules = rules or ReportRules()
         self._loiter = Loiter(camera_s=self._rules.loiter_s, zones_s=dict(self._rules.zone_loiter_s))
         self._ids = Ids(camera)
         self._folder = Folder(self._rules.summary_window)
-        self._lot = Lot(parked)
+        self._vehicles = ParkedVehicles(parked)
         self._packages = Packages(self._rules.package_still_s)
         self._visits: dict[Label, Visit] = {}
         self._view: View | None = None
@@ -117,14 +117,14 @@ class Teller:
     @property
     def parked(self) -> tuple[Parked, ...]:
         """The vehicles that are parked now; equal to the last value unless one came or went."""
-        return self._lot.parked
+        return self._vehicles.parked
 
     @property
     def open(self) -> tuple[tuple[str, float], ...]:
         """The id of each open Event, and when the last of it was seen."""
         return tuple((visit.id, visit.seen) for visit in self._visits.values())
 
-    def tell(self, scene: Scene) -> Told:
+    def tell(self, scene: Scene) -> Reported:
         """What this scene adds. Scenes come in capture order; a time that steps back counts as the latest one."""
         time = self._time = max(self._time, scene.frame.time)
         observations: list[Observation] = list(self._scene_changes(scene, time))
@@ -140,9 +140,9 @@ class Teller:
             observations += self._folder.flush()  # nothing similar can follow
         observations += self._motion(scene, time)
         observations += self._folder.due(time)
-        return Told(observations=tuple(observations), events=tuple(events))
+        return Reported(observations=tuple(observations), events=tuple(events))
 
-    def end(self, time: float | None = None) -> Told:
+    def end(self, time: float | None = None) -> Reported:
         """The stream is gone for long, or the node stops: what was held is told, and every open Event ends.
 
         Without a `time` that is the time of the last scene.
@@ -152,14 +152,14 @@ class Teller:
         self._visits.clear()
         self._view = None
         self._last_motion = None
-        return Told(observations=self._folder.flush(), events=events)
+        return Reported(observations=self._folder.flush(), events=events)
 
-    def end_timeline(self) -> Told:
+    def end_timeline(self) -> Reported:
         """The wall clock was set: as `end`, and the times of what follows have nothing to do with those before."""
         told = self.end()
         self._time = self._last_motion_told = -math.inf
         self._folder = Folder(self._rules.summary_window)
-        self._lot = Lot(self._lot.parked)
+        self._vehicles = ParkedVehicles(self._vehicles.parked)
         self._packages = Packages(self._rules.package_still_s)
         return told
 
@@ -195,7 +195,7 @@ class Teller:
         for track in scene.tracks:
             if track.confirmed:
                 by_label[track.label].append(track)
-        off = self._lot.look(scene.tracks, scene.detections, time) if scene.analysed else ()
+        off = self._vehicles.look(scene.tracks, scene.detections, time) if scene.analysed else ()
         moved = {one.track.id: one.since for one in off}
         driving, parked = self._driving(by_label[Label.VEHICLE], moved)
         placed = self._packages.placed(by_label[Label.PACKAGE], by_label[Label.PERSON])
@@ -215,14 +215,14 @@ class Teller:
         driving: list[Track] = []
         parked: set[int] = set()
         for track in vehicles:
-            if self._lot.holds(track):
+            if self._vehicles.holds(track):
                 continue
             known = visit is not None and visit.has(track)
-            if not known and track.id not in moved and self._lot.adopt(track):
+            if not known and track.id not in moved and self._vehicles.adopt(track):
                 continue
             rested_s = track.last_seen - track.still_since if track.still_since is not None else 0.0
             if known and track.still_since is not None and rested_s >= self._rules.park_s:
-                self._lot.park(track, track.still_since)
+                self._vehicles.park(track, track.still_since)
                 parked.add(track.id)
                 continue
             driving.append(track)
@@ -240,7 +240,7 @@ class Teller:
         if self._visits or not (begins or time - self._last_motion_told >= MOTION_EVERY_S):
             return ()
         self._last_motion_told = time
-        return self._folder.add(self._observation(Kind.MOTION, scene, time))
+        return self._folder.add(self._observation(Observed.MOTION, scene, time))
 
     def _scene_changes(self, scene: Scene, time: float) -> tuple[Observation, ...]:
         other_view = scene.motion.view is View.NEW_SCENE and self._view is not View.NEW_SCENE
@@ -253,11 +253,11 @@ class Teller:
                 self._embedding = scene.embedding
         if not (other_view or other_meaning):
             return ()
-        return self._folder.add(self._observation(Kind.SCENE, scene, time))
+        return self._folder.add(self._observation(Observed.SCENE, scene, time))
 
     def _observation(
         self,
-        kind: Kind,
+        kind: Observed,
         scene: Scene,
         time: float,
         objects: tuple[Sighting, ...] = (),

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from homeassistant.components.mqtt import ReceiveMessage
 from homeassistant.core import callback
@@ -11,10 +10,8 @@ from homeassistant.util import dt as dt_util
 
 from . import issues, reader
 from .contract import ContractError, ProtocolError
-from .now import Picture, Told
-
-if TYPE_CHECKING:
-    from .node import BlikkNode
+from .node import BlikkNode
+from .state import Picture, Told
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_COMPLAINTS = 200
@@ -23,7 +20,7 @@ type Hear = Callable[[BlikkNode, str, str, bytes, bool], None]
 """Node, camera (empty for the node's own), last word of the topic, payload, retained."""
 
 
-def subscriptions(node: BlikkNode) -> Iterator[tuple[str, Callable[[ReceiveMessage], None]]]:
+def subscriptions_of(node: BlikkNode) -> Iterator[tuple[str, Callable[[ReceiveMessage], None]]]:
     """Topic filters of a node, and what hears them. What is wrong with a topic is logged once until it is right."""
     complaints: set[str] = set()
     for words, hear in {**_NODE_TOPICS, **_CAMERA_TOPICS}.items():

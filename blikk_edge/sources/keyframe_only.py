@@ -7,8 +7,8 @@ from av.video.frame import VideoFrame
 
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.scene import Frame
-from blikk_edge.core.stages import Sentry
-from blikk_edge.sources.decoder import Decoder
+from blikk_edge.core.stages import WakeDetector
+from blikk_edge.sources.decoder import VideoDecoder
 from blikk_edge.sources.packets import Counts, VideoPacket
 from blikk_edge.sources.sizes import Sizes
 
@@ -23,13 +23,13 @@ MOST_KEPT_BYTES = 8_000_000
 INTERVALS, ENOUGH_INTERVALS = 5, 2
 # Timestamps further apart say that the stream's clock was set.
 MOST_STEP_S = 10.0
-# Awake, the sentry looks this often: a gate of its own for every frame would cost a tenth of watching a busy scene.
+# Awake, the wake detector looks this often: a gate of its own for every frame would cost a tenth of a busy scene.
 LOOK_S = 1.0
 # Of the last so many motions most must have shown in the sizes.
 VOTES, ENOUGH_VOTES = 3, 2
 
 
-class Wakeful:
+class EveryFrame:
     """Watching in full: everything is decoded at once."""
 
     asleep = past = False
@@ -47,12 +47,13 @@ class Wakeful:
         return False
 
 
-class Dormancy:
+class KeyframeOnly:
     """Decides for one connection which packets become pictures; `eco`, or `auto`, which also asks whether it is safe.
 
-    Awake, everything is decoded. After `sleep_after_s` in which `sentry` saw nothing stir, the next keyframe begins the
-    sleep: keyframes are decoded each on its own, and the packets after the last one are kept. When a keyframe stirs, or
-    a packet's size does, the kept packets are decoded too, so that the pictures come in order from before the change.
+    Awake, everything is decoded. After `sleep_after_s` in which `wake_detector` saw nothing stir, the next keyframe
+    begins the sleep: keyframes are decoded each on its own, and the packets after the last one are kept. When a
+    keyframe stirs, or a packet's size does, the kept packets are decoded too, so that the pictures come in order from
+    before the change.
 
     `decode` makes the pictures of a packet, `frame_of` the frame that shows a picture as captured at a time. `asleep`
     tells which way it is, `past` that pictures from before the waking are given now.
@@ -63,8 +64,8 @@ class Dormancy:
         *,
         watch: Watch,
         sleep_after_s: float,
-        sentry: Sentry,
-        decoder: Decoder,
+        wake_detector: WakeDetector,
+        decoder: VideoDecoder,
         decode: Callable[[VideoPacket], Sequence[VideoFrame]],
         frame_of: Callable[[VideoFrame, float], Frame],
         counts: Counts,
@@ -73,7 +74,7 @@ class Dormancy:
         self.past = False
         self._auto = watch is Watch.AUTO
         self._sleep_after_s = sleep_after_s
-        self._sentry = sentry
+        self._wake_detector = wake_detector
         self._decoder = decoder
         self._decode = decode
         self._frame_of = frame_of
@@ -140,12 +141,12 @@ class Dormancy:
             self._examined = False
             return False
         if self.past:
-            return self._sentry.stirs(frame)
+            return self._wake_detector.stirs(frame)
         before_s = self._looked_s
         if self._now_s - before_s < LOOK_S:
             return False
         self._looked_s = self._now_s
-        stirs = self._sentry.stirs(frame)
+        stirs = self._wake_detector.stirs(frame)
         self._listen(stirs=stirs, begins=stirs and self._stirred_s < before_s)
         if stirs:
             self._stirred_s = self._now_s
@@ -158,7 +159,7 @@ class Dormancy:
         picture = self._decoder.alone(packet)
         if picture is None:
             self._sleepless = True  # as where a keyframe is spread over several packets
-        if picture is None or self._sentry.stirs(self._frame_of(picture, self._time_of(picture))):
+        if picture is None or self._wake_detector.stirs(self._frame_of(picture, self._time_of(picture))):
             yield from self._wake(packet)
             return
         self._counts.slept += max(0, len(self._kept) - 1)

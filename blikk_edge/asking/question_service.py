@@ -21,13 +21,13 @@ from blikk_edge.core.inquiry import (
     Aggregate,
     AskQuestion,
     DescribeNow,
+    EventWithText,
     Forget,
     ListEvents,
     Mark,
     Query,
     Reply,
     Request,
-    Told,
     WriteDigest,
     refusal,
 )
@@ -69,7 +69,7 @@ Check: TypeAlias = Callable[[str, str, Facts], Sequence[object]]
 """What a title and a text say that the facts do not support; empty where all is supported."""
 
 
-class AskDesk:
+class QuestionService:
     """Answers requests, at most WAITING_MAX at once, each within its time limit; further ones are refused.
 
     `states` gives the cameras as they are now. `desk` is the language model's, without which rules read and templates
@@ -234,7 +234,9 @@ class AskDesk:
         tries = [read(request, cameras=self._cameras, now=now, wall=wall, reading=each) for each in rules]
         return next((each for each in tries if isinstance(each, Query)), tries[0])
 
-    def _look(self, query: Query, states: Sequence[CameraState] | None, now: float) -> tuple[Finding, tuple[Told, ...]]:
+    def _look(
+        self, query: Query, states: Sequence[CameraState] | None, now: float
+    ) -> tuple[Finding, tuple[EventWithText, ...]]:
         """Answer from the store; blocking."""
         by_camera = None if states is None else {state.camera: state for state in states}
         newest = query.measure in {Aggregate.LAST, Aggregate.PRESENT} or query.ongoing
@@ -261,9 +263,9 @@ class AskDesk:
         since = None if query.since is None else query.since - LOOK_BACK_S
         return self._history.events(camera=camera, label=label, since=since, until=until, limit=limit), ()
 
-    def _told(self, events: Sequence[Event]) -> tuple[Told, ...]:
+    def _told(self, events: Sequence[Event]) -> tuple[EventWithText, ...]:
         newest = [next(iter(self._history.summaries(event=event.id, limit=1)), None) for event in events]
-        return tuple(Told(event=event, summary=summary) for event, summary in zip(events, newest, strict=True))
+        return tuple(EventWithText(event=event, summary=summary) for event, summary in zip(events, newest, strict=True))
 
     async def _filled(self, request: AskQuestion, now: float, wall: Wall, spent: list[Completion]) -> Query | None:
         """The Query as the model reads the question, narrowed by the request."""

@@ -5,8 +5,8 @@ from blikk_edge.core.sightings import Motion, View
 from blikk_edge.transforms.motion.gate import MotionGate
 
 
-class GateSentry:
-    """Implements `core.stages.Sentry`. Whatever is not quiet stirs, however little it is: waking costs only work."""
+class GateWakeDetector:
+    """Implements `core.stages.WakeDetector`. Whatever is not quiet stirs, however little: waking costs only work."""
 
     def __init__(self, gate: MotionGate) -> None:
         self._gate = gate

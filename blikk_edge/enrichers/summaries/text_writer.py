@@ -85,7 +85,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class CallLimits:
     """How a model is asked: the fields of a Job without its prompt. `useful_s` bounds all its tries together."""
 
     key: Hashable
@@ -94,7 +94,7 @@ class Errand:
     useful_s: float = 60.0
 
 
-class Scribe:
+class TextWriter:
     """Asks the `desk`, and checks what comes back. Without a desk the template writes everything."""
 
     def __init__(self, *, desk: Desk | None, check: Check, clock: Clock) -> None:
@@ -111,7 +111,7 @@ class Scribe:
         """By the template."""
         return Draft(note=template(facts))
 
-    async def write(self, brief: Brief, errand: Errand) -> Draft | None:
+    async def write(self, brief: Brief, errand: CallLimits) -> Draft | None:
         """By the model, mended at most once of each kind; None where a newer errand took this one's place.
 
         An answer that cannot be read is asked for once more; a prompt that is too long is sent once with half its

@@ -1,4 +1,4 @@
-"""Naps of a reader: what comes before the next frame that counts gathers in the socket and is read in one go.
+"""Idle waits of a reader: what comes before the next frame that counts gathers in the socket and is read in one go.
 
 Waking for every few packets, each time with cold caches, costs a fifth of what decoding does (480p at 15 fps).
 """
@@ -17,7 +17,7 @@ MOST_BYTES = 65536
 RATE_S = 4.0
 
 
-class Naps:
+class IdleWait:
     """When and how long one reader may nap; all times of the machine, since what is saved is real work."""
 
     __slots__ = ("_bytes", "_bytes_per_s", "_since", "_worked_s")

@@ -28,8 +28,8 @@ from .const import (
 from .contract import Event, Summary
 from .names import slug, unique_id
 from .node import BlikkConfigEntry, BlikkNode
-from .now import Told
 from .reader import MAX_STATE, MAX_TEXT
+from .state import Told
 
 _LOGGER = logging.getLogger(__name__)
 

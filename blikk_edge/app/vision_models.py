@@ -10,12 +10,18 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.runtime import log
-from blikk_edge.runtime.pipeline import FAINT, Eyes
+from blikk_edge.runtime.pipeline import FAINT, VisionTools
 from blikk_edge.transforms.kinds import DETECTORS, DetectorContext
 from blikk_edge.transforms.models.builtin import MISSES, BuiltinDetector, BuiltinOptions
 from blikk_edge.transforms.models.detect import TfliteDetector
 from blikk_edge.transforms.models.download import Progress
-from blikk_edge.transforms.models.folders import ResolvedModel, Shelf, default_cache, folders_from_environment, resolve
+from blikk_edge.transforms.models.folders import (
+    ModelFolders,
+    ResolvedModel,
+    default_cache,
+    folders_from_environment,
+    resolve,
+)
 from blikk_edge.transforms.models.registry import REGISTRY
 from blikk_edge.transforms.models.tflite import check_tflite
 from blikk_edge.transforms.privacy.faces import FaceFinder
@@ -29,7 +35,7 @@ BLURRED_SCORE: Final = 0.1
 """Down to this persons are blurred: a third fewer faces were missed than from .25, for next to no more blurred area."""
 
 
-class Sight:
+class VisionModels:
     """The models of all cameras, resolved once; each vision worker opens its own. `progress` is for what is fetched.
 
     `notes` say what is looked with and what that does not find, `problems` what could not be had. Raises ModelError
@@ -65,7 +71,7 @@ class Sight:
         blurred = self._faces.entry.name if self._faces else "none, whole persons are blurred"
         self.notes = (*self.problems, *models.limits, f"detector {', '.join(found)}; faces: {blurred}")
 
-    def eyes(self, settings: Settings) -> Callable[[str], Eyes]:
+    def eyes(self, settings: Settings) -> Callable[[str], VisionTools]:
         """The eyes of one vision worker, by camera id. Cameras with the same detector share its interpreter.
 
         Raises ModelError where a model cannot be opened.
@@ -77,7 +83,7 @@ class Sight:
                 detectors[chosen.name] = chosen.plugged.make(DetectorContext(thresholds=_lowest(chosen)))
         finder = _finder(self._faces, settings.privacy) if self._faces else None
         eyes = {
-            camera.id: Eyes(
+            camera.id: VisionTools(
                 MaskedDetector(detectors[camera.detector], camera.private),
                 _redactor(settings.privacy, camera, finder),
             )
@@ -117,7 +123,7 @@ def _lowest(detector: DetectorSettings) -> Mapping[Label, float]:
     return {**low, Label.PERSON: min(BLURRED_SCORE, thresholds.get(Label.PERSON, BLURRED_SCORE))}
 
 
-def _detector_model(detector: DetectorSettings, progress: Progress | None, where: Shelf) -> ResolvedModel:
+def _detector_model(detector: DetectorSettings, progress: Progress | None, where: ModelFolders) -> ResolvedModel:
     model = resolve(
         detector.model,
         shelf=where,
@@ -144,10 +150,10 @@ def _redactor(privacy: PrivacySettings, camera: CameraSettings, faces: FaceFinde
     )
 
 
-def shelf(settings: Settings | None) -> Shelf:
+def shelf(settings: Settings | None) -> ModelFolders:
     """Where this configuration's models lie and come from."""
     kept = None if settings is None else settings.models
-    return Shelf(
+    return ModelFolders(
         cache=(kept and kept.cache) or default_cache(),
         folders=folders_from_environment(),
         mirror=kept.mirror if kept else None,

@@ -1,4 +1,4 @@
-"""Naps of a reader: never past the next frame that counts, never so long that the sender must wait."""
+"""Idle waits of a reader: never past the next frame that counts, never so long that the sender must wait."""
 
 from types import SimpleNamespace
 
@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blikk_edge.sources import naps
-from blikk_edge.sources.naps import EARLY_S, LONGEST_S, MOST_BYTES, RATE_S, Naps
+from blikk_edge.sources import idle_wait
+from blikk_edge.sources.idle_wait import EARLY_S, LONGEST_S, MOST_BYTES, RATE_S, IdleWait
 from blikk_edge.sources.timeline import Grid, StreamTime
 
 
 class Machine:
-    """The machine's times, moved by hand; `slept` are the naps taken."""
+    """The machine's times, moved by hand; `slept` are the waits."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -28,16 +28,16 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
     monkeypatch.setattr(
-        naps,
+        idle_wait,
         "time",
         SimpleNamespace(monotonic=lambda: made.now, thread_time=lambda: made.worked, sleep=made.sleep),
     )
     return made
 
 
-def rested(machine: Machine, bytes_a_second: int = 1000) -> Naps:
-    """Naps of a connection that is old enough."""
-    made = Naps()
+def rested(machine: Machine, bytes_a_second: int = 1000) -> IdleWait:
+    """The idle waits of a connection that is old enough."""
+    made = IdleWait()
     machine.now += RATE_S
     made.read(int(bytes_a_second * RATE_S))
     return made
@@ -65,7 +65,7 @@ def test_no_nap_where_it_would_save_nothing(machine: Machine) -> None:
 
 
 def test_no_nap_in_the_first_seconds_of_a_connection(machine: Machine) -> None:
-    Naps().take(0.15)
+    IdleWait().take(0.15)
 
     assert machine.slept == []
 

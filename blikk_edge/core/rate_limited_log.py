@@ -8,7 +8,7 @@ from blikk_edge.core.clock import Clock
 EVERY_S: Final = 10.0
 
 
-class Seldom:
+class RateLimitedLog:
     """Lets one of many through in ten seconds, of each key, and counts the others. There are to be few keys."""
 
     def __init__(self, clock: Clock) -> None:

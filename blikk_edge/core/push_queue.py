@@ -25,7 +25,7 @@ class Pushed:
     found: tuple[Detection, ...] | None = ()
 
 
-class Inlet:
+class PushQueue:
     """From the connection of one camera's edge client to the thread that reads it. Safe from any thread."""
 
     def __init__(self) -> None:
