@@ -64,6 +64,7 @@ def test_pull_tells_where_each_is(blikk, models: Path):
         (["replay", "none.mp4", "--json", "--table"], "usage", 2),
         (["chek", "--json"], "usage", 2),
         (["ask", "who?", "--json"], "configuration", 78),
+        (["ask", " ", "--json"], "usage", 2),
         (["models", "list", "--config", "none.yaml", "--json"], "configuration", 78),
     ],
 )
