@@ -68,4 +68,4 @@ class StandIns:
         try:
             return find(replace(self._shelf, offline=True))
         except ModelError as error:
-            raise ModelError(f"model {entry.name} is not here either, nor was it asked for again") from error
+            raise ModelError(f"model {entry.name} is not here either (not fetched: no network)") from error
