@@ -71,4 +71,4 @@ class StandIns:
         try:
             return find(replace(self._model_folders, offline=True))
         except ModelError as error:
-            raise ModelError(f"model {entry.name} is not here either, nor was it asked for again") from error
+            raise ModelError(f"model {entry.name} is not here either (not fetched: no network)") from error

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from blikk_edge.cli import exits
-from blikk_edge.cli.output import note, say, say_json
+from blikk_edge.cli.output import UsageError, note, say, say_json
 from blikk_edge.cli.words import add_command, add_config, add_json
 
 
@@ -29,7 +29,9 @@ def add(commands: Any) -> None:
 
 
 def ask(options: argparse.Namespace) -> int:
-    """Ask it."""
+    """Ask it. Raises UsageError for an empty question."""
+    if not options.question.strip():
+        raise UsageError('the question is empty; write one, such as "who was at the front door today?"')
     from blikk_edge import config
 
     settings = config.load(options.config, environ=os.environ)

@@ -55,7 +55,7 @@ def add(commands: Any) -> None:
 
 
 def replay(options: argparse.Namespace) -> int:
-    """Tell it while the clip is read."""
+    """Print it while the clip is read."""
     start = instant(options.start)
     _check_clip(options.clip)
     if options.camera is not None and options.config is None:

@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,26 +31,32 @@ class Parser(argparse.ArgumentParser):
             text = f"there is no {what} {found['word']!r}{meant(found['word'], known)}"
         elif found := _UNKNOWN.fullmatch(message):
             word = (found["words"].split() or [""])[0].partition("=")[0]
-            text = f"{found['words']!r} is not understood{meant(word, tuple(self._known_options()), all_known=False)}"
+            text = f"{found['words']!r} is not understood{self._meant_option(word)}"
         raise UsageError(f"{text}\nSee `{self.prog} --help`.")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As in argparse, except that a command names its own unknown options: they are like its own."""
         options, rest = super().parse_known_args(args, namespace)
+        # argparse ends a list of names at the first option; what follows it belongs to the list all the same
+        for names in (action.dest for action in self._actions if action.nargs == "*"):
+            setattr(options, names, [*getattr(options, names), *(word for word in rest if not word.startswith("-"))])
+            rest = [word for word in rest if word.startswith("-")]
         if rest and self.get_default("command") is not None:
             self.error(f"unrecognized arguments: {' '.join(rest)}")
         return options, rest
 
-    def _known_options(self) -> Iterator[str]:
-        for action in self._actions:
-            yield from action.option_strings
+    def _meant_option(self, word: str) -> str:
+        """`; did you mean '--json'?`, or nothing: the dashes, which all options share, say nothing."""
+        known = {name.lstrip("-"): name for action in self._actions for name in action.option_strings}
+        near = difflib.get_close_matches(word.lstrip("-").lower(), known, n=1, cutoff=0.5)
+        return f"; did you mean {known[near[0]]!r}?" if near else ""
 
 
-def meant(word: str, known: Sequence[str], *, all_known: bool = True) -> str:
-    """`; did you mean 'check'?`, or all that is known, or nothing."""
+def meant(word: str, known: Sequence[str]) -> str:
+    """`; did you mean 'check'?`, or all that is known."""
     if near := difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5):
         return f"; did you mean {near[0]!r}?"
-    return f"; there is {', '.join(known)}" if all_known else ""
+    return f"; there is {', '.join(known)}"
 
 
 def add_command(commands: Any, name: str, *, summary: str, more: str = "", examples: Sequence[str]) -> Parser:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -148,8 +147,9 @@ def _said(name: str, value: Any) -> str:
         return f"`{str(value).lower()}`"
     if value == tuple(Label):
         return "all"
-    if isinstance(value, StrEnum | str):
-        return f"`{value}`"
+    texts = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(text, str) for text in texts):
+        return ", ".join(f"`{text}`" for text in texts)
     if isinstance(value, int | float):
         return f"`{said(value) if name.endswith('_s') else format(value, 'g' if isinstance(value, float) else '')}`"
     return "see there"

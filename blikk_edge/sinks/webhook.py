@@ -234,7 +234,7 @@ OPTIONS = Section(
         Key(
             name="tell",
             value=ListOf(choice(("answer", "event", "ring", "summary"))),
-            meaning="What is posted: of answers those that changed.",
+            meaning="What is posted: of answers, which are those to the cameras' `questions`, the ones that changed.",
         ),
     ),
 )

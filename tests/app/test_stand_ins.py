@@ -104,7 +104,7 @@ def test_who_does_not_answer_is_asked_once_in_a_start(models: StandIns, asked) -
     assert models.find("yolox-nano", find("yolox-nano"), without="a") is None
     assert models.find("yunet", find("yunet"), without="b") is None
     assert find.online == ["yolox-nano", "blazepose-person"]
-    assert "yunet is not here either, nor was it asked for again; model blazeface-full is not" in models.problems[1]
+    assert "yunet is not here either (not fetched: no network); model blazeface-full is not" in models.problems[1]
 
 
 def test_a_refusal_of_one_model_is_no_reason_not_to_ask_for_another(models: StandIns, asked) -> None:

@@ -68,3 +68,15 @@ def test_a_slip_is_answered_with_what_was_meant(line: str, says: str):
         parser().parse_args(shlex.split(line))
     assert says in str(raised.value)
     assert "--help`" in str(raised.value)
+
+
+@pytest.mark.parametrize("line", ["run --json", "demo --json", "version --pictures"])
+def test_an_option_of_another_command_is_not_taken_for_a_slip(line: str):
+    with pytest.raises(UsageError, match="is not understood\\n"):
+        parser().parse_args(shlex.split(line))
+
+
+@pytest.mark.parametrize("line", ["models verify --json yunet yunet-s", "models verify yunet --json yunet-s"])
+def test_options_may_stand_among_the_names(line: str):
+    options = parser().parse_args(shlex.split(line))
+    assert (options.names, options.json) == (["yunet", "yunet-s"], True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli_props import BLIKK
+from nowhere import NOWHERE
 
 MODEL_KEYS = {"name", "state", "path", "problem", "size_bytes", "sha256", "licence", "url", "wheel", "misses"}
 ERROR_KEYS = {"ok", "kind", "error", "exit"}
@@ -63,6 +64,7 @@ def test_pull_tells_where_each_is(blikk, models: Path):
         (["replay", "none.mp4", "--json", "--table"], "usage", 2),
         (["chek", "--json"], "usage", 2),
         (["ask", "who?", "--json"], "configuration", 78),
+        (["ask", " ", "--json"], "usage", 2),
         (["models", "list", "--config", "none.yaml", "--json"], "configuration", 78),
     ],
 )
@@ -73,6 +75,13 @@ def test_errors_are_json_with_their_exit_status(blikk, arguments: list[str], kin
     assert (content["ok"], content["kind"], content["exit"], done.returncode) == (False, kind, status, status)
     assert done.stderr == ""
     assert ("problems" in content) == (kind == "configuration")
+
+
+def test_a_model_that_nobody_gives_is_told_with_how_to_have_it(blikk):
+    status, content = blikk.json("models", "pull", "yunet", "--json", **NOWHERE)
+    assert (status, content["kind"]) == (1, "model")
+    assert "could not be fetched" in content["error"]
+    assert "name its folder in BLIKK_MODELS, or set `models.mirror`" in content["error"]
 
 
 def test_a_store_that_nothing_is_in_and_no_node_is_an_error_in_json(blikk, config: Path):
@@ -129,11 +138,12 @@ def shape(value: object) -> object:
 
 
 def test_the_page_shows_what_each_command_gives(blikk, config: Path):
-    error, check, models, version, purge = documented()
+    error, check, models, plugins, version, purge = documented()
     assert blikk.json("replay", "none.mp4", "--json")[1] == error
     config.write_text(config.read_text() + "store: {path: .}\n")
     assert shape(blikk.json("check", "--json")[1]) == shape(check)
     assert shape(blikk.json("models", "list", "--json")[1]) == shape(models)
+    assert shape(blikk.json("plugins", "--json")[1]) == shape(plugins)
     assert shape(blikk.json("version", "--json")[1]) == shape(version)
     # tests/e2e/test_purge_command.py has a broker that keeps something
     assert (set(purge), set(purge["topics"][0])) == ({"ok", "node", "topics"}, {"topic", "bytes"})

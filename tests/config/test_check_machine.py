@@ -55,6 +55,21 @@ def test_a_configuration_that_needs_nothing_is_fine(checked):
 
 
 @pytest.mark.parametrize(
+    ("webhook", "more", "warned"),
+    [
+        ("http://127.0.0.1:9/x", "", True),
+        ("{url: 'http://127.0.0.1:9/x', tell: [event]}", "", False),
+        ("{url: 'http://127.0.0.1:9/x', tell: [answer, ring]}", "", False),
+        ("http://127.0.0.1:9/x", ", questions: {anyone: 'Is there a person?'}", False),
+    ],
+)
+def test_a_webhook_that_would_never_be_told_anything_is_noted(checked, webhook: str, more: str, warned: bool):
+    result = checked(webhook=webhook, cameras=f"{{door: {{source: rtsp://127.0.0.1:9/1{more}}}}}")
+    assert told(result) == []
+    assert any("`tell: [event]`" in note for note in result.notes) == warned
+
+
+@pytest.mark.parametrize(
     ("summary", "words"),
     [
         ("{provider: opnai, model: m, base_url: 'http://h/v1'}", ("did you mean 'openai'", "summary.provider")),

@@ -11,7 +11,7 @@ QUICK = ReportRules(update_every_s=0.0)
 
 
 def play(reporter, scenes):
-    """Tell scenes in order; all events and all observations."""
+    """Report scenes in order; all events and all observations."""
     events, observations = [], []
     for scene in scenes:
         told = reporter.report(scene)

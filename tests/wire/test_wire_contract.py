@@ -191,7 +191,7 @@ TOLD = (s.HEALTH, s.GONE, s.STATE, s.OBSERVATION, s.STARTED, s.RING, s.PICTURE, 
 
 
 def test_page_of_topics_says_what_is_published_with_its_retain_and_qos():
-    text = (CONTRACT / "topics.md").read_text().split("## Heard by the node")[0]
+    text = (CONTRACT / "topics.md").read_text().split("## Subscribed to by the node")[0]
     page = dict(rows(text.replace("| `<camera>/digest`, `digest` |", "| `digest` |")))
     camera = Topics("blikk", "porch-pi")
     published = [encode(i, camera) for i in TOLD]

@@ -70,6 +70,21 @@ def _entry(detector: DetectorSettings) -> ModelEntry | None:
     return REGISTRY.get(detector.model) or BY_SHA256.get(detector.sha256 or "")
 
 
+def webhook(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -> Iterator[Wrong]:
+    """A webhook that is told nothing: answers alone, which is the default, where no camera has questions."""
+    told = settings.webhook
+    if (
+        told is not None
+        and set(told.tell) == {"answer"}
+        and not any(camera_info(c).questions for c in settings.cameras)
+    ):
+        notes.append(
+            "the webhook will be told nothing: it is told answers alone, and no camera has `questions`; "
+            "for events write `tell: [event]` below `webhook:`"
+        )
+    return iter(())
+
+
 def questions(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """Questions that nobody could answer."""
     if settings.summary is not None and settings.summary.provider != TEMPLATE:
