@@ -78,7 +78,7 @@ def replay(
 
 
 class _Counted:
-    """A source that tells how far it is."""
+    """A source that knows how far it is."""
 
     def __init__(self, source: Source, played: Played, start: float, length_s: float | None) -> None:
         self._source = source

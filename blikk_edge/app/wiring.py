@@ -90,7 +90,7 @@ def build(
         max_records=settings.store.max_records,
         outbox_records=settings.store.outbox_records,
     )
-    with supervisor.guard("store"):  # without its disk a node still watches and tells
+    with supervisor.guard("store"):  # without its disk a node still watches and reports
         store.open()
     locale = household_locale(settings, store, clock)
     push_queues = {camera.id: PushQueue() for camera in settings.cameras if camera.pushed}

@@ -30,7 +30,7 @@ class Rememberer(Protocol):
 
 
 class Forgetter:
-    """Carries out Forget: nothing that is shown, answered or written afterwards tells of those events.
+    """Carries out Forget: nothing that is shown, answered or written afterwards contains those events.
 
     What a place showed last is withdrawn by way of `publish` where it has to go; who comes after is shown there again.
     """

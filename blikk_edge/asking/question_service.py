@@ -73,7 +73,7 @@ class QuestionService:
     """Answers requests, at most WAITING_MAX at once, each within its time limit; further ones are refused.
 
     `states` gives the cameras as they are now. `queue` is the language model's, without which rules read and templates
-    word; `check` looks at its words. `watched` tells when each camera was, so that an answer says of what it knows
+    word; `check` looks at its words. `watched` says when each camera was, so that an answer says of what it knows
     nothing. `describe` and `digest` write Summaries, `forget` forgets and counts the events. `locale` is how times
     are understood and written.
     """

@@ -102,7 +102,7 @@ def failed(error: BlikkError, *, as_json: bool) -> int:
 
 
 def error_content(error: BlikkError, status: int) -> dict[str, Any]:
-    """An error as `--json` tells it: docs/guide/command-line.md."""
+    """An error as `--json` prints it: docs/guide/command-line.md."""
     kind = next((word for of, word in _KINDS.items() if isinstance(error, of)), "failure")
     content: dict[str, Any] = {"ok": False, "kind": kind, "error": str(error), "exit": status}
     if hasattr(error, "problems"):

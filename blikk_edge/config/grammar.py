@@ -114,7 +114,7 @@ def grammar(folder: Path) -> Section:
             Key(
                 name="webhook",
                 value=SINKS.get("webhook").section(folder),
-                meaning="A web address that is told, besides MQTT.",
+                meaning="A web address to which records are posted, besides MQTT.",
             ),
             Key(
                 name="sinks",
@@ -142,7 +142,7 @@ def grammar(folder: Path) -> Section:
                 default="Home Assistant's where its integration makes the entities and it is one of these, else `en`",
             ),
             Key(name="workers", value=whole(1, 16), meaning="How many frames are looked at side by side."),
-            Key(name="health_every_s", value=duration(1, HOUR), meaning="How often the node tells its health."),
+            Key(name="health_every_s", value=duration(1, HOUR), meaning="How often the node publishes its health."),
         ),
     )
 
@@ -179,7 +179,7 @@ def _camera(folder: Path) -> Section:
             ),
             Key(name="name", value=TEXT, meaning="Its name, as people read it.", default="made from the id"),
             Key(name="detector", value=SLUG, meaning="Which of the `detectors` looks at it."),
-            Key(name="labels", value=LABELS, meaning="What is told."),
+            Key(name="labels", value=LABELS, meaning="What is reported."),
             Key(name="transport", value=choice(Transport), meaning="How RTSP comes; `auto` tries TCP, then UDP."),
             Key(
                 name="height_px",
@@ -205,7 +205,7 @@ def _camera(folder: Path) -> Section:
             Key(
                 name="event_threshold",
                 value=SHARE,
-                meaning="How much must change to be told, from 0 (everything) to 1 (nothing).",
+                meaning="How much must change to be reported, from 0 (everything) to 1 (nothing).",
             ),
             Key(
                 name="summary_window",
@@ -222,9 +222,9 @@ def _camera(folder: Path) -> Section:
                 name="watch",
                 value=choice(Watch),
                 meaning="How the stream is decoded. `full` decodes every frame. `eco` decodes no more than keyframes "
-                "while nothing moves, and what came in between once something does: an event is told up to a keyframe "
-                "interval later, from its first frame. `auto` is `eco` where nobody can slip through between two "
-                "keyframes, and `full` for doorbells.",
+                "while nothing moves, and what came in between once something does: an event is reported up to a "
+                "keyframe interval later, from its first frame. `auto` is `eco` where nobody can slip through between "
+                "two keyframes, and `full` for doorbells.",
             ),
             Key(
                 name="sleep_after_s",

@@ -130,7 +130,7 @@ def summary(folder: Path) -> Section:
             ),
             *theirs.values(),
             Key(name="labels", value=ListOf(choice(Label)), meaning="What is written about."),
-            Key(name="digest", value=choice(DigestEvery), meaning="How often a whole period is told."),
+            Key(name="digest", value=choice(DigestEvery), meaning="How often a whole period is summed up."),
             Key(name="limits", value=BUDGET, meaning="What the model may cost."),
             Key(name="options", value=TextOptions(), meaning="What a plug-in wants to know.", default="none"),
         ),

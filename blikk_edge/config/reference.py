@@ -23,7 +23,7 @@ _HEAD = """\
 
 This page is written by `scripts/docs` from the grammar that reads the file. Do not edit it.
 
-`blikk check blikk.yaml` tells everything that is wrong with a file: the line, the key, and how to mend it; and what the
+`blikk check blikk.yaml` lists everything that is wrong with a file: the line, the key, and how to mend it; and what the
 file needs on this machine and is not there. It opens no camera and no network.
 
 ## The smallest file

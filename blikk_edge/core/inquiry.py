@@ -116,10 +116,19 @@ class Aggregate(StrEnum):
 class Query:
     """A question that code can answer; what is left at its default does not restrict.
 
-    A visit matches where any part of it lies in `since <= t < until`. `kinds` are classes of the detector (`cat`);
-    `zone` is one the visit touched; `loitering` and `ongoing` restrict to visits that are so; `min_duration_s` to those
-    at least as long. `rings` asks about presses of the doorbell, not visits. `doubt` is a word of the question that no
-    camera can decide ("postman").
+    Attributes:
+        measure: What is asked about the visits that match.
+        labels: Of these.
+        kinds: Of these classes of the detector (`cat`).
+        cameras: At these, by id.
+        zone: That touched this one.
+        since: A visit matches where any part of it lies in `since <= t < until`, seconds since 1970 UTC.
+        until: See `since`.
+        loitering: Visits in which somebody stayed long.
+        ongoing: Visits that go on.
+        rings: Presses of the doorbell, not visits.
+        min_duration_s: Visits at least as long.
+        doubt: A word of the question that no camera can decide ("postman").
     """
 
     measure: Aggregate
@@ -146,11 +155,22 @@ class EventWithText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer to a Request. Where `ok` is False, `error` says what to mend.
+    """The answer to a Request.
 
-    `query` is the question as understood, None where it was not: then `text` says so. `events` are what the answer
-    rests on, newest first; `source`, `model` and tokens are those of `text`. A list of events tells also the `rings` of
-    its period, newest first, and of each camera the `gaps` in which it was not watched, of NODE when it did not run.
+    Attributes:
+        ok: Whether it could be served.
+        error: What to mend, where `ok` is False.
+        text: The answer in words.
+        count: The answer as a number.
+        query: The question as understood; None where it was not: then `text` says so.
+        events: What the answer rests on, newest first.
+        rings: Of a list of events those of its period, newest first.
+        gaps: Of a list of events, by camera, when it was not watched; of NODE, when it did not run.
+        summary: What was asked to be written.
+        source: Who wrote `text`.
+        model: The model's name where `source` is `llm`.
+        input_tokens: What `text` cost.
+        output_tokens: Likewise.
     """
 
     ok: bool = True

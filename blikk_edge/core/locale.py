@@ -25,7 +25,7 @@ LocaleNow: TypeAlias = Callable[[], Locale]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a Home Assistant component that makes the entities tells of its household; None: nothing, or no such."""
+    """What a Home Assistant component that makes the entities claims of its household; None: nothing, or no such."""
 
     timezone: str | None = None
     language: str | None = None

@@ -19,7 +19,7 @@ class _Rest:
 
 
 class Packages:
-    """Tells placed packages from carried ones.
+    """Separates placed packages from carried ones.
 
     A package is placed when for `still_s` its box has not moved (IoU at least 0.7 with where it came to rest) and less
     than half of it lay within any person. Once placed it stays so, until its track ends.

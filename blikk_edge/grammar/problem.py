@@ -20,8 +20,8 @@ _QUIET = {"password", "key_password", "source"}
 class Problem:
     """One thing to mend.
 
-    `line` and `column` count from 1; 0 means the file as a whole. `path` is like `mqtt.port`. `text` tells what is
-    wrong, `mend` is a sentence that tells what to do about it.
+    `line` and `column` count from 1; 0 means the file as a whole. `path` is like `mqtt.port`. `text` says what is
+    wrong, `mend` is a sentence that says what to do about it.
     """
 
     file: Path

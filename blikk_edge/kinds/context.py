@@ -17,7 +17,7 @@ class Context:
     """For sinks and enrichers.
 
     Attributes:
-        clock: Tells the time; nothing else may.
+        clock: Gives the time; nothing else may.
         node: Who this node is, and its cameras.
         topics: The names of this node's topics on MQTT, which other sinks use as well.
         locale: The language and the time zone as they are now.

@@ -23,10 +23,16 @@ _Who: TypeAlias = tuple[str, int, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stay:
-    """One object that was there. `since` and `until` are when it was first and last seen, seconds since 1970 UTC.
+    """One object that was there.
 
-    `sub_label` is the detector's own class (`car`, `dog`); `zones` are all that it was seen in; `still` is whether it
-    stood still when last seen.
+    Attributes:
+        track: The number of its Track.
+        label: What it is to the user.
+        sub_label: The detector's own class (`car`, `dog`).
+        since: When it was first seen, seconds since 1970 UTC.
+        until: When it was last seen, seconds since 1970 UTC.
+        zones: All that it was seen in.
+        still: Whether it stood still when last seen.
     """
 
     track: int
@@ -45,15 +51,28 @@ class Stay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What may be said; whatever is not here was not observed.
+    """What may be said; whatever is not here was not observed. Times are seconds since 1970 UTC.
 
-    `camera` is None where it is about the whole node, `name` what the user calls it, `cameras` the names of all cameras
-    that were asked (untrusted text, as zones are).
-    `since` and `until` bound what it is about, seconds since 1970 UTC; `ended` is False while it goes on. By label:
-    `peak` is the most seen at once, `seen` the different tracks of all visits (at least the peak; one person may have
-    been lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be
-    named beside since, until and those of the stays and rings. `about` is the label of the event, None for a period.
-    `loitering`, `parked` and `drove_off` (a parked vehicle) are whether that happened. `locale` is how it is written.
+    Attributes:
+        camera: The camera's id; None where it is about the whole node.
+        name: What the user calls the camera, or the node.
+        since: Where the time that it is about begins.
+        until: Where the time that it is about ends.
+        ended: False while it goes on.
+        peak: The most seen at once, by label.
+        seen: The different tracks of all visits, by label: at least the peak; one person may have been lost and found
+            again, so the truth lies between.
+        visits: How many Events, by label.
+        cameras: The names of all cameras that were asked; untrusted text.
+        zones: The names of all zones that were touched; untrusted text.
+        stays: Who was there.
+        about: The label of the event; None for a period.
+        loitering: Whether somebody stayed long.
+        parked: Whether a vehicle parked.
+        drove_off: Whether a parked vehicle drove off.
+        rings: When the doorbell was pressed.
+        moments: The times that may be named beside since, until and those of the stays and rings.
+        locale: How it is written.
     """
 
     camera: str | None

@@ -133,7 +133,7 @@ class Connections:
 
 
 class _Listener(socket.socket):
-    """A listening socket that tells whom it has accepted; asyncio asks no more of one than this."""
+    """A listening socket that knows whom it has accepted; asyncio asks no more of one than this."""
 
     connections: Connections
 

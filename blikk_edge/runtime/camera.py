@@ -158,7 +158,7 @@ class CameraRun:
         with self._supervisor.guard(f"{self.part}.pipeline", let=ModelError) as outcome:
             for item in pipeline.step(scene, tools):
                 if self._pipeline is not pipeline:
-                    return  # this worker was given up as stuck: another pipeline tells now
+                    return  # this worker was given up as stuck: another pipeline reports now
                 self._publish(item)
         if outcome.failed:
             self.restart_pipeline()

@@ -19,7 +19,7 @@ class Vitals:
         self._started = clock.monotonic()
 
     def measure(self) -> Health:
-        """CPU since the last call (percent of one core), memory now, temperature where the machine tells it."""
+        """CPU since the last call (percent of one core), memory now, temperature where the machine reports it."""
         return Health(
             time=self._clock.now(),
             uptime_s=round(self._clock.monotonic() - self._started, 1),

@@ -103,7 +103,7 @@ def _recalled(memory: Memory) -> Claim:
     try:
         kept = json.loads(memory.recall(KEY) or "{}")
         return Claim(**{name: value for name, value in kept.items() if isinstance(value, str)})
-    except StoreError:  # the store tells of it itself
+    except StoreError:  # the store logs it itself
         return Claim()
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Claim()

@@ -29,7 +29,7 @@ WATCH_EVERY_S: Final = 5.0
 AWAY_EVERY_S: Final = 1.0
 
 PROBLEMS_EVERY_S: Final = 2.0
-"""So soon the health tells that something went wrong or is mended: it is seen as a state, which nobody should doubt."""
+"""So soon the health reports that something went wrong or is mended: it is a state, which nobody should doubt."""
 
 LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""

@@ -9,7 +9,7 @@ from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 
 
 def replay(source: Source, pipeline: Pipeline, tools: VisionTools) -> Iterator[Item]:
-    """Everything one camera tells about a clip, in order; no thread, no clock but the stream's.
+    """Everything one camera reports about a clip, in order; no thread, no clock but the stream's.
 
     Added steps have all the time they take: a budget would give other bytes on another machine. Raises SourceError
     where the clip cannot be read and ModelError where a model cannot look.

@@ -69,7 +69,7 @@ class Supervisor:
 
 
 class Guard:
-    """One try of a part. Afterwards `failed` tells how it went; exits of the program pass through."""
+    """One try of a part. Afterwards `failed` says how it went; exits of the program pass through."""
 
     def __init__(self, supervisor: Supervisor, part: str, let: type[Exception] | None) -> None:
         self._supervisor = supervisor

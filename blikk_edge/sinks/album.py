@@ -283,7 +283,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, "re.Match[str]"]]:
 
 
 def _kept(camera: str, day: date, folder: Path, events: Collection[str] | None = None) -> Iterator[Kept]:
-    """The Pictures of one day; only those of `events`, where given: the name tells before the disk is asked."""
+    """The Pictures of one day; only those of `events`, where given: the name says so before the disk is asked."""
     for path, found in _files(folder):
         event = None if found[3] == "-" else found[3]
         if events is not None and event not in events:

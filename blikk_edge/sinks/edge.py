@@ -34,7 +34,7 @@ class EdgeLink:
     """Sends the newest redacted frame when it is due, one at a time, and waits for its acknowledgement.
 
     `to` is `wss://host[:port]/ingest/<camera>` (`ws://` on this machine only: the token would be readable). `newest`
-    gives the newest frame under the number it is asked for, or None when there is none; `moving` tells whether
+    gives the newest frame under the number it is asked for, or None when there is none; `moving` says whether
     something moves. Nothing is kept for later: after an outage the newest frame counts. `sent` counts the frames.
     """
 

@@ -56,7 +56,7 @@ class KeyframeOnly:
     before the change.
 
     `decode` makes the pictures of a packet, `frame_of` the frame that shows a picture as captured at a time. `asleep`
-    tells which way it is, `past` that pictures from before the waking are given now.
+    says which way it is, `past` that pictures from before the waking are given now.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ _TEXT_TYPES = frozenset({"json", "xml", "sdp", "dash+xml", "problem+json"})
 
 
 class Content(Enum):
-    """What an answer is. JPEGS may be one or many: how it goes on tells."""
+    """What an answer is. JPEGS may be one or many: how it goes on shows that."""
 
     JPEGS = auto()
     IMAGE = auto()
@@ -292,7 +292,7 @@ def _is_jpeg(head: bytes) -> bool:
 
 
 def _head(answer: HttpAnswer) -> bytes:
-    """The first bytes, enough to tell what it is."""
+    """The first bytes, enough to know what it is."""
     head = b""
     while len(head.lstrip()) < HEAD_BYTES and len(head) < HEAD_MOST_BYTES and (piece := answer.read()):
         head += piece

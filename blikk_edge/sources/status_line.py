@@ -5,7 +5,7 @@ from typing import Final
 
 from blikk_edge.sources.pictures import decoder_of
 
-# More is no status line. Longer than what tells a picture.
+# More is no status line. Longer than what identifies a picture.
 MOST_BYTES: Final = 1024
 _LINE = re.compile(rb"(?:http|icy)(?:/(\d+\.?\d*))?[ \t]+(\d{3})(?!\d)([^\r\n]*)", re.IGNORECASE)
 # What an answer without a status line begins with: a field of its head, the boundary of a part, a playlist.

@@ -49,7 +49,7 @@ class StreamTime:
         self._fresh = True
 
     def restart(self, rate: float | None) -> None:
-        """A new connection: its timestamps start anywhere. `rate` is its nominal frame rate, if it tells one."""
+        """A new connection: its timestamps start anywhere. `rate` is its nominal frame rate, if it has one."""
         self._nominal_s = 1 / rate if rate is not None and 1 <= rate <= 120 else 0.04
         self._fresh = True
         self._pace.restart()

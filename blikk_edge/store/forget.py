@@ -17,7 +17,7 @@ _OF_GONE: Final = (
 )
 # What takes back from the broker what was forgotten before must still reach it.
 _NOT_TAKING_BACK: Final = "json_extract(text, '$.record') IS NOT 'withdrawn'"
-# A period's text tells of events that began in it; that of a moment of whoever was there, also if they had come before.
+# A period's text is about events that began in it; that of a moment of whoever was there, also if they had come before.
 _ENDED: Final = "coalesce(CASE WHEN json_valid(text) THEN json_extract(text, '$.ended') END, 9e99)"
 _GONE_SUMMARIES: Final = """
 INSERT INTO gone_texts SELECT key FROM summaries WHERE event IN (SELECT id FROM gone) OR event IS NULL AND EXISTS

@@ -23,7 +23,7 @@ LOG = logging.getLogger("blikk.store")
 T = TypeVar("T", bound=Event | Ring | Summary)
 R = TypeVar("R")
 
-# A mark is the household's; who tells of the event does not know it.
+# A mark is the household's; who reports the event does not know it.
 _REPLACE: Final = """
 UPDATE events SET text = CASE WHEN json_valid(text) AND json_extract(text, '$.mark') IS NOT NULL
     THEN json_set(?1, '$.mark', json_extract(text, '$.mark')) ELSE ?1 END WHERE id = ?2

@@ -86,7 +86,7 @@ def _events(db: sqlite3.Connection, query: str, *values: str | int) -> list[Even
         try:
             record = record_from_text(text)
         except WireError:
-            continue  # whoever reads the history tells of it
+            continue  # whoever reads the history logs it
         if isinstance(record, Event):
             found.append(record)
     return found

@@ -1,4 +1,4 @@
-"""The claim of a Home Assistant component: untrusted bytes in, what it tells of its household out."""
+"""The claim of a Home Assistant component: untrusted bytes in, what it says of its household out."""
 
 import json
 from typing import Any, Final

@@ -37,7 +37,7 @@ __all__ = [
 PROTOCOL = 1
 PICTURE_EXPIRY_S = 24 * 3600
 LOITERING = "loitering"
-"""The `event_type` of an Event's revision that tells loitering; all other revisions carry the label."""
+"""The `event_type` of an Event's revision that reports loitering; all other revisions carry the label."""
 
 # Home Assistant drops attributes of more than 16384 bytes (recorder, MAX_STATE_ATTRS_BYTES); an object takes about 250
 MAX_EVENT_OBJECTS = 24

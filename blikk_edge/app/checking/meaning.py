@@ -71,11 +71,11 @@ def _entry(detector: DetectorSettings) -> ModelEntry | None:
 
 
 def webhook(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -> Iterator[Wrong]:
-    """A webhook that is told nothing: answers alone, which is the default, where no camera has questions."""
-    told = settings.webhook
+    """A webhook that gets nothing: answers alone, which is the default, where no camera has questions."""
+    options = settings.webhook
     if (
-        told is not None
-        and set(told.tell) == {"answer"}
+        options is not None
+        and set(options.tell) == {"answer"}
         and not any(camera_info(c).questions for c in settings.cameras)
     ):
         notes.append(

@@ -93,7 +93,7 @@ def _plain(name: str) -> str:
 
 
 def answered(asked: TrackQuestion, scenery: Scenery, now: float) -> TrackAnswer | None:
-    """What the tracks say; None where they cannot tell. Call it only where the scenery is not blind."""
+    """What the tracks say; None where they cannot say. Call it only where the scenery is not blind."""
     count = scenery.count(asked.label)
     if count is None:
         return None

@@ -1,4 +1,4 @@
-"""Watches Questions: answers them from tracks where these suffice, else asks the model; tells what changed."""
+"""Watches Questions: answers them from tracks where these suffice, else asks the model; publishes what changed."""
 
 import asyncio
 import logging

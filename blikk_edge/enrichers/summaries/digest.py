@@ -1,4 +1,4 @@
-"""Tells a whole period: each hour, each day, or when asked. Where nothing happened that costs no tokens."""
+"""Sums up a whole period: each hour, each day, or when asked. Where nothing happened that costs no tokens."""
 
 import asyncio
 import contextlib
@@ -49,11 +49,11 @@ _LENGTH_S: Final = {Every.HOURLY: 3600.0, Every.DAILY: 86400.0}
 
 
 class Digester:
-    """Tells what happened at all cameras together each hour or day, and answers for any period.
+    """Sums up what happened at all cameras together each hour or day, and answers for any period.
 
     A camera of mode OFF is left out; a model is asked where one of the others has a mode that asks one. Events and
-    doorbells come from the `history`. `every` None tells nothing by itself. `watched` says when a camera was: of a time
-    in which it was not, nothing is known. Times are those of `locale`, or of `timezone` where that is given.
+    doorbells come from the `history`. `every` None publishes nothing by itself. `watched` says when a camera was: of a
+    time in which it was not, nothing is known. Times are those of `locale`, or of `timezone` where that is given.
     """
 
     name = "digest"

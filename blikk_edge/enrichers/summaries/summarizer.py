@@ -34,7 +34,7 @@ EARLY, FINAL = 1, 2
 """The revisions of a Summary."""
 
 EARLY_S: Final = 5.0
-"""An event that is still going on after so long is clear enough to be told of."""
+"""An event that is still going on after so long is clear enough to be summed up."""
 
 SETTLE_S: Final = 1.0
 """After its end the last observation, Picture and ring of an event are on their way."""
@@ -307,7 +307,7 @@ class Summarizer:
     # -- on demand -----------------------------------------------------------------------------------------------
 
     async def describe(self, camera: str) -> Summary:
-        """What this camera sees now; is returned, not told. A turn at the model is waited for at most USER_USEFUL_S."""
+        """What this camera sees now; not published. A turn at the model is waited for at most USER_USEFUL_S."""
         now = self._clock.now()
         stories = self._stories.open(camera)
         state = self._states.get(camera)

@@ -116,7 +116,7 @@ class _TemplateWriter:
         )
 
     def _happening(self, label: Label) -> str:
-        """Which sentence tells it."""
+        """Which sentence says it."""
         facts, own = self._facts, self._own()
         if label is Label.PACKAGE:
             return "lay" if facts.ended else "lies"

@@ -135,7 +135,7 @@ class _Counts:
     def _at_once(self, i: int) -> bool:
         """Whether the text says that so many of this noun were there at a time.
 
-        A clause with a number tells of itself.
+        A clause with a number counts for itself.
         """
         stops = self._words("stops")
         if any(t.text in self._words("in_all") for t in self._around(i, stops)):

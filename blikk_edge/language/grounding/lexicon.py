@@ -98,7 +98,7 @@ class Lexicon:
                     yield word[: at - len(link)], word[at:]
 
     def is_plural(self, word: str, base: str) -> bool:
-        """Whether a form of a noun is its plural; one that is the same in both tells nothing."""
+        """Whether a form of a noun is its plural; one that is the same in both is neither."""
         if base in self.words("words.same_in_plural"):
             return False
         if word in self.plurals:

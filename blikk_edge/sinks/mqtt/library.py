@@ -122,4 +122,4 @@ def inner(client: aiomqtt.Client) -> paho.mqtt.client.Client:
 
 def ended(client: aiomqtt.Client) -> asyncio.Future[None]:
     """Done when the connection of this client is gone; its exception says why. To be asked for after `enter`."""
-    return client._disconnected  # noqa: SLF001 - aiomqtt 2.5 tells only those who wait for messages
+    return client._disconnected  # noqa: SLF001 - aiomqtt 2.5 notifies only those who wait for messages

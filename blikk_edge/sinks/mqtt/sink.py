@@ -57,7 +57,7 @@ class MqttSink:
 
     Records come by `send` (`core.ports.DurableSink`), and are published in order with QoS 1. All else comes by the
     inbox of `run`: Pictures are published while connected and dropped otherwise; of states and Pictures the newest per
-    topic counts. `ask` answers requests, whose times are those of `locale`. `claimed` hears what a component tells of
+    topic counts. `ask` answers requests, whose times are those of `locale`. `claimed` gets what a component says of
     its household. `mode`, `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.discovery_planner`).
     """
 

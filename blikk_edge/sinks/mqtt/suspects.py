@@ -36,7 +36,7 @@ class Suspect:
     """Bytes of its packet; 0 of a subscription."""
 
     content: int = 0
-    """What tells its payload from others."""
+    """What identifies its payload."""
 
     @property
     def is_subscription(self) -> bool:
