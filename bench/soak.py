@@ -49,7 +49,7 @@ from blikk_edge.app.writing import writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import DigestEvery, SummarySettings
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.house import CameraAvailability, CameraState, Health, SummaryMode
+from blikk_edge.core.status import CameraAvailability, CameraState, Health, SummaryMode
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item

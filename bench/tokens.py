@@ -29,7 +29,7 @@ from rig import data_folder, table
 
 from blikk_edge.app.replays import replay
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.observation import Event, Observation, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item

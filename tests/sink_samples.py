@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.house import CameraInfo, CameraState, NodeInfo
+from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from blikk_edge.app.identity import broker_address, camera_info, house_locale, store_path, topics_of
+from blikk_edge.app.identity import broker_address, camera_info, household_locale, store_path, topics_of
 from blikk_edge.asking.forgetting import Forgetter, Rememberer
 from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
-from blikk_edge.core.house import CameraInfo, CameraState
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.inquiry import Answerer, DescribeNow, Request, WriteDigest
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History, Tell
@@ -100,7 +100,7 @@ def ask(settings: Settings, question: str, *, camera: str | None, environ: Mappi
         return _asked(settings, request, path, store)
     try:
         clock = SystemClock()
-        locale = house_locale(settings, store, clock)
+        locale = household_locale(settings, store, clock)
         desk = QuestionService(
             history=store, cameras=cameras, clock=clock, watched=watched_in(store, store), locale=locale
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from blikk_edge.app.doors import rings
+from blikk_edge.app.parts import rings
 from blikk_edge.app.identity import camera_info
 from blikk_edge.app.pipelines import pipeline, steps_of, wake_detector
 from blikk_edge.app.writing import configured_mode, modes

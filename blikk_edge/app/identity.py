@@ -8,11 +8,11 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ConfigError, SinkError
 from blikk_edge.core.folders import STATE, user_folder
-from blikk_edge.core.house import CameraInfo
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.ports import Memory
 from blikk_edge.core.summary import Question
 from blikk_edge.language.language import tags
-from blikk_edge.runtime.locale import HouseLocale
+from blikk_edge.runtime.locale import HouseholdLocale
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.kind import MqttSettings, address_of
 from blikk_edge.wire.topics import Topics
@@ -46,9 +46,9 @@ def broker_address(mqtt: MqttSettings | None) -> Address:
     return address_of(mqtt)
 
 
-def house_locale(settings: Settings, memory: Memory, clock: Clock) -> HouseLocale:
+def household_locale(settings: Settings, memory: Memory, clock: Clock) -> HouseholdLocale:
     """How the household is told; `memory` has what its Home Assistant claimed last. Blocking."""
-    return HouseLocale(
+    return HouseholdLocale(
         timezone=settings.timezone, language=settings.language, languages=tags(), memory=memory, clock=clock
     )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from blikk_edge.asking.times import Wall
-from blikk_edge.core.house import CameraInfo
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.language import Language

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from blikk_edge.asking.phrase import Phrase, plain
-from blikk_edge.core.house import CameraInfo
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.language.reading import Reading, any_of
 
 LIKE: Final = 0.84

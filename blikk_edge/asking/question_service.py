@@ -15,7 +15,7 @@ from blikk_edge.asking.times import Wall
 from blikk_edge.asking.unwatched import gaps_of, with_gaps
 from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.errors import BlikkError, LlmError
-from blikk_edge.core.house import CameraInfo, CameraState
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.inquiry import (
     WAITING_MAX,
     Aggregate,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from blikk_edge.core.house import CameraState
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.observation import Event, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.kinds.chosen import Chosen

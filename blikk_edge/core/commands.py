@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 
 
 class Setting(StrEnum):

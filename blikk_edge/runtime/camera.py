@@ -9,7 +9,7 @@ from typing import Final
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, SourceError, StepError
-from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, SummaryMode
+from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, SummaryMode
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.picture import FRAME

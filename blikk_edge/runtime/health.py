@@ -3,7 +3,7 @@
 import psutil
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.house import Health
+from blikk_edge.core.status import Health
 
 SENSORS = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal", "acpitz")
 """Names under which Linux shows the processor's temperature; a Raspberry Pi says cpu_thermal."""

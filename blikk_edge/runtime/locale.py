@@ -22,7 +22,7 @@ CALM_S: Final = 10.0
 """From one writing to the next: whoever may claim may claim another zone every second."""
 
 
-class HouseLocale:
+class HouseholdLocale:
     """Is called for the locale as it is now. `timezone` and `language` are what is configured, None where nothing is.
 
     A claimed language counts where it is one of `languages`, those that there are texts in: nobody shall read two.

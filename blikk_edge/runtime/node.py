@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.house import CameraAvailability, LlmState, SummaryMode
+from blikk_edge.core.status import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Reporting, Sink, Unfinished

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.house import CameraState
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.ports import Memory
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import WireError
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.wire.topics import Topics
 
 MAX_PAYLOAD_BYTES = 64

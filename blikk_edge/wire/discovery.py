@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from blikk_edge.core.house import CameraInfo, NodeInfo
+from blikk_edge.core.status import CameraInfo, NodeInfo
 from blikk_edge.wire.entities import camera_entities, node_entities
 from blikk_edge.wire.messages import Message
 from blikk_edge.wire.topics import Topics

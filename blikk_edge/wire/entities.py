@@ -6,7 +6,7 @@ from retained topics and go stale only with their availability, so nothing needs
 
 from collections.abc import Iterator
 
-from blikk_edge.core.house import CameraInfo, NodeInfo, SummaryMode
+from blikk_edge.core.status import CameraInfo, NodeInfo, SummaryMode
 from blikk_edge.wire.entities_measured import alert_part, measure_parts
 from blikk_edge.wire.entities_seen import QUIET, image, label_parts, on_off, slug, zone_parts
 from blikk_edge.wire.entities_texts import LLM_FIGURES, asks_a_model, digest_sensor, question_parts, summary_parts

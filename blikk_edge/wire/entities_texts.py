@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from blikk_edge.core.house import CameraInfo, NodeInfo, SummaryMode
+from blikk_edge.core.status import CameraInfo, NodeInfo, SummaryMode
 from blikk_edge.core.summary import AnswerKind, Question
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject, truncate

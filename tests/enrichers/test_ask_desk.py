@@ -15,7 +15,7 @@ from blikk_edge.asking.model import fill_prompt, filled, worded
 from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.core.house import CameraState
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.inquiry import (
     Aggregate,
     AskQuestion,

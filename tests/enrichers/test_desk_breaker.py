@@ -5,7 +5,7 @@ import random
 import pytest
 
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.house import LlmPhase
+from blikk_edge.core.status import LlmPhase
 from blikk_edge.llm.queue.breaker import LAST_PAUSE_S, PATIENCE_MAX_S, REFUSED_S, Breaker
 
 

@@ -9,7 +9,7 @@ import pytest
 from desk_props import NOON, WIDE, Drawer, Office, completion, job
 
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.house import LlmPhase
+from blikk_edge.core.status import LlmPhase
 from blikk_edge.llm.port import AwayError, BusyError, Completion, GarbledError, RefusedError
 from blikk_edge.llm.queue.book import KEY
 from blikk_edge.llm.queue.breaker import REFUSED_S

@@ -10,7 +10,7 @@ from llm_asking import model_at, prompt
 from llm_server import LlmServer, Say, refusal
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.house import LlmPhase
+from blikk_edge.core.status import LlmPhase
 from blikk_edge.llm.port import AwayError, GarbledError, RefusedError
 from blikk_edge.llm.queue.budget import Limits
 from blikk_edge.llm.queue.model_queue import ModelQueue

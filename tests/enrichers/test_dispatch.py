@@ -7,7 +7,7 @@ from scripted_desk import ScriptedDesk, answer
 from summary_props import NOON, event, sighting
 
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.picture import FRAME, Picture

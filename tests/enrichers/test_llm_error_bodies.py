@@ -12,7 +12,7 @@ from llm_server import Asked, LlmServer, Say, refusal
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.core.house import LlmPhase
+from blikk_edge.core.status import LlmPhase
 from blikk_edge.llm.openai_faults import is_garbled, said_in
 from blikk_edge.llm.port import AwayError, BlindError, BusyError, GarbledError, RefusedError
 from blikk_edge.llm.queue.budget import Limits

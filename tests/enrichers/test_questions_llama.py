@@ -11,7 +11,7 @@ from summary_props import event, sighting
 from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.summary import AnswerKind, Author
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher

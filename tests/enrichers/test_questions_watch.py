@@ -7,7 +7,7 @@ from scripted_desk import ScriptedDesk
 from summary_props import NOON, ended, event, observation, sighting
 
 from blikk_edge.core.commands import Snapshot
-from blikk_edge.core.house import CameraAvailability, SummaryMode
+from blikk_edge.core.status import CameraAvailability, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Observed, Shown, Withdrawn
 from blikk_edge.core.sightings import Label

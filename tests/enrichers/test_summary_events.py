@@ -7,7 +7,7 @@ from summary_props import IN_UTC, NOON, ended, event, observation, ring, sightin
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Observed, Phase
 from blikk_edge.core.picture import Picture

@@ -9,7 +9,7 @@ from real_ha import RealHomeAssistant, wait_for
 from running_sink import Running
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.house import CameraAvailability
+from blikk_edge.core.status import CameraAvailability
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.store.store import Store
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import wire_samples as s
 
-from blikk_edge.core.house import CameraInfo, CameraState
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.sightings import Label
 from blikk_edge.wire.discovery import devices

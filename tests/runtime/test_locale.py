@@ -9,7 +9,7 @@ import pytest
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.locale import Claim, Locale
-from blikk_edge.runtime.locale import HouseLocale
+from blikk_edge.runtime.locale import HouseholdLocale
 from blikk_edge.store.store import Store
 
 BERLIN = Claim(timezone="Europe/Berlin", language="de")
@@ -25,7 +25,7 @@ def store(tmp_path):
 
 
 def locale(memory, timezone=None, language=None):
-    return HouseLocale(timezone=timezone, language=language, languages=("de", "en"), memory=memory, clock=SystemClock())
+    return HouseholdLocale(timezone=timezone, language=language, languages=("de", "en"), memory=memory, clock=SystemClock())
 
 
 def clock_in(made):

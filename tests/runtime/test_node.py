@@ -16,7 +16,7 @@ from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError, ModelError, SinkError, StoreError
 from blikk_edge.core.fields import Backpressure
-from blikk_edge.core.house import CameraAvailability, CameraInfo, CameraState, Health, SummaryMode
+from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, Health, SummaryMode
 from blikk_edge.core.observation import Event, Observation, Phase, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item

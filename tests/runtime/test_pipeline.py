@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stage_props import PERSON, Gauge, ScriptedDetector, ScriptedSource, StampRedactor, eyes, frame, pipeline
 
 from blikk_edge.core.geometry import Box, Polygon
-from blikk_edge.core.house import CameraState
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.observation import MEASURED, Event, Observation, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item

@@ -2,7 +2,7 @@
 
 import pytest
 
-from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.runtime.switches import Switches
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from blikk_edge.core.clock import SETTLED_S, VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.house import Health
+from blikk_edge.core.status import Health
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.picture import Picture

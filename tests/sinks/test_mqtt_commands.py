@@ -13,7 +13,7 @@ from sink_samples import event, ring, state, until
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
-from blikk_edge.core.house import CameraAvailability
+from blikk_edge.core.status import CameraAvailability
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.store.store import Store
 

@@ -16,7 +16,7 @@ from sink_samples import event, observation, picture, ring, state, until
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.house import CameraAvailability
+from blikk_edge.core.status import CameraAvailability
 from blikk_edge.core.observation import Record
 from blikk_edge.core.ports import Pending
 from blikk_edge.sinks.mqtt.address import Address

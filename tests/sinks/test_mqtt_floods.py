@@ -14,7 +14,7 @@ from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.session import COMMANDS
 from blikk_edge.store.store import Store
-from blikk_edge.wire.desk import STRANGERS_MAX
+from blikk_edge.wire.discovery_planner import STRANGERS_MAX
 
 CONFIG = "homeassistant/device/blikk_porch/camera_front_door/config"
 BIRTH = "homeassistant/status"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.commands import Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import WireError
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.messages import availability
 

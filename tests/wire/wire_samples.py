@@ -4,7 +4,7 @@ import base64
 from dataclasses import replace
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.house import (
+from blikk_edge.core.status import (
     CameraAvailability,
     CameraInfo,
     CameraState,

@@ -7,7 +7,7 @@ from typing import Final
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, LlmError
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.grammar.problem import Wrong
 
 PIN_LIBRARIES: Final = ("lgpio", "RPi", "pigpio")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S
-from blikk_edge.core.house import CameraAvailability, CameraState
+from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import MEASURED, Event, Observation, Observed, Phase, Sighting

@@ -9,7 +9,7 @@ from typing import Final
 
 from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.commands import Snapshot
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn

@@ -12,7 +12,7 @@ from typing import Final
 
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.house import SummaryMode
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import History, Inbox, Item, Tell

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.house import CameraState, SummaryMode
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import MEASURED, Event, Observation, Phase

@@ -6,7 +6,7 @@ from typing import Final
 
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.house import LlmPhase
+from blikk_edge.core.status import LlmPhase
 
 LAST_PAUSE_S: Final = 300.0
 REFUSED_S: Final = 1800.0

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Hashable
 
-from blikk_edge.core.house import CameraAvailability, Health, Status
+from blikk_edge.core.status import CameraAvailability, Health, Status
 from blikk_edge.core.picture import Picture
 
 

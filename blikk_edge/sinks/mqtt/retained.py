@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from blikk_edge.core.house import CameraInfo
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.sightings import Label
 from blikk_edge.wire.messages import Message

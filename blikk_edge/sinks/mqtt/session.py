@@ -13,7 +13,7 @@ from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import SinkError, WireError
-from blikk_edge.core.house import CameraAvailability, NodeInfo
+from blikk_edge.core.status import CameraAvailability, NodeInfo
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
@@ -27,7 +27,7 @@ from blikk_edge.sinks.mqtt.retained import Retained
 from blikk_edge.sinks.mqtt.troubles import BrokerTrouble, BrokerTroubles
 from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import SETTINGS
-from blikk_edge.wire.desk import Advice, DiscoveryDesk
+from blikk_edge.wire.discovery_planner import Advice, DiscoveryPlanner
 from blikk_edge.wire.messages import Message, announce, availability, decode_command, encode
 from blikk_edge.wire.shorter import shorter
 from blikk_edge.wire.topics import Topics
@@ -75,7 +75,7 @@ class Session:
         node: NodeInfo,
         topics: Topics,
         newest: Newest,
-        desk: DiscoveryDesk,
+        desk: DiscoveryPlanner,
         order: Order,
         ask: Answerer | None,
         locale: LocaleNow,
@@ -220,7 +220,7 @@ class Session:
                 await self._clock.sleep(QUOTA_S)
 
     async def _publish(self, message: Message) -> Outcome:
-        """Publish; the broker keeps it only if it shall (`DiscoveryDesk.retaining`)."""
+        """Publish; the broker keeps it only if it shall (`DiscoveryPlanner.retaining`)."""
         if message.retain and message.payload:
             if self._desk.retaining:
                 self._retained.holds(message.topic)

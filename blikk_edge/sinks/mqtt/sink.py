@@ -12,7 +12,7 @@ import aiomqtt
 from blikk_edge.core.allowance import telling
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
-from blikk_edge.core.house import CameraAvailability, CameraState, Health, NodeInfo
+from blikk_edge.core.status import CameraAvailability, CameraState, Health, NodeInfo
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
@@ -34,7 +34,7 @@ from blikk_edge.sinks.mqtt.session import WINDOW, Session
 from blikk_edge.sinks.mqtt.suspects import Suspects
 from blikk_edge.sinks.mqtt.troubles import BrokerTroubles
 from blikk_edge.sinks.mqtt.versions import SILENCES, Versions
-from blikk_edge.wire.desk import DiscoveryDesk
+from blikk_edge.wire.discovery_planner import DiscoveryPlanner
 from blikk_edge.wire.discovery import devices
 from blikk_edge.wire.messages import availability
 from blikk_edge.wire.topics import Topics
@@ -58,7 +58,7 @@ class MqttSink:
     Records come by `send` (`core.ports.DurableSink`), and are published in order with QoS 1. All else comes by the
     inbox of `run`: Pictures are published while connected and dropped otherwise; of states and Pictures the newest per
     topic counts. `ask` answers requests, whose times are those of `locale`. `claimed` hears what a component tells of
-    its household. `mode`, `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.desk`).
+    its household. `mode`, `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.discovery_planner`).
     """
 
     name = "mqtt"
@@ -90,7 +90,7 @@ class MqttSink:
         self._locale = locale
         self._claimed = claimed
         self._newest = Newest()
-        self._desk = DiscoveryDesk(
+        self._desk = DiscoveryPlanner(
             devices(node, topics, prefix=discovery_prefix),
             topics,
             mode=mode,

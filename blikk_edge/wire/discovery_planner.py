@@ -42,7 +42,7 @@ def _any_size(_message: Message) -> bool:
     return True
 
 
-class DiscoveryDesk:
+class DiscoveryPlanner:
     """Keeps Home Assistant's config topics as they should be.
 
     `mode` is `auto` (unless the component claims the node), `discovery` (always), `integration` or `off` (never; what

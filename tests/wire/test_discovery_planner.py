@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from blikk_edge.wire.desk import HEAL_S, SETTLE_S, STRANGERS_MAX, DiscoveryDesk
+from blikk_edge.wire.discovery_planner import HEAL_S, SETTLE_S, STRANGERS_MAX, DiscoveryPlanner
 from blikk_edge.wire.discovery import devices, split
 
 BIRTH = "homeassistant/status"
@@ -29,7 +29,7 @@ class Home:
         self.timer = None
         self.restated = 0
         self.warnings = []
-        self.desk = DiscoveryDesk(
+        self.desk = DiscoveryPlanner(
             devices(node, s.TOPICS), s.TOPICS, mode=mode, prefix="homeassistant", birth_topic=BIRTH
         )
         self.connect()
