@@ -34,10 +34,10 @@ from rig import Broker, table
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.status import CameraInfo, NodeInfo
 from blikk_edge.core.observation import Event, Observed, Phase, Sighting
 from blikk_edge.core.ports import DurableSink, Item
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo, NodeInfo
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.session import WINDOW

@@ -49,11 +49,11 @@ from blikk_edge.app.writing import writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import DigestEvery, SummarySettings
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.status import CameraAvailability, CameraState, Health, SummaryMode
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
 from blikk_edge.core.scene import Frame, Pixels
+from blikk_edge.core.status import CameraAvailability, CameraState, Health, SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Supervisor

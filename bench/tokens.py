@@ -29,10 +29,10 @@ from rig import data_folder, table
 
 from blikk_edge.app.replays import replay
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.observation import Event, Observation, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.demo import clip as own_clip
 from blikk_edge.enrichers.summaries.summarizer import Summarizer

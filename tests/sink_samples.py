@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo
 
 T0 = 1795262400.0
 FRONT = CameraInfo(id="front_door", name="Front door", labels=(Label.PERSON,), ring=True)

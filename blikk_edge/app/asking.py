@@ -11,10 +11,10 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
-from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.inquiry import Answerer, DescribeNow, Request, WriteDigest
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History, Tell
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.watched import WatchedAt
 from blikk_edge.enrichers.summaries.digest import Digester

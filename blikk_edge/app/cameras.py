@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from blikk_edge.app.parts import rings
 from blikk_edge.app.identity import camera_info
+from blikk_edge.app.parts import rings
 from blikk_edge.app.pipelines import pipeline, steps_of, wake_detector
 from blikk_edge.app.writing import configured_mode, modes
 from blikk_edge.config.settings import CameraSettings, Settings

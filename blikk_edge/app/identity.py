@@ -8,8 +8,8 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ConfigError, SinkError
 from blikk_edge.core.folders import STATE, user_folder
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.ports import Memory
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.summary import Question
 from blikk_edge.language.language import tags
 from blikk_edge.runtime.locale import HouseholdLocale

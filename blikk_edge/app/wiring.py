@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.cameras import camera_run
-from blikk_edge.app.parts import album_of, bells, ingest_parts
 from blikk_edge.app.identity import household_locale, store_path, topics_of
+from blikk_edge.app.parts import album_of, bells, ingest_parts
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
-from blikk_edge.core.status import CameraState, NodeInfo, SummaryMode
 from blikk_edge.core.ports import Order, Sink
 from blikk_edge.core.push_queue import PushQueue
+from blikk_edge.core.status import CameraState, NodeInfo, SummaryMode
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun

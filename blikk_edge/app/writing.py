@@ -11,10 +11,10 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.config.slow import TEMPLATE, DigestEvery, SummarySettings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.status import LlmState, SummaryMode
 from blikk_edge.core.locale import LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import Enricher, History, Memory, Order, Tell
+from blikk_edge.core.status import LlmState, SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
 from blikk_edge.enrichers.summaries.digest import Digester, Every

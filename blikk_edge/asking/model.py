@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from blikk_edge.asking.times import Wall
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.language.language import Language
 from blikk_edge.language.reading import KIND_LABELS
 from blikk_edge.llm.answer_object import has_word

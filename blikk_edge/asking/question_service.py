@@ -15,7 +15,6 @@ from blikk_edge.asking.times import Wall
 from blikk_edge.asking.unwatched import gaps_of, with_gaps
 from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.errors import BlikkError, LlmError
-from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.inquiry import (
     WAITING_MAX,
     Aggregate,
@@ -35,6 +34,7 @@ from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.ports import History
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import Author, Summary
 from blikk_edge.core.watched import NODE, Span, WatchedAt
 from blikk_edge.language.facts import Facts, period_facts

@@ -7,9 +7,9 @@ from typing import Final
 from blikk_edge.asking.phrase import Phrase
 from blikk_edge.asking.places import take_names, take_place
 from blikk_edge.asking.times import Span, Wall, midnight, seconds_of, take_times
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.inquiry import Aggregate, AskQuestion, Query
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.language.reading import Meaning, Reading
 
 _TODAY: Final = {

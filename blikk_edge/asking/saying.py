@@ -7,10 +7,10 @@ from blikk_edge.asking.moments import SHOWN_MAX, Moments
 from blikk_edge.asking.reader import Puzzle
 from blikk_edge.asking.tally import Finding, objects_of
 from blikk_edge.asking.times import Wall
-from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.inquiry import Aggregate
 from blikk_edge.core.observation import Event, Sighting
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import TEXT_MAX
 from blikk_edge.core.watched import NODE, Span
 from blikk_edge.language.language import Language

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from blikk_edge.core.status import CameraState
 from blikk_edge.core.inquiry import Aggregate, Query
 from blikk_edge.core.observation import Event, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.watched import Span
 from blikk_edge.language.wording import kind_of
 

@@ -14,8 +14,8 @@ from blikk_edge.config.slow import (
     QuestionSettings,
     SummarySettings,
 )
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, listed

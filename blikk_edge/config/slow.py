@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import AnswerKind
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.llm.port import LanguageModel, ModelContext

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from blikk_edge.core.commands import Command
-from blikk_edge.core.status import Status
 from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import Status
 from blikk_edge.core.summary import Summary
 
 Item: TypeAlias = Record | Picture | Status

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.status import CameraState, NodeInfo
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.ports import History, Order, Tell
+from blikk_edge.core.status import CameraState, NodeInfo
 from blikk_edge.wire.topics import Topics
 
 

@@ -9,13 +9,13 @@ from typing import Final
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, SourceError, StepError
-from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, SummaryMode
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.picture import FRAME
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.stages import Source
+from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, SummaryMode
 from blikk_edge.runtime import log
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import Pipeline, VisionTools

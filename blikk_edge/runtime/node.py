@@ -11,11 +11,11 @@ from typing import Final, Protocol
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.status import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Reporting, Sink, Unfinished
 from blikk_edge.core.rate_limited_log import RateLimitedLog
+from blikk_edge.core.status import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import VISION, CameraRun

@@ -5,9 +5,9 @@ from collections.abc import Hashable, Sequence
 from typing import Final
 
 from blikk_edge.core.commands import Command
-from blikk_edge.core.status import CameraAvailability, CameraState, Health
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Order
+from blikk_edge.core.status import CameraAvailability, CameraState, Health
 from blikk_edge.runtime.mailbox import Mailbox
 
 MAILBOX_LIMIT: Final = 2000

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.status import CameraState
 from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
@@ -17,6 +16,7 @@ from blikk_edge.core.reporter import EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View
 from blikk_edge.core.stages import Detector, Redactor, Step
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
 from blikk_edge.runtime.detect import Detect

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.ports import Memory
+from blikk_edge.core.status import CameraState, SummaryMode
 
 
 class Switches:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.core.ports import History, Inbox, Item, Memory
+from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.core.watched import NODE, Span, Watched, WatchedAt
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.kinds.plugins import Kinds, has
 from blikk_edge.transforms.models.registry import ResolvedModel
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.sightings import MeasureInfo
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject
 

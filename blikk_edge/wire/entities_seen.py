@@ -5,8 +5,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import Json, JsonObject, truncate
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, Health, LlmState, NodeInfo, Status
 from blikk_edge.core.observation import Event, Observation, Observed, Ring, Sighting, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label, Measure
+from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, Health, LlmState, NodeInfo, Status
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.pictures import commented

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 from blikk_edge.asking.times import Wall
 from blikk_edge.core.errors import LlmError
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Observed, Phase, Ring, Sighting
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.llm.port import Completion
 from blikk_edge.llm.queue.port import Job
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import LlmPhase
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.status import LlmPhase
 from blikk_edge.llm.port import Completion, Prompt
 from blikk_edge.llm.queue.budget import Limits
 from blikk_edge.llm.queue.model_queue import ModelQueue

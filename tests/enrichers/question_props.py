@@ -10,9 +10,9 @@ from summary_props import IN_UTC, NOON
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.summary import AnswerKind, Question
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
 

@@ -15,7 +15,6 @@ from blikk_edge.asking.model import fill_prompt, filled, worded
 from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.core.status import CameraState
 from blikk_edge.core.inquiry import (
     Aggregate,
     AskQuestion,
@@ -30,6 +29,7 @@ from blikk_edge.core.inquiry import (
 )
 from blikk_edge.core.observation import Event
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.summary import TEXT_MAX, Author, Summary
 from blikk_edge.language import grounding
 from blikk_edge.language.facts import Facts

@@ -12,10 +12,10 @@ from test_ask_reader import shown
 from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.asking.reader import Puzzle, read
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.inquiry import AskQuestion, Query
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.summary import Author
 from blikk_edge.language.grounding import check
 from blikk_edge.language.language import content_of

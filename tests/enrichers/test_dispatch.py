@@ -7,11 +7,11 @@ from scripted_desk import ScriptedDesk, answer
 from summary_props import NOON, event, sighting
 
 from blikk_edge.core.clock import VirtualClock
-from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.enrichers.summaries.dispatch import NEWEST, Dispatcher
 from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.llm.port import AwayError

@@ -11,8 +11,8 @@ from llm_server import LlmServer
 from blikk_edge.app.writing import writing
 from blikk_edge.config import load
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.locale import Locale
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.llm.queue.port import Job, Priority
 from blikk_edge.runtime.scheduler import Scheduler, Supervisor
 from blikk_edge.store.store import Store

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from question_props import ModelFolders, question, state
+from question_props import Shelf, question, state
 from summary_props import event, sighting
 from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import AnswerKind, Author
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
 from blikk_edge.llm.llama import LlamaModel
@@ -61,7 +61,7 @@ async def test_a_real_model_answers_in_form(tmp_path, mode):
         clock=clock,
         desk=desk,
         order=lambda command: inbox.put_nowait(still(time.time())),
-        memory=ModelFolders(),
+        memory=Shelf(),
         mode_of=lambda camera: mode,
         names={"porch": "Porch"},
         zones={},

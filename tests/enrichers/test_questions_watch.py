@@ -2,15 +2,15 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from question_props import ModelFolders, Watch, question, says, snapshot, state
+from question_props import Shelf, Watch, question, says, snapshot, state
 from scripted_desk import ScriptedDesk
 from summary_props import NOON, ended, event, observation, sighting
 
 from blikk_edge.core.commands import Snapshot
-from blikk_edge.core.status import CameraAvailability, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Observed, Shown, Withdrawn
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraAvailability, SummaryMode
 from blikk_edge.core.summary import AnswerKind, Author
 from blikk_edge.llm.port import AwayError, BlindError, Completion, GarbledError, TooLongError
 from blikk_edge.llm.queue.port import NotNowError, Priority
@@ -349,7 +349,7 @@ class TestPictures:
 
 class TestOverRestarts:
     async def test_since_is_kept(self):
-        memory = ModelFolders()
+        memory = Shelf()
         async with Watch(DOOR, memory=memory) as watch:
             await watch.tell(state(), event(sighting()))
             await watch.until(lambda: memory.kept)
@@ -362,7 +362,7 @@ class TestOverRestarts:
             assert not watch.answers[0].changed
 
     async def test_a_camera_that_stays_away_after_a_start_is_told(self):
-        memory = ModelFolders()
+        memory = Shelf()
         async with Watch(DOOR, memory=memory) as watch:
             await watch.tell(state(), event(sighting()))
             await watch.until(lambda: memory.kept)
@@ -372,7 +372,7 @@ class TestOverRestarts:
             assert watch.said == ["unknown"]
 
     async def test_another_question_of_the_same_name_starts_anew(self):
-        memory = ModelFolders()
+        memory = Shelf()
         async with Watch(DOOR, memory=memory) as watch:
             await watch.tell(state(), event(sighting()))
             await watch.until(lambda: memory.kept)
@@ -382,14 +382,14 @@ class TestOverRestarts:
 
     @pytest.mark.parametrize("kept", ["", "{", "[]", "null", '{"answer": 1}', '{"source": "llm"}', "[" * 9000])
     async def test_a_damaged_memory_is_forgotten(self, kept):
-        memory = ModelFolders()
+        memory = Shelf()
         memory.kept["question.porch.someone"] = kept
         async with Watch(DOOR, memory=memory) as watch:
             await watch.tell(state())
             assert watch.said == ["no"]
 
     async def test_a_broken_memory_is_told_once_and_costs_no_answer(self, caplog):
-        memory = ModelFolders()
+        memory = Shelf()
         memory.broken = True
         async with Watch(DOOR, memory=memory) as watch:
             await watch.tell(state())

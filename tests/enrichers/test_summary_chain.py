@@ -15,8 +15,8 @@ from summary_props import IN_UTC, ended, event, observation, ring, sighting
 from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import TEXT_MAX, TITLE_MAX, Author, Importance, Summary
 from blikk_edge.enrichers.summaries.note import note_from_json
 from blikk_edge.enrichers.summaries.prompts import Brief

@@ -8,9 +8,9 @@ from summary_props import IN_UTC, NOON, ended, ring, sighting
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.core.watched import Watched
 from blikk_edge.enrichers.summaries.digest import Digester, Every, next_end, period_start

@@ -7,11 +7,11 @@ from summary_props import IN_UTC, NOON, ended, event, observation, ring, sightin
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.enrichers.summaries.recent import Recent
 from blikk_edge.enrichers.summaries.summarizer import EARLY_S, MAX_LIVES, SETTLE_S, Summarizer

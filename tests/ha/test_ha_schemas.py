@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import wire_samples as s
 
-from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.wire.discovery import devices
 from blikk_edge.wire.messages import encode
 

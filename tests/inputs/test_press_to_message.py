@@ -12,10 +12,10 @@ from gpiozero.pins.mock import MockFactory
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Command, Press
-from blikk_edge.core.status import CameraInfo, NodeInfo
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo, NodeInfo
 from blikk_edge.inputs.gpio import QUIET_S, GpioButton
 from blikk_edge.inputs.http import RingHook
 from blikk_edge.sinks.mqtt.address import Address

@@ -25,7 +25,9 @@ def store(tmp_path):
 
 
 def locale(memory, timezone=None, language=None):
-    return HouseholdLocale(timezone=timezone, language=language, languages=("de", "en"), memory=memory, clock=SystemClock())
+    return HouseholdLocale(
+        timezone=timezone, language=language, languages=("de", "en"), memory=memory, clock=SystemClock()
+    )
 
 
 def clock_in(made):

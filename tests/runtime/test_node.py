@@ -16,13 +16,13 @@ from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError, ModelError, SinkError, StoreError
 from blikk_edge.core.fields import Backpressure
-from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, Health, SummaryMode
 from blikk_edge.core.observation import Event, Observation, Phase, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Source
+from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, Health, SummaryMode
 from blikk_edge.runtime import scheduler
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from stage_props import PERSON, Gauge, ScriptedDetector, ScriptedSource, StampRedactor, eyes, frame, pipeline
 
 from blikk_edge.core.geometry import Box, Polygon
-from blikk_edge.core.status import CameraState
 from blikk_edge.core.observation import MEASURED, Event, Observation, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Measure
+from blikk_edge.core.status import CameraState
 from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 from blikk_edge.runtime.replay import replay
 from blikk_edge.transforms.tracking.zones import Zone

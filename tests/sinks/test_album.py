@@ -10,12 +10,12 @@ import pytest
 
 from blikk_edge.core.clock import SETTLED_S, VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import Health
 from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import Health
 from blikk_edge.sinks.album import PictureAlbum
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()

@@ -16,9 +16,9 @@ from sink_samples import event, observation, picture, ring, state, until
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import CameraAvailability
 from blikk_edge.core.observation import Record
 from blikk_edge.core.ports import Pending
+from blikk_edge.core.status import CameraAvailability
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.store.store import Store
 

@@ -15,8 +15,8 @@ from sink_samples import event, observation, picture, ring, state, until
 from blikk_edge.core.allowance import TOLD
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError
-from blikk_edge.core.status import CameraAvailability
 from blikk_edge.core.inquiry import AskQuestion, Reply, Request
+from blikk_edge.core.status import CameraAvailability
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.refusal import clean
 from blikk_edge.sinks.mqtt.request import ask_node

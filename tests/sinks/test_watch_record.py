@@ -10,8 +10,8 @@ from sink_samples import event
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.core.ports import Item
+from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.core.watched import GAP_S, NODE, Watched
 from blikk_edge.sinks.watched import KEY, WRITE_EVERY_S, WatchRecord, watched_in
 from blikk_edge.store.store import Store

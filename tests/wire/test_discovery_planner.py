@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from blikk_edge.wire.discovery_planner import HEAL_S, SETTLE_S, STRANGERS_MAX, DiscoveryPlanner
 from blikk_edge.wire.discovery import devices, split
+from blikk_edge.wire.discovery_planner import HEAL_S, SETTLE_S, STRANGERS_MAX, DiscoveryPlanner
 
 BIRTH = "homeassistant/status"
 CLAIM = s.TOPICS.claim

@@ -14,10 +14,10 @@ import wire_samples as s
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from blikk_edge.core.status import CameraState, Health
 from blikk_edge.core.locale import Claim
 from blikk_edge.core.observation import MEASURED, Observation, Observed
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState, Health
 from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.discovery import devices

@@ -7,8 +7,8 @@ import wire_samples as s
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.wire.discovery import components_of, config_filter, devices, removal, tombstones
 from blikk_edge.wire.entities import slug
 from blikk_edge.wire.topics import Topics

@@ -4,16 +4,6 @@ import base64
 from dataclasses import replace
 
 from blikk_edge.core.geometry import Box
-from blikk_edge.core.status import (
-    CameraAvailability,
-    CameraInfo,
-    CameraState,
-    Health,
-    LlmPhase,
-    LlmState,
-    NodeInfo,
-    SummaryMode,
-)
 from blikk_edge.core.inquiry import (
     Aggregate,
     AskQuestion,
@@ -30,6 +20,16 @@ from blikk_edge.core.inquiry import (
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label, Measure, MeasureInfo
+from blikk_edge.core.status import (
+    CameraAvailability,
+    CameraInfo,
+    CameraState,
+    Health,
+    LlmPhase,
+    LlmState,
+    NodeInfo,
+    SummaryMode,
+)
 from blikk_edge.core.summary import Answer, Author, Importance, Question, Summary
 from blikk_edge.wire.topics import Topics
 

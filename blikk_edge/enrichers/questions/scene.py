@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from blikk_edge.core.clock import JUMP_S
-from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import MEASURED, Event, Observation, Observed, Phase, Sighting
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraAvailability, CameraState
 from blikk_edge.enrichers.summaries.lines import brief_duration, named
 from blikk_edge.language.facts import Facts, present_facts
 from blikk_edge.language.language import ENGLISH, Language, language

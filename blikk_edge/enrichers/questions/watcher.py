@@ -9,12 +9,12 @@ from typing import Final
 
 from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.commands import Snapshot
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Memory, Order, Tell
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import Answer, Author, Question
 from blikk_edge.enrichers.questions.asking import Outcome, put
 from blikk_edge.enrichers.questions.memory import AnswerMemory

@@ -12,10 +12,10 @@ from typing import Final
 
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import History, Inbox, Item, Tell
+from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import Importance, Summary
 from blikk_edge.core.watched import Span, WatchedAt
 from blikk_edge.enrichers.summaries.context import MAX_BYTES, text_lines

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import MEASURED, Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Tell
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.summary import Author
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
 from blikk_edge.enrichers.summaries.lines import event_lines

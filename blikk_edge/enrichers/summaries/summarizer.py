@@ -9,13 +9,13 @@ from typing import Final
 
 from blikk_edge.core.clock import JUMP_S, Clock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Observation, Ring
 from blikk_edge.core.picture import RING, Picture
 from blikk_edge.core.ports import History, Inbox, Item, Tell
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.enrichers.summaries.context import earlier, here
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink

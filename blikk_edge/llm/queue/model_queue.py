@@ -10,9 +10,9 @@ from typing import Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
-from blikk_edge.core.status import LlmPhase, LlmState
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import Memory
+from blikk_edge.core.status import LlmPhase, LlmState
 from blikk_edge.llm.port import (
     AwayError,
     BlindError,

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Hashable
 
-from blikk_edge.core.status import CameraAvailability, Health, Status
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.status import CameraAvailability, Health, Status
 
 
 class Newest:

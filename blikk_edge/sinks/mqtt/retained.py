@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from blikk_edge.core.status import CameraInfo
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.sightings import Label
+from blikk_edge.core.status import CameraInfo
 from blikk_edge.wire.messages import Message
 from blikk_edge.wire.topics import Topics
 

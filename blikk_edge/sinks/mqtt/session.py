@@ -13,13 +13,13 @@ from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import SinkError, WireError
-from blikk_edge.core.status import CameraAvailability, NodeInfo
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Order, Pending
 from blikk_edge.core.rate_limited_log import RateLimitedLog
+from blikk_edge.core.status import CameraAvailability, NodeInfo
 from blikk_edge.sinks.mqtt.asked import RequestHandler
 from blikk_edge.sinks.mqtt.connection import TOO_LARGE, Connection, Outcome
 from blikk_edge.sinks.mqtt.newest import Newest

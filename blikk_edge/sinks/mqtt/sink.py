@@ -12,12 +12,12 @@ import aiomqtt
 from blikk_edge.core.allowance import telling
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
-from blikk_edge.core.status import CameraAvailability, CameraState, Health, NodeInfo
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import FRAME, Picture
 from blikk_edge.core.ports import Inbox, Item, Order, Pending
+from blikk_edge.core.status import CameraAvailability, CameraState, Health, NodeInfo
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.connection import Protocol
 from blikk_edge.sinks.mqtt.login import answers_v5, connected
@@ -34,8 +34,8 @@ from blikk_edge.sinks.mqtt.session import WINDOW, Session
 from blikk_edge.sinks.mqtt.suspects import Suspects
 from blikk_edge.sinks.mqtt.troubles import BrokerTroubles
 from blikk_edge.sinks.mqtt.versions import SILENCES, Versions
-from blikk_edge.wire.discovery_planner import DiscoveryPlanner
 from blikk_edge.wire.discovery import devices
+from blikk_edge.wire.discovery_planner import DiscoveryPlanner
 from blikk_edge.wire.messages import availability
 from blikk_edge.wire.topics import Topics
 
