@@ -119,12 +119,12 @@ def coco(data: Path) -> Iterator[AnnotatedPicture]:
 
 def _face_of(key_points: list[float]) -> AnnotatedFace | None:
     """A face of COCO's key points, of which nose and eyes are the first three; 2 marks a point that can be seen."""
-    nose, *eyes = np.array(key_points, float).reshape(-1, 3)[:3]
-    seen = [eye[:2] for eye in eyes if eye[2] == 2]
+    nose, *tools = np.array(key_points, float).reshape(-1, 3)[:3]
+    seen = [eye[:2] for eye in tools if eye[2] == 2]
     if nose[2] != 2 or not seen:
         return None
     # VisionTools are 0.42 face widths apart, the nose 0.35 below: whichever a turned head leaves larger.
-    apart = float(np.linalg.norm(eyes[0][:2] - eyes[1][:2])) if len(seen) == 2 else 0.0
+    apart = float(np.linalg.norm(tools[0][:2] - tools[1][:2])) if len(seen) == 2 else 0.0
     below = float(np.linalg.norm(nose[:2] - np.mean(seen, axis=0)))
     points = tuple((float(x), float(y)) for x, y in (nose[:2], *seen))
     return AnnotatedFace(points=points, width_px=max(apart / 0.42, below / 0.35))

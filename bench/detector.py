@@ -234,16 +234,22 @@ def main() -> int:
         print("skipped: pycocotools is not installed; pip install -e '.[bench]'", file=sys.stderr)
         return 0
     cv2.setNumThreads(1)
-    shelf = ModelFolders(cache=default_cache(), folders=(*folders_from_environment(), DATA / "models"), offline=True)
+    model_folders = ModelFolders(
+        cache=default_cache(), folders=(*folders_from_environment(), DATA / "models"), offline=True
+    )
 
     def model(name: str) -> Look:
-        return TfliteDetector(resolve(name, shelf=shelf), thresholds=dict.fromkeys(Label, EVERYTHING)).detect
+        return TfliteDetector(
+            resolve(name, model_folders=model_folders), thresholds=dict.fromkeys(Label, EVERYTHING)
+        ).detect
 
     looks: dict[str, Look] = {OURS: model(OURS), RIVAL: model(RIVAL)}
     if not options.quick:
 
         def people(name: str) -> Look:
-            return TfliteDetector(resolve(name, shelf=shelf), thresholds={Label.PERSON: EVERYTHING}).detect
+            return TfliteDetector(
+                resolve(name, model_folders=model_folders), thresholds={Label.PERSON: EVERYTHING}
+            ).detect
 
         looks |= {
             "ssd on regions": on_regions(model(RIVAL)),

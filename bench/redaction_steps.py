@@ -57,8 +57,8 @@ def steps(yunet: Path) -> dict[str, Step]:
 def stand_in_steps() -> dict[str, Step]:
     """What is done where the defaults cannot be had; persons are BlazePose's, whoever else found some."""
     where = ModelFolders(cache=default_cache(), folders=folders_from_environment(), offline=True)
-    people = TfliteDetector(resolve("blazepose-person", shelf=where), thresholds={Label.PERSON: BLURRED_SCORE})
-    faces = Privacy(FaceFinder(resolve("blazeface-full", shelf=where).path, kind=OutputFormat.BLAZEFACE))
+    people = TfliteDetector(resolve("blazepose-person", model_folders=where), thresholds={Label.PERSON: BLURRED_SCORE})
+    faces = Privacy(FaceFinder(resolve("blazeface-full", model_folders=where).path, kind=OutputFormat.BLAZEFACE))
     closed = Privacy(None)
 
     def found(bgr: Pixels) -> list[Person]:

@@ -179,7 +179,7 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
         mode_of=lambda _: SummaryMode.TEMPLATE,
         history=store,
         memory=store,
-        tell=outlets.deliver,
+        publish=outlets.deliver,
         order=Orders().give,
         supervisor=Supervisor(),
         clock=clock,
@@ -214,7 +214,7 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
 def watched(settings: Settings, pictures: Iterator[Pixels], outlets: Outlets) -> Iterator[int]:
     """Take pictures through the pipeline; after each second its number, from 1."""
     camera = settings.cameras[0]
-    watching, eyes = pipeline(settings, camera, ()), VisionModels(settings).eyes(settings)(camera.id)
+    watching, tools = pipeline(settings, camera, ()), VisionModels(settings).tools(settings)(camera.id)
     for number, picture in enumerate(pictures, start=1):
         frame = Frame(
             camera=camera.id,
@@ -224,7 +224,7 @@ def watched(settings: Settings, pictures: Iterator[Pixels], outlets: Outlets) ->
             convert=partial(cv2.cvtColor, picture, cv2.COLOR_YUV2BGR_I420),
         )
         if (scene := watching.glance(frame)) is not None:
-            for item in watching.step(scene, eyes):
+            for item in watching.step(scene, tools):
                 outlets.deliver(item)
         if number % FPS == 0:
             yield number // FPS

@@ -119,18 +119,18 @@ class CountingModel:
 async def spent(items: Sequence[Item], mode: SummaryMode, counts: Counts) -> Bill:
     """The bill for what a clip told."""
     bill, clock = Bill(), VirtualClock(START)
-    desk = ModelQueue(CountingModel(bill, counts), limits=Limits(), clock=clock, estimate=prompt_tokens)
-    scribe = TextWriter(desk=desk, check=lambda *_, **__: (), clock=clock)
+    queue = ModelQueue(CountingModel(bill, counts), limits=Limits(), clock=clock, estimate=prompt_tokens)
+    writer = TextWriter(queue=queue, check=lambda *_, **__: (), clock=clock)
     summarizer = Summarizer(
-        scribe=scribe,
-        tell=lambda told: bill.summaries.append(told) if isinstance(told, Summary) else None,
+        writer=writer,
+        publish=lambda told: bill.summaries.append(told) if isinstance(told, Summary) else None,
         clock=clock,
         mode_of=lambda _camera: mode,
         names={"camera": "Front door"},
         shrink=shrink,
     )
     inbox: asyncio.Queue[Item] = asyncio.Queue()
-    tasks = [asyncio.create_task(desk.run()), asyncio.create_task(summarizer.run(inbox))]
+    tasks = [asyncio.create_task(queue.run()), asyncio.create_task(summarizer.run(inbox))]
     try:
         for item in items:
             if isinstance(item, (Event, Observation, Picture)):

@@ -23,7 +23,7 @@ from pathlib import Path
 import av
 from rig import Broker, RtspServer, blikk_run, data_folder, table
 
-from blikk_edge.app.vision_models import shelf
+from blikk_edge.app.vision_models import model_folders
 from blikk_edge.core.errors import ModelError, SinkError
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
@@ -70,7 +70,7 @@ def person_detector() -> Detector:
     """The node's own, or what stands in for it where that cannot be had."""
     for name in ("yolox-nano", "blazepose-person"):
         try:
-            return TfliteDetector(resolve(name, shelf=shelf(None)), thresholds={Label.PERSON: 0.45})
+            return TfliteDetector(resolve(name, model_folders=model_folders(None)), thresholds={Label.PERSON: 0.45})
         except ModelError as error:
             print(error)
     return BuiltinDetector()

@@ -55,11 +55,11 @@ def photographs() -> Path:
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the models that stand in for the defaults, and nothing else; skips where they are absent."""
     folder = tmp_path_factory.mktemp("stand_ins")
-    shelf = ModelFolders(cache=default_cache(), folders=folders_from_environment(), offline=True)
+    model_folders = ModelFolders(cache=default_cache(), folders=folders_from_environment(), offline=True)
     for entry in REGISTRY.values():
         if entry.wheel is not None:
             try:
-                shutil.copy(resolve(entry.name, shelf=shelf).path, folder)
+                shutil.copy(resolve(entry.name, model_folders=model_folders).path, folder)
             except ModelError:
                 pytest.skip(f"no {entry.name}: .venv/bin/blikk models pull {entry.name}")
     return folder

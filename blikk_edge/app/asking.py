@@ -13,7 +13,7 @@ from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.inquiry import Answerer, DescribeNow, Request, WriteDigest
 from blikk_edge.core.locale import Locale, LocaleNow
-from blikk_edge.core.ports import History, Tell
+from blikk_edge.core.ports import History, Publish
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.watched import WatchedAt
@@ -21,7 +21,7 @@ from blikk_edge.enrichers.summaries.digest import Digester
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.inputs.local_ask import ask_here, socket_of
 from blikk_edge.language.grounding import check
-from blikk_edge.llm.queue.port import Desk
+from blikk_edge.llm.queue.port import JobQueue
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.watched import watched_in
 from blikk_edge.store.store import Store
@@ -37,8 +37,8 @@ def answerer(
     cameras: Sequence[CameraInfo],
     clock: Clock,
     states: Callable[[], Sequence[CameraState]],
-    tell: Tell,
-    desk: Desk | None = None,
+    publish: Publish,
+    queue: JobQueue | None = None,
     summarizer: Summarizer | None = None,
     digester: Digester | None = None,
     album: Album | None = None,
@@ -48,8 +48,8 @@ def answerer(
 ) -> Answerer:
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
-    `rememberers` are told what to forget; `watched` says when each camera was; `tell` says what is to be shown no
-    more; `locale` is how times are understood and told.
+    `rememberers` forget too; `watched` says when each camera was; `publish` is given what is to be shown no
+    more; `locale` is how times are understood and written.
     """
 
     async def describe(request: DescribeNow) -> Summary:
@@ -69,13 +69,13 @@ def answerer(
             raise StoreError("a digest needs a `since` before its `until`; without `until` it ends now")
         return await digester.digest(request.camera, since, until)
 
-    forgetter = Forgetter(history=history, album=album, rememberers=rememberers, tell=tell)
+    forgetter = Forgetter(history=history, album=album, rememberers=rememberers, publish=publish)
     return QuestionService(
         history=history,
         cameras=cameras,
         clock=clock,
         states=states,
-        desk=desk,
+        queue=queue,
         check=check,
         describe=None if summarizer is None else describe,
         digest=None if digester is None else digest,
@@ -101,10 +101,10 @@ def ask(settings: Settings, question: str, *, camera: str | None, environ: Mappi
     try:
         clock = SystemClock()
         locale = household_locale(settings, store, clock)
-        desk = QuestionService(
+        service = QuestionService(
             history=store, cameras=cameras, clock=clock, watched=watched_in(store, store), locale=locale
         )
-        return reply_content(asyncio.run(desk.answer(request)))
+        return reply_content(asyncio.run(service.answer(request)))
     finally:
         store.close()
 

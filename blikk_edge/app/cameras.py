@@ -10,7 +10,7 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
-from blikk_edge.core.ports import Memory, Tell
+from blikk_edge.core.ports import Memory, Publish
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime.camera import CameraRun
@@ -29,7 +29,7 @@ def camera_run(
     memory: Memory,
     push_queue: PushQueue | None,
     intake: Intake,
-    deliver: Tell,
+    deliver: Publish,
     supervisor: Supervisor,
     clock: Clock,
     play_once: bool,

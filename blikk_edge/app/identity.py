@@ -47,7 +47,7 @@ def broker_address(mqtt: MqttSettings | None) -> Address:
 
 
 def household_locale(settings: Settings, memory: Memory, clock: Clock) -> HouseholdLocale:
-    """How the household is told; `memory` has what its Home Assistant claimed last. Blocking."""
+    """The household's language and time zone; `memory` has what its Home Assistant claimed last. Blocking."""
     return HouseholdLocale(
         timezone=settings.timezone, language=settings.language, languages=tags(), memory=memory, clock=clock
     )

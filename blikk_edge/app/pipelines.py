@@ -30,7 +30,7 @@ def wake_detector(camera: CameraSettings) -> WakeDetector | None:
 
 
 def steps_of(camera: CameraSettings, failed: Callable[[int, BlikkError], None]) -> tuple[Step, ...]:
-    """The steps of plug-ins that this camera's `transforms` name; `failed` is told which of them cannot be had."""
+    """The steps of plug-ins that this camera's `transforms` name; `failed` is called for each that cannot be had."""
     made: tuple[Step, ...] = ()
     for index, chosen in enumerate(camera.transforms):
         try:
@@ -48,7 +48,7 @@ def steps_of(camera: CameraSettings, failed: Callable[[int, BlikkError], None]) 
 def pipeline(
     settings: Settings, camera: CameraSettings, parked: tuple[Parked, ...], steps: Sequence[Step] = ()
 ) -> Pipeline:
-    """Everything between the frames of this camera and what is told about them, with added `steps` (new ones for each).
+    """What lies between this camera's frames and what is reported of them; `steps` are added (new ones for each).
 
     Raises ConfigError where steps cannot go together.
     """

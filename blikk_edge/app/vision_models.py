@@ -43,8 +43,8 @@ class VisionModels:
     """
 
     def __init__(self, settings: Settings, *, progress: ProgressOf | None = None) -> None:
-        told = progress or (lambda _name: None)
-        models = StandIns(shelf(settings), told)
+        progress_of = progress or (lambda _name: None)
+        models = StandIns(model_folders(settings), progress_of)
         used = {settings.detector_of(camera).name for camera in settings.cameras}
         looking = [detector for detector in settings.detectors if detector.name in used]
         refused = {detector.name: why for detector in looking if (why := _refused(detector))}
@@ -52,7 +52,7 @@ class VisionModels:
         self._detectors = {
             detector.name: models.find(
                 detector.model,
-                partial(_detector_model, detector, told(detector.model)),
+                partial(_detector_model, detector, progress_of(detector.model)),
                 without=f"people are told by their face, with OpenCV's own means, which do not find {MISSES}",
             )
             for detector in looking
@@ -61,7 +61,7 @@ class VisionModels:
         faces = settings.privacy.model
         self._faces = models.find(
             faces,
-            lambda where: resolve(faces, shelf=where, progress=told(faces)),
+            lambda where: resolve(faces, model_folders=where, progress=progress_of(faces)),
             without="whole persons are blurred, and faces are looked for with OpenCV's own means, which find fewer",
         )
         self.problems = (*models.problems, *refused.values())
@@ -71,8 +71,8 @@ class VisionModels:
         blurred = self._faces.entry.name if self._faces else "none, whole persons are blurred"
         self.notes = (*self.problems, *models.limits, f"detector {', '.join(found)}; faces: {blurred}")
 
-    def eyes(self, settings: Settings) -> Callable[[str], VisionTools]:
-        """The eyes of one vision worker, by camera id. Cameras with the same detector share its interpreter.
+    def tools(self, settings: Settings) -> Callable[[str], VisionTools]:
+        """The tools of one vision worker, by camera id. Cameras with the same detector share its interpreter.
 
         Raises ModelError where a model cannot be opened.
         """
@@ -82,14 +82,14 @@ class VisionModels:
             if chosen.plugged is not None and chosen.name in self._plugged:
                 detectors[chosen.name] = chosen.plugged.make(DetectorContext(thresholds=_lowest(chosen)))
         finder = _finder(self._faces, settings.privacy) if self._faces else None
-        eyes = {
+        tools = {
             camera.id: VisionTools(
                 MaskedDetector(detectors[camera.detector], camera.private),
                 _redactor(settings.privacy, camera, finder),
             )
             for camera in settings.cameras
         }
-        return eyes.__getitem__
+        return tools.__getitem__
 
     @staticmethod
     def _detector(settings: Settings, name: str, model: ResolvedModel | None) -> Detector:
@@ -100,8 +100,8 @@ class VisionModels:
         detector = DETECTORS.get("tflite").make(chosen.tflite, context)
         assert isinstance(detector, TfliteDetector)
         inference = detector.open()
-        told = f" ({inference.note})" if inference.note else ""
-        log.part("vision").info("%s runs on %s by %s%s", detector.name, inference.backend, inference.runtime, told)
+        note = f" ({inference.note})" if inference.note else ""
+        log.part("vision").info("%s runs on %s by %s%s", detector.name, inference.backend, inference.runtime, note)
         return detector
 
 
@@ -126,7 +126,7 @@ def _lowest(detector: DetectorSettings) -> Mapping[Label, float]:
 def _detector_model(detector: DetectorSettings, progress: Progress | None, where: ModelFolders) -> ResolvedModel:
     model = resolve(
         detector.model,
-        shelf=where,
+        model_folders=where,
         sha256=detector.sha256,
         labels_file=detector.labels_file,
         decoder=detector.decoder,
@@ -150,7 +150,7 @@ def _redactor(privacy: PrivacySettings, camera: CameraSettings, faces: FaceFinde
     )
 
 
-def shelf(settings: Settings | None) -> ModelFolders:
+def model_folders(settings: Settings | None) -> ModelFolders:
     """Where this configuration's models lie and come from."""
     kept = None if settings is None else settings.models
     return ModelFolders(

@@ -77,14 +77,14 @@ def build(
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
     `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings; `progress` is
-    told of models that are fetched.
+    called for models that are fetched.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
     path = store_path(settings, environ)
-    sight = VisionModels(settings, progress=progress)
-    if sight.problems:
-        supervisor.problems["models"] = "; ".join(sight.problems)
+    vision_models = VisionModels(settings, progress=progress)
+    if vision_models.problems:
+        supervisor.problems["models"] = "; ".join(vision_models.problems)
     store = Store(
         path,
         max_records=settings.store.max_records,
@@ -119,7 +119,7 @@ def build(
         history=store,
         owed=store.unwritten,
         memory=store,
-        tell=outlets.deliver,
+        publish=outlets.deliver,
         order=orders.give,
         supervisor=supervisor,
         clock=clock,
@@ -151,12 +151,12 @@ def build(
             cameras=tuple(camera.info for camera in cameras.values()),
             clock=clock,
             states=states,
-            desk=written.desk if written else None,
+            queue=written.queue if written else None,
             summarizer=written.summarizer if written else None,
             digester=written.digester if written else None,
             album=album,
             rememberers=written.rememberers if written else (),
-            tell=outlets.deliver,
+            publish=outlets.deliver,
             watched=watched_in(store, store),
             locale=locale,
         ),
@@ -170,7 +170,7 @@ def build(
         cameras=cameras,
         intake=intake,
         make_worker=lambda: VisionWorker(
-            intake=intake, cameras=cameras, make_tools=lambda: sight.eyes(settings), clock=clock
+            intake=intake, cameras=cameras, make_tools=lambda: vision_models.tools(settings), clock=clock
         ),
         workers=settings.workers,
         sinks=(
@@ -186,7 +186,7 @@ def build(
             *bells(settings, orders.give, clock),
             *ingest_parts(settings, push_queues, clock),
             *pages_of(settings, context, supervisor),
-            *([written.desk] if written and written.desk else []),
+            *([written.queue] if written and written.queue else []),
         ),
         writer=written,
         outlets=outlets,
@@ -198,4 +198,4 @@ def build(
         health_every_s=settings.health_every_s,
         unfinished=store,
     )
-    return App(node, tuple(cameras.values()), store, written, orders.give, sight.notes)
+    return App(node, tuple(cameras.values()), store, written, orders.give, vision_models.notes)

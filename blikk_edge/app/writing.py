@@ -13,7 +13,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.locale import LocaleNow
 from blikk_edge.core.observation import Event
-from blikk_edge.core.ports import Enricher, History, Memory, Order, Tell
+from blikk_edge.core.ports import Enricher, History, Memory, Order, Publish
 from blikk_edge.core.status import LlmState, SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
@@ -46,7 +46,7 @@ class Writing:
     digester: Digester
     enrichers: tuple[Enricher, ...]
     rememberers: tuple[Rememberer, ...]
-    desk: ModelQueue | None = field(repr=False)
+    queue: ModelQueue | None = field(repr=False)
     supervisor: Supervisor = field(repr=False)
 
     async def describe(self, camera: str) -> Summary:
@@ -55,15 +55,15 @@ class Writing:
 
     def state(self) -> LlmState | None:
         """How the language model is doing; None without one."""
-        return None if self.desk is None else self.desk.state()
+        return None if self.queue is None else self.queue.state()
 
     async def close(self) -> None:
         """Let the model go, within a second: a plug-in that hangs or fails must not keep the node from ending."""
-        if self.desk is None:
+        if self.queue is None:
             return
         with self.supervisor.guard(MODEL):
             async with asyncio.timeout(CLOSE_S):
-                await self.desk.close()
+                await self.queue.close()
 
 
 def configured_mode(settings: Settings) -> SummaryMode:
@@ -88,7 +88,7 @@ def writing(
     mode_of: Callable[[str], SummaryMode],
     history: History,
     memory: Memory,
-    tell: Tell,
+    publish: Publish,
     order: Order,
     supervisor: Supervisor,
     clock: Clock,
@@ -98,22 +98,22 @@ def writing(
     """Who writes, as the settings say; None where nobody shall.
 
     A model that cannot even be made (a package is missing, the address is none) is a problem of the node, and the
-    template writes. `locale` is how times are told. `owed` gives the
+    template writes. `locale` is how times are written. `owed` gives the
     events that a process before this one did not get to write about.
     """
     summary = settings.summary
     if summary is None:
         return None
     names = {camera.id: camera.name for camera in settings.cameras}
-    desk: ModelQueue | None = None
+    queue: ModelQueue | None = None
     try:
-        desk = _desk(summary, memory, clock, locale)
+        queue = _queue(summary, memory, clock, locale)
     except BlikkError as error:
         supervisor.fail(MODEL, error)
-    scribe = TextWriter(desk=desk, check=check, clock=clock)
+    writer = TextWriter(queue=queue, check=check, clock=clock)
     summarizer = Summarizer(
-        scribe=scribe,
-        tell=tell,
+        writer=writer,
+        publish=publish,
         clock=clock,
         mode_of=mode_of,
         names=names,
@@ -124,8 +124,8 @@ def writing(
         locale=locale,
     )
     digester = Digester(
-        scribe=scribe,
-        tell=tell,
+        writer=writer,
+        publish=publish,
         clock=clock,
         mode_of=mode_of,
         names=names,
@@ -137,8 +137,8 @@ def writing(
     )
     pushed = {camera.id: camera.name for camera in settings.cameras if camera.pushed}
     dispatcher = Dispatcher(
-        scribe=scribe,
-        tell=tell,
+        writer=writer,
+        publish=publish,
         clock=clock,
         mode_of=mode_of,
         names=pushed,
@@ -149,9 +149,9 @@ def writing(
     watched = [question for camera in settings.cameras for question in camera_info(camera).questions]
     watcher = QuestionWatcher(
         watched,
-        tell=tell,
+        publish=publish,
         clock=clock,
-        desk=desk,
+        queue=queue,
         order=order,
         memory=memory,
         mode_of=mode_of,
@@ -166,13 +166,13 @@ def writing(
         digester=digester,
         enrichers=(summarizer, digester, *([dispatcher] if pushed else []), *([watcher] if watched else [])),
         rememberers=(summarizer, dispatcher, watcher),
-        desk=desk,
+        queue=queue,
         supervisor=supervisor,
     )
 
 
-def _desk(summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow) -> ModelQueue | None:
-    """The desk with its model; None where the template is all there is. Raises BlikkError."""
+def _queue(summary: SummarySettings, memory: Memory, clock: Clock, locale: LocaleNow) -> ModelQueue | None:
+    """The queue with its model; None where the template is all there is. Raises BlikkError."""
     if summary.model is None:
         return None
     model = summary.model.make(ModelContext(clock=clock))

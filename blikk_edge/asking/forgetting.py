@@ -10,7 +10,7 @@ from blikk_edge.core.album import Album
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Ring, Shown, Withdrawn
 from blikk_edge.core.picture import RING, SNAPSHOT
-from blikk_edge.core.ports import History, Tell
+from blikk_edge.core.ports import History, Publish
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 
@@ -32,14 +32,16 @@ class Rememberer(Protocol):
 class Forgetter:
     """Carries out Forget: nothing that is shown, answered or written afterwards tells of those events.
 
-    What a place showed last is withdrawn by way of `tell` where it has to go; who comes after is shown there again.
+    What a place showed last is withdrawn by way of `publish` where it has to go; who comes after is shown there again.
     """
 
-    def __init__(self, *, history: History, album: Album | None, rememberers: Sequence[Rememberer], tell: Tell) -> None:
+    def __init__(
+        self, *, history: History, album: Album | None, rememberers: Sequence[Rememberer], publish: Publish
+    ) -> None:
         self._history = history
         self._album = album
         self._rememberers = tuple(rememberers)
-        self._tell = tell
+        self._publish = publish
 
     async def forget(self, request: Forget) -> int:
         """How many events went. Raises StoreError."""
@@ -48,7 +50,7 @@ class Forgetter:
         for each in self._rememberers:
             each.forget(request)
         for place in withdrawn:
-            self._tell(place)
+            self._publish(place)
         return count
 
     def _remove(self, request: Forget) -> tuple[int, Sequence[Withdrawn]]:

@@ -41,7 +41,7 @@ from blikk_edge.language.facts import Facts, period_facts
 from blikk_edge.language.language import language
 from blikk_edge.language.reading import english, reading
 from blikk_edge.llm.port import Completion, Prompt
-from blikk_edge.llm.queue.port import Desk, Job, Priority
+from blikk_edge.llm.queue.port import Job, JobQueue, Priority
 
 LIMITS_S: Final[dict[type[Request], float]] = {
     AskQuestion: 45.0,
@@ -72,10 +72,10 @@ Check: TypeAlias = Callable[[str, str, Facts], Sequence[object]]
 class QuestionService:
     """Answers requests, at most WAITING_MAX at once, each within its time limit; further ones are refused.
 
-    `states` gives the cameras as they are now. `desk` is the language model's, without which rules read and templates
+    `states` gives the cameras as they are now. `queue` is the language model's, without which rules read and templates
     word; `check` looks at its words. `watched` tells when each camera was, so that an answer says of what it knows
     nothing. `describe` and `digest` write Summaries, `forget` forgets and counts the events. `locale` is how times
-    are understood and told.
+    are understood and written.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class QuestionService:
         clock: Clock,
         locale: LocaleNow = Locale,
         states: Callable[[], Sequence[CameraState]] | None = None,
-        desk: Desk | None = None,
+        queue: JobQueue | None = None,
         check: Check | None = None,
         describe: Callable[[DescribeNow], Awaitable[Summary]] | None = None,
         digest: Callable[[WriteDigest], Awaitable[Summary]] | None = None,
@@ -98,7 +98,7 @@ class QuestionService:
         self._clock = clock
         self._locale = locale
         self._states = states
-        self._desk = desk
+        self._queue = queue
         self._check = check
         self._describe = describe
         self._digest = digest
@@ -110,7 +110,7 @@ class QuestionService:
         self._turn = asyncio.Lock()
 
     async def answer(self, request: Request) -> Reply:
-        """The Reply to a Request; what is expected to fail is told in it, and nothing expected is raised."""
+        """The Reply to a Request; what is expected to fail is in it as a sentence, and nothing expected is raised."""
         if self._under_way >= WAITING_MAX:
             return refusal(f"{WAITING_MAX} requests wait already; try again in a moment")
         self._under_way += 1
@@ -166,8 +166,8 @@ class QuestionService:
                 limit=limit,
             )
             inside = [event for event in events if request.zone is None or request.zone in event.zones]
-            told = self._told(inside[: request.limit])
-            return Reply(count=len(told), events=told, rings=self._rings(request), gaps=self._gaps(request, now))
+            listed = self._with_texts(inside[: request.limit])
+            return Reply(count=len(listed), events=listed, rings=self._rings(request), gaps=self._gaps(request, now))
 
         async with self._turn:
             return await asyncio.to_thread(look)
@@ -202,7 +202,7 @@ class QuestionService:
                     marked = self._history.mark_ring(ring.id, request.mark)
                     return None if marked is None else Reply(count=1, rings=(marked,))
                 event = self._history.mark(visit.id, request.mark)
-            return None if event is None else Reply(count=1, events=self._told([event]))
+            return None if event is None else Reply(count=1, events=self._with_texts([event]))
 
         async with self._turn:
             reply = await asyncio.to_thread(mark)
@@ -221,9 +221,9 @@ class QuestionService:
             understood = by_model
         states = None if self._states is None else tuple(self._states())
         async with self._turn:
-            finding, told = await asyncio.to_thread(self._look, understood, states, now)
+            finding, listed = await asyncio.to_thread(self._look, understood, states, now)
         text = say(finding, self._cameras, wall, spoken, states or ())
-        reply = Reply(text=text, count=finding.count, query=understood, events=told)
+        reply = Reply(text=text, count=finding.count, query=understood, events=listed)
         if finding.gaps or not finding.watched:  # what is not known is not to be worded away
             return _with_tokens(reply, spent)
         return _with_tokens(await self._worded(request, finding, reply, locale, spent), spent)
@@ -251,10 +251,11 @@ class QuestionService:
                 break
         if self._watched is not None:
             finding = with_gaps(finding, [camera.id for camera in self._cameras], self._watched)
-        return finding, self._told(finding.events[:EVIDENCE_MAX])
+        return finding, self._with_texts(finding.events[:EVIDENCE_MAX])
 
     def _read(self, query: Query, limit: int, now: float) -> tuple[Sequence[Event], Sequence[Ring]]:
-        # what is told of the future was written while the clock was wrong, and belongs to no time that is asked about
+        # what is recorded of the future was written while the clock was wrong, and belongs to no time that is asked
+        # about
         until = now + JUMP_S if query.until is None else min(query.until, now + JUMP_S)
         camera = query.cameras[0] if len(query.cameras) == 1 else None
         if query.rings:
@@ -263,7 +264,7 @@ class QuestionService:
         since = None if query.since is None else query.since - LOOK_BACK_S
         return self._history.events(camera=camera, label=label, since=since, until=until, limit=limit), ()
 
-    def _told(self, events: Sequence[Event]) -> tuple[EventWithText, ...]:
+    def _with_texts(self, events: Sequence[Event]) -> tuple[EventWithText, ...]:
         newest = [next(iter(self._history.summaries(event=event.id, limit=1)), None) for event in events]
         return tuple(EventWithText(event=event, summary=summary) for event, summary in zip(events, newest, strict=True))
 
@@ -301,13 +302,13 @@ class QuestionService:
         return replace(reply, text=text, source=Author.LLM, model=completion.model)
 
     async def _ask_model(self, prompt: Prompt, camera: str | None, spent: list[Completion]) -> Completion | None:
-        if self._desk is None:
+        if self._queue is None:
             return None
         key = ("ask", next(self._numbers))
         useful_s = LIMITS_S[AskQuestion] / 3
         try:
             async with asyncio.timeout(useful_s):
-                completion = await self._desk.ask(
+                completion = await self._queue.ask(
                     Job(key=key, camera=camera, priority=Priority.USER, prompt=prompt, useful_s=useful_s)
                 )
         except (LlmError, TimeoutError):

@@ -250,7 +250,7 @@ class _Saying:
     # -- words ---------------------------------------------------------------------------------------------------
 
     def _told(self, event: Event) -> Mapping[str, Any]:
-        """What sentences tell of a visit."""
+        """What sentences say of a visit."""
         lasted_s = self._finding.lasted_s(event)
         key = f"answer.visit{'_long' if event.loitering else ''}{'_lasted' if lasted_s >= 1 else ''}"
         who = self._who(event)

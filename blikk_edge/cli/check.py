@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Tell it, one problem a line."""
+    """Print it, one problem a line."""
     from blikk_edge.app.checking import check as examine
 
     if options.file is not None and options.config is not None and options.file != options.config:

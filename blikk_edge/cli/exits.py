@@ -13,7 +13,7 @@ SIGNAL: Final = 128
 
 WORDS: Final = """\
 exit status:
-  0    done; also `run` and `push` that were told to stop
+  0    done; also `run` and `push` that were asked to stop
   1    failed; standard error says who, what and how to mend it
   2    the command line is wrong
   78   the configuration cannot be used: starting again would not help

@@ -43,19 +43,19 @@ def models(options: argparse.Namespace) -> int:
     from blikk_edge import config
 
     settings = config.load(options.config, environ=os.environ) if options.config else None
-    from blikk_edge.app.vision_models import shelf, used
+    from blikk_edge.app.vision_models import model_folders, used
     from blikk_edge.transforms.models import folders as kept
     from blikk_edge.transforms.models.download import UnreachableError
     from blikk_edge.transforms.models.folders import FOLDERS_VARIABLE, ModelState
 
-    where = shelf(settings)
+    where = model_folders(settings)
     names: list[str] = options.names or (list(used(settings)) if options.action == "pull" else [])
     kept.known(names)
     if options.action == "pull":
         paths = {}
         for name in names:
             try:
-                paths[name] = kept.pull(name, shelf=where, progress=progress.downloads()(name)).path
+                paths[name] = kept.pull(name, model_folders=where, progress=progress.downloads()(name)).path
             except UnreachableError as error:
                 mend = f"pull it on another machine and name its folder in {FOLDERS_VARIABLE}, or set `models.mirror`"
                 raise UnreachableError(f"{error}; {mend}") from error

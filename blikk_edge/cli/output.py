@@ -86,7 +86,7 @@ def plural(count: int, word: str) -> str:
 
 
 def failed(error: BlikkError, *, as_json: bool) -> int:
-    """Tell what went wrong, as JSON on standard output or in words on standard error; the exit status."""
+    """Print what went wrong, as JSON on standard output or in words on standard error; the exit status."""
     status = exits.FAILED
     if isinstance(error, UsageError):
         status = exits.USAGE

@@ -1,4 +1,4 @@
-"""One command line: parsed, carried out, and its failures told."""
+"""One command line: parsed, carried out, and its failures printed."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`blikk replay`: what would have been told about a clip."""
+"""`blikk replay`: what would have been reported about a clip."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
     parser = add_command(
         commands,
         "replay",
-        summary="say what would have been told about a clip",
+        summary="say what would have been reported about a clip",
         more="A table of events on a terminal; into a pipe or a file every record as a line of JSON, the same bytes\n"
         "every time. What is looked with, and how far it is, goes to standard error.",
         examples=(
@@ -55,7 +55,7 @@ def add(commands: Any) -> None:
 
 
 def replay(options: argparse.Namespace) -> int:
-    """Tell it while the clip is read."""
+    """Print it while the clip is read."""
     start = instant(options.start)
     _check_clip(options.clip)
     if options.camera is not None and options.config is None:
@@ -75,7 +75,7 @@ def replay(options: argparse.Namespace) -> int:
     log.set_up("warning")
     as_table = options.table or (not options.json and sys.stdout is not None and sys.stdout.isatty())
     bar = progress.clip_bar()
-    told = _Told(as_table=as_table, zone=start.tzinfo)
+    printer = _Printer(as_table=as_table, zone=start.tzinfo)
     try:
         for item in replays.replay(
             options.clip,
@@ -88,20 +88,20 @@ def replay(options: argparse.Namespace) -> int:
         ):
             with bar.aside() if bar else nullcontext():
                 if isinstance(item, Picture):
-                    told.pictures += 1 if _kept(item, options.pictures) else 0
+                    printer.pictures += 1 if _kept(item, options.pictures) else 0
                 else:
-                    told.tell(item)
+                    printer.print_item(item)
     finally:
         if bar is not None:
             bar.close()
     if as_table:
-        told.sum_up(options.pictures)
+        printer.sum_up(options.pictures)
     return exits.OK
 
 
 @dataclass(slots=True)
-class _Told:
-    """What has been told so far, and how."""
+class _Printer:
+    """What has been printed so far, and how."""
 
     as_table: bool
     zone: Any
@@ -110,7 +110,7 @@ class _Told:
     pictures: int = 0
     _row: Callable[[Any], str] | None = None
 
-    def tell(self, item: Any) -> None:
+    def print_item(self, item: Any) -> None:
         """A row or a line of it, if it is a record."""
         from blikk_edge.core.observation import Event, Observation
         from blikk_edge.wire.messages import event_content

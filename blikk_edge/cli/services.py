@@ -1,4 +1,4 @@
-"""Running something that goes on until it is told to stop."""
+"""Running something that goes on until it is asked to stop."""
 
 import asyncio
 import contextlib

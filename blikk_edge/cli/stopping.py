@@ -15,7 +15,7 @@ from typing import Final
 from blikk_edge.cli import exits
 
 SERVICES: Final = ("run", "push")
-"""The commands that go on until they are told to stop: to be told so is no failure."""
+"""The commands that go on until they are asked to stop: that is no failure."""
 
 END_S: Final = 4.5
 """How long a service may take to end: a name server that does not answer keeps a thread for half a minute."""

@@ -74,8 +74,8 @@ def add_command(commands: Any, name: str, *, summary: str, more: str = "", examp
 
 def add_config(parser: argparse.ArgumentParser, *, meaning: str, default: Path | None = Path("blikk.yaml")) -> None:
     """`--config FILE`."""
-    told = f"{meaning} (default: {default})" if default else meaning
-    parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=told)
+    help_text = f"{meaning} (default: {default})" if default else meaning
+    parser.add_argument("--config", type=Path, metavar="FILE", default=default, help=help_text)
 
 
 def add_json(parser: Any, meaning: str) -> None:

@@ -53,8 +53,8 @@ def read(path: Path, environ: Mapping[str, str]) -> Reading:
             _note(tree, several.errors)
         except Wrong as wrong:
             _note(tree, [wrong])
-        told = {problem.path for problem in tree.problems}
-        _note(tree, [wrong for wrong in _across(tree.value) if dotted(wrong.path) not in told])
+        noted = {problem.path for problem in tree.problems}
+        _note(tree, [wrong for wrong in _across(tree.value) if dotted(wrong.path) not in noted])
     if settings is not None:
         _note(tree, list(shared_ports(settings)))
     order = {problem: (str(problem.file) != str(path), problem.line, problem.path) for problem in tree.problems}

@@ -91,7 +91,7 @@ def page(minimal: str, full: str, secrets: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page below the current folder; with `--check` only tell whether it is stale (1)."""
+    """Write the page below the current folder; with `--check` only say whether it is stale (1)."""
     text = page(*(sample.read_text(encoding="utf-8") for sample in (MINIMAL, FULL, SECRETS)))
     if "--check" not in arguments:
         PAGE.write_text(text, encoding="utf-8")

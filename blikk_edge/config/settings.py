@@ -1,4 +1,4 @@
-"""The frozen values that the rest of the house is built from. Defaults are written here, once."""
+"""The frozen values that the rest of the program is built from. Defaults are written here, once."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -172,7 +172,7 @@ class RingHookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a node is told by its `blikk.yaml`. Without `mqtt` there is no broker. `timezone` is an IANA name,
+    """What the `blikk.yaml` of a node says. Without `mqtt` there is no broker. `timezone` is an IANA name,
     `language` a tag; None: Home Assistant's.
     """
 

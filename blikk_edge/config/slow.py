@@ -1,4 +1,4 @@
-"""What the slow loop is told: summaries, questions, webhook, edge clients. Defaults are written here, once."""
+"""The settings of the slow loop: summaries, questions, webhook, edge clients. Defaults are written here, once."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +16,7 @@ TEMPLATE = "template"
 
 
 class DigestEvery(StrEnum):
-    """How often a period is told."""
+    """How often a period is summed up."""
 
     OFF = "off"
     HOURLY = "hourly"

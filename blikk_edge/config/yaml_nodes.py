@@ -7,7 +7,7 @@ import yaml
 
 from blikk_edge.grammar.problem import Problem
 
-MAX_BYTES = 250_000  # a hundred times what a house needs; PyYAML takes a Pi half a minute for it
+MAX_BYTES = 250_000  # a hundred times what a household needs; PyYAML takes a Pi half a minute for it
 MAX_DEPTH = 32
 
 EXAMPLE = "the smallest is `node: hallway`, `mqtt: broker.local`, `cameras: {door: {source: rtsp://...}}`"
@@ -97,8 +97,8 @@ def _graph(file: Path, text: str) -> yaml.Node | None:
         return loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark or loader.get_mark()
-        told = next((words[1:] for words in _PLAIN_WORDS if words[0] in str(error.problem)), _ANY_OTHER)
-        raise _RefusedError(file, *told, mark.line + 1, mark.column + 1) from None
+        explained = next((words[1:] for words in _PLAIN_WORDS if words[0] in str(error.problem)), _ANY_OTHER)
+        raise _RefusedError(file, *explained, mark.line + 1, mark.column + 1) from None
     except (ValueError, OverflowError):  # PyYAML hands "\U00110000" to chr() unchecked
         mark = loader.get_mark()
         text = "an escape in double quotes that is no character"

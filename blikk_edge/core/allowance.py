@@ -1,4 +1,4 @@
-"""How many of one kind are heeded, or told: some at once, and so many a second on average."""
+"""How many of one kind are accepted, or logged: some at once, and so many a second on average."""
 
 from collections.abc import Hashable
 from typing import Final
@@ -12,7 +12,7 @@ COMMANDS_PER_S: Final = 10.0
 
 TOLD: Final = 5
 TOLD_EVERY_S: Final = 600.0
-"""What comes and goes is told so often, and then once in this time."""
+"""What comes and goes is logged so often, and then once in this time."""
 
 
 class Allowance:
@@ -34,6 +34,6 @@ class Allowance:
         return allowed
 
 
-def telling(clock: Clock) -> Allowance:
+def log_allowance(clock: Clock) -> Allowance:
     """For log lines about what comes and goes: `TOLD` of each, and then one in `TOLD_EVERY_S`."""
     return Allowance(clock, at_once=TOLD, per_s=1 / TOLD_EVERY_S)

@@ -141,7 +141,7 @@ def steady(clock: Clock) -> SteadyClock:
 
 
 class VirtualClock:
-    """A clock that only moves when told to: replays and tests run hours in moments.
+    """A clock that only moves when it is moved: replays and tests run hours in moments.
 
     Sleepers wake in the order of their deadlines as `advance` passes them.
     """

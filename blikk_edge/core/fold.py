@@ -27,7 +27,7 @@ class Folder:
         self._held: Observation | None = None
 
     def add(self, observation: Observation) -> tuple[Observation, ...]:
-        """What is to be told now that this one was made."""
+        """What is to be reported now that this one was made."""
         likeness = _likeness(observation)
         fresh = likeness != self._run or observation.time - self._last_time > HOLD_S
         self._run, self._last_time = likeness, observation.until

@@ -65,7 +65,7 @@ class WriteDigest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forget:
-    """Remove events that match everything given (at least one), and what was told of them."""
+    """Remove events that match everything given (at least one), and what was reported of them."""
 
     camera: str | None = None
     event: str | None = None

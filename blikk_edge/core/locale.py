@@ -1,4 +1,4 @@
-"""How the people of a house are told: in which time zone and which language. What is recorded knows neither."""
+"""How texts for a household are written: in which time zone and which language. What is recorded knows neither."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is told, without pixels: Observation, Event, Ring, and the texts about them: records that must never be lost."""
+"""What is reported, without pixels: Observation, Event, Ring and texts about them; records that must never be lost."""
 
 import math
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ MEASURED: Final = frozenset({Observed.MEASURE, Observed.ALERT, Observed.ALERT_EN
 
 
 class Phase(StrEnum):
-    """Where an Event stands in its life."""
+    """Where an Event stands between start and end."""
 
     STARTED = "started"
     UPDATED = "updated"
@@ -42,7 +42,19 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One tracked object as it is told. `since` is its first sight, seconds since 1970 UTC."""
+    """One tracked object as it is reported.
+
+    Attributes:
+        track: The number of its Track; numbers start anew with each start of a camera.
+        label: What it is to the user.
+        sub_label: The detector's own class.
+        score: The detector's confidence, 0..1.
+        box: Where it is.
+        since: When it was first seen, seconds since 1970 UTC.
+        dwell_s: Seconds from when it was first seen to when it was last seen.
+        still: Whether it stands still.
+        zones: The names of the zones it is in.
+    """
 
     track: int
     label: Label
@@ -59,9 +71,19 @@ class Sighting:
 class Observation:
     """What changed in front of one camera.
 
-    `time` is the capture time of the (first) frame, `until` that of the last one folded in, both seconds since 1970
-    UTC; `folded` counts the similar observations that this one stands for; `score` is the motion score 0..1.
-    `measures` are those that it is about, where `kind` is MEASURE or one of an alert (core.measures).
+    Attributes:
+        id: Unique.
+        camera: The camera's id.
+        kind: What changed.
+        time: Capture time of the (first) frame, seconds since 1970 UTC.
+        until: Capture time of the last frame folded in, seconds since 1970 UTC.
+        score: The motion score, 0..1.
+        objects: Whom or what it is about.
+        zones: The names of the zones it is about.
+        event: The id of the Event it belongs to, if any.
+        folded: How many similar observations this one stands for.
+        embedding: The vector of the frame, where a step makes one.
+        measures: Those it is about, where `kind` is MEASURE or one of an alert (`core.measures`).
     """
 
     id: str
@@ -80,12 +102,25 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One happening with a life: a visit, a delivery. The same `id` in every revision.
+    """One happening from start to end: a visit, a delivery. The same `id` in every revision.
 
-    `revision` counts from 1; `time` is the capture time behind this revision; `peak` the most objects seen at once;
-    `reason` what changed; `zones` all zones touched so far; `picture` the name of the Picture that goes with it;
-    `interrupted` says that the node ended while it went on: it `ended` when it was last seen, as far as is known.
-    `mark` is what the household said of it; only the history knows it.
+    Attributes:
+        id: The same in every revision.
+        camera: The camera's id.
+        phase: Whether it started, was updated or ended.
+        revision: Counts from 1.
+        time: The capture time behind this revision, seconds since 1970 UTC.
+        started: When it started, seconds since 1970 UTC.
+        label: What it is about.
+        reason: What changed since the revision before.
+        objects: Its members, as of now.
+        peak: The most objects seen at once.
+        zones: All zones touched so far.
+        loitering: Whether somebody stayed long.
+        ended: When it ended, seconds since 1970 UTC; None while it goes on.
+        picture: The name of the Picture that goes with it.
+        interrupted: The node ended while it went on: it `ended` when it was last seen, as far as is known.
+        mark: What the household said of it; only the history knows it.
     """
 
     id: str
@@ -127,9 +162,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """Somebody pressed the doorbell. `via` is mqtt, http or gpio.
+    """Somebody pressed the doorbell.
 
-    `mark` is what the household said of it, where no visit was seen that would have it; only the history knows it.
+    Attributes:
+        id: Unique.
+        camera: The camera's id.
+        time: When, seconds since 1970 UTC.
+        via: `mqtt`, `http` or `gpio`.
+        mark: What the household said of it, where no visit was seen that would have it; only the history knows it.
     """
 
     id: str
@@ -152,7 +192,10 @@ class Shown(StrEnum):
 class Withdrawn:
     """What one place shows was forgotten: it is to show nothing until something new comes.
 
-    `camera` is None for the digest of the node; `name` is that of the Picture or the Question.
+    Attributes:
+        camera: The camera's id; None for the digest of the node.
+        what: The kind of place.
+        name: The name of the Picture, or the id of the Question.
     """
 
     camera: str | None

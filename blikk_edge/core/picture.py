@@ -25,8 +25,17 @@ class Wanted:
 class Picture:
     """A redacted JPEG of one camera.
 
-    `name` is its place on MQTT (`person`, `vehicle`, `animal`, `package`, `ring`, `snapshot`); `time` the capture time;
-    `event` the id of the Event or Ring it shows, if any; `faces`, `heads` and `persons` count what was blurred.
+    Attributes:
+        camera: The camera's id.
+        name: Its place on MQTT: `person`, `vehicle`, `animal`, `package`, `ring` or `snapshot`.
+        time: Capture time, seconds since 1970 UTC.
+        jpeg: The file.
+        width_px: Its width.
+        height_px: Its height.
+        event: The id of the Event or Ring it shows, if any.
+        faces: How many faces were blurred.
+        heads: How many heads were blurred.
+        persons: How many whole persons were blurred.
     """
 
     camera: str

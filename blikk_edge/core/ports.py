@@ -45,12 +45,12 @@ class Reporting(Protocol):
         ...
 
 
-Tell: TypeAlias = Callable[[Item], None]
+Publish: TypeAlias = Callable[[Item], None]
 """How an enricher hands on what it found; safe from any thread, never blocks."""
 
 
 class Enricher(Protocol):
-    """The slow loop: Observations, Events and Pictures in, Summaries and Answers out by way of its `Tell`."""
+    """The slow loop: Observations, Events and Pictures in, Summaries and Answers out by way of its `Publish`."""
 
     name: str
 
@@ -60,7 +60,7 @@ class Enricher(Protocol):
 
 
 class History(Protocol):
-    """What was told before, newest first. Blocking; call it off the loop. Every method raises StoreError."""
+    """What was reported before, newest first. Blocking; call it off the loop. Every method raises StoreError."""
 
     def events(
         self,
@@ -95,7 +95,7 @@ class History(Protocol):
         until: float | None = None,
         limit: int = 100,
     ) -> Sequence[Summary]:
-        """The newest revision of each Summary that tells of a time from `since <= t < until` on."""
+        """The newest revision of each Summary that is about a time from `since <= t < until` on."""
         ...
 
     def rings(

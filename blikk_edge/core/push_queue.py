@@ -15,8 +15,11 @@ KEPT: Final = 5
 class Pushed:
     """One redacted JPEG from an edge client, and what the client found in it before it was redacted.
 
-    `found` is None where the client does not say. `time` is when it was captured, seconds since 1970 UTC by the
-    client's own clock.
+    Attributes:
+        seq: Counts the client's frames.
+        time: When it was captured, seconds since 1970 UTC by the client's own clock.
+        jpeg: The file.
+        found: What the detector found; None where the client does not say.
     """
 
     seq: int

@@ -1,4 +1,4 @@
-"""Says a thing seldom: whoever floods us shall not flood the log."""
+"""A limit on equal log lines: one now, the others counted until the next."""
 
 from collections.abc import Hashable
 from typing import Final

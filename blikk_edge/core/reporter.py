@@ -19,14 +19,14 @@ MOTION_GAP_S = 4.0  # motion after so long a calm is a new episode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRules:
-    """When something is told.
+    """When something is reported.
 
     `event_threshold` 0..1 is how much must change: the motion score, or the cosine distance between embeddings; an
     object that comes, goes or changes its state always counts. `summary_window` is how many similar Observations one
     may stand for (core.fold). `loiter_s` is the dwell that counts as loitering (0: never), `zone_loiter_s` the limit
     that holds in a zone instead, for the time spent in it. `update_every_s` is the least time between revisions of an
     open Event, `park_s` how long a vehicle stands still until it is parked, `package_still_s` how long a package must
-    stand on its own. Only `labels` are told.
+    stand on its own. Only `labels` are reported.
     """
 
     event_threshold: float = 0.3
@@ -53,7 +53,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _There:
-    """Who counts in a scene, by label and id; since when, where not from first sight; who just moved off or parked.
+    """Who counts in a scene, by label and id; since when, where not since first seen; who just moved off or parked.
 
     `seen` is whether the scene was looked at: a track that nobody sees now, such as one from before detection was
     switched off, starts nothing and joins nothing.
@@ -71,15 +71,15 @@ class EventReporter:
 
     An **Event** is a visit: the confirmed tracks of one Label that are there at the same time. It is `started` in the
     scene in which the first is confirmed, `updated` on real change only and at most every `update_every_s` (what
-    changed meanwhile is told together), and `ended` once, when the last has gone. Someone who just stands there is a
-    visit that stays open and quiet.
+    changed meanwhile is reported together), and `ended` once, when the last has gone. Someone who just stands there is
+    a visit that stays open and quiet.
 
     - A vehicle that has stood still for `park_s` is parked: its Event ends with reason `still`, and neither it nor a
-      later track at its place is told again until it drives off, which is an Event with reason `moving`. Keep `parked`
-      over restarts and hand it in again.
-    - A package is told when it stands on its own for `package_still_s`.
+      later track at its place is reported again until it drives off, which is an Event with reason `moving`. Keep
+      `parked` over restarts and hand it in again.
+    - A package is reported when it stands on its own for `package_still_s`.
     - Motion without any open Event gives Observations of kind `motion`, at the start of an episode and then folded, and
-      no Event. Another view altogether, or an embedding farther than the threshold from the last one told, gives
+      no Event. Another view altogether, or an embedding farther than the threshold from the last one reported, gives
       `scene`.
 
     An Observation that starts an Event is never held back for folding.
@@ -96,7 +96,7 @@ class EventReporter:
         self._visits: dict[Label, Visit] = {}
         self._view: View | None = None
         self._last_motion: float | None = None
-        self._last_motion_told = -math.inf
+        self._last_motion_reported = -math.inf
         self._embedding: tuple[float, ...] | None = None
         self._time = -math.inf
 
@@ -124,7 +124,7 @@ class EventReporter:
         """The id of each open Event, and when the last of it was seen."""
         return tuple((visit.id, visit.seen) for visit in self._visits.values())
 
-    def tell(self, scene: Scene) -> Reported:
+    def report(self, scene: Scene) -> Reported:
         """What this scene adds. Scenes come in capture order; a time that steps back counts as the latest one."""
         time = self._time = max(self._time, scene.frame.time)
         observations: list[Observation] = list(self._scene_changes(scene, time))
@@ -143,7 +143,7 @@ class EventReporter:
         return Reported(observations=tuple(observations), events=tuple(events))
 
     def end(self, time: float | None = None) -> Reported:
-        """The stream is gone for long, or the node stops: what was held is told, and every open Event ends.
+        """The stream is gone for long, or the node stops: what was held is reported, and every open Event ends.
 
         Without a `time` that is the time of the last scene.
         """
@@ -156,12 +156,12 @@ class EventReporter:
 
     def end_timeline(self) -> Reported:
         """The wall clock was set: as `end`, and the times of what follows have nothing to do with those before."""
-        told = self.end()
-        self._time = self._last_motion_told = -math.inf
+        reported = self.end()
+        self._time = self._last_motion_reported = -math.inf
         self._folder = Folder(self._rules.summary_window)
         self._vehicles = ParkedVehicles(self._vehicles.parked)
         self._packages = Packages(self._rules.package_still_s)
-        return told
+        return reported
 
     def _step(self, label: Label, there: "_There", time: float) -> tuple[list[tuple[Change, str]], list[Event]]:
         visit = self._visits.get(label)
@@ -237,9 +237,9 @@ class EventReporter:
             return ()
         begins = self._last_motion is None or time - self._last_motion >= MOTION_GAP_S
         self._last_motion = time
-        if self._visits or not (begins or time - self._last_motion_told >= MOTION_EVERY_S):
+        if self._visits or not (begins or time - self._last_motion_reported >= MOTION_EVERY_S):
             return ()
-        self._last_motion_told = time
+        self._last_motion_reported = time
         return self._folder.add(self._observation(Observed.MOTION, scene, time))
 
     def _scene_changes(self, scene: Scene, time: float) -> tuple[Observation, ...]:

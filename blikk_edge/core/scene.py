@@ -19,12 +19,15 @@ Pixels: TypeAlias = NDArray[np.uint8]
 class Frame:
     """Raw pixels of one camera at one moment. Never leaves the process, is never stored.
 
-    `luma` is (H, W) uint8 at stream size: a view of the decoder's plane where the format has one, not a copy; read
-    only. `bgr()` is (h, w, 3) uint8 at analysis size (short side at most 480 px by default), made when first asked
-    for and kept, so that frames nobody looks at are never converted. `aspect` is width by height of the picture as it
-    is seen; that of `luma` is another one where a stream's pixels are not square. `time` can be compared with that of
-    frames of the same `timeline` only: another one begins when the wall clock is set. `found` is what an edge client
-    has found in these pixels before it blurred them, None where nobody has looked yet.
+    Attributes:
+        camera: The camera's id.
+        seq: Counts the frames of one source.
+        time: Capture time, seconds since 1970 UTC; comparable with that of frames of the same `timeline` only.
+        timeline: Another number begins when the wall clock is set.
+        luma: (H, W) uint8 at stream size, read only: where the format has one, a view of the decoder's plane, no copy.
+        aspect: Width by height of the picture as it is seen; that of `luma` differs where the stream's pixels are not
+            square.
+        found: What an edge client found in these pixels before it blurred them; None where nobody has looked yet.
     """
 
     __slots__ = ("_bgr", "_convert", "aspect", "camera", "found", "luma", "seq", "time", "timeline")
@@ -71,9 +74,16 @@ class Frame:
 class Scene:
     """A Frame and everything the steps found in it.
 
-    `look` says that the detector shall look at this frame, `analysed` that it has; where it has not, `detections` is
-    empty and `tracks` are those of the last look. `wanted` are the Pictures that were asked for of this frame.
-    `measures` are what steps measured in it.
+    Attributes:
+        frame: The pixels.
+        motion: What the motion gate saw in them.
+        look: Whether the detector shall look at this frame.
+        wanted: The Pictures that were asked for of this frame.
+        analysed: Whether the detector has looked at it.
+        detections: What it found; empty where it has not looked.
+        tracks: What is followed; where the detector has not looked, as of its last look.
+        embedding: A vector that describes the whole picture, where a step makes one.
+        measures: What steps measured in it.
     """
 
     frame: Frame

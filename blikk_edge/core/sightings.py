@@ -41,8 +41,10 @@ class View(StrEnum):
 class Motion:
     """What the gate saw in one frame.
 
-    `score` is 0..1, comparable over resolutions (its definition: `transforms.motion.score`); `boxes` are the moving
-    regions.
+    Attributes:
+        view: What became of the whole picture.
+        score: 0..1, comparable over resolutions (its definition: `transforms.motion.score`).
+        boxes: The moving regions.
     """
 
     view: View
@@ -52,9 +54,14 @@ class Motion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """One object found in one frame. `score` 0..1 is the detector's confidence.
+    """One object found in one frame.
 
-    `head` is where a person's head is, with room around it, where the detector tells that.
+    Attributes:
+        label: What it is to the user.
+        sub_label: The detector's own class.
+        score: The detector's confidence, 0..1.
+        box: Where it is.
+        head: Where a person's head is, with room around it, where the detector reports that.
     """
 
     label: Label
@@ -68,8 +75,20 @@ class Detection:
 class Track:
     """A detection followed over time. Times are capture times, seconds since 1970 UTC.
 
-    `confirmed` turns true once, when the track is worth telling; `missed` counts the analysed frames since it was last
-    found; `still_since` is set while it stands still; `zones` are the names it is in now.
+    Attributes:
+        id: Unique within a camera since its start.
+        label: What it is to the user.
+        sub_label: The detector's own class.
+        score: The detector's confidence when it was last found, 0..1.
+        best_score: The highest so far.
+        box: Where it is.
+        first_seen: When it was first found.
+        last_seen: When it was last found.
+        hits: In how many analysed frames it was found.
+        missed: The analysed frames since it was last found.
+        confirmed: Turns true once, when the track is worth reporting.
+        still_since: Since when it stands still; None while it moves.
+        zones: The names of the zones it is in now.
     """
 
     id: int
@@ -88,7 +107,7 @@ class Track:
 
     @property
     def dwell_s(self) -> float:
-        """Seconds from first to last sight."""
+        """Seconds from when it was first seen to when it was last seen."""
         return self.last_seen - self.first_seen
 
 
@@ -96,9 +115,14 @@ class Track:
 class Measure:
     """A number read from the pixels of one frame, as its step declared it; only words and numbers.
 
-    `name` and `alert` are a `WORD`; `value` is finite, within ±1e15; `unit` is Home Assistant's, such as `°C`; `box`
-    is where it was read; `alert` says what is wrong with it (`too_high`), None while nothing is. Raises ValueError for
-    anything else.
+    Raises ValueError for anything else.
+
+    Attributes:
+        name: A `WORD`.
+        value: Finite, within ±1e15.
+        unit: Home Assistant's, such as `°C`.
+        box: Where it was read.
+        alert: What is wrong with it, a `WORD` such as `too_high`; None while nothing is.
     """
 
     name: str
@@ -122,10 +146,14 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureInfo:
-    """What a step declares of a measure before it measures: Home Assistant makes a sensor of it.
+    """What a step declares of a measure before it measures: Home Assistant makes a sensor of it. Raises ValueError.
 
-    `device_class` is one of Home Assistant's for sensors; `min_change` is the change in its unit from which a new value
-    is worth reporting, 0 for any; `alerts` are the words that its `alert` can say, at most 8. Raises ValueError.
+    Attributes:
+        name: A `WORD`.
+        unit: Home Assistant's, such as `°C`.
+        device_class: One of Home Assistant's for sensors.
+        min_change: The change in its unit from which a new value is worth reporting, 0 for any.
+        alerts: The words that its `alert` can be, at most 8.
     """
 
     name: str

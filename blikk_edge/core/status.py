@@ -19,7 +19,17 @@ class SummaryMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraInfo:
-    """One camera as the outside knows it; no source, no secret. `measures` are those that its added steps declare."""
+    """One camera as the outside knows it; no source, no secret.
+
+    Attributes:
+        id: The camera's id.
+        name: What the user calls it.
+        labels: What is reported.
+        zones: The names of its zones.
+        ring: Whether it has a doorbell.
+        questions: Those that are watched at it.
+        measures: Those that its added steps declare.
+    """
 
     id: str
     name: str
@@ -32,10 +42,16 @@ class CameraInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeInfo:
-    """The node as the outside knows it. `summaries` are the ways of writing them that may be switched to.
+    """The node as the outside knows it.
 
-    `media_url` is where redacted Pictures of past events can be had over HTTP, if anywhere; `language` is the tag of
-    that in which its entities are named, where nobody else names them.
+    Attributes:
+        id: The node's id.
+        name: What the user calls it.
+        version: That of this program.
+        cameras: Its cameras.
+        summaries: The ways of writing them that may be switched to.
+        media_url: Where redacted Pictures of past events can be had over HTTP, if anywhere.
+        language: The tag of the language in which its entities are named, where nobody else names them.
     """
 
     id: str
@@ -51,10 +67,27 @@ class NodeInfo:
 class CameraState:
     """How a camera is doing now, and the values of its switches and numbers.
 
-    `counts`, `zones` and, of each label in a zone, `zone_counts` hold what is present now; `last_frame_age_s` is None
-    before the first frame; `dropped` counts frames by reason since start; `skipped` counts, by added step, those that
-    it was not given because it took too long; `measures` are the newest values; `problem` is a sentence while something
-    is wrong.
+    Attributes:
+        camera: The camera's id.
+        online: Whether its stream is there.
+        motion: Whether something moves.
+        score: The motion score, 0..1.
+        counts: How many are present now, by label.
+        zones: How many are present now, by zone.
+        zone_counts: How many are present now, by zone and label.
+        fps: Frames per second that arrive.
+        inference_ms: What one look of the detector takes; None before the first.
+        last_frame_age_s: Seconds since the last frame; None before the first.
+        frames: How many came since start.
+        inferences: How often the detector looked since start.
+        restarts: How often its reader or its pipeline was started anew since start.
+        dropped: Frames that were not looked at since start, by reason.
+        skipped: Frames that an added step was not given because it took too long, by step.
+        measures: The newest values.
+        detect: Whether the detector looks (a switch).
+        threshold: How much must change to be reported, 0..1 (a number).
+        summary: How summaries are made (a select).
+        problem: What is wrong, in a sentence; None while nothing is.
     """
 
     camera: str
@@ -92,7 +125,17 @@ class LlmPhase(StrEnum):
 class LlmState:
     """The language model and its budget. Days are local ones; what has no limit has None left.
 
-    `cost_today` is in `currency`, None without prices; `waiting` counts the work in the queue; `problem` is a sentence.
+    Attributes:
+        model: Its name.
+        phase: Whether it is asked now.
+        calls_today: Calls since midnight.
+        tokens_today: Tokens since midnight.
+        calls_left: Calls until the day's limit.
+        tokens_left: Tokens until the day's limit.
+        cost_today: In `currency`; None without prices.
+        currency: Of the prices.
+        waiting: How many jobs wait in the queue.
+        problem: What is wrong, in a sentence; None while nothing is.
     """
 
     model: str
@@ -109,7 +152,23 @@ class LlmState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How process and machine are doing: percent of one core, bytes, degrees Celsius, seconds; frames/s by camera."""
+    """How process and machine are doing.
+
+    Attributes:
+        time: When this was measured, seconds since 1970 UTC.
+        uptime_s: Seconds since the node started.
+        cpu_percent: Percent of one core.
+        rss_bytes: Memory of the process.
+        temperature_c: Of the machine, degrees Celsius; None where it has no sensor.
+        inference_ms: What one look of the detector takes; None before the first.
+        fps: Frames per second that arrive, by camera.
+        outbox: How many records wait to be delivered.
+        lost: How many records some sink will never have, since start.
+        dropped: Frames that were not looked at since start, by reason.
+        skipped: Frames that an added step was not given because it took too long, by step.
+        problems: What is wrong, a sentence each.
+        llm: The language model; None without one.
+    """
 
     time: float
     uptime_s: float

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Stop(threading.Event):
-    """Asks a thread to end; `listen` is for what blocks in a library and must be told from outside."""
+    """Asks a thread to end; `listen` is for what blocks in a library and must be stopped from outside."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -34,13 +34,26 @@ class Checked(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Text about one Event, or about a period.
+    """Text about one Event, or about a period. Times are seconds since 1970 UTC.
 
-    `camera` is None where a period of the whole node is told; `event` is None for a period. `revision` 1 is an early
-    text of an event, 2 the final one; a period has 1 only. `time` is when it was written; `since` and `until` bound
-    what it tells (all seconds since 1970 UTC). `title` has at most TITLE_MAX characters, `text` TEXT_MAX. `model` is
-    the model's name where `source` is `llm`; tokens are what this text cost, also where the template had to serve in
-    the end; `pictures` counts the redacted Pictures that were shown to the model.
+    Attributes:
+        id: The same in every revision.
+        camera: The camera's id; None for a period of the whole node.
+        event: The Event's id; None for a period.
+        revision: 1 is an early text of an event, 2 the final one; a period has 1 only.
+        time: When it was written.
+        since: Where the time that it is about begins.
+        until: Where the time that it is about ends.
+        title: At most TITLE_MAX characters.
+        text: At most TEXT_MAX characters.
+        importance: How much it deserves attention.
+        labels: What was seen.
+        source: Who wrote it.
+        model: The model's name where `source` is `llm`.
+        input_tokens: What this text cost, also where the template had to serve in the end.
+        output_tokens: Likewise.
+        pictures: How many redacted Pictures the model was shown.
+        checked: How far it was compared with what was observed.
     """
 
     id: str
@@ -71,7 +84,15 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A sentence that a user asked to be watched at one camera, asked when the scene changed and every `every_s`."""
+    """A sentence that a user asked to be watched at one camera.
+
+    Attributes:
+        id: Unique within its camera.
+        camera: The camera's id.
+        text: What is asked.
+        kind: What it is answered with.
+        every_s: It is asked when the scene changed, and after so many seconds.
+    """
 
     id: str
     camera: str
@@ -82,10 +103,24 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The answer to a Question. `answer` is `yes`, `no`, `unknown`, or text of at most 255 characters.
+    """The answer to a Question. Times are seconds since 1970 UTC.
 
-    `since` is when this answer was first given, `time` when last; `changed` says that it differs from the one before;
-    `confidence` is 0..1; `evidence` says on what it rests, `event` the Event behind it, if one is.
+    Attributes:
+        id: Unique.
+        camera: The camera's id.
+        question: The Question's id.
+        asked: The Question's text.
+        answer: `yes`, `no`, `unknown`, or text of at most 255 characters.
+        confidence: 0..1.
+        time: When this answer was last given.
+        since: When this answer was first given.
+        changed: Whether it differs from the one before.
+        evidence: On what it rests.
+        event: The id of the Event behind it, if one is.
+        source: Who gave it.
+        model: The model's name where `source` is `llm`.
+        input_tokens: What it cost.
+        output_tokens: Likewise.
     """
 
     id: str

@@ -42,11 +42,11 @@ class _Member:
 
 
 class Visit:
-    """The life of one Event, from `start` over any number of `update` to one `end`.
+    """The revisions of one Event, from `start` over any number of `update` to one `end`.
 
     `step` takes in each frame. An `update` is given at most every `every_s` seconds of capture time and only where
-    something differs from what was told last: the number of members, the zones occupied or touched, loitering, how many
-    stand still, the peak. Whatever changed meanwhile is in it.
+    something differs from what was reported last: the number of members, the zones occupied or touched, loitering, how
+    many stand still, the peak. Whatever changed meanwhile is in it.
     """
 
     def __init__(self, *, event_id: str, camera: str, label: Label, started: float, loiter: Loiter) -> None:
@@ -62,8 +62,8 @@ class Visit:
         self._zones: list[str] = []
         self._loitering = False
         self._revision = 0
-        self._told_time = 0.0
-        self._told_state: object = None
+        self._reported_time = 0.0
+        self._reported_state: object = None
         self._reasons: set[Observed] = set()
 
     @property
@@ -108,29 +108,30 @@ class Visit:
 
     def start(self, time: float, reason: Observed) -> Event:
         """The first revision."""
-        self._told(time)
+        self._note_reported(time)
         return self._event(Phase.STARTED, time, reason)
 
     def update(self, time: float, every_s: float) -> Event | None:
         """The next revision, where there is news and it is time for it."""
-        if self._state() == self._told_state:
+        if self._state() == self._reported_state:
             self._reasons.clear()
             return None
-        if time - self._told_time < every_s:
+        if time - self._reported_time < every_s:
             return None
         reason = next((kind for kind in WEIGHT if kind in self._reasons), Observed.RECOUNT)
-        self._told(time)
+        self._note_reported(time)
         return self._event(Phase.UPDATED, time, reason)
 
     def end(self, time: float) -> Event:
         """The last revision, of whoever was there last.
 
-        `ended` is their last sight and the reason `left`; where the last one has parked, it is `time` and `still`.
+        `ended` is when they were last seen and the reason `left`; where the last one has parked, it is `time` and
+        `still`.
         """
         last = tuple(m.track for m in self._members.values()) or self._departed
         seen = max((track.last_seen for track in last), default=time)
         ended = time if self._parked else min(time, max(seen, self._started))
-        self._told(time)
+        self._note_reported(time)
         return self._event(Phase.ENDED, time, Observed.STILL if self._parked else Observed.LEFT, last, ended)
 
     def _watch(self, present: Mapping[int, Track]) -> list[Change]:
@@ -178,10 +179,10 @@ class Visit:
         still = sum(track.still_since is not None for track in tracks)
         return len(tracks), occupied, len(self._zones), self._loitering, still, self._peak
 
-    def _told(self, time: float) -> None:
+    def _note_reported(self, time: float) -> None:
         self._revision += 1
-        self._told_time = time
-        self._told_state = self._state()
+        self._reported_time = time
+        self._reported_state = self._state()
         self._reasons.clear()
 
     def _event(
@@ -211,7 +212,7 @@ class Visit:
 
 
 def sighting(track: Track) -> Sighting:
-    """A track as it is told."""
+    """A track as it is reported."""
     return Sighting(
         track=track.id,
         label=track.label,

@@ -1,1 +1,1 @@
-"""`blikk demo`: an embedded broker, a clip, the whole pipeline and what it told."""
+"""`blikk demo`: an embedded broker, a clip, the whole pipeline and what it reported."""

@@ -1,1 +1,1 @@
-"""The slow loop: language models as guests with a budget, and what is written without them."""
+"""The slow loop: language models with a budget, and what is written without them."""

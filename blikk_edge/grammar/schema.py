@@ -17,7 +17,7 @@ from blikk_edge.grammar.values import SLUG, ValueType, flag_of, said
 class Key:
     """One key of a Section: how its value is read, and its meaning, which the reference prints.
 
-    `default` is what the reference prints where the dataclass cannot tell (a default that depends on other keys).
+    `default` is what the reference prints where the dataclass does not say it (a default that depends on other keys).
     """
 
     name: str

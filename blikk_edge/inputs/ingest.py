@@ -41,7 +41,7 @@ PING_S: Final = 10.0
 MOST_PER_S: Final = 15
 SLOWEST_S: Final = 5.0
 STRANGERS_MAX: Final = 8
-"""Who knows no token is told so, and may take its time to hear it; beyond so many at once it is cut off unheard."""
+"""Who knows no token is answered so, and may take its time to hear it; beyond so many at once it is cut off unheard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class IngestServer:
         self._serving: dict[str, ServerConnection] = {}
         self._open = 0
         self._strangers = 0
-        self._told = RateLimitedLog(clock)
+        self._limited = RateLimitedLog(clock)
         self._connections = Connections(LOG, clock, known=self._most)
 
     async def run(self) -> None:
@@ -152,17 +152,17 @@ class IngestServer:
             await self._take_over(camera, connection)
             await self._receive(camera, gate, connection)
         except PushRefusedError as refused:
-            self._tell(logging.WARNING, (camera, "refused"), f"an edge client of {camera} was refused: {refused}")
+            self._log(logging.WARNING, (camera, "refused"), f"an edge client of {camera} was refused: {refused}")
             await connection.close(refused.code, str(refused)[:120])
         except ConnectionClosed:
             why = getattr(connection, "cut_off", None)
             if why is not None:
-                self._tell(logging.WARNING, (camera, "cut off"), f"an edge client of {camera} was cut off: {why}")
+                self._log(logging.WARNING, (camera, "cut off"), f"an edge client of {camera} was cut off: {why}")
         finally:
             self._open -= 1
             if self._serving.get(camera) is connection:
                 del self._serving[camera]
-                self._tell(logging.INFO, (camera, "gone"), f"the edge client of {camera} is gone")
+                self._log(logging.INFO, (camera, "gone"), f"the edge client of {camera} is gone")
 
     def _recognised(self, request: "Request") -> tuple[str, PushTarget] | None:
         """The camera whose token the client knows."""
@@ -172,9 +172,9 @@ class IngestServer:
         return (camera, gate) if gate is not None and known else None
 
     async def _turn_away(self, connection: "ServerConnection") -> None:
-        """A wrong camera is told no more than a wrong token."""
+        """A wrong camera gets the same answer as a wrong token."""
         reason = "unknown camera or wrong token; check `push_token` on both sides"
-        self._tell(logging.WARNING, None, f"an edge client was refused: {reason}")
+        self._log(logging.WARNING, None, f"an edge client was refused: {reason}")
         if self._strangers >= STRANGERS_MAX:
             connection.transport.abort()
             return
@@ -184,14 +184,14 @@ class IngestServer:
         finally:
             self._strangers -= 1
 
-    def _tell(self, level: int, key: Hashable, text: str) -> None:
-        if (more := self._told.turn(key)) is not None:
+    def _log(self, level: int, key: Hashable, text: str) -> None:
+        if (more := self._limited.turn(key)) is not None:
             LOG.log(level, "%s%s", text, more)
 
     async def _take_over(self, camera: str, connection: "ServerConnection") -> None:
         older = self._serving.get(camera)
         self._serving[camera] = connection
-        self._tell(logging.INFO, (camera, "here"), f"an edge client brings frames of {camera}")
+        self._log(logging.INFO, (camera, "here"), f"an edge client brings frames of {camera}")
         if older is not None:
             await older.close(REPLACED, "a newer client brings this camera's frames")
 

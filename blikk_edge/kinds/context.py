@@ -7,7 +7,7 @@ from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, LocaleNow
-from blikk_edge.core.ports import History, Order, Tell
+from blikk_edge.core.ports import History, Order, Publish
 from blikk_edge.core.status import CameraState, NodeInfo
 from blikk_edge.wire.topics import Topics
 
@@ -40,4 +40,4 @@ class Context:
     album: Album | None = field(default=None, repr=False)
     ask: Answerer = field(repr=False)
     states: Callable[[], Sequence[CameraState]] = field(repr=False)
-    publish: Tell = field(repr=False)
+    publish: Publish = field(repr=False)

@@ -23,7 +23,7 @@ _Who: TypeAlias = tuple[str, int, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stay:
-    """One object that was there. `since` and `until` are its first and last sight, seconds since 1970 UTC.
+    """One object that was there. `since` and `until` are when it was first and last seen, seconds since 1970 UTC.
 
     `sub_label` is the detector's own class (`car`, `dog`); `zones` are all that it was seen in; `still` is whether it
     stood still when last seen.
@@ -39,7 +39,7 @@ class Stay:
 
     @property
     def dwell_s(self) -> float:
-        """Seconds from first to last sight."""
+        """Seconds from when it was first seen to when it was last seen."""
         return max(0.0, self.until - self.since)
 
 
@@ -47,13 +47,13 @@ class Stay:
 class Facts:
     """What may be said; whatever is not here was not observed.
 
-    `camera` is None where the whole node is told of, `name` what the user calls it, `cameras` the names of all cameras
+    `camera` is None where it is about the whole node, `name` what the user calls it, `cameras` the names of all cameras
     that were asked (untrusted text, as zones are).
-    `since` and `until` bound what is told, seconds since 1970 UTC; `ended` is False while it goes on. By label: `peak`
-    is the most seen at once, `seen` the different tracks of all visits (at least the peak; one person may have been
-    lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be
+    `since` and `until` bound what it is about, seconds since 1970 UTC; `ended` is False while it goes on. By label:
+    `peak` is the most seen at once, `seen` the different tracks of all visits (at least the peak; one person may have
+    been lost and found again, so the truth lies between), `visits` how many Events. `moments` are the times that may be
     named beside since, until and those of the stays and rings. `about` is the label of the event, None for a period.
-    `loitering`, `parked` and `drove_off` (a parked vehicle) are whether that happened. `locale` is how it is told.
+    `loitering`, `parked` and `drove_off` (a parked vehicle) are whether that happened. `locale` is how it is written.
     """
 
     camera: str | None
@@ -102,7 +102,7 @@ class Facts:
 
 
 def stays_of(events: Iterable[Event], observations: Iterable[Observation] = ()) -> tuple[Stay, ...]:
-    """Who was there according to these, each object once, by first sight; at most MAX_STAYS."""
+    """Who was there according to these, each object once, by when it was first seen; at most MAX_STAYS."""
     found: dict[_Who, Stay] = {}
     records: list[Event | Observation] = [*observations, *events]
     for record in records:
@@ -126,11 +126,11 @@ def event_facts(
 ) -> Facts:
     """Of one event, from its newest revision, the observations that belong to it, and what else was there meanwhile.
 
-    While it goes on it reaches until `now`, or until it was last told of.
+    While it goes on it reaches until `now`, or until it was last reported.
     """
     every = (event, *others)
-    told = max([event.time, *(seen.until for seen in observations)])
-    until = event.ended if event.ended is not None else max(told, told if now is None else now)
+    latest = max([event.time, *(seen.until for seen in observations)])
+    until = event.ended if event.ended is not None else max(latest, latest if now is None else now)
     return _facts(
         every,
         camera=event.camera,
@@ -243,7 +243,7 @@ def _who(record: Event | Observation, sighting: Sighting) -> _Who:
 
 
 def _drove_off(events: Sequence[Event], observations: Sequence[Observation]) -> bool:
-    """Whether a vehicle moved before it was ever told to have come: it had been parked."""
+    """Whether a vehicle moved before it was ever reported as come: it had been parked."""
     firsts: dict[_Who, Observed] = {}
     for seen in observations:
         for one in seen.objects:

@@ -1,4 +1,4 @@
-"""A language as it is told: sentences, plurals, numbers, names of days. All of its words are in `<tag>/texts.toml`."""
+"""A language as it is written: sentences, plurals, numbers, names of days. Its words are in `<tag>/texts.toml`."""
 
 import re
 import tomllib
@@ -107,7 +107,7 @@ class Language:
     def place(self, name: str) -> str:
         """A name of the user's as it is said within a sentence: `the front door`, `the Einfahrt`, `Camera 1`.
 
-        A language whose articles have a gender has none before names: nobody could tell which.
+        A language whose articles have a gender has none before names: nobody could know which.
         """
         places = self._content.get("places")
         if places is None or not name or re.search(places["proper"], name, re.I):
@@ -125,7 +125,7 @@ class Language:
         return self.say(key, day=day, month=self.months[month - 1], weekday=self.weekdays[weekday], year=year)
 
     def instruction(self, verb: str) -> str:
-        """What a model is told so that it writes this language: ` Answer in German.`; nothing for English."""
+        """What is added to a prompt so that it writes this language: ` Answer in German.`; nothing for English."""
         return "" if self.tag == ENGLISH else f" {verb} in {self.name}."
 
     @cached_property
@@ -152,7 +152,7 @@ class Language:
 
     @cached_property
     def _place_words(self) -> frozenset[str]:
-        """What places around a house are called; a name of other words may be a proper one, or of another language."""
+        """What places around a home are called; a name of other words may be a proper one, or of another language."""
         return frozenset(self._content["places"]["words"].split())
 
     def _listed(self, parts: Sequence[str], word: str) -> str:

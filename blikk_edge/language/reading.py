@@ -29,7 +29,7 @@ UNIT_S: Final[Mapping[str, float]] = {
 class Meaning(NamedTuple):
     """What a word asks about: a label (None: all) and a class of the detector.
 
-    `doubtful` says that no camera can tell it, `weak` that any other subject counts instead ("did a cat visit").
+    `doubtful` says that no camera can see it, `weak` that any other subject counts instead ("did a cat visit").
     """
 
     label: Label | None

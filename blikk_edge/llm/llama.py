@@ -131,7 +131,7 @@ class LlamaModel:
     async def _serving(self) -> tuple[LlamaProcess, OpenAiModel]:
         """The process that is ready and its client, started where there is none."""
         process = self._process
-        if process is not None and process.ready.done() and not await self._lives(process):
+        if process is not None and process.ready.done() and not await self._is_alive(process):
             process = self._process  # another call may have started one meanwhile
         if process is None:
             process = self._start()
@@ -151,7 +151,7 @@ class LlamaModel:
             LOG.info("%s: loaded in %.1f s", self._who, self._clock.monotonic() - self._began)
         return process, self._model
 
-    async def _lives(self, process: LlamaProcess) -> bool:
+    async def _is_alive(self, process: LlamaProcess) -> bool:
         """Whether a process that was ready still serves; one that does not is ended."""
         if process.ended.done():
             await self._give_up(process, AwayError(f"{self._who}: its process ended: {process.end()}"))

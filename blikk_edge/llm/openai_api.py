@@ -52,8 +52,8 @@ class OpenAiModel:
     """The model `model` at `base_url`, which mostly ends in `/v1`.
 
     `structured` is how answers are held to their schema: `json_schema`, `json_object` with the schema, `any_object`
-    (any JSON object), `grammar` (llama.cpp's servers), `none` (it is only told), or `auto`, which begins with the first
-    and remembers what the endpoint refused. Likewise `auto` are, unless chosen, `tokens_field` (`max_tokens`,
+    (any JSON object), `grammar` (llama.cpp's servers), `none` (it is only in the prompt), or `auto`, which begins with
+    the first and remembers what the endpoint refused. Likewise `auto` are, unless chosen, `tokens_field` (`max_tokens`,
     `max_completion_tokens`, `none`), `stream` (`always`, also True: answers come in parts; `never`) and `system_role`
     (`system`, `developer`, or `user`, where instructions stand before the rest of the prompt). `temperature` is None
     where it is not to be sent. `image_tokens` is what one Picture costs where the endpoint does not count. `sees` False
@@ -259,8 +259,8 @@ class OpenAiModel:
         )
 
     def _estimated(self, prompt: Prompt) -> int:
-        told = schema_tokens(prompt.schema) if self._manners.tells_schema else 0
-        return prompt_tokens(prompt, image_tokens=self._image_tokens) + told
+        of_schema = schema_tokens(prompt.schema) if self._manners.schema_in_prompt else 0
+        return prompt_tokens(prompt, image_tokens=self._image_tokens) + of_schema
 
 
 def require_httpx() -> None:

@@ -26,7 +26,7 @@ OURS: Final = frozenset({"model", "messages"})
 
 
 class Form(StrEnum):
-    """How an answer is held to its schema: the endpoint's decoder is given it in one of four ways, or it is only told.
+    """How an answer is held to its schema: given to the endpoint's decoder in one of four ways, or only in the prompt.
 
     STRICT_SUBSET is JSON_SCHEMA without the bounds that some services refuse in schemas; ANY_OBJECT asks for any JSON
     object, for services that refuse a schema in it.
@@ -78,7 +78,7 @@ class Manners:
         return ", ".join(parts)
 
     @property
-    def tells_schema(self) -> bool:
+    def schema_in_prompt(self) -> bool:
         """Whether the schema stands in the prompt."""
         return self.form in {Form.JSON_OBJECT, Form.ANY_OBJECT, Form.NONE}
 
@@ -148,7 +148,7 @@ def _held_to(prompt: Prompt, form: Form) -> dict[str, Any]:
 
 def _messages(prompt: Prompt, manners: Manners) -> list[dict[str, Any]]:
     system = prompt.system
-    if manners.tells_schema:
+    if manners.schema_in_prompt:
         schema = json.dumps(prompt.schema, separators=(",", ":"))
         system += f"\nAnswer with one JSON object that fits this JSON Schema, and nothing else:\n{schema}"
     asked = _whole(prompt.user if manners.system_role != USER else f"{system}\n\n{prompt.user}")

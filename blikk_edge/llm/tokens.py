@@ -41,7 +41,7 @@ def prose_tokens(text: str) -> int:
 
 
 def schema_tokens(schema: Mapping[str, Any]) -> int:
-    """Tokens of a schema that is told to the model."""
+    """Tokens of a schema that is in the prompt."""
     return data_tokens(json.dumps(schema, separators=(",", ":")))
 
 

@@ -33,8 +33,8 @@ def library_log(
 ) -> logging.Logger:
     """A logger to hand to a library in place of its own.
 
-    Exceptions of the kinds `bad_requests` are a peer's fault and told as such; of all others the type and the place
-    are told, for their words may quote what was sent.
+    Exceptions of the kinds `bad_requests` are a peer's fault and logged as such; of all others the type and the place
+    are logged, for their words may quote what was sent.
     """
     logger = logging.Logger(name, logging.WARNING)  # noqa: LOG001  # each server has its own, and nothing reaches the root
     logger.addHandler(_Said(log, clock, bad_requests))

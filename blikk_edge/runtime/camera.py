@@ -38,11 +38,11 @@ class CameraRun:
     """A camera of a running node.
 
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
-    there is to tell, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file) ends;
-    any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings` are the
-    ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. Of a `pushed` one whose
-    summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added steps of
-    its pipeline measure, too.
+    there is to publish, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file)
+    ends; any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings`
+    are the ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. Of a `pushed` one
+    whose summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added
+    steps of its pipeline measure, too.
     """
 
     def __init__(
@@ -98,28 +98,28 @@ class CameraRun:
 
     # -- reader thread -------------------------------------------------------------------------------------------
 
-    def read(self, life: SupervisedThread) -> None:
+    def read(self, thread: SupervisedThread) -> None:
         """Read the stream until it ends or breaks; raises SourceError for whoever opens it again."""
         self._heard_at = self._clock.monotonic()
         finished, fresh = False, True
         try:
-            for frame in self._source.frames(life.stop):
-                if life.stop.is_set():
+            for frame in self._source.frames(thread.stop):
+                if thread.stop.is_set():
                     return  # retired: a newer reader has taken over
                 self._frame(frame, fresh=fresh)
                 fresh = False
-                if life.well():
+                if thread.well():
                     self._broken_since = self._lost_since = None
                     self._set_online(True)
             finished = self._finite
         finally:
-            if not life.stop.is_set():
+            if not thread.stop.is_set():
                 self._heard_at = None
                 if not finished:
                     self._broke(frames=not fresh)
         if finished:
             self.finished.set()
-        elif not life.stop.is_set():
+        elif not thread.stop.is_set():
             raise SourceError(f"{self._shown_source}: the stream ended; opening it again")
 
     def _frame(self, frame: Frame, *, fresh: bool) -> None:
@@ -143,23 +143,23 @@ class CameraRun:
             self._broken_since = now
         if self._lost_since is None and (frames or self._online is not False):
             self._lost_since = now
-        self.tell_away()
+        self.report_away()
 
     # -- vision worker -------------------------------------------------------------------------------------------
 
-    def look(self, scene: Scene, eyes: VisionTools) -> None:
+    def look(self, scene: Scene, tools: VisionTools) -> None:
         """Take one scene through the pipeline. What fails in it restarts this camera's pipeline, visibly.
 
-        Raises ModelError: the worker's eyes, not this camera, need to be made anew.
+        Raises ModelError: the worker's tools, not this camera, need to be made anew.
         """
         now, pipeline = self._clock.monotonic(), self._pipeline
         if now < self._rest_until:
             return
         with self._supervisor.guard(f"{self.part}.pipeline", let=ModelError) as outcome:
-            for item in pipeline.step(scene, eyes):
+            for item in pipeline.step(scene, tools):
                 if self._pipeline is not pipeline:
                     return  # this worker was given up as stuck: another pipeline tells now
-                self._tell(item)
+                self._publish(item)
         if outcome.failed:
             self.restart_pipeline()
             self._rest_until = now + self._backoff.next_s()
@@ -174,7 +174,7 @@ class CameraRun:
         """End open events; only while nobody looks at this camera (`Intake.hold`)."""
         with self._supervisor.guard(f"{self.part}.pipeline"):
             for item in self._pipeline.close(self._capture_time()):
-                self._tell(item)
+                self._publish(item)
 
     def restart_pipeline(self) -> None:
         """A new pipeline with the same switches; the events of the old one are ended so that none stays open.
@@ -209,8 +209,8 @@ class CameraRun:
         """Whether the stream broke a moment ago and may be back before it counts as away."""
         return self._broken_since is not None and bool(self._online)
 
-    def tell_away(self) -> None:
-        """Tell that the stream is away, once it has been so for long; one that was not there yet at once."""
+    def report_away(self) -> None:
+        """Report that the stream is away, once it has been so for long; one that was not there yet at once."""
         since = self._broken_since
         if since is None or (self._online and self._clock.monotonic() - since < self._away_after_s):
             return
@@ -232,7 +232,7 @@ class CameraRun:
         since = self._lost_since
         return since is not None and self._clock.monotonic() - since >= LOST_AFTER_S
 
-    def outage_told(self) -> None:
+    def outage_ended(self) -> None:
         """Open events have been ended: this outage needs nothing more."""
         self._lost_since = None
 
@@ -282,7 +282,7 @@ class CameraRun:
         return f"{self.part}.step.{name}"
 
     def _look_at_steps(self, pipeline: Pipeline) -> None:
-        """Tell which added steps are skipped or switched off now, and which work again."""
+        """Report which added steps are skipped or switched off now, and which work again."""
         for name, problem in pipeline.added.problems.items():
             part = self._step_part(name)
             if problem is not None:
@@ -290,7 +290,7 @@ class CameraRun:
             elif part in self._supervisor.problems:
                 self._supervisor.well(part)
 
-    def _tell(self, item: Item) -> None:
+    def _publish(self, item: Item) -> None:
         if isinstance(item, CameraState):
             self._last_state = item
             item = self.state()

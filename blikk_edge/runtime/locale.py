@@ -1,4 +1,4 @@
-"""The locale of a node: as configured, else as Home Assistant told it last, else the machine's zone and English."""
+"""The locale of a node: as configured, else as Home Assistant claimed it last, else the machine's zone and English."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ class HouseholdLocale:
         self._clock = clock
         self._claim = _recalled(memory)
         self._changed = asyncio.Event()
-        self._told = RateLimitedLog(clock)
+        self._limited = RateLimitedLog(clock)
         self._now = self._locale()
 
     def __call__(self) -> Locale:
@@ -50,28 +50,28 @@ class HouseholdLocale:
         return self._now
 
     def claimed(self, claim: Claim) -> None:
-        """A component told its household's; runs in the loop."""
+        """A component claims its household's; runs in the loop."""
         known = Claim(timezone=claim.timezone or self._claim.timezone, language=claim.language or self._claim.language)
         if known == self._claim:
             return
         self._claim = known
         self._changed.set()
         before, self._now = self._now, self._locale()
-        told = claim.timezone
-        if self._timezone is None and told is not None and zone_named(told) is None:
+        named = claim.timezone
+        if self._timezone is None and named is not None and zone_named(named) is None:
             text = (
-                f"Home Assistant is in the time zone {told}, which this machine does not know: times in texts are this "
-                "machine's until `timezone` is set, or tzdata is installed"
+                f"Home Assistant is in the time zone {named}, which this machine does not know: times in texts are "
+                "this machine's until `timezone` is set, or tzdata is installed"
             )
-            self._tell(logging.WARNING, "unknown", text)
+            self._log(logging.WARNING, "unknown", text)
         elif self._now.timezone != before.timezone:
             text = f"times in texts are those of {self._now.timezone}, as in Home Assistant"
-            self._tell(logging.INFO, "zone", text)
+            self._log(logging.INFO, "zone", text)
         if self._now.language != before.language:
-            self._tell(logging.INFO, "language", f"texts are in the language of Home Assistant: {self._now.language}")
+            self._log(logging.INFO, "language", f"texts are in the language of Home Assistant: {self._now.language}")
 
     async def run(self) -> None:
-        """Keep in memory what was claimed, until cancelled; a failure is told once and tried again."""
+        """Keep in memory what was claimed, until cancelled; a failure is logged once and tried again."""
         ill = False
         while True:
             await self._changed.wait()
@@ -87,8 +87,8 @@ class HouseholdLocale:
                 self._changed.set()
                 await self._clock.sleep(AGAIN_S)
 
-    def _tell(self, level: int, key: str, text: str) -> None:
-        if (more := self._told.turn(key)) is not None:
+    def _log(self, level: int, key: str, text: str) -> None:
+        if (more := self._limited.turn(key)) is not None:
             log.part(self.name).log(level, "%s%s", text, more)
 
     def _locale(self) -> Locale:

@@ -51,7 +51,7 @@ class Intake:
 
     A lane has one holder at a time, so a camera's scenes are looked at in order whatever the number of workers. Among
     cameras with a scene the one goes first whose last turn is longest ago: however long its scene has waited, which
-    with DROP is replaced by each newer one, and however seldom THROTTLE lets one in, cameras with as much to look at
+    with DROP is replaced by each newer one, and however rarely THROTTLE lets one in, cameras with as much to look at
     get as many turns. `offer` never blocks; what does not fit is dropped and counted
     by reason, scenes that the detector need not look at first. `monotonic` is the clock of the throttle.
     """

@@ -42,7 +42,7 @@ CLOCK: Final = "clock"
 
 
 class Part(Protocol):
-    """Something that runs beside cameras and sinks: a button, a hook, the desk of the language model."""
+    """Something that runs beside cameras and sinks: a button, a hook, the queue of the language model."""
 
     name: str
 
@@ -185,7 +185,7 @@ class Node:
         if self._writer is not None:
             scheduler.task("describe", partial(self._describe_cameras, self._writer))
         scheduler.task("watch", partial(self._watch, scheduler))
-        scheduler.task("away", self._tell_away)
+        scheduler.task("away", self._report_away)
         try:
             await self._wait(stop, until_finished=until_finished)
         finally:
@@ -199,9 +199,9 @@ class Node:
     # -- what an earlier process left open -----------------------------------------------------------------------
 
     async def _end_left_open(self, unfinished: Unfinished) -> bool:
-        """Tell the end of the events that went on when the last process was killed; whether the store could be asked.
+        """Report the end of the events that went on when the last process was killed; whether the store could be asked.
 
-        Each is written as told in one transaction, so it ends once, however often this one is killed.
+        Each is written as reported in one transaction, so it ends once, however often this one is killed.
         """
         with self._supervisor.guard(STORE) as outcome:
             left = await asyncio.to_thread(unfinished.left_open)
@@ -217,7 +217,7 @@ class Node:
         self._supervisor.well(STORE)
 
     async def _look_at_store(self) -> None:
-        """Try a store that failed again, and tell when it works: nobody else may have a reason to."""
+        """Try a store that failed again, and log when it works: nobody else may have a reason to."""
         if STORE in self._supervisor.problems or self._memory.problem is not None:
             with self._supervisor.guard(STORE) as outcome:
                 await asyncio.to_thread(self._memory.recall, "node")
@@ -227,7 +227,7 @@ class Node:
             await self._delivery.save()
 
     async def _note_open(self, unfinished: Unfinished) -> None:
-        """Keep on disk when open events were last seen: a quiet visit may have been told of an hour ago."""
+        """Keep on disk when open events were last seen: a quiet visit may have been reported an hour ago."""
         seen = {name: round(time, 1) for camera in self._cameras.values() for name, time in camera.pipeline.open}
         if seen == self._noted:
             return
@@ -296,7 +296,7 @@ class Node:
             log.part(camera.part).info("ring by %s%s", via, more)
 
     def _warn(self, part: str, text: str) -> None:
-        """Tell of a command that has no effect; whoever may send them may send many."""
+        """Log a command that has no effect; whoever may send them may send many."""
         if (more := self._asked_in_vain.turn((part, text))) is not None:
             log.part(part).warning("%s%s", text, more)
 
@@ -351,20 +351,20 @@ class Node:
                     camera.reader_replaced()
                     self._readers[name] = scheduler.thread(camera.part, camera.read)
                 if camera.lost_for_long() and self._close(camera):
-                    camera.outage_told()
-            for worker, life in list(self._workers):
+                    camera.outage_ended()
+            for worker, thread in list(self._workers):
                 if (held := worker.stuck()) is not None:
-                    self._replace_worker(scheduler, worker, life, held)
+                    self._replace_worker(scheduler, worker, thread, held)
 
-    async def _tell_away(self) -> None:
-        """Tell of streams that broke and did not come back soon."""
+    async def _report_away(self) -> None:
+        """Report streams that broke and did not come back soon."""
         while True:
             await self._clock.sleep(AWAY_EVERY_S)
             for camera in self._cameras.values():
-                camera.tell_away()
+                camera.report_away()
 
     def _look_at_clock(self) -> None:
-        """Tell that the machine's clock was set, or has yet to be."""
+        """Report that the machine's clock was set, or has yet to be."""
         shown = datetime.fromtimestamp(self._clock.now(), UTC)
         if (timeline := self._clock.timeline) != self._timeline:
             self._timeline = timeline
@@ -377,12 +377,12 @@ class Node:
             hint = "times are wrong until the network (NTP) sets it"
             self._supervisor.fail(CLOCK, BlikkError(f"the machine's clock is not set, it shows {shown:%Y-%m}; {hint}"))
 
-    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, life: SupervisedThread, held: Held) -> None:
+    def _replace_worker(self, scheduler: Scheduler, worker: VisionWorker, thread: SupervisedThread, held: Held) -> None:
         """A worker hangs in a library: another takes over, and its camera gets a pipeline that it does not touch."""
         camera = self._cameras[held.camera]
         log.part(VISION).error("hangs over a frame of %s: worker replaced", held.camera)
-        self._workers.remove((worker, life))
-        self._leave_behind(scheduler, life)
+        self._workers.remove((worker, thread))
+        self._leave_behind(scheduler, thread)
         camera.restart_pipeline()
         self._intake.done(held.camera, held.ticket)
         self._start_worker(scheduler)
@@ -396,9 +396,9 @@ class Node:
         self._intake.done(camera.info.id, ticket)
         return True
 
-    def _leave_behind(self, scheduler: Scheduler, life: SupervisedThread) -> None:
-        scheduler.retire(life)
-        self._retired = [each for each in (*self._retired, life) if not each.ended.is_set()]
+    def _leave_behind(self, scheduler: Scheduler, thread: SupervisedThread) -> None:
+        scheduler.retire(thread)
+        self._retired = [each for each in (*self._retired, thread) if not each.ended.is_set()]
         if len(self._retired) > LEFT_BEHIND_MAX:
             self._over.set()
 
@@ -417,20 +417,20 @@ class Node:
                     lost=self._delivery.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
                     skipped=_summed(state.skipped for state in states),
-                    problems=(told := self._problems()),
+                    problems=(reported := self._problems()),
                     llm=self._writer.state() if self._writer is not None else None,
                 )
             )
             for state in states:
                 self._outlets.deliver(state)
-            await self._until_turn(told)
+            await self._until_turn(reported)
 
-    async def _until_turn(self, told: tuple[str, ...]) -> None:
-        """Until the health's turn comes; sooner, where what is wrong is no longer what was told."""
+    async def _until_turn(self, reported: tuple[str, ...]) -> None:
+        """Until the health's turn comes; sooner, where what is wrong is no longer what was reported."""
         end = self._clock.monotonic() + self._health_every_s
         while (left_s := end - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(left_s, PROBLEMS_EVERY_S))
-            if self._problems() != told:
+            if self._problems() != reported:
                 return
 
     def _problems(self) -> tuple[str, ...]:

@@ -28,12 +28,12 @@ FAINT: Final = 0.25
 
 STATE_EVERY_S: Final = 30.0
 STATE_GAP_S: Final = 0.5
-"""Changes of the state are told at once, but not more often than this; the last one always is."""
+"""Changes of the state are reported at once, but not more often than this; the last one always is."""
 
 QUIET_EVERY_S: Final = 1.0
 IDLE_EVERY_S: Final = 5.0
 IDLE_AFTER_S: Final = 15.0
-"""Longer than anything waits that was seen or told: motion, a lost track, similar observations."""
+"""Longer than anything waits that was seen or reported: motion, a lost track, similar observations."""
 
 MOTION_HOLD_S: Final = 10.0
 """How long `motion` stays on after the last; who stands at a door and sways now and then is not a dozen motions."""
@@ -65,7 +65,7 @@ class _Shown:
 
 
 class Pipeline:
-    """Everything between a camera's frames and what is told about them, in two halves.
+    """Everything between a camera's frames and what is reported about them, in two halves.
 
     `glance` is the cheap half, for every frame, in the thread that decodes it: its pixels are still in the processor's
     cache there. `step` is the other, for the frames that `glance` passes on. Each half runs in one thread at a time.
@@ -104,7 +104,7 @@ class Pipeline:
         self._labels = frozenset(labels)
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
-        self._telling = False
+        self._reporting = False
         self._wanted: deque[Wanted] = deque()
         self._open: dict[str, Event] = {}
         self._shown: dict[str, _Shown] = {}
@@ -125,7 +125,7 @@ class Pipeline:
 
     @property
     def reporter(self) -> EventReporter:
-        """What this camera has told so far; its parked vehicles outlive the process."""
+        """What this camera has reported so far; its parked vehicles outlive the process."""
         return self._reporter
 
     def reopen(self) -> None:
@@ -171,32 +171,32 @@ class Pipeline:
         """Whether somebody is there, or was a moment ago."""
         return bool(self._tracks) or time - self._busy_at < IDLE_AFTER_S
 
-    def step(self, scene: Scene, eyes: VisionTools) -> Iterator[Item]:
-        """Look at a scene that `glance` passed on and give what there is to tell, the most urgent first.
+    def step(self, scene: Scene, tools: VisionTools) -> Iterator[Item]:
+        """Look at a scene that `glance` passed on and give what there is to report, the most urgent first.
 
         Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
         why.
         """
         if scene.frame.timeline != self._timeline:
             yield from self._change_timeline(scene.frame)
-        self._detect.detector = eyes.detector
+        self._detect.detector = tools.detector
         scene = self._detect(scene)
         if self.switches.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
             for step in (*self._follow, self.added):
                 scene = step(scene)
             self._tracks = scene.tracks
-            self._telling = True
+            self._reporting = True
             if self._reporter.event_threshold != self.switches.threshold:
                 self._reporter.event_threshold = self.switches.threshold
-            told = self._reporter.tell(scene)
+            reported = self._reporter.report(scene)
             self.open = self._reporter.open
-            yield from self._events(told)
-            yield from told.observations
+            yield from self._events(reported)
+            yield from reported.observations
             yield from self._measured.report(scene)
-        elif self._telling:
+        elif self._reporting:
             yield from self.close(scene.frame.time)
-        yield from self._pictures(scene, eyes)
+        yield from self._pictures(scene, tools)
         yield from self._state_of(scene)
 
     def close(self, at: float | None = None) -> Iterator[Item]:
@@ -217,18 +217,18 @@ class Pipeline:
         self._moved_at = frame.time if self._state is not None and self._state.motion else None
         self._state_at = float("-inf")
 
-    def _end(self, told: Reported, measured: tuple[Observation, ...]) -> Iterator[Item]:
-        self._telling = False
+    def _end(self, reported: Reported, measured: tuple[Observation, ...]) -> Iterator[Item]:
+        self._reporting = False
         self.open = ()
         self._tracks = ()
         for step in (*self._follow, self.added):
             step.reset()
-        yield from self._events(told)
-        yield from told.observations
+        yield from self._events(reported)
+        yield from reported.observations
         yield from measured
 
-    def _events(self, told: Reported) -> Iterator[Event]:
-        for event in told.events:
+    def _events(self, reported: Reported) -> Iterator[Event]:
+        for event in reported.events:
             if event.phase is Phase.ENDED:
                 self._open.pop(event.id, None)
                 self._shown.pop(event.id, None)
@@ -242,7 +242,7 @@ class Pipeline:
             wanted[self._wanted.popleft()] = None
         return tuple(wanted)
 
-    def _pictures(self, scene: Scene, eyes: VisionTools) -> Iterator[Picture]:
+    def _pictures(self, scene: Scene, tools: VisionTools) -> Iterator[Picture]:
         """The Pictures that are due, as long as faces can be looked for."""
         due = self._due(scene) if scene.analysed else []
         if not due:
@@ -253,7 +253,7 @@ class Pipeline:
         everybody = replace(scene, detections=ours + scene.detections + self._detect.faint)
         for wanted, event in due:
             try:
-                picture = eyes.redactor.picture(everybody, name=wanted.name, event=wanted.event)
+                picture = tools.redactor.picture(everybody, name=wanted.name, event=wanted.event)
             except PrivacyError as error:
                 self._blind.start(str(error))
                 return

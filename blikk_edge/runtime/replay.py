@@ -8,7 +8,7 @@ from blikk_edge.core.stages import Source
 from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 
 
-def replay(source: Source, pipeline: Pipeline, eyes: VisionTools) -> Iterator[Item]:
+def replay(source: Source, pipeline: Pipeline, tools: VisionTools) -> Iterator[Item]:
     """Everything one camera tells about a clip, in order; no thread, no clock but the stream's.
 
     Added steps have all the time they take: a budget would give other bytes on another machine. Raises SourceError
@@ -19,5 +19,5 @@ def replay(source: Source, pipeline: Pipeline, eyes: VisionTools) -> Iterator[It
     for frame in source.frames(threading.Event()):
         last = frame.time
         if (scene := pipeline.glance(frame)) is not None:
-            yield from pipeline.step(scene, eyes)
+            yield from pipeline.step(scene, tools)
     yield from pipeline.close(last)

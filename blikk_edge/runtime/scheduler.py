@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final, Self
 
-from blikk_edge.core.allowance import telling
+from blikk_edge.core.allowance import log_allowance
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import BlikkError
@@ -22,7 +22,7 @@ RELAPSES: Final = 2
 
 
 class Supervisor:
-    """Catches what goes wrong in a part and tells it: once when it starts, once when it ends, and seldom for ever.
+    """Catches what goes wrong in a part and logs it: when it starts, when it ends, and rarely while it goes on.
 
     Expected failures (BlikkError) are one warning line; anything else is a bug and comes with its traceback. `problems`
     holds what is wrong now, a sentence by part. Safe from any thread.
@@ -31,35 +31,35 @@ class Supervisor:
     def __init__(self, clock: Clock | None = None) -> None:
         self.problems: dict[str, str] = {}
         self._worked: set[str] = set()
-        self._allowance = telling(clock or SystemClock())
+        self._allowance = log_allowance(clock or SystemClock())
         self._untold: Counter[tuple[str, str]] = Counter()
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def guard(self, part: str, *, let: type[Exception] | None = None) -> "Guard":
         """A context in which `part` may fail without harm to others; errors of kind `let` pass through."""
         return Guard(self, part, let)
 
     def fail(self, part: str, error: BaseException) -> None:
-        """Tell that `part` failed."""
+        """Report that `part` failed."""
         bug = not isinstance(error, BlikkError)
         text = f"{type(error).__name__}: {error}" if bug else str(error)
         if self.problems.get(part) != text:
-            self._tell(part, text, error if bug else None)
+            self._log(part, text, error if bug else None)
         self.problems[part] = text
 
     def well(self, part: str) -> None:
-        """Tell that `part` works; again, where it did before."""
+        """Report that `part` works; again, where it did before."""
         self.problems.pop(part, None)
-        if part in self._told:
+        if part in self._logged:
             log.part(part).info("works again" if part in self._worked else "works now")
-        self._told.discard(part)
+        self._logged.discard(part)
         self._worked.add(part)
 
-    def _tell(self, part: str, text: str, bug: BaseException | None) -> None:
+    def _log(self, part: str, text: str, bug: BaseException | None) -> None:
         if not self._allowance.take((part, text)):
             self._untold[part, text] += 1
             return
-        self._told.add(part)
+        self._logged.add(part)
         untold = self._untold.pop((part, text), 0)
         more = f" (and {untold} times more before)" if untold else ""
         if bug is None:
@@ -94,7 +94,7 @@ class SupervisedThread:
     """What a supervised thread listens to and says: `stop` asks it to end, `well()` says that its work goes on.
 
     A body that failed soon after its work had begun, `RELAPSES` times in a row, is well again only when its work has
-    gone on for `STEADY_S`: what comes and goes is told as a trouble, once, and is tried again ever more rarely.
+    gone on for `STEADY_S`: what comes and goes is logged as a trouble, once, and is tried again ever more rarely.
     """
 
     def __init__(self, supervisor: Supervisor, part: str, clock: Clock) -> None:
@@ -151,20 +151,20 @@ class Scheduler:
         self.supervisor = supervisor
         self._clock = clock
         self._grace_s = grace_s
-        self._lives: list[SupervisedThread] = []
+        self._threads: list[SupervisedThread] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def thread(self, part: str, body: Callable[[SupervisedThread], None]) -> SupervisedThread:
         """Run `body` in a thread of its own until it returns or its `stop` is set."""
-        life = SupervisedThread(self.supervisor, part, self._clock)
-        threading.Thread(target=life.go, args=(body,), name=part, daemon=True).start()
-        self._lives.append(life)
-        return life
+        thread = SupervisedThread(self.supervisor, part, self._clock)
+        threading.Thread(target=thread.go, args=(body,), name=part, daemon=True).start()
+        self._threads.append(thread)
+        return thread
 
-    def retire(self, life: SupervisedThread) -> None:
+    def retire(self, thread: SupervisedThread) -> None:
         """Ask a thread to end and wait for it no longer: it hangs in a library that cannot be interrupted."""
-        life.stop.set()
-        self._lives.remove(life)
+        thread.stop.set()
+        self._threads.remove(thread)
 
     def task(self, part: str, make: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         """Run the coroutine that `make` gives, anew after each failure."""
@@ -175,14 +175,14 @@ class Scheduler:
 
     async def end_threads(self) -> None:
         """Ask all threads to end and wait for them, at most the grace time."""
-        for life in self._lives:
-            life.stop.set()
+        for thread in self._threads:
+            thread.stop.set()
         deadline = self._clock.monotonic() + self._grace_s
-        for life in self._lives:
+        for thread in self._threads:
             left = max(0.0, deadline - self._clock.monotonic())
-            if not await asyncio.to_thread(life.ended.wait, left):
-                log.part(life.part).warning("did not end in %.0f s and is left behind", self._grace_s)
-        self._lives.clear()
+            if not await asyncio.to_thread(thread.ended.wait, left):
+                log.part(thread.part).warning("did not end in %.0f s and is left behind", self._grace_s)
+        self._threads.clear()
 
     async def end_task(self, task: asyncio.Task[None]) -> None:
         """Cancel one task and wait until it has cleaned up, at most the grace time."""

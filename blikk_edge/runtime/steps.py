@@ -151,7 +151,7 @@ class _Added:
                 self.step.reset()
             given = scene if frame is scene.frame else replace(scene, frame=frame)
             scene = self._taken(scene, self.step(given))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the rest goes on and it is told
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the rest goes on and it is logged
             self.off = f"{OFF}: {_described(error)}"
             return scene
         if budgeted:

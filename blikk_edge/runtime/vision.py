@@ -26,7 +26,7 @@ class Held:
 class VisionWorker:
     """Takes scenes from the intake and looks at them. `make_tools` is called in the worker's thread, once a start.
 
-    What it returns gives the eyes for each camera by its id; it raises ModelError where a model cannot be opened.
+    What it returns gives the tools for each camera by its id; it raises ModelError where a model cannot be opened.
     """
 
     def __init__(
@@ -40,23 +40,23 @@ class VisionWorker:
     ) -> None:
         self._intake = intake
         self._cameras = cameras
-        self._make_eyes = make_tools
+        self._make_tools = make_tools
         self._clock = clock
         self._stuck_after_s = stuck_after_s
         self._held: Held | None = None
 
-    def run(self, life: SupervisedThread) -> None:
+    def run(self, thread: SupervisedThread) -> None:
         """The body of the worker's thread."""
-        eyes_for = self._make_eyes()
-        life.well()
-        while not life.stop.is_set():
+        tools_for = self._make_tools()
+        thread.well()
+        while not thread.stop.is_set():
             taken = self._intake.take(TAKE_S)
             if taken is None:
                 continue
             camera = taken.scene.frame.camera
             self._held = Held(camera=camera, ticket=taken.ticket, since=self._clock.monotonic())
             try:
-                self._cameras[camera].look(taken.scene, eyes_for(camera))
+                self._cameras[camera].look(taken.scene, tools_for(camera))
             finally:
                 self._held = None
                 self._intake.done(camera, taken.ticket)

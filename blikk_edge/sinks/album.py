@@ -39,14 +39,14 @@ TIDY_EVERY: Final = 20
 TIDY_EVERY_S: Final = 3600.0
 
 EACH_MAX: Final = 100
-"""Pictures of one event that are told with it."""
+"""Pictures of one event that are reported with it."""
 
 
 class PictureAlbum:
     """Keeps Pictures below `folder`: a sink for them, and a `core.album.Album` for those who look them through.
 
     At most `max_bytes` and `keep_days` days of the `locale`: the oldest go first. A full or unwritable disk costs the
-    Picture, is told once, and nothing else. Nothing goes for its age before the clock is settled.
+    Picture, is logged once, and nothing else. Nothing goes for its age before the clock is settled.
     """
 
     name = "album"
@@ -68,16 +68,16 @@ class PictureAlbum:
     async def run(self, inbox: Inbox[Item]) -> None:
         """Keep what comes until cancelled."""
         await asyncio.to_thread(self._keep_private)
-        await asyncio.to_thread(self._keep_house)
+        await asyncio.to_thread(self._clean_up)
         while True:
             item = await inbox.get()
             if isinstance(item, Picture) and item.name not in PASSING:
                 await asyncio.to_thread(self.keep, item)
             elif self._clock.monotonic() - self._tidied >= TIDY_EVERY_S:
-                await asyncio.to_thread(self._keep_house)
+                await asyncio.to_thread(self._clean_up)
 
     def keep(self, picture: Picture) -> None:
-        """Write one Picture; a failure is told once."""
+        """Write one Picture; a failure is logged once."""
         try:
             self._write(picture)
         except OSError as error:
@@ -87,7 +87,7 @@ class PictureAlbum:
             )
             return
         self._trouble.end(f"{self._folder}: pictures are kept now")
-        self._keep_house()
+        self._clean_up()
 
     def days(self, *, camera: str | None = None) -> Sequence[AlbumDay]:
         """The days with Pictures, newest first; days that became empty are left out."""
@@ -195,7 +195,7 @@ class PictureAlbum:
         except StoreError as error:
             LOG.warning("pictures cannot be looked through: %s", error)
 
-    def _keep_house(self) -> None:
+    def _clean_up(self) -> None:
         """Remove what is too old or too much; every now and then counted anew."""
         self._since_tidy += 1
         fits = self._bytes is not None and self._bytes <= self._max_bytes

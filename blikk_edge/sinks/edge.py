@@ -67,7 +67,7 @@ class EdgeLink:
         return self._trouble.now
 
     async def run(self) -> None:
-        """Send until cancelled, through every outage: each is told once, and tried again after 1 s to 30 s."""
+        """Send until cancelled, through every outage: each is logged once, and tried again after 1 s to 30 s."""
         backoff = Backoff()
         while True:
             began = self._clock.monotonic()

@@ -27,7 +27,7 @@ WRITE_S: Final = 0.5
 
 
 class WatchRecord:
-    """Writes down when each of `cameras` was watched, and when the node ran. A failure is told once, and made up for.
+    """Writes down when each of `cameras` was watched, and when the node ran. A failure is logged once, and made up for.
 
     A camera counts as watched while it is online and its detection is on.
     """

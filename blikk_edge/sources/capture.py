@@ -18,7 +18,7 @@ from blikk_edge.sources.hardware import DecoderChoice
 from blikk_edge.sources.idle_wait import IdleWait
 from blikk_edge.sources.keyframe_only import EveryFrame, KeyframeOnly
 from blikk_edge.sources.limits import Barren, Limit
-from blikk_edge.sources.opening import Door, Way
+from blikk_edge.sources.opening import SourceOpener, Way
 from blikk_edge.sources.packets import Counts, Packets, VideoPacket
 from blikk_edge.sources.pixels import Scaler
 from blikk_edge.sources.terms import Terms
@@ -52,7 +52,7 @@ class Capture:
         trusted: bool = True,
     ) -> None:
         self.counts = Counts()
-        self._door = Door(ways, terms)
+        self._opener = SourceOpener(ways, terms)
         self._terms = terms
         self._timekeeper = timekeeper
         self._ends = ends
@@ -61,7 +61,7 @@ class Capture:
         self._seq = 0
         self._stream_time = StreamTime()
         self._grid = Grid(terms.fps)
-        self._naps = IdleWait()
+        self._idle_wait = IdleWait()
         self._choice = DecoderChoice(terms.camera)
         self._scaler = Scaler(terms.height_px, rotate=terms.rotate)
 
@@ -85,7 +85,7 @@ class Capture:
                 return
 
     def _connection(self, limit: Limit) -> Iterator[Frame]:
-        opened = self._door.open(limit)
+        opened = self._opener.open(limit)
         if opened is None:
             return
         way, container = opened
@@ -105,13 +105,13 @@ class Capture:
             )
             self._stream_time.restart(float(stream.average_rate) if stream.average_rate else None)
             self._timekeeper.restart()
-            self._naps.restart()
+            self._idle_wait.restart()
             decoder, wanted = self._choice.decoder(stream, iter(packets), self.counts)
             yield from self._frames(packets, wanted, decoder, limit, waits=way.waits)
         finally:
             container.close()
             if self.counts.decoded == before and not limit.stop.is_set():
-                self._door.barren(way)
+                self._opener.barren(way)
 
     def _video(self, container: InputContainer) -> VideoStream:
         stream = container.streams.best("video")
@@ -139,9 +139,9 @@ class Capture:
                 if barren.over(pictures=self.counts.decoded - decoded or watch.asleep):
                     raise source_error(self._terms.shown, NO_PICTURE)
                 if waits and source.waited and (watch.asleep or self._seq > seq):
-                    self._naps.read(read_bytes)
+                    self._idle_wait.read(read_bytes)
                     read_bytes = 0
-                    self._naps.take(watch.idle_s if watch.asleep else self._grid.wait_s(self._stream_time.last))
+                    self._idle_wait.take(watch.idle_s if watch.asleep else self._grid.wait_s(self._stream_time.last))
         except SourceError:
             yield from self._due(watch.rest(), watch, decoder, limit, waits=waits)
             raise

@@ -1,4 +1,4 @@
-"""The decoder of one connection, told which pictures nobody needs."""
+"""The decoder of one connection, which skips pictures that nobody needs."""
 
 from collections.abc import Sequence
 

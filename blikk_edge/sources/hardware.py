@@ -31,7 +31,7 @@ CHEAPER = 0.8
 
 
 class DecoderChoice:
-    """Which decoder one camera's connections get. The choice is made once, and told once."""
+    """Which decoder one camera's connections get. The choice is made once, and logged once."""
 
     def __init__(self, camera: str) -> None:
         self._camera = camera

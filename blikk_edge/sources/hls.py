@@ -32,7 +32,7 @@ def open_hls(url: str, terms: Terms) -> Capture:
     """The stream of an `.m3u8` playlist.
 
     Frames are played at their own speed. Their times are those of playing: how long a segment lay at the server is
-    not told. A playlist that ends is a stream that ended.
+    not logged. A playlist that ends is a stream that ended.
     """
     options = {**REMOTE, **SEGMENTS, "timeout": str(int(terms.connect_timeout_s * 1_000_000))}
     return Capture(

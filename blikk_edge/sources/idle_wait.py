@@ -18,7 +18,7 @@ RATE_S = 4.0
 
 
 class IdleWait:
-    """When and how long one reader may nap; all times of the machine, since what is saved is real work."""
+    """When and how long one reader may wait idle; all times of the machine, since what is saved is real work."""
 
     __slots__ = ("_bytes", "_bytes_per_s", "_since", "_worked_s")
 
@@ -37,19 +37,19 @@ class IdleWait:
         self._bytes += size
 
     def take(self, until_due_s: float) -> None:
-        """Nap until the next frame that counts is about to come, `until_due_s` from now, for at most `LONGEST_S`.
+        """Wait until the next frame that counts is about to come, `until_due_s` from now, for at most `LONGEST_S`.
 
-        Only for a reader that has read all there is. What it has worked since its last nap is taken to be what the
+        Only for a reader that has read all there is. What it has worked since its last wait is taken to be what the
         frames in between will take.
         """
         worked_s, before_s = time.thread_time(), self._worked_s
         self._worked_s = worked_s
-        nap_s = until_due_s - (worked_s - before_s) - EARLY_S
+        wait_s = until_due_s - (worked_s - before_s) - EARLY_S
         if (rate := self._rate()) is not None:
-            nap_s = min(nap_s, LONGEST_S, MOST_BYTES / rate)
-            if nap_s > SHORTEST_S:
+            wait_s = min(wait_s, LONGEST_S, MOST_BYTES / rate)
+            if wait_s > SHORTEST_S:
                 # Waiting for an event instead would cost twice as much.
-                time.sleep(nap_s)
+                time.sleep(wait_s)
 
     def _rate(self) -> float | None:
         """Bytes a second; None in the first seconds, in which a server may send what it has stored."""

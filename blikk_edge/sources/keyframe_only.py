@@ -12,8 +12,8 @@ from blikk_edge.sources.decoder import VideoDecoder
 from blikk_edge.sources.packets import Counts, VideoPacket
 from blikk_edge.sources.sizes import Sizes
 
-# Keyframes closer than this leave nothing to save. Farther apart, what happened in between is told too late, and where
-# one is lost, too late for its capture time to be believed (timeline.MAX_LAG_S).
+# Keyframes closer than this leave nothing to save. Farther apart, what happened in between is reported too late, and
+# where one is lost, too late for its capture time to be believed (timeline.MAX_LAG_S).
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.5, 5.5
 # Nobody crosses a picture unseen between keyframes this close; beyond it `auto` wants packets that grow with motion.
 SAFE_INTERVAL_S = 1.05

@@ -1,10 +1,11 @@
-"""Makes libav give up: when told to stop, and when no picture has come for too long.
+"""Makes libav give up: when asked to stop, and when no picture has come for too long.
 
 libav asks a callback whether to go on while it waits for a network or a device. PyAV's callback knows one limit per
-call and no way to be told from outside; it reads the time through the name `time` of its module. When a `Stop` is set,
-that name is given a clock that leaps ahead for a thread whose `Limit` is over, which PyAV takes for its own limit; with
-an event that cannot tell, it is given that clock from the start, which costs 3 % of decoding. PyAV 17, 18 and 19 have
-that name; where one had not, its own limits would still hold, and a stop would be noticed after the read limit only.
+call and no way to be stopped from outside; it reads the time through the name `time` of its module. When a `Stop` is
+set, that name is given a clock that leaps ahead for a thread whose `Limit` is over, which PyAV takes for its own limit;
+with an event that cannot call back, it is given that clock from the start, which costs 3 % of decoding. PyAV 17, 18 and
+19 have that name; where one had not, its own limits would still hold, and a stop would be noticed after the read limit
+only.
 """
 
 import threading

@@ -33,8 +33,8 @@ class Login:
         offers = _offers(challenges)
         before, self._refused = self._refused, True
         self._basic = any(kind == "basic" for kind, _ in offers)
-        digests = [told for kind, told in offers if kind == "digest" and _algorithm(told) in _ORDER]
-        self._digest = min(digests, key=lambda told: _ORDER.index(_algorithm(told)), default={})
+        digests = [params for kind, params in offers if kind == "digest" and _algorithm(params) in _ORDER]
+        self._digest = min(digests, key=lambda params: _ORDER.index(_algorithm(params)), default={})
         self._count = 0
         stale = self._digest.get("stale", "").lower() == "true"
         return bool(self._digest or self._basic) and (stale or not before)
@@ -52,14 +52,14 @@ class Login:
         return None
 
     def _digest_header(self, method: str, target: str) -> str:
-        told = self._digest
-        name = told.get("algorithm", "MD5")
-        kind = _HASHES[_algorithm(told)]
+        params = self._digest
+        name = params.get("algorithm", "MD5")
+        kind = _HASHES[_algorithm(params)]
 
         def digest(*parts: bytes) -> str:
             return hashlib.new(kind, b":".join(parts), usedforsecurity=False).hexdigest()
 
-        realm, nonce = told.get("realm", ""), told.get("nonce", "")
+        realm, nonce = params.get("realm", ""), params.get("nonce", "")
         self._count += 1
         cnonce, count = secrets.token_hex(8), f"{self._count:08x}"
         first = digest(self.user, _bytes(realm), self.password)
@@ -68,23 +68,23 @@ class Login:
         second = digest(_bytes(method), _bytes(target))
         values = {"username": self.user.decode("latin-1"), "realm": realm, "nonce": nonce, "uri": target}
         plain = {}
-        if "auth" in [each.strip().lower() for each in told.get("qop", "").split(",")]:
+        if "auth" in [each.strip().lower() for each in params.get("qop", "").split(",")]:
             plain = {"qop": "auth", "nc": count}
             values["cnonce"] = cnonce
             parts = [nonce, count, cnonce, "auth", second]
         else:
             parts = [nonce, second]
         values["response"] = digest(_bytes(first), *map(_bytes, parts))
-        if "opaque" in told:
-            values["opaque"] = told["opaque"]
-        if "algorithm" in told:
+        if "opaque" in params:
+            values["opaque"] = params["opaque"]
+        if "algorithm" in params:
             plain["algorithm"] = name
         quoted = [f'{key}="{_quotable(value)}"' for key, value in values.items()]
         return "Digest " + ", ".join([*quoted, *(f"{key}={value}" for key, value in plain.items())])
 
 
-def _algorithm(told: dict[str, str]) -> str:
-    return told.get("algorithm", "MD5").upper().removesuffix("-SESS")
+def _algorithm(params: dict[str, str]) -> str:
+    return params.get("algorithm", "MD5").upper().removesuffix("-SESS")
 
 
 def _offers(challenges: Iterable[str]) -> list[tuple[str, dict[str, str]]]:

@@ -30,7 +30,7 @@ POLLS_PER_S: Final = 5.0
 BUSY_SHARE: Final = 0.5
 # After a poll that failed the next one waits at least so long, and twice as long after each further one.
 RETRY_S: Final = 1.0
-# So many bytes tell what an answer is; as many may be white space before that.
+# So many bytes show what an answer is; as many may be white space before that.
 HEAD_BYTES: Final = 32
 HEAD_MOST_BYTES: Final = 1024
 
@@ -62,7 +62,7 @@ _REFUSALS = {
 
 
 def content_of(content_type: str, head: bytes) -> Content:
-    """What an answer is, by its first bytes where these tell, else by its type (in lower case, no parameters)."""
+    """What an answer is, by its first bytes where these show it, else by its type (in lower case, no parameters)."""
     if content_type.startswith("multipart/"):
         return Content.JPEGS
     return _by_bytes(content_type, head) or _by_type(content_type, head)
@@ -106,7 +106,7 @@ class HttpSource:
         self._terms = terms
         self._loop = loop
         self._made = PictureFrames(terms, self.counts)
-        self._naps = IdleWait()
+        self._idle_wait = IdleWait()
         self._captures: dict[str, Capture | StillFile] = {}
 
     def __repr__(self) -> str:
@@ -169,7 +169,7 @@ class HttpSource:
         allowed_s, count, piece = self._terms.read_timeout_s, 0, head
         splitter, barren = JpegSplitter(), Barren(self._terms.read_timeout_s)
         encoded = b""
-        self._naps.restart()
+        self._idle_wait.restart()
         while True:
             broken, given = splitter.broken, 0
             for encoded in splitter.feed(piece):
@@ -189,9 +189,9 @@ class HttpSource:
                 raise Failed(NO_PICTURE)
             if limit.over:
                 raise Failed(STANDS_STILL if splitter.begun else NO_JPEG, stopped=limit.stop.is_set())
-            self._naps.read(len(piece))
+            self._idle_wait.read(len(piece))
             if given and answer.waited:
-                self._naps.take(self._made.wait_s)
+                self._idle_wait.take(self._made.wait_s)
             if not (piece := answer.read()):
                 break
         if (last := splitter.rest()) is not None and answer.whole:

@@ -43,7 +43,7 @@ class Way:
     spare: bool = False
 
 
-class Door:
+class SourceOpener:
     """The ways into one source, tried in order until one opens.
 
     After one that opened but brought nothing (`barren`) the next one comes first.
@@ -55,7 +55,7 @@ class Door:
         self._first = 0
 
     def open(self, limit: Limit) -> tuple[Way, InputContainer] | None:
-        """The first way that opens, and what it opened; None when told to stop. Raises SourceError."""
+        """The first way that opens, and what it opened; None when asked to stop. Raises SourceError."""
         said, unreadable = "", True
         for way in (*self._ways[self._first :], *self._ways[: self._first]):
             if way.spare and not unreadable:

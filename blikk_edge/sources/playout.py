@@ -19,7 +19,7 @@ class LumpTime:
 
     The latest lump sets how far behind its arrival the stream is played; what it is behind for nothing (a start from
     stored video, a clock that runs fast) is lost again little by little. A frame's time is that of its playing: how
-    long it was on its way is not told. Implements `Timekeeper`.
+    long it was on its way is not known. Implements `Timekeeper`.
     """
 
     def __init__(self, clock: Clock) -> None:

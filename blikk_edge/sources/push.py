@@ -38,7 +38,7 @@ class PushSource:
 
     def __init__(self, push_queue: PushQueue, terms: Terms) -> None:
         self.corrupt = 0
-        self._inlet = push_queue
+        self._queue = push_queue
         self._terms = terms
         self._scaler = Scaler(terms.height_px)
         self._seq = 0
@@ -54,7 +54,7 @@ class PushSource:
         decoder.options = {"max_pixels": str(MAX_SIDE_PX**2)}
         heard = self._terms.clock.monotonic()
         while not stop.is_set():
-            pushed = self._inlet.get(LOOK_S)
+            pushed = self._queue.get(LOOK_S)
             now = self._terms.clock.monotonic()
             if pushed is None:
                 if now - heard > self._terms.read_timeout_s:

@@ -32,7 +32,7 @@ REDIRECTS_MOST: Final = 5
 LENGTH_MOST: Final = 2**31 - 1
 
 
-class Failed(Exception):  # noqa: N818  # it is no error of a program; what it says is told as a SourceError
+class Failed(Exception):  # noqa: N818  # it is no error of a program; what it says is raised as a SourceError
     """A request that failed. `what` says why and how to mend it, without addresses.
 
     `passing` says that the same may go well in a moment; `stopped` that it was ended from outside; `unchanged` that the
@@ -201,8 +201,12 @@ class Client:
             connection.default_port = 443 if asked.scheme == "https" else 80
             connection.sock = _Duct(self._socket, wire)
             headers = {"User-Agent": "blikk-edge", "Accept": "*/*"}
-            if self._may_log_in and self._login is not None and (told := self._login.header("GET", asked.target)):
-                headers["Authorization"] = told
+            if (
+                self._may_log_in
+                and self._login is not None
+                and (authorization := self._login.header("GET", asked.target))
+            ):
+                headers["Authorization"] = authorization
             connection.request("GET", asked.target, headers=headers)
             response = connection.getresponse()
             self._answer = HttpAnswer(response, wire)

@@ -22,7 +22,7 @@ def ways(url: str, *, transport: str, read_timeout_s: float) -> list[Way]:
                 # Limit of one wait on the socket; libav wants microseconds.
                 "timeout": str(int(read_timeout_s * 1_000_000)),
                 "allowed_media_types": "video",
-                # What is looked at to guess parameters is delivered late: SDP and first frame tell enough.
+                # What is looked at to guess parameters is delivered late: SDP and first frame say enough.
                 "analyzeduration": "100000",
                 "fpsprobesize": "0",
             },

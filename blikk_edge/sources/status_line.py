@@ -16,8 +16,8 @@ _HEAD: Final = b"HTTP/1.0 200 OK\r\n"
 
 def enough(begin: bytes) -> bool:
     """Whether these first bytes of an answer are all that `mended` needs."""
-    told = begin.lstrip()
-    return len(begin) >= MOST_BYTES or b"\r" in told or b"\n" in told or (len(told) >= 12 and bool(decoder_of(told)))
+    head = begin.lstrip()
+    return len(begin) >= MOST_BYTES or b"\r" in head or b"\n" in head or (len(head) >= 12 and bool(decoder_of(head)))
 
 
 def mended(begin: bytes) -> bytes:
@@ -25,10 +25,10 @@ def mended(begin: bytes) -> bytes:
 
     Content without a head, as some MJPEG servers send it, is taken for a success that goes on until the end.
     """
-    told = begin.lstrip()
-    if line := _LINE.match(told):
+    head = begin.lstrip()
+    if line := _LINE.match(head):
         version = b"1.1" if line[1] == b"1.1" else b"1.0"
-        return b"HTTP/%b %b %b" % (version, line[2], line[3].strip()) + told[line.end() :]
-    if _FIELD.match(told):
-        return _HEAD + told
-    return _HEAD + b"\r\n" + told if decoder_of(told[:12]) or told.startswith(_CONTENT) else begin
+        return b"HTTP/%b %b %b" % (version, line[2], line[3].strip()) + head[line.end() :]
+    if _FIELD.match(head):
+        return _HEAD + head
+    return _HEAD + b"\r\n" + head if decoder_of(head[:12]) or head.startswith(_CONTENT) else begin

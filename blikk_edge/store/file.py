@@ -74,7 +74,7 @@ class StoreFile:
     outbox has given; whoever puts a record raises it, and no file that replaces a damaged one gives a lower one. Every
     method raises StoreError, StoreBusyError where another process has the file; `problem` says it as long as it is so.
     A damaged file is moved aside as `<name>.damaged` (one is kept); what its pages still hold is carried over, this is
-    told once as an error, and `lost` is called with the number of waiting records that are gone. A file of nothing
+    logged once as an error, and `lost` is called with the number of waiting records that are gone. A file of nothing
     where `reserve` lies was damaged too. The files are for this user alone.
     """
 
@@ -208,7 +208,7 @@ class StoreFile:
         self._opened(db)
 
     def _mark(self, mark: int) -> None:
-        """Say in the file itself whether it is in use; a full or unwritable disk is told of by others."""
+        """Say in the file itself whether it is in use; a full or unwritable disk is logged by others."""
         if self._db is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute(f"PRAGMA application_id={mark}")
@@ -243,7 +243,7 @@ class StoreFile:
         except (OSError, sqlite3.Error) as error:
             self._disconnect()
             raise self._failed("start anew", error) from error
-        self._tell_damage(damage, salvaged)
+        self._log_damage(damage, salvaged)
 
     def _salvage(self, *, history: bool) -> Salvaged:
         making = self._named(".salvage")
@@ -284,7 +284,7 @@ class StoreFile:
             keep_private(file)
         ready.replace(self.path)
 
-    def _tell_damage(self, damage: sqlite3.Error, salvaged: Salvaged) -> None:
+    def _log_damage(self, damage: sqlite3.Error, salvaged: Salvaged) -> None:
         rows = salvaged.rows
         lost = f"{'at least ' if salvaged.unknown and salvaged.lost else ''}{salvaged.lost} that waited are lost"
         if salvaged.unknown and not salvaged.lost:

@@ -41,7 +41,7 @@ def forget(
 ) -> int:
     """Delete what matches everything given, as `Store.forget` promises, in the open transaction; how many events."""
     which, of_which = where({"camera = ?": camera, "id = ?": event, "started >= ?": since, "started < ?": until})
-    told, of_told = where({_TOLD_CAMERA: camera, _TOLD_EVENT: event, _TOLD_TIME_FROM: since, _TOLD_TIME_TO: until})
+    outbox, of_outbox = where({_TOLD_CAMERA: camera, _TOLD_EVENT: event, _TOLD_TIME_FROM: since, _TOLD_TIME_TO: until})
     db.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, camera TEXT, started REAL, ended REAL)")
     db.execute("CREATE TEMP TABLE gone_texts (id TEXT PRIMARY KEY)")
     # Only fixed clauses are joined here and below; every value is bound.
@@ -51,8 +51,8 @@ def forget(
     if event is None:
         ring, of_ring = where({"camera = ?": camera, "time >= ?": since, "time < ?": until})
         db.execute(f"DELETE FROM rings WHERE {ring}", of_ring)  # noqa: S608
-    waiting = f"json_valid(text) AND {_NOT_TAKING_BACK} AND ({_OF_GONE} OR {told})"
-    db.execute(f"DELETE FROM outbox WHERE {waiting}", of_told)  # noqa: S608
+    waiting = f"json_valid(text) AND {_NOT_TAKING_BACK} AND ({_OF_GONE} OR {outbox})"
+    db.execute(f"DELETE FROM outbox WHERE {waiting}", of_outbox)  # noqa: S608
     count = db.execute("DELETE FROM events WHERE id IN (SELECT id FROM gone)").rowcount
     db.execute("DROP TABLE gone")
     db.execute("DROP TABLE gone_texts")

@@ -137,7 +137,7 @@ class JournalTable:
             for place in takers:
                 place.depth += 1
             for name, lost in given_up.items():
-                self._tell_lost(name, lost)
+                self._log_lost(name, lost)
                 self.places[name].depth -= lost
                 self.places[name].lost += lost
 
@@ -205,7 +205,7 @@ class JournalTable:
         db.execute(f"DELETE FROM outbox WHERE {oldest}", (count,))  # noqa: S608 - fixed clauses
         return {name: number for name, number in lost.items() if number}
 
-    def _tell_lost(self, sink: str, lost: int) -> None:
+    def _log_lost(self, sink: str, lost: int) -> None:
         if lost and not self.places[sink].lost:
             LOG.error(
                 "%s: the journal is full (%d records): the oldest undelivered ones are given up from now on; "

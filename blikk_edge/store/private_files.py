@@ -1,4 +1,4 @@
-"""Files and folders that only this user may read: they tell who was seen, and when."""
+"""Files and folders that only this user may read: they say who was seen, and when."""
 
 import contextlib
 import os

@@ -63,7 +63,7 @@ def salvage(path: Path, into: sqlite3.Connection, *, last_seq: int = 0, history:
 
 
 def _sorted(pages: Pages) -> Iterator[tuple[str, Row]]:
-    """The rows that are ours, each with its table; told by their shape, as the schema may be gone."""
+    """The rows that are ours, each with its table; recognised by their shape, as the schema may be gone."""
     for row in pages.rows():
         if (table := _table(row)) is not None:
             yield table, row

@@ -178,7 +178,7 @@ class Store:
         until: float | None = None,
         limit: int = 100,
     ) -> Sequence[Summary]:
-        """The newest revision of Summaries that tell of a time from `since <= t < until` on, newest first."""
+        """The newest revision of Summaries that are about a time from `since <= t < until` on, newest first."""
         conditions = {"camera = ?": camera, "event = ?": event, "since >= ?": since, "since < ?": until}
         return self._select(Summary, "summaries", conditions, limit)
 

@@ -177,29 +177,29 @@ class MediaApi:
     async def _events(self, request: "web.Request") -> "web.StreamResponse":
         query = request.query
         since, until, limit, label = _time(query, "since"), _time(query, "until"), _limit(query), _label(query)
-        told = await self._look(lambda: self._told(query.get("camera"), label, since, until, limit))
-        return _json({"v": 1, "events": told})
+        listed = await self._look(lambda: self._listed(query.get("camera"), label, since, until, limit))
+        return _json({"v": 1, "events": listed})
 
     async def _look(self, look: Callable[[], T]) -> T:
         async with self._turn:
             return await asyncio.to_thread(look)
 
-    def _told(
+    def _listed(
         self, camera: str | None, label: Label | None, since: float | None, until: float | None, limit: int
     ) -> list[Json]:
-        told: list[Json] = []
+        listed: list[Json] = []
         events = self._history.events(camera=camera, label=label, since=since, until=until, limit=limit)
         pictures = self._album.by_event(events)
         for event in events:
             summary = next(iter(self._history.summaries(event=event.id, limit=1)), None)
-            told.append(
+            listed.append(
                 {
                     **event_content(event),
                     "summary": None if summary is None else text_content(summary),
                     "pictures": [_picture(each) for each in pictures.get(event.id, ())],
                 }
             )
-        return told
+        return listed
 
 
 def _json(content: JsonObject, *, status: int = 200) -> "web.StreamResponse":

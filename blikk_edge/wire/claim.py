@@ -17,8 +17,8 @@ def read_claim(payload: bytes) -> Claim:
         content = json.loads(payload) if len(payload) <= MAX_PAYLOAD_BYTES else None
     except (ValueError, RecursionError):
         content = None
-    told: dict[str, Any] = content if isinstance(content, dict) else {}
-    zone, tag = told.get("timezone"), told.get("language")
+    claimed: dict[str, Any] = content if isinstance(content, dict) else {}
+    zone, tag = claimed.get("timezone"), claimed.get("language")
     return Claim(
         timezone=zone if isinstance(zone, str) and zone_like(zone) else None,
         language=language_of(tag) if isinstance(tag, str) else None,

@@ -16,7 +16,7 @@ ORIGIN = "blikk-edge"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """One device as Home Assistant is told of it; `components` are the platforms by component id."""
+    """One device as Home Assistant is given it; `components` are the platforms by component id."""
 
     topic: str
     payload: JsonObject = field(repr=False)

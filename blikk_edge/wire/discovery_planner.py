@@ -1,6 +1,6 @@
 """Who makes the Home Assistant entities: decides, message by message, what to publish on the config topics.
 
-Pure: it is told what arrived and answers what to do; whoever holds the connection publishes and keeps the timer.
+Pure: it is given what arrived and answers what to do; whoever holds the connection publishes and keeps the timer.
 """
 
 from collections import deque

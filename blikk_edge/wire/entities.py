@@ -34,14 +34,14 @@ _OWN_NAMES = ("question_", "measure_")
 def camera_entities(node: NodeInfo, camera: CameraInfo, topics: Topics) -> dict[str, JsonObject]:
     """All components of one camera's device, by component id.
 
-    What is seen now needs node and stream; what was told, and what can be set, only the node, as the device says.
+    What is seen now needs node and stream; what was reported, and what can be set, only the node, as the device says.
     """
     stream: JsonObject = {
         "availability": [{"topic": topics.status}, {"topic": topics.camera_status(camera.id)}],
         "availability_mode": "all",
     }
     parts = [(key, {**entity, **stream}) for key, entity in _seen_parts(camera, topics)]
-    parts += _told_parts(camera, node.summaries, topics)
+    parts += _record_parts(camera, node.summaries, topics)
     unique, stem = f"{node.id}.{camera.id}", slug(camera.id)
     return {key: _named(entity, key, unique=unique, stem=stem, language=node.language) for key, entity in parts}
 
@@ -90,7 +90,7 @@ def _seen_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonO
     yield from measure_parts(camera, topics)
 
 
-def _told_parts(
+def _record_parts(
     camera: CameraInfo, summaries: tuple[SummaryMode, ...], topics: Topics
 ) -> Iterator[tuple[str, JsonObject]]:
     if camera.ring:

@@ -50,7 +50,7 @@ class Envelope:
 
 
 def open_envelope(payload: bytes, topics: Topics, *, response_topic: str | None = None) -> Envelope:
-    """What can be told of a message before its content is checked; `response_topic` is MQTT v5's and counts first.
+    """What can be read of a message before its content is checked; `response_topic` is MQTT v5's and counts first.
 
     Text that is no JSON is a question, unless it begins like JSON. Raises WireError where there is nothing to answer
     or nowhere that the answer may go.
@@ -332,9 +332,9 @@ def _query(query: Query) -> JsonObject:
     }
 
 
-def _events(told: tuple[EventWithText, ...], room: int) -> list[Json]:
+def _events(listed: tuple[EventWithText, ...], room: int) -> list[Json]:
     events: list[Json] = []
-    for each in told:
+    for each in listed:
         summary = None if each.summary is None else text_content(each.summary)
         content: JsonObject = {**event_content(each.event), "summary": summary}
         room -= len(json_bytes(content)) + 1

@@ -66,7 +66,7 @@ def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
         case Observation():
             return _record(topics.observation(item.camera), _observation(item), replayed)
         case Event():
-            # the end of what was cut off is told late, like what waited through an outage
+            # the end of what was cut off is published late, like what waited through an outage
             return _record(topics.event(item.camera), event_content(item), replayed or item.interrupted)
         case Ring():
             return _record(topics.ring(item.camera), _ring(item), replayed)

@@ -1,4 +1,4 @@
-"""Blikk Edge: cameras that tell what happened, over MQTT."""
+"""Blikk Edge: cameras that report what happened, over MQTT."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from .contract import Announce
 from .memory import Memory
 from .node import BlikkConfigEntry, BlikkNode
 from .pictures import PICTURES, EventPictures
-from .state import Told
+from .state import Changed
 from .subscriptions import subscriptions_of
 from .views import EventPictureView, PictureView
 
@@ -74,11 +74,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
         devices.prune(hass, entry, node)
 
     # first the devices, then the platforms add to them, then what is left over goes
-    entry.async_on_unload(node.listen(None, Told.ANNOUNCE, register_devices))
+    entry.async_on_unload(node.listen(None, Changed.ANNOUNCE, register_devices))
     entry.async_on_unload(node.stop)
     await node.async_start(subscriptions_of(node))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    entry.async_on_unload(node.listen(None, Told.ANNOUNCE, prune_devices))
+    entry.async_on_unload(node.listen(None, Changed.ANNOUNCE, prune_devices))
     prune_devices()
     if entry.data.get(CONF_EXPOSE):
         exposure.expose(hass, entry)

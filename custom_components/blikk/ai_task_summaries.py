@@ -29,7 +29,7 @@ from .contract import Event, Summary
 from .names import slug, unique_id
 from .node import BlikkConfigEntry, BlikkNode
 from .reader import MAX_STATE, MAX_TEXT
-from .state import Told
+from .state import Changed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class SummaryWriter:
         if self._ai_task is None:
             return lambda: None
         self._follow()
-        undo = self._node.listen(None, Told.ANNOUNCE, self._follow)
+        undo = self._node.listen(None, Changed.ANNOUNCE, self._follow)
 
         @callback
         def stop() -> None:
@@ -102,7 +102,7 @@ class SummaryWriter:
     def _follow(self) -> None:
         for camera in self._node.announce.cameras:
             if camera.id not in self._undo:
-                self._undo[camera.id] = self._node.listen(camera.id, Told.EVENT, partial(self._heard, camera.id))
+                self._undo[camera.id] = self._node.listen(camera.id, Changed.EVENT, partial(self._heard, camera.id))
 
     @callback
     def _heard(self, camera: str) -> None:
@@ -185,19 +185,19 @@ class SummaryWriter:
         )
 
     def _summary(self, event: Event, data: Any) -> Summary:
-        told = _STRUCTURE(data)
-        if not _has_word(told["text"]):
+        written = _STRUCTURE(data)
+        if not _has_word(written["text"]):
             raise vol.Invalid("a text without a word")
         return Summary(
-            title=told["title"].strip()[:MAX_STATE] if _has_word(told["title"]) else event.label,
-            text=told["text"].strip()[:MAX_TEXT],
+            title=written["title"].strip()[:MAX_STATE] if _has_word(written["title"]) else event.label,
+            text=written["text"].strip()[:MAX_TEXT],
             id=f"{event.id}-ai-task",
             event=event.id,
             revision=FINAL,
             time=dt_util.utcnow(),
             since=event.started,
             until=event.ended,
-            importance=told["importance"],
+            importance=written["importance"],
             labels=(event.label,),
             source="ai_task",
             model=self._ai_task,

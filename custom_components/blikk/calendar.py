@@ -15,7 +15,7 @@ from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
 from .past import async_past
 from .pictures import EventPicture
-from .state import Told
+from .state import Changed
 
 PARALLEL_UPDATES = 0
 
@@ -41,7 +41,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class Timeline(BlikkEntity, CalendarEntity):
     """The events of a camera; on while one goes on."""
 
-    hears = (Told.EVENT, Told.SUMMARY, Told.MARK, Told.PICTURE, Told.FORGOTTEN)
+    hears = (Changed.EVENT, Changed.SUMMARY, Changed.MARK, Changed.PICTURE, Changed.FORGOTTEN)
     _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "timeline"
     _attr_entity_registry_enabled_default = False

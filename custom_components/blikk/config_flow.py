@@ -1,4 +1,4 @@
-"""How a node is added, reconfigured and set up: found over MQTT, told by the Supervisor, or looked for."""
+"""How a node is added, reconfigured and set up: found over MQTT, announced by the Supervisor, or looked for."""
 
 import asyncio
 from collections.abc import Mapping
@@ -285,7 +285,7 @@ def is_prefix(text: str) -> bool:
 
 
 class BlikkOptionsFlow(OptionsFlowWithReload):
-    """What a user prefers: which events to tell, who may ask, who writes summaries."""
+    """What a user prefers: which events to announce, who may ask, who writes summaries."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """One form with sections."""

@@ -27,7 +27,7 @@ CONF_CALLS_PER_DAY: Final = "calls_per_day"
 
 DEFAULT_PREFIX: Final = "blikk"
 DEFAULT_REPLAY_LIMIT_S: Final = 300
-"""An event that waited through an outage is told in Home Assistant only when it is younger than this."""
+"""An event that waited through an outage is announced in Home Assistant only when it is younger than this."""
 DEFAULT_PAUSE_S: Final = 60
 DEFAULT_CALLS_PER_DAY: Final = 100
 

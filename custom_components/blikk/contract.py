@@ -1,4 +1,4 @@
-"""The words of a node's MQTT contract (protocol 1) as frozen values; `None` is what a node did not tell."""
+"""The words of a node's MQTT contract (protocol 1) as frozen values; `None` is what a node did not send."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -145,7 +145,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One revision of one event of a camera; `content` holds everything that was told of it.
+    """One revision of one event of a camera; `content` holds everything that was reported of it.
 
     `peak` is how many were there at once at most; `interrupted` says that its end was not seen; `mark` is what the
     household said of it, in replies only.
@@ -168,14 +168,14 @@ class Event:
     content: JsonObject = field(default_factory=dict, repr=False)
 
     @property
-    def telling(self) -> bool:
-        """Whether this revision is news: it began, or someone lingers."""
+    def is_news(self) -> bool:
+        """Whether this revision is news: it began, or somebody loiters."""
         return self.phase == "started" or self.event_type == "loitering"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """Somebody pressed the doorbell. `camera` is None where the topic tells it."""
+    """Somebody pressed the doorbell. `camera` is None where the topic names it."""
 
     id: str
     time: datetime

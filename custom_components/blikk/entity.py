@@ -13,7 +13,7 @@ from .const import DOMAIN
 from .contract import Answer, Camera, Summary
 from .names import device_key, slug, unique_id
 from .node import BlikkConfigEntry, BlikkNode
-from .state import CameraNow, Told
+from .state import CameraNow, Changed
 
 
 class BlikkEntity(Entity):
@@ -21,12 +21,12 @@ class BlikkEntity(Entity):
 
     `key` never changes; `object_id` is what follows the device in the entity id (empty: nothing), as in the node's own
     MQTT discovery and independent of Home Assistant's language. `needs_stream` says that it is about what is seen now;
-    what was told, and what can be set, is there as long as the node is.
+    what was reported, and what can be set, is there as long as the node is.
     """
 
     _attr_has_entity_name = True
     _attr_should_poll = False
-    hears: tuple[Told, ...] = ()
+    hears: tuple[Changed, ...] = ()
     needs_stream = False
 
     def __init__(self, domain: str, node: BlikkNode, camera: Camera | None, key: str, object_id: str) -> None:
@@ -41,22 +41,22 @@ class BlikkEntity(Entity):
     async def async_added_to_hass(self) -> None:
         """Begin to hear."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.node.listen(None, Told.STATUS, self.async_write_ha_state))
+        self.async_on_remove(self.node.listen(None, Changed.STATUS, self.async_write_ha_state))
         if self.camera is not None:
-            self.async_on_remove(self.node.listen(self.camera, Told.STATUS, self.async_write_ha_state))
-        for told in self.hears:
-            self.async_on_remove(self.node.listen(self.camera, told, self.heard))
+            self.async_on_remove(self.node.listen(self.camera, Changed.STATUS, self.async_write_ha_state))
+        for changed in self.hears:
+            self.async_on_remove(self.node.listen(self.camera, changed, self.heard))
         self.take()
 
     @callback
     def heard(self) -> None:
-        """Something of `hears` was told: take it over and write the state."""
+        """Something of `hears` changed: take it over and write the state."""
         self.take()
         self.async_write_ha_state()
 
     @callback
     def take(self) -> None:
-        """Take over what the node told last; nothing by default."""
+        """Take over what the node sent last; nothing by default."""
 
     @property
     def available(self) -> bool:
@@ -67,7 +67,7 @@ class BlikkEntity(Entity):
 
     @property
     def now(self) -> CameraNow:
-        """What the camera told last."""
+        """What the camera sent last."""
         assert self.camera is not None
         return self.node.camera(self.camera)
 
@@ -140,7 +140,7 @@ def follow_announce(
         if new:
             async_add_entities(new)
 
-    entry.async_on_unload(node.listen(None, Told.ANNOUNCE, follow))
+    entry.async_on_unload(node.listen(None, Changed.ANNOUNCE, follow))
     follow()
 
 

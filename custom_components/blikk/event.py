@@ -13,7 +13,7 @@ from homeassistant.util.signal_type import SignalType
 from .contract import Camera, Event
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
-from .state import Told
+from .state import Changed
 
 PARALLEL_UPDATES = 0
 
@@ -51,7 +51,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class Doorbell(BlikkEntity, EventEntity):
     """Somebody rang."""
 
-    hears = (Told.RING,)
+    hears = (Changed.RING,)
     _attr_translation_key = "doorbell"
     _attr_device_class = EventDeviceClass.DOORBELL
     _attr_event_types = [DoorbellEventType.RING]  # noqa: RUF012 - Home Assistant's own attribute
@@ -77,9 +77,9 @@ class Doorbell(BlikkEntity, EventEntity):
 
 
 class Detection(BlikkEntity, EventEntity):
-    """Somebody or something appeared, or lingers."""
+    """Somebody or something appeared, or loiters."""
 
-    hears = (Told.EVENT,)
+    hears = (Changed.EVENT,)
     _attr_translation_key = "detection"
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
@@ -90,7 +90,7 @@ class Detection(BlikkEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Begin to hear; what can be detected changes with the announce."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.node.listen(self.camera, Told.ANNOUNCE, self._announced))
+        self.async_on_remove(self.node.listen(self.camera, Changed.ANNOUNCE, self._announced))
 
     @callback
     def _announced(self) -> None:
@@ -100,25 +100,25 @@ class Detection(BlikkEntity, EventEntity):
 
     @callback
     def heard(self) -> None:
-        """Tell what began, unless it began long ago, is not to be heard or is new to this component."""
+        """Trigger on what began, unless it began long ago, is not to be heard or is new to this component."""
         event = self.now.event
         if event is None or event.phase == "ended" or event.event_type not in self.event_types:
             return
         if not self.node.is_fresh(event) or self.node.snoozed_until(str(self.camera)):
             return
-        if event.telling:
-            self._tell(event)
-        self._tell_zones(event)
+        if event.is_news:
+            self._trigger(event)
+        self._send_zones(event)
 
     @callback
-    def _tell(self, event: Event) -> None:
-        told = [(key, value) for key, value in event.content.items() if key not in _NOT_ATTRIBUTES]
-        self._trigger_event(event.event_type, dict(told[:_MAX_ATTRIBUTES]))
+    def _trigger(self, event: Event) -> None:
+        content = [(key, value) for key, value in event.content.items() if key not in _NOT_ATTRIBUTES]
+        self._trigger_event(event.event_type, dict(content[:_MAX_ATTRIBUTES]))
         self.async_write_ha_state()
 
     @callback
-    def _tell_zones(self, event: Event) -> None:
-        """Tell which zones it is newly in; the state stays, that is only of what is told."""
+    def _send_zones(self, event: Event) -> None:
+        """Send which zones it is newly in; the state stays, that is only of what was triggered."""
         known = self._zones[1] if self._zones and self._zones[0] == event.id else frozenset()
         self._zones = (event.id, known | frozenset(event.zones))
         news = {event.label: frozenset(event.zones) - known}
@@ -132,7 +132,7 @@ class Detection(BlikkEntity, EventEntity):
 class Alarm(BlikkEntity, EventEntity):
     """Something is wrong with what is measured."""
 
-    hears = (Told.ALERT,)
+    hears = (Changed.ALERT,)
     _attr_translation_key = "alert"
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
@@ -142,7 +142,7 @@ class Alarm(BlikkEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Begin to hear; what can be wrong changes with the announce."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.node.listen(self.camera, Told.ANNOUNCE, self._announced))
+        self.async_on_remove(self.node.listen(self.camera, Changed.ANNOUNCE, self._announced))
 
     @callback
     def _announced(self) -> None:
@@ -152,7 +152,7 @@ class Alarm(BlikkEntity, EventEntity):
 
     @callback
     def heard(self) -> None:
-        """Tell it, unless it began long ago, is not to be heard or is new to this component."""
+        """Trigger it, unless it began long ago, is not to be heard or is new to this component."""
         alert = self.now.alert
         if alert is None or alert.event_type not in self.event_types:
             return

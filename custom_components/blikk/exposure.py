@@ -18,7 +18,7 @@ ASSIST = "conversation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposedCamera:
-    """A camera that may be asked about; `names` are what it is called, the first one is what it is told as."""
+    """A camera that may be asked about; `names` are what it is called, the first one is used in answers."""
 
     node: BlikkNode
     camera: Camera
@@ -27,7 +27,7 @@ class ExposedCamera:
 
     @property
     def name(self) -> str:
-        """What it is told as."""
+        """What it is called in answers."""
         return self.names[0]
 
 

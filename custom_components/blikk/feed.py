@@ -1,4 +1,4 @@
-"""What is new at the cameras, told to one subscriber while nodes come and go."""
+"""What is new at the cameras, sent to one subscriber while nodes come and go."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,8 +14,8 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from .const import DOMAIN
 from .contract import JsonObject
 from .past import RING, PastEvent, ring_as_event
-from .state import Picture, Told
-from .timeline import Filter, Place, Sign, places, text_of, told
+from .state import Changed, Picture
+from .timeline import Filter, Place, Sign, event_json, places, text_of
 
 
 class Feed:
@@ -68,22 +68,22 @@ class Feed:
         self._unlisten()
         shown = places(self._hass, self._user, self._wanted)
         for node in {place.entry.entry_id: place.node for place in shown}.values():
-            self._undo.append(node.listen(None, Told.ANNOUNCE, self._follow))
-            self._undo.append(node.listen(None, Told.STATUS, self._tell_cameras))
+            self._undo.append(node.listen(None, Changed.ANNOUNCE, self._follow))
+            self._undo.append(node.listen(None, Changed.STATUS, self._send_cameras))
         for place in shown:
             pictures = place.node.camera(place.camera.id).pictures
             self._pictures |= {(place.entity_id, name): picture for name, picture in pictures.items()}
             for what, call in (
-                (Told.STATUS, self._tell_cameras),
-                (Told.EVENT, partial(self._tell_event, place)),
-                (Told.RING, partial(self._tell_ring, place)),
-                (Told.MARK, partial(self._tell_mark, place)),
-                (Told.SUMMARY, partial(self._tell_text, place)),
-                (Told.PICTURE, partial(self._tell_picture, place)),
-                (Told.FORGOTTEN, partial(self._send, {"forgotten": True})),
+                (Changed.STATUS, self._send_cameras),
+                (Changed.EVENT, partial(self._send_event, place)),
+                (Changed.RING, partial(self._send_ring, place)),
+                (Changed.MARK, partial(self._send_mark, place)),
+                (Changed.SUMMARY, partial(self._send_text, place)),
+                (Changed.PICTURE, partial(self._send_picture, place)),
+                (Changed.FORGOTTEN, partial(self._send, {"forgotten": True})),
             ):
                 self._undo.append(place.node.listen(place.camera.id, what, call))
-        self._tell_cameras()
+        self._send_cameras()
 
     @callback
     def _unlisten(self) -> None:
@@ -92,47 +92,47 @@ class Feed:
         self._undo.clear()
 
     @callback
-    def _tell_cameras(self) -> None:
+    def _send_cameras(self) -> None:
         cameras = [place.as_json() for place in places(self._hass, self._user, self._wanted)]
         if cameras != self._cameras:
             self._cameras = cameras
             self._send({"cameras": cameras})
 
     @callback
-    def _tell_event(self, place: Place) -> None:
+    def _send_event(self, place: Place) -> None:
         if (event := place.node.camera(place.camera.id).event) is not None:
-            self._tell_past(place, PastEvent(camera=place.camera.id, event=event))
+            self._send_past(place, PastEvent(camera=place.camera.id, event=event))
 
     @callback
-    def _tell_ring(self, place: Place) -> None:
+    def _send_ring(self, place: Place) -> None:
         if (ring := place.node.camera(place.camera.id).ring) is not None:
-            self._tell_past(place, ring_as_event(place.camera.id, ring))
+            self._send_past(place, ring_as_event(place.camera.id, ring))
 
     @callback
-    def _tell_past(self, place: Place, past: PastEvent) -> None:
+    def _send_past(self, place: Place, past: PastEvent) -> None:
         if self._wanted.matches(past):
-            self._send({"event": told(self._hass, place, past, self._sign)})
+            self._send({"event": event_json(self._hass, place, past, self._sign)})
 
     @callback
-    def _tell_text(self, place: Place) -> None:
+    def _send_text(self, place: Place) -> None:
         summary = place.node.camera(place.camera.id).summary
         if summary is not None and summary.event is not None:
             self._send({"text": {"id": summary.event, **text_of(summary)}})
 
     @callback
-    def _tell_mark(self, place: Place) -> None:
+    def _send_mark(self, place: Place) -> None:
         if (marked := place.node.camera(place.camera.id).marked) is not None:
             self._send({"text": {"id": marked[0], "mark": marked[1] or None}})
 
     @callback
-    def _tell_picture(self, place: Place) -> None:
+    def _send_picture(self, place: Place) -> None:
         """A picture came: the camera shows it, and so does its event or ring, if it is the last one."""
         self._send({"still": place.entity_id})
         now = place.node.camera(place.camera.id)
         if now.event and self._is_new(place, now.event.label, now.event.id):
-            self._tell_event(place)
+            self._send_event(place)
         if now.ring and self._is_new(place, RING, now.ring.id):
-            self._tell_ring(place)
+            self._send_ring(place)
 
     def _is_new(self, place: Place, name: str, event: str) -> bool:
         """Whether a picture of that name has come since this was asked, and is of that event or ring."""

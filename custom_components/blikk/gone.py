@@ -11,7 +11,7 @@ from homeassistant.util import dt as dt_util
 
 from . import handover, issues
 from .node import BlikkConfigEntry
-from .state import Told
+from .state import Changed
 
 AWAY_FOR = timedelta(days=30)
 LOOK_EVERY = timedelta(hours=6)
@@ -40,7 +40,7 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
         elif node.connected and since is not None and dt_util.utcnow() - since >= AWAY_FOR:
             issues.raise_away(hass, entry, (dt_util.utcnow() - since).days)
 
-    unlisten = node.listen(None, Told.STATUS, look)
+    unlisten = node.listen(None, Changed.STATUS, look)
     untrack = async_track_time_interval(hass, look, LOOK_EVERY, cancel_on_shutdown=True)
 
     @callback

@@ -37,7 +37,7 @@ WITHDRAW_LIMIT_S = 1.5
 node may be away, and Home Assistant overlooks entities that it was still adding when the withdrawal came."""
 REMOVE_LIMIT_S = 2.0
 SETTLE_S = 3.0
-"""A node that was told to publish discovery whatever happens does so again after two seconds."""
+"""A node that was configured to publish discovery whatever happens does so again after two seconds."""
 
 
 def topics_of(entry: BlikkConfigEntry) -> Topics:
@@ -46,7 +46,7 @@ def topics_of(entry: BlikkConfigEntry) -> Topics:
 
 
 async def async_claim(hass: HomeAssistant, topics: Topics) -> None:
-    """Say that this component makes the entities, and where the household lives and in which language.
+    """Say that this component makes the entities, and where the household is and in which language.
 
     Raises HomeAssistantError when MQTT is not set up.
     """

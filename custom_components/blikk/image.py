@@ -19,7 +19,7 @@ from .entity import BlikkEntity, follow_announce
 from .labels import label_words
 from .names import slug
 from .node import BlikkConfigEntry, BlikkNode
-from .state import Told
+from .state import Changed
 
 PARALLEL_UPDATES = 0
 
@@ -61,7 +61,7 @@ class KnownPicture(ExtraStoredData):
 class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
     """The last picture of one name; a picture that the broker kept from before is not taken for a new one."""
 
-    hears = (Told.PICTURE,)
+    hears = (Changed.PICTURE,)
     needs_stream = True
     _unrecorded_attributes = frozenset({MATCH_ALL})
 

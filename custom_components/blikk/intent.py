@@ -1,4 +1,4 @@
-"""Intents of our own: who came, whether it rang, who is there now; answered for the ear, from what was observed.
+"""Intents of our own: who came, whether it rang, who is there now; answered to be spoken, from what was observed.
 
 The sentences are in `languages/`; others may name these intents in custom sentences, with the same slots.
 """
@@ -57,7 +57,7 @@ class Asked:
         """A text that depends on what is asked of."""
         return self.language.say(f"{section}.{self.label or ANY}", n, **values)
 
-    def tell(self, key: str, past: PastEvent, **values: str) -> str:
+    def say_event(self, key: str, past: PastEvent, **values: str) -> str:
         """A text of the answer that is about an event."""
         return self.say(key, 1, moment=self.moment(past.event.started), what=self.what(past), **values)
 
@@ -71,7 +71,7 @@ class Asked:
         return self.language.moment(time, self.now - timedelta(days=1) if self.period == "yesterday" else self.now)
 
     def what(self, past: PastEvent) -> str:
-        """What is told of an event: the household's mark, what was written of it, else how many of what, and where.
+        """What is said of an event: the household's mark, what was written of it, else how many of what, and where.
 
         What was written is in the household's language, which need not be the one that is spoken; what a template wrote
         says no more than the plain words, but for the place.
@@ -215,7 +215,7 @@ def _chosen(known: list[ExposedCamera], name: str | None, *, door: bool) -> list
 async def _async_past(
     asked: Asked, since: datetime | None, until: datetime | None, limit: int = MAX_EVENTS
 ) -> tuple[Past, list[str]]:
-    """What the nodes of the cameras tell, newest first, and a sentence for each node that does not answer."""
+    """What the nodes of the cameras report, newest first, and a sentence for each node that does not answer."""
     nodes = {each.node.id: each.node for each in asked.cameras}
     requests: list[tuple[BlikkNode, str | None]] = []
     for node in nodes.values():
@@ -232,15 +232,15 @@ async def _async_past(
         *(async_period(node, camera=camera, **period) for node, camera in requests), return_exceptions=True
     )
     missing: dict[str, str] = {}
-    told = []
+    found = []
     for (node, _), answer in zip(requests, answers, strict=True):
         if isinstance(answer, HomeAssistantError):
             missing[node.id] = asked.say("away", node=node.announce.name)
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            told.append(answer)
-    return Past.of_all(told), list(missing.values())
+            found.append(answer)
+    return Past.of_all(found), list(missing.values())
 
 
 def _visits(asked: Asked, past: Past, since: datetime, until: datetime | None) -> Iterator[str]:
@@ -252,11 +252,11 @@ def _visits(asked: Asked, past: Past, since: datetime, until: datetime | None) -
         nothing = _unwatched(asked, past, since, until)
         yield asked.say("unwatched", when=asked.when) if nothing else asked.about("none", when=asked.when)
     elif count == 1:
-        yield asked.tell("one", past.events[0], counted=counted, when=asked.when)
+        yield asked.say_event("one", past.events[0], counted=counted, when=asked.when)
     else:
         yield asked.say("counted", counted=counted, when=asked.when)
-        yield asked.tell("last", past.events[0])
-        yield asked.tell("before", past.events[1])
+        yield asked.say_event("last", past.events[0])
+        yield asked.say_event("before", past.events[1])
     if past.rings and asked.label in ("person", None):
         yield asked.say("rang", len(past.rings))
 
@@ -285,7 +285,7 @@ async def _async_last_visit(asked: Asked) -> str:
     past, missing = await _async_past(asked, None, None, 1)
     if not past.events:
         return " ".join(missing) or asked.say("none_ever")
-    return asked.tell("only_last", past.events[0])
+    return asked.say_event("only_last", past.events[0])
 
 
 async def _async_last_ring(asked: Asked) -> str:

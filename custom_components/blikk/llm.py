@@ -60,7 +60,7 @@ class _CameraTool(Tool):
         self._cameras = cameras
 
     async def async_call(self, hass: HomeAssistant, tool_input: ToolInput, llm_context: LLMContext) -> ToolResult:
-        """Check the arguments and use the tool; what goes wrong is told to the model."""
+        """Check the arguments and use the tool; what goes wrong is returned to the model."""
         try:
             return ToolResult(data=await self.async_use(self.parameters(tool_input.tool_args)))
         except (vol.Invalid, HomeAssistantError) as error:

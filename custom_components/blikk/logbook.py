@@ -13,7 +13,7 @@ type Describe = Callable[[Event | LazyEventPartialState], dict[str, str]]
 
 @callback
 def async_describe_events(hass: HomeAssistant, async_describe_event: Callable[[str, str, Describe], None]) -> None:
-    """Say how our events are told."""
+    """Say how our events are described."""
 
     @callback
     def describe(event: Event | LazyEventPartialState) -> dict[str, str]:

@@ -172,12 +172,12 @@ def _pictures(items: list[JsonObject]) -> list[KeptPicture]:
 
 def _event(item: JsonObject) -> KeptEvent:
     summary, zones = item.get("summary"), item.get("zones")
-    told = summary if isinstance(summary, dict) else {}
+    written = summary if isinstance(summary, dict) else {}
     names = [zone for zone in zones if isinstance(zone, str)] if isinstance(zones, list) else []
-    words = [_text(told, "title"), _text(told, "text"), _text(item, "event_type"), _text(item, "label"), *names]
+    words = [_text(written, "title"), _text(written, "text"), _text(item, "event_type"), _text(item, "label"), *names]
     return KeptEvent(
         id=_text(item, "id"),
-        title=_text(told, "title"),
+        title=_text(written, "title"),
         words=" ".join(words),
         pictures=tuple(_pictures(_objects(item, "pictures"))),
     )

@@ -88,10 +88,10 @@ class Pictures(MediaSource):
                 entry.async_start_reauth(self.hass)
             return _error(node, error)
         of_day = {picture.id for picture in pictures}
-        told = [(event.title, event.words, one) for event in events for one in event.pictures]
-        known = {one.id for _, _, one in told}
+        illustrated = [(event.title, event.words, one) for event in events for one in event.pictures]
+        known = {one.id for _, _, one in illustrated}
         alone = [("", "", one) for one in pictures if one.id not in known]
-        inside = [each for each in (*told, *alone) if day is None or each[2].id in of_day]
+        inside = [each for each in (*illustrated, *alone) if day is None or each[2].id in of_day]
         return list(_found(entry, inside, words, await self._async_titles()))
 
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
@@ -181,11 +181,11 @@ def _is_folder(entry: BlikkConfigEntry, where: list[str]) -> bool:
 
 
 def _found(
-    entry: BlikkConfigEntry, told: list[tuple[str, str, KeptPicture]], words: list[str], titles: Titles
+    entry: BlikkConfigEntry, illustrated: list[tuple[str, str, KeptPicture]], words: list[str], titles: Titles
 ) -> Iterator[tuple[datetime, BrowseMediaSource]]:
     """The pictures of which all words are said, of an event the first; `told` is its title and text, and a picture."""
     events: set[str] = set()
-    for title, text, picture in told:
+    for title, text, picture in illustrated:
         camera = entry.runtime_data.announce.camera(picture.camera)
         if camera is None or picture.time is None or picture.event in events:
             continue

@@ -14,7 +14,7 @@ from homeassistant.util import dt as dt_util
 
 from .node import BlikkConfigEntry
 from .past import async_period
-from .state import Told
+from .state import Changed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ MOST = 20
 def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     """Ask after each time without the node's messages; returns how to stop.
 
-    What was told last is remembered over a restart, so nothing is told twice; a camera of which no ring was ever heard
-    is asked about only where the connection was lost in this life.
+    What was announced last is remembered over a restart, so nothing is announced twice; a camera of which no ring was
+    ever heard is asked about only where the connection was lost since this start.
     """
     node = entry.runtime_data
     owed, lost_at = True, None
@@ -61,6 +61,6 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
             owed = False
             entry.async_create_background_task(hass, ask(), "blikk missed rings")
 
-    stop = node.listen(None, Told.STATUS, look)
+    stop = node.listen(None, Changed.STATUS, look)
     look()
     return stop

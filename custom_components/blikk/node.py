@@ -1,4 +1,4 @@
-"""One node at run time: keeps what it said last, tells the entities what changed, asks and sets for them."""
+"""One node at run time: keeps what it said last, calls the entities whose part changed, asks and sets for them."""
 
 import asyncio
 from collections import OrderedDict
@@ -30,7 +30,7 @@ from .contract import Alert, Announce, Event, Health, Json, Reply, Ring, Summary
 from .memory import Memory
 from .names import Topics
 from .pictures import PICTURES, EventPicture
-from .state import CameraNow, Picture, Told
+from .state import CameraNow, Changed, Picture
 
 REQUEST_LIMITS_S = {"ask": 60.0, "describe": 120.0, "digest": 120.0, "events": 15.0, "forget": 30.0, "mark": 15.0}
 _REMEMBERED = 256
@@ -55,7 +55,7 @@ class BlikkNode:
         self.wanted: dict[str, set[str]] = {}
         self._snoozed: dict[str, datetime] = memory.snoozed
         self._cameras: dict[str, CameraNow] = {}
-        self._listeners: dict[tuple[str | None, Told], list[Callable[[], None]]] = {}
+        self._listeners: dict[tuple[str | None, Changed], list[Callable[[], None]]] = {}
         self._undo: list[CALLBACK_TYPE] = []
         self._alarms: dict[str, CALLBACK_TYPE] = {}
         self._requests: dict[str, asyncio.Future[Reply]] = {}
@@ -67,10 +67,10 @@ class BlikkNode:
         return self.topics.node
 
     def camera(self, camera: str) -> CameraNow:
-        """What a camera of the announce told last."""
+        """What a camera of the announce sent last."""
         return self._cameras.setdefault(camera, CameraNow())
 
-    # ---- life
+    # ---- start and stop
 
     async def async_start(self, subscriptions: Iterable[tuple[str, Callable[[ReceiveMessage], None]]]) -> None:
         """Subscribe to what `subscriptions` names; raises HomeAssistantError when MQTT is not set up."""
@@ -83,7 +83,7 @@ class BlikkNode:
 
     @callback
     def stop(self) -> None:
-        """Give back subscriptions and alarms; whoever waits for an answer is told that none comes."""
+        """Give back subscriptions and alarms; whoever waits for an answer gets an error."""
         for undo in (*self._undo, *self._alarms.values()):
             undo()
         self._undo.clear()
@@ -93,23 +93,23 @@ class BlikkNode:
         self._requests.clear()
 
     @callback
-    def listen(self, camera: str | None, told: Told, call: Callable[[], None]) -> CALLBACK_TYPE:
-        """Call back when a camera, or with None the node, told something; returns how to stop it."""
-        listeners = self._listeners.setdefault((camera, told), [])
+    def listen(self, camera: str | None, changed: Changed, call: Callable[[], None]) -> CALLBACK_TYPE:
+        """Call back when a camera, or with None the node, sent something; returns how to stop it."""
+        listeners = self._listeners.setdefault((camera, changed), [])
         listeners.append(call)
         return partial(listeners.remove, call)
 
     @callback
-    def tell(self, camera: str | None, told: Told) -> None:
+    def update_listeners(self, camera: str | None, changed: Changed) -> None:
         """Call who listens."""
-        for call in list(self._listeners.get((camera, told), ())):
+        for call in list(self._listeners.get((camera, changed), ())):
             call()
 
     @callback
-    def tell_all(self, told: Told) -> None:
+    def update_all_listeners(self, changed: Changed) -> None:
         """Call who listens to the node or to any camera."""
         for camera in (None, *(camera.id for camera in self.announce.cameras)):
-            self.tell(camera, told)
+            self.update_listeners(camera, changed)
 
     @callback
     def introduce(self, announce: Announce) -> None:
@@ -119,14 +119,14 @@ class BlikkNode:
             del self._cameras[camera]
         data = {**self.entry.data, CONF_ANNOUNCE: announce.content}
         self.hass.config_entries.async_update_entry(self.entry, data=data, title=announce.name)
-        self.tell_all(Told.ANNOUNCE)
+        self.update_all_listeners(Changed.ANNOUNCE)
 
     @callback
     def _connection_changed(self, connected: bool) -> None:
         self.connected = connected
         if not connected:
             self.online = None  # until it is heard again: Home Assistant subscribes a while after it is connected
-        self.tell_all(Told.STATUS)
+        self.update_all_listeners(Changed.STATUS)
 
     # ---- records
 
@@ -146,7 +146,7 @@ class BlikkNode:
         if not self.is_repeated(camera, ring.id, 0):
             self.memory.keep_rang(camera, ring.time)
             self.camera(camera).ring = ring
-            self.tell(camera, Told.RING)
+            self.update_listeners(camera, Changed.RING)
 
     @callback
     def is_repeated(self, camera: str, record: str, revision: int) -> bool:
@@ -168,7 +168,7 @@ class BlikkNode:
             if overtaken or (now.summary.source == "ai_task" and summary.source != "ai_task"):
                 return
         now.summary = summary
-        self.tell(camera, Told.SUMMARY)
+        self.update_listeners(camera, Changed.SUMMARY)
 
     # ---- pictures of events
 
@@ -192,7 +192,7 @@ class BlikkNode:
             gone = now.pictures.pop(name, None)
             now.still = None if now.still is gone else now.still
             kept.forget(self.entry.entry_id, camera, name)
-            self.tell(camera, Told.FORGOTTEN)
+            self.update_listeners(camera, Changed.FORGOTTEN)
         else:
             now.pictures[name] = picture
             if not picture.kept or name == "snapshot" or now.still is None:
@@ -200,7 +200,7 @@ class BlikkNode:
             shows = self.event_picture(camera, name)
             if shows is not None and not (picture.kept and shows in kept):
                 kept.keep(shows, picture.content)
-        self.tell(camera, Told.PICTURE)
+        self.update_listeners(camera, Changed.PICTURE)
 
     @callback
     def forget_pictures(self, camera: str | None) -> None:
@@ -212,7 +212,7 @@ class BlikkNode:
         shown = frozenset(shows for each, name in last if (shows := self.event_picture(each, name)))
         self.hass.data[PICTURES].forget(self.entry.entry_id, camera, but=shown)
         for each in [camera] if camera else [each.id for each in self.announce.cameras]:
-            self.tell(each, Told.FORGOTTEN)
+            self.update_listeners(each, Changed.FORGOTTEN)
 
     # ---- marks
 
@@ -232,7 +232,7 @@ class BlikkNode:
             self.memory.keep_marks({**marks, marked: mark} if mark else marks)
             if self.announce.camera(camera) is not None:
                 self.camera(camera).marked = (marked, mark)
-                self.tell(camera, Told.MARK)
+                self.update_listeners(camera, Changed.MARK)
         return reply
 
     def mark_of(self, event: str | None) -> str:
@@ -245,7 +245,7 @@ class BlikkNode:
         self.memory.keep_marks({known: mark for known, mark in self.memory.marks.items() if event and known != event})
         for camera in self.announce.cameras:
             self.camera(camera.id).marked = None
-            self.tell(camera.id, Told.MARK)
+            self.update_listeners(camera.id, Changed.MARK)
 
     # ---- asking and setting
 
@@ -311,7 +311,7 @@ class BlikkNode:
             self._snoozed[camera] = until
         self._set_alarm(camera)
         self.memory.keep_snoozed(self._snoozed)
-        self.tell(camera, Told.SNOOZE)
+        self.update_listeners(camera, Changed.SNOOZE)
 
     @callback
     def _set_alarm(self, camera: str) -> None:

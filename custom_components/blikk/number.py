@@ -1,4 +1,4 @@
-"""Numbers: how much must change at a camera to be told."""
+"""Numbers: how much must change at a camera to be reported."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .contract import Camera
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
-from .state import Told
+from .state import Changed
 
 PARALLEL_UPDATES = 1
 
@@ -28,9 +28,9 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 
 
 class ThresholdNumber(BlikkEntity, NumberEntity):
-    """How much must change to be told; the camera's next state is the answer."""
+    """How much must change to be reported; the camera's next state is the answer."""
 
-    hears = (Told.STATE,)
+    hears = (Changed.STATE,)
     _attr_translation_key = "threshold"
     _attr_entity_category = EntityCategory.CONFIG
     _attr_native_min_value = 0.0

@@ -1,6 +1,6 @@
 """The reader of the contract: untrusted MQTT payloads in, frozen values or a `ContractError` out.
 
-Pure. What is essential to a message must be right; anything else that is wrong counts as not told.
+Pure. What is essential to a message must be right; anything else that is wrong counts as missing.
 """
 
 import json

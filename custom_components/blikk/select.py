@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .contract import Camera
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
-from .state import Told
+from .state import Changed
 
 PARALLEL_UPDATES = 1
 
@@ -31,7 +31,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class SummarySelect(BlikkEntity, SelectEntity):
     """What summaries are made of; the camera's next state is the answer."""
 
-    hears = (Told.STATE, Told.ANNOUNCE)
+    hears = (Changed.STATE, Changed.ANNOUNCE)
     _attr_translation_key = "summaries"
     _attr_entity_category = EntityCategory.CONFIG
 

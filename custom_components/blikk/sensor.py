@@ -30,7 +30,7 @@ from .entity import BlikkEntity, answer_attributes, follow_announce, summary_att
 from .labels import label_words
 from .names import capital, short, slug, zone_keys
 from .node import BlikkConfigEntry, BlikkNode
-from .state import Told
+from .state import Changed
 
 PARALLEL_UPDATES = 0
 
@@ -187,7 +187,7 @@ class NodeSensor(BlikkEntity, SensorEntity):
     """A figure of the node's health."""
 
     entity_description: NodeFigure
-    hears = (Told.HEALTH,)
+    hears = (Changed.HEALTH,)
 
     def __init__(self, node: BlikkNode, description: NodeFigure) -> None:
         super().__init__(Platform.SENSOR, node, None, description.key, description.object_id)
@@ -203,7 +203,7 @@ class NodeSensor(BlikkEntity, SensorEntity):
 class CostSensor(BlikkEntity, SensorEntity):
     """What the language model cost today, in the currency that the node tells."""
 
-    hears = (Told.HEALTH,)
+    hears = (Changed.HEALTH,)
     _attr_translation_key = "llm_cost"
     _attr_device_class = SensorDeviceClass.MONETARY
     _attr_entity_category = EntityCategory.DIAGNOSTIC
@@ -225,7 +225,7 @@ class CameraSensor(BlikkEntity, SensorEntity):
     """A figure of a camera's state."""
 
     entity_description: CameraFigure
-    hears = (Told.STATE,)
+    hears = (Changed.STATE,)
 
     def __init__(self, node: BlikkNode, camera: Camera, description: CameraFigure) -> None:
         super().__init__(Platform.SENSOR, node, camera, description.key, description.object_id)
@@ -282,7 +282,7 @@ class CountSensor(CameraSensor):
 class SummarySensor(BlikkEntity, SensorEntity):
     """What happened last, in a sentence."""
 
-    hears = (Told.SUMMARY, Told.MARK)
+    hears = (Changed.SUMMARY, Changed.MARK)
     _attr_translation_key = "last_summary"
     _unrecorded_attributes = frozenset({MATCH_ALL})
 
@@ -292,10 +292,10 @@ class SummarySensor(BlikkEntity, SensorEntity):
 
     @callback
     def heard(self) -> None:
-        """Show it. Where another visit has the same title the state stays, and no line of Activity would tell of it."""
-        told, title = self._event, self._attr_native_value
+        """Show it. Where another visit has the same title the state stays, and there would be no line in Activity."""
+        before, title = self._event, self._attr_native_value
         super().heard()
-        another = told is not None and told != self._event
+        another = before is not None and before != self._event
         if another and self.now.summary and title == self._attr_native_value:
             self.hass.bus.async_fire(EVENT_SAME_SUMMARY, {"entity_id": self.entity_id, "title": title})
 
@@ -312,7 +312,7 @@ class SummarySensor(BlikkEntity, SensorEntity):
 class DigestSensor(BlikkEntity, SensorEntity):
     """What happened over a period, at the node or at a camera."""
 
-    hears = (Told.DIGEST,)
+    hears = (Changed.DIGEST,)
     _attr_translation_key = "digest"
     _unrecorded_attributes = frozenset({MATCH_ALL})
 
@@ -331,7 +331,7 @@ class DigestSensor(BlikkEntity, SensorEntity):
 class AnswerSensor(BlikkEntity, SensorEntity):
     """The answer, in words, to a watched question."""
 
-    hears = (Told.ANSWER,)
+    hears = (Changed.ANSWER,)
     needs_stream = True
     _attr_translation_key = "question"
     _unrecorded_attributes = frozenset({MATCH_ALL})
@@ -353,7 +353,7 @@ class AnswerSensor(BlikkEntity, SensorEntity):
 class MeasureSensor(BlikkEntity, SensorEntity):
     """A number that is read from the picture; unknown while it is not."""
 
-    hears = (Told.STATE, Told.ANNOUNCE)
+    hears = (Changed.STATE, Changed.ANNOUNCE)
     needs_stream = True
     _attr_translation_key = "measure"
     _attr_state_class = SensorStateClass.MEASUREMENT

@@ -1,6 +1,6 @@
 """The sentences that Home Assistant's own agent understands: made anew when cameras are named or exposed otherwise.
 
-Where another agent is there, which has a language model, it is told in a repair when it sees none of a node's cameras.
+Where another agent is there, which has a language model, a repair says so when it sees none of a node's cameras.
 """
 
 import logging

@@ -70,7 +70,7 @@ class Language:
     # ---- answered
 
     def say(self, key: str, n: int = 1, *, shown: str = "", **values: str) -> str:
-        """The text of a key like `answers.last` in its form for `n`, told as `shown`; `{When}` has a capital."""
+        """The text of a key like `answers.last` in the form for `n`, written as `shown`; `{When}` is capital."""
         section, _, name = key.partition(".")
         form = self._content[section][name]
         if not isinstance(form, str):

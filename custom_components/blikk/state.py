@@ -7,8 +7,8 @@ from enum import StrEnum
 from .contract import Alert, Answer, CameraState, Event, Ring, Summary
 
 
-class Told(StrEnum):
-    """What a node can tell; entities listen to one or more of them."""
+class Changed(StrEnum):
+    """What of a node changed; entities listen to one or more of them."""
 
     ANNOUNCE = "announce"
     STATUS = "status"
@@ -41,7 +41,7 @@ class Picture:
 
 @dataclass(slots=True, kw_only=True)
 class CameraNow:
-    """What one camera told last; `still` is the newest picture of any name, `marked` an event and the word for it."""
+    """What one camera sent last; `still` is the newest picture of any name, `marked` an event and the word for it."""
 
     online: bool | None = None
     state: CameraState | None = None

@@ -1,4 +1,4 @@
-"""What is done with each message of a node: decoded by the reader, kept at the node, told to who listens."""
+"""What is done with each message of a node: decoded by the reader, kept at the node, passed on to who listens."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from homeassistant.util import dt as dt_util
 from . import issues, reader
 from .contract import ContractError, ProtocolError
 from .node import BlikkNode
-from .state import Picture, Told
+from .state import Changed, Picture
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_COMPLAINTS = 200
@@ -52,7 +52,7 @@ def _status(node: BlikkNode, _camera: str, _word: str, payload: bytes, _retain: 
     if online is not node.online and (node.online is not None or not online):
         _LOGGER.info("%s is %s", node.announce.name, "online again" if online else "offline")
     node.online = online
-    node.tell_all(Told.STATUS)
+    node.update_all_listeners(Changed.STATUS)
 
 
 @callback
@@ -79,13 +79,13 @@ def _announce(node: BlikkNode, _camera: str, _word: str, payload: bytes, _retain
 def _health(node: BlikkNode, _camera: str, _word: str, payload: bytes, _retain: bool) -> None:
     node.health = reader.read_health(payload)
     issues.judge_llm(node.hass, node.entry, node.health.llm)
-    node.tell(None, Told.HEALTH)
+    node.update_listeners(None, Changed.HEALTH)
 
 
 @callback
 def _node_digest(node: BlikkNode, _camera: str, _word: str, payload: bytes, _retain: bool) -> None:
     node.digest = reader.read_summary(payload) if payload else None
-    node.tell(None, Told.DIGEST)
+    node.update_listeners(None, Changed.DIGEST)
 
 
 @callback
@@ -100,13 +100,13 @@ def _camera_status(node: BlikkNode, camera: str, _word: str, payload: bytes, _re
     if online is not now.online and (now.online is not None or not online):
         _LOGGER.info("%s: camera %s is %s", node.announce.name, camera, "online again" if online else "offline")
     now.online = online
-    node.tell(camera, Told.STATUS)
+    node.update_listeners(camera, Changed.STATUS)
 
 
 @callback
 def _state(node: BlikkNode, camera: str, _word: str, payload: bytes, _retain: bool) -> None:
     node.camera(camera).state = reader.read_state(payload)
-    node.tell(camera, Told.STATE)
+    node.update_listeners(camera, Changed.STATE)
 
 
 @callback
@@ -115,7 +115,7 @@ def _event(node: BlikkNode, camera: str, _word: str, payload: bytes, retain: boo
     if retain or node.is_repeated(camera, event.id, event.revision):
         return
     node.camera(camera).event = event
-    node.tell(camera, Told.EVENT)
+    node.update_listeners(camera, Changed.EVENT)
 
 
 @callback
@@ -131,7 +131,7 @@ def _observation(node: BlikkNode, camera: str, _word: str, payload: bytes, retai
     if alert is None or retain or node.is_repeated(camera, alert.id, 0):
         return
     node.camera(camera).alert = alert
-    node.tell(camera, Told.ALERT)
+    node.update_listeners(camera, Changed.ALERT)
 
 
 @callback
@@ -142,7 +142,7 @@ def _summary(node: BlikkNode, camera: str, _word: str, payload: bytes, _retain: 
 @callback
 def _digest(node: BlikkNode, camera: str, _word: str, payload: bytes, _retain: bool) -> None:
     node.camera(camera).digest = reader.read_summary(payload) if payload else None
-    node.tell(camera, Told.DIGEST)
+    node.update_listeners(camera, Changed.DIGEST)
 
 
 @callback
@@ -152,7 +152,7 @@ def _answer(node: BlikkNode, camera: str, question: str, payload: bytes, _retain
         answers.pop(question, None)
     elif question in answers or len(answers) < reader.MAX_ITEMS:
         answers[question] = reader.read_answer(payload)
-    node.tell(camera, Told.ANSWER)
+    node.update_listeners(camera, Changed.ANSWER)
 
 
 @callback

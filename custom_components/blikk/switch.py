@@ -11,7 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .contract import Camera
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
-from .state import Told
+from .state import Changed
 
 PARALLEL_UPDATES = 1
 
@@ -31,7 +31,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class DetectSwitch(BlikkEntity, SwitchEntity):
     """Whether a camera detects; the camera's next state is the answer."""
 
-    hears = (Told.STATE,)
+    hears = (Changed.STATE,)
     _attr_translation_key = "detect"
     _attr_entity_category = EntityCategory.CONFIG
 

@@ -153,14 +153,16 @@ async def async_page(
     pictures = await _async_pictures(hass, found)
     where = {(place.entry.entry_id, place.camera.id): place for place in shown}
     events = [
-        told(hass, where[entry.entry_id, past.camera], past, sign, pictures.get((entry.entry_id, past.event.id), ()))
+        event_json(
+            hass, where[entry.entry_id, past.camera], past, sign, pictures.get((entry.entry_id, past.event.id), ())
+        )
         for entry, past in found
     ]
     return Page(events=events, before=_cursor(found[-1][1]) if more and found else None, missing=missing)
 
 
 @callback
-def told(
+def event_json(
     hass: HomeAssistant, place: Place, past: PastEvent, sign: Sign, pictures: Iterable[KeptPicture] = ()
 ) -> JsonObject:
     """An event as a card shows it."""
@@ -239,9 +241,9 @@ async def _async_of_node(
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            told_of, more = answer
+            past_events, more = answer
             full = full or more
-            found |= {past.event.id: past for past in told_of if past.camera in cameras}
+            found |= {past.event.id: past for past in past_events if past.camera in cameras}
     events = [past for past in found.values() if end is None or _order(past) < end]
     events.sort(key=_order, reverse=True)
     return events[: limit + 1], full, error
@@ -285,7 +287,7 @@ async def _async_kept(
             until=max(times) + _TICK,
             limit=MAX_BETWEEN,
         )
-    except MediaError as error:  # the events are told without pictures
+    except MediaError as error:  # the events are shown without pictures
         if isinstance(error, MediaTokenError):
             entry.async_start_reauth(hass)
         return []

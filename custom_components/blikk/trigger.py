@@ -1,4 +1,4 @@
-"""Purpose-specific triggers: somebody was seen, a parcel was left, somebody lingers, a summary was written."""
+"""Purpose-specific triggers: somebody was seen, a parcel was left, somebody loiters, a summary was written."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -48,13 +48,13 @@ class SeenTrigger(StatelessEntityTriggerBase):
         selection = TargetSelection(self._target)
 
         @callback
-        def heard(told: InZones) -> None:
-            if told.what != self.event_type or zone not in {each.casefold() for each in told.zones}:
+        def heard(entered: InZones) -> None:
+            if entered.what != self.event_type or zone not in {each.casefold() for each in entered.zones}:
                 return
             found = async_extract_referenced_entity_ids(self._hass, selection)
-            if told.entity_id in self.entity_filter(found.referenced | found.indirectly_referenced):
-                seen = {ATTR_ENTITY_ID: told.entity_id, "to_state": self._hass.states.get(told.entity_id)}
-                run_action({**seen, CONF_ZONE: zone}, f"{self.event_type} in {zone} of {told.entity_id}", None)
+            if entered.entity_id in self.entity_filter(found.referenced | found.indirectly_referenced):
+                seen = {ATTR_ENTITY_ID: entered.entity_id, "to_state": self._hass.states.get(entered.entity_id)}
+                run_action({**seen, CONF_ZONE: zone}, f"{self.event_type} in {zone} of {entered.entity_id}", None)
 
         return async_dispatcher_connect(self._hass, SIGNAL_IN_ZONES, heard)
 

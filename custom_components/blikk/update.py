@@ -12,7 +12,7 @@ from homeassistant.loader import async_get_loaded_integration
 from .const import DOMAIN
 from .entity import BlikkEntity, follow_announce
 from .node import BlikkConfigEntry, BlikkNode
-from .state import Told
+from .state import Changed
 
 PARALLEL_UPDATES = 0
 
@@ -32,7 +32,7 @@ async def async_setup_entry(
 class SoftwareUpdate(BlikkEntity, UpdateEntity):
     """The node's software. Node and component are released together: the newer of both is the latest known."""
 
-    hears = (Told.ANNOUNCE,)
+    hears = (Changed.ANNOUNCE,)
     _attr_translation_key = "software"
     _attr_device_class = UpdateDeviceClass.FIRMWARE
     _attr_entity_category = EntityCategory.DIAGNOSTIC

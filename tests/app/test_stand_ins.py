@@ -26,8 +26,8 @@ class Asked:
         self.online: list[str] = []
 
     def __call__(self, name: str) -> Callable[[ModelFolders], ResolvedModel]:
-        def find(shelf: ModelFolders) -> ResolvedModel:
-            if not shelf.offline:
+        def find(model_folders: ModelFolders) -> ResolvedModel:
+            if not model_folders.offline:
                 self.online.append(name)
             if name in self._answers:
                 raise self._answers[name]
@@ -45,7 +45,9 @@ def models(tmp_path: Path) -> StandIns:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
     def make(**answers: ModelError) -> Asked:
         made = Asked(**answers)
-        monkeypatch.setattr("blikk_edge.app.stand_ins.resolve", lambda name, *, shelf, progress: made(name)(shelf))
+        monkeypatch.setattr(
+            "blikk_edge.app.stand_ins.resolve", lambda name, *, model_folders, progress: made(name)(model_folders)
+        )
         return made
 
     return make
@@ -122,7 +124,7 @@ def test_one_that_is_here_is_taken_though_nobody_answers(models: StandIns, asked
 
 
 def test_a_model_of_ones_own_must_be_there(models: StandIns) -> None:
-    def find(_shelf: ModelFolders) -> ResolvedModel:
+    def find(_model_folders: ModelFolders) -> ResolvedModel:
         raise ModelError("mine.tflite is not there")
 
     with pytest.raises(ModelError, match=r"mine\.tflite"):
@@ -143,28 +145,28 @@ def test_a_node_looks_with_the_stand_ins_until_the_defaults_are_here(
     tmp_path: Path, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLIKK_MODELS", str(stand_ins))
-    sight = VisionModels(settings(tmp_path))
-    assert sight.notes[-1] == "detector default: blazepose-person; faces: blazeface-full"
-    assert len(sight.problems) == 2
-    eyes = sight.eyes(settings(tmp_path))("door")
-    assert eyes.detector.name == "blazepose-person"
+    vision_models = VisionModels(settings(tmp_path))
+    assert vision_models.notes[-1] == "detector default: blazepose-person; faces: blazeface-full"
+    assert len(vision_models.problems) == 2
+    tools = vision_models.tools(settings(tmp_path))("door")
+    assert tools.detector.name == "blazepose-person"
 
 
 def test_with_the_defaults_at_hand_nothing_stands_in(
     tmp_path: Path, data: Path, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLIKK_MODELS", f"{stand_ins}:{data / 'models'}")
-    sight = VisionModels(settings(tmp_path))
-    assert (sight.problems, sight.notes) == ((), ("detector default: yolox-nano; faces: yunet",))
+    vision_models = VisionModels(settings(tmp_path))
+    assert (vision_models.problems, vision_models.notes) == ((), ("detector default: yolox-nano; faces: yunet",))
 
 
 def test_the_stand_in_for_faces_can_be_chosen(
     tmp_path: Path, data: Path, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BLIKK_MODELS", f"{stand_ins}:{data / 'models'}")
-    sight = VisionModels(settings(tmp_path, privacy=PrivacySettings(model="blazeface-full")))
-    assert sight.problems == ()
-    assert sight.notes == (
+    vision_models = VisionModels(settings(tmp_path, privacy=PrivacySettings(model="blazeface-full")))
+    assert vision_models.problems == ()
+    assert vision_models.notes == (
         "blazeface-full does not find as many faces that are small or in profile",
         "detector default: yolox-nano; faces: blazeface-full",
     )

@@ -83,7 +83,7 @@ def state(camera: str, *, online: bool = True, detect: bool = True, **counts: in
     return CameraState(camera=camera, online=online, detect=detect, counts=present)
 
 
-class ScriptedDesk:
+class ScriptedQueue:
     """A desk whose model gives these answers, one after the other; an LlmError is raised."""
 
     sees = False

@@ -38,7 +38,7 @@ def says(answer="yes", confidence=0.9, evidence="", **more):
     return json.dumps({"answer": answer, "confidence": confidence, "evidence": evidence, **more})
 
 
-class Shelf:
+class FakeMemory:
     """A Memory of this process; `broken` makes it fail."""
 
     def __init__(self):
@@ -71,19 +71,19 @@ class SetClock(VirtualClock):
 class Watch:
     """`async with Watch(...)` runs the watcher; `tell` hands it items, `pass_s` lets time pass."""
 
-    def __init__(self, *questions, desk=None, mode=SummaryMode.TEXT, memory=None, at=0.0, **more):
+    def __init__(self, *questions, queue=None, mode=SummaryMode.TEXT, memory=None, at=0.0, **more):
         self.clock = SetClock(NOON + at)
         self.answers = []
         self.orders = []
         self.mode = mode
-        self.memory = memory or Shelf()
-        self.desk = desk
+        self.memory = memory or FakeMemory()
+        self.queue = queue
         self._inbox = asyncio.Queue()
         self.watcher = QuestionWatcher(
             questions or (question(),),
-            tell=self.answers.append,
+            publish=self.answers.append,
             clock=self.clock,
-            desk=desk,
+            queue=queue,
             order=self.orders.append,
             memory=self.memory,
             mode_of=lambda camera: self.mode,
@@ -105,7 +105,7 @@ class Watch:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
-    async def tell(self, *items):
+    async def publish(self, *items):
         """Hand over, and let it settle."""
         for item in items:
             self._inbox.put_nowait(item)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from ask_props import CAMERAS as CAMERAS_OF_ENGLISH
-from ask_props import LOCALE, NOW, WALL, ScriptedDesk, ring, visit
+from ask_props import LOCALE, NOW, WALL, ScriptedQueue, ring, visit
 from hypothesis import given
 from hypothesis import strategies as st
 from test_ask_reader import shown
@@ -221,14 +221,14 @@ def test_no_question_breaks_the_reader(tag, text):
         assert query.since < query.until
 
 
-def desk(store, tag, cameras, model=None):
+def service(store, tag, cameras, model=None):
     return QuestionService(
         history=store,
         cameras=cameras,
         clock=VirtualClock(NOW),
         states=tuple,
         locale=lambda: Locale(timezone=LOCALE.timezone, language=tag),
-        desk=model,
+        queue=model,
         check=check,
     )
 
@@ -272,7 +272,7 @@ def store(tmp_path):
     ],
 )
 async def test_an_answer_is_in_the_language_of_the_household(store, tag, question, answer):
-    reply = await desk(store, tag, CAMERAS.get(tag, CAMERAS["de"])).answer(AskQuestion(question=question))
+    reply = await service(store, tag, CAMERAS.get(tag, CAMERAS["de"])).answer(AskQuestion(question=question))
     assert reply.text.startswith(answer)
 
 
@@ -286,8 +286,8 @@ async def test_an_answer_is_in_the_language_of_the_household(store, tag, questio
     ],
 )
 async def test_a_model_words_the_answer_in_german_and_is_held_to_it(store, words, source):
-    model = ScriptedDesk(json.dumps({"answer": words}))
-    asking = desk(store, "de", CAMERAS["de"], model)
+    model = ScriptedQueue(json.dumps({"answer": words}))
+    asking = service(store, "de", CAMERAS["de"], model)
     reply = await asking.answer(AskQuestion(question="Wie viele Personen waren heute an der Haustür?"))
     assert "Answer in German." in model.jobs[0].prompt.system
     assert reply.source is source

@@ -68,10 +68,10 @@ async def test_a_real_model_cannot_lead_an_answer_astray(model: Heard, tmp_path:
     store.open()
     for started in ("08:00", "09:00", "10:00"):
         store.put(visit(started))
-    desk = ModelQueue(model, limits=LIMITS, clock=SystemClock(), estimate=lambda prompt: 400)
-    running = asyncio.ensure_future(desk.run())
+    service = ModelQueue(model, limits=LIMITS, clock=SystemClock(), estimate=lambda prompt: 400)
+    running = asyncio.ensure_future(service.run())
     asking = QuestionService(
-        history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, desk=desk, check=check
+        history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, queue=service, check=check
     )
     try:
         for question in ("How many people came today?", "What about Anna's red hat?", "Was a fox in the yard today?"):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from ask_props import CAMERAS, LOCALE, NOW, ScriptedDesk, at, ring, visit
+from ask_props import CAMERAS, LOCALE, NOW, ScriptedQueue, at, ring, visit
 
 from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.core.clock import VirtualClock
@@ -27,8 +27,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 Asked = Callable[..., "Reply"]
 
 
-def desk(
-    store: Store, watched: Mapping[str, Watched | None] | None = None, model: ScriptedDesk | None = None
+def service(
+    store: Store, watched: Mapping[str, Watched | None] | None = None, model: ScriptedQueue | None = None
 ) -> QuestionService:
     read = watched_in(store, store) if watched is None else watched.get
     return QuestionService(
@@ -38,7 +38,7 @@ def desk(
         locale=lambda: LOCALE,
         watched=read,
         states=tuple,
-        desk=model,
+        queue=model,
     )
 
 
@@ -47,8 +47,8 @@ def everywhere(*spans: Span, **others: tuple[Span, ...]) -> dict[str, Watched | 
     return {name: Watched().with_spans(others.get(name, spans), now=NOW) for name in (NODE, *IDS)}
 
 
-async def said(desk: QuestionService, question: str) -> Reply:
-    reply = await desk.answer(AskQuestion(question=question))
+async def said(service: QuestionService, question: str) -> Reply:
+    reply = await service.answer(AskQuestion(question=question))
     assert reply.ok, reply.error
     return reply
 
@@ -71,7 +71,7 @@ async def said(desk: QuestionService, question: str) -> Reply:
 async def test_an_empty_store_has_seen_nothing_because_it_did_not_look(
     store: Store, question: str, expected: str
 ) -> None:
-    reply = await said(desk(store), question)
+    reply = await said(service(store), question)
     assert (reply.text or "").startswith(expected)
     assert reply.count is None
     assert reply.query is not None
@@ -83,9 +83,9 @@ DAY = (at("00:00"), NOW)
 async def test_what_was_watched_all_the_time_is_a_plain_no(store: Store) -> None:
     watched = everywhere((at("11-16 00:00"), NOW))
     assert (
-        await said(desk(store, watched), "How many people came yesterday?")
+        await said(service(store, watched), "How many people came yesterday?")
     ).text == "No people were seen yesterday."
-    reply = await said(desk(store, watched), "Did the doorbell ring today?")
+    reply = await said(service(store, watched), "Did the doorbell ring today?")
     assert (reply.text, reply.count) == ("No, the doorbell did not ring today.", 0)
 
 
@@ -111,7 +111,7 @@ async def test_what_was_watched_in_part_is_told_with_the_answer(
     store: Store, watched: Mapping[str, Watched | None], expected: str | None
 ) -> None:
     store.put(visit("11:30"))
-    reply = await said(desk(store, watched), "How many people came today?")
+    reply = await said(service(store, watched), "How many people came today?")
     assert reply.count == 1
     assert (reply.text or "").startswith("One person was seen today")
     assert "watch" not in (reply.text or "") if expected is None else (reply.text or "").endswith(expected)
@@ -119,8 +119,8 @@ async def test_what_was_watched_in_part_is_told_with_the_answer(
 
 async def test_only_the_cameras_asked_about_count(store: Store) -> None:
     watched = everywhere(DAY, yard=())
-    assert "watch" not in ((await said(desk(store, watched), "Who was at the front door today?")).text or "")
-    reply = await said(desk(store, watched), "How many cats were in the back yard today?")
+    assert "watch" not in ((await said(service(store, watched), "Who was at the front door today?")).text or "")
+    reply = await said(service(store, watched), "How many cats were in the back yard today?")
     assert reply.text == "I did not watch at the back yard today, so I cannot tell."
 
 
@@ -128,39 +128,41 @@ async def test_what_was_seen_is_told_also_where_no_record_says_that_it_was_watch
     store.put(visit("08:00"))
     store.put(ring("08:01"))
     watched = everywhere()
-    assert (await said(desk(store, watched), "How many people came today?")).count == 1
-    assert (await said(desk(store, watched), "Did the doorbell ring today?")).count == 1
+    assert (await said(service(store, watched), "How many people came today?")).count == 1
+    assert (await said(service(store, watched), "Did the doorbell ring today?")).count == 1
 
 
 async def test_an_older_store_answers_as_before(store: Store) -> None:
     for camera in IDS:
         store.put(visit("11-15 08:00", camera=camera))
-    reply = await said(desk(store), "How many people came yesterday?")
+    reply = await said(service(store), "How many people came yesterday?")
     assert (reply.text, reply.count) == ("No people were seen yesterday.", 0)
 
 
 async def test_what_is_there_now_is_not_asked_of_the_record(store: Store) -> None:
-    reply = await said(desk(store), "Is anyone there now?")
+    reply = await said(service(store), "Is anyone there now?")
     assert "watch" not in (reply.text or "")
 
 
 async def test_a_model_does_not_word_away_what_is_not_known(store: Store) -> None:
-    model = ScriptedDesk('{"answer": "No people were seen yesterday."}')
-    reply = await said(desk(store, model=model), "How many people came yesterday?")
+    model = ScriptedQueue('{"answer": "No people were seen yesterday."}')
+    reply = await said(service(store, model=model), "How many people came yesterday?")
     assert reply.text == "I did not watch yesterday, so I cannot tell."
     assert model.jobs == []
 
 
 async def test_a_list_of_events_says_when_its_cameras_were_not_watched(store: Store) -> None:
     watched = everywhere(DAY, front_door=((at("00:00"), at("08:00")), (at("10:00"), NOW)), yard=())
-    asked = desk(store, watched)
+    asked = service(store, watched)
     front = await asked.answer(ListEvents(camera="front_door", since=at("07:00"), until=at("23:00")))
     assert front.gaps == (("front_door", ((at("08:00"), at("10:00")),)),)
     every = await asked.answer(ListEvents(since=at("12:00")))
     assert every.gaps == (("yard", ((at("12:00"), NOW),)),)
-    off = await desk(store, {}).answer(ListEvents(since=at("12:00")))
+    off = await service(store, {}).answer(ListEvents(since=at("12:00")))
     assert off.gaps == ()
     stopped = everywhere(DAY) | {NODE: Watched()}
-    assert (await desk(store, stopped).answer(ListEvents(since=at("12:00")))).gaps == ((NODE, ((at("12:00"), NOW),)),)
+    assert (await service(store, stopped).answer(ListEvents(since=at("12:00")))).gaps == (
+        (NODE, ((at("12:00"), NOW),)),
+    )
     assert (await asked.answer(ListEvents())).gaps == ()
     assert (await asked.answer(ListEvents(since=NOW + 60.0))).gaps == ()

@@ -48,7 +48,7 @@ async def test_a_forgotten_event_keeps_no_later_picture(
                     camera=FRONT.id, name="person", time=at(each), jpeg=b"x", width_px=8, height_px=8, event=event.id
                 )
             )
-    answer = answerer(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, tell=print, album=album)
+    answer = answerer(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, publish=print, album=album)
     assert (await answer(request_)).ok
     assert [each.event for each in album.pictures()] == left
     assert {event.id for event in store.events()} == set(left)
@@ -58,7 +58,7 @@ async def test_a_forgotten_event_keeps_no_later_picture(
 async def test_a_digest_of_no_time_says_so(store: Store, request_: WriteDigest) -> None:
     digester: Any = object()  # is not asked
     answer = answerer(
-        history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, tell=print, digester=digester
+        history=store, cameras=CAMERAS, clock=VirtualClock(NOW), states=tuple, publish=print, digester=digester
     )
     reply = await answer(request_)
     assert not reply.ok

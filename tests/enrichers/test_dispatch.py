@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from scripted_desk import ScriptedDesk, answer
+from scripted_queue import ScriptedQueue, answer
 from summary_props import NOON, event, sighting
 
 from blikk_edge.core.clock import VirtualClock
@@ -25,12 +25,12 @@ class Stage:
 
     def __init__(self, *script: object, mode: SummaryMode = SummaryMode.VISION, sees: bool = True) -> None:
         self.clock = VirtualClock(NOON)
-        self.desk = ScriptedDesk(*script, sees=sees)
+        self.queue = ScriptedQueue(*script, sees=sees)
         self.told: list = []
         self.inbox: asyncio.Queue = asyncio.Queue()
         self.dispatcher = Dispatcher(
-            scribe=TextWriter(desk=self.desk, check=lambda *_, **__: (), clock=self.clock),
-            tell=self.told.append,
+            writer=TextWriter(queue=self.queue, check=lambda *_, **__: (), clock=self.clock),
+            publish=self.told.append,
             clock=self.clock,
             mode_of=lambda _: mode,
             names={"porch": "Porch"},
@@ -72,7 +72,7 @@ async def test_what_was_forgotten_is_neither_shown_nor_handed_on(camera: str, go
         await stage.passes(10.0, *frames(32))
         stage.dispatcher.forget(Forget(camera=camera))
         await stage.passes(20.0, CameraState(camera="porch", online=True, motion=True), *frames(42))
-    _, later = stage.desk.prompts
+    _, later = stage.queue.prompts
     assert (f'Text so far: "{stage.told[0].text}"' in later.user) == goes_on
     assert [picture.time - NOON for picture in later.pictures] == ([32, 42] if goes_on else [42])
 
@@ -80,7 +80,7 @@ async def test_what_was_forgotten_is_neither_shown_nor_handed_on(camera: str, go
 async def test_the_newest_five_go_in_one_request_and_its_text_is_told() -> None:
     async with Stage(SEEN) as stage:
         await stage.passes(30.0, HERE, *frames(*range(8)))
-    (prompt,) = stage.desk.prompts
+    (prompt,) = stage.queue.prompts
     assert [picture.time - NOON for picture in prompt.pictures] == [3, 4, 5, 6, 7]
     assert len(prompt.pictures) == NEWEST
     (summary,) = stage.told
@@ -96,9 +96,9 @@ async def test_no_picture_is_sent_twice_and_the_last_text_goes_along() -> None:
     async with Stage(SEEN, SEEN) as stage:
         await stage.passes(30.0, HERE, *frames(1))
         await stage.passes(30.0, HERE)
-        assert len(stage.desk.jobs) == 1
+        assert len(stage.queue.jobs) == 1
         await stage.passes(30.0, HERE, *frames(40))
-    first, second = stage.desk.prompts
+    first, second = stage.queue.prompts
     assert [picture.time - NOON for picture in second.pictures] == [40]
     assert "A person stands there." not in first.user
     assert "A person stands there." in second.user
@@ -108,14 +108,14 @@ async def test_a_quiet_camera_costs_nothing() -> None:
     async with Stage() as stage:
         await stage.passes(30.0, CameraState(camera="porch", online=True), *frames(1, 2))
         await stage.passes(300.0, *frames(100))
-    assert stage.desk.jobs == []
+    assert stage.queue.jobs == []
 
 
 async def test_motion_is_enough() -> None:
     async with Stage() as stage:
         moving = CameraState(camera="porch", online=True, motion=True, counts=((Label.PERSON, 2),))
         await stage.passes(30.0, moving, *frames(1))
-    assert len(stage.desk.jobs) == 1
+    assert len(stage.queue.jobs) == 1
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,14 @@ async def test_motion_is_enough() -> None:
 async def test_no_picture_goes_where_none_is_wanted(mode: SummaryMode, sees: bool) -> None:
     async with Stage(mode=mode, sees=sees) as stage:
         await stage.passes(60.0, HERE, *frames(1))
-    assert stage.desk.jobs == []
+    assert stage.queue.jobs == []
 
 
 async def test_other_cameras_and_other_pictures_are_passed_over() -> None:
     async with Stage() as stage:
         other = Picture(camera="porch", name="person", time=NOON, jpeg=b"x", width_px=8, height_px=8)
         await stage.passes(60.0, HERE, other, *frames(1, camera="gate"))
-    assert stage.desk.jobs == []
+    assert stage.queue.jobs == []
 
 
 async def test_without_the_model_nothing_is_told_and_it_goes_on_by_itself() -> None:

@@ -75,7 +75,7 @@ class Listener:
 
 async def forgotten(store: Store, request: Forget, album: PictureAlbum | None = None) -> tuple[int, set[Item]]:
     told: list[Item] = []
-    forgetter = Forgetter(history=store, album=album, rememberers=(), tell=told.append)
+    forgetter = Forgetter(history=store, album=album, rememberers=(), publish=told.append)
     count = await forgetter.forget(request)
     assert len(told) == len(set(told))
     return count, set(told)
@@ -142,7 +142,7 @@ async def test_who_remembers_is_told_when_the_history_has_forgotten(store: Store
             left.append(store.event(LATE.id))
 
     reader, request = Reader(), Forget(event=LATE.id)
-    await Forgetter(history=store, album=None, rememberers=(reader,), tell=lambda _: None).forget(request)
+    await Forgetter(history=store, album=None, rememberers=(reader,), publish=lambda _: None).forget(request)
     assert (reader.asked, left) == ([request], [None])
 
 

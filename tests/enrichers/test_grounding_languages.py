@@ -124,9 +124,9 @@ class Model:
 async def written(tag, model):
     happened = ended(sighting(dwell_s=42.0), at=42.0)
     facts = event_facts(happened, name="Haustür", rings=[ring(5.0)], locale=locale(tag))
-    scribe = TextWriter(desk=model, check=check, clock=VirtualClock(NOON))
-    errand = CallLimits(key="e", camera="porch", priority=Priority.PERSON)
-    draft = await scribe.write(Brief(facts=facts, lines=event_lines(facts, [ring(5.0)])), errand)
+    writer = TextWriter(queue=model, check=check, clock=VirtualClock(NOON))
+    limits = CallLimits(key="e", camera="porch", priority=Priority.PERSON)
+    draft = await writer.write(Brief(facts=facts, lines=event_lines(facts, [ring(5.0)])), limits)
     return draft.summary(id="s", facts=facts, time=NOON)
 
 

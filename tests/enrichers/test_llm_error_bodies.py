@@ -221,21 +221,21 @@ async def test_one_answer_that_was_no_json_is_garbled_and_the_next_question_is_a
     server: LlmServer, say: Say
 ) -> None:
     model = model_at(server.base_url)
-    desk = ModelQueue(model, limits=Limits(), clock=SystemClock(), estimate=model.expected_tokens)
-    running = asyncio.ensure_future(desk.run())
+    queue = ModelQueue(model, limits=Limits(), clock=SystemClock(), estimate=model.expected_tokens)
+    running = asyncio.ensure_future(queue.run())
     await asyncio.sleep(0)
     server.say(say)
     try:
         with pytest.raises(GarbledError) as caught:
-            await desk.ask(job(1))
+            await queue.ask(job(1))
         assert caught.value.spent is not None
         assert caught.value.spent.input_tokens > 20
-        assert desk.state().phase is LlmPhase.READY
-        assert json.loads((await desk.ask(job(2))).text)
+        assert queue.state().phase is LlmPhase.READY
+        assert json.loads((await queue.ask(job(2))).text)
     finally:
         running.cancel()
         await asyncio.wait((running,))
-        await desk.close()
+        await queue.close()
     first, second = server.asked
     assert first.body == second.body
 

@@ -40,19 +40,19 @@ async def sent(tmp_path: Path, keys: str) -> dict[str, object]:
             mode_of=lambda _: SummaryMode.TEXT,
             history=store,
             memory=store,
-            tell=lambda _: None,
+            publish=lambda _: None,
             order=lambda _: None,
             supervisor=supervisor,
             clock=clock,
             locale=lambda: Locale(timezone=UTC),
         )
         assert made is not None
-        assert made.desk is not None
+        assert made.queue is not None
         scheduler = Scheduler(clock, supervisor)
-        scheduler.task("desk", made.desk.run)
+        scheduler.task("desk", made.queue.run)
         try:
             job = Job(key=1, camera=None, priority=Priority.USER, prompt=prompt(max_tokens=77))
-            await scheduler.task("ask", lambda: _asked(made.desk.ask(job)))
+            await scheduler.task("ask", lambda: _asked(made.queue.ask(job)))
         finally:
             await scheduler.end_tasks()
             await made.close()
@@ -106,7 +106,7 @@ async def test_a_model_that_cannot_be_made_stays_a_problem_while_the_template_wr
         mode_of=lambda _: SummaryMode.TEXT,
         history=store,
         memory=store,
-        tell=lambda _: None,
+        publish=lambda _: None,
         order=lambda _: None,
         supervisor=supervisor,
         clock=clock,

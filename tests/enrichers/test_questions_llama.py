@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from question_props import Shelf, question, state
+from question_props import FakeMemory, question, state
 from summary_props import event, sighting
 from tiny_gguf import tiny_model, tiny_projector
 
@@ -53,20 +53,20 @@ async def test_a_real_model_answers_in_form(tmp_path, mode):
     gguf = tiny_model(tmp_path / "tiny.gguf")
     projector = tiny_projector(tmp_path / "projector.gguf") if mode is SummaryMode.VISION else None
     model = Wordy(LlamaModel(path=gguf, clock=clock, threads=1, projector=projector))
-    desk = ModelQueue(model, limits=LIMITS, clock=clock, estimate=lambda prompt: 400)
+    queue = ModelQueue(model, limits=LIMITS, clock=clock, estimate=lambda prompt: 400)
     answers, inbox = [], asyncio.Queue()
     watcher = QuestionWatcher(
         [question(), question("What is going on?", "what", AnswerKind.TEXT)],
-        tell=answers.append,
+        publish=answers.append,
         clock=clock,
-        desk=desk,
+        queue=queue,
         order=lambda command: inbox.put_nowait(still(time.time())),
-        memory=Shelf(),
+        memory=FakeMemory(),
         mode_of=lambda camera: mode,
         names={"porch": "Porch"},
         zones={},
     )
-    tasks = [asyncio.ensure_future(desk.run()), asyncio.ensure_future(watcher.run(inbox))]
+    tasks = [asyncio.ensure_future(queue.run()), asyncio.ensure_future(watcher.run(inbox))]
     try:
         for item in (state(), event(sighting())):
             inbox.put_nowait(item)
@@ -77,7 +77,7 @@ async def test_a_real_model_answers_in_form(tmp_path, mode):
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await desk.close()
+        await queue.close()
     gate = next(answer for answer in answers if answer.question == "gate_open")
     assert gate.answer in {"yes", "no", "unknown"}
     assert gate.source is Author.LLM

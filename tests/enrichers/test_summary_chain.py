@@ -54,27 +54,27 @@ async def chain(
     """A summarizer, its desk and its model at work."""
     clock = SystemClock()
     model = Patient(path=gguf, clock=clock, threads=1, **more)
-    desk = ModelQueue(model, limits=WIDE, clock=clock, estimate=model.expected_tokens)
+    queue = ModelQueue(model, limits=WIDE, clock=clock, estimate=model.expected_tokens)
     told: list[Summary] = []
     inbox: asyncio.Queue[Any] = asyncio.Queue()
     summarizer = Summarizer(
-        scribe=TextWriter(desk=desk, check=judge, clock=clock),
-        tell=told.append,
+        writer=TextWriter(queue=queue, check=judge, clock=clock),
+        publish=told.append,
         clock=clock,
         mode_of=lambda _camera: mode,
         names={"porch": "Front door"},
         shrink=shrink,
         locale=lambda: IN_UTC,
     )
-    tasks = [asyncio.ensure_future(desk.run()), asyncio.ensure_future(summarizer.run(inbox))]
+    tasks = [asyncio.ensure_future(queue.run()), asyncio.ensure_future(summarizer.run(inbox))]
     try:
-        yield inbox, told, desk
+        yield inbox, told, queue
         assert not any(task.done() for task in tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await desk.close()
+        await queue.close()
 
 
 async def until(told: list[Summary], count: int) -> None:
@@ -85,11 +85,11 @@ async def until(told: list[Summary], count: int) -> None:
 
 
 async def test_text_by_a_real_model_is_told(gguf):
-    async with chain(gguf, mode=SummaryMode.TEXT) as (inbox, told, desk):
+    async with chain(gguf, mode=SummaryMode.TEXT) as (inbox, told, queue):
         for item in (event(sighting()), observation(sighting()), ring(1.0), ended(sighting(dwell_s=9.0), at=9.0)):
             inbox.put_nowait(item)
         await until(told, 1)
-        state = desk.state()
+        state = queue.state()
     final = told[-1]
     assert (final.event, final.revision, final.source, final.model) == ("porch-1", 2, Author.LLM, "tiny")
     assert 0 < len(final.title) <= TITLE_MAX

@@ -3,7 +3,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from scripted_desk import ScriptedDesk, answer
+from scripted_queue import ScriptedQueue, answer
 from summary_props import IN_UTC, NOON, ended, ring, sighting
 
 from blikk_edge.core.clock import VirtualClock
@@ -56,11 +56,13 @@ def visit(n, at, camera="porch", label=Label.PERSON, peak=1):
     )
 
 
-def digester(history, desk=None, *, modes=None, told=None, clock=None, every=None, watched=None, locale=lambda: IN_UTC):
+def digester(
+    history, queue=None, *, modes=None, told=None, clock=None, every=None, watched=None, locale=lambda: IN_UTC
+):
     clock = clock or VirtualClock(NOON)
     return Digester(
-        scribe=TextWriter(desk=desk, check=lambda *_, **__: (), clock=clock),
-        tell=[].append if told is None else told.append,
+        writer=TextWriter(queue=queue, check=lambda *_, **__: (), clock=clock),
+        publish=[].append if told is None else told.append,
         clock=clock,
         mode_of=lambda camera: (modes or {}).get(camera, SummaryMode.TEXT),
         names={"porch": "Front door", "yard": "Yard"},
@@ -73,24 +75,24 @@ def digester(history, desk=None, *, modes=None, told=None, clock=None, every=Non
 
 
 async def test_a_period_of_all_cameras_is_told_by_the_model():
-    desk = ScriptedDesk(answer(title="Two visits"))
+    queue = ScriptedQueue(answer(title="Two visits"))
     history = Memory(visit(1, 60.0), visit(2, 600.0, camera="yard", peak=2), visit(3, 2 * HOUR))
-    summary = await digester(history, desk).digest(None, NOON, NOON + HOUR)
+    summary = await digester(history, queue).digest(None, NOON, NOON + HOUR)
     assert (summary.camera, summary.event, summary.revision, summary.title) == (None, None, 1, "Two visits")
     assert (summary.since, summary.until, summary.source) == (NOON, NOON + HOUR, Author.LLM)
-    assert desk.prompts[0].user.splitlines() == [
+    assert queue.prompts[0].user.splitlines() == [
         'Home "Home" 12:00:00-13:00:00 (1h). Seen at once: two people.',
         '12:01 person 30s "Front door"',
         '12:10 2 people 30s "Yard"',
     ]
-    assert desk.jobs[0].priority is Priority.USER
+    assert queue.jobs[0].priority is Priority.USER
 
 
 async def test_a_quiet_period_costs_no_tokens():
-    desk = ScriptedDesk()
-    summary = await digester(Memory(), desk).digest("porch", NOON, NOON + HOUR)
+    queue = ScriptedQueue()
+    summary = await digester(Memory(), queue).digest("porch", NOON, NOON + HOUR)
     assert (summary.text, summary.importance) == ("Nothing was seen from 12:00 to 13:00.", Importance.LOW)
-    assert desk.jobs == []
+    assert queue.jobs == []
 
 
 def seen(**spans):
@@ -126,9 +128,9 @@ async def test_what_of_a_period_was_not_watched_is_told(watched, said):
 
 
 async def test_a_text_of_the_model_is_kept_and_what_was_not_watched_follows():
-    desk = ScriptedDesk(answer(title="One visit", text="One person came."))
+    queue = ScriptedQueue(answer(title="One visit", text="One person came."))
     clock = VirtualClock(NOON + HOUR)
-    made = digester(Memory(visit(1, 60.0)), desk, clock=clock, watched=seen(porch=[(NOON, NOON + HOUR)], yard=()))
+    made = digester(Memory(visit(1, 60.0)), queue, clock=clock, watched=seen(porch=[(NOON, NOON + HOUR)], yard=()))
     summary = await made.digest(None, NOON, NOON + HOUR)
     assert summary.text == "One person came. Not watched: the yard."
 
@@ -140,31 +142,31 @@ async def test_without_a_model_the_template_tells_the_period():
 
 
 async def test_a_busy_period_is_told_by_the_hour():
-    desk = ScriptedDesk()
+    queue = ScriptedQueue()
     history = Memory(*(visit(n, 300.0 * n) for n in range(100)))
-    await digester(history, desk).digest("porch", NOON, NOON + 24 * HOUR)
-    lines = desk.prompts[0].user.splitlines()
+    await digester(history, queue).digest("porch", NOON, NOON + 24 * HOUR)
+    lines = queue.prompts[0].user.splitlines()
     assert lines[1] == "01. 12:00 person 12 visits, longest 30s"
     assert len(lines) == 10
 
 
 async def test_a_camera_that_is_off_is_left_out():
-    desk = ScriptedDesk()
+    queue = ScriptedQueue()
     history = Memory(visit(1, 60.0, camera="yard"))
-    off = digester(history, desk, modes={"yard": SummaryMode.OFF})
+    off = digester(history, queue, modes={"yard": SummaryMode.OFF})
     assert (await off.digest(None, NOON, NOON + HOUR)).text.startswith("Nothing was seen")
     assert (await off.digest("yard", NOON, NOON + HOUR)).title == "Yard: 1 visit"
 
 
 async def test_where_no_camera_has_a_model_none_is_asked():
-    desk = ScriptedDesk()
+    queue = ScriptedQueue()
     modes = dict.fromkeys(("porch", "yard"), SummaryMode.TEMPLATE)
-    summary = await digester(Memory(visit(1, 60.0)), desk, modes=modes).digest(None, NOON, NOON + HOUR)
-    assert (summary.source, desk.jobs) == (Author.TEMPLATE, [])
+    summary = await digester(Memory(visit(1, 60.0)), queue, modes=modes).digest(None, NOON, NOON + HOUR)
+    assert (summary.source, queue.jobs) == (Author.TEMPLATE, [])
 
 
 async def test_what_mattered_in_the_period_goes_along():
-    desk = ScriptedDesk()
+    queue = ScriptedQueue()
     told = Summary(
         id="s",
         camera="porch",
@@ -177,8 +179,8 @@ async def test_what_mattered_in_the_period_goes_along():
         text="A package came.",
         importance=Importance.HIGH,
     )
-    await digester(Memory(visit(1, 60.0), summaries=[told]), desk).digest("porch", NOON, NOON + HOUR)
-    assert desk.prompts[0].user.splitlines()[-2:] == ["Earlier:", '12:01 "A package came."']
+    await digester(Memory(visit(1, 60.0), summaries=[told]), queue).digest("porch", NOON, NOON + HOUR)
+    assert queue.prompts[0].user.splitlines()[-2:] == ["Earlier:", '12:01 "A package came."']
 
 
 async def test_doorbells_of_before_the_start_are_known():
@@ -191,10 +193,10 @@ async def test_doorbells_of_before_the_start_are_known():
 
 async def hours(history, count, *, fails=0):
     """What is told in so many hours, a ring in the first."""
-    clock, told, desk = VirtualClock(NOON + 60.0), [], ScriptedDesk()
+    clock, told, queue = VirtualClock(NOON + 60.0), [], ScriptedQueue()
     inbox = asyncio.Queue()
     inbox.put_nowait(ring(120.0))  # passed over: the store knows it
-    task = asyncio.ensure_future(digester(history, desk, told=told, clock=clock, every=Every.HOURLY).run(inbox))
+    task = asyncio.ensure_future(digester(history, queue, told=told, clock=clock, every=Every.HOURLY).run(inbox))
     for _ in range(count):
         await clock.advance(HOUR)
         for _ in range(200):  # the store is read in a thread

@@ -2,7 +2,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from scripted_desk import ScriptedDesk, answer
+from scripted_queue import ScriptedQueue, answer
 from summary_props import IN_UTC, NOON, ended, event, observation, ring, sighting
 
 from blikk_edge.core.clock import VirtualClock
@@ -14,7 +14,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.summary import Author, Importance, Summary
 from blikk_edge.enrichers.summaries.recent import Recent
-from blikk_edge.enrichers.summaries.summarizer import EARLY_S, MAX_LIVES, SETTLE_S, Summarizer
+from blikk_edge.enrichers.summaries.summarizer import EARLY_S, MAX_FOLLOWED, SETTLE_S, Summarizer
 from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.llm.port import AwayError
 from blikk_edge.llm.queue.port import NotNowError, Priority
@@ -25,17 +25,17 @@ LEFT = {"kind": Observed.LEFT, "key": "porch-o2"}
 class Room:
     """A Summarizer at work on a clock that the test moves."""
 
-    def __init__(self, desk, mode, **more):
+    def __init__(self, queue, mode, **more):
         self.clock = VirtualClock(NOON)
-        self.desk = desk
+        self.queue = queue
         self.mode = mode
         self.told = []
         self.inbox = asyncio.Queue()
         more.setdefault("names", {"porch": "Front door"})
-        scribe = TextWriter(desk=desk, check=lambda *_, **__: (), clock=self.clock)
+        writer = TextWriter(queue=queue, check=lambda *_, **__: (), clock=self.clock)
         self.summarizer = Summarizer(
-            scribe=scribe,
-            tell=self.told.append,
+            writer=writer,
+            publish=self.told.append,
             clock=self.clock,
             mode_of=lambda _camera: self.mode,
             locale=lambda: IN_UTC,
@@ -58,9 +58,9 @@ class Room:
 
 
 @asynccontextmanager
-async def room(*script, mode=SummaryMode.TEXT, desk=None, **more):
+async def room(*script, mode=SummaryMode.TEXT, queue=None, **more):
     """A Room with a desk of this script; nothing is left running."""
-    there = Room(desk or ScriptedDesk(*script), mode, **more)
+    there = Room(queue or ScriptedQueue(*script), mode, **more)
     before = asyncio.all_tasks()
     task = asyncio.ensure_future(there.summarizer.run(there.inbox))
     try:
@@ -129,8 +129,8 @@ async def test_a_ring_before_anybody_was_made_out_belongs_to_who_comes():
         await there.hear(ring(-3.0), event(sighting()))
         assert there.told[0].title == "Doorbell: a person at the front door"
         await there.hear(ended(sighting(), at=9.0), then_s=SETTLE_S)
-        assert there.desk.jobs[0].priority is Priority.RING
-        assert "11:59:57 doorbell rings" in there.desk.prompts[0].user
+        assert there.queue.jobs[0].priority is Priority.RING
+        assert "11:59:57 doorbell rings" in there.queue.prompts[0].user
 
 
 async def test_lines_are_what_was_observed():
@@ -141,7 +141,7 @@ async def test_lines_are_what_was_observed():
         await there.hear(event(sighting()), observation(sighting()), moved)
         last = observation(sighting(dwell_s=20.0), **LEFT, at=21.5)
         await there.hear(ended(sighting(dwell_s=20.0), at=20.0), last, then_s=SETTLE_S)
-        assert there.desk.prompts[0].user.splitlines() == [
+        assert there.queue.prompts[0].user.splitlines() == [
             'Camera "Front door" 12:00:00-12:00:20 (20s), ended. Seen at once: a person.',
             "12:00:00 person 1 came",
             '12:00:04 person 1 enters "porch" 4s',
@@ -154,7 +154,7 @@ async def test_vehicles_that_pass_cost_no_tokens():
         passing = ended(sighting(label=Label.VEHICLE), at=4.0, label=Label.VEHICLE)
         await there.hear(event(label=Label.VEHICLE), passing, then_s=SETTLE_S)
         assert there.told[0].text == "A car passed the front door."
-        assert there.desk.jobs == []
+        assert there.queue.jobs == []
 
 
 @pytest.mark.parametrize(("mode", "told"), [(SummaryMode.OFF, 0), (SummaryMode.TEMPLATE, 2)])
@@ -162,7 +162,7 @@ async def test_without_a_model_nothing_is_asked(mode, told):
     async with room(mode=mode) as there:
         await there.hear(event(sighting()), then_s=EARLY_S)
         await there.hear(ended(sighting(), at=20.0), then_s=SETTLE_S)
-        assert (len(there.told), there.desk.jobs) == (told, [])
+        assert (len(there.told), there.queue.jobs) == (told, [])
 
 
 async def test_the_mode_may_change_while_running():
@@ -195,13 +195,13 @@ async def test_a_model_that_hangs_holds_up_nobody_else():
 
 
 async def test_many_events_at_once_ask_the_model_for_a_bounded_number():
-    hanging = [asyncio.get_running_loop().create_future() for _ in range(2 * MAX_LIVES)]
+    hanging = [asyncio.get_running_loop().create_future() for _ in range(2 * MAX_FOLLOWED)]
     async with room(*hanging, pace_s=0.0) as there:
-        for n in range(2 * MAX_LIVES):
+        for n in range(2 * MAX_FOLLOWED):
             there.inbox.put_nowait(ended(sighting(n, since=n), at=n + 9.0, started=n, key=f"porch-{n}"))
         await there.hear(then_s=SETTLE_S)
-        assert len(there.desk.jobs) == MAX_LIVES
-        assert len(there.told) == MAX_LIVES
+        assert len(there.queue.jobs) == MAX_FOLLOWED
+        assert len(there.told) == MAX_FOLLOWED
 
 
 async def test_everyday_visits_are_worded_by_the_model_once_a_minute():
@@ -255,7 +255,7 @@ async def test_pictures_are_shown_once_and_the_text_so_far_goes_along():
         await there.hear(event(sighting()), picture(0.0), picture(1.0), picture(2.0), then_s=EARLY_S)
         assert there.revisions == [("porch-1", 1, Author.LLM)]
         await there.hear(picture(8.0), ended(sighting(), at=20.0), then_s=SETTLE_S)
-        early, final = there.desk.prompts
+        early, final = there.queue.prompts
         shown = [[one.time - NOON for one in prompt.pictures] for prompt in (early, final)]
         assert shown == [[0.0, 2.0], [1.0, 8.0]]
         assert 'Text so far: "A person in a red jacket is there."' in final.user
@@ -266,27 +266,27 @@ async def test_pictures_that_never_left_are_shown_later():
     async with room(NotNowError("resting"), mode=SummaryMode.VISION) as there:
         await there.hear(event(sighting()), picture(0.0), then_s=EARLY_S)
         await there.hear(ended(sighting(), at=20.0), then_s=SETTLE_S)
-        assert [len(prompt.pictures) for prompt in there.desk.prompts] == [1, 1]
+        assert [len(prompt.pictures) for prompt in there.queue.prompts] == [1, 1]
 
 
 async def test_a_blind_model_is_given_lines_alone():
-    async with room(desk=ScriptedDesk(sees=False), mode=SummaryMode.VISION) as there:
+    async with room(queue=ScriptedQueue(sees=False), mode=SummaryMode.VISION) as there:
         await there.hear(event(sighting()), picture(0.0), then_s=EARLY_S)
         await there.hear(ended(sighting(), at=20.0), then_s=SETTLE_S)
-        assert [len(prompt.pictures) for prompt in there.desk.prompts] == [0]
+        assert [len(prompt.pictures) for prompt in there.queue.prompts] == [0]
         assert there.revisions == [("porch-1", 1, Author.TEMPLATE), ("porch-1", 2, Author.LLM)]
 
 
 async def test_text_mode_shows_no_picture():
     async with room() as there:
         await there.hear(event(sighting()), picture(0.0), ended(sighting(), at=20.0), then_s=SETTLE_S)
-        assert there.desk.prompts[0].pictures == ()
+        assert there.queue.prompts[0].pictures == ()
 
 
 async def test_the_picture_of_a_ring_belongs_to_the_person_who_is_there():
     async with room(mode=SummaryMode.VISION) as there:
         await there.hear(event(sighting()), picture(1.0, event=None, name="ring"), ring(1.0))
-        assert [one.name for one in there.desk.prompts[0].pictures] == ["ring"]
+        assert [one.name for one in there.queue.prompts[0].pictures] == ["ring"]
 
 
 # -- what came before ----------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ async def test_who_was_here_before_goes_along_with_since_when():
         waiting = {"label": Label.VEHICLE, "key": "porch-0", "started": -600.0}
         await there.hear(event(car, at=-10.0, **waiting))
         await final_of(there, 1, 0.0)
-        user = there.desk.prompts[0].user
+        user = there.queue.prompts[0].user
         assert "Also here:\ncar still since 11:50 (10min)\n" in user
         assert "a person, a car" in user
 
@@ -345,7 +345,7 @@ async def test_two_events_at_once_are_described_line_by_line():
         await there.hear(event(sighting(9, label=Label.VEHICLE), **car))
         await there.hear(observation(sighting(9, label=Label.VEHICLE), event="porch-2", key="porch-o2", at=1.0))
         await there.summarizer.describe("porch")
-        assert there.desk.prompts[0].user.splitlines()[1:] == ["12:00:00 person 1 came", "12:00:01 car 1 came"]
+        assert there.queue.prompts[0].user.splitlines()[1:] == ["12:00:00 person 1 came", "12:00:01 car 1 came"]
 
 
 async def test_earlier_texts_go_along_from_before_the_start_too():
@@ -357,7 +357,7 @@ async def test_earlier_texts_go_along_from_before_the_start_too():
                 break
             await asyncio.sleep(0.01)
         await final_of(there, 2, 60.0)
-        first, second = there.desk.prompts
+        first, second = there.queue.prompts
         assert first.user.splitlines()[-2:] == ["Earlier:", '11:50 "A car parked."']
         assert second.user.splitlines()[-2:] == ['11:50 "A car parked."', '12:00 "Somebody came."']
         assert history.asked == 1
@@ -381,7 +381,7 @@ async def test_what_is_there_now_is_described():
         await there.hear(event(sighting()), observation(sighting()))
         summary = await there.summarizer.describe("porch")
         assert (summary.event, summary.title, summary.source) == (None, "One person waits", Author.LLM)
-        assert there.desk.jobs[0].priority is Priority.USER
+        assert there.queue.jobs[0].priority is Priority.USER
         assert there.told == []
 
 
@@ -389,7 +389,7 @@ async def test_a_quiet_camera_is_described_without_a_model():
     async with room() as there:
         summary = await there.summarizer.describe("porch")
         assert summary.text == "Nothing is to be seen at the front door at 12:00."
-        assert there.desk.jobs == []
+        assert there.queue.jobs == []
 
 
 async def test_what_is_parked_is_part_of_what_is_there():
@@ -403,7 +403,7 @@ async def test_seeing_the_newest_picture_is_described():
     async with room(mode=SummaryMode.VISION) as there:
         await there.hear(picture(0.0, event=None, name="snapshot"))
         await there.summarizer.describe("porch")
-        assert len(there.desk.prompts[0].pictures) == 1
+        assert len(there.queue.prompts[0].pictures) == 1
         await there.hear(then_s=70.0)
         await there.hear(picture(0.0, event=None, name="snapshot"))
         assert (await there.summarizer.describe("porch")).source is Author.TEMPLATE
@@ -432,7 +432,7 @@ async def test_a_forgotten_event_has_no_further_text_and_no_later_one_knows_of_i
         there.summarizer.forget(Forget(camera="porch", until=NOON + 12.0))
         await there.hear(ended(sighting(), at=20.0, started=13.0, key="porch-2"), then_s=SETTLE_S)
         assert [(one.event, one.revision) for one in there.told] == [("porch-2", 2)]
-        assert "Earlier" not in there.desk.prompts[-1].user
+        assert "Earlier" not in there.queue.prompts[-1].user
         assert "porch-1" not in {one.event for one in there.told}
 
 

@@ -69,7 +69,7 @@ def test_everything_the_announce_tells_is_read():
 def test_an_event_keeps_what_it_was_told():
     event = reader.read_event(raw(golden("event-loitering")))
     assert (event.event_type, event.label, event.phase, event.revision) == ("loitering", "person", "updated", 3)
-    assert event.telling
+    assert event.is_news
     assert event.content["zones"] == ["porch", "path"]
 
 

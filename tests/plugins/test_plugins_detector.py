@@ -47,33 +47,33 @@ detectors:
 
 
 @pytest.fixture
-def sight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def vision_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("BLIKK_MODELS", raising=False)
 
-    def sight(kind: str):
+    def vision_models(kind: str):
         path = tmp_path / "blikk.yaml"
         path.write_text(CONFIG.format(models=tmp_path / "models", kind=kind))
         settings = load(path, environ={})
         return VisionModels(settings), settings
 
-    return sight
+    return vision_models
 
 
-def test_a_detector_of_a_plug_in_looks(install, sight) -> None:
+def test_a_detector_of_a_plug_in_looks(install, vision_models) -> None:
     install("plug_bright", "blikk.detectors", "bright", CODE)
-    made, settings = sight("{bright: {score: 0.7}}")
-    detector = made.eyes(settings)("door").detector
+    made, settings = vision_models("{bright: {score: 0.7}}")
+    detector = made.tools(settings)("door").detector
     (found,) = detector.detect(np.full((48, 64, 3), 200, np.uint8))
     assert (found.label, found.score, detector.name) == (Label.ANIMAL, 0.7, "bright")
     assert "default: bright" in made.notes[-1]
     assert not any("yolox" in problem for problem in made.problems), "no model is looked for in its place"
 
 
-def test_ours_are_named_like_others(sight) -> None:
-    made, settings = sight("opencv")
-    assert made.eyes(settings)("door").detector.name == "opencv-builtin"
+def test_ours_are_named_like_others(vision_models) -> None:
+    made, settings = vision_models("opencv")
+    assert made.tools(settings)("door").detector.name == "opencv-builtin"
     assert not any("yolox" in problem for problem in made.problems)
-    _, settings = sight("{tflite: {threads: 3}}")
+    _, settings = vision_models("{tflite: {threads: 3}}")
     assert settings.detectors[0].tflite.threads == 3
     assert settings.detectors[0].plugged is None
 
@@ -85,8 +85,8 @@ def test_ours_are_named_like_others(sight) -> None:
         (CODE.replace("make=Bright", "make=lambda o, c: 1 / 0"), "detector bright: its plug-in made none"),
     ],
 )
-def test_the_model_serves_where_the_plug_in_cannot(install, sight, code: str, said: str) -> None:
+def test_the_model_serves_where_the_plug_in_cannot(install, vision_models, code: str, said: str) -> None:
     install("plug_bright", "blikk.detectors", "bright", code)
-    made, settings = sight("bright")
+    made, settings = vision_models("bright")
     assert any(said in problem and "yolox-nano serves in its place" in problem for problem in made.problems)
-    assert made.eyes(settings)("door").detector.name != "bright"
+    assert made.tools(settings)("door").detector.name != "bright"

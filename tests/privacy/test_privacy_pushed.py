@@ -41,27 +41,27 @@ class Watching:
 
 
 @pytest.fixture(scope="module")
-def eyes(data: Path) -> VisionTools:
+def tools(data: Path) -> VisionTools:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BLIKK_MODELS", str(data / YOLOX.parts[0]))
         settings = replace(DEFAULTS, models=replace(DEFAULTS.models, offline=True))
-        eyes = VisionModels(settings).eyes(settings)("camera")
-    assert isinstance(eyes.redactor, Privacy)
-    assert eyes.redactor.state.startswith("faces are looked for")
-    return eyes
+        tools = VisionModels(settings).tools(settings)("camera")
+    assert isinstance(tools.redactor, Privacy)
+    assert tools.redactor.state.startswith("faces are looked for")
+    return tools
 
 
-def blurred(picture: AnnotatedPicture, found: Found | None, eyes: VisionTools) -> np.ndarray:
+def blurred(picture: AnnotatedPicture, found: Found | None, tools: VisionTools) -> np.ndarray:
     """What is blurred (h, w) in the snapshot of a frame that comes from a client which claims to have found this."""
     push_queue = PushQueue()
     clock = SystemClock()
     push_queue.put(Pushed(seq=1, time=clock.now(), jpeg=encode(picture.bgr, 95), found=found))
     frame = next(PushSource(push_queue, Terms(camera="camera", shown="push", clock=clock)).frames(threading.Event()))
-    line, watching = pipeline(DEFAULTS, DEFAULTS.cameras[0], ()), Watching(eyes.redactor)
+    line, watching = pipeline(DEFAULTS, DEFAULTS.cameras[0], ()), Watching(tools.redactor)
     line.want(SNAPSHOT)
     glanced = line.glance(frame)
     assert glanced is not None
-    (_,) = (item for item in line.step(glanced, VisionTools(eyes.detector, watching)) if isinstance(item, Picture))
+    (_,) = (item for item in line.step(glanced, VisionTools(tools.detector, watching)) if isinstance(item, Picture))
     assert watching.scene is not None
     bgr = frame.bgr()
     mask = np.zeros(bgr.shape[:2], bool)
@@ -87,13 +87,13 @@ CLAIMS: dict[str, Claim] = {
 
 
 @pytest.mark.timeout(300)
-def test_no_face_is_bare_that_would_not_be_without_a_client(seen, eyes) -> None:
+def test_no_face_is_bare_that_would_not_be_without_a_client(seen, tools) -> None:
     """A client that sends raw pictures and whatever it likes beside them."""
     faces = hidden = 0
     for each in seen:
-        alone = blurred(each.picture, None, eyes)
+        alone = blurred(each.picture, None, tools)
         for name, claim in CLAIMS.items():
-            mask = blurred(each.picture, claim(each.detections), eyes)
+            mask = blurred(each.picture, claim(each.detections), tools)
             assert (mask | ~alone).all(), f"{each.picture.name}, client says: {name}"
         faces += len(each.picture.faces)
         hidden += sum(face.covered(alone) for face in each.picture.faces)

@@ -18,13 +18,13 @@ from blikk_edge.transforms.privacy.redactor import Person, Privacy
 
 @pytest.fixture(scope="module")
 def privacy(stand_ins: Path) -> Privacy:
-    model = resolve("blazeface-full", shelf=ModelFolders(cache=stand_ins, offline=True))
+    model = resolve("blazeface-full", model_folders=ModelFolders(cache=stand_ins, offline=True))
     return Privacy(FaceFinder(model.path, kind=OutputFormat.BLAZEFACE), person_threshold=0.1)
 
 
 @pytest.fixture(scope="module")
 def people(stand_ins: Path) -> TfliteDetector:
-    model = resolve("blazepose-person", shelf=ModelFolders(cache=stand_ins, offline=True))
+    model = resolve("blazepose-person", model_folders=ModelFolders(cache=stand_ins, offline=True))
     return TfliteDetector(model, thresholds={Label.PERSON: 0.1})
 
 

@@ -123,7 +123,7 @@ class Gauge(Step):
         return replace(scene, measures=(*scene.measures, measure))
 
 
-def eyes(found: Callable[[int], tuple[Detection, ...]] = lambda look: (PERSON,)) -> VisionTools:
+def tools(found: Callable[[int], tuple[Detection, ...]] = lambda look: (PERSON,)) -> VisionTools:
     return VisionTools(ScriptedDetector(found), StampRedactor())
 
 

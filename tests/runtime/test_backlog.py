@@ -16,7 +16,7 @@ from blikk_edge.runtime.backlog import Backlog
 SINK = "mqtt"
 
 
-class Shelf:
+class FakeJournal:
     """An outbox in memory whose disk is full when the test says so."""
 
     def __init__(self) -> None:
@@ -64,8 +64,8 @@ STEPS = st.lists(
 @given(STEPS)
 def test_every_record_is_published_and_none_before_an_older_one(steps: list[str | tuple[str, int, int]]) -> None:
     async def play() -> None:
-        shelf = Shelf()
-        backlog = Backlog(shelf, {SINK: None})
+        journal = FakeJournal()
+        backlog = Backlog(journal, {SINK: None})
         told = 0
         published: list[str] = []
 
@@ -86,12 +86,12 @@ def test_every_record_is_published_and_none_before_an_older_one(steps: list[str 
                 case "put":
                     await put()
                 case "fill" | "free":
-                    shelf.full = step == "fill"
+                    journal.full = step == "fill"
                 case "age":
                     backlog.age(SINK)
                 case (str(what), int(limit), int(acknowledged)):
                     await publish(limit, acknowledged, meanwhile="put" in what)
-        shelf.full = False
+        journal.full = False
         while await backlog.oldest(SINK, 3):
             await publish(3, 3, meanwhile=False)
         assert list(dict.fromkeys(published)) == [f"ring-{n}" for n in range(told)]
@@ -101,13 +101,13 @@ def test_every_record_is_published_and_none_before_an_older_one(steps: list[str 
 
 
 async def test_what_waited_when_the_outage_ended_is_replayed_and_nothing_newer() -> None:
-    shelf = Shelf()
-    backlog = Backlog(shelf, {SINK: None})
+    journal = FakeJournal()
+    backlog = Backlog(journal, {SINK: None})
     await backlog.put(ring(0))
-    shelf.full = True
+    journal.full = True
     await backlog.put(ring(1))
     backlog.age(SINK)
-    shelf.full = False
+    journal.full = False
     await backlog.put(ring(2))  # brings the one in memory to disk first
     assert [(p.record.id, p.replayed) for p in await backlog.oldest(SINK, 9)] == [
         ("ring-0", True),
@@ -117,20 +117,20 @@ async def test_what_waited_when_the_outage_ended_is_replayed_and_nothing_newer()
 
 
 async def test_a_full_disk_that_cannot_forget_does_not_let_memory_go_first() -> None:
-    shelf = Shelf()
-    backlog = Backlog(shelf, {SINK: None})
+    journal = FakeJournal()
+    backlog = Backlog(journal, {SINK: None})
     await backlog.put(ring(0))
     await backlog.put(ring(1))
-    shelf.full = True
+    journal.full = True
     await backlog.put(ring(2))
     await backlog.settle(SINK, [pending.seq for pending in await backlog.oldest(SINK, 1)])
     assert [pending.record.id for pending in await backlog.oldest(SINK, 1)] == ["ring-1"]
 
 
 async def test_memory_is_bounded_and_counts_what_it_gave_up(caplog: pytest.LogCaptureFixture) -> None:
-    shelf = Shelf()
-    shelf.full = True
-    backlog = Backlog(shelf, {SINK: None}, memory_records=3)
+    journal = FakeJournal()
+    journal.full = True
+    backlog = Backlog(journal, {SINK: None}, memory_records=3)
     for number in range(5):
         await backlog.put(ring(number))
     assert [p.record.id for p in await backlog.oldest(SINK, 9)] == ["ring-2", "ring-3", "ring-4"]

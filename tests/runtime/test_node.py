@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from patience import PATIENCE
-from stage_props import PERSON, Gauge, ScriptedSource, eyes, pipeline, refuse
+from stage_props import PERSON, Gauge, ScriptedSource, pipeline, refuse, tools
 
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
@@ -52,7 +52,7 @@ class Spy:
 
 
 @dataclass
-class Shelf:
+class FakeMemory:
     kept: dict[str, str] = field(default_factory=dict)
     full: bool = False
     problem: str | None = None
@@ -92,7 +92,7 @@ class House:
     spy: Spy
     cameras: dict[str, CameraRun]
     supervisor: Supervisor
-    shelf: Shelf
+    memory: FakeMemory
     delivery: NoDelivery
     stop: asyncio.Event
 
@@ -108,7 +108,7 @@ async def house(
     sources: dict[str, Callable[[], Source]],
     *,
     make_pipeline: Callable[[str], Pipeline] = pipeline,
-    make_tools: Callable[[], Callable[[str], VisionTools]] = lambda: lambda camera: eyes(),
+    make_tools: Callable[[], Callable[[str], VisionTools]] = lambda: lambda camera: tools(),
     stall_s: float = 30.0,
     away_after_s: float = 0.0,
     stuck_after_s: float = 30.0,
@@ -116,7 +116,14 @@ async def house(
     clock: Clock = CLOCK,
     health_every_s: float = 0.2,
 ) -> AsyncIterator[House]:
-    supervisor, outlets, orders, spy, shelf, delivery = Supervisor(), Outlets(), Orders(), Spy(), Shelf(), NoDelivery()
+    supervisor, outlets, orders, spy, memory, delivery = (
+        Supervisor(),
+        Outlets(),
+        Orders(),
+        Spy(),
+        FakeMemory(),
+        NoDelivery(),
+    )
     intake = Intake(dict.fromkeys(sources, Backpressure.DROP))
     cameras = {
         name: CameraRun(
@@ -150,7 +157,7 @@ async def house(
         outlets=outlets,
         orders=orders,
         supervisor=supervisor,
-        memory=shelf,
+        memory=memory,
         delivery=delivery,
         clock=clock,
         health_every_s=health_every_s,
@@ -158,7 +165,7 @@ async def house(
     stop = asyncio.Event()
     running = asyncio.create_task(node.run(stop))
     try:
-        yield House(orders, spy, cameras, supervisor, shelf, delivery, stop)
+        yield House(orders, spy, cameras, supervisor, memory, delivery, stop)
     finally:
         stop.set()
         async with asyncio.timeout(10):
@@ -323,7 +330,7 @@ async def test_a_worker_that_hangs_is_replaced_and_its_camera_goes_on() -> None:
             release.wait(60)
         return (PERSON,)
 
-    shared = eyes(found)
+    shared = tools(found)
     async with house({"door": ScriptedSource}, make_tools=lambda: lambda camera: shared, stuck_after_s=0.5) as run:
         await run.until(lambda: hung)
         before = len(run.spy.of(Event))
@@ -343,7 +350,7 @@ def stumbling(stumble: threading.Event) -> Callable[[], Callable[[str], VisionTo
             raise ZeroDivisionError
         return (PERSON,)
 
-    shared = eyes(found)
+    shared = tools(found)
     return lambda: lambda camera: shared
 
 
@@ -428,7 +435,7 @@ async def test_a_pipeline_that_fails_again_and_again_is_not_restarted_without_pa
     def found(look: int) -> tuple:
         raise ZeroDivisionError("every look fails")
 
-    async with house({"door": ScriptedSource}, make_tools=lambda: lambda camera: eyes(found)) as run:
+    async with house({"door": ScriptedSource}, make_tools=lambda: lambda camera: tools(found)) as run:
         await run.until(lambda: run.cameras["door"].restarts >= 1)
         await asyncio.sleep(1.5)  # the claim is about what does not happen meanwhile
         assert run.cameras["door"].restarts <= 3
@@ -445,7 +452,7 @@ async def test_a_detector_that_breaks_is_opened_anew() -> None:
                 raise ModelError("the accelerator was unplugged")
             return (PERSON,)
 
-        mine = eyes(found)
+        mine = tools(found)
         return lambda camera: mine
 
     async with house({"door": ScriptedSource}, make_tools=make_tools) as run:
@@ -473,7 +480,7 @@ async def test_a_worker_that_cannot_open_its_model_tries_again() -> None:
         tries.append(1)
         if len(tries) == 1:
             raise BlikkError("model is not there yet")
-        return lambda camera: eyes()
+        return lambda camera: tools()
 
     async with house({"door": ScriptedSource}, make_tools=make_tools) as run:
         await run.until(lambda: run.spy.of(Event))
@@ -487,13 +494,13 @@ async def test_switches_change_the_state_and_are_kept() -> None:
         run.orders.give(Set(camera="door", setting=Setting.THRESHOLD, value=0.55))
         await run.until(lambda: run.spy.of(CameraState) and run.spy.of(CameraState)[-1].threshold == 0.55)
         assert run.spy.of(CameraState)[-1].detect is False
-        await run.until(lambda: "0.55" in run.shelf.kept.get("switches/door", ""))
+        await run.until(lambda: "0.55" in run.memory.kept.get("switches/door", ""))
 
 
 async def test_a_full_disk_does_not_undo_a_switch() -> None:
     async with house({"door": ScriptedSource}) as run:
         await run.until(lambda: run.cameras["door"].online)
-        run.shelf.full = True
+        run.memory.full = True
         run.orders.give(Set(camera="door", setting=Setting.DETECT, value=False))
         await run.until(lambda: run.spy.of(CameraState) and run.spy.of(CameraState)[-1].detect is False)
         await run.until(lambda: "store.switches" in run.supervisor.problems)
@@ -583,10 +590,10 @@ async def test_a_store_that_failed_is_a_problem_until_it_works(monkeypatch: pyte
     """Nobody else asks it meanwhile: who failed at the start may never try again."""
     monkeypatch.setattr("blikk_edge.runtime.node.WATCH_EVERY_S", 0.05)
     async with house({"door": ScriptedSource}) as run:
-        run.shelf.problem = "store s.db: cannot open: another process uses it"
-        run.supervisor.fail("store", StoreError(run.shelf.problem))
-        await run.until(lambda: any(run.shelf.problem in p for p in _problems(run)))
-        run.shelf.problem = None
+        run.memory.problem = "store s.db: cannot open: another process uses it"
+        run.supervisor.fail("store", StoreError(run.memory.problem))
+        await run.until(lambda: any(run.memory.problem in p for p in _problems(run)))
+        run.memory.problem = None
         await run.until(lambda: not _problems(run))
     assert "store" not in run.supervisor.problems
 

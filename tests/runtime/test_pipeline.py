@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stage_props import PERSON, Gauge, ScriptedDetector, ScriptedSource, StampRedactor, eyes, frame, pipeline
+from stage_props import PERSON, Gauge, ScriptedDetector, ScriptedSource, StampRedactor, frame, pipeline, tools
 
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.observation import MEASURED, Event, Observation, Observed, Phase
@@ -27,7 +27,7 @@ def run(line: Pipeline, look_with: VisionTools, frames: range) -> list[Item]:
 
 
 def test_a_visit_starts_within_three_looks_and_its_event_comes_before_its_picture() -> None:
-    items = run(pipeline(), eyes(), range(3))
+    items = run(pipeline(), tools(), range(3))
     kinds = [
         type(item) for item in items if isinstance(item, Event | Picture) and getattr(item, "name", "") != "snapshot"
     ]
@@ -35,14 +35,14 @@ def test_a_visit_starts_within_three_looks_and_its_event_comes_before_its_pictur
 
 
 def test_an_event_names_its_picture_and_the_picture_its_event() -> None:
-    items = run(pipeline(), eyes(), range(3))
+    items = run(pipeline(), tools(), range(3))
     event = next(item for item in items if isinstance(item, Event))
     picture = next(item for item in items if isinstance(item, Picture) and item.name == "person")
     assert (event.picture, picture.event) == ("person", event.id)
 
 
 def test_no_picture_leaves_when_faces_cannot_be_looked_for_and_the_state_says_so() -> None:
-    look_with = eyes()
+    look_with = tools()
     assert isinstance(look_with.redactor, StampRedactor)
     look_with.redactor.broken = True
     line = pipeline()
@@ -54,7 +54,7 @@ def test_no_picture_leaves_when_faces_cannot_be_looked_for_and_the_state_says_so
 
 
 def test_pictures_come_again_after_the_face_model_is_mended() -> None:
-    look_with = eyes()
+    look_with = tools()
     assert isinstance(look_with.redactor, StampRedactor)
     look_with.redactor.broken = True
     line = pipeline()
@@ -67,7 +67,7 @@ def test_pictures_come_again_after_the_face_model_is_mended() -> None:
 
 
 def test_switching_detection_off_ends_open_events_and_stops_inference() -> None:
-    line, look_with = pipeline(), eyes()
+    line, look_with = pipeline(), tools()
     run(line, look_with, range(5))
     line.switches.detect = False
     items = run(line, look_with, range(5, 20))
@@ -79,7 +79,7 @@ def test_switching_detection_off_ends_open_events_and_stops_inference() -> None:
 
 def test_a_snapshot_is_made_of_the_next_frame_even_when_nothing_moves() -> None:
     line = pipeline(moving=lambda at: False)
-    look_with = eyes(lambda look: ())
+    look_with = tools(lambda look: ())
     run(line, look_with, range(5))
     line.want("snapshot")
     items = run(line, look_with, range(5, 6))
@@ -88,7 +88,7 @@ def test_a_snapshot_is_made_of_the_next_frame_even_when_nothing_moves() -> None:
 
 def test_a_quiet_scene_is_not_looked_at_but_for_samples() -> None:
     line = pipeline(moving=lambda at: False)
-    run(line, eyes(lambda look: ()), range(500))  # 100 s: the first frame, and one a minute
+    run(line, tools(lambda look: ()), range(500))  # 100 s: the first frame, and one a minute
     assert 2 <= line.inferences <= 3
 
 
@@ -120,12 +120,12 @@ def test_an_edge_clients_frame_is_looked_at_here_too_before_a_picture_of_it_leav
 
 def test_what_an_edge_client_found_is_told_and_not_what_is_seen_in_its_blurred_picture() -> None:
     line = pipeline()
-    items = pushed(line, eyes(), (replace(PERSON, label=Label.VEHICLE),), range(20))
+    items = pushed(line, tools(), (replace(PERSON, label=Label.VEHICLE),), range(20))
     assert {item.label for item in items if isinstance(item, Event)} == {Label.VEHICLE}
 
 
 def test_the_frames_of_an_edge_client_that_does_not_say_what_it_found_are_looked_at_here() -> None:
-    items = pushed(pipeline(), eyes(), None, range(5))
+    items = pushed(pipeline(), tools(), None, range(5))
     assert {item.label for item in items if isinstance(item, Event)} == {Label.PERSON}
 
 
@@ -139,22 +139,22 @@ def passed_on(line: Pipeline, look_with: VisionTools, *, seconds: int) -> list[f
 
 
 def test_quiet_scenes_are_passed_on_every_second_and_every_five_where_nobody_has_been_for_a_while() -> None:
-    times = passed_on(pipeline(moving=lambda at: False), eyes(lambda look: ()), seconds=40)
+    times = passed_on(pipeline(moving=lambda at: False), tools(lambda look: ()), seconds=40)
     assert times == [*map(float, range(15)), 19.0, 24.0, 29.0, 34.0, 39.0]
 
 
 def test_quiet_scenes_are_passed_on_every_second_while_somebody_is_there() -> None:
-    times = passed_on(pipeline(moving=lambda at: at < 2.0), eyes(), seconds=40)
+    times = passed_on(pipeline(moving=lambda at: at < 2.0), tools(), seconds=40)
     assert max(after - before for before, after in pairwise(times)) <= 1.0 + 1e-9
 
 
 def test_someone_who_never_moves_is_told() -> None:
-    items = run(pipeline(moving=lambda at: False), eyes(), range(400))
+    items = run(pipeline(moving=lambda at: False), tools(), range(400))
     assert [item.phase for item in items if isinstance(item, Event)][:1] == [Phase.STARTED]
 
 
 def test_labels_that_were_not_asked_for_are_not_told() -> None:
-    items = run(pipeline(labels=(Label.VEHICLE,)), eyes(), range(30))
+    items = run(pipeline(labels=(Label.VEHICLE,)), tools(), range(30))
     assert not any(isinstance(item, Event) for item in items)
     states = [item for item in items if isinstance(item, CameraState)]
     assert all(dict(state.counts) == {Label.VEHICLE: 0} for state in states)
@@ -164,7 +164,7 @@ def test_the_state_counts_by_zone_and_label() -> None:
     bottom = Zone(name="bottom", polygon=Polygon.of([(0, 0.6), (1, 0.6), (1, 1), (0, 1)]))
     left = Zone(name="left", polygon=Polygon.of([(0, 0), (0.3, 0), (0.3, 1), (0, 1)]))
     cat = Detection(label=Label.ANIMAL, sub_label="cat", score=0.9, box=Box(0.05, 0.7, 0.2, 0.9))
-    look_with = eyes(lambda look: (PERSON, cat) if look < 15 else ())
+    look_with = tools(lambda look: (PERSON, cat) if look < 15 else ())
     states = [i for i in run(pipeline(zones=(bottom, left)), look_with, range(200)) if isinstance(i, CameraState)]
     seen = max(states, key=lambda state: len(state.zone_counts))
     assert seen.zone_counts == (("bottom", Label.ANIMAL, 1), ("bottom", Label.PERSON, 1), ("left", Label.ANIMAL, 1))
@@ -174,7 +174,7 @@ def test_the_state_counts_by_zone_and_label() -> None:
 
 def test_the_state_follows_motion_at_once_and_counts() -> None:
     line = pipeline(moving=lambda at: at < 4.0)
-    look_with = eyes(lambda look: (PERSON,) if look < 15 else ())
+    look_with = tools(lambda look: (PERSON,) if look < 15 else ())
     states = [i for i in run(line, look_with, range(200)) if isinstance(i, CameraState)]
     assert [state.motion for state in states].count(True) >= 1
     assert not states[-1].motion
@@ -183,7 +183,7 @@ def test_the_state_follows_motion_at_once_and_counts() -> None:
 
 
 def test_who_sways_now_and_then_is_one_motion() -> None:
-    items = run(pipeline(moving=lambda at: at < 20.0 and at % 5.0 < 1.0), eyes(lambda look: ()), range(200))
+    items = run(pipeline(moving=lambda at: at < 20.0 and at % 5.0 < 1.0), tools(lambda look: ()), range(200))
     motion = [item.motion for item in items if isinstance(item, CameraState)]
     assert set(motion) == {True, False}
     assert motion == sorted(motion, reverse=True)  # on at the first frame, off once
@@ -191,7 +191,7 @@ def test_who_sways_now_and_then_is_one_motion() -> None:
 
 def test_closing_ends_what_is_open_once() -> None:
     line = pipeline()
-    run(line, eyes(), range(5))
+    run(line, tools(), range(5))
     phases = [item.phase for item in line.close(2.0) if isinstance(item, Event)]
     assert phases == [Phase.ENDED]
     assert list(line.close(3.0)) == []
@@ -201,7 +201,7 @@ def test_closing_ends_what_is_open_once() -> None:
 @given(st.lists(st.sampled_from([(), (PERSON,), (PERSON, PERSON)]), min_size=5, max_size=60))
 def test_the_same_frames_tell_the_same_records(script: list[tuple]) -> None:
     def told() -> list[Item]:
-        look_with = eyes(lambda look: script[min(look, len(script) - 1)])
+        look_with = tools(lambda look: script[min(look, len(script) - 1)])
         items = run(pipeline(), look_with, range(len(script)))
         return [item for item in items if isinstance(item, Event | Observation | Picture)]
 
@@ -212,7 +212,7 @@ def test_the_same_frames_tell_the_same_records(script: list[tuple]) -> None:
 
 
 def test_switching_detection_on_again_forgets_who_was_there() -> None:
-    line, look_with = pipeline(), eyes()
+    line, look_with = pipeline(), tools()
     run(line, look_with, range(5))
     line.switches.detect = False
     run(line, look_with, range(5, 10))
@@ -227,13 +227,13 @@ def test_switching_detection_on_again_forgets_who_was_there() -> None:
 def test_a_person_who_stands_still_is_looked_at_as_soon_as_detection_is_on() -> None:
     line = pipeline(moving=lambda at: False)
     line.switches.detect = False
-    run(line, eyes(), range(50))
+    run(line, tools(), range(50))
     line.switches.detect = True
-    assert any(isinstance(item, Event) for item in run(line, eyes(), range(50, 70)))
+    assert any(isinstance(item, Event) for item in run(line, tools(), range(50, 70)))
 
 
 def test_a_picture_is_of_the_first_frame_after_it_was_wanted() -> None:
-    line, look_with = pipeline(moving=lambda at: False), eyes(lambda look: ())
+    line, look_with = pipeline(moving=lambda at: False), tools(lambda look: ())
     before = line.glance(frame(0.0))
     line.want("ring", "door-ring-1")
     after = line.glance(frame(0.2))
@@ -249,7 +249,7 @@ def test_a_picture_is_of_the_first_frame_after_it_was_wanted() -> None:
 
 
 def test_who_rings_twice_within_a_frame_gets_a_picture_for_each_ring() -> None:
-    line, look_with = pipeline(moving=lambda at: False), eyes(lambda look: ())
+    line, look_with = pipeline(moving=lambda at: False), tools(lambda look: ())
     line.want("ring", "door-ring-1")
     line.want("ring", "door-ring-2")
     scene = line.glance(frame(0.0))
@@ -259,7 +259,7 @@ def test_who_rings_twice_within_a_frame_gets_a_picture_for_each_ring() -> None:
 
 
 def test_an_event_whose_picture_failed_gets_one_when_faces_can_be_looked_for() -> None:
-    look_with = eyes()
+    look_with = tools()
     assert isinstance(look_with.redactor, StampRedactor)
     look_with.redactor.broken = True
     line = pipeline()
@@ -271,7 +271,7 @@ def test_an_event_whose_picture_failed_gets_one_when_faces_can_be_looked_for() -
 
 def test_a_person_who_is_hardly_seen_is_blurred_and_counts_for_nothing_else() -> None:
     faint = replace(PERSON, score=0.12, box=Box(0.7, 0.1, 0.8, 0.4))
-    line, look_with = pipeline(), eyes(lambda look: (PERSON, faint))
+    line, look_with = pipeline(), tools(lambda look: (PERSON, faint))
     seen = []
     draw = look_with.redactor.picture
 
@@ -295,7 +295,7 @@ def set_clock_runs(line: Pipeline, look_with: VisionTools, runs: list[tuple[floa
 @pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0, -30 * 86400.0, 900.0, -1.7e9])
 def test_when_the_clock_is_set_a_visit_ends_with_its_true_length_and_a_new_one_begins(jump_s: float) -> None:
     start = 1.79e9
-    items = set_clock_runs(pipeline(), eyes(), [(start, 100), (start + 20 + jump_s, 100)])
+    items = set_clock_runs(pipeline(), tools(), [(start, 100), (start + 20 + jump_s, 100)])
     events = [item for item in items if isinstance(item, Event)]
     first, second = dict.fromkeys(event.id for event in events)
     told = [event for event in events if event.id == first]
@@ -309,7 +309,7 @@ def test_when_the_clock_is_set_a_visit_ends_with_its_true_length_and_a_new_one_b
 
 def test_a_clock_that_goes_ahead_for_a_moment_makes_no_long_visit() -> None:
     start = 1.79e9
-    items = set_clock_runs(pipeline(), eyes(), [(start, 100), (start + 21_620, 125), (start + 45, 100)])
+    items = set_clock_runs(pipeline(), tools(), [(start, 100), (start + 21_620, 125), (start + 45, 100)])
     events = [item for item in items if isinstance(item, Event)]
     assert len({event.id for event in events}) == 3
     assert max(event.duration_s for event in events) < 26.0
@@ -318,7 +318,7 @@ def test_a_clock_that_goes_ahead_for_a_moment_makes_no_long_visit() -> None:
 
 @pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0])
 def test_motion_states_and_snapshots_go_on_when_the_clock_is_set(jump_s: float) -> None:
-    line, look_with, start = pipeline(moving=lambda at: 1.79e9 <= at < 1.79e9 + 9), eyes(lambda look: ()), 1.79e9
+    line, look_with, start = pipeline(moving=lambda at: 1.79e9 <= at < 1.79e9 + 9), tools(lambda look: ()), 1.79e9
     before = set_clock_runs(line, look_with, [(start, 50)])
     assert [item.motion for item in before if isinstance(item, CameraState)][-1]
     frames = (frame(start + 10 + jump_s + n / 5, timeline=1) for n in range(400))
@@ -334,7 +334,7 @@ def test_motion_states_and_snapshots_go_on_when_the_clock_is_set(jump_s: float) 
 def test_a_parked_car_stays_parked_when_the_clock_is_set(jump_s: float) -> None:
     car = Detection(label=Label.VEHICLE, sub_label="car", score=0.9, box=Box(0.2, 0.5, 0.6, 0.9))
     line, start = pipeline(), 1.79e9
-    items = set_clock_runs(line, eyes(lambda look: (car,)), [(start, 400), (start + 80 + jump_s, 400)])
+    items = set_clock_runs(line, tools(lambda look: (car,)), [(start, 400), (start + 80 + jump_s, 400)])
     events = [item for item in items if isinstance(item, Event)]
     assert len({event.id for event in events}) == 1
     assert (events[-1].phase, events[-1].reason) == (Phase.ENDED, Observed.STILL)
@@ -343,7 +343,7 @@ def test_a_parked_car_stays_parked_when_the_clock_is_set(jump_s: float) -> None:
 
 @pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0])
 def test_similar_observations_are_not_folded_over_a_clock_that_was_set(jump_s: float) -> None:
-    items = set_clock_runs(pipeline(), eyes(lambda look: ()), [(1.79e9, 40), (1.79e9 + 8 + jump_s, 40)])
+    items = set_clock_runs(pipeline(), tools(lambda look: ()), [(1.79e9, 40), (1.79e9 + 8 + jump_s, 40)])
     told = [item for item in items if isinstance(item, Observation)]
     assert all(0 <= each.until - each.time <= 10 for each in told)
     assert any(abs(each.time - (1.79e9 + 8 + jump_s)) < 1 for each in told)
@@ -357,7 +357,7 @@ def kinds(items: list[Item]) -> list[Observed]:
 
 
 def test_a_measure_is_observed_and_is_in_the_state() -> None:
-    items = run(pipeline(steps=(Gauge(),)), eyes(), range(10))
+    items = run(pipeline(steps=(Gauge(),)), tools(), range(10))
     assert kinds(items) == [Observed.MEASURE]
     state = [item for item in items if isinstance(item, CameraState)][-1]
     assert state.measures == (Measure(name="angle", value=12.0, unit="°"),)
@@ -365,7 +365,7 @@ def test_a_measure_is_observed_and_is_in_the_state() -> None:
 
 def test_a_new_value_is_in_the_state_at_once_where_nothing_moves() -> None:
     line = pipeline(moving=lambda at: False, steps=(Gauge(lambda at: 10.0 if at < 30 else 20.0),))
-    items = run(line, eyes(lambda look: ()), range(5 * 40))
+    items = run(line, tools(lambda look: ()), range(5 * 40))
     changed = next(item for item in items if isinstance(item, CameraState) and item.measures[0].value == 20.0)
     observed = next(item for item in items if isinstance(item, Observation) and item.measures[0].value == 20.0)
     assert items.index(changed) == items.index(observed) + 1
@@ -380,12 +380,12 @@ def test_added_steps_see_the_tracks_of_the_same_frame() -> None:
             return scene
 
     porch = Zone(name="porch", polygon=Polygon(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))))
-    run(pipeline(zones=(porch,), steps=(Look(),)), eyes(), range(1))
+    run(pipeline(zones=(porch,), steps=(Look(),)), tools(), range(1))
     assert seen == [("porch",)]
 
 
 def test_switching_detection_off_pauses_added_steps_and_ends_alerts() -> None:
-    line, look_with = pipeline(steps=(Gauge(lambda at: 90.0),)), eyes()
+    line, look_with = pipeline(steps=(Gauge(lambda at: 90.0),)), tools()
     assert Observed.ALERT in kinds(run(line, look_with, range(5)))
     line.switches.detect = False
     items = run(line, look_with, range(5, 20))
@@ -395,7 +395,7 @@ def test_switching_detection_off_pauses_added_steps_and_ends_alerts() -> None:
 
 def test_closing_ends_alerts() -> None:
     line = pipeline(steps=(Gauge(lambda at: 90.0),))
-    run(line, eyes(), range(5))
+    run(line, tools(), range(5))
     assert kinds(list(line.close())) == [Observed.ALERT_ENDED]
 
 
@@ -404,8 +404,8 @@ def test_a_step_that_breaks_changes_nothing_of_what_the_rest_reports() -> None:
         def __call__(self, scene: Scene) -> Scene:
             raise ZeroDivisionError
 
-    with_it = [item for item in run(pipeline(steps=(Broken(),)), eyes(), range(50)) if not_state(item)]
-    assert with_it == [item for item in run(pipeline(), eyes(), range(50)) if not_state(item)]
+    with_it = [item for item in run(pipeline(steps=(Broken(),)), tools(), range(50)) if not_state(item)]
+    assert with_it == [item for item in run(pipeline(), tools(), range(50)) if not_state(item)]
 
 
 def not_state(item: Item) -> bool:
@@ -439,5 +439,5 @@ def test_a_slow_step_is_not_skipped_in_a_replay() -> None:
             return super().__call__(scene)
 
     line = pipeline(steps=(Slow(),))
-    list(replay(ScriptedSource(last=20, gap_s=0.0), line, eyes()))
+    list(replay(ScriptedSource(last=20, gap_s=0.0), line, tools()))
     assert (len(calls), line.added.skipped) == (20, ())

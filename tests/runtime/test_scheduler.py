@@ -139,13 +139,13 @@ async def test_a_failing_thread_is_started_again_and_ends_when_asked() -> None:
     again = threading.Event()
     tries = []
 
-    def body(life: SupervisedThread) -> None:
+    def body(thread: SupervisedThread) -> None:
         tries.append(threading.current_thread().name)
         if len(tries) == 1:
             raise SourceError("first connection refused")
-        life.well()
+        thread.well()
         again.set()
-        life.stop.wait(30)
+        thread.stop.wait(30)
 
     scheduler.thread("camera.door", body)
     assert await asyncio.to_thread(again.wait, 10)
@@ -157,7 +157,7 @@ async def test_a_failing_thread_is_started_again_and_ends_when_asked() -> None:
 async def test_a_hanging_thread_does_not_hold_up_the_end() -> None:
     scheduler = Scheduler(SystemClock(), Supervisor(), grace_s=0.1)
     release = threading.Event()
-    scheduler.thread("camera.door", lambda _life: release.wait(30) and None)
+    scheduler.thread("camera.door", lambda _thread: release.wait(30) and None)
     async with asyncio.timeout(5):
         await scheduler.end_threads()
     release.set()

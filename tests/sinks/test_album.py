@@ -235,7 +235,7 @@ def test_a_day_that_goes_while_it_is_looked_at_is_passed_over(tmp_path: Path, mo
     monkeypatch.setattr(kept, "_day_folders", lambda camera: folders)
     assert (kept.pictures(), kept.days(), kept.forget()) == ([], [], 0)
     kept._bytes = None
-    kept._keep_house()
+    kept._clean_up()
     assert kept._bytes == 0
 
 

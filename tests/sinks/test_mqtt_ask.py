@@ -242,10 +242,10 @@ async def test_a_time_beyond_the_calendar_is_answered_east_of_utc(
     broker: Broker, store: Store, watcher: Watcher
 ) -> None:
     east = timezone(timedelta(hours=2))
-    desk = QuestionService(
+    service = QuestionService(
         history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60), locale=lambda: Locale(timezone=east)
     )
-    running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=desk.answer)
+    running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=service.answer)
     running.start()
     await running.connected()
     async with aiomqtt.Client(broker.host, broker.port) as client:
@@ -295,8 +295,8 @@ async def test_a_question_is_answered_from_the_store_of_the_running_node(
 ) -> None:
     for number in (1, 2, 3):
         store.put(event(number))
-    desk = QuestionService(history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60))
-    running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=desk.answer)
+    service = QuestionService(history=store, cameras=NODE.cameras, clock=VirtualClock(T0 + 60))
+    running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off", ask=service.answer)
     running.start()
     await running.connected()
     async with aiomqtt.Client(broker.host, broker.port) as client:

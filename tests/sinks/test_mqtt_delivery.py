@@ -50,11 +50,11 @@ async def test_no_record_is_lost_while_the_broker_is_killed_again_and_again(
             running.inbox.put(event(number))
             await asyncio.sleep(0.005)
 
-    telling = asyncio.ensure_future(tell())
+    log_allowance = asyncio.ensure_future(tell())
     for heard in (60, 160, 260):
         await until(lambda heard=heard: len(set(watcher.ids(EVENTS))) > heard)  # type: ignore[misc]
         broker.restart()
-    await telling
+    await log_allowance
     await until(lambda: len(set(watcher.ids(EVENTS))) == 400, "the last of 400 events")
     ids = watcher.ids(EVENTS)
     assert first_heard(ids) == [f"event-{n}" for n in range(400)]

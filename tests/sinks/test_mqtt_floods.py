@@ -107,7 +107,7 @@ async def test_strangers_topics_are_bounded(store: Store) -> None:
         running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="auto")
         running.start()
         await until(lambda: broker.on(CONFIG), "discovery", 30)
-        assert len(running.sink._desk._on_broker) <= STRANGERS_MAX + 5
+        assert len(running.sink._planner._on_broker) <= STRANGERS_MAX + 5
         await running.stop()
 
 

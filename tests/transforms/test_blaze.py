@@ -118,13 +118,13 @@ def test_no_output_however_wild_breaks_it(rows: np.ndarray, logits: np.ndarray) 
 
 @pytest.fixture(scope="module")
 def people(stand_ins: Path) -> TfliteDetector:
-    shelf = ModelFolders(cache=stand_ins, offline=True)
-    return TfliteDetector(resolve("blazepose-person", shelf=shelf), thresholds={Label.PERSON: 0.1})
+    model_folders = ModelFolders(cache=stand_ins, offline=True)
+    return TfliteDetector(resolve("blazepose-person", model_folders=model_folders), thresholds={Label.PERSON: 0.1})
 
 
 @pytest.fixture(scope="module")
 def face_model(stand_ins: Path) -> Path:
-    return resolve("blazeface-full", shelf=ModelFolders(cache=stand_ins, offline=True)).path
+    return resolve("blazeface-full", model_folders=ModelFolders(cache=stand_ins, offline=True)).path
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_there_is_no_face_in_nothing(finder: FaceFinder, shape: tuple[int, int])
 
 
 def test_another_model_than_blazeface_is_refused(stand_ins: Path, tmp_path: Path) -> None:
-    pose_model = resolve("blazepose-person", shelf=ModelFolders(cache=stand_ins, offline=True)).path
+    pose_model = resolve("blazepose-person", model_folders=ModelFolders(cache=stand_ins, offline=True)).path
     shutil.copy(pose_model, tmp_path / "face.tflite")
     with pytest.raises(ModelError, match="not what it claims to be"):
         FaceFinder(tmp_path / "face.tflite", kind=OutputFormat.BLAZEFACE).find(np.zeros((64, 64, 3), np.uint8))

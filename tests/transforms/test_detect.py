@@ -24,10 +24,10 @@ Open = Callable[..., TfliteDetector]
 
 @pytest.fixture
 def detector(data: Path, tmp_path: Path) -> Open:
-    shelf = ModelFolders(cache=tmp_path, folders=(data / "models",), offline=True)
+    model_folders = ModelFolders(cache=tmp_path, folders=(data / "models",), offline=True)
 
     def build(name: str = "yolox-nano", **changes) -> TfliteDetector:
-        return TfliteDetector(resolve(name, shelf=shelf), **({"thresholds": DEFAULTS} | changes))
+        return TfliteDetector(resolve(name, model_folders=model_folders), **({"thresholds": DEFAULTS} | changes))
 
     return build
 
@@ -170,7 +170,7 @@ def test_model_is_opened_at_the_first_picture_and_can_be_let_go(detector: Open, 
 
 def test_model_with_other_outputs_than_its_decoder_wants_is_refused(data: Path, tmp_path: Path) -> None:
     nanodet = data / "models/detect/nanodet_m_320/nanodet_320.tflite"
-    model = resolve(str(nanodet), shelf=ModelFolders(cache=tmp_path), decoder="yolox")
+    model = resolve(str(nanodet), model_folders=ModelFolders(cache=tmp_path), decoder="yolox")
     with pytest.raises(ModelError, match=r"does not fit decoder yolox: .*\(1, 2100, 85\).* it has \(1, 2100, 112\)"):
         TfliteDetector(model, thresholds=DEFAULTS).open()
 
@@ -178,7 +178,7 @@ def test_model_with_other_outputs_than_its_decoder_wants_is_refused(data: Path, 
 def test_model_with_other_labels_than_its_outputs_is_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("person\ndog\n")
     path = data / "models/detect/yolox_nano/yolox_nano_float16_quantize.tflite"
-    model = resolve(str(path), shelf=ModelFolders(cache=tmp_path), labels_file=tmp_path / "labels.txt")
+    model = resolve(str(path), model_folders=ModelFolders(cache=tmp_path), labels_file=tmp_path / "labels.txt")
     with pytest.raises(ModelError, match="for 2 classes, it has"):
         TfliteDetector(model, thresholds=DEFAULTS).open()
 
@@ -198,7 +198,7 @@ def test_your_own_copy_of_a_model_is_read_by_its_tensors_alone(detector: Open, d
                        ("ssd-mobilenet-v1", "ssd_mobilenet_v1_coco_quant/detect.tflite")):  # fmt: skip
         own = tmp_path / "own.tflite"
         own.write_bytes((data / "models/detect" / file).read_bytes() + b"\0")
-        model = resolve(str(own), shelf=ModelFolders(cache=tmp_path), decoder=REGISTRY[name].decoder)
+        model = resolve(str(own), model_folders=ModelFolders(cache=tmp_path), decoder=REGISTRY[name].decoder)
         assert (model.entry.input, model.entry.name) == (None, "own")
         pixels = picture(data, "pets.jpg")
         assert TfliteDetector(model, thresholds=DEFAULTS).detect(pixels) == detector(name).detect(pixels)

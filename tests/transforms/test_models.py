@@ -49,7 +49,7 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> ModelFolders:
+def model_folders(tmp_path: Path) -> ModelFolders:
     return ModelFolders(cache=tmp_path / "cache", offline=True)
 
 
@@ -71,71 +71,75 @@ def test_file_names_differ_so_that_a_mirror_can_be_one_folder() -> None:
     assert len({entry.file_name for entry in REGISTRY.values()}) == len(REGISTRY)
 
 
-def test_every_registry_model_is_whole_and_runs(data: Path, stand_ins: Path, shelf: ModelFolders) -> None:
-    statuses = verify(replace(shelf, folders=(data / "models", stand_ins)))
+def test_every_registry_model_is_whole_and_runs(data: Path, stand_ins: Path, model_folders: ModelFolders) -> None:
+    statuses = verify(replace(model_folders, folders=(data / "models", stand_ins)))
     assert [(status.entry.name, status.state, status.problem) for status in statuses] == [
         (name, ModelState.READY, None) for name in REGISTRY
     ]
 
 
-def test_model_in_a_folder_is_used_in_place_whatever_its_name(data: Path, shelf: ModelFolders, tmp_path: Path) -> None:
+def test_model_in_a_folder_is_used_in_place_whatever_its_name(
+    data: Path, model_folders: ModelFolders, tmp_path: Path
+) -> None:
     deep = tmp_path / "sd-card" / "a" / "b"
     deep.mkdir(parents=True)
     (deep / "decoy.tflite").write_bytes(b"\0" * (YOLOX.size_bytes or 0))
     (deep / "dangling.tflite").symlink_to(deep / "nowhere")
     shutil.copyfile(data / "models" / FILE, deep / "zz")
-    found = resolve("yolox-nano", shelf=replace(shelf, folders=(tmp_path / "absent", tmp_path / "sd-card")))
+    found = resolve(
+        "yolox-nano", model_folders=replace(model_folders, folders=(tmp_path / "absent", tmp_path / "sd-card"))
+    )
     assert found.path == deep / "zz"
     assert found.entry == YOLOX
-    assert not shelf.cache.exists()
+    assert not model_folders.cache.exists()
 
 
 def test_only_files_of_the_right_size_are_hashed(
-    data: Path, shelf: ModelFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, model_folders: ModelFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copyfile(data / "models" / FILE, tmp_path / "model.tflite")
     (tmp_path / "other.tflite").write_bytes(b"\0" * 1000)
     hashed: list[str] = []
     real = models.sha256_of
     monkeypatch.setattr(models, "sha256_of", lambda path: hashed.append(path.name) or real(path))
-    resolve("yolox-nano", shelf=replace(shelf, folders=(tmp_path,)))
+    resolve("yolox-nano", model_folders=replace(model_folders, folders=(tmp_path,)))
     assert hashed == ["model.tflite"]
 
 
 def test_mirror_takes_the_place_of_host_and_folder_and_the_cache_of_the_mirror(
-    data: Path, shelf: ModelFolders, mirror: Mirror
+    data: Path, model_folders: ModelFolders, mirror: Mirror
 ) -> None:
     (mirror.folder / "blikk").mkdir()
     shutil.copyfile(data / "models" / FILE, mirror.folder / "blikk" / YOLOX.file_name)
-    online = replace(shelf, offline=False, mirror=f"{mirror.url}/blikk/")
-    first, again = pull("yolox-nano", shelf=online), pull("yolox-nano", shelf=online)
-    assert first.path == again.path == shelf.cache / "yolox-nano-6518faf7.tflite"
+    online = replace(model_folders, offline=False, mirror=f"{mirror.url}/blikk/")
+    first, again = pull("yolox-nano", model_folders=online), pull("yolox-nano", model_folders=online)
+    assert first.path == again.path == model_folders.cache / "yolox-nano-6518faf7.tflite"
     assert mirror.asked == ["/blikk/yolox_nano_float16_quantize.tflite"]
-    assert resolve("yolox-nano", shelf=shelf).path == first.path
+    assert resolve("yolox-nano", model_folders=model_folders).path == first.path
 
 
-def test_mirror_without_the_model_is_told_with_name_and_address(shelf: ModelFolders, mirror: Mirror) -> None:
+def test_mirror_without_the_model_is_told_with_name_and_address(model_folders: ModelFolders, mirror: Mirror) -> None:
     with pytest.raises(
         ModelError,
         match=rf"model yunet could not be fetched: {mirror.url}/yunet_n_320_320.onnx: the server answers 404",
     ):
-        resolve("yunet", shelf=replace(shelf, offline=False, mirror=mirror.url))
+        resolve("yunet", model_folders=replace(model_folders, offline=False, mirror=mirror.url))
 
 
-def test_truncated_model_in_the_cache_is_fetched_again(data: Path, shelf: ModelFolders, mirror: Mirror) -> None:
+def test_truncated_model_in_the_cache_is_fetched_again(data: Path, model_folders: ModelFolders, mirror: Mirror) -> None:
     shutil.copyfile(data / "models" / FILE, mirror.folder / YOLOX.file_name)
-    shelf.cache.mkdir()
-    (shelf.cache / YOLOX.cache_name).write_bytes((data / "models" / FILE).read_bytes()[:1000])
-    found = resolve("yolox-nano", shelf=replace(shelf, offline=False, mirror=mirror.url))
+    model_folders.cache.mkdir()
+    (model_folders.cache / YOLOX.cache_name).write_bytes((data / "models" / FILE).read_bytes()[:1000])
+    found = resolve("yolox-nano", model_folders=replace(model_folders, offline=False, mirror=mirror.url))
     assert hashlib.sha256(found.path.read_bytes()).hexdigest() == YOLOX.sha256
 
 
-def test_offline_says_what_is_missing_and_where_to_put_it(shelf: ModelFolders, tmp_path: Path) -> None:
+def test_offline_says_what_is_missing_and_where_to_put_it(model_folders: ModelFolders, tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
-        resolve("yolox-nano", shelf=replace(shelf, folders=(tmp_path / "stick",)))
+        resolve("yolox-nano", model_folders=replace(model_folders, folders=(tmp_path / "stick",)))
     text = str(caught.value)
     assert text.startswith("model yolox-nano cannot be had offline")
-    for part in (YOLOX.url, str(shelf.cache / YOLOX.cache_name), str(tmp_path / "stick"), "BLIKK_MODELS"):
+    for part in (YOLOX.url, str(model_folders.cache / YOLOX.cache_name), str(tmp_path / "stick"), "BLIKK_MODELS"):
         assert str(part) in text
 
 
@@ -143,19 +147,19 @@ def test_offline_says_what_is_missing_and_where_to_put_it(shelf: ModelFolders, t
     ("content", "problem"), [(b"short", "is truncated: 5 of 1949744 bytes"), (b"\0" * 1_949_744, "was expected")]
 )
 def test_offline_with_a_damaged_model_says_what_is_wrong_with_it(
-    shelf: ModelFolders, content: bytes, problem: str
+    model_folders: ModelFolders, content: bytes, problem: str
 ) -> None:
-    shelf.cache.mkdir()
-    (shelf.cache / YOLOX.cache_name).write_bytes(content)
+    model_folders.cache.mkdir()
+    (model_folders.cache / YOLOX.cache_name).write_bytes(content)
     with pytest.raises(ModelError, match=problem):
-        resolve("yolox-nano", shelf=shelf)
-    status = next(status for status in list_models(shelf) if status.entry is YOLOX)
+        resolve("yolox-nano", model_folders=model_folders)
+    status = next(status for status in list_models(model_folders) if status.entry is YOLOX)
     assert status.state is ModelState.DAMAGED
     assert problem in (status.problem or "")
 
 
-def test_list_tells_ready_and_missing_without_fetching(data: Path, shelf: ModelFolders) -> None:
-    states = {s.entry.name: s.state for s in list_models(replace(shelf, folders=(data / "models" / "face",)))}
+def test_list_tells_ready_and_missing_without_fetching(data: Path, model_folders: ModelFolders) -> None:
+    states = {s.entry.name: s.state for s in list_models(replace(model_folders, folders=(data / "models" / "face",)))}
     assert states["yunet"] is ModelState.READY
     assert states["yolox-nano"] is ModelState.MISSING
     assert list(states) == list(REGISTRY)
@@ -165,27 +169,29 @@ def test_list_tells_ready_and_missing_without_fetching(data: Path, shelf: ModelF
     ("name", "hint"),
     [("yolo-nano", "did you mean yolox-nano"), ("yunett", "did you mean yunet"), ("llama", "known are yolox-nano, ")],
 )
-def test_unknown_name_suggests_the_close_ones(shelf: ModelFolders, name: str, hint: str) -> None:
+def test_unknown_name_suggests_the_close_ones(model_folders: ModelFolders, name: str, hint: str) -> None:
     with pytest.raises(ModelError, match=hint):
-        resolve(name, shelf=shelf)
+        resolve(name, model_folders=model_folders)
 
 
-def test_missing_path_is_not_taken_for_a_name(shelf: ModelFolders, tmp_path: Path) -> None:
+def test_missing_path_is_not_taken_for_a_name(model_folders: ModelFolders, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model file .*/x\.tflite is not there"):
-        resolve(str(tmp_path / "x.tflite"), shelf=shelf)
+        resolve(str(tmp_path / "x.tflite"), model_folders=model_folders)
 
 
-def test_path_to_a_model_we_know_needs_nothing_else(data: Path, shelf: ModelFolders) -> None:
+def test_path_to_a_model_we_know_needs_nothing_else(data: Path, model_folders: ModelFolders) -> None:
     path = data / "models" / FILE
-    found = resolve(str(path), shelf=shelf)
+    found = resolve(str(path), model_folders=model_folders)
     assert (found.path, found.entry) == (path, YOLOX)
 
 
-def test_path_to_your_own_model_takes_decoder_and_labels(data: Path, shelf: ModelFolders, tmp_path: Path) -> None:
+def test_path_to_your_own_model_takes_decoder_and_labels(
+    data: Path, model_folders: ModelFolders, tmp_path: Path
+) -> None:
     (tmp_path / "labels.txt").write_text("0 parcel\n2 person\n")
     found = resolve(
         str(data / "models/detect/nanodet_m_320/nanodet_320.tflite"),
-        shelf=shelf,
+        model_folders=model_folders,
         decoder="yolox",
         labels_file=tmp_path / "labels.txt",
     )
@@ -195,51 +201,59 @@ def test_path_to_your_own_model_takes_decoder_and_labels(data: Path, shelf: Mode
 
 @pytest.mark.parametrize(("decoder", "words"), [(None, "needs a decoder"), ("detr", "unknown decoder 'detr'")])
 def test_path_to_your_own_model_without_a_decoder_names_them(
-    data: Path, shelf: ModelFolders, decoder: str | None, words: str
+    data: Path, model_folders: ModelFolders, decoder: str | None, words: str
 ) -> None:
     with pytest.raises(ModelError, match=f"{words}: one of yolox, yolox-decoded, ssd"):
-        resolve(str(data / "models/detect/nanodet_m_320/nanodet_320.tflite"), shelf=shelf, decoder=decoder)
+        resolve(
+            str(data / "models/detect/nanodet_m_320/nanodet_320.tflite"), model_folders=model_folders, decoder=decoder
+        )
 
 
-def test_wrong_hash_of_a_path_is_refused(data: Path, shelf: ModelFolders) -> None:
+def test_wrong_hash_of_a_path_is_refused(data: Path, model_folders: ModelFolders) -> None:
     with pytest.raises(ModelError, match="the setting says 00"):
-        resolve(str(data / "models" / FILE), shelf=shelf, sha256="00")
+        resolve(str(data / "models" / FILE), model_folders=model_folders, sha256="00")
 
 
-def test_hash_that_contradicts_the_registry_is_refused(shelf: ModelFolders) -> None:
+def test_hash_that_contradicts_the_registry_is_refused(model_folders: ModelFolders) -> None:
     with pytest.raises(ModelError, match="remove the setting"):
-        resolve("yolox-nano", shelf=shelf, sha256="00")
+        resolve("yolox-nano", model_folders=model_folders, sha256="00")
 
 
 def test_address_is_fetched_by_its_hash_and_the_mirror_left_aside(
-    data: Path, shelf: ModelFolders, mirror: Mirror
+    data: Path, model_folders: ModelFolders, mirror: Mirror
 ) -> None:
     shutil.copyfile(data / "models/detect/nanodet_m_320/nanodet_320.tflite", mirror.folder / "own.tflite")
     found = resolve(
         f"{mirror.url}/own.tflite?key=1",
-        shelf=replace(shelf, offline=False, mirror="http://127.0.0.1:1/"),
+        model_folders=replace(model_folders, offline=False, mirror="http://127.0.0.1:1/"),
         sha256="511b97ee7ff9b9dd672824c20608ef526fd74fa85a822aba1d7782a2a1c91fc5",
         decoder="yolox",
     )
-    assert found.path == shelf.cache / "own-511b97ee.tflite"
+    assert found.path == model_folders.cache / "own-511b97ee.tflite"
     assert found.entry.name == "own"
 
 
-def test_address_without_a_hash_is_refused_and_shown_without_its_login(shelf: ModelFolders) -> None:
+def test_address_without_a_hash_is_refused_and_shown_without_its_login(model_folders: ModelFolders) -> None:
     with pytest.raises(ModelError, match=r"model https://host/m\.tflite: an address needs its sha256"):
-        resolve("https://me:secret@host/m.tflite", shelf=shelf, decoder="ssd")
+        resolve("https://me:secret@host/m.tflite", model_folders=model_folders, decoder="ssd")
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://host/x.tflite"])
-def test_only_http_addresses_are_fetched(shelf: ModelFolders, address: str) -> None:
+def test_only_http_addresses_are_fetched(model_folders: ModelFolders, address: str) -> None:
     with pytest.raises(ModelError, match="only http and https"):
-        resolve(address, shelf=replace(shelf, offline=False), sha256="0" * 64, decoder="ssd")
+        resolve(address, model_folders=replace(model_folders, offline=False), sha256="0" * 64, decoder="ssd")
 
 
-def test_label_file_that_names_nothing_we_know_is_refused(data: Path, shelf: ModelFolders, tmp_path: Path) -> None:
+def test_label_file_that_names_nothing_we_know_is_refused(
+    data: Path, model_folders: ModelFolders, tmp_path: Path
+) -> None:
     (tmp_path / "labels.txt").write_text("spoon\nfork\n")
     with pytest.raises(ModelError, match="names no class that Blikk knows"):
-        resolve("yolox-nano", shelf=replace(shelf, folders=(data / "models",)), labels_file=tmp_path / "labels.txt")
+        resolve(
+            "yolox-nano",
+            model_folders=replace(model_folders, folders=(data / "models",)),
+            labels_file=tmp_path / "labels.txt",
+        )
 
 
 def test_folders_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

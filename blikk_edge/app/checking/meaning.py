@@ -42,7 +42,7 @@ def labels(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -
     """Labels that nothing can ever have."""
     for camera in settings.cameras:
         for number, label in enumerate(camera.labels if camera.labels != tuple(Label) else ()):
-            if label not in (known := _told_by(settings.detector_of(camera))):
+            if label not in (known := _known_to(settings.detector_of(camera))):
                 mend = f"It tells {listed(known)}; name another detector, or remove the label."
                 yield Wrong(f"the model cannot tell `{label}`", mend, "cameras", camera.id, "labels", number)
         for zone in camera.zones:
@@ -53,14 +53,14 @@ def labels(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -
                     yield Wrong(f"the camera does not tell `{label}`", mend, *where)
 
 
-def _told_by(detector: DetectorSettings) -> tuple[Label, ...]:
-    """What a detector can tell; everything, where that is not known."""
+def _known_to(detector: DetectorSettings) -> tuple[Label, ...]:
+    """What a detector can report; everything, where that is not known."""
     if detector.plugged is not None:
         return tuple(Label)
     try:
         entry = _entry(detector)
         classes = read_labels(detector.labels_file) if detector.labels_file else entry and entry.labels
-    except BlikkError:  # told elsewhere
+    except BlikkError:  # reported elsewhere
         classes = None
     found = {label_of(name) for name in classes or ()}
     return tuple(label for label in Label if label in found) if classes else tuple(Label)

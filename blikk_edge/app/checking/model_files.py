@@ -51,7 +51,7 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
 
 def _own_model(settings: Settings, detector: DetectorSettings, where: tuple[str, ...]) -> Iterator[Wrong]:
     """A model of the user's own, looked at as a start does, but not fetched."""
-    from blikk_edge.app.vision_models import shelf
+    from blikk_edge.app.vision_models import model_folders
     from blikk_edge.transforms.models.folders import resolve
     from blikk_edge.transforms.models.tflite import check_tflite
 
@@ -61,7 +61,7 @@ def _own_model(settings: Settings, detector: DetectorSettings, where: tuple[str,
     try:
         found = resolve(
             detector.model,
-            shelf=replace(shelf(settings), offline=True),
+            model_folders=replace(model_folders(settings), offline=True),
             sha256=detector.sha256,
             labels_file=detector.labels_file,
             decoder=detector.decoder,

@@ -12,7 +12,7 @@ from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding import Claim, Violation, check
 from blikk_edge.language.language import language
 from blikk_edge.llm.port import BlindError, Completion, GarbledError, TooLongError
-from blikk_edge.llm.queue.port import Desk, Job, Priority
+from blikk_edge.llm.queue.port import Job, JobQueue, Priority
 
 USEFUL_S: Final = 60.0
 
@@ -36,9 +36,9 @@ class Outcome:
 
 
 async def put(
-    question: Question, desk: Desk, *, facts: Facts, lines: Sequence[str], picture: Picture | None
+    question: Question, queue: JobQueue, *, facts: Facts, lines: Sequence[str], picture: Picture | None
 ) -> Outcome:
-    """The model's answer to a question about these facts, told in these lines and shown in this picture.
+    """The model's answer to a question about these facts, given in these lines and shown in this picture.
 
     An answer that cannot be used is asked for once more, without the Picture: none is sent twice. Where the model then
     still gives none, the reply is `unknown` with confidence 0.
@@ -52,7 +52,7 @@ async def put(
         key = ("question", question.camera, question.id)
         job = Job(key=key, camera=question.camera, priority=Priority.QUESTION, prompt=prompt, useful_s=USEFUL_S)
         try:
-            completion = await desk.ask(job)
+            completion = await queue.ask(job)
             spent.append(completion)
             seen = seen or picture is not None
             reply = reply_from_json(completion.text, question.kind)

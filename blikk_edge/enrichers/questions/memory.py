@@ -16,7 +16,7 @@ LOG = logging.getLogger("blikk.questions")
 
 
 class AnswerMemory:
-    """Answers in `memory`, one for each question, read and written off the loop. What fails is told once."""
+    """Answers in `memory`, one for each question, read and written off the loop. What fails is logged once."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

@@ -1,4 +1,4 @@
-"""What is in front of one camera now, as far as its records tell: who, since when, where; and the newest snapshot."""
+"""What is in front of one camera now, as far as its records say: who, since when, where; and the newest snapshot."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Here:
     event: str
 
     def stay_s(self, now: float) -> float:
-        """Seconds since its first sight; it has not left."""
+        """Seconds since it was first seen; it has not left."""
         return max(self.sighting.dwell_s, now - self.sighting.since)
 
 
@@ -92,7 +92,7 @@ class Scenery:
 
     @property
     def spoken(self) -> Language:
-        """The language in which it is told of now."""
+        """The language in which texts about it are written now."""
         return language(self.locale().language)
 
     def here(self, label: Label) -> tuple[Here, ...]:
@@ -121,15 +121,15 @@ class Scenery:
 
     def lines(self, now: float) -> tuple[str, ...]:
         """What is there, one line each, bounded; always the same while nobody is there."""
-        told = [self._line(here, now) for label in Label for here in self.here(label)]
+        seen = [self._line(here, now) for label in Label for here in self.here(label)]
         more = {label: (self.count(label) or 0) - len(self.here(label)) for label in Label}
-        told += [
+        seen += [
             f"{language(ENGLISH).thing(label.value, count)}, parked or standing"
             for label, count in more.items()
             if count > 0
         ]
-        kept = told[:MAX_LINES]
-        return (*kept, *([f"and {len(told) - len(kept)} more"] if len(told) > len(kept) else [])) or (
+        kept = seen[:MAX_LINES]
+        return (*kept, *([f"and {len(seen) - len(kept)} more"] if len(seen) > len(kept) else [])) or (
             "nobody, nothing",
         )
 

@@ -13,7 +13,7 @@ from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.picture import Picture
-from blikk_edge.core.ports import Inbox, Item, Memory, Order, Tell
+from blikk_edge.core.ports import Inbox, Item, Memory, Order, Publish
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import Answer, Author, Question
 from blikk_edge.enrichers.questions.asking import Outcome, put
@@ -22,7 +22,7 @@ from blikk_edge.enrichers.questions.prompt import UNKNOWN, ModelReply
 from blikk_edge.enrichers.questions.scene import Scenery, is_newer
 from blikk_edge.enrichers.questions.tracks import TrackQuestion, answered, understood
 from blikk_edge.enrichers.summaries.gallery import Gallery, Shrink
-from blikk_edge.llm.queue.port import Desk
+from blikk_edge.llm.queue.port import JobQueue
 
 LOG = logging.getLogger("blikk.questions")
 
@@ -62,7 +62,7 @@ class _Watched:
     pictured: asyncio.Event = field(default_factory=asyncio.Event)
     last: Answer | None = None
     answered_at: float = -math.inf  # when it was last looked for an answer
-    told_at: float = -math.inf
+    published_at: float = -math.inf
     model_at: float = -math.inf
     sure_at: float = -math.inf  # of the newest answer that was found, not just kept
     look_again_s: float = math.inf
@@ -71,10 +71,10 @@ class _Watched:
 
 
 class QuestionWatcher:
-    """Questions to Answers by way of `tell`, when the answer changed and each time the question was due.
+    """Questions to Answers by way of `publish`, when the answer changed and each time the question was due.
 
-    A question is due when something changed in front of its camera and every `every_s`. What the tracks tell is
-    answered at once, without a model. Else the `desk` is asked, at most every `cooldown_s`: with the newest snapshot
+    A question is due when something changed in front of its camera and every `every_s`. What the tracks show is
+    answered at once, without a model. Else the `queue` is asked, at most every `cooldown_s`: with the newest snapshot
     where `mode_of` the camera is VISION and the model sees (a fresh one is ordered from the node), with lines of what
     is tracked where it is TEXT, and not at all otherwise. Nothing is asked again in TEXT while the lines are the same.
 
@@ -89,9 +89,9 @@ class QuestionWatcher:
         self,
         questions: Sequence[Question],
         *,
-        tell: Tell,
+        publish: Publish,
         clock: Clock,
-        desk: Desk | None,
+        queue: JobQueue | None,
         order: Order,
         memory: Memory,
         mode_of: Callable[[str], SummaryMode],
@@ -101,9 +101,9 @@ class QuestionWatcher:
         cooldown_s: float = COOLDOWN_S,
         locale: LocaleNow = Locale,
     ) -> None:
-        self._tell = tell
+        self._publish = publish
         self._clock = clock
-        self._desk = desk
+        self._queue = queue
         self._order = order
         self._memory = AnswerMemory(memory)
         self._mode_of = mode_of
@@ -161,8 +161,8 @@ class QuestionWatcher:
             scenery.forget(request)
         for watched in self._watched:
             if (last := watched.last) is not None and _rests_on(last, request):
-                watched.last, watched.lines, watched.told_at = None, (), -math.inf
-                self._tell(Withdrawn(camera=last.camera, what=Shown.ANSWER, name=last.question))
+                watched.last, watched.lines, watched.published_at = None, (), -math.inf
+                self._publish(Withdrawn(camera=last.camera, what=Shown.ANSWER, name=last.question))
                 watched.changed.set()
 
     # -- one question --------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class QuestionWatcher:
             watched.look_again_s = math.inf
             answer = await self._answer(watched)
             if answer is not None:
-                await self._publish(watched, answer)
+                await self._publish_due(watched, answer)
 
     async def _due(self, watched: _Watched) -> None:
         """Until something changed in front of the camera, or it is time."""
@@ -187,7 +187,7 @@ class QuestionWatcher:
 
     async def _answer(self, watched: _Watched) -> Answer | None:
         """The answer now; None where the last one stands."""
-        if watched.scenery.blind and watched.last is not None and math.isinf(watched.told_at):
+        if watched.scenery.blind and watched.last is not None and math.isinf(watched.published_at):
             left_s = self._started + START_S - self._clock.monotonic()
             if left_s > 0:
                 watched.look_again_s = left_s
@@ -202,7 +202,7 @@ class QuestionWatcher:
         return await self._by_model(watched, picture)
 
     def _without_model(self, watched: _Watched) -> Answer | None:
-        """What the tracks tell, or why nothing can be told; None where it takes a model."""
+        """What the tracks show, or why nothing can be said; None where it takes a model."""
         scenery = watched.scenery
         if scenery.blind is not None:
             return self._new(watched, _unknown(scenery, scenery.blind))
@@ -210,13 +210,13 @@ class QuestionWatcher:
             watched.look_again_s = max(TRACKS_GAP_S, found.until_s)
             reply = ModelReply(answer=found.answer, confidence=found.confidence, evidence=found.evidence)
             return self._new(watched, reply, event=found.event)
-        if self._desk is None or self._mode_of(watched.question.camera) not in _ASKS:
+        if self._queue is None or self._mode_of(watched.question.camera) not in _ASKS:
             return self._new(watched, _unknown(scenery, "no_model"))
         return None
 
     async def _by_model(self, watched: _Watched, picture: Picture | None) -> Answer | None:
-        desk = self._desk
-        assert desk is not None
+        queue = self._queue
+        assert queue is not None
         now = self._clock.now()
         lines = watched.scenery.lines(now)
         looked = picture is None and self._looks(watched) and math.isfinite(watched.shown)
@@ -225,7 +225,7 @@ class QuestionWatcher:
         if picture is None and watched.last is not None and lines == watched.lines:
             return self._new(watched, _reply(watched.last), kept=watched.last)  # it could only answer the same
         watched.model_at = self._clock.monotonic()
-        outcome = await put(watched.question, desk, facts=watched.scenery.facts(now), lines=lines, picture=picture)
+        outcome = await put(watched.question, queue, facts=watched.scenery.facts(now), lines=lines, picture=picture)
         if outcome.reply is not None:
             failed = bool(outcome.why)
             watched.lines = () if outcome.seen or failed else lines
@@ -244,7 +244,7 @@ class QuestionWatcher:
 
     def _looks(self, watched: _Watched) -> bool:
         """Whether the model is shown a picture now."""
-        seen = self._desk is not None and self._desk.sees and watched.scenery.blind is None
+        seen = self._queue is not None and self._queue.sees and watched.scenery.blind is None
         return seen and self._mode_of(watched.question.camera) is SummaryMode.VISION
 
     async def _picture(self, watched: _Watched) -> Picture | None:
@@ -300,16 +300,16 @@ class QuestionWatcher:
             output_tokens=sum(completion.output_tokens for completion in spent),
         )
 
-    async def _publish(self, watched: _Watched, answer: Answer) -> None:
-        """Tell it where it is another, where the model was paid for it, or where it was due."""
+    async def _publish_due(self, watched: _Watched, answer: Answer) -> None:
+        """Publish it where it is another, where the model was paid for it, or where it was due."""
         now = self._clock.monotonic()
         changed = watched.last is None or watched.last.answer != answer.answer
         watched.last = answer
-        due = now - watched.told_at >= watched.question.every_s
+        due = now - watched.published_at >= watched.question.every_s
         if not (changed or due or answer.input_tokens):
             return
-        watched.told_at = now
-        self._tell(answer)
+        watched.published_at = now
+        self._publish(answer)
         if changed:
             await self._memory.remember(watched.question, answer)
 

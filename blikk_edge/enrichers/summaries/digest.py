@@ -14,7 +14,7 @@ from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event
-from blikk_edge.core.ports import History, Inbox, Item, Tell
+from blikk_edge.core.ports import History, Inbox, Item, Publish
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import Importance, Summary
 from blikk_edge.core.watched import Span, WatchedAt
@@ -39,7 +39,7 @@ _MODEL: Final = frozenset({SummaryMode.TEXT, SummaryMode.VISION})
 
 
 class Every(StrEnum):
-    """How often a period is told."""
+    """How often a period is summed up."""
 
     HOURLY = "hourly"
     DAILY = "daily"
@@ -61,8 +61,8 @@ class Digester:
     def __init__(
         self,
         *,
-        scribe: TextWriter,
-        tell: Tell,
+        writer: TextWriter,
+        publish: Publish,
         clock: Clock,
         mode_of: Callable[[str], SummaryMode],
         names: Mapping[str, str],
@@ -73,8 +73,8 @@ class Digester:
         timezone: tzinfo | None = None,
         watched: WatchedAt | None = None,
     ) -> None:
-        self._scribe = scribe
-        self._tell = tell
+        self._writer = writer
+        self._publish = publish
         self._clock = steady(clock)
         self._mode_of = mode_of
         self._names = names
@@ -86,27 +86,27 @@ class Digester:
         self._serial = 0
 
     async def run(self, inbox: Inbox[Item]) -> None:
-        """Tell each period when it is over, until cancelled; one that the store cannot give is left out."""
+        """Publish each period when it is over, until cancelled; one that the store cannot give is left out."""
         async with asyncio.TaskGroup() as group:
             group.create_task(_pass_over(inbox), name="digest.inbox")
             if self._every is not None:
-                group.create_task(self._tell_each(self._every), name="digest.clock")
+                group.create_task(self._publish_each(self._every), name="digest.clock")
 
     async def digest(
         self, camera: str | None, since: float, until: float, *, priority: Priority = Priority.USER
     ) -> Summary:
-        """What happened at a camera, or at all, from `since` to `until`; is returned, not told. Raises StoreError."""
+        """What happened at a camera, or at all, from `since` to `until`; not published. Raises StoreError."""
         events = await asyncio.to_thread(
             self._history.events, camera=camera, since=since, until=until, limit=MAX_EVENTS
         )
         rings = await asyncio.to_thread(self._history.rings, camera=camera, since=since, until=until, limit=MAX_RINGS)
-        # who asks for one camera is answered, also where nothing is told by itself
+        # who asks for one camera is answered, also where nothing is published by itself
         cameras = (
             [one for one in self._names if self._mode_of(one) is not SummaryMode.OFF] if camera is None else [camera]
         )
-        told = [event for event in events if event.camera in cameras]
+        chosen = [event for event in events if event.camera in cameras]
         facts = period_facts(
-            told,
+            chosen,
             camera=camera,
             name=self._node_name if camera is None else self._names.get(camera, camera),
             cameras=[self._names.get(one, one) for one in cameras],
@@ -115,7 +115,7 @@ class Digester:
             rings=[ring for ring in rings if ring.camera in cameras],
             locale=self._locale(),
         )
-        errand = CallLimits(
+        limits = CallLimits(
             key=("digest", camera, since, until),
             camera=camera,
             priority=priority,
@@ -124,8 +124,8 @@ class Digester:
         draft = None
         worth = importance(facts) is not Importance.LOW or (priority is Priority.USER and not quiet(facts))
         if worth and any(self._mode_of(one) in _MODEL for one in cameras):
-            draft = await self._scribe.write(await self._brief(facts, told, camera), errand)
-        draft = draft or self._scribe.plain(facts)
+            draft = await self._writer.write(await self._brief(facts, chosen, camera), limits)
+        draft = draft or self._writer.plain(facts)
         gaps = await asyncio.to_thread(self._gaps, cameras, since, until)
         draft = replace(draft, note=with_gaps(draft.note, facts, gaps, len(cameras)))
         self._serial += 1
@@ -156,18 +156,21 @@ class Digester:
             earlier=text_lines(facts, matter, most=4, most_bytes=2 * MAX_BYTES),
         )
 
-    async def _tell_each(self, every: Every) -> None:
-        told, told_at = -math.inf, -math.inf  # the end of the last period that was told, and when that was
+    async def _publish_each(self, every: Every) -> None:
+        published, published_at = (
+            -math.inf,
+            -math.inf,
+        )  # the end of the last period that was published, and when that was
         while True:
             ends = await self._end_of_period(every)
-            again = ends == told and self._clock.monotonic() - told_at < _LENGTH_S[every] / 2
+            again = ends == published and self._clock.monotonic() - published_at < _LENGTH_S[every] / 2
             if again:  # the clock was set back over the end of a period
                 continue
-            told, told_at = ends, self._clock.monotonic()
+            published, published_at = ends, self._clock.monotonic()
             if any(self._mode_of(camera) is not SummaryMode.OFF for camera in self._names):
                 since = period_start(ends, every, self._locale().timezone)
                 try:
-                    self._tell(await self.digest(None, since, ends, priority=Priority.DIGEST))
+                    self._publish(await self.digest(None, since, ends, priority=Priority.DIGEST))
                 except StoreError as error:
                     LOG.warning("no %s digest this time: %s", every, error)
 

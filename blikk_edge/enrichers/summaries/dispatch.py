@@ -11,7 +11,7 @@ from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import MEASURED, Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, Picture
-from blikk_edge.core.ports import Inbox, Item, Tell
+from blikk_edge.core.ports import Inbox, Item, Publish
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.summary import Author
@@ -42,10 +42,11 @@ class _Watched:
 
 
 class Dispatcher:
-    """Every `every_s`, where something happened: the NEWEST pictures and the previous text to the model, its text told.
+    """Every `every_s`, where something happened, publishes the model's text on the NEWEST pictures and the last text.
 
-    `names` are the pushed cameras by id. Only a camera of mode VISION is shown, and only while the desk takes Pictures;
-    a quiet one costs nothing. Where the model cannot be had nothing is told: its events have texts of their own.
+    `names` are the pushed cameras by id. Only a camera of mode VISION is shown, and only while the queue takes
+    Pictures; a quiet one costs nothing. Where the model cannot be had nothing is published: its events have texts of
+    their own.
     """
 
     name = "dispatch"
@@ -53,8 +54,8 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        scribe: TextWriter,
-        tell: Tell,
+        writer: TextWriter,
+        publish: Publish,
         clock: Clock,
         mode_of: Callable[[str], SummaryMode],
         names: Mapping[str, str],
@@ -62,8 +63,8 @@ class Dispatcher:
         every_s: float = 30.0,
         locale: LocaleNow = Locale,
     ) -> None:
-        self._scribe = scribe
-        self._tell = tell
+        self._writer = writer
+        self._publish = publish
         self._clock = clock
         self._mode_of = mode_of
         self._names = names
@@ -118,7 +119,7 @@ class Dispatcher:
         while True:
             await self._clock.sleep(self._every_s)
             for camera, watched in self._watched.items():
-                wanted = self._mode_of(camera) is SummaryMode.VISION and self._scribe.sees
+                wanted = self._mode_of(camera) is SummaryMode.VISION and self._writer.sees
                 if wanted and watched.stirred and watched.pictures:
                     await self._show(camera, watched)
 
@@ -138,9 +139,9 @@ class Dispatcher:
         )
         watched.observed.clear()
         priority = Priority.PERSON if watched.counts.get(Label.PERSON) else Priority.QUESTION
-        errand = CallLimits(key=("dispatch", camera), camera=camera, priority=priority, useful_s=self._every_s)
-        draft = await self._scribe.write(brief, errand)
+        limits = CallLimits(key=("dispatch", camera), camera=camera, priority=priority, useful_s=self._every_s)
+        draft = await self._writer.write(brief, limits)
         if draft is None or draft.source is not Author.LLM:
             return
         watched.said = draft.note.text
-        self._tell(draft.summary(id=f"{camera}-seen-{round(now * 1000)}", facts=facts, time=now))
+        self._publish(draft.summary(id=f"{camera}-seen-{round(now * 1000)}", facts=facts, time=now))

@@ -26,7 +26,7 @@ Shrink: TypeAlias = Callable[[Picture], Picture]
 
 
 @dataclass(slots=True)
-class _Shelf:
+class _Kept:
     waiting: list[Picture] = field(default_factory=list)
     shown: int = 0
 
@@ -39,7 +39,7 @@ class Gallery:
 
     def __init__(self, shrink: Shrink | None = None) -> None:
         self._shrink = shrink
-        self._shelves: OrderedDict[str, _Shelf] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._newest: dict[str, Picture] = {}
 
     def keep(self, picture: Picture, event: str | None) -> None:
@@ -47,39 +47,39 @@ class Gallery:
         self._newest[picture.camera] = picture
         if event is None:
             return
-        shelf = self._shelves.setdefault(event, _Shelf())
-        shelf.waiting.append(picture)
-        if len(shelf.waiting) > KEPT:
-            shelf.waiting.remove(_dispensable(shelf.waiting))
-        while len(self._shelves) > MAX_EVENTS:
-            self._shelves.popitem(last=False)
+        kept = self._kept.setdefault(event, _Kept())
+        kept.waiting.append(picture)
+        if len(kept.waiting) > KEPT:
+            kept.waiting.remove(_dispensable(kept.waiting))
+        while len(self._kept) > MAX_EVENTS:
+            self._kept.popitem(last=False)
 
     def choose(self, event: str, most: int = MOST) -> tuple[Picture, ...]:
         """At most so many that were not shown yet, by time; they count as shown from now on. MOST an event in all."""
-        shelf = self._shelves.get(event)
-        if shelf is None:
+        kept = self._kept.get(event)
+        if kept is None:
             return ()
-        chosen = best(shelf.waiting, min(most, MOST - shelf.shown))
-        shelf.waiting = [picture for picture in shelf.waiting if picture not in chosen]
-        shelf.shown += len(chosen)
+        chosen = best(kept.waiting, min(most, MOST - kept.shown))
+        kept.waiting = [picture for picture in kept.waiting if picture not in chosen]
+        kept.shown += len(chosen)
         self._newest = {camera: one for camera, one in self._newest.items() if one not in chosen}
         return chosen
 
     def give_back(self, event: str, pictures: tuple[Picture, ...]) -> None:
         """They were not shown after all."""
-        if (shelf := self._shelves.get(event)) is not None:
-            shelf.waiting = sorted((*shelf.waiting, *pictures), key=lambda picture: picture.time)[-KEPT:]
-            shelf.shown -= len(pictures)
+        if (kept := self._kept.get(event)) is not None:
+            kept.waiting = sorted((*kept.waiting, *pictures), key=lambda picture: picture.time)[-KEPT:]
+            kept.shown -= len(pictures)
 
     def newest(self, camera: str, *, since: float, until: float = math.inf) -> Picture | None:
         """The last one of a camera, from `since` to `until`; it is given once."""
         picture = self._newest.get(camera)
         if picture is None or not since <= picture.time <= until:
             return None
-        for shelf in self._shelves.values():
-            if picture in shelf.waiting:
-                shelf.waiting.remove(picture)
-                shelf.shown += 1
+        for kept in self._kept.values():
+            if picture in kept.waiting:
+                kept.waiting.remove(picture)
+                kept.shown += 1
         return self._newest.pop(camera)
 
     async def fitted(self, pictures: Sequence[Picture]) -> tuple[Picture, ...]:
@@ -99,7 +99,7 @@ class Gallery:
 
     def forget(self, event: str) -> None:
         """Nobody asks for this event any more."""
-        self._shelves.pop(event, None)
+        self._kept.pop(event, None)
 
 
 def best(pictures: list[Picture], most: int) -> tuple[Picture, ...]:

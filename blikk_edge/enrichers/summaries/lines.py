@@ -103,11 +103,11 @@ def _line(facts: Facts, record: Observation | Ring, numbers: Mapping[int, str]) 
         return f"{facts.local(record.time):%H:%M:%S} doorbell rings"
     if record.kind not in _VERBS or not record.objects:
         return None
-    told = f"{_who(record.objects, numbers)} {_VERBS[record.kind]}{_where(record.zones)}{_dwell(record)}"
+    body = f"{_who(record.objects, numbers)} {_VERBS[record.kind]}{_where(record.zones)}{_dwell(record)}"
     # that somebody has left is known a little later than it was so
     left = max(one.since + one.dwell_s for one in record.objects)
     time = min(record.time, left) if record.kind is Observed.LEFT else record.time
-    return f"{facts.local(time):%H:%M:%S} {told}"
+    return f"{facts.local(time):%H:%M:%S} {body}"
 
 
 def _who(objects: Sequence[Sighting], numbers: Mapping[int, str]) -> str:

@@ -20,18 +20,18 @@ class Recent:
     def __init__(self, *, history: History | None, clock: Clock) -> None:
         self._history = history
         self._clock = clock
-        self._told: dict[str, list[Summary]] = {}
+        self._texts: dict[str, list[Summary]] = {}
         self._asked: set[str] = set()
 
     def add(self, summary: Summary) -> None:
         """One more was written, about a camera."""
         camera = str(summary.camera)
-        others = [one for one in self._told.get(camera, []) if summary.event is None or one.event != summary.event]
-        self._told[camera] = [*others, summary][-KEPT:]
+        others = [one for one in self._texts.get(camera, []) if summary.event is None or one.event != summary.event]
+        self._texts[camera] = [*others, summary][-KEPT:]
 
     def forget(self) -> None:
         """Something of it was forgotten: what is left is read again out of the history."""
-        self._told.clear()
+        self._texts.clear()
         self._asked.clear()
 
     async def of(self, camera: str) -> tuple[Summary, ...]:
@@ -44,7 +44,7 @@ class Recent:
                 kept = await asyncio.to_thread(self._history.summaries, camera=camera, since=since, limit=KEPT)
             if camera not in self._asked:
                 continue  # it was forgotten while it was read
-            known = {one.id for one in self._told.get(camera, [])}
+            known = {one.id for one in self._texts.get(camera, [])}
             older = [one for one in reversed(kept) if one.id not in known]
-            self._told[camera] = [*older, *self._told.get(camera, [])][-KEPT:]
-        return tuple(self._told.get(camera, ()))
+            self._texts[camera] = [*older, *self._texts.get(camera, [])][-KEPT:]
+        return tuple(self._texts.get(camera, ()))

@@ -68,7 +68,7 @@ class Stories:
         """What is known of an event."""
         return self._stories.get(event_id)
 
-    def tell(self, event: Event) -> tuple[Story, tuple[Story, ...]]:
+    def revise(self, event: Event) -> tuple[Story, tuple[Story, ...]]:
         """Take in a revision: its story, and those that had to be forgotten for it."""
         story = self._stories.get(event.id)
         if story is None:

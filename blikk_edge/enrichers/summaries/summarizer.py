@@ -13,7 +13,7 @@ from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.observation import Event, Observation, Ring
 from blikk_edge.core.picture import RING, Picture
-from blikk_edge.core.ports import History, Inbox, Item, Tell
+from blikk_edge.core.ports import History, Inbox, Item, Publish
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraState, SummaryMode
 from blikk_edge.core.summary import Author, Importance, Summary
@@ -48,7 +48,7 @@ FINAL_PICTURES: Final = 3
 FRESH_S: Final = 60.0
 """A Picture that is older does not show what is there now."""
 
-MAX_LIVES: Final = 64
+MAX_FOLLOWED: Final = 64
 """Of more events at a time than these the model is not even asked; their texts come from the template."""
 
 PACE_S: Final = 60.0
@@ -65,7 +65,7 @@ _PRIORITY: Final = {
 
 
 @dataclass(slots=True)
-class _Life:
+class _Followed:
     """What the task that follows an event listens to."""
 
     clear: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,7 +76,7 @@ class _Life:
 
 
 class Summarizer:
-    """Events in, Summaries out by way of `tell`: the same event id, revision EARLY and FINAL.
+    """Events in, Summaries out by way of `publish`: the same event id, revision EARLY and FINAL.
 
     The early text comes when a doorbell rings, a person stays long, a package is there, or after EARLY_S; an event
     that is over sooner has the final one only. `mode_of` is asked each time: OFF writes nothing, TEMPLATE asks no
@@ -92,8 +92,8 @@ class Summarizer:
     def __init__(
         self,
         *,
-        scribe: TextWriter,
-        tell: Tell,
+        writer: TextWriter,
+        publish: Publish,
         clock: Clock,
         mode_of: Callable[[str], SummaryMode],
         names: Mapping[str, str],
@@ -104,8 +104,8 @@ class Summarizer:
         owed: Callable[[], Sequence[Event]] | None = None,
         locale: LocaleNow = Locale,
     ) -> None:
-        self._scribe = scribe
-        self._tell = tell
+        self._writer = writer
+        self._publish = publish
         self._clock = clock
         self._mode_of = mode_of
         self._names = names
@@ -118,7 +118,7 @@ class Summarizer:
         self._stories = Stories(names, locale=locale)
         self._gallery = Gallery(shrink)
         self._recent = Recent(history=history, clock=clock)
-        self._lives: dict[str, _Life] = {}
+        self._followed: dict[str, _Followed] = {}
         self._states: dict[str, CameraState] = {}
         self._serial = 0
 
@@ -132,7 +132,7 @@ class Summarizer:
                     self._take(await inbox.get(), group)
         finally:
             self._leave()
-            self._lives.clear()
+            self._followed.clear()
 
     async def _left_over(self) -> Sequence[Event]:
         """What a process before this one did not get to write about."""
@@ -144,15 +144,15 @@ class Summarizer:
 
     def _leave(self) -> None:
         """At the end: events that are over have at least the template's last word."""
-        for event_id in self._lives:
+        for event_id in self._followed:
             story = self._stories.get(event_id)
             if story is None or not story.ended or self._mode_of(story.event.camera) is SummaryMode.OFF:
                 continue
             now = self._clock.now()
             facts = self._stories.facts(story, now)
             final = f"{event_id}-s{FINAL}"
-            self._tell(
-                self._scribe.plain(facts).summary(id=final, facts=facts, time=now, event=event_id, revision=FINAL)
+            self._publish(
+                self._writer.plain(facts).summary(id=final, facts=facts, time=now, event=event_id, revision=FINAL)
             )
 
     def _take(self, item: Item, group: asyncio.TaskGroup) -> None:
@@ -174,24 +174,24 @@ class Summarizer:
     def _event(self, event: Event, group: asyncio.TaskGroup) -> None:
         if (known := self._stories.get(event.id)) is not None and known.ended:
             return
-        story, forgotten = self._stories.tell(event)
+        story, forgotten = self._stories.revise(event)
         for old in forgotten:
             if not old.ended:
                 self._end(old)
         if event.label not in self._labels:
             return
-        life = self._lives.get(event.id)
-        if life is None:
-            life = self._lives[event.id] = _Life()
-            life.task = group.create_task(self._follow(story, life), name=f"summary.{event.id}")
+        followed = self._followed.get(event.id)
+        if followed is None:
+            followed = self._followed[event.id] = _Followed()
+            followed.task = group.create_task(self._follow(story, followed), name=f"summary.{event.id}")
         if story.ended:
-            life.ended.set()
+            followed.ended.set()
         if story.ended or event.loitering or event.label is Label.PACKAGE or self._stories.rings(story):
-            life.clear.set()
+            followed.clear.set()
 
     def _clear(self, story: Story) -> None:
-        if (life := self._lives.get(story.event.id)) is not None:
-            life.clear.set()
+        if (followed := self._followed.get(story.event.id)) is not None:
+            followed.clear.set()
 
     def _picture(self, picture: Picture) -> None:
         if self._mode_of(picture.camera) is not SummaryMode.VISION:
@@ -211,21 +211,21 @@ class Summarizer:
 
     def _end(self, story: Story) -> None:
         """Nothing more is written about it."""
-        if (life := self._lives.pop(story.event.id, None)) is not None and life.task is not None:
-            life.task.cancel()
+        if (followed := self._followed.pop(story.event.id, None)) is not None and followed.task is not None:
+            followed.task.cancel()
 
-    # -- the life of one event -----------------------------------------------------------------------------------
+    # -- one event, start to end ---------------------------------------------------------------------------------
 
-    async def _follow(self, story: Story, life: _Life) -> None:
+    async def _follow(self, story: Story, followed: _Followed) -> None:
         age_s = self._clock.now() - story.event.started
-        await self._either(life.clear, min(EARLY_S, max(0.0, EARLY_S - age_s)))
+        await self._either(followed.clear, min(EARLY_S, max(0.0, EARLY_S - age_s)))
         if not story.ended:
-            await self._write(story, life, EARLY)
-            await life.ended.wait()
+            await self._write(story, followed, EARLY)
+            await followed.ended.wait()
         await self._clock.sleep(SETTLE_S)
-        await self._write(story, life, FINAL)
+        await self._write(story, followed, FINAL)
         self._gallery.forget(story.event.id)
-        self._lives.pop(story.event.id, None)
+        self._followed.pop(story.event.id, None)
 
     async def _either(self, happened: asyncio.Event, seconds: float) -> None:
         """Until it has happened, at most so long."""
@@ -236,20 +236,20 @@ class Summarizer:
             for waiter in waiters:
                 waiter.cancel()
 
-    async def _write(self, story: Story, life: _Life, revision: int) -> None:
-        draft = await self._draft(story, life, revision)
+    async def _write(self, story: Story, followed: _Followed, revision: int) -> None:
+        draft = await self._draft(story, followed, revision)
         if draft is None:
             return
         now = self._clock.now()
         event, facts = story.event, self._stories.facts(story, now)
         summary = draft.summary(id=f"{event.id}-s{revision}", facts=facts, time=now, event=event.id, revision=revision)
-        life.early = summary
+        followed.early = summary
         self._recent.add(summary)
-        self._tell(summary)
+        self._publish(summary)
 
     # -- what is written -----------------------------------------------------------------------------------------
 
-    async def _draft(self, story: Story, life: _Life, revision: int) -> Draft | None:
+    async def _draft(self, story: Story, followed: _Followed, revision: int) -> Draft | None:
         """The text of this revision; None where none is wanted, or a newer one took its place."""
         facts = self._stories.facts(story, self._clock.now())
         mode = self._mode_of(story.event.camera)
@@ -257,48 +257,48 @@ class Summarizer:
             return None
         seeing = self._sees(mode)
         # An early text from lines alone would say what the template says, at the price of the final one.
-        asks = (seeing or (mode in MODEL and revision == FINAL)) and len(self._lives) <= MAX_LIVES
-        if not asks or not self._worth(life, facts):
-            return self._scribe.plain(facts)
+        asks = (seeing or (mode in MODEL and revision == FINAL)) and len(self._followed) <= MAX_FOLLOWED
+        if not asks or not self._worth(followed, facts):
+            return self._writer.plain(facts)
         most = EARLY_PICTURES if revision == EARLY else FINAL_PICTURES
         pictures = self._gallery.choose(story.event.id, most) if seeing else ()
-        brief = await self._brief(story, life, facts, await self._gallery.fitted(pictures))
-        errand = CallLimits(
+        brief = await self._brief(story, followed, facts, await self._gallery.fitted(pictures))
+        limits = CallLimits(
             key=("event", story.event.id),
             camera=story.event.camera,
             priority=Priority.RING if facts.rings else _PRIORITY[story.event.label],
             useful_s=EARLY_USEFUL_S if revision == EARLY else FINAL_USEFUL_S,
         )
-        draft = await self._scribe.write(brief, errand)
+        draft = await self._writer.write(brief, limits)
         if draft is None or draft.unsent:
             self._gallery.give_back(story.event.id, pictures)
         return draft
 
-    def _worth(self, life: _Life, facts: Facts) -> bool:
+    def _worth(self, followed: _Followed, facts: Facts) -> bool:
         """Whether it deserves a model: what matters always does, everyday visits of a camera once in `pace_s`."""
         camera, now = str(facts.camera), self._clock.monotonic()
         match importance(facts):
             case Importance.LOW:
                 return False
             case Importance.HIGH:
-                life.worded = True
-            case _ if life.worded is None:
-                life.worded = now - self._worded_at.get(camera, -math.inf) >= self._pace_s
-        if life.worded:
+                followed.worded = True
+            case _ if followed.worded is None:
+                followed.worded = now - self._worded_at.get(camera, -math.inf) >= self._pace_s
+        if followed.worded:
             self._worded_at[camera] = now
-        return bool(life.worded)
+        return bool(followed.worded)
 
-    async def _brief(self, story: Story, life: _Life, facts: Facts, pictures: tuple[Picture, ...]) -> Brief:
+    async def _brief(self, story: Story, followed: _Followed, facts: Facts, pictures: tuple[Picture, ...]) -> Brief:
         # whoever came meanwhile stands in the lines; whoever was there before does not
         before = [
             one.event for one in self._stories.open(story.event.camera) if one.event.started < story.event.started
         ]
         known = [one for one in await self._recent.of(story.event.camera) if one.event != story.event.id]
-        said = life.early is not None and life.early.source is Author.LLM
+        said = followed.early is not None and followed.early.source is Author.LLM
         return Brief(
             facts=facts,
             lines=event_lines(facts, self._stories.records(story)),
-            before=life.early.text if said and life.early is not None else "",
+            before=followed.early.text if said and followed.early is not None else "",
             here=here(facts, before, self._clock.now()),
             earlier=earlier(facts, known),
             pictures=pictures,
@@ -330,10 +330,10 @@ class Summarizer:
                 earlier=earlier(facts, await self._recent.of(camera)),
                 pictures=await self._gallery.fitted([newest] if newest is not None else []),
             )
-            draft = await self._scribe.write(brief, _of_user(("describe", camera), camera))
+            draft = await self._writer.write(brief, _of_user(("describe", camera), camera))
         self._serial += 1
         summary_id = f"{camera}-now-{round(now * 1000)}-{self._serial}"
-        return (draft or self._scribe.plain(facts)).summary(id=summary_id, facts=facts, time=now)
+        return (draft or self._writer.plain(facts)).summary(id=summary_id, facts=facts, time=now)
 
     async def describe_event(self, event_id: str) -> Summary | None:
         """What happened in one event, from now or from the store; None for one that nobody knows. Raises StoreError."""
@@ -348,14 +348,14 @@ class Summarizer:
         draft: Draft | None = None
         if self._mode_of(story.event.camera) in MODEL:
             brief = Brief(facts=facts, lines=event_lines(facts, self._stories.records(story)))
-            draft = await self._scribe.write(brief, _of_user(("describe", event_id), story.event.camera))
+            draft = await self._writer.write(brief, _of_user(("describe", event_id), story.event.camera))
         revision = FINAL if story.ended else EARLY
-        return (draft or self._scribe.plain(facts)).summary(
+        return (draft or self._writer.plain(facts)).summary(
             id=f"{event_id}-s{revision}", facts=facts, time=now, event=event_id, revision=revision
         )
 
     def _sees(self, mode: SummaryMode) -> bool:
-        return mode is SummaryMode.VISION and self._scribe.sees
+        return mode is SummaryMode.VISION and self._writer.sees
 
 
 def _of_user(key: Hashable, camera: str | None) -> CallLimits:

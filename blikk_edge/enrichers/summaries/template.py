@@ -22,13 +22,13 @@ _GAPS_MAX: Final = 3
 
 def template(facts: Facts) -> Note:
     """What there is to say about these facts; never raises, always within the limits of a Note."""
-    telling = _Telling(facts)
+    writer = _TemplateWriter(facts)
     if facts.about is not None:
-        title, text = telling.event_title(facts.about), telling.event_text(facts.about)
+        title, text = writer.event_title(facts.about), writer.event_text(facts.about)
     elif facts.ended:
-        title, text = telling.period_title(), telling.period_text()
+        title, text = writer.period_title(), writer.period_text()
     else:
-        title, text = telling.present_title(), telling.present_text()
+        title, text = writer.present_title(), writer.present_text()
     return Note(title=_title(title), text=clipped(text, TEXT_MAX), importance=importance(facts))
 
 
@@ -39,12 +39,12 @@ def with_gaps(note: Note, facts: Facts, gaps: Mapping[str, Sequence[Span]], came
     """
     if not gaps:
         return note
-    telling = _Telling(facts)
+    writer = _TemplateWriter(facts)
     whole = {name for name, spans in gaps.items() if sum(b - a for a, b in spans) >= 0.99 * facts.duration_s}
     if len(whole) == cameras and quiet(facts):
-        title, text = telling.unwatched()
+        title, text = writer.unwatched()
         return Note(title=_title(title), text=sentence(text), importance=Importance.LOW)
-    said = f" {sentence(telling.gaps(gaps, whole))}"
+    said = f" {sentence(writer.gaps(gaps, whole))}"
     return replace(note, text=f"{clipped(note.text, max(1, TEXT_MAX - len(said)))}{said}"[:TEXT_MAX])
 
 
@@ -74,7 +74,7 @@ def _title(text: str) -> str:
     return clipped(sentence(text).removesuffix("."), TITLE_MAX)
 
 
-class _Telling:
+class _TemplateWriter:
     """One text in the making."""
 
     def __init__(self, facts: Facts) -> None:

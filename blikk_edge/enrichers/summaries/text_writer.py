@@ -14,7 +14,7 @@ from blikk_edge.enrichers.summaries.template import importance, template
 from blikk_edge.language.facts import Facts
 from blikk_edge.language.grounding import Said, is_known
 from blikk_edge.llm.port import BlindError, Completion, GarbledError, TooLongError
-from blikk_edge.llm.queue.port import Desk, Job, NotNowError, Priority, SupersededError
+from blikk_edge.llm.queue.port import Job, JobQueue, NotNowError, Priority, SupersededError
 
 LOG = logging.getLogger("blikk.summary")
 
@@ -58,7 +58,7 @@ class Draft:
         event: str | None = None,
         revision: int = 1,
     ) -> Summary:
-        """As it is told."""
+        """As it is published."""
         return Summary(
             id=id,
             camera=facts.camera,
@@ -95,42 +95,42 @@ class CallLimits:
 
 
 class TextWriter:
-    """Asks the `desk`, and checks what comes back. Without a desk the template writes everything."""
+    """Asks the `queue`, and checks what comes back. Without a queue the template writes everything."""
 
-    def __init__(self, *, desk: Desk | None, check: Check, clock: Clock) -> None:
-        self._desk = desk
+    def __init__(self, *, queue: JobQueue | None, check: Check, clock: Clock) -> None:
+        self._queue = queue
         self._check = check
         self._clock = clock
 
     @property
     def sees(self) -> bool:
         """Whether Pictures are of use."""
-        return self._desk is not None and self._desk.sees
+        return self._queue is not None and self._queue.sees
 
     def plain(self, facts: Facts) -> Draft:
         """By the template."""
         return Draft(note=template(facts))
 
-    async def write(self, brief: Brief, errand: CallLimits) -> Draft | None:
-        """By the model, mended at most once of each kind; None where a newer errand took this one's place.
+    async def write(self, brief: Brief, limits: CallLimits) -> Draft | None:
+        """By the model, mended at most once of each kind; None where a newer call took this one's place.
 
         An answer that cannot be read is asked for once more; a prompt that is too long is sent once with half its
         lines, and one whose Pictures are not taken without them. Whatever else fails, the template writes.
         """
-        if self._desk is None:
+        if self._queue is None:
             return self.plain(brief.facts)
         attempt = _Attempt(brief)
-        until = self._clock.monotonic() + errand.useful_s
+        until = self._clock.monotonic() + limits.useful_s
         while (left_s := until - self._clock.monotonic()) > 0:
             job = Job(
-                key=errand.key,
-                camera=errand.camera,
-                priority=errand.priority,
+                key=limits.key,
+                camera=limits.camera,
+                priority=limits.priority,
                 prompt=attempt.brief.prompt(),
                 useful_s=left_s,
             )
             try:
-                completion = await self._desk.ask(job)
+                completion = await self._queue.ask(job)
                 attempt.paid(completion)
                 note = note_from_json(completion.text, saying=brief.saying)
             except SupersededError:

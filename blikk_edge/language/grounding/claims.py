@@ -22,7 +22,7 @@ class Claim(StrEnum):
     WEAPON = "weapon"
     LOOKS = "looks"  # what only a picture shows, where none was shown
     GUESS = "guess"  # said to be likely, which is to say: not observed
-    UNKNOWN = "unknown"  # a word of which nobody can tell what it claims
+    UNKNOWN = "unknown"  # a word of which nobody knows what it claims
     LANGUAGE = "language"  # not English
 
 

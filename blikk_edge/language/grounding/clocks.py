@@ -144,7 +144,7 @@ class _Reader:
         return replace(clock, twice=0 < hour <= 12 and not self._is_sure(part))
 
     def _is_sure(self, part: str | None) -> bool:
-        """Whether it is told which half of the day is meant."""
+        """Whether it is said which half of the day is meant."""
         said = (part or "").strip()
         halves = (self._lexicon.pattern(f"clocks.{name}") for name in ("am", "pm", "night"))
         return self._late or any(half.search(said) for half in halves)

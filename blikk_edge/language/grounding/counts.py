@@ -56,8 +56,8 @@ class _Counts:
         """What nothing supports."""
         tokens, facts = self._tokens, self._facts
         counted = [(i, self._quantity(i)) for i, token in enumerate(tokens) if token.labels and not token.negated]
-        # `two people came, one person stayed`: whoever has told of all may go on to tell of one
-        told = {
+        # `two people came, one person stayed`: whoever has named all may go on to name one
+        matched = {
             label
             for i, quantity in counted
             if quantity and quantity.least >= _bounds(facts, tokens[i])[0] and self._fits(i, quantity)
@@ -65,7 +65,7 @@ class _Counts:
         }
         partly = any(token.text in self._words("more_to_come") for token in tokens)
         for i, quantity in counted:
-            if quantity is None or self._fits(i, quantity, part=partly or bool(told & set(tokens[i].labels))):
+            if quantity is None or self._fits(i, quantity, part=partly or bool(matched & set(tokens[i].labels))):
                 continue
             said = " ".join(t.text for t in tokens[min((*quantity.tokens, i)) : i + 1])
             yield Violation(Claim.COUNT, said, f"seen: {_seen(facts, tokens[i])}")

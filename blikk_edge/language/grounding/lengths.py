@@ -16,7 +16,7 @@ _UNIT_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 class Length:
     """A claimed length of time, true from `least_s` to `most_s`.
 
-    `gap` says that it may lie between two times that were named; `whole` that it is that of everything told,
+    `gap` says that it may lie between two times that were named; `whole` that it is that of everything reported,
     `long` that nothing more is said.
     """
 
@@ -106,7 +106,7 @@ def _length(match: re.Match[str], lexicon: Lexicon) -> Length:
 
 
 def _rounded(least: float, most: float, unit_s: float, *, fraction: bool) -> tuple[float, float]:
-    """What a length may be that is told in this unit, rounded down or to the nearest."""
+    """What a length may be that is given in this unit, rounded down or to the nearest."""
     if unit_s == 1.0:
         slack_s = max(2.0, min(5.0, 0.05 * most))
         return least - slack_s, most + slack_s

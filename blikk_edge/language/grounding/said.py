@@ -24,7 +24,7 @@ class Said:
 
 
 def misstated(said: Said, facts: Facts) -> Iterator[Violation]:
-    """What is said without support. Of what is told at all, as many are told of as were seen."""
+    """What is said without support. Of what is named at all, as many are named as were seen."""
     for label, count in said.counts.items():
         peak = facts.peak.get(label, 0)
         if count and not peak <= count <= max(peak, facts.seen.get(label, 0)):

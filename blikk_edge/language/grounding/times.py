@@ -34,14 +34,14 @@ def _seconds_of_day(facts: Facts, times: Iterable[float]) -> list[int]:
     return [local.hour * 3600 + local.minute * 60 + local.second for local in map(facts.local, times)]
 
 
-def _at(claim: ClaimedTime | Between, seconds: list[int], happenings: list[int], told: tuple[float, float]) -> bool:
-    """Whether a time is one of those that may be named; a span within what is told may also just hold a happening."""
+def _at(claim: ClaimedTime | Between, seconds: list[int], happenings: list[int], span: tuple[float, float]) -> bool:
+    """Whether a time is one of those that may be named; a span in what is reported may also just hold a happening."""
     if isinstance(claim, ClaimedTime):
         return any(claim.fits(second) for second in seconds)
     if all(any(clock.fits(second) for second in seconds) for clock in (claim.first, claim.last)):
         return True
     within = all(
-        told[0] <= clock.at_s <= told[1] or clock.at_s + 86400 <= told[1] for clock in (claim.first, claim.last)
+        span[0] <= clock.at_s <= span[1] or clock.at_s + 86400 <= span[1] for clock in (claim.first, claim.last)
     )
     held = [claim.holds(second) for second in happenings]
     return within and (all(held) if claim.always else any(held))

@@ -1,1 +1,1 @@
-"""The desk at which enrichers ask the model: one queue, one budget, one circuit breaker."""
+"""The queue in which calls of the language model wait: one order, one budget, one circuit breaker."""

@@ -20,7 +20,7 @@ SAVE_EVERY_S: Final = 5.0
 class Book:
     """Writes the counters of `budget` into `memory`, at most every few seconds; without one it does nothing.
 
-    Nothing is written before the old counters were read. A memory that fails is told once and tried again.
+    Nothing is written before the old counters were read. A memory that fails is logged once and tried again.
     """
 
     def __init__(self, budget: Budget, memory: Memory | None, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class Book:
         self._changed.set()
 
     async def recall(self) -> None:
-        """Add the counters of an earlier life, once."""
+        """Add the counters of an earlier process, once."""
         if self._memory is None or self._recalled:
             return
         try:

@@ -10,7 +10,7 @@ from blikk_edge.core.status import LlmPhase
 
 LAST_PAUSE_S: Final = 300.0
 REFUSED_S: Final = 1800.0
-"""A wrong key mends itself seldom, but a bill gets paid and a model gets loaded without a word to us."""
+"""A wrong key rarely mends itself, but a bill gets paid and a model gets loaded without a word to us."""
 PATIENCE_MAX_S: Final = 24 * 3600.0
 """What is listened to of a Retry-After; the longest in use are those of daily quotas."""
 

@@ -236,7 +236,7 @@ class Budget:
         )
 
     def restore(self, text: str) -> None:
-        """Add what `to_text` gave in an earlier life; raises ValueError, and changes nothing, where it is damaged."""
+        """Add what `to_text` gave in an earlier process; raises ValueError, and changes nothing, if damaged."""
         for date, day in list(_read(text))[-DAYS_KEPT:]:
             here = self._days.setdefault(date, _Day())
             here.node.add(*_row(day.node))

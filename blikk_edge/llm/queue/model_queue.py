@@ -1,4 +1,4 @@
-"""The desk at which enrichers ask the language model: one queue, one budget, one circuit breaker."""
+"""The queue in which enrichers' calls of the language model wait: one order, one budget, one circuit breaker."""
 
 import asyncio
 import logging
@@ -80,7 +80,7 @@ class ModelQueue:
         self._open = self._closed = False
         self._cool: dict[str, float] = {}
         self._over: tuple[str, str] | None = None
-        self._told = self.state()
+        self._published = self.state()
 
     async def ask(self, job: Job) -> Completion:
         """The model's answer when it is this job's turn; raises NotNowError or another LlmError.
@@ -113,7 +113,7 @@ class ModelQueue:
                 while True:
                     self._stirred.clear()
                     look_again_s = self._look(group)
-                    self._tell()
+                    self._publish()
                     await self._pause(look_again_s)
         finally:
             self._open = False
@@ -289,9 +289,9 @@ class ModelQueue:
 
     # -- what is said of it --------------------------------------------------------------------------------------
 
-    def _tell(self) -> None:
-        before, now = self._told, replace(self.state(), waiting=0)
-        self._told = now
+    def _publish(self) -> None:
+        before, now = self._published, replace(self.state(), waiting=0)
+        self._published = now
         if now.phase is not before.phase:
             if now.phase is LlmPhase.READY:
                 LOG.info("%s is asked again", now.model)

@@ -1,4 +1,4 @@
-"""The desk at which enrichers ask the model, as they see it; the real one is `enrichers.desk.model_desk`."""
+"""The queue of the language model as enrichers see it; the real one is `llm.queue.model_queue`."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Job:
     useful_s: float = 60.0
 
 
-class Desk(Protocol):
-    """Where enrichers ask."""
+class JobQueue(Protocol):
+    """Where enrichers hand in a Job for the model."""
 
     sees: bool
     """Whether Pictures are of use."""

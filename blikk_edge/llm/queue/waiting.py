@@ -42,7 +42,7 @@ class Waiting:
         return self.job.priority, self.place
 
     def turn_away(self, error: LlmError) -> None:
-        """Tell who waits, if somebody still does."""
+        """Give the error to who waits, if somebody still does."""
         if not self.answer.done():
             if self.error is not None and error.__cause__ is None:
                 error.__cause__ = self.error

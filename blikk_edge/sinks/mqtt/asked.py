@@ -39,7 +39,7 @@ class _Asker:
 
 
 class RequestHandler:
-    """Takes requests and publishes their replies, one at a time; `complain` hears what no asker can be told.
+    """Takes requests and publishes their replies, one at a time; `complain` gets what no asker can be answered.
 
     Times without an offset are those of `locale`.
     """

@@ -51,7 +51,7 @@ MQTT_TLS_PORT: Final = 8883
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttSettings:
-    """The broker, and what is told to Home Assistant there. With TLS the default port is MQTT_TLS_PORT."""
+    """The broker, and what is published for Home Assistant there. With TLS the default port is MQTT_TLS_PORT."""
 
     host: str
     port: int = 1883

@@ -11,7 +11,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 LOG: Final = logging.getLogger("blikk.mqtt.library")
-# What the library says of a broken connection is told by us in words, once.
+# What the library says of a broken connection is logged by us in words, once.
 LOG.setLevel(logging.CRITICAL)
 
 GOODBYE_S: Final = 0.5

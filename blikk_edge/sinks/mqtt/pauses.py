@@ -15,7 +15,7 @@ OFTEN: Final = 3
 """So many short connections in a row, each ended while nothing was under way, look like a second client with our id."""
 
 CERTAIN: Final = 5
-"""So many are waited for like one that the broker has told of. A broker that restarts often does not go on so long."""
+"""So many are waited for like one that the broker announced. A broker that restarts often does not go on so long."""
 
 RIVAL_FIRST_S: Final = 15.0
 RIVAL_LAST_S: Final = 300.0
@@ -36,7 +36,7 @@ class Pauses:
         self._idle = 0
         self._taken = 0
         self._taken_at: float | None = None
-        self.rival_told = False
+        self.rival_logged = False
         """Whether the last end was one of several in `RIVAL_S` at which another client took our connection."""
 
     @property
@@ -63,7 +63,7 @@ class Pauses:
             self._backoff.reset()
             self._short = self._idle = self._taken = 0
         if isinstance(error, TakenOverError):
-            self.rival_told = self.rival
+            self.rival_logged = self.rival
             self._taken_at = self._clock.monotonic()
             if lasted_s < STEADY_S:
                 return self._rival_pause()

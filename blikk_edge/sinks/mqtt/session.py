@@ -75,7 +75,7 @@ class Session:
         node: NodeInfo,
         topics: Topics,
         newest: Newest,
-        desk: DiscoveryPlanner,
+        planner: DiscoveryPlanner,
         order: Order,
         ask: Answerer | None,
         locale: LocaleNow,
@@ -89,7 +89,7 @@ class Session:
         self._topics = topics
         self._cameras = frozenset(camera.id for camera in node.cameras)
         self._newest = newest
-        self._desk = desk
+        self._planner = planner
         self._retained = Retained(topics, node.cameras)
         self._order = order
         self._clock = clock
@@ -109,22 +109,22 @@ class Session:
         self._tries: Counter[int] = Counter()
         self._broken: aiomqtt.MqttError | None = None
         self._broke = asyncio.Event()
-        self._waiting_for_desk: dict[str, bytes] = {}
-        self._desk_waits = asyncio.Event()
+        self._waiting_for_planner: dict[str, bytes] = {}
+        self._planner_waits = asyncio.Event()
         self._planned_at: float | None = None
         self._allowance = Allowance(clock, at_once=COMMANDS, per_s=COMMANDS_PER_S)
 
     async def greet(self) -> None:
         """Subscribe, then say who is here."""
-        self._desk.limit(self._connection.fits)
-        self._tell_limits()
+        self._planner.limit(self._connection.fits)
+        self._log_limits()
         set_topics = tuple(
             self._topics.set(camera, setting) for camera in sorted(self._cameras) for setting in SETTINGS
         )
         await self._subscribe(self._topics.set_filter, set_topics)
         await self._subscribe(self._topics.ask)
-        for topic_filter in self._desk.filters:
-            await self._subscribe(topic_filter, self._desk.config_topics if "+" in topic_filter else None)
+        for topic_filter in self._planner.filters:
+            await self._subscribe(topic_filter, self._planner.config_topics if "+" in topic_filter else None)
         for topic_filter, topics in self._retained.filters.items():
             await self._connection.subscribe(topic_filter, instead=topics)
         await self._say(availability(self._topics, online=True))
@@ -138,10 +138,10 @@ class Session:
                 self._group.create_task(self._end_when_broken(), name="mqtt.broken")
                 self._group.create_task(self._publish_newest(), name="mqtt.newest")
                 self._group.create_task(self._listen(), name="mqtt.listen")
-                self._group.create_task(self._tell_desk(), name="mqtt.desk")
+                self._group.create_task(self._run_planner(), name="mqtt.discovery")
                 if self._beside is not None:
                     self._group.create_task(self._beside(), name="mqtt.beside")
-                await self._follow(self._desk.connected())
+                await self._follow(self._planner.connected())
         except BaseExceptionGroup as group:
             gone, bugs = group.split(aiomqtt.MqttError)
             if bugs is not None or gone is None:
@@ -167,7 +167,7 @@ class Session:
         """Publish in order without waiting for each other's acknowledgement.
 
         Raises SinkError where not all were acknowledged: the connection is gone, or the broker does not take one for
-        now, or never will. What it is then is told by the troubles of the connection.
+        now, or never will. What it is then is logged by the troubles of the connection.
         """
         acknowledged: list[int] = []
         refused: list[int] = []
@@ -222,7 +222,7 @@ class Session:
     async def _publish(self, message: Message) -> Outcome:
         """Publish; the broker keeps it only if it shall (`DiscoveryPlanner.retaining`)."""
         if message.retain and message.payload:
-            if self._desk.retaining:
+            if self._planner.retaining:
                 self._retained.holds(message.topic)
             else:
                 message = replace(message, retain=False)
@@ -235,7 +235,7 @@ class Session:
             self._order(Snapshot(camera=camera.id))
 
     async def _tidy(self) -> None:
-        for message in self._retained.empty(everything=not self._desk.retaining):
+        for message in self._retained.empty(everything=not self._planner.retaining):
             await self._connection.publish(message)
 
     async def _listen(self) -> None:
@@ -249,30 +249,30 @@ class Session:
             elif any(aiomqtt.Topic(topic).matches(each) for each in self._retained.filters):
                 if message.retain and payload:
                     self._retained.holds(topic)
-            elif self._desk.settled and topic in (self._desk.birth_topic, self._topics.claim):
-                self._waiting_for_desk[topic] = payload
-                self._desk_waits.set()
+            elif self._planner.settled and topic in (self._planner.birth_topic, self._topics.claim):
+                self._waiting_for_planner[topic] = payload
+                self._planner_waits.set()
             else:
-                await self._desk_hears(topic, payload)
+                await self._planner_reads(topic, payload)
 
-    async def _tell_desk(self) -> None:
+    async def _run_planner(self) -> None:
         """Births and claims, which make us publish everything anew: at most once in `CALM_S`."""
         while True:
-            await self._desk_waits.wait()
-            self._desk_waits.clear()
-            waiting, self._waiting_for_desk = self._waiting_for_desk, {}
+            await self._planner_waits.wait()
+            self._planner_waits.clear()
+            waiting, self._waiting_for_planner = self._waiting_for_planner, {}
             for topic, payload in waiting.items():
-                await self._desk_hears(topic, payload)
+                await self._planner_reads(topic, payload)
             await self._clock.sleep(CALM_S)
 
-    async def _desk_hears(self, topic: str, payload: bytes) -> None:
+    async def _planner_reads(self, topic: str, payload: bytes) -> None:
         if topic == self._topics.claim:
             self._claimed(read_claim(payload))
-        before = self._desk.retaining
-        await self._follow(self._desk.received(topic, payload))
-        if self._desk.retaining and not before:
+        before = self._planner.retaining
+        await self._follow(self._planner.received(topic, payload))
+        if self._planner.retaining and not before:
             self._restate()
-        elif before and not self._desk.retaining:
+        elif before and not self._planner.retaining:
             await self._tidy()
 
     def _command(self, topic: str, payload: bytes, *, retained: bool) -> None:
@@ -300,7 +300,7 @@ class Session:
         missed = bool(self._missed or self._unheard)
         for message in advice.messages:
             if await self._connection.publish(message) in (Outcome.BUSY, Outcome.UNCLEAR):
-                self._desk.missed(message.topic)
+                self._planner.missed(message.topic)
                 missed = True
         if advice.restate:
             self._newest.restate()
@@ -310,17 +310,17 @@ class Session:
             self._plan(MISSED_S)
 
     async def _subscribe(self, topic_filter: str, instead: tuple[str, ...] | None = None) -> None:
-        """Subscribe; what meets a quota is asked for again with the next call of the desk."""
+        """Subscribe; what meets a quota is asked for again with the next call of the planner."""
         if await self._connection.subscribe(topic_filter, instead=instead) is Outcome.BUSY:
             self._unheard[topic_filter] = instead
 
     async def _say(self, message: Message) -> None:
-        """Publish who is here; what the broker does not take for now is said again with the next call of the desk."""
+        """Publish who is here; what the broker does not take now is sent again with the next call of the planner."""
         if await self._connection.publish(message) in (Outcome.BUSY, Outcome.UNCLEAR):
             self._missed.append(message)
 
     def _plan(self, seconds: float) -> None:
-        """Call the desk back, in place of an earlier plan; but a stranger cannot put it off for ever."""
+        """Call the planner again, in place of an earlier plan; but a stranger cannot put it off for ever."""
         assert self._group is not None  # advice is followed within go_on only
         now = self._clock.monotonic()
         if self._timer is None:
@@ -340,14 +340,14 @@ class Session:
             await self._subscribe(topic_filter, instead)
         for message in missed:
             await self._say(message)
-        await self._follow(self._desk.due())
+        await self._follow(self._planner.due())
         if not self._tidied:
             self._tidied = True
             for topic_filter in self._retained.filters:
                 await self._connection.unsubscribe(topic_filter)
             await self._tidy()
 
-    def _tell_limits(self) -> None:
+    def _log_limits(self) -> None:
         """What this broker cannot do for us, and what follows; said once."""
         limits = self._connection.limits
         for where, kind, limited in (
@@ -358,7 +358,7 @@ class Session:
             if limited:
                 self._troubles.start(BrokerTrouble(kind=kind, where=where))
         self._troubles.forget(TOO_LARGE)
-        left_out = self._desk.left_out
+        left_out = self._planner.left_out
         self._troubles.forget(ENTITIES_LEFT_OUT)
         if left_out:
             self._troubles.start(BrokerTrouble(kind=ENTITIES_LEFT_OUT, where=", ".join(left_out[:5])))

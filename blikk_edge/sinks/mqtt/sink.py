@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import aiomqtt
 
-from blikk_edge.core.allowance import telling
+from blikk_edge.core.allowance import log_allowance
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.inquiry import Answerer
@@ -90,7 +90,7 @@ class MqttSink:
         self._locale = locale
         self._claimed = claimed
         self._newest = Newest()
-        self._desk = DiscoveryPlanner(
+        self._planner = DiscoveryPlanner(
             devices(node, topics, prefix=discovery_prefix),
             topics,
             mode=mode,
@@ -107,12 +107,12 @@ class MqttSink:
         self._session: Session | None = None
         self._changed = asyncio.Event()
         self._away: str | None = None
-        self._told = True
+        self._logged = True
         self._came_at: float | None = None
         self._idle = False
         self._patience = 1
         self._old_said = False
-        self._telling = telling(clock)
+        self._log_allowance = log_allowance(clock)
 
     @property
     def connected(self) -> bool:
@@ -138,7 +138,7 @@ class MqttSink:
             group.create_task(self._stay_connected(), name="mqtt.connection")
 
     async def open(self) -> None:
-        """Wait until the broker has us; raises SinkError at each try that fails, of which `problem` is told."""
+        """Wait until the broker has us; raises SinkError at each try that fails, of which `problem` says why."""
         if self._session is None:
             await self._changed.wait()
         if self._session is None:
@@ -234,7 +234,7 @@ class MqttSink:
                 node=self._node,
                 topics=self._topics,
                 newest=self._newest,
-                desk=self._desk,
+                planner=self._planner,
                 order=self._order,
                 ask=self._ask,
                 locale=self._locale,
@@ -302,10 +302,10 @@ class MqttSink:
             )
         else:
             self._say_connected(protocol)
-        self._told = False
+        self._logged = False
 
     def _say_connected(self, protocol: Protocol) -> None:
-        if self._told:
+        if self._logged:
             LOG.info("connected to %s (%s)", self._address, protocol)
 
     def _say_old(self) -> None:
@@ -324,11 +324,11 @@ class MqttSink:
         guess = isinstance(error, TakenOverError) is False and self._pauses.guessed_rival
         problem = f"{error}; {SECOND_NODE} Its client id is {self._identifier}" if guess else str(error)
         # Two nodes that take the connection from each other would say so for ever.
-        quiet = isinstance(error, TakenOverError) and self._pauses.rival_told
+        quiet = isinstance(error, TakenOverError) and self._pauses.rival_logged
         kind = problem.partition("; it says")[0]  # the broker's own words may differ each time
-        if self._away != problem and not quiet and self._telling.take(kind):
+        if self._away != problem and not quiet and self._log_allowance.take(kind):
             LOG.warning("%s", problem)
-            self._told = True
+            self._logged = True
         self._away = problem
 
 

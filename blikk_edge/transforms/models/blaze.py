@@ -23,17 +23,17 @@ POSE_POINTS: Final = 4
 FACE_POINTS: Final = 6
 
 LOGIT_SHIFT: Final = -0.6
-"""Added to BlazePose's logits, so that its .6 is told as .45, our default threshold. With the next constant it tells
+"""Added to BlazePose's logits, so that its .6 is .45, our default threshold. With the next constant it tells
 none of 200 pictures without people (COCO, roads, animals), 20 of 64 tall persons of COCO, and 254 of 264 frames of six
 people who walk through a room. At its own .5, with who leans, it is 23 of 64 persons, and 7 of 29 photographs of COCO
-without one, a motorway and a cat are told as people."""
+without one, a motorway and a cat are reported as people."""
 
 UPRIGHT: Final = 0.6
-"""The least cosine between straight up and the way from the hips to the head of who is told: 53 degrees. In 64 pictures
+"""The least cosine between straight up and the way from hips to head of who is reported: 53 degrees. In 64 pictures
 of COCO three false persons of .6 and more lean further, all that there are, and none of 22 true ones."""
 
 LEANING_SHARE: Final = 0.2
-"""What the score of who does not stand upright counts: too little to be told, enough to be blurred."""
+"""What the score of who does not stand upright counts: too little to be reported, enough to be blurred."""
 
 HALF_WIDTH, ABOVE, BELOW = 0.45, 1.05, 1.0
 """A person's box, in lengths of the way from the hips to the top: to both sides of the middle of that way, above and

@@ -27,7 +27,7 @@ cascade not one box came on any of the test pictures."""
 
 SMALLEST_FACE_PX = 30
 FACE_NEIGHBOURS = 4
-"""A face is told when this many scans agree; its score is n / (n + 4), 0.5 at the least."""
+"""A face is reported when this many scans agree; its score is n / (n + 4), 0.5 at the least."""
 
 BODY_ABOVE, BODY_BESIDE, BODY_BELOW = 0.45, 1.0, 6.0
 """What a person has around the face, in heights and widths of it; fitted to the person boxes of YOLOX."""

@@ -1,4 +1,4 @@
-"""From a model's output tensors to boxes worth telling, in numpy; pure. Thresholds come first, so little is decoded."""
+"""From a model's output tensors to boxes worth reporting, in numpy; pure. Thresholds first: little is decoded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,9 +50,9 @@ class Candidates:
 
 
 class Classes:
-    """A model's class names by row, each with its Label and the score it must reach to be told.
+    """A model's class names by row, each with its Label and the score it must reach to be reported.
 
-    A class without a Label, or whose Label has no threshold, is never told. Raises ModelError where none is left.
+    A class without a Label, or whose Label has no threshold, is never reported. Raises ModelError where none is left.
     """
 
     def __init__(self, names: Sequence[str], thresholds: Mapping[Label, float]) -> None:
@@ -118,14 +118,14 @@ class Yolox:
         rows = rows[anchors]
         best = rows[:, 5:].argmax(axis=1)
         scores = rows[:, 4] * rows[np.arange(len(rows)), 5 + best]
-        told = scores >= self._classes.thresholds[best]
-        rows, anchors = rows[told], anchors[told]
+        kept = scores >= self._classes.thresholds[best]
+        rows, anchors = rows[kept], anchors[kept]
         centres, sizes = rows[:, :2], rows[:, 2:4]
         if not self._decoded:
             stride = self._strides[anchors, None]
             centres, sizes = (centres + self._cells[anchors]) * stride, np.exp(sizes) * stride
         boxes: Floats = np.concatenate((centres - sizes / 2, centres + sizes / 2), axis=1)
-        return Candidates(boxes=boxes, scores=scores[told], classes=best[told])
+        return Candidates(boxes=boxes, scores=scores[kept], classes=best[kept])
 
 
 class Ssd:
@@ -141,9 +141,9 @@ class Ssd:
         boxes, classes, scores = (outputs[index][0] for index in self._order)
         rows = np.nan_to_num(classes, nan=-1.0).astype(np.intp)
         rows = np.where((rows >= 0) & (rows < len(self._classes)), rows, -1)
-        told = np.flatnonzero((rows >= 0) & (scores >= self._classes.thresholds[rows]))
+        kept = np.flatnonzero((rows >= 0) & (scores >= self._classes.thresholds[rows]))
         return Candidates(
-            boxes=boxes[told][:, (1, 0, 3, 2)] * self._scale, scores=scores[told].copy(), classes=rows[told]
+            boxes=boxes[kept][:, (1, 0, 3, 2)] * self._scale, scores=scores[kept].copy(), classes=rows[kept]
         )
 
 
@@ -161,9 +161,9 @@ class BlazePose:
         likely = np.flatnonzero(scores >= self._least)
         boxes, heads, upright = blaze.persons(outputs[self._rows][0][likely], self._centres[likely])
         scores = np.where(upright, scores[likely], blaze.LEANING_SHARE * scores[likely])
-        told = np.flatnonzero((scores >= self._least) & np.isfinite(boxes).all(axis=1))
+        kept = np.flatnonzero((scores >= self._least) & np.isfinite(boxes).all(axis=1))
         found = Candidates(boxes=boxes, scores=scores, classes=np.zeros(len(scores), dtype=np.intp), heads=heads)
-        return found.at(told)
+        return found.at(kept)
 
 
 def grid(width_px: int, height_px: int) -> tuple[Floats, Floats]:

@@ -26,8 +26,9 @@ SMOOTHING = 0.1
 class TfliteDetector:
     """Finds objects with a TFLite model. The same picture gives the same Detections, bit for bit.
 
-    Labels without a threshold are not told. Opens its model at the first picture, or with `open()`. Not shared between
-    threads. `inference_ms` is the smoothed time of one picture from pixels to Detections; None before the first.
+    Labels without a threshold are not reported. Opens its model at the first picture, or with `open()`. Not shared
+    between threads. `inference_ms` is the smoothed time of one picture from pixels to Detections; None before the
+    first.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class TfliteDetector:
         self._opened: _Opened | None = None
 
     def open(self) -> Inference:
-        """Load the model and say where it runs; raises ModelError. Later calls only tell."""
+        """Load the model and say where it runs; raises ModelError. Later calls only say where."""
         return self._open().network.inference
 
     def close(self) -> None:
@@ -155,7 +156,7 @@ class Canvas:
 
 
 def input_spec(entry: ModelEntry, inputs: tuple[Tensor, ...]) -> InputSpec:
-    """What the model wants to be fed: as its entry says, or as its tensors and decoder tell; raises ModelError."""
+    """What the model wants to be fed: as its entry says, or as its tensors and decoder say; raises ModelError."""
     shape = inputs[0].shape
     if len(inputs) != 1 or len(shape) != 4 or shape[0] != 1 or 3 not in {shape[1], shape[3]}:
         got = ", ".join(str(tensor.shape) for tensor in inputs)

@@ -43,7 +43,7 @@ _RANGE_REFUSED = 416
 
 
 class Progress(Protocol):
-    """Is told how far a download is, at its start and after each piece, in the thread that fetches.
+    """Called with how far a download is, at its start and after each piece, in the thread that fetches.
 
     `done_bytes` are those on the disk, with what an earlier try left there; `total_bytes` is None where neither the
     server nor the registry says it. `done_bytes` becomes smaller where a file has to be begun again.
@@ -76,7 +76,7 @@ def fetch(
     """Bring the file at an http(s) `url` to `target`, which then has this SHA-256.
 
     Bytes gather in `<target>.part`, which survives a broken connection and is continued by the next call; a wrong hash
-    removes it. `progress` is told how far it is. User and password in the URL become basic
+    removes it. `progress` is called with how far it is. User and password in the URL become basic
     authentication. Proxies of the environment are used, except for loopback. Raises ModelError; UnreachableError where
     nobody answered.
     """
@@ -190,20 +190,20 @@ class _Download:
         if total is not None and total > limit:
             raise self._failed(f"{total} bytes are offered, {limit} at most were expected; the file has changed there")
         self._file.seek(0, os.SEEK_END)
-        self._tell(have, total)
+        self._report(have, total)
         while chunk := _read(response):
             have += len(chunk)
             if have > limit:
                 raise self._failed(f"more than the expected {limit} bytes came; the file has changed there")
             self._file.write(chunk)
             self._file.flush()
-            self._tell(have, total)
+            self._report(have, total)
             if time.monotonic() > self._limits.deadline:
                 raise self._failed("it takes too long")
         if total is not None and have < total:
             raise _CutOff(f"{have} of {total} bytes came")
 
-    def _tell(self, have: int, total: int | None) -> None:
+    def _report(self, have: int, total: int | None) -> None:
         if self._progress is not None:
             self._progress(have, self._size_bytes if total is None else total)
 

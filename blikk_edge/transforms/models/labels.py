@@ -58,7 +58,7 @@ def label_of(class_name: str) -> Label | None:
 def read_labels(path: Path) -> tuple[str, ...]:
     """The class names of a label file: one a line by row, or every line `<index> name` or `<index>: name`.
 
-    Rows without a name are `???`. Raises ModelError where the file cannot be read or names nothing we can tell.
+    Rows without a name are `???`. Raises ModelError where the file cannot be read or names nothing that we can report.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -21,7 +21,7 @@ class OutputFormat(StrEnum):
 
 
 FACE_DECODERS = frozenset({OutputFormat.YUNET, OutputFormat.BLAZEFACE})
-"""Those of models that find faces; all others find what is told."""
+"""Those of models that find faces; all others find what is reported."""
 
 CUSTOM_DECODERS = (OutputFormat.YOLOX, OutputFormat.YOLOX_DECODED, OutputFormat.SSD)
 """Those that a model of the user's own may have."""
@@ -137,7 +137,7 @@ _YUNET = f"{_GITHUB}/ShiqiYu/libfacedetection.train/0047ac24afb1a50a0c6105001c89
 _YOLOX_416 = InputSpec(
     width_px=416, height_px=416, layout=Layout.NCHW, dtype="float32", colours=Colours.BGR, letterbox=True
 )  # fmt: skip
-_YUNET_ANY = InputSpec(  # FaceDetectorYN is told the size of each picture; 320 is what the file was exported at
+_YUNET_ANY = InputSpec(  # FaceDetectorYN is given the size of each picture; 320 is what the file was exported at
     width_px=320, height_px=320, layout=Layout.NCHW, dtype="float32", colours=Colours.BGR, letterbox=False
 )
 _BLAZEPOSE = InputSpec(  # as all of MediaPipe's detectors: -1..1

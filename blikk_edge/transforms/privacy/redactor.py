@@ -41,7 +41,7 @@ class _Redaction:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person, and where the head is if the detector told."""
+    """A person, and where the head is if the detector reported it."""
 
     box: Box
     head: Box | None = None

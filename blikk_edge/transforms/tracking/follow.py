@@ -15,7 +15,7 @@ SIZE_STD = 0.10
 VELOCITY_STD = 1.0
 ACCELERATION_STD = 1.0
 SIZE_ACCELERATION_STD = 0.5
-MISSING_DAMPING_S = 1.5  # whoever is hidden seldom keeps walking straight on for long
+MISSING_DAMPING_S = 1.5  # whoever is hidden rarely keeps walking straight on for long
 LONGEST_STEP_S = 1.0  # a longer gap means that nothing moved: nobody looked
 
 REACH = 0.35  # how far the centre may lie from where it was expected

@@ -107,20 +107,20 @@ class Office:
         self.clock = VirtualClock(start)
         self.model = Model(self.clock)
         self.changes: list[LlmPhase] = []
-        self.desk = ModelQueue(
+        self.queue = ModelQueue(
             self.model,
             limits=limits,
             clock=self.clock,
             estimate=lambda prompt: 100,
             memory=memory,
-            changed=lambda: self.changes.append(self.desk.state().phase),
+            changed=lambda: self.changes.append(self.queue.state().phase),
             rng=random.Random(7),
         )
         self.task: asyncio.Task[None] | None = None
         self.asking: list[asyncio.Task[Completion]] = []
 
     async def open(self) -> None:
-        self.task = asyncio.ensure_future(self.desk.run())
+        self.task = asyncio.ensure_future(self.queue.run())
         await self.rest()
 
     async def rest(self) -> None:
@@ -141,7 +141,7 @@ class Office:
     async def ask(self, *jobs: Job) -> list["asyncio.Task[Completion]"]:
         tasks = []
         for each in jobs:
-            tasks.append(asyncio.ensure_future(self.desk.ask(each)))
+            tasks.append(asyncio.ensure_future(self.queue.ask(each)))
             await asyncio.sleep(0)
         self.asking += tasks
         await self.rest()

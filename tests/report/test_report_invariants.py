@@ -52,7 +52,7 @@ def records(make, steps, rules):
                 make(time, analysed=analysed, detections=tuple(detections) if analysed else ()),
                 motion=Motion(view=view, score=score),
             )
-            told.append((time, reporter.tell(zones(tracker(scene)))))
+            told.append((time, reporter.report(zones(tracker(scene)))))
     told.append((time + 5, reporter.end(time + 5)))
     return told
 
@@ -146,7 +146,7 @@ def test_wild_tracks_keep_the_contract(scene, track, steps, cap):
             )
             for key, box, still, zones, missed in wild
         ]
-        told.append((time, reporter.tell(scene(time, *tracks, analysed=analysed))))
+        told.append((time, reporter.report(scene(time, *tracks, analysed=analysed))))
         if ends:
             told.append((time, reporter.end(time)))
     told.append((time + 5, reporter.end(time + 5)))
@@ -158,6 +158,6 @@ def test_started_comes_at_most_three_looks_after_first_sight(scene, gap):
     person = Detection(label=Label.PERSON, sub_label="person", score=0.8, box=Box(0.4, 0.3, 0.5, 0.7))
     tracker, reporter = Tracker(), EventReporter("porch")
     looks = [(person,), *[()] * gap, (person,)]
-    told = [reporter.tell(tracker(scene(i / 5, detections=found))) for i, found in enumerate(looks)]
+    told = [reporter.report(tracker(scene(i / 5, detections=found))) for i, found in enumerate(looks)]
     assert [len(one.events) for one in told] == [0] * (len(looks) - 1) + [1]
     assert len(looks) <= 3

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from desk_props import NOON, WIDE, Drawer, Office, completion, job
+from queue_props import NOON, WIDE, Drawer, Office, completion, job
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.status import LlmPhase
@@ -35,7 +35,7 @@ async def test_a_model_that_was_away_for_a_moment_is_asked_once_more(office: Off
     await office.pass_time(1)
     assert asked.result().text == "visit"
     assert office.model.times == [NOON, NOON + 1.0]
-    assert office.desk.state().problem is None
+    assert office.queue.state().problem is None
 
 
 async def test_a_job_is_tried_twice_at_most(office: Office) -> None:
@@ -63,7 +63,7 @@ async def test_an_outage_of_a_day_is_knocked_at_ever_more_seldom_and_costs_no_bu
         await office.pass_time(120, step_s=60.0)
     knocks = len(office.model.asked)
     assert 24 * 12 - 20 <= knocks <= 2 * 24 * 12 + 20  # each 2.5 to 5 min
-    state = office.desk.state()
+    state = office.queue.state()
     assert (state.calls_today, state.tokens_today) == (0, 0)
     assert state.phase is LlmPhase.RESTING
     assert state.problem == "connection refused"
@@ -71,7 +71,7 @@ async def test_an_outage_of_a_day_is_knocked_at_ever_more_seldom_and_costs_no_bu
     await office.pass_time(300)
     (asked,) = await office.ask(job("later"))
     assert asked.result().text == "later"
-    assert office.desk.state().phase is LlmPhase.READY
+    assert office.queue.state().phase is LlmPhase.READY
 
 
 async def test_while_it_rests_for_long_nobody_is_made_to_wait(office: Office) -> None:
@@ -79,7 +79,7 @@ async def test_while_it_rests_for_long_nobody_is_made_to_wait(office: Office) ->
     for number in range(9):
         await office.ask(job(number, useful_s=400))
         await office.pass_time(300, step_s=5.0)
-        if office.desk._breaker.wait_s() > 60:
+        if office.queue._breaker.wait_s() > 60:
             break
     (asked,) = await office.ask(job("visit", useful_s=30))
     with pytest.raises(NotNowError, match="connection refused"):
@@ -93,13 +93,13 @@ async def test_a_slow_failure_counts_as_spent_and_a_quick_one_does_not() -> None
     office.model.takes_s = 9.0
     await office.ask(job("visit", useful_s=5))
     await office.pass_time(9)
-    assert (office.desk.state().calls_today, office.desk.state().tokens_today) == (1, 200)
+    assert (office.queue.state().calls_today, office.queue.state().tokens_today) == (1, 200)
     office.model.takes_s = 0.5
     await office.pass_time(2)
     await office.ask(job("visit", useful_s=0.5))
     await office.pass_time(1)
     assert len(office.model.asked) == 2
-    assert (office.desk.state().calls_today, office.desk.state().tokens_today) == (1, 200)
+    assert (office.queue.state().calls_today, office.queue.state().tokens_today) == (1, 200)
     await office.close()
 
 
@@ -114,7 +114,7 @@ async def test_nothing_is_sent_before_retry_after(office: Office) -> None:
     (user,) = await office.ask(job("user", Priority.USER))
     await office.pass_time(19.5)
     assert office.model.asked == ["patient"]
-    assert office.desk.state().phase is LlmPhase.RESTING
+    assert office.queue.state().phase is LlmPhase.RESTING
     await office.pass_time(1)
     assert office.model.times[1] == NOON + 20.0
     assert office.model.asked == ["patient", "user", "patient", "other"]
@@ -168,13 +168,13 @@ async def test_a_wrong_key_is_asked_about_once_in_half_an_hour(
         await office.ask(job(number))
         await office.pass_time(REFUSED_S / 50, step_s=9.0)
     assert office.model.asked == ["0"]
-    state = office.desk.state()
+    state = office.queue.state()
     assert (state.phase, state.problem) == (LlmPhase.REFUSED, "401: the key is wrong; see summary.api_key")
     office.model.always = None
     await office.pass_time(REFUSED_S / 10, step_s=9.0)
     await office.ask(job("mended"))
     assert office.model.asked == ["0", "mended"]
-    assert office.desk.state().phase is LlmPhase.READY
+    assert office.queue.state().phase is LlmPhase.READY
     assert [record.getMessage() for record in caplog.records] == [
         "tiny is not asked now: 401: the key is wrong; see summary.api_key",
         "tiny is asked again",
@@ -186,7 +186,7 @@ async def test_an_answer_that_is_none_is_passed_on_with_its_cost(office: Office)
     (asked,) = await office.ask(job("visit"))
     with pytest.raises(GarbledError):
         asked.result()
-    state = office.desk.state()
+    state = office.queue.state()
     assert (state.calls_today, state.tokens_today, state.phase) == (1, 400, LlmPhase.READY)
 
 
@@ -195,7 +195,7 @@ async def test_something_else_that_answers_in_its_place_rests_it(office: Office)
     (asked,) = await office.ask(job("visit"))
     with pytest.raises(GarbledError):
         asked.result()
-    state = office.desk.state()
+    state = office.queue.state()
     assert (state.phase, state.problem) == (LlmPhase.RESTING, "HTML: is this a log-in page?")
 
 
@@ -306,7 +306,7 @@ async def test_over_budget_is_told_at_once_and_over_at_midnight(caplog: pytest.L
     (two,) = await office.ask(job("two"))
     with pytest.raises(NotNowError, match=r"summary\.limits\.calls_per_day is 1"):
         two.result()
-    state = office.desk.state()
+    state = office.queue.state()
     assert (state.phase, state.calls_left) == (LlmPhase.OVER_BUDGET, 0)
     assert "calls_per_day is 1" in str(state.problem)
     assert state.cost_today == pytest.approx((50 * 2.0 + 20 * 8.0) / 1e6)
@@ -314,7 +314,7 @@ async def test_over_budget_is_told_at_once_and_over_at_midnight(caplog: pytest.L
     assert office.changes[-1] is LlmPhase.OVER_BUDGET
     await office.pass_time(24 * 3600, step_s=300.0)  # over midnight, wherever that is
     assert office.changes[-1] is LlmPhase.READY
-    assert office.desk.state().calls_left == 1
+    assert office.queue.state().calls_left == 1
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     await office.close()
 
@@ -326,7 +326,7 @@ async def test_a_camera_over_its_own_limit_is_no_matter_of_the_node() -> None:
     with pytest.raises(NotNowError, match="camera_calls_per_day is 1"):
         door.result()
     assert yard.done()
-    assert office.desk.state().phase is LlmPhase.READY
+    assert office.queue.state().phase is LlmPhase.READY
     await office.close()
 
 
@@ -351,7 +351,7 @@ async def test_what_was_spent_outlives_the_desk() -> None:
     (asked,) = await again.ask(job("visit"))
     with pytest.raises(NotNowError):
         asked.result()
-    assert (again.desk.state().calls_today, again.desk.state().phase) == (1, LlmPhase.OVER_BUDGET)
+    assert (again.queue.state().calls_today, again.queue.state().phase) == (1, LlmPhase.OVER_BUDGET)
     await again.close()
 
 
@@ -362,7 +362,7 @@ async def test_run_again_it_does_not_count_twice() -> None:
     await office.ask(job("visit"))
     await office.close()
     await office.open()
-    assert office.desk.state().calls_today == 1
+    assert office.queue.state().calls_today == 1
     await office.close()
 
 
@@ -454,15 +454,15 @@ async def test_a_clock_set_back_does_not_stop_it() -> None:
     office = Office(limits=replace(WIDE, cooldown_s=5.0))
     await office.open()
     wall = Wall()
-    office.clock = office.model._clock = office.desk._clock = wall
-    office.desk._budget._clock = office.desk._breaker._clock = wall
+    office.clock = office.model._clock = office.queue._clock = wall
+    office.queue._budget._clock = office.queue._breaker._clock = wall
     await office.ask(job("one"))
     wall.off = -3 * 86400.0
     (two,) = await office.ask(job("two"))
     await office.pass_time(6)
     assert two.done()
     wall.off = 0.0
-    assert office.desk.state().calls_today == 1
+    assert office.queue.state().calls_today == 1
     await office.close()
 
 

@@ -30,7 +30,7 @@ def intervals(data):
 
 def told(scenes, thresholds):
     tracker, reporter = Tracker(thresholds=thresholds), EventReporter("hall")
-    every = [reporter.tell(tracker(scene)) for scene in scenes]
+    every = [reporter.report(tracker(scene)) for scene in scenes]
     return [*every, reporter.end(scenes[-1].frame.time)]
 
 

@@ -11,10 +11,10 @@ QUICK = ReportRules(update_every_s=0.0)
 
 
 def play(reporter, scenes):
-    """Tell scenes in order; all events and all observations."""
+    """Report scenes in order; all events and all observations."""
     events, observations = [], []
     for scene in scenes:
-        told = reporter.tell(scene)
+        told = reporter.report(scene)
         events += told.events
         observations += told.observations
     return events, observations
@@ -255,9 +255,9 @@ def test_lasting_motion_is_folded(scene):
 
 def test_motion_below_the_threshold_is_not_told_until_the_threshold_is_set(scene):
     reporter = EventReporter("porch")
-    assert reporter.tell(moving(scene, 0.0, 0.2)).observations == ()
+    assert reporter.report(moving(scene, 0.0, 0.2)).observations == ()
     reporter.event_threshold = 0.1
-    assert [o.kind for o in reporter.tell(moving(scene, 0.2, 0.2)).observations] == [Observed.MOTION]
+    assert [o.kind for o in reporter.report(moving(scene, 0.2, 0.2)).observations] == [Observed.MOTION]
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])

@@ -19,7 +19,7 @@ def scenes(look_at):
 
 def watch(scenes, thresholds, parked=()):
     tracker, reporter = Tracker(thresholds=thresholds), EventReporter("street", parked=parked)
-    events = [event for scene in scenes for event in reporter.tell(tracker(scene)).events]
+    events = [event for scene in scenes for event in reporter.report(tracker(scene)).events]
     return [(e.phase, e.reason) for e in events if e.label is Label.VEHICLE], reporter.parked
 
 

@@ -12,7 +12,7 @@ def answer(title="A person at the door", text="A person was there.", importance=
     return json.dumps({"title": title, "text": text, "importance": importance, **more})
 
 
-class ScriptedDesk:
+class ScriptedQueue:
     """Gives the next of `script` to each job: text, an LlmError, or a future of one; then plain answers for ever."""
 
     def __init__(self, *script, sees=True):

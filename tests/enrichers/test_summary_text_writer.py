@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_desk import ScriptedDesk, answer
+from scripted_queue import ScriptedQueue, answer
 from summary_props import IN_UTC, event, sighting
 
 from blikk_edge.core.clock import VirtualClock
@@ -35,27 +35,27 @@ def nothing_wrong(title, text, facts, *, pictures, said):
     return ()
 
 
-def scribe(desk, check=nothing_wrong, clock=None):
-    return TextWriter(desk=desk, check=check, clock=clock or VirtualClock())
+def writer(queue, check=nothing_wrong, clock=None):
+    return TextWriter(queue=queue, check=check, clock=clock or VirtualClock())
 
 
 async def write(*script, brief=BRIEF, check=nothing_wrong):
-    desk = ScriptedDesk(*script)
-    return await scribe(desk, check).write(brief, ERRAND), desk
+    queue = ScriptedQueue(*script)
+    return await writer(queue, check).write(brief, ERRAND), queue
 
 
 async def test_an_answer_in_order_is_taken():
-    draft, desk = await write(answer(title="Somebody came"))
+    draft, queue = await write(answer(title="Somebody came"))
     assert (draft.note.title, draft.source, draft.model) == ("Somebody came", Author.LLM, "tiny")
     assert (draft.input_tokens, draft.output_tokens, draft.pictures, draft.unsent) == (100, 20, 1, False)
-    assert len(desk.jobs) == 1
+    assert len(queue.jobs) == 1
 
 
 @pytest.mark.parametrize("error", [AwayError("off"), BusyError("later"), RefusedError("key"), NotNowError("broke")])
 async def test_without_an_answer_the_template_serves(error):
-    draft, desk = await write(error)
+    draft, queue = await write(error)
     assert (draft.note, draft.source, draft.model) == (template(FACTS), Author.TEMPLATE, None)
-    assert len(desk.jobs) == 1
+    assert len(queue.jobs) == 1
 
 
 async def test_a_model_that_saw_nothing_may_not_describe_what_can_be_seen():
@@ -72,7 +72,7 @@ async def test_a_model_that_saw_nothing_may_not_describe_what_can_be_seen():
 
 
 async def test_without_a_desk_the_template_serves():
-    draft = await scribe(None).write(BRIEF, ERRAND)
+    draft = await writer(None).write(BRIEF, ERRAND)
     assert draft.note == template(FACTS)
 
 
@@ -81,48 +81,48 @@ async def test_without_a_desk_the_template_serves():
     ["no json", "[]", "{}", answer(importance="urgent"), answer(labels=["robot"]), answer(title=7), answer(x=1)],
 )
 async def test_an_answer_that_cannot_be_read_is_asked_for_once_more(broken):
-    draft, desk = await write(broken, answer(title="Now in order"))
+    draft, queue = await write(broken, answer(title="Now in order"))
     assert (draft.note.title, draft.source) == ("Now in order", Author.LLM)
-    assert "is wrong" in desk.prompts[1].user
+    assert "is wrong" in queue.prompts[1].user
     assert (draft.input_tokens, draft.output_tokens) == (200, 40)
 
 
 async def test_a_second_answer_that_cannot_be_read_is_the_last():
-    draft, desk = await write("no json", "still none", answer())
-    assert (draft.source, len(desk.jobs), draft.input_tokens) == (Author.TEMPLATE, 2, 200)
+    draft, queue = await write("no json", "still none", answer())
+    assert (draft.source, len(queue.jobs), draft.input_tokens) == (Author.TEMPLATE, 2, 200)
 
 
 async def test_what_a_garbled_answer_cost_is_counted_and_it_is_repaired():
-    draft, desk = await write(GarbledError("cut off", spent=SPENT), answer())
+    draft, queue = await write(GarbledError("cut off", spent=SPENT), answer())
     assert (draft.source, draft.input_tokens, draft.output_tokens) == (Author.LLM, 190, 25)
-    assert "'title': 'A per" in desk.prompts[1].user
+    assert "'title': 'A per" in queue.prompts[1].user
 
 
 async def test_a_prompt_that_is_too_long_is_halved_once():
-    draft, desk = await write(TooLongError("4096"), answer())
+    draft, queue = await write(TooLongError("4096"), answer())
     assert draft.source is Author.LLM
-    assert desk.prompts[1].user.count("moves") == 4
-    assert "12:00:07" in desk.prompts[1].user
-    assert "12:00:00 person" not in desk.prompts[1].user
-    draft, desk = await write(TooLongError("4096"), TooLongError("4096"), answer())
-    assert (draft.source, len(desk.jobs)) == (Author.TEMPLATE, 2)
+    assert queue.prompts[1].user.count("moves") == 4
+    assert "12:00:07" in queue.prompts[1].user
+    assert "12:00:00 person" not in queue.prompts[1].user
+    draft, queue = await write(TooLongError("4096"), TooLongError("4096"), answer())
+    assert (draft.source, len(queue.jobs)) == (Author.TEMPLATE, 2)
 
 
 async def test_a_model_that_does_not_see_is_asked_without_pictures():
-    draft, desk = await write(BlindError("text only"), answer())
-    assert [len(prompt.pictures) for prompt in desk.prompts] == [1, 0]
+    draft, queue = await write(BlindError("text only"), answer())
+    assert [len(prompt.pictures) for prompt in queue.prompts] == [1, 0]
     assert (draft.source, draft.pictures) == (Author.LLM, 0)
 
 
 @pytest.mark.parametrize("trouble", ["no json", GarbledError("html"), TooLongError("4096"), BlindError("blind")])
 async def test_pictures_are_never_sent_a_second_time(trouble):
-    _, desk = await write(trouble, answer())
-    assert [len(prompt.pictures) for prompt in desk.prompts] == [1, 0]
+    _, queue = await write(trouble, answer())
+    assert [len(prompt.pictures) for prompt in queue.prompts] == [1, 0]
 
 
 async def test_every_mending_has_an_end():
-    _, desk = await write(BlindError("b"), TooLongError("l"), GarbledError("g"), BlindError("b"), answer())
-    assert len(desk.jobs) == 4
+    _, queue = await write(BlindError("b"), TooLongError("l"), GarbledError("g"), BlindError("b"), answer())
+    assert len(queue.jobs) == 4
 
 
 async def test_who_was_superseded_writes_nothing():
@@ -147,23 +147,23 @@ async def test_text_that_is_not_supported_gives_way_to_the_template_and_is_paid(
         seen.append((title, text, facts, pictures))
         return ["two dogs"]
 
-    draft, desk = await write(answer(title="Dogs", text="Two dogs came."), check=check)
+    draft, queue = await write(answer(title="Dogs", text="Two dogs came."), check=check)
     assert (draft.note, draft.source, draft.input_tokens) == (template(FACTS), Author.TEMPLATE, 100)
     assert seen == [("Dogs", "Two dogs came.", FACTS, True)]
-    assert len(desk.jobs) == 1
+    assert len(queue.jobs) == 1
 
 
 async def test_all_tries_together_have_one_limit():
     clock = VirtualClock()
 
-    class SlowDesk(ScriptedDesk):
+    class SlowQueue(ScriptedQueue):
         async def ask(self, job):
             clock.set(clock.now() + 40)
             return await super().ask(job)
 
-    desk = SlowDesk("no json", "no json")
-    await scribe(desk, clock=clock).write(BRIEF, ERRAND)
-    assert [job.useful_s for job in desk.jobs] == [60.0, 20.0]
+    queue = SlowQueue("no json", "no json")
+    await writer(queue, clock=clock).write(BRIEF, ERRAND)
+    assert [job.useful_s for job in queue.jobs] == [60.0, 20.0]
 
 
 @pytest.mark.parametrize(

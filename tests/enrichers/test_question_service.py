@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ask_props import CAMERAS, FRONT, LOCALE, NOW, WALL, ScriptedDesk, at, ring, state, visit
+from ask_props import CAMERAS, FRONT, LOCALE, NOW, WALL, ScriptedQueue, at, ring, state, visit
 
 from blikk_edge.asking import question_service
 from blikk_edge.asking.model import fill_prompt, filled, worded
@@ -88,7 +88,7 @@ def summary_of(event: Event) -> Summary:
 
 
 @pytest.fixture
-def desk_of(store: Store) -> Callable[..., QuestionService]:
+def service_of(store: Store) -> Callable[..., QuestionService]:
     def make(**more: object) -> QuestionService:
         more = {"states": lambda: STATES, **more}
         return QuestionService(history=store, cameras=CAMERAS, clock=VirtualClock(NOW), locale=lambda: LOCALE, **more)
@@ -96,8 +96,8 @@ def desk_of(store: Store) -> Callable[..., QuestionService]:
     return make
 
 
-async def answer(desk: QuestionService, question: str, **more: object) -> Reply:
-    reply = await desk.answer(AskQuestion(question=question, **more))
+async def answer(service: QuestionService, question: str, **more: object) -> Reply:
+    reply = await service.answer(AskQuestion(question=question, **more))
     assert reply.ok, reply.error
     assert len(reply.text or "") <= TEXT_MAX
     return reply
@@ -209,172 +209,177 @@ ANSWERS = (
 
 @pytest.mark.parametrize(("question", "count", "text"), ANSWERS)
 async def test_what_is_answered(
-    desk_of: Callable[..., QuestionService], question: str, count: int | None, text: str
+    service_of: Callable[..., QuestionService], question: str, count: int | None, text: str
 ) -> None:
-    reply = await answer(desk_of(), question)
+    reply = await answer(service_of(), question)
     assert (reply.text, reply.count, reply.source) == (text, count, Author.TEMPLATE)
     assert reply.query is not None
 
 
 async def test_people_who_come_together_count_each_and_visits_are_visits(
-    desk_of: Callable[..., QuestionService],
+    service_of: Callable[..., QuestionService],
 ) -> None:
-    desk = desk_of()
-    people = await answer(desk, "How many people came between 9 and 10 today?")
-    visits = await answer(desk, "How many visits between 9 and 10 today?")
+    service = service_of()
+    people = await answer(service, "How many people came between 9 and 10 today?")
+    visits = await answer(service, "How many visits between 9 and 10 today?")
     assert (people.count, visits.count) == (2, 1)
 
 
-async def test_nobody_is_named_and_that_is_said(desk_of: Callable[..., QuestionService]) -> None:
-    text = (await answer(desk_of(), "Did the postman come since 14:00?")).text or ""
+async def test_nobody_is_named_and_that_is_said(service_of: Callable[..., QuestionService]) -> None:
+    text = (await answer(service_of(), "Did the postman come since 14:00?")).text or ""
     assert 'Whether "postman" is right cannot be told' in text
-    none = (await answer(desk_of(), "Did the postman come to the yard today?")).text
+    none = (await answer(service_of(), "Did the postman come to the yard today?")).text
     assert none == "No, no people were seen at the back yard today."
 
 
 async def test_an_answer_rests_on_events_with_their_summaries(
-    store: Store, desk_of: Callable[..., QuestionService]
+    store: Store, service_of: Callable[..., QuestionService]
 ) -> None:
     package = DAY[5]
     store.put(summary_of(package))
-    reply = await answer(desk_of(), "When was the last delivery?")
+    reply = await answer(service_of(), "When was the last delivery?")
     assert reply.events == (EventWithText(event=package, summary=summary_of(package)),)
 
 
 async def test_what_is_not_understood_is_said_with_examples_and_is_no_failure(
-    desk_of: Callable[..., QuestionService],
+    service_of: Callable[..., QuestionService],
 ) -> None:
-    reply = await answer(desk_of(), "Did Anna come home?")
+    reply = await answer(service_of(), "Did Anna come home?")
     assert (reply.ok, reply.query, reply.count) == (True, None, None)
     assert 'did not understand "anna"' in (reply.text or "")
     assert "When was the last delivery?" in (reply.text or "")
-    place = (await answer(desk_of(), "Is anyone in the cellar?")).text or ""
+    place = (await answer(service_of(), "Is anyone in the cellar?")).text or ""
     assert 'no camera and no zone called "cellar"' in place
     assert "Back yard" in place
 
 
 @pytest.mark.parametrize("states", [None, lambda: ()])
 async def test_without_a_node_the_present_is_unknown_and_nothing_goes_on(
-    desk_of: Callable[..., QuestionService], states: Callable[[], Sequence[CameraState]] | None
+    service_of: Callable[..., QuestionService], states: Callable[[], Sequence[CameraState]] | None
 ) -> None:
-    desk = desk_of(states=states)
-    reply = await answer(desk, "Is anyone there?")
-    last = await answer(desk, "When was the last visitor?")
+    service = service_of(states=states)
+    reply = await answer(service, "Is anyone there?")
+    last = await answer(service, "When was the last visitor?")
     assert "goes on" not in (last.text or "")
     if states is None:
         assert (reply.count, reply.text) == (None, "Only a running node knows what is there now, and none was asked.")
 
 
 async def test_a_visit_whose_end_was_lost_does_not_last_for_ever(
-    store: Store, desk_of: Callable[..., QuestionService]
+    store: Store, service_of: Callable[..., QuestionService]
 ) -> None:
     store.put(visit("11-10 10:00", goes_on=True))  # the power went
-    reply = await answer(desk_of(), "What was the longest visit ever?")
+    reply = await answer(service_of(), "What was the longest visit ever?")
     assert "20 min" in (reply.text or "")
 
 
 async def test_what_was_written_with_a_wrong_clock_belongs_to_no_day(
-    store: Store, desk_of: Callable[..., QuestionService]
+    store: Store, service_of: Callable[..., QuestionService]
 ) -> None:
     """In 1970, in a few hours, in years: neither today's nor the newest."""
     question = "How many people came to the front door today?"
-    before = await answer(desk_of(), question)
+    before = await answer(service_of(), question)
     for name, start in (("past", 5.0), ("soon", NOW + 7200.0), ("far", NOW + 4e9), ("never", 2.5e11)):
         store.put(replace(DAY[1], id=name, started=start, time=start + 9, ended=start + 9))
         store.put(replace(ring("09:14"), id=f"{name}-ring", time=start))
-    assert await answer(desk_of(), question) == before
-    assert "09:14" in ((await answer(desk_of(), "When did the doorbell ring first today?")).text or "")
-    assert "12:09" in ((await answer(desk_of(), "When did the doorbell ring last?")).text or "")
-    assert "14:20" in ((await answer(desk_of(), "When was the last person at the front door?")).text or "")
+    assert await answer(service_of(), question) == before
+    assert "09:14" in ((await answer(service_of(), "When did the doorbell ring first today?")).text or "")
+    assert "12:09" in ((await answer(service_of(), "When did the doorbell ring last?")).text or "")
+    assert "14:20" in ((await answer(service_of(), "When was the last person at the front door?")).text or "")
 
 
-async def test_what_cannot_be_seen_now_is_said(desk_of: Callable[..., QuestionService]) -> None:
+async def test_what_cannot_be_seen_now_is_said(service_of: Callable[..., QuestionService]) -> None:
     states = (state("front_door", online=False), state("yard", detect=False), state("driveway"))
-    text = (await answer(desk_of(states=lambda: states), "Is anyone there?")).text
+    text = (await answer(service_of(states=lambda: states), "Is anyone there?")).text
     assert text == "No people are seen now. Front door is offline. Detection is off at Back yard."
 
 
 async def test_too_much_to_look_through_is_said(
-    store: Store, desk_of: Callable[..., QuestionService], monkeypatch: pytest.MonkeyPatch
+    store: Store, service_of: Callable[..., QuestionService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(question_service, "LOOK_MAX", 3)
     monkeypatch.setattr(question_service, "LOOK_FIRST", 2)
-    desk = desk_of()
+    service = service_of()
     assert "There is more than could be looked through" in (
-        (await answer(desk, "How many people came today?")).text or ""
+        (await answer(service, "How many people came today?")).text or ""
     )
     # the newest is certain however much there is
-    assert "looked through" not in ((await answer(desk, "When was the last visitor?")).text or "")
+    assert "looked through" not in ((await answer(service, "When was the last visitor?")).text or "")
 
 
-async def test_the_newest_is_found_behind_many_others(store: Store, desk_of: Callable[..., QuestionService]) -> None:
+async def test_the_newest_is_found_behind_many_others(store: Store, service_of: Callable[..., QuestionService]) -> None:
     start = at("10:31")
     for number in range(question_service.LOOK_FIRST + 20):
         car = visit("10:31", 0.01, camera="yard", label=CAT, kind="cat")
         store.put(replace(car, id=f"cat-{number}", started=start + number, ended=start + number + 0.5))
-    reply = await answer(desk_of(), "When was the last dog in the yard before 10:30?")
+    reply = await answer(service_of(), "When was the last dog in the yard before 10:30?")
     assert "No dogs" in (reply.text or "")
-    assert "a dog for 30 s" in ((await answer(desk_of(), "When did you last see a dog?")).text or "")
+    assert "a dog for 30 s" in ((await answer(service_of(), "When did you last see a dog?")).text or "")
 
 
 async def test_events_are_listed_newest_first_with_summaries_and_filters(
-    store: Store, desk_of: Callable[..., QuestionService]
+    store: Store, service_of: Callable[..., QuestionService]
 ) -> None:
     store.put(summary_of(DAY[1]))
-    desk = desk_of()
-    porch = await desk.answer(ListEvents(zone="porch", limit=2))
+    service = service_of()
+    porch = await service.answer(ListEvents(zone="porch", limit=2))
     assert [told.event for told in porch.events] == [DAY[7], DAY[2]]
-    one = await desk.answer(ListEvents(camera="front_door", label=Label.PERSON, since=at("08:00"), until=at("09:00")))
+    one = await service.answer(
+        ListEvents(camera="front_door", label=Label.PERSON, since=at("08:00"), until=at("09:00"))
+    )
     assert (one.count, one.events) == (1, (EventWithText(event=DAY[1], summary=summary_of(DAY[1])),))
 
 
 async def test_a_list_of_events_tells_the_rings_of_its_period_too(
-    store: Store, desk_of: Callable[..., QuestionService]
+    store: Store, service_of: Callable[..., QuestionService]
 ) -> None:
     rings = [ring("08:01"), ring("09:30"), ring("09:40", camera="yard")]
     for each in rings:
         store.put(each)
-    desk = desk_of()
-    told = await desk.answer(ListEvents(camera="front_door", since=at("09:20"), until=at("10:00")))
+    service = service_of()
+    told = await service.answer(ListEvents(camera="front_door", since=at("09:20"), until=at("10:00")))
     assert told.rings == (rings[1],)
-    assert (await desk.answer(ListEvents(since=at("09:20"), until=at("10:00"), limit=2))).rings == (rings[2], rings[1])
-    assert (await desk.answer(ListEvents(label=Label.PERSON, since=at("09:20"), until=at("09:35")))).rings == (
+    assert (await service.answer(ListEvents(since=at("09:20"), until=at("10:00"), limit=2))).rings == (
+        rings[2],
+        rings[1],
+    )
+    assert (await service.answer(ListEvents(label=Label.PERSON, since=at("09:20"), until=at("09:35")))).rings == (
         rings[1],
     )
 
 
 async def test_an_event_is_marked_by_its_id_or_by_a_ring_in_it(
-    store: Store, desk_of: Callable[..., QuestionService]
+    store: Store, service_of: Callable[..., QuestionService]
 ) -> None:
     store.put(summary_of(DAY[1]))
     store.put(ring("09:19"))
     store.put(ring("05:00"))
-    desk = desk_of()
-    reply = await desk.answer(Mark(event=DAY[1].id, mark="Family"))
+    service = service_of()
+    reply = await service.answer(Mark(event=DAY[1].id, mark="Family"))
     assert reply.events == (EventWithText(event=replace(DAY[1], mark="Family"), summary=summary_of(DAY[1])),)
-    reply = await desk.answer(Mark(event="ring-09:19", mark="the post"))
+    reply = await service.answer(Mark(event="ring-09:19", mark="the post"))
     assert [told.event for told in reply.events] == [replace(DAY[2], mark="the post")]
-    listed = await desk.answer(ListEvents(camera="front_door", since=at("08:00"), until=at("10:00")))
+    listed = await service.answer(ListEvents(camera="front_door", since=at("08:00"), until=at("10:00")))
     assert [told.event.mark for told in listed.events] == ["the post", "Family"]
-    reply = await desk.answer(Mark(event="nobody", mark="Family"))
+    reply = await service.answer(Mark(event="nobody", mark="Family"))
     assert not reply.ok
     assert "nobody" in (reply.error or "")
 
 
 async def test_a_ring_of_which_nobody_was_seen_keeps_its_mark_itself(
-    store: Store, desk_of: Callable[..., QuestionService]
+    store: Store, service_of: Callable[..., QuestionService]
 ) -> None:
     store.put(ring("05:00"))
-    desk = desk_of()
-    reply = await desk.answer(Mark(event="ring-05:00", mark="Family"))
+    service = service_of()
+    reply = await service.answer(Mark(event="ring-05:00", mark="Family"))
     assert (reply.ok, reply.events, reply.rings) == (True, (), (replace(ring("05:00"), mark="Family"),))
-    listed = await desk.answer(ListEvents(since=at("04:00"), until=at("06:00")))
+    listed = await service.answer(ListEvents(since=at("04:00"), until=at("06:00")))
     assert [each.mark for each in listed.rings] == ["Family"]
-    await desk.answer(Mark(event="ring-05:00", mark=""))
+    await service.answer(Mark(event="ring-05:00", mark=""))
     assert store.ring("ring-05:00") == ring("05:00")
 
 
-async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[..., QuestionService]) -> None:
+async def test_forgetting_is_handed_on_and_honest_without(service_of: Callable[..., QuestionService]) -> None:
     asked: list[Forget] = []
 
     async def forget(request: Forget) -> int:
@@ -382,59 +387,59 @@ async def test_forgetting_is_handed_on_and_honest_without(desk_of: Callable[...,
         return 2
 
     request = Forget(camera="yard", since=at("10:00"), until=at("12:00"))
-    reply = await desk_of(forget=forget).answer(request)
+    reply = await service_of(forget=forget).answer(request)
     assert (reply.ok, reply.count, asked) == (True, 2, [request])
-    refused = await desk_of().answer(request)
+    refused = await service_of().answer(request)
     assert not refused.ok
     assert "running node" in (refused.error or "")
 
 
-async def test_describe_and_digest_are_handed_on_and_honest_without(desk_of: Callable[..., QuestionService]) -> None:
+async def test_describe_and_digest_are_handed_on_and_honest_without(service_of: Callable[..., QuestionService]) -> None:
     async def write(request: DescribeNow | WriteDigest) -> Summary:
         return summary_of(DAY[0])
 
-    desk = desk_of(describe=write, digest=write)
+    service = service_of(describe=write, digest=write)
     for request in (DescribeNow(camera="yard"), WriteDigest()):
-        reply = await desk.answer(request)
+        reply = await service.answer(request)
         assert (reply.text, reply.summary, reply.input_tokens) == ("Somebody came.", summary_of(DAY[0]), 7)
-        refused = await desk_of().answer(request)
+        refused = await service_of().answer(request)
         assert (refused.ok, refused.text) == (False, None)
         assert "summaries are off" in (refused.error or "")
 
 
-async def test_an_expected_failure_is_a_reply(store: Store, desk_of: Callable[..., QuestionService]) -> None:
+async def test_an_expected_failure_is_a_reply(store: Store, service_of: Callable[..., QuestionService]) -> None:
     store.close()
-    reply = await desk_of().answer(AskQuestion(question="how many people today?"))
+    reply = await service_of().answer(AskQuestion(question="how many people today?"))
     assert not reply.ok
     assert "not open" in (reply.error or "")
 
 
-async def test_at_most_eight_wait_and_the_ninth_is_refused(desk_of: Callable[..., QuestionService]) -> None:
+async def test_at_most_eight_wait_and_the_ninth_is_refused(service_of: Callable[..., QuestionService]) -> None:
     go = asyncio.Event()
 
     async def slow(request: WriteDigest) -> Summary:
         await go.wait()
         return summary_of(DAY[0])
 
-    desk = desk_of(digest=slow)
-    waiting = [asyncio.ensure_future(desk.answer(WriteDigest())) for _ in range(8)]
+    service = service_of(digest=slow)
+    waiting = [asyncio.ensure_future(service.answer(WriteDigest())) for _ in range(8)]
     await asyncio.sleep(0)
-    ninth = await desk.answer(ListEvents())
+    ninth = await service.answer(ListEvents())
     go.set()
     assert all(reply.ok for reply in await asyncio.gather(*waiting))
     assert "8 requests wait" in (ninth.error or "")
-    assert (await desk.answer(ListEvents())).ok
+    assert (await service.answer(ListEvents())).ok
 
 
 async def test_a_request_has_a_time_limit(
-    desk_of: Callable[..., QuestionService], monkeypatch: pytest.MonkeyPatch
+    service_of: Callable[..., QuestionService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(request: WriteDigest) -> Summary:
         await asyncio.Event().wait()
         raise AssertionError
 
     monkeypatch.setitem(question_service.LIMITS_S, WriteDigest, 0.05)
-    reply = await desk_of(digest=never).answer(WriteDigest())
+    reply = await service_of(digest=never).answer(WriteDigest())
     assert "it took longer than" in (reply.error or "")
 
 
@@ -445,9 +450,9 @@ def wording(text: str) -> str:
     return json.dumps({"answer": text})
 
 
-async def test_a_model_words_the_computed_answer(desk_of: Callable[..., QuestionService]) -> None:
-    model = ScriptedDesk(wording("Today 5 people came to the front door, the last one at 14:20."))
-    reply = await answer(desk_of(desk=model), "How many people came to the front door today?")
+async def test_a_model_words_the_computed_answer(service_of: Callable[..., QuestionService]) -> None:
+    model = ScriptedQueue(wording("Today 5 people came to the front door, the last one at 14:20."))
+    reply = await answer(service_of(queue=model), "How many people came to the front door today?")
     assert reply.text == "Today 5 people came to the front door, the last one at 14:20."
     assert (reply.source, reply.model, reply.count) == (Author.LLM, "tiny", 5)
     assert (reply.input_tokens, reply.output_tokens) == (100, 10)
@@ -468,40 +473,42 @@ async def test_a_model_words_the_computed_answer(desk_of: Callable[..., Question
     ],
 )
 async def test_words_that_leave_the_computed_answer_are_not_used(
-    desk_of: Callable[..., QuestionService], text: str
+    service_of: Callable[..., QuestionService], text: str
 ) -> None:
-    reply = await answer(desk_of(desk=ScriptedDesk(wording(text))), "How many people came to the front door today?")
+    reply = await answer(
+        service_of(queue=ScriptedQueue(wording(text))), "How many people came to the front door today?"
+    )
     assert (reply.source, reply.count) == (Author.TEMPLATE, 5)
     assert (reply.text or "").startswith("Five people were seen")
     assert reply.input_tokens == 100  # it was paid for all the same
 
 
-async def test_a_denial_stays_one(desk_of: Callable[..., QuestionService]) -> None:
+async def test_a_denial_stays_one(service_of: Callable[..., QuestionService]) -> None:
     for words, source in (("Nobody was in the yard today.", Author.LLM), ("Someone was in the yard.", Author.TEMPLATE)):
-        reply = await answer(desk_of(desk=ScriptedDesk(wording(words))), "Was anyone in the yard today?")
+        reply = await answer(service_of(queue=ScriptedQueue(wording(words))), "Was anyone in the yard today?")
         assert reply.source is source
 
 
-async def test_words_that_the_check_finds_fault_with_are_not_used(desk_of: Callable[..., QuestionService]) -> None:
+async def test_words_that_the_check_finds_fault_with_are_not_used(service_of: Callable[..., QuestionService]) -> None:
     seen: list[Facts] = []
 
     def check(title: str, text: str, facts: Facts) -> Sequence[object]:
         seen.append(facts)
         return ["postman"] if "postman" in text else []
 
-    model = ScriptedDesk(wording("At 12:10 the postman left a package."), wording("A package came at 12:10."))
-    desk = desk_of(desk=model, check=check)
-    assert (await answer(desk, "When was the last delivery?")).source is Author.TEMPLATE
-    assert (await answer(desk, "When was the last delivery?")).text == "A package came at 12:10."
+    model = ScriptedQueue(wording("At 12:10 the postman left a package."), wording("A package came at 12:10."))
+    service = service_of(queue=model, check=check)
+    assert (await answer(service, "When was the last delivery?")).source is Author.TEMPLATE
+    assert (await answer(service, "When was the last delivery?")).text == "A package came at 12:10."
     assert seen[0].peak == {PACKAGE: 1}
 
 
 @pytest.mark.parametrize(
     "garbage", ["", "{", "[]", '{"answer": 5}', '{"answer": null}', "[" * 5000, '{"answer": "a\\u0000"}']
 )
-async def test_garbage_of_a_model_is_not_used(desk_of: Callable[..., QuestionService], garbage: str) -> None:
-    assert (await answer(desk_of(desk=ScriptedDesk(garbage)), "Is anyone there?")).source is Author.TEMPLATE
-    puzzled = await answer(desk_of(desk=ScriptedDesk(garbage)), "Did Anna come home?")
+async def test_garbage_of_a_model_is_not_used(service_of: Callable[..., QuestionService], garbage: str) -> None:
+    assert (await answer(service_of(queue=ScriptedQueue(garbage)), "Is anyone there?")).source is Author.TEMPLATE
+    puzzled = await answer(service_of(queue=ScriptedQueue(garbage)), "Did Anna come home?")
     assert puzzled.query is None
 
 
@@ -517,9 +524,9 @@ async def test_garbage_of_a_model_is_not_used(desk_of: Callable[..., QuestionSer
     ],
 )
 async def test_fair_words_pass_the_real_check(
-    desk_of: Callable[..., QuestionService], question: str, words: str
+    service_of: Callable[..., QuestionService], question: str, words: str
 ) -> None:
-    reply = await answer(desk_of(desk=ScriptedDesk(wording(words)), check=grounding.check), question)
+    reply = await answer(service_of(queue=ScriptedQueue(wording(words)), check=grounding.check), question)
     assert (reply.text, reply.source) == (words, Author.LLM)
 
 
@@ -531,13 +538,15 @@ async def test_fair_words_pass_the_real_check(
         ("Did a dog come to the yard today?", "Yes, a dog and a cow at 11:00."),
     ],
 )
-async def test_guesses_fail_the_real_check(desk_of: Callable[..., QuestionService], question: str, words: str) -> None:
-    reply = await answer(desk_of(desk=ScriptedDesk(wording(words)), check=grounding.check), question)
+async def test_guesses_fail_the_real_check(
+    service_of: Callable[..., QuestionService], question: str, words: str
+) -> None:
+    reply = await answer(service_of(queue=ScriptedQueue(wording(words)), check=grounding.check), question)
     assert reply.source is Author.TEMPLATE
 
 
-async def test_a_model_that_is_away_costs_nothing_but_its_words(desk_of: Callable[..., QuestionService]) -> None:
-    reply = await answer(desk_of(desk=ScriptedDesk(LlmError("away"))), "Is anyone there?")
+async def test_a_model_that_is_away_costs_nothing_but_its_words(service_of: Callable[..., QuestionService]) -> None:
+    reply = await answer(service_of(queue=ScriptedQueue(LlmError("away"))), "Is anyone there?")
     assert reply.text == "Now there is a person at the front door."
 
 
@@ -556,9 +565,9 @@ FILL = {
 }
 
 
-async def test_a_model_fills_in_what_the_rules_cannot_read(desk_of: Callable[..., QuestionService]) -> None:
-    model = ScriptedDesk(json.dumps(FILL), wording("Nobody stayed in the yard that long."))
-    reply = await answer(desk_of(desk=model), "Since sunrise, has a soul been in the garden?")
+async def test_a_model_fills_in_what_the_rules_cannot_read(service_of: Callable[..., QuestionService]) -> None:
+    model = ScriptedQueue(json.dumps(FILL), wording("Nobody stayed in the yard that long."))
+    reply = await answer(service_of(queue=model), "Since sunrise, has a soul been in the garden?")
     assert reply.query == Query(
         measure=Aggregate.ANY, labels=(Label.PERSON,), cameras=("yard",), since=at("06:00"), min_duration_s=120.0
     )

@@ -34,7 +34,7 @@ class Camera:
             wobble = self._random.uniform(-0.006, 0.006)
             box = Box.clipped(x1 + wobble, 0.5 + wobble / 2, x1 + 0.3, 0.8 - wobble)
             found = (Detection(label=Label.VEHICLE, sub_label="car", score=0.7, box=box),) if box else ()
-        told = self.reporter.tell(self.tracker(self._scene(self._time, detections=found)))
+        told = self.reporter.report(self.tracker(self._scene(self._time, detections=found)))
         self.events += told.events
 
     def drive(self, start, end, looks=25):

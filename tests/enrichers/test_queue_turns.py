@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from desk_props import PICTURE, WIDE, Office, completion, job
+from queue_props import PICTURE, WIDE, Office, completion, job
 
 from blikk_edge.llm.port import BlindError, Completion, RefusedError, TooLongError
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.llm.queue.port import Desk, NotNowError, Priority, SupersededError
+from blikk_edge.llm.queue.port import JobQueue, NotNowError, Priority, SupersededError
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ async def office() -> AsyncIterator[Office]:
 
 
 async def test_it_is_a_desk(office: Office) -> None:
-    desk: Desk = office.desk
-    assert desk.sees
+    queue: JobQueue = office.queue
+    assert queue.sees
     (asked,) = await office.ask(job("visit"))
     await office.pass_time(1)
     assert asked.result() == completion("visit")
@@ -100,7 +100,7 @@ async def test_ten_thousand_jobs_leave_a_short_queue_and_everybody_with_an_answe
     async def someone(number: int) -> str:
         nonlocal done
         try:
-            answer = await office.desk.ask(job(number, list(Priority)[number % 8], camera=f"camera {number % 4}"))
+            answer = await office.queue.ask(job(number, list(Priority)[number % 8], camera=f"camera {number % 4}"))
         except NotNowError:
             return "turned away"
         finally:
@@ -113,7 +113,7 @@ async def test_ten_thousand_jobs_leave_a_short_queue_and_everybody_with_an_answe
     for start in range(0, 10_000, 500):
         crowd += [asyncio.ensure_future(someone(number)) for number in range(start, start + 500)]
         await office.rest()
-        assert office.desk.state().waiting == 50
+        assert office.queue.state().waiting == 50
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert done == 9_950
@@ -126,7 +126,7 @@ async def test_ten_thousand_jobs_leave_a_short_queue_and_everybody_with_an_answe
     # a call each 5 s, and nobody wants an answer after 60 s; only users were left in the queue
     assert 11 <= len(served) <= 13
     assert {int(text) % 8 for text in served} == {Priority.USER}
-    assert office.desk.state().waiting == 0
+    assert office.queue.state().waiting == 0
     await office.close()
 
 
@@ -147,7 +147,7 @@ async def test_a_caller_who_went_leaves_the_queue(office: Office) -> None:
     _, gone, stays = await office.ask(job("now"), job("gone"), job("stays"))
     gone.cancel()
     await office.rest()
-    assert office.desk.state().waiting == 1
+    assert office.queue.state().waiting == 1
     await office.pass_time(3)
     assert office.model.asked == ["now", "stays"]
     assert stays.done()
@@ -163,7 +163,7 @@ async def test_a_caller_who_went_breaks_off_his_call_which_says_nothing_of_the_m
     await office.pass_time(10)
     assert stays.result().text == "stays"
     # what was broken off may have been worked on: its estimate stays
-    assert office.desk.state().tokens_today == 200 + 70
+    assert office.queue.state().tokens_today == 200 + 70
 
 
 async def test_pictures_are_kept_from_a_model_that_turned_out_blind(office: Office) -> None:
@@ -173,7 +173,7 @@ async def test_pictures_are_kept_from_a_model_that_turned_out_blind(office: Offi
     for task in (first, second):
         with pytest.raises(BlindError):
             task.result()
-    assert not office.desk.sees
+    assert not office.queue.sees
     assert third.done()
     assert office.model.asked == ["1", "3"]
 
@@ -184,16 +184,16 @@ async def test_too_long_is_the_callers_to_shorten_and_costs_nothing(office: Offi
     await office.pass_time(1)
     with pytest.raises(TooLongError):
         asked.result()
-    assert office.desk.state().problem is None
+    assert office.queue.state().problem is None
     await office.pass_time(1)
     assert other.done()
-    assert office.desk.state().calls_today == 1
+    assert office.queue.state().calls_today == 1
 
 
 async def test_a_desk_that_does_not_run_turns_everybody_away() -> None:
     office = Office()
     with pytest.raises(NotNowError, match="not running"):
-        await office.desk.ask(job("visit"))
+        await office.queue.ask(job("visit"))
 
 
 async def test_when_it_stops_nobody_is_left_waiting(office: Office) -> None:
@@ -210,8 +210,8 @@ async def test_when_it_stops_nobody_is_left_waiting(office: Office) -> None:
 
 
 async def test_stopped_in_the_moment_a_call_begins_nobody_is_left_waiting(office: Office) -> None:
-    asking = asyncio.ensure_future(office.desk.ask(job("visit")))
-    while not office.desk._calls:
+    asking = asyncio.ensure_future(office.queue.ask(job("visit")))
+    while not office.queue._calls:
         await asyncio.sleep(0)
     assert office.task is not None
     office.task.cancel()
@@ -223,7 +223,7 @@ async def test_stopped_in_the_moment_a_call_begins_nobody_is_left_waiting(office
 async def test_closed_it_lets_the_model_go_and_asks_it_nothing_more(office: Office) -> None:
     office.model.takes_s = 10.0
     served, waits = await office.ask(job("served"), job("waits"))
-    await office.desk.close()
+    await office.queue.close()
     await office.rest()
     assert office.model.closed
     assert office.model.broken_off == 1
@@ -231,7 +231,7 @@ async def test_closed_it_lets_the_model_go_and_asks_it_nothing_more(office: Offi
         with pytest.raises(NotNowError):
             task.result()
     with pytest.raises(NotNowError):
-        await office.desk.ask(job("late"))
+        await office.queue.ask(job("late"))
     assert office.model.asked == ["served"]
 
 
@@ -281,11 +281,11 @@ async def test_a_refused_job_is_not_tried_again(office: Office) -> None:
 
 
 async def test_a_caller_who_went_a_moment_ago_is_not_paid_for(office: Office) -> None:
-    asking = asyncio.ensure_future(office.desk.ask(job("visit")))
+    asking = asyncio.ensure_future(office.queue.ask(job("visit")))
     await asyncio.sleep(0)
-    (waiting,) = office.desk._line
+    (waiting,) = office.queue._line
     waiting.answer.cancel()
     await office.rest()
     assert asking.cancelled()
     assert office.model.asked == []
-    assert office.desk.state().calls_today == 0
+    assert office.queue.state().calls_today == 0

@@ -20,10 +20,10 @@ class Watch:
 
 def test_first_is_let_through_and_the_next_after_a_while_counts_those_between():
     clock = Watch()
-    seldom = RateLimitedLog(clock)
-    assert [seldom.turn(), seldom.turn(), seldom.turn()] == ["", None, None]
+    log = RateLimitedLog(clock)
+    assert [log.turn(), log.turn(), log.turn()] == ["", None, None]
     clock.time = EVERY_S
-    assert [seldom.turn(), seldom.turn()] == [" (and 2 more before)", None]
-    assert seldom.turn("other") == ""
+    assert [log.turn(), log.turn()] == [" (and 2 more before)", None]
+    assert log.turn("other") == ""
     clock.time = 2 * EVERY_S
-    assert seldom.turn() == " (and 1 more before)"
+    assert log.turn() == " (and 1 more before)"
