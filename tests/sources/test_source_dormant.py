@@ -70,7 +70,7 @@ def make(
 
 def sleeper(**given: object) -> dict[str, object]:
     """What a camera is told that may sleep after four quiet seconds."""
-    return {"watch": Watch.ECO, "sleep_after_s": 4.0, "sentry": GateWakeDetector(MotionGate())} | given
+    return {"watch": Watch.ECO, "sleep_after_s": 4.0, "wake_detector": GateWakeDetector(MotionGate())} | given
 
 
 def replay(path: Path, **given: object) -> Capture:
