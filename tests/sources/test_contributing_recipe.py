@@ -5,10 +5,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MakeClip
 from rtsp_server import RtspServer
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ COMMANDS = re.findall(r"(ffmpeg [^`\n]+)", (ROOT / "CONTRIBUTING.md").read_text(
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg: scripts/ha_env")
 def test_a_clip_is_recorded_cut_and_replayed(
-    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record, cut = (shlex.split(command) for command in COMMANDS)
     monkeypatch.chdir(tmp_path)
