@@ -21,6 +21,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.connection import Protocol
+from blikk_edge.sinks.mqtt.library import discard, inner
 from blikk_edge.sinks.mqtt.login import connected
 from blikk_edge.sinks.mqtt.session import Session
 from blikk_edge.sinks.trust import client_context
@@ -367,3 +368,17 @@ async def test_a_killed_node_leaves_offline_by_its_last_will(tmp_path: Path, bro
         await late.subscribe(TOPICS.status)
         first = await anext(aiter(late.messages))
         assert (first.retain, bytes(first.payload)) == (True, b"offline")
+
+
+async def test_a_publish_into_a_socket_that_is_closed_just_then_leaves_no_traceback(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = Address(host=broker.host, port=broker.port)
+    async with connected(address, identifier="closed-just-then", will=None, protocol=Protocol.V5) as connection:
+        client = inner(connection.client)
+        socket = client.socket()
+        assert socket is not None
+        client.on_socket_register_write(client, None, socket)  # as a publish does; its turn comes after
+        discard(connection.client)
+        await asyncio.sleep(0.1)
+    assert "Exception in callback" not in caplog.text

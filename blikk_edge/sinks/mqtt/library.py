@@ -1,6 +1,7 @@
 """What aiomqtt has no way to say or do, by the paho client inside it: ends, reasons, acknowledgements, sockets."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, Final
@@ -38,6 +39,7 @@ class Heard:
         self.closed = asyncio.Event()
         self.acknowledged: Callable[[int, ReasonCode], None] = _nobody
         self._loop = asyncio.get_running_loop()
+        client._loop = _Loop(self._loop)  # type: ignore[assignment]  # noqa: SLF001 - see there
         library = inner(client)
         self._follow(library, "on_connect", self._on_connect)
         self._follow(library, "on_disconnect", self._on_disconnect)
@@ -68,6 +70,25 @@ class Heard:
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
         self.acknowledged(mid, code)
+
+
+class _Loop:
+    """The event loop as aiomqtt has it: one that watches no socket which is closed by the time of its turn.
+
+    aiomqtt puts off `add_writer`. Where the broker goes away between a publish and that turn, the loop would log a
+    traceback of a bad file descriptor.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def add_writer(self, descriptor: int, callback: Callable[[], None]) -> None:
+        """As the loop's own."""
+        with contextlib.suppress(OSError, ValueError):
+            self._loop.add_writer(descriptor, callback)
 
 
 def _nobody(_mid: int, _code: ReasonCode) -> None:
