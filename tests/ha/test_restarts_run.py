@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.random_order(disabled=True),
     pytest.mark.skipif(
         not os.environ.get("BLIKK_RESTARTS"),
-        reason="takes six minutes, and finds that a ring is reported twice now and then after Home Assistant was killed",
+        reason="takes six minutes; a ring may be reported twice after Home Assistant was killed: an open fault",
     ),
 ]
 
