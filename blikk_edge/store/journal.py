@@ -4,7 +4,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from blikk_edge.core.errors import WireError
@@ -45,7 +45,7 @@ class Place:
     seq: int = 0
     beyond: frozenset[int] = frozenset()
     depth: int = 0
-    lost: int = field(default=0, compare=False)
+    lost: int = 0
 
     def wants(self, kind: str) -> bool:
         """Whether the sink takes records of this kind."""
@@ -97,7 +97,11 @@ class JournalTable:
         if sinks is None:
             sinks = {key.removeprefix(_KEY): None for key in kept.keys() - {EVERY}} or {FIRST: None}
         sinks = {**{name: None for name in self._absent if _KEY + name in kept}, **sinks}
-        self.places = {name: Place(None if takes is None else frozenset(takes)) for name, takes in sinks.items()}
+        lost = {name: place.lost for name, place in self.places.items()}
+        self.places = {
+            name: Place(None if takes is None else frozenset(takes), lost=lost.get(name, 0))
+            for name, takes in sinks.items()
+        }
         for name, place in self.places.items():
             text = kept.get(_KEY + name, kept.get(EVERY))
             new = 0 if name == FIRST and not kept else last_seq

@@ -152,6 +152,18 @@ def test_a_sink_that_is_away_costs_its_own_oldest_records_only(path: Path, caplo
     assert rows(path) == 5
 
 
+def test_what_was_lost_stays_counted_when_the_file_is_opened_anew(path: Path) -> None:
+    store = Store(path, outbox_records=5)
+    store.open()
+    store.follow({"mqtt": None})
+    for number in range(8):
+        store.put(ring(number))
+    store.close()
+    store.open()
+    assert store.lost == 3
+    store.close()
+
+
 def test_what_everybody_has_goes_before_what_somebody_waits_for(path: Path) -> None:
     store = Store(path, outbox_records=5)
     store.open()
