@@ -10,7 +10,7 @@ import voluptuous as vol
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, did_you_mean, shown
-from blikk_edge.grammar.values import SLUG, ValueType, flag_of, said
+from blikk_edge.grammar.values import SLUG, ValueType, errors_at, flag_of, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +112,7 @@ class ById:
                 try:
                     step(name)
                 except vol.Invalid as wrong:
-                    wrong.prepend([name])
-                    wrongs += wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]
+                    wrongs += errors_at(name, wrong)
         if wrongs:
             raise vol.MultipleInvalid(wrongs)
         return tuple(values)

@@ -8,7 +8,7 @@ import ipaddress
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -279,6 +279,12 @@ class ListOf:
         return tuple(values)
 
 
+def errors_at(step: Hashable, wrong: vol.Invalid) -> list[vol.Invalid]:
+    """Everything that is wrong below one step of the path."""
+    wrong.prepend([step])
+    return wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]
+
+
 def read_all(items: Sequence[Leaf], read: Callable[[Leaf], Any]) -> tuple[list[Any], list[vol.Invalid]]:
     """Read every item; what could be read, and what is wrong with the others."""
     values: list[Any] = []
@@ -287,8 +293,7 @@ def read_all(items: Sequence[Leaf], read: Callable[[Leaf], Any]) -> tuple[list[A
         try:
             values.append(read(item))
         except vol.Invalid as wrong:
-            wrong.prepend([index])
-            wrongs += wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]
+            wrongs += errors_at(index, wrong)
     return values, wrongs
 
 

@@ -10,7 +10,7 @@ import voluptuous as vol
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, shown
 from blikk_edge.grammar.secrets import Secret
-from blikk_edge.grammar.values import SLUG, read_all
+from blikk_edge.grammar.values import SLUG, errors_at, read_all
 from blikk_edge.kinds.kind import ContextT, Kind, MadeT
 from blikk_edge.kinds.plugins import Kinds, PluginError
 
@@ -96,8 +96,7 @@ class KindMapping(Generic[ContextT, MadeT]):
                     raise Wrong(f"a {self.kinds.word} of Blikk Edge's own", f"Write `{name}:` at the top of the file.")
                 values.append(chosen(self.kinds, name, below, self.folder))
             except vol.Invalid as wrong:
-                wrong.prepend([name])
-                wrongs += wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]
+                wrongs += errors_at(name, wrong)
         if wrongs:
             raise vol.MultipleInvalid(wrongs)
         return tuple(values)
