@@ -1,5 +1,6 @@
 """Event entities: the doorbell, what was detected, what is wrong. Silent while their camera is snoozed."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -76,7 +77,27 @@ class Doorbell(BlikkEntity, EventEntity):
         self.async_write_ha_state()
 
 
-class Detection(BlikkEntity, EventEntity):
+class OfAnnounce(BlikkEntity, EventEntity):
+    """An event entity whose types change with the announce."""
+
+    async def async_added_to_hass(self) -> None:
+        """Begin to hear; what can happen changes with the announce."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.node.listen(self.camera, Changed.ANNOUNCE, self._announced))
+
+    @callback
+    def _announced(self) -> None:
+        if self.announced:
+            self._attr_event_types = self.types_of(self.announced)
+            self.async_write_ha_state()
+
+    @staticmethod
+    @abstractmethod
+    def types_of(camera: Camera) -> list[str]:
+        """What can happen at a camera."""
+
+
+class Detection(OfAnnounce):
     """Somebody or something appeared, or loiters."""
 
     hears = (Changed.EVENT,)
@@ -84,19 +105,13 @@ class Detection(BlikkEntity, EventEntity):
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.EVENT, node, camera, "detected", "detection")
-        self._attr_event_types = [*camera.labels, LOITERING]
+        self._attr_event_types = self.types_of(camera)
         self._zones: tuple[str, frozenset[str]] | None = None
 
-    async def async_added_to_hass(self) -> None:
-        """Begin to hear; what can be detected changes with the announce."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.node.listen(self.camera, Changed.ANNOUNCE, self._announced))
-
-    @callback
-    def _announced(self) -> None:
-        if self.announced:
-            self._attr_event_types = [*self.announced.labels, LOITERING]
-            self.async_write_ha_state()
+    @staticmethod
+    def types_of(camera: Camera) -> list[str]:
+        """What can be detected."""
+        return [*camera.labels, LOITERING]
 
     @callback
     def heard(self) -> None:
@@ -129,7 +144,7 @@ class Detection(BlikkEntity, EventEntity):
                 async_dispatcher_send(self.hass, SIGNAL_IN_ZONES, InZones(self.entity_id, what, zones))
 
 
-class Alarm(BlikkEntity, EventEntity):
+class Alarm(OfAnnounce):
     """Something is wrong with what is measured."""
 
     hears = (Changed.ALERT,)
@@ -137,18 +152,12 @@ class Alarm(BlikkEntity, EventEntity):
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.EVENT, node, camera, "alert", "alert")
-        self._attr_event_types = camera.alerts
+        self._attr_event_types = self.types_of(camera)
 
-    async def async_added_to_hass(self) -> None:
-        """Begin to hear; what can be wrong changes with the announce."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.node.listen(self.camera, Changed.ANNOUNCE, self._announced))
-
-    @callback
-    def _announced(self) -> None:
-        if self.announced:
-            self._attr_event_types = self.announced.alerts
-            self.async_write_ha_state()
+    @staticmethod
+    def types_of(camera: Camera) -> list[str]:
+        """What can be wrong."""
+        return camera.alerts
 
     @callback
     def heard(self) -> None:
