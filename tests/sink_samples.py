@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Ring, Sighting
 from blikk_edge.core.picture import Picture
@@ -86,6 +87,17 @@ class Box1:
 
     def empty(self) -> bool:
         return self._queue.empty()
+
+
+class Hasty(SystemClock):
+    """A clock on which a pause of a second takes 2 ms; notes how long the pauses were meant to be."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        await asyncio.sleep(seconds * 0.002)
 
 
 async def until(fact: Callable[[], object], what: str = "it", deadline_s: float = 60.0) -> None:

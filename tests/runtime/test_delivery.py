@@ -9,26 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sink_samples import Box1, event, observation, picture, ring, state, until
+from sink_samples import Box1, Hasty, event, observation, picture, ring, state, until
 
-from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.observation import Record
 from blikk_edge.core.ports import DurableSink, Pending
 from blikk_edge.runtime.backlog import Backlog
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.store.store import Store
-
-
-class Hasty(SystemClock):
-    """A clock on which a pause of a second takes 2 ms; notes how long the pauses were meant to be."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        await asyncio.sleep(seconds * 0.002)
 
 
 class Scripted:

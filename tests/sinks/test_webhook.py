@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from sink_samples import T0, Box1, event, observation, picture, ring, state, until
+from sink_samples import T0, Box1, Hasty, event, observation, picture, ring, state, until
 
-from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.ports import DurableSink, Item
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.runtime.delivery import Delivery
@@ -56,17 +55,6 @@ def summary(number: int) -> Summary:
         title="A person",
         text="A person came.",
     )
-
-
-class Hasty(SystemClock):
-    """A clock on which a pause of a second takes 2 ms; notes how long the pauses were meant to be."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        await asyncio.sleep(seconds * 0.002)
 
 
 Act = Callable[[web.Request], Awaitable[web.StreamResponse]]
