@@ -3,7 +3,7 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -84,6 +84,16 @@ class JournalTable:
         """From the next `load` on these are the sinks; of the `absent` ones those that have a place keep it."""
         self._sinks = sinks
         self._absent = frozenset(absent)
+        self.places |= self._places(sinks.keys() - self.places.keys())  # the file may not be there to load from
+
+    def _places(self, names: Iterable[str]) -> dict[str, Place]:
+        """New places, at the beginning; what was lost for a sink since the start stays counted."""
+        takes = {name: (self._sinks or {}).get(name) for name in names}
+        lost = {name: place.lost for name, place in self.places.items()}
+        return {
+            name: Place(None if kinds is None else frozenset(kinds), lost=lost.get(name, 0))
+            for name, kinds in takes.items()
+        }
 
     def load(self, db: sqlite3.Connection, last_seq: int) -> None:
         """Find the places of all sinks; a new one begins at the end, one that is gone is waited for no more.
@@ -93,15 +103,11 @@ class JournalTable:
         (newest,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
         last_seq = max(last_seq, newest)
         kept = dict(db.execute(f"SELECT key, text FROM memory WHERE key GLOB '{_KEY}*'"))  # noqa: S608 - fixed text
-        sinks = self._sinks
-        if sinks is None:
-            sinks = {key.removeprefix(_KEY): None for key in kept.keys() - {EVERY}} or {FIRST: None}
-        sinks = {**{name: None for name in self._absent if _KEY + name in kept}, **sinks}
-        lost = {name: place.lost for name, place in self.places.items()}
-        self.places = {
-            name: Place(None if takes is None else frozenset(takes), lost=lost.get(name, 0))
-            for name, takes in sinks.items()
-        }
+        if self._sinks is None:
+            sinks = [key.removeprefix(_KEY) for key in kept.keys() - {EVERY}] or [FIRST]
+        else:
+            sinks = [*self._sinks, *(name for name in self._absent if _KEY + name in kept)]
+        self.places = self._places(sinks)
         for name, place in self.places.items():
             text = kept.get(_KEY + name, kept.get(EVERY))
             new = 0 if name == FIRST and not kept else last_seq

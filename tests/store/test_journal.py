@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sink_samples import T0, event, observation, ring
 
+from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.ports import Pending
 from blikk_edge.core.summary import Answer
@@ -125,6 +126,22 @@ def test_whoever_opens_it_without_knowing_the_sinks_changes_no_place(store: Stor
     store.open()
     assert waiting(store, "webhook") == ["ring-1", "ring-2"]
     assert waiting(store, "mqtt") == ["ring-0", "ring-1", "ring-2"]
+
+
+def test_without_its_disk_nothing_waits_and_all_comes_when_it_is_back(tmp_path: Path) -> None:
+    """The file is a folder at the start: a node runs all the same, and asks for the depth with each health."""
+    path = tmp_path / "blikk.db"
+    path.mkdir()
+    store = Store(path)
+    with pytest.raises(StoreError):
+        store.open()
+    with pytest.raises(StoreError):
+        store.follow(BOTH)
+    assert (store.depth("mqtt"), store.depth("webhook"), store.lost) == (0, 0, 0)
+    path.rmdir()
+    store.put(ring(1))
+    assert waiting(store, "mqtt") == waiting(store, "webhook") == ["ring-1"]
+    store.close()
 
 
 def test_without_a_sink_there_is_history_and_no_journal(path: Path) -> None:
