@@ -58,9 +58,11 @@ class LocalAsk:
         """Answer until cancelled. Raises SinkError where the socket cannot be made."""
         if len(bytes(self._path)) > _PATH_BYTES:
             raise SinkError(f"{self._path}: too long for a socket, `blikk ask` cannot ask; name a shorter store.path")
+        if await _is_served(self._path):
+            raise SinkError(f"{self._path}: another node answers there; is a second blikk running?")
         try:
             make_folder(self._path.parent)
-            self._path.unlink(missing_ok=True)  # of a node that was killed; the store's lock says that none runs
+            self._path.unlink(missing_ok=True)  # of a node that was killed
             server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_PAYLOAD_BYTES + 1)
             self._path.chmod(0o600)
         except OSError as error:
@@ -97,6 +99,15 @@ class LocalAsk:
         except Exception as error:
             LOG.exception("a request was not answered because of a bug")
             return refusal(f"this node stumbled over the request ({type(error).__name__}), which is a bug; see its log")
+
+
+async def _is_served(path: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def ask_here(path: Path, request: Request, *, patience_s: float = PATIENCE_S) -> JsonObject:
