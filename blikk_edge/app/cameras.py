@@ -95,10 +95,8 @@ def _pipeline_maker(
 
     def make() -> Pipeline:
         parked = None
-        with supervisor.guard("store") as outcome:
+        with supervisor.attempt("store"):
             parked = memory.recall(_parked_key(camera))
-        if not outcome.failed:
-            supervisor.well("store")
         return pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
 
     return make
@@ -116,10 +114,8 @@ def _parked_keeper(
     camera: CameraSettings, memory: Memory, supervisor: Supervisor
 ) -> Callable[[tuple[Parked, ...]], bool]:
     def keep(parked: tuple[Parked, ...]) -> bool:
-        with supervisor.guard("store") as outcome:
+        with supervisor.attempt("store") as outcome:
             memory.remember(_parked_key(camera), parked_to_json(parked))
-        if not outcome.failed:
-            supervisor.well("store")
         return not outcome.failed
 
     return keep

@@ -219,10 +219,8 @@ class Node:
     async def _look_at_store(self) -> None:
         """Try a store that failed again, and log when it works: nobody else may have a reason to."""
         if STORE in self._supervisor.problems or self._memory.problem is not None:
-            with self._supervisor.guard(STORE) as outcome:
+            with self._supervisor.attempt(STORE):
                 await asyncio.to_thread(self._memory.recall, "node")
-            if not outcome.failed:
-                self._supervisor.well(STORE)
         if self._delivery.unsaved:
             await self._delivery.save()
 
@@ -231,11 +229,9 @@ class Node:
         seen = {name: round(time, 1) for camera in self._cameras.values() for name, time in camera.pipeline.open}
         if seen == self._noted:
             return
-        with self._supervisor.guard("store.open") as outcome:
+        with self._supervisor.attempt("store.open"):
             await asyncio.to_thread(unfinished.note_open, seen)
             self._noted = seen
-        if not outcome.failed:
-            self._supervisor.well("store.open")
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -275,10 +271,8 @@ class Node:
         while True:
             while self._describing:
                 camera = self._describing.pop()
-                with self._supervisor.guard("describe") as outcome:
+                with self._supervisor.attempt("describe"):
                     self._outlets.deliver(await writer.describe(camera))
-                if not outcome.failed:
-                    self._supervisor.well("describe")
             self._describe.clear()
             await self._describe.wait()
 
@@ -311,10 +305,8 @@ class Node:
             while self._switched:
                 camera = self._cameras[next(iter(self._switched))]
                 self._switched.discard(camera.info.id)
-                with self._supervisor.guard("store.switches") as outcome:
+                with self._supervisor.attempt("store.switches"):
                     await asyncio.to_thread(camera.switches.keep, self._memory)
-                if not outcome.failed:
-                    self._supervisor.well("store.switches")
             self._switch.clear()
             await self._switch.wait()
 

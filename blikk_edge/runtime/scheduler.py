@@ -39,6 +39,10 @@ class Supervisor:
         """A context in which `part` may fail without harm to others; errors of kind `let` pass through."""
         return Guard(self, part, let)
 
+    def attempt(self, part: str) -> "Guard":
+        """As `guard`, around all that `part` does: where nothing fails it works."""
+        return Guard(self, part, None, heals=True)
+
     def fail(self, part: str, error: BaseException) -> None:
         """Report that `part` failed."""
         bug = not isinstance(error, BlikkError)
@@ -71,10 +75,11 @@ class Supervisor:
 class Guard:
     """One try of a part. Afterwards `failed` says how it went; exits of the program pass through."""
 
-    def __init__(self, supervisor: Supervisor, part: str, let: type[Exception] | None) -> None:
+    def __init__(self, supervisor: Supervisor, part: str, let: type[Exception] | None, *, heals: bool = False) -> None:
         self._supervisor = supervisor
         self._part = part
         self._let = let
+        self._heals = heals
         self.failed = False
 
     def __enter__(self) -> Self:
@@ -83,6 +88,8 @@ class Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
+        if error is None and self._heals:
+            self._supervisor.well(self._part)
         if not isinstance(error, Exception) or (self._let is not None and isinstance(error, self._let)):
             return False
         self.failed = True

@@ -178,3 +178,15 @@ async def test_cancelled_tasks_may_clean_up() -> None:
     await asyncio.sleep(0)
     await scheduler.end_tasks()
     assert farewell == ["offline"]
+
+
+def test_an_attempt_that_fails_is_a_problem_until_one_does_not() -> None:
+    supervisor = Supervisor()
+    with supervisor.attempt("store") as outcome:
+        raise SinkError("disk full")
+    assert outcome.failed
+    assert supervisor.problems == {"store": "disk full"}
+    with supervisor.attempt("store") as outcome:
+        pass
+    assert not outcome.failed
+    assert supervisor.problems == {}
