@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
@@ -68,6 +70,15 @@ class Chromium:
             if time.monotonic() > end:
                 raise TimeoutError(f"after {limit_s:.0f} s: missing {missing}, waits {seen['waits']}: {seen['text']}")
             time.sleep(1)
+
+    @contextmanager
+    def hold(self, pattern: str) -> Iterator[None]:
+        """Answer no request for such an address, `*` being any text, until the context ends."""
+        self._do("Fetch.enable", patterns=[{"urlPattern": pattern}])
+        try:
+            yield
+        finally:
+            self._do("Fetch.disable")
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression, or of its promise; raises RuntimeError for what it throws."""

@@ -93,6 +93,10 @@ class Page:
     def open(self, path: str = "/card-test/0", *, rows: int = 1) -> None:
         """Go there; on return the card shows at least so many events."""
         self.browser.open(self.home.ha.url + path, shows=[], settled=False)
+        self.shown(rows)
+
+    def shown(self, rows: int) -> None:
+        """Wait until the card is there, with at least so many events."""
         self.browser.until(f"{ALL}('blikk-timeline-card, blikk-camera-card')[0]?.shadowRoot != null", 60)
         self.until(f"CARD.querySelectorAll('.row[aria-expanded]').length >= {rows}")
 
@@ -121,6 +125,19 @@ class Page:
 
 
 FIRST = ["important: Two people at the front door", "A cat", *(f"Visit {n}" for n in range(8))]
+
+
+# ---- how they come into a page
+
+
+def test_cards_are_there_where_their_module_comes_before_the_frontend(home: Household) -> None:
+    """The frontend replaces the page's registry of elements as it starts: what was defined before is lost to it."""
+    with home.browser() as browser:
+        with browser.hold("*/frontend_latest/app.*"):
+            browser.open(home.ha.url + "/card-test/0", shows=[], settled=False)
+            browser.until("performance.getEntriesByType('resource').some(e => e.name.endsWith('/blikk-cards.js'))")
+            browser.evaluate("new Promise(done => requestIdleCallback(done))")
+        Page(home, browser).shown(rows=10)
 
 
 # ---- what is shown

@@ -1,9 +1,14 @@
 // The dashboard cards of Blikk Edge. Home Assistant's frontend loads this module; see cards.py.
 
-import { CameraCard } from "./camera-card.js";
-import { frontendHass, textsOf } from "./texts.js";
-import { TimelineCard } from "./timeline-card.js";
-import { TimelinePanel } from "./timeline-panel.js";
+// The frontend loads this beside its own code, and replaces the page's HTMLElement and registry of elements as it starts:
+// an element that was made and defined before would never be found. Its own root is defined after that.
+await customElements.whenDefined("home-assistant");
+const [{ CameraCard }, { frontendHass, textsOf }, { TimelineCard }, { TimelinePanel }] = await Promise.all([
+  import("./camera-card.js"),
+  import("./texts.js"),
+  import("./timeline-card.js"),
+  import("./timeline-panel.js"),
+]);
 
 const GUIDE = "https://github.com/blikk-edge/blikk-edge/blob/main/docs/guide/home-assistant.md#cards";
 
