@@ -38,6 +38,7 @@ OPEN_S: Final = 5.0
 """A connection that has not said what it wants by then is closed."""
 
 PING_S: Final = 10.0
+CLOSE_S: Final = 2.0
 MOST_PER_S: Final = 15
 SLOWEST_S: Final = 5.0
 STRANGERS_MAX: Final = 8
@@ -110,7 +111,7 @@ class IngestServer:
                             process_request=self._admit,
                             create_connection=IngestConnection,
                             open_timeout=OPEN_S,
-                            close_timeout=2.0,
+                            close_timeout=CLOSE_S,
                             ping_interval=PING_S,
                             ping_timeout=PING_S,
                             max_size=MAX_MESSAGE_BYTES,

@@ -31,6 +31,12 @@ def push_queue() -> PushQueue:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that waits for strangers to close their side for longer than any test takes."""
+    monkeypatch.setattr("blikk_edge.inputs.ingest.CLOSE_S", 3600.0)
+
+
+@pytest.fixture
 async def server(push_queue: PushQueue, start, until) -> IngestServer:
     made = IngestServer({"shed": PushTarget(push_queue=push_queue, token=TOKEN)}, clock=SystemClock(), port=0)
     start(made)
@@ -157,7 +163,7 @@ async def test_a_hundred_half_open_sockets_disturb_nobody(server: IngestServer, 
 
 
 async def test_strangers_who_stay_on_keep_nobody_out_and_do_not_flood_the_log(
-    server: IngestServer, caplog: pytest.LogCaptureFixture
+    patient: None, server: IngestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     knocking = [await knock(server, b"wrong") for _ in range(40)]
     # told or cut off, none of them closes its side, and the server waits for that

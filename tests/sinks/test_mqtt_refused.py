@@ -12,7 +12,7 @@ from running_sink import TOPICS, Running, Watcher
 from scripted_broker import ScriptedBroker
 from sink_samples import event, observation, picture, ring, state, until
 
-from blikk_edge.core.allowance import TOLD
+from blikk_edge.core.allowance import LOGGED
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.inquiry import AskQuestion, Reply, Request
@@ -272,14 +272,14 @@ async def test_connections_that_end_again_and_again_are_told_a_few_times(
     async with ScriptedBroker(speaks=(level,)) as broker:
         running = sink_to(broker, store)
         running.start()
-        for number in range(TOLD + 5):
+        for number in range(LOGGED + 5):
             await until(lambda: len(broker.log_ins) > number and running.sink.connected)  # noqa: B023
             broker.drop()
             await until(lambda: not running.sink.connected)
         await running.connected()
         lines = [r.message for r in caplog.records]
-        assert len([line for line in lines if "connection was lost" in line]) == TOLD
-        assert len([line for line in lines if "connected to" in line]) == TOLD + 1
+        assert len([line for line in lines if "connection was lost" in line]) == LOGGED
+        assert len([line for line in lines if "connected to" in line]) == LOGGED + 1
         await running.stop()
 
 
