@@ -53,7 +53,7 @@ class VisionModels:
             detector.name: models.find(
                 detector.model,
                 partial(_detector_model, detector, progress_of(detector.model)),
-                without=f"people are told by their face, with OpenCV's own means, which do not find {MISSES}",
+                without=f"people are found by their face, with OpenCV's own means, which do not find {MISSES}",
             )
             for detector in looking
             if detector.name not in self._plugged

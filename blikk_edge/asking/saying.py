@@ -89,7 +89,7 @@ class _Saying:
             return self._present()
         if not finding.events:
             none = self._none()
-            return self._say("answer.no", told=none) if query.measure is Aggregate.ANY else none
+            return self._say("answer.no", text=none) if query.measure is Aggregate.ANY else none
         ways = {
             Aggregate.COUNT: self._count,
             Aggregate.VISITS: self._visits,
@@ -113,7 +113,7 @@ class _Saying:
         alike: dict[tuple[Span, ...], list[str]] = {}
         for camera, gaps in finding.gaps:
             alike.setdefault(gaps, []).append(camera)
-        told = []
+        parts = []
         for gaps, cameras in [*alike.items()][:GROUPS_MAX]:
             when = self._spoken.every([self._moments.period(*gap) for gap in gaps])
             if len(gaps) > GAPS_MAX:
@@ -121,10 +121,10 @@ class _Saying:
                 when = self._say("answer.gap_long", duration=missed)
             every = len(cameras) == asked
             key = "answer.gap_run" if NODE in cameras else "answer.gap" if every else "answer.gap_at"
-            told.append(
+            parts.append(
                 self._say(key, len(cameras), when=when, places=self._spoken.every(list(map(self._at, cameras))))
             )
-        return told + ([self._say("answer.gap_others")] if len(alike) > GROUPS_MAX else [])
+        return parts + ([self._say("answer.gap_others")] if len(alike) > GROUPS_MAX else [])
 
     def blind(self, states: Sequence[CameraState]) -> list[str]:
         """What cannot be seen just now."""
@@ -150,11 +150,11 @@ class _Saying:
         count, visits, query = self._finding.count or 0, self._finding.visits, self._query
         if not query.labels:
             return self._say("answer.events", visits, scope=self._scope)
-        told = self._say("answer.count", count, things=self._things(count), scope=self._scope)
+        text = self._say("answer.count", count, things=self._things(count), scope=self._scope)
         key = "visits" if visits > 1 else "once" if count == 1 else "visit"
         last = self._moments.at(self._finding.events[0].started)
-        told = self._say(f"answer.count_{key}", told=told, moment=last, visits=self._say("answer.visits", visits))
-        return self._say("answer.twice", told=told) if visits > 1 and Label.PERSON in query.labels else told
+        text = self._say(f"answer.count_{key}", text=text, moment=last, visits=self._say("answer.visits", visits))
+        return self._say("answer.twice", text=text) if visits > 1 and Label.PERSON in query.labels else text
 
     def _visits(self) -> str:
         return self._say(
@@ -171,23 +171,23 @@ class _Saying:
         items = [self._say(key, **self._told(event)) for event in shown]
         left = self._finding.visits - len(shown)
         items += [self._say("answer.more", left)] if left else []
-        return self._say("answer.list", scope=self._scope, told=self._spoken.every(items))
+        return self._say("answer.list", scope=self._scope, text=self._spoken.every(items))
 
     def _yes(self) -> str:
         event, visits = self._finding.events[0], self._finding.visits
         key = "goes_on" if self._query.ongoing else "once" if visits == 1 else "several"
         times = self._spoken.times(visits)
-        told = self._say(f"answer.{key}", **self._told(event), times=times, scope=self._scope)
-        return self._say("answer.yes", told=told)
+        text = self._say(f"answer.{key}", **self._told(event), times=times, scope=self._scope)
+        return self._say("answer.yes", text=text)
 
     def _one(self) -> str:
         """The visit that was picked."""
         event, measure = self._finding.events[0], self._query.measure
         lasted = self._spoken.duration(self._finding.seconds)
         count = objects_of(event, self._query) if measure is Aggregate.STAYING else 1
-        told = self._say(f"answer.{measure.value}", count, **self._told(event), duration=lasted)
+        text = self._say(f"answer.{measure.value}", count, **self._told(event), duration=lasted)
         goes_on = event.id in self._finding.still and measure in {Aggregate.FIRST, Aggregate.LAST}
-        return self._say("answer.still", told=told) if goes_on else told
+        return self._say("answer.still", text=text) if goes_on else text
 
     def _in_all(self) -> str:
         return self._say(
@@ -224,7 +224,7 @@ class _Saying:
                     zone=self._spoken.place(query.zone or ""),
                 )
             )
-        return self._say("answer.present", self._finding.count or 0, told=self._spoken.every(here))
+        return self._say("answer.present", self._finding.count or 0, text=self._spoken.every(here))
 
     def _rings(self) -> str:
         query, rings = self._query, self._finding.rings
@@ -234,10 +234,10 @@ class _Saying:
         times = self._spoken.times(len(rings))
         moments = self._moments.several([ring.time for ring in rings])
         key = "answer.rings" if rings else "answer.no_ring"
-        told = self._say(key, scope=self._scope, times=times, moments=moments)
+        text = self._say(key, scope=self._scope, times=times, moments=moments)
         if query.measure is not Aggregate.ANY:
-            return told
-        return self._say("answer.yes" if rings else "answer.no", told=told)
+            return text
+        return self._say("answer.yes" if rings else "answer.no", text=text)
 
     def _none(self) -> str:
         query = self._query

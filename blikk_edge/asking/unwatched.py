@@ -13,7 +13,7 @@ def with_gaps(finding: Finding, cameras: Sequence[str], watched: WatchedAt) -> F
     query = finding.query
     if query.measure is Aggregate.PRESENT or query.ongoing:
         return finding  # what is there now is not asked of the past
-    # doorbells are heard as long as the node runs
+    # doorbells are watched as long as the node runs
     asked = (NODE,) if query.rings else (query.cameras or tuple(cameras))
     since = 0.0 if query.since is None else query.since
     until = finding.now if query.until is None else min(query.until, finding.now)

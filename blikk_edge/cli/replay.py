@@ -147,7 +147,7 @@ def instant(text: str) -> datetime:
     except (ValueError, OverflowError):
         raise UsageError(f"--start {text!r} is no ISO 8601 time; write it like 2026-01-01T00:00:00Z") from None
     if not fits:
-        raise UsageError(f"--start {text}: only times from {EARLIEST.year} to {LATEST.year} can be told")
+        raise UsageError(f"--start {text}: only times from {EARLIEST.year} to {LATEST.year} can be written")
     return time
 
 

@@ -10,8 +10,8 @@ COMMANDS_PER_S: Final = 10.0
 """More commands of one kind, at once or on average, are a flood, and are passed over."""
 
 
-TOLD: Final = 5
-TOLD_EVERY_S: Final = 600.0
+LOGGED: Final = 5
+LOGGED_EVERY_S: Final = 600.0
 """What comes and goes is logged so often, and then once in this time."""
 
 
@@ -35,5 +35,5 @@ class Allowance:
 
 
 def log_allowance(clock: Clock) -> Allowance:
-    """For log lines about what comes and goes: `TOLD` of each, and then one in `TOLD_EVERY_S`."""
-    return Allowance(clock, at_once=TOLD, per_s=1 / TOLD_EVERY_S)
+    """For log lines about what comes and goes: `LOGGED` of each, and then one in `LOGGED_EVERY_S`."""
+    return Allowance(clock, at_once=LOGGED, per_s=1 / LOGGED_EVERY_S)

@@ -7,7 +7,7 @@ QUOTE_MAX: Final = 160
 
 
 class BlikkError(Exception):
-    """An expected failure. Told once when it starts and once when it ends; retried where that can help."""
+    """An expected failure. Logged once when it starts and once when it ends; retried where that can help."""
 
 
 class ConfigError(BlikkError):

@@ -59,4 +59,4 @@ WatchedAt: TypeAlias = Callable[[str], Watched | None]
 """When a camera was watched, by its id, or NODE; None where that is not known. Blocking; raises StoreError."""
 
 NODE: Final = ""
-"""In place of a camera's id: when the node ran, and doorbells were heard."""
+"""In place of a camera's id: when the node ran, and doorbells were watched."""

@@ -21,7 +21,7 @@ class Context:
         node: Who this node is, and its cameras.
         topics: The names of this node's topics on MQTT, which other sinks use as well.
         locale: The language and the time zone as they are now.
-        claimed: Hears what a Home Assistant component says of its household.
+        claimed: Receives what a Home Assistant component says of its household.
         order: Brings a command to the node. Never blocks.
         history: What was reported before. Blocking; call it off the loop.
         album: The kept pictures, None where none are kept.

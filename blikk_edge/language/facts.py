@@ -257,7 +257,7 @@ def parked(event: Event) -> bool:
 
 
 def _who(record: Event | Observation, sighting: Sighting) -> _Who:
-    """An object, told from others: the numbers of tracks start anew with each start of a camera."""
+    """An object, apart from others: the numbers of tracks start anew with each start of a camera."""
     return record.camera, sighting.track, sighting.since
 
 

@@ -23,7 +23,7 @@ class ServerAnswer:
 
     text: str = field(repr=False)
     thoughts: str = field(repr=False)
-    """What a model wrote beside its answer, where the endpoint tells them apart."""
+    """What a model wrote beside its answer, where the endpoint separates them."""
     finish: str
     refusal: str
     model: str

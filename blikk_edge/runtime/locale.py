@@ -82,7 +82,7 @@ class HouseholdLocale:
                 await self._clock.sleep(CALM_S)
             except StoreError as error:
                 if not ill:
-                    log.part(self.name).warning("what Home Assistant told will not outlive a restart: %s", error)
+                    log.part(self.name).warning("what Home Assistant set is forgotten at the next restart: %s", error)
                 ill = True
                 self._changed.set()
                 await self._clock.sleep(AGAIN_S)

@@ -1,6 +1,6 @@
 """JPEG pictures out of a stream of bytes, by their own markers: whatever stands between them does not matter.
 
-Cameras disagree about multipart answers (first boundary, type and length of a part, ends of lines), but a JPEG tells by
+Cameras disagree about multipart answers (first boundary, type and length of a part, ends of lines), but a JPEG shows by
 itself where it ends: ITU-T T.81, annex B. Segments are skipped by their length, so a thumbnail inside of one is no end.
 """
 

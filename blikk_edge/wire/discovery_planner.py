@@ -95,7 +95,7 @@ class DiscoveryPlanner:
     def retaining(self) -> bool:
         """Whether the broker shall keep our states for whoever comes later; in `integration` mode, for the component.
 
-        Through a new connection it stays as it was until a claim was heard or the time for it has passed.
+        Through a new connection it stays as it was until a claim was received or the time for it has passed.
         """
         return self._retaining
 

@@ -80,7 +80,7 @@ def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
 
 def _shown(item: Picture | Withdrawn, topics: Topics) -> Message:
     if isinstance(item, Withdrawn):
-        # MQTT's way to take back what is retained; whoever listens hears that there is nothing now
+        # MQTT's way to take back what is retained; whoever subscribes learns that there is nothing now
         return Message(topic=place_topic(item, topics), payload=b"", qos=1, retain=True)
     return Message(
         topic=topics.picture(item.camera, item.name),

@@ -91,7 +91,7 @@ class CameraBinarySensor(BlikkEntity, BinarySensorEntity):
     """A fact from a camera's state."""
 
     entity_description: CameraBinary
-    hears = (Changed.STATE,)
+    updates_on = (Changed.STATE,)
     needs_stream = True
 
     def __init__(
@@ -116,7 +116,7 @@ class CameraBinarySensor(BlikkEntity, BinarySensorEntity):
 class QuestionSensor(BlikkEntity, BinarySensorEntity):
     """The answer to a watched question: on for yes, off for no, unknown for anything else."""
 
-    hears = (Changed.ANSWER,)
+    updates_on = (Changed.ANSWER,)
     needs_stream = True
     _attr_translation_key = "question"
     _unrecorded_attributes = frozenset({MATCH_ALL})
@@ -138,7 +138,7 @@ class QuestionSensor(BlikkEntity, BinarySensorEntity):
 class SnoozedSensor(BlikkEntity, BinarySensorEntity):
     """Whether the events of a camera are silent, and until when."""
 
-    hears = (Changed.SNOOZE,)
+    updates_on = (Changed.SNOOZE,)
     _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "snoozed"
     _attr_entity_category = EntityCategory.DIAGNOSTIC
@@ -163,7 +163,7 @@ class SnoozedSensor(BlikkEntity, BinarySensorEntity):
 class StreamSensor(BlikkEntity, BinarySensorEntity):
     """Whether the camera's stream gives frames; it says so while the camera is away."""
 
-    hears = (Changed.STATE,)
+    updates_on = (Changed.STATE,)
     _attr_translation_key = "stream"
     _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
     _attr_entity_category = EntityCategory.DIAGNOSTIC
@@ -206,7 +206,7 @@ class ConnectionSensor(BlikkEntity, BinarySensorEntity):
 class ProblemSensor(BlikkEntity, BinarySensorEntity):
     """Whether the node says that something is wrong, and what."""
 
-    hears = (Changed.HEALTH,)
+    updates_on = (Changed.HEALTH,)
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
     _attr_entity_category = EntityCategory.DIAGNOSTIC
 

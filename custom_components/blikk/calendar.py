@@ -41,7 +41,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class Timeline(BlikkEntity, CalendarEntity):
     """The events of a camera; on while one goes on."""
 
-    hears = (Changed.EVENT, Changed.SUMMARY, Changed.MARK, Changed.PICTURE, Changed.FORGOTTEN)
+    updates_on = (Changed.EVENT, Changed.SUMMARY, Changed.MARK, Changed.PICTURE, Changed.FORGOTTEN)
     _unrecorded_attributes = frozenset({MATCH_ALL})
     _attr_translation_key = "timeline"
     _attr_entity_registry_enabled_default = False

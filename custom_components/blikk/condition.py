@@ -43,7 +43,7 @@ class Snoozed(EntityStateConditionBase):
     _primary_entities_only = False
 
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """What tells of snoozing in this component."""
+        """The sensors of this component that show snoozing."""
         return own_entities(self._hass, super().entity_filter(entities), "snoozed")
 
 

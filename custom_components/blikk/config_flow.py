@@ -100,9 +100,9 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         return await self._async_found(prefix, announce)
 
     async def _async_found(self, prefix: str, announce: Announce) -> ConfigFlowResult:
-        # what the Supervisor tells has a token; it goes beside the flow that MQTT started
+        # what the Supervisor sends has a token; it goes beside the flow that MQTT started
         await self.async_set_unique_id(announce.id, raise_on_progress=self.source == SOURCE_MQTT)
-        # a node that is set up hears its own announces; this is for one that could not be set up
+        # a node that is set up receives its own announces; this is for one that could not be set up
         updates = {CONF_PREFIX: prefix, CONF_ANNOUNCE: announce.content, **self._media}
         self._abort_if_unique_id_configured(updates=updates, reload_on_update=False)
         self._prefix, self._announce = prefix, announce
@@ -256,7 +256,7 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         came = asyncio.Event()
 
         @callback
-        def heard(message: mqtt.ReceiveMessage) -> None:
+        def received(message: mqtt.ReceiveMessage) -> None:
             try:
                 announce = reader.read_announce(message.payload)
             except ContractError:
@@ -265,7 +265,7 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
                 found[announce.id] = announce
                 came.set()
 
-        unsubscribe = await mqtt.async_subscribe(self.hass, f"{prefix}/{node}/announce", heard, 1, None)
+        unsubscribe = await mqtt.async_subscribe(self.hass, f"{prefix}/{node}/announce", received, 1, None)
         try:
             async with asyncio.timeout(PROBE_LIMIT_S):
                 await came.wait()

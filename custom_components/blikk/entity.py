@@ -26,7 +26,7 @@ class BlikkEntity(Entity):
 
     _attr_has_entity_name = True
     _attr_should_poll = False
-    hears: tuple[Changed, ...] = ()
+    updates_on: tuple[Changed, ...] = ()
     needs_stream = False
 
     def __init__(self, domain: str, node: BlikkNode, camera: Camera | None, key: str, object_id: str) -> None:
@@ -44,13 +44,13 @@ class BlikkEntity(Entity):
         self.async_on_remove(self.node.listen(None, Changed.STATUS, self.async_write_ha_state))
         if self.camera is not None:
             self.async_on_remove(self.node.listen(self.camera, Changed.STATUS, self.async_write_ha_state))
-        for changed in self.hears:
-            self.async_on_remove(self.node.listen(self.camera, changed, self.heard))
+        for changed in self.updates_on:
+            self.async_on_remove(self.node.listen(self.camera, changed, self.changed))
         self.take()
 
     @callback
-    def heard(self) -> None:
-        """Something of `hears` changed: take it over and write the state."""
+    def changed(self) -> None:
+        """Something of `updates_on` changed: take it over and write the state."""
         self.take()
         self.async_write_ha_state()
 
@@ -81,7 +81,7 @@ type Attributes = dict[str, str | float | list[str] | dict[str, int] | None]
 
 
 def summary_attributes(summary: Summary | None) -> Attributes:
-    """What a text about an event or a period tells beside its title."""
+    """What a text about an event or a period says beside its title."""
     if summary is None:
         return {}
     return {

@@ -52,7 +52,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class Doorbell(BlikkEntity, EventEntity):
     """Somebody rang."""
 
-    hears = (Changed.RING,)
+    updates_on = (Changed.RING,)
     _attr_translation_key = "doorbell"
     _attr_device_class = EventDeviceClass.DOORBELL
     _attr_event_types = [DoorbellEventType.RING]  # noqa: RUF012 - Home Assistant's own attribute
@@ -61,8 +61,8 @@ class Doorbell(BlikkEntity, EventEntity):
         super().__init__(Platform.EVENT, node, camera, "doorbell", "doorbell")
 
     @callback
-    def heard(self) -> None:
-        """Ring, unless it rang long ago or is not to be heard."""
+    def changed(self) -> None:
+        """Ring, unless it rang long ago or is not to be reported."""
         ring = self.now.ring
         if ring is None or not self.node.is_fresh(ring) or self.node.snoozed_until(str(self.camera)):
             return
@@ -100,7 +100,7 @@ class OfAnnounce(BlikkEntity, EventEntity):
 class Detection(OfAnnounce):
     """Somebody or something appeared, or loiters."""
 
-    hears = (Changed.EVENT,)
+    updates_on = (Changed.EVENT,)
     _attr_translation_key = "detection"
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
@@ -114,8 +114,8 @@ class Detection(OfAnnounce):
         return [*camera.labels, LOITERING]
 
     @callback
-    def heard(self) -> None:
-        """Trigger on what began, unless it began long ago, is not to be heard or is new to this component."""
+    def changed(self) -> None:
+        """Trigger on what began, unless it began long ago, is not to be reported or is new to this component."""
         event = self.now.event
         if event is None or event.phase == "ended" or event.event_type not in self.event_types:
             return
@@ -147,7 +147,7 @@ class Detection(OfAnnounce):
 class Alarm(OfAnnounce):
     """Something is wrong with what is measured."""
 
-    hears = (Changed.ALERT,)
+    updates_on = (Changed.ALERT,)
     _attr_translation_key = "alert"
 
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
@@ -160,8 +160,8 @@ class Alarm(OfAnnounce):
         return camera.alerts
 
     @callback
-    def heard(self) -> None:
-        """Trigger it, unless it began long ago, is not to be heard or is new to this component."""
+    def changed(self) -> None:
+        """Trigger it, unless it began long ago, is not to be reported or is new to this component."""
         alert = self.now.alert
         if alert is None or alert.event_type not in self.event_types:
             return

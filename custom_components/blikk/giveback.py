@@ -20,7 +20,7 @@ from .node import BlikkConfigEntry
 from .plain import plain_devices, plain_entities
 
 SETTLE_S = 1.0
-"""Home Assistant is still adding an entity when the registry tells of it."""
+"""Home Assistant is still adding an entity when the registry reports it."""
 WAIT_S = 600.0
 """How long the plain entities are waited for; a node that is away longer finds them as they were made."""
 

@@ -71,7 +71,7 @@ async def _async_kept(hass: HomeAssistant, entry: BlikkConfigEntry) -> set[str]:
     limit = asyncio.timeout(FIRST_S)
 
     @callback
-    def heard(message: mqtt.ReceiveMessage) -> None:
+    def received(message: mqtt.ReceiveMessage) -> None:
         if message.retain and message.payload:
             kept.add(message.topic)
             if not limit.expired():
@@ -80,7 +80,7 @@ async def _async_kept(hass: HomeAssistant, entry: BlikkConfigEntry) -> set[str]:
     filters = (topics.of("#"), topics.plain_filter(handover.discovery_prefix(hass)))
     try:
         async with limit:
-            undo = [await mqtt.async_subscribe(hass, each, heard, 1, None) for each in filters]
+            undo = [await mqtt.async_subscribe(hass, each, received, 1, None) for each in filters]
             await asyncio.Event().wait()
     except TimeoutError:
         pass

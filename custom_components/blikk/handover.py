@@ -191,12 +191,12 @@ async def _async_is_claimed(hass: HomeAssistant, entry: BlikkConfigEntry, topics
     claimed = asyncio.Event()
 
     @callback
-    def heard(message: mqtt.ReceiveMessage) -> None:
+    def received(message: mqtt.ReceiveMessage) -> None:
         if message.payload:
             claimed.set()
 
     # not given back at once: Home Assistant forgets all that waits to be subscribed when one of it is given back
-    entry.async_on_unload(await mqtt.async_subscribe(hass, topics.claim, heard, 1))
+    entry.async_on_unload(await mqtt.async_subscribe(hass, topics.claim, received, 1))
     try:
         async with asyncio.timeout(CLAIM_LIMIT_S):
             await claimed.wait()

@@ -61,7 +61,7 @@ class KnownPicture(ExtraStoredData):
 class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
     """The last picture of one name; a picture that the broker kept from before is not taken for a new one."""
 
-    hears = (Changed.PICTURE,)
+    updates_on = (Changed.PICTURE,)
     needs_stream = True
     _unrecorded_attributes = frozenset({MATCH_ALL})
 
@@ -103,7 +103,7 @@ class LastPicture(BlikkEntity, ImageEntity, RestoreEntity):
         return KnownPicture(digest=self._digest, time=self._attr_image_last_updated.isoformat())
 
     @callback
-    def heard(self) -> None:
+    def changed(self) -> None:
         """Some picture of the camera came; write the state if it is this one."""
         before = self._attr_image_last_updated
         self.take()

@@ -183,7 +183,7 @@ def _is_folder(entry: BlikkConfigEntry, where: list[str]) -> bool:
 def _found(
     entry: BlikkConfigEntry, illustrated: list[tuple[str, str, KeptPicture]], words: list[str], titles: Titles
 ) -> Iterator[tuple[datetime, BrowseMediaSource]]:
-    """The pictures of which all words are said, of an event the first; `told` is its title and text, and a picture."""
+    """The pictures of which all words are said, of an event the first; each comes with its title and text."""
     events: set[str] = set()
     for title, text, picture in illustrated:
         camera = entry.runtime_data.announce.camera(picture.camera)

@@ -93,7 +93,7 @@ class Memory:
 
     @property
     def rang(self) -> dict[str, datetime]:
-        """When each doorbell rang last that was heard of, by its node's clock."""
+        """When each doorbell rang last, as far as it was received, by its node's clock."""
         times = {camera: dt_util.parse_datetime(text) for camera, text in self._content["rang"].items()}
         return {camera: time for camera, time in times.items() if time is not None}
 

@@ -1,4 +1,4 @@
-"""Rings that Home Assistant did not hear: when it hears the node again, it asks what rang meanwhile.
+"""Rings that Home Assistant did not receive: when the node is back, it asks what rang meanwhile.
 
 A node is back at its broker within a second, Home Assistant's client asks for the broker every ten, and is away itself
 while it restarts. What rang then waits for nobody: the broker took it.
@@ -35,22 +35,22 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     async def ask() -> None:
         nonlocal owed, lost_at
         oldest = dt_util.utcnow() - timedelta(seconds=node.replay_limit_s)
-        heard: dict[str, datetime] = {}
+        known: dict[str, datetime] = {}
         for camera in node.announce.cameras:
             if camera.ring and (last := node.memory.rang.get(camera.id) or lost_at) is not None:
-                heard[camera.id] = max(last, oldest)
-        if not heard or "ask" not in node.announce.capabilities:
+                known[camera.id] = max(last, oldest)
+        if not known or "ask" not in node.announce.capabilities:
             return
         try:
-            past = await async_period(node, since=min(heard.values()).isoformat(), limit=MOST)
+            past = await async_period(node, since=min(known.values()).isoformat(), limit=MOST)
         except HomeAssistantError as error:
             _LOGGER.debug("%s was not asked what rang meanwhile: %s", node.announce.name, error)
             owed = True
             return
         lost_at = None
         for ring in reversed(past.rings):
-            if ring.camera in heard and ring.time > heard[ring.camera]:
-                node.hear_ring(ring.camera, replace(ring, camera=None, replayed=True))
+            if ring.camera in known and ring.time > known[ring.camera]:
+                node.take_ring(ring.camera, replace(ring, camera=None, replayed=True))
 
     @callback
     def look() -> None:

@@ -76,8 +76,8 @@ class BlikkNode:
         """Subscribe to what `subscriptions` names; raises HomeAssistantError when MQTT is not set up."""
         self.connected = mqtt.is_connected(self.hass)
         self._undo.append(mqtt.async_subscribe_connection_status(self.hass, self._connection_changed))
-        for topic, heard in subscriptions:
-            self._undo.append(await mqtt.async_subscribe(self.hass, topic, heard, 1, None))
+        for topic, received in subscriptions:
+            self._undo.append(await mqtt.async_subscribe(self.hass, topic, received, 1, None))
         for camera in list(self._snoozed):
             self._set_alarm(camera)
 
@@ -125,7 +125,7 @@ class BlikkNode:
     def _connection_changed(self, connected: bool) -> None:
         self.connected = connected
         if not connected:
-            self.online = None  # until it is heard again: Home Assistant subscribes a while after it is connected
+            self.online = None  # until it is received again: Home Assistant subscribes a while after it is connected
         self.update_all_listeners(Changed.STATUS)
 
     # ---- records
@@ -141,7 +141,7 @@ class BlikkNode:
         return float(options.get(CONF_REPLAY_LIMIT_S, DEFAULT_REPLAY_LIMIT_S))
 
     @callback
-    def hear_ring(self, camera: str, ring: Ring) -> None:
+    def take_ring(self, camera: str, ring: Ring) -> None:
         """A doorbell rang; each ring counts once."""
         if not self.is_repeated(camera, ring.id, 0):
             self.memory.keep_rang(camera, ring.time)

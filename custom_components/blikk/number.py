@@ -30,7 +30,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class ThresholdNumber(BlikkEntity, NumberEntity):
     """How much must change to be reported; the camera's next state is the answer."""
 
-    hears = (Changed.STATE,)
+    updates_on = (Changed.STATE,)
     _attr_translation_key = "threshold"
     _attr_entity_category = EntityCategory.CONFIG
     _attr_native_min_value = 0.0

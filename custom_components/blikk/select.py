@@ -31,7 +31,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class SummarySelect(BlikkEntity, SelectEntity):
     """What summaries are made of; the camera's next state is the answer."""
 
-    hears = (Changed.STATE, Changed.ANNOUNCE)
+    updates_on = (Changed.STATE, Changed.ANNOUNCE)
     _attr_translation_key = "summaries"
     _attr_entity_category = EntityCategory.CONFIG
 

@@ -187,7 +187,7 @@ class NodeSensor(BlikkEntity, SensorEntity):
     """A figure of the node's health."""
 
     entity_description: NodeFigure
-    hears = (Changed.HEALTH,)
+    updates_on = (Changed.HEALTH,)
 
     def __init__(self, node: BlikkNode, description: NodeFigure) -> None:
         super().__init__(Platform.SENSOR, node, None, description.key, description.object_id)
@@ -201,9 +201,9 @@ class NodeSensor(BlikkEntity, SensorEntity):
 
 
 class CostSensor(BlikkEntity, SensorEntity):
-    """What the language model cost today, in the currency that the node tells."""
+    """What the language model cost today, in the currency that the node names."""
 
-    hears = (Changed.HEALTH,)
+    updates_on = (Changed.HEALTH,)
     _attr_translation_key = "llm_cost"
     _attr_device_class = SensorDeviceClass.MONETARY
     _attr_entity_category = EntityCategory.DIAGNOSTIC
@@ -225,7 +225,7 @@ class CameraSensor(BlikkEntity, SensorEntity):
     """A figure of a camera's state."""
 
     entity_description: CameraFigure
-    hears = (Changed.STATE,)
+    updates_on = (Changed.STATE,)
 
     def __init__(self, node: BlikkNode, camera: Camera, description: CameraFigure) -> None:
         super().__init__(Platform.SENSOR, node, camera, description.key, description.object_id)
@@ -282,7 +282,7 @@ class CountSensor(CameraSensor):
 class SummarySensor(BlikkEntity, SensorEntity):
     """What happened last, in a sentence."""
 
-    hears = (Changed.SUMMARY, Changed.MARK)
+    updates_on = (Changed.SUMMARY, Changed.MARK)
     _attr_translation_key = "last_summary"
     _unrecorded_attributes = frozenset({MATCH_ALL})
 
@@ -291,10 +291,10 @@ class SummarySensor(BlikkEntity, SensorEntity):
         self._event: str | None = None
 
     @callback
-    def heard(self) -> None:
+    def changed(self) -> None:
         """Show it. Where another visit has the same title the state stays, and there would be no line in Activity."""
         before, title = self._event, self._attr_native_value
-        super().heard()
+        super().changed()
         another = before is not None and before != self._event
         if another and self.now.summary and title == self._attr_native_value:
             self.hass.bus.async_fire(EVENT_SAME_SUMMARY, {"entity_id": self.entity_id, "title": title})
@@ -312,7 +312,7 @@ class SummarySensor(BlikkEntity, SensorEntity):
 class DigestSensor(BlikkEntity, SensorEntity):
     """What happened over a period, at the node or at a camera."""
 
-    hears = (Changed.DIGEST,)
+    updates_on = (Changed.DIGEST,)
     _attr_translation_key = "digest"
     _unrecorded_attributes = frozenset({MATCH_ALL})
 
@@ -331,7 +331,7 @@ class DigestSensor(BlikkEntity, SensorEntity):
 class AnswerSensor(BlikkEntity, SensorEntity):
     """The answer, in words, to a watched question."""
 
-    hears = (Changed.ANSWER,)
+    updates_on = (Changed.ANSWER,)
     needs_stream = True
     _attr_translation_key = "question"
     _unrecorded_attributes = frozenset({MATCH_ALL})
@@ -353,7 +353,7 @@ class AnswerSensor(BlikkEntity, SensorEntity):
 class MeasureSensor(BlikkEntity, SensorEntity):
     """A number that is read from the picture; unknown while it is not."""
 
-    hears = (Changed.STATE, Changed.ANNOUNCE)
+    updates_on = (Changed.STATE, Changed.ANNOUNCE)
     needs_stream = True
     _attr_translation_key = "measure"
     _attr_state_class = SensorStateClass.MEASUREMENT

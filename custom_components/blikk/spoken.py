@@ -160,5 +160,5 @@ def _at(day: datetime, hour: int) -> datetime:
 
 def _longest(sentence: str, phrases: Mapping[str, str] | Sequence[str]) -> str | None:
     """The longest of the phrases that stands in a sentence as whole words."""
-    heard = f" {spoken(sentence).casefold()} "
-    return max((each for each in phrases if f" {each.casefold()} " in heard), key=len, default=None)
+    said = f" {spoken(sentence).casefold()} "
+    return max((each for each in phrases if f" {each.casefold()} " in said), key=len, default=None)

@@ -21,7 +21,7 @@ type Hear = Callable[[BlikkNode, str, str, bytes, bool], None]
 
 
 def subscriptions_of(node: BlikkNode) -> Iterator[tuple[str, Callable[[ReceiveMessage], None]]]:
-    """Topic filters of a node, and what hears them. What is wrong with a topic is logged once until it is right."""
+    """Topic filters of a node, and who takes them. What is wrong with a topic is logged once until it is right."""
     complaints: set[str] = set()
     for words, hear in {**_NODE_TOPICS, **_CAMERA_TOPICS}.items():
         yield node.topics.of(*words), partial(_hear, node, hear, words in _CAMERA_TOPICS, complaints)
@@ -122,7 +122,7 @@ def _event(node: BlikkNode, camera: str, _word: str, payload: bytes, retain: boo
 def _ring(node: BlikkNode, camera: str, _word: str, payload: bytes, retain: bool) -> None:
     ring = reader.read_ring(payload)
     if not retain:
-        node.hear_ring(camera, ring)
+        node.take_ring(camera, ring)
 
 
 @callback

@@ -31,7 +31,7 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
 class DetectSwitch(BlikkEntity, SwitchEntity):
     """Whether a camera detects; the camera's next state is the answer."""
 
-    hears = (Changed.STATE,)
+    updates_on = (Changed.STATE,)
     _attr_translation_key = "detect"
     _attr_entity_category = EntityCategory.CONFIG
 

@@ -215,13 +215,13 @@ type _Asked = tuple[str | None, str | None, str | None]
 async def _async_of_node(
     entry: BlikkConfigEntry, shown: list[Place], wanted: Filter, end: tuple[datetime, str] | None, limit: int
 ) -> tuple[list[PastEvent], bool, str | None]:
-    """What a node tells of these cameras, whether there may be more of it, and why something is missing."""
+    """What a node reports of these cameras, whether there may be more of it, and why something is missing."""
     node, turn = entry.runtime_data, asyncio.Semaphore(_AT_ONCE)
     until = None if end is None else (end[0] + _TICK).isoformat()
     most = limit + _TIES
 
     async def ask(asked: _Asked) -> tuple[list[PastEvent], bool]:
-        """What it tells, and whether there may be more."""
+        """What it reports, and whether there may be more."""
         camera, label, zone = asked
         only = None if label == RING else label  # rings come beside the events of whatever label
         async with turn:
@@ -283,7 +283,7 @@ async def _async_kept(
         events = await media.async_events(
             cameras.pop() if len(cameras) == 1 else None,
             label=labels.pop() if len(labels) == 1 else None,
-            since=min(times) - _TICK,  # the node keeps them finer than it tells them
+            since=min(times) - _TICK,  # the node keeps them finer than it reports them
             until=max(times) + _TICK,
             limit=MAX_BETWEEN,
         )

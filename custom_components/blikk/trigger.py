@@ -48,7 +48,7 @@ class SeenTrigger(StatelessEntityTriggerBase):
         selection = TargetSelection(self._target)
 
         @callback
-        def heard(entered: InZones) -> None:
+        def crossed(entered: InZones) -> None:
             if entered.what != self.event_type or zone not in {each.casefold() for each in entered.zones}:
                 return
             found = async_extract_referenced_entity_ids(self._hass, selection)
@@ -56,7 +56,7 @@ class SeenTrigger(StatelessEntityTriggerBase):
                 seen = {ATTR_ENTITY_ID: entered.entity_id, "to_state": self._hass.states.get(entered.entity_id)}
                 run_action({**seen, CONF_ZONE: zone}, f"{self.event_type} in {zone} of {entered.entity_id}", None)
 
-        return async_dispatcher_connect(self._hass, SIGNAL_IN_ZONES, heard)
+        return async_dispatcher_connect(self._hass, SIGNAL_IN_ZONES, crossed)
 
     def entity_filter(self, entities: set[str]) -> set[str]:
         """Detections of this component."""

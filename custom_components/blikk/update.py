@@ -32,7 +32,7 @@ async def async_setup_entry(
 class SoftwareUpdate(BlikkEntity, UpdateEntity):
     """The node's software. Node and component are released together: the newer of both is the latest known."""
 
-    hears = (Changed.ANNOUNCE,)
+    updates_on = (Changed.ANNOUNCE,)
     _attr_translation_key = "software"
     _attr_device_class = UpdateDeviceClass.FIRMWARE
     _attr_entity_category = EntityCategory.DIAGNOSTIC

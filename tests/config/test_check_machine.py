@@ -154,10 +154,10 @@ def test_a_model_of_ones_own_is_looked_at(checked, tmp_path: Path):
 def test_labels_that_nothing_tells_are_told(checked):
     camera = "{door: {source: /dev/video0, detector: few, labels: [person, package]}}"
     result = checked(cameras=camera, detectors="{few: {model: person-192}}")
-    only(result, "cameras.door.labels[1]", "cannot tell `package`", "It tells `person`")
+    only(result, "cameras.door.labels[1]", "cannot detect `package`", "It detects `person`")
     zone = "{path: {polygon: [[0, 0], [1, 0], [1, 1]], labels: [vehicle]}}"
     result = checked(cameras=f"{{door: {{source: /dev/video0, labels: [person], zones: {zone}}}}}")
-    only(result, "cameras.door.zones.path.labels[0]", "does not tell `vehicle`")
+    only(result, "cameras.door.zones.path.labels[0]", "does not report `vehicle`")
 
 
 def test_questions_that_take_a_model_are_told_where_there_is_none(checked):

@@ -43,7 +43,9 @@ async def test_every_page_loads_the_module_and_what_it_imports(hass, pages, hass
         assert "max-age" in answer.headers["Cache-Control"]
         text = seen[wanted.pop()] = await answer.text()
         folder = url.rsplit("/", 1)[0]
-        wanted += {f"{folder}/{name}" for name in re.findall(r'from "\./([\w-]+\.js)"', text)} - seen.keys()
+        wanted += {
+            f"{folder}/{name}" for name in re.findall(r'(?:from |import\()"\./([\w-]+\.js)"', text)
+        } - seen.keys()
     assert {Path(each).name for each in seen} == {path.name for path in cards.FOLDER.iterdir()}
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from blikk_edge.core.allowance import TOLD, TOLD_EVERY_S
+from blikk_edge.core.allowance import LOGGED, LOGGED_EVERY_S
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.errors import SinkError, SourceError
@@ -70,13 +70,13 @@ def test_what_comes_and_goes_for_ever_is_told_a_few_times_and_then_seldom_with_i
         supervisor.well("camera.door")
         clock.set(clock.now() + 8.0)
     told = [r.getMessage() for r in caplog.records]
-    assert told[: 2 * TOLD] == ["rtsp://cam: broke", "works again"] * TOLD
-    assert len(told) <= 2 * (TOLD + 6)
+    assert told[: 2 * LOGGED] == ["rtsp://cam: broke", "works again"] * LOGGED
+    assert len(told) <= 2 * (LOGGED + 6)
     assert told[-2].startswith("rtsp://cam: broke (and 6")
     supervisor.fail("camera.door", SourceError("rtsp://cam: refused"))  # what is new is told at once
     supervisor.well("camera.door")
     assert [r.getMessage() for r in caplog.records][-2:] == ["rtsp://cam: refused", "works again"]
-    clock.set(clock.now() + TOLD * TOLD_EVERY_S)
+    clock.set(clock.now() + LOGGED * LOGGED_EVERY_S)
     supervisor.fail("camera.door", SourceError("rtsp://cam: broke"))
     assert "rtsp://cam: broke" in caplog.records[-1].getMessage()
 

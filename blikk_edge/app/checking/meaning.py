@@ -21,7 +21,7 @@ def names(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) ->
     first: dict[str, str] = {}
     for camera in settings.cameras:
         if (other := first.setdefault(camera.name.casefold(), camera.id)) != camera.id:
-            mend = "Give each its own: Home Assistant and `ask` tell cameras by their names."
+            mend = "Give each its own: Home Assistant and `ask` know cameras by their names."
             yield Wrong(f"`{other}` has the same name", mend, "cameras", camera.id, "name")
 
 
@@ -43,14 +43,14 @@ def labels(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -
     for camera in settings.cameras:
         for number, label in enumerate(camera.labels if camera.labels != tuple(Label) else ()):
             if label not in (known := _known_to(settings.detector_of(camera))):
-                mend = f"It tells {listed(known)}; name another detector, or remove the label."
-                yield Wrong(f"the model cannot tell `{label}`", mend, "cameras", camera.id, "labels", number)
+                mend = f"It detects {listed(known)}; name another detector, or remove the label."
+                yield Wrong(f"the model cannot detect `{label}`", mend, "cameras", camera.id, "labels", number)
         for zone in camera.zones:
             for number, label in enumerate(zone.labels if zone.labels != tuple(Label) else ()):
                 if label not in camera.labels:
                     mend = f"Add it to `labels` of the camera: they are {listed(camera.labels)}."
                     where = ("cameras", camera.id, "zones", zone.name, "labels", number)
-                    yield Wrong(f"the camera does not tell `{label}`", mend, *where)
+                    yield Wrong(f"the camera does not report `{label}`", mend, *where)
 
 
 def _known_to(detector: DetectorSettings) -> tuple[Label, ...]:
@@ -79,7 +79,7 @@ def webhook(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -
         and not any(camera_info(c).questions for c in settings.cameras)
     ):
         notes.append(
-            "the webhook will be told nothing: it is told answers alone, and no camera has `questions`; "
+            "the webhook will receive nothing: it is sent answers alone, and no camera has `questions`; "
             "for events write `tell: [event]` below `webhook:`"
         )
     return iter(())
@@ -97,6 +97,6 @@ def questions(settings: Settings, _environ: Mapping[str, str], _notes: list[str]
                 yield Wrong(
                     "this question takes a language model, and there is none",
                     "Add `summary:` with `provider:` (docs/guide/language-models.md), or ask how many there are of "
-                    "what is told, or whether it is there.",
+                    "what is reported, or whether it is there.",
                     *("cameras", camera.id, "questions", question.id),
                 )

@@ -158,17 +158,17 @@ class _TemplateWriter:
             return self._say("period.quiet_title", name=self._name)
         parcels = facts.visits.get(Label.PACKAGE, 0)
         visits = sum(facts.visits.values()) - parcels
-        told = [self._say("period.visits_title", visits)] if visits else []
-        told += [self._spoken.thing(Label.PACKAGE.value, parcels)] if parcels else []
-        told += [self._say("period.rings_title", len(facts.rings))] if facts.rings else []
-        return self._say("period.title", name=self._name, told=self._spoken.every(told))
+        parts = [self._say("period.visits_title", visits)] if visits else []
+        parts += [self._spoken.thing(Label.PACKAGE.value, parcels)] if parcels else []
+        parts += [self._say("period.rings_title", len(facts.rings))] if facts.rings else []
+        return self._say("period.title", name=self._name, text=self._spoken.every(parts))
 
     def period_text(self) -> str:
         if quiet(self._facts):
             return sentence(self._say("period.quiet", **self._bounds()))
         visits = [self._visits(label) for label in self._facts.labels if label is not Label.PACKAGE]
         key = "period.seen" if visits else "period.nobody"
-        seen = self._say(key, told=self._spoken.every(visits), **self._bounds())
+        seen = self._say(key, text=self._spoken.every(visits), **self._bounds())
         return " ".join(sentence(part) for part in (seen, self._parcels(), self._rang()) if part)
 
     def unwatched(self) -> tuple[str, str]:
@@ -183,11 +183,11 @@ class _TemplateWriter:
             times = [
                 self._say("period.gap", since=self._moment(since), until=self._moment(until)) for since, until in spans
             ]
-            told = self._spoken.every(times[:_GAPS_MAX])
-            missed.append(place if name in whole else self._say("period.gap_at", place=place, told=told))
+            text = self._spoken.every(times[:_GAPS_MAX])
+            missed.append(place if name in whole else self._say("period.gap_at", place=place, text=text))
         more = len(gaps) - _GAPS_MAX
         missed += [self._say("period.more", more)] if more > 0 else []
-        return self._say("period.gaps", told=self._spoken.every(missed))
+        return self._say("period.gaps", text=self._spoken.every(missed))
 
     def _visits(self, label: Label) -> str:
         visits, most = self._facts.visits.get(label, 1), self._peak(label)
@@ -212,8 +212,8 @@ class _TemplateWriter:
             return sentence(self._say("present.nothing", place=self._place, time=now))
         since = self._clock(min(stay.since for stay in facts.stays)) if facts.stays else ""
         key = "present.seen_since" if since else "present.seen"
-        told = self._say(key, sum(facts.peak.values()), time=now, seen=self._present(), place=self._place, since=since)
-        return sentence(told)
+        text = self._say(key, sum(facts.peak.values()), time=now, seen=self._present(), place=self._place, since=since)
+        return sentence(text)
 
     def _present(self) -> str:
         return self._spoken.every([self._who(label) for label in self._facts.labels])

@@ -92,5 +92,5 @@ def _dates(text: str, facts: Facts, lexicon: Lexicon) -> tuple[str, list[Violati
     text = re.sub(rf"\b(\d{{4}}) {to} (\d{{1,2}}) {to} (\d{{1,2}})\b|\b(\d{{4}}) (\d{{2}}) (\d{{2}})\b", iso, text)
     text = lexicon.pattern("days.weekday").sub(weekday, lexicon.pattern("days.date").sub(date, text))
     others = lexicon.pattern("days.others")
-    wrong += [Violation(Claim.TIME, m[0], "which day that is cannot be told") for m in others.finditer(text)]
+    wrong += [Violation(Claim.TIME, m[0], "which day that is cannot be known") for m in others.finditer(text)]
     return others.sub(DONE, text), wrong

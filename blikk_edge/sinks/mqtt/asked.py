@@ -110,7 +110,7 @@ class RequestHandler:
         # What is asked is untrusted: a bug that one request finds must not end the session of all records.
         except Exception as error:
             if type(error) not in self._bugs:
-                LOG.exception("a request was not answered because of a bug; told once on this connection")
+                LOG.exception("a request was not answered because of a bug; logged once for each connection")
             self._bugs.add(type(error))
             return refusal(f"this node stumbled over the request ({type(error).__name__}), which is a bug; see its log")
 

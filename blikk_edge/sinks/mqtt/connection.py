@@ -9,7 +9,7 @@ import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from blikk_edge.sinks.mqtt.address import Address
-from blikk_edge.sinks.mqtt.library import Heard, ended, inner
+from blikk_edge.sinks.mqtt.library import BrokerReplies, ended, inner
 from blikk_edge.sinks.mqtt.limits import BrokerLimits, limits_of, packet_size, publish_properties
 from blikk_edge.sinks.mqtt.refusal import BLAMELESS, LostError, lost, value
 from blikk_edge.sinks.mqtt.slots import Slots
@@ -87,7 +87,7 @@ class Connection:
         self,
         client: aiomqtt.Client,
         protocol: Protocol,
-        heard: Heard,
+        replies: BrokerReplies,
         *,
         address: Address,
         troubles: BrokerTroubles,
@@ -96,9 +96,9 @@ class Connection:
     ) -> None:
         self.client = client
         self.protocol = protocol
-        self.limits: BrokerLimits = limits_of(heard.connack)
+        self.limits: BrokerLimits = limits_of(replies.connack)
         self.address = address
-        self._heard = heard
+        self._replies = replies
         self.will_needed = True
         self._troubles = troubles
         self._suspects = suspects
@@ -109,7 +109,7 @@ class Connection:
         self._ended_at: Suspect | None = None
         self._idle = True
         self._instead: dict[str, tuple[str, ...]] = {}
-        heard.acknowledged = self._acknowledged
+        replies.acknowledged = self._acknowledged
         ended(client).add_done_callback(self._ended)
 
     @property
@@ -181,7 +181,7 @@ class Connection:
 
     def lost(self, error: aiomqtt.MqttError) -> LostError:
         """What to say of the end of this connection."""
-        return lost(self.address, error, identifier=self.client.identifier, said=self._heard.disconnect)
+        return lost(self.address, error, identifier=self.client.identifier, said=self._replies.disconnect)
 
     async def unsubscribe(self, topic_filter: str) -> None:
         """Hear no more of this."""

@@ -23,8 +23,8 @@ class HungUpError(Exception):
     """The socket was closed before the broker said anything, of which the library waits for the end of its time."""
 
 
-class Heard:
-    """What one client hears from its broker besides messages. To be made before the client connects.
+class BrokerReplies:
+    """What one client receives from its broker besides messages. To be made before the client connects.
 
     Attributes:
         connack: the properties of the broker's answer to our log-in, a refusal's too; None before it came.
@@ -95,10 +95,10 @@ def _nobody(_mid: int, _code: ReasonCode) -> None:
     """Before anything was published."""
 
 
-async def enter(client: aiomqtt.Client, heard: Heard) -> None:
+async def enter(client: aiomqtt.Client, replies: BrokerReplies) -> None:
     """Connect; raises MqttError or HungUpError, and leaves no socket behind then."""
     entering = asyncio.ensure_future(client.__aenter__())
-    closed = asyncio.ensure_future(heard.closed.wait())
+    closed = asyncio.ensure_future(replies.closed.wait())
     try:
         await asyncio.wait((entering, closed), return_when=asyncio.FIRST_COMPLETED)
         if not entering.done():

@@ -15,7 +15,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.sinks.mqtt.address import Address, tls_context
 from blikk_edge.sinks.mqtt.connection import UNDER_WAY, Connection, Protocol
 from blikk_edge.sinks.mqtt.library import LOG as LIBRARY_LOG
-from blikk_edge.sinks.mqtt.library import Heard, HungUpError, discard, enter, leave
+from blikk_edge.sinks.mqtt.library import BrokerReplies, HungUpError, discard, enter, leave
 from blikk_edge.sinks.mqtt.refusal import SilentError, VersionRefusedError, refused, silence, value
 from blikk_edge.sinks.mqtt.suspects import Suspects
 from blikk_edge.sinks.mqtt.troubles import BrokerTroubles
@@ -60,14 +60,14 @@ async def connected(
     only `WILL_DELAY_S` after the connection was lost, and not at all where it stands again by then.
     """
     clock = SystemClock()
-    client, heard = await _logged_in(address, identifier=identifier, will=will, protocol=protocol, patience=patience)
+    client, replies = await _logged_in(address, identifier=identifier, will=will, protocol=protocol, patience=patience)
     client.timeout = math.inf  # see _answered
     # A window of records and a Picture may wait at once; the library finds more than 10 noteworthy.
     client.pending_calls_threshold = 100
     connection = Connection(
         client,
         protocol,
-        heard,
+        replies,
         address=address,
         troubles=troubles or BrokerTroubles(clock),
         suspects=suspects or Suspects(clock),
@@ -105,12 +105,12 @@ async def answers_v5(address: Address, *, identifier: str, patience: int = 1) ->
     It has neither a will nor properties: some brokers of 3.1.1 can refuse no other in words.
     """
     client = await _client(address, identifier=identifier, will=None, protocol=Protocol.V5, patience=patience)
-    heard = Heard(client)
+    replies = BrokerReplies(client)
     try:
-        await enter(client, heard)
+        await enter(client, replies)
     except aiomqtt.MqttError as error:
-        why = refused(address, error, heard.connack)
-        return False if isinstance(why, VersionRefusedError) else (True if heard.connack is not None else None)
+        why = refused(address, error, replies.connack)
+        return False if isinstance(why, VersionRefusedError) else (True if replies.connack is not None else None)
     except HungUpError:
         return None
     await leave(client)
@@ -119,24 +119,24 @@ async def answers_v5(address: Address, *, identifier: str, patience: int = 1) ->
 
 async def _logged_in(
     address: Address, *, identifier: str, will: Message | None, protocol: Protocol, patience: int
-) -> tuple[aiomqtt.Client, Heard]:
+) -> tuple[aiomqtt.Client, BrokerReplies]:
     """Log in; anew with a will that does not wait, where the broker stumbles over one that does."""
     waits = protocol is Protocol.V5 and will is not None
     while True:
         client = await _client(
             address, identifier=identifier, will=will, protocol=protocol, patience=patience, waits=waits
         )
-        heard = Heard(client)
+        replies = BrokerReplies(client)
         try:
-            await enter(client, heard)
+            await enter(client, replies)
         except aiomqtt.MqttError as error:
             if not (waits and value(getattr(error, "rc", None)) in _CANNOT_WAIT):
-                raise refused(address, error, heard.connack, identifier=identifier) from (error.__context__ or error)
+                raise refused(address, error, replies.connack, identifier=identifier) from (error.__context__ or error)
         except HungUpError:
             if not waits:
                 raise SilentError(silence(address), hung_up=True) from None
         else:
-            return client, heard
+            return client, replies
         waits = False
 
 

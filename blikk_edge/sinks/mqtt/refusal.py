@@ -55,7 +55,7 @@ _ENDS: Final = {
     0x87: "it does not allow something that we published; see its access list",
     0x89: "it is busy",
     0x8B: "it is shutting down",
-    0x8D: "it heard nothing from us in time",
+    0x8D: "it received nothing from us in time",
     0x90: "it does not allow a topic that we published on",
     0x93: "more messages waited for it than it allows",
     0x95: "a message was larger than it allows",
@@ -153,7 +153,7 @@ def _unreached(address: Address, error: aiomqtt.MqttError) -> SinkError:
 
 def silence(address: Address) -> str:
     """What to say of somebody who took the connection and gave no answer of MQTT."""
-    tls = "whether it wants our certificate (its log tells)" if address.tls else "whether that port wants TLS"
+    tls = "whether it wants our certificate (its log says so)" if address.tls else "whether that port wants TLS"
     return f"broker {address}: no answer of an MQTT broker; see the port, and {tls}"
 
 

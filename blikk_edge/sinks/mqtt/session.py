@@ -1,4 +1,4 @@
-"""What is said and heard on one connection, from `online` to `offline`."""
+"""What is sent and received on one connection, from `online` to `offline`."""
 
 import asyncio
 import logging
@@ -53,8 +53,8 @@ HELD_UP_S: Final = 10.0
 """So long at most config topics that go on changing put off that ours are published again."""
 
 NO_RETAIN: Final = (
-    "the broker keeps no retained messages: after its restart Home Assistant shows nothing until it is told anew, "
-    "and no offline of a node that is gone"
+    "the broker keeps no retained messages: after its restart Home Assistant shows nothing until all is published "
+    "again, and no offline of a node that is gone"
 )
 ENTITIES_LEFT_OUT: Final = (
     "entities are left out in Home Assistant: larger than the Maximum Packet Size of the broker allows; raise that"

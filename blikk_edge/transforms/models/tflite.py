@@ -171,7 +171,7 @@ def without_first_info() -> Iterator[None]:
     except IndexError:
         yield
         return
-    heard = False
+    received = False
     try:
         real = os.dup(2)
     except OSError:  # there is no standard error
@@ -187,12 +187,12 @@ def without_first_info() -> Iterator[None]:
                 written.seek(0)
                 for line in written:
                     if line.startswith(b"INFO: "):
-                        heard = True
+                        received = True
                     else:
                         os.write(2, line)
     finally:
         os.close(real)
-        if not heard:
+        if not received:
             _first.append(None)
 
 

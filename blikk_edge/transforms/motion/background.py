@@ -178,7 +178,7 @@ class Background:
         self._busy = True
 
     def wait(self, grid: Grid, cells: Mask, elapsed_s: float) -> None:
-        """Take in a frame in which nothing of `cells` can be told from a passing upheaval: learn nothing yet."""
+        """Take in a frame in which nothing of `cells` is distinct from a passing disturbance: learn nothing yet."""
         self._follow(grid, cells, min(elapsed_s, _BLINK_S))
         self._busy = True
 

@@ -29,7 +29,7 @@ class Tracker(Step):
 
     Per label, confident detections (score at least `thresholds[label]`, 0.45 where none is given) are assigned first,
     then those above 0.6 of that continue tracks that found none; they never start a track. A track is confirmed by its
-    second confident sight within three looks, otherwise dropped. One that is not found stays among the tracks with
+    second confident detection within three looks, otherwise dropped. One that is not found stays among the tracks with
     `missed` > 0 and its last box: 1.5 s where it was leaving over the border, 4 s elsewhere, 60 s where it stood still
     and nothing moved there. These seconds count from the first look that missed it: while nobody looks nothing ages.
 
