@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.cli import exits, progress
+from blikk_edge.cli.clips import check_clip
 from blikk_edge.cli.output import OutputError, UsageError, note, plural, say
 from blikk_edge.cli.words import add_command, add_config
 
@@ -57,7 +57,7 @@ def add(commands: Any) -> None:
 def replay(options: argparse.Namespace) -> int:
     """Print it while the clip is read."""
     start = instant(options.start)
-    _check_clip(options.clip)
+    check_clip(options.clip)
     if options.camera is not None and options.config is None:
         raise UsageError("--camera without --config: which camera is meant stands in a configuration")
     from blikk_edge import config
@@ -149,24 +149,6 @@ def instant(text: str) -> datetime:
     if not fits:
         raise UsageError(f"--start {text}: only times from {EARLIEST.year} to {LATEST.year} can be written")
     return time
-
-
-def _check_clip(path: Path) -> None:
-    try:
-        path.stat()
-        with path.open("rb") if path.is_file() else nullcontext():
-            pass
-    except FileNotFoundError:
-        if re.match(r"\w+:/", str(path)):  # a path has lost one of the slashes, and may hold a password
-            raise UsageError("an address is no clip; `blikk demo --source` takes cameras") from None
-        raise UsageError(f"{path}: no such clip") from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "this is no file name"
-        raise UsageError(f"{path}: the clip cannot be read: {why}") from error
-    if path.is_dir():
-        raise UsageError(f"{path}: this is a folder; name a video file")
-    if not path.is_file():
-        raise UsageError(f"{path}: this is no file; `blikk demo --source` takes cameras")
 
 
 def _make(folder: Path) -> None:

@@ -136,6 +136,24 @@ def test_a_clip_that_is_none_is_refused(blikk, clip: Path, config: Path):
     refused(blikk("replay", str(clip), "--camera", "shed", "--config", "blikk.yaml"), 2, "it has front_door")
 
 
+@pytest.mark.parametrize("command", [["demo"], ["push", "--to", "wss://h/ingest/x"]])
+def test_a_source_that_is_none_is_refused_before_anything_is_fetched_or_made(blikk, command: list[str]):
+    def told(source: str):
+        return blikk(*command, "--source", source, BLIKK_PUSH_TOKEN="t")
+
+    refused(told("none.mp4"), 2, "blikk: --source none.mp4: not found")
+    refused(told("file:///none%20here.mp4"), 2, "--source file:///none%20here.mp4: not found")
+    refused(told("."), 2, "--source .: this is a folder")
+    refused(told("x" * 5000), 2, "this is no name of a file")
+    refused(told(""), 2, "not found")
+    refused(told("gopher://user:secret@camera/1"), 2, "--source gopher://***@camera/1: this kind of address")
+    assert list(blikk.folder.iterdir()) == []
+
+
+def test_the_demo_waits_for_no_device_that_is_not_there(blikk):
+    refused(blikk("demo", "--source", "/dev/video77"), 2, "--source /dev/video77: not found")
+
+
 def test_pictures_that_cannot_be_written_are_told_before_the_clip_is_read(blikk, clip: Path):
     (blikk.folder / "file").touch()
     refused(blikk("replay", str(clip), "--pictures", "file"), 1, "there is a file of this name")
