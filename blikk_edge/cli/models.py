@@ -5,11 +5,12 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.output import note, say, say_json
+from blikk_edge.cli.output import error_content, note, plural, say, say_json
 from blikk_edge.cli.words import add_command, add_config, add_json
 
 
@@ -45,25 +46,13 @@ def models(options: argparse.Namespace) -> int:
     settings = config.load(options.config, environ=os.environ) if options.config else None
     from blikk_edge.app.vision_models import model_folders, used
     from blikk_edge.transforms.models import folders as kept
-    from blikk_edge.transforms.models.download import UnreachableError
-    from blikk_edge.transforms.models.folders import FOLDERS_VARIABLE, ModelState
+    from blikk_edge.transforms.models.folders import ModelState
 
     where = model_folders(settings)
     names: list[str] = options.names or (list(used(settings)) if options.action == "pull" else [])
     kept.known(names)
     if options.action == "pull":
-        paths = {}
-        for name in names:
-            try:
-                paths[name] = kept.pull(name, model_folders=where, progress=progress.downloads()(name)).path
-            except UnreachableError as error:
-                mend = f"pull it on another machine and name its folder in {FOLDERS_VARIABLE}, or set `models.mirror`"
-                raise UnreachableError(f"{error}; {mend}") from error
-            if not options.json:
-                say(f"{name}: {paths[name]}")
-        if options.json:
-            say_json({"ok": True, "models": [{"name": n, "state": "ready", "path": str(p)} for n, p in paths.items()]})
-        return exits.OK
+        return _pull(tuple(dict.fromkeys(names)), where, as_json=options.json)
     statuses = kept.verify(where, names or None) if options.action == "verify" else kept.list_models(where)
     shown = [status for status in statuses if not names or status.entry.name in names]
     needed = names or used(settings)  # others may be missing
@@ -83,6 +72,43 @@ def models(options: argparse.Namespace) -> int:
                 f"not here, or not whole: {', '.join(wrong)}; `blikk models pull {' '.join(wrong)}` fetches what is not"
             )
     return exits.FAILED if failed else exits.OK
+
+
+def _pull(names: Sequence[str], where: Any, *, as_json: bool) -> int:
+    """Have each here, whatever becomes of the others."""
+    from blikk_edge.core.errors import ModelError
+    from blikk_edge.transforms.models import folders as kept
+    from blikk_edge.transforms.models.folders import FOLDERS_VARIABLE
+
+    paths: dict[str, Path] = {}
+    failed: dict[str, ModelError] = {}
+    for name in names:
+        try:
+            paths[name] = kept.pull(name, model_folders=where, progress=progress.downloads()(name)).path
+        except ModelError as error:
+            failed[name] = error
+        if as_json:
+            continue
+        if name in failed:
+            note(f"blikk: {failed[name]}")
+        else:
+            say(f"{name}: {paths[name]}")
+    mend = (
+        f"try `blikk models pull {' '.join(failed)}` again, or pull on another machine and name its folder in "
+        f"{FOLDERS_VARIABLE}, or set `models.mirror`"
+    )
+    if as_json:
+        whole = ModelError("; ".join([*map(str, failed.values()), mend]))
+        head = error_content(whole, exits.FAILED) if failed else {"ok": True}
+        say_json({**head, "models": [_pulled(name, paths.get(name), failed.get(name)) for name in names]})
+    elif failed:
+        note(f"blikk: {len(failed)} of {plural(len(names), 'model')} not pulled: {', '.join(failed)}; {mend}")
+    return exits.FAILED if failed else exits.OK
+
+
+def _pulled(name: str, path: Path | None, error: Exception | None) -> dict[str, Any]:
+    content = {"name": name, "state": "ready" if path else "missing", "path": path and str(path)}
+    return content if error is None else {**content, "problem": str(error)}
 
 
 def _show(status: Any) -> None:
