@@ -100,6 +100,19 @@ def test_a_name_that_is_no_text_is_shown_somehow(blikk, name: bytes):
         refused(blikk("replay", name, **environ), 2, "no such clip")
 
 
+def test_notes_are_shown_beside_problems(blikk, config: Path):
+    (secrets := blikk.folder / "secrets.yaml").write_text("a: b\n")
+    secrets.chmod(0o644)
+    for wrong in ("store: {path: .}\n", "nonsense: 1\n"):  # what the machine lacks, and what the file has too much
+        config.write_text(CONFIG + wrong)
+        done = blikk("check")
+        first, *others = done.stdout.splitlines()
+        assert (done.returncode, done.stderr) == (78, "1 problem in blikk.yaml\n")
+        assert first.startswith("blikk.yaml:5: ")
+        assert any("`chmod 600 secrets.yaml`" in line for line in others)
+        assert all(line.startswith("note: ") for line in others)
+
+
 def test_two_configurations_are_one_too_many(blikk):
     refused(blikk("check", "a.yaml", "--config", "b.yaml"), 2, "two configurations")
 
