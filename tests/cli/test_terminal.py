@@ -113,7 +113,15 @@ def test_a_row_is_read_at_once():
     row = EventTable(120).row(content)
     assert row.split("  ")[0] == "00:00:03.2"
     cells = re.split(r"\s{2,}", row)
-    assert cells[1:] == ["door", "person: zone entered", "middle, near", "1.2 s", "picture/person"]
+    assert cells[1:] == ["door", "person: zone entered", "middle, near", "1 s", "picture/person"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(0.8, "a moment"), (9.8, "9 s"), (59.99, "59 s"), (754.0, "12 min"), (45900.0, "12 h 45 min")]
+)
+def test_a_row_says_how_long_in_the_words_of_a_sentence(seconds: float, says: str):
+    row = EventTable(120).row({**event(), "duration_s": seconds})
+    assert re.split(r"\s{2,}", row)[4] == says
 
 
 def test_replay_tells_the_visits_of_a_real_clip_in_a_table(blikk, data: Path, models: Path):
