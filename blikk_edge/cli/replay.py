@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,7 +47,12 @@ def add(commands: Any) -> None:
         default="2026-01-01T00:00:00Z",
         help="the time of the first frame, ISO 8601, UTC where it names no zone (default: 2026-01-01T00:00:00Z)",
     )
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="a folder for the redacted pictures")
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="a folder for the redacted pictures, which are named by the time that the table shows",
+    )
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="lines of JSON, on a terminal too; errors as such a line")
     shape.add_argument("--table", action="store_true", help="the table, into a pipe too")
@@ -88,7 +93,7 @@ def replay(options: argparse.Namespace) -> int:
         ):
             with bar.aside() if bar else nullcontext():
                 if isinstance(item, Picture):
-                    printer.pictures += 1 if _kept(item, options.pictures) else 0
+                    printer.pictures += 1 if _kept(item, options.pictures, start.tzinfo) else 0
                 else:
                     printer.print_item(item)
     finally:
@@ -165,11 +170,12 @@ def _make(folder: Path) -> None:
         raise OutputError(f"--pictures {folder}: nothing can be written there: {why}") from error
 
 
-def _kept(picture: Any, folder: Path | None) -> bool:
-    """Write the picture, whole or not at all."""
+def _kept(picture: Any, folder: Path | None, zone: tzinfo | None) -> bool:
+    """Write the picture, whole or not at all, under the time that the table shows."""
     if folder is None:
         return False
-    path = folder / f"{picture.time:.3f}-{picture.name}.jpg"
+    moment = datetime.fromtimestamp(round(picture.time, 3), zone)
+    path = folder / f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}-{picture.name}.jpg"
     part = path.with_suffix(".part")
     try:
         part.write_bytes(picture.jpeg)

@@ -192,6 +192,18 @@ def test_pictures_go_into_a_folder_that_is_made(blikk, clip: Path):
     assert [path for path in (blikk.folder / "a" / "b").iterdir() if path.suffix != ".jpg"] == []
 
 
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        ("2026-01-01T00:00:00Z", "20260101T000000.000-snapshot.jpg"),
+        ("2026-07-01T23:59:59.999+02:00", "20260701T235959.999-snapshot.jpg"),
+    ],
+)
+def test_pictures_are_named_by_the_time_that_the_table_shows(blikk, clip: Path, start: str, name: str):
+    assert blikk("replay", str(clip), "--pictures", "out", "--start", start).returncode == 0
+    assert min(path.name for path in (blikk.folder / "out").iterdir()) == name
+
+
 ODD = st.one_of(
     st.text(max_size=40),
     st.sampled_from(["\0", "a\0b", "-", "--", "--json", "~", "~nobody", "/", "..", "\ud800", "x" * 5000, "1" * 400]),
