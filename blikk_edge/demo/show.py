@@ -21,6 +21,7 @@ from blikk_edge.app.wiring import App, build
 from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings, StoreSettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, SinkError
+from blikk_edge.core.installing import pip_install
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.sightings import Label
 from blikk_edge.demo import sample
@@ -159,7 +160,7 @@ async def _broker(port: int) -> AsyncIterator[None]:
             why = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
             raise SinkError(
                 f"the embedded broker did not start ({why[-1] if why else 'no answer'}); "
-                "it needs the demo extra: pip install 'blikk-edge[demo]'"
+                f"it needs the demo extra: {pip_install('blikk-edge[demo]')}"
             )
         yield
     finally:
