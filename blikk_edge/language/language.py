@@ -51,10 +51,7 @@ class Language:
         if not isinstance(form, str):
             form = form[min(self._plural(n), len(form) - 1)]
         text: str = form.format_map(_Values(values, n=self.number(n), count=n))
-        text = _BLANKS.sub(" ", text).strip(" ")
-        for pattern, instead in self._mends:
-            text = pattern.sub(instead, text)
-        return text
+        return self._mended(_BLANKS.sub(" ", text).strip(" "))
 
     def thing(self, kind: str, n: int = 1) -> str:
         """`a car`, `two cars`: so many of a label or of a class of the detector."""
@@ -156,7 +153,13 @@ class Language:
         return frozenset(self._content["places"]["words"].split())
 
     def _listed(self, parts: Sequence[str], word: str) -> str:
-        return self._content[word].join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
+        joined = self._content[word].join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
+        return self._mended(joined)
+
+    def _mended(self, text: str) -> str:
+        for pattern, instead in self._mends:
+            text = pattern.sub(instead, text)
+        return text
 
 
 class _Values(dict[str, Any]):
