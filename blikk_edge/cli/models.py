@@ -3,14 +3,13 @@
 import argparse
 import os
 import shutil
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.output import error_content, note, plural, say, say_json
+from blikk_edge.cli.output import error_content, note, plural, prints_to_terminal, say, say_fields, say_json
 from blikk_edge.cli.words import add_command, add_config, add_json
 
 
@@ -20,7 +19,8 @@ def add(commands: Any) -> None:
         commands,
         "models",
         summary="list, pull or verify models",
-        more="Models are looked for in the folders that the variable BLIKK_MODELS names, separated by `:`, and are\n"
+        more="A table on a terminal; in a pipe a line a model, with a tab between its fields.\n"
+        "Models are looked for in the folders that the variable BLIKK_MODELS names, separated by `:`, and are\n"
         "kept in the cache folder. Each is checked by its SHA-256.",
         examples=("blikk models list", "blikk models pull yolox-nano yunet", "blikk models verify --json"),
     )
@@ -65,8 +65,7 @@ def models(options: argparse.Namespace) -> int:
     if options.json:
         say_json({"ok": not failed, "models": [_content(status) for status in shown]})
     else:
-        for status in shown:
-            _show(status)
+        _show(shown)
         if failed:
             note(
                 f"not here, or not whole: {', '.join(wrong)}; `blikk models pull {' '.join(wrong)}` fetches what is not"
@@ -111,20 +110,36 @@ def _pulled(name: str, path: Path | None, error: Exception | None) -> dict[str, 
     return content if error is None else {**content, "problem": str(error)}
 
 
-def _show(status: Any) -> None:
+def _show(shown: Sequence[Any]) -> None:
+    rows = [(*_cells(status), _remark(status)) for status in shown]
+    if not prints_to_terminal():
+        for row in rows:
+            say_fields(row)
+        return
+    columns = shutil.get_terminal_size().columns
+    # what a licence is about would push the places off the screen
+    rows = [(*row[:3], row[3].partition(" (")[0], *row[4:]) for row in rows]
+    widths = [max((len(row[number]) for row in rows), default=0) for number in range(4)]
+    for status, (*cells, place, remark) in zip(shown, rows, strict=True):
+        name, state, size, licence = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        line = f"{name}  {state}  {size.strip().rjust(widths[2])}  {licence}  {place}"
+        # an address that is not read off a screen anyway would fill two lines of it
+        say(line[:columns].rstrip() if status.path is None else line)
+        if remark:
+            indent = " " * min(widths[0] + 2, columns // 4)
+            say(textwrap.fill(f"{indent}{remark}", columns, subsequent_indent=indent))
+
+
+def _cells(status: Any) -> tuple[str, str, str, str, str]:
+    """Name, state, size, licence, and where it is or comes from."""
     entry = status.entry
     size = "" if entry.size_bytes is None else f"{entry.size_bytes / 1e6:.1f} MB"
-    line = (
-        f"{entry.name:<20} {status.state:<8} {size:>7}  {entry.licence:<11} {status.path or entry.url or entry.wheel}"
-    )
-    columns = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
-    # an address that is not read off a screen anyway would fill two lines of it
-    say(line[:columns].rstrip() if status.path is None else line)
-    for below in (entry.misses and f"does not find {entry.misses}", status.problem):
-        if below:
-            indent = " " * min(21, (columns or 80) // 4)
-            whole = f"{indent}{below}"
-            say(whole if columns is None else textwrap.fill(whole, columns, subsequent_indent=indent))
+    return entry.name, status.state.value, size, entry.licence, str(status.path or entry.url or entry.wheel)
+
+
+def _remark(status: Any) -> str:
+    misses = status.entry.misses and f"does not find {status.entry.misses}"
+    return "; ".join(filter(None, (misses, status.problem)))
 
 
 def _content(status: Any) -> dict[str, Any]:

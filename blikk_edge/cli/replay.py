@@ -3,7 +3,6 @@
 import argparse
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 from blikk_edge.cli import exits, progress
 from blikk_edge.cli.clips import check_clip
-from blikk_edge.cli.output import OutputError, UsageError, note, plural, say
+from blikk_edge.cli.output import OutputError, UsageError, note, plural, prints_to_terminal, say
 from blikk_edge.cli.words import add_command, add_config
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,7 +77,7 @@ def replay(options: argparse.Namespace) -> int:
     from blikk_edge.runtime import log
 
     log.set_up("warning")
-    as_table = options.table or (not options.json and sys.stdout is not None and sys.stdout.isatty())
+    as_table = options.table or (not options.json and prints_to_terminal())
     bar = progress.clip_bar()
     printer = _Printer(as_table=as_table, zone=start.tzinfo)
     try:

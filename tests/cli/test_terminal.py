@@ -81,6 +81,27 @@ def test_the_list_of_models_fits_the_terminal(blikk, columns: int):
     assert "https://" in blikk("models", "list").stdout
 
 
+def test_lists_in_a_pipe_are_fields_with_tabs_between(blikk):
+    rows = [line.split("\t") for line in blikk("models", "list").stdout.splitlines()]
+    listed = blikk.json("models", "list", "--json")[1]["models"]
+    assert [row[:2] for row in rows] == [[model["name"], model["state"]] for model in listed]
+    assert {len(row) for row in rows} == {6}
+    assert rows[list(REGISTRY).index("blazepose-person")][5].startswith("does not find vehicles, animals")
+    rows = [line.split("\t") for line in blikk("plugins").stdout.splitlines()]
+    listed = blikk.json("plugins", "--json")[1]["plugins"]
+    assert [(row[0], row[1], row[3]) for row in rows] == [(e["kind"], e["name"], e["meaning"]) for e in listed]
+
+
+@pytest.mark.parametrize("command", [["models", "list"], ["plugins"]])
+def test_lists_on_a_terminal_are_columns(blikk, command: list[str]):
+    _, sent = blikk.on_terminal(*command, columns=200)
+    rows = [line for line in lines(sent) if not line.startswith(" ")]
+    second = {len(row) - len(re.sub(r"^\S+(?: \S+)*  +", "", row)) for row in rows}
+    assert len(rows) > 4
+    assert len(second) == 1
+    assert "\t" not in sent
+
+
 def event() -> dict:
     return json.loads(next(EXAMPLES.rglob("event*.json")).read_text())
 
