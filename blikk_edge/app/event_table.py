@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-from blikk_edge.language.language import ENGLISH, language
+from blikk_edge.language.language import lasting
 
 # name, width, and how soon the column is left out where the terminal is narrow (0: never)
 _COLUMNS: Final = (
@@ -58,11 +58,6 @@ class EventTable:
             cells[name].rjust(width) if name in _RIGHT else cells[name].ljust(width) for name, width in self._shown
         ]
         return _GAP.join(parts).rstrip()[: self._width]
-
-
-def lasting(seconds: float) -> str:
-    """How long something lasted, as every sentence about it says it: `a moment`, `9 s`, `2 h 5 min`; rounded down."""
-    return language(ENGLISH).duration(seconds)
 
 
 def _kind(seen: Mapping[str, Any]) -> str:

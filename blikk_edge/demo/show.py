@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blikk_edge.app.event_table import EventTable, lasting
+from blikk_edge.app.event_table import EventTable
 from blikk_edge.app.wiring import App, build
 from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings, StoreSettings
 from blikk_edge.core.clock import SystemClock
@@ -26,6 +26,7 @@ from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.sightings import Label
 from blikk_edge.demo import sample
 from blikk_edge.grammar.secrets import SourceUrl
+from blikk_edge.language.language import lasting
 from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.sinks.mqtt.listener import listen
 

@@ -32,6 +32,11 @@ def language(tag: str) -> "Language":
     return Language(tag, content) if content is not None else language(ENGLISH)
 
 
+def lasting(seconds: float) -> str:
+    """How long something lasted, as tables and the log say it: in the words of an English sentence about it."""
+    return language(ENGLISH).duration(seconds)
+
+
 class Language:
     """One language; `content` is that of its `texts.toml`, whose keys are named like `event.stayed`."""
 
