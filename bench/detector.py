@@ -231,7 +231,7 @@ def main() -> int:
         print(f"skipped: no test data at {DATA}; set BLIKK_TEST_DATA", file=sys.stderr)
         return 0
     if importlib.util.find_spec("pycocotools") is None:
-        print("skipped: pycocotools is not installed; pip install -e '.[bench]'", file=sys.stderr)
+        print("skipped: pycocotools is not installed; .venv/bin/python -m pip install -e '.[bench]'", file=sys.stderr)
         return 0
     cv2.setNumThreads(1)
     model_folders = ModelFolders(

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
+from blikk_edge.language.language import lasting
+
 # name, width, and how soon the column is left out where the terminal is narrow (0: never)
 _COLUMNS: Final = (
     ("time", 12, 0),
     ("camera", 11, 2),
     ("what", 23, 0),
     ("where", 13, 3),
-    ("how long", 8, 4),
+    ("how long", 11, 4),
     ("picture", 16, 1),
 )
 _GAP: Final = "  "
@@ -46,7 +48,7 @@ class EventTable:
                 "camera": content["camera"],
                 "what": what,
                 "where": ", ".join(content.get("zones") or []) or place,
-                "how long": f"{content.get('duration_s', 0.0):.1f} s",
+                "how long": lasting(content.get("duration_s", 0.0)),
                 "picture": f"picture/{content['picture']}" if content.get("picture") else "none",
             }
         )

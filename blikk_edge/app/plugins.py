@@ -1,6 +1,6 @@
 """The groups of kinds, and what is made of those that a configuration names; what cannot be made stops nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
@@ -40,6 +40,24 @@ class Sinks:
     durable: tuple[DurableSink, ...] = ()
     others: tuple[Sink, ...] = ()
     absent: tuple[str, ...] = ()
+
+
+def brought_in(settings: Settings) -> Iterator[str]:
+    """A line for the webhook, and for each plug-in that was loaded: what it is, and of which package. No secrets."""
+    if settings.webhook is not None:
+        yield f"webhook {settings.webhook.url.public} is told: {', '.join(settings.webhook.tell)}"
+    language_model = settings.summary.model if settings.summary else None
+    named: tuple[Chosen[Any, Any] | None, ...] = (
+        *(camera.plugged for camera in settings.cameras),
+        *(step for camera in settings.cameras for step in camera.transforms),
+        *(detector.plugged for detector in settings.detectors),
+        *settings.sinks,
+        *settings.enrichers,
+        language_model,
+    )
+    loaded = [each for each in named if each is not None and not each.refused and each.name not in each.kinds.own]
+    for kinds, name in dict.fromkeys((each.kinds, each.name) for each in loaded):
+        yield f"plug-in {kinds.package(name)}: {kinds.word} {name}"
 
 
 def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Sinks:

@@ -59,6 +59,7 @@ class Pusher:
         self._moved_at = float("-inf")
         self._blind = Trouble(log.part("push"), "no frame leaves: %s")
         self.notes = self._vision_models.notes
+        self.problems = self._vision_models.problems
         self.link = EdgeLink(to, token, newest=self._pushed, moving=self._moving, clock=clock, ca=ca)
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -31,7 +31,10 @@ from blikk_edge.store.store import Store
 
 
 class App:
-    """A node, wired and ready. `notes` say what it looks with; `order` takes commands while it runs."""
+    """A node, wired and ready; `order` takes commands while it runs.
+
+    `notes` say what it looks with; those of them that are `problems` say what stands in for what could not be had.
+    """
 
     def __init__(
         self,
@@ -41,8 +44,10 @@ class App:
         writing: Writing | None,
         order: Order,
         notes: tuple[str, ...],
+        problems: tuple[str, ...],
     ) -> None:
         self.notes = notes
+        self.problems = problems
         self.order = order
         self._writing = writing
         self._node = node
@@ -198,4 +203,4 @@ def build(
         health_every_s=settings.health_every_s,
         unfinished=store,
     )
-    return App(node, tuple(cameras.values()), store, written, orders.give, vision_models.notes)
+    return App(node, tuple(cameras.values()), store, written, orders.give, vision_models.notes, vision_models.problems)

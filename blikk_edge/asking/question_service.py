@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from blikk_edge.asking.forgetting import there
 from blikk_edge.asking.model import fill_prompt, filled, word_prompt, worded
+from blikk_edge.asking.other_language import hint
 from blikk_edge.asking.reader import Puzzle, read
 from blikk_edge.asking.saying import denied, lines, say, say_puzzled
 from blikk_edge.asking.tally import Finding, Past, tally
@@ -38,8 +39,8 @@ from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import Author, Summary
 from blikk_edge.core.watched import NODE, Span, WatchedAt
 from blikk_edge.language.facts import Facts, period_facts
-from blikk_edge.language.language import language
-from blikk_edge.language.reading import english, reading
+from blikk_edge.language.language import ENGLISH, language
+from blikk_edge.language.reading import Reading, reading
 from blikk_edge.llm.port import Completion, Prompt
 from blikk_edge.llm.queue.port import Job, JobQueue, Priority
 
@@ -216,7 +217,8 @@ class QuestionService:
         if isinstance(understood, Puzzle):
             by_model = await self._filled(request, now, wall, spent)
             if by_model is None:
-                text = say_puzzled(understood, self._cameras, spoken)
+                other = hint(_reads(locale), lambda rules: self._read_by(rules, request, now, wall))
+                text = say_puzzled(understood, self._cameras, spoken, hint=other)
                 return _with_tokens(Reply(text=text), spent)
             understood = by_model
         states = None if self._states is None else tuple(self._states())
@@ -230,9 +232,12 @@ class QuestionService:
 
     def _understood(self, request: AskQuestion, now: float, wall: Wall, locale: Locale) -> Query | Puzzle:
         """As the rules of the household's language read it, else as those of English do."""
-        rules = dict.fromkeys(filter(None, (reading(locale.language), english())))
-        tries = [read(request, cameras=self._cameras, now=now, wall=wall, reading=each) for each in rules]
+        rules = [rules for tag in _reads(locale) if (rules := reading(tag)) is not None]
+        tries = [self._read_by(each, request, now, wall) for each in rules]
         return next((each for each in tries if isinstance(each, Query)), tries[0])
+
+    def _read_by(self, rules: Reading, request: AskQuestion, now: float, wall: Wall) -> Query | Puzzle:
+        return read(request, cameras=self._cameras, now=now, wall=wall, reading=rules)
 
     def _look(
         self, query: Query, states: Sequence[CameraState] | None, now: float
@@ -330,6 +335,11 @@ class QuestionService:
             rings=finding.rings,
             locale=locale,
         )
+
+
+def _reads(locale: Locale) -> tuple[str, ...]:
+    """The languages whose rules read a question: the household's, where there are any, and English."""
+    return tuple(tag for tag in dict.fromkeys((locale.language, ENGLISH)) if reading(tag) is not None)
 
 
 def _with_tokens(reply: Reply, spent: Sequence[Completion]) -> Reply:

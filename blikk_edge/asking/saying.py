@@ -40,9 +40,11 @@ def say(
     return clipped(" ".join(sentence(part) for part in parts), TEXT_MAX)
 
 
-def say_puzzled(puzzle: Puzzle, cameras: Sequence[CameraInfo], spoken: Language) -> str:
-    """That a question was not understood, and what could be asked."""
-    if puzzle.place:
+def say_puzzled(puzzle: Puzzle, cameras: Sequence[CameraInfo], spoken: Language, *, hint: str = "") -> str:
+    """That a question was not understood, and what could be asked; a `hint` says why better than its words do."""
+    if hint:
+        why = hint
+    elif puzzle.place:
         zones = dict.fromkeys(zone for camera in cameras for zone in camera.zones)
         places = spoken.every([*(camera.name for camera in cameras), *zones])
         why = spoken.say("answer.strange_place", word=puzzle.place, places=places)

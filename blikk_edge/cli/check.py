@@ -51,11 +51,11 @@ def check(options: argparse.Namespace) -> int:
         return status
     for problem in checked.problems:
         say(str(problem))
+    for text in checked.notes:
+        say(f"note: {text}")
     if checked.problems:
         note(f"{plural(len(checked.problems), 'problem')} in {path}")
     elif settings is not None:
-        for text in checked.notes:
-            say(f"note: {text}")
         names = ", ".join(camera.id for camera in settings.cameras)
         cameras = f"camera{'' if len(settings.cameras) == 1 else 's'} {names}"
         say(f"{path} is fine: node {settings.node.id}, {cameras}")

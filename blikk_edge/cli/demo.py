@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from blikk_edge.cli.clips import check_source
 from blikk_edge.cli.words import add_command
 
 
@@ -32,7 +33,9 @@ def add(commands: Any) -> None:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Show it."""
+    """Show it. Raises UsageError for a source that cannot be one."""
+    if options.source is not None:
+        check_source(options.source, may_come=options.keep)
     import asyncio
 
     from blikk_edge.demo import show

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TextIO
 
@@ -67,6 +67,16 @@ def say(text: str) -> None:
     except OSError as error:
         _silence()
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def prints_to_terminal() -> bool:
+    """Whether what is said is read by people, as far as can be known, and so shall be a table."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def say_fields(fields: Sequence[str]) -> None:
+    """A row of a table for a program: one line, a tab between its fields, none of which holds one."""
+    say("\t".join(" ".join(each.split()) for each in fields))
 
 
 def say_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from blikk_edge.cli import exits
-from blikk_edge.cli.output import say, say_json
+from blikk_edge.cli.output import prints_to_terminal, say, say_fields, say_json
 from blikk_edge.cli.words import add_command, add_json
 
 
@@ -30,7 +30,19 @@ def plugins(options: argparse.Namespace) -> int:
     if options.json:
         say_json({"ok": True, "plugins": [{"kind": word, **asdict(each)} for word, each in listed]})
         return exits.OK
-    for word, each in listed:
-        package = f"{each.package} {each.version}".strip()
-        say(f"{word:<15} {each.name:<12} {package:<20} {each.refused and 'refused: '}{each.refused or each.meaning}")
+    rows = [
+        (
+            word,
+            each.name,
+            f"{each.package} {each.version}".strip(),
+            f"refused: {each.refused}" if each.refused else each.meaning,
+        )
+        for word, each in listed
+    ]
+    widths = [max(len(row[number]) for row in rows) for number in range(3)]
+    for *cells, meaning in rows:
+        if prints_to_terminal():
+            say("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), meaning]))
+        else:
+            say_fields((*cells, meaning))
     return exits.OK

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from blikk_edge.cli import exits
+from blikk_edge.cli.clips import check_source
 from blikk_edge.cli.output import UsageError
-from blikk_edge.cli.services import serve
+from blikk_edge.cli.services import say_what_looks, serve
 from blikk_edge.cli.words import add_command
 
 
@@ -62,6 +63,7 @@ def add(commands: Any) -> None:
 def push(options: argparse.Namespace) -> int:
     """Push until stopped."""
     token = _token(options.token_file)
+    check_source(options.source, may_come=True)
     from blikk_edge.app.pushing import Pusher
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
@@ -76,8 +78,7 @@ def push(options: argparse.Namespace) -> int:
         rotate=options.rotate,
         ca=options.ca,
     )
-    for text in pusher.notes:
-        log.part("push").info("%s", text)
+    say_what_looks(log.part("push"), notes=pusher.notes, problems=pusher.problems)
     serve(pusher.run)
     return exits.OK
 

@@ -2,18 +2,17 @@
 
 import argparse
 import os
-import re
 import shutil
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.output import OutputError, UsageError, note, plural, say
+from blikk_edge.cli.clips import check_clip
+from blikk_edge.cli.output import OutputError, UsageError, note, plural, prints_to_terminal, say
 from blikk_edge.cli.words import add_command, add_config
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +46,12 @@ def add(commands: Any) -> None:
         default="2026-01-01T00:00:00Z",
         help="the time of the first frame, ISO 8601, UTC where it names no zone (default: 2026-01-01T00:00:00Z)",
     )
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="a folder for the redacted pictures")
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="a folder for the redacted pictures, which are named by the time that the table shows",
+    )
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="lines of JSON, on a terminal too; errors as such a line")
     shape.add_argument("--table", action="store_true", help="the table, into a pipe too")
@@ -57,7 +61,7 @@ def add(commands: Any) -> None:
 def replay(options: argparse.Namespace) -> int:
     """Print it while the clip is read."""
     start = instant(options.start)
-    _check_clip(options.clip)
+    check_clip(options.clip)
     if options.camera is not None and options.config is None:
         raise UsageError("--camera without --config: which camera is meant stands in a configuration")
     from blikk_edge import config
@@ -73,7 +77,7 @@ def replay(options: argparse.Namespace) -> int:
     from blikk_edge.runtime import log
 
     log.set_up("warning")
-    as_table = options.table or (not options.json and sys.stdout is not None and sys.stdout.isatty())
+    as_table = options.table or (not options.json and prints_to_terminal())
     bar = progress.clip_bar()
     printer = _Printer(as_table=as_table, zone=start.tzinfo)
     try:
@@ -88,7 +92,7 @@ def replay(options: argparse.Namespace) -> int:
         ):
             with bar.aside() if bar else nullcontext():
                 if isinstance(item, Picture):
-                    printer.pictures += 1 if _kept(item, options.pictures) else 0
+                    printer.pictures += 1 if _kept(item, options.pictures, start.tzinfo) else 0
                 else:
                     printer.print_item(item)
     finally:
@@ -151,24 +155,6 @@ def instant(text: str) -> datetime:
     return time
 
 
-def _check_clip(path: Path) -> None:
-    try:
-        path.stat()
-        with path.open("rb") if path.is_file() else nullcontext():
-            pass
-    except FileNotFoundError:
-        if re.match(r"\w+:/", str(path)):  # a path has lost one of the slashes, and may hold a password
-            raise UsageError("an address is no clip; `blikk demo --source` takes cameras") from None
-        raise UsageError(f"{path}: no such clip") from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "this is no file name"
-        raise UsageError(f"{path}: the clip cannot be read: {why}") from error
-    if path.is_dir():
-        raise UsageError(f"{path}: this is a folder; name a video file")
-    if not path.is_file():
-        raise UsageError(f"{path}: this is no file; `blikk demo --source` takes cameras")
-
-
 def _make(folder: Path) -> None:
     """Make the folder, and try it: better now than after the first visit."""
     try:
@@ -183,11 +169,12 @@ def _make(folder: Path) -> None:
         raise OutputError(f"--pictures {folder}: nothing can be written there: {why}") from error
 
 
-def _kept(picture: Any, folder: Path | None) -> bool:
-    """Write the picture, whole or not at all."""
+def _kept(picture: Any, folder: Path | None, zone: tzinfo | None) -> bool:
+    """Write the picture, whole or not at all, under the time that the table shows."""
     if folder is None:
         return False
-    path = folder / f"{picture.time:.3f}-{picture.name}.jpg"
+    moment = datetime.fromtimestamp(round(picture.time, 3), zone)
+    path = folder / f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}-{picture.name}.jpg"
     part = path.with_suffix(".part")
     try:
         part.write_bytes(picture.jpeg)

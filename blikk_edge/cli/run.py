@@ -36,14 +36,16 @@ def run(options: argparse.Namespace) -> int:
 
     settings = config.load(options.config, environ=os.environ)
     # large libraries, which a wrong configuration need not wait for
+    from blikk_edge.app.plugins import brought_in
     from blikk_edge.app.wiring import build
-    from blikk_edge.cli.services import serve
+    from blikk_edge.cli.services import say_what_looks, serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
 
     log.set_up(options.log_level)
     node = build(settings, environ=os.environ, clock=SystemClock(), progress=progress.downloads())
-    for text in node.notes:
+    for text in brought_in(settings):
         log.part("node").info("%s", text)
+    say_what_looks(log.part("node"), notes=node.notes, problems=node.problems)
     serve(node.run)
     return exits.OK

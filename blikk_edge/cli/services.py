@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from blikk_edge.cli import stopping
@@ -11,6 +12,15 @@ from blikk_edge.cli import stopping
 def serve(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
     """Run until SIGTERM or SIGINT; see `stopping.on_stop` for a second one."""
     asyncio.run(_until_stopped(run))
+
+
+def say_what_looks(log: logging.Logger, *, notes: Sequence[str], problems: Sequence[str]) -> None:
+    """Log what is looked with; what stands in for something better, and what that does not find, as one warning."""
+    if problems:
+        log.warning("%s", "; ".join(problems))
+    for text in notes:
+        if text not in problems:
+            log.info("%s", text)
 
 
 async def _until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

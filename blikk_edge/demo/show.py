@@ -13,18 +13,20 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from blikk_edge.app.event_table import EventTable
 from blikk_edge.app.wiring import App, build
 from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings, StoreSettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, SinkError
+from blikk_edge.core.installing import pip_install
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.sightings import Label
 from blikk_edge.demo import sample
 from blikk_edge.grammar.secrets import SourceUrl
+from blikk_edge.language.language import lasting
 from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.sinks.mqtt.listener import listen
 
@@ -34,6 +36,9 @@ RUN_S: Final = 45.0
 
 NODE: Final = "demo"
 CAMERA: Final = "front_door"
+
+WIDTH: Final = 100
+"""Characters of a row of events, in a pipe too."""
 
 PICTURES: Final = frozenset((*Label, RING, SNAPSHOT))
 """By the names that they have on MQTT."""
@@ -52,6 +57,7 @@ class DemoView:
     """What the listener has seen."""
 
     folder: Path
+    table: EventTable = field(default_factory=lambda: EventTable(WIDTH, zone=None))
     events: set[str] = field(default_factory=set)
     pictures: dict[str, Path] = field(default_factory=dict)
     count: int = 0
@@ -75,8 +81,8 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
     async with _broker(port):
         print(f"broker    amqtt on 127.0.0.1:{port}, topics blikk/{NODE}/#")
         print(f"camera    {CAMERA}, {settings.cameras[0].source}")
-        print("\ntime          camera      what                    where         how long  picture")
         shown = DemoView(folder)
+        print(f"\n{shown.table.header()}")
         stop = asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(each, stop.set)
@@ -155,7 +161,7 @@ async def _broker(port: int) -> AsyncIterator[None]:
             why = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
             raise SinkError(
                 f"the embedded broker did not start ({why[-1] if why else 'no answer'}); "
-                "it needs the demo extra: pip install 'blikk-edge[demo]'"
+                f"it needs the demo extra: {pip_install('blikk-edge[demo]')}"
             )
         yield
     finally:
@@ -195,28 +201,7 @@ async def _show(port: int, shown: DemoView, hopeless: asyncio.Event) -> None:
 def _print_event(event: dict[str, Any], shown: DemoView) -> None:
     shown.count += 1
     shown.events.add(event["id"])
-    clock = datetime.fromisoformat(event["time"]).astimezone().strftime("%H:%M:%S.%f")[:-5]
-    objects = event.get("objects") or []
-    kinds = ", ".join(sorted({_kind(o) for o in objects})) or event.get("label", "ring")
-    what = f"{kinds} {event.get('phase', '')}"
-    if event.get("phase") == "updated":
-        what = f"{kinds}: {event['reason'].replace('_', ' ')}"
-    where = ", ".join(event.get("zones") or []) or (_place(objects[0]["box"]) if objects else "-")
-    length = f"{event.get('duration_s', 0.0):.1f} s"
-    picture = f"picture/{event['picture']}" if event.get("picture") else "none"
-    print(f"{clock:<13} {event['camera']:<11} {what:<23} {where:<13} {length:>8}  {picture}", flush=True)
-
-
-def _kind(seen: dict[str, Any]) -> str:
-    """The user's word for a person, the model's for everything else: a cat says more than an animal."""
-    return str(seen["label"] if seen["label"] == "person" else seen["sub_label"])
-
-
-def _place(box: list[float]) -> str:
-    """Where in the picture a box lies, in words."""
-    x1, _, x2, y2 = box
-    across = ("left", "middle", "right")[min(2, int((x1 + x2) / 2 * 3))]
-    return f"{across}, {'near' if y2 > 0.8 else 'far'}"
+    print(shown.table.row(event), flush=True)
 
 
 def _counted(number: int, word: str) -> str:
@@ -234,7 +219,8 @@ def _cost(shown: DemoView, node: App, seconds: float) -> None:
     state = node.states()[0]
     spent = usage.ru_utime + usage.ru_stime
     print(f"\n{_counted(len(shown.events), 'event')} in {_counted(shown.count, 'message')}")
-    print(f"cost      {spent:.1f} s CPU in {seconds:.0f} s ({100 * spent / seconds:.0f} % of one core, start included)")
+    share = f"{100 * spent / seconds:.0f} % of one core, start included"
+    print(f"cost      {lasting(spent)} CPU in {lasting(seconds)} ({share})")
     print(f"          {usage.ru_maxrss / 1024:.0f} MiB memory at most")
     milliseconds = "" if state.inference_ms is None else f" of {state.inference_ms:.0f} ms"
     print(f"          {state.frames} frames watched, {state.inferences} inferences{milliseconds}")

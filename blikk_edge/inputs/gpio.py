@@ -7,6 +7,7 @@ from typing import Any, Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Press
 from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.installing import pip_install
 from blikk_edge.core.ports import Order
 
 BOUNCE_S: Final = 0.05
@@ -55,7 +56,7 @@ class GpioButton:
             gpiozero = importlib.import_module("gpiozero")
         except ImportError as error:
             raise BlikkError(
-                f"ring of {self._camera}: gpiozero is not installed; pip install 'blikk-edge[gpio]'"
+                f"ring of {self._camera}: gpiozero is not installed: {pip_install('blikk-edge[gpio]')}"
             ) from error
         try:
             button = gpiozero.Button(

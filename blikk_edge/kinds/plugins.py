@@ -76,6 +76,11 @@ class Kinds(Generic[ContextT, MadeT]):
         """Whether one of that name is installed; imports nothing."""
         return name in self.own or bool(_entry_points(self.group, name))
 
+    def package(self, name: str) -> str:
+        """Name and version of the package that brings this one, as `blikk-angle 1.0`."""
+        packages = [(OURS, __version__)] if name in self.own else map(_package, _entry_points(self.group, name))
+        return " ".join(next(iter(packages), ("?", ""))).strip()
+
     def get(self, name: str) -> Kind[ContextT, MadeT]:
         """The kind of that name, imported when it is first asked for; raises PluginError."""
         if name not in self._found:

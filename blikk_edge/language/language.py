@@ -32,6 +32,11 @@ def language(tag: str) -> "Language":
     return Language(tag, content) if content is not None else language(ENGLISH)
 
 
+def lasting(seconds: float) -> str:
+    """How long something lasted, as tables and the log say it: in the words of an English sentence about it."""
+    return language(ENGLISH).duration(seconds)
+
+
 class Language:
     """One language; `content` is that of its `texts.toml`, whose keys are named like `event.stayed`."""
 
@@ -51,10 +56,7 @@ class Language:
         if not isinstance(form, str):
             form = form[min(self._plural(n), len(form) - 1)]
         text: str = form.format_map(_Values(values, n=self.number(n), count=n))
-        text = _BLANKS.sub(" ", text).strip(" ")
-        for pattern, instead in self._mends:
-            text = pattern.sub(instead, text)
-        return text
+        return self._mended(_BLANKS.sub(" ", text).strip(" "))
 
     def thing(self, kind: str, n: int = 1) -> str:
         """`a car`, `two cars`: so many of a label or of a class of the detector."""
@@ -156,7 +158,13 @@ class Language:
         return frozenset(self._content["places"]["words"].split())
 
     def _listed(self, parts: Sequence[str], word: str) -> str:
-        return self._content[word].join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
+        joined = self._content[word].join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else ""
+        return self._mended(joined)
+
+    def _mended(self, text: str) -> str:
+        for pattern, instead in self._mends:
+            text = pattern.sub(instead, text)
+        return text
 
 
 class _Values(dict[str, Any]):

@@ -113,6 +113,16 @@ class Reading:
             forms.append(re.compile(self._expanded(form)))
         return forms
 
+    def hint(self, reads: str) -> str:
+        """That a node reads only `reads` (names by `name_of`), and how it would read this language."""
+        said: str = self._content["elsewhere"]["hint"]
+        return said.format(reads=reads)
+
+    def name_of(self, tag: str) -> str:
+        """What a language that has rules is called in this one."""
+        name: str = self._content["elsewhere"][tag]
+        return name
+
     def bare_place(self, place: str) -> str:
         """A place without what leads to it: `in the driveway` is `driveway`; nothing for all that a camera sees."""
         said = self._content["watched"]

@@ -41,6 +41,10 @@ _EDGES: Final = re.compile(r"(?:^|[_-])end$", re.I)
 _CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w*)", re.I)
 """Where gpt-oss begins one of its channels, of which `final` alone is its answer."""
 
+_LAST_COMMA: Final = re.compile(r"(?<=[^\s\[{,:]),(?=\s*[}\]])")
+_STRING_OR_LAST_COMMA: Final = re.compile(rf'"(?:[^"\\]|\\.)*"|{_LAST_COMMA.pattern}', re.DOTALL)
+"""Strings too, so that a comma within one stays."""
+
 _FINAL: Final = "final"
 _ASIDE: Final = frozenset({"analysis", "commentary"})
 
@@ -186,7 +190,7 @@ def _objects(text: str) -> Iterator[_Found]:
     start, tries = text.find("{"), 0
     while start >= 0 and tries < MOST_BRACES:
         try:
-            value, end = decoder.raw_decode(text, start)
+            value, end = _raw_decoded(decoder, text, start)
         except (ValueError, RecursionError):
             tries += 1
             end = start + 1
@@ -194,6 +198,24 @@ def _objects(text: str) -> Iterator[_Found]:
             yield from _within(value, 0)
             yield _Found(value=value, text=_strict(text[start:end], value))
         start = text.find("{", end)
+
+
+def _raw_decoded(decoder: json.JSONDecoder, text: str, start: int) -> tuple[Any, int]:
+    """The object that begins at `start`, and where it ends."""
+    try:
+        return decoder.raw_decode(text, start)
+    except ValueError:
+        if (mended := _without_last_commas(text[start:])) is None:
+            raise
+        value, length = decoder.raw_decode(mended)
+        return value, start + length
+
+
+def _without_last_commas(text: str) -> str | None:
+    """JSON with a blank for each comma that nothing follows in its object or list; None where there is none."""
+    if _LAST_COMMA.search(text) is None:
+        return None
+    return _STRING_OR_LAST_COMMA.sub(lambda found: " " if found[0] == "," else found[0], text)
 
 
 def _within(value: object, depth: int) -> Iterator[_Found]:
@@ -219,6 +241,12 @@ def _decoded(text: str) -> object:
     """The value of a text that is JSON as a whole; None where it is not."""
     try:
         return json.loads(text, **_READ)
+    except RecursionError:
+        return None
+    except ValueError:
+        mended = _without_last_commas(text)
+    try:
+        return None if mended is None else json.loads(mended, **_READ)
     except (ValueError, RecursionError):
         return None
 
@@ -235,7 +263,7 @@ def _refuse(name: str) -> float:
 
 
 def _strict(text: str, value: object) -> str:
-    """`text`, whose value this is; as JSON has it where there are raw line breaks in its strings."""
+    """`text`, whose value this is; as JSON has it where there are raw line breaks in its strings, or last commas."""
     try:
         json.loads(text)
     except ValueError:

@@ -11,6 +11,7 @@ from typing import Final
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
+from blikk_edge.core.installing import pip_install
 from blikk_edge.llm.llama_child import ENGINES, Order
 from blikk_edge.llm.llama_process import LlamaProcess
 from blikk_edge.llm.openai_api import OpenAiModel, require_httpx
@@ -234,4 +235,4 @@ def _engine(wanted: str | None) -> str:
         if name in ENGINES and importlib.util.find_spec(name) is not None:
             return name
     what = f"the package {wanted}" if wanted else "a package that runs them"
-    raise RefusedError(f"local language models need {what}: pip install 'blikk-edge[llama]'")
+    raise RefusedError(f"local language models need {what}: {pip_install('blikk-edge[llama]')}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError
+from blikk_edge.core.installing import pip_install
 from blikk_edge.llm.answer_object import object_in, whole_object
 from blikk_edge.llm.gbnf import GrammarError
 from blikk_edge.llm.openai_address import address_of, checked_key, is_here
@@ -270,7 +271,7 @@ def require_httpx() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "httpx2":
             raise
-        raise RefusedError("language models need the httpx2 package: pip install 'blikk-edge[openai]'") from error
+        raise RefusedError(f"language models need the httpx2 package: {pip_install('blikk-edge[openai]')}") from error
 
 
 def _client(base_url: str, key: str | None, who: str, *, proxied: bool) -> "Client":

@@ -16,6 +16,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.stages import Source
 from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, SummaryMode
+from blikk_edge.language.language import lasting
 from blikk_edge.runtime import log
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import Pipeline, VisionTools
@@ -295,7 +296,7 @@ class CameraRun:
             self._last_state = item
             item = self.state()
         if isinstance(item, Event) and item.phase is not Phase.UPDATED:
-            log.part(self.part).info("%s %s: event %s, %.1f s", item.label, item.phase, item.id, item.duration_s)
+            log.part(self.part).info("%s %s: event %s, %s", item.label, item.phase, item.id, lasting(item.duration_s))
         self._deliver(item)
 
     def _set_online(self, online: bool) -> None:

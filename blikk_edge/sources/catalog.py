@@ -18,6 +18,8 @@ from blikk_edge.sources.terms import Terms
 
 MEDIA_FILES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".gif"})
 
+UNKNOWN = "this kind of address is not known; use rtsp://, http(s)://, a path, /dev/videoN"
+
 
 def kind_of(url: str) -> str:
     """`rtsp`, `hls`, `mjpeg`, `usb` or `file`; an empty text for a scheme that is none of ours.
@@ -51,9 +53,7 @@ def open_source(url: str, terms: Terms) -> Source:
     if kind == "file" and scheme_of(url) in {"http", "https"}:
         kind = "mjpeg"  # sees what is there
     if not kind:
-        raise source_error(
-            terms.shown, "this kind of address is not known; use rtsp://, http(s)://, a path, /dev/videoN"
-        )
+        raise source_error(terms.shown, UNKNOWN)
     return SOURCES.get(kind).make(AddressOptions(address=SourceUrl(url)), terms)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import av.error
 
 from blikk_edge.core.errors import SourceError
+from blikk_edge.sources.local import A_FOLDER, NO_FILE, NO_PERMISSION
 
 TOO_LATE = "no answer in time; check host, port and network"
 STANDS_STILL = "no picture came in time; check camera and network"
@@ -22,9 +23,6 @@ NOT_FOUND = "the camera does not know this path (404); mend the path of the sour
 TOO_MANY = "the server asks for fewer requests (429); it is tried again later"
 SERVER_ERROR = "the server has an error of its own (5xx); restart the camera if it stays"
 REFUSED = "the server refuses the request (4xx); check path and transport, and that no more watch it than it allows"
-NO_FILE = "not found; check that the file or device is there"
-NO_PERMISSION = "no permission; let the user read it (for /dev/video*: group `video`)"
-A_FOLDER = "this is a folder; name a file in it"
 CONNECTION_REFUSED = "connection refused; check host and port, and that the camera is on"
 
 # libav's own messages and PyAV's texts carry the raw address, so neither is ever shown; the first match counts.

@@ -1,12 +1,11 @@
 """A video file, local or over HTTP: played as if live, or replayed as fast as it can be read."""
 
 from pathlib import Path, PurePath
-from urllib.parse import unquote
 
 from blikk_edge.core.stages import Source
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.sources.address import scheme_of
 from blikk_edge.sources.capture import Capture, Way
+from blikk_edge.sources.local import path_of
 from blikk_edge.sources.options import ADDRESS, AddressOptions
 from blikk_edge.sources.still import StillFile
 from blikk_edge.sources.terms import Terms
@@ -41,8 +40,7 @@ def open_file(
 
 def _make(options: AddressOptions, terms: Terms) -> Capture | StillFile:
     url = options.address.reveal()
-    path = url if scheme_of(url) is None else unquote(url.partition("://")[2].removeprefix("localhost"))
-    return open_file(path, terms, realtime=terms.realtime, loop=terms.loop, start_time=terms.start_time)
+    return open_file(path_of(url) or url, terms, realtime=terms.realtime, loop=terms.loop, start_time=terms.start_time)
 
 
 KIND: Kind[Terms, Source] = Kind(

@@ -1,5 +1,6 @@
 """How a source is opened: one of its ways, by its terms."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -32,7 +33,7 @@ class Way:
 
     `waits` says that what is sent and not read yet waits for the reader and nothing is lost, as over TCP. `io` gives
     what asks the network in libav's stead, under a connection's limit. `spare` says that this way is only for what the
-    ways before it could reach but not read.
+    ways before it could reach but not read. `oddity` says what is odd about a server that libav made nothing of.
     """
 
     url: str = field(repr=False)
@@ -41,6 +42,7 @@ class Way:
     waits: bool = False
     io: Callable[[Limit], IoOpen] | None = None
     spare: bool = False
+    oddity: Callable[[threading.Event], str] | None = None
 
 
 class SourceOpener:
@@ -53,6 +55,7 @@ class SourceOpener:
         self._ways = tuple(ways)
         self._terms = terms
         self._first = 0
+        self._odd = False
 
     def open(self, limit: Limit) -> tuple[Way, InputContainer] | None:
         """The first way that opens, and what it opened; None when asked to stop. Raises SourceError."""
@@ -60,6 +63,10 @@ class SourceOpener:
         for way in (*self._ways[self._first :], *self._ways[: self._first]):
             if way.spare and not unreadable:
                 continue
+            # Where it was odd before, libav would ask thousands of times until its time is over.
+            if self._odd and (odd := self._oddity(way, limit)):
+                said = odd
+                break
             limit.extend(self._terms.connect_timeout_s)
             try:
                 with limit:
@@ -72,9 +79,17 @@ class SourceOpener:
                 unreadable = isinstance(error, _UNREADABLE)
                 if limit.stop.is_set() or is_final(error):
                     break
+                if (late or unreadable) and (odd := self._oddity(way, limit)):
+                    said = odd
+                    break
         if limit.stop.is_set():
             return None
         raise source_error(self._terms.shown, said)
+
+    def _oddity(self, way: Way, limit: Limit) -> str:
+        found = "" if way.oddity is None or limit.stop.is_set() else way.oddity(limit.stop)
+        self._odd = bool(found)
+        return found
 
     def barren(self, way: Way) -> None:
         """This way opened, but nothing came, as where interleaved media is promised and never sent."""

@@ -1,17 +1,20 @@
 """RTSP cameras: TCP first, then UDP; user and password in the address."""
 
+from functools import partial
+
 from blikk_edge.core.stages import Source
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.sources.address import plain
 from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.options import ADDRESS, AddressOptions
+from blikk_edge.sources.rtsp_oddities import oddity
 from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import LiveTime
 
 TRANSPORTS = {"auto": ("tcp", "udp"), "tcp": ("tcp",), "udp": ("udp",)}
 
 
-def ways(url: str, *, transport: str, read_timeout_s: float) -> list[Way]:
+def ways(url: str, *, shown: str, transport: str, read_timeout_s: float) -> list[Way]:
     """One way for each transport to be tried. Raises KeyError for a transport that is none of auto, tcp, udp."""
     return [
         Way(
@@ -27,6 +30,7 @@ def ways(url: str, *, transport: str, read_timeout_s: float) -> list[Way]:
                 "fpsprobesize": "0",
             },
             waits=kind == "tcp",
+            oddity=partial(oddity, url, shown),
         )
         for kind in TRANSPORTS[transport]
     ]
@@ -35,7 +39,7 @@ def ways(url: str, *, transport: str, read_timeout_s: float) -> list[Way]:
 def open_rtsp(url: str, terms: Terms, *, transport: str = "auto") -> Capture:
     """A camera at an `rtsp://` or `rtsps://` address; `transport` is auto, tcp or udp."""
     return Capture(
-        ways(url, transport=transport, read_timeout_s=terms.read_timeout_s),
+        ways(url, shown=terms.shown, transport=transport, read_timeout_s=terms.read_timeout_s),
         terms,
         timekeeper=LiveTime(terms.clock),
     )

@@ -100,6 +100,19 @@ def test_a_name_that_is_no_text_is_shown_somehow(blikk, name: bytes):
         refused(blikk("replay", name, **environ), 2, "no such clip")
 
 
+def test_notes_are_shown_beside_problems(blikk, config: Path):
+    (secrets := blikk.folder / "secrets.yaml").write_text("a: b\n")
+    secrets.chmod(0o644)
+    for wrong in ("store: {path: .}\n", "nonsense: 1\n"):  # what the machine lacks, and what the file has too much
+        config.write_text(CONFIG + wrong)
+        done = blikk("check")
+        first, *others = done.stdout.splitlines()
+        assert (done.returncode, done.stderr) == (78, "1 problem in blikk.yaml\n")
+        assert first.startswith("blikk.yaml:5: ")
+        assert any("`chmod 600 secrets.yaml`" in line for line in others)
+        assert all(line.startswith("note: ") for line in others)
+
+
 def test_two_configurations_are_one_too_many(blikk):
     refused(blikk("check", "a.yaml", "--config", "b.yaml"), 2, "two configurations")
 
@@ -136,6 +149,24 @@ def test_a_clip_that_is_none_is_refused(blikk, clip: Path, config: Path):
     refused(blikk("replay", str(clip), "--camera", "shed", "--config", "blikk.yaml"), 2, "it has front_door")
 
 
+@pytest.mark.parametrize("command", [["demo"], ["push", "--to", "wss://h/ingest/x"]])
+def test_a_source_that_is_none_is_refused_before_anything_is_fetched_or_made(blikk, command: list[str]):
+    def told(source: str):
+        return blikk(*command, "--source", source, BLIKK_PUSH_TOKEN="t")
+
+    refused(told("none.mp4"), 2, "blikk: --source none.mp4: not found")
+    refused(told("file:///none%20here.mp4"), 2, "--source file:///none%20here.mp4: not found")
+    refused(told("."), 2, "--source .: this is a folder")
+    refused(told("x" * 5000), 2, "this is no name of a file")
+    refused(told(""), 2, "not found")
+    refused(told("gopher://user:secret@camera/1"), 2, "--source gopher://***@camera/1: this kind of address")
+    assert list(blikk.folder.iterdir()) == []
+
+
+def test_the_demo_waits_for_no_device_that_is_not_there(blikk):
+    refused(blikk("demo", "--source", "/dev/video77"), 2, "--source /dev/video77: not found")
+
+
 def test_pictures_that_cannot_be_written_are_told_before_the_clip_is_read(blikk, clip: Path):
     (blikk.folder / "file").touch()
     refused(blikk("replay", str(clip), "--pictures", "file"), 1, "there is a file of this name")
@@ -159,6 +190,18 @@ def test_pictures_go_into_a_folder_that_is_made(blikk, clip: Path):
     assert blikk("replay", str(clip), "--pictures", "a/b").returncode == 0
     assert stat.S_ISDIR((blikk.folder / "a" / "b").stat().st_mode)
     assert [path for path in (blikk.folder / "a" / "b").iterdir() if path.suffix != ".jpg"] == []
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        ("2026-01-01T00:00:00Z", "20260101T000000.000-snapshot.jpg"),
+        ("2026-07-01T23:59:59.999+02:00", "20260701T235959.999-snapshot.jpg"),
+    ],
+)
+def test_pictures_are_named_by_the_time_that_the_table_shows(blikk, clip: Path, start: str, name: str):
+    assert blikk("replay", str(clip), "--pictures", "out", "--start", start).returncode == 0
+    assert min(path.name for path in (blikk.folder / "out").iterdir()) == name
 
 
 ODD = st.one_of(

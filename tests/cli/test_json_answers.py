@@ -9,6 +9,8 @@ import pytest
 from cli_props import BLIKK
 from nowhere import NOWHERE
 
+from blikk_edge.transforms.models.registry import REGISTRY
+
 MODEL_KEYS = {"name", "state", "path", "problem", "size_bytes", "sha256", "licence", "url", "wheel", "misses"}
 ERROR_KEYS = {"ok", "kind", "error", "exit"}
 
@@ -71,7 +73,7 @@ def test_pull_tells_where_each_is(blikk, models: Path):
 def test_errors_are_json_with_their_exit_status(blikk, arguments: list[str], kind: str, status: int):
     done = blikk(*arguments)
     content = json.loads(done.stdout)
-    assert set(content) - {"problems"} == ERROR_KEYS
+    assert set(content) - {"problems", "models"} == ERROR_KEYS
     assert (content["ok"], content["kind"], content["exit"], done.returncode) == (False, kind, status, status)
     assert done.stderr == ""
     assert ("problems" in content) == (kind == "configuration")
@@ -82,6 +84,27 @@ def test_a_model_that_nobody_gives_is_told_with_how_to_have_it(blikk):
     assert (status, content["kind"]) == (1, "model")
     assert "could not be fetched" in content["error"]
     assert "name its folder in BLIKK_MODELS, or set `models.mirror`" in content["error"]
+
+
+def test_one_model_that_cannot_be_pulled_stops_no_other(blikk, models: Path):
+    names = ["yolox-nano", "blazeface-full", "yunet"]
+    (some := blikk.folder / "some").mkdir()
+    for entry in (REGISTRY["yolox-nano"], REGISTRY["yunet"]):
+        found = next(p for p in models.rglob("*") if p.is_file() and p.stat().st_size == entry.size_bytes)
+        (some / entry.cache_name).symlink_to(found)
+    given = {"BLIKK_MODELS": str(some)}
+    done = blikk("models", "pull", *names, **given)
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["yolox-nano", "yunet"]
+    reason, summary = done.stderr.splitlines()
+    assert reason.startswith("blikk: model blazeface-full could not be fetched")
+    assert summary.startswith(
+        "blikk: 1 of 3 models not pulled: blazeface-full; try `blikk models pull blazeface-full` again, or pull"
+    )
+    status, content = blikk.json("models", "pull", *names, "--json", **given)
+    assert (status, content["ok"], content["kind"], content["exit"]) == (1, False, "model", 1)
+    assert [model["state"] for model in content["models"]] == ["ready", "missing", "ready"]
+    assert content["models"][1]["problem"] in content["error"]
 
 
 def test_a_store_that_nothing_is_in_and_no_node_is_an_error_in_json(blikk, config: Path):

@@ -65,6 +65,16 @@ def test_run_that_is_stopped_ends_well_whatever_the_moment(blikk, config: Path, 
     assert "Traceback" not in log.read_text()
 
 
+def test_who_sees_warnings_alone_is_told_once_what_cannot_be_found(blikk, config: Path):
+    log = blikk.folder / "stderr"
+    with blikk.start("run", "--log-level", "warning") as process:
+        until(lambda: "blikk.camera.front_door" in log.read_text(), process)
+        assert ended(process, signal.SIGTERM) == 0
+    (line,) = (line for line in log.read_text().splitlines() if "find vehicles, animals, parcels" in line)
+    assert " WARNING blikk.node: " in line
+    assert "whole persons are blurred" in line
+
+
 @pytest.mark.parametrize("moment", ["handled", "importing"])
 def test_process_1_of_a_container_is_stopped_too(blikk, config: Path, moment: str):
     inside = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]

@@ -81,6 +81,27 @@ def test_the_list_of_models_fits_the_terminal(blikk, columns: int):
     assert "https://" in blikk("models", "list").stdout
 
 
+def test_lists_in_a_pipe_are_fields_with_tabs_between(blikk):
+    rows = [line.split("\t") for line in blikk("models", "list").stdout.splitlines()]
+    listed = blikk.json("models", "list", "--json")[1]["models"]
+    assert [row[:2] for row in rows] == [[model["name"], model["state"]] for model in listed]
+    assert {len(row) for row in rows} == {6}
+    assert rows[list(REGISTRY).index("blazepose-person")][5].startswith("does not find vehicles, animals")
+    rows = [line.split("\t") for line in blikk("plugins").stdout.splitlines()]
+    listed = blikk.json("plugins", "--json")[1]["plugins"]
+    assert [(row[0], row[1], row[3]) for row in rows] == [(e["kind"], e["name"], e["meaning"]) for e in listed]
+
+
+@pytest.mark.parametrize("command", [["models", "list"], ["plugins"]])
+def test_lists_on_a_terminal_are_columns(blikk, command: list[str]):
+    _, sent = blikk.on_terminal(*command, columns=200)
+    rows = [line for line in lines(sent) if not line.startswith(" ")]
+    second = {len(row) - len(re.sub(r"^\S+(?: \S+)*  +", "", row)) for row in rows}
+    assert len(rows) > 4
+    assert len(second) == 1
+    assert "\t" not in sent
+
+
 def event() -> dict:
     return json.loads(next(EXAMPLES.rglob("event*.json")).read_text())
 
@@ -113,7 +134,15 @@ def test_a_row_is_read_at_once():
     row = EventTable(120).row(content)
     assert row.split("  ")[0] == "00:00:03.2"
     cells = re.split(r"\s{2,}", row)
-    assert cells[1:] == ["door", "person: zone entered", "middle, near", "1.2 s", "picture/person"]
+    assert cells[1:] == ["door", "person: zone entered", "middle, near", "1 s", "picture/person"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(0.8, "a moment"), (9.8, "9 s"), (59.99, "59 s"), (754.0, "12 min"), (45900.0, "12 h 45 min")]
+)
+def test_a_row_says_how_long_in_the_words_of_a_sentence(seconds: float, says: str):
+    row = EventTable(120).row({**event(), "duration_s": seconds})
+    assert re.split(r"\s{2,}", row)[4] == says
 
 
 def test_replay_tells_the_visits_of_a_real_clip_in_a_table(blikk, data: Path, models: Path):

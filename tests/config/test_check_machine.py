@@ -99,13 +99,13 @@ def test_a_plug_in_that_cannot_be_loaded_is_told(checked, monkeypatch):
     [
         ("gpiozero", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
         ("lgpio", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
-        ("aiohttp", {"cameras": "{door: {source: /dev/video0, ring: {http: true}}}"}, ("ring.http", "pip install")),
-        ("aiohttp", {"media": "{token: 0123456789abcdef}"}, ("media", "pip install")),
-        ("aiohttp", {"webhook": "http://127.0.0.1:9/x"}, ("webhook", "pip install")),
+        ("aiohttp", {"cameras": "{door: {source: /dev/video0, ring: {http: true}}}"}, ("ring.http", "-m pip install")),
+        ("aiohttp", {"media": "{token: 0123456789abcdef}"}, ("media", "-m pip install")),
+        ("aiohttp", {"webhook": "http://127.0.0.1:9/x"}, ("webhook", "-m pip install")),
         (
             "websockets",
             {"cameras": "{door: {source: push, push_token: 0123456789abcdef}}"},
-            ("ingest", "pip install"),
+            ("ingest", "-m pip install"),
         ),
     ],
 )
@@ -122,7 +122,9 @@ def test_a_missing_package_of_language_models_is_told(checked, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "httpx2", None)
     monkeypatch.delitem(sys.modules, "blikk_edge.llm.openai_client", raising=False)
-    only(checked(summary="{provider: openai, model: m, base_url: 'http://h/v1'}"), "pip install 'blikk-edge[openai]'")
+    only(
+        checked(summary="{provider: openai, model: m, base_url: 'http://h/v1'}"), "-m pip install 'blikk-edge[openai]'"
+    )
 
 
 def test_models_that_are_not_here_and_may_not_be_fetched_are_told(checked, tmp_path: Path):

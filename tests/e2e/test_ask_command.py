@@ -127,6 +127,9 @@ def test_what_is_wrong_is_said_in_words(tmp_path: Path, store: Store) -> None:
     puzzled = ask(path, "Did Anna come home?")
     assert puzzled.returncode == 1
     assert "did not understand" in puzzled.stdout
+    german = ask(path, "Wer war heute an der Haustür?")
+    assert (german.returncode, german.stderr) == (1, "")
+    assert "mit `language: de` in blikk.yaml" in german.stdout
     assert ask(path, "x" * 501).returncode == 1
     (tmp_path / "blikk.db").unlink()
     nothing = ask(path, QUESTION)

@@ -60,8 +60,9 @@ def test_the_demo_takes_the_users_own_clip_and_real_models(tmp_path: Path, demo_
 
 def test_a_source_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     result = demo(tmp_path, "--source", str(tmp_path / "none.mp4"))
-    assert result.returncode == 1
-    assert "none.mp4" in result.stderr
+    assert result.returncode == 2
+    assert "none.mp4: not found" in result.stderr
+    assert not (tmp_path / "demo").exists()
     assert "Traceback" not in result.stderr
 
 
@@ -73,7 +74,7 @@ def test_files_that_no_demo_wrote_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "person.jpg").write_bytes(b"mine")
     (tmp_path / "demo.db").write_bytes(b"mine too")
     result = subprocess.run(
-        [BLIKK, "demo", "--source", "none.mp4", "--folder", str(tmp_path)], capture_output=True, text=True, check=False
+        [BLIKK, "demo", "--source", __file__, "--folder", str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert result.returncode == 1
     assert "name another folder with --folder" in result.stderr

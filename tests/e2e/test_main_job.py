@@ -1,5 +1,6 @@
 """The main job as a user gets it: real RTSP, a real broker, real models, `blikk run`."""
 
+import re
 import time
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def test_broker_and_camera_may_go_and_come_back(tmp_path: Path, demo_clip: Path,
                 ears.until(lambda: ears.on(f"{BASE}/front_door/status")[-1:] == [b"online"], 45, "the stream again")
                 ears.until(lambda: _phases(ears, "person")[-1:] == ["started"], 60, "the next visit")
             run.stop()
+    assert re.search(r"person ended: event \S+, \d+ s\n", run.log)
     assert "Traceback" not in run.log
 
 

@@ -47,6 +47,7 @@ def test_a_measured_angle_comes_over_mqtt_and_its_alert_begins_and_ends_once(
             ears.until(lambda: shown(ears) == {"value": 20, "unit": "°", "alert": None}, 20, "the angle after it")
             began, ended, values = (observed(ears, kind) for kind in ("alert", "alert_ended", "measure"))
             run.stop()
+    assert run.log.count("INFO    blikk.node: plug-in blikk_needle 1.0: transform needle\n") == 1
     assert (len(began), len(ended)) == (1, 1)
     assert [each["measures"][0]["alert"] for each in (*began, *ended)] == ["too_high", "too_high"]
     assert [round(each["measures"][0]["value"]) for each in (*began, *ended)] == [70, 20]

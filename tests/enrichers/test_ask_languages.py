@@ -276,6 +276,33 @@ async def test_an_answer_is_in_the_language_of_the_household(store, tag, questio
     assert reply.text.startswith(answer)
 
 
+GERMAN_HINT = "Dieser Knoten versteht Fragen auf {}; mit `language: de` in blikk.yaml versteht er auch Deutsch. "
+SPANISH_HINT = "Este nodo entiende preguntas en {}; con `language: es` en blikk.yaml entiende también español. "
+
+
+@pytest.mark.parametrize(
+    ("tag", "question", "begin"),
+    [
+        ("en", "Wie viele Personen waren heute an der Haustür?", GERMAN_HINT.format("Englisch") + "You can ask:"),
+        ("en", "Hat Anna heute geklingelt?", GERMAN_HINT.format("Englisch")),
+        ("en", "War jemand auf dem Dachboden?", GERMAN_HINT.format("Englisch")),
+        ("en", "¿Cuándo fue la última visita?", SPANISH_HINT.format("inglés") + "You can ask:"),
+        ("de", "¿Cuándo fue la última visita?", SPANISH_HINT.format("alemán e inglés") + "Du kannst fragen:"),
+        ("es", "Wann hat es zuletzt geklingelt?", GERMAN_HINT.format("Spanisch und Englisch")),
+        ("fr", "Wann hat es zuletzt geklingelt?", GERMAN_HINT.format("Englisch")),
+        ("en", "Did Anna come home?", 'I did not understand "anna".'),
+        ("en", "Is anyone in the attic?", 'There is no camera and no zone called "attic"'),
+        ("en", "Anna?", 'I did not understand "anna".'),
+        ("en", "Qui était là ?", "I did not understand"),
+        ("de", "Welche Farbe hat der Himmel?", "Das habe ich nicht verstanden"),
+    ],
+)
+async def test_a_question_in_a_language_that_is_not_read_gets_a_hint_in_it(store, tag, question, begin):
+    reply = await service(store, tag, CAMERAS.get(tag) or CAMERAS["de"]).answer(AskQuestion(question=question))
+    assert reply.query is None
+    assert reply.text.startswith(begin)
+
+
 @pytest.mark.parametrize(
     ("words", "source"),
     [

@@ -412,5 +412,5 @@ def test_an_engine_that_is_not_installed_is_told_with_the_way_to_it(
     gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(RefusedError, match=r"pip install 'blikk-edge\[llama\]'"):
+    with pytest.raises(RefusedError, match=r"/python[0-9.]* -m pip install 'blikk-edge\[llama\]'"):
         LlamaModel(path=gguf, clock=SystemClock())

@@ -155,5 +155,5 @@ def test_authorities_are_loaded_where_tls_is_spoken_and_nobody_is_trusted_elsewh
 def test_a_missing_package_is_told_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
     monkeypatch.delitem(sys.modules, "blikk_edge.llm.openai_client", raising=False)
-    with pytest.raises(RefusedError, match=r"pip install 'blikk-edge\[openai\]'"):
+    with pytest.raises(RefusedError, match=r"/python[0-9.]* -m pip install 'blikk-edge\[openai\]'"):
         model_at("http://127.0.0.1:1/v1")

@@ -1,7 +1,7 @@
 """A model that thinks aloud, drafts, or wraps its answer: the last object that fits is the answer."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from blikk_edge.core.summary import AnswerKind
 from blikk_edge.enrichers.questions.prompt import reply_from_json
 from blikk_edge.enrichers.summaries.note import SCHEMA, note_from_json
 from blikk_edge.language.language import language
-from blikk_edge.llm.answer_object import fits, object_in
+from blikk_edge.llm.answer_object import fits, object_in, whole_object
 from blikk_edge.llm.port import GarbledError
 
 GOOD = '{"title": "A person came", "text": "One person came at 08:15.", "importance": "low"}'
@@ -80,6 +80,32 @@ def test_a_mark_without_its_other_half(begin: str, end: str) -> None:
 @pytest.mark.parametrize("tag", ["answer", "final_response", "reasoned_answer", "json", "output"])
 def test_what_is_marked_as_the_answer_is_the_answer(tag: str) -> None:
     assert object_in(f"<think>{DRAFT}</think><{tag}>{GOOD}</{tag}>", SCHEMA) == GOOD
+
+
+ANY: Final = {"type": "object", "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ('{"a": "yes",}', {"a": "yes"}),
+        ('{"a": ["x", "y",\n], "b": {"c": 1,},\n}', {"a": ["x", "y"], "b": {"c": 1}}),
+        ('{"a": "one,} and [two,] and \\",}",}', {"a": 'one,} and [two,] and ",}'}),
+        ('He is 6" tall, is he?\n```json\n{"a": "x",}\n```\nThat, {well,} is it', {"a": "x"}),
+        ('{"a": {"a": 1,}, "b": [{"c": 2,},]}', {"a": {"a": 1}, "b": [{"c": 2}]}),
+    ],
+)
+def test_a_last_comma_in_an_object_or_list_is_read_and_left_out(written: str, value: object) -> None:
+    for text in (written, f"```json\n{written}\n```", f"Here you are:\n\n```\n{written}\n```\nAnything else?"):
+        found = object_in(text, ANY)
+        assert found is not None
+        assert json.loads(found) == value
+
+
+@pytest.mark.parametrize("written", ['{"a": 1,,}', "{,}", '{"a": [,]}', '{"a":,}', '{"a" 1,}', '{"a": 1,'])
+def test_commas_that_could_stand_for_something_are_not_left_out(written: str) -> None:
+    assert object_in(written, ANY) is None
+    assert whole_object(written, ANY) is None
 
 
 def test_raw_line_breaks_in_a_string_are_read_and_given_as_json_has_them() -> None:

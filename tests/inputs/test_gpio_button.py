@@ -65,7 +65,7 @@ async def test_a_pin_that_does_not_exist_is_a_clear_error(pins: MockFactory) -> 
 
 async def test_without_gpiozero_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gpiozero", None)
-    with pytest.raises(BlikkError, match=r"pip install 'blikk-edge\[gpio\]'"):
+    with pytest.raises(BlikkError, match=r"/python[0-9.]* -m pip install 'blikk-edge\[gpio\]'"):
         await GpioButton("front_door", 17, print, clock=VirtualClock()).run()
 
 

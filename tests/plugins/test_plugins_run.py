@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from patience import PATIENCE
 
+from blikk_edge.app.plugins import brought_in
 from blikk_edge.app.wiring import App, build
 from blikk_edge.config import load
 from blikk_edge.core.clock import SystemClock
@@ -180,6 +181,23 @@ async def test_events_go_from_a_plugged_source_by_a_plugged_detector_to_a_plugge
     assert (hook.got[0]["label"], hook.got[0]["phase"]) == ("animal", "started")
     assert hook.authorization == {"Bearer hook-token"}
     assert camera.refused == 0
+
+
+async def test_what_was_brought_in_is_a_line_each_without_secrets(install, tmp_path: Path, camera: Camera) -> None:
+    install("blikk_webrtc", "blikk.sources", "webrtc")
+    install("blikk_post", "blikk.sinks", "post")
+    more = (
+        "    transforms: [angle]\nsinks: {post: {url: 'http://127.0.0.1:9/x', token: hook-token}}\n"
+        "webhook: {url: 'http://127.0.0.1:9/api/secret-path', token: open-sesame, tell: [event, ring]}\n"
+    )
+    (path := tmp_path / "blikk.yaml").write_text(
+        CONFIG.format(folder=tmp_path, camera=camera.port, token=TOKEN, more=more)
+    )
+    assert list(brought_in(load(path, environ={}))) == [
+        "webhook http://127.0.0.1:9 is told: event, ring",
+        "plug-in blikk_webrtc 1.2: source webrtc",
+        "plug-in blikk_post 1.2: sink post",
+    ]
 
 
 async def test_a_plugged_source_that_fails_is_told_without_its_secrets(

@@ -29,9 +29,9 @@ def check(path: Path, environ: Mapping[str, str]) -> Checked:
     """The file, and all that it needs on this machine. Opens no camera and no network."""
     reading = read(path, environ)
     settings = reading.settings
+    notes: list[str] = list(open_secrets(path.parent / SECRETS))
     if settings is None or reading.problems:
-        return Checked(settings=None, problems=reading.problems)
-    notes: list[str] = list(open_secrets(path.with_name(SECRETS)))
+        return Checked(settings=None, problems=reading.problems, notes=tuple(notes))
     wrongs = [wrong for look in _LOOKS for wrong in look(settings, environ, notes)]
     problems = sorted((reading.problem(wrong) for wrong in wrongs), key=lambda problem: (problem.line, problem.path))
     return Checked(settings=settings, problems=tuple(problems), notes=tuple(dict.fromkeys(notes)))

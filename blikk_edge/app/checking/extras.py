@@ -7,6 +7,7 @@ from typing import Final
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, LlmError
+from blikk_edge.core.installing import pip_install
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.grammar.problem import Wrong
 
@@ -49,7 +50,7 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
         if not _installed(package):
             requirement = f"blikk-edge[{extra}]" if extra else package
             yield Wrong(
-                f"this needs the package {package}, which is not installed", f"pip install '{requirement}'.", *where
+                f"this needs the package {package}, which is not installed", f"Type: {pip_install(requirement)}", *where
             )
 
     for camera in settings.cameras:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blikk_edge.core.errors import ModelError
+from blikk_edge.core.installing import pip_install
 
 Array: TypeAlias = NDArray[Any]
 Result = TypeVar("Result")
@@ -143,7 +144,7 @@ def _runtime() -> tuple[Callable[[str, int, list[Any]], Any], Callable[[str], An
             from tflite_runtime import interpreter as tflite  # noqa: PLC0415
         except ImportError as error:
             raise ModelError(
-                "no TFLite runtime is installed: pip install ai-edge-litert (or tflite-runtime on 32-bit Arm)"
+                f"no TFLite runtime is installed: {pip_install('ai-edge-litert')} (on 32-bit Arm tflite-runtime)"
             ) from error
 
     def make(path: str, threads: int, delegates: list[Any]) -> Any:

@@ -1,0 +1,45 @@
+"""Clips and sources that a command line names: what cannot be one is refused before anything else is done."""
+
+import re
+from contextlib import nullcontext
+from pathlib import Path
+
+from blikk_edge.cli.output import UsageError
+
+
+def check_clip(path: Path) -> None:
+    """Raises UsageError where this is no file that can be read."""
+    try:
+        path.stat()
+        with path.open("rb") if path.is_file() else nullcontext():
+            pass
+    except FileNotFoundError:
+        if re.match(r"\w+:/", str(path)):  # a path has lost one of the slashes, and may hold a password
+            raise UsageError("an address is no clip; `blikk demo --source` takes cameras") from None
+        raise UsageError(f"{path}: no such clip") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "this is no file name"
+        raise UsageError(f"{path}: the clip cannot be read: {why}") from error
+    if path.is_dir():
+        raise UsageError(f"{path}: this is a folder; name a video file")
+    if not path.is_file():
+        raise UsageError(f"{path}: this is no file; `blikk demo --source` takes cameras")
+
+
+def check_source(address: str, *, may_come: bool) -> None:
+    """Raises UsageError for a file that is not there, and for an address of no known kind.
+
+    `may_come` says that a device may be plugged in later.
+    """
+    from blikk_edge.grammar.secrets import SourceUrl
+    from blikk_edge.sources.local import path_of, why_unusable
+
+    path = path_of(address)
+    if path is None:
+        from blikk_edge.sources.catalog import UNKNOWN, kind_of
+
+        why = "" if kind_of(address) else UNKNOWN
+    else:
+        why = "" if may_come and path.startswith("/dev/") else why_unusable(path)
+    if why:
+        raise UsageError(f"--source {SourceUrl(address.strip()).public}: {why}")
