@@ -11,7 +11,9 @@ in words and phrases it did not know. These were mended, so only rows to come ca
 `--language` takes another set, `bench/grounding_texts/<tag>.toml`: texts of a language model about nine cases, the same
 for each language, and claims planted into them by hand, each alone and once more behind an honest sentence. Its `test`
 are honest texts that were written before the words of the language were mended for any of them, and what the check
-refused of them when it first met them is told in docs/design/languages.md.
+refused of them when it first met them is told in docs/design/languages.md. `first`, `second` and `third` are later
+sets, each written before the check had met it; the head of each file says what the first run gave, which is the only
+figure of it that was held out. `deeds` was never held out.
 
 `--quick` takes every fourth row; `--show` prints each miss; `--check` exits 1 where a goal is missed: no planted claim
 accepted, at most 5 % of the honest texts refused.
@@ -23,7 +25,7 @@ import re
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -36,6 +38,8 @@ from blikk_edge.language.grounding import check
 
 SET = Path(__file__).with_name("grounding_set.jsonl")
 SETS = Path(__file__).with_name("grounding_texts")
+LATER = ("first", "second", "third", "deeds")
+"""Folders of sets that were written later, each before its first run; their heads say what they were used for."""
 REFUSED_MAX = 0.05
 
 
@@ -62,16 +66,36 @@ def rows() -> Iterator[Row]:
 
 
 def translated(tag: str) -> Iterator[Row]:
-    """The set of another language."""
-    content = tomllib.loads(SETS.joinpath(f"{tag}.toml").read_text(encoding="utf-8"))
+    """The sets of one language, the later ones too."""
+    content = _texts(tag)
     facts, texts = cases(content["names"], tag), content["texts"]
-    for split, name in (("dev", "honest"), ("test", "new"), ("test", "fresh")):
+    honest = (("dev", "honest"), ("test", "new"), ("test", "fresh"))
+    yield from _rows(tag, texts, facts, honest, ("dev", "test"))
+    for name in LATER:
+        yield from _rows(f"{tag}-{name}", _texts(tag, name), facts, ((name, "honest"),), (name, name))
+
+
+def _texts(tag: str, name: str = "") -> dict[str, Any]:
+    return tomllib.loads(SETS.joinpath(name, f"{tag}.toml").read_text(encoding="utf-8"))
+
+
+def _rows(
+    start: str,
+    texts: dict[str, Any],
+    facts: dict[str, Facts],
+    honest: Sequence[tuple[str, str]],
+    planted: tuple[str, str],
+) -> Iterator[Row]:
+    """Honest texts, by split and name; planted ones alone in the first of two splits, behind an honest text in the
+    second.
+    """
+    for split, name in honest:
         for n, (case, title, text) in enumerate(texts.get(name, ()), 1):
-            yield _row(f"{tag}-{name}-{n}", split, title, text, facts[case])
+            yield _row(f"{start}-{name}-{n}", split, title, text, facts[case])
     before = {case: text for case, _, text in reversed(texts["honest"])}
     for n, (case, claim, text) in enumerate(texts["planted"], 1):
-        for split, said in (("dev", text), ("test", f"{before[case]} {text}")):
-            yield _row(f"{tag}-planted-{n}", split, "", said, facts[case], claim)
+        for split, said in zip(planted, (text, f"{before.get(case, '')} {text}"), strict=True):
+            yield _row(f"{start}-planted-{n}", split, "", said, facts[case], claim)
 
 
 def _row(name: str, split: str, title: str, text: str, facts: Facts, *kinds: str) -> Row:
@@ -207,12 +231,12 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--language", choices=sorted(path.stem for path in SETS.glob("*.toml")), default="en")
-    parser.add_argument("--split", choices=("dev", "test"), help="only this half")
+    parser.add_argument("--split", choices=("dev", "test", *LATER), help="only this part")
     args = parser.parse_args()
     every = [*(rows() if args.language == "en" else ()), *translated(args.language)][:: 4 if args.quick else 1]
     good = True
     print(f"{'':<28} {'planted accepted':<12} {'honest refused':<12} {'ms/text':>7}")
-    for split in (args.split,) if args.split else ("dev", "test"):
+    for split in (args.split,) if args.split else ("dev", "test", *LATER):
         chosen = [row for row in every if row.split == split]
         if args.language == "en":  # its nouns are English
             measure(f"labels only, {split}", naive, chosen, show=False)

@@ -22,6 +22,8 @@ LOITERING = "loitering"
 SIGNAL_IN_ZONES: SignalType[InZones] = SignalType("blikk_in_zones")
 _NOT_ATTRIBUTES = frozenset({"v", "event_type", "objects", "entity_id", "friendly_name", "icon", "device_class"})
 _MAX_ATTRIBUTES = 32
+_MAX_EVENTS = 16
+"""Of one camera, that go on at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Detection(OfAnnounce):
     def __init__(self, node: BlikkNode, camera: Camera) -> None:
         super().__init__(Platform.EVENT, node, camera, "detected", "detection")
         self._attr_event_types = self.types_of(camera)
-        self._zones: tuple[str, frozenset[str]] | None = None
+        self._zones: dict[str, tuple[int, frozenset[str]]] = {}  # by event: its revision, and where it was up to then
 
     @staticmethod
     def types_of(camera: Camera) -> list[str]:
@@ -133,10 +135,18 @@ class Detection(OfAnnounce):
 
     @callback
     def _send_zones(self, event: Event) -> None:
-        """Send which zones it is newly in; the state stays, that is only of what was triggered."""
-        known = self._zones[1] if self._zones and self._zones[0] == event.id else frozenset()
-        self._zones = (event.id, known | frozenset(event.zones))
-        news = {event.label: frozenset(event.zones) - known}
+        """Send which zones it is newly in; the state stays, that is only of what was triggered.
+
+        Where a revision was missed it may have been there for long: then only of an event that began lately.
+        """
+        revision, known = self._zones.pop(event.id, (0, frozenset()))
+        self._zones[event.id] = (event.revision, known | frozenset(event.zones))
+        while len(self._zones) > _MAX_EVENTS:
+            del self._zones[next(iter(self._zones))]
+        missed = event.revision > revision + 1
+        news = {}
+        if not missed or self.node.is_recent(event.started):
+            news[event.label] = frozenset(event.zones) - known
         if event.event_type == LOITERING:
             news[LOITERING] = frozenset(event.zones)
         for what, zones in news.items():

@@ -1,4 +1,4 @@
-"""Rings that Home Assistant did not receive: when the node is back, it asks what rang meanwhile.
+"""What Home Assistant did not receive: when the node is back, it asks what rang meanwhile, and which visits ended.
 
 A node is back at its broker within a second, Home Assistant's client asks for the broker every ten, and is away itself
 while it restarts. What rang then waits for nobody: the broker took it.
@@ -12,14 +12,15 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
-from .node import BlikkConfigEntry
-from .past import async_period
+from .node import BlikkConfigEntry, BlikkNode
+from .past import async_past, async_period
 from .state import Changed
 
 _LOGGER = logging.getLogger(__name__)
 
 MOST = 20
 """Rings asked for: more in a few minutes are a child at the button."""
+_TICK = timedelta(milliseconds=1)
 
 
 @callback
@@ -27,7 +28,8 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     """Ask after each time without the node's messages; returns how to stop.
 
     What was announced last is remembered over a restart, so nothing is announced twice; a camera of which no ring was
-    ever heard is asked about only where the connection was lost since this start.
+    ever heard is asked about only where the connection was lost since this start. Detections are not announced late:
+    who was there an hour ago turns on no light now. What was going on is asked about: it may have ended.
     """
     node = entry.runtime_data
     owed, lost_at = True, None
@@ -52,6 +54,10 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
             if ring.camera in known and ring.time > known[ring.camera]:
                 node.take_ring(ring.camera, replace(ring, camera=None, replayed=True))
 
+    async def ask_all() -> None:
+        await ask()
+        await _ask_ended(node)
+
     @callback
     def look() -> None:
         nonlocal owed, lost_at
@@ -59,8 +65,29 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
             owed, lost_at = True, lost_at or dt_util.utcnow()
         elif owed and node.online:
             owed = False
-            entry.async_create_background_task(hass, ask(), "blikk missed rings")
+            entry.async_create_background_task(hass, ask_all(), "blikk missed")
 
     stop = node.listen(None, Changed.STATUS, look)
     look()
     return stop
+
+
+async def _ask_ended(node: BlikkNode) -> None:
+    """Ask whether what was going on has ended meanwhile; that it did triggers nothing."""
+    if "ask" not in node.announce.capabilities:
+        return
+    for camera in node.announce.cameras:
+        now = node.camera(camera.id)
+        event = now.event
+        if event is None or event.phase == "ended":
+            continue
+        span = {"since": event.started.isoformat(), "until": (event.started + _TICK).isoformat()}
+        try:
+            past = await async_past(node, camera=camera.id, **span)
+        except HomeAssistantError as error:
+            _LOGGER.debug("%s was not asked what ended meanwhile: %s", node.announce.name, error)
+            return
+        ended = [each.event for each in past if each.event.id == event.id and each.event.phase == "ended"]
+        if ended and now.event is event:
+            now.event = replace(ended[0], replayed=True)
+            node.update_listeners(camera.id, Changed.EVENT)

@@ -132,7 +132,11 @@ class BlikkNode:
 
     def is_fresh(self, record: Event | Ring | Alert) -> bool:
         """Whether a record is worth a notification; one that waited through a long outage is not."""
-        return not record.replayed or (dt_util.utcnow() - record.time).total_seconds() < self.replay_limit_s
+        return not record.replayed or self.is_recent(record.time)
+
+    def is_recent(self, time: datetime) -> bool:
+        """Whether that was less than the limit for late events ago."""
+        return (dt_util.utcnow() - time).total_seconds() < self.replay_limit_s
 
     @property
     def replay_limit_s(self) -> float:

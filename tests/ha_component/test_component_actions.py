@@ -397,6 +397,37 @@ async def test_a_trigger_with_a_zone_fires_once_when_one_is_there_whenever_that_
     assert len(runs) == 2
 
 
+def of_now(revision: int, *, began_ago_s: float, **more) -> dict:
+    """A revision of now, of an event that began so long ago."""
+    now = dt_util.utcnow()
+    times = {"time": now.isoformat(), "started": (now - timedelta(seconds=began_ago_s)).isoformat()}
+    phase = "started" if revision == 1 else "updated"
+    return {**golden("event-started"), "id": "e1", "revision": revision, "phase": phase, **times, **more}
+
+
+async def test_who_has_long_been_in_a_zone_is_no_trigger_after_a_restart_or_an_outage(hass, mqtt_mock):
+    await set_up(hass)
+    runs, _ = await fired(hass, "blikk.person_seen", "event.front_door_detection", zone="porch")
+    await tell(hass, "front_door/event", of_now(7, began_ago_s=3600, zones=["porch"]))
+    await tell(hass, "front_door/event", of_now(8, began_ago_s=3600, zones=["porch"]))
+    assert runs == []
+    await tell(hass, "front_door/event", of_now(1, began_ago_s=0, id="e2", zones=[]))
+    await tell(hass, "front_door/event", of_now(9, began_ago_s=3600, id="e2", zones=["porch"]))
+    assert runs == []
+    await tell(hass, "front_door/event", of_now(9, began_ago_s=60, id="e3", zones=["porch"]))
+    assert len(runs) == 1
+    assert hass.states.get("event.front_door_detection").attributes["id"] == "e2"
+
+
+async def test_two_events_at_once_trigger_once_each(hass, mqtt_mock):
+    await set_up(hass)
+    runs, _ = await fired(hass, "blikk.person_seen", "event.front_door_detection", zone="porch")
+    for revision in (1, 2, 3):
+        for event in ("e1", "e2"):
+            await tell(hass, "front_door/event", of_now(revision, began_ago_s=5, id=event, zones=["porch"]))
+    assert len(runs) == 2
+
+
 async def test_lingering_in_a_zone_is_a_trigger_by_the_device_too(hass, mqtt_mock, device_registry, node_answers):
     entry = await set_up(hass)
     door, yard = (device(hass, device_registry, entry, camera) for camera in ("front_door", "yard"))

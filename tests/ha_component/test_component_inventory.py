@@ -135,6 +135,14 @@ async def test_every_entity_has_a_name_in_every_language(entities):
     assert named <= {None, *NAMED_BY_CLASS}
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_entities_have_the_same_name(language):
+    """Two called *Detection* on one page; a question is called as the user asks it."""
+    named = (entity.get("name") for entities in texts(language)["entity"].values() for entity in entities.values())
+    names = [name.casefold() for name in named if name and name != "{question}"]
+    assert [name for name in names if names.count(name) > 1] == []
+
+
 async def test_every_entity_has_an_icon(entities):
     known = icons()["entity"]
     for entity in entities:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
+from homeassistant.const import Platform
 from homeassistant.core import callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
-from stage import BASE, golden, set_up, tell
+from stage import BASE, DOMAIN, NODE, entry_of, golden, set_up, tell
 
 BELL = "event.front_door_doorbell"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -23,8 +24,8 @@ def _now(monkeypatch):
 
 @pytest.fixture
 def node(hass, mqtt_client_mock):
-    """The node: answers with these rings, in seconds before now; what it was asked."""
-    rings, asked = {}, []
+    """The node: answers with these rings, in seconds before now, and these events; what it was asked."""
+    rings, events, asked = {}, [], []
     publish = mqtt_client_mock.publish.side_effect
 
     def passed_on(topic, payload, qos, retain, properties=None):
@@ -33,12 +34,12 @@ def node(hass, mqtt_client_mock):
             request = json.loads(payload)
             asked.append(request)
             told = [{"id": f"ring-{ago_s}", "camera": "front_door", "time": at(ago_s)} for ago_s in sorted(rings)]
-            reply = {**golden("reply-events"), "events": [], "rings": told, "correlation": request["correlation"]}
+            reply = {**golden("reply-events"), "events": events, "rings": told, "correlation": request["correlation"]}
             hass.loop.call_soon(async_fire_mqtt_message, hass, request["response_topic"], json.dumps(reply))
         return done
 
     mqtt_client_mock.publish.side_effect = passed_on
-    passed_on.rings, passed_on.asked = rings, asked
+    passed_on.rings, passed_on.events, passed_on.asked = rings, events, asked
     return passed_on
 
 
@@ -111,3 +112,49 @@ async def test_a_node_that_has_just_been_added_is_not_asked(hass, mqtt_mock, nod
     await set_up(hass)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert (node.asked, told) == ([], [])
+
+
+@pytest.fixture
+async def calendar(hass, mqtt_mock, entity_registry):
+    """The timeline of the front door, which is disabled by default."""
+    entry = entry_of()
+    entry.add_to_hass(hass)
+    entity_registry.async_get_or_create(
+        Platform.CALENDAR, DOMAIN, f"blikk.{NODE}.front_door.timeline", suggested_object_id="front_door_timeline",
+        config_entry=entry, disabled_by=None,
+    )  # fmt: skip
+    await set_up(hass, entry)
+    return "calendar.front_door_timeline"
+
+
+def visit(name, ago_s, **more):
+    return {**golden(name), "id": "visit", "started": at(ago_s), "time": at(ago_s), **more}
+
+
+async def test_what_was_detected_without_the_broker_is_in_the_calendar_and_triggers_nothing(hass, calendar, node):
+    node.events.append(visit("event-ended", 200, ended=at(100)))
+    await reconnect(hass)
+    span = {"start_date_time": at(3600), "end_date_time": at(-60)}
+    told = await hass.services.async_call(
+        "calendar", "get_events", {"entity_id": calendar, **span}, blocking=True, return_response=True
+    )
+    assert len(told[calendar]["events"]) == 1
+    assert hass.states.get("event.front_door_detection").state == "unknown"
+
+
+async def test_a_visit_that_ended_without_the_broker_does_not_seem_to_go_on(hass, calendar, node):
+    await tell(hass, "front_door/event", visit("event-started", 200))
+    shown = hass.states.get("event.front_door_detection").state
+    assert hass.states.get(calendar).state == "on"
+    node.events.append(visit("event-ended", 200, ended=at(100)))
+    await reconnect(hass)
+    assert hass.states.get(calendar).state == "off"
+    assert hass.states.get("event.front_door_detection").state == shown
+
+
+async def test_a_visit_that_still_goes_on_after_an_outage_is_left_as_it_is(hass, calendar, node):
+    await tell(hass, "front_door/event", visit("event-started", 200))
+    node.events.append(visit("event-loitering", 200))
+    await reconnect(hass)
+    assert hass.states.get(calendar).state == "on"
+    assert hass.states.get("event.front_door_detection").attributes["event_type"] == "person"

@@ -42,6 +42,13 @@ def test_everything_is_named_and_nothing_else_is_changed(tag):
         assert own or part["name"] in names(tag) or any(part["name"].endswith(n.removeprefix(ZONE)) for n in names(tag))
 
 
+@pytest.mark.parametrize("tag", ["en", *OTHERS])
+def test_no_two_entities_of_a_device_have_the_same_name(tag):
+    for device in {topic for topic, _ in components(tag)}:
+        names = [part["name"] for (topic, _), part in components(tag).items() if topic == device]
+        assert sorted(names, key=str) == sorted(set(names), key=str)
+
+
 @pytest.mark.parametrize("tag", [tag for tag in OTHERS if (COMPONENT / f"{tag}.json").exists()])
 def test_the_names_are_those_of_the_component(tag):
     english, other = ours("en"), ours(tag)

@@ -123,8 +123,9 @@ class _Checking:
         yield from self._things()
         yield from self._denials()
         yield from self._states()
-        if not self._pictures and (match := self._found("left_right")):
-            yield Violation(Claim.LOOKS, match[0], "no picture was shown")
+        for state in ("left_right", "size"):
+            if not self._pictures and (match := self._found(state)):
+                yield Violation(Claim.LOOKS, match[0], "no picture was shown")
 
     def names(self, title: str, text: str, names: Sequence[str]) -> Iterator[Violation]:
         """Names of people and makers: first names, and where pictures are described unknown words with a capital."""
@@ -228,10 +229,24 @@ class _Checking:
             yield Violation(Claim.RING, match[0], "nobody rang twice")
         if not again and (match := self._found("again")):
             yield Violation(Claim.STATE, match[0], "it was the only visit")
-        if not (facts.ended or again or facts.drove_off) and (match := self._found("left")):
-            yield Violation(Claim.STATE, match[0], "it goes on")
-        if facts.ended and not any(stay.still for stay in facts.stays) and (match := self._found("still_there")):
+        stayed = facts.parked and facts.labels == (Label.VEHICLE,)
+        if (stayed or not facts.ended) and not (again or facts.drove_off) and (left := self._said_left()):
+            yield Violation(Claim.STATE, left, "it goes on")
+        if not facts.labels and not facts.rings and (match := self._found("something")):
+            yield Violation(Claim.LABEL, match[0], "nothing was seen")
+        if (
+            facts.labels
+            and facts.ended
+            and not any(stay.still for stay in facts.stays)
+            and (match := self._found("still_there"))
+        ):
             yield Violation(Claim.STATE, match[0], "it is over")
+
+    def _said_left(self) -> str:
+        """What says that somebody or something left; empty where that is denied: `has not left yet`."""
+        denied = self._lexicon.pattern("states.not_left")
+        found = self._lexicon.pattern("states.left").finditer(self._text)
+        return next((match[0] for match in found if not denied.search(self._text[: match.start()])), "")
 
     def _found(self, state: str) -> re.Match[str] | None:
         return self._lexicon.pattern(f"states.{state}").search(self._text)

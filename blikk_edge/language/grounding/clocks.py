@@ -57,7 +57,7 @@ _SPOKEN: Final[_Exact] = (90.0, 90.0)
 
 def clock_times(text: str, lexicon: Lexicon) -> tuple[str, list[_Claim]]:
     """The times of the day in lower-case text with digits, and the text without them."""
-    reader = _Reader(lexicon, late=lexicon.pattern("clocks.late").search(text) is not None)
+    reader = _Reader(lexicon, late=lexicon.pattern("clocks.late").search(text))
     claims: list[_Claim] = []
     for name in ("off", "past", "span", "clock", "hours", "hour", "worded", "bare_hour"):
 
@@ -71,11 +71,12 @@ def clock_times(text: str, lexicon: Lexicon) -> tuple[str, list[_Claim]]:
 
 
 class _Reader:
-    """Reads what the patterns of a language match; `late` says that the text speaks of an afternoon or evening."""
+    """Reads what the patterns of a language match; `late` is where it speaks of an afternoon, evening or night."""
 
-    def __init__(self, lexicon: Lexicon, *, late: bool) -> None:
+    def __init__(self, lexicon: Lexicon, *, late: re.Match[str] | None) -> None:
         self._lexicon = lexicon
-        self._late = late
+        self._late = late is not None
+        self._night = late is not None and lexicon.pattern("clocks.night").search(late[0]) is not None
 
     def read(self, name: str, match: re.Match[str]) -> tuple[_Claim, ...]:
         """What a match of this pattern claims; nothing where its digits are no time."""
@@ -147,7 +148,7 @@ class _Reader:
         """Whether it is said which half of the day is meant."""
         said = (part or "").strip()
         halves = (self._lexicon.pattern(f"clocks.{name}") for name in ("am", "pm", "night"))
-        return self._late or any(half.search(said) for half in halves)
+        return (self._late and not said) or any(half.search(said) for half in halves)
 
     def _slacked(
         self, words: str, at_s: float, qualifier: str | None, exact: _Exact, *, about_s: float = 0.0
@@ -165,9 +166,10 @@ class _Reader:
         """`sure` says that the hour cannot be one after noon."""
         said = (part or "").strip()
         am, pm, night = (bool(self._lexicon.pattern(f"clocks.{name}").search(said)) for name in ("am", "pm", "night"))
+        small = self._night and hour <= 5
         if hour == 12 and (am or night):
             hour = 0
-        elif hour < 12 and (pm or (night and hour > 5) or (self._late and not said and not sure)):
+        elif hour < 12 and (pm or (hour > 5 and night) or (self._late and not said and not sure and not small)):
             hour += 12
         return 3600.0 * hour
 

@@ -69,11 +69,27 @@ class _Counts:
                 continue
             said = " ".join(t.text for t in tokens[min((*quantity.tokens, i)) : i + 1])
             yield Violation(Claim.COUNT, said, f"seen: {_seen(facts, tokens[i])}")
+        text = " ".join(token.text for token in tokens)
+        if facts.peak.get(Label.PERSON, 0) > 1 and (only := self._lexicon.pattern("counts.only_one").search(text)):
+            yield Violation(Claim.COUNT, only[0], "more were there at once")
+        yield from self._one_more([(i, quantity) for i, quantity in counted if quantity])
         used = {j for _, quantity in counted if quantity for j in quantity.tokens}
         for i, token in enumerate(tokens):
             bounds = None if i in used else self._loose(i)
             if bounds is not None and not self._fits_anything(i, *bounds):
                 yield Violation(Claim.COUNT, token.text, "nothing was seen or happened so many times")
+
+    def _one_more(self, counted: Sequence[tuple[int, _Quantity]]) -> Iterator[Violation]:
+        """`2 people came, later one more` where no more than two were seen."""
+        text = " ".join(token.text for token in self._tokens)
+        more = self._lexicon.pattern("counts.one_more").search(text)
+        if more is None:
+            return
+        before = [(i, q) for i, q in counted if len(" ".join(t.text for t in self._tokens[:i])) < more.start()]
+        said = max((q.least for _, q in before), default=1)
+        seen = max((_bounds(self._facts, self._tokens[i])[1] for i, _ in before), default=0)
+        if said + 1 > (seen or max(self._facts.seen.values(), default=0)):
+            yield Violation(Claim.COUNT, more[0], "so many were not seen")
 
     def _quantity(self, i: int) -> _Quantity | None:
         """How many of a noun the text claims; two at least for a bare plural, None where it says nothing."""
@@ -85,7 +101,8 @@ class _Counts:
     def _before(self, i: int) -> _Quantity | None:
         """The number that stands before a noun."""
         quantifiers, j = self._lexicon.quantifiers, i - 1
-        while j >= 0 and self._tokens[j].text in self._words("between") - set(quantifiers):
+        between = self._words("between") - quantifiers.keys() - self._lexicon.ordinals.keys()
+        while j >= 0 and self._tokens[j].text in between:
             j -= 1
         if j < 0:
             return None
@@ -165,7 +182,8 @@ class _Counts:
     def _fits_anything(self, i: int, least: float, most: float) -> bool:
         """Whether a loose number may mean visits, rings, cameras or what was seen."""
         facts = self._facts
-        following = self._tokens[i + 1].base if i + 1 < len(self._tokens) else ""
+        between = self._words("between")
+        following = next((token.base for token in self._tokens[i + 1 :] if token.text not in between), "")
         if self._rings(i) or following in self._words("ring"):
             return least <= len(facts.rings) <= most
         if following in self._words("camera"):

@@ -35,6 +35,7 @@ class Length:
 def lengths(text: str, lexicon: Lexicon) -> tuple[str, list[Length]]:
     """The lengths of time in lower-case text with digits, and the text without them."""
     claims: list[Length] = []
+    gap = re.compile(rf"(?:{lexicon.content['lengths']['into']})\b")
 
     def length(match: re.Match[str]) -> str:
         claims.append(_length(match, lexicon))
@@ -43,7 +44,7 @@ def lengths(text: str, lexicon: Lexicon) -> tuple[str, list[Length]]:
     def vague(match: re.Match[str]) -> str:
         if match["unit"]:
             unit_s = _unit_s(match["unit"], lexicon)
-            claims.append(Length(match[0], 1.5 * unit_s, 60 * unit_s))
+            claims.append(Length(match[0], 1.5 * unit_s, 60 * unit_s, gap=gap.match(match[0]) is not None))
         else:
             claims.append(
                 Length(match[0], 60.0, math.inf, long=True) if match["long"] else Length(match[0], 0.0, 120.0)
@@ -71,7 +72,7 @@ def _pattern(lexicon: Lexicon) -> re.Pattern[str]:
         rf"\b(?P<n>{many})(?P<half> {said['half']})?(?:(?<=\d)\s*|\s+(?![smh]\b))(?P<unit>{unit})"
         rf"(?P<halfed> (?:{'|'.join(said['halved'])})\b)?"
         rf"(?:(?:\s*,|\s+{said['and']})?\s*(?P<n2>\d+)\s*(?P<unit2>{unit}))?"
-        rf"(?P<gap>\s+(?:{said['gap']})\b)?"
+        rf"(?P<gap>\s+(?:(?:{said['gap']})\b|{DONE}))?"
     )
 
 

@@ -92,10 +92,12 @@ class Lexicon:
     def halves(self, word: str) -> Iterator[tuple[str, str]]:
         """What a word may be written of, the longest beginning first; nothing where the language writes words apart."""
         links: Sequence[str] = self.content["links"]
+        prefixes: Sequence[str] = self.content["prefixes"]
         for at in range(len(word) - 3, 2, -1) if links else ():
             for link in links:
-                if word[:at].endswith(link) and at - len(link) >= 2:
-                    yield word[: at - len(link)], word[at:]
+                first = word[: at - len(link)]
+                if word[:at].endswith(link) and len(first) >= 2 and first not in prefixes:
+                    yield first, word[at:]
 
     def is_plural(self, word: str, base: str) -> bool:
         """Whether a form of a noun is its plural; one that is the same in both is neither."""
