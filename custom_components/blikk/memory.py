@@ -17,11 +17,12 @@ _MAX_MARKS = 100
 
 
 class Content(TypedDict):
-    """The stored shape: of snoozes and rings camera id to ISO time; an ISO time; `customized.Customized`."""
+    """The stored shape: of snoozes and rings camera id to ISO time; two ISO times; `customized.Customized`."""
 
     snoozed: dict[str, str]
     marks: dict[str, str]
     rang: dict[str, str]
+    rings_since: str | None
     away_since: str | None
     legacy: Customized
 
@@ -31,7 +32,9 @@ class Memory:
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         self._store: Store[Content] = Store(hass, _VERSION, f"{DOMAIN}.{entry_id}")
-        self._content: Content = {"snoozed": {}, "marks": {}, "rang": {}, "away_since": None, "legacy": {}}
+        self._content: Content = {
+            "snoozed": {}, "marks": {}, "rang": {}, "rings_since": None, "away_since": None, "legacy": {}
+        }  # fmt: skip
         self._waits = False
 
     async def async_load(self) -> None:
@@ -41,6 +44,7 @@ class Memory:
                 "snoozed": dict(stored.get("snoozed", {})),
                 "marks": dict(stored.get("marks", {})),
                 "rang": dict(stored.get("rang", {})),
+                "rings_since": stored.get("rings_since"),
                 "away_since": stored.get("away_since"),
                 "legacy": dict(stored.get("legacy", {})),
             }
@@ -104,6 +108,18 @@ class Memory:
             self._content["rang"][camera] = time.isoformat()
             self._waits = True
             self._store.async_delay_save(self._data, 0)
+
+    @property
+    def rings_since(self) -> datetime | None:
+        """From when on rings are received; None until the node was there once."""
+        text = self._content["rings_since"]
+        return dt_util.parse_datetime(text) if text else None
+
+    @callback
+    def keep_rings_since(self, time: datetime) -> None:
+        """Set it."""
+        self._content["rings_since"] = time.isoformat()
+        self._save_soon()
 
     @property
     def legacy(self) -> Customized:

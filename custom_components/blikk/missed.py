@@ -27,19 +27,21 @@ _TICK = timedelta(milliseconds=1)
 def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     """Ask after each time without the node's messages; returns how to stop.
 
-    What was announced last is remembered over a restart, so nothing is announced twice; a camera of which no ring was
-    ever heard is asked about only where the connection was lost since this start. Detections are not announced late:
-    who was there an hour ago turns on no light now. What was going on is asked about: it may have ended.
+    The last ring and when the node was added are remembered over a restart: nothing is announced twice, nor what rang
+    before. Detections are not announced late: who was there an hour ago turns on no light now. What was going
+    on is asked about: it may have ended.
     """
     node = entry.runtime_data
-    owed, lost_at = True, None
+    owed = True
 
     async def ask() -> None:
-        nonlocal owed, lost_at
+        nonlocal owed
+        if (since := node.memory.rings_since) is None:
+            node.memory.keep_rings_since(dt_util.utcnow())
         oldest = dt_util.utcnow() - timedelta(seconds=node.replay_limit_s)
         known: dict[str, datetime] = {}
         for camera in node.announce.cameras:
-            if camera.ring and (last := node.memory.rang.get(camera.id) or lost_at) is not None:
+            if camera.ring and (last := node.memory.rang.get(camera.id) or since) is not None:
                 known[camera.id] = max(last, oldest)
         if not known or "ask" not in node.announce.capabilities:
             return
@@ -49,7 +51,6 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
             _LOGGER.debug("%s was not asked what rang meanwhile: %s", node.announce.name, error)
             owed = True
             return
-        lost_at = None
         for ring in reversed(past.rings):
             if ring.camera in known and ring.time > known[ring.camera]:
                 node.take_ring(ring.camera, replace(ring, camera=None, replayed=True))
@@ -60,9 +61,9 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
 
     @callback
     def look() -> None:
-        nonlocal owed, lost_at
+        nonlocal owed
         if not node.connected:
-            owed, lost_at = True, lost_at or dt_util.utcnow()
+            owed = True
         elif owed and node.online:
             owed = False
             entry.async_create_background_task(hass, ask_all(), "blikk missed")

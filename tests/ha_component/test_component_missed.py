@@ -98,6 +98,17 @@ async def test_what_rang_while_home_assistant_restarted_is_told(hass, mqtt_mock,
     assert told[-1] == "ring-30"
 
 
+async def test_the_first_ring_of_all_is_told_where_home_assistant_restarted_meanwhile(hass, mqtt_mock, node, told):
+    entry = await set_up(hass)
+    await reconnect(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+    node.rings[-2] = None  # rung after the node was added
+    await hass.config_entries.async_setup(entry.entry_id)
+    await tell(hass, "status", "online", retain=True)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert told == ["ring--2"]
+
+
 async def test_what_rang_long_ago_is_not_told_any_more(hass, mqtt_mock, node, told):
     await set_up(hass)
     await ring(hass, 2000)
