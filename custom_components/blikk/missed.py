@@ -28,21 +28,15 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     """Ask after each time without the node's messages; returns how to stop.
 
     The last ring and when the node was added are remembered over a restart: nothing is announced twice, nor what rang
-    before. Detections are not announced late: who was there an hour ago turns on no light now. What was going
-    on is asked about: it may have ended.
+    before. Detections are not announced late: who was there an hour ago turns on no light now. What was going on is
+    asked about: it may have ended.
     """
     node = entry.runtime_data
     owed = True
 
     async def ask() -> None:
         nonlocal owed
-        if (since := node.memory.rings_since) is None:
-            node.memory.keep_rings_since(dt_util.utcnow())
-        oldest = dt_util.utcnow() - timedelta(seconds=node.replay_limit_s)
-        known: dict[str, datetime] = {}
-        for camera in node.announce.cameras:
-            if camera.ring and (last := node.memory.rang.get(camera.id) or since) is not None:
-                known[camera.id] = max(last, oldest)
+        known = _known(node)
         if not known or "ask" not in node.announce.capabilities:
             return
         try:
@@ -71,6 +65,15 @@ def watch(hass: HomeAssistant, entry: BlikkConfigEntry) -> CALLBACK_TYPE:
     stop = node.listen(None, Changed.STATUS, look)
     look()
     return stop
+
+
+def _known(node: BlikkNode) -> dict[str, datetime]:
+    """Up to when the rings of each doorbell are known, or are too old to be announced."""
+    if (since := node.memory.rings_since) is None:
+        node.memory.keep_rings_since(dt_util.utcnow())
+    oldest = dt_util.utcnow() - timedelta(seconds=node.replay_limit_s)
+    lasts = {each.id: node.memory.rang.get(each.id) or since for each in node.announce.cameras if each.ring}
+    return {camera: max(last, oldest) for camera, last in lasts.items() if last is not None}
 
 
 async def _ask_ended(node: BlikkNode) -> None:
