@@ -56,7 +56,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One detector's figures. `ap` by Label, None for what it never tells."""
+    """One detector's figures. `ap` by Label, None for what it never reports."""
 
     name: str
     ap: dict[Label, float | None]
@@ -67,7 +67,7 @@ class Row:
 
     @property
     def overall(self) -> float | None:
-        """The mean AP over all Labels; None where it does not tell one of them."""
+        """The mean AP over all Labels; None where it does not report one of them."""
         values = [ap for ap in self.ap.values() if ap is not None]
         return statistics.mean(values) if len(values) == len(LABELS) else None
 
@@ -184,11 +184,11 @@ def measure(name: str, look: Look, shown: Sequence[Picture]) -> Row:
         found.append(look(picture.pixels))
         times.append((time.perf_counter() - started) * 1000)
     by_label = average_precision(shown, found)
-    told = {detection.label for detections in found for detection in detections}
+    reported = {detection.label for detections in found for detection in detections}
     recall, false = people_at_default(shown, found)
     return Row(
         name=name,
-        ap={label: ap if label in told else None for label, (ap, _) in by_label.items()},
+        ap={label: ap if label in reported else None for label, (ap, _) in by_label.items()},
         person_ap50=by_label[Label.PERSON][1],
         recall=recall,
         false_a_picture=false,

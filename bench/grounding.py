@@ -11,7 +11,7 @@ in words and phrases it did not know. These were mended, so only rows to come ca
 `--language` takes another set, `bench/grounding_texts/<tag>.toml`: texts of a language model about nine cases, the same
 for each language, and claims planted into them by hand, each alone and once more behind an honest sentence. Its `test`
 are honest texts that were written before the words of the language were mended for any of them, and what the check
-refused of them when it first met them is told in docs/design/languages.md. `first`, `second` and `third` are later
+refused of them when it first met them is written in docs/design/languages.md. `first`, `second` and `third` are later
 sets, each written before the check had met it; the head of each file says what the first run gave, which is the only
 figure of it that was held out. `deeds` was never held out.
 

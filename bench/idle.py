@@ -4,7 +4,7 @@
 
 Three processes of each, all with an RTSP connection of their own to the same server; CPU is what the kernel charged
 them over the same windows, after start-up. Where its memory happens to lie makes one process a twentieth dearer than
-its twin, so the ratio is that of the means in each window, and its median is told. The rival decodes every frame in
+its twin, so the ratio is that of the means in each window, and its median is printed. The rival decodes every frame in
 one thread and does nothing else.
 """
 

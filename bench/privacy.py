@@ -204,8 +204,8 @@ def sight(every: Sequence[AnnotatedPicture], checks: Sequence[Judge]) -> str:
 
 def goals(row: Row) -> dict[str, bool]:
     """What is to be reached, and whether it is."""
-    told = [v for v in row.verdicts if v.light == LIGHTS[0] and v.face.width_px >= GOAL_FROM_PX]
-    share = np.mean([v.safe for v in told])
+    judged = [v for v in row.verdicts if v.light == LIGHTS[0] and v.face.width_px >= GOAL_FROM_PX]
+    share = np.mean([v.safe for v in judged])
     inside = [v for v in row.verdicts if v.in_person]
     roads_area = float(np.mean(row.area.get("roads", [0.0])))
     return {

@@ -41,7 +41,7 @@ def blikk_run(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """`blikk run` on one camera, as a user starts it; ended by SIGTERM.
 
-    `top` are further lines of the configuration. What else the camera is told goes into its settings. Several at one
+    `top` are further lines of the configuration. What else the camera is set to goes into its settings. Several at one
     broker need a `folder` and a `node` each.
     """
     config = folder / "blikk.yaml"

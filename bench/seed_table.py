@@ -286,7 +286,7 @@ def result(
                   calls=model.calls)  # fmt: skip
 
 
-async def heard(port: int, seconds: float) -> list[tuple[float, str, bytes]]:
+async def received(port: int, seconds: float) -> list[tuple[float, str, bytes]]:
     """Everything said about the camera."""
     said: list[tuple[float, str, bytes]] = []
 
@@ -306,7 +306,7 @@ def ours(url: str, seconds: float, spans: list[tuple[float, float]], model: Endp
     summaries = f"{{provider: openai, model: m, base_url: '{model.url}'}}"
     with Broker(folder) as broker, blikk_run(folder, source=url, port=broker.port, top=f"summary: {summaries}") as run:
         peak = Peak(run.pid)
-        said = asyncio.run(heard(broker.port, seconds + TAIL_S))
+        said = asyncio.run(received(broker.port, seconds + TAIL_S))
         if run.poll() is not None:
             raise RuntimeError(f"blikk ended early:\n{(folder / 'blikk.log').read_text()}")
         mb = peak.close()

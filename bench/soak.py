@@ -15,7 +15,7 @@ the time and started again a while later. Sampled from /proc every 10 s; the fir
 
 Flat means: the slope of the resident memory (Theil-Sen: the median of the slopes between all samples) over what was
 measured makes at most 2 MB, so a node that restarts with its monthly update has by then grown by less than 60 MB. On
-the day, where malloc is told to give back what is freed, samples scatter by some 100 kB; live they do by some MB. In
+the day, where malloc is set to give back what is freed, samples scatter by some 100 kB; live they do by some MB. In
 the second half never more descriptors than in the first, nor more threads but for those that asyncio's pool may still
 start (processors + 4 in all). On the day also less than one Python object a visit.
 """
@@ -164,7 +164,7 @@ class Post:
     def _deliver(self) -> None:
         self._store.delivered("mqtt", [waiting.seq for waiting in self._store.pending("mqtt", 100)])
 
-    def told(self) -> tuple[int, ...]:
+    def delivered(self) -> tuple[int, ...]:
         """Events, records, Summaries and Pictures so far."""
         return self.events, self.records, self.summaries, self.pictures
 
@@ -201,7 +201,7 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
         if second % sample_every_s == 0:
             gc.collect()
             now = replace(sample(os.getpid(), second / HOUR_S), objects=len(gc.get_objects()))
-            row(f"{now.at_h:.2f}", f"{now.rss_mb:.1f}", now.objects, now.threads, now.descriptors, *post.told())
+            row(f"{now.at_h:.2f}", f"{now.rss_mb:.1f}", now.objects, now.threads, now.descriptors, *post.delivered())
             samples.append(now)
     for task in tasks:
         task.cancel()
@@ -293,13 +293,13 @@ def show_live(folder: Path, *, seconds: float) -> list[str]:
             time.sleep(min(SAMPLE_S, seconds / 30))
     store = Store(home / "bench.db")
     store.open()
-    told = store.events(since=0.0, limit=100_000)
+    reported = store.events(since=0.0, limit=100_000)
     waiting = store.depth()
     store.close()
     shown = round(seconds / scene_s) * len(spans)
     print(f"\nthe broker was away for {away_s:.0f} s")
     missed = judged([each for each in samples if each.at_h * HOUR_S >= max(FIRST_VISIT_S, seconds / 6)])
-    print(f"events told: {len(told)} of {shown} visits shown; records never delivered: {waiting}")
+    print(f"events reported: {len(reported)} of {shown} visits shown; records never delivered: {waiting}")
     return missed
 
 

@@ -117,13 +117,13 @@ class CountingModel:
 
 
 async def spent(items: Sequence[Item], mode: SummaryMode, counts: Counts) -> Bill:
-    """The bill for what a clip told."""
+    """The bill for what a clip reported."""
     bill, clock = Bill(), VirtualClock(START)
     queue = ModelQueue(CountingModel(bill, counts), limits=Limits(), clock=clock, estimate=prompt_tokens)
     writer = TextWriter(queue=queue, check=lambda *_, **__: (), clock=clock)
     summarizer = Summarizer(
         writer=writer,
-        publish=lambda told: bill.summaries.append(told) if isinstance(told, Summary) else None,
+        publish=lambda record: bill.summaries.append(record) if isinstance(record, Summary) else None,
         clock=clock,
         mode_of=lambda _camera: mode,
         names={"camera": "Front door"},
@@ -149,7 +149,7 @@ async def spent(items: Sequence[Item], mode: SummaryMode, counts: Counts) -> Bil
 
 
 def told_by(clip: Path, *, quick: bool) -> tuple[list[Item], float]:
-    """What a clip tells, and how long it is; times count from START."""
+    """What a clip reports, and how long it is; times count from START."""
     items: list[Item] = []
     last = START
     for item in replay(clip, start=START):

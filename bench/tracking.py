@@ -173,12 +173,12 @@ def confident(look: Look) -> tuple[Detection, ...]:
     return tuple(d for d in look.detections if d.score >= THRESHOLD)
 
 
-def quality(real: Sequence[Boxes], told: Sequence[Boxes]) -> Quality:
-    """IDF1 and MOTA of told boxes against real ones, frame by frame; agrees with py-motmetrics 1.4 to three digits."""
+def quality(real: Sequence[Boxes], reported: Sequence[Boxes]) -> Quality:
+    """IDF1 and MOTA of reported boxes against real ones, frame by frame; as py-motmetrics 1.4 to three digits."""
     missed = false = switches = total = 0
-    kept: dict[int, int] = {}  # real id -> told id of its last match
+    kept: dict[int, int] = {}  # real id -> reported id of its last match
     shared: dict[tuple[int, int], int] = {}
-    for truths, tracks in zip(real, told, strict=True):
+    for truths, tracks in zip(real, reported, strict=True):
         total += len(truths)
         near = {(r, t): iou(a, b) for r, a in truths.items() for t, b in tracks.items()}
         near = {pair: overlap for pair, overlap in near.items() if overlap >= OVERLAP}
@@ -196,14 +196,14 @@ def quality(real: Sequence[Boxes], told: Sequence[Boxes]) -> Quality:
         missed += len(truths) - len(matched)
         false += len(tracks) - len(matched)
         kept.update(matched)
-    reals, tolds = sorted({r for f in real for r in f}), sorted({t for f in told for t in f})
-    true_ids = sum(shared[pair] for pair in best(reals, tolds, lambda r, t: float(shared.get((r, t), 0))))
-    boxes = sum(len(f) for f in told)
+    reals, ours = sorted({r for f in real for r in f}), sorted({t for f in reported for t in f})
+    true_ids = sum(shared[pair] for pair in best(reals, ours, lambda r, t: float(shared.get((r, t), 0))))
+    boxes = sum(len(f) for f in reported)
     return Quality(
         idf1=2 * true_ids / max(1, total + boxes),
         mota=1 - (missed + false + switches) / max(1, total),
         switches=switches,
-        ids=len(tolds),
+        ids=len(ours),
     )
 
 
@@ -252,9 +252,9 @@ def main() -> int:
             results = {}
             for name, track in RIVALS.items():
                 started = time.perf_counter()
-                told = track([seen[i] for i in frames])
+                reported = track([seen[i] for i in frames])
                 took_ms = (time.perf_counter() - started) * 1000 / len(frames)
-                got = results[name] = quality([real.get(i, {}) for i in frames], told)
+                got = results[name] = quality([real.get(i, {}) for i in frames], reported)
                 print(
                     f"{clip.name:12}{clip.fps / step:5.0f}  {name:22}{got.idf1:7.3f}{got.mota:7.3f}"
                     f"{got.switches:9}{got.ids:6}{took_ms:9.2f}"

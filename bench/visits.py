@@ -1,4 +1,4 @@
-"""Six people walk by: events told over real RTSP and a real broker, and how long each took from first sight.
+"""Six people walk by: events reported over real RTSP and a real broker, and how long each took from first sight.
 
     python bench/visits.py [--quick] [--check]
 
@@ -77,10 +77,10 @@ def person_detector() -> Detector:
 
 
 def polled(clip: Path, seconds: float) -> tuple[int, list[float]]:
-    """Visits a poller would tell, and for each the ms from first sight (ours, at 5 fps) to its poll."""
+    """Visits a poller would report, and for each the ms from first sight (ours, at 5 fps) to its poll."""
     detector = person_detector()
     here = polled_here = False
-    told, late, first = 0, [], 0.0
+    reported, late, first = 0, [], 0.0
     next_look = next_poll = 0.0
     gone = 0
     with av.open(str(clip)) as container:
@@ -99,10 +99,10 @@ def polled(clip: Path, seconds: float) -> tuple[int, list[float]]:
             if at + 1e-6 >= next_poll:
                 next_poll = at + POLL_S
                 if found and not polled_here:
-                    told += 1
+                    reported += 1
                     late.append((at - first) * 1000)
                 polled_here = found
-    return told, late
+    return reported, late
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -125,7 +125,7 @@ def main() -> int:
             print("no test data: the demo's own clip serves")
             clip, visits, length = Path(base) / "clip.mp4", 1, 18.0
             own_clip.make(clip)
-        told, late = polled(clip, length)
+        reported, late = polled(clip, length)
         # the server plays the clip to each client from its start, so the watch begins when the camera connects
         seen = ours(clip, length + SLACK_S)
     people = [(at, event) for at, event in seen if event["label"] == "person"]
@@ -135,11 +135,11 @@ def main() -> int:
     own = [(at - _unix(event["time"])) * 1000 for at, event in starts][:visits]
     print(f"{clip.name}: {visits} visits over real RTSP and a real broker\n")
     table(
-        ("", "visits told", "extra", "first sight to MQTT p50 / p95 ms", "own share p50 / p95 ms"),
+        ("", "visits reported", "extra", "first sight to MQTT p50 / p95 ms", "own share p50 / p95 ms"),
         [
             (
                 "poll every 2 s",
-                f"{told}",
+                f"{reported}",
                 "-",
                 f"{statistics.median(late):.0f} / {percentile(late, 0.95):.0f} + network",
                 "-",
@@ -153,7 +153,7 @@ def main() -> int:
             ),
         ],
     )
-    print(f"goals: every visit told once; at most {GOAL_TOTAL_MS:.0f} ms, {GOAL_OWN_MS:.0f} ms of it ours (p95)")
+    print(f"goals: every visit reported once; at most {GOAL_TOTAL_MS:.0f} ms, {GOAL_OWN_MS:.0f} ms of it ours (p95)")
     missed = (
         len(starts) != visits or extra or percentile(total, 0.95) > GOAL_TOTAL_MS or percentile(own, 0.95) > GOAL_OWN_MS
     )

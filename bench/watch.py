@@ -8,7 +8,7 @@ with OpenCV and compares every third one with the one before. An idle stream is 
 busy one people who walk by without a pause; blikk also detects them. Keyframes come every two seconds.
 
 Sight: real visits with 20 quiet seconds before each, encoded as cameras do (constant quality or constant bit rate, a
-keyframe every 1, 2 or 4 s), through `blikk replay`: how many events each way of watching tells, and how much later it
+keyframe every 1, 2 or 4 s), through `blikk replay`: how many events each way of watching reports, and how much later it
 first saw the visitor than `full` did. Then live over RTSP and a real broker: from first sight to the message.
 The visits are Intel's one-by-one-person-detection.mp4; without it the demo's own clip serves, with one visit.
 """
@@ -228,7 +228,7 @@ def asleep(clip: Path) -> float:
         return source.counts.slept / container.streams.video[0].frames
 
 
-def told(clip: Path, watch: Watch) -> list[float]:
+def reported(clip: Path, watch: Watch) -> list[float]:
     """When each visitor was first seen, seconds into the clip."""
     settings = replace(DEFAULTS, cameras=(replace(DEFAULTS.cameras[0], watch=watch),))
     return [
@@ -239,33 +239,33 @@ def told(clip: Path, watch: Watch) -> list[float]:
 
 
 def sights(folder: Path, visits: Visits, count: int, encodings: list[Encoding]) -> bool:
-    """Print what each way of watching tells; says whether one told less than `full`."""
+    """Print what each way of watching reports; says whether one reported less than `full`."""
     rows, missed = [], False
     for how in encodings:
         clip = encode(folder / f"{how}.mp4", with_quiet(visits, count), fps=visits.fps, how=how)
-        full = told(clip, Watch.FULL)
+        full = reported(clip, Watch.FULL)
         row = [str(how), f"{len(full)} of {count}", f"{asleep(clip):.0%}"]
         for watch in (Watch.ECO, Watch.AUTO):
-            seen = told(clip, watch)
+            seen = reported(clip, watch)
             later = [min((at - first for at in seen), key=abs, default=99.0) for first in full]
             found = sum(abs(late) < 5.0 for late in later)
             row += [f"{len(seen)}", f"{statistics.median(later):+.1f} ({max(later):+.1f})" if later else "-"]
             missed |= found < len(full)
         rows.append(tuple(row))
-    print("\nvisits told in replays of the same clip, and how much later than `full` it first saw them\n")
+    print("\nvisits reported in replays of the same clip, and how much later than `full` it first saw them\n")
     table(
         (
             "camera",
             "full",
             "eco sleeps",
-            "eco tells",
+            "eco reports",
             "later by s: median (most)",
-            "auto tells",
+            "auto reports",
             "later by s: median (most)",
         ),
         rows,
     )
-    print("goal: whatever full tells, eco and auto tell")
+    print("goal: whatever full reports, eco and auto report")
     return missed
 
 
@@ -287,7 +287,7 @@ def live(folder: Path, visits: Visits, count: int) -> None:
         spread = f"{statistics.median(waits):.2f} / {max(waits):.2f}" if waits else "-"
         rows.append((watch, f"{len(waits)} of {count}", spread))
     print("\nlive, keyframe every 2 s\n")
-    table(("watch", "visits told", "first sight to MQTT, s: median / most"), rows)
+    table(("watch", "visits reported", "first sight to MQTT, s: median / most"), rows)
 
 
 async def _started(port: int, seconds: float) -> list[tuple[str, float]]:
