@@ -71,7 +71,8 @@ def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Si
     )
     made = parts(chosen, context, supervisor)
     return Sinks(
-        # a class that has `send` has all of it: the guard has seen to that
+        # A class that has `send` has all of it: the guard has seen to that. `isinstance` of a protocol would overlook a
+        # plug-in that hands on to another object by `__getattr__`.
         durable=tuple(cast("DurableSink", sink) for sink in made if hasattr(sink, "send")),
         others=tuple(cast("Sink", sink) for sink in made if hasattr(sink, "run")),
         absent=tuple({each.name for each in chosen} - {sink.name for sink in made}),
