@@ -47,7 +47,6 @@ from blikk_edge.app.replays import DEFAULTS
 from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.app.writing import writing
 from blikk_edge.config.settings import Settings
-from blikk_edge.config.slow import DigestEvery, SummarySettings
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.picture import Picture
@@ -55,6 +54,8 @@ from blikk_edge.core.ports import Inbox, Item
 from blikk_edge.core.scene import Frame, Pixels
 from blikk_edge.core.status import CameraAvailability, CameraState, Health, SummaryMode
 from blikk_edge.core.summary import Summary
+from blikk_edge.enrichers.summaries.digest_kind import DigestEvery
+from blikk_edge.enrichers.summaries.kind import SummarySettings
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.store.store import Store

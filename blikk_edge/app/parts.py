@@ -1,16 +1,18 @@
 """What a node opens besides cameras and MQTT, as its settings say: buttons, hooks, servers, the album, the webhook."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.locale import LocaleNow
-from blikk_edge.core.ports import Order
+from blikk_edge.core.ports import Input
 from blikk_edge.core.push_queue import PushQueue
-from blikk_edge.inputs.gpio import GpioButton
-from blikk_edge.inputs.http import RingHook
-from blikk_edge.inputs.ingest import IngestServer, PushTarget
-from blikk_edge.runtime.node import Part
+from blikk_edge.inputs.context import InputContext
+from blikk_edge.inputs.gpio_kind import GpioOptions
+from blikk_edge.inputs.ingest import PushTarget
+from blikk_edge.inputs.kinds import INPUTS
+from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
 
@@ -23,35 +25,28 @@ def rings(camera: CameraSettings) -> tuple[str, ...]:
     return tuple(way for way, allowed in ways if allowed)
 
 
-def bells(settings: Settings, order: Order, clock: Clock) -> tuple[Part, ...]:
-    """What rings besides MQTT."""
+def inputs_of(settings: Settings, push_queues: Mapping[str, PushQueue]) -> tuple[Chosen[InputContext, Input], ...]:
+    """What brings rings, besides MQTT, and frames of edge clients."""
     doorbells = [(camera.id, camera.ring) for camera in settings.cameras if camera.ring is not None]
-    buttons = [GpioButton(name, ring.gpio, order, clock=clock) for name, ring in doorbells if ring.gpio is not None]
-    hooked = [name for name, ring in doorbells if ring.http]
-    return (*buttons, *([RingHook(hooked, settings.ring_hook.port, order, clock=clock)] if hooked else []))
-
-
-def ingest_parts(settings: Settings, push_queues: Mapping[str, PushQueue], clock: Clock) -> tuple[Part, ...]:
-    """The server for edge clients, where a camera has one."""
-    tokens = {camera.id: camera.push_token for camera in settings.cameras}
-    gates = {
-        name: PushTarget(push_queue=push_queue, token=token.reveal())
-        for name, push_queue in push_queues.items()
-        if (token := tokens[name]) is not None
-    }
-    ingest = settings.ingest
-    if not gates:
-        return ()
-    return (
-        IngestServer(
-            gates,
-            clock=clock,
-            host=ingest.host,
-            port=ingest.port,
-            certificate=ingest.tls.certificate if ingest.tls else None,
-            key=ingest.tls.key if ingest.tls else None,
-        ),
+    buttons = [GpioOptions(camera=name, gpio=ring.gpio) for name, ring in doorbells if ring.gpio is not None]
+    hooked = tuple(name for name, ring in doorbells if ring.http)
+    return tuple(
+        Chosen(kinds=INPUTS, name=name, options=options)
+        for name, options in (
+            *(("gpio", button) for button in buttons),
+            *([("ring_hook", replace(settings.ring_hook, cameras=hooked))] if hooked else []),
+            *([("ingest", settings.ingest)] if gates_of(settings, push_queues) else []),
+        )
     )
+
+
+def gates_of(settings: Settings, push_queues: Mapping[str, PushQueue]) -> dict[str, PushTarget]:
+    """Where the frames of edge clients go, by camera."""
+    return {
+        camera.id: PushTarget(push_queue=push_queues[camera.id], token=camera.push_token.reveal())
+        for camera in settings.cameras
+        if camera.id in push_queues and camera.push_token is not None
+    }
 
 
 def album_of(settings: Settings, store: Store, clock: Clock, locale: LocaleNow) -> PictureAlbum | None:

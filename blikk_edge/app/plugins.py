@@ -8,8 +8,10 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.errors import BlikkError, quote
 from blikk_edge.core.ports import DurableSink, Sink
 from blikk_edge.enrichers.kinds import ENRICHERS
+from blikk_edge.inputs.kinds import INPUTS
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
+from blikk_edge.kinds.kind import ContextT
 from blikk_edge.kinds.plugins import Kinds, PluginError
 from blikk_edge.llm.kinds import MODELS
 from blikk_edge.runtime.scheduler import Supervisor
@@ -26,7 +28,7 @@ class _Part(Protocol):
 
 PartT = TypeVar("PartT", bound=_Part)
 
-GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, PAGES, MODELS)
+GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, INPUTS, PAGES, MODELS)
 """In the order in which they are shown."""
 
 
@@ -69,7 +71,8 @@ def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Si
     )
     made = parts(chosen, context, supervisor)
     return Sinks(
-        # a class that has `send` has all of it: the guard has seen to that
+        # A class that has `send` has all of it: the guard has seen to that. `isinstance` of a protocol would overlook a
+        # plug-in that hands on to another object by `__getattr__`.
         durable=tuple(cast("DurableSink", sink) for sink in made if hasattr(sink, "send")),
         others=tuple(cast("Sink", sink) for sink in made if hasattr(sink, "run")),
         absent=tuple({each.name for each in chosen} - {sink.name for sink in made}),
@@ -82,13 +85,13 @@ def pages_of(settings: Settings, context: Context, supervisor: Supervisor) -> tu
     return parts((Chosen(kinds=PAGES, name="media", options=media),) if media else (), context, supervisor)
 
 
-def parts(several: Sequence[Chosen[Context, PartT]], context: Context, supervisor: Supervisor) -> tuple[PartT, ...]:
+def parts(several: Sequence[Chosen[ContextT, PartT]], context: ContextT, supervisor: Supervisor) -> tuple[PartT, ...]:
     """What these kinds make; what cannot be made is a problem of the node, which runs without."""
     made: list[PartT] = []
     for each in several:
         try:
             part = each.make(context)
-            if part.name != each.name:
+            if part.name != each.name and each.name not in each.kinds.own:  # ours may be several, each with its own
                 raise PluginError(f"{each.kinds.word} {each.name}: it calls itself {quote(str(part.name))!r}")
         except BlikkError as error:
             supervisor.fail(f"{each.kinds.word} {each.name}", error)

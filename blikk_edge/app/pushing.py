@@ -14,6 +14,7 @@ from blikk_edge.core.sightings import Motion, View
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime import log
+from blikk_edge.runtime.camera import READER_END_S
 from blikk_edge.runtime.pipeline import VisionTools
 from blikk_edge.runtime.scheduler import Scheduler, SupervisedThread, Supervisor
 from blikk_edge.sinks.edge import EdgeLink
@@ -65,7 +66,7 @@ class Pusher:
     async def run(self, stop: asyncio.Event) -> None:
         """Push until `stop` is set."""
         scheduler = Scheduler(self._clock, Supervisor(self._clock))
-        scheduler.thread("camera", self._read)
+        scheduler.thread("camera", self._read, leave_after_s=READER_END_S)
         scheduler.task("push", self.link.run)
         try:
             await stop.wait()

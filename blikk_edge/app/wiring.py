@@ -7,7 +7,7 @@ from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.cameras import camera_run
 from blikk_edge.app.identity import household_locale, store_path, topics_of
-from blikk_edge.app.parts import album_of, bells, ingest_parts
+from blikk_edge.app.parts import album_of, gates_of, inputs_of
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.vision_models import VisionModels
@@ -17,6 +17,7 @@ from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.ports import Order, Sink
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.status import CameraState, NodeInfo, SummaryMode
+from blikk_edge.inputs.context import InputContext
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun
@@ -188,8 +189,12 @@ def build(
         parts=(
             locale,
             *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
-            *bells(settings, orders.give, clock),
-            *ingest_parts(settings, push_queues, clock),
+            *parts(
+                inputs_of(settings, push_queues),
+                InputContext(clock=clock, order=orders.give, gates=gates_of(settings, push_queues)),
+                supervisor,
+            ),
+            *parts(settings.inputs, context, supervisor),
             *pages_of(settings, context, supervisor),
             *([written.queue] if written and written.queue else []),
         ),

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from blikk_edge.app.identity import camera_info
 from blikk_edge.asking.forgetting import Rememberer
 from blikk_edge.config.settings import Settings
-from blikk_edge.config.slow import TEMPLATE, DigestEvery, SummarySettings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.locale import LocaleNow
@@ -16,9 +15,15 @@ from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import Enricher, History, Memory, Order, Publish
 from blikk_edge.core.status import LlmState, SummaryMode
 from blikk_edge.core.summary import Summary
+from blikk_edge.enrichers.context import WriterContext
+from blikk_edge.enrichers.kinds import ENRICHERS
+from blikk_edge.enrichers.questions.kind import QuestionsOptions
 from blikk_edge.enrichers.questions.watcher import QuestionWatcher
-from blikk_edge.enrichers.summaries.digest import Digester, Every
+from blikk_edge.enrichers.summaries.digest import Digester
+from blikk_edge.enrichers.summaries.digest_kind import DigestOptions
 from blikk_edge.enrichers.summaries.dispatch import Dispatcher
+from blikk_edge.enrichers.summaries.dispatch_kind import DispatchOptions
+from blikk_edge.enrichers.summaries.kind import TEMPLATE, SummarySettings
 from blikk_edge.enrichers.summaries.summarizer import Summarizer
 from blikk_edge.enrichers.summaries.text_writer import TextWriter
 from blikk_edge.language.grounding import check
@@ -33,8 +38,6 @@ MODEL: Final = "summary.model"
 """The part that the language model is, in logs and problems; who writes is another, and works without it."""
 
 CLOSE_S: Final = 1.0
-
-_EVERY: Final = {DigestEvery.HOURLY: Every.HOURLY, DigestEvery.DAILY: Every.DAILY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,62 +107,38 @@ def writing(
     summary = settings.summary
     if summary is None:
         return None
-    names = {camera.id: camera.name for camera in settings.cameras}
     queue: ModelQueue | None = None
     try:
         queue = _queue(summary, memory, clock, locale)
     except BlikkError as error:
         supervisor.fail(MODEL, error)
-    writer = TextWriter(queue=queue, check=check, clock=clock)
-    summarizer = Summarizer(
-        writer=writer,
-        publish=publish,
+    context = WriterContext(
         clock=clock,
-        mode_of=mode_of,
-        names=names,
-        labels=summary.labels,
-        shrink=shrink,
-        history=history,
-        owed=owed,
         locale=locale,
-    )
-    digester = Digester(
-        writer=writer,
-        publish=publish,
-        clock=clock,
-        mode_of=mode_of,
-        names=names,
         node_name=settings.node.name,
-        history=history,
-        every=_EVERY.get(summary.digest),
-        watched=watched_in(memory, history),
-        locale=locale,
-    )
-    pushed = {camera.id: camera.name for camera in settings.cameras if camera.pushed}
-    dispatcher = Dispatcher(
-        writer=writer,
-        publish=publish,
-        clock=clock,
-        mode_of=mode_of,
-        names=pushed,
-        shrink=shrink,
-        every_s=settings.ingest.every_s,
-        locale=locale,
-    )
-    watched = [question for camera in settings.cameras for question in camera_info(camera).questions]
-    watcher = QuestionWatcher(
-        watched,
-        publish=publish,
-        clock=clock,
-        queue=queue,
-        order=order,
-        memory=memory,
-        mode_of=mode_of,
-        names=names,
+        names={camera.id: camera.name for camera in settings.cameras},
         zones={camera.id: [zone.name for zone in camera.zones] for camera in settings.cameras},
+        mode_of=mode_of,
+        writer=TextWriter(queue=queue, check=check, clock=clock),
+        queue=queue,
         shrink=shrink,
-        locale=locale,
+        history=history,
+        memory=memory,
+        watched=watched_in(memory, history),
+        owed=owed,
+        order=order,
+        publish=publish,
     )
+    pushed = tuple(camera.id for camera in settings.cameras if camera.pushed)
+    watched = tuple(question for camera in settings.cameras for question in camera_info(camera).questions)
+
+    def made(name: str, options: object) -> Any:
+        return ENRICHERS.make(ENRICHERS.get(name), options, context)
+
+    summarizer: Summarizer = made("summary", summary)
+    digester: Digester = made("digest", DigestOptions(digest=summary.digest))
+    dispatcher: Dispatcher = made("dispatch", DispatchOptions(cameras=pushed, every_s=settings.ingest.every_s))
+    watcher: QuestionWatcher = made("questions", QuestionsOptions(questions=watched))
     return Writing(
         modes=modes(settings),
         summarizer=summarizer,

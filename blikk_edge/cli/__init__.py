@@ -14,4 +14,4 @@ def main(arguments: list[str] | None = None) -> int:
     forbid_core_dumps()
     from blikk_edge.cli.program import program
 
-    return program(arguments)
+    return stopping.leave(program(arguments))

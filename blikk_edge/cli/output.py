@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from blikk_edge.cli import exits
 from blikk_edge.core.errors import (
@@ -21,6 +21,9 @@ from blikk_edge.core.errors import (
     StoreError,
     WireError,
 )
+
+if TYPE_CHECKING:
+    from blikk_edge.grammar.problem import Problem
 
 
 class UsageError(BlikkError):
@@ -107,7 +110,7 @@ def failed(error: BlikkError, *, as_json: bool) -> int:
             say(json.dumps(error_content(error, status)))
         return status
     # a list of problems stands for itself
-    note(str(error) if hasattr(error, "problems") else f"blikk: {error}")
+    note(str(error) if _problems(error) else f"blikk: {error}")
     return status
 
 
@@ -115,12 +118,21 @@ def error_content(error: BlikkError, status: int) -> dict[str, Any]:
     """An error as `--json` prints it: docs/guide/command-line.md."""
     kind = next((word for of, word in _KINDS.items() if isinstance(error, of)), "failure")
     content: dict[str, Any] = {"ok": False, "kind": kind, "error": str(error), "exit": status}
-    if hasattr(error, "problems"):
-        content["problems"] = [problem_content(problem) for problem in error.problems]
+    if problems := _problems(error):
+        content["problems"] = [problem_content(problem) for problem in problems]
     return content
 
 
-def problem_content(problem: Any) -> dict[str, Any]:
+def _problems(error: BlikkError) -> "Sequence[Problem]":
+    """What is wrong with a configuration, where that is the error."""
+    if not isinstance(error, ConfigError):
+        return ()
+    from blikk_edge.grammar.problem import ConfigErrors  # who raises one has imported it
+
+    return error.problems if isinstance(error, ConfigErrors) else ()
+
+
+def problem_content(problem: "Problem") -> dict[str, Any]:
     """A problem of a configuration; `line` 0 is the file as a whole."""
     return {**asdict(problem), "file": str(problem.file)}
 

@@ -4,6 +4,7 @@ A thread of its own learns of signals through a pipe that Python's C handler wri
 the main thread does: import a large library, open a model, wait for a name server.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from blikk_edge.cli import exits
+from blikk_edge.core import loose_thread
 
 SERVICES: Final = ("run", "push")
 """The commands that go on until they are asked to stop: that is no failure."""
@@ -40,6 +42,19 @@ def on_stop(stop: Callable[[], None]) -> None:
     """From now on the first signal calls `stop`, in another thread; a second one, or END_S, ends the process."""
     global _stop  # noqa: PLW0603 - signals belong to the process
     _stop = stop
+
+
+def leave(status: int) -> int:
+    """The status to end with; where a thread may come back from a library, the process ends here and now."""
+    if not loose_thread.running():
+        return status
+    import logging
+
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or never there
+            stream.flush()
+    os._exit(status)
 
 
 def _heard(_number: int, _frame: object) -> None:

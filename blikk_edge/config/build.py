@@ -67,7 +67,8 @@ def settings(**values: Any) -> Settings:
     if made.mqtt is not None:
         made = replace(made, mqtt=replace(made.mqtt, home_assistant=made.home_assistant))
     for camera in made.cameras:
-        if made.mqtt is None and camera.ring and not camera.ring.http and camera.ring.gpio is None:
+        rings = made.mqtt or made.inputs  # an input of a plug-in may ring any doorbell
+        if not rings and camera.ring and not camera.ring.http and camera.ring.gpio is None:
             mend = "Add `ring: {http: true}` or `ring: {gpio: 17}`, or name a broker."
             raise Wrong("a doorbell that nothing can ring, as `mqtt` is `false`", mend, "cameras", camera.id, "ring")
     if any(detector.name == DetectorSettings().name for detector in made.detectors):

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import cast
 
 from blikk_edge.config import build
-from blikk_edge.config.grammar_slow import QUESTION, ingest, summary
 from blikk_edge.config.places import SourceIn, model_in
 from blikk_edge.config.settings import (
     CameraSettings,
@@ -14,7 +13,6 @@ from blikk_edge.config.settings import (
     ModelSettings,
     NodeSettings,
     PrivacySettings,
-    RingHookSettings,
     RingSettings,
     SelectSettings,
     Settings,
@@ -25,6 +23,8 @@ from blikk_edge.config.settings import (
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.kinds import ENRICHERS
+from blikk_edge.enrichers.questions.kind import OPTIONS as QUESTIONS
+from blikk_edge.enrichers.summaries.dispatch_kind import OPTIONS as DISPATCH
 from blikk_edge.grammar.places import file_in, path_in
 from blikk_edge.grammar.schema import ById, Key, Section, default_words
 from blikk_edge.grammar.values import (
@@ -44,6 +44,8 @@ from blikk_edge.grammar.values import (
     number,
     whole,
 )
+from blikk_edge.inputs.gpio_kind import OPTIONS as GPIO
+from blikk_edge.inputs.kinds import INPUTS
 from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
 from blikk_edge.language.language import tags
 from blikk_edge.net.options import TOKEN
@@ -103,9 +105,17 @@ def grammar(folder: Path) -> Section:
             Key(name="home_assistant", value=HOME_ASSISTANT, meaning="How Home Assistant gets its entities."),
             Key(name="store", value=_store(folder), meaning="The file that keeps events until they are delivered."),
             Key(name="models", value=_models(folder), meaning="Where model files are kept and come from."),
-            Key(name="ring_hook", value=_RING_HOOK, meaning="The HTTP hook that rings a doorbell."),
-            Key(name="summary", value=summary(folder), meaning="Who writes a sentence about what happened."),
-            Key(name="ingest", value=ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
+            Key(
+                name="ring_hook",
+                value=INPUTS.get("ring_hook").section(folder),
+                meaning="The HTTP hook that rings a doorbell.",
+            ),
+            Key(
+                name="summary",
+                value=ENRICHERS.get("summary").section(folder),
+                meaning="Who writes a sentence about what happened.",
+            ),
+            Key(name="ingest", value=_ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
             Key(
                 name="media",
                 value=PAGES.get("media").section(folder),
@@ -125,6 +135,11 @@ def grammar(folder: Path) -> Section:
                 name="enrichers",
                 value=KindMapping(ENRICHERS, folder),
                 meaning="Plug-ins that make texts and answers of records; `blikk plugins` lists them.",
+            ),
+            Key(
+                name="inputs",
+                value=KindMapping(INPUTS, folder),
+                meaning="Plug-ins that bring commands to the node, as a button does; `blikk plugins` lists them.",
             ),
             Key(
                 name="timezone",
@@ -251,11 +266,7 @@ def _camera(folder: Path) -> Section:
                 value=TOKEN,
                 meaning="What the edge client of a camera with `source: push` has to know. Best `!secret name`.",
             ),
-            Key(
-                name="questions",
-                value=ById(section=QUESTION, given="id", words="one entry for each question"),
-                meaning='Sentences that are watched, each below an id: `gate_open: "Is the gate open?"`.',
-            ),
+            *QUESTIONS.keys,
         ),
     )
 
@@ -297,7 +308,7 @@ _RING = Section(
     of=RingSettings,
     switch=True,
     keys=(
-        Key(name="gpio", value=whole(0, 27), meaning="The pin of a button between it and ground (BCM number)."),
+        *GPIO.keys,
         Key(name="http", value=FLAG, meaning="Open the HTTP hook for it, on this machine only."),
         Key(name="mqtt", value=FLAG, meaning="Ring on a message to `<prefix>/<node>/<camera>/set/ring`."),
     ),
@@ -353,10 +364,9 @@ def _privacy(folder: Path) -> Section:
     )
 
 
-_RING_HOOK = Section(
-    of=RingHookSettings,
-    keys=(Key(name="port", value=whole(1, 65535), meaning="Its port on this machine (loopback only)."),),
-)
+def _ingest(folder: Path) -> Section:
+    ingest = cast("Section", INPUTS.get("ingest").section(folder))  # ours are
+    return replace(ingest, keys=(*ingest.keys, *DISPATCH.keys))
 
 
 def _store(folder: Path) -> Section:

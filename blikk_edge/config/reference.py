@@ -3,10 +3,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from blikk_edge.config.grammar import grammar
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.grammar.schema import ById, Key, Section, default_words
+from blikk_edge.inputs.kinds import INPUTS
+from blikk_edge.kinds.plugins import Kinds
 from blikk_edge.llm.kinds import MODELS
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
@@ -77,9 +81,8 @@ def page(minimal: str, full: str, secrets: str) -> str:
     """The page as Markdown, with the samples in it."""
     labels = ", ".join(f"`{label}`" for label in Label)
     sections = "\n".join(_section("", "The top of the file.", grammar(Path())))
-    kinds = [
-        (group.word, group.get(name)) for group in (SOURCES, DETECTORS, SINKS, PAGES, MODELS) for name in group.own
-    ]
+    groups: tuple[Kinds[Any, Any], ...] = (SOURCES, DETECTORS, SINKS, ENRICHERS, INPUTS, PAGES, MODELS)
+    kinds = [(group.word, group.get(name)) for group in groups for name in group.own]
     rows = "\n".join(f"| {word} | `{kind.name}` | {kind.meaning} |" for word, kind in kinds)
     return (
         _HEAD.format(minimal=minimal, labels=labels)

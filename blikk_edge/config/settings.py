@@ -3,14 +3,17 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from blikk_edge.config.slow import IngestSettings, QuestionSettings, SummarySettings
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
-from blikk_edge.core.ports import DurableSink, Enricher, Sink
+from blikk_edge.core.ports import DurableSink, Enricher, Input, Sink
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.questions.kind import QuestionSettings
+from blikk_edge.enrichers.summaries.kind import SummarySettings
 from blikk_edge.grammar.secrets import Secret, SourceUrl
+from blikk_edge.inputs.http_kind import RingHookSettings
+from blikk_edge.inputs.ingest_kind import IngestSettings
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
 from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
@@ -164,13 +167,6 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RingHookSettings:
-    """The HTTP hook of doorbells: `POST http://127.0.0.1:<port>/ring/<camera>`. Loopback only."""
-
-    port: int = 8427
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the `blikk.yaml` of a node says. Without `mqtt` there is no broker. `timezone` is an IANA name,
     `language` a tag; None: Home Assistant's.
@@ -188,7 +184,8 @@ class Settings:
     summary: SummarySettings | None = field(default_factory=SummarySettings)
     webhook: WebhookOptions | None = None
     sinks: tuple[Chosen[Context, Sink | DurableSink], ...] = ()
-    enrichers: tuple[Chosen[Context, Enricher], ...] = ()
+    enrichers: tuple[Chosen[Any, Enricher], ...] = ()
+    inputs: tuple[Chosen[Any, Input], ...] = ()
     media: MediaSettings | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     timezone: str | None = None

@@ -33,9 +33,10 @@ class PrivacyError(BlikkError):
 class SinkError(BlikkError):
     """A record or Picture could not be delivered now.
 
-    `after_s` is when to come back, at the earliest; None leaves that to whoever tries again, 0 to the sink's `open`.
-    Without a text the sink itself reports what is wrong. Of a batch, `taken` are the numbers of the records that
-    arrived all the same, `refused` of those that will never be taken.
+    `after_s` is when to come back, at the earliest; None leaves that to whoever tries again, 0 to the sink's `open`,
+    which is called again at once, but not more often than once a second. Without a text the sink itself reports what is
+    wrong. Of a batch, `taken` are the numbers of the records that arrived all the same, `refused` of those that will
+    never be taken.
     """
 
     def __init__(

@@ -59,6 +59,16 @@ class Enricher(Protocol):
         ...
 
 
+class Input(Protocol):
+    """Brings commands, or frames, from outside to a node: a button, a hook, a server."""
+
+    name: str
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises BlikkError when that breaks; it is called again after a pause."""
+        ...
+
+
 class History(Protocol):
     """What was reported before, newest first. Blocking; call it off the loop. Every method raises StoreError."""
 

@@ -19,8 +19,9 @@ class Source(Protocol):
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
         """Connect and yield frames in capture order until the stream ends or `stop` is set.
 
-        Returns when a file has ended. Raises SourceError when the stream cannot be opened, stands still or breaks;
-        calling again reconnects. Capture times never go back, over reconnects too.
+        A stop should be noticed within a second, and must be within the limits of connecting and reading; what comes
+        later is thrown away. Returns when a file has ended. Raises SourceError when the stream cannot be opened, stands
+        still or breaks; calling again reconnects. Capture times never go back, over reconnects too.
         """
         ...
 

@@ -141,6 +141,9 @@ class IngestServer:
     async def _serve(self, connection: "ServerConnection") -> None:
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415  # see run
 
+        from blikk_edge.inputs.ingest_connection import IngestConnection  # noqa: PLC0415
+
+        assert isinstance(connection, IngestConnection)  # see run
         assert connection.request is not None  # the handshake is over
         recognised = self._recognised(connection.request)
         if recognised is None:
@@ -156,8 +159,7 @@ class IngestServer:
             self._log(logging.WARNING, (camera, "refused"), f"an edge client of {camera} was refused: {refused}")
             await connection.close(refused.code, str(refused)[:120])
         except ConnectionClosed:
-            why = getattr(connection, "cut_off", None)
-            if why is not None:
+            if (why := connection.cut_off) is not None:
                 self._log(logging.WARNING, (camera, "cut off"), f"an edge client of {camera} was cut off: {why}")
         finally:
             self._open -= 1

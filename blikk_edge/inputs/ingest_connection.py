@@ -28,6 +28,7 @@ class IngestConnection(ServerConnection):
     cut_off: str | None = None
     _head_bytes = 0
     _fragments = 0
+    _controls: deque[float] | None = None
 
     def data_received(self, data: bytes) -> None:
         """What has come, in small parts."""
@@ -59,8 +60,8 @@ class IngestConnection(ServerConnection):
 
     def _too_many_controls(self) -> bool:
         now = self.loop.time()
-        if not hasattr(self, "_controls"):
-            self._controls: deque[float] = deque(maxlen=CONTROLS)
+        if self._controls is None:
+            self._controls = deque(maxlen=CONTROLS)
         full = len(self._controls) == CONTROLS and now - self._controls[0] < 1.0
         self._controls.append(now)
         return full

@@ -93,7 +93,9 @@ class KindMapping(Generic[ContextT, MadeT]):
         for name, below in leaf.items():
             try:
                 if SLUG.read(name) in self.kinds.own:
-                    raise Wrong(f"a {self.kinds.word} of Blikk Edge's own", f"Write `{name}:` at the top of the file.")
+                    place = self.kinds.written.get(name)
+                    mend = f"Write `{place}` instead." if place else f"Write `{name}:` at the top of the file."
+                    raise Wrong(f"a {self.kinds.word} of Blikk Edge's own", mend)
                 values.append(chosen(self.kinds, name, below, self.folder))
             except vol.Invalid as wrong:
                 wrongs += errors_at(name, wrong)

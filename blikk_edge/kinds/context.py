@@ -14,7 +14,7 @@ from blikk_edge.wire.topics import Topics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """For sinks and enrichers.
+    """For sinks, and for the enrichers and inputs of plug-ins.
 
     Attributes:
         clock: Gives the time; nothing else may.

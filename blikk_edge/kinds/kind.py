@@ -1,4 +1,4 @@
-"""What a source, transform, detector, sink, enricher or model provider declares in its own file: a Kind."""
+"""What a source, transform, detector, sink, enricher, input or model provider declares in its own file: a Kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

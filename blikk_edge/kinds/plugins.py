@@ -47,7 +47,8 @@ class Listed:
 class Kinds(Generic[ContextT, MadeT]):
     """The kinds of one group, ours and others'.
 
-    `word` names one to people (`sink`). `own` maps our names to the modules in which they are declared, each as `KIND`.
+    `word` names one to people (`sink`). `own` maps our names to the modules in which they are declared, each as `KIND`;
+    `written` says where in `blikk.yaml` the options of ours are, of those that are not at its top under their names.
     `lacks` names what an object would need to be what is made; see `has`. `adapted` makes a Kind of what plug-ins of
     an earlier port bring, None of anything else.
     """
@@ -59,11 +60,13 @@ class Kinds(Generic[ContextT, MadeT]):
         group: str,
         lacks: Callable[[object], Sequence[str]],
         own: Mapping[str, str],
+        written: Mapping[str, str] | None = None,
         adapted: Callable[[str, object], Kind[ContextT, MadeT] | None] | None = None,
     ) -> None:
         self.word = word
         self.group = group
         self.own = own
+        self.written = written or {}
         self._lacks = lacks
         self._adapted = adapted
         self._found: dict[str, Kind[ContextT, MadeT] | PluginError] = {}

@@ -28,6 +28,9 @@ LOST_AFTER_S: Final = 30.0
 
 FPS_WINDOW: Final = 25
 
+READER_END_S: Final = 1.0
+"""So long the end waits for a reader: between two frames it ends at once, and libav may wait until its own limits."""
+
 STEADY_S: Final = 60.0
 """A pipeline that has run so long since it was restarted works again."""
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final, get_args
 
-from blikk_edge.core.backoff import Backoff
+from blikk_edge.core.backoff import FIRST_S, Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Record
@@ -124,6 +124,7 @@ class _Lane:
         self._backlog = backlog
         self._clock = clock
         self._backoff = Backoff(rng=rng)
+        self._again_at = clock.monotonic()
         self._is_open = False
         self._outage = False
         self._worked = False
@@ -160,8 +161,16 @@ class _Lane:
             self._trouble.start(f"{type(error).__name__}: {error}", quietly=True)
         self._outage, self._is_open = True, False
         self.rests.set()
-        if after_s != 0:
+        if after_s == 0:
+            await self._at_once()
+        else:
             await self._clock.sleep(max(self._backoff.next_s(), after_s or 0.0))
+
+    async def _at_once(self) -> None:
+        """Leave the pause to the sink's `open`, but not more often than once in FIRST_S: it may not wait at all."""
+        if (left_s := self._again_at - self._clock.monotonic()) > 0:
+            await self._clock.sleep(left_s)
+        self._again_at = self._clock.monotonic() + FIRST_S
 
     async def _send_all(self) -> None:
         """Open the sink, and send whatever waits and comes. Raises SinkError."""

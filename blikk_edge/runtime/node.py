@@ -18,7 +18,7 @@ from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.core.status import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
-from blikk_edge.runtime.camera import VISION, CameraRun
+from blikk_edge.runtime.camera import READER_END_S, VISION, CameraRun
 from blikk_edge.runtime.health import Vitals
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.outlets import Orders, Outlets
@@ -179,7 +179,7 @@ class Node:
         for _ in range(self._worker_count):
             self._start_worker(scheduler)
         for name, camera in self._cameras.items():
-            self._readers[name] = scheduler.thread(camera.part, camera.read)
+            self._start_reader(scheduler, name, camera)
         scheduler.task("health", self._report)
         scheduler.task("switches", self._keep_switches)
         if self._writer is not None:
@@ -310,6 +310,9 @@ class Node:
             self._switch.clear()
             await self._switch.wait()
 
+    def _start_reader(self, scheduler: Scheduler, name: str, camera: CameraRun) -> None:
+        self._readers[name] = scheduler.thread(camera.part, camera.read, leave_after_s=READER_END_S)
+
     def _start_worker(self, scheduler: Scheduler) -> None:
         worker = self._make_worker()
         self._workers.append((worker, scheduler.thread(VISION, worker.run)))
@@ -341,7 +344,7 @@ class Node:
                     log.part(camera.part).error("no frame and no error for %.0f s: reader replaced", camera.stall_s)
                     self._leave_behind(scheduler, self._readers[name])
                     camera.reader_replaced()
-                    self._readers[name] = scheduler.thread(camera.part, camera.read)
+                    self._start_reader(scheduler, name, camera)
                 if camera.lost_for_long() and self._close(camera):
                     camera.outage_ended()
             for worker, thread in list(self._workers):

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -11,7 +12,7 @@ from blikk_edge.core.allowance import log_allowance
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.stop import Stop
+from blikk_edge.core.loose_thread import LooseThread
 from blikk_edge.runtime import log
 
 STEADY_S: Final = 5.0
@@ -35,9 +36,14 @@ class Supervisor:
         self._untold: Counter[tuple[str, str]] = Counter()
         self._logged: set[str] = set()
 
-    def guard(self, part: str, *, let: type[Exception] | None = None) -> "Guard":
-        """A context in which `part` may fail without harm to others; errors of kind `let` pass through."""
-        return Guard(self, part, let)
+    def guard(
+        self, part: str, *, let: type[Exception] | None = None, over: Callable[[], bool] | None = None
+    ) -> "Guard":
+        """A context in which `part` may fail without harm to others; errors of kind `let` pass through.
+
+        Once it is `over`, what fails is no problem any more: another may have taken its place.
+        """
+        return Guard(self, part, let, over=over)
 
     def attempt(self, part: str) -> "Guard":
         """As `guard`, around all that `part` does: where nothing fails it works."""
@@ -50,6 +56,11 @@ class Supervisor:
         if self.problems.get(part) != text:
             self._log(part, text, error if bug else None)
         self.problems[part] = text
+
+    def failed_late(self, part: str, error: BaseException) -> None:
+        """Report that what was asked to end failed before it did; only a bug is worth a line."""
+        if not isinstance(error, BlikkError):
+            log.part(part).error("a bug while it ended", exc_info=error)
 
     def well(self, part: str) -> None:
         """Report that `part` works; again, where it did before."""
@@ -75,11 +86,20 @@ class Supervisor:
 class Guard:
     """One try of a part. Afterwards `failed` says how it went; exits of the program pass through."""
 
-    def __init__(self, supervisor: Supervisor, part: str, let: type[Exception] | None, *, heals: bool = False) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        part: str,
+        let: type[Exception] | None,
+        *,
+        heals: bool = False,
+        over: Callable[[], bool] | None = None,
+    ) -> None:
         self._supervisor = supervisor
         self._part = part
         self._let = let
         self._heals = heals
+        self._over = over
         self.failed = False
 
     def __enter__(self) -> Self:
@@ -93,7 +113,10 @@ class Guard:
         if not isinstance(error, Exception) or (self._let is not None and isinstance(error, self._let)):
             return False
         self.failed = True
-        self._supervisor.fail(self._part, error)
+        if self._over is not None and self._over():
+            self._supervisor.failed_late(self._part, error)
+        else:
+            self._supervisor.fail(self._part, error)
         return True
 
 
@@ -101,12 +124,15 @@ class SupervisedThread:
     """What a supervised thread listens to and says: `stop` asks it to end, `well()` says that its work goes on.
 
     A body that failed soon after its work had begun, `RELAPSES` times in a row, is well again only when its work has
-    gone on for `STEADY_S`: what comes and goes is logged as a trouble, once, and is tried again ever more rarely.
+    gone on for `STEADY_S`: what comes and goes is logged as a trouble, once, and is tried again ever more rarely. What
+    fails after it was asked to end is no trouble: another thread may have taken its place. `leave_after_s`: see
+    `Scheduler.thread`.
     """
 
-    def __init__(self, supervisor: Supervisor, part: str, clock: Clock) -> None:
+    def __init__(self, supervisor: Supervisor, part: str, clock: Clock, *, leave_after_s: float | None = None) -> None:
         self.part = part
-        self.stop = Stop()
+        self.leave_after_s = leave_after_s
+        self.stop = threading.Event()
         self.ended = threading.Event()
         self._supervisor = supervisor
         self._clock = clock
@@ -136,7 +162,7 @@ class SupervisedThread:
         try:
             while not self.stop.is_set():
                 self._began, self._steady = None, False
-                with self._supervisor.guard(self.part) as outcome:
+                with self._supervisor.guard(self.part, over=self.stop.is_set) as outcome:
                     body(self)
                 if not outcome.failed:
                     return
@@ -161,10 +187,16 @@ class Scheduler:
         self._threads: list[SupervisedThread] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def thread(self, part: str, body: Callable[[SupervisedThread], None]) -> SupervisedThread:
-        """Run `body` in a thread of its own until it returns or its `stop` is set."""
-        thread = SupervisedThread(self.supervisor, part, self._clock)
-        threading.Thread(target=thread.go, args=(body,), name=part, daemon=True).start()
+    def thread(
+        self, part: str, body: Callable[[SupervisedThread], None], *, leave_after_s: float | None = None
+    ) -> SupervisedThread:
+        """Run `body` in a thread of its own until it returns or its `stop` is set.
+
+        With `leave_after_s` the end waits no longer for it than that, and says nothing where it is left behind: it may
+        wait in a library within a limit of its own, and does nothing any more when it comes back.
+        """
+        thread = SupervisedThread(self.supervisor, part, self._clock, leave_after_s=leave_after_s)
+        LooseThread(part, partial(thread.go, body)).start()
         self._threads.append(thread)
         return thread
 
@@ -184,10 +216,12 @@ class Scheduler:
         """Ask all threads to end and wait for them, at most the grace time."""
         for thread in self._threads:
             thread.stop.set()
-        deadline = self._clock.monotonic() + self._grace_s
+        asked = self._clock.monotonic()
         for thread in self._threads:
-            left = max(0.0, deadline - self._clock.monotonic())
-            if not await asyncio.to_thread(thread.ended.wait, left):
+            may_stay = thread.leave_after_s is not None
+            allowed_s = self._grace_s if thread.leave_after_s is None else min(thread.leave_after_s, self._grace_s)
+            left = max(0.0, asked + allowed_s - self._clock.monotonic())
+            if not await asyncio.to_thread(thread.ended.wait, left) and not may_stay:
                 log.part(thread.part).warning("did not end in %.0f s and is left behind", self._grace_s)
         self._threads.clear()
 

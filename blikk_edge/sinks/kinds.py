@@ -9,6 +9,7 @@ from blikk_edge.kinds.plugins import Kinds, has
 
 
 def _lacks(sink: object) -> Sequence[str]:
+    # which of the two it is meant to be, also where it lacks the rest
     durable = ("takes", "batch", "open", "send", "close")
     return has("name", *(durable if hasattr(sink, "send") else ("run",)))(sink)
 

@@ -69,10 +69,11 @@ class Capture:
         return f"Capture({self._terms.camera}: {self._terms.shown})"
 
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
-        """Connect and yield frames until the stream ends or `stop` is set (noticed within a second).
+        """Connect and yield frames until the stream ends or `stop` is set.
 
-        Raises SourceError when the stream cannot be opened, stands still, breaks, or a live one ends. A Frame holds a
-        picture buffer of the decoder: let go of it soon.
+        A stop is noticed within a second where something comes, and within libav's limits where nothing does. Raises
+        SourceError when the stream cannot be opened, stands still, breaks, or a live one ends. A Frame holds a picture
+        buffer of the decoder: let go of it soon.
         """
         while not stop.is_set():
             before = self.counts.decoded

@@ -1,24 +1,14 @@
-"""Makes libav give up: when asked to stop, and when no picture has come for too long.
+"""When to give up: how long a connection may take, how long a read, and how long packets may bring no picture.
 
-libav asks a callback whether to go on while it waits for a network or a device. PyAV's callback knows one limit per
-call and no way to be stopped from outside; it reads the time through the name `time` of its module. When a `Stop` is
-set, that name is given a clock that leaps ahead for a thread whose `Limit` is over, which PyAV takes for its own limit;
-with an event that cannot call back, it is given that clock from the start, which costs 3 % of decoding. PyAV 17, 18 and
-19 have that name; where one had not, its own limits would still hold, and a stop would be noticed after the read limit
-only.
+libav asks PyAV whether to go on while it waits for a network or a device, and PyAV answers by the limits that it was
+given when the container was opened: one for each step of opening, one for each packet. Nothing else ends such a wait.
+So a stop is noticed at once between two calls of libav, and within these limits where it waits; whoever asks for a stop
+need not wait for it (`Scheduler.thread`).
 """
 
 import threading
 import time
-from types import SimpleNamespace
-from typing import Self
 
-import av.container.core
-
-from blikk_edge.core.stop import Stop
-
-# Longer than any limit, so that one leap ends every wait.
-LEAP_S = 1e6
 # Packets in a row without a picture: 20 s at 30 fps, twice the longest usual keyframe interval.
 MAX_BARREN = 600
 # So long, beyond the read limit, may packets come without a picture: with it, longer than usual keyframe intervals. A
@@ -28,41 +18,21 @@ BARREN_S = 8.0
 # An attempt that failed with less than this share of its time left ran out of time.
 LATE_SHARE = 0.05
 
-# PyAV asks for the time hundreds of times a second; so often it is looked whether reading must end.
-LOOK_S = 0.1
-
-
-class _Reading(threading.local):
-    limit: "Limit | None" = None
-    leapt_s = 0.0  # kept: where a thread's time goes back, PyAV raises in whatever it is asked for next
-
-
-_reading = _Reading()
-
 
 class Limit:
-    """What ends the reading of one connection: `stop`, or a deadline on the machine's monotonic clock.
+    """What ends the reading of one connection: `stop`, or a deadline on the machine's monotonic clock."""
 
-    Used as a context around calls into libav, in the thread that makes them.
-    """
-
-    __slots__ = ("deadline", "look_at", "stop")
+    __slots__ = ("deadline", "stop")
 
     def __init__(self, stop: threading.Event) -> None:
         self.stop = stop
         self.deadline = 0.0
-        self.look_at = 0.0
         self.extend(0.0)
-        if isinstance(stop, Stop):
-            stop.listen(_leap)
-        else:
-            _leap()
 
     def extend(self, seconds: float) -> None:
         """Allow `seconds` from now on."""
         # Real waiting on a real device: a virtual clock cannot measure it.
         self.deadline = time.monotonic() + seconds
-        self.look_at = min(self.look_at, self.deadline)
 
     @property
     def left_s(self) -> float:
@@ -73,21 +43,6 @@ class Limit:
     def over(self) -> bool:
         """Whether reading must end now."""
         return self.stop.is_set() or self.left_s < 0
-
-    def __enter__(self) -> Self:
-        _reading.limit = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if _reading.limit is self:  # not where the next connection has begun
-            _reading.limit = None
-
-    def leap_s(self, now: float) -> float:
-        """How far the time that PyAV sees is to leap ahead: further at every look after the end."""
-        if now > self.deadline or self.stop.is_set():
-            return LEAP_S
-        self.look_at = min(self.deadline, now + LOOK_S)
-        return 0.0
 
 
 class Barren:
@@ -113,17 +68,3 @@ class Barren:
             self._since = now
         self._count += 1
         return self._count > MAX_BARREN or now - self._since > self._allowed_s
-
-
-def _monotonic() -> float:
-    now, limit = time.monotonic(), _reading.limit
-    if limit is not None and now >= limit.look_at:
-        _reading.leapt_s += limit.leap_s(now)
-    return now + _reading.leapt_s
-
-
-def _leap() -> None:
-    """Give PyAV the clock that leaps; it keeps it."""
-    name = "time"
-    if getattr(av.container.core, name, None) is time:
-        setattr(av.container.core, name, SimpleNamespace(monotonic=_monotonic))

@@ -113,10 +113,11 @@ class HttpSource:
         return f"HttpSource({self._terms.camera}: {self._terms.shown})"
 
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
-        """Connect and yield frames until the stream ends or `stop` is set (noticed within a second).
+        """Connect and yield frames until the stream ends or `stop` is set.
 
-        Raises SourceError when the address cannot be opened or is nothing to watch, and when the stream stands still,
-        breaks, or a live one ends. A still image that fails now and then is asked for again within the read limit.
+        A stop is noticed within a second; where libav reads, as by `Capture`. Raises SourceError when the
+        address cannot be opened or is nothing to watch, and when the stream stands still, breaks, or a live one ends. A
+        still image that fails now and then is asked for again within the read limit.
         """
         said = ""
         try:

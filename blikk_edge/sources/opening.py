@@ -69,8 +69,7 @@ class SourceOpener:
                 break
             limit.extend(self._terms.connect_timeout_s)
             try:
-                with limit:
-                    return way, self._opened(way, limit)
+                container = self._opened(way, limit)
             except (av.FFmpegError, ValueError) as error:
                 # libav calls an RTSP answer that never came invalid data.
                 late = limit.left_s < self._terms.connect_timeout_s * LATE_SHARE
@@ -82,6 +81,11 @@ class SourceOpener:
                 if (late or unreadable) and (odd := self._oddity(way, limit)):
                     said = odd
                     break
+            else:
+                if not limit.stop.is_set():
+                    return way, container
+                container.close()
+                break
         if limit.stop.is_set():
             return None
         raise source_error(self._terms.shown, said)

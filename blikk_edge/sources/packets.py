@@ -65,10 +65,6 @@ class Packets:
         self._whole = ends and remote
 
     def __iter__(self) -> Iterator[VideoPacket]:
-        with self._limit:
-            yield from self._read()
-
-    def _read(self) -> Iterator[VideoPacket]:
         limit, stopped, allowed_s, index = self._limit, self._limit.stop.is_set, self._read_timeout_s, self._index
         demuxed, error, in_a_row = self._demuxed(), None, 0
         limit.extend(allowed_s)

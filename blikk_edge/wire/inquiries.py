@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from typing import NoReturn, TypeVar
 
@@ -36,6 +36,9 @@ MAX_PAYLOAD_BYTES = 8192
 MAX_TOPIC = 200
 MAX_CORRELATION = 200
 MAX_ID = 200
+_PLAIN = ("question", "camera", "event", "label", "zone", "limit", "mark")
+"""The fields of requests that are written as they are, in this order."""
+
 MAX_REPLY_BYTES = 1_000_000
 """Home Assistant and small brokers hold a whole message in memory."""
 
@@ -96,13 +99,14 @@ def read_request(content: JsonObject, cameras: Collection[str], timezone: tzinfo
     if not isinstance(do, str) or do not in _READERS:
         raise WireError(f"`do` is none of {', '.join(_READERS)}")
     request = _READERS[do](content, timezone)
-    camera: str | None = getattr(request, "camera", None)
+    camera = None if isinstance(request, Mark) else request.camera
     if camera is not None and camera not in cameras:
         names = ", ".join(sorted(cameras))
         raise WireError(f"there is no camera {camera[:40]!r} on this node; there is {names}")
-    since, until = getattr(request, "since", None), getattr(request, "until", None)
-    if since is not None and until is not None and since >= until:
-        raise WireError("`since` does not lie before `until`")
+    if isinstance(request, AskQuestion | ListEvents | WriteDigest | Forget):
+        since, until = request.since, request.until
+        if since is not None and until is not None and since >= until:
+            raise WireError("`since` does not lie before `until`")
     return request
 
 
@@ -112,14 +116,9 @@ def write_request(request: Request, *, response_topic: str | None = None, correl
     content: JsonObject = {"do": name}
     if response_topic is not None:
         content |= {"response_topic": response_topic, "correlation": correlation}
-    for field in ("question", "camera", "event", "label", "zone", "limit", "mark"):
-        value = getattr(request, field, None)
-        if value is not None:
-            content[field] = value
-    for field in ("since", "until"):
-        time = getattr(request, field, None)
-        if time is not None:
-            content[field] = iso_time(time)
+    given = {field: value for field, value in asdict(request).items() if value is not None}
+    content |= {field: given[field] for field in _PLAIN if field in given}
+    content |= {field: iso_time(given[field]) for field in ("since", "until") if field in given}
     return json_bytes(content)
 
 

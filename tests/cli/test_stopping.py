@@ -168,3 +168,21 @@ def test_what_does_not_end_by_itself_is_ended_within_five_seconds(blikk):
         assert process.stdout.readline() == b"ready\n"
         process.terminate()
         assert process.wait(LIMIT_S) == 0
+
+
+@pytest.mark.parametrize(("left", "said"), [(True, b"done"), (False, b"donetaken down")])
+def test_interpreter_is_not_taken_down_under_a_thread_that_is_left_in_a_library(left: bool, said: bytes) -> None:
+    code = (
+        "import atexit, sys, threading\n"
+        "from blikk_edge.cli import stopping\n"
+        "from blikk_edge.core.loose_thread import LooseThread\n"
+        "release = threading.Event()\n"
+        "thread = LooseThread('camera.door', release.wait)\n"
+        "thread.start()\n"
+        f"{left} or (release.set(), thread.join())\n"
+        "atexit.register(lambda: print('taken down', end=''))\n"
+        "print('done', end='')\n"
+        "sys.exit(stopping.leave(7))\n"
+    )
+    ended = subprocess.run([BLIKK.with_name("python"), "-c", code], capture_output=True, timeout=LIMIT_S, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (7, said, b"")

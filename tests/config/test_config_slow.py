@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from blikk_edge.config import check, load
-from blikk_edge.config.slow import QuestionSettings, SummarySettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.core.summary import AnswerKind
+from blikk_edge.enrichers.questions.kind import QuestionSettings
+from blikk_edge.enrichers.summaries.kind import SummarySettings
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.llm.kinds import MODELS, _adapted

@@ -18,7 +18,7 @@ def test_each_is_where_its_table_says(group, name: str) -> None:
 
 
 def test_there_are_some() -> None:
-    assert {group.word for group, _ in OURS} >= {"source", "sink", "language model"}
+    assert {group.word for group, _ in OURS} >= {"source", "sink", "enricher", "input", "language model"}
 
 
 def test_no_two_groups_have_the_same_word_or_entry_points() -> None:

@@ -118,16 +118,47 @@ def test_a_source_that_cannot_be_one_is_refused(write, source: str, said: str) -
     assert any(line == 6 and said in text for line, _, text in problems(path)), problems(path)
 
 
+def test_an_enrichers_and_an_inputs_options_are_known_by_name_and_line(write, install) -> None:
+    install("blikk_tally", "blikk.enrichers", "tally")
+    install("blikk_knock", "blikk.inputs", "knock")
+    more = "enrichers:\n  tally:\n    eahc: 2\ninputs:\n  knock:\n    camera: door\n    port: 70000\n"
+    found = problems(write(more))
+    assert [(line, where) for line, where, _ in found] == [(9, "enrichers.tally.eahc"), (13, "inputs.knock.port")]
+    assert "each" in found[0][2]
+    settings = load(write(more.replace("eahc", "each").replace("70000", "7000")), environ={})
+    assert [each.options.each for each in settings.enrichers] == [2]
+    assert [each.options.port for each in settings.inputs] == [7000]
+
+
+@pytest.mark.parametrize(
+    ("more", "mend"),
+    [
+        ("enrichers: {summary: {}}", "Write `summary:` at the top of the file."),
+        ("enrichers: {digest: hourly}", "Write `summary.digest` instead."),
+        ("enrichers: {questions: {}}", "Write `cameras.<id>.questions` instead."),
+        ("inputs: {ring_hook: {port: 1}}", "Write `ring_hook:` at the top of the file."),
+        ("inputs: {gpio: 17}", "Write `cameras.<id>.ring.gpio` instead."),
+    ],
+)
+def test_ours_are_not_written_among_those_of_plug_ins(write, more: str, mend: str) -> None:
+    ((_, _, text),) = problems(write(more))
+    assert text.endswith(mend)
+
+
 def test_a_plug_in_that_is_not_there_is_a_problem_and_stops_nothing(write, install) -> None:
     install("blikk_post", "blikk.sinks", "post")
-    path = write("    transforms: [angle]\nsinks:\n  pots: https://a/b\nenrichers:\n  weather: {}\n")
+    path = write(
+        "    transforms: [angle]\nsinks:\n  pots: https://a/b\nenrichers:\n  weather: {}\ninputs: {knob: {}}\n"
+    )
     settings = load(path, environ={})
-    assert [each.refused != "" for each in (*settings.sinks, *settings.enrichers)] == [True, True]
+    refused = [each.refused != "" for each in (*settings.sinks, *settings.enrichers, *settings.inputs)]
+    assert refused == [True, True, True]
     found = problems(path)
     assert [(line, where) for line, where, _ in found] == [
         (7, "cameras.door.transforms[0]"),
         (9, "sinks.pots"),
         (11, "enrichers.weather"),
+        (12, "inputs.knob"),
     ]
     assert "did you mean 'post'?" in found[1][2]
     assert all("the node runs without it" in text for _, _, text in found)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from fractions import Fraction
@@ -13,11 +14,13 @@ import numpy as np
 import pytest
 from aiohttp import web
 from patience import PATIENCE
+from ports import free_port
 
 from blikk_edge.app.plugins import brought_in
 from blikk_edge.app.wiring import App, build
 from blikk_edge.config import load
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.observation import Ring
 from blikk_edge.core.ports import Sink
 from blikk_edge.core.summary import Answer
 
@@ -225,32 +228,6 @@ async def test_a_node_with_nothing_but_broken_plug_ins_runs_and_says_so(
     assert not app.states()[0].online
 
 
-WRITES = """
-from dataclasses import dataclass
-from blikk_edge.core.observation import Event
-from blikk_edge.core.summary import Answer
-from blikk_edge.grammar.schema import Section
-from blikk_edge.kinds.kind import Kind
-
-@dataclass(frozen=True, kw_only=True)
-class Options: ...
-
-class Counter:
-    name = "counter"
-    def __init__(self, options, context):
-        self.context = context
-    async def run(self, inbox):
-        while True:
-            item = await inbox.get()
-            if isinstance(item, Event):
-                await self.context.clock.sleep(0)
-                self.context.publish(Answer(id="counter-1", camera=item.camera, question="visits",
-                    asked="How many?", answer="1", confidence=1.0, time=item.time, since=item.time, changed=True))
-
-KIND = Kind(name="counter", meaning="Counts.", options=Section(of=Options, keys=()), make=Counter)
-"""
-
-
 class Spy:
     """What every sink is handed."""
 
@@ -267,12 +244,39 @@ class Spy:
 async def test_what_a_plugged_enricher_publishes_reaches_every_sink(install, tmp_path: Path, camera: Camera) -> None:
     install("blikk_webrtc", "blikk.sources", "webrtc")
     install("plug_bright", "blikk.detectors", "bright", BRIGHT)
-    install("plug_counter", "blikk.enrichers", "counter", WRITES)
+    install("blikk_tally", "blikk.enrichers", "tally")
     spy = Spy()
-    app = app_of(tmp_path, camera, "detectors: {default: {kind: bright}}\nenrichers: {counter: {}}\n", spies=(spy,))
+    more = "detectors: {default: {kind: bright}}\nenrichers: {tally: {each: 1}}\n"
+    app = app_of(tmp_path, camera, more, spies=(spy,))
     await run_until(app, lambda: any(isinstance(item, Answer) for item in spy.got))
     answer = next(item for item in spy.got if isinstance(item, Answer))
     assert (answer.camera, answer.question, answer.answer) == ("door", "visits", "1")
+
+
+async def test_a_plugged_input_rings_a_doorbell(install, tmp_path: Path, camera: Camera) -> None:
+    install("blikk_webrtc", "blikk.sources", "webrtc")
+    install("blikk_knock", "blikk.inputs", "knock")
+    spy, port = Spy(), free_port()
+    app = app_of(tmp_path, camera, f"    ring: true\ninputs: {{knock: {{camera: door, port: {port}}}}}\n", spies=(spy,))
+
+    def rung() -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as knocking:
+            knocking.sendto(b"knock", ("127.0.0.1", port))
+        return any(isinstance(item, Ring) for item in spy.got)
+
+    await run_until(app, rung)
+    assert {(item.camera, item.via) for item in spy.got if isinstance(item, Ring)} == {("door", "mqtt")}
+
+
+async def test_a_plugged_input_that_cannot_be_made_is_told_and_stops_nothing(
+    install, tmp_path: Path, camera: Camera, caplog
+) -> None:
+    install("blikk_webrtc", "blikk.sources", "webrtc")
+    install("blikk_knock", "blikk.inputs", "knock")
+    app = app_of(tmp_path, camera, "inputs: {knock: {camera: shed, port: 9}}\n")
+    await run_until(app, lambda: camera.offers > 3)
+    assert "blikk.input knock" in caplog.text
+    assert "knock: there is no camera shed" in caplog.text
 
 
 async def test_a_plugged_sink_that_goes_by_another_name_is_not_used(

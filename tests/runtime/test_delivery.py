@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sink_samples import Box1, Hasty, event, observation, picture, ring, state, until
 
+from blikk_edge.core.backoff import FIRST_S
+from blikk_edge.core.clock import Clock, VirtualClock
 from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.observation import Record
 from blikk_edge.core.ports import DurableSink, Pending
@@ -59,11 +61,11 @@ class Scripted:
 class Running:
     """A delivery in a task."""
 
-    def __init__(self, store: Store, *sinks: Scripted) -> None:
+    def __init__(self, store: Store, *sinks: Scripted, clock: Clock | None = None) -> None:
         self.clock = Hasty()
         self.inbox = Box1()
         store.follow({sink.name: sink.takes for sink in sinks})
-        self.delivery = Delivery(store, sinks, clock=self.clock, rng=random.Random(1))
+        self.delivery = Delivery(store, sinks, clock=clock or self.clock, rng=random.Random(1))
         self.task = asyncio.ensure_future(self.delivery.run(self.inbox))
 
     async def stop(self) -> None:
@@ -82,8 +84,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @asynccontextmanager
-async def delivering(store: Store, *sinks: Scripted) -> AsyncIterator[Running]:
-    running = Running(store, *sinks)
+async def delivering(store: Store, *sinks: Scripted, clock: Clock | None = None) -> AsyncIterator[Running]:
+    running = Running(store, *sinks, clock=clock)
     try:
         yield running
     finally:
@@ -152,6 +154,17 @@ async def test_a_sink_says_when_to_come_back(store: Store) -> None:
         await until(lambda: sink.got)
     assert running.clock.pauses == [90.0]  # and after the second error at once
     assert sink.opened == 3
+
+
+async def test_a_sink_that_wants_to_come_back_at_once_and_never_waits_does_not_spin(store: Store) -> None:
+    sink, other, clock = Scripted("hook"), Scripted("other", batch=1), VirtualClock()
+    sink.acts = [SinkError(after_s=0) for _ in range(1000)]
+    async with delivering(store, sink, other, clock=clock) as running:
+        running.inbox.put(*(ring(n) for n in range(50)))
+        await until(lambda: len(other.got) == 50 and sink.opened == 2)
+        assert len(sink.acts) >= 998
+        await clock.advance(FIRST_S)
+        await until(lambda: sink.opened == 3)
 
 
 async def test_of_a_batch_what_was_taken_is_not_sent_again_and_what_is_refused_is_lost(store: Store) -> None:

@@ -163,6 +163,39 @@ async def test_a_hanging_thread_does_not_hold_up_the_end() -> None:
     release.set()
 
 
+async def test_a_thread_that_may_be_left_is_waited_for_no_longer_and_nothing_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scheduler = Scheduler(SystemClock(), Supervisor(), grace_s=300.0)
+    release = threading.Event()
+    scheduler.thread("camera.door", lambda _thread: release.wait(30) and None, leave_after_s=0.1)
+    async with asyncio.timeout(20):
+        await scheduler.end_threads()
+    assert not release.is_set()
+    assert caplog.records == []
+    release.set()
+
+
+@pytest.mark.parametrize("failing", [SourceError("it broke"), ValueError("a bug")])
+async def test_what_fails_after_it_was_asked_to_end_is_no_problem_of_who_took_its_place(
+    failing: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = Supervisor()
+    scheduler = Scheduler(SystemClock(), supervisor)
+    release = threading.Event()
+
+    def late(_thread: SupervisedThread) -> None:
+        release.wait(30)
+        raise failing
+
+    thread = scheduler.thread("camera.door", late)
+    scheduler.retire(thread)
+    release.set()
+    assert await asyncio.to_thread(thread.ended.wait, 10)
+    assert supervisor.problems == {}
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * isinstance(failing, ValueError)
+
+
 async def test_cancelled_tasks_may_clean_up() -> None:
     scheduler = Scheduler(SystemClock(), Supervisor())
     farewell = []

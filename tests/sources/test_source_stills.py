@@ -14,7 +14,6 @@ from reading import read, terms
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SourceError
-from blikk_edge.core.stop import Stop
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.mjpeg import open_mjpeg
 from blikk_edge.sources.terms import Terms
@@ -179,7 +178,7 @@ def test_stop_ends_a_still_image_between_two_polls_and_while_it_waits() -> None:
         return still(PICTURES[0])(asked) if len(web.asked) < 3 else not asked.closing.wait(30)
 
     with raw_web(silent) as web:
-        stop, taken = Stop(), []
+        stop, taken = threading.Event(), []
         threading.Timer(2.0, stop.set).start()
         began = time.monotonic()
         taken = read(open_mjpeg(web.url("/snap"), terms()), stop=stop)

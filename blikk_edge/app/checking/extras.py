@@ -64,8 +64,8 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
             yield from missing("aiohttp", "", "cameras", camera.id, "ring", "http")
     if any(camera.pushed for camera in settings.cameras):
         yield from missing("websockets", "", "ingest")
-    for section in ("media", "webhook"):
-        if getattr(settings, section) is not None:
+    for section, options in (("media", settings.media), ("webhook", settings.webhook)):
+        if options is not None:
             yield from missing("aiohttp", "", section)
 
 

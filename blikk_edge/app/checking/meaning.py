@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from blikk_edge.app.identity import camera_info, topics_of
 from blikk_edge.config.settings import DetectorSettings, Settings
-from blikk_edge.config.slow import TEMPLATE
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
+from blikk_edge.enrichers.summaries.kind import TEMPLATE
 from blikk_edge.grammar.problem import Wrong, listed
 from blikk_edge.transforms.models.labels import label_of, read_labels
 from blikk_edge.transforms.models.registry import BY_SHA256, REGISTRY, ModelEntry

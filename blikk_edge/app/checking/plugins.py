@@ -43,3 +43,5 @@ def _named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | i
         yield sink, ("sinks", sink.name)
     for enricher in settings.enrichers:
         yield enricher, ("enrichers", enricher.name)
+    for each in settings.inputs:
+        yield each, ("inputs", each.name)

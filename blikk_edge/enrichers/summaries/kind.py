@@ -1,55 +1,54 @@
-"""The grammar of the slow loop: `summary`, a camera's `questions`, `webhook`."""
+"""Summaries of visits as a kind of enricher: who writes, what it may cost, and about what."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import voluptuous as vol
 
-from blikk_edge.config.slow import (
-    TEMPLATE,
-    DigestEvery,
-    IngestSettings,
-    QuestionSettings,
-    SummarySettings,
-)
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import SummaryMode
-from blikk_edge.core.summary import AnswerKind
+from blikk_edge.enrichers.context import WriterContext
+from blikk_edge.enrichers.summaries.digest_kind import OPTIONS as DIGEST
+from blikk_edge.enrichers.summaries.digest_kind import DigestEvery
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, listed
 from blikk_edge.grammar.schema import Key, Section, default_words
 from blikk_edge.grammar.secrets import Secret
-from blikk_edge.grammar.values import (
-    HOST,
-    SLUG,
-    TEXT,
-    ListOf,
-    Scalar,
-    choice,
-    duration,
-    number,
-    whole,
-)
+from blikk_edge.grammar.values import SLUG, TEXT, ListOf, Scalar, choice, duration, number, whole
 from blikk_edge.kinds.chosen import Chosen, chosen
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.llm.kinds import MODELS, TextOptions
 from blikk_edge.llm.port import LanguageModel, ModelContext
 from blikk_edge.llm.queue.budget import Limits
-from blikk_edge.net.options import only_here_without_tls, server_tls
+from blikk_edge.llm.tokens import IMAGE_TOKENS
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
-QUESTION_MAX: Final = 200
+if TYPE_CHECKING:
+    from blikk_edge.enrichers.summaries.summarizer import Summarizer
+
+TEMPLATE: Final = "template"
+MINUTE, HOUR = 60.0, 3600.0
 PRICE = number(0, 100_000)
 HANDED_ON: Final = ("model", "base_url", "api_key")
 """Keys of `summary` that a plug-in is handed too."""
 
 
-def _question_text(text: str) -> str:
-    if len(text.strip()) > QUESTION_MAX:
-        raise Wrong("a question that is too long", f"Ask in at most {QUESTION_MAX} characters.")
-    return text.strip()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummarySettings:
+    """Who writes text about events, and what it may cost.
+
+    `provider` is `template`, or the name of the kind of `model`. `mode` is what a model is given; it may be lowered
+    while running, and VISION only chosen here. `image_tokens` is what a picture costs where the model does not count.
+    """
+
+    provider: str = TEMPLATE
+    mode: SummaryMode = SummaryMode.TEXT
+    image_tokens: int = IMAGE_TOKENS
+    labels: tuple[Label, ...] = tuple(Label)
+    digest: DigestEvery = DigestEvery.OFF
+    limits: Limits = field(default_factory=Limits)
+    model: Chosen[ModelContext, LanguageModel] | None = None
 
 
 def _limits(**values: Any) -> Limits:
@@ -82,7 +81,7 @@ BUDGET = Section(
 )
 
 
-def summary(folder: Path) -> Section:
+def _options(folder: Path) -> Section:
     """Who writes about what happened; what our own providers want to know are keys of it."""
     providers = {name: _section(MODELS.get(name), folder) for name in MODELS.own}
     theirs = {
@@ -130,7 +129,7 @@ def summary(folder: Path) -> Section:
             ),
             *theirs.values(),
             Key(name="labels", value=ListOf(choice(Label)), meaning="What is written about."),
-            Key(name="digest", value=choice(DigestEvery), meaning="How often a whole period is summed up."),
+            *DIGEST.keys,
             Key(name="limits", value=BUDGET, meaning="What the model may cost."),
             Key(name="options", value=TextOptions(), meaning="What a plug-in wants to know.", default="none"),
         ),
@@ -162,30 +161,23 @@ def _plugged(provider: str, options: Leaf, folder: Path) -> Chosen[ModelContext,
         raise
 
 
-QUESTION = Section(
-    of=QuestionSettings,
-    plain="ask",
-    keys=(
-        Key(name="ask", value=Scalar("a question", _question_text), required=True, meaning="The question."),
-        Key(name="answer", value=choice(AnswerKind), meaning="What it is answered with."),
-        Key(name="every_s", value=duration(10, DAY), meaning="How often it is asked even if nothing changed."),
-    ),
-)
+def _make(options: SummarySettings, context: WriterContext) -> "Summarizer":
+    from blikk_edge.enrichers.summaries.summarizer import Summarizer  # noqa: PLC0415  # a configuration is read without
 
-
-def ingest(folder: Path) -> Section:
-    """The server for edge clients."""
-    return Section(
-        of=IngestSettings,
-        make=only_here_without_tls(IngestSettings),
-        keys=(
-            Key(name="host", value=HOST, meaning="Where it listens; `0.0.0.0` is everywhere and needs `tls`."),
-            Key(name="port", value=whole(1, 65535), meaning="Its port."),
-            Key(name="tls", value=server_tls(folder), meaning="Encryption."),
-            Key(
-                name="every_s",
-                value=duration(5, HOUR),
-                meaning="How often the newest pictures are shown to a model that sees, if something happened.",
-            ),
-        ),
+    return Summarizer(
+        writer=context.writer,
+        publish=context.publish,
+        clock=context.clock,
+        mode_of=context.mode_of,
+        names=context.names,
+        labels=options.labels,
+        shrink=context.shrink,
+        history=context.history,
+        owed=context.owed,
+        locale=context.locale,
     )
+
+
+KIND: Kind[WriterContext, "Summarizer"] = Kind(
+    name="summary", meaning="Writes a sentence about each visit.", options=_options, make=_make
+)
