@@ -34,9 +34,12 @@ GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sinks:
-    """The sinks of a configuration: `durable` ones get every record, `others` all that flows, and one may be both.
+    """The sinks that a configuration names; one may be both durable and among the others.
 
-    `absent` are the names of those that cannot be had now.
+    Attributes:
+        durable: Those that get every record.
+        others: Those that get all that flows.
+        absent: The names of those that cannot be had now.
     """
 
     durable: tuple[DurableSink, ...] = ()

@@ -42,7 +42,17 @@ CLOSE_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """Everybody who writes, ready to run; implements `runtime.node.Writer`."""
+    """Everybody who writes, ready to run; implements `runtime.node.Writer`.
+
+    Attributes:
+        modes: The ways of writing summaries that may be switched to; OFF is the first.
+        summarizer: Writes about events, and about what a camera sees now.
+        digester: Writes about periods.
+        enrichers: All that follow the records: these two, the dispatcher of pushed cameras, the watcher of questions.
+        rememberers: Those that keep something of events in memory, and drop it where it is to be forgotten.
+        queue: The language model with its budget; None where the template writes everything.
+        supervisor: Logs what goes wrong when the model is closed.
+    """
 
     modes: tuple[SummaryMode, ...]
     summarizer: Summarizer

@@ -13,7 +13,13 @@ LOOPBACK: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """A server that is opened: the section of its keys, and where it listens."""
+    """A server that a configuration opens.
+
+    Attributes:
+        section: The section of its keys, as `media`.
+        host: The address it listens on.
+        port: The TCP port it listens on.
+    """
 
     section: str
     host: str

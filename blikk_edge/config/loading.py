@@ -16,7 +16,13 @@ from blikk_edge.grammar.problem import ConfigErrors, Problem, Wrong, dotted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A file as it was read: its Settings, None where they cannot be had, and everything that is wrong with it."""
+    """A file as it was read.
+
+    Attributes:
+        settings: None where they cannot be had.
+        problems: Everything that is wrong, in the order of lines; what is wrong in another file comes last.
+        tree: The text of every value, and where each key stands.
+    """
 
     settings: Settings | None
     problems: tuple[Problem, ...]

@@ -38,7 +38,12 @@ def model_in(folder: Path, names: Sequence[str]) -> Scalar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluggedSource:
-    """A source of a plug-in, and its address or name as it is shown."""
+    """A source of a plug-in.
+
+    Attributes:
+        chosen: The kind, and its options.
+        address: Its address, or the kind's name where it has none, as it is shown.
+    """
 
     chosen: Chosen[Any, Any]
     address: SourceUrl
@@ -49,6 +54,10 @@ class SourceIn:
     """A camera's address: a URL, a device below `/dev` (which may come and go) or a file that is there.
 
     The scheme of an address may be that of a plug-in, and a mapping is a plug-in's name with its options.
+
+    Attributes:
+        folder: That of the configuration, from which relative paths count.
+        words: What may stand there, for messages and the reference page.
     """
 
     folder: Path

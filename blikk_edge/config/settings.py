@@ -40,7 +40,12 @@ class Transport(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """Who this node is. `id` is its place on MQTT."""
+    """Who this node is.
+
+    Attributes:
+        id: Its place on MQTT and in Home Assistant.
+        name: Its name, as people read it.
+    """
 
     id: str
     name: str
@@ -48,7 +53,14 @@ class NodeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneSettings:
-    """A named part of the picture. Only `labels` count in it; `loiter_s` overrides the camera's."""
+    """A named part of the picture.
+
+    Attributes:
+        name: Its id, the key in the file.
+        polygon: Its corners, each x and y in 0..1 of the picture.
+        labels: What counts in it.
+        loiter_s: How long someone stays here before it is loitering; None: the camera's.
+    """
 
     name: str
     polygon: Polygon
@@ -58,10 +70,17 @@ class ZoneSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorSettings:
-    """One way of looking.
+    """One way of looking for objects.
 
-    `model` is a registry name, a path or a URL (then with `sha256`, `labels_file`, `decoder`). It runs by `tflite`.
-    `plugged` is another kind of detector, in whose place `model` serves where it cannot be had.
+    Attributes:
+        name: By which cameras refer to it.
+        model: A registry name, a path or an address.
+        sha256: What the model file must be, 64 hex digits; needed where `model` is an address.
+        labels_file: The class names of your own model, one in each line; None: those of the registry, or COCO's.
+        decoder: How the output of your own model is read; None for a model of the registry.
+        tflite: How TFLite runs it.
+        thresholds: How sure it must be, 0..1, by label; a label without one is never reported.
+        plugged: Another kind of detector, in whose place `model` serves where it cannot be had; None: TFLite.
     """
 
     name: str = "default"
@@ -81,9 +100,12 @@ class DetectorSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectSettings:
-    """Which frames are worth a look: with motion, with a new scene, and one every `every_s` in any case (0: never).
+    """Which frames are worth a look.
 
-    Where such looks find nobody they become rarer, down to a fifth.
+    Attributes:
+        motion: Look when something moves.
+        scene_change: Look when the whole picture is another one.
+        every_s: Look this often in any case, down to a fifth as often where nobody is; 0 is never.
     """
 
     motion: bool = True
@@ -93,7 +115,13 @@ class SelectSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingSettings:
-    """What rings this camera's doorbell. MQTT always does; `gpio` is a BCM pin, `http` opens the hook on loopback."""
+    """What rings this camera's doorbell.
+
+    Attributes:
+        gpio: The pin of a button between it and ground (BCM number); None: no button.
+        http: Open the HTTP hook for it, on this machine only.
+        mqtt: Ring on a message to `<prefix>/<node>/<camera>/set/ring`.
+    """
 
     gpio: int | None = None
     http: bool = False
@@ -102,7 +130,37 @@ class RingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSettings:
-    """One camera. `plugged` is the source of a plug-in, which `source` then only shows."""
+    """One camera.
+
+    Attributes:
+        id: Its place on MQTT and in Home Assistant.
+        name: Its name, as people read it.
+        source: Where the picture comes from; where `plugged` is, it is only what is shown.
+        detector: Which of the `detectors` looks at it, by name.
+        labels: What is reported.
+        transport: How RTSP comes; `auto` tries TCP, then UDP.
+        height_px: The picture is made this small before it is looked at.
+        rotate: By how many degrees the picture is turned clockwise before anything else: 0, 90, 180 or 270.
+        fps: How many frames a second are looked at, at most.
+        connect_timeout_s: How long to wait for the camera to answer.
+        read_timeout_s: How long a silent camera counts as alive.
+        away_after_s: How long a stream that broke is waited for before the camera counts as away.
+        event_threshold: How much must change to be reported, from 0 (everything) to 1 (nothing).
+        summary_window: How many similar observations in a row are folded into one.
+        backpressure_strategy: What happens when frames come too fast.
+        watch: How much of the stream is decoded while nothing moves.
+        sleep_after_s: With `eco` and `auto`: how long nothing must move before only keyframes are decoded.
+        select: Which frames are worth a look.
+        loiter_s: How long someone stays before it is loitering.
+        still_s: How long something rests before it stands still.
+        zones: Named parts of the picture.
+        private: Parts that are painted over before anything leaves.
+        ring: What rings it; None: it is no doorbell.
+        questions: Sentences that are watched.
+        push_token: What the edge client of a camera with `source: push` has to know; None for any other.
+        plugged: The source of a plug-in; None: one of ours, at the address `source`.
+        transforms: What plug-ins measure in the picture, in their order.
+    """
 
     id: str
     name: str
@@ -140,7 +198,14 @@ class CameraSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacySettings:
-    """How Pictures are redacted. `blur: false` can only be set here, on the device; MQTT cannot reach it."""
+    """How Pictures are redacted.
+
+    Attributes:
+        blur: Blur faces. `false` can only be set here, on the device; MQTT cannot reach it.
+        model: The model that finds faces: a registry name, a path or an address.
+        threshold: How sure it must be, 0..1; lower blurs more.
+        jpeg_quality: The quality of the Pictures, 1..100.
+    """
 
     blur: bool = True
     model: str = "yunet"
@@ -150,7 +215,13 @@ class PrivacySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """The SQLite file with history and journal; None: the user's state folder. Bounded by both limits."""
+    """The SQLite file with history and journal, bounded by both limits.
+
+    Attributes:
+        path: The file; None: in the user's state folder.
+        max_records: How many records are kept.
+        outbox_records: How many may wait for a broker or web address that is away.
+    """
 
     path: Path | None = None
     max_records: int = 100_000
@@ -159,7 +230,13 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    """Where models are kept and fetched from. `mirror` replaces the host and folder of every registry URL."""
+    """Where models are kept and fetched from.
+
+    Attributes:
+        cache: The folder; None: in the user's cache folder.
+        mirror: Fetch models from here instead of their own addresses; it replaces host and folder of each.
+        offline: Never fetch.
+    """
 
     cache: Path | None = None
     mirror: str | None = None
@@ -168,8 +245,28 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the `blikk.yaml` of a node says. Without `mqtt` there is no broker. `timezone` is an IANA name,
-    `language` a tag; None: Home Assistant's.
+    """What the `blikk.yaml` of a node says.
+
+    Attributes:
+        node: Who this node is.
+        mqtt: The MQTT broker; None: there is none, and so no Home Assistant.
+        cameras: In the order of the file, at least one.
+        detectors: Ways of looking for objects; `default` is always among them.
+        privacy: How faces are made unrecognisable.
+        home_assistant: How Home Assistant gets its entities.
+        store: The file that keeps events until they are delivered.
+        models: Where model files are kept and come from.
+        ring_hook: The HTTP hook that rings a doorbell.
+        summary: Who writes a sentence about what happened; None: nobody.
+        webhook: A web address to which records are posted, besides MQTT; None: none.
+        sinks: Where plug-ins bring records and redacted pictures.
+        enrichers: Plug-ins that make texts and answers of records.
+        media: Redacted pictures of past events, over HTTP; None: none are kept.
+        ingest: Where edge clients (`blikk push`) bring their frames.
+        timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.
+        language: Of texts, answers and names of entities in plain discovery: a tag as `de`; None: Home Assistant's.
+        workers: How many frames are looked at side by side.
+        health_every_s: How often the node publishes its health.
     """
 
     node: NodeSettings

@@ -27,7 +27,13 @@ _ENV = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\s+(.*))?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A place in a file, counted from 1."""
+    """A place in a file.
+
+    Attributes:
+        file: The path that was given to read.
+        line: Counted from 1.
+        column: Counted from 1.
+    """
 
     file: Path
     line: int
@@ -36,7 +42,15 @@ class Spot:
 
 @dataclass(slots=True)
 class Tree:
-    """A file as it was read: its value, where each key stands, what is wrong so far, and below which paths."""
+    """A file as it was read.
+
+    Attributes:
+        file: The path that was given to read.
+        value: What it holds, scalars as the text that was written; None where nothing could be read.
+        spots: Where each key stands, by its path.
+        problems: What is wrong so far, in the order in which it was found.
+        broken: The paths below which a value could not be read, and where nothing more is to be said.
+    """
 
     file: Path
     value: Leaf = None

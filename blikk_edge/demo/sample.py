@@ -24,7 +24,12 @@ OWN: Final = "clip.mp4"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A clip to show, and what it is in words."""
+    """A clip to show.
+
+    Attributes:
+        path: The video file.
+        what: Its name and maker, or how it was made, in words.
+    """
 
     path: Path
     what: str

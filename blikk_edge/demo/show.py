@@ -54,7 +54,15 @@ MARK: Final = ".blikk-demo"
 
 @dataclass(slots=True)
 class DemoView:
-    """What the listener has seen."""
+    """What the listener has seen.
+
+    Attributes:
+        folder: Where pictures are saved.
+        table: Prints each event as a row.
+        events: The ids of events and rings.
+        pictures: The file of each picture, by its name on MQTT.
+        count: How many messages about events and rings.
+    """
 
     folder: Path
     table: EventTable = field(default_factory=lambda: EventTable(WIDTH, zone=None))

@@ -20,8 +20,13 @@ _QUIET = {"password", "key_password", "source"}
 class Problem:
     """One thing to mend.
 
-    `line` and `column` count from 1; 0 means the file as a whole. `path` is like `mqtt.port`. `text` says what is
-    wrong, `mend` is a sentence that says what to do about it.
+    Attributes:
+        file: Where it is wrong: the configuration, or the file of secrets beside it.
+        line: Counted from 1; 0 means the file as a whole.
+        path: That of the key, as `mqtt.port`; empty for the file as a whole.
+        text: What is wrong, without quoting a value.
+        mend: A sentence that says what to do about it.
+        column: Counted from 1; 0 where only the line is known.
     """
 
     file: Path

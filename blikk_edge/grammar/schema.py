@@ -15,9 +15,15 @@ from blikk_edge.grammar.values import SLUG, ValueType, errors_at, flag_of, said
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of a Section: how its value is read, and its meaning, which the reference prints.
+    """One key of a Section.
 
-    `default` is what the reference prints where the dataclass does not say it (a default that depends on other keys).
+    Attributes:
+        name: As users write it.
+        value: How its value is read.
+        meaning: A sentence or more, for the reference page.
+        required: Whether it has to be written.
+        default: What the reference prints where the dataclass does not say it, as of a default that depends on other
+            keys.
     """
 
     name: str
@@ -31,8 +37,12 @@ class Key:
 class Section:
     """A mapping with known keys. Defaults are those of the dataclass: keys that are not written are not passed on.
 
-    `make` builds the value, by default the dataclass itself, and may raise Wrong. A plain text stands for a mapping
-    with the one key `plain`. A `switch` takes `true` for all defaults and `false` for None.
+    Attributes:
+        of: The dataclass whose fields the keys are.
+        keys: Those that may be written, in the order of the reference page.
+        make: Builds the value from what was written, and may raise Wrong; None: the dataclass itself.
+        plain: The one key that a plain text in place of the mapping stands for; empty: no text may stand there.
+        switch: Whether `true` may stand there for all defaults and `false` for None.
     """
 
     of: type
@@ -88,9 +98,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ById:
-    """A mapping from ids to Sections; gives a tuple, each with its id passed on as `given`.
+    """A mapping from ids to Sections; gives a tuple of their values.
 
-    `reserved` ids are refused; their values say why.
+    Attributes:
+        section: What stands below each id.
+        given: The name by which each id is passed on to its Section.
+        words: What may stand there, for messages and the reference page.
+        reserved: Ids that are refused, each with the reason.
+        least_one: Whether an empty mapping is refused.
     """
 
     section: Section

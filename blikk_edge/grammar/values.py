@@ -38,7 +38,13 @@ class ValueType(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A type that is read from one text."""
+    """A type that is read from one text.
+
+    Attributes:
+        words: What may stand there, for messages and the reference page.
+        read: The value of a text; raises Wrong.
+        secret: Whether a `!secret` may stand there, because the value is kept secret ever after.
+    """
 
     words: str
     read: Callable[[str], Any]

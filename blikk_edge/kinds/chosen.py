@@ -17,7 +17,14 @@ from blikk_edge.kinds.plugins import Kinds, PluginError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen(Generic[ContextT, MadeT]):
-    """A kind that a configuration names, and its options; `refused` says why it cannot be had, empty where it can."""
+    """A kind that a configuration names, and its options.
+
+    Attributes:
+        kinds: The group that it is one of.
+        name: As it is written in the configuration.
+        options: What the kind's schema made of what is written below the name; None where it cannot be had.
+        refused: Why it cannot be had; empty where it can.
+    """
 
     kinds: Kinds[ContextT, MadeT]
     name: str
@@ -33,7 +40,12 @@ class Chosen(Generic[ContextT, MadeT]):
 
 @dataclass(frozen=True, slots=True)
 class OneKind(Generic[ContextT, MadeT]):
-    """The name of a kind, or a mapping of it to its options: `angle`, or `angle: {from: ...}`."""
+    """The name of a kind, or a mapping of it to its options: `angle`, or `angle: {from: ...}`.
+
+    Attributes:
+        kinds: The group from which one may be named.
+        folder: That of the configuration, from which relative paths count.
+    """
 
     kinds: Kinds[ContextT, MadeT]
     folder: Path
@@ -74,7 +86,12 @@ class KindList(Generic[ContextT, MadeT]):
 
 @dataclass(frozen=True, slots=True)
 class KindMapping(Generic[ContextT, MadeT]):
-    """Kinds by name, each at most once, with their options below them."""
+    """Kinds by name, each at most once, with their options below them.
+
+    Attributes:
+        kinds: The group from which they may be named.
+        folder: That of the configuration, from which relative paths count.
+    """
 
     kinds: Kinds[ContextT, MadeT]
     folder: Path

@@ -34,7 +34,16 @@ class PluginError(BlikkError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A kind that is installed. `refused` says why it cannot be used; empty where it can."""
+    """A kind that a plug-in brings.
+
+    Attributes:
+        group: The group of entry points.
+        name: As users write it.
+        package: The distribution that brings it.
+        version: That of the distribution.
+        meaning: A sentence of its own; empty where it cannot be used.
+        refused: Why it cannot be used; empty where it can.
+    """
 
     group: str
     name: str

@@ -18,7 +18,13 @@ from blikk_edge.grammar.problem import Problem, Wrong
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A configuration: its Settings where it has them, what has to be mended, and what is worth knowing."""
+    """A configuration, and what was found when it was held against this machine.
+
+    Attributes:
+        settings: None where the file itself has problems.
+        problems: What has to be mended, in the order of lines.
+        notes: What is worth knowing and stops nothing, each in words.
+    """
 
     settings: Settings | None
     problems: tuple[Problem, ...]
