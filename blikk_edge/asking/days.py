@@ -16,9 +16,13 @@ DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """What was named: a `window`, how it is meant (`since`, `before`, ...), and whether hours are those after noon.
+    """What a question names of weeks, days and parts of days.
 
-    `none_such` says that a day was named that no calendar has.
+    Attributes:
+        window: From when until when on the wall's calendar; None where nothing was named.
+        rel: How it is meant: `since`, `from`, `after`, `before`, `until` or `within`; None for the window itself.
+        afternoon: Whether hours in the same question are those after noon.
+        none_such: Whether a day was named that no calendar has.
     """
 
     window: Window | None

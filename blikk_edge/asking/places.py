@@ -16,7 +16,13 @@ LIKE: Final = 0.84
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something with a name: cameras, or a zone of theirs."""
+    """Something with a name: cameras, or a zone of theirs.
+
+    Attributes:
+        name: As it is compared with the words of a question: made plain by `phrase.plain`.
+        cameras: The ids of the cameras that it means; of a zone those that have it.
+        zone: The zone's name as it is configured; None for cameras.
+    """
 
     name: str
     cameras: tuple[str, ...]
@@ -25,7 +31,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What a question restricts to; `unknown` is a place that nobody has named so."""
+    """What a question restricts to.
+
+    Attributes:
+        cameras: To these, by id; empty for all.
+        zone: To this zone; None for everywhere.
+        unknown: A place that nobody has named so; empty where every place is known.
+    """
 
     cameras: tuple[str, ...] = ()
     zone: str | None = None

@@ -21,7 +21,12 @@ _TODAY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Puzzle:
-    """A question that was not understood: the words that stood in the way, or the place that nobody knows."""
+    """A question that was not understood.
+
+    Attributes:
+        words: Those that stood in the way.
+        place: The place that nobody knows; empty where every place is known.
+    """
 
     words: tuple[str, ...] = ()
     place: str = ""

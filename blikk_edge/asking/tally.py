@@ -16,9 +16,14 @@ ONE = frozenset({Aggregate.FIRST, Aggregate.LAST, Aggregate.LONGEST, Aggregate.S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """What a Query is put to: events and rings newest first, the cameras as they are `now` (None: nobody knows).
+    """What a Query is put to.
 
-    `complete` is False where more was stored than is given here.
+    Attributes:
+        events: The newest revision of each event, newest event first.
+        rings: The presses of doorbells, newest first.
+        states: The cameras as they are now, by id; None where nobody knows.
+        now: When it is, seconds since 1970 UTC.
+        complete: False where more was stored than is given here.
     """
 
     events: Sequence[Event]
@@ -32,10 +37,20 @@ class Past:
 class Finding:
     """The answer to a Query in figures.
 
-    `events` or `rings` are those that match, newest first; of a measure that picks one, that one. `count` is what was
-    counted, None where nothing is to count. `present` is what is there now by camera and label. `seconds` is a length
-    of time; `still` holds the ids of events that go on. `gaps` are the cameras that were not watched all the time, and
-    when not; `watched` is False where none of those asked about was watched at any time, so that nothing is known.
+    Attributes:
+        query: What was asked.
+        now: When it was answered, seconds since 1970 UTC.
+        events: Those that match, newest first; of a measure that picks one, that one.
+        rings: As `events`, where presses of the doorbell were asked about.
+        count: What was counted; None where nothing is to count.
+        visits: How many events match, also where a measure picks one; 0 for rings and for what is there now.
+        present: What is there now: the camera's id, the label, how many. None of them is 0.
+        known: False where it depends on what is there now, and nobody knows that.
+        seconds: The length of the visit that was picked; for DURATION, the time in which at least one went on.
+        still: The ids of events that go on.
+        complete: False where more was stored than was looked at.
+        gaps: Cameras, by id, that were not watched all the time, and when not.
+        watched: False where none of those asked about was watched at any time, so that nothing is known.
     """
 
     query: Query

@@ -23,7 +23,12 @@ _LATEST_S: Final = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `since` on and before `until`; None does not restrict."""
+    """A period on the clock, in seconds since 1970 UTC.
+
+    Attributes:
+        since: From then on; None does not restrict.
+        until: Before then; None does not restrict.
+    """
 
     since: float | None
     until: float | None

@@ -10,7 +10,16 @@ from blikk_edge.core.observation import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A Picture that was kept. `id` names it for as long as it is; `time` is when it was captured (since 1970 UTC)."""
+    """A Picture that was kept.
+
+    Attributes:
+        id: Names it for as long as it is kept.
+        camera: The camera's id.
+        event: The id of the Event or Ring that it shows, if any.
+        name: Its place on MQTT, as `person`.
+        time: When it was captured, seconds since 1970 UTC.
+        size_bytes: The size of its JPEG.
+    """
 
     id: str
     camera: str
@@ -22,7 +31,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlbumDay:
-    """How many Pictures there are of one camera and one local day."""
+    """How many Pictures there are of one camera and one day.
+
+    Attributes:
+        day: In local time.
+        camera: The camera's id.
+        pictures: How many, at least 1.
+    """
 
     day: date
     camera: str

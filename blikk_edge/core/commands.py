@@ -17,7 +17,13 @@ class Setting(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
-    """Change a setting: `detect` takes a bool, `threshold` a number 0..1, `summary` a SummaryMode."""
+    """Change a setting of a camera.
+
+    Attributes:
+        camera: The camera's id.
+        setting: Which one.
+        value: For DETECT a bool, for THRESHOLD a number 0..1, for SUMMARY a SummaryMode.
+    """
 
     camera: str
     setting: Setting
@@ -40,7 +46,12 @@ class Describe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
-    """The doorbell of this camera was pressed; `via` is mqtt, http or gpio."""
+    """A doorbell was pressed.
+
+    Attributes:
+        camera: The id of the camera that it belongs to.
+        via: The way it came: `mqtt`, `http` or `gpio`.
+    """
 
     camera: str
     via: str

@@ -11,8 +11,11 @@ from typing import Final
 class Place:
     """One kind of folder of a user.
 
-    `variable` is the one of the XDG Base Directory Specification, `service` the one that systemd sets for a unit with
-    `StateDirectory=` or `CacheDirectory=` (the folder itself), `below_home` where it is without both.
+    Attributes:
+        variable: The variable of the XDG Base Directory Specification that names it.
+        service: The variable that systemd sets for a unit with `StateDirectory=` or `CacheDirectory=`: the folder
+            itself.
+        below_home: Where it is in the home folder, without both variables.
     """
 
     variable: str

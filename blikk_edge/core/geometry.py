@@ -16,6 +16,12 @@ class Box:
     """An axis-parallel box, always 0..1 of the picture, `x1 <= x2` and `y1 <= y2`.
 
     Raises ValueError for coordinates outside 0..1, in the wrong order or not finite; `Box.clipped` mends them.
+
+    Attributes:
+        x1: The left edge, as a share of the picture's width.
+        y1: The upper edge, as a share of the picture's height.
+        x2: The right edge, as a share of the picture's width.
+        y2: The lower edge, as a share of the picture's height.
     """
 
     x1: float

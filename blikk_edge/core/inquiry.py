@@ -26,7 +26,14 @@ WAITING_MAX = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskQuestion:
-    """A question in words; camera and times narrow what the words say. Times here and below: seconds since 1970 UTC."""
+    """A question in words; camera and times hold where the words name none.
+
+    Attributes:
+        question: At most QUESTION_MAX characters.
+        camera: The id of the one that is asked about; None: all.
+        since: About what was from then on, seconds since 1970 UTC; None does not restrict.
+        until: About what was before then, seconds since 1970 UTC; None does not restrict.
+    """
 
     question: str
     camera: str | None = None
@@ -36,7 +43,16 @@ class AskQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListEvents:
-    """Events that started in `since <= t < until`, newest first, each with its summary."""
+    """Events that match everything given, newest first, each with its summary.
+
+    Attributes:
+        camera: At this one, by id; None: at all.
+        label: Of this one; None: of all.
+        zone: That touched this one; None does not restrict.
+        since: That started then or later, seconds since 1970 UTC; None does not restrict.
+        until: That started before then, seconds since 1970 UTC; None does not restrict.
+        limit: How many at most, 1 to EVENTS_MAX; the newest.
+    """
 
     camera: str | None = None
     label: Label | None = None
@@ -48,7 +64,12 @@ class ListEvents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeNow:
-    """A new Summary of what a camera sees now, or of one event."""
+    """A new Summary of what a camera sees now, or of one event.
+
+    Attributes:
+        camera: The camera's id; None where an event is named: one of both is.
+        event: The id of the event; None for what a camera sees now.
+    """
 
     camera: str | None = None
     event: str | None = None
@@ -56,7 +77,13 @@ class DescribeNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteDigest:
-    """A Summary of a period, of one camera or of the node; without times of the last 24 hours."""
+    """A Summary of a period, of one camera or of the node; without times, of the last 24 hours.
+
+    Attributes:
+        camera: The camera's id; None: the node.
+        since: Where the period begins, seconds since 1970 UTC; None: 24 hours before its end.
+        until: Where the period ends, seconds since 1970 UTC; None: now.
+    """
 
     camera: str | None = None
     since: float | None = None
@@ -65,7 +92,14 @@ class WriteDigest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forget:
-    """Remove events that match everything given (at least one), and what was reported of them."""
+    """Remove events that match everything given (at least one), and what was reported of them.
+
+    Attributes:
+        camera: At this one, by id; None: at all.
+        event: The one of this id; None does not restrict.
+        since: That started then or later, seconds since 1970 UTC; None does not restrict.
+        until: That started before then, seconds since 1970 UTC; None does not restrict.
+    """
 
     camera: str | None = None
     event: str | None = None
@@ -84,9 +118,11 @@ class Forget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Keep a word of the household with an event, in place of an earlier one; an empty one takes it away.
+    """Keep a word of the household with an event, in place of an earlier one.
 
-    `event` may be the id of a ring: then the visit in which it rang is meant.
+    Attributes:
+        event: Its id, or that of a ring: then the visit in which it rang is meant, or the ring where nobody was seen.
+        mark: The word, at most MARK_MAX characters; an empty one takes the earlier away.
     """
 
     event: str
@@ -147,7 +183,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventWithText:
-    """An event and the newest text about it."""
+    """An event and the newest text about it.
+
+    Attributes:
+        event: Its newest revision that is stored.
+        summary: None where nothing was written about it.
+    """
 
     event: Event
     summary: Summary | None = None

@@ -13,7 +13,12 @@ _TAG: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,4}", re.ASCII
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locale:
-    """A time zone, None for the machine's own, and a language, as its short tag in small letters (`de`)."""
+    """The time zone and the language in which texts are written.
+
+    Attributes:
+        timezone: None for the machine's own.
+        language: Its short tag in small letters, as `de`.
+    """
 
     timezone: tzinfo | None = None
     language: str = "en"
@@ -25,7 +30,12 @@ LocaleNow: TypeAlias = Callable[[], Locale]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a Home Assistant component that makes the entities claims of its household; None: nothing, or no such."""
+    """What a Home Assistant component that makes the entities says of its household.
+
+    Attributes:
+        timezone: An IANA name; None: nothing, or none that is known here.
+        language: A short tag; None: nothing, or none that is one.
+    """
 
     timezone: str | None = None
     language: str | None = None

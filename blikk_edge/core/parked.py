@@ -23,7 +23,13 @@ FORGET_LOOKS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parked:
-    """A vehicle at rest. `since` is when it came to rest, seconds since 1970 UTC."""
+    """A vehicle at rest.
+
+    Attributes:
+        label: That of the track that came to rest.
+        box: Its place in the picture.
+        since: When it came to rest, seconds since 1970 UTC.
+    """
 
     label: Label
     box: Box
@@ -73,7 +79,12 @@ class _Spot:
 
 @dataclass(frozen=True, slots=True)
 class DroveOff:
-    """A parked vehicle that left its place; `since` is the first look that showed it away."""
+    """A parked vehicle that left its place.
+
+    Attributes:
+        track: As it is in the look that proves it.
+        since: The first look that showed it away, seconds since 1970 UTC.
+    """
 
     track: Track
     since: float

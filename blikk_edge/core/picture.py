@@ -15,7 +15,12 @@ FRAME: Final = "frame"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A Picture that was asked for: its name, and the id of the Event or Ring that it is to show, if any."""
+    """A Picture that was asked for.
+
+    Attributes:
+        name: Its place on MQTT, as `person`.
+        event: The id of the Event or Ring that it is to show, if any.
+    """
 
     name: str
     event: str | None = None

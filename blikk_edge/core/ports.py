@@ -149,7 +149,13 @@ Order: TypeAlias = Callable[[Command], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """One record that waits in the journal, in order of `seq`. `replayed` says that it waited through an outage."""
+    """One record that waits in the journal.
+
+    Attributes:
+        seq: Its number, in the order in which records were put; from 1.
+        record: What is to be delivered.
+        replayed: Whether it waited through an outage.
+    """
 
     seq: int
     record: Record

@@ -21,12 +21,16 @@ MOTION_GAP_S = 4.0  # motion after so long a calm is a new episode
 class ReportRules:
     """When something is reported.
 
-    `event_threshold` 0..1 is how much must change: the motion score, or the cosine distance between embeddings; an
-    object that comes, goes or changes its state always counts. `summary_window` is how many similar Observations one
-    may stand for (core.fold). `loiter_s` is the dwell that counts as loitering (0: never), `zone_loiter_s` the limit
-    that holds in a zone instead, for the time spent in it. `update_every_s` is the least time between revisions of an
-    open Event, `park_s` how long a vehicle stands still until it is parked, `package_still_s` how long a package must
-    stand on its own. Only `labels` are reported.
+    Attributes:
+        event_threshold: How much must change, 0..1: the motion score, or the cosine distance between embeddings. An
+            object that comes, goes or changes its state always counts.
+        summary_window: How many similar Observations one may stand for (core.fold).
+        loiter_s: The dwell that counts as loitering; 0: never.
+        zone_loiter_s: The limit that holds in a zone instead, by the zone's name, for the time spent in it.
+        update_every_s: The least time between revisions of an open Event.
+        park_s: How long a vehicle stands still until it is parked.
+        package_still_s: How long a package must stand on its own.
+        labels: What is reported.
     """
 
     event_threshold: float = 0.3
@@ -45,7 +49,12 @@ class ReportRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """The records of one Scene, each kind in the order they happened."""
+    """The records of one Scene.
+
+    Attributes:
+        observations: In the order in which they happened.
+        events: Revisions, in the order in which they happened.
+    """
 
     observations: tuple[Observation, ...] = ()
     events: tuple[Event, ...] = ()

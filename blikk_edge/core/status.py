@@ -187,7 +187,12 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraAvailability:
-    """The stream of a camera came or went."""
+    """The stream of a camera came or went.
+
+    Attributes:
+        camera: The camera's id.
+        online: Whether its stream is there.
+    """
 
     camera: str
     online: bool

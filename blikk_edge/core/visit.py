@@ -19,7 +19,12 @@ WEIGHT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loiter:
-    """How long is loitering: `camera_s` in the picture, or by name in a zone that has its own limit. 0 is never."""
+    """How long is loitering.
+
+    Attributes:
+        camera_s: In the picture; 0 is never.
+        zones_s: In a zone that has a limit of its own, by its name; 0 is never.
+    """
 
     camera_s: float
     zones_s: Mapping[str, float] = field(default_factory=dict)
@@ -27,7 +32,13 @@ class Loiter:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that happened to some members in one frame."""
+    """Something that happened to some members in one frame.
+
+    Attributes:
+        kind: What happened.
+        objects: The members to whom it happened, as they are now; at least one.
+        zones: The names of those entered or left; else of those the objects are in.
+    """
 
     kind: Observed
     objects: tuple[Sighting, ...]

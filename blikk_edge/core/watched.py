@@ -19,8 +19,10 @@ Span: TypeAlias = tuple[float, float]
 class Watched:
     """When one camera was watched: frames came and were looked at.
 
-    `spans` are in order and more than GAP_S apart. Of times before `known_since` nothing is known: a store may be older
-    than this record.
+    Attributes:
+        known_since: Of times before it nothing is known, as a store may be older than this record; seconds since 1970
+            UTC.
+        spans: From when until when, in order and more than GAP_S apart.
     """
 
     known_since: float = 0.0

@@ -28,7 +28,13 @@ class Claim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One unsupported claim: the words of it, and why they are not supported."""
+    """One unsupported claim.
+
+    Attributes:
+        claim: Of which kind it is.
+        words: Those that make it, or its field and value in the writer's own account.
+        why: Why they are not supported, in words.
+    """
 
     claim: Claim
     words: str

@@ -13,9 +13,14 @@ _DAY_S: Final = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTime:
-    """A claimed time of the day: `at_s` seconds after midnight, true from `before_s` earlier to `after_s` later.
+    """A claimed time of the day.
 
-    `twice` says that it comes twice a day: `half past two`.
+    Attributes:
+        words: Those that claim it.
+        at_s: Seconds after midnight.
+        before_s: How much earlier it is still true, in seconds.
+        after_s: How much later it is still true, in seconds.
+        twice: Whether it comes twice a day, as `half past two` does.
     """
 
     words: str
@@ -33,7 +38,14 @@ class ClaimedTime:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A claimed span between two times of the day, in which something was; `always` says that everything was."""
+    """A claimed span between two times of the day, in which something was.
+
+    Attributes:
+        words: Those that claim it.
+        first: Where it begins.
+        last: Where it ends; before `first` where midnight lies in it.
+        always: Whether everything was in it.
+    """
 
     words: str
     first: ClaimedTime

@@ -14,10 +14,15 @@ _UNIT_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """A claimed length of time, true from `least_s` to `most_s`.
+    """A claimed length of time.
 
-    `gap` says that it may lie between two times that were named; `whole` that it is that of everything reported,
-    `long` that nothing more is said.
+    Attributes:
+        words: Those that claim it.
+        least_s: The shortest that it may mean; infinity for one that nothing supports.
+        most_s: The longest that it may mean.
+        gap: Whether it may lie between two times that were named.
+        whole: Whether it is that of everything reported.
+        long: Whether nothing more is said than that it was long.
     """
 
     words: str

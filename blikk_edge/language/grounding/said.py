@@ -16,7 +16,13 @@ _SECOND_S, _MINUTE_S, _HOUR_S, _DAY_S = 1.0, 60.0, 3600.0, 86400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """How many of each label a text speaks of (0: none), how many rings, and its times, as `14:05`."""
+    """What a text says, by its writer's own account.
+
+    Attributes:
+        counts: How many of each label it speaks of; 0: none.
+        rings: How many rings it speaks of.
+        times: Those in it, as `14:05`.
+    """
 
     counts: Mapping[Label, int]
     rings: int = 0

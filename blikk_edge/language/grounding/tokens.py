@@ -31,9 +31,15 @@ _TOKEN: Final = re.compile(r"[§¤]|\d+(?:\.\d+)?|[^\W\d_]+(?:'[^\W\d_]+)?|[^\w\
 class Token:
     """One word, number or mark, lower-case.
 
-    `base` is the form the lexicon has, empty for a word it has not; `labels` what a noun names, `kind` the detector's
-    class where it names one; `number` its value; `guess` the kind of guess that the word is; `negated` is set where the
-    text says that it was not there.
+    Attributes:
+        text: As it stands there.
+        base: The form that the lexicon has; empty for a word it has not.
+        labels: What a noun names.
+        kind: The detector's class where a noun names one; else empty.
+        plural: Whether a noun means more than one.
+        number: Its value; None for a word or mark.
+        guess: The kind of guess that the word is; None where it is none.
+        negated: Whether the text says that it was not there.
     """
 
     text: str
