@@ -16,7 +16,16 @@ from blikk_edge.llm.tokens import IMAGE_TOKENS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlamaOptions:
-    """As for `LlamaModel`, with `model` for its path."""
+    """What a configuration says of a `llama` model.
+
+    Attributes:
+        model: Its GGUF file.
+        projector: The image projector of a model that sees, a GGUF file; None: it takes no Pictures.
+        structured: How the answer is held to its form; `auto` is a grammar.
+        image_tokens: What one picture costs, for the budget.
+        context_tokens: Its context: prompt and answer of one call.
+        threads: Processor cores; None: all but one.
+    """
 
     model: Path
     projector: Path | None = None

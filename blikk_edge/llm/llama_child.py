@@ -31,7 +31,18 @@ _PR_SET_PDEATHSIG: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to serve: `engine` is a key of ENGINES, paths are absolute, `parent` is the process to end with."""
+    """What to serve, as the parent writes it to standard input.
+
+    Attributes:
+        engine: A key of ENGINES.
+        model: The absolute path of the GGUF file.
+        projector: The absolute path of the image projector; None: no Pictures.
+        name: The model's name in requests and answers.
+        context_tokens: Its context: prompt and answer of one call.
+        threads: Processor cores.
+        key: The API key that each request must show.
+        parent: The id of the process to end with.
+    """
 
     engine: str
     model: str

@@ -16,7 +16,20 @@ from blikk_edge.llm.tokens import IMAGE_TOKENS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAiOptions:
-    """As for `OpenAiModel`; `fields` are its `extra`."""
+    """What a configuration says of a model at an OpenAI-compatible address.
+
+    Attributes:
+        base_url: The address, up to and with `/v1`.
+        model: The model's name.
+        api_key: The key for it; None: no key is sent.
+        structured: How the answer is held to its form; `auto` finds out.
+        stream: Whether answers come in parts; `auto` only where the server takes nothing else.
+        tokens_field: The field that bounds an answer; `auto` finds out, `none` sends none.
+        system_role: Who gives our instructions; with `user` they stand before the lines.
+        temperature: How freely it words, 0..2; None leaves it out.
+        fields: Further fields of each request.
+        image_tokens: What one picture costs, for the budget.
+    """
 
     base_url: str
     model: str

@@ -19,16 +19,24 @@ _NO_ERROR: Final = (0, "0", 200, "200")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerAnswer:
-    """What the first choice of an answer holds; `finish` is why it ended, in small letters, empty where not said."""
+    """What the first choice of an answer holds.
+
+    Attributes:
+        text: What it wrote, or the arguments of the call that it made of it; may be empty.
+        thoughts: What a model wrote beside its answer, where the endpoint separates them.
+        finish: Why it ended, in small letters; empty where that was not said.
+        refusal: Why it would not answer, in its words; empty where it did.
+        model: The name of who wrote it, as the service gives it; empty where it gives none.
+        input_tokens: 0 where they were not counted.
+        output_tokens: 0 where they were not counted.
+    """
 
     text: str = field(repr=False)
     thoughts: str = field(repr=False)
-    """What a model wrote beside its answer, where the endpoint separates them."""
     finish: str
     refusal: str
     model: str
     input_tokens: int
-    """0 where they were not counted."""
     output_tokens: int
 
 

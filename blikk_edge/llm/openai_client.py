@@ -24,10 +24,14 @@ DONE: Final = "[DONE]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerReply:
-    """An answer of any status, 200 for every success.
+    """An answer of any status.
 
-    `bodies` are its JSON values, one, or one for each part of a stream; of an error also its text. `whole` is whether a
-    stream said that it was at its end.
+    Attributes:
+        status: Of HTTP; 200 for every success.
+        headers: By name, whatever its case.
+        bodies: Its JSON values: one, or one for each part of a stream; of an error also its text.
+        streamed: Whether it came as a stream.
+        whole: Whether a stream said that it was at its end.
     """
 
     status: int

@@ -50,9 +50,17 @@ _BOUNDS: Final = frozenset({"minLength", "maxLength", "minItems", "maxItems", "m
 class Manners:
     """How one endpoint is asked: what was chosen, and what was learnt since.
 
-    `tokens_field` bounds the answer, None where nothing does. `system_role` is whose words our instructions are; as
-    USER they stand before the rest of the prompt. `left_out` are fields that are not sent. `free` names what may be
-    changed when it is refused: `form`, `tokens_field`, `stream`, `system_role`; `tried` are the ways that were refused.
+    Attributes:
+        form: How an answer is held to its schema.
+        tokens_field: The field that bounds the answer; None where nothing does.
+        temperature: 0..2; None: it is not sent.
+        stream: Whether the answer is to come in parts.
+        stream_usage: Whether a stream is asked to count its tokens.
+        system_role: Whose words our instructions are; as USER they stand before the rest of the prompt.
+        extra: Further fields of every request.
+        left_out: The names of fields that are not sent.
+        free: What may be changed when it is refused: `form`, `tokens_field`, `stream`, `system_role`.
+        tried: The ways that were refused.
     """
 
     form: Form = Form.JSON_SCHEMA

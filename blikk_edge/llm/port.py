@@ -16,8 +16,13 @@ from blikk_edge.core.picture import Picture
 class Prompt:
     """One call of a model.
 
-    `schema` is the JSON Schema that its answer must fit: an object, every string and list bounded. `system` is ours
-    alone; whatever came from outside stands quoted in `user`. Pictures are redacted ones.
+    Attributes:
+        system: Instructions, ours alone.
+        user: What it is about; whatever came from outside stands quoted in it.
+        schema_name: What services that want a name for `schema` are given.
+        schema: The JSON Schema that its answer must fit: an object, every string and list bounded.
+        pictures: Redacted ones that the model is to see.
+        max_tokens: Of the answer, at most.
     """
 
     system: str
@@ -30,7 +35,15 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What a model wrote, unchecked, and what it cost. `estimated` says that the model did not count its tokens."""
+    """What a model wrote, and what it cost.
+
+    Attributes:
+        text: Its answer, unchecked.
+        model: The name of who wrote it, as the service gives it.
+        input_tokens: Those of the prompt and its Pictures.
+        output_tokens: Those of the answer.
+        estimated: Whether the model did not count its tokens, so that these are a rule of thumb.
+    """
 
     text: str
     model: str

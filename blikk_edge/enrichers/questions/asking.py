@@ -24,9 +24,13 @@ NEVER: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it. Without a `reply` the model was not to be had, and `why` says why; `spent` is paid either way.
+    """What came of a question to the model.
 
-    `seen` says that the reply rests on a Picture.
+    Attributes:
+        reply: None where the model was not to be had.
+        why: Why there is no reply, or none but `unknown`; empty where it answered.
+        spent: What each call cost, whatever came of it.
+        seen: Whether the reply rests on a Picture.
     """
 
     reply: ModelReply | None = None

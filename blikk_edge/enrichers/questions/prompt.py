@@ -34,7 +34,13 @@ _SYSTEM: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReply:
-    """A model's answer, checked. `confidence` is 0..1."""
+    """A model's answer, checked.
+
+    Attributes:
+        answer: `yes`, `no` or `unknown`; where text is asked for, at most ANSWER_MAX characters.
+        confidence: 0..1, by the model's own account.
+        evidence: What it rests on, at most EVIDENCE_MAX characters; empty where that was not supported.
+    """
 
     answer: str
     confidence: float

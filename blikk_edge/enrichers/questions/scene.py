@@ -32,7 +32,12 @@ def is_newer(time: float, than: float) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here:
-    """One object that is there, and the Event that it belongs to."""
+    """One object that is there.
+
+    Attributes:
+        sighting: As it was in the newest revision.
+        event: The id of the Event that it belongs to.
+    """
 
     sighting: Sighting
     event: str
@@ -44,7 +49,14 @@ class Here:
 
 @dataclass(slots=True)
 class Scenery:
-    """One camera as questions see it. `take` says whether an item changed something."""
+    """One camera as questions see it. `take` says whether an item changed something.
+
+    Attributes:
+        camera: The camera's id.
+        name: What the user calls it.
+        locale: The language and the time zone as they are now.
+        snapshot: The newest still; None before the first, and after something was forgotten.
+    """
 
     camera: str
     name: str

@@ -25,7 +25,15 @@ UNSCORED: Final = 0.7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackAnswer:
-    """An answer with its grounds. `until_s`: after so many seconds it may be another although nothing happened."""
+    """An answer with its grounds.
+
+    Attributes:
+        answer: `yes`, `no`, or a number.
+        confidence: 0..1: the detector's score where somebody was seen.
+        evidence: What it rests on, a few words in the household's language.
+        event: The id of the Event that shows it; None where there is none.
+        until_s: After so many seconds it may be another although nothing happened; infinity where it stays.
+    """
 
     answer: str
     confidence: float
@@ -36,9 +44,16 @@ class TrackAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackQuestion:
-    """What a question asks of the tracks: of this label (and class), in this zone, for at least so long, how many.
+    """What a question asks of the tracks.
 
-    `loiters` asks whether somebody stays long by the camera's own measure; `parked` whether it stands still.
+    Attributes:
+        label: Of what, as PERSON.
+        kind: Of which class of the detector, as `cat`; empty for any of the label.
+        zone: In this one, by name; None for the whole picture.
+        at_least_s: For at least so long; 0 for any time.
+        loiters: Whether somebody stays long, by the camera's own measure.
+        parked: Whether it stands still.
+        how_many: How many, not whether there are any.
     """
 
     label: Label

@@ -61,7 +61,14 @@ One list of counts: a field for each would cost a hundred tokens more, with each
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Title (at most TITLE_MAX characters), text (TEXT_MAX), importance; `said` is what a model says that they say."""
+    """A title and a text, as they were written.
+
+    Attributes:
+        title: At most TITLE_MAX characters.
+        text: At most TEXT_MAX characters.
+        importance: As its writer sees it.
+        said: What a model says that title and text say; None where it was not asked to.
+    """
 
     title: str
     text: str

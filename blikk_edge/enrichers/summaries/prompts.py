@@ -43,7 +43,18 @@ _BROKEN_MAX: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """What a Note is to be written from. `before` is the text so far about the same event, `rest` what came earlier."""
+    """What a Note is to be written from.
+
+    Attributes:
+        facts: What may be said.
+        lines: What was observed, by time.
+        before: The text so far about the same event; empty where there is none.
+        here: Lines about what else is there meanwhile.
+        earlier: Lines about what came before.
+        pictures: Redacted ones that the model is to see.
+        broken: Its last answer, where that could not be read; else None.
+        reason: Why it could not be read.
+    """
 
     facts: Facts
     lines: tuple[str, ...] = ()

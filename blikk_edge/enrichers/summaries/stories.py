@@ -25,7 +25,13 @@ _ORDER: Final = tuple(Label)
 
 @dataclass(slots=True)
 class Story:
-    """One event as far as it is known: its newest revision, its first and newest observations."""
+    """One event as far as it is known.
+
+    Attributes:
+        event: Its newest revision.
+        first: Its first observations, at most eight.
+        newest: Its newest observations after those; together they are at most MAX_OBSERVATIONS.
+    """
 
     event: Event
     first: list[Observation] = field(default_factory=list)

@@ -38,7 +38,14 @@ _ORDER: Final = tuple(Importance)
 class Draft:
     """A Note, who wrote it, and what it cost, also where the template had to serve in the end.
 
-    `pictures` counts those that the model saw; `unsent` says that the ones it was to see never left.
+    Attributes:
+        note: As it is to be published.
+        source: Who wrote it.
+        model: The name of the model that wrote it; None for the template.
+        input_tokens: Those sent, in all tries together.
+        output_tokens: Those written, in all tries together.
+        pictures: How many the model saw.
+        unsent: Whether the Pictures that it was to see never left.
     """
 
     note: Note
@@ -86,7 +93,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
-    """How a model is asked: the fields of a Job without its prompt. `useful_s` bounds all its tries together."""
+    """How a model is asked: the fields of a Job without its prompt.
+
+    Attributes:
+        key: Of waiting jobs with the same key only the newest is done.
+        camera: The camera's id; None for work of the whole node.
+        priority: Lower goes first.
+        useful_s: After so many seconds nobody needs it any more; bounds all its tries together.
+    """
 
     key: Hashable
     camera: str | None

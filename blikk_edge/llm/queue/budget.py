@@ -21,7 +21,23 @@ DAYS_KEPT: Final = 4
 class Limits:
     """What a language model may cost; None is no limit.
 
-    Prices are for a million tokens, in `currency`; `queue` is how many jobs may wait.
+    Attributes:
+        calls_per_minute: Calls of the model in any minute.
+        calls_per_day: Calls in a day of local time.
+        tokens_per_minute: Tokens, sent and written, in any minute.
+        tokens_per_day: Tokens, sent and written, in a day.
+        camera_calls_per_minute: Calls for one camera in any minute.
+        camera_tokens_per_minute: Tokens for one camera in any minute.
+        camera_calls_per_day: Calls for one camera in a day.
+        camera_tokens_per_day: Tokens for one camera in a day.
+        cooldown_s: The least time between two calls for one camera.
+        concurrency: Calls at the same time.
+        timeout_s: How long one call may take in all.
+        queue: How many jobs may wait.
+        price_input: The price of a million tokens sent.
+        price_output: The price of a million tokens written.
+        currency: That of the prices, as it is shown.
+        cost_per_day: What a day may cost; needs both prices.
     """
 
     calls_per_minute: int = 6
@@ -59,9 +75,16 @@ class NoRoomError(NotNowError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """What this local day, `date`, has cost so far, and what is left of it.
+    """What this local day has cost so far, and what is left of it.
 
-    `cost` is None without prices; `over` says which limit of the day leaves no room even for the smallest call.
+    Attributes:
+        date: The day, as `2026-05-31`.
+        calls: Those made, and those under way.
+        tokens: Sent and written; of calls under way the estimate.
+        calls_left: What `calls_per_day` leaves, at least 0.
+        tokens_left: What `tokens_per_day` leaves, at least 0.
+        cost: In the currency of the prices; None without prices.
+        over: Which limit of the day leaves no room even for the smallest call, in words; None: there is room.
     """
 
     date: str

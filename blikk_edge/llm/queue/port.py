@@ -26,9 +26,12 @@ class Priority(IntEnum):
 class Job:
     """One piece of work for the model.
 
-    Of waiting jobs with the same `key` only the newest is done (the others raise SupersededError); within a priority
-    the oldest goes first. After `useful_s` seconds in the queue nobody needs it any more. `camera` is None for work of
-    the whole node.
+    Attributes:
+        key: Of waiting jobs with the same key only the newest is done; the others raise SupersededError.
+        camera: The camera's id; None for work of the whole node.
+        priority: Lower goes first; within a priority the oldest does.
+        prompt: What the model is sent.
+        useful_s: After so many seconds in the queue nobody needs it any more.
     """
 
     key: Hashable

@@ -15,9 +15,16 @@ USEFUL_MAX_S: Final = 3600.0
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Waiting:
-    """A job and who waits for its answer. `serial` counts arrivals, `since` is monotonic seconds.
+    """A job, and who waits for its answer.
 
-    `error` is what an earlier try of this job came to; `tried` says that the model failed in one.
+    Attributes:
+        job: What is to be done.
+        serial: Counts arrivals.
+        since: When it arrived, monotonic seconds.
+        answer: Where it is waited for.
+        place: Its order within its priority: `serial`, or the place of the job that it superseded.
+        error: What an earlier try of this job came to; None before the first.
+        tried: Whether the model failed in one, other than by asking for patience.
     """
 
     job: Job
