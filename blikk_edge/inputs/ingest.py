@@ -47,7 +47,12 @@ STRANGERS_MAX: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushTarget:
-    """Where one camera's frames go, and the token that its client must know."""
+    """Where one camera's frames go.
+
+    Attributes:
+        push_queue: Where the camera's reader takes them.
+        token: What its client must know.
+    """
 
     push_queue: PushQueue
     token: str = field(repr=False)

@@ -17,7 +17,12 @@ EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # what a user ma
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTlsSettings:
-    """TLS of a server of ours."""
+    """TLS of a server of ours.
+
+    Attributes:
+        certificate: The certificate, with its chain (PEM).
+        key: Its private key (PEM).
+    """
 
     certificate: Path
     key: Path

@@ -40,7 +40,12 @@ class _Lane:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A scene and the ticket with which its lane is given back."""
+    """A scene, and the right to look at it.
+
+    Attributes:
+        scene: The oldest that waits in its lane.
+        ticket: With which its lane is given back; never used twice.
+    """
 
     scene: Scene
     ticket: int

@@ -52,7 +52,12 @@ class Select(Step, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VisionTools:
-    """What a vision worker looks with: its own detector, and the way out for pixels of one camera."""
+    """What a vision worker looks with.
+
+    Attributes:
+        detector: The worker's own, used in no other thread.
+        redactor: The way out for pixels of one camera.
+    """
 
     detector: Detector
     redactor: Redactor

@@ -16,7 +16,13 @@ TAKE_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The camera that a worker looks at, the ticket of its lane, and since when (monotonic seconds)."""
+    """What a worker looks at now.
+
+    Attributes:
+        camera: The camera's id.
+        ticket: That of its lane.
+        since: Since when, monotonic seconds.
+    """
 
     camera: str
     ticket: int

@@ -63,7 +63,13 @@ class WebhookUrl(SecretAddress):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookOptions:
-    """Where records are posted to; `tell` names their kinds. Of answers only those that changed are posted."""
+    """Where records are posted to.
+
+    Attributes:
+        url: The web address; each record is one POST of the JSON that MQTT carries.
+        token: Sent as `Authorization: Bearer`; None: no such header.
+        tell: The kinds of records that are posted; of answers only those that changed.
+    """
 
     url: WebhookUrl
     token: Secret | None = None

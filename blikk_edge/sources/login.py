@@ -16,7 +16,12 @@ _ORDER: Final = ("SHA-256", "SHA-512-256", "SHA", "MD5")
 
 @dataclass(slots=True)
 class Login:
-    """User and password of one camera, and what it has asked for; keeps them out of its repr."""
+    """User and password of one camera, and what it has asked for; keeps them out of its repr.
+
+    Attributes:
+        user: As it was in the address, its percent-encoding undone.
+        password: As it was in the address, its percent-encoding undone.
+    """
 
     user: bytes = field(repr=False)
     password: bytes = field(repr=False)

@@ -29,11 +29,16 @@ It must not raise: PyAV would write the error, with its address, to standard err
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One way to open a source: the raw address, libav's name of the format (None: found out) and its options.
+    """One way to open a source.
 
-    `waits` says that what is sent and not read yet waits for the reader and nothing is lost, as over TCP. `io` gives
-    what asks the network in libav's stead, under a connection's limit. `spare` says that this way is only for what the
-    ways before it could reach but not read. `oddity` says what is odd about a server that libav made nothing of.
+    Attributes:
+        url: The raw address, with user and password.
+        format: libav's name of the format; None: libav finds out.
+        options: libav's, by name.
+        waits: Whether what is sent and not read yet waits for the reader and nothing is lost, as over TCP.
+        io: Gives what asks the network in libav's stead, under a connection's limit; None: libav does it.
+        spare: Whether this way is only for what the ways before it could reach but not read.
+        oddity: Says what is odd about a server that libav made nothing of; None: nobody looks.
     """
 
     url: str = field(repr=False)

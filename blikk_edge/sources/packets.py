@@ -23,8 +23,12 @@ WAITED_S = 0.002
 class Counts:
     """What became of a source's stream since start.
 
-    `decoded` pictures, `thinned` pictures or packets passed over, `slept` packets that were never decoded, `corrupt`
-    packets that could not be decoded and pictures that libav marks as damaged, `connections`.
+    Attributes:
+        decoded: Pictures that came out of a decoder.
+        thinned: Pictures or packets passed over, to keep to the frame rate.
+        slept: Packets that were never decoded.
+        corrupt: Packets that could not be decoded, and pictures that libav marks as damaged.
+        connections: How often it was opened.
     """
 
     decoded: int = 0

@@ -12,11 +12,23 @@ from blikk_edge.core.stages import WakeDetector
 class Terms:
     """Whose frames, how many, how large, how long to wait: the context of a source.
 
-    `shown` is the address without secrets, for messages; `height_px` bounds the short side of the colour picture;
-    `rotate` turns pictures clockwise by so many degrees (0, 90, 180, 270).
-    `watch` other than full needs a `wake_detector`, and comes into force where nothing has stirred for `sleep_after_s`.
-    `transport` is for RTSP: auto, tcp or udp. `push_queue` is where an edge client's frames arrive, None for others.
-    `realtime`, `loop` and `start_time` (seconds since 1970 UTC) are for files, see `open_file`.
+    Attributes:
+        camera: The camera's id.
+        shown: The address without secrets, for messages.
+        clock: Gives the time; nothing else may.
+        fps: How many frames a second, at most.
+        height_px: Bounds the short side of the colour picture.
+        rotate: Turns pictures clockwise by so many degrees: 0, 90, 180 or 270.
+        transport: For RTSP: `auto`, `tcp` or `udp`.
+        connect_timeout_s: How long to wait for the camera to answer.
+        read_timeout_s: How long a silent camera counts as alive.
+        watch: How much is decoded while nothing moves; other than FULL needs a `wake_detector`.
+        sleep_after_s: For how long nothing must have stirred before `watch` comes into force.
+        wake_detector: Says of keyframes whether something stirs; None: every frame is decoded.
+        push_queue: Where an edge client's frames arrive; None for other sources.
+        realtime: For files: at their own speed with times of the clock, else as fast as possible; see `open_file`.
+        loop: For files: start again at the end.
+        start_time: For files that are not `realtime`: the time of the first frame, seconds since 1970 UTC.
     """
 
     camera: str

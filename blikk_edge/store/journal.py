@@ -36,9 +36,14 @@ Apply: TypeAlias = Callable[[], None]
 
 @dataclass(slots=True)
 class Place:
-    """How far one sink has come: every record up to `seq` is settled, and so are those in `beyond`.
+    """How far one sink has come. A settled record is one that was delivered or given up.
 
-    A settled record is one that was delivered or given up. `depth` records wait; `lost` were given up by the journal.
+    Attributes:
+        takes: The kinds of records that it takes, by their names on the wire; None: all.
+        seq: Every record up to this number is settled.
+        beyond: The numbers of those after it that are settled too.
+        depth: How many records wait.
+        lost: How many were given up by the journal since the start.
     """
 
     takes: frozenset[str] | None

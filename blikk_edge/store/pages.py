@@ -31,10 +31,13 @@ _LOG_MAGIC: Final = 0x377F0682
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """What SQLite's write-ahead log holds (section 4): where each page's newest image begins, by page number.
+    """What SQLite's write-ahead log holds (section 4).
 
-    `damaged` says that there are whole transactions after a frame that is not, or a header that is not: SQLite would
-    pass over them without a word.
+    Attributes:
+        page_bytes: The size of a page; 0 where there is no log.
+        images: Where each page's newest image begins, in bytes from the log's beginning, by page number.
+        damaged: Whether there are whole transactions after a frame that is not whole, or a header that is not: SQLite
+            would pass over them without a word.
     """
 
     page_bytes: int = 0
@@ -44,7 +47,13 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its rowid (0 in an index), its values, and whether it stands in an index."""
+    """One row of a table or an index.
+
+    Attributes:
+        rowid: 0 in an index.
+        values: Those of its columns, in order.
+        index: Whether it stands in an index.
+    """
 
     rowid: int
     values: tuple[Value, ...]
@@ -53,9 +62,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows of one page; of an inner page of a table the children and the largest rowid of each but the last.
+    """What one page holds.
 
-    `whole` says that every cell of it could be read.
+    Attributes:
+        kind: TABLE_LEAF, TABLE_INNER, INDEX_LEAF or INDEX_INNER.
+        rows: Its rows; none on an inner page of a table.
+        children: The numbers of the pages below an inner page.
+        keys: The largest rowid of each child but the last, of an inner page of a table.
+        whole: Whether every cell of it could be read.
     """
 
     kind: int

@@ -25,10 +25,13 @@ HISTORY: Final = ("events", "summaries", "rings")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Salvaged:
-    """What was carried over, rows by table, and what is lost.
+    """What was carried over, and what is lost.
 
-    `lost` counts records that waited, by the numbers that are missing; where `unknown`, more may have waited of which
-    nothing is left. `last_seq` is the highest number that the outbox is known to have given.
+    Attributes:
+        rows: How many were carried over, by table.
+        lost: How many records that waited are gone, by the numbers that are missing.
+        unknown: Whether more may have waited of which nothing is left.
+        last_seq: The highest number that the outbox is known to have given.
     """
 
     rows: dict[str, int]

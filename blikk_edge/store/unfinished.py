@@ -37,7 +37,13 @@ _WRITTEN: Final = "SELECT 1 FROM summaries WHERE key = ? AND revision >= ?"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The ends of the events that were left open, the events whose final text is owed, and what to keep of both."""
+    """What an earlier process left unfinished.
+
+    Attributes:
+        left: The ends of the events that were left open, to be published.
+        owed: The events that have ended and whose final text is owed.
+        ending: What to keep of both: by the id of each event, how many starts have tried to write its final text.
+    """
 
     left: Sequence[Event] = ()
     owed: Sequence[Event] = ()

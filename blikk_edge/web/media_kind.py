@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSettings:
-    """Redacted pictures of past events over HTTP. `folder` None: beside the store; `url` is how others reach it."""
+    """Redacted pictures of past events over HTTP.
+
+    Attributes:
+        token: What those who ask have to know.
+        host: Where it listens; `0.0.0.0` is everywhere and needs `tls` and `url`.
+        port: Its TCP port.
+        tls: Encryption; None: only this machine can reach it.
+        url: How Home Assistant reaches it; None: made of host and port.
+        folder: Where pictures are kept; None: beside the store.
+        max_mb: How much they may take, in megabytes.
+        keep_days: How long they are kept.
+    """
 
     token: Secret
     host: str = "127.0.0.1"

@@ -16,7 +16,13 @@ ORIGIN = "blikk-edge"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """One device as Home Assistant is given it; `components` are the platforms by component id."""
+    """One device as Home Assistant is given it.
+
+    Attributes:
+        topic: The config topic.
+        payload: The content of its message.
+        components: The platforms, by component id.
+    """
 
     topic: str
     payload: JsonObject = field(repr=False)

@@ -24,9 +24,13 @@ STRANGERS_MAX = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What to do now: publish `messages` in order; call `due()` in `again_in_s`, in place of any earlier call planned.
+    """What to do now.
 
-    `restate` asks for availability and states to be published anew; `warning` is for the log.
+    Attributes:
+        messages: To be published, in order.
+        again_in_s: When to call `due()`, in place of any earlier call planned; None: what is planned stays.
+        restate: Whether availability and states are to be published anew.
+        warning: For the log; None: nothing.
     """
 
     messages: tuple[Message, ...] = ()

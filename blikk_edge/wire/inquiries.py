@@ -45,7 +45,13 @@ MAX_REPLY_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A message on `ask`: its content, unchecked, and where the answer goes (None: nowhere)."""
+    """A message on `ask`.
+
+    Attributes:
+        content: What is asked, unchecked.
+        response_topic: Where the answer goes; None: nowhere.
+        correlation: Given back in the answer as it is; None: none was given.
+    """
 
     content: JsonObject
     response_topic: str | None = None

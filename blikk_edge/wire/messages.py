@@ -47,8 +47,15 @@ MAX_EVENT_OBJECTS = 24
 class Message:
     """One MQTT publish.
 
-    `expiry_s` (MQTT v5) goes with `retain`: without v5 such a message must not be retained. `content_type` and
-    `correlation` (the correlation data of an answer) are v5 properties too.
+    Attributes:
+        topic: Where it is published.
+        payload: Empty to take back what is retained.
+        qos: MQTT's quality of service, 0..2.
+        retain: Whether the broker keeps it for those who subscribe later.
+        expiry_s: How long the broker keeps it (MQTT v5); goes with `retain`: without v5 such a message must not be
+            retained. None: for ever.
+        content_type: A media type (MQTT v5); None: none is given.
+        correlation: The correlation data of an answer (MQTT v5); None: none.
     """
 
     topic: str

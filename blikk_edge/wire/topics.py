@@ -8,6 +8,10 @@ class Topics:
     """The topics of one node, `<prefix>/<node>/...`.
 
     Ids hold no `/`, `+` or `#`; the configuration has checked that.
+
+    Attributes:
+        prefix: What the topics of all nodes begin with, without a slash at the end.
+        node: The node's id.
     """
 
     prefix: str

@@ -10,7 +10,14 @@ from blikk_edge.sinks.trust import client_context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """TLS to the broker; without `ca` the system's certificates are trusted."""
+    """TLS to the broker.
+
+    Attributes:
+        ca: The certificate authority to trust, a PEM file; None: those of the system.
+        certificate: A client certificate, a PEM file; None: none is shown.
+        key: The private key of the client certificate, a PEM file; None: it is in the same file.
+        key_password: The password of the private key; None where it has none.
+    """
 
     ca: Path | None = None
     certificate: Path | None = None
@@ -20,7 +27,16 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where the broker is and how to log in. Shows itself as host:port."""
+    """Where the broker is and how to log in. Shows itself as host:port.
+
+    Attributes:
+        host: A name or an IP address.
+        port: Its TCP port.
+        username: The user; None: no login.
+        password: The user's password; None: none is sent.
+        tls: None: the connection is not encrypted.
+        keepalive_s: How soon a lost connection is noticed.
+    """
 
     host: str
     port: int

@@ -29,7 +29,13 @@ class HomeAssistantMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeAssistantSettings:
-    """Home Assistant over MQTT discovery. `birth_topic` is where it says `online` when it has started."""
+    """Home Assistant over MQTT discovery.
+
+    Attributes:
+        mode: Who makes the entities: MQTT discovery, our integration, whichever is there (`auto`), or nobody.
+        prefix: The discovery prefix that is set in Home Assistant.
+        birth_topic: Where Home Assistant says `online` when it has started.
+    """
 
     mode: HomeAssistantMode = HomeAssistantMode.AUTO
     prefix: str = "homeassistant"
@@ -38,7 +44,14 @@ class HomeAssistantSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """TLS to the broker; without `ca` the system's certificates are trusted."""
+    """TLS to the broker.
+
+    Attributes:
+        ca: The certificate authority to trust; None: those of the system.
+        certificate: A client certificate, where the broker wants one.
+        key: The private key of the client certificate; None: it is in the same file.
+        key_password: The password of the private key; None where it has none.
+    """
 
     ca: Path | None = None
     certificate: Path | None = None
@@ -51,7 +64,18 @@ MQTT_TLS_PORT: Final = 8883
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttSettings:
-    """The broker, and what is published for Home Assistant there. With TLS the default port is MQTT_TLS_PORT."""
+    """The broker, and what is published for Home Assistant there.
+
+    Attributes:
+        host: Where the broker is.
+        port: Its port; with `tls` MQTT_TLS_PORT where none is written.
+        username: The user, where the broker wants one.
+        password: The user's password.
+        tls: Encryption; None: none.
+        prefix: What every topic begins with.
+        keepalive_s: How soon a lost connection is noticed.
+        home_assistant: How Home Assistant gets its entities.
+    """
 
     host: str
     port: int = 1883

@@ -23,7 +23,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A topic on which the broker keeps a message of so many bytes."""
+    """A message that the broker keeps.
+
+    Attributes:
+        topic: Where it is retained.
+        size_bytes: The size of its payload.
+    """
 
     topic: str
     size_bytes: int

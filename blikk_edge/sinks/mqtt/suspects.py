@@ -29,14 +29,17 @@ REMEMBERED: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """The message that was under way when the connection ended, or the filter that was just subscribed to."""
+    """The message that was under way when the connection ended, or the filter that was just subscribed to.
+
+    Attributes:
+        topic: Of a subscription the words `subscription to` and its filter.
+        size: Bytes of its packet; 0 of a subscription.
+        content: A hash of its payload, by which a message is known again; 0 of a subscription.
+    """
 
     topic: str
     size: int
-    """Bytes of its packet; 0 of a subscription."""
-
     content: int = 0
-    """What identifies its payload."""
 
     @property
     def is_subscription(self) -> bool:

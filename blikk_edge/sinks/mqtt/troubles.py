@@ -24,9 +24,14 @@ MOST: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerTrouble:
-    """`kind` says what is wrong and how to mend it, `where` the topic or filter, `detail` what is special there.
+    """Something that the broker does not take.
 
-    It is listed for `lasts_s` at least: what is too large, say, is not mended by a smaller message that is taken.
+    Attributes:
+        kind: What is wrong, and how to mend it.
+        where: The topic or filter.
+        detail: What is special there; empty where nothing is.
+        lasts_s: How long it is listed at least: what is too large, say, is not mended by a smaller message that is
+            taken.
     """
 
     kind: str
