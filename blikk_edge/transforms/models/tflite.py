@@ -30,7 +30,14 @@ EDGETPU_OPERATOR = b"edgetpu-custom-op"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """Where a model runs: `backend` is cpu, edgetpu or gpu; `note` says why it is not the one that was asked for."""
+    """Where a model runs.
+
+    Attributes:
+        backend: `cpu`, `edgetpu` or `gpu`.
+        threads: Processor cores for one look.
+        runtime: The package that runs it: `ai-edge-litert` or `tflite-runtime`.
+        note: Why `backend` is not the one that was asked for; None where it is.
+    """
 
     backend: str
     threads: int
@@ -40,7 +47,16 @@ class Inference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """An input or output. `scale` is 0 where it is not quantised: real = (value - zero) * scale."""
+    """An input or output. Where it is quantised, real = (value - zero) * scale.
+
+    Attributes:
+        index: By which the runtime knows it.
+        name: As the model's maker called it.
+        shape: The length of each axis, the batch first.
+        dtype: numpy's name of its type.
+        scale: 0 where it is not quantised.
+        zero: The value that stands for 0.
+    """
 
     index: int
     name: str

@@ -24,7 +24,12 @@ class Delegate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TfliteOptions:
-    """On how many processor cores it runs, or where else."""
+    """How TFLite runs a model.
+
+    Attributes:
+        threads: Processor cores for one look.
+        delegate: Where it runs. Without that device, the CPU serves.
+    """
 
     threads: int = 1
     delegate: Delegate = Delegate.CPU

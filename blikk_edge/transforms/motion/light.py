@@ -21,8 +21,12 @@ _FOLLOWS = 0.97
 class Light:
     """`now = gain * before + offset` over the unmoved part of the picture.
 
-    `share` is the part that follows it, `noise` the standard deviation of the rest from its quietest quarter (grey
-    levels), `shift` the mean change of grey level.
+    Attributes:
+        gain: Within GAIN; 1 where the light is that of the background.
+        offset: In grey levels.
+        share: The part of the cells that follows it, 0..1.
+        noise: The standard deviation of the rest from its quietest quarter, in grey levels.
+        shift: The mean change, in grey levels.
     """
 
     gain: float = 1.0
@@ -87,9 +91,13 @@ def _noise(rest: Values) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The edges of two grids, each (rows, columns): how strong before and now, and how far their directions agree.
+    """The edges of two grids, each (rows, columns).
 
-    `weight` is the stronger of both, above noise.
+    Attributes:
+        before: How strong they were, in grey levels.
+        now: How strong they are, in grey levels.
+        weight: The stronger of both, above noise, in grey levels.
+        agreement: How far their directions agree, -1..1; 0 where one of them is no more than noise.
     """
 
     before: Grid

@@ -29,7 +29,12 @@ _CLOSE = np.ones((5, 5), np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """`cells` marks the moving cells; `boxes` are the regions' bounds in the picture, unmerged."""
+    """What moves in one grid.
+
+    Attributes:
+        cells: (rows, columns), true where a cell moves.
+        boxes: The regions' bounds in the picture, unmerged.
+    """
 
     cells: Mask
     boxes: tuple[Box, ...]

@@ -32,7 +32,12 @@ _INSIDE = 0.7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
-    """A face in one picture; `score` 0..1 is the model's confidence."""
+    """A face in one picture.
+
+    Attributes:
+        box: Its bounds.
+        score: The model's confidence, 0..1.
+    """
 
     box: Box
     score: float

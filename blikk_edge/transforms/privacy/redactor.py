@@ -41,7 +41,12 @@ class _Redaction:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person, and where the head is if the detector reported it."""
+    """A person in one picture.
+
+    Attributes:
+        box: The whole person.
+        head: Where the head is, if the detector reported it.
+    """
 
     box: Box
     head: Box | None = None

@@ -13,7 +13,13 @@ CHANGE_LOOKS = 2  # a change of zone counts from the second look in a row that s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """A named part of the picture in which only `labels` count."""
+    """A named part of the picture.
+
+    Attributes:
+        name: Its id in the configuration.
+        polygon: Its corners, each x and y in 0..1 of the picture.
+        labels: What counts in it.
+    """
 
     name: str
     polygon: Polygon
