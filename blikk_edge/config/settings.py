@@ -261,6 +261,7 @@ class Settings:
         webhook: A web address to which records are posted, besides MQTT; None: none.
         sinks: Where plug-ins bring records and redacted pictures.
         enrichers: Plug-ins that make texts and answers of records.
+        inputs: Plug-ins that bring commands to the node, as a button does.
         media: Redacted pictures of past events, over HTTP; None: none are kept.
         ingest: Where edge clients (`blikk push`) bring their frames.
         timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpioOptions:
-    """The BCM pin of a camera's button."""
+    """The button of one camera's doorbell.
+
+    Attributes:
+        gpio: The pin between which and ground it is (BCM number), 0..27.
+        camera: The camera's id.
+    """
 
     gpio: int
     camera: str

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class RingHookSettings:
     """The HTTP hook of doorbells: `POST http://127.0.0.1:<port>/ring/<camera>`. Loopback only.
 
-    `cameras` are the ids of those that it rings for.
+    Attributes:
+        port: Its port on this machine.
+        cameras: The ids of those that it rings for.
     """
 
     port: int = 8427

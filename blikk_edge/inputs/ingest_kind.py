@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestSettings:
-    """Where edge clients bring frames to: `wss://host:port/ingest/<camera>`. Beyond this machine with TLS only.
+    """Where edge clients bring frames to: `wss://host:port/ingest/<camera>`.
 
-    `every_s` is for the enricher that writes about what these clients see.
+    Attributes:
+        host: Where it listens; `0.0.0.0` is everywhere and needs `tls`.
+        port: Its TCP port.
+        tls: Encryption; None: only this machine can reach it.
+        every_s: How often the newest pictures are shown to a model that sees, if something happened.
     """
 
     host: str = "127.0.0.1"

@@ -19,7 +19,14 @@ QUESTION_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionSettings:
-    """A sentence to be watched at a camera."""
+    """A sentence to be watched at a camera.
+
+    Attributes:
+        id: Its place on MQTT, the key in the file.
+        ask: The question.
+        answer: What it is answered with.
+        every_s: How often it is asked even if nothing changed.
+    """
 
     id: str
     ask: str

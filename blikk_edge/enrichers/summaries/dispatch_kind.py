@@ -16,7 +16,12 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchOptions:
-    """How often the newest pictures of `cameras`, by their ids, are shown to a model that sees."""
+    """What is written of pictures that edge clients bring.
+
+    Attributes:
+        every_s: How often the newest pictures are shown to a model that sees, if something happened.
+        cameras: The ids of the cameras whose pictures these are.
+    """
 
     every_s: float
     cameras: tuple[str, ...]

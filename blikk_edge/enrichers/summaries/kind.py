@@ -38,8 +38,14 @@ HANDED_ON: Final = ("model", "base_url", "api_key")
 class SummarySettings:
     """Who writes text about events, and what it may cost.
 
-    `provider` is `template`, or the name of the kind of `model`. `mode` is what a model is given; it may be lowered
-    while running, and VISION only chosen here. `image_tokens` is what a picture costs where the model does not count.
+    Attributes:
+        provider: `template`, or the name of the kind of `model`.
+        mode: What a model is given; it may be lowered while running, and VISION only chosen here.
+        image_tokens: What one picture costs, for the budget, where the model does not count.
+        labels: What is written about.
+        digest: How often a whole period is summed up.
+        limits: What the model may cost.
+        model: The kind of model, and its options; None: the template writes.
     """
 
     provider: str = TEMPLATE
