@@ -1,7 +1,7 @@
 """A running node, wired from its settings."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
@@ -79,11 +79,12 @@ def build(
     play_once: bool = False,
     spies: Sequence[Sink] = (),
     progress: ProgressOf | None = None,
+    opening: Callable[[Store], None] = lambda _store: None,
 ) -> App:
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
     `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings; `progress` is
-    called for models that are fetched.
+    called for models that are fetched; `opening` is called with the store before its file is opened.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
@@ -96,6 +97,7 @@ def build(
         max_records=settings.store.max_records,
         outbox_records=settings.store.outbox_records,
     )
+    opening(store)
     with supervisor.guard("store"):  # without its disk a node still watches and reports
         store.open()
     locale = household_locale(settings, store, clock)

@@ -38,12 +38,19 @@ def run(options: argparse.Namespace) -> int:
     # large libraries, which a wrong configuration need not wait for
     from blikk_edge.app.plugins import brought_in
     from blikk_edge.app.wiring import build
+    from blikk_edge.cli import stopping
     from blikk_edge.cli.services import say_what_looks, serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
 
     log.set_up(options.log_level)
-    node = build(settings, environ=os.environ, clock=SystemClock(), progress=progress.downloads())
+    node = build(
+        settings,
+        environ=os.environ,
+        clock=SystemClock(),
+        progress=progress.downloads(),
+        opening=lambda store: stopping.close_first(store.close),
+    )
     for text in brought_in(settings):
         log.part("node").info("%s", text)
     say_what_looks(log.part("node"), notes=node.notes, problems=node.problems)

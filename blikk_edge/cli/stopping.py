@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NoReturn
 
 from blikk_edge.cli import exits
 from blikk_edge.core import loose_thread
@@ -22,9 +22,13 @@ SERVICES: Final = ("run", "push")
 END_S: Final = 4.5
 """How long a service may take to end: a name server that does not answer keeps a thread for half a minute."""
 
+CLOSE_S: Final = 0.4
+"""How long what `close_first` was given may take after END_S; before `on_stop` it has all of END_S."""
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 _stop: Callable[[], None] | None = None
+_close: Callable[[], None] | None = None
 
 
 def arm(arguments: list[str] | None = None) -> None:
@@ -57,6 +61,12 @@ def leave(status: int) -> int:
     os._exit(status)
 
 
+def close_first(close: Callable[[], None]) -> None:
+    """Have `close` called, in another thread, before a signal ends this process without `on_stop`, or after END_S."""
+    global _close  # noqa: PLW0603 - as above
+    _close = close
+
+
 def _heard(_number: int, _frame: object) -> None:
     """Nothing: Python's C handler has already written to the pipe."""
 
@@ -66,10 +76,19 @@ def _watch(reader: int, service: bool) -> None:
     if _stop is None:
         if sys.stderr is not None and os.isatty(2):
             os.write(2, b"\n")  # the shell's prompt must not stand behind ^C or a progress bar
-        os._exit(exits.OK if service else exits.SIGNAL + (number or 0))
+        _end(exits.OK if service else exits.SIGNAL + (number or 0), END_S)
     _stop()
     second = _next(reader, END_S)
-    os._exit(exits.OK if second is None else exits.SIGNAL + second)
+    _end(exits.OK if second is None else exits.SIGNAL + second, CLOSE_S)
+
+
+def _end(status: int, within_s: float) -> NoReturn:
+    """End the process; what was to be closed first is, if that is done in time: a disk may hang."""
+    if _close is not None:
+        closing = threading.Thread(target=_close, name="closing", daemon=True)
+        closing.start()
+        closing.join(within_s)
+    os._exit(status)
 
 
 def _next(reader: int, within_s: float | None) -> int | None:

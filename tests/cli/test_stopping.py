@@ -36,10 +36,43 @@ def handles(pid: int) -> bool:
 IMPORTS_TOLD = {"PYTHONPROFILEIMPORTTIME": "1"}
 """Has Python tell on standard error what it has imported: what is mapped only root may see."""
 
+STATES = (
+    "handled",
+    "imports argparse",
+    "imports asyncio",
+    "imports yaml",
+    "imports blikk_edge.config.loading",
+    "imports aiomqtt",
+    "imports sqlite3",
+    "imports numpy",
+    "imports cv2",
+    "imports av",
+    "imports blikk_edge.app.wiring",
+    "store open",
+    "wired",
+    "running",
+)
+"""Of a start, in this order."""
+
 
 def imported(log: Path, library: str) -> bool:
-    """Whether a part of it was, where IMPORTS_TOLD."""
-    return f" {library}." in log.read_text()
+    """Whether it was, or a part of it, where IMPORTS_TOLD."""
+    return any(f" {library}{end}" in log.read_text() for end in (".", "\n"))
+
+
+def reached(state: str, folder: Path, pid: int) -> bool:
+    """Whether a start has come so far; its standard error is the file `stderr`."""
+    log = folder / "stderr"
+    match state:
+        case "handled":
+            return handles(pid)
+        case "store open":
+            return bool(list(folder.rglob("hallway.db-wal")))
+        case "wired":
+            return "detector" in log.read_text()
+        case "running":
+            return "blikk.camera.front_door" in log.read_text()
+    return imported(log, state.removeprefix("imports "))
 
 
 def ended(process: subprocess.Popen[bytes], number: int, pid: int | None = None) -> int:
@@ -48,21 +81,14 @@ def ended(process: subprocess.Popen[bytes], number: int, pid: int | None = None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("moment", ["handled", "importing", "looking", "running"])
-def test_run_that_is_stopped_ends_well_whatever_the_moment(blikk, config: Path, moment: str, number: int):
+@pytest.mark.parametrize("state", STATES)
+def test_run_that_is_stopped_ends_well_whatever_its_state(blikk, config: Path, state: str, number: int):
     log = blikk.folder / "stderr"
     with blikk.start("run", **IMPORTS_TOLD) as process:
-        until(
-            {
-                "handled": lambda: handles(process.pid),
-                "importing": lambda: imported(log, "cv2"),
-                "looking": lambda: "detector" in log.read_text(),
-                "running": lambda: "blikk.camera.front_door" in log.read_text(),
-            }[moment],
-            process,
-        )
+        until(lambda: reached(state, blikk.folder, process.pid), process)
         assert ended(process, number) == 0
     assert "Traceback" not in log.read_text()
+    assert not list(blikk.folder.rglob("hallway.db-wal")), "the store was not closed"
 
 
 def test_who_sees_warnings_alone_is_told_once_what_cannot_be_found(blikk, config: Path):
@@ -75,17 +101,16 @@ def test_who_sees_warnings_alone_is_told_once_what_cannot_be_found(blikk, config
     assert "whole persons are blurred" in line
 
 
-@pytest.mark.parametrize("moment", ["handled", "importing"])
-def test_process_1_of_a_container_is_stopped_too(blikk, config: Path, moment: str):
+@pytest.mark.parametrize("state", ["handled", "imports cv2", "store open"])
+def test_process_1_of_a_container_is_stopped_too(blikk, config: Path, state: str):
     inside = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if (
         shutil.which("unshare") is None
         or subprocess.run([*inside, "true"], check=False, capture_output=True).returncode
     ):
         pytest.skip("no unshare that this user may use")
-    log = blikk.folder / "stderr"
     with (
-        log.open("wb") as told,
+        (blikk.folder / "stderr").open("wb") as told,
         subprocess.Popen(
             [*inside, BLIKK, "run"], env=blikk.environ | IMPORTS_TOLD, cwd=blikk.folder, stderr=told
         ) as it,
@@ -93,7 +118,7 @@ def test_process_1_of_a_container_is_stopped_too(blikk, config: Path, moment: st
         children = Path(f"/proc/{it.pid}/task/{it.pid}/children")
         until(lambda: bool(children.read_text()), it)
         pid = int(children.read_text())
-        until(lambda: handles(pid) and (moment == "handled" or imported(log, "cv2")), it)
+        until(lambda: handles(pid) and reached(state, blikk.folder, pid), it)
         assert ended(it, signal.SIGTERM, pid) == 0
 
 
