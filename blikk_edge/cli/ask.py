@@ -34,7 +34,7 @@ def ask(options: argparse.Namespace) -> int:
         raise UsageError('the question is empty; write one, such as "who was at the front door today?"')
     from blikk_edge import config
 
-    settings = config.load(options.config, environ=os.environ)
+    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
     from blikk_edge.app import asking
     from blikk_edge.runtime import log
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from blikk_edge.cli import exits
 from blikk_edge.cli.output import UsageError, note, plural, problem_content, say, say_json
-from blikk_edge.cli.words import add_command, add_config, add_json
+from blikk_edge.cli.words import CONFIG_DEFAULT, add_command, add_config, add_json
 
 
 def add(commands: Any) -> None:
@@ -20,20 +20,28 @@ def add(commands: Any) -> None:
         "ports. Opens no camera and no network. Status 78 where something is wrong.",
         examples=("blikk check", "blikk check /etc/blikk/blikk.yaml", "blikk check --json blikk.yaml"),
     )
-    parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="the configuration (default: blikk.yaml)")
-    add_config(parser, meaning="the same as FILE", default=None)
+    parser.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help=f"the configuration (default: {CONFIG_DEFAULT})"
+    )
+    add_config(parser, meaning="the same as FILE", searched=False)
     add_json(parser, "whether it is fine, and every problem")
     parser.set_defaults(command=check)
 
 
 def check(options: argparse.Namespace) -> int:
     """Print it, one problem a line."""
+    from blikk_edge.app.checking import Checked
     from blikk_edge.app.checking import check as examine
+    from blikk_edge.config.finding import HERE, find
+    from blikk_edge.grammar.problem import ConfigErrors
 
     if options.file is not None and options.config is not None and options.file != options.config:
         raise UsageError(f"two configurations: {options.file} and --config {options.config}; name one")
-    path: Path = options.file or options.config or Path("blikk.yaml")
-    checked = examine(path, os.environ)
+    try:
+        path = find(options.file or options.config, os.environ)
+        checked = examine(path, os.environ)
+    except ConfigErrors as error:
+        path, checked = HERE, Checked(settings=None, problems=error.problems)
     settings = checked.settings
     status = exits.MISCONFIGURED if checked.problems else exits.OK
     if options.json:

@@ -3,7 +3,6 @@
 import argparse
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from blikk_edge.cli import exits
@@ -76,7 +75,7 @@ def _cameras(parsed_args: argparse.Namespace, **_: object) -> list[str]:
     from blikk_edge.core.errors import ConfigError
 
     try:
-        settings = config.load(parsed_args.config or Path("blikk.yaml"), environ=os.environ)
+        settings = config.load(config.find(parsed_args.config, os.environ), environ=os.environ)
     except ConfigError:
         return []
     return [camera.id for camera in settings.cameras]

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="models by name (default: all; for pull those that are looked with)"
     )
-    add_config(parser, meaning="look where this configuration says", default=None)
+    add_config(parser, meaning="look where this configuration says", searched=False)
     add_json(parser, "the models and how they are")
     parser.set_defaults(command=models)
 

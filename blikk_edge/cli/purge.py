@@ -36,7 +36,7 @@ def purge(options: argparse.Namespace) -> int:
         raise UsageError("nobody is here to be asked; with --yes it is removed without")
     from blikk_edge import config
 
-    settings = config.load(options.config, environ=os.environ)
+    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
     from blikk_edge.app import purging
     from blikk_edge.runtime import log
 

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
         ),
     )
     parser.add_argument("clip", type=Path, metavar="CLIP", help="a video file")
-    add_config(parser, meaning="look as this configuration says (default: as without any key)", default=None)
+    add_config(parser, meaning="look as this configuration says (default: as without any key)", searched=False)
     parser.add_argument(
         "--camera",
         metavar="ID",

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the node."""
     from blikk_edge import config
 
-    settings = config.load(options.config, environ=os.environ)
+    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
     # large libraries, which a wrong configuration need not wait for
     from blikk_edge.app.plugins import brought_in
     from blikk_edge.app.wiring import build

@@ -70,7 +70,11 @@ def _bytes(file: Path) -> bytes:
             return opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
         other = file.with_suffix(".yml" if file.suffix == ".yaml" else ".yaml")
-        mend = f"Did you mean `{other.name}`?" if other.is_file() else f"Write it, or name another; {EXAMPLE}."
+        mend = (
+            f"Did you mean `{other.name}`?"
+            if other.is_file()
+            else f"`blikk init` writes one; or name another. In short, {EXAMPLE}."
+        )
         raise _RefusedError(file, f"there is no such file in {_folder_of(file)}", mend) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a file name"

@@ -73,9 +73,20 @@ def test_a_file_that_may_not_be_read_is_said_to_be_so(blikk, config: Path):
     refused(blikk("check"), 78, "Permission denied")
 
 
-def test_no_configuration_says_what_to_write(blikk):
-    for command in ("run", "check"):
-        refused(blikk(command), 78, "blikk.yaml: there is no such file in", str(blikk.folder), "node: hallway")
+SEARCHING = (["run"], ["check"], ["ask", "who?"], ["purge", "old", "--yes"])
+"""Every command that reads the configuration which is there."""
+
+
+def test_no_configuration_says_what_to_write_and_where_it_was_looked_for(blikk):
+    for command in SEARCHING:
+        done = blikk(*command)
+        refused(done, 78, "blikk.yaml: there is no such file in", str(blikk.folder), "node: hallway")
+        refused(done, 78, "/etc/blikk/blikk.yaml", "BLIKK_CONFIG", "`blikk init`")
+
+
+def test_the_environment_names_the_configuration(blikk):
+    for command in SEARCHING:
+        refused(blikk(*command, BLIKK_CONFIG="else.yaml"), 78, "else.yaml: there is no such file in", "`blikk init`")
 
 
 def test_a_working_directory_that_is_gone_is_said(blikk) -> None:
