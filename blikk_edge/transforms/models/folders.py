@@ -103,8 +103,9 @@ def default_cache() -> Path:
     """
     if (folder := user_folder(CACHE, os.environ)) is not None:
         return folder / "models"
-    own = Path(tempfile.gettempdir()) / f"blikk-{os.getuid()}"
+    own = Path(f"blikk-{os.getuid()}")
     try:
+        own = Path(tempfile.gettempdir()) / own
         own.mkdir(mode=0o700, exist_ok=True)
         ours = own.lstat().st_uid == os.getuid() and not own.is_symlink()
     except OSError as error:
