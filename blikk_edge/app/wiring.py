@@ -23,7 +23,7 @@ from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.mailbox import Intake
-from blikk_edge.runtime.node import Node
+from blikk_edge.runtime.node import Node, SignOfLife
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.vision import VisionWorker
@@ -79,12 +79,14 @@ def build(
     play_once: bool = False,
     spies: Sequence[Sink] = (),
     progress: ProgressOf | None = None,
+    heartbeat: SignOfLife | None = None,
     opening: Callable[[Store], None] = lambda _store: None,
 ) -> App:
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
     `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings; `progress` is
-    called for models that are fetched; `opening` is called with the store before its file is opened.
+    called for models that are fetched; `heartbeat` tells this machine that the node lives; `opening` is called with the
+    store before its file is opened.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
@@ -209,5 +211,6 @@ def build(
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,
+        heartbeat=heartbeat,
     )
     return App(node, tuple(cameras.values()), store, written, orders.give, vision_models.notes, vision_models.problems)

@@ -10,6 +10,7 @@ from blikk_edge.cli import (
     completion,
     demo,
     exits,
+    health,
     models,
     output,
     plugins,
@@ -22,7 +23,7 @@ from blikk_edge.cli import (
 from blikk_edge.cli.words import Parser
 from blikk_edge.core.errors import BlikkError
 
-COMMANDS = (run, check, demo, replay, ask, push, models, plugins, purge, version, completion)
+COMMANDS = (run, check, demo, replay, ask, push, health, models, plugins, purge, version, completion)
 """In the order of the help; each module has `add`, which gives the parser of its command."""
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from blikk_edge.cli import exits
 from blikk_edge.cli.clips import check_source
 from blikk_edge.cli.output import UsageError
-from blikk_edge.cli.services import say_what_looks, serve
 from blikk_edge.cli.words import add_command
 
 
@@ -65,6 +64,7 @@ def push(options: argparse.Namespace) -> int:
     token = _token(options.token_file)
     check_source(options.source, may_come=True)
     from blikk_edge.app.pushing import Pusher
+    from blikk_edge.cli.services import say_what_looks, serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
 

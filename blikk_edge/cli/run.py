@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     from blikk_edge.cli.services import say_what_looks, serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
+    from blikk_edge.runtime.heartbeat import Heartbeat
 
     log.set_up(options.log_level)
     node = build(
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
         environ=os.environ,
         clock=SystemClock(),
         progress=progress.downloads(),
+        heartbeat=Heartbeat(settings.node.id, os.environ),
         opening=lambda store: stopping.close_first(store.close),
     )
     for text in brought_in(settings):

@@ -1,7 +1,7 @@
 """One running node: cameras, vision workers, sinks and inputs, from start to a clean end."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -68,6 +68,22 @@ class Writer(Protocol):
         ...
 
 
+class SignOfLife(Protocol):
+    """Tells others on this machine that the node lives (`runtime.heartbeat`)."""
+
+    async def run(self, status: Callable[[], str], sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Tell it until cancelled; `status` is one line about how the node is doing."""
+        ...
+
+    def stopping(self) -> None:
+        """Tell that the node ends now."""
+        ...
+
+    def close(self) -> None:
+        """Tell that it is gone."""
+        ...
+
+
 class Deliverer(Protocol):
     """Brings records to the durable sinks (`runtime.delivery`)."""
 
@@ -124,6 +140,7 @@ class Node:
         clock: Clock,
         health_every_s: float,
         unfinished: Unfinished | None = None,
+        heartbeat: SignOfLife | None = None,
     ) -> None:
         self._cameras = cameras
         self._intake = intake
@@ -142,6 +159,7 @@ class Node:
         self._timeline = 0
         self._health_every_s = health_every_s
         self._unfinished = unfinished
+        self._heartbeat = heartbeat
         self._noted: dict[str, float] = {}
         self._readers: dict[str, SupervisedThread] = {}
         self._workers: list[tuple[VisionWorker, SupervisedThread]] = []
@@ -186,10 +204,16 @@ class Node:
             scheduler.task("describe", partial(self._describe_cameras, self._writer))
         scheduler.task("watch", partial(self._watch, scheduler))
         scheduler.task("away", self._report_away)
+        if self._heartbeat is not None:
+            scheduler.task("heartbeat", partial(self._heartbeat.run, self._status, self._clock.sleep))
         try:
             await self._wait(stop, until_finished=until_finished)
         finally:
+            if self._heartbeat is not None:
+                self._heartbeat.stopping()
             await self._end(scheduler, delivering)
+            if self._heartbeat is not None:
+                self._heartbeat.close()
         if self._over.is_set():
             raise BlikkError(
                 f"{len(self._retired)} threads hang in a library and cannot be ended; start blikk again, and see "
@@ -427,6 +451,11 @@ class Node:
             await self._clock.sleep(min(left_s, PROBLEMS_EVERY_S))
             if self._problems() != reported:
                 return
+
+    def _status(self) -> str:
+        """One line for whoever looks at the process: how many cameras, and what is wrong now."""
+        online = sum(camera.online for camera in self._cameras.values())
+        return "; ".join((f"{online} of {len(self._cameras)} cameras online", *self._problems()))
 
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""

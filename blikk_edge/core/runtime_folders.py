@@ -1,0 +1,34 @@
+"""Where a running node says that it lives, and where that is looked for: folders that are gone with the next boot."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+SERVICE: Final = Path("/run/blikk")
+"""The folder of the system's own service, whose variables no shell has."""
+
+SUFFIX: Final = ".alive"
+"""Of the file of each node: `<node>.alive`, with the monotonic time of its last heartbeat; locked while it runs."""
+
+
+def runtime_folder(environ: Mapping[str, str]) -> Path | None:
+    """The folder that a node uses: systemd's RUNTIME_DIRECTORY, else `$XDG_RUNTIME_DIR/blikk`, else a temporary one.
+
+    It need not be there yet; None where no temporary file can be written.
+    """
+    if (own := Path(environ.get("RUNTIME_DIRECTORY", "").partition(":")[0])).is_absolute():
+        return own
+    if (base := Path(environ.get("XDG_RUNTIME_DIR", ""))).is_absolute():
+        return base / "blikk"
+    try:
+        return Path(tempfile.gettempdir()) / f"blikk-{os.getuid()}"
+    except OSError:
+        return None
+
+
+def alive_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The files of all nodes, running or killed, in the folder of this environment and in the system service's."""
+    folders = dict.fromkeys(folder for folder in (runtime_folder(environ), SERVICE) if folder is not None)
+    return tuple(path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}")))
