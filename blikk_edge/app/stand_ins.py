@@ -1,4 +1,4 @@
-"""Models that are had, or else what stands in for them until the next start."""
+"""Models that are had, or else what stands in for them until they can be."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +17,15 @@ Find: TypeAlias = Callable[[ModelFolders], ResolvedModel]
 
 
 class StandIns:
-    """Finds the models of one start. `problems` says what could not be had, `limits` what those in use do not find."""
+    """Finds the models of one try. `problems` says what could not be had, `limits` what those in use do not find.
+
+    `missing` is 1 for each model that another one stands in for, and 2 for each without one.
+    """
 
     def __init__(self, model_folders: ModelFolders, progress: ProgressOf) -> None:
         self.problems: list[str] = []
         self.limits: list[str] = []
+        self.missing = 0
         self._model_folders = model_folders
         self._progress = progress
         self._silent: set[bool] = set()
@@ -52,11 +56,14 @@ class StandIns:
                     lambda model_folders: resolve(name, model_folders=model_folders, progress=self._progress(name)),
                 )
             except ModelError as error:
-                self.problems.append(f"{why}; {error}; until the next start {without}")
+                self.missing += 2
+                self.problems.append(f"{why}; {error}; until it is here {without}")
                 return None
-            self.problems.append(f"{why}; until the next start {name} serves, which does not find {other.misses}")
+            self.missing += 1
+            self.problems.append(f"{why}; until it is here {name} serves, which does not find {other.misses}")
             return model
-        self.problems.append(f"{why}; until the next start {without}")
+        self.missing += 2
+        self.problems.append(f"{why}; until it is here {without}")
         return None
 
     def _had(self, entry: ModelEntry, find: Find) -> ResolvedModel:

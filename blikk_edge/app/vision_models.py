@@ -38,8 +38,9 @@ BLURRED_SCORE: Final = 0.1
 class VisionModels:
     """The models of all cameras, resolved once; each vision worker opens its own. `progress` is for what is fetched.
 
-    `notes` say what is looked with and what that does not find, `problems` what could not be had. Raises ModelError
-    where a model of the user's own (by path or address) is missing or damaged.
+    `notes` say what is looked with and what that does not find, `problems` what could not be had, `missing` how much of
+    that a later try may find (as in StandIns). Raises ModelError where a model of the user's own (path or address) is
+    missing or damaged.
     """
 
     def __init__(self, settings: Settings, *, progress: ProgressOf | None = None) -> None:
@@ -64,6 +65,7 @@ class VisionModels:
             lambda where: resolve(faces, model_folders=where, progress=progress_of(faces)),
             without="whole persons are blurred, and faces are looked for with OpenCV's own means, which find fewer",
         )
+        self.missing = models.missing
         self.problems = (*models.problems, *refused.values())
         found = [
             f"{name}: {model.entry.name if model else BuiltinDetector.name}" for name, model in self._detectors.items()

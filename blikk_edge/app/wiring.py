@@ -7,10 +7,10 @@ from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.cameras import camera_run
 from blikk_edge.app.identity import household_locale, store_path, topics_of
+from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
 from blikk_edge.app.stand_ins import ProgressOf
-from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
@@ -91,9 +91,7 @@ def build(
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
     path = store_path(settings, environ)
-    vision_models = VisionModels(settings, progress=progress)
-    if vision_models.problems:
-        supervisor.problems["models"] = "; ".join(vision_models.problems)
+    models = LaterModels(settings, supervisor, clock, progress=progress)
     store = Store(
         path,
         max_records=settings.store.max_records,
@@ -180,7 +178,7 @@ def build(
         cameras=cameras,
         intake=intake,
         make_worker=lambda: VisionWorker(
-            intake=intake, cameras=cameras, make_tools=lambda: vision_models.tools(settings), clock=clock
+            intake=intake, cameras=cameras, make_tools=models.tools, tools_round=lambda: models.round, clock=clock
         ),
         workers=settings.workers,
         sinks=(
@@ -192,6 +190,7 @@ def build(
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
+            models,
             *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *parts(
                 inputs_of(settings, push_queues),
@@ -213,4 +212,4 @@ def build(
         unfinished=store,
         heartbeat=heartbeat,
     )
-    return App(node, tuple(cameras.values()), store, written, orders.give, vision_models.notes, vision_models.problems)
+    return App(node, tuple(cameras.values()), store, written, orders.give, models.notes, models.problems)

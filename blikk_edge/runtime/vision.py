@@ -32,7 +32,8 @@ class Held:
 class VisionWorker:
     """Takes scenes from the intake and looks at them. `make_tools` is called in the worker's thread, once a start.
 
-    What it returns gives the tools for each camera by its id; it raises ModelError where a model cannot be opened.
+    What it returns gives the tools for each camera by its id; it raises ModelError where a model cannot be opened. It
+    is called anew when `tools_round` gives another number: better models have come.
     """
 
     def __init__(
@@ -42,20 +43,24 @@ class VisionWorker:
         cameras: Mapping[str, CameraRun],
         make_tools: Callable[[], Callable[[str], VisionTools]],
         clock: Clock,
+        tools_round: Callable[[], int] = lambda: 0,
         stuck_after_s: float = 30.0,
     ) -> None:
         self._intake = intake
         self._cameras = cameras
         self._make_tools = make_tools
+        self._tools_round = tools_round
         self._clock = clock
         self._stuck_after_s = stuck_after_s
         self._held: Held | None = None
 
     def run(self, thread: SupervisedThread) -> None:
         """The body of the worker's thread."""
-        tools_for = self._make_tools()
+        made, tools_for = self._tools_round(), self._make_tools()
         thread.well()
         while not thread.stop.is_set():
+            if (newest := self._tools_round()) != made:
+                made, tools_for = newest, self._make_tools()
             taken = self._intake.take(TAKE_S)
             if taken is None:
                 continue

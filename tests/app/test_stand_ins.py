@@ -65,9 +65,7 @@ def test_what_stands_in_is_told_with_the_reason_and_with_what_it_does_not_find(m
     assert found is not None
     assert found.entry.name == "blazepose-person"
     (problem,) = models.problems
-    assert problem.startswith(
-        "gone; until the next start blazepose-person serves, which does not find vehicles, animals"
-    )
+    assert problem.startswith("gone; until it is here blazepose-person serves, which does not find vehicles, animals")
 
 
 def test_a_face_model_is_stood_in_for_by_a_face_model(models: StandIns, asked) -> None:
@@ -82,7 +80,7 @@ def test_a_face_model_is_stood_in_for_by_a_face_model(models: StandIns, asked) -
 def test_without_either_it_is_said_what_serves_then(models: StandIns, asked) -> None:
     find = asked(yunet=ModelError("gone"), blazeface_full=ModelError("gone too"))
     assert models.find("yunet", find("yunet"), without="whole persons are blurred") is None
-    assert models.problems == ["gone; gone too; until the next start whole persons are blurred"]
+    assert models.problems == ["gone; gone too; until it is here whole persons are blurred"]
 
 
 def test_who_chose_a_weaker_model_is_told_what_it_does_not_find(models: StandIns, asked) -> None:
@@ -95,7 +93,7 @@ def test_who_chose_a_weaker_model_is_told_what_it_does_not_find(models: StandIns
 def test_a_chosen_model_that_cannot_be_had_is_not_stood_in_for_by_itself(models: StandIns, asked) -> None:
     find = asked(blazepose_person=ModelError("gone"))
     assert models.find("blazepose-person", find("blazepose-person"), without="faces tell people") is None
-    assert models.problems == ["gone; until the next start faces tell people"]
+    assert models.problems == ["gone; until it is here faces tell people"]
 
 
 def test_who_does_not_answer_is_asked_once_in_a_start(models: StandIns, asked) -> None:
