@@ -97,8 +97,7 @@ def test_a_plug_in_that_cannot_be_loaded_is_told(checked, monkeypatch):
 @pytest.mark.parametrize(
     ("missing", "keys", "words"),
     [
-        ("gpiozero", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
-        ("lgpio", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
+        ("gpiod", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
         ("aiohttp", {"cameras": "{door: {source: /dev/video0, ring: {http: true}}}"}, ("ring.http", "-m pip install")),
         ("aiohttp", {"media": "{token: 0123456789abcdef}"}, ("media", "-m pip install")),
         ("aiohttp", {"webhook": "http://127.0.0.1:9/x"}, ("webhook", "-m pip install")),
@@ -111,9 +110,7 @@ def test_a_plug_in_that_cannot_be_loaded_is_told(checked, monkeypatch):
 )
 def test_a_missing_package_is_told_with_the_command_that_brings_it(checked, monkeypatch, missing, keys, words):
     there = extras._installed
-    gone = {missing, *(extras.PIN_LIBRARIES if missing == "lgpio" else ())}
-    here = {"gpiozero"} if missing == "lgpio" else {"lgpio"}
-    monkeypatch.setattr(extras, "_installed", lambda name: name not in gone and (name in here or there(name)))
+    monkeypatch.setattr(extras, "_installed", lambda name: name != missing and there(name))
     only(checked(**keys), missing, *words)
 
 

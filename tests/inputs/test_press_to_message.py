@@ -6,9 +6,8 @@ from pathlib import Path
 import aiomqtt
 import pytest
 from broker import Broker
-from button_pins import listening, press
+from button_pins import pins_of
 from delivered import Delivered
-from gpiozero.pins.mock import MockFactory
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.commands import Command, Press
@@ -57,9 +56,9 @@ class Bell:
 
 @pytest.mark.parametrize("via", ["gpio", "http"])
 async def test_a_press_is_a_message_within_200_ms(
-    via: str, tmp_path: Path, start, until, capsys: pytest.CaptureFixture[str]
+    via: str, tmp_path: Path, start, until, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pins = MockFactory()
+    pins = pins_of(tmp_path, monkeypatch)
     store = Store(tmp_path / "blikk.db")
     store.open()
     bell, ready = Bell(), asyncio.Event()
@@ -77,15 +76,14 @@ async def test_a_press_is_a_message_within_200_ms(
         sending = asyncio.ensure_future(Delivered(sink, store, SystemClock()).run(bell.inbox))
         hook = RingHook(["front_door"], 0, bell.order)
         start(hook)
-        start(GpioButton("front_door", 17, bell.order, clock=SystemClock(), pin_factory=pins))
-        pin = pins.pin(17)
-        await until(lambda: sink.connected and hook.port and listening(pin))
+        start(GpioButton("front_door", 17, bell.order, clock=SystemClock(), devices=tmp_path))
+        await until(lambda: sink.connected and hook.port and pins.lines)
         took = []
         for count in range(1, PRESSES + 1):
             await asyncio.sleep(QUIET_S + 0.01 if via == "gpio" else 0.1)  # the pace of a finger
             began = bell.loop.time()
             if via == "gpio":
-                press(pin)
+                pins.lines[17].press()
             else:
                 _, writer = await asyncio.open_connection("127.0.0.1", hook.port)
                 writer.write(b"POST /ring/front_door HTTP/1.1\r\nHost: localhost\r\n\r\n")

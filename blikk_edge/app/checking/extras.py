@@ -2,7 +2,6 @@
 
 import importlib.util
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import SystemClock
@@ -10,9 +9,6 @@ from blikk_edge.core.errors import BlikkError, LlmError
 from blikk_edge.core.installing import pip_install
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.grammar.problem import Wrong
-
-PIN_LIBRARIES: Final = ("lgpio", "RPi", "pigpio")
-"""What gpiozero reaches the pins by; one of them is enough."""
 
 
 def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
@@ -57,9 +53,7 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
         if camera.ring is None:
             continue
         if camera.ring.gpio is not None:
-            yield from missing("gpiozero", "gpio", "cameras", camera.id, "ring", "gpio")
-            if _installed("gpiozero") and not any(map(_installed, PIN_LIBRARIES)):
-                yield from missing("lgpio", "gpio", "cameras", camera.id, "ring", "gpio")
+            yield from missing("gpiod", "gpio", "cameras", camera.id, "ring", "gpio")
         if camera.ring.http:
             yield from missing("aiohttp", "", "cameras", camera.id, "ring", "http")
     if any(camera.pushed for camera in settings.cameras):
