@@ -27,6 +27,10 @@ COMMANDS = (run, check, demo, replay, ask, push, health, models, plugins, purge,
 """In the order of the help; each module has `add`, which gives the parser of its command."""
 
 
+class UnsupportedError(BlikkError):
+    """This machine cannot do it."""
+
+
 def program(arguments: list[str] | None = None) -> int:
     """Carry out one command line; the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -34,6 +38,8 @@ def program(arguments: list[str] | None = None) -> int:
     # Needed before the command line is understood: a program that asks for JSON wants that error too as JSON.
     as_json = "--json" in given
     try:
+        if sys.maxsize < 2**32:
+            raise UnsupportedError("this is a 32-bit Python; only 64-bit systems are supported: x86-64 and 64-bit Arm")
         made = parser()
         if "_ARGCOMPLETE" in os.environ:
             completion.complete(made)

@@ -8,7 +8,7 @@ from blikk_edge.cli import exits
 from blikk_edge.cli.output import say, say_json
 from blikk_edge.cli.words import add_command, add_json
 
-LIBRARIES: Final = ("av", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "aiomqtt", "numpy")
+LIBRARIES: Final = ("av", "opencv-python-headless", "ai-edge-litert", "aiomqtt", "numpy")
 """Those whose version a report of a fault needs."""
 
 

@@ -241,3 +241,14 @@ def test_no_command_line_ends_in_a_traceback(command: str, rest: list[str], tmp_
         status = int(ended.code or 0)
     assert status in {0, 1, 2, 78}
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["--help"], ["health", "--json"]])
+def test_a_32_bit_python_is_said_to_be_one_in_one_line(blikk, arguments: list[str]):
+    code = f"import sys; sys.maxsize = 2**31 - 1; from blikk_edge.cli import main; sys.exit(main({arguments}))"
+    done = subprocess.run(
+        [BLIKK.with_name("python"), "-c", code], env=blikk.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    (line,) = (done.stdout + done.stderr).splitlines()
+    assert "only 64-bit systems are supported" in line

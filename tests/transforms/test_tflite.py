@@ -20,7 +20,7 @@ PERSON = "models/detect/kazuhito_person/model.tflite"
 def test_model_opens_on_the_cpu_and_says_so(data: Path) -> None:
     network = Network(data / PERSON, threads=2)
     assert (network.inference.backend, network.inference.threads, network.inference.note) == ("cpu", 2, None)
-    assert network.inference.runtime in {"ai-edge-litert", "tflite-runtime"}
+    assert network.inference.runtime == "ai-edge-litert"
     assert [(tensor.shape, tensor.dtype) for tensor in network.inputs] == [((1, 3, 192, 192), "float32")]
     assert [tensor.shape for tensor in network.outputs] == [(1, 756, 6)]
 

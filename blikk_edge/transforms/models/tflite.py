@@ -152,16 +152,11 @@ def _open(path: Path, threads: int, delegate: str) -> tuple[Any, Inference]:
 
 
 def _runtime() -> tuple[Callable[[str, int, list[Any]], Any], Callable[[str], Any], str]:
-    # Imported when the first model is opened: 32-bit Arm with a newer Python has neither, and must still start.
+    # Imported when the first model is opened: a command that opens none starts faster.
     try:
         from ai_edge_litert import interpreter as tflite  # noqa: PLC0415
-    except ImportError:
-        try:
-            from tflite_runtime import interpreter as tflite  # noqa: PLC0415
-        except ImportError as error:
-            raise ModelError(
-                f"no TFLite runtime is installed: {pip_install('ai-edge-litert')} (on 32-bit Arm tflite-runtime)"
-            ) from error
+    except ImportError as error:
+        raise ModelError(f"no TFLite runtime is installed: {pip_install('ai-edge-litert')}") from error
 
     def make(path: str, threads: int, delegates: list[Any]) -> Any:
         with without_first_info():
