@@ -1,14 +1,18 @@
 """The servers that a configuration opens: which key says their port, and which two cannot both have it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from blikk_edge.config.settings import Settings
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.grammar.problem import Wrong
-from blikk_edge.net.options import EVERYWHERE
+from blikk_edge.net.options import EVERYWHERE, without_tls
 
 LOOPBACK: Final = "127.0.0.1"
+
+APP: Final = "BLIKK_APP"
+"""The variable that the Home Assistant app sets to `1`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,16 @@ def shared_ports(settings: Settings) -> Iterator[Wrong]:
                 yield Wrong(f"the port of `{other.section}` is the same", mend, server.section, "port")
                 break
         before.append(server)
+
+
+def in_the_clear(settings: Settings, environ: Mapping[str, str]) -> Iterator[Wrong]:
+    """A problem where pictures would leave this machine without TLS, unless the Home Assistant app has started us.
+
+    Its network is inside one machine, and only the app's own start script sets APP.
+    """
+    media = settings.media
+    if media is not None and media.tls is None and not is_loopback(media.host) and environ.get(APP) != "1":
+        yield without_tls("media", "host")
 
 
 def _meet(one: str, other: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import voluptuous as vol
 
 from blikk_edge.config.grammar import grammar
-from blikk_edge.config.listening import shared_ports
+from blikk_edge.config.listening import in_the_clear, shared_ports
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.yaml_lines import Tree, read_tree
 from blikk_edge.grammar.leaf import Leaf, Where
@@ -62,7 +62,7 @@ def read(path: Path, environ: Mapping[str, str]) -> Reading:
         noted = {problem.path for problem in tree.problems}
         _note(tree, [wrong for wrong in _across(tree.value) if dotted(wrong.path) not in noted])
     if settings is not None:
-        _note(tree, list(shared_ports(settings)))
+        _note(tree, [*shared_ports(settings), *in_the_clear(settings, environ)])
     order = {problem: (str(problem.file) != str(path), problem.line, problem.path) for problem in tree.problems}
     problems = tuple(sorted(order, key=lambda problem: order[problem]))
     return Reading(settings=settings, problems=problems, tree=tree)

@@ -55,9 +55,12 @@ def only_here_without_tls(of: type) -> Any:
     def make(**values: Any) -> Any:
         made = of(**values)
         if not is_loopback(made.host) and made.tls is None:
-            raise Wrong(
-                "a server beyond this machine without `tls`", "Add `tls:` with `certificate` and `key`.", "host"
-            )
+            raise without_tls("host")
         return made
 
     return make
+
+
+def without_tls(*where: str) -> Wrong:
+    """The problem of a server that others could listen to."""
+    return Wrong("a server beyond this machine without `tls`", "Add `tls:` with `certificate` and `key`.", *where)

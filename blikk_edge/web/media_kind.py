@@ -12,7 +12,7 @@ from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import HOST, WEB_ADDRESS, whole
 from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.net.options import EVERYWHERE, TOKEN, ServerTlsSettings, only_here_without_tls, server_tls
+from blikk_edge.net.options import EVERYWHERE, TOKEN, ServerTlsSettings, server_tls
 
 if TYPE_CHECKING:
     from blikk_edge.web.media import MediaApi
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSettings:
-    """Redacted pictures of past events over HTTP.
+    """Redacted pictures of past events over HTTP. Beyond this machine it needs `tls`: `config.listening.in_the_clear`.
 
     Attributes:
         token: What those who ask have to know.
@@ -51,7 +51,7 @@ class MediaSettings:
 
 
 def _checked(**values: Any) -> MediaSettings:
-    made: MediaSettings = only_here_without_tls(MediaSettings)(**values)
+    made = MediaSettings(**values)
     if made.url is None and made.host in EVERYWHERE:
         raise Wrong("a server everywhere without `url`", "Add `url:`, how Home Assistant reaches it.", "host")
     return made

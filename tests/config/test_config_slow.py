@@ -187,3 +187,25 @@ def test_a_camera_may_be_brought_by_an_edge_client(write):
     camera = load(write(text), environ={}).cameras[0]
     assert camera.pushed
     assert camera.push_token == Secret("0123456789abcdef")
+
+
+PLAIN = CAMERAS + "media: {host: 0.0.0.0, token: 0123456789abcdef, url: 'http://local-blikk:8428'}\n"
+
+
+def test_inside_the_home_assistant_app_pictures_need_no_tls(write):
+    media = load(write(HEAD + PLAIN), environ={"BLIKK_APP": "1"}).media
+    assert media is not None
+    assert (media.host, media.tls, media.address) == ("0.0.0.0", None, "http://local-blikk:8428")
+
+
+@pytest.mark.parametrize("environ", [{}, {"BLIKK_APP": ""}, {"BLIKK_APP": "0"}, {"BLIKK_APP": "true"}])
+def test_anywhere_else_they_do(write, environ: dict[str, str]):
+    (problem,) = check(write(HEAD + PLAIN), environ)
+    assert problem.path == "media.host"
+    assert "without `tls`" in problem.text
+
+
+def test_the_app_opens_no_other_server_without_tls(write):
+    text = "cameras: {shed: {source: push, push_token: 0123456789abcdef}}\ningest: {host: 0.0.0.0}\n"
+    (problem,) = check(write(HEAD + text), {"BLIKK_APP": "1"})
+    assert problem.path == "ingest.host"
