@@ -11,6 +11,7 @@ from blikk_edge.cli import (
     demo,
     exits,
     health,
+    init,
     models,
     output,
     plugins,
@@ -23,7 +24,7 @@ from blikk_edge.cli import (
 from blikk_edge.cli.words import Parser
 from blikk_edge.core.errors import BlikkError
 
-COMMANDS = (run, check, demo, replay, ask, push, health, models, plugins, purge, version, completion)
+COMMANDS = (init, run, check, demo, replay, ask, push, health, models, plugins, purge, version, completion)
 """In the order of the help; each module has `add`, which gives the parser of its command."""
 
 

@@ -161,13 +161,15 @@ def shape(value: object) -> object:
 
 
 def test_the_page_shows_what_each_command_gives(blikk, config: Path):
-    error, check, models, plugins, version, health, purge = documented()
+    error, check, models, plugins, version, init, health, purge = documented()
     assert blikk.json("replay", "none.mp4", "--json")[1] == error
     config.write_text(config.read_text() + "store: {path: .}\n")
     assert shape(blikk.json("check", "--json")[1]) == shape(check)
     assert shape(blikk.json("models", "list", "--json")[1]) == shape(models)
     assert shape(blikk.json("plugins", "--json")[1]) == shape(plugins)
     assert shape(blikk.json("version", "--json")[1]) == shape(version)
+    given = ("--camera", "rtsp://u:p@127.0.0.1/1", "--mqtt", "none", "--output", "new/blikk.yaml")
+    assert shape(blikk.json("init", *given, "--json")[1]) == shape(init)
     # tests/cli/test_health.py has a node that runs
     assert set(blikk.json("health", "--json")[1]) == set(health)
     assert set(health["nodes"][0]) == {"node", "ok", "heartbeat_age_s"}
