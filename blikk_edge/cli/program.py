@@ -19,12 +19,13 @@ from blikk_edge.cli import (
     push,
     replay,
     run,
+    service,
     version,
 )
 from blikk_edge.cli.words import Parser
 from blikk_edge.core.errors import BlikkError
 
-COMMANDS = (init, run, check, demo, replay, ask, push, health, models, plugins, purge, version, completion)
+COMMANDS = (init, run, check, demo, replay, ask, push, health, models, plugins, purge, service, version, completion)
 """In the order of the help; each module has `add`, which gives the parser of its command."""
 
 

@@ -52,7 +52,7 @@ def test_the_help_explains_every_exit_status():
     [
         ("chek", "there is no command 'chek'; did you mean 'check'?"),
         ("replya clip.mp4", "did you mean 'replay'?"),
-        ("xyzzy", "there is run, check, demo"),
+        ("xyzzy", "there is init, run, check"),
         ("check --jsn", "'--jsn' is not understood; did you mean '--json'?"),
         ("run --confg=x.yaml", "did you mean '--config'?"),
         ("models pul", "there is no ACTION 'pul'; did you mean 'pull'?"),
