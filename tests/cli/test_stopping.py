@@ -36,6 +36,9 @@ def handles(pid: int) -> bool:
 IMPORTS_TOLD = {"PYTHONPROFILEIMPORTTIME": "1"}
 """Has Python tell on standard error what it has imported: what is mapped only root may see."""
 
+LOG = Path(".local/state/blikk/hallway.db-wal")
+"""The log of the store, which is there while the store is open; in the home folder."""
+
 STATES = (
     "handled",
     "imports argparse",
@@ -67,7 +70,7 @@ def reached(state: str, folder: Path, pid: int) -> bool:
         case "handled":
             return handles(pid)
         case "store open":
-            return bool(list(folder.rglob("hallway.db-wal")))
+            return (folder / LOG).exists()
         case "wired":
             return "detector" in log.read_text()
         case "running":
@@ -88,7 +91,7 @@ def test_run_that_is_stopped_ends_well_whatever_its_state(blikk, config: Path, s
         until(lambda: reached(state, blikk.folder, process.pid), process)
         assert ended(process, number) == 0
     assert "Traceback" not in log.read_text()
-    assert not list(blikk.folder.rglob("hallway.db-wal")), "the store was not closed"
+    assert not (blikk.folder / LOG).exists(), "the store was not closed"
 
 
 def test_who_sees_warnings_alone_is_told_once_what_cannot_be_found(blikk, config: Path):
