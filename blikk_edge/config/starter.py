@@ -17,7 +17,12 @@ SECRETS_HEAD: Final = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StarterCamera:
-    """A camera: its id, and an address with user and password, a device or an absolute path."""
+    """A camera.
+
+    Attributes:
+        id: Its id.
+        source: An address with user and password, a device or an absolute path.
+    """
 
     id: str
     source: str
@@ -25,7 +30,15 @@ class StarterCamera:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StarterBroker:
-    """Where the broker is. `port` None: the usual one, with or without TLS."""
+    """Where the broker is.
+
+    Attributes:
+        host: Its name or address.
+        port: Its TCP port; None: the usual one, with or without TLS.
+        tls: Whether it is reached by TLS.
+        username: Who logs in there; empty: nobody.
+        password: With what; empty: without.
+    """
 
     host: str
     port: int | None = None
@@ -36,7 +49,14 @@ class StarterBroker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Starter:
-    """What a first configuration says; without `broker` there is none."""
+    """What a first configuration says.
+
+    Attributes:
+        node: The id of the node.
+        name: Its name for people.
+        broker: Where the broker is; None: there is none.
+        cameras: The cameras, in order.
+    """
 
     node: str
     name: str
