@@ -235,4 +235,5 @@ def _engine(wanted: str | None) -> str:
         if name in ENGINES and importlib.util.find_spec(name) is not None:
             return name
     what = f"the package {wanted}" if wanted else "a package that runs them"
-    raise RefusedError(f"local language models need {what}: {pip_install('blikk-edge[llama]')}")
+    extra = "llama-cpp" if wanted == LLAMA_CPP else "llama"
+    raise RefusedError(f"local language models need {what}: {pip_install(f'blikk-edge[{extra}]')}")

@@ -408,9 +408,10 @@ async def test_it_dies_with_us_however_we_die(gguf: Path) -> None:
     await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
+@pytest.mark.parametrize(("engine", "extra"), [(None, "llama"), ("xllamacpp", "llama"), ("llama_cpp", "llama-cpp")])
 def test_an_engine_that_is_not_installed_is_told_with_the_way_to_it(
-    gguf: Path, monkeypatch: pytest.MonkeyPatch
+    gguf: Path, monkeypatch: pytest.MonkeyPatch, engine: str | None, extra: str
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(RefusedError, match=r"/python[0-9.]* -m pip install 'blikk-edge\[llama\]'"):
-        LlamaModel(path=gguf, clock=SystemClock())
+    with pytest.raises(RefusedError, match=rf"/python[0-9.]* -m pip install 'blikk-edge\[{extra}\]'"):
+        LlamaModel(path=gguf, clock=SystemClock(), engine=engine)
