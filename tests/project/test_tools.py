@@ -92,6 +92,28 @@ def test_what_workflows_call_exists(file: Path):
     assert [name for name in there if not (ROOT / name).stat().st_mode & 0o100] == []
 
 
+def test_a_release_has_the_file_that_hacs_asks_for():
+    name = read("hacs.json")["filename"]
+    assert f"$PWD/dist/{name}" in (ROOT / "scripts" / "package").read_text(encoding="utf-8")
+    assert f"path: dist/{name}\n" in (ROOT / ".github" / "workflows" / "release.yaml").read_text(encoding="utf-8")
+
+
+def test_nothing_is_published_before_the_tests_and_main_gets_the_app_last():
+    jobs = read(".github/workflows/release.yaml")["jobs"]
+    needed = {
+        name: [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
+        for name, job in jobs.items()
+    }
+
+    def before(name: str) -> set[str]:
+        return set(needed[name]).union(*map(before, needed[name]))
+
+    writing = {name for name, job in jobs.items() if "write" in job["permissions"].values()}
+    assert {name for name in writing if not {"version", "test"} <= before(name)} == set()
+    assert before("main") == set(jobs) - {"main"}
+    assert {"package", "image", "node", "app"} <= before("publish")
+
+
 def test_what_runs_before_a_commit_has_no_versions_of_its_own():
     (repository,) = read(".pre-commit-config.yaml")["repos"]
     assert repository["repo"] == "local"
