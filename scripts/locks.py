@@ -1,4 +1,4 @@
-"""The locked requirements of the package and of each extra: written by uv, judged without network. See scripts/lock."""
+"""The locked requirements of package, extras and groups: written by uv, judged without network. See scripts/lock."""
 
 import os
 import re
@@ -26,10 +26,11 @@ _REST = re.compile(r"^ *#.*\n|^\n", re.MULTILINE)
 
 
 def wanted(root: Path) -> dict[str, list[str]]:
-    """The lines of pyproject.toml for each file: `base`, and base with each extra by the extra's name."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    base = project["dependencies"]
-    return {BASE: base, **{name: base + lines for name, lines in project["optional-dependencies"].items()}}
+    """The lines of pyproject.toml for each file: `base`, base with each extra, and each group of tools by itself."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    base = settings["project"]["dependencies"]
+    extras = {name: base + lines for name, lines in settings["project"]["optional-dependencies"].items()}
+    return {BASE: base, **extras, **settings.get("dependency-groups", {})}
 
 
 def faults(root: Path) -> Iterator[str]:
@@ -38,7 +39,7 @@ def faults(root: Path) -> Iterator[str]:
     folder = root / "requirements"
     for file in sorted(folder.glob("*.txt")):
         if file.stem not in lines:
-            yield f"requirements/{file.name}: there is no such extra"
+            yield f"requirements/{file.name}: there is no such extra or group"
     for name in lines:
         if not (folder / f"{name}.txt").exists():
             yield f"requirements/{name}.txt: it is missing"

@@ -69,9 +69,16 @@ def test_a_stale_lock_is_told(checkout: Path, name: str, old: str, new: str, tol
 def test_an_extra_without_a_file_and_a_file_without_an_extra_are_told(checkout: Path):
     (checkout / "requirements" / "docs.txt").rename(checkout / "requirements" / "old.txt")
     assert list(faults(checkout)) == [
-        "requirements/old.txt: there is no such extra",
+        "requirements/old.txt: there is no such extra or group",
         "requirements/docs.txt: it is missing",
     ]
+
+
+def test_a_group_of_tools_is_locked_without_what_a_node_needs(checkout: Path):
+    (checkout / "pyproject.toml").write_text(f'{PROJECT}[dependency-groups]\nrelease = ["twine>=6"]\n')
+    assert list(faults(checkout)) == ["requirements/release.txt: it is missing"]
+    (checkout / "requirements" / "release.txt").write_text(f"twine==7.0.0 \\\n{HASH}")
+    assert list(faults(checkout)) == []
 
 
 def test_the_locks_of_this_checkout_are_fresh():

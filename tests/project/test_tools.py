@@ -55,16 +55,63 @@ def test_both_ways_of_continuous_integration_take_the_same_pythons():
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
-def test_actions_have_a_version_and_commands_exist(file: Path):
-    jobs = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
-    steps = [step for job in jobs.values() for step in job["steps"]]
-    used = [step["uses"] for step in steps if "uses" in step]
-    # those who made these two ask for their newest: the rules change with Home Assistant
-    others = [action for action in used if not action.startswith(("hacs/action@", "home-assistant/actions/"))]
-    assert [action for action in others if not re.fullmatch(r"[\w/.-]+@v\d+", action)] == []
-    commands = [step["run"].split()[0] for step in steps if step.get("run", "").startswith("scripts/")]
-    assert [name for name in commands if not (ROOT / name).stat().st_mode & 0o100] == []
-    assert all(job["timeout-minutes"] for job in jobs.values())
+def test_actions_are_pinned_by_digest_and_name_their_version(file: Path):
+    used = re.findall(r"^ +(?:- )?uses: (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    others = [action for action in used if not action.startswith("./")]
+    # hassfest has no releases
+    digest = re.compile(r"[\w/.-]+@[0-9a-f]{40} # (v?\d+\.\d+\.\d+|master)")
+    assert [action for action in others if not digest.fullmatch(action)] == []
+
+
+def test_an_action_has_one_version():
+    found: dict[str, set[str]] = {}
+    for file in WORKFLOWS:
+        for name, version in re.findall(r"uses: ([\w/.-]+)@(.+)", file.read_text(encoding="utf-8")):
+            found.setdefault(name, set()).add(version)
+    assert {name: versions for name, versions in found.items() if len(versions) > 1} == {}
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_jobs_have_a_limit_and_only_the_rights_that_they_name(file: Path):
+    workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert "permissions" in job
+        assert "uses" in job or job["timeout-minutes"]
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_what_workflows_call_exists(file: Path):
+    jobs = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"].values()
+    called = [job["uses"] for job in jobs if "uses" in job]
+    assert [name for name in called if not (ROOT / name).is_file()] == []
+    lines = [line for job in jobs for step in job.get("steps", ()) for line in step.get("run", "").splitlines()]
+    commands = [name for line in lines for name in re.findall(r"(?:^|[ (])((?:scripts|raspi|docker)/[\w/.-]+)", line)]
+    # images are folders of their own, which a checkout may lack
+    there = [name for name in commands if (ROOT / name).parent.is_dir()]
+    assert [name for name in there if not (ROOT / name).stat().st_mode & 0o100] == []
+
+
+def test_a_release_has_the_file_that_hacs_asks_for():
+    name = read("hacs.json")["filename"]
+    assert f"$PWD/dist/{name}" in (ROOT / "scripts" / "package").read_text(encoding="utf-8")
+    assert f"path: dist/{name}\n" in (ROOT / ".github" / "workflows" / "release.yaml").read_text(encoding="utf-8")
+
+
+def test_nothing_is_published_before_the_tests_and_main_gets_the_app_last():
+    jobs = read(".github/workflows/release.yaml")["jobs"]
+    needed = {
+        name: [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
+        for name, job in jobs.items()
+    }
+
+    def before(name: str) -> set[str]:
+        return set(needed[name]).union(*map(before, needed[name]))
+
+    writing = {name for name, job in jobs.items() if "write" in job["permissions"].values()}
+    assert {name for name in writing if not {"version", "test"} <= before(name)} == set()
+    assert before("main") == set(jobs) - {"main"}
+    assert {"package", "image", "node", "app"} <= before("publish")
 
 
 def test_what_runs_before_a_commit_has_no_versions_of_its_own():
