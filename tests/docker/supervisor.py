@@ -1,4 +1,4 @@
-"""A stand-in of the Supervisor's HTTP API, as far as an app without `hassio_api` may use it: it checks and remembers."""
+"""A stand-in of the Supervisor's HTTP API, for an app without `hassio_api`: it checks and remembers requests."""
 
 import json
 import threading
