@@ -45,8 +45,8 @@ class BadParameterError(BlikkError):
 class MediaApi:
     """Serves kept Pictures and their events on `http(s)://host:port` to who sends `Authorization: Bearer <token>`.
 
-    Beyond loopback it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out: see `net.listening.Connections`. Port 0
-    takes a free one, found in `port` while it runs.
+    Beyond loopback it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out: see
+    `net.listening.Connections`. Port 0 takes a free one, found in `port` while it runs.
     """
 
     name = "media"
