@@ -1,11 +1,17 @@
 """The images, run by a real engine. docker/test builds them and starts this."""
 
+import json
 import os
+import shutil
+import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import paho.mqtt.client as paho
 import pytest
 from broker import Broker
 from made_once import made_once
@@ -13,9 +19,7 @@ from made_once import made_once
 if os.environ.get("BLIKK_IMAGE_TESTS") != "1":
     pytest.skip("docker/test builds the images and runs these", allow_module_level=True)
 
-import json
-
-from engine import CONFINED, EMULATED, Container, engine
+from engine import CONFINED, EMULATED, WAIT_S, Container, engine
 from staging import Ears
 from supervisor import TOKEN, Supervisor
 
@@ -25,6 +29,7 @@ pytestmark = pytest.mark.timeout(3600)
 
 IMAGE = os.environ["BLIKK_IMAGE"]
 APP = IMAGE.replace("blikk-edge:", "blikk-edge-app:")
+DOCKER = Path(__file__).parents[2] / "docker"
 SIZE_MAX_MB = 450
 NOBODY_IS_THERE = "127.0.0.1:9"
 ANYBODY = "--user=4711:4711"
@@ -159,6 +164,33 @@ print(max(abs(a @ inverse - np.eye(40)).max(), abs(u @ np.diag(w.ravel()) @ vt -
 def test_opencv_calculates_with_debians_lapack():
     options = ["--rm", "--pull=never", "--network=none", *(["--env", "QEMU_CPU=cortex-a72"] if EMULATED else [])]
     assert engine("run", *options, "--entrypoint=python", IMAGE, "-c", ALGEBRA).strip() == "True"
+
+
+@pytest.mark.skipif("BLIKK_COMPOSE" not in os.environ, reason="no Compose for this engine")
+def test_compose_starts_a_broker_and_a_node_with_one_address(tmp_path: Path):
+    for name in ("compose.yaml", "blikk.yaml", "mosquitto.conf"):
+        shutil.copy(DOCKER / name, tmp_path)
+        (tmp_path / name).chmod(0o644)
+    tmp_path.chmod(0o755)
+    address = "127.0.0.5"  # of this machine too, and nobody else's
+    (tmp_path / ".env").write_text(
+        f"CAMERA=rtsp://{NOBODY_IS_THERE}/x\nMQTT_PUBLISH={address}\nMQTT_PASSWORD=of the test\n"
+    )
+    announced = threading.Event()
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client.username_pw_set("blikk", "of the test")
+    client.on_connect = lambda client, *_: client.subscribe("blikk/front_door/announce", qos=1)
+    client.on_message = lambda *_: announced.set()
+    client.connect_async(address, 1883)
+    client.reconnect_delay_set(1, 1)
+    compose = [*os.environ["BLIKK_COMPOSE"].split(), "--project-name", f"blikk-test-{uuid4().hex[:8]}"]
+    try:
+        subprocess.run([*compose, "up", "--detach", "--no-build"], cwd=tmp_path, check=True, timeout=WAIT_S)
+        client.loop_start()
+        assert announced.wait(WAIT_S)
+    finally:
+        client.loop_stop()
+        subprocess.run([*compose, "down", "--volumes"], cwd=tmp_path, check=True, timeout=WAIT_S)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the Supervisor is at port 80")
