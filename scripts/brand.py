@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 Shape = Callable[[Values, Values], Values]
 
-FOLDER = Path(__file__).parents[1] / "custom_components" / "blikk" / "brand"
+ROOT = Path(__file__).parents[1]
+COMPONENT, APP = ROOT / "custom_components" / "blikk" / "brand", ROOT / "docker" / "app"
 CASE, CASE_SHADE, WHITE = (15, 118, 110), (11, 94, 88), (250, 250, 247)
 WORD = (15, 148, 136)  # read on white and on black
 IRIS = ((180, 83, 9), (217, 119, 6), (245, 158, 11), (251, 191, 36), (120, 53, 15))
@@ -116,31 +117,43 @@ def draw_word(drawing: Drawing, left: float) -> None:
         drawing.fill(stroke(stem + 0.09, 0.56, stem + 0.29, base, w), WORD)
 
 
-def pictures() -> dict[str, NDArray[np.uint8]]:
-    """All pictures by file name."""
-    found: dict[str, NDArray[np.uint8]] = {}
+def pictures() -> dict[Path, NDArray[np.uint8]]:
+    """All pictures by file."""
+    found: dict[Path, NDArray[np.uint8]] = {}
     for tail, scale in (("", 1), ("@2x", 2)):
-        icon = Drawing(256 * scale)
-        draw_icon(icon)
-        found[f"icon{tail}.png"] = icon.bgra()
-        logo = Drawing(192 * scale, 3.2)
-        draw_icon(logo)
-        draw_word(logo, 1.2)
-        found[f"logo{tail}.png"] = logo.bgra()
+        found[COMPONENT / f"icon{tail}.png"] = icon(256 * scale)
+        found[COMPONENT / f"logo{tail}.png"] = logo(192 * scale)
+    # the app store shows them in half of that
+    found[APP / "icon.png"] = icon(128)
+    found[APP / "logo.png"] = logo(96)
     return found
+
+
+def icon(height_px: int) -> NDArray[np.uint8]:
+    """The icon, as high as wide."""
+    drawing = Drawing(height_px)
+    draw_icon(drawing)
+    return drawing.bgra()
+
+
+def logo(height_px: int) -> NDArray[np.uint8]:
+    """The icon and the word."""
+    drawing = Drawing(height_px, 3.2)
+    draw_icon(drawing)
+    draw_word(drawing, 1.2)
+    return drawing.bgra()
 
 
 def main() -> int:
     """Write the pictures, or with `--check` tell which are not as they would be drawn."""
     stale = []
-    for name, picture in pictures().items():
-        path = FOLDER / name
+    for path, picture in pictures().items():
         there = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.exists() else None
         if there is not None and there.shape == picture.shape and cv2.norm(there, picture, cv2.NORM_INF) <= 1:
             continue
-        stale.append(name)
+        stale.append(str(path.relative_to(ROOT)))
         if "--check" not in sys.argv:
-            FOLDER.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             cv2.imwrite(str(path), picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     if stale:
         print(("stale, run scripts/brand: " if "--check" in sys.argv else "drawn: ") + ", ".join(stale))

@@ -1,7 +1,7 @@
 """The servers that a configuration opens: which key says their port, and which two cannot both have it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from blikk_edge.config.settings import Settings
@@ -60,6 +60,13 @@ def in_the_clear(settings: Settings, environ: Mapping[str, str]) -> Iterator[Wro
     media = settings.media
     if media is not None and media.tls is None and not is_loopback(media.host) and environ.get(APP) != "1":
         yield without_tls("media", "host")
+
+
+def inside_app(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """The same settings, but that pictures need no TLS where the Home Assistant app has started us."""
+    if settings.media is None or environ.get(APP) != "1":
+        return settings
+    return replace(settings, media=replace(settings.media, in_the_clear=True))
 
 
 def _meet(one: str, other: str) -> bool:

@@ -45,8 +45,8 @@ class BadParameterError(BlikkError):
 class MediaApi:
     """Serves kept Pictures and their events on `http(s)://host:port` to who sends `Authorization: Bearer <token>`.
 
-    Beyond loopback it needs a certificate. Who shows no token keeps nobody out: see `net.listening.Connections`. Port 0
-    takes a free one, found in `port` while it runs.
+    Beyond loopback it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out: see
+    `net.listening.Connections`. Port 0 takes a free one, found in `port` while it runs.
     """
 
     name = "media"
@@ -62,6 +62,7 @@ class MediaApi:
         certificate: Path | None = None,
         key: Path | None = None,
         clock: Clock | None = None,
+        in_the_clear: bool = False,
     ) -> None:
         self.port = port
         self._clock = clock or SystemClock()
@@ -72,6 +73,7 @@ class MediaApi:
         self._host = host
         self._certificate = certificate
         self._key = key
+        self._in_the_clear = in_the_clear
         # One look at the disk at a time: many would take every thread of the process, and hold up its stop.
         self._turn = asyncio.Lock()
 
@@ -81,7 +83,9 @@ class MediaApi:
         from aiohttp import web  # noqa: PLC0415
         from aiohttp.http import HttpProcessingError  # noqa: PLC0415
 
-        tls = server_tls("media", self._host, self._certificate, self._key)
+        tls = None
+        if self._certificate is not None or not self._in_the_clear:
+            tls = server_tls("media", self._host, self._certificate, self._key)
         app = web.Application(middlewares=[self._guard()], client_max_size=1024)
         app.router.add_get("/v1/days", self._days, allow_head=False)
         app.router.add_get("/v1/pictures", self._pictures, allow_head=False)

@@ -31,6 +31,7 @@ class MediaSettings:
         folder: Where pictures are kept; None: beside the store.
         max_mb: How much they may take, in megabytes.
         keep_days: How long they are kept.
+        in_the_clear: Without TLS beyond this machine too; no key of `blikk.yaml` says so.
     """
 
     token: Secret
@@ -41,6 +42,7 @@ class MediaSettings:
     folder: Path | None = None
     max_mb: int = 500
     keep_days: int = 14
+    in_the_clear: bool = False
 
     @property
     def address(self) -> str:
@@ -92,6 +94,7 @@ def _make(options: MediaSettings, context: Context) -> "MediaApi":
         certificate=options.tls.certificate if options.tls else None,
         key=options.tls.key if options.tls else None,
         clock=context.clock,
+        in_the_clear=options.in_the_clear,
     )
 
 

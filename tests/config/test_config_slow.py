@@ -196,6 +196,8 @@ def test_inside_the_home_assistant_app_pictures_need_no_tls(write):
     media = load(write(HEAD + PLAIN), environ={"BLIKK_APP": "1"}).media
     assert media is not None
     assert (media.host, media.tls, media.address) == ("0.0.0.0", None, "http://local-blikk:8428")
+    assert media.in_the_clear
+    assert not load(write(HEAD + CAMERAS + "media: {token: 0123456789abcdef}\n"), environ={}).media.in_the_clear
 
 
 @pytest.mark.parametrize("environ", [{}, {"BLIKK_APP": ""}, {"BLIKK_APP": "0"}, {"BLIKK_APP": "true"}])

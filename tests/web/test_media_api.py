@@ -389,6 +389,22 @@ async def test_a_port_in_use_and_an_open_door_are_clear_errors(api: MediaApi, st
         await MediaApi(album, store, token=TOKEN, host="0.0.0.0", port=0).run()
 
 
+async def test_where_the_settings_say_in_the_clear_no_certificate_is_needed(store: Store, tmp_path: Path) -> None:
+    album = PictureAlbum(tmp_path, clock=VirtualClock(), max_bytes=1, keep_days=1)
+    api = MediaApi(album, store, token=TOKEN, host="0.0.0.0", port=0, in_the_clear=True)
+    task = asyncio.ensure_future(api.run())
+    try:
+        async with asyncio.timeout(10):
+            while not api.port:
+                await asyncio.sleep(0.01)
+        status, _, _ = await ask(api, "/v1/days")
+        assert status == 200
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
 @pytest.mark.parametrize(("host", "address"), [("::1", "http://[::1]:8428"), ("127.0.0.1", "http://127.0.0.1:8428")])
 def test_the_address_of_an_ipv6_host_has_brackets(host: str, address: str) -> None:
     assert MediaSettings(token=Secret(TOKEN), host=host).address == address
