@@ -21,7 +21,7 @@ HOST = "10.0.2.100"
 BOARDS = {
     "virt": {
         "arguments": "-M virt -cpu cortex-a72 -smp 2 -m 1024 -accel tcg,thread=multi -device virtio-blk-pci,drive=card"
-        " -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci -device virtio-gpu-pci -device i6300esb",
+        " -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci -device virtio-gpu-pci",
         "drive": "if=none,id=card",
         "serial": ("file:{log}",),
         "console": "ttyAMA0",

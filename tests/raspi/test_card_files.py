@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from blikk_edge.app.checking import check
+from blikk_edge.cli.service import unit
+
 ROOT = Path(__file__).parents[2]
 RASPI = ROOT / "raspi"
 OVERLAY = RASPI / "rootfs"
@@ -48,9 +51,7 @@ def test_a_script_is_read_by_its_shell(script: Path) -> None:
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck: apt install shellcheck")
 @pytest.mark.parametrize("script", [*SCRIPTS, RASPI / "lib"], ids=lambda path: str(path.relative_to(RASPI)))
 def test_shellcheck_finds_nothing(script: Path) -> None:
-    done = subprocess.run(
-        ["shellcheck", "--external-sources", script], cwd=RASPI, capture_output=True, text=True, check=False
-    )
+    done = run("shellcheck", "--external-sources", script, cwd=RASPI)
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -108,8 +109,6 @@ def test_ssh_runs_only_where_it_was_asked_for(tmp_path: Path, seed: str | None, 
 
 
 def test_the_example_on_the_card_is_a_whole_configuration(tmp_path: Path) -> None:
-    from blikk_edge.app.checking import check
-
     shutil.copy(RASPI / "boot" / "blikk-example.yaml", tmp_path / "blikk.yaml")
     (tmp_path / "secrets.yaml").write_text("mqtt_password: open sesame\n")
     assert not check(tmp_path / "blikk.yaml", os.environ).problems
@@ -125,7 +124,9 @@ def tree(tmp_path: Path) -> Path:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     targets = root / "usr/lib/systemd/system"
-    for name in ("basic", "sysinit", "shutdown", "network-online", "multi-user", "getty"):
+    text = unit(Path("/etc/blikk/blikk.yaml"), user=False, blikk=Path("/usr/bin/blikk"))  # as raspi/customize does
+    (targets / "blikk-edge.service").write_text(text)
+    for name in ("basic", "sysinit", "shutdown", "network-online", "time-sync", "multi-user", "getty"):
         (targets / f"{name}.target").write_text(f"[Unit]\nDescription={name}\n")
     return root
 
@@ -134,18 +135,16 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", ["blikk.service", "blikk-import.service"])
-def test_systemd_understands_a_unit_wholly(tree: Path, unit: str) -> None:
-    done = subprocess.run(
-        ["systemd-analyze", "verify", f"--root={tree}", unit], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("name", ["blikk-edge.service", "blikk-import.service"])
+def test_systemd_understands_a_unit_wholly(tree: Path, name: str) -> None:
+    done = run("systemd-analyze", "verify", f"--root={tree}", name)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", ["blikk.service", "blikk-import.service"])
-def test_a_unit_may_do_no_more_than_it_needs(tree: Path, unit: str) -> None:
-    done = run("systemd-analyze", "security", "--offline=true", f"--root={tree}", "--threshold=20", unit)
+@pytest.mark.parametrize("name", ["blikk-edge.service", "blikk-import.service"])
+def test_a_unit_may_do_no_more_than_it_needs(tree: Path, name: str) -> None:
+    done = run("systemd-analyze", "security", "--offline=true", f"--root={tree}", "--threshold=20", name)
     assert done.returncode == 0, done.stdout[-200:]
 
 

@@ -166,7 +166,7 @@ def test_starting_anew_leaves_no_damage(tmp_path: Path, server: RtspServer, key:
             # the broker says so, of a node whose power was cut when it is not heard of any more
             ears.until(lambda: ears.on("/hallway/status")[-1:] == [b"offline"], 300, f"its end, start {number}")
         assert machine.ssh(key, "systemctl --failed --no-legend --plain") == ""
-        store = machine.ssh(key, "sudo sh -c 'systemctl stop blikk; base64 -w0 /var/lib/blikk/hallway.db'")
+        store = machine.ssh(key, "sudo sh -c 'systemctl stop blikk-edge; base64 -w0 /var/lib/blikk/hallway.db'")
         machine.cut_power()
         keep(machine, "reboots")
         assert machine.damage() == ""
