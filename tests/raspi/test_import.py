@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-IMPORT = Path(__file__).parents[2] / "raspi" / "rootfs" / "usr" / "lib" / "blikk" / "import"
+LIB = Path(__file__).parents[2] / "raspi" / "rootfs" / "usr" / "lib"
+IMPORT = LIB / "blikk" / "import"
+UNIT = LIB / "systemd" / "system" / "blikk-import.service"
 GOOD = """\
 node: hallway
 mqtt: {host: broker.local, username: blikk, password: !secret mqtt_password}
@@ -33,14 +35,13 @@ class Card:
 
     def start(self) -> subprocess.CompletedProcess[str]:
         """What happens at each start."""
-        places = {
-            **os.environ,
-            "BLIKK_BOOT": str(self.boot),
-            "BLIKK_ETC": str(self.etc),
-            "BLIKK_ISSUE": str(self.issue),
-        }
-        places["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return subprocess.run([IMPORT], env=places, capture_output=True, text=True, timeout=120, check=False)
+        unit = UNIT.read_text()
+        (words,) = (line.partition("=")[2] for line in unit.splitlines() if line.startswith("Environment="))
+        # the unit's, and a home that cannot be written to
+        environment = dict(word.split("=", 1) for word in words.split()) | {"HOME": "/proc/none"}
+        environment |= {"BLIKK_BOOT": str(self.boot), "BLIKK_ETC": str(self.etc), "BLIKK_ISSUE": str(self.issue)}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return subprocess.run([IMPORT], env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
