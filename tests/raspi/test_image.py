@@ -30,6 +30,9 @@ mqtt: {{host: {HOST}, username: blikk, password: !secret mqtt_password}}
 cameras:
   front_door: {{source: "rtsp://{HOST}:8554/cam", transport: tcp, select: {{every_s: 5s}}}}
 health_every_s: 10s
+# light enough for an emulated processor, and on every card
+detectors: {{default: {{model: blazepose-person}}}}
+privacy: {{model: blazeface-full}}
 """
 SECRETS = "mqtt_password: open sesame\n"
 BAD = "node: hallway\nmqtt: broker.local\ncameras:\n  front_door: {sauce: rtsp://192.168.1.20/stream1}\n"
