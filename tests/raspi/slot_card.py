@@ -1,5 +1,6 @@
 """A card in a folder: slots, a unit, keys, and a server with an index and archives, all of them real but small."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -26,7 +27,7 @@ RASPI = HERE.parents[1] / "raspi"
 UNIT = "blikk-edge.service"
 LIMITS = {"health_s": 30.0 * PATIENCE, "steady_s": 0.2, "poll_s": 0.02, "retry_s": (0.0, 0.0), "spare_bytes": 0}
 """A healthy slot needs less: what is waited for is its state."""
-UNHEALTHY = {"health_s": 1.0, "steady_s": 0.9}
+UNHEALTHY = {"health_s": 1.0, "answer_s": 10.0}
 """For slots that never become healthy."""
 
 
@@ -219,7 +220,9 @@ class Card:
         state = self.own / "state.json"
         if self.current != version or not state.exists() or "switched" not in state.read_text():
             return False
-        return version in self.ran()
+        with contextlib.suppress(sqlite3.Error, AssertionError, OSError):  # it is being written to
+            return version in self.ran()
+        return False
 
     def ran(self) -> list[str]:
         """Which versions wrote to the database, in order; it is whole. Not while a node has it."""

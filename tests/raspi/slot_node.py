@@ -3,7 +3,7 @@
 healthy     runs and is healthy
 unhealthy   runs and is not
 crash       ends with 1 once it has changed the database
-flaky       is healthy for a moment, then ends with 1, each time
+flaky       runs, and is healthy when it is asked for the first time only
 hang        runs, but `health` never answers
 broken      no command works
 """
@@ -14,7 +14,6 @@ import json
 import signal
 import sqlite3
 import sys
-import time
 from pathlib import Path
 
 SLOT = Path(__file__).resolve().parents[1]
@@ -42,9 +41,6 @@ def run() -> None:
     with ALIVE.open("w") as file:
         if BEHAVIOUR != "unhealthy":
             fcntl.flock(file, fcntl.LOCK_EX)
-        if BEHAVIOUR == "flaky":
-            time.sleep(0.3)
-            sys.exit(1)
         signal.pause()
 
 
@@ -52,6 +48,11 @@ def health() -> None:
     """Whether the node of this machine runs, of whatever slot."""
     if BEHAVIOUR == "hang":
         signal.pause()
+    if BEHAVIOUR == "flaky":
+        asked = SLOT / "asked"
+        if asked.exists():
+            sys.exit("hallway: hangs")
+        asked.touch()
     try:
         with ALIVE.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -96,10 +96,10 @@ def test_a_bad_version_is_not_tried_again_but_by_its_name(card: Card) -> None:
     done = card.update("apply")
     assert (done.returncode, done.stderr[:48]) == (1, "update: 0.2.0 is not installed: not healthy (no ")
     assert not any(name.endswith(".xz") for name, _ in card.served.asked[asked:])
+    card.limits |= LIMITS
     card.publish({"version": "0.2.0"}, {"version": "0.1.1"}, serial=2)
     assert card.update("apply").returncode == 0
     assert card.current == "0.1.1", "a good one is taken meanwhile"
-    card.limits |= LIMITS
     assert card.update("apply", "0.2.0").returncode == 0
     assert card.status()["bad"] == {}
 

@@ -48,7 +48,7 @@ def test_systemd_understands_a_unit_wholly(tree: Path, name: str) -> None:
 @needs_systemd
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_unit_may_do_no_more_than_it_needs(tree: Path, name: str) -> None:
-    command = ["systemd-analyze", "security", "--offline=true", f"--root={tree}", "--threshold=40", name]
+    command = ["systemd-analyze", "security", "--offline=true", f"--root={tree}", "--threshold=27", name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-200:]
 

@@ -53,6 +53,8 @@ class Limits:
     """From the start of a new slot until it has to be healthy."""
     steady_s: float = 20.0
     """How long a slot has to be healthy without a pause: four heartbeats. One that crashes again and again is not."""
+    answer_s: float = 15.0
+    """For one answer of `blikk health`."""
     poll_s: float = 2.0
     """Between two looks at the health."""
     command_s: float = 60.0
