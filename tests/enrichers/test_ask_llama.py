@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from tiny_gguf import tiny_model
 
 from blikk_edge.asking.model import ANSWER_MAX, fill_prompt, word_prompt
-from blikk_edge.asking.question_service import QuestionService
+from blikk_edge.asking.question_service import LIMITS_S, QuestionService
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.inquiry import AskQuestion
 from blikk_edge.core.summary import Author
@@ -25,7 +25,7 @@ from blikk_edge.llm.queue.budget import Limits
 from blikk_edge.llm.queue.model_queue import ModelQueue
 from blikk_edge.store.store import Store
 
-LIMITS = Limits(calls_per_minute=600, tokens_per_minute=10**7, cooldown_s=0.0)
+LIMITS = Limits(calls_per_minute=600, tokens_per_minute=10**7, cooldown_s=0.0, timeout_s=300.0)
 FILL = fill_prompt("who?", CAMERAS, NOW, WALL)
 WORD = word_prompt("who?", "Nobody.", (), language("en"))
 
@@ -63,7 +63,10 @@ def test_a_schema_can_be_written_as_a_grammar(prompt: Prompt) -> None:
     assert gbnf(prompt.schema).startswith("root ::= ")
 
 
-async def test_a_real_model_cannot_lead_an_answer_astray(model: Heard, tmp_path: Path) -> None:
+async def test_a_real_model_cannot_lead_an_answer_astray(
+    model: Heard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS_S, AskQuestion, 600.0)
     store = Store(tmp_path / "blikk.db")
     store.open()
     for started in ("08:00", "09:00", "10:00"):

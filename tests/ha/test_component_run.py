@@ -205,8 +205,9 @@ def test_the_picture_of_an_event_has_an_address_of_its_own_for_who_is_logged_in(
     path = home.ha.states()["image.front_door_last_person"]["attributes"]["path"]
     assert path.endswith(f"/front_door/{home.visit}/person.jpg")
     wait_for("its picture", lambda: home.ha.get(path) == home.best(home.visit))
-    with pytest.raises(HTTPError, match="401"):
+    with pytest.raises(HTTPError, match="401") as refused:
         urlopen(home.ha.url + path, timeout=5)
+    refused.value.close()
 
 
 def test_the_summary_follows(home: Home) -> None:

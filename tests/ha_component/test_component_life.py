@@ -255,8 +255,7 @@ async def test_a_snooze_survives_a_restart(hass, mqtt_mock, hass_storage):
     assert hass.states.get("binary_sensor.front_door_snoozed").attributes["until"] == until
     assert hass.states.get("binary_sensor.yard_snoozed").state == "off"
     entry.runtime_data.snooze("front_door", None)
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=5))
-    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(entry.entry_id)
     assert hass_storage["blikk.the_entry"]["data"]["snoozed"] == {}
 
 
