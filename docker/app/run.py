@@ -221,8 +221,10 @@ def announce(supervisor: str, environ: Mapping[str, str]) -> None:
     from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415
 
     from blikk_edge import config  # noqa: PLC0415
+    from blikk_edge.core.core_dumps import forbid_core_dumps  # noqa: PLC0415
     from blikk_edge.core.errors import BlikkError  # noqa: PLC0415
 
+    forbid_core_dumps()  # the node is the same user; it cannot read the token from this process either
     try:
         settings = config.load(Path(environ["BLIKK_CONFIG"]), environ=environ)
     except BlikkError:
