@@ -24,7 +24,8 @@ class LaterModels:
     `round` is one higher each time. Raises ModelError as VisionModels does, at the start only.
     """
 
-    name = "models"
+    name = "fetching models"
+    """A part of its own: that it works does not mean that the models are here."""
 
     def __init__(
         self, settings: Settings, supervisor: Supervisor, clock: Clock, *, progress: ProgressOf | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from patience import in_time
 from reading import WITHIN_S, read, terms
 from rtsp_server import RtspServer
 
@@ -199,6 +200,7 @@ def server(tmp_path: Path) -> Iterator[RtspServer]:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
+@in_time
 def test_over_rtsp_it_sleeps_wakes_and_tells_the_true_times(server: RtspServer, transport: str) -> None:
     stop = threading.Event()
     source = open_rtsp(server.url, terms(**sleeper(sleep_after_s=1.0)), transport=transport)
@@ -215,6 +217,7 @@ def test_over_rtsp_it_sleeps_wakes_and_tells_the_true_times(server: RtspServer, 
     assert all(late < 3.0 for _, late in moving)
 
 
+@in_time
 def test_stop_ends_a_sleeping_source_within_a_second(server: RtspServer) -> None:
     stop = threading.Event()
     source = open_rtsp(server.url, terms(**sleeper(sleep_after_s=1.0)), transport="tcp")

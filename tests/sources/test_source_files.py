@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
+from patience import in_time
 from reading import WITHIN_S, read, replay, terms
 
 from blikk_edge.core.clock import SystemClock
@@ -216,6 +217,7 @@ def test_playlist_on_disk_cannot_open_the_network(tmp_path: Path) -> None:
         read(replay(path))
 
 
+@in_time
 def test_realtime_file_keeps_its_own_pace_with_times_of_now(make_clip) -> None:
     source = open_file(str(make_clip("a.mp4", frames=30)), terms(), realtime=True, loop=False)
     began, began_at = time.monotonic(), time.time()
@@ -227,6 +229,7 @@ def test_realtime_file_keeps_its_own_pace_with_times_of_now(make_clip) -> None:
     assert frames[-1].time == pytest.approx(time.time(), abs=0.25)
 
 
+@in_time
 def test_looped_file_goes_on_and_so_do_its_times(make_clip) -> None:
     source = open_file(str(make_clip("a.mp4", frames=10)), terms(), realtime=True, loop=True)
 
@@ -238,6 +241,7 @@ def test_looped_file_goes_on_and_so_do_its_times(make_clip) -> None:
     assert [frame.seq for frame in frames] == list(range(1, 8))
 
 
+@in_time
 def test_stop_ends_a_paced_file_at_once(make_clip) -> None:
     stop = threading.Event()
     source = open_file(str(make_clip("slow.mkv", pts=[0, 1, 2, 200, 201])), terms(clock=SystemClock()), loop=True)

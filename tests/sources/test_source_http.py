@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import pytest
+from patience import in_time
 from reading import WITHIN_S, read, terms
 from web import Web, files_below, serving
 
@@ -27,6 +28,7 @@ def pictures(make_clip) -> list[bytes]:
         return [bytes(packet) for packet in container.demux() if packet.size]
 
 
+@in_time
 def test_mjpeg_gives_five_frames_a_second_with_times_of_now(pictures: list[bytes]) -> None:
     with serving(Web(jpegs=pictures)) as web:
         source = open_mjpeg(web.url("/mjpeg"), terms())
@@ -48,6 +50,7 @@ def test_thinned_jpegs_are_not_even_decoded(pictures: list[bytes]) -> None:
     assert source.counts.thinned >= 20
 
 
+@in_time
 def test_mjpeg_slower_than_five_a_second_passes_whole(pictures: list[bytes]) -> None:
     with serving(Web(jpegs=pictures, every_s=0.5)) as web:
         frames = read(open_mjpeg(web.url("/mjpeg"), terms()), 4)
@@ -72,6 +75,7 @@ def test_mjpeg_stream_that_ends_is_a_source_error(pictures: list[bytes]) -> None
         read(open_mjpeg(web.url("/mjpeg"), terms()))
 
 
+@in_time
 def test_mjpeg_stream_that_stands_still_is_a_source_error(pictures: list[bytes]) -> None:
     with serving(Web(jpegs=pictures, still_after=20)) as web:
         began = time.monotonic()
@@ -81,6 +85,7 @@ def test_mjpeg_stream_that_stands_still_is_a_source_error(pictures: list[bytes])
     assert time.monotonic() - began < 8.0
 
 
+@in_time
 def test_stop_ends_an_mjpeg_stream_that_stands_still_within_a_second(pictures: list[bytes]) -> None:
     stop = threading.Event()
     with serving(Web(jpegs=pictures, still_after=10)) as web:
@@ -113,6 +118,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+@in_time
 def test_stream_that_stops_becoming_pictures_is_a_source_error_in_time(pictures: list[bytes]) -> None:
     jpegs = [*pictures[:5], *[JUNK] * 1000]
     with serving(Web(jpegs=jpegs, every_s=0.2)) as web:
@@ -171,6 +177,7 @@ def hls(segments: dict[str, bytes]) -> Iterator[Web]:
         yield web
 
 
+@in_time
 def test_hls_is_played_at_its_own_pace(hls: Web) -> None:
     hls.files["/cam.m3u8"] = playlist(0, 6, end=True)
     began = time.monotonic()

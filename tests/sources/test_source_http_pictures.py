@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from http_answers import HEAD, PICTURES, encoded, headed, parts, plainly, said, still
+from patience import in_time
 from raw_web import Asked, raw_web
 from reading import read, terms
 
@@ -70,6 +71,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("kind", ODD)
+@in_time
 def test_odd_stream_opens_at_once_and_comes_at_full_rate(kind: str) -> None:
     with raw_web(ODD[kind]) as web:
         source, began = open_mjpeg(web.url("/video"), terms(fps=10.0)), time.monotonic()
@@ -106,6 +108,7 @@ def test_parts_that_are_no_jpegs_are_named() -> None:
         read(open_mjpeg(web.url("/video"), terms(read_timeout_s=1.0)), 1)
 
 
+@in_time
 def test_trickle_without_a_picture_is_a_source_error_in_time() -> None:
     def trickle(asked: Asked) -> None:
         asked.write(HEAD.encode())
@@ -286,6 +289,7 @@ def port_of(name: Callable[[], tuple[str, int]]) -> int | None:
         return None
 
 
+@in_time
 def test_stop_ends_a_server_that_never_answers_within_a_second() -> None:
     stop = threading.Event()
     with raw_web(lambda asked: not asked.closing.wait(30)) as web:
@@ -296,6 +300,7 @@ def test_stop_ends_a_server_that_never_answers_within_a_second() -> None:
     assert time.monotonic() - began < 1.6
 
 
+@in_time
 def test_server_that_never_answers_ends_in_time() -> None:
     began = time.monotonic()
     with (

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from patience import in_time
 from raw_web import Asked, raw_web
 from reading import read, terms
 from web import Web, serving
@@ -82,6 +83,7 @@ def live(
     ("kind", "path"),
     [*((kind, "/live") for kind in ("mp4", "matroska", "webm", "mpegts", "flv")), ("mp4", "/api/stream.mp4")],
 )
+@in_time
 def test_live_container_is_looked_at_five_times_a_second(kind: str, path: str) -> None:
     came: list[tuple[float, Frame]] = []
     with raw_web(live(kind)) as web:
@@ -106,6 +108,7 @@ def test_live_container_is_looked_at_five_times_a_second(kind: str, path: str) -
         "HTTP/1.1 200 OK\r\nAccept-Ranges: bytes\r\n",
     ],
 )
+@in_time
 def test_live_video_in_chunks_or_until_the_end_of_the_connection_is_live(head: str) -> None:
     with raw_web(live("mp4", lump_s=0.25, head=head, chunked="1.1" in head)) as web:
         frames = read(open_mjpeg(web.url("/live"), terms()), 8)
@@ -118,6 +121,7 @@ def test_live_video_that_ends_is_a_source_error() -> None:
         read(open_mjpeg(web.url("/live"), terms(read_timeout_s=3.0)))
 
 
+@in_time
 def test_file_without_an_ending_is_played_at_its_own_speed_and_again(make_clip) -> None:
     clip = make_clip("a.mp4", frames=25)
     with serving(Web(files={"/clip": clip.read_bytes()})) as web:
@@ -182,6 +186,7 @@ def test_lumps_are_played_evenly() -> None:
     assert max(late[20:]) - min(late[20:]) < 0.01
 
 
+@in_time
 def test_late_lump_sets_the_delay() -> None:
     frames = [(n / 5, float(n // 5) + (0.5 if n // 5 == 3 else 0.0)) for n in range(60)]
 
@@ -191,6 +196,7 @@ def test_late_lump_sets_the_delay() -> None:
     assert all(each == pytest.approx(0.5, abs=0.01) for each in late[15:60])
 
 
+@in_time
 def test_delay_for_nothing_is_lost_again() -> None:
     stored = 3.0  # the server sends the last three seconds first
 
@@ -287,6 +293,7 @@ def test_mended_playlist_whose_segments_never_come_is_told_so() -> None:
         read(open_hls(web.url("/cam.m3u8"), terms(connect_timeout_s=1.0, read_timeout_s=1.0)), 1)
 
 
+@in_time
 def test_mended_playlist_may_name_parts_of_one_file(tmp_path: Path) -> None:
     files = segmented(tmp_path, "mpegts")
     names = [f"/part{n}.seg" for n in range(6)]
@@ -302,6 +309,7 @@ def test_mended_playlist_may_name_parts_of_one_file(tmp_path: Path) -> None:
     assert frames[0].bgr().mean() == pytest.approx(75, abs=5)  # with this grey the fourth second begins
 
 
+@in_time
 def test_live_playlist_that_is_mended_goes_on(tmp_path: Path) -> None:
     files = segmented(tmp_path, "mpegts")
     began = time.monotonic()

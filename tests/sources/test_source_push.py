@@ -6,6 +6,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from patience import in_time
 from reading import WITHIN_S
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
@@ -114,6 +115,7 @@ def test_a_silent_client_is_an_outage() -> None:
         next(source(PushQueue(), read_timeout_s=0.1).frames(threading.Event()))
 
 
+@in_time
 def test_a_stop_is_noticed_within_a_second() -> None:
     stop = threading.Event()
     threading.Timer(0.1, stop.set).start()

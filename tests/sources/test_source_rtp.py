@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from patience import in_time
 from reading import read, terms
 from rtp_server import Played, encoded, rtp_server
 
@@ -48,6 +49,7 @@ CLOCKS: dict[str, Callable[[int], int]] = {
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
+@in_time
 def test_camera_is_watched_evenly_whatever_its_timestamps_are(clock: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "WINDOW_S", 0.4)
     came: list[tuple[float, float]] = []
@@ -76,6 +78,7 @@ def test_camera_of_a_picture_a_second_is_opened_again_after_it_was_slow_to_open(
             assert len(read(open_rtsp(url, terms(connect_timeout_s=1.5), transport="tcp"), stop=stop)) >= 2
 
 
+@in_time
 def test_stream_that_breaks_off_in_a_picture_is_a_source_error_at_once() -> None:
     def play(played: Played) -> None:
         for n, unit in enumerate(UNITS):

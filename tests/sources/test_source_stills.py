@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from http_answers import PICTURES, encoded, in_chunks, once_each, parts, plainly, said, still
+from patience import in_time
 from raw_web import Asked, raw_web
 from reading import read, terms
 
@@ -48,6 +49,7 @@ STILLS = {
 
 
 @pytest.mark.parametrize("kind", STILLS)
+@in_time
 def test_still_image_is_asked_for_again_at_the_frame_rate(kind: str) -> None:
     with raw_web(STILLS[kind]) as web:
         source = open_mjpeg(web.url("/snap"), terms(fps=4.0))
@@ -67,6 +69,7 @@ def test_still_images_come_over_one_connection_where_the_camera_keeps_it() -> No
     assert web.connections == 1
 
 
+@in_time
 def test_still_image_is_asked_for_no_more_often_than_is_fair() -> None:
     with raw_web(still(PICTURES[0])) as web:
         frames = read(open_mjpeg(web.url("/snap"), terms(fps=50.0)), 6)
@@ -74,6 +77,7 @@ def test_still_image_is_asked_for_no_more_often_than_is_fair() -> None:
     assert frames[-1].time - frames[0].time > 0.9
 
 
+@in_time
 def test_slow_camera_is_busy_with_us_for_half_of_its_time_at_most() -> None:
     def slow(asked: Asked) -> bool:
         asked.closing.wait(0.4)
@@ -130,6 +134,7 @@ def test_still_image_that_is_just_being_replaced_is_waited_for(status: str) -> N
     assert source.counts.connections == 1
 
 
+@in_time
 def test_still_image_that_is_said_to_be_unchanged_is_given_again_at_full_rate() -> None:
     turns = itertools.count()
 
@@ -146,6 +151,7 @@ def test_still_image_that_is_said_to_be_unchanged_is_given_again_at_full_rate() 
     assert all(np.array_equal(frame.luma, frames[0].luma) for frame in frames)
 
 
+@in_time
 def test_still_image_that_is_gone_for_too_long_is_a_source_error() -> None:
     turns = itertools.count()
 
@@ -173,6 +179,7 @@ def test_still_image_that_becomes_a_stream_is_opened_anew_as_one() -> None:
         assert len(read(open_mjpeg(web.url("/snap"), terms()), 12)) == 12
 
 
+@in_time
 def test_stop_ends_a_still_image_between_two_polls_and_while_it_waits() -> None:
     def silent(asked: Asked) -> bool:
         return still(PICTURES[0])(asked) if len(web.asked) < 3 else not asked.closing.wait(30)
@@ -187,6 +194,7 @@ def test_stop_ends_a_still_image_between_two_polls_and_while_it_waits() -> None:
     assert time.monotonic() - began < 3.0
 
 
+@in_time
 def test_picture_file_that_is_written_anew_is_read_anew(tmp_path: Path) -> None:
     path = tmp_path / "snap.jpg"
     path.write_bytes(PICTURES[0])
