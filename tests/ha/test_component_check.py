@@ -154,7 +154,7 @@ FAULTS = {
     # around it
     "hacs key": (put("hacs.json", "domains", ["sensor"]), "hacs.json: extra keys"),
     "hacs name": (put("hacs.json", "name", None), "hacs.json: required key"),
-    "hacs zip": (put("hacs.json", "zip_release", True), "go together"),
+    "hacs zip": (put("hacs.json", "filename", None), "go together"),
     "two integrations": (write("custom_components/blink/manifest.json", "{}"), "one integration is wanted"),
     "no icon": (remove(COMPONENT / "brand/icon.png"), "icon.png: it is missing"),
     "icon size": (resize("icon.png", 200, 200), "200 x 200 pixels, 256 x 256 are wanted"),
