@@ -75,21 +75,26 @@ class Ears:
 
     def __enter__(self) -> Self:
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-        ready = threading.Event()
+        self._subscribed = threading.Event()
         self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
-        self._client.on_subscribe = lambda *_: ready.set()
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_disconnect = lambda *_: self._subscribed.clear()
         self._client.on_message = lambda _c, _u, m: self.heard.append(
             (time.time(), m.topic, bytes(m.payload), bool(m.retain))
         )
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", self.port)
         self._client.loop_start()
-        assert ready.wait(10)
+        assert self._subscribed.wait(10)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def until_back(self) -> None:
+        """Wait until it is subscribed again at a broker that was started anew: what is said before that is missed."""
+        self.until(self._subscribed.is_set, 10, "the subscription")
 
     def say(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
         # what is sent between socket and answer to the log-in is lost without a word

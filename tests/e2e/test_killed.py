@@ -69,8 +69,9 @@ def test_what_went_on_at_a_kill_ends_at_the_next_start_once_with_its_text(
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             run.kill()
-            run.start()
             broker.start()
+            ears.until_back()
+            run.start()
             ears.until(lambda: ends_of(ears, second), 40, "the end of the second visit")
             ears.until(lambda: finals_of(ears, second), 40, "its text")
             third = begun(ears, "side_door", known=(second,))
