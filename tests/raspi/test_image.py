@@ -134,7 +134,7 @@ def test_a_visit_is_reported_with_a_blurred_face(
         assert re.fullmatch(r"hallway: fine, .+\nrunning\n.*0 loaded units listed.*", said, re.DOTALL), said
         root_mb = int(machine.ssh(key, "df -BM --output=size / | tail -1").strip(" M\n"))
         assert root_mb > 3000, "the root partition takes the whole card"
-        assert machine.ssh(key, "sudo ls /var/log/journal 2>&1; swapon --noheadings --show=NAME").endswith(
+        assert machine.ssh(key, "sudo ls /var/log/journal 2>&1; sudo swapon --noheadings --show=NAME").endswith(
             "/dev/zram0\n"
         )
         assert "policy drop" in machine.ssh(key, "sudo nft list chain inet filter input")
