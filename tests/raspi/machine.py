@@ -150,7 +150,8 @@ class Machine:
         for number, check in ((0, ["fsck.fat", "-n"]), (1, ["e2fsck", "-fp"])):
             part = layout["partitions"][number]
             copy = self._folder / f"part{number}"
-            cut = f"bs=1M skip={part['start'] // 2048} count={part['size'] // 2048} conv=sparse status=none"
+            where = f"skip={part['start'] * 512} count={part['size'] * 512} iflag=skip_bytes,count_bytes"
+            cut = f"bs=1M {where} conv=sparse status=none"
             subprocess.run(["dd", f"if={self.card}", f"of={copy}", *cut.split()], check=True)
             done = subprocess.run([tool(check[0]), *check[1:], copy], capture_output=True, text=True, check=False)
             if done.returncode not in (0, 1):
