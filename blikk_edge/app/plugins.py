@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
+from blikk_edge.app.named import named
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.errors import BlikkError, quote
 from blikk_edge.core.ports import DurableSink, Sink
@@ -51,16 +52,11 @@ def brought_in(settings: Settings) -> Iterator[str]:
     """A line for the webhook, and for each plug-in that was loaded: what it is, and of which package. No secrets."""
     if settings.webhook is not None:
         yield f"webhook {settings.webhook.url.public} is told: {', '.join(settings.webhook.tell)}"
-    language_model = settings.summary.model if settings.summary else None
-    named: tuple[Chosen[Any, Any] | None, ...] = (
-        *(camera.plugged for camera in settings.cameras),
-        *(step for camera in settings.cameras for step in camera.transforms),
-        *(detector.plugged for detector in settings.detectors),
-        *settings.sinks,
-        *settings.enrichers,
-        language_model,
-    )
-    loaded = [each for each in named if each is not None and not each.refused and each.name not in each.kinds.own]
+    every: list[Chosen[Any, Any]] = [chosen for chosen, _ in named(settings)]
+    every += [step for camera in settings.cameras for step in camera.transforms]
+    if settings.summary and settings.summary.model:
+        every.append(settings.summary.model)
+    loaded = [each for each in every if not each.refused and each.name not in each.kinds.own]
     for kinds, name in dict.fromkeys((each.kinds, each.name) for each in loaded):
         yield f"plug-in {kinds.package(name)}: {kinds.word} {name}"
 

@@ -189,8 +189,10 @@ async def test_events_go_from_a_plugged_source_by_a_plugged_detector_to_a_plugge
 async def test_what_was_brought_in_is_a_line_each_without_secrets(install, tmp_path: Path, camera: Camera) -> None:
     install("blikk_webrtc", "blikk.sources", "webrtc")
     install("blikk_post", "blikk.sinks", "post")
+    install("blikk_knock", "blikk.inputs", "knock")
     more = (
-        "    transforms: [angle]\nsinks: {post: {url: 'http://127.0.0.1:9/x', token: hook-token}}\n"
+        "    transforms: [angle]\ninputs: {knock: {camera: door, port: 1}}\n"
+        "sinks: {post: {url: 'http://127.0.0.1:9/x', token: hook-token}}\n"
         "webhook: {url: 'http://127.0.0.1:9/api/secret-path', token: open-sesame, tell: [event, ring]}\n"
     )
     (path := tmp_path / "blikk.yaml").write_text(
@@ -200,6 +202,7 @@ async def test_what_was_brought_in_is_a_line_each_without_secrets(install, tmp_p
         "webhook http://127.0.0.1:9 is told: event, ring",
         "plug-in blikk_webrtc 1.2: source webrtc",
         "plug-in blikk_post 1.2: sink post",
+        "plug-in blikk_knock 1.2: input knock",
     ]
 
 
