@@ -5,6 +5,8 @@ from typing import Final
 
 FIRST_S: Final = 1.0
 LAST_S: Final = 30.0
+MOST_DOUBLINGS: Final = 20
+"""Twelve days, longer than any pause; a number of tries may grow for years."""
 
 
 class Backoff:
@@ -17,7 +19,7 @@ class Backoff:
 
     def next_s(self) -> float:
         """Seconds to wait now: between half and the whole of 1, 2, 4, 8, 16, ..., `last_s`, `last_s`, ..."""
-        ceiling = min(self._last_s, FIRST_S * 2.0 ** min(self._tries, 10))
+        ceiling = min(self._last_s, FIRST_S * 2.0 ** min(self._tries, MOST_DOUBLINGS))
         self._tries += 1
         return max(FIRST_S, ceiling * self._rng.uniform(0.5, 1.0))
 

@@ -23,6 +23,13 @@ def test_backoff_grows_from_one_to_thirty_seconds_and_starts_again() -> None:
     assert backoff.next_s() <= 1.0
 
 
+def test_backoff_grows_to_a_longest_pause_of_half_an_hour() -> None:
+    backoff = Backoff(last_s=1800.0, rng=random.Random(1))
+    late = [backoff.next_s() for _ in range(40)][11:]
+    assert all(900.0 <= p <= 1800.0 for p in late)
+    assert max(late) > 1200.0
+
+
 def test_backoff_is_jittered() -> None:
     late = []
     for seed in range(5):
