@@ -82,6 +82,8 @@ def unit(config: Path, *, user: bool, blikk: Path | None = None) -> str:
     Its shape is `user`, or of the system `dynamic` or, where program or configuration lie in a home folder, `account`.
     Raises UsageError where a path cannot stand in a unit, or root would be the user.
     """
+    from blikk_edge.config.yaml_lines import SECRETS
+
     program = blikk or _program()
     needed = (config, program) if blikk else (config, program, Path(sys.executable).resolve())
     for path in (config, program):
@@ -96,7 +98,7 @@ def unit(config: Path, *, user: bool, blikk: Path | None = None) -> str:
             raise UsageError(f"{at_home[0]} is in a home folder, and the node would run as root; {where}")
     else:
         shapes = {"system", "dynamic"}
-    secrets = config.with_name("secrets.yaml")
+    secrets = config.with_name(SECRETS)
     groups = " ".join(name for name in GROUPS if _is_group(name))
     if "dynamic" in shapes and secrets.exists():
         shapes.add("secrets")
@@ -136,7 +138,9 @@ def _done(options: argparse.Namespace, path: Path, started: bool, words: str) ->
     else:
         say(f"{path}: {words}")
         if started:
-            say(f"See how it does: systemctl {'--user ' if options.user else ''}status blikk-edge, and `blikk health`.")
+            # what a user that systemd makes up writes below /run, only root may read
+            status, health = ("systemctl --user", "") if options.user else ("systemctl", "sudo ")
+            say(f"See how it does: `{status} status blikk-edge`, and `{health}blikk health`.")
     return exits.OK
 
 
