@@ -27,8 +27,8 @@ def require() -> None:
 class RtspServer:
     """Serves an H.264 clip in real time at `url`, each client from the clip's start, over and over unless `once`.
 
-    `transport` is both, tcp or udp. With `user` and `password` it asks for them (Basic, or `digest`). The port is
-    kept over `kill` and `start`.
+    `transport` is both, tcp or udp. With `user` and `password` it asks for them (Basic, or `digest`); with `tls`, a
+    file with certificate and key, it speaks RTSP over TLS. The port is kept over `kill` and `start`.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class RtspServer:
         password: str | None = None,
         digest: bool = False,
         transport: str = "both",
+        tls: Path | None = None,
         port: int | None = None,
     ) -> None:
         require()
@@ -48,6 +49,9 @@ class RtspServer:
         self._arguments = [str(clip), "--transport", transport, *(["--once"] if once else [])]
         if user is not None and password is not None:
             self._arguments += ["--user", user, "--password", password, *(["--digest"] if digest else [])]
+        if tls is not None:
+            self._arguments += ["--tls", str(tls)]
+        self._scheme = "rtsp" if tls is None else "rtsps"
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -58,7 +62,7 @@ class RtspServer:
     def url_for(self, user: str | None, password: str | None, path: str = "/cam") -> str:
         """The address with another user, password or path."""
         login = f"{user}:{password}@" if user is not None else ""
-        return f"rtsp://{login}127.0.0.1:{self.port}{path}"
+        return f"{self._scheme}://{login}127.0.0.1:{self.port}{path}"
 
     def start(self, timeout_s: float = 20.0) -> Self:
         """Start and wait until it listens."""

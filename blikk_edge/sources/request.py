@@ -332,12 +332,16 @@ def _connect(sock: socket.socket, place: object, until: float, limit: Limit) -> 
         raise OSError(code, os.strerror(code))
 
 
-def _encrypted(sock: socket.socket, host: str, limit: Limit) -> ssl.SSLSocket:
+def camera_tls() -> ssl.SSLContext:
     """TLS as cameras have it: with a certificate that they made themselves, so nobody vouches for it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    wrapped = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    return context
+
+
+def _encrypted(sock: socket.socket, host: str, limit: Limit) -> ssl.SSLSocket:
+    wrapped = camera_tls().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     try:
         while True:
             try:

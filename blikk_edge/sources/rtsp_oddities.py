@@ -7,11 +7,14 @@ import re
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urljoin
 
 from blikk_edge.grammar.secrets import SourceUrl
-from blikk_edge.sources.address import AddressError, parse
+from blikk_edge.sources.address import Address, AddressError, parse
+from blikk_edge.sources.login import Login
+from blikk_edge.sources.request import camera_tls
 
 LIMIT_S: Final = 2.0
 MOST_REDIRECTS: Final = 5
@@ -19,6 +22,8 @@ MOST_BYTES: Final = 16_384
 _LOOK_S: Final = 0.1
 _STATUS: Final = re.compile(rb"(rtsp)/\d\.?\d*[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
 _LOCATION: Final = re.compile(rb"^location[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
+_CHALLENGE: Final = re.compile(rb"^www-authenticate[ \t]*:[ \t]*(.+?)\r?$", re.IGNORECASE | re.MULTILINE)
+_LENGTH: Final = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,5})", re.IGNORECASE | re.MULTILINE)
 _END: Final = re.compile(rb"\r?\n\r?\n")
 
 SMALL_LETTERS: Final = (
@@ -32,10 +37,10 @@ MEND: Final = "name the address of the stream itself"
 
 
 def oddity(url: str, shown: str, stop: threading.Event) -> str:
-    """What is odd and how to mend it; empty where nothing is, where it wants a login first, or for `rtsps://`.
+    """What is odd and how to mend it; empty where nothing is.
 
-    Asks for what a player asks for, within 2 s. Addresses are named as they may be shown, and only where `shown` names
-    this one.
+    Asks for what a player asks for, within 2 s, with the login of `url`, which only its own server is given. Addresses
+    are named as they may be shown, and only where `shown` names this one.
     """
     deadline = time.monotonic() + LIMIT_S
     named = SourceUrl(url).public == shown
@@ -43,7 +48,7 @@ def oddity(url: str, shown: str, stop: threading.Event) -> str:
     here = url
     while True:
         passed.append(here)
-        head = _answer(here, stop, deadline)
+        head = _answer(here, url, stop, deadline)
         status = _STATUS.match(head)
         if status is None:
             return ""
@@ -66,29 +71,65 @@ def _place(url: str) -> str:
     return SourceUrl(url).public.replace("***@", "", 1)
 
 
-def _answer(url: str, stop: threading.Event, deadline: float) -> bytes:
+def _answer(url: str, first: str, stop: threading.Event, deadline: float) -> bytes:
     """The head of the first answer to OPTIONS and DESCRIBE that is no success; empty where none comes."""
     try:
         address = parse(url)
-        if address.scheme != "rtsp":
+        if address.scheme not in {"rtsp", "rtsps"}:
             return b""
-        with socket.create_connection((address.host, address.port_number), timeout=_left_s(deadline)) as connection:
-            connection.settimeout(_LOOK_S)
-            plain = f"rtsp://{url.partition('://')[2].rpartition('@')[2]}"
+        login = _login(address, parse(first))
+        with _connected(address, deadline) as connection:
             head = b""
             for number, method in enumerate(("OPTIONS", "DESCRIBE"), 1):
-                connection.sendall(f"{method} {plain} RTSP/1.0\r\nCSeq: {number}\r\n\r\n".encode())
-                head = _head(connection, stop, deadline)
-                if (status := _STATUS.match(head)) is None or status[1] != b"RTSP" or status[2] != b"200":
+                head = _asked(connection, _request(method, number, address, login), stop, deadline)
+                if _is(head, b"401") and login is not None and login.challenged(_challenges(head)):
+                    head = _asked(connection, _request(method, number + 2, address, login), stop, deadline)
+                if not _is(head, b"200"):
                     break
             return head
     except (OSError, AddressError):
         return b""
 
 
-def _head(connection: socket.socket, stop: threading.Event, deadline: float) -> bytes:
-    got = b""
-    while _END.search(got) is None and len(got) < MOST_BYTES and not stop.is_set() and time.monotonic() < deadline:
+def _connected(address: Address, deadline: float) -> socket.socket:
+    connection = socket.create_connection((address.host, address.port_number), timeout=_left_s(deadline))
+    if address.scheme == "rtsps":
+        try:
+            connection = camera_tls().wrap_socket(connection, server_hostname=address.host)
+        except BaseException:
+            connection.close()
+            raise
+    connection.settimeout(_LOOK_S)
+    return connection
+
+
+def _login(address: Address, first: Address) -> Login | None:
+    """What may be said to this server: its own login, or that of the first address where it is the same server."""
+    own = address.login or (first.login if (address.host, address.port) == (first.host, first.port) else None)
+    return Login(*own) if own else None
+
+
+def _request(method: str, number: int, address: Address, login: Login | None) -> bytes:
+    url = replace(address, user=None, password=None).url
+    answer = login.header(method, url) if login else None
+    authorization = f"Authorization: {answer}\r\n" if answer else ""
+    return f"{method} {url} RTSP/1.0\r\nCSeq: {number}\r\n{authorization}\r\n".encode("latin-1")
+
+
+def _challenges(head: bytes) -> list[str]:
+    return [each.decode("latin-1") for each in _CHALLENGE.findall(head)]
+
+
+def _is(head: bytes, code: bytes) -> bool:
+    status = _STATUS.match(head)
+    return status is not None and status[1] == b"RTSP" and status[2] == code
+
+
+def _asked(connection: socket.socket, request: bytes, stop: threading.Event, deadline: float) -> bytes:
+    """The head of the answer; what follows it is read away, so that the next answer begins where it is looked for."""
+    connection.sendall(request)
+    got, end, most = b"", None, MOST_BYTES
+    while len(got) < most and not stop.is_set() and time.monotonic() < deadline:
         try:
             more = connection.recv(4096)
         except TimeoutError:
@@ -96,7 +137,10 @@ def _head(connection: socket.socket, stop: threading.Event, deadline: float) -> 
         if not more:
             break
         got += more
-    return got
+        if end is None and (end := _END.search(got)) is not None:
+            length = _LENGTH.search(got[: end.end()])
+            most = min(MOST_BYTES, end.end() + (int(length[1]) if length else 0))
+    return got[: end.end()] if end else got
 
 
 def _left_s(deadline: float) -> float:

@@ -14,6 +14,7 @@ gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import (  # noqa: E402  (versions are chosen first)
+    Gio,
     GLib,
     Gst,
     GstApp,  # noqa: F401  (gives appsink its methods)
@@ -105,6 +106,7 @@ def main():
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--digest", action="store_true")
+    parser.add_argument("--tls", help="certificate and key in one file: rtsps instead of rtsp")
     parser.add_argument("--transport", choices=("both", "tcp", "udp"), default="both")
     args = parser.parse_args()
     Gst.init(None)
@@ -115,7 +117,7 @@ def main():
     factory = Factory(units, length, caps, not args.once)
     tcp, udp = GstRtsp.RTSPLowerTrans.TCP, GstRtsp.RTSPLowerTrans.UDP
     factory.set_protocols({"both": tcp | udp, "tcp": tcp, "udp": udp}[args.transport])
-    if args.user:
+    if args.user or args.tls:
         protect(server, factory, args)
     server.get_mount_points().add_factory(args.path, factory)
     if server.attach(None) == 0:
@@ -126,11 +128,15 @@ def main():
 
 
 def protect(server, factory, args):
-    """Ask for user and password."""
+    """Ask for user and password, or speak TLS, or both."""
     auth = GstRtspServer.RTSPAuth()
+    if args.tls:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(args.tls))
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "viewer")
-    if args.digest:
+    if args.user is None:
+        auth.set_default_token(token)
+    elif args.digest:
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         auth.add_digest(args.user, args.password, token)
     else:

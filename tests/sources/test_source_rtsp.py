@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from broker import make_certificates
 from patience import in_time
 from reading import WITHIN_S, read, replay, terms
 from rtsp_server import RtspServer
@@ -67,6 +68,18 @@ def test_login_with_signs_of_its_own_is_let_in(clip: Path) -> None:
         url = server.url_for("viewer", "p%40ss%3Aw%2Frd%3F%23")
 
         assert len(read(open_rtsp(url, terms()), 1)) == 1
+
+
+@pytest.mark.parametrize("user", [None, "viewer"])
+def test_a_camera_over_tls_is_watched_though_it_made_its_certificate_itself(
+    clip: Path, tmp_path: Path, user: str | None
+) -> None:
+    made = make_certificates(tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_bytes(made.server.read_bytes() + made.server_key.read_bytes())
+    with RtspServer(clip, tls=both, user=user, password="s3cret" if user else None) as server:
+        assert server.url.startswith("rtsps://")
+        assert len(read(open_rtsp(server.url, terms(), transport="auto"), 2)) == 2
 
 
 def test_wrong_path_is_named(server: RtspServer) -> None:
