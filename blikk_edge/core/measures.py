@@ -32,7 +32,7 @@ class _Reading:
 
 @dataclass(slots=True)
 class _Alert:
-    """An alert that goes on; `clear_since` is since when values have come without it."""
+    """An alert that goes on; `clear_since` is since when values have come without it, or of another item."""
 
     measure: Measure
     clear_since: float | None = None
@@ -45,6 +45,7 @@ class MeasureReporter:
     it was reported: what is due is reported together, at most once in 5 s, however often it is measured. An alert gives
     one of kind `alert` at once, and one of kind `alert_ended` with the newest value when it has been away for 5 s, or
     its measure has not come for 60 s, or at `end`. An alert Observation is about one measure, whose `alert` says which.
+    Each `item` that is measured has alerts of its own.
     """
 
     def __init__(self, camera: str, measures: Iterable[MeasureInfo], *, ids: Ids) -> None:
@@ -52,7 +53,7 @@ class MeasureReporter:
         self._min_change = {measure.name: measure.min_change for measure in measures}
         self._ids = ids
         self._readings: dict[str, _Reading] = {}
-        self._alerts: dict[tuple[str, str], _Alert] = {}
+        self._alerts: dict[tuple[str, str, int | None], _Alert] = {}
         self._reported_at = -math.inf
         self._time = -math.inf
         self._score = 0.0
@@ -60,7 +61,7 @@ class MeasureReporter:
     @property
     def current(self) -> tuple[Measure, ...]:
         """Each measure as it was reported last, by name, with the alert that goes on."""
-        alerts = dict(self._alerts.keys())  # of several of one measure the newest
+        alerts = {name: word for name, word, _ in self._alerts}  # of several of one measure the newest
         return tuple(
             replace(reading.reported, alert=alerts.get(name)) for name, reading in sorted(self._readings.items())
         )
@@ -92,22 +93,23 @@ class MeasureReporter:
 
     def _alerts_of(self, scene: Scene) -> Iterator[Observation]:
         for measure in scene.measures:
-            if measure.alert is not None and (measure.name, measure.alert) not in self._alerts:
-                self._alerts[measure.name, measure.alert] = _Alert(measure)
+            if measure.alert is not None and (measure.name, measure.alert, measure.item) not in self._alerts:
+                self._alerts[measure.name, measure.alert, measure.item] = _Alert(measure)
                 self._readings[measure.name].reported = measure
                 yield self._observation(Observed.ALERT, measure)
         measured = {measure.name: measure for measure in scene.measures}
-        for (name, word), alert in list(self._alerts.items()):
+        for (name, word, item), alert in list(self._alerts.items()):
             if name not in measured:
                 continue
-            alert.measure = replace(measured[name], alert=word)
-            if measured[name].alert == word:
+            if measured[name].item == item:
+                alert.measure = replace(measured[name], alert=word)
+            if (measured[name].alert, measured[name].item) == (word, item):
                 alert.clear_since = None
             elif alert.clear_since is None:
                 alert.clear_since = self._time
             elif self._time - alert.clear_since >= ALERT_HOLD_S:
                 self._readings[name].reported = measured[name]
-                yield self._ended((name, word))
+                yield self._ended((name, word, item))
 
     def _values(self, new: list[str]) -> Iterator[Observation]:
         if not new and self._time - self._reported_at < MEASURE_EVERY_S:
@@ -129,7 +131,7 @@ class MeasureReporter:
             for key in [key for key in self._alerts if key[0] == name]:
                 yield self._ended(key)
 
-    def _ended(self, key: tuple[str, str]) -> Observation:
+    def _ended(self, key: tuple[str, str, int | None]) -> Observation:
         return self._observation(Observed.ALERT_ENDED, self._alerts.pop(key).measure)
 
     def _observation(self, kind: Observed, *measures: Measure) -> Observation:

@@ -123,6 +123,8 @@ class Measure:
         unit: Home Assistant's, such as `°C`.
         box: Where it was read.
         alert: What is wrong with it, a `WORD` such as `too_high`; None while nothing is.
+        item: Which one was measured, counted from 1, where things come by one after the other; the alert of another one
+            is another alert. None where there is but one.
     """
 
     name: str
@@ -130,12 +132,15 @@ class Measure:
     unit: str | None = None
     box: Box | None = None
     alert: str | None = None
+    item: int | None = None
 
     def __post_init__(self) -> None:
         _check_word("name", self.name)
         _check_unit(self.unit)
         if self.alert is not None:
             _check_word("alert", self.alert)
+        if self.item is not None and (type(self.item) is not int or not 0 < self.item <= VALUE_MAX):
+            raise ValueError(f"the item of a measure is a whole number in 1..{VALUE_MAX:g}")
         if self.box is not None:
             if type(self.box) is not Box:
                 raise ValueError("the box of a measure is a Box")

@@ -186,6 +186,7 @@ def _measure(measure: Measure) -> JsonObject:
         "unit": measure.unit,
         "box": None if measure.box is None else _box(measure.box),
         "alert": measure.alert,
+        **({} if measure.item is None else {"item": measure.item}),
     }
 
 

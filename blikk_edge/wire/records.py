@@ -39,6 +39,9 @@ def record_to_text(record: Record) -> str:
         del fields["mark"]
     if fields.get("measures") == ():
         del fields["measures"]
+    for measure in fields.get("measures", ()):
+        if measure["item"] is None:
+            del measure["item"]
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -187,6 +190,7 @@ def _measure(value: Json) -> Measure:
         unit=_maybe(content["unit"], _text),
         box=_maybe(content["box"], _box),
         alert=_maybe(content["alert"], _text),
+        item=_maybe(content.get("item"), _whole),
     )
 
 

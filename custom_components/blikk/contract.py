@@ -187,7 +187,7 @@ class Ring:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something is wrong with a measure since `time`: with the value it had then."""
+    """Something is wrong with a measure, of the `item`th thing, since `time`: with the value it had then."""
 
     id: str
     time: datetime
@@ -195,6 +195,7 @@ class Alert:
     alert: str
     value: float | None = None
     unit: str | None = None
+    item: int | None = None
     replayed: bool = False
 
     @property

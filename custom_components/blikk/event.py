@@ -185,6 +185,7 @@ class Alarm(OfAnnounce):
             "id": alert.id,
             "camera": self.camera,
             "time": alert.time.isoformat(),
+            **({} if alert.item is None else {"item": alert.item}),
         }
         self._trigger_event(alert.event_type, attributes)
         self.async_write_ha_state()

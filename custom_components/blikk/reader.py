@@ -188,6 +188,7 @@ def read_alert(payload: bytes) -> Alert | None:
         alert=_required_word(measure, "alert"),
         value=_number(measure, "value"),
         unit=_unit(measure),
+        item=_whole(measure, "item"),
         replayed=content.get("replayed") is True,
     )
 

@@ -109,6 +109,34 @@ def test_two_alerts_that_take_turns_are_two() -> None:
     assert (kinds.count(Observed.ALERT), kinds.count(Observed.ALERT_ENDED)) == (2, 0)
 
 
+def test_things_that_come_by_in_turn_have_alerts_of_their_own() -> None:
+    def part(item: int, alert: str | None) -> Measure:
+        return replace(angle(8.0 if alert else 0.0, alert), item=item)
+
+    report = reporter()
+    tilted = {2, 3, 7}
+    observed = [
+        observation
+        for item in range(1, 20)
+        for look in range(3)
+        for observation in report.report(scene(item + look / 5, part(item, "too_high" if item in tilted else None)))
+        if observation.kind is not Observed.MEASURE
+    ]
+    assert [(o.kind, o.measures[0].item, o.measures[0].value) for o in observed if o.kind is Observed.ALERT] == [
+        (Observed.ALERT, 2, 8.0),
+        (Observed.ALERT, 3, 8.0),
+        (Observed.ALERT, 7, 8.0),
+    ]
+    ended = [o.measures[0] for o in observed if o.kind is Observed.ALERT_ENDED]
+    assert [(each.item, each.value, each.alert) for each in ended] == [(n, 8.0, "too_high") for n in sorted(tilted)]
+
+
+@pytest.mark.parametrize("item", [0, -1, True, 1.0, "1", 10**16])
+def test_what_counts_no_thing_is_no_item(item: object) -> None:
+    with pytest.raises(ValueError, match="item of a measure is a whole number"):
+        replace(ANGLE, item=item)
+
+
 def test_a_measure_that_does_not_come_is_forgotten_and_its_alert_ends() -> None:
     report = reporter()
     report.report(scene(0.0, angle(90, "too_high")))

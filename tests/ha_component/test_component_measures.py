@@ -58,6 +58,13 @@ async def test_an_alert_fires_an_event_once(hass: HomeAssistant, boiler) -> None
     assert hass.states.get(EVENT) == fired
 
 
+async def test_things_that_come_by_in_turn_have_alerts_of_their_own(hass: HomeAssistant, boiler) -> None:
+    (measure,) = golden("observation-alert")["measures"]
+    for item in (41, 42):
+        await tell(hass, "boiler/observation", alert(id=f"boiler-{item}", measures=[{**measure, "item": item}]))
+        assert hass.states.get(EVENT).attributes["item"] == item
+
+
 @pytest.mark.parametrize(
     "changes",
     [

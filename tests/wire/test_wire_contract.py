@@ -60,6 +60,7 @@ EXAMPLES = {
     "observation-measure": encode(s.MEASURED, s.TOPICS),
     "observation-alert": encode(s.ALERT, s.TOPICS),
     "observation-alert-ended": encode(s.ALERT_ENDED, s.TOPICS),
+    "observation-alert-item": encode(s.ALERT_OF_ITEM, s.TOPICS),
     "discovery-camera-measures": BOILER.message(),
     "discovery-node": NODE.message(),
     "discovery-camera": FRONT.message(),

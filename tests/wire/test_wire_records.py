@@ -154,7 +154,7 @@ def test_an_observation_without_measures_is_written_as_by_earlier_versions():
     assert "measures" not in record_to_text(s.OBSERVATION)
 
 
-@pytest.mark.parametrize("record", [s.OBSERVATION, s.ALERT, s.STARTED, s.RING, s.SUMMARY, s.ANSWER])
+@pytest.mark.parametrize("record", [s.OBSERVATION, s.ALERT, s.ALERT_OF_ITEM, s.STARTED, s.RING, s.SUMMARY, s.ANSWER])
 def test_text_cut_anywhere_is_no_record(record):
     text = record_to_text(record)
 
@@ -179,6 +179,7 @@ def test_text_cut_anywhere_is_no_record(record):
         '{"record":"event"}',
         record_to_text(s.ALERT).replace('"pressure"', '"Not a word"'),
         record_to_text(s.ALERT).replace('"too_high"', '"<b>"'),
+        record_to_text(s.ALERT_OF_ITEM).replace('"item":42', '"item":0'),
         record_to_text(s.ALERT).replace('"bar"', '"' + "x" * 17 + '"'),
         "[" * 100_000,
     ],

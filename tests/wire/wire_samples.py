@@ -241,6 +241,11 @@ MEASURED = Observation(
 )
 ALERT = replace(MEASURED, id="boiler-1795262400250-9", kind=Observed.ALERT, measures=(PRESSURE,))
 ALERT_ENDED = replace(ALERT, id="boiler-1795262400250-10", kind=Observed.ALERT_ENDED, time=T0 + 90.0, until=T0 + 90.0)
+ALERT_OF_ITEM = replace(
+    ALERT,
+    id="boiler-1795262400250-11",
+    measures=(Measure(name="needle_angle", value=7.3, unit="°", box=Box(0.4, 0.3, 0.6, 0.7), alert="tilted", item=42),),
+)
 MEASURED_STATE = CameraState(
     camera="boiler", online=True, measures=(ANGLE, PRESSURE), skipped=(("needle", 12),), frames=1500
 )
