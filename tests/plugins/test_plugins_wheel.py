@@ -1,9 +1,10 @@
-"""The guide's plug-in: a wheel is built of it here, installed without an index, and measures an angle."""
+"""The template of a plug-in: a wheel is built of it here, installed without an index, and measures an angle."""
 
 import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -13,7 +14,9 @@ import av
 import numpy as np
 import pytest
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "plugins.md"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "guide" / "plugins.md"
+TEMPLATE = ROOT / "examples" / "plugin"
 BLIKK = Path(sys.executable).with_name("blikk")
 FPS = 5
 
@@ -47,13 +50,10 @@ def pip(*arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which the guide's plug-in was installed from its wheel."""
+    """A folder into which the template was installed from its wheel."""
     folder = tmp_path_factory.mktemp("angle")
-    page = GUIDE.read_text(encoding="utf-8")
-    (project,) = re.findall(r"^```toml\n(.*?)^```$", page, re.S | re.M)
-    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M)
-    (folder / "pyproject.toml").write_text(project, encoding="utf-8")
-    (folder / "blikk_angle.py").write_text(code, encoding="utf-8")
+    for name in ("pyproject.toml", "blikk_angle.py"):  # built elsewhere: a build leaves files behind
+        shutil.copy(TEMPLATE / name, folder)
     pip("wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder / "dist"), str(folder))
     (wheel,) = (folder / "dist").glob("blikk_angle-1.0-*.whl")
     pip("install", "--no-index", "--no-deps", "--target", str(folder / "site"), str(wheel))
@@ -89,7 +89,7 @@ def gauge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def blikk(*arguments: str, packages: Path | None) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if name != "BLIKK_MODELS"}
-    path = [str(Path(__file__).parents[2]), *([str(packages)] if packages else [])]
+    path = [str(ROOT), *([str(packages)] if packages else [])]
     environ["PYTHONPATH"] = os.pathsep.join(path)
     return subprocess.run(
         [str(BLIKK), *arguments], env=environ, capture_output=True, text=True, check=False, timeout=300
@@ -101,6 +101,21 @@ def config(tmp_path: Path, gauge: Path) -> Path:
     path = tmp_path / "blikk.yaml"
     path.write_text(CONFIG.format(folder=tmp_path, clip=gauge, radius="radius"))
     return path
+
+
+@pytest.mark.parametrize(("file", "language"), [("pyproject.toml", "toml"), ("blikk_angle.py", "python")])
+def test_the_guide_shows_the_template(file: str, language: str) -> None:
+    shown = re.findall(rf"^```{language}\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.S | re.M)
+    assert shown == [(TEMPLATE / file).read_text(encoding="utf-8")]
+
+
+def test_the_tests_of_the_template_pass(packages: Path, tmp_path: Path) -> None:
+    shutil.copytree(TEMPLATE / "tests", tmp_path / "tests")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(packages)])}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
+    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout
 
 
 def test_it_is_listed_with_its_package(packages: Path) -> None:
