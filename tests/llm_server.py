@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server with faults to order: it keeps what it was asked and says what the test told it to."""
+"""An OpenAI-compatible server with faults to order: it keeps what it was asked and says what the test wants."""
 
 import asyncio
 import contextlib
@@ -127,8 +127,8 @@ class LlmServer:
         kind, raw = say.kind, self._raw(say)
         if stream and say.body is None:
             kind, raw = "text/event-stream", self._events(say)
-        told = {"Content-Type": kind, "Content-Length": len(raw), "Connection": "close", **say.headers}
-        lines = [f"HTTP/1.1 {say.status} Some", *(f"{name}: {value}" for name, value in told.items())]
+        reported = {"Content-Type": kind, "Content-Length": len(raw), "Connection": "close", **say.headers}
+        lines = [f"HTTP/1.1 {say.status} Some", *(f"{name}: {value}" for name, value in reported.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode())
         if say.stall is not None:
             writer.write(raw[: int(len(raw) * say.stall)])

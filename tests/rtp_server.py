@@ -64,7 +64,7 @@ def rtp_server(play: Callable[[Played], None], *, sdp: str = SDP, setup: str = "
     """Serve over TCP on a free loopback port; gives the address.
 
     `play` runs for each client that asks to play; an OSError of it breaks the connection off. `setup` is what a client
-    is told that asks for a session.
+    is reported that asks for a session.
     """
     closing = threading.Event()
 

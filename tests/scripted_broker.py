@@ -1,4 +1,4 @@
-"""A broker that does what it is told, for limits and refusals that Mosquitto cannot be made to show.
+"""A broker that does what it is reported, for limits and refusals that Mosquitto cannot be made to show.
 
 async with ScriptedBroker(announce={"ReceiveMaximum": 10}) as broker:
     broker.refuse["blikk/+/+/ring"] = 0x87
@@ -74,7 +74,7 @@ class ScriptedBroker:
         connack_code: the reason code of CONNACK.
         refuse_sessions: that of a log-in that asks for a session to be kept; 0 ends the connection without a word.
         disconnect: properties of a DISCONNECT it sends, such as ReasonString.
-        tells_taken_over: whether a client whose id logs in again is told so (0x8E), or just closed.
+        reports_taken_over: whether a client whose id logs in again learns so (0x8E), or just closed.
         hold: while True nothing is acknowledged; `ack_s` is the time that an acknowledgement takes otherwise.
     """
 
@@ -103,7 +103,7 @@ class ScriptedBroker:
         self.connack_code = 0
         self.refuse_sessions: int | None = None
         self.disconnect: dict[str, Any] = {}
-        self.tells_taken_over = True
+        self.reports_taken_over = True
         self.hold = False
         self.ack_s = 0.005
         self.log_ins: list[LogIn] = []
@@ -182,7 +182,7 @@ class ScriptedBroker:
     def _log_in(self, client: "_Client") -> None:
         before = self._clients.pop(client.name, None)
         if before is not None:
-            before.say_end(0x8E if self.tells_taken_over else None)
+            before.say_end(0x8E if self.reports_taken_over else None)
             before.writer.close()
         self._clients[client.name] = client
 

@@ -51,7 +51,7 @@ class Sinks:
 def brought_in(settings: Settings) -> Iterator[str]:
     """A line for the webhook, and for each plug-in that was loaded: what it is, and of which package. No secrets."""
     if settings.webhook is not None:
-        yield f"webhook {settings.webhook.url.public} is told: {', '.join(settings.webhook.tell)}"
+        yield f"webhook {settings.webhook.url.public} gets: {', '.join(settings.webhook.tell)}"
     every: list[Chosen[Any, Any]] = [chosen for chosen, _ in named(settings)]
     every += [step for camera in settings.cameras for step in camera.transforms]
     if settings.summary and settings.summary.model:

@@ -19,7 +19,7 @@ HERE = Path("/models/x.tflite")
 
 
 class Asked:
-    """Finds models as it is told to, and notes which were asked for where; those of `online` alone may be fetched."""
+    """Finds models as it is asked to, and notes which were asked for where; those of `online` alone may be fetched."""
 
     def __init__(self, **answers: ModelError) -> None:
         self._answers = {name.replace("_", "-"): error for name, error in answers.items()}
@@ -60,7 +60,7 @@ def test_a_model_that_is_had_needs_nobody_in_its_place(models: StandIns, asked) 
     assert (models.problems, models.limits) == ([], [])
 
 
-def test_what_stands_in_is_told_with_the_reason_and_with_what_it_does_not_find(models: StandIns, asked) -> None:
+def test_what_stands_in_is_reported_with_the_reason_and_with_what_it_does_not_find(models: StandIns, asked) -> None:
     found = models.find("yolox-nano", asked(yolox_nano=ModelError("gone"))("yolox-nano"), without="nothing")
     assert found is not None
     assert found.entry.name == "blazepose-person"
@@ -83,7 +83,7 @@ def test_without_either_it_is_said_what_serves_then(models: StandIns, asked) -> 
     assert models.problems == ["gone; gone too; until it is here whole persons are blurred"]
 
 
-def test_who_chose_a_weaker_model_is_told_what_it_does_not_find(models: StandIns, asked) -> None:
+def test_who_chose_a_weaker_model_is_reported_what_it_does_not_find(models: StandIns, asked) -> None:
     assert models.find("blazepose-person", asked()("blazepose-person"), without="nothing") is not None
     assert models.problems == []
     (limit,) = models.limits

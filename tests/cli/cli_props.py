@@ -60,14 +60,14 @@ class Command:
     def start(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
         """`blikk` while it runs, its standard error in the file `stderr`."""
         with (
-            (self.folder / "stderr").open("wb") as told,
+            (self.folder / "stderr").open("wb") as reported,
             subprocess.Popen(
                 [BLIKK, *arguments],
                 env=self.environ | environ,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=told,
+                stderr=reported,
             ) as process,
         ):
             try:

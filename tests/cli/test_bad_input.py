@@ -15,18 +15,18 @@ from blikk_edge.cli.program import program
 
 
 def refused(done, status: int, *says: str) -> None:
-    told = done.stdout + done.stderr
-    assert "Traceback" not in told
-    assert done.returncode == status, told
+    reported = done.stdout + done.stderr
+    assert "Traceback" not in reported
+    assert done.returncode == status, reported
     for word in says:
-        assert word in told
+        assert word in reported
 
 
 def test_a_file_that_is_no_configuration_is_said_to_be_none(tmp_path: Path, monkeypatch, capsys):
     folder = tmp_path
     monkeypatch.chdir(folder)
 
-    def told(*arguments: str) -> str:
+    def reported(*arguments: str) -> str:
         assert program(list(arguments)) == 78
         said = capsys.readouterr()
         return said.out + said.err
@@ -58,12 +58,12 @@ def test_a_file_that_is_no_configuration_is_said_to_be_none(tmp_path: Path, monk
         "x" * 300: "cannot be read",
         "list.yaml/below": "cannot be read",
     }.items():
-        said = told("check", name)
+        said = reported("check", name)
         assert says in said
         assert "1 problem in" in said
     for command in (["run"], ["ask", "who?"], ["models", "list"]):
-        assert "this is a device or a pipe" in told(*command, "--config", "pipe")
-        assert "there is no such file" in told(*command, "--config", "none.yaml")
+        assert "this is a device or a pipe" in reported(*command, "--config", "pipe")
+        assert "there is no such file" in reported(*command, "--config", "none.yaml")
 
 
 def test_a_file_that_may_not_be_read_is_said_to_be_so(blikk, config: Path):
@@ -162,15 +162,15 @@ def test_a_clip_that_is_none_is_refused(blikk, clip: Path, config: Path):
 
 @pytest.mark.parametrize("command", [["demo"], ["push", "--to", "wss://h/ingest/x"]])
 def test_a_source_that_is_none_is_refused_before_anything_is_fetched_or_made(blikk, command: list[str]):
-    def told(source: str):
+    def reported(source: str):
         return blikk(*command, "--source", source, BLIKK_PUSH_TOKEN="t")
 
-    refused(told("none.mp4"), 2, "blikk: --source none.mp4: not found")
-    refused(told("file:///none%20here.mp4"), 2, "--source file:///none%20here.mp4: not found")
-    refused(told("."), 2, "--source .: this is a folder")
-    refused(told("x" * 5000), 2, "this is no name of a file")
-    refused(told(""), 2, "not found")
-    refused(told("gopher://user:secret@camera/1"), 2, "--source gopher://***@camera/1: this kind of address")
+    refused(reported("none.mp4"), 2, "blikk: --source none.mp4: not found")
+    refused(reported("file:///none%20here.mp4"), 2, "--source file:///none%20here.mp4: not found")
+    refused(reported("."), 2, "--source .: this is a folder")
+    refused(reported("x" * 5000), 2, "this is no name of a file")
+    refused(reported(""), 2, "not found")
+    refused(reported("gopher://user:secret@camera/1"), 2, "--source gopher://***@camera/1: this kind of address")
     assert list(blikk.folder.iterdir()) == []
 
 
@@ -178,7 +178,7 @@ def test_the_demo_waits_for_no_device_that_is_not_there(blikk):
     refused(blikk("demo", "--source", "/dev/video77"), 2, "--source /dev/video77: not found")
 
 
-def test_pictures_that_cannot_be_written_are_told_before_the_clip_is_read(blikk, clip: Path):
+def test_pictures_that_cannot_be_written_are_reported_before_the_clip_is_read(blikk, clip: Path):
     (blikk.folder / "file").touch()
     refused(blikk("replay", str(clip), "--pictures", "file"), 1, "there is a file of this name")
     refused(blikk("replay", str(clip), "--pictures", "file/below"), 1, "nothing can be written there")
@@ -188,7 +188,7 @@ def test_pictures_that_cannot_be_written_are_told_before_the_clip_is_read(blikk,
     refused(done, 1, '"kind": "output"', '"exit": 1')
 
 
-def test_a_disk_that_fills_up_meanwhile_is_told_and_no_half_picture_stays(blikk, clip: Path):
+def test_a_disk_that_fills_up_meanwhile_is_reported_and_no_half_picture_stays(blikk, clip: Path):
     limited = f"ulimit -f 1; exec '{BLIKK}' replay '{clip}' --pictures pictures"  # 512 bytes a file, as a full disk
     done = subprocess.run(
         ["sh", "-c", limited], env=blikk.environ, cwd=blikk.folder, capture_output=True, text=True, check=False

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout whose pip only says what it was told to do."""
+    """A checkout whose pip only says what it was asked to do."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "venv", tmp_path / "scripts")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

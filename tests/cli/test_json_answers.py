@@ -23,7 +23,7 @@ def test_version_names_the_libraries(blikk):
     assert "av" in content["libraries"]
 
 
-def test_check_tells_what_is_fine(blikk, config: Path):
+def test_check_reports_what_is_fine(blikk, config: Path):
     status, content = blikk.json("check", "--json", str(config))
     assert (status, content["ok"], content["exit"]) == (0, True, 0)
     assert set(content) == {"ok", "file", "node", "cameras", "problems", "notes", "exit"}
@@ -31,7 +31,7 @@ def test_check_tells_what_is_fine(blikk, config: Path):
     assert "the model yolox-nano will be fetched" in content["notes"][0]
 
 
-def test_check_tells_every_problem_with_its_line(blikk, config: Path):
+def test_check_reports_every_problem_with_its_line(blikk, config: Path):
     config.write_text("node: hallway\nmqtt: broker.local\nprivcy: {}\ncameras:\n  door: {source: rtsp://c, fps: x}\n")
     status, content = blikk.json("check", "--json")
     assert (status, content["ok"], content["exit"], content["node"]) == (78, False, 78, None)
@@ -50,7 +50,7 @@ def test_models_tell_how_each_is(blikk):
     assert [(model["name"], model["state"]) for model in content["models"]] == [("yunet", "missing")]
 
 
-def test_pull_tells_where_each_is(blikk, models: Path):
+def test_pull_reports_where_each_is(blikk, models: Path):
     status, content = blikk.json("models", "pull", "yunet", "--json", BLIKK_MODELS=str(models))
     assert (status, content["ok"]) == (0, True)
     assert [(m["name"], m["state"], Path(m["path"]).is_file()) for m in content["models"]] == [("yunet", "ready", True)]
@@ -79,7 +79,7 @@ def test_errors_are_json_with_their_exit_status(blikk, arguments: list[str], kin
     assert ("problems" in content) == (kind == "configuration")
 
 
-def test_a_model_that_nobody_gives_is_told_with_how_to_have_it(blikk):
+def test_a_model_that_nobody_gives_is_reported_with_how_to_have_it(blikk):
     status, content = blikk.json("models", "pull", "yunet", "--json", **NOWHERE)
     assert (status, content["kind"]) == (1, "model")
     assert "could not be fetched" in content["error"]
@@ -136,7 +136,7 @@ def test_who_reads_no_further_is_no_failure(blikk, clip: Path):
         assert process.stderr.read() == "status 0\n"
 
 
-def test_a_full_disk_behind_standard_output_is_told(blikk):
+def test_a_full_disk_behind_standard_output_is_reported(blikk):
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")

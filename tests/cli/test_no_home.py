@@ -45,10 +45,10 @@ def as_nobody(blikk):
 def test_without_a_home_a_start_says_which_key_names_a_place(as_nobody, config: Path, home: list[str]):
     for command in ("run", "check"):
         done = as_nobody(home, command)
-        told = done.stdout + done.stderr
+        reported = done.stdout + done.stderr
         assert done.returncode == 78
-        assert "Traceback" not in told
-        assert all(word in told for word in (f"user id {UID}", "store.path", "XDG_STATE_HOME"))
+        assert "Traceback" not in reported
+        assert all(word in reported for word in (f"user id {UID}", "store.path", "XDG_STATE_HOME"))
 
 
 @pytest.mark.parametrize("home", HOMES, ids=" ".join)

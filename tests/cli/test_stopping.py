@@ -94,7 +94,7 @@ def test_run_that_is_stopped_ends_well_whatever_its_state(blikk, config: Path, s
     assert not (blikk.folder / LOG).exists(), "the store was not closed"
 
 
-def test_who_sees_warnings_alone_is_told_once_what_cannot_be_found(blikk, config: Path):
+def test_who_sees_warnings_alone_is_reported_once_what_cannot_be_found(blikk, config: Path):
     log = blikk.folder / "stderr"
     with blikk.start("run", "--log-level", "warning") as process:
         until(lambda: "blikk.camera.front_door" in log.read_text(), process)
@@ -113,9 +113,9 @@ def test_process_1_of_a_container_is_stopped_too(blikk, config: Path, state: str
     ):
         pytest.skip("no unshare that this user may use")
     with (
-        (blikk.folder / "stderr").open("wb") as told,
+        (blikk.folder / "stderr").open("wb") as reported,
         subprocess.Popen(
-            [*inside, BLIKK, "run"], env=blikk.environ | IMPORTS_TOLD, cwd=blikk.folder, stderr=told
+            [*inside, BLIKK, "run"], env=blikk.environ | IMPORTS_TOLD, cwd=blikk.folder, stderr=reported
         ) as it,
     ):
         children = Path(f"/proc/{it.pid}/task/{it.pid}/children")

@@ -145,7 +145,7 @@ def test_a_row_says_how_long_in_the_words_of_a_sentence(seconds: float, says: st
     assert re.split(r"\s{2,}", row)[4] == says
 
 
-def test_replay_tells_the_visits_of_a_real_clip_in_a_table(blikk, data: Path, models: Path):
+def test_replay_reports_the_visits_of_a_real_clip_in_a_table(blikk, data: Path, models: Path):
     clip = data / "video" / "intel_sample" / "one-by-one-person-detection.mp4"
     done = blikk("replay", str(clip), "--table", "--pictures", "pictures", BLIKK_MODELS=str(models))
     rows = done.stdout.splitlines()

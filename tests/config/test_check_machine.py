@@ -37,19 +37,19 @@ def checked(write):
     return run
 
 
-def told(checked: Checked) -> list[str]:
+def reported(checked: Checked) -> list[str]:
     return [f"{problem.path}: {problem.text}. {problem.mend}" for problem in checked.problems]
 
 
 def only(checked: Checked, *words: str) -> None:
-    (problem,) = told(checked)
+    (problem,) = reported(checked)
     assert all(word in problem for word in words), problem
     assert checked.problems[0].line > 0
 
 
 def test_a_configuration_that_needs_nothing_is_fine(checked):
     result = checked()
-    assert told(result) == []
+    assert reported(result) == []
     assert len(result.notes) == 2
     assert result.settings is not None
 
@@ -63,9 +63,9 @@ def test_a_configuration_that_needs_nothing_is_fine(checked):
         ("http://127.0.0.1:9/x", ", questions: {anyone: 'Is there a person?'}", False),
     ],
 )
-def test_a_webhook_that_would_never_be_told_anything_is_noted(checked, webhook: str, more: str, warned: bool):
+def test_a_webhook_that_would_never_be_reported_anything_is_noted(checked, webhook: str, more: str, warned: bool):
     result = checked(webhook=webhook, cameras=f"{{door: {{source: rtsp://127.0.0.1:9/1{more}}}}}")
-    assert told(result) == []
+    assert reported(result) == []
     assert any("`tell: [event]`" in note for note in result.notes) == warned
 
 
@@ -78,16 +78,16 @@ def test_a_webhook_that_would_never_be_told_anything_is_noted(checked, webhook: 
         ("{provider: llama, model: blikk.yaml}", ("summary.model", "it is no GGUF file")),
     ],
 )
-def test_a_language_model_that_cannot_be_made_is_told(checked, summary: str, words: tuple[str, ...]):
+def test_a_language_model_that_cannot_be_made_is_reported(checked, summary: str, words: tuple[str, ...]):
     only(checked(summary=summary), *words)
 
 
-def test_a_model_that_shall_see_and_has_no_eyes_is_told(checked, tmp_path: Path):
+def test_a_model_that_shall_see_and_has_no_eyes_is_reported(checked, tmp_path: Path):
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     only(checked(summary="{provider: llama, model: m.gguf, mode: vision}"), "summary.mode", "projector")
 
 
-def test_a_plug_in_that_cannot_be_loaded_is_told(checked, monkeypatch):
+def test_a_plug_in_that_cannot_be_loaded_is_reported(checked, monkeypatch):
     broken = EntryPoint(name="mine", value="blikk_edge.nothing:make", group=MODELS.group)
     monkeypatch.setattr(plugins, "_entry_points", lambda *_: [broken])
     monkeypatch.setattr(MODELS, "_found", {})
@@ -108,13 +108,13 @@ def test_a_plug_in_that_cannot_be_loaded_is_told(checked, monkeypatch):
         ),
     ],
 )
-def test_a_missing_package_is_told_with_the_command_that_brings_it(checked, monkeypatch, missing, keys, words):
+def test_a_missing_package_is_reported_with_the_command_that_brings_it(checked, monkeypatch, missing, keys, words):
     there = extras._installed
     monkeypatch.setattr(extras, "_installed", lambda name: name != missing and there(name))
     only(checked(**keys), missing, *words)
 
 
-def test_a_missing_package_of_language_models_is_told(checked, monkeypatch):
+def test_a_missing_package_of_language_models_is_reported(checked, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "httpx2", None)
@@ -124,15 +124,15 @@ def test_a_missing_package_of_language_models_is_told(checked, monkeypatch):
     )
 
 
-def test_models_that_are_not_here_and_may_not_be_fetched_are_told(checked, tmp_path: Path):
-    problems = told(checked(models="{offline: true, cache: cache}"))
+def test_models_that_are_not_here_and_may_not_be_fetched_are_reported(checked, tmp_path: Path):
+    problems = reported(checked(models="{offline: true, cache: cache}"))
     assert [problem.split(":")[0] for problem in problems] == ["detectors.default.model", "privacy.model"]
     assert "blikk models pull yolox-nano" in problems[0]
 
 
-def test_models_that_are_here_are_not_told(checked, data: Path):
+def test_models_that_are_here_are_not_reported(checked, data: Path):
     result = checked({"BLIKK_MODELS": str(data / "models")}, models="{offline: true}")
-    assert (told(result), result.notes) == ([], ())
+    assert (reported(result), result.notes) == ([], ())
 
 
 def test_what_serves_where_a_fetch_fails_and_what_it_does_not_find_is_worth_knowing(checked):
@@ -150,7 +150,7 @@ def test_a_model_of_ones_own_is_looked_at(checked, tmp_path: Path):
     only(checked(detectors="{default: {model: mine.tflite}}"), "detectors.default.model", "needs a decoder")
 
 
-def test_labels_that_nothing_tells_are_told(checked):
+def test_labels_that_nothing_reports_are_reported(checked):
     camera = "{door: {source: /dev/video0, detector: few, labels: [person, package]}}"
     result = checked(cameras=camera, detectors="{few: {model: person-192}}")
     only(result, "cameras.door.labels[1]", "cannot detect `package`", "It detects `person`")
@@ -159,15 +159,15 @@ def test_labels_that_nothing_tells_are_told(checked):
     only(result, "cameras.door.zones.path.labels[0]", "does not report `vehicle`")
 
 
-def test_questions_that_take_a_model_are_told_where_there_is_none(checked):
+def test_questions_that_take_a_model_are_reported_where_there_is_none(checked):
     camera = "{door: {source: /dev/video0, questions: {gate: 'Is the gate open?', car: 'Is there a car?'}}}"
     only(checked(cameras=camera), "cameras.door.questions.gate", "takes a language model")
     only(checked(cameras=camera, summary="false"), "cameras.door.questions.gate")
     provided = "{provider: openai, model: m, base_url: 'http://127.0.0.1:9/v1'}"
-    assert told(checked(cameras=camera, summary=provided)) == []
+    assert reported(checked(cameras=camera, summary=provided)) == []
 
 
-def test_topics_and_names_that_clash_are_told(checked):
+def test_topics_and_names_that_clash_are_reported(checked):
     only(checked(mqtt="{host: h, prefix: homeassistant}"), "mqtt.prefix")
     only(checked(mqtt="{host: h, prefix: homeassistant/blikk}"), "mqtt.prefix")
     two = "{a: {source: /dev/video0, name: Door}, b: {source: /dev/video1, name: door}}"
@@ -176,7 +176,7 @@ def test_topics_and_names_that_clash_are_told(checked):
 
 def test_one_source_for_two_cameras_is_worth_a_note(checked):
     result = checked(cameras="{a: /dev/video0, b: /dev/video0}")
-    assert told(result) == []
+    assert reported(result) == []
     assert "b and a have the same source" in result.notes
 
 
@@ -205,22 +205,22 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("certificate: {0}/none.pem, key: {0}/one.key", ("mqtt.tls.certificate", "cannot be used")),
     ],
 )
-def test_certificates_that_cannot_serve_are_told(checked, certificates: Path, keys: str, words: tuple[str, ...]):
+def test_certificates_that_cannot_serve_are_reported(checked, certificates: Path, keys: str, words: tuple[str, ...]):
     result = checked(mqtt=f"{{host: h, tls: {{{keys.format(certificates)}}}}}")
     if words:
         only(result, *words)
     else:
-        assert told(result) == []
+        assert reported(result) == []
 
 
 def test_certificates_of_our_own_servers_are_looked_at(checked, certificates: Path):
     tls = f"{{certificate: {certificates}/one.pem, key: {certificates}/two.key}}"
     only(checked(media=f"{{token: 0123456789abcdef, tls: {tls}}}"), "media.tls.key")
     # without such a camera that server is not opened
-    assert told(checked(ingest=f"{{tls: {tls}}}")) == []
+    assert reported(checked(ingest=f"{{tls: {tls}}}")) == []
 
 
-def test_a_store_that_cannot_be_written_is_told(checked, tmp_path: Path):
+def test_a_store_that_cannot_be_written_is_reported(checked, tmp_path: Path):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     only(checked(store="{path: file/below.db}"), "store.path", "nothing can be written into its folder")
@@ -233,7 +233,7 @@ def test_a_store_that_cannot_be_written_is_told(checked, tmp_path: Path):
     (tmp_path / "gone.db").symlink_to(tmp_path / "file" / "gone.db")
     only(checked(store="{path: gone.db}"), "store.path", "nothing can be written into its folder")
     (tmp_path / "kept.db").symlink_to(tmp_path / "folder" / "kept.db")
-    assert told(checked(store="{path: kept.db}")) == []
+    assert reported(checked(store="{path: kept.db}")) == []
     (tmp_path / "notes.txt").write_text("to do\n")
     only(checked(store="{path: notes.txt}"), "store.path", "this file is no store")
     only(checked(media="{token: 0123456789abcdef, folder: file}"), "media.folder")
@@ -260,9 +260,9 @@ def taken() -> Iterator[int]:
 BELL = "{door: {source: /dev/video0, ring: {http: true}}}"
 
 
-def test_a_port_that_is_taken_is_told(checked, taken: int):
+def test_a_port_that_is_taken_is_reported(checked, taken: int):
     only(checked(cameras=BELL, ring_hook=f"{{port: {taken}}}"), "ring_hook.port", "another program has this port")
-    assert told(checked(ring_hook=f"{{port: {taken}}}")) == []  # nobody opens it
+    assert reported(checked(ring_hook=f"{{port: {taken}}}")) == []  # nobody opens it
     only(checked(media=f"{{token: 0123456789abcdef, port: {taken}}}"), "media.port")
 
 
@@ -272,7 +272,7 @@ def test_the_ports_of_a_node_that_runs_are_its_own(checked, taken: int, tmp_path
     store.open()
     with closing(store):
         result = checked(cameras=BELL, ring_hook=f"{{port: {taken}}}")
-    assert told(result) == []
+    assert reported(result) == []
     assert any("a node runs with this store" in note for note in result.notes)
 
 
@@ -283,12 +283,12 @@ def test_checking_leaves_the_store_as_it_is(checked, tmp_path: Path):
     with closing(sqlite3.connect(tmp_path / "kept" / "blikk.db")) as db:
         db.execute("CREATE TABLE a (b)")
     before = (tmp_path / "kept" / "blikk.db").read_bytes()
-    assert told(checked()) == []
+    assert reported(checked()) == []
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["blikk.db"]
     assert (tmp_path / "kept" / "blikk.db").read_bytes() == before
 
 
-def test_an_address_that_this_machine_has_not_is_told(checked, certificates: Path):
+def test_an_address_that_this_machine_has_not_is_reported(checked, certificates: Path):
     tls = f"{{certificate: {certificates}/one.pem, key: {certificates}/one.key}}"
     only(checked(media=f"{{token: 0123456789abcdef, host: 192.0.2.1, tls: {tls}}}"), "media.host", "no such address")
 

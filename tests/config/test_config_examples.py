@@ -67,7 +67,7 @@ def test_a_configuration_that_is_shown_checks_clean(name: str, text: str, tmp_pa
 
 
 def needs_something(text: str) -> bool:
-    """Whether the page tells how to get what is missing here: a file, a package, a plug-in of one's own."""
+    """Whether the page says how to get what is missing here: a file, a package, a plug-in of one's own."""
     return any(words in text for words in ("no such file", "pip install", "a plug-in", "the plug-in"))
 
 

@@ -44,11 +44,11 @@ def test_a_time_zone_that_nobody_knows_is_named_with_the_nearest(write, name, me
 
 
 @pytest.mark.parametrize("tag", ["german", "d", "de_", "../en", "1"])
-def test_what_is_no_language_is_told(write, tag):
+def test_what_is_no_language_is_reported(write, tag):
     assert "no tag of a language. Write a short one like `de`" in str(only(write(GOOD + f"language: {tag}\n")))
 
 
-def test_a_machine_without_time_zones_is_told_where_to_get_them(write, monkeypatch):
+def test_a_machine_without_time_zones_is_reported_where_to_get_them(write, monkeypatch):
     monkeypatch.setattr(values, "zone_named", lambda name: None)
     monkeypatch.setattr(values, "zone_names", frozenset)
     assert "Install `tzdata`" in str(only(write(GOOD + "timezone: Europe/Berlin\n")))
@@ -145,7 +145,7 @@ def test_camera_problem_stands_at_its_line_and_path(write, line, path, says):
         ("node: {id: A/b}\nmqtt: b\ncameras: {a: /dev/video0}\n", 1, "node.id", "not an id"),
     ],
 )
-def test_missing_keys_are_told_at_the_key_above(write, text, line, path, says):
+def test_missing_keys_are_reported_at_the_key_above(write, text, line, path, says):
     problem = next(problem for problem in check(write(text), {}) if problem.path == path)
     assert problem.line == line
     assert says in problem.text
@@ -259,13 +259,13 @@ def test_zone_written_twice_names_both_lines(write):
         ("node: " + "[" * 100, 1, 37, "deep"),
     ],
 )
-def test_bad_yaml_is_told_with_line_and_column(write, text, line, column, says):
+def test_bad_yaml_is_reported_with_line_and_column(write, text, line, column, says):
     problem = only(write(text))
     assert (problem.line, problem.column) == (line, column)
     assert says in f"{problem.text} {problem.mend}"
 
 
-def test_text_that_is_not_utf8_is_told_with_its_line(tmp_path: Path):
+def test_text_that_is_not_utf8_is_reported_with_its_line(tmp_path: Path):
     path = tmp_path / "blikk.yaml"
     path.write_bytes("node: n\nmqtt: Tür\n".encode("latin-1"))
     assert (only(path).line, only(path).text) == (2, "the text is not UTF-8")
@@ -301,7 +301,7 @@ def test_merges_of_merges_take_no_time(write):
         ("pw: 'a\n", "secrets.yaml", "quote"),
     ],
 )
-def test_secret_that_cannot_be_had_is_told(write, secrets, file, says):
+def test_secret_that_cannot_be_had_is_reported(write, secrets, file, says):
     text = "node: n\nmqtt:\n  host: b\n  username: u\n  password: !secret pw\ncameras: {a: /dev/video0}\n"
     problem = next(problem for problem in check(write(text, secrets), {}) if problem.file.name == file)
     assert says in problem.text
@@ -314,7 +314,7 @@ def test_secret_in_a_place_that_is_shown_is_refused(write):
     assert "shown" in problem.text
 
 
-def test_every_problem_is_told_in_the_order_of_lines(write):
+def test_every_problem_is_reported_in_the_order_of_lines(write):
     text = (
         "nod: n\nmqtt: {host: 'a b', port: x}\ncameras:\n  a: {source: 5, fps: x}\n  status: {fsp: 1, detector: d}\n"
         "privacy: {blur: perhaps}\n"

@@ -82,7 +82,7 @@ def test_page_is_not_stale(monkeypatch):
     assert main(["--check"]) == 0
 
 
-def test_stale_page_is_told_and_written_anew(tmp_path: Path, monkeypatch, capsys):
+def test_stale_page_is_reported_and_written_anew(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for file, text in ((MINIMAL, "a"), (FULL, "b"), (SECRETS, "c"), (PAGE, "old")):
         file.parent.mkdir(parents=True, exist_ok=True)

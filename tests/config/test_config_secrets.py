@@ -18,7 +18,7 @@ ODD = st.text(alphabet="zq7#:/?@%&{}[]!*<>|'\"\\~= -é", max_size=12).map(lambda
 SEARCHED = ("zq7", "xw9")
 
 
-def told(path: Path) -> str:
+def reported(path: Path) -> str:
     """All that can be seen of reading this file: problems, the exception with its causes, or the Settings."""
     seen = [f"{problem!r} {problem}" for problem in check(path, {})]
     try:
@@ -54,7 +54,7 @@ def test_password_in_the_file_never_shows(folder: Path, secret: str, broken: boo
         f"{f', tls: {tls}' if broken else ''}}}\ncameras: {{a: /dev/video0}}\n"
     )
     assert bool(check(path, {})) == broken
-    assert_hidden(told(path))
+    assert_hidden(reported(path))
 
 
 @settings(max_examples=150, deadline=None)
@@ -64,7 +64,7 @@ def test_password_that_is_not_quoted_never_shows(folder: Path, secret: str):
     path.write_text(
         f"node: n\nmqtt:\n  host: b\n  username: u\n  password: {secret[3:]}\ncameras: {{a: /dev/video0}}\n"
     )
-    assert "xw9" not in told(path)
+    assert "xw9" not in reported(path)
 
 
 @settings(max_examples=200, deadline=None)
@@ -81,7 +81,7 @@ def test_login_in_a_source_never_shows(folder: Path, secret: str, user: str, enc
         f"{login}:{word}@cam/stream",
     )[template]
     path.write_text(f"node: n\nmqtt: b\ncameras: {{a: {{source: {quoted(source)}}}}}\n")
-    seen = told(path)
+    seen = reported(path)
     assert_hidden(seen)
 
 
@@ -125,7 +125,7 @@ def test_secret_from_the_file_beside_never_shows_wherever_it_is_used(folder: Pat
         at = at.setdefault(step, {})
     at[last] = "PLANTED"
     path.write_text(yaml.safe_dump(head).replace("PLANTED", "!secret s"))
-    assert_hidden(told(path))
+    assert_hidden(reported(path))
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_secret_from_the_file_beside_never_shows_wherever_it_is_used(folder: Pat
 def test_password_that_yaml_takes_for_syntax_never_shows(write, written):
     path = write(f"node: n\nmqtt:\n  host: b\n  username: u\n  password: {written}\ncameras: {{a: /dev/video0}}\n")
     assert check(path, {}) or written.startswith("&")
-    assert_hidden(told(path))
+    assert_hidden(reported(path))
 
 
 @pytest.mark.parametrize("written", ["rtsp://u:zq7xw9@cam/", "u:zq7xw9@cam"])
 def test_address_written_as_a_key_never_shows(write, written):
     assert_hidden(
-        told(write(f"node: n\nmqtt: b\ncameras:\n  '{written}':\n    source: /dev/video0\n    '{written}': 1\n"))
+        reported(write(f"node: n\nmqtt: b\ncameras:\n  '{written}':\n    source: /dev/video0\n    '{written}': 1\n"))
     )
 
 

@@ -33,60 +33,60 @@ def angle(value: float, alert: str | None = None) -> Measure:
     return replace(ANGLE, value=value, alert=alert)
 
 
-def told(report: MeasureReporter, scenes: list[Scene]) -> list[tuple[float, Observed, tuple[float, ...]]]:
+def reported(report: MeasureReporter, scenes: list[Scene]) -> list[tuple[float, Observed, tuple[float, ...]]]:
     made = [observation for each in scenes for observation in report.report(each)]
     return [(o.time, o.kind, tuple(m.value for m in o.measures)) for o in made]
 
 
-def test_nothing_measured_is_nothing_told() -> None:
+def test_nothing_measured_is_nothing_reported() -> None:
     report = reporter()
     assert [report.report(scene(n)) for n in range(100)] == [()] * 100
     assert report.current == ()
 
 
-def test_a_measure_is_told_when_it_appears_and_when_it_changed() -> None:
+def test_a_measure_is_reported_when_it_appears_and_when_it_changed() -> None:
     values = [10, 10.5, 10.9, 11, 11, 11.5]
     scenes = [scene(10.0 * n, angle(value)) for n, value in enumerate(values)]
-    assert told(reporter(), scenes) == [
+    assert reported(reporter(), scenes) == [
         (0.0, Observed.MEASURE, (10.0,)),
         (30.0, Observed.MEASURE, (11.0,)),
     ]
 
 
-def test_a_slow_drift_is_told_from_what_was_told_last() -> None:
+def test_a_slow_drift_is_reported_from_what_was_reported_last() -> None:
     scenes = [scene(10.0 * n, angle(10 + 0.4 * n)) for n in range(10)]
-    assert [time for time, _, _ in told(reporter(), scenes)] == [0.0, 30.0, 60.0, 90.0]
+    assert [time for time, _, _ in reported(reporter(), scenes)] == [0.0, 30.0, 60.0, 90.0]
 
 
-def test_a_measure_that_jitters_at_5_fps_is_told_once_in_5_s() -> None:
+def test_a_measure_that_jitters_at_5_fps_is_reported_once_in_5_s() -> None:
     scenes = [scene(n / 5, angle(10 + 5 * (n % 2))) for n in range(5 * 60)]
-    times = [time for time, _, _ in told(reporter(), scenes)]
+    times = [time for time, _, _ in reported(reporter(), scenes)]
     assert len(times) <= 60 / MEASURE_EVERY_S
     assert min(np.diff(times)) >= MEASURE_EVERY_S
 
 
-def test_what_is_due_at_the_same_time_is_told_together() -> None:
+def test_what_is_due_at_the_same_time_is_reported_together() -> None:
     level = Measure(name="level", value=3.0)
     (observation,) = reporter().report(scene(0.0, ANGLE, level))
     assert observation.measures == (ANGLE, level)
 
 
-def test_the_last_of_quick_changes_is_told_in_the_end() -> None:
+def test_the_last_of_quick_changes_is_reported_in_the_end() -> None:
     report = reporter()
     scenes = [scene(0.0, angle(10)), scene(1.0, angle(20)), scene(2.0, angle(30)), scene(6.0, angle(30))]
-    assert told(report, scenes) == [(0.0, Observed.MEASURE, (10.0,)), (6.0, Observed.MEASURE, (30.0,))]
+    assert reported(report, scenes) == [(0.0, Observed.MEASURE, (10.0,)), (6.0, Observed.MEASURE, (30.0,))]
     assert report.current == (angle(30),)
 
 
-def test_an_alert_is_told_at_once_and_once_and_so_is_its_end() -> None:
+def test_an_alert_is_reported_at_once_and_once_and_so_is_its_end() -> None:
     calm = [scene(n / 5, angle(10)) for n in range(5)]
     high = [scene(1 + n / 5, angle(10.2, "too_high")) for n in range(50)]
     over = [scene(11 + n / 5, angle(10)) for n in range(50)]
     report = reporter()
-    assert told(report, calm) == [(0.0, Observed.MEASURE, (10.0,))]
-    assert told(report, high) == [(1.0, Observed.ALERT, (10.2,))]
+    assert reported(report, calm) == [(0.0, Observed.MEASURE, (10.0,))]
+    assert reported(report, high) == [(1.0, Observed.ALERT, (10.2,))]
     assert report.current == (angle(10.2, "too_high"),)
-    assert told(report, over) == [(11 + ALERT_HOLD_S, Observed.ALERT_ENDED, (10.0,))]
+    assert reported(report, over) == [(11 + ALERT_HOLD_S, Observed.ALERT_ENDED, (10.0,))]
     assert report.current == (angle(10),)
 
 
@@ -100,12 +100,12 @@ def test_the_end_of_an_alert_says_which_one() -> None:
 
 def test_an_alert_that_flickers_is_one() -> None:
     scenes = [scene(n / 5, angle(90, "too_high" if n % 3 else None)) for n in range(500)]
-    assert [kind for _, kind, _ in told(reporter(), scenes)].count(Observed.ALERT) == 1
+    assert [kind for _, kind, _ in reported(reporter(), scenes)].count(Observed.ALERT) == 1
 
 
 def test_two_alerts_that_take_turns_are_two() -> None:
     scenes = [scene(n / 5, angle(10, ("too_high", "too_low")[n % 2])) for n in range(500)]
-    kinds = [kind for _, kind, _ in told(reporter(), scenes)]
+    kinds = [kind for _, kind, _ in reported(reporter(), scenes)]
     assert (kinds.count(Observed.ALERT), kinds.count(Observed.ALERT_ENDED)) == (2, 0)
 
 
@@ -150,7 +150,7 @@ def test_a_measure_that_does_not_come_is_forgotten_and_its_alert_ends() -> None:
 def test_a_measure_that_was_not_read_for_a_moment_is_no_end_of_its_alert() -> None:
     report = reporter()
     report.report(scene(0.0, angle(90, "too_high")))
-    assert told(report, [scene(n) for n in range(1, 30)]) == []
+    assert reported(report, [scene(n) for n in range(1, 30)]) == []
 
 
 @pytest.mark.parametrize("end", [lambda r: r.end(20.0), lambda r: r.end(), lambda r: r.end_timeline()])
@@ -163,7 +163,7 @@ def test_alerts_end_when_nothing_is_measured_any_more(end) -> None:  # type: ign
     assert (report.current, end(report)) == ((), ())
 
 
-def test_after_the_clock_was_set_back_values_are_told() -> None:
+def test_after_the_clock_was_set_back_values_are_reported() -> None:
     report = reporter()
     report.report(scene(1000.0, angle(10)))
     report.end_timeline()

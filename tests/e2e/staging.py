@@ -120,7 +120,7 @@ class Ears:
 
 
 def kept(port: int) -> set[str]:
-    """Every topic on which the broker at `port` keeps something: what somebody who subscribes now is told of."""
+    """Every topic on which the broker at `port` keeps something: what somebody who subscribes now learns of."""
     with Ears(port) as late:
         late.say("the/end", b"")
         late.until(lambda: late.on("the/end"), 5, "the end")

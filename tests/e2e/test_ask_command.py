@@ -139,7 +139,7 @@ def test_what_is_wrong_is_said_in_words(tmp_path: Path, store: Store) -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_a_node_that_is_offline_is_told_at_once(tmp_path: Path, broker: Broker) -> None:
+def test_a_node_that_is_offline_is_reported_at_once(tmp_path: Path, broker: Broker) -> None:
     path = written(tmp_path, broker.port)
     with Ears(broker.port) as ears:
         ears.say("blikk/hallway/status", b"offline", retain=True)

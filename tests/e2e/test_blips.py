@@ -1,4 +1,4 @@
-"""Streams that break for a moment: nobody hears of it but the log. Those that stay away are told of."""
+"""Streams that break for a moment: nobody hears of it but the log. Those that stay away are reported."""
 
 import time
 from pathlib import Path
@@ -36,15 +36,15 @@ def test_a_stream_that_is_back_within_a_second_makes_nothing_unavailable(
                 since = time.monotonic()
                 # longer than a connection has to last to be believed
                 ears.until(lambda s=since: time.monotonic() - s > 6, 10, "some time")
-            told = [(topic, payload) for _, topic, payload, _ in ears.heard[heard:]]
+            reported = [(topic, payload) for _, topic, payload, _ in ears.heard[heard:]]
             run.stop()
-    assert not [topic for topic, payload in told if payload in (b"online", b"offline")]
+    assert not [topic for topic, payload in reported if payload in (b"online", b"offline")]
     assert {s["problem"] for s in ears.json_on(f"{DOOR}/state") if s["online"]} == {None}
-    assert not [topic for topic, payload in told if topic.endswith("/health") and b'"problems":[]' not in payload]
+    assert not [topic for topic, payload in reported if topic.endswith("/health") and b'"problems":[]' not in payload]
 
 
 @pytest.mark.timeout(400)
-def test_a_stream_that_stays_away_is_told_of_after_its_time(tmp_path: Path, demo_clip: Path, models: Path) -> None:
+def test_a_stream_that_stays_away_is_reported_of_after_its_time(tmp_path: Path, demo_clip: Path, models: Path) -> None:
     with Broker(tmp_path) as broker, Ears(broker.port) as ears, RtspServer(demo_clip) as server:
         config = CONFIG.format(port=broker.port, folder=tmp_path, source=server.url, more=", away_after_s: 3")
         with BlikkRun(tmp_path, config, models=models) as run:
@@ -62,7 +62,7 @@ def test_a_stream_that_stays_away_is_told_of_after_its_time(tmp_path: Path, demo
 
 
 @pytest.mark.timeout(400)
-def test_a_problem_is_told_and_taken_back_long_before_the_healths_turn(
+def test_a_problem_is_reported_and_taken_back_long_before_the_healths_turn(
     tmp_path: Path, demo_clip: Path, models: Path
 ) -> None:
     with Broker(tmp_path) as broker, Ears(broker.port) as ears, RtspServer(demo_clip) as server:

@@ -27,7 +27,7 @@ def demo(folder: Path, *options: str, **environ: str) -> subprocess.CompletedPro
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("models", ["standing in", "none"])
-def test_without_the_default_models_the_demo_tells_the_visitor_alone_and_says_what_it_cannot_find(
+def test_without_the_default_models_the_demo_reports_the_visitor_alone_and_says_what_it_cannot_find(
     tmp_path: Path, photographs: Path, request: pytest.FixtureRequest, models: str
 ) -> None:
     (tmp_path / "demo").mkdir()
@@ -103,10 +103,10 @@ def test_a_picture_that_cannot_be_written_is_a_clear_error(tmp_path: Path, demo_
         next(line for line in process.stdout if line.startswith("broker"))
         (tmp_path / "demo" / "snapshot.jpg").mkdir()
         process.stdout.read()
-        told = process.stderr.read()
+        reported = process.stderr.read()
     assert process.returncode == 1
-    assert "snapshot.jpg: Is a directory" in told
-    assert "Traceback" not in told
+    assert "snapshot.jpg: Is a directory" in reported
+    assert "Traceback" not in reported
 
 
 def test_the_script_leaves_paths_to_the_folder_it_was_started_in(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def begun(ears: Ears, camera: str, known: tuple[str, ...] = ()) -> str:
     """The id of a new visit of a person at this camera, which goes on."""
 
     def visits() -> list[str]:
-        told = [e for e in ears.json_on(f"{camera}/event") if (e["label"], e["phase"]) == ("person", "started")]
-        return [e["id"] for e in told if e["id"] not in known]
+        reported = [e for e in ears.json_on(f"{camera}/event") if (e["label"], e["phase"]) == ("person", "started")]
+        return [e["id"] for e in reported if e["id"] not in known]
 
     ears.until(visits, 90, f"a visit at {camera}")
     return str(visits()[0])
@@ -77,11 +77,11 @@ def test_what_went_on_at_a_kill_ends_at_the_next_start_once_with_its_text(
             third = begun(ears, "side_door", known=(second,))
             run.stop()
     for event in (first, second):
-        told = [e for e in ears.json_on("/event") if e["id"] == event]
-        (end,) = {e["revision"]: e for e in told if e["phase"] == "ended"}.values()
+        reported = [e for e in ears.json_on("/event") if e["id"] == event]
+        (end,) = {e["revision"]: e for e in reported if e["phase"] == "ended"}.values()
         jsonschema.validate(end, SCHEMA)
         assert (end["interrupted"], end["replayed"], end["reason"]) == (True, True, "left")
-        assert end["revision"] == max(e["revision"] for e in told if e["phase"] != "ended") + 1
+        assert end["revision"] == max(e["revision"] for e in reported if e["phase"] != "ended") + 1
         assert end["started"] <= end["ended"] <= end["time"]
         assert 0.0 < end["duration_s"] < 15.0  # the first visitor of the clip stays 13 s
         (final,) = {s["id"]: s for s in finals_of(ears, event)}.values()

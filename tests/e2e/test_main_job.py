@@ -48,7 +48,7 @@ def test_a_visit_becomes_an_event_and_a_blurred_picture(tmp_path: Path, demo_cli
 
 
 def _phases(ears: Ears, label: str) -> list[str]:
-    """The phases of the label's events in order, repeated ones told once."""
+    """The phases of the label's events in order, repeated ones reported once."""
     phases = [e["phase"] for e in ears.json_on("/event") if e["label"] == label]
     return [p for i, p in enumerate(phases) if i == 0 or phases[i - 1] != p]
 
@@ -78,7 +78,7 @@ def test_broker_and_camera_may_go_and_come_back(tmp_path: Path, demo_clip: Path,
             broker.start()
             with Ears(broker.port) as ears:
                 ears.until(
-                    lambda: [e for e in ears.json_on("/event") if e.get("replayed")], 40, "what was told meanwhile"
+                    lambda: [e for e in ears.json_on("/event") if e.get("replayed")], 40, "what was reported meanwhile"
                 )
                 ears.until(lambda: ears.on(f"{BASE}/front_door/status")[-1:] == [b"offline"], 40, "the dead stream")
                 server.start()

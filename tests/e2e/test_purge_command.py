@@ -59,10 +59,14 @@ def test_all_of_a_dead_node_goes_and_what_is_others_stays(dead: Path, broker: Br
     result = purge(dead, "old_pi", "--yes", "--json")
 
     assert (result.returncode, result.stderr) == (0, "")
-    told = json.loads(result.stdout)
-    assert (set(told), set(told["topics"][0])) == ({"ok", "node", "topics"}, {"topic", "bytes"})
-    assert (told["ok"], told["node"], {each["topic"] for each in told["topics"]}) == (True, "old_pi", before)
-    assert {"topic": f"{BASE}/status", "bytes": 7} in told["topics"]
+    reported = json.loads(result.stdout)
+    assert (set(reported), set(reported["topics"][0])) == ({"ok", "node", "topics"}, {"topic", "bytes"})
+    assert (reported["ok"], reported["node"], {each["topic"] for each in reported["topics"]}) == (
+        True,
+        "old_pi",
+        before,
+    )
+    assert {"topic": f"{BASE}/status", "bytes": 7} in reported["topics"]
     assert kept(broker.port) == OTHERS
     again = purge(dead, "old_pi", "--yes")
     assert (again.returncode, again.stdout) == (0, "The broker keeps nothing of old_pi.\n")
@@ -119,7 +123,7 @@ def test_without_a_broker_it_says_so(tmp_path: Path) -> None:
     assert "127.0.0.1" in result.stderr
 
 
-def test_a_broker_that_forbids_it_is_told_of(tmp_path: Path) -> None:
+def test_a_broker_that_forbids_it_is_reported_of(tmp_path: Path) -> None:
     rules, folder = tmp_path / "rules", tmp_path / "broker"
     folder.mkdir()
     rules.write_text("topic read #\n")

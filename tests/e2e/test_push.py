@@ -1,4 +1,4 @@
-"""An edge client brings a camera to a node, over TLS: the event is told, and no face leaves the client."""
+"""An edge client brings a camera to a node, over TLS: the event is reported, and no face leaves the client."""
 
 import os
 import subprocess

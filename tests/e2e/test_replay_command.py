@@ -1,4 +1,4 @@
-"""`blikk replay`: the same clip tells the same, byte for byte."""
+"""`blikk replay`: the same clip reports the same, byte for byte."""
 
 import json
 import os
@@ -46,13 +46,13 @@ def test_two_replays_are_identical_to_the_byte(demo_clip: Path, models: Path) ->
     assert replay(demo_clip, models) == first
 
 
-def test_another_python_tells_the_same_to_the_byte(demo_clip: Path, tmp_path: Path, other_python: Path) -> None:
+def test_another_python_reports_the_same_to_the_byte(demo_clip: Path, tmp_path: Path, other_python: Path) -> None:
     own = replay(demo_clip, tmp_path / "no models")
     assert own
     assert replay(demo_clip, tmp_path / "no models", blikk=other_python.with_name("blikk")) == own
 
 
-def test_another_python_tells_the_same_with_real_models(demo_clip: Path, models: Path, other_python: Path) -> None:
+def test_another_python_reports_the_same_with_real_models(demo_clip: Path, models: Path, other_python: Path) -> None:
     own = replay(demo_clip, models)
     assert own
     assert replay(demo_clip, models, blikk=other_python.with_name("blikk")) == own
@@ -68,8 +68,8 @@ def test_without_the_default_models_the_visitor_is_one_person_and_the_cat_nobody
     demo_clip: Path, stand_ins: Path, tmp_path: Path
 ) -> None:
     for models in (stand_ins, tmp_path / "no models"):
-        told = [json.loads(line) for line in replay(demo_clip, models).splitlines()]
-        starts = [(r["label"], round(r["started"]) % 60) for r in told if r.get("phase") == "started"]
+        reported = [json.loads(line) for line in replay(demo_clip, models).splitlines()]
+        starts = [(r["label"], round(r["started"]) % 60) for r in reported if r.get("phase") == "started"]
         assert starts in ([("person", 3)], [("person", 4)])
 
 
@@ -79,9 +79,9 @@ def test_six_visits_are_six_events_that_match_the_ground_truth(
 ) -> None:
     clip = data / "video" / "intel_sample" / "one-by-one-person-detection.mp4"
     models = models if which == "default" else stand_ins
-    told = [json.loads(line) for line in replay(clip, models, "--start", "1970-01-01T00:00:00Z").splitlines()]
-    starts = [r for r in told if r.get("phase") == "started"]
-    ends = [r for r in told if r.get("phase") == "ended"]
+    reported = [json.loads(line) for line in replay(clip, models, "--start", "1970-01-01T00:00:00Z").splitlines()]
+    starts = [r for r in reported if r.get("phase") == "started"]
+    ends = [r for r in reported if r.get("phase") == "ended"]
     assert [r["label"] for r in starts] == ["person"] * 6
     assert [r["id"] for r in ends] == [r["id"] for r in starts]
     truth = json.loads((data / "annotations" / "event_intervals.json").read_text())["clips"]

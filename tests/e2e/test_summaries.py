@@ -88,17 +88,19 @@ def check_order_and_contract(ears: Ears) -> None:
         for _, topic, p, _ in ears.heard
         if topic.endswith(("/front_door/summary", "/front_door/event"))
     ]
-    told: set[str] = set()
+    reported: set[str] = set()
     for kind, content in topics:
         if kind == "event":
-            told.add(content["id"])
+            reported.add(content["id"])
         else:
             jsonschema.validate(content, json.loads((SCHEMAS / "summary.json").read_text()))
-            assert content["event"] in told
+            assert content["event"] in reported
 
 
 @pytest.mark.timeout(400)
-def test_a_model_writes_about_a_visit_and_what_it_costs_is_told(tmp_path: Path, demo_clip: Path, models: Path) -> None:
+def test_a_model_writes_about_a_visit_and_what_it_costs_is_reported(
+    tmp_path: Path, demo_clip: Path, models: Path
+) -> None:
     with (
         Broker(tmp_path) as broker,
         Ears(broker.port) as ears,
@@ -192,10 +194,14 @@ def test_whatever_a_model_does_the_template_comes_in_time_and_the_model_is_asked
             ears.until(lambda: ears.json_on("/front_door/event"), 60, "the visit")
             for name, fault in RUBBISH.items():
                 _until_it_writes(ears)
-                told, asked = len(ears.json_on("/front_door/digest")), len(model.asked)
+                reported, asked = len(ears.json_on("/front_door/digest")), len(model.asked)
                 model.say(*[fault] * 3)
                 ears.say("blikk/hallway/front_door/set/describe", b"PRESS")
-                ears.until(lambda told=told: len(ears.json_on("/front_door/digest")) > told, 25, f"a text after {name}")
+                ears.until(
+                    lambda reported=reported: len(ears.json_on("/front_door/digest")) > reported,
+                    25,
+                    f"a text after {name}",
+                )
                 assert ears.json_on("/front_door/digest")[-1]["source"] == "template", name
                 assert len(model.asked) > asked, name
                 model.forget()
@@ -209,22 +215,22 @@ def test_whatever_a_model_does_the_template_comes_in_time_and_the_model_is_asked
 
 def _patience_is_kept(ears: Ears, model: LlmServer) -> None:
     """Who asks for patience is not asked before its time, and is then."""
-    told, asked = len(ears.json_on("/front_door/digest")), len(model.asked)
+    reported, asked = len(ears.json_on("/front_door/digest")), len(model.asked)
     model.say(refusal(429, "slow down", headers={"Retry-After": "3"}))
     began = time.monotonic()
     ears.say("blikk/hallway/front_door/set/describe", b"PRESS")
-    ears.until(lambda: len(ears.json_on("/front_door/digest")) > told, 25, "a text after 429")
+    ears.until(lambda: len(ears.json_on("/front_door/digest")) > reported, 25, "a text after 429")
     assert time.monotonic() - began >= 3.0
     assert ears.json_on("/front_door/digest")[-1]["source"] == "llm"
     assert len(model.asked) == asked + 2
 
 
 def _a_redirect_is_not_followed(ears: Ears, model: LlmServer) -> None:
-    """Prompts go to the host that the user named, to no other; the user is told to mend the address."""
-    told, asked = len(ears.json_on("/front_door/digest")), len(model.asked)
+    """Prompts go to the host that the user named, to no other; the user is asked to mend the address."""
+    reported, asked = len(ears.json_on("/front_door/digest")), len(model.asked)
     model.say(Say(status=307, headers={"Location": f"{model.base_url}/elsewhere"}, body=""))
     ears.say("blikk/hallway/front_door/set/describe", b"PRESS")
-    ears.until(lambda: len(ears.json_on("/front_door/digest")) > told, 25, "a text after a redirect")
+    ears.until(lambda: len(ears.json_on("/front_door/digest")) > reported, 25, "a text after a redirect")
     assert ears.json_on("/front_door/digest")[-1]["source"] == "template"
     assert len(model.asked) == asked + 1
     ears.until(lambda: ears.json_on("/health")[-1]["llm"]["phase"] == "refused", 10, "that the user has to mend it")
@@ -233,9 +239,9 @@ def _a_redirect_is_not_followed(ears: Ears, model: LlmServer) -> None:
 def _until_it_writes(ears: Ears) -> None:
     """Ask for descriptions until one is the model's again."""
     for _ in range(20):
-        told = len(ears.json_on("/front_door/digest"))
+        reported = len(ears.json_on("/front_door/digest"))
         ears.say("blikk/hallway/front_door/set/describe", b"PRESS")
-        ears.until(lambda told=told: len(ears.json_on("/front_door/digest")) > told, 25, "a description")
+        ears.until(lambda reported=reported: len(ears.json_on("/front_door/digest")) > reported, 25, "a description")
         if ears.json_on("/front_door/digest")[-1]["source"] == "llm":
             return
         time.sleep(0.5)
@@ -270,7 +276,7 @@ def test_a_local_model_in_a_process_of_its_own_is_asked_and_ends_with_the_node(
             ears.until(lambda: of_visit(ears, revision=2), 100, "the final summary")
             run.stop()
     final = of_visit(ears, revision=2)[0]
-    # It knows nothing and writes noise: the form is right, the content is not, and so the template tells.
+    # It knows nothing and writes noise: the form is right, the content is not, and so the template reports.
     assert final["tokens"]["input"] > 0
     assert final["tokens"]["output"] > 0
     assert final["source"] == "template"

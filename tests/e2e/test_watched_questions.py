@@ -66,10 +66,10 @@ def test_an_answer_changes_when_a_visitor_comes_and_goes(tmp_path: Path, demo_cl
             ears.until(lambda: answers()[-1] == "no", 60, "that nobody is there")
             ears.until(lambda: "yes" in [content["answer"] for _, content in posted], 10, "the webhook")
             run.stop()
-    told = ears.json_on("/answer/someone")
-    for each in [*told, *ears.json_on("/answer/gate")]:
+    reported = ears.json_on("/answer/someone")
+    for each in [*reported, *ears.json_on("/answer/gate")]:
         jsonschema.validate(each, SCHEMA)
-    yes = next(a for a in told if a["answer"] == "yes")
+    yes = next(a for a in reported if a["answer"] == "yes")
     assert (yes["source"], yes["asked"]) == ("template", "Is someone at the door?")
     assert yes["confidence"] > 0.5
     # no model is there to look at the gate, and nobody pretends

@@ -105,7 +105,7 @@ def test_rings_reach_the_web_address_and_the_history(house: House) -> None:
     until(lambda: len(hook.bodies) == 1, "the first ring")
     assert hook.bodies[0]["camera"] == "front_door"
     assert "replayed" not in hook.bodies[0]
-    assert house.node.log.count(f"INFO    blikk.node: webhook http://127.0.0.1:{house.hook_port} is told: ring\n") == 1
+    assert house.node.log.count(f"INFO    blikk.node: webhook http://127.0.0.1:{house.hook_port} gets: ring\n") == 1
     asked = house.ask(RINGS)
     assert (asked.returncode, asked.stderr) == (0, "")
     assert "rang" in asked.stdout

@@ -1,4 +1,4 @@
-"""A QuestionWatcher at work on a virtual clock, with what it was given and what it told."""
+"""A QuestionWatcher at work on a virtual clock, with what it was given and what it reported."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ def snapshot(at=0.0, size=100, name="snapshot"):
 
 
 def says(answer="yes", confidence=0.9, evidence="", **more):
-    """What a model answers that does as it is told."""
+    """What a model answers that does as it is reported."""
     return json.dumps({"answer": answer, "confidence": confidence, "evidence": evidence, **more})
 
 
@@ -69,7 +69,7 @@ class SetClock(VirtualClock):
 
 
 class Watch:
-    """`async with Watch(...)` runs the watcher; `tell` hands it items, `pass_s` lets time pass."""
+    """`async with Watch(...)` runs the watcher; `deliver` hands it items, `pass_s` lets time pass."""
 
     def __init__(self, *questions, queue=None, mode=SummaryMode.TEXT, memory=None, at=0.0, **more):
         self.clock = SetClock(NOON + at)

@@ -1,4 +1,4 @@
-"""A model that does what a test tells it, and a desk that runs on a clock which the test moves."""
+"""A model that does what a test wants, and a queue that runs on a clock which the test moves."""
 
 import asyncio
 import random

@@ -8,7 +8,7 @@ from blikk_edge.llm.port import Completion
 
 
 def answer(title="A person at the door", text="A person was there.", importance="normal", **more):
-    """What a model writes that does as it is told."""
+    """What a model writes that does as it is reported."""
     return json.dumps({"title": title, "text": text, "importance": importance, **more})
 
 

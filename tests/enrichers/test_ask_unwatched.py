@@ -107,7 +107,7 @@ async def test_what_was_watched_all_the_time_is_a_plain_no(store: Store) -> None
         (everywhere(DAY) | {"yard": None}, None),
     ],
 )
-async def test_what_was_watched_in_part_is_told_with_the_answer(
+async def test_what_was_watched_in_part_is_reported_with_the_answer(
     store: Store, watched: Mapping[str, Watched | None], expected: str | None
 ) -> None:
     store.put(visit("11:30"))
@@ -124,7 +124,7 @@ async def test_only_the_cameras_asked_about_count(store: Store) -> None:
     assert reply.text == "I did not watch at the back yard today, so I cannot tell."
 
 
-async def test_what_was_seen_is_told_also_where_no_record_says_that_it_was_watched(store: Store) -> None:
+async def test_what_was_seen_is_reported_also_where_no_record_says_that_it_was_watched(store: Store) -> None:
     store.put(visit("08:00"))
     store.put(ring("08:01"))
     watched = everywhere()

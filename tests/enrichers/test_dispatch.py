@@ -26,11 +26,11 @@ class Stage:
     def __init__(self, *script: object, mode: SummaryMode = SummaryMode.VISION, sees: bool = True) -> None:
         self.clock = VirtualClock(NOON)
         self.queue = ScriptedQueue(*script, sees=sees)
-        self.told: list = []
+        self.reported: list = []
         self.inbox: asyncio.Queue = asyncio.Queue()
         self.dispatcher = Dispatcher(
             writer=TextWriter(queue=self.queue, check=lambda *_, **__: (), clock=self.clock),
-            publish=self.told.append,
+            publish=self.reported.append,
             clock=self.clock,
             mode_of=lambda _: mode,
             names={"porch": "Porch"},
@@ -73,17 +73,17 @@ async def test_what_was_forgotten_is_neither_shown_nor_handed_on(camera: str, go
         stage.dispatcher.forget(Forget(camera=camera))
         await stage.passes(20.0, CameraState(camera="porch", online=True, motion=True), *frames(42))
     _, later = stage.queue.prompts
-    assert (f'Text so far: "{stage.told[0].text}"' in later.user) == goes_on
+    assert (f'Text so far: "{stage.reported[0].text}"' in later.user) == goes_on
     assert [picture.time - NOON for picture in later.pictures] == ([32, 42] if goes_on else [42])
 
 
-async def test_the_newest_five_go_in_one_request_and_its_text_is_told() -> None:
+async def test_the_newest_five_go_in_one_request_and_its_text_is_reported() -> None:
     async with Stage(SEEN) as stage:
         await stage.passes(30.0, HERE, *frames(*range(8)))
     (prompt,) = stage.queue.prompts
     assert [picture.time - NOON for picture in prompt.pictures] == [3, 4, 5, 6, 7]
     assert len(prompt.pictures) == NEWEST
-    (summary,) = stage.told
+    (summary,) = stage.reported
     assert (summary.camera, summary.event, summary.text, summary.pictures) == (
         "porch",
         None,
@@ -134,9 +134,9 @@ async def test_other_cameras_and_other_pictures_are_passed_over() -> None:
     assert stage.queue.jobs == []
 
 
-async def test_without_the_model_nothing_is_told_and_it_goes_on_by_itself() -> None:
+async def test_without_the_model_nothing_is_reported_and_it_goes_on_by_itself() -> None:
     async with Stage(AwayError("away"), SEEN) as stage:
         await stage.passes(30.0, HERE, *frames(1))
-        assert stage.told == []
+        assert stage.reported == []
         await stage.passes(30.0, event(sighting(), phase=Phase.ENDED, ended=40.0), *frames(41))
-    assert len(stage.told) == 1
+    assert len(stage.reported) == 1

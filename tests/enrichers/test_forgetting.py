@@ -1,4 +1,4 @@
-"""Forgetting is whole: nothing shown, answered or written afterwards tells of what was forgotten."""
+"""Forgetting is whole: nothing shown, answered or written afterwards speaks of what was forgotten."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -74,11 +74,11 @@ class Listener:
 
 
 async def forgotten(store: Store, request: Forget, album: PictureAlbum | None = None) -> tuple[int, set[Item]]:
-    told: list[Item] = []
-    forgetter = Forgetter(history=store, album=album, rememberers=(), publish=told.append)
+    reported: list[Item] = []
+    forgetter = Forgetter(history=store, album=album, rememberers=(), publish=reported.append)
     count = await forgetter.forget(request)
-    assert len(told) == len(set(told))
-    return count, set(told)
+    assert len(reported) == len(set(reported))
+    return count, set(reported)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def forgotten(store: Store, request: Forget, album: PictureAlbum | None = 
     [
         # the newest visit shows in its picture, the ring's, the still and the text; the digest is of another time
         (Forget(event=LATE.id), 1, {SUMMARY, PERSON_PICTURE, RING_PICTURE, STILL}),
-        # of an older one only the digest tells
+        # of an older one only the digest reports
         (Forget(event=EARLY.id), 1, {NODE_DIGEST}),
         (Forget(camera=YARD.id), 1, YARD_ALL),
         (Forget(since=at("11:30")), 1, YARD_ALL),
@@ -133,7 +133,7 @@ async def test_the_picture_of_the_ring_goes_from_the_album_with_who_rang(tmp_pat
     assert [(each.name, each.time) for each in album.pictures()] == [(RING, at("10:01"))]
 
 
-async def test_who_remembers_is_told_when_the_history_has_forgotten(store: Store) -> None:
+async def test_who_remembers_is_reported_when_the_history_has_forgotten(store: Store) -> None:
     left: list[object] = []
 
     class Reader(Listener):

@@ -76,8 +76,8 @@ def test_every_thing_has_a_singular_and_a_plural_with_its_number(tag):
 def test_no_sentence_was_left_in_english(tag):
     english = dict(sentences("en"))
     same = {key for key, form in sentences(tag) if form == english[key] and re.search(r"[a-z]{2}", form)}
-    told = {key for key in same if re.search(r"[a-z]{3}", re.sub(r"\{\w+\}", "", english[key]))}
-    assert told - IDENTICAL <= {"duration.minutes", "duration.hours_minutes"}
+    reported = {key for key in same if re.search(r"[a-z]{3}", re.sub(r"\{\w+\}", "", english[key]))}
+    assert reported - IDENTICAL <= {"duration.minutes", "duration.hours_minutes"}
 
 
 def people(count, n=1):
@@ -138,7 +138,7 @@ def is_sound(text):
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_everything_that_happens_is_told(tag):
+def test_everything_that_happens_is_reported(tag):
     locale = Locale(timezone=IN_UTC.timezone, language=tag)
     for facts in one_of_each(locale):
         note = template(facts)
@@ -198,9 +198,9 @@ def test_every_question_is_answered(tag):
         for past in pasts():
             finding = tally(query, past)
             for missed, watched in ((gaps[0], True), *((gap, False) for gap in (gaps if past.complete else ()))):
-                told = say(replace(finding, gaps=missed, watched=watched), CAMERAS, WALL, spoken, states)
-                assert is_sound(told), told
-                assert told.endswith((".", "…"))
+                reported = say(replace(finding, gaps=missed, watched=watched), CAMERAS, WALL, spoken, states)
+                assert is_sound(reported), reported
+                assert reported.endswith((".", "…"))
             assert all(is_sound(line) for line in lines(finding, CAMERAS, WALL, spoken))
     for puzzle in (Puzzle(), Puzzle(place="Keller"), Puzzle(words=("blaue", "Jacke"))):
         assert is_sound(say_puzzled(puzzle, CAMERAS, spoken))
@@ -235,7 +235,7 @@ def test_two_visitors_who_rang(tag, title, text, rang):
     assert (note.title, note.text) == (f"{place}{title}", f"{place}{text}. {rang}.")
 
 
-def test_a_language_without_texts_is_told_in_english():
+def test_a_language_without_texts_is_reported_in_english():
     assert language("sv") is language("en")
     assert language("../en") is language("en")
     assert LOCALE.language == "en"

@@ -1,4 +1,4 @@
-"""Services say what is wrong in many shapes: each is read, and a wrong key is told apart."""
+"""Services say what is wrong in many shapes: each is read, and a wrong key is reported apart."""
 
 import asyncio
 import json
@@ -120,7 +120,7 @@ WRONG_KEY: dict[str, Say] = {
 
 
 @pytest.mark.parametrize("say", WRONG_KEY.values(), ids=WRONG_KEY)
-async def test_a_wrong_key_is_told_apart_and_nothing_is_learnt_from_it(server: LlmServer, say: Say) -> None:
+async def test_a_wrong_key_is_reported_apart_and_nothing_is_learnt_from_it(server: LlmServer, say: Say) -> None:
     model = model_at(server.base_url)
     server.say(say)
     with pytest.raises(RefusedError, match="check api_key") as caught:
@@ -141,7 +141,7 @@ async def test_a_refused_field_does_not_speak_of_the_key(server: LlmServer) -> N
     assert "api_key" not in str(caught.value)
 
 
-async def test_a_bill_that_was_not_paid_is_told(server: LlmServer) -> None:
+async def test_a_bill_that_was_not_paid_is_reported(server: LlmServer) -> None:
     model = model_at(server.base_url)
     server.say(Say(status=402, body={"error": "Payment required"}))
     with pytest.raises(RefusedError, match="no credit left"):

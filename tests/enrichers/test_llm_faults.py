@@ -215,7 +215,7 @@ async def test_a_cancelled_call_is_cancelled_not_away(server: LlmServer, model: 
 
 
 @pytest.mark.parametrize("finish", ["length", "content_filter", "stop"])
-async def test_what_a_useless_answer_cost_is_told(server: LlmServer, model: OpenAiModel, finish: str) -> None:
+async def test_what_a_useless_answer_cost_is_reported(server: LlmServer, model: OpenAiModel, finish: str) -> None:
     server.say(Say(text="no object", finish=finish))
     with pytest.raises(GarbledError) as caught:
         await model.complete(prompt(), deadline_s=5)

@@ -106,19 +106,19 @@ WRONG: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("schema", WRONG.values(), ids=WRONG)
-def test_a_schema_that_is_not_bounded_or_not_known_is_told(schema: dict[str, Any]) -> None:
+def test_a_schema_that_is_not_bounded_or_not_known_is_reported(schema: dict[str, Any]) -> None:
     with pytest.raises(GrammarError):
         gbnf(schema)
 
 
-def test_a_schema_nested_without_end_is_told() -> None:
+def test_a_schema_nested_without_end_is_reported() -> None:
     endless = of({"type": "boolean"})
     endless["properties"]["x"] = endless
     with pytest.raises(GrammarError, match="deep"):
         gbnf(endless)
 
 
-def test_a_schema_too_large_is_told() -> None:
+def test_a_schema_too_large_is_reported() -> None:
     wide = {"type": "object", "properties": {f"p{i}": {"type": "boolean"} for i in range(300)}}
     with pytest.raises(GrammarError, match="large"):
         gbnf(wide)

@@ -376,8 +376,8 @@ async def test_a_stream_that_may_not_count_goes_on_without() -> None:
 
 async def test_a_form_that_is_ignored_twice_is_given_up() -> None:
     def ignores(asked: Asked) -> Say:
-        told = "JSON Schema" in asked.body["messages"][0]["content"]
-        return Say() if told else Say(text="A person came.")
+        reported = "JSON Schema" in asked.body["messages"][0]["content"]
+        return Say() if reported else Say(text="A person came.")
 
     async with LlmServer(ignores) as server:
         model = model_at(server.base_url)
@@ -418,7 +418,7 @@ async def test_a_schema_that_cannot_be_a_grammar_says_so() -> None:
     assert server.asked == []
 
 
-async def test_a_schema_that_cannot_be_a_grammar_is_told_instead_where_that_may_be() -> None:
+async def test_a_schema_that_cannot_be_a_grammar_is_reported_instead_where_that_may_be() -> None:
     async with LlmServer(of_llama_cpp_python) as server:
         model = model_at(server.base_url)
         await model.complete(prompt(schema=UNBOUNDED), deadline_s=5)
@@ -426,7 +426,7 @@ async def test_a_schema_that_cannot_be_a_grammar_is_told_instead_where_that_may_
     assert server.asked[-1].body["response_format"] == {"type": "json_object", "schema": UNBOUNDED}
 
 
-async def test_what_was_learnt_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_was_learnt_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="blikk")
     async with LlmServer(of_json_object_only) as server:
         model = model_at(server.base_url)

@@ -179,7 +179,7 @@ async def test_without_a_projector_it_takes_no_pictures(make: Make, gguf: Path) 
     assert model._process is None
 
 
-async def test_too_long_a_prompt_is_told_as_such(make: Make, gguf: Path) -> None:
+async def test_too_long_a_prompt_is_reported_as_such(make: Make, gguf: Path) -> None:
     model = make(gguf, context_tokens=512)
     with pytest.raises(TooLongError):
         await model.complete(prompt(user="person " * 500), deadline_s=DEADLINE_S)
@@ -409,7 +409,7 @@ async def test_it_dies_with_us_however_we_die(gguf: Path) -> None:
 
 
 @pytest.mark.parametrize(("engine", "extra"), [(None, "llama"), ("xllamacpp", "llama"), ("llama_cpp", "llama-cpp")])
-def test_an_engine_that_is_not_installed_is_told_with_the_way_to_it(
+def test_an_engine_that_is_not_installed_is_reported_with_the_way_to_it(
     gguf: Path, monkeypatch: pytest.MonkeyPatch, engine: str | None, extra: str
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)

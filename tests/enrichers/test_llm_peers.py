@@ -56,7 +56,7 @@ async def test_llama_cpp_python_answers_within_the_schema(bare: LlamaModel) -> N
 
 
 @needs_llama_cpp
-async def test_llama_cpp_python_tells_that_a_prompt_is_too_long(bare: LlamaModel) -> None:
+async def test_llama_cpp_python_reports_that_a_prompt_is_too_long(bare: LlamaModel) -> None:
     with pytest.raises(TooLongError):
         await bare.complete(prompt(user="x" * 4000), deadline_s=DEADLINE_S)
     await bare.complete(prompt(), deadline_s=DEADLINE_S)
@@ -143,7 +143,7 @@ async def test_llmock_says_how_long_to_wait_and_means_it(free_port: int) -> None
 
 
 @needs_llmock
-async def test_llmock_tells_that_a_prompt_is_too_long(free_port: int) -> None:
+async def test_llmock_reports_that_a_prompt_is_too_long(free_port: int) -> None:
     with served(free_port, "--context-window", "1000") as url:
         model = model_at(url)
         with pytest.raises(TooLongError):

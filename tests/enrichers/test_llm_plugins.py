@@ -1,4 +1,4 @@
-"""Providers by name: ours, one that stands in the guide and really runs, and broken ones that are told clearly."""
+"""Providers by name: ours, one that stands in the guide and really runs, and broken ones that are reported clearly."""
 
 import base64
 import json
@@ -90,7 +90,7 @@ def test_llama_is_made_of_its_options(tmp_path: Path) -> None:
         ("llama", {"model": "m", "thread": "1"}, "the key `thread` is not known here"),
     ],
 )
-def test_what_is_wrong_with_options_of_ours_is_told(provider: str, options: dict[str, Any], said: str) -> None:
+def test_what_is_wrong_with_options_of_ours_is_reported(provider: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(vol.Invalid, match=re.escape(said)):
         language_model(provider, options)
 
@@ -103,7 +103,7 @@ def test_what_is_wrong_with_options_of_ours_is_told(provider: str, options: dict
         ("x" * 5000, "no language model"),
     ],
 )
-def test_a_provider_that_is_not_there_is_told_with_what_was_meant(provider: str, said: str) -> None:
+def test_a_provider_that_is_not_there_is_reported_with_what_was_meant(provider: str, said: str) -> None:
     with pytest.raises(PluginError, match=re.escape(said)) as caught:
         language_model(provider, {})
     assert len(str(caught.value)) < 400
@@ -255,7 +255,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("code", "said"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plug_in_is_told_by_name_and_cause(install: Install, code: str, said: str) -> None:
+def test_a_broken_plug_in_is_reported_by_name_and_cause(install: Install, code: str, said: str) -> None:
     install("plug_broken", code, "mine = plug_broken:make")
     with pytest.raises(PluginError, match=re.escape(said)) as caught:
         language_model("mine", {"api_key": Secret(KEY)})
@@ -270,7 +270,7 @@ def test_an_error_of_the_plug_in_for_its_user_stays_as_it_is(install: Install) -
         language_model("mine", {})
 
 
-def test_two_plug_ins_of_one_name_are_told(install: Install) -> None:
+def test_two_plug_ins_of_one_name_are_reported(install: Install) -> None:
     install("plug_one", "", "mine = plug_one:make")
     install("plug_two", "", "mine = plug_two:make")
     with pytest.raises(PluginError, match=r"several plug-ins .*plug_one:make, plug_two:make"):

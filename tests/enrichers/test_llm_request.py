@@ -124,7 +124,7 @@ async def test_without_a_key_none_is_sent_whatever_the_environment_holds(
     assert "somebody-else" not in str(headers)
 
 
-async def test_nothing_of_this_machine_is_told(server: LlmServer) -> None:
+async def test_nothing_of_this_machine_is_reported(server: LlmServer) -> None:
     async with asking(server) as model:
         await model.complete(prompt(), deadline_s=5)
     headers = server.asked[0].headers
@@ -148,11 +148,11 @@ async def test_half_a_character_does_not_break_a_request(server: LlmServer) -> N
 
 
 @pytest.mark.parametrize(
-    ("structured", "field", "told"),
+    ("structured", "field", "reported"),
     [("json_object", "response_format", True), ("grammar", "grammar", False), ("none", None, True)],
 )
 async def test_the_form_that_was_chosen_is_kept(
-    server: LlmServer, structured: str, field: str | None, *, told: bool
+    server: LlmServer, structured: str, field: str | None, *, reported: bool
 ) -> None:
     server.say(Say(text="no"), Say(text="no"), Say(text="no"))
     async with asking(server, structured=structured) as model:
@@ -161,7 +161,7 @@ async def test_the_form_that_was_chosen_is_kept(
                 await model.complete(prompt(), deadline_s=5)
     for asked in server.asked:
         assert {"response_format", "grammar"} & set(asked.body) == ({field} if field else set())
-        assert ('"importance"' in asked.body["messages"][0]["content"]) is told
+        assert ('"importance"' in asked.body["messages"][0]["content"]) is reported
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 0, "completion_tokens": -3}, "many", [1]])

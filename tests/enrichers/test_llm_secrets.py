@@ -102,7 +102,7 @@ async def test_a_proxy_serves_for_other_machines(monkeypatch: pytest.MonkeyPatch
     assert proxy.asked[0].path == "http://llm.invalid/v1/chat/completions"
 
 
-def test_a_key_that_would_go_in_the_clear_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_that_would_go_in_the_clear_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     model_at("http://192.0.2.7:11434/v1")
     model_at("http://192.0.2.7:11434/v1", api_key=None)
     model_at("https://192.0.2.7:11434/v1")
@@ -152,7 +152,7 @@ def test_authorities_are_loaded_where_tls_is_spoken_and_nobody_is_trusted_elsewh
         assert chosen["verify"].get_ca_certs() == []
 
 
-def test_a_missing_package_is_told_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx2", None)
     monkeypatch.delitem(sys.modules, "blikk_edge.llm.openai_client", raising=False)
     with pytest.raises(RefusedError, match=r"/python[0-9.]* -m pip install 'blikk-edge\[openai\]'"):

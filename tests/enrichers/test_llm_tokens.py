@@ -34,7 +34,7 @@ def test_pictures_cost_what_is_configured() -> None:
     assert prompt_tokens(seeing, image_tokens=85) - prompt_tokens(prompt(), image_tokens=85) == 170
 
 
-def test_a_schema_that_is_told_costs_tokens() -> None:
+def test_a_schema_that_is_reported_costs_tokens() -> None:
     assert 200 < schema_tokens(SCHEMA) < 600
 
 

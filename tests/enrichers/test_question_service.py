@@ -323,22 +323,22 @@ async def test_events_are_listed_newest_first_with_summaries_and_filters(
     store.put(summary_of(DAY[1]))
     service = service_of()
     porch = await service.answer(ListEvents(zone="porch", limit=2))
-    assert [told.event for told in porch.events] == [DAY[7], DAY[2]]
+    assert [reported.event for reported in porch.events] == [DAY[7], DAY[2]]
     one = await service.answer(
         ListEvents(camera="front_door", label=Label.PERSON, since=at("08:00"), until=at("09:00"))
     )
     assert (one.count, one.events) == (1, (EventWithText(event=DAY[1], summary=summary_of(DAY[1])),))
 
 
-async def test_a_list_of_events_tells_the_rings_of_its_period_too(
+async def test_a_list_of_events_reports_the_rings_of_its_period_too(
     store: Store, service_of: Callable[..., QuestionService]
 ) -> None:
     rings = [ring("08:01"), ring("09:30"), ring("09:40", camera="yard")]
     for each in rings:
         store.put(each)
     service = service_of()
-    told = await service.answer(ListEvents(camera="front_door", since=at("09:20"), until=at("10:00")))
-    assert told.rings == (rings[1],)
+    reported = await service.answer(ListEvents(camera="front_door", since=at("09:20"), until=at("10:00")))
+    assert reported.rings == (rings[1],)
     assert (await service.answer(ListEvents(since=at("09:20"), until=at("10:00"), limit=2))).rings == (
         rings[2],
         rings[1],
@@ -358,9 +358,9 @@ async def test_an_event_is_marked_by_its_id_or_by_a_ring_in_it(
     reply = await service.answer(Mark(event=DAY[1].id, mark="Family"))
     assert reply.events == (EventWithText(event=replace(DAY[1], mark="Family"), summary=summary_of(DAY[1])),)
     reply = await service.answer(Mark(event="ring-09:19", mark="the post"))
-    assert [told.event for told in reply.events] == [replace(DAY[2], mark="the post")]
+    assert [reported.event for reported in reply.events] == [replace(DAY[2], mark="the post")]
     listed = await service.answer(ListEvents(camera="front_door", since=at("08:00"), until=at("10:00")))
-    assert [told.event.mark for told in listed.events] == ["the post", "Family"]
+    assert [reported.event.mark for reported in listed.events] == ["the post", "Family"]
     reply = await service.answer(Mark(event="nobody", mark="Family"))
     assert not reply.ok
     assert "nobody" in (reply.error or "")

@@ -43,7 +43,7 @@ class TestFromTracks:
             assert watch.answers[1].time == pytest.approx(NOON + 600, abs=2)
             assert "10 min" in watch.answers[1].evidence
 
-    async def test_an_answer_that_stays_is_told_when_it_is_due_only(self):
+    async def test_an_answer_that_stays_is_reported_when_it_is_due_only(self):
         async with Watch(question("Is someone at the door?", every_s=60)) as watch:
             await watch.publish(state())
             for n in range(5):
@@ -107,7 +107,7 @@ class TestForgetting:
 
 
 class TestByTheModel:
-    async def test_the_answer_is_told_with_what_it_cost(self):
+    async def test_the_answer_is_reported_with_what_it_cost(self):
         queue = ScriptedQueue(says("yes", 0.7, "one person"))
         async with Watch(queue=queue) as watch:
             await watch.publish(state(), event(sighting()))
@@ -227,7 +227,7 @@ class TestFaults:
             await watch.pass_s(120)
             assert watch.said[:2] == ["yes", "unknown"]
 
-    async def test_a_model_that_never_came_is_told(self):
+    async def test_a_model_that_never_came_is_reported(self):
         async with Watch(queue=ScriptedQueue(AwayError("refused"))) as watch:
             await watch.publish(state(), event(sighting()))
             assert watch.said == ["unknown"]
@@ -361,7 +361,7 @@ class TestOverRestarts:
             assert (watch.said, watch.answers[0].since) == (["yes"], since)
             assert not watch.answers[0].changed
 
-    async def test_a_camera_that_stays_away_after_a_start_is_told(self):
+    async def test_a_camera_that_stays_away_after_a_start_is_reported(self):
         memory = FakeMemory()
         async with Watch(DOOR, memory=memory) as watch:
             await watch.publish(state(), event(sighting()))
@@ -388,7 +388,7 @@ class TestOverRestarts:
             await watch.publish(state())
             assert watch.said == ["no"]
 
-    async def test_a_broken_memory_is_told_once_and_costs_no_answer(self, caplog):
+    async def test_a_broken_memory_is_reported_once_and_costs_no_answer(self, caplog):
         memory = FakeMemory()
         memory.broken = True
         async with Watch(DOOR, memory=memory) as watch:

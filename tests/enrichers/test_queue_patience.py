@@ -121,7 +121,7 @@ async def test_nothing_is_sent_before_retry_after(office: Office) -> None:
     assert all(task.done() and not task.exception() for task in (patient, other, user))
 
 
-async def test_a_wait_longer_than_the_job_is_of_use_is_told_at_once(office: Office) -> None:
+async def test_a_wait_longer_than_the_job_is_of_use_is_reported_at_once(office: Office) -> None:
     office.model.script = [BusyError("429: the day's quota", retry_after_s=7200.0)]
     (asked,) = await office.ask(job("visit"))
     with pytest.raises(BusyError):
@@ -298,7 +298,7 @@ async def test_never_more_calls_in_a_minute_than_allowed() -> None:
     await office.close()
 
 
-async def test_over_budget_is_told_at_once_and_over_at_midnight(caplog: pytest.LogCaptureFixture) -> None:
+async def test_over_budget_is_reported_at_once_and_over_at_midnight(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "blikk.llm")
     office = Office(limits=replace(WIDE, calls_per_day=1, price_input=2.0, price_output=8.0, currency="EUR"))
     await office.open()
@@ -388,7 +388,7 @@ async def test_it_is_written_every_few_seconds_at_most() -> None:
     assert '"node": [60, 3000, 1200]' in drawer.kept[KEY]
 
 
-async def test_a_store_that_fails_is_told_once_and_nothing_is_overwritten(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_store_that_fails_is_reported_once_and_nothing_is_overwritten(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "blikk.llm")
     drawer = Drawer()
     first = Office(memory=drawer)
@@ -436,7 +436,7 @@ async def test_damaged_counters_do_not_stop_it(caplog: pytest.LogCaptureFixture)
     await office.close()
 
 
-async def test_changes_are_told_when_something_visible_changed(office: Office) -> None:
+async def test_changes_are_reported_when_something_visible_changed(office: Office) -> None:
     before = len(office.changes)
     await office.pass_time(300, step_s=10.0)
     assert len(office.changes) == before

@@ -55,11 +55,11 @@ async def chain(
     clock = SystemClock()
     model = Patient(path=gguf, clock=clock, threads=1, **more)
     queue = ModelQueue(model, limits=WIDE, clock=clock, estimate=model.expected_tokens)
-    told: list[Summary] = []
+    reported: list[Summary] = []
     inbox: asyncio.Queue[Any] = asyncio.Queue()
     summarizer = Summarizer(
         writer=TextWriter(queue=queue, check=judge, clock=clock),
-        publish=told.append,
+        publish=reported.append,
         clock=clock,
         mode_of=lambda _camera: mode,
         names={"porch": "Front door"},
@@ -68,7 +68,7 @@ async def chain(
     )
     tasks = [asyncio.ensure_future(queue.run()), asyncio.ensure_future(summarizer.run(inbox))]
     try:
-        yield inbox, told, queue
+        yield inbox, reported, queue
         assert not any(task.done() for task in tasks)
     finally:
         for task in tasks:
@@ -77,20 +77,20 @@ async def chain(
         await queue.close()
 
 
-async def until(told: list[Summary], count: int) -> None:
+async def until(reported: list[Summary], count: int) -> None:
     end = time.monotonic() + DEADLINE_S
-    while len(told) < count:
-        assert time.monotonic() < end, told
+    while len(reported) < count:
+        assert time.monotonic() < end, reported
         await asyncio.sleep(0.02)
 
 
-async def test_text_by_a_real_model_is_told(gguf):
-    async with chain(gguf, mode=SummaryMode.TEXT) as (inbox, told, queue):
+async def test_text_by_a_real_model_is_reported(gguf):
+    async with chain(gguf, mode=SummaryMode.TEXT) as (inbox, reported, queue):
         for item in (event(sighting()), observation(sighting()), ring(1.0), ended(sighting(dwell_s=9.0), at=9.0)):
             inbox.put_nowait(item)
-        await until(told, 1)
+        await until(reported, 1)
         state = queue.state()
-    final = told[-1]
+    final = reported[-1]
     assert (final.event, final.revision, final.source, final.model) == ("porch-1", 2, Author.LLM, "tiny")
     assert 0 < len(final.title) <= TITLE_MAX
     assert 0 < len(final.text) <= TEXT_MAX
@@ -102,31 +102,34 @@ async def test_a_real_model_that_sees_is_shown_pictures_that_were_made_small(ggu
     projector = tiny_projector(gguf.with_name("projector.gguf"))
     jpeg = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 256, (720, 1280, 3), np.uint8))[1].tobytes()
     shown = Picture(camera="porch", name="person", time=0.0, jpeg=jpeg, width_px=1280, height_px=720, event="porch-1")
-    async with chain(gguf, mode=SummaryMode.VISION, projector=projector) as (inbox, told, _):
+    async with chain(gguf, mode=SummaryMode.VISION, projector=projector) as (inbox, reported, _):
         for item in (event(sighting()), shown, ring(1.0)):
             inbox.put_nowait(item)
-        await until(told, 1)
+        await until(reported, 1)
         inbox.put_nowait(ended(sighting(), at=9.0))
-        await until(told, 2)
-    assert [(one.revision, one.source, one.pictures) for one in told] == [(1, Author.LLM, 1), (2, Author.LLM, 0)]
-    assert all(one.importance in {Importance.NORMAL, Importance.HIGH} for one in told)
+        await until(reported, 2)
+    assert [(one.revision, one.source, one.pictures) for one in reported] == [(1, Author.LLM, 1), (2, Author.LLM, 0)]
+    assert all(one.importance in {Importance.NORMAL, Importance.HIGH} for one in reported)
 
 
 async def test_noise_is_not_supported_by_what_was_observed(gguf):
-    async with chain(gguf, mode=SummaryMode.TEXT, judge=check) as (inbox, told, _):
+    async with chain(gguf, mode=SummaryMode.TEXT, judge=check) as (inbox, reported, _):
         inbox.put_nowait(ended(sighting(dwell_s=9.0), at=9.0))
-        await until(told, 1)
-    assert (told[0].source, told[0].text) == (Author.TEMPLATE, "A person was at the front door for 9 s and left.")
-    assert told[0].output_tokens > 0
+        await until(reported, 1)
+    assert (reported[0].source, reported[0].text) == (
+        Author.TEMPLATE,
+        "A person was at the front door for 9 s and left.",
+    )
+    assert reported[0].output_tokens > 0
 
 
 async def test_a_model_that_cannot_be_loaded_costs_only_its_words(tmp_path):
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF, but no more")
-    async with chain(broken, mode=SummaryMode.TEXT) as (inbox, told, _):
+    async with chain(broken, mode=SummaryMode.TEXT) as (inbox, reported, _):
         inbox.put_nowait(ended(sighting(dwell_s=9.0), at=9.0))
-        await until(told, 1)
-    assert told[0].source is Author.TEMPLATE
+        await until(reported, 1)
+    assert reported[0].source is Author.TEMPLATE
 
 
 async def test_answers_of_a_real_model_can_be_read(gguf):

@@ -57,12 +57,12 @@ def visit(n, at, camera="porch", label=Label.PERSON, peak=1):
 
 
 def digester(
-    history, queue=None, *, modes=None, told=None, clock=None, every=None, watched=None, locale=lambda: IN_UTC
+    history, queue=None, *, modes=None, reported=None, clock=None, every=None, watched=None, locale=lambda: IN_UTC
 ):
     clock = clock or VirtualClock(NOON)
     return Digester(
         writer=TextWriter(queue=queue, check=lambda *_, **__: (), clock=clock),
-        publish=[].append if told is None else told.append,
+        publish=[].append if reported is None else reported.append,
         clock=clock,
         mode_of=lambda camera: (modes or {}).get(camera, SummaryMode.TEXT),
         names={"porch": "Front door", "yard": "Yard"},
@@ -74,7 +74,7 @@ def digester(
     )
 
 
-async def test_a_period_of_all_cameras_is_told_by_the_model():
+async def test_a_period_of_all_cameras_is_reported_by_the_model():
     queue = ScriptedQueue(answer(title="Two visits"))
     history = Memory(visit(1, 60.0), visit(2, 600.0, camera="yard", peak=2), visit(3, 2 * HOUR))
     summary = await digester(history, queue).digest(None, NOON, NOON + HOUR)
@@ -121,7 +121,7 @@ async def test_of_a_period_that_nobody_watched_nothing_is_known():
         (seen(), "Nothing was seen from 12:00 to 13:00."),
     ],
 )
-async def test_what_of_a_period_was_not_watched_is_told(watched, said):
+async def test_what_of_a_period_was_not_watched_is_reported(watched, said):
     clock = VirtualClock(NOON + HOUR)
     summary = await digester(Memory(), clock=clock, watched=watched).digest(None, NOON, NOON + HOUR)
     assert summary.text == said
@@ -135,13 +135,13 @@ async def test_a_text_of_the_model_is_kept_and_what_was_not_watched_follows():
     assert summary.text == "One person came. Not watched: the yard."
 
 
-async def test_without_a_model_the_template_tells_the_period():
+async def test_without_a_model_the_template_reports_the_period():
     summary = await digester(Memory(visit(1, 60.0), visit(2, 90.0))).digest("porch", NOON, NOON + HOUR)
     assert summary.text == "From 12:00 to 13:00: two visits by a person."
     assert summary.title == "Front door: 2 visits"
 
 
-async def test_a_busy_period_is_told_by_the_hour():
+async def test_a_busy_period_is_reported_by_the_hour():
     queue = ScriptedQueue()
     history = Memory(*(visit(n, 300.0 * n) for n in range(100)))
     await digester(history, queue).digest("porch", NOON, NOON + 24 * HOUR)
@@ -167,7 +167,7 @@ async def test_where_no_camera_has_a_model_none_is_asked():
 
 async def test_what_mattered_in_the_period_goes_along():
     queue = ScriptedQueue()
-    told = Summary(
+    reported = Summary(
         id="s",
         camera="porch",
         event="porch-1",
@@ -179,7 +179,7 @@ async def test_what_mattered_in_the_period_goes_along():
         text="A package came.",
         importance=Importance.HIGH,
     )
-    await digester(Memory(visit(1, 60.0), summaries=[told]), queue).digest("porch", NOON, NOON + HOUR)
+    await digester(Memory(visit(1, 60.0), summaries=[reported]), queue).digest("porch", NOON, NOON + HOUR)
     assert queue.prompts[0].user.splitlines()[-2:] == ["Earlier:", '12:01 "A package came."']
 
 
@@ -192,34 +192,36 @@ async def test_doorbells_of_before_the_start_are_known():
 
 
 async def hours(history, count, *, fails=0):
-    """What is told in so many hours, a ring in the first."""
-    clock, told, queue = VirtualClock(NOON + 60.0), [], ScriptedQueue()
+    """What is reported in so many hours, a ring in the first."""
+    clock, reported, queue = VirtualClock(NOON + 60.0), [], ScriptedQueue()
     inbox = asyncio.Queue()
     inbox.put_nowait(ring(120.0))  # passed over: the store knows it
-    task = asyncio.ensure_future(digester(history, queue, told=told, clock=clock, every=Every.HOURLY).run(inbox))
+    task = asyncio.ensure_future(
+        digester(history, queue, reported=reported, clock=clock, every=Every.HOURLY).run(inbox)
+    )
     for _ in range(count):
         await clock.advance(HOUR)
         for _ in range(200):  # the store is read in a thread
             await asyncio.sleep(0.001)
-            if told and told[-1].until > clock.now() - HOUR:
+            if reported and reported[-1].until > clock.now() - HOUR:
                 break
     assert not task.done()
     task.cancel()
     await asyncio.wait({task})
-    return told
+    return reported
 
 
-async def test_each_hour_is_told_when_it_is_over():
-    told = await hours(Memory(visit(1, 600.0)), 2)
-    assert [(one.since - NOON, one.until - NOON, one.source) for one in told] == [
+async def test_each_hour_is_reported_when_it_is_over():
+    reported = await hours(Memory(visit(1, 600.0)), 2)
+    assert [(one.since - NOON, one.until - NOON, one.source) for one in reported] == [
         (0.0, HOUR, Author.LLM),
         (HOUR, 2 * HOUR, Author.TEMPLATE),
     ]
 
 
 async def test_an_hour_that_the_store_cannot_give_is_left_out(caplog):
-    told = await hours(Memory(fails=1), 2)
-    assert [one.since - NOON for one in told] == [HOUR]
+    reported = await hours(Memory(fails=1), 2)
+    assert [one.since - NOON for one in reported] == [HOUR]
     assert "no hourly digest this time: disk" in caplog.text
 
 
@@ -230,45 +232,45 @@ class SetClock(VirtualClock):
         return super().now() + self.ahead_s
 
 
-async def told_after(ahead_s, every, *, begin=NOON + 60, advance_s=24 * HOUR, back_s=0.0):
-    """The periods told after a clock that was off by `ahead_s` was set right (to `back_s` later): since and until."""
-    clock, told = SetClock(begin), []
+async def reported_after(ahead_s, every, *, begin=NOON + 60, advance_s=24 * HOUR, back_s=0.0):
+    """The periods reported after a clock off by `ahead_s` was set right (to `back_s` later): since and until."""
+    clock, reported = SetClock(begin), []
     clock.ahead_s = ahead_s
-    made = digester(Memory(), told=told, clock=clock, every=every)
+    made = digester(Memory(), reported=reported, clock=clock, every=every)
     made.digest = lambda camera, since, until, **_: asyncio.sleep(0, (since - NOON, until - NOON))
     task = asyncio.ensure_future(made.run(asyncio.Queue()))
     await asyncio.sleep(0)
     await clock.advance(30)
-    assert told == []
+    assert reported == []
     clock.ahead_s = back_s
     for _ in range(int(advance_s / 60)):
         await clock.advance(60)
     task.cancel()
     await asyncio.wait({task})
-    return told
+    return reported
 
 
 @pytest.mark.parametrize("ahead_h", [0, 3, 24 * 30, -3, -24 * 30, -24 * 365 * 2])
-async def test_every_hour_is_told_once_after_the_clock_was_set(ahead_h):
-    told = await told_after(ahead_h * HOUR, Every.HOURLY)
-    assert told == [(n * HOUR, (n + 1) * HOUR) for n in range(24)]
+async def test_every_hour_is_reported_once_after_the_clock_was_set(ahead_h):
+    reported = await reported_after(ahead_h * HOUR, Every.HOURLY)
+    assert reported == [(n * HOUR, (n + 1) * HOUR) for n in range(24)]
 
 
 @pytest.mark.parametrize("ahead_d", [2, 400, -2, -400])
-async def test_the_day_is_told_after_the_clock_was_set(ahead_d):
-    told = await told_after(ahead_d * 24 * HOUR, Every.DAILY)
-    assert told == [(-12 * HOUR, 12 * HOUR)]
+async def test_the_day_is_reported_after_the_clock_was_set(ahead_d):
+    reported = await reported_after(ahead_d * 24 * HOUR, Every.DAILY)
+    assert reported == [(-12 * HOUR, 12 * HOUR)]
 
 
-async def test_a_period_whose_end_is_jumped_over_is_told_at_once():
+async def test_a_period_whose_end_is_jumped_over_is_reported_at_once():
     """12:57:30 becomes 13:02:30: the hour has come to its end."""
-    told = await told_after(0.0, Every.HOURLY, begin=NOON + 57 * 60, advance_s=60, back_s=300.0)
-    assert told == [(0.0, HOUR)]
+    reported = await reported_after(0.0, Every.HOURLY, begin=NOON + 57 * 60, advance_s=60, back_s=300.0)
+    assert reported == [(0.0, HOUR)]
 
 
-async def test_an_hour_is_not_told_again_when_the_clock_is_set_back_over_its_end():
-    clock, told = SetClock(NOON + 59 * 60), []
-    made = digester(Memory(), told=told, clock=clock, every=Every.HOURLY)
+async def test_an_hour_is_not_reported_again_when_the_clock_is_set_back_over_its_end():
+    clock, reported = SetClock(NOON + 59 * 60), []
+    made = digester(Memory(), reported=reported, clock=clock, every=Every.HOURLY)
     made.digest = lambda camera, since, until, **_: asyncio.sleep(0, (since - NOON, until - NOON))
     task = asyncio.ensure_future(made.run(asyncio.Queue()))
     await asyncio.sleep(0)
@@ -278,7 +280,7 @@ async def test_an_hour_is_not_told_again_when_the_clock_is_set_back_over_its_end
         await clock.advance(60)
     task.cancel()
     await asyncio.wait({task})
-    assert told == [(0.0, HOUR), (HOUR, 2 * HOUR)]
+    assert reported == [(0.0, HOUR), (HOUR, 2 * HOUR)]
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -301,9 +303,9 @@ def test_periods_begin_and_end_on_the_clock_of_the_house(every, at, begins, ends
 
 
 async def changed_zone(*, at, until):
-    """The days that are told from `at` on, where Berlin comes in place of UTC ten minutes later; in Berlin's time."""
-    clock, told, locales = VirtualClock(datetime.fromisoformat(at).timestamp()), [], [IN_UTC]
-    made = digester(Memory(), told=told, clock=clock, every=Every.DAILY, locale=lambda: locales[-1])
+    """The days reported from `at` on, where Berlin comes in place of UTC ten minutes later; in Berlin's time."""
+    clock, reported, locales = VirtualClock(datetime.fromisoformat(at).timestamp()), [], [IN_UTC]
+    made = digester(Memory(), reported=reported, clock=clock, every=Every.DAILY, locale=lambda: locales[-1])
     made.digest = lambda camera, since, until, **_: asyncio.sleep(0, (since, until))
     task = asyncio.ensure_future(made.run(asyncio.Queue()))
     await asyncio.sleep(0)
@@ -313,7 +315,7 @@ async def changed_zone(*, at, until):
         await clock.advance(60)
     task.cancel()
     await asyncio.wait({task})
-    return [tuple(f"{datetime.fromtimestamp(time, BERLIN):%d. %H:%M}" for time in period) for period in told]
+    return [tuple(f"{datetime.fromtimestamp(time, BERLIN):%d. %H:%M}" for time in period) for period in reported]
 
 
 async def test_a_new_time_zone_moves_the_end_of_the_day_without_a_restart():
@@ -321,6 +323,6 @@ async def test_a_new_time_zone_moves_the_end_of_the_day_without_a_restart():
     assert periods == [("27. 00:00", "28. 00:00"), ("28. 00:00", "29. 00:00"), ("29. 00:00", "30. 00:00")]
 
 
-async def test_a_day_that_ended_in_the_new_zone_while_it_was_waited_for_is_told_at_once():
+async def test_a_day_that_ended_in_the_new_zone_while_it_was_waited_for_is_reported_at_once():
     periods = await changed_zone(at="2026-03-27 22:55+00:00", until="2026-03-28 01:00+00:00")
     assert periods == [("27. 00:00", "28. 00:00")]

@@ -29,13 +29,13 @@ class Room:
         self.clock = VirtualClock(NOON)
         self.queue = queue
         self.mode = mode
-        self.told = []
+        self.reported = []
         self.inbox = asyncio.Queue()
         more.setdefault("names", {"porch": "Front door"})
         writer = TextWriter(queue=queue, check=lambda *_, **__: (), clock=self.clock)
         self.summarizer = Summarizer(
             writer=writer,
-            publish=self.told.append,
+            publish=self.reported.append,
             clock=self.clock,
             mode_of=lambda _camera: self.mode,
             locale=lambda: IN_UTC,
@@ -54,7 +54,7 @@ class Room:
 
     @property
     def revisions(self):
-        return [(one.event, one.revision, one.source) for one in self.told]
+        return [(one.event, one.revision, one.source) for one in self.reported]
 
 
 @asynccontextmanager
@@ -79,7 +79,7 @@ def picture(at=0.0, *, event="porch-1", name="person", width_px=480):
     )
 
 
-async def test_an_event_is_told_early_and_finally():
+async def test_an_event_is_reported_early_and_finally():
     async with room() as there:
         await there.hear(event(sighting()), observation(sighting()), then_s=EARLY_S)
         assert there.revisions == [("porch-1", 1, Author.TEMPLATE)]
@@ -87,7 +87,7 @@ async def test_an_event_is_told_early_and_finally():
             ended(sighting(dwell_s=20.0), at=20.0), observation(sighting(), **LEFT, at=20.0), then_s=SETTLE_S
         )
         assert there.revisions[1:] == [("porch-1", 2, Author.LLM)]
-    early, final = there.told
+    early, final = there.reported
     assert early.text == "A person has been at the front door since 12:00."
     assert (final.id, final.camera, final.labels, final.model) == ("porch-1-s2", "porch", (Label.PERSON,), "tiny")
     assert (final.since - NOON, final.until - NOON) == (0.0, 20.0)
@@ -117,17 +117,17 @@ async def test_what_goes_on_when_the_node_stops_has_no_last_word():
 @pytest.mark.parametrize(
     "hint", [ring(0.5), event(sighting(), at=0.5, phase=Phase.UPDATED, loitering=True, revision=2)]
 )
-async def test_what_matters_is_told_at_once(hint):
+async def test_what_matters_is_reported_at_once(hint):
     async with room() as there:
         await there.hear(event(sighting()), hint)
         assert there.revisions == [("porch-1", 1, Author.TEMPLATE)]
-        assert there.told[0].importance is Importance.HIGH
+        assert there.reported[0].importance is Importance.HIGH
 
 
 async def test_a_ring_before_anybody_was_made_out_belongs_to_who_comes():
     async with room() as there:
         await there.hear(ring(-3.0), event(sighting()))
-        assert there.told[0].title == "Doorbell: a person at the front door"
+        assert there.reported[0].title == "Doorbell: a person at the front door"
         await there.hear(ended(sighting(), at=9.0), then_s=SETTLE_S)
         assert there.queue.jobs[0].priority is Priority.RING
         assert "11:59:57 doorbell rings" in there.queue.prompts[0].user
@@ -153,16 +153,16 @@ async def test_vehicles_that_pass_cost_no_tokens():
     async with room() as there:
         passing = ended(sighting(label=Label.VEHICLE), at=4.0, label=Label.VEHICLE)
         await there.hear(event(label=Label.VEHICLE), passing, then_s=SETTLE_S)
-        assert there.told[0].text == "A car passed the front door."
+        assert there.reported[0].text == "A car passed the front door."
         assert there.queue.jobs == []
 
 
-@pytest.mark.parametrize(("mode", "told"), [(SummaryMode.OFF, 0), (SummaryMode.TEMPLATE, 2)])
-async def test_without_a_model_nothing_is_asked(mode, told):
+@pytest.mark.parametrize(("mode", "reported"), [(SummaryMode.OFF, 0), (SummaryMode.TEMPLATE, 2)])
+async def test_without_a_model_nothing_is_asked(mode, reported):
     async with room(mode=mode) as there:
         await there.hear(event(sighting()), then_s=EARLY_S)
         await there.hear(ended(sighting(), at=20.0), then_s=SETTLE_S)
-        assert (len(there.told), there.queue.jobs) == (told, [])
+        assert (len(there.reported), there.queue.jobs) == (reported, [])
 
 
 async def test_the_mode_may_change_while_running():
@@ -201,14 +201,14 @@ async def test_many_events_at_once_ask_the_model_for_a_bounded_number():
             there.inbox.put_nowait(ended(sighting(n, since=n), at=n + 9.0, started=n, key=f"porch-{n}"))
         await there.hear(then_s=SETTLE_S)
         assert len(there.queue.jobs) == MAX_FOLLOWED
-        assert len(there.told) == MAX_FOLLOWED
+        assert len(there.reported) == MAX_FOLLOWED
 
 
 async def test_everyday_visits_are_worded_by_the_model_once_a_minute():
     async with room() as there:
         for n in range(5):
             await final_of(there, n, 20.0 * n, then_s=20.0)
-        assert [one.source for one in there.told] == [
+        assert [one.source for one in there.reported] == [
             *[Author.LLM],
             *[Author.TEMPLATE] * 2,
             *[Author.LLM],
@@ -220,21 +220,21 @@ async def test_what_matters_is_worded_however_short_ago_the_last_was():
     async with room() as there:
         await final_of(there, 1, 0.0, then_s=5.0)
         await final_of(there, 2, 5.0, ring(6.0), then_s=5.0)
-        assert [one.source for one in there.told] == [Author.LLM, Author.LLM]
+        assert [one.source for one in there.reported] == [Author.LLM, Author.LLM]
 
 
-async def test_an_end_that_is_told_twice_is_written_once():
+async def test_an_end_that_is_reported_twice_is_written_once():
     async with room() as there:
         over = ended(sighting(), at=9.0)
         await there.hear(event(sighting()), over, over, then_s=SETTLE_S)
         await there.hear(over, then_s=SETTLE_S)
-        assert len(there.told) == 1
+        assert len(there.reported) == 1
 
 
 async def test_only_the_labels_that_were_chosen_are_written_about():
     async with room(labels=(Label.PERSON,)) as there:
         await there.hear(ended(label=Label.PACKAGE, at=90.0), then_s=SETTLE_S)
-        assert there.told == []
+        assert there.reported == []
 
 
 async def test_after_a_restart_events_go_on():
@@ -259,7 +259,7 @@ async def test_pictures_are_shown_once_and_the_text_so_far_goes_along():
         shown = [[one.time - NOON for one in prompt.pictures] for prompt in (early, final)]
         assert shown == [[0.0, 2.0], [1.0, 8.0]]
         assert 'Text so far: "A person in a red jacket is there."' in final.user
-        assert [one.pictures for one in there.told] == [2, 2]
+        assert [one.pictures for one in there.reported] == [2, 2]
 
 
 async def test_pictures_that_never_left_are_shown_later():
@@ -353,7 +353,7 @@ async def test_earlier_texts_go_along_from_before_the_start_too():
     async with room(answer(text="Somebody came."), history=history, pace_s=0.0) as there:
         await final_of(there, 1, 0.0)
         for _ in range(100):
-            if there.told:
+            if there.reported:
                 break
             await asyncio.sleep(0.01)
         await final_of(there, 2, 60.0)
@@ -367,7 +367,7 @@ async def test_a_store_that_cannot_be_read_costs_only_the_memory():
     async with room(history=Kept(fails=True)) as there:
         await final_of(there, 1, 0.0)
         for _ in range(100):
-            if there.told:
+            if there.reported:
                 break
             await asyncio.sleep(0.01)
         assert there.revisions == [("porch-1", 2, Author.LLM)]
@@ -382,7 +382,7 @@ async def test_what_is_there_now_is_described():
         summary = await there.summarizer.describe("porch")
         assert (summary.event, summary.title, summary.source) == (None, "One person waits", Author.LLM)
         assert there.queue.jobs[0].priority is Priority.USER
-        assert there.told == []
+        assert there.reported == []
 
 
 async def test_a_quiet_camera_is_described_without_a_model():
@@ -428,12 +428,12 @@ async def test_a_forgotten_event_has_no_further_text_and_no_later_one_knows_of_i
         await there.hear(event(sighting(), key="porch-0"), then_s=EARLY_S)
         await there.hear(ended(sighting(), at=6.0, key="porch-0"), then_s=SETTLE_S)
         await there.hear(event(sighting(), at=10.0, started=10.0), ring(11.0), then_s=EARLY_S)
-        there.told.clear()
+        there.reported.clear()
         there.summarizer.forget(Forget(camera="porch", until=NOON + 12.0))
         await there.hear(ended(sighting(), at=20.0, started=13.0, key="porch-2"), then_s=SETTLE_S)
-        assert [(one.event, one.revision) for one in there.told] == [("porch-2", 2)]
+        assert [(one.event, one.revision) for one in there.reported] == [("porch-2", 2)]
         assert "Earlier" not in there.queue.prompts[-1].user
-        assert "porch-1" not in {one.event for one in there.told}
+        assert "porch-1" not in {one.event for one in there.reported}
 
 
 @pytest.mark.parametrize("request_", [Forget(camera="yard"), Forget(event="porch-9"), Forget(since=NOON + 60.0)])
@@ -442,7 +442,7 @@ async def test_what_is_not_meant_is_not_forgotten(request_):
         await there.hear(event(sighting()), then_s=EARLY_S)
         there.summarizer.forget(request_)
         await there.hear(ended(sighting(dwell_s=20.0), at=20.0), then_s=SETTLE_S)
-        assert [one.revision for one in there.told] == [1, 2]
+        assert [one.revision for one in there.reported] == [1, 2]
 
 
 class Texts:
@@ -462,7 +462,7 @@ async def test_after_forgetting_the_texts_that_are_left_are_read_again():
     async with room() as there:
         await there.hear(event(sighting()), then_s=EARLY_S)
         await there.hear(ended(sighting(), at=6.0), then_s=SETTLE_S)
-        old, new = there.told
+        old, new = there.reported
     history = Texts(old)
     recent = Recent(history=history, clock=VirtualClock(NOON))
     recent.add(new)
@@ -475,7 +475,7 @@ async def test_after_forgetting_the_texts_that_are_left_are_read_again():
 async def test_what_is_forgotten_while_it_is_read_is_not_known():
     async with room() as there:
         await there.hear(event(sighting()), then_s=EARLY_S)
-        (text,) = there.told
+        (text,) = there.reported
     history = Texts(text)
     recent = Recent(history=history, clock=VirtualClock(NOON))
 
@@ -493,10 +493,10 @@ async def test_what_ended_before_the_start_without_a_text_gets_its_final_one(mod
     async with room(answer("A person came."), mode=mode, owed=lambda: owed) as there:
         for _ in range(200):
             await there.hear(then_s=1.0)
-            if there.told:
+            if there.reported:
                 break
             await asyncio.sleep(0.005)
-        await there.hear(owed[0], then_s=10.0)  # told again: it has its text
+        await there.hear(owed[0], then_s=10.0)  # reported again: it has its text
         assert there.revisions == [("porch-7", 2, author)]
 
 
@@ -507,7 +507,7 @@ async def test_a_store_that_cannot_say_what_is_owed_does_not_end_the_writing(cap
     async with room(mode=SummaryMode.TEMPLATE, owed=owed) as there:
         for _ in range(200):
             await there.hear(ended(sighting(), at=2.0), then_s=1.0)
-            if there.told:
+            if there.reported:
                 break
             await asyncio.sleep(0.005)
         assert there.revisions == [("porch-1", 2, Author.TEMPLATE)]

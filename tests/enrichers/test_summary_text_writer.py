@@ -59,16 +59,16 @@ async def test_without_an_answer_the_template_serves(error):
 
 
 async def test_a_model_that_saw_nothing_may_not_describe_what_can_be_seen():
-    told = []
+    reported = []
 
     def check(title, text, facts, *, pictures, said):
-        told.append(pictures)
+        reported.append(pictures)
         return ()
 
     await write(BlindError("text only"), answer(), check=check)
     await write(answer(), check=check)
     await write("no json", answer(), check=check)
-    assert told == [False, True, True]
+    assert reported == [False, True, True]
 
 
 async def test_without_a_desk_the_template_serves():
@@ -167,16 +167,16 @@ async def test_all_tries_together_have_one_limit():
 
 
 @pytest.mark.parametrize(
-    ("said", "facts", "told"),
+    ("said", "facts", "reported"),
     [
         ("high", event_facts(event(label=Label.VEHICLE), name="Drive"), Importance.NORMAL),
         ("low", event_facts(event(loitering=True), name="Drive"), Importance.NORMAL),
         ("high", FACTS, Importance.HIGH),
     ],
 )
-async def test_a_model_moves_the_importance_by_one_step_only(said, facts, told):
+async def test_a_model_moves_the_importance_by_one_step_only(said, facts, reported):
     draft, _ = await write(answer(importance=said), brief=Brief(facts=facts))
-    assert draft.note.importance is told
+    assert draft.note.importance is reported
 
 
 def test_long_text_is_cut_between_words():

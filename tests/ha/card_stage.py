@@ -171,7 +171,7 @@ class Household:
 
         wait_for("the cameras are online", online, 60)
 
-    def tell(self, topic: str, content: object) -> None:
+    def publish(self, topic: str, content: object) -> None:
         """A message of the node."""
         payload = content if isinstance(content, bytes | str) else json.dumps(content)
         self.ears.say(f"{BASE}/{topic}", payload)

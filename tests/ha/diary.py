@@ -1,4 +1,4 @@
-"""Every change of a state in a real Home Assistant, in order, as its frontend is told of them."""
+"""Every change of a state in a real Home Assistant, in order, as its frontend learns of them."""
 
 import json
 import threading

@@ -185,16 +185,16 @@ def test_what_happens_appears_by_itself_and_grows(page: Page, home: Household) -
     page.click(".row")
     page.get("CARD.querySelector('.row').focus()")
     event = home.event(1)
-    home.tell("front_door/event", event)
+    home.publish("front_door/event", event)
     page.until("CARD.querySelector('.name').textContent === 'Person'")
     assert page.get("CARD.querySelector('.now').textContent").startswith("since ")
-    home.tell("front_door/picture/person", jpeg(width=200, height=150, event=event["id"]))
+    home.publish("front_door/picture/person", jpeg(width=200, height=150, event=event["id"]))
     page.until("CARD.querySelector('.thumb img')?.naturalWidth === 200")
     summary = {**example("summary"), "event": event["id"], "title": "Somebody came", "importance": "normal"}
-    home.tell("front_door/summary", summary)
+    home.publish("front_door/summary", summary)
     page.until("CARD.querySelector('.name').textContent === 'Somebody came'")
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    home.tell("front_door/event", {**event, "phase": "ended", "revision": 2, "time": now, "ended": now})
+    home.publish("front_door/event", {**event, "phase": "ended", "revision": 2, "time": now, "ended": now})
     page.until("CARD.querySelector('.now') === null")
     assert page.rows()[:2] == ["Somebody came", FIRST[0]]
     # who read what was open reads on, and whoever only hears the page hears of it
@@ -203,11 +203,11 @@ def test_what_happens_appears_by_itself_and_grows(page: Page, home: Household) -
     assert "Front door" in page.get("CARD.querySelector('.body > .hidden').textContent")
 
 
-def test_a_ring_is_told_at_once_and_goes_into_the_visit_it_belongs_to(page: Page, home: Household) -> None:
-    home.tell("front_door/set/ring", "PRESS")
+def test_a_ring_is_reported_at_once_and_goes_into_the_visit_it_belongs_to(page: Page, home: Household) -> None:
+    home.publish("front_door/set/ring", "PRESS")
     page.until("CARD.querySelector('.name').textContent === 'Somebody rang'")
     assert page.get("CARD.querySelector('.facts').textContent").count(" · ") == 1  # when and where; it took no time
-    home.tell("front_door/event", home.event(5))
+    home.publish("front_door/event", home.event(5))
     page.until("CARD.querySelector('.name').textContent === 'Person'")
     assert "Somebody rang" not in page.rows()
     assert " · rang " in page.get("CARD.querySelector('.facts').textContent")
@@ -228,9 +228,9 @@ def test_what_the_household_says_of_a_visit_is_shown_at_once_and_stays(page: Pag
 
 def test_a_new_picture_of_the_camera_is_shown(page: Page, home: Household) -> None:
     page = Page(home, page.browser, "blikk-camera-card")
-    home.tell("front_door/picture/snapshot", jpeg(width=320, height=240))
+    home.publish("front_door/picture/snapshot", jpeg(width=320, height=240))
     page.until("CARD.querySelector('.still img').naturalWidth === 320")
-    home.tell("front_door/picture/snapshot", jpeg(width=160, height=120))
+    home.publish("front_door/picture/snapshot", jpeg(width=160, height=120))
     page.until("CARD.querySelector('.still img').naturalWidth === 160")
     assert page.get("CARD.querySelectorAll('.row').length") == 3
     assert page.get("CARD.querySelector('.still').getAttribute('aria-label')") == "Front door: open"
@@ -270,8 +270,8 @@ def choose(page: Page, filter_: str, value: str) -> None:
 def test_what_comes_while_a_filter_is_set_is_filtered_too(page: Page, home: Household) -> None:
     page.click("[data-filter=animal]")
     page.until_rows("A cat")
-    home.tell("front_door/event", home.event(2))
-    home.tell("garden/event", home.event(3, id="garden-new-3", event_type="animal", label="animal", zones=["lawn"]))
+    home.publish("front_door/event", home.event(2))
+    home.publish("garden/event", home.event(3, id="garden-new-3", event_type="animal", label="animal", zones=["lawn"]))
     page.until_rows("Animal", "A cat")
 
 
@@ -302,16 +302,16 @@ def test_the_card_picker_offers_both_with_a_preview_and_the_editor_knows_the_zon
     assert page.get(f"({form}).computeLabel({{name: 'zones'}})") == "Only in these zones (none: all)"
 
 
-def test_the_cards_of_the_guide_are_taken_and_every_option_is_told(page: Page) -> None:
+def test_the_cards_of_the_guide_are_taken_and_every_option_is_reported(page: Page) -> None:
     guide = (ROOT / "docs" / "guide" / "home-assistant.md").read_text()
     cards = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(type: custom:.*?)```", guide, re.DOTALL)]
     assert [card["type"] for card in cards] == ["custom:blikk-timeline-card", "custom:blikk-camera-card"]
-    told = set(re.findall(r"`(\w+)`", guide.split("## Cards")[1].split("## Actions")[0]))
+    reported = set(re.findall(r"`(\w+)`", guide.split("## Cards")[1].split("## Actions")[0]))
     for card in cards:
         tag = card.pop("type").removeprefix("custom:")
         assert page.get(f"document.createElement('{tag}').setConfig({json.dumps(card)}) ?? 'taken'") == "taken"
         schema = page.get(f"customElements.get('{tag}').getConfigForm().then((e) => e.schema.map((one) => one.name))")
-        assert set(schema) <= told
+        assert set(schema) <= reported
         assert card.keys() <= set(schema)
 
 
@@ -441,7 +441,7 @@ def test_a_dashboard_opens_an_event_by_the_same_address(page: Page, home: Househ
 # ---- what goes and comes back
 
 
-def test_a_node_that_is_away_is_told_of_and_its_events_come_back_with_it(page: Page, home: Household) -> None:
+def test_a_node_that_is_away_is_reported_of_and_its_events_come_back_with_it(page: Page, home: Household) -> None:
     home.node.stop()
     page.open("/card-yaml/0", rows=0)
     page.until("CARD.querySelector('.banner')?.textContent.startsWith('Hallway Pi is not connected')")
@@ -457,7 +457,7 @@ def test_a_page_that_is_open_lives_through_a_restart_of_home_assistant(page: Pag
 
     def appeared() -> bool:
         # whoever is not subscribed yet misses it, and the same revision is shown once
-        home.tell("front_door/event", home.event(4, revision=next(revisions)))
+        home.publish("front_door/event", home.event(4, revision=next(revisions)))
         return page.rows() != before
 
     wait_for("the event is shown", appeared, 60)

@@ -179,10 +179,10 @@ def test_nothing_is_refused(copy):
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_refused(copy, name):
-    plant, told = FAULTS[name]
+    plant, reported = FAULTS[name]
     plant(copy)
     found = faults(copy)
-    assert [fault for fault in found if told in fault], found
+    assert [fault for fault in found if reported in fault], found
 
 
 def test_an_app_may_have_its_config(copy):

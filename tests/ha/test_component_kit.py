@@ -11,7 +11,7 @@ KIT = ROOT / "tests" / "ha_component"
 MYPY = importlib.util.find_spec("mypy")
 
 
-# the kit lets Home Assistant log everything; a failure is told by its assertion
+# the kit lets Home Assistant log everything; a failure is reported by its assertion
 KIT_OPTIONS = ("-c", KIT / "pytest.ini", "-q", "--no-header", "--tb=short", "--show-capture=no")
 
 
@@ -29,8 +29,10 @@ def run(*command, limit_s, **environment):
         timeout=limit_s,
     )
     if done.returncode:
-        told = done.stdout[max(0, done.stdout.find("= FAILURES =")) :]
-        pytest.fail(told if len(told) <= 12_000 else f"{told[:8_000]}\n[...]\n{told[-4_000:]}", pytrace=False)
+        reported = done.stdout[max(0, done.stdout.find("= FAILURES =")) :]
+        pytest.fail(
+            reported if len(reported) <= 12_000 else f"{reported[:8_000]}\n[...]\n{reported[-4_000:]}", pytrace=False
+        )
 
 
 @pytest.mark.timeout(1800)

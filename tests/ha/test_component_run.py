@@ -263,8 +263,8 @@ def test_a_ring_that_is_heard_while_the_stream_is_away_fires_the_automation(home
 
 def test_actions_answer_from_the_node(home: Home) -> None:
     door = home.ha.devices()["Front door"]["id"]
-    told = home.ha.answer("blikk.get_events", device_id=door, limit=5)
-    assert [event for event in told["events"] if event["label"] == "person"]
+    reported = home.ha.answer("blikk.get_events", device_id=door, limit=5)
+    assert [event for event in reported["events"] if event["label"] == "person"]
     answer = home.ha.answer("blikk.ask", device_id=door, question="How many people came today?")
     assert answer["count"] >= 1
 

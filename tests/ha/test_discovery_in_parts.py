@@ -54,7 +54,7 @@ async def test_entities_are_the_same_before_and_after_the_broker_was_limited(ha_
         await asyncio.to_thread(wait_for, "the same entities", lambda: registered(ha) == whole and known(ha), 30)
         devices = await asyncio.to_thread(ha.devices)
         assert {"Porch", "Front door", "Yard"} <= devices.keys()
-        # that the broker was away is told too
+        # that the broker was away is reported too
         wrong = [line for line in ha.log if any(word in line for word in ("unique", "Invalid", "Traceback"))]
         assert wrong == []
         assert running.sink.problem is None

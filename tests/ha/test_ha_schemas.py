@@ -133,8 +133,8 @@ def test_a_text_that_was_forgotten_leaves_its_entity_unknown_and_without_attribu
     texts = components(report)[device, key]["rendered"]
 
     assert texts["value_template"] == [state, "None"]
-    told, withdrawn = (json.loads(each) for each in texts["json_attributes_template"])
-    assert told["event"] in {s.SUMMARY.event, s.DIGEST.event, s.ANSWER.event}
+    reported, withdrawn = (json.loads(each) for each in texts["json_attributes_template"])
+    assert reported["event"] in {s.SUMMARY.event, s.DIGEST.event, s.ANSWER.event}
     assert withdrawn == {}
 
 
@@ -175,9 +175,9 @@ def test_a_measure_is_a_sensor_that_is_unknown_while_nothing_is_measured(report,
 def test_an_alert_fires_when_it_begins_and_not_for_what_is_stale(report):
     measured, alert, ended, stale = components(report)["camera_boiler", "alert"]["rendered"]["value_template"]
 
-    told = json.loads(alert)
-    assert (told["event_type"], told["value"], told["unit"]) == ("pressure_too_high", 2.6, "bar")
-    assert told["event_type"] in BOILER.payload["components"]["alert"]["event_types"]
+    reported = json.loads(alert)
+    assert (reported["event_type"], reported["value"], reported["unit"]) == ("pressure_too_high", 2.6, "bar")
+    assert reported["event_type"] in BOILER.payload["components"]["alert"]["event_types"]
     assert (measured, ended, stale) == ("", "", "")
 
 

@@ -228,7 +228,7 @@ def test_what_a_camera_sees_is_unavailable_while_its_stream_is_away_and_it_says_
     assert home.state("binary_sensor.hallway_pi_problem") == "on"
 
 
-def test_ring_that_is_heard_while_the_stream_is_away_is_told(home):
+def test_ring_that_is_heard_while_the_stream_is_away_is_reported(home):
     home.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
     wait_for("the ring", lambda: home.attribute("event.front_door_doorbell", "event_type") == "ring")
     with urlopen(Request(home.hook, method="POST"), timeout=5) as answer:
@@ -265,7 +265,7 @@ def test_visit_is_one_detection_and_its_occupancy_goes_on_and_off(home, diary):
     home.until("binary_sensor.front_door_motion", "off", 40)
 
 
-def test_who_stays_is_told_as_loitering(home, diary):
+def test_who_stays_is_reported_as_loitering(home, diary):
     wait_for("loitering", lambda: len(diary.fired("event.yard_detection")) == 2)
 
     assert [event["event_type"] for event in diary.fired("event.yard_detection")] == ["person", "loitering"]
@@ -333,10 +333,10 @@ def test_next_start_brings_all_back_with_the_switches_as_they_were(home):
 def test_a_mode_of_summaries_is_chosen_by_the_words_that_are_shown(home):
     modes = home.attribute("select.front_door_summaries", "options")
     assert modes[:2] == ["Off", "Template"]
-    for shown, told in (("Off", "off"), ("Template", "template")):
+    for shown, reported in (("Off", "off"), ("Template", "template")):
         home.ha.call("select.select_option", "select.front_door_summaries", option=shown)
         home.until("select.front_door_summaries", shown)
-        assert home.ears.json_on(f"{BASE}/front_door/state")[-1]["summary"] == told
+        assert home.ears.json_on(f"{BASE}/front_door/state")[-1]["summary"] == reported
 
 
 def test_switch_really_stops_the_looking_and_starts_it_again(home, diary):

@@ -5,7 +5,7 @@ late, after the others have noticed (a plug, a power cut, a machine that hangs).
 ones that a household meets: what updates is one part or all, what fails is one part or the whole house. In which order
 those that are late come back is the other half: see `test_component_run.py`.
 
-By itself, without a reload, everything must then be available, under the ids it had, and a ring be told exactly once.
+By itself, without a reload, all must then be available, under the ids it had, and a ring be reported exactly once.
 """
 
 import time
@@ -69,7 +69,7 @@ class House:
         registry = self.ha.registry()
         return {each: row["platform"] for each, row in registry.items() if row["platform"] in ("blikk", "mqtt")}
 
-    def told(self) -> int:
+    def reported(self) -> int:
         """How many notifications of a ring there are."""
         return len(self.ha.command({"type": "persistent_notification/get"}))
 
@@ -78,10 +78,10 @@ class House:
         return [file.read_text() for file in (self.ha.folder / "config" / ".storage").glob("blikk.0*")]
 
     def health(self) -> None:
-        """Until the node has told of its health once more: what it said before is heard by now."""
-        told = len(self.ears.on(f"{BASE}/health"))
+        """Until the node has reported its health once more: what it said before is heard by now."""
+        reported = len(self.ears.on(f"{BASE}/health"))
         # the first may have been under way
-        wait_for("the node's health", lambda: len(self.ears.on(f"{BASE}/health")) > told + 1)
+        wait_for("the node's health", lambda: len(self.ears.on(f"{BASE}/health")) > reported + 1)
 
     def do(self, deeds: dict[str, str]) -> None:
         """What each part does; on return all are started."""
@@ -169,13 +169,13 @@ def house(ha_python: str, data: Path, visit_clip: Path, tmp_path_factory: pytest
 
 
 @pytest.mark.parametrize(("node", "broker", "ha"), list(product(DEEDS, repeat=3)))
-def test_a_ring_is_told_once_and_all_is_there(house: House, node: str, broker: str, ha: str) -> None:
+def test_a_ring_is_reported_once_and_all_is_there(house: House, node: str, broker: str, ha: str) -> None:
     """A quiet machine needs 15 s at most from when the last part is started: Home Assistant's client asks for a broker
     that was away every 10 s.
     """
     began, before, listened = time.monotonic(), house.rows(), house.listens()
     assert set(before.values()) == {"blikk"}
-    assert house.told() == 0
+    assert house.reported() == 0
 
     house.do({"node": node, "broker": broker, "ha": ha})
     started = time.monotonic()
@@ -183,13 +183,13 @@ def test_a_ring_is_told_once_and_all_is_there(house: House, node: str, broker: s
     if {broker, ha} != {"stays"}:
         wait_for("Home Assistant listens", lambda: house.listens() > listened)
     house.until_right(15)
-    assert house.told() == 0
+    assert house.reported() == 0
     right, kept = time.monotonic(), house.rang()
     house.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
-    wait_for("the ring is told", house.told)
+    wait_for("the ring is reported", house.reported)
     wait_for("the ring is kept", lambda: house.rang() != kept)
 
-    assert house.told() == 1  # a second one that comes later meets the first lines of the next case
+    assert house.reported() == 1  # a second one that comes later meets the first lines of the next case
     assert house.rows() == before
     house.ha.post("/api/services/persistent_notification/dismiss_all", {})
     took = time.monotonic() - began
@@ -197,29 +197,29 @@ def test_a_ring_is_told_once_and_all_is_there(house: House, node: str, broker: s
 
 
 @pytest.mark.parametrize("away", ["ha", "broker"])
-def test_a_ring_that_home_assistant_cannot_hear_is_told_when_it_is_back(house: House, away: str) -> None:
+def test_a_ring_that_home_assistant_cannot_hear_is_reported_when_it_is_back(house: House, away: str) -> None:
     """It restarts, or its client has not found the broker again, which the node did at once."""
-    assert house.told() == 0
+    assert house.reported() == 0
     if away == "ha":
         house.ha.stop()
     else:
         house.broker.restart()
-        told = house.run.log.count("connected to")
-        wait_for("the node is back", lambda: house.run.log.count("connected to") > told)
+        reported = house.run.log.count("connected to")
+        wait_for("the node is back", lambda: house.run.log.count("connected to") > reported)
     house.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
     house.health()
     if away == "ha":
         house.ha.start()
         house.ha.wait_until_running()
-    wait_for("the ring is told", house.told)
+    wait_for("the ring is reported", house.reported)
     house.until_right(15)
     house.health()
-    assert house.told() == 1
+    assert house.reported() == 1
     house.ha.post("/api/services/persistent_notification/dismiss_all", {})
 
 
-def test_the_last_ring_was_told_once_too_and_the_logs_are_clean(house: House) -> None:
+def test_the_last_ring_was_reported_once_too_and_the_logs_are_clean(house: House) -> None:
     house.health()
-    assert house.told() == 0
+    assert house.reported() == 0
     assert not [line for line in house.ha.log if "custom_components/blikk" in line]
     assert "Traceback" not in house.run.log

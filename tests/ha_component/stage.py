@@ -47,13 +47,13 @@ async def set_up(hass: HomeAssistant, entry: MockConfigEntry | None = None, *, o
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     if online:
-        await tell(hass, "status", "online", retain=True)
+        await publish(hass, "status", "online", retain=True)
         for camera in entry.data["announce"]["cameras"]:
-            await tell(hass, f"{camera['id']}/status", "online", retain=True)
+            await publish(hass, f"{camera['id']}/status", "online", retain=True)
     return entry
 
 
-async def tell(hass: HomeAssistant, topic: str, payload, *, retain: bool = False, base: str = BASE) -> None:
+async def publish(hass: HomeAssistant, topic: str, payload, *, retain: bool = False, base: str = BASE) -> None:
     """A message of the node."""
     content = json.dumps(payload) if isinstance(payload, dict | list) else payload
     async_fire_mqtt_message(hass, f"{base}/{topic}", content, qos=1, retain=retain)

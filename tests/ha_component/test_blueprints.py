@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMockResponse
-from stage import NODE, ROOT, announce, entry_of, golden, jpeg_of, set_up, tell
+from stage import NODE, ROOT, announce, entry_of, golden, jpeg_of, publish, set_up
 from yarl import URL
 
 from custom_components.blikk.node import BlikkNode
@@ -112,7 +112,7 @@ async def plain(hass):
     async_fire_mqtt_message(hass, config, json.dumps(golden("discovery-camera")), retain=True)
     await hass.async_block_till_done()
     for topic in ("status", "front_door/status"):
-        await tell(hass, topic, "online", retain=True)
+        await publish(hass, topic, "online", retain=True)
 
 
 async def component(hass):
@@ -135,7 +135,7 @@ async def either(request, house, phone):
 
 @pytest.fixture
 def marked(monkeypatch):
-    """What the node is told to keep with which event or ring."""
+    """What the node is asked to keep with which event or ring."""
     kept = []
 
     async def mark(node, event, mark):
@@ -166,7 +166,7 @@ def say(hass, topic, payload):
 
 
 async def ring(hass, number=1, *, ago_s=0):
-    """The doorbell is pressed now, or was so long ago and is told now."""
+    """The doorbell is pressed now, or was so long ago and is reported now."""
     time = (dt_util.utcnow() - timedelta(seconds=ago_s)).isoformat()
     late = {"replayed": True} if ago_s else {}
     say(hass, "ring", {**golden("ring"), "id": f"front_door-ring-{number}", "time": time, **late})
@@ -343,7 +343,7 @@ async def test_a_text_about_now_is_no_summary_of_a_ring(house, phone, either, fr
 
 
 @pytest.mark.parametrize(("ago_s", "title"), [(0, "Front door"), (5, "Front door"), (42, "Front door · 12:59")])
-async def test_a_ring_that_is_told_late_says_when_it_was(house, phone, either, freezer, automate, ago_s, title):
+async def test_a_ring_that_is_reported_late_says_when_it_was(house, phone, either, freezer, automate, ago_s, title):
     await house.config.async_set_time_zone("Europe/Berlin")
     await automate("doorbell", doorbells=[BELL])
     await ring(house, ago_s=ago_s)
@@ -353,7 +353,7 @@ async def test_a_ring_that_is_told_late_says_when_it_was(house, phone, either, f
     assert [body["title"] for body in phone] == [title, title]
 
 
-async def test_two_rings_of_an_outage_that_are_told_at_once_are_two(house, phone, either, freezer, automate):
+async def test_two_rings_of_an_outage_that_are_reported_at_once_are_two(house, phone, either, freezer, automate):
     await automate("doorbell", doorbells=[BELL])
     await ring(house, ago_s=120)
     await ring(house, 2, ago_s=60)
@@ -418,7 +418,7 @@ async def test_without_a_picture_the_phone_still_knows_within_a_second(house, ph
 
 async def test_a_ring_that_is_heard_while_the_stream_is_away_reaches_the_phone(house, phone, either, freezer, automate):
     await automate("doorbell", doorbells=[BELL])
-    await tell(house, "front_door/status", "offline", retain=True)
+    await publish(house, "front_door/status", "offline", retain=True)
     await ring(house)
     await later(house, freezer, milliseconds=750)
     assert [(body["message"], "image" in body["data"]) for body in phone] == [("Somebody rang.", False)]
@@ -485,7 +485,7 @@ async def test_what_is_ready_again_after_a_restart_does_not_ring(house, phone, e
     assert len(phone) == 1
 
 
-async def test_only_the_chosen_phones_are_told(house, phone, node, freezer, device_registry, automate):
+async def test_only_the_chosen_phones_are_reported(house, phone, node, freezer, device_registry, automate):
     await add_phone(house, "Tablet")
     (tablet,) = device_registry.async_get_devices(identifiers={("mobile_app", "Tablet")})
     await automate("doorbell", doorbells=[BELL], phones=[tablet.id])
@@ -494,7 +494,7 @@ async def test_only_the_chosen_phones_are_told(house, phone, node, freezer, devi
     assert [body["registration_info"]["webhook_id"] for body in phone] == ["hook-Tablet"]
 
 
-async def test_all_phones_are_told_if_none_is_chosen(house, phone, node, freezer, automate):
+async def test_all_phones_are_reported_if_none_is_chosen(house, phone, node, freezer, automate):
     await add_phone(house, "Tablet")
     await automate("doorbell", doorbells=[BELL])
     await ring(house)
@@ -607,7 +607,7 @@ async def test_quiet_hours_go_over_midnight(house, phone, node, freezer, time, s
     assert len(chimes) == (not silent)
 
 
-async def test_in_quiet_hours_nothing_may_be_told(house, phone, node, freezer, automate):
+async def test_in_quiet_hours_nothing_may_be_reported(house, phone, node, freezer, automate):
     lamp = {"lamps": ["input_boolean.lamp"]}
     quiet = {"quiet_from": "11:00:00", "quiet_to": "13:00:00", "quiet_tells": False}
     await automate("doorbell", doorbells=[BELL], **quiet, **lamp)
@@ -743,7 +743,7 @@ async def test_a_critical_ring_sounds_once_on_a_silent_phone_but_not_in_quiet_ho
         ("someone_lingers", {"detections": ["event.front_door_detection"]}),
     ],
 )
-async def test_what_is_told_in_the_car_is_a_choice(house, phone, node, freezer, automate, name, inputs, car):
+async def test_what_is_reported_in_the_car_is_a_choice(house, phone, node, freezer, automate, name, inputs, car):
     await automate(name, **inputs, car=car)
     await house.services.async_call("automation", "trigger", {"entity_id": "automation.door"})
     await settle()
@@ -767,7 +767,7 @@ async def parcels(hass, count):
     await settle()
 
 
-async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either, freezer, automate):
+async def test_a_parcel_is_reported_reminded_of_and_taken_back(house, phone, either, freezer, automate):
     await parcels(house, 0)
     await automate("parcel_left", parcels=["binary_sensor.front_door_package"])
     await parcels(house, 1)
@@ -787,7 +787,7 @@ async def test_a_parcel_is_told_reminded_of_and_taken_back(house, phone, either,
     assert timelines(phone[0]) == (["front_door-5"] if either == "component" else [])
 
 
-async def test_a_parcel_that_is_carried_past_is_not_told(house, phone, node, freezer, automate):
+async def test_a_parcel_that_is_carried_past_is_not_reported(house, phone, node, freezer, automate):
     await parcels(house, 0)
     await automate("parcel_left", parcels=["binary_sensor.front_door_package"], remind_minutes=0)
     await parcels(house, 1)
@@ -818,7 +818,7 @@ async def linger(hass, freezer, **late):
     await settle()
 
 
-async def test_who_lingers_is_told_with_the_picture_and_then_the_summary(house, phone, either, freezer, automate):
+async def test_who_lingers_is_reported_with_the_picture_and_then_the_summary(house, phone, either, freezer, automate):
     await automate("someone_lingers", detections=["event.front_door_detection"])
     await linger(house, freezer)
     await later(house, freezer, seconds=30)
@@ -835,7 +835,7 @@ async def test_who_lingers_is_told_with_the_picture_and_then_the_summary(house, 
     assert phone[1]["data"]["alert_once"]
 
 
-async def test_who_lingered_during_an_outage_is_told_with_the_time(house, phone, either, freezer, automate):
+async def test_who_lingered_during_an_outage_is_reported_with_the_time(house, phone, either, freezer, automate):
     await automate("someone_lingers", detections=["event.front_door_detection"])
     await linger(house, freezer, time="2026-11-21T11:58:00.000Z", replayed=True)
     assert [body["title"] for body in phone] == ["Front door · 11:58"]
@@ -850,19 +850,19 @@ async def test_who_only_appears_does_not_linger(house, phone, node, freezer, aut
 
 
 @pytest.mark.parametrize(
-    ("sun", "home", "told"), [("above_horizon", "0", 0), ("below_horizon", "1", 0), ("below_horizon", "0", 1)]
+    ("sun", "home", "reported"), [("above_horizon", "0", 0), ("below_horizon", "1", 0), ("below_horizon", "0", 1)]
 )
-async def test_lingering_can_be_told_only_at_night_and_when_away(
-    house, phone, node, freezer, sun, home, told, automate
+async def test_lingering_can_be_reported_only_at_night_and_when_away(
+    house, phone, node, freezer, sun, home, reported, automate
 ):
     await automate("someone_lingers", detections=["event.front_door_detection"], only_away=True, only_dark=True)
     house.states.async_set("sun.sun", sun)
     house.states.async_set("zone.home", home)
     await linger(house, freezer)
-    assert len(phone) == told
+    assert len(phone) == reported
 
 
-async def test_only_who_lingers_in_the_zone_is_told(house, phone, either, freezer, automate):
+async def test_only_who_lingers_in_the_zone_is_reported(house, phone, either, freezer, automate):
     await automate("someone_lingers", detections=["event.front_door_detection"], zone="Porch")
     await linger(house, freezer, zones=["path"], id="elsewhere")
     assert phone == []

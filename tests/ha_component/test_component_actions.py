@@ -25,7 +25,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_mqtt_message,
     async_fire_time_changed,
 )
-from stage import DOMAIN, JPEG, NODE, announce, click, entry_of, golden, jpeg_of, set_up, tell
+from stage import DOMAIN, JPEG, NODE, announce, click, entry_of, golden, jpeg_of, publish, set_up
 
 from custom_components.blikk.pictures import PICTURES, EventPicture
 
@@ -106,7 +106,7 @@ async def test_events_are_forgotten_and_the_pictures_that_were_kept_before_the_l
 
     async def photograph(event):
         for camera in cameras:
-            await tell(hass, f"{camera}/picture/person", jpeg_of(event))
+            await publish(hass, f"{camera}/picture/person", jpeg_of(event))
 
     def kept(event):
         pictures = hass.data[PICTURES]
@@ -128,7 +128,7 @@ async def test_events_are_forgotten_and_the_pictures_that_were_kept_before_the_l
 
 async def test_an_event_is_marked_and_shown_so(hass, mqtt_mock, node_answers, hass_ws_client):
     entry = await set_up(hass)
-    await tell(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", golden("summary"))
     link = await hass_ws_client()
     await link.send_json_auto_id({"type": "blikk/timeline/subscribe"})
     for _ in range(2):
@@ -140,8 +140,8 @@ async def test_an_event_is_marked_and_shown_so(hass, mqtt_mock, node_answers, ha
     assert hass.states.get("sensor.front_door_last_summary").attributes["mark"] == "Family"
     assert (await link.receive_json())["event"] == {"text": {"id": marked["id"], "mark": "Family"}}
     await hass.config_entries.async_reload(entry.entry_id)
-    await tell(hass, "status", "online", retain=True)
-    await tell(hass, "front_door/summary", golden("summary"), retain=True)
+    await publish(hass, "status", "online", retain=True)
+    await publish(hass, "front_door/summary", golden("summary"), retain=True)
     assert hass.states.get("sensor.front_door_last_summary").attributes["mark"] == "Family"
     node_answers.replies["mark"]["events"] = [{**marked, "mark": ""}]
     await perform(hass, "mark", respond=False, event=marked["id"], mark="")
@@ -167,7 +167,7 @@ async def test_a_ring_of_which_nobody_was_seen_is_marked_and_shown_so(hass, mqtt
 
 async def test_a_mark_is_forgotten_with_its_event(hass, mqtt_mock, node_answers):
     await set_up(hass)
-    await tell(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", golden("summary"))
     marked = golden("reply-mark")["events"][0]["id"]
     for event, left in (("another", True), (marked, False)):
         await perform(hass, "mark", respond=False, event=marked, mark="Family")
@@ -194,7 +194,7 @@ async def test_a_node_that_is_too_old_for_marks_says_so(hass, mqtt_mock, node_an
         ("ask", {"question": "x", "device_id": "nobody"}, "unknown_device"),
     ],
 )
-async def test_what_makes_no_sense_is_told_and_not_sent(hass, mqtt_mock, node_answers, action, data, key):
+async def test_what_makes_no_sense_is_reported_and_not_sent(hass, mqtt_mock, node_answers, action, data, key):
     await set_up(hass)
     with pytest.raises(ServiceValidationError) as caught:
         await perform(hass, action, **data)
@@ -303,29 +303,29 @@ async def test_the_timeline_shows_events_and_their_summaries(hass, timeline, nod
 async def test_the_timeline_is_on_while_an_event_goes_on(hass, timeline, freezer):
     freezer.move_to("2026-11-21T12:00:01Z")
     assert hass.states.get("calendar.front_door_timeline").state == "off"
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     shown = hass.states.get("calendar.front_door_timeline")
     assert (shown.state, shown.attributes["message"]) == ("on", "Person")
-    await tell(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", golden("summary"))
     shown = hass.states.get("calendar.front_door_timeline")
     assert shown.attributes["message"] == "Two people at the front door"
     freezer.move_to("2026-11-21T12:02:00Z")
-    await tell(hass, "front_door/event", golden("event-ended"))
+    await publish(hass, "front_door/event", golden("event-ended"))
     assert hass.states.get("calendar.front_door_timeline").state == "off"
 
 
 async def test_the_timeline_shows_the_picture_of_its_event(hass, timeline, freezer, hass_client_no_auth):
     event = golden("event-started")
-    await tell(hass, "front_door/event", event)
+    await publish(hass, "front_door/event", event)
     assert "entity_picture" not in hass.states.get("calendar.front_door_timeline").attributes
-    await tell(hass, "front_door/picture/person", jpeg_of(event["id"]))
+    await publish(hass, "front_door/picture/person", jpeg_of(event["id"]))
     path = hass.states.get("calendar.front_door_timeline").attributes["entity_picture"]
     answer = await (await hass_client_no_auth()).get(path)
     assert (answer.status, await answer.read()) == (200, jpeg_of(event["id"]))
     freezer.tick(60)
-    await tell(hass, "front_door/event", {**event, "phase": "updated", "revision": 2})
+    await publish(hass, "front_door/event", {**event, "phase": "updated", "revision": 2})
     assert hass.states.get("calendar.front_door_timeline").attributes["entity_picture"] == path  # signed once
-    await tell(hass, "front_door/event", {**event, "id": "next"})
+    await publish(hass, "front_door/event", {**event, "id": "next"})
     assert "entity_picture" not in hass.states.get("calendar.front_door_timeline").attributes
 
 
@@ -334,7 +334,7 @@ async def test_a_visit_of_an_hour_is_a_handful_of_states_of_the_timeline(hass, t
     freezer.move_to("2026-11-21T12:00:01Z")
     for number in range(60):
         event = {**golden("event-started"), "phase": "updated" if number else "started", "revision": number + 1}
-        await tell(hass, "front_door/event", event)
+        await publish(hass, "front_door/event", event)
         freezer.tick(60)
         async_fire_time_changed(hass)
         await hass.async_block_till_done()
@@ -366,12 +366,12 @@ async def fired(hass, name, entity_id=None, target=None, **options):
     return runs, undo
 
 
-async def revisions(hass, *told, event="e1", **more):
+async def revisions(hass, *reported, event="e1", **more):
     """The revisions of an event: type and zones of each."""
-    for number, (event_type, zones) in enumerate(told, 1):
+    for number, (event_type, zones) in enumerate(reported, 1):
         phase = {"phase": "started" if number == 1 else "updated", "revision": number}
         content = {**golden("event-started"), "id": event, "event_type": event_type, "zones": zones, **phase, **more}
-        await tell(hass, "front_door/event", content)
+        await publish(hass, "front_door/event", content)
 
 
 async def test_a_trigger_with_a_zone_fires_once_when_one_is_there_whenever_that_is(hass, mqtt_mock):
@@ -390,7 +390,7 @@ async def test_a_trigger_with_a_zone_fires_once_when_one_is_there_whenever_that_
     await revisions(hass, ("package", ["porch"]), event="e4", label="package")
     assert len(runs) == 2
     assert hass.states.get("event.front_door_detection").attributes["zones"] == ["porch"]
-    assert shown.attributes["zones"] == ["path"]  # the state is of what was told then
+    assert shown.attributes["zones"] == ["path"]  # the state is of what was reported then
     undo()
     undo_anywhere()
     await revisions(hass, ("person", ["porch"]), event="e5")
@@ -408,13 +408,13 @@ def of_now(revision: int, *, began_ago_s: float, **more) -> dict:
 async def test_who_has_long_been_in_a_zone_is_no_trigger_after_a_restart_or_an_outage(hass, mqtt_mock):
     await set_up(hass)
     runs, _ = await fired(hass, "blikk.person_seen", "event.front_door_detection", zone="porch")
-    await tell(hass, "front_door/event", of_now(7, began_ago_s=3600, zones=["porch"]))
-    await tell(hass, "front_door/event", of_now(8, began_ago_s=3600, zones=["porch"]))
+    await publish(hass, "front_door/event", of_now(7, began_ago_s=3600, zones=["porch"]))
+    await publish(hass, "front_door/event", of_now(8, began_ago_s=3600, zones=["porch"]))
     assert runs == []
-    await tell(hass, "front_door/event", of_now(1, began_ago_s=0, id="e2", zones=[]))
-    await tell(hass, "front_door/event", of_now(9, began_ago_s=3600, id="e2", zones=["porch"]))
+    await publish(hass, "front_door/event", of_now(1, began_ago_s=0, id="e2", zones=[]))
+    await publish(hass, "front_door/event", of_now(9, began_ago_s=3600, id="e2", zones=["porch"]))
     assert runs == []
-    await tell(hass, "front_door/event", of_now(9, began_ago_s=60, id="e3", zones=["porch"]))
+    await publish(hass, "front_door/event", of_now(9, began_ago_s=60, id="e3", zones=["porch"]))
     assert len(runs) == 1
     assert hass.states.get("event.front_door_detection").attributes["id"] == "e2"
 
@@ -424,7 +424,7 @@ async def test_two_events_at_once_trigger_once_each(hass, mqtt_mock):
     runs, _ = await fired(hass, "blikk.person_seen", "event.front_door_detection", zone="porch")
     for revision in (1, 2, 3):
         for event in ("e1", "e2"):
-            await tell(hass, "front_door/event", of_now(revision, began_ago_s=5, id=event, zones=["porch"]))
+            await publish(hass, "front_door/event", of_now(revision, began_ago_s=5, id=event, zones=["porch"]))
     assert len(runs) == 2
 
 
@@ -459,14 +459,14 @@ async def test_a_trigger_fires_for_its_own_type_until_it_is_detached(hass, mqtt_
     runs, undo = await fired(hass, f"blikk.{name}", "event.front_door_detection")
     other = "animal" if type_ == "person" else "person"
     event = golden("event-started")
-    await tell(hass, "front_door/event", {**event, "id": "1", "event_type": other, "label": other})
+    await publish(hass, "front_door/event", {**event, "id": "1", "event_type": other, "label": other})
     assert runs == []
-    await tell(hass, "front_door/event", {**event, "id": "2", "event_type": type_, "label": label})
+    await publish(hass, "front_door/event", {**event, "id": "2", "event_type": type_, "label": label})
     assert [run["entity_id"] for run in runs] == ["event.front_door_detection"]
-    await tell(hass, "front_door/event", {**event, "id": "3", "event_type": type_, "label": label})
+    await publish(hass, "front_door/event", {**event, "id": "3", "event_type": type_, "label": label})
     assert len(runs) == 2
     undo()
-    await tell(hass, "front_door/event", {**event, "id": "4", "event_type": type_, "label": label})
+    await publish(hass, "front_door/event", {**event, "id": "4", "event_type": type_, "label": label})
     assert len(runs) == 2
 
 
@@ -474,7 +474,7 @@ async def test_a_trigger_of_a_snoozed_camera_is_silent(hass, mqtt_mock):
     entry = await set_up(hass)
     runs, _ = await fired(hass, "blikk.person_seen", "event.front_door_detection")
     entry.runtime_data.snooze("front_door", dt_util.utcnow() + timedelta(hours=1))
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     assert runs == []
 
 
@@ -491,12 +491,12 @@ async def test_a_summary_triggers_when_it_is_written_not_when_it_was_kept(hass, 
     freezer.move_to("2026-11-21T12:00:32Z")
     await set_up(hass)
     runs, _ = await fired(hass, "blikk.summary_written", "sensor.front_door_last_summary")
-    await tell(hass, "front_door/summary", {**golden("summary"), "event": "old", "time": "2026-11-21T11:00:00.000Z"})
+    await publish(hass, "front_door/summary", {**golden("summary"), "event": "old", "time": "2026-11-21T11:00:00.000Z"})
     assert runs == []
-    await tell(hass, "front_door/summary", {**golden("summary"), "revision": 1})
-    await tell(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", {**golden("summary"), "revision": 1})
+    await publish(hass, "front_door/summary", golden("summary"))
     assert len(runs) == 2
-    await tell(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", golden("summary"))
     assert len(runs) == 2
 
 
@@ -504,7 +504,7 @@ async def test_home_assistants_own_doorbell_trigger_hears_our_doorbell(hass, mqt
     assert await async_setup_component(hass, "doorbell", {})
     await set_up(hass)
     runs, _ = await fired(hass, "doorbell.rang", "event.front_door_doorbell")
-    await tell(hass, "front_door/ring", golden("ring"))
+    await publish(hass, "front_door/ring", golden("ring"))
     assert len(runs) == 1
 
 
@@ -526,10 +526,10 @@ async def test_a_trigger_runs_an_automation(hass, mqtt_mock):
         },
     )
     runs = async_capture_events(hass, "automation_ran")
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     assert runs == []
-    await tell(hass, "front_door/state", golden("state"))
-    await tell(hass, "front_door/event", {**golden("event-started"), "id": "2"})
+    await publish(hass, "front_door/state", golden("state"))
+    await publish(hass, "front_door/event", {**golden("event-started"), "id": "2"})
     assert len(runs) == 1
 
 
@@ -547,7 +547,7 @@ async def holds(hass, name, entity_id):
 
 async def test_conditions_tell_who_is_there_and_who_is_snoozed(hass, mqtt_mock):
     entry = await set_up(hass)
-    await tell(hass, "front_door/state", golden("state"))
+    await publish(hass, "front_door/state", golden("state"))
     person, package = "binary_sensor.front_door_person", "binary_sensor.front_door_package"
     assert await holds(hass, "is_occupied", person)
     assert not await holds(hass, "is_occupied", package)
@@ -635,9 +635,9 @@ async def test_other_language_model_apis_get_nothing(hass, mqtt_mock, tools):
 
 async def test_cameras_are_listed_with_what_they_see(hass, mqtt_mock, tools):
     await set_up(hass)
-    await tell(hass, "front_door/state", golden("state"))
-    await tell(hass, "front_door/summary", golden("summary"))
-    await tell(hass, "front_door/answer/gate_open", golden("answer"))
+    await publish(hass, "front_door/state", golden("state"))
+    await publish(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/answer/gate_open", golden("answer"))
     expose(hass, "camera.front_door")
     api, _ = await tools()
     result = await api.async_call_tool(llm.ToolInput("blikk__list_cameras", {}))
@@ -688,7 +688,7 @@ async def test_a_model_can_have_a_camera_described(hass, mqtt_mock, tools, node_
 
 
 @pytest.mark.parametrize("arguments", [{}, {"camera": "Yard"}, {"camera": 7}])
-async def test_what_a_model_asks_wrongly_is_told_to_it(hass, mqtt_mock, tools, arguments):
+async def test_what_a_model_asks_wrongly_is_reported_to_it(hass, mqtt_mock, tools, arguments):
     await set_up(hass)
     expose(hass, "camera.front_door")
     api, _ = await tools()
@@ -697,7 +697,7 @@ async def test_what_a_model_asks_wrongly_is_told_to_it(hass, mqtt_mock, tools, a
     assert result.data["error"]
 
 
-async def test_cameras_of_the_same_name_are_told_apart(hass, mqtt_mock, tools):
+async def test_cameras_of_the_same_name_are_reported_apart(hass, mqtt_mock, tools):
     await set_up(hass)
     await set_up(hass, entry_of(announce(id="shed", name="Shed")))
     expose(hass, "camera.front_door", "camera.front_door_2")
@@ -721,7 +721,7 @@ async def ai(hass, mqtt_mock, freezer):
     assert await async_setup_component(hass, "ai_task", {})
     hass.states.async_set(AI_TASK, "unknown")
     entry = await set_up(hass, entry_of(options=OPTIONS))
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     calls, answers = [], [TOLD]
 
     async def generate(hass, **values):
@@ -735,12 +735,12 @@ async def ai(hass, mqtt_mock, freezer):
 
 
 async def end(hass, **changes):
-    await tell(hass, "front_door/event", {**golden("event-ended"), **changes})
+    await publish(hass, "front_door/event", {**golden("event-ended"), **changes})
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
 async def test_an_ai_task_writes_the_summary_of_an_event_from_its_picture(hass, ai):
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     assert ai.calls == []
     await end(hass)
     (asked,) = ai.calls
@@ -754,9 +754,9 @@ async def test_an_ai_task_writes_the_summary_of_an_event_from_its_picture(hass, 
     shown = hass.states.get("sensor.front_door_last_summary")
     assert (shown.state, shown.attributes["text"]) == ("The postman", "The postman left a letter.")
     assert (shown.attributes["source"], shown.attributes["model"]) == ("ai_task", AI_TASK)
-    await tell(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", golden("summary"))
     assert hass.states.get("sensor.front_door_last_summary").state == "The postman"
-    await tell(hass, "front_door/summary", {**golden("summary"), "event": "next", "title": "Next"})
+    await publish(hass, "front_door/summary", {**golden("summary"), "event": "next", "title": "Next"})
     assert hass.states.get("sensor.front_door_last_summary").state == "Next"
 
 
@@ -766,7 +766,7 @@ async def test_where_the_last_picture_is_disabled_the_camera_shows_it_to_the_ai_
     entity_registry.async_update_entity("image.front_door_last_person", disabled_by=er.RegistryEntryDisabler.USER)
     await end(hass)
     assert ai.calls[0]["attachments"][0]["media_content_id"] == "media-source://camera/camera.front_door"
-    await tell(hass, "front_door/picture/ring", JPEG)  # now the camera shows another
+    await publish(hass, "front_door/picture/ring", JPEG)  # now the camera shows another
     freezer.tick(61)
     await end(hass, id="2")
     assert len(ai.calls) == 1
@@ -806,7 +806,7 @@ async def test_the_ai_task_pauses_and_stops_for_the_day(hass, ai, freezer):
     ],
 )
 async def test_where_the_ai_task_fails_the_nodes_own_summary_serves(hass, ai, caplog, freezer, problem):
-    await tell(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", golden("summary"))
     ai.answers[0] = problem
     await end(hass)
     assert hass.states.get("sensor.front_door_last_summary").state == "Two people at the front door"
@@ -816,7 +816,7 @@ async def test_where_the_ai_task_fails_the_nodes_own_summary_serves(hass, ai, ca
     assert "Traceback" not in caplog.text
 
 
-async def test_an_ai_task_that_writes_again_is_told(hass, ai, caplog, freezer):
+async def test_an_ai_task_that_writes_again_is_reported(hass, ai, caplog, freezer):
     ai.answers[0] = HomeAssistantError("no quota")
     await end(hass)
     ai.answers[0] = TOLD
@@ -848,10 +848,10 @@ async def test_an_ai_task_that_is_gone_is_a_repair_that_a_click_mends(hass, ai, 
 async def test_cameras_that_come_later_have_their_summaries_written_too(hass, ai):
     content = announce()
     content["cameras"].append({**content["cameras"][0], "id": "garage", "name": "Garage"})
-    await tell(hass, "announce", content)
-    await tell(hass, "garage/status", "online")
-    await tell(hass, "garage/picture/person", JPEG)
-    await tell(hass, "garage/event", {**golden("event-ended"), "camera": "garage"})
+    await publish(hass, "announce", content)
+    await publish(hass, "garage/status", "online")
+    await publish(hass, "garage/picture/person", JPEG)
+    await publish(hass, "garage/event", {**golden("event-ended"), "camera": "garage"})
     await hass.async_block_till_done(wait_background_tasks=True)
     assert hass.states.get("sensor.garage_last_summary").state == "The postman"
 
@@ -864,8 +864,8 @@ async def test_a_ring_never_waits_for_a_summary(hass, ai):
         return SimpleNamespace(data=TOLD)
 
     with patch("homeassistant.components.ai_task.async_generate_data", slow):
-        await tell(hass, "front_door/event", golden("event-ended"))
-        await tell(hass, "front_door/ring", golden("ring"))
+        await publish(hass, "front_door/event", golden("event-ended"))
+        await publish(hass, "front_door/ring", golden("ring"))
         assert hass.states.get("event.front_door_doorbell").state != "unknown"
         assert hass.states.get("sensor.front_door_last_summary").state == "unknown"
         waiting.set()

@@ -1,11 +1,11 @@
-"""Activity: what is told of visits there, as the frontend asks for it."""
+"""Activity: what it says of visits, as the frontend asks for it."""
 
 from datetime import timedelta
 
 import pytest
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from stage import golden, set_up, tell
+from stage import golden, publish, set_up
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def summary(event, title, revision=2):
 
 async def test_each_visit_is_a_line_whatever_its_title(hass, activity):
     await set_up(hass)
-    for told in (
+    for reported in (
         summary("e1", "A person"),
         summary("e2", "A person", 1),
         summary("e2", "A person", 2),
@@ -45,7 +45,7 @@ async def test_each_visit_is_a_line_whatever_its_title(hass, activity):
         summary("e3", "A person", 2),
         summary("e4", "A person"),
     ):
-        await tell(hass, "front_door/summary", told)
+        await publish(hass, "front_door/summary", reported)
     lines = await activity("sensor.front_door_last_summary")
     assert [line for line in lines if line != "unknown"] == [
         "A person",
@@ -56,10 +56,10 @@ async def test_each_visit_is_a_line_whatever_its_title(hass, activity):
     ]
 
 
-async def test_what_is_told_again_is_no_other_visit(hass, activity):
+async def test_what_is_reported_again_is_no_other_visit(hass, activity):
     await set_up(hass)
     for _ in range(3):
-        await tell(hass, "front_door/summary", summary("e1", "A person"))
-    await tell(hass, "front_door/summary", {**summary("e1", "A person"), "event": None})
+        await publish(hass, "front_door/summary", summary("e1", "A person"))
+    await publish(hass, "front_door/summary", {**summary("e1", "A person"), "event": None})
     lines = await activity("sensor.front_door_last_summary")
     assert [line for line in lines if line != "unknown"] == ["A person"]

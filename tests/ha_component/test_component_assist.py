@@ -14,7 +14,7 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message, async_fire_time_changed
-from stage import BASE, announce, click, entry_of, golden, set_up, tell
+from stage import BASE, announce, click, entry_of, golden, publish, set_up
 
 from custom_components.blikk.spoken import PERIODS, languages, span
 
@@ -46,7 +46,7 @@ async def settle(hass, freezer):
 
 
 def event(started, label="person", *, camera="front_door", title=None, source="template", **more):
-    """An event as a node tells it in a reply; `started` is local."""
+    """An event as a node reports it in a reply; `started` is local."""
     time = dt_util.as_utc(dt_util.parse_datetime(f"2026-11-{started}:00+01:00")).isoformat()
     summary = {**golden("summary"), "title": title, "source": source} if title else None
     content = {"event_type": label, "label": label, "id": f"{camera}-{started}-{label}", "camera": camera}
@@ -160,13 +160,13 @@ ASKED = {
 @pytest.mark.parametrize("language", ASKED)
 async def test_what_is_asked_is_answered_in_its_language(hass, home, assist, house, language):
     house.events, house.rings = VISITS, RINGS
-    await tell(hass, "front_door/state", golden("state"))
-    await tell(hass, "yard/status", "offline")
+    await publish(hass, "front_door/state", golden("state"))
+    await publish(hass, "yard/status", "offline")
     answers = {sentence: await assist(sentence, language) for sentence in ASKED[language]}
     assert {sentence: answers[sentence][: len(begin)] for sentence, begin in ASKED[language].items()} == ASKED[language]
 
 
-async def test_of_many_visits_two_are_told_and_the_number(hass, home, assist, house):
+async def test_of_many_visits_two_are_reported_and_the_number(hass, home, assist, house):
     house.events = [event(f"21 {15 - n // 6:02}:{50 - n % 6 * 10}") for n in range(55)]
     answer = await assist("Who was at the door?")
     assert answer == "55 visits today. The last at 15:50: a person. Before that, at 15:40: a person."
@@ -189,18 +189,18 @@ async def test_a_camera_is_asked_about_by_its_name_and_its_aliases_also_after_a_
     assert house.asked[-1]["camera"] == "front_door"
 
 
-async def test_a_household_s_own_words_are_told_where_they_say_more(hass, assist, house):
+async def test_a_household_s_own_words_are_reported_where_they_say_more(hass, assist, house):
     await hass.config.async_update(language="de")
     await set_up(hass)
     expose(hass, "camera.front_door", "camera.yard")
     house.events = [event("21 14:05", title="Ein Bote an der Haustür."), event("21 10:20", camera="yard")]
-    told = "2 Besuche heute. Zuletzt um 14:05 Uhr: Ein Bote an der Haustür. Davor um 10:20 Uhr: eine Person, Yard."
-    assert await assist("Wer war da?", "de") == told
+    reported = "2 Besuche heute. Zuletzt um 14:05 Uhr: Ein Bote an der Haustür. Davor um 10:20 Uhr: eine Person, Yard."
+    assert await assist("Wer war da?", "de") == reported
     assert await assist("Wer war an der Tür?", "de") == "Ein Besuch heute, um 14:05 Uhr: eine Person."
     assert "Bote" not in await assist("Who was here?", "en")
 
 
-async def test_whom_the_household_knows_is_told_by_its_own_word(hass, home, assist, house):
+async def test_whom_the_household_knows_is_reported_by_its_own_word(hass, home, assist, house):
     house.events = [event("21 14:05", title="A man in a hat", source="llm", mark="the postman"), event("21 10:20")]
     answer = await assist("Who was at the door?")
     assert answer == "2 visits today. The last at 14:05: the postman. Before that, at 10:20: a person."
@@ -223,7 +223,7 @@ async def test_a_node_that_does_not_answer_is_named(hass, home, assist, house):
     house.events = [event("21 14:05")]
     answer = await assist("Who was at the door?")
     assert answer == "One visit today, at 14:05: a person, Front door. Shed does not answer just now."
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     both = "Porch Pi does not answer just now. Shed does not answer just now."
     for question in ("Who was here?", "Did anyone ring?", "When was the last ring?", "When was the last visit?"):
         assert await assist(question) == both

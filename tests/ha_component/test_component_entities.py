@@ -6,7 +6,7 @@ from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
-from stage import BASE, JPEG, NODE, ROOT, announce, entry_of, golden, published, set_up, tell
+from stage import BASE, JPEG, NODE, ROOT, announce, entry_of, golden, publish, published, set_up
 
 from custom_components.blikk.names import slug
 
@@ -57,7 +57,7 @@ async def test_devices_are_the_node_and_its_cameras(hass, mqtt_mock, device_regi
 
 async def test_the_state_of_a_camera_is_shown(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "front_door/state", golden("state"))
+    await publish(hass, "front_door/state", golden("state"))
     assert state(hass, "binary_sensor.front_door_motion") == "on"
     assert state(hass, "binary_sensor.front_door_person") == "on"
     assert state(hass, "binary_sensor.front_door_package") == "off"
@@ -79,11 +79,11 @@ async def test_figures_and_zones_are_there_when_they_are_enabled(hass, mqtt_mock
             entity_registry.async_update_entity(entity.entity_id, disabled_by=None)
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
-    await tell(hass, "status", "online")
-    await tell(hass, "front_door/status", "online")
-    await tell(hass, "front_door/state", golden("state"))
-    await tell(hass, "health", golden("health"))
-    await tell(hass, "front_door/digest", golden("summary-digest"))
+    await publish(hass, "status", "online")
+    await publish(hass, "front_door/status", "online")
+    await publish(hass, "front_door/state", golden("state"))
+    await publish(hass, "health", golden("health"))
+    await publish(hass, "front_door/digest", golden("summary-digest"))
     shown = {
         "sensor.front_door_person_count": "2",
         "sensor.front_door_package_count": "0",
@@ -103,7 +103,7 @@ async def test_figures_and_zones_are_there_when_they_are_enabled(hass, mqtt_mock
 
 async def test_the_health_of_a_node_is_shown(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "health", golden("health"))
+    await publish(hass, "health", golden("health"))
     shown = {
         "binary_sensor.porch_pi_problem": "on",
         "sensor.porch_pi_cpu": "41.3",
@@ -134,8 +134,8 @@ async def test_without_a_model_there_are_no_figures_of_one(hass, mqtt_mock):
 
 async def test_a_summary_is_shown_and_its_final_words_stay(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "front_door/summary", golden("summary"))
-    await tell(hass, "front_door/summary", {**golden("summary"), "revision": 1, "title": "Somebody"})
+    await publish(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", {**golden("summary"), "revision": 1, "title": "Somebody"})
     shown = hass.states.get("sensor.front_door_last_summary")
     assert shown.state == "Two people at the front door"
     assert shown.attributes["importance"] == "high"
@@ -145,29 +145,31 @@ async def test_a_summary_is_shown_and_its_final_words_stay(hass, mqtt_mock):
         "qwen3-vl-2b",
         {"input": 214, "output": 58},
     )
-    await tell(hass, "front_door/summary", {**golden("summary"), "event": "another", "revision": 1, "title": "A cat"})
+    await publish(
+        hass, "front_door/summary", {**golden("summary"), "event": "another", "revision": 1, "title": "A cat"}
+    )
     assert state(hass, "sensor.front_door_last_summary") == "A cat"
-    await tell(hass, "front_door/summary", "")
+    await publish(hass, "front_door/summary", "")
     assert state(hass, "sensor.front_door_last_summary") == "unknown"
 
 
 async def test_a_digest_of_the_node_is_shown(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "digest", golden("summary-digest"))
+    await publish(hass, "digest", golden("summary-digest"))
     assert state(hass, "sensor.porch_pi_digest") == "Quiet day"
-    await tell(hass, "digest", "")
+    await publish(hass, "digest", "")
     assert state(hass, "sensor.porch_pi_digest") == "unknown"
 
 
 @pytest.mark.parametrize(("answer", "shown"), [("yes", "on"), ("no", "off"), ("unknown", "unknown"), ("hm", "unknown")])
 async def test_a_yes_or_no_question_is_a_binary_sensor_with_its_evidence(hass, mqtt_mock, answer, shown):
     await set_up(hass)
-    await tell(hass, "front_door/answer/gate_open", {**golden("answer"), "answer": answer})
+    await publish(hass, "front_door/answer/gate_open", {**golden("answer"), "answer": answer})
     seen = hass.states.get("binary_sensor.front_door_is_the_gate_open")
     assert seen.state == shown
     assert seen.attributes["evidence"] == "The left wing stands away from the post."
     assert seen.attributes["friendly_name"] == "Front door Is the gate open?"
-    await tell(hass, "front_door/answer/gate_open", "")
+    await publish(hass, "front_door/answer/gate_open", "")
     assert "evidence" not in hass.states.get("binary_sensor.front_door_is_the_gate_open").attributes
 
 
@@ -175,7 +177,7 @@ async def test_any_other_question_is_a_sensor(hass, mqtt_mock):
     content = announce()
     content["cameras"][0]["questions"] = [{"id": "color", "question": "What color is the car?", "kind": "text"}]
     await set_up(hass, entry_of(content))
-    await tell(hass, "front_door/answer/color", {**golden("answer"), "question": "color", "answer": "red"})
+    await publish(hass, "front_door/answer/color", {**golden("answer"), "question": "color", "answer": "red"})
     assert state(hass, "sensor.front_door_what_color_is_the_car") == "red"
 
 
@@ -183,7 +185,7 @@ async def test_a_label_that_is_new_to_the_component_has_entities_too(hass, mqtt_
     content = announce()
     content["cameras"][0]["labels"] = ["person", "drone"]
     await set_up(hass, entry_of(content))
-    await tell(hass, "front_door/state", {**golden("state"), "counts": {"person": 0, "drone": 3}})
+    await publish(hass, "front_door/state", {**golden("state"), "counts": {"person": 0, "drone": 3}})
     assert state(hass, "binary_sensor.front_door_drone") == "on"
     assert hass.states.get("binary_sensor.front_door_drone").name == "Front door Drone"
     ids = {"sensor.front_door_drone_count": "Drone count", "image.front_door_last_drone": "Last drone"}
@@ -200,52 +202,52 @@ async def test_a_node_that_does_not_tell_labels_by_zone_has_no_sensors_of_them(h
 # ---- events
 
 
-async def test_a_detection_is_told_when_it_begins(hass, mqtt_mock):
+async def test_a_detection_is_reported_when_it_begins(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     shown = hass.states.get("event.front_door_detection")
     assert shown.attributes["event_type"] == "person"
     assert shown.attributes["id"] == "front_door-1795262400250"
     assert shown.attributes["zones"] == ["porch"]
     assert "objects" not in shown.attributes
-    await tell(hass, "front_door/event", golden("event-ended"))
+    await publish(hass, "front_door/event", golden("event-ended"))
     assert hass.states.get("event.front_door_detection").last_updated == shown.last_updated
-    await tell(hass, "front_door/event", golden("event-loitering"))
+    await publish(hass, "front_door/event", golden("event-loitering"))
     assert hass.states.get("event.front_door_detection").attributes["event_type"] == "loitering"
 
 
-async def test_a_detection_that_comes_twice_is_told_once(hass, mqtt_mock):
+async def test_a_detection_that_comes_twice_is_reported_once(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     first = state(hass, "event.front_door_detection")
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     assert state(hass, "event.front_door_detection") == first
-    await tell(hass, "front_door/event", {**golden("event-started"), "id": "other"})
+    await publish(hass, "front_door/event", {**golden("event-started"), "id": "other"})
     assert state(hass, "event.front_door_detection") != first
 
 
-async def test_retained_events_and_rings_are_not_told(hass, mqtt_mock):
+async def test_retained_events_and_rings_are_not_reported(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "front_door/event", golden("event-started"), retain=True)
-    await tell(hass, "front_door/ring", golden("ring"), retain=True)
+    await publish(hass, "front_door/event", golden("event-started"), retain=True)
+    await publish(hass, "front_door/ring", golden("ring"), retain=True)
     assert state(hass, "event.front_door_detection") == "unknown"
     assert state(hass, "event.front_door_doorbell") == "unknown"
 
 
-@pytest.mark.parametrize(("age_s", "told"), [(200, True), (400, False)])
-async def test_what_waited_too_long_is_not_told(hass, mqtt_mock, freezer: FrozenDateTimeFactory, age_s, told):
+@pytest.mark.parametrize(("age_s", "reported"), [(200, True), (400, False)])
+async def test_what_waited_too_long_is_not_reported(hass, mqtt_mock, freezer: FrozenDateTimeFactory, age_s, reported):
     freezer.move_to("2026-11-21T12:00:00.650Z")
     await set_up(hass)
     freezer.tick(age_s)
-    await tell(hass, "front_door/event", golden("event-replayed"))
-    await tell(hass, "front_door/ring", {**golden("ring"), "replayed": True})
-    assert (state(hass, "event.front_door_detection") != "unknown") == told
-    assert (state(hass, "event.front_door_doorbell") != "unknown") == told
+    await publish(hass, "front_door/event", golden("event-replayed"))
+    await publish(hass, "front_door/ring", {**golden("ring"), "replayed": True})
+    assert (state(hass, "event.front_door_detection") != "unknown") == reported
+    assert (state(hass, "event.front_door_doorbell") != "unknown") == reported
 
 
 async def test_the_doorbell_rings(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "front_door/ring", golden("ring"))
+    await publish(hass, "front_door/ring", golden("ring"))
     shown = hass.states.get("event.front_door_doorbell")
     assert shown.attributes["event_type"] == "ring"
     assert (shown.attributes["via"], shown.attributes["device_class"]) == ("gpio", "doorbell")
@@ -254,7 +256,7 @@ async def test_the_doorbell_rings(hass, mqtt_mock):
 
 async def test_an_event_of_an_unknown_type_is_passed_over(hass, mqtt_mock, caplog):
     await set_up(hass)
-    await tell(hass, "front_door/event", {**golden("event-started"), "event_type": "unicorn", "label": "unicorn"})
+    await publish(hass, "front_door/event", {**golden("event-started"), "event_type": "unicorn", "label": "unicorn"})
     assert state(hass, "event.front_door_detection") == "unknown"
     assert "Traceback" not in caplog.text
 
@@ -264,7 +266,7 @@ async def test_an_event_of_an_unknown_type_is_passed_over(hass, mqtt_mock, caplo
 
 async def test_pictures_are_shown_byte_for_byte(hass, mqtt_mock, hass_client):
     await set_up(hass)
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     assert state(hass, "image.front_door_last_person") != "unknown"
     assert state(hass, "image.front_door_last_ring") == "unknown"
     client = await hass_client()
@@ -278,7 +280,7 @@ async def test_pictures_are_shown_byte_for_byte(hass, mqtt_mock, hass_client):
 async def test_an_image_without_a_picture_shows_its_icon(hass, mqtt_mock):
     await set_up(hass)
     assert "entity_picture" not in hass.states.get("image.front_door_last_person").attributes
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     shown = hass.states.get("image.front_door_last_person").attributes["entity_picture"]
     assert shown.startswith("/api/image_proxy/image.front_door_last_person?token=")
 
@@ -287,29 +289,29 @@ async def test_the_camera_shows_the_newest_picture(hass, mqtt_mock, hass_client)
     await set_up(hass)
     client = await hass_client()
     first, second, third = (JPEG.replace(b"a", letter) for letter in (b"1", b"2", b"3"))
-    await tell(hass, "front_door/picture/snapshot", first, retain=True)
-    await tell(hass, "front_door/picture/ring", second, retain=True)
+    await publish(hass, "front_door/picture/snapshot", first, retain=True)
+    await publish(hass, "front_door/picture/ring", second, retain=True)
     assert await (await client.get("/api/camera_proxy/camera.front_door")).read() == first
-    await tell(hass, "front_door/picture/person", third)
+    await publish(hass, "front_door/picture/person", third)
     assert await (await client.get("/api/camera_proxy/camera.front_door")).read() == third
 
 
 async def test_a_picture_the_broker_kept_is_not_taken_for_a_new_one(hass, mqtt_mock, freezer):
     await set_up(hass)
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     came = state(hass, "image.front_door_last_person")
     freezer.tick(60)
-    await tell(hass, "front_door/picture/person", JPEG, retain=True)
+    await publish(hass, "front_door/picture/person", JPEG, retain=True)
     assert state(hass, "image.front_door_last_person") == came
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     assert state(hass, "image.front_door_last_person") != came
 
 
 async def test_what_is_no_picture_leaves_the_last_one(hass, mqtt_mock, hass_client, caplog):
     await set_up(hass)
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     for payload in (b"<html>", JPEG + b"x" * (5 * 2**20), b"<html>"):
-        await tell(hass, "front_door/picture/person", payload)
+        await publish(hass, "front_door/picture/person", payload)
     client = await hass_client()
     assert await (await client.get("/api/image_proxy/image.front_door_last_person")).read() == JPEG
     complaints = [r for r in caplog.records if r.levelname == "WARNING" and "picture/person" in r.getMessage()]
@@ -318,34 +320,34 @@ async def test_what_is_no_picture_leaves_the_last_one(hass, mqtt_mock, hass_clie
 
 async def test_what_was_forgotten_is_shown_no_more(hass, mqtt_mock, hass_client, caplog):
     await set_up(hass)
-    told = {
+    reported = {
         "sensor.front_door_last_summary": ("front_door/summary", golden("summary")),
         "sensor.porch_pi_digest": ("digest", golden("summary-digest")),
         "binary_sensor.front_door_is_the_gate_open": ("front_door/answer/gate_open", golden("answer")),
         "image.front_door_last_person": ("front_door/picture/person", JPEG),
     }
     client = await hass_client()
-    for topic, content in told.values():
-        await tell(hass, topic, content)
-    await tell(hass, "front_door/picture/snapshot", JPEG + JPEG)
-    assert STATE_UNKNOWN not in {state(hass, entity) for entity in told}
-    for topic in (*(topic for topic, _ in told.values()), "front_door/picture/snapshot"):
-        await tell(hass, topic, b"")
-    for entity in told:
+    for topic, content in reported.values():
+        await publish(hass, topic, content)
+    await publish(hass, "front_door/picture/snapshot", JPEG + JPEG)
+    assert STATE_UNKNOWN not in {state(hass, entity) for entity in reported}
+    for topic in (*(topic for topic, _ in reported.values()), "front_door/picture/snapshot"):
+        await publish(hass, topic, b"")
+    for entity in reported:
         assert state(hass, entity) == STATE_UNKNOWN, entity
         assert not {"text", "evidence", "entity_picture"} & hass.states.get(entity).attributes.keys()
     assert (await client.get("/api/image_proxy/image.front_door_last_person")).content_type == "image/png"
     assert (await client.get("/api/camera_proxy/camera.front_door")).status == 500
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     assert state(hass, "image.front_door_last_person") != STATE_UNKNOWN
     assert not [record for record in caplog.records if record.levelname == "WARNING" and "blikk" in record.name]
 
 
 async def test_a_forgotten_picture_leaves_the_still_that_is_another(hass, mqtt_mock, hass_client):
     await set_up(hass)
-    await tell(hass, "front_door/picture/person", JPEG)
-    await tell(hass, "front_door/picture/snapshot", JPEG + JPEG)
-    await tell(hass, "front_door/picture/person", b"")
+    await publish(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/snapshot", JPEG + JPEG)
+    await publish(hass, "front_door/picture/person", b"")
     client = await hass_client()
     assert await (await client.get("/api/camera_proxy/camera.front_door")).read() == JPEG + JPEG
 
@@ -362,7 +364,7 @@ async def test_entities_are_there_while_broker_node_and_camera_are(hass, mqtt_mo
         ("front_door/status", "online", "unknown"),
         ("status", "offline", STATE_UNAVAILABLE),
     ):
-        await tell(hass, topic, payload)
+        await publish(hass, topic, payload)
         assert state(hass, "binary_sensor.front_door_motion") == shown, (topic, payload)
     assert state(hass, "binary_sensor.porch_pi_connection") == "off"
     assert state(hass, "binary_sensor.front_door_stream") == STATE_UNAVAILABLE
@@ -377,25 +379,25 @@ async def test_only_what_is_seen_now_needs_the_stream_as_in_plain_discovery(hass
     for entity in er.async_entries_for_config_entry(entity_registry, entry.entry_id):
         entity_registry.async_update_entity(entity.entity_id, disabled_by=None)
     await hass.config_entries.async_reload(entry.entry_id)
-    await tell(hass, "status", "online")
-    await tell(hass, "front_door/status", "offline")
+    await publish(hass, "status", "online")
+    await publish(hass, "front_door/status", "offline")
     ours = {entity.unique_id: state(hass, entity.entity_id) for entity in entity_registry.entities.values()}
     here = {part["unique_id"] for part in parts} | {f"blikk.{NODE}.front_door.timeline"}
     away = {unique_id for unique_id in here & ours.keys() if ours[unique_id] == STATE_UNAVAILABLE}
     assert away == plain
 
 
-async def test_a_ring_that_is_heard_while_the_stream_is_away_is_told(hass, mqtt_mock):
+async def test_a_ring_that_is_heard_while_the_stream_is_away_is_reported(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "front_door/status", "offline")
-    await tell(hass, "front_door/ring", golden("ring"))
+    await publish(hass, "front_door/status", "offline")
+    await publish(hass, "front_door/ring", golden("ring"))
     rang = hass.states.get("event.front_door_doorbell")
     assert (rang.attributes["event_type"], rang.attributes["via"]) == ("ring", "gpio")
 
 
 async def test_a_stream_that_is_away_is_off(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "front_door/status", "offline")
+    await publish(hass, "front_door/status", "offline")
     assert state(hass, "binary_sensor.front_door_stream") == "off"
     assert state(hass, "binary_sensor.yard_stream") == "on"
 
@@ -412,7 +414,7 @@ async def test_without_the_broker_everything_is_away(hass, mqtt_mock):
     async_dispatcher_send(hass, MQTT_CONNECTION_STATE, True)
     await hass.async_block_till_done()
     assert state(hass, "camera.front_door") == STATE_UNAVAILABLE  # until the node is heard
-    await tell(hass, "status", "online")
+    await publish(hass, "status", "online")
     assert state(hass, "binary_sensor.porch_pi_connection") == "on"
     assert state(hass, "camera.front_door") != STATE_UNAVAILABLE
 
@@ -420,8 +422,8 @@ async def test_without_the_broker_everything_is_away(hass, mqtt_mock):
 async def test_going_and_coming_are_logged_once_each(hass, mqtt_mock, caplog):
     await set_up(hass)
     for payload in ("offline", "offline", "online", "online"):
-        await tell(hass, "status", payload)
-        await tell(hass, "yard/status", payload)
+        await publish(hass, "status", payload)
+        await publish(hass, "yard/status", payload)
     assert caplog.text.count("Porch Pi is offline") == 1
     assert caplog.text.count("Porch Pi is online again") == 1
     assert caplog.text.count("camera yard is offline") == 1
@@ -450,7 +452,7 @@ async def test_a_control_sends_its_command(hass, mqtt_mock, domain, action, enti
 
 async def test_a_command_to_a_node_that_left_is_an_error(hass, mqtt_mock):
     entry = await set_up(hass)
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     with pytest.raises(HomeAssistantError) as caught:
         await entry.runtime_data.async_set("front_door", "detect", "ON")
     assert caught.value.translation_key == "node_offline"
@@ -459,7 +461,7 @@ async def test_a_command_to_a_node_that_left_is_an_error(hass, mqtt_mock):
 
 async def test_ways_of_summaries_follow_the_announce(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "announce", announce(summaries=["off", "vision"]))
+    await publish(hass, "announce", announce(summaries=["off", "vision"]))
     assert hass.states.get("select.front_door_summaries").attributes["options"] == ["off", "vision"]
 
 
@@ -487,10 +489,10 @@ async def test_a_new_camera_appears_without_a_reload(hass, mqtt_mock, device_reg
     runtime = entry.runtime_data
     content = announce()
     content["cameras"].append({**content["cameras"][0], "id": "garage", "name": "Garage"})
-    await tell(hass, "announce", content)
+    await publish(hass, "announce", content)
     assert entry.runtime_data is runtime
     assert device_registry.async_get_device_by_identifier(("blikk", f"{NODE}.garage"), entry.entry_id)
-    await tell(hass, "garage/status", "online")
+    await publish(hass, "garage/status", "online")
     assert state(hass, "binary_sensor.garage_person") == "unknown"
     assert state(hass, "binary_sensor.front_door_stream") == "on"
     assert entry.data["announce"]["cameras"][-1]["id"] == "garage"
@@ -501,15 +503,15 @@ async def test_a_camera_that_is_gone_goes_with_device_and_entities_and_can_come_
 ):
     entry = await set_up(hass)
     content = announce()
-    await tell(hass, "announce", {**content, "cameras": content["cameras"][1:]})
+    await publish(hass, "announce", {**content, "cameras": content["cameras"][1:]})
     assert hass.states.get("camera.front_door") is None
     assert entity_registry.async_get("binary_sensor.front_door_person") is None
     assert not device_registry.async_get_device_by_identifier(("blikk", f"{NODE}.front_door"), entry.entry_id)
     assert state(hass, "binary_sensor.yard_stream") == "on"
-    await tell(hass, "front_door/state", golden("state"))
-    await tell(hass, "announce", content)
-    await tell(hass, "front_door/status", "online")
-    await tell(hass, "front_door/state", golden("state"))
+    await publish(hass, "front_door/state", golden("state"))
+    await publish(hass, "announce", content)
+    await publish(hass, "front_door/status", "online")
+    await publish(hass, "front_door/state", golden("state"))
     assert state(hass, "binary_sensor.front_door_person") == "on"
 
 
@@ -517,7 +519,7 @@ async def test_labels_zones_and_names_follow_the_announce(hass, mqtt_mock, devic
     entry = await set_up(hass)
     content = announce(name="Porch node", version="0.2.0")
     content["cameras"][0] |= {"name": "Entrance", "labels": ["person", "vehicle"], "zones": []}
-    await tell(hass, "announce", content)
+    await publish(hass, "announce", content)
     assert hass.states.get("binary_sensor.front_door_vehicle")
     assert hass.states.get("binary_sensor.front_door_package") is None
     assert entity_registry.async_get("sensor.front_door_porch_count") is None
@@ -535,7 +537,7 @@ async def test_two_cameras_that_look_alike_both_have_entities(hass, mqtt_mock):
 
 async def test_a_camera_with_an_odd_id_is_heard(hass, mqtt_mock):
     await set_up(hass, entry_of(announce(cameras=[{"id": "Größe “x” 🚪", "name": "Odd"}])))
-    await tell(hass, "Größe “x” 🚪/state", golden("state"))
+    await publish(hass, "Größe “x” 🚪/state", golden("state"))
     assert state(hass, "binary_sensor.grosse_x_motion") == "on"
 
 
@@ -552,11 +554,11 @@ TOPICS = [
 
 async def test_no_rubbish_on_any_topic_loses_an_entity_or_makes_a_stack_trace(hass, mqtt_mock, caplog):
     await set_up(hass)
-    await tell(hass, "front_door/state", golden("state"))
+    await publish(hass, "front_door/state", golden("state"))
     before = {state.entity_id for state in hass.states.async_all()}
     for topic in TOPICS:
         for payload in GARBAGE:
-            await tell(hass, topic, payload)
+            await publish(hass, topic, payload)
     assert {state.entity_id for state in hass.states.async_all()} == before
     assert state(hass, "binary_sensor.front_door_person") == "on" or golden("state")
     assert "Traceback" not in caplog.text
@@ -570,17 +572,17 @@ async def test_no_rubbish_on_any_topic_loses_an_entity_or_makes_a_stack_trace(ha
 async def test_what_is_wrong_is_logged_once_until_it_is_right_again(hass, mqtt_mock, caplog):
     await set_up(hass)
     for _ in range(3):
-        await tell(hass, "front_door/state", b"{")
+        await publish(hass, "front_door/state", b"{")
     assert caplog.text.count(f"{BASE}/front_door/state: not JSON") == 1
-    await tell(hass, "front_door/state", golden("state"))
+    await publish(hass, "front_door/state", golden("state"))
     assert caplog.text.count("can be read again") == 1
 
 
 async def test_pictures_and_answers_of_more_names_than_sensible_are_not_kept(hass, mqtt_mock):
     entry = await set_up(hass)
     for number in range(80):
-        await tell(hass, f"front_door/picture/p{number}", JPEG)
-        await tell(hass, f"front_door/answer/a{number}", golden("answer"))
+        await publish(hass, f"front_door/picture/p{number}", JPEG)
+        await publish(hass, f"front_door/answer/a{number}", golden("answer"))
     now = entry.runtime_data.camera("front_door")
     assert (len(now.pictures), len(now.answers)) == (64, 64)
 

@@ -10,7 +10,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message, start_reauth_flow
-from stage import BASE, DOMAIN, NODE, announce, entry_of, golden, set_up, tell
+from stage import BASE, DOMAIN, NODE, announce, entry_of, golden, publish, set_up
 
 from custom_components.blikk import config_flow
 
@@ -118,7 +118,7 @@ async def test_a_changed_announce_updates_a_running_node_without_a_reload(hass, 
     runtime = entry.runtime_data
     changed = announce(version="0.3.0", urls={"media": "http://192.0.2.7:8428"})
     flow = await found(hass, changed)
-    await tell(hass, "announce", changed)
+    await publish(hass, "announce", changed)
     assert flow["reason"] == "already_configured"
     assert entry.runtime_data is runtime
     assert runtime.announce.media_url == "http://192.0.2.7:8428"
@@ -130,7 +130,7 @@ async def test_two_announces_at_once_are_one_flow(hass, mqtt_mock):
     assert (flow["type"], flow["reason"]) == (FlowResultType.ABORT, "already_in_progress")
 
 
-# ---- told by the Supervisor
+# ---- reported by the Supervisor
 
 
 async def supervisor(hass, **config):

@@ -10,7 +10,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message, async_fire_time_changed
-from stage import BASE, DOMAIN, NODE, click, published, set_up, tell
+from stage import BASE, DOMAIN, NODE, click, publish, published, set_up
 
 from custom_components.blikk import gone, issues
 
@@ -59,34 +59,34 @@ async def later(hass, freezer, time):
 async def offered(hass):
     """A node that is offered for removal."""
     entry = await set_up(hass)
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     issues.raise_away(hass, entry, 30)
     return entry
 
 
 async def test_a_node_that_is_away_for_a_month_is_a_repair_until_it_is_back(hass, mqtt_mock, freezer):
     entry = await set_up(hass)
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     await later(hass, freezer, 29.5 * DAY)
     assert issue(hass, entry) is None
     await later(hass, freezer, DAY)
     raised = issue(hass, entry)
     assert raised.is_fixable
     assert raised.translation_placeholders == {"node": "Porch Pi", "days": "30"}
-    await tell(hass, "status", "online")
+    await publish(hass, "status", "online")
     assert issue(hass, entry) is None
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     await later(hass, freezer, 29.5 * DAY)
     assert issue(hass, entry) is None
 
 
 async def test_the_month_goes_on_over_restarts(hass, mqtt_mock, freezer):
     entry = await set_up(hass)
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     for _ in range(3):
         await later(hass, freezer, 10 * DAY + timedelta(hours=1))
         assert await hass.config_entries.async_reload(entry.entry_id)
-        await tell(hass, "status", "offline", retain=True)
+        await publish(hass, "status", "offline", retain=True)
     assert issue(hass, entry) is not None
 
 
@@ -99,7 +99,7 @@ async def test_a_node_of_which_nothing_is_heard_is_away_too(hass, mqtt_mock, fre
 
 async def test_while_the_broker_is_away_nothing_is_known(hass, mqtt_mock, freezer):
     entry = await set_up(hass)
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     async_dispatcher_send(hass, MQTT_CONNECTION_STATE, False)
     await later(hass, freezer, 31 * DAY)
     assert issue(hass, entry) is None

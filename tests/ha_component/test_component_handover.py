@@ -15,7 +15,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
-from stage import BASE, DOMAIN, NODE, announce, click, entry_of, golden, published, set_up, tell
+from stage import BASE, DOMAIN, NODE, announce, click, entry_of, golden, publish, published, set_up
 
 from custom_components.blikk import giveback, handover
 
@@ -104,7 +104,7 @@ async def test_the_claim_is_retained_and_says_who_claims(hass, mqtt_mock):
     assert len(json.loads(payload)["by"]) == 32
 
 
-async def test_the_claim_tells_where_the_household_lives_and_tells_it_again_when_that_changes(hass, mqtt_mock):
+async def test_the_claim_says_where_the_household_lives_and_says_it_again_when_that_changes(hass, mqtt_mock):
     await hass.config.async_update(time_zone="Europe/Berlin", language="de")
     await set_up(hass)
     (claim,) = [json.loads(payload) for payload, _, _ in published(mqtt_mock, CLAIM)]
@@ -465,12 +465,12 @@ async def test_the_discovery_prefix_of_home_assistant_is_heeded(hass, mqtt_mock,
     assert ids(hass, "mqtt") == {}
 
 
-async def test_what_is_hidden_from_the_announce_is_told_once(hass, mqtt_mock, caplog):
+async def test_what_is_hidden_from_the_announce_is_reported_once(hass, mqtt_mock, caplog):
     await set_up(hass)
     content = announce()
     content["cameras"].append({"id": "a/b"})
     for _ in range(3):
-        await tell(hass, "announce", content)
+        await publish(hass, "announce", content)
     assert caplog.text.count("these cameras cannot be addressed: 'a/b'") == 1
 
 

@@ -14,7 +14,7 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.translation import async_get_translations
-from stage import DOMAIN, GOLDEN_JPEG, ROOT, announce, entry_of, golden, set_up, tell
+from stage import DOMAIN, GOLDEN_JPEG, ROOT, announce, entry_of, golden, publish, set_up
 
 from custom_components.blikk.const import PLATFORMS
 
@@ -98,7 +98,7 @@ async def test_nothing_is_recorded_but_states_what_happened_and_what_is_wrong(ha
         "front_door/answer/color": golden("answer"),
         "front_door/picture/person": GOLDEN_JPEG,
     }.items():
-        await tell(hass, topic, payload)
+        await publish(hass, topic, payload)
     recorded = {}
     for entity in entities:
         if entity.domain in ("camera", "update"):

@@ -7,7 +7,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.setup import async_setup_component
-from stage import BASE, DOMAIN, click, entry_of, golden, published, set_up, tell
+from stage import BASE, DOMAIN, click, entry_of, golden, publish, published, set_up
 
 from custom_components.blikk import issues
 
@@ -53,11 +53,11 @@ async def test_a_node_that_was_taken_over_is_set_up_without_the_broker_and_claim
     mqtt_mock.async_publish.reset_mock()
 
     await broker.come()
-    await tell(hass, "status", "online", retain=True)
+    await publish(hass, "status", "online", retain=True)
     assert len(published(mqtt_mock, CLAIM)) == 1
     assert hass.states.get("binary_sensor.porch_pi_connection").state == "on"
-    await tell(hass, "front_door/status", "online", retain=True)
-    await tell(hass, "front_door/ring", golden("ring"))
+    await publish(hass, "front_door/status", "online", retain=True)
+    await publish(hass, "front_door/ring", golden("ring"))
     assert hass.states.get("event.front_door_doorbell").attributes["event_type"] == "ring"
 
 

@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
     get_diagnostics_for_device,
 )
-from stage import BASE, DOMAIN, JPEG, NODE, announce, entry_of, golden, published, set_up, tell
+from stage import BASE, DOMAIN, JPEG, NODE, announce, entry_of, golden, publish, published, set_up
 
 from custom_components.blikk import memory, reader
 
@@ -56,7 +56,7 @@ async def test_twenty_reloads_leave_nothing_open(hass, mqtt_mock, caplog):
         await hass.async_block_till_done()
     assert (len(hass.states.async_all()), hass.bus.async_listeners()["entity_registry_updated"]) == before
     with patch("custom_components.blikk.reader.read_state", wraps=reader.read_state) as read:
-        await tell(hass, "yard/state", golden("state"))
+        await publish(hass, "yard/state", golden("state"))
     assert len(read.mock_calls) == 1
     assert entry.runtime_data.snoozed_until("yard")
     assert "Traceback" not in caplog.text
@@ -92,18 +92,18 @@ async def test_unloading_makes_everything_unavailable(hass, mqtt_mock):
     entry = await set_up(hass)
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert entry.state is ConfigEntryState.NOT_LOADED
-    await tell(hass, "front_door/state", golden("state"))
+    await publish(hass, "front_door/state", golden("state"))
     assert hass.states.get("binary_sensor.front_door_person").state == "unavailable"
 
 
 async def test_a_newer_protocol_is_a_repair_until_it_is_gone(hass, mqtt_mock):
     entry = await set_up(hass)
     before = len(hass.states.async_all())
-    await tell(hass, "announce", announce(protocol=2))
+    await publish(hass, "announce", announce(protocol=2))
     issue = ir.async_get(hass).async_get_issue(DOMAIN, f"protocol_too_new_{entry.entry_id}")
     assert (issue.is_fixable, issue.translation_placeholders["protocol"]) == (False, "2")
     assert len(hass.states.async_all()) == before
-    await tell(hass, "announce", announce())
+    await publish(hass, "announce", announce())
     assert ir.async_get(hass).issues == {}
 
 
@@ -111,7 +111,7 @@ async def test_an_empty_or_foreign_announce_changes_nothing(hass, mqtt_mock):
     entry = await set_up(hass)
     before = entry.runtime_data.announce
     for content in ("", "{", announce(id="another", cameras=[])):
-        await tell(hass, "announce", content)
+        await publish(hass, "announce", content)
     assert entry.runtime_data.announce == before
 
 
@@ -119,10 +119,10 @@ async def test_a_model_that_refuses_is_a_repair_until_it_does_not(hass, mqtt_moc
     entry = await set_up(hass)
     health = golden("health")
     health["llm"]["phase"] = "refused"
-    await tell(hass, "health", health)
+    await publish(hass, "health", health)
     issue = ir.async_get(hass).async_get_issue(DOMAIN, f"llm_refused_{entry.entry_id}")
     assert issue.translation_placeholders == {"node": "Porch Pi", "model": "qwen3-vl-2b"}
-    await tell(hass, "health", {**health, "llm": None})
+    await publish(hass, "health", {**health, "llm": None})
     assert ir.async_get(hass).issues == {}
     assert hass.states.get("sensor.porch_pi_llm_calls_today").state == "unknown"
 
@@ -144,11 +144,11 @@ async def test_a_kept_picture_has_the_time_it_had_before_the_restart(hass, mqtt_
     known = {"digest": sha256(JPEG).hexdigest(), "time": came}
     mock_restore_cache_with_extra_data(hass, [(State(entity_id, came), known)])
     await set_up(hass)
-    await tell(hass, "front_door/picture/person", JPEG, retain=True)
+    await publish(hass, "front_door/picture/person", JPEG, retain=True)
     assert hass.states.get(entity_id).state == came
     entity = hass.data["image"].get_entity(entity_id)
     assert entity.extra_restore_state_data.as_dict() == known
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     assert hass.states.get(entity_id).state != came
 
 
@@ -162,7 +162,7 @@ async def ask(hass, entry, mqtt_mock, reply, do="ask", **fields):
         await asyncio.sleep(0)
     request = json.loads(asked[-1][0])
     if reply is not None:
-        await tell(
+        await publish(
             hass, request["response_topic"].removeprefix(f"{BASE}/"), {**reply, "correlation": request["correlation"]}
         )
     return request, await task
@@ -215,8 +215,8 @@ async def test_a_request_ends_when_the_node_is_unloaded(hass, mqtt_mock):
 
 async def test_an_answer_to_nobody_is_dropped(hass, mqtt_mock):
     await set_up(hass)
-    await tell(hass, "reply/1f", golden("reply"))
-    await tell(hass, "reply/1f", golden("reply"), retain=True)
+    await publish(hass, "reply/1f", golden("reply"))
+    await publish(hass, "reply/1f", golden("reply"), retain=True)
 
 
 # ---- snooze
@@ -228,17 +228,17 @@ async def test_a_snoozed_camera_is_silent_until_then(hass, mqtt_mock, freezer):
     entry.runtime_data.snooze("front_door", until)
     await hass.async_block_till_done()
     assert hass.states.get("binary_sensor.front_door_snoozed").state == "on"
-    await tell(hass, "front_door/event", golden("event-started"))
-    await tell(hass, "front_door/ring", golden("ring"))
+    await publish(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/ring", golden("ring"))
     assert hass.states.get("event.front_door_detection").state == "unknown"
     assert hass.states.get("event.front_door_doorbell").state == "unknown"
-    await tell(hass, "yard/event", {**golden("event-started"), "event_type": "animal", "camera": "yard"})
+    await publish(hass, "yard/event", {**golden("event-started"), "event_type": "animal", "camera": "yard"})
     assert hass.states.get("event.yard_detection").state != "unknown"
     freezer.move_to(until + timedelta(seconds=1))
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
     assert hass.states.get("binary_sensor.front_door_snoozed").state == "off"
-    await tell(hass, "front_door/ring", {**golden("ring"), "id": "another"})
+    await publish(hass, "front_door/ring", {**golden("ring"), "id": "another"})
     assert hass.states.get("event.front_door_doorbell").state != "unknown"
 
 
@@ -287,25 +287,25 @@ async def test_diagnostics_hold_figures_and_nothing_else(hass, mqtt_mock, diagno
         "front_door/event": "event-started",
         "front_door/ring": "ring",
     }.items():
-        await tell(hass, topic, golden(name))
-    await tell(hass, "front_door/picture/person", JPEG)
-    await tell(hass, "front_door/picture/neighbour_bob", JPEG)
+        await publish(hass, topic, golden(name))
+    await publish(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/neighbour_bob", JPEG)
     await hass.async_block_till_done()
-    told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
-    assert told["node"]["health"]["cpu_percent"] == 41.3
-    assert told["node"]["health"]["problems"] == 1
-    assert told["cameras"][0]["state"]["counts"]["person"] == 2
-    assert told["cameras"][0]["pictures"].keys() == {"person", "other"}
-    assert (told["entry"]["token"], told["entry"]["own_media_address"]) == (True, True)
-    text = json.dumps(told)
+    reported = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert reported["node"]["health"]["cpu_percent"] == 41.3
+    assert reported["node"]["health"]["problems"] == 1
+    assert reported["cameras"][0]["state"]["counts"]["person"] == 2
+    assert reported["cameras"][0]["pictures"].keys() == {"person", "other"}
+    assert (reported["entry"]["token"], reported["entry"]["own_media_address"]) == (True, True)
+    text = json.dumps(reported)
     assert [secret for secret in (*SECRETS, "neighbour_bob") if secret in text] == []
     camera = device_registry.async_get_device_by_identifier((DOMAIN, f"{NODE}.front_door"), entry.entry_id)
-    assert await get_diagnostics_for_device(hass, hass_client, entry, camera) == told["cameras"][0]
+    assert await get_diagnostics_for_device(hass, hass_client, entry, camera) == reported["cameras"][0]
     hub = device_registry.async_get_device_by_identifier((DOMAIN, NODE), entry.entry_id)
-    assert await get_diagnostics_for_device(hass, hass_client, entry, hub) == told
+    assert await get_diagnostics_for_device(hass, hass_client, entry, hub) == reported
 
 
-async def test_diagnostics_of_a_node_that_told_nothing_yet(hass, mqtt_mock, diagnostics, hass_client):
+async def test_diagnostics_of_a_node_that_reported_nothing_yet(hass, mqtt_mock, diagnostics, hass_client):
     entry = await set_up(hass, online=False)
-    told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
-    assert (told["node"]["health"], told["cameras"][0]["state"]) == (None, None)
+    reported = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert (reported["node"]["health"], reported["cameras"][0]["state"]) == (None, None)

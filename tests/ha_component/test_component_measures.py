@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
-from stage import entry_of, golden, set_up, tell
+from stage import entry_of, golden, publish, set_up
 
 SENSOR, ANGLE, EVENT = "sensor.boiler_pressure", "sensor.boiler_needle_angle", "event.boiler_alert"
 
@@ -20,7 +20,7 @@ def alert(**changes) -> dict:
 
 
 async def test_a_measure_is_a_sensor_with_unit_and_device_class(hass: HomeAssistant, boiler) -> None:
-    await tell(hass, "boiler/state", golden("state-measures"))
+    await publish(hass, "boiler/state", golden("state-measures"))
     state = hass.states.get(SENSOR)
     assert (state.state, state.name) == ("2.6", "Boiler Pressure")
     assert {key: state.attributes[key] for key in ("unit_of_measurement", "device_class", "state_class", "alert")} == {
@@ -33,18 +33,18 @@ async def test_a_measure_is_a_sensor_with_unit_and_device_class(hass: HomeAssist
 
 
 async def test_what_is_not_measured_is_unknown_and_of_a_lost_stream_unavailable(hass: HomeAssistant, boiler) -> None:
-    await tell(hass, "boiler/state", golden("state-measures"))
-    await tell(hass, "boiler/state", golden("state-bare"))
+    await publish(hass, "boiler/state", golden("state-measures"))
+    await publish(hass, "boiler/state", golden("state-bare"))
     assert hass.states.get(SENSOR).state == "unknown"
-    await tell(hass, "boiler/status", "offline")
+    await publish(hass, "boiler/status", "offline")
     assert hass.states.get(SENSOR).state == "unavailable"
 
 
 async def test_an_alert_fires_an_event_once(hass: HomeAssistant, boiler) -> None:
     assert hass.states.get(EVENT).state == "unknown"
-    await tell(hass, "boiler/observation", golden("observation-measure"))
+    await publish(hass, "boiler/observation", golden("observation-measure"))
     assert hass.states.get(EVENT).state == "unknown"
-    await tell(hass, "boiler/observation", message := alert())
+    await publish(hass, "boiler/observation", message := alert())
     fired = hass.states.get(EVENT)
     assert {key: fired.attributes[key] for key in ("event_type", "measure", "alert", "value", "unit")} == {
         "event_type": "pressure_too_high",
@@ -53,15 +53,15 @@ async def test_an_alert_fires_an_event_once(hass: HomeAssistant, boiler) -> None
         "value": 2.6,
         "unit": "bar",
     }
-    await tell(hass, "boiler/observation", message)  # at least once is not twice
-    await tell(hass, "boiler/observation", golden("observation-alert-ended"))
+    await publish(hass, "boiler/observation", message)  # at least once is not twice
+    await publish(hass, "boiler/observation", golden("observation-alert-ended"))
     assert hass.states.get(EVENT) == fired
 
 
 async def test_things_that_come_by_in_turn_have_alerts_of_their_own(hass: HomeAssistant, boiler) -> None:
     (measure,) = golden("observation-alert")["measures"]
     for item in (41, 42):
-        await tell(hass, "boiler/observation", alert(id=f"boiler-{item}", measures=[{**measure, "item": item}]))
+        await publish(hass, "boiler/observation", alert(id=f"boiler-{item}", measures=[{**measure, "item": item}]))
         assert hass.states.get(EVENT).attributes["item"] == item
 
 
@@ -77,13 +77,13 @@ async def test_things_that_come_by_in_turn_have_alerts_of_their_own(hass: HomeAs
     ],
 )
 async def test_an_alert_that_is_old_unknown_or_broken_fires_nothing(hass: HomeAssistant, boiler, changes) -> None:
-    await tell(hass, "boiler/observation", alert(**changes))
+    await publish(hass, "boiler/observation", alert(**changes))
     assert hass.states.get(EVENT).state == "unknown"
 
 
 async def test_a_snoozed_camera_fires_no_alert(hass: HomeAssistant, boiler) -> None:
     boiler.runtime_data.snooze("boiler", dt_util.utcnow() + timedelta(hours=1))
-    await tell(hass, "boiler/observation", alert())
+    await publish(hass, "boiler/observation", alert())
     assert hass.states.get(EVENT).state == "unknown"
 
 
@@ -93,10 +93,10 @@ async def test_measures_follow_the_announce(hass: HomeAssistant, boiler) -> None
         {"name": "pressure", "unit": "psi", "device_class": "pressure", "alerts": ["burst"]},
         {"name": "level", "unit": "%", "device_class": None, "alerts": []},
     ]
-    await tell(hass, "announce", announce, retain=True)
-    await tell(hass, "boiler/state", {**golden("state-bare"), "measures": {"level": {"value": 80}}})
+    await publish(hass, "announce", announce, retain=True)
+    await publish(hass, "boiler/state", {**golden("state-bare"), "measures": {"level": {"value": 80}}})
     assert hass.states.get("sensor.boiler_level").state == "80"
-    await tell(hass, "boiler/observation", alert(measures=[{"name": "pressure", "alert": "burst", "value": 99}]))
+    await publish(hass, "boiler/observation", alert(measures=[{"name": "pressure", "alert": "burst", "value": 99}]))
     assert hass.states.get(EVENT).attributes["event_type"] == "pressure_burst"
 
 
@@ -109,7 +109,7 @@ async def test_a_device_class_that_does_not_fit_the_unit_costs_no_sensor(
     announce = golden("announce-measures")
     announce["cameras"][0]["measures"][0]["device_class"] = device_class
     await set_up(hass, entry_of(announce))
-    await tell(hass, "boiler/state", golden("state-measures"))
+    await publish(hass, "boiler/state", golden("state-measures"))
     assert (hass.states.get(SENSOR).state, hass.states.get(SENSOR).attributes.get("device_class")) == ("2.6", None)
     assert "ERROR" not in caplog.text
 
@@ -118,6 +118,6 @@ async def test_a_device_class_that_does_not_fit_the_unit_costs_no_sensor(
     "measures",
     [3, [3], {"pressure": 3}, {"pressure": {"value": "2.6"}}, {"pressure": {"value": True}}, {"Not a word": {}}],
 )
-async def test_values_that_are_no_numbers_count_as_not_told(hass: HomeAssistant, boiler, measures) -> None:
-    await tell(hass, "boiler/state", {**golden("state-bare"), "measures": measures})
+async def test_values_that_are_no_numbers_count_as_not_reported(hass: HomeAssistant, boiler, measures) -> None:
+    await publish(hass, "boiler/state", {**golden("state-bare"), "measures": measures})
     assert hass.states.get(SENSOR).state == "unknown"

@@ -1,4 +1,4 @@
-"""Rings that Home Assistant did not hear: the node is asked for them when it is heard again, and each is told once."""
+"""Rings that Home Assistant missed: the node is asked for them when it is back, and each is reported once."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from homeassistant.const import Platform
 from homeassistant.core import callback
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
-from stage import BASE, DOMAIN, NODE, entry_of, golden, set_up, tell
+from stage import BASE, DOMAIN, NODE, entry_of, golden, publish, set_up
 
 BELL = "event.front_door_doorbell"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -33,8 +33,13 @@ def node(hass, mqtt_client_mock):
         if topic == f"{BASE}/ask":
             request = json.loads(payload)
             asked.append(request)
-            told = [{"id": f"ring-{ago_s}", "camera": "front_door", "time": at(ago_s)} for ago_s in sorted(rings)]
-            reply = {**golden("reply-events"), "events": events, "rings": told, "correlation": request["correlation"]}
+            reported = [{"id": f"ring-{ago_s}", "camera": "front_door", "time": at(ago_s)} for ago_s in sorted(rings)]
+            reply = {
+                **golden("reply-events"),
+                "events": events,
+                "rings": reported,
+                "correlation": request["correlation"],
+            }
             hass.loop.call_soon(async_fire_mqtt_message, hass, request["response_topic"], json.dumps(reply))
         return done
 
@@ -44,8 +49,8 @@ def node(hass, mqtt_client_mock):
 
 
 @pytest.fixture
-def told(hass):
-    """The ids of the rings that were told, in order."""
+def reported(hass):
+    """The ids of the rings that were reported, in order."""
     ids = []
 
     @callback
@@ -64,65 +69,67 @@ def at(ago_s):
 
 async def ring(hass, ago_s, **more):
     content = {**golden("ring"), "id": f"ring-{ago_s}", "time": at(ago_s), **more}
-    await tell(hass, "front_door/ring", content)
+    await publish(hass, "front_door/ring", content)
 
 
 async def reconnect(hass):
     for connected in (False, True):
         async_dispatcher_send(hass, MQTT_CONNECTION_STATE, connected)
         await hass.async_block_till_done()
-    await tell(hass, "status", "online")
+    await publish(hass, "status", "online")
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_what_rang_without_the_broker_is_told_in_order_and_once(hass, mqtt_mock, node, told):
+async def test_what_rang_without_the_broker_is_reported_in_order_and_once(hass, mqtt_mock, node, reported):
     await set_up(hass)
     await ring(hass, 200)
     node.rings |= dict.fromkeys((200, 90, 30))
     await reconnect(hass)
     await ring(hass, 30, replayed=True)  # the node's own waited too
     await reconnect(hass)
-    assert list(dict.fromkeys(told)) == ["ring-200", "ring-90", "ring-30"]
+    assert list(dict.fromkeys(reported)) == ["ring-200", "ring-90", "ring-30"]
     assert hass.states.get(BELL).attributes["replayed"] is True
     assert [request["do"] for request in node.asked] == ["events", "events"]
 
 
-async def test_what_rang_while_home_assistant_restarted_is_told(hass, mqtt_mock, node, told):
+async def test_what_rang_while_home_assistant_restarted_is_reported(hass, mqtt_mock, node, reported):
     entry = await set_up(hass)
     await ring(hass, 200)
     node.rings |= dict.fromkeys((200, 30))
-    told.clear()
+    reported.clear()
     await hass.config_entries.async_reload(entry.entry_id)
-    await tell(hass, "status", "online", retain=True)
+    await publish(hass, "status", "online", retain=True)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert told[-1] == "ring-30"
+    assert reported[-1] == "ring-30"
 
 
-async def test_the_first_ring_of_all_is_told_where_home_assistant_restarted_meanwhile(hass, mqtt_mock, node, told):
+async def test_the_first_ring_of_all_is_reported_where_home_assistant_restarted_meanwhile(
+    hass, mqtt_mock, node, reported
+):
     entry = await set_up(hass)
     await reconnect(hass)
     await hass.config_entries.async_unload(entry.entry_id)
     node.rings[-2] = None  # rung after the node was added
     await hass.config_entries.async_setup(entry.entry_id)
-    await tell(hass, "status", "online", retain=True)
+    await publish(hass, "status", "online", retain=True)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert told == ["ring--2"]
+    assert reported == ["ring--2"]
 
 
-async def test_what_rang_long_ago_is_not_told_any_more(hass, mqtt_mock, node, told):
+async def test_what_rang_long_ago_is_not_reported_any_more(hass, mqtt_mock, node, reported):
     await set_up(hass)
     await ring(hass, 2000)
     node.rings |= dict.fromkeys((2000, 1000))
     await reconnect(hass)
-    assert set(told) == {"ring-2000"}
+    assert set(reported) == {"ring-2000"}
     assert datetime.fromisoformat(node.asked[0]["since"]) >= NOW - timedelta(seconds=300)
 
 
-async def test_a_node_that_has_just_been_added_is_not_asked(hass, mqtt_mock, node, told):
+async def test_a_node_that_has_just_been_added_is_not_asked(hass, mqtt_mock, node, reported):
     node.rings[30] = None
     await set_up(hass)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert (node.asked, told) == ([], [])
+    assert (node.asked, reported) == ([], [])
 
 
 @pytest.fixture
@@ -146,15 +153,15 @@ async def test_what_was_detected_without_the_broker_is_in_the_calendar_and_trigg
     node.events.append(visit("event-ended", 200, ended=at(100)))
     await reconnect(hass)
     span = {"start_date_time": at(3600), "end_date_time": at(-60)}
-    told = await hass.services.async_call(
+    reported = await hass.services.async_call(
         "calendar", "get_events", {"entity_id": calendar, **span}, blocking=True, return_response=True
     )
-    assert len(told[calendar]["events"]) == 1
+    assert len(reported[calendar]["events"]) == 1
     assert hass.states.get("event.front_door_detection").state == "unknown"
 
 
 async def test_a_visit_that_ended_without_the_broker_does_not_seem_to_go_on(hass, calendar, node):
-    await tell(hass, "front_door/event", visit("event-started", 200))
+    await publish(hass, "front_door/event", visit("event-started", 200))
     shown = hass.states.get("event.front_door_detection").state
     assert hass.states.get(calendar).state == "on"
     node.events.append(visit("event-ended", 200, ended=at(100)))
@@ -164,7 +171,7 @@ async def test_a_visit_that_ended_without_the_broker_does_not_seem_to_go_on(hass
 
 
 async def test_a_visit_that_still_goes_on_after_an_outage_is_left_as_it_is(hass, calendar, node):
-    await tell(hass, "front_door/event", visit("event-started", 200))
+    await publish(hass, "front_door/event", visit("event-started", 200))
     node.events.append(visit("event-loitering", 200))
     await reconnect(hass)
     assert hass.states.get(calendar).state == "on"

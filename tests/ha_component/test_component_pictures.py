@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
-from stage import DOMAIN, GOLDEN_EVENT, GOLDEN_JPEG, JPEG, announce, entry_of, jpeg_of, set_up, tell
+from stage import DOMAIN, GOLDEN_EVENT, GOLDEN_JPEG, JPEG, announce, entry_of, jpeg_of, publish, set_up
 
 from custom_components.blikk import pictures
 from custom_components.blikk.pictures import PICTURES, EventPicture, EventPictures
@@ -21,7 +21,7 @@ def folder(hass, tmp_path) -> Path:
 
 async def photograph(hass, event, more=b"", *, name="ring", camera="front_door", retain=False):
     """A picture of an event comes; its address."""
-    await tell(hass, f"{camera}/picture/{name}", jpeg_of(event, more), retain=retain)
+    await publish(hass, f"{camera}/picture/{name}", jpeg_of(event, more), retain=retain)
     return hass.states.get(f"image.{camera}_last_{name}").attributes["path"]
 
 
@@ -37,16 +37,16 @@ def files(folder):
 
 async def test_the_golden_picture_is_at_the_address_of_its_event(hass, mqtt_mock, hass_client):
     await set_up(hass)
-    await tell(hass, "front_door/picture/person", GOLDEN_JPEG)
-    told = hass.states.get(PERSON).attributes
-    assert told["event"] == GOLDEN_EVENT
-    assert told["path"].endswith(f"/front_door/{GOLDEN_EVENT}/person.jpg")
-    assert await shown(await hass_client(), told["path"]) == (200, GOLDEN_JPEG)
+    await publish(hass, "front_door/picture/person", GOLDEN_JPEG)
+    reported = hass.states.get(PERSON).attributes
+    assert reported["event"] == GOLDEN_EVENT
+    assert reported["path"].endswith(f"/front_door/{GOLDEN_EVENT}/person.jpg")
+    assert await shown(await hass_client(), reported["path"]) == (200, GOLDEN_JPEG)
 
 
 async def test_a_picture_that_says_of_no_event_is_shown_and_not_kept(hass, mqtt_mock, folder):
     await set_up(hass)
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     assert not {"event", "path"} & hass.states.get(PERSON).attributes.keys()
     assert files(folder) == []
 
@@ -119,8 +119,8 @@ async def test_the_room_is_that_of_all_nodes_together(hass, mqtt_mock, hass_clie
     other = await set_up(hass, entry_of(announce(id="barn", cameras=[{"id": "gate", "name": "Gate", "ring": True}])))
     paths = [await photograph(hass, f"ring-{number}", bytes(1000)) for number in range(2)]
     for topic in ("status", "gate/status"):
-        await tell(hass, topic, "online", base="blikk/barn")
-    await tell(hass, "gate/picture/ring", jpeg_of("ring-9", bytes(1000)), base="blikk/barn")
+        await publish(hass, topic, "online", base="blikk/barn")
+    await publish(hass, "gate/picture/ring", jpeg_of("ring-9", bytes(1000)), base="blikk/barn")
     paths.append(hass.states.get("image.gate_last_ring").attributes["path"])
     assert other.entry_id in paths[2]
     client = await hass_client()
@@ -175,7 +175,7 @@ async def test_what_the_node_takes_back_is_gone_with_all_of_that_name(hass, mqtt
     client = await hass_client()
     rings = [await photograph(hass, f"ring-{number}") for number in range(2)]
     person = await photograph(hass, "visit", name="person")
-    await tell(hass, "front_door/picture/ring", b"")
+    await publish(hass, "front_door/picture/ring", b"")
     assert [(await shown(client, path))[0] for path in (*rings, person)] == [404, 404, 200]
     assert [path.name for path in files(folder)] == ["visit.person.jpg"]
 
@@ -188,7 +188,7 @@ async def test_with_the_node_its_pictures_go(hass, mqtt_mock, folder):
     assert list(folder.rglob("*")) == []
 
 
-async def test_a_disk_that_takes_nothing_is_told_once_and_costs_the_picture_alone(
+async def test_a_disk_that_takes_nothing_is_reported_once_and_costs_the_picture_alone(
     hass, mqtt_mock, hass_client, folder, caplog
 ):
     await set_up(hass)

@@ -55,7 +55,7 @@ def test_what_is_measured_is_read():
     assert [reader.read_alert(raw(golden(name))) for name in others] == [None] * 4
 
 
-def test_everything_the_announce_tells_is_read():
+def test_everything_the_announce_reports_is_read():
     read = reader.read_announce(raw(golden("announce")))
     assert (read.id, read.name, read.version) == ("porch-pi", "Porch Pi", "0.1.0")
     assert [camera.id for camera in read.cameras] == ["front_door", "yard"]
@@ -66,7 +66,7 @@ def test_everything_the_announce_tells_is_read():
     assert reader.announce_of(read.content) == read
 
 
-def test_an_event_keeps_what_it_was_told():
+def test_an_event_keeps_what_it_was_reported():
     event = reader.read_event(raw(golden("event-loitering")))
     assert (event.event_type, event.label, event.phase, event.revision) == ("loitering", "person", "updated", 3)
     assert event.is_news
@@ -109,7 +109,7 @@ def test_what_is_no_message_is_a_contract_error(read, payload):
 
 
 @pytest.mark.parametrize("read", OBJECTS, ids=lambda read: read.__name__)
-def test_a_newer_protocol_is_told_apart(read):
+def test_a_newer_protocol_is_reported_apart(read):
     with pytest.raises(ProtocolError) as caught:
         read(b'{"v":2,"protocol":3,"id":"a"}')
     assert caught.value.protocol in (2, 3)
@@ -161,7 +161,7 @@ def test_long_texts_are_cut_to_what_home_assistant_takes():
     assert len(reader.read_answer(raw({**golden("answer"), "answer": "a" * 300})).answer) == 255
 
 
-def test_figures_that_are_no_numbers_are_not_told():
+def test_figures_that_are_no_numbers_are_not_reported():
     state = reader.read_state(b'{"v":1,"fps":1e999,"restarts":1.5,"threshold":true,"counts":{"person":-1,"x":true}}')
     assert (state.fps, state.restarts, state.threshold, dict(state.counts)) == (None, None, None, {})
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from homeassistant.config_entries import SOURCE_REAUTH
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
-from stage import JPEG, NODE, announce, entry_of, golden, jpeg_of, set_up, tell
+from stage import JPEG, NODE, announce, entry_of, golden, jpeg_of, publish, set_up
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SHED = announce(
@@ -55,9 +55,9 @@ def nodes(hass, mqtt_client_mock):
             asked.append({"node": node, **{key: request[key] for key in request if key in QUERY}})
             found = sorted(filter(lambda event: fits(event, request), kept[node]), key=lambda e: e["started"])
             events = found[::-1][: request.get("limit")]
-            told = [ring for ring in rings[node] if within(ring["time"], ring, request)]
-            told = told[::-1][: request.get("limit")]
-            content = {"events": events, "rings": told, "gaps": [], "correlation": request["correlation"]}
+            reported = [ring for ring in rings[node] if within(ring["time"], ring, request)]
+            reported = reported[::-1][: request.get("limit")]
+            content = {"events": events, "rings": reported, "gaps": [], "correlation": request["correlation"]}
             reply = {**golden("reply-events"), **content}
             if node in refuse:
                 reply = {**golden("reply-refused"), "correlation": request["correlation"]}
@@ -74,8 +74,8 @@ QUERY = ("camera", "label", "zone", "until", "limit")
 async def set_up_shed(hass):
     """The other node, online."""
     entry = await set_up(hass, entry_of(SHED), online=False)
-    await tell(hass, "status", "online", retain=True, base="blikk/shed")
-    await tell(hass, "path/status", "online", retain=True, base="blikk/shed")
+    await publish(hass, "status", "online", retain=True, base="blikk/shed")
+    await publish(hass, "path/status", "online", retain=True, base="blikk/shed")
     return entry
 
 
@@ -105,7 +105,7 @@ def ids(page):
 # ---- cameras
 
 
-async def test_the_cameras_of_all_nodes_are_told_with_their_labels_and_zones(hass, mqtt_mock, link):
+async def test_the_cameras_of_all_nodes_are_reported_with_their_labels_and_zones(hass, mqtt_mock, link):
     await set_up(hass)
     await set_up_shed(hass)
     front, yard, path = (await link.ask("blikk/cameras"))["cameras"]
@@ -128,7 +128,7 @@ async def test_an_entry_that_was_removed_has_no_cameras(hass, mqtt_mock, link):
 # ---- pages
 
 
-async def test_a_page_tells_what_happened_newest_first(hass, mqtt_mock, nodes, link):
+async def test_a_page_reports_what_happened_newest_first(hass, mqtt_mock, nodes, link):
     await set_up(hass)
     nodes.kept[NODE] = [happened(1), happened(2, summary=golden("summary"), loitering=True)]
     page = await link.ask("blikk/timeline")
@@ -236,7 +236,7 @@ async def test_a_node_that_is_away_hides_no_other_ones_events(hass, mqtt_mock, n
     await set_up(hass)
     await set_up_shed(hass)
     nodes.kept["shed"] = [happened(1, "path")]
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     page = await link.ask("blikk/timeline")
     assert ids(page) == ["path-1"]
     assert page["missing"] == [{"node": "Porch Pi", "reason": "node_offline"}]
@@ -250,11 +250,11 @@ async def test_a_node_that_refuses_or_cannot_tell_the_past_is_named(hass, mqtt_m
     assert (await link.ask("blikk/timeline"))["missing"] == [{"node": "Porch Pi", "reason": reason}]
 
 
-async def test_what_an_ai_task_wrote_is_told_instead_of_the_nodes_own(hass, mqtt_mock, nodes, link):
+async def test_what_an_ai_task_wrote_is_reported_instead_of_the_nodes_own(hass, mqtt_mock, nodes, link):
     entry = await set_up(hass)
     nodes.kept[NODE] = [happened(1, summary=golden("summary"))]
     own = {**golden("summary"), "event": "front_door-1", "title": "The postman", "source": "ai_task"}
-    await tell(hass, "front_door/summary", own)
+    await publish(hass, "front_door/summary", own)
     assert entry.runtime_data.camera("front_door").summary.title == "The postman"
     assert (await link.ask("blikk/timeline"))["events"][0]["title"] == "The postman"
 
@@ -287,19 +287,19 @@ PICTURES = {
 @pytest.fixture
 async def api(socket_enabled, aiohttp_server):
     """A node's picture API that keeps what it was asked; `status` other than 200 makes it fail."""
-    told = SimpleNamespace(asked=[], status=200, url="")
+    reported = SimpleNamespace(asked=[], status=200, url="")
 
     async def handle(request):
-        told.asked.append(request.path_qs)
+        reported.asked.append(request.path_qs)
         if request.path.startswith("/v1/pictures/"):
             return web.Response(body=JPEG)
-        return web.json_response(PICTURES.get(request.path, {}), status=told.status)
+        return web.json_response(PICTURES.get(request.path, {}), status=reported.status)
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
     server = await aiohttp_server(app, host="127.0.0.1")
-    told.url = str(server.make_url("/")).rstrip("/")
-    return told
+    reported.url = str(server.make_url("/")).rstrip("/")
+    return reported
 
 
 async def test_pictures_of_a_page_are_asked_for_at_once_and_signed(
@@ -313,7 +313,7 @@ async def test_pictures_of_a_page_are_asked_for_at_once_and_signed(
     (asked,) = api.asked
     assert "camera=front_door" in asked
     assert "label=person" in asked
-    assert "since=2026-11-21T12:00:59.999" in asked  # what is told is rounded
+    assert "since=2026-11-21T12:00:59.999" in asked  # what is reported is rounded
     assert "until=2026-11-21T12:02:00.001" in asked
     client = await hass_client_no_auth()
     picture = await client.get(older["pictures"][0])
@@ -321,7 +321,7 @@ async def test_pictures_of_a_page_are_asked_for_at_once_and_signed(
     assert (await client.get(f"/api/blikk/{entry.entry_id}/pictures/p1")).status == 401
 
 
-async def test_events_are_told_without_pictures_where_these_cannot_be_had(hass, mqtt_mock, nodes, api, link):
+async def test_events_are_reported_without_pictures_where_these_cannot_be_had(hass, mqtt_mock, nodes, api, link):
     entry = await set_up(hass, entry_of(announce(urls={"media": api.url}), data={"token": "t"}))
     nodes.kept[NODE] = [happened(1)]
     for api.status in (500, 401):
@@ -334,101 +334,103 @@ async def test_events_are_told_without_pictures_where_these_cannot_be_had(hass, 
 
 
 async def subscribed(link, **wanted):
-    """Subscribe; returns the cameras that are told first."""
+    """Subscribe; returns the cameras that are reported first."""
     await link.ask("blikk/timeline/subscribe", **wanted)
     return (await link.push())["cameras"]
 
 
-async def test_an_event_and_the_text_about_it_are_told_as_they_come(hass, mqtt_mock, link):
+async def test_an_event_and_the_text_about_it_are_reported_as_they_come(hass, mqtt_mock, link):
     await set_up(hass)
     assert [camera["entity_id"] for camera in await subscribed(link)] == ["camera.front_door", "camera.yard"]
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     event = (await link.push())["event"]
     assert (event["id"], event["ended"], event["title"]) == ("front_door-1795262400250", None, None)
-    await tell(hass, "front_door/summary", golden("summary"))
+    await publish(hass, "front_door/summary", golden("summary"))
     assert await link.push() == {
         "text": {
             "id": "front_door-1795262400250", "title": "Two people at the front door", "importance": "high",
             "source": "llm", "text": "Two people came up the path, stood at the porch for 20 seconds and left.",
         }
     }  # fmt: skip
-    await tell(hass, "front_door/event", golden("event-ended"))
+    await publish(hass, "front_door/event", golden("event-ended"))
     event = (await link.push())["event"]
     assert (event["ended"], event["title"]) == ("2026-11-21T12:01:15.750+00:00", "Two people at the front door")
 
 
-async def test_the_picture_of_an_event_is_told_when_it_comes_and_again_when_it_is_replaced(
+async def test_the_picture_of_an_event_is_reported_when_it_comes_and_again_when_it_is_replaced(
     hass, mqtt_mock, nodes, link, hass_client_no_auth
 ):
     await set_up(hass)
     await subscribed(link, cameras=["camera.front_door"])
     event = golden("event-started")
-    await tell(hass, "front_door/event", event)
+    await publish(hass, "front_door/event", event)
     assert (await link.push())["event"]["pictures"] == []
-    await tell(hass, "front_door/picture/person", jpeg_of("another"))
+    await publish(hass, "front_door/picture/person", jpeg_of("another"))
     assert await link.push() == {"still": "camera.front_door"}
     seen = []
     for more in (b"", b"better"):
-        await tell(hass, "front_door/picture/person", jpeg_of(event["id"], more))
+        await publish(hass, "front_door/picture/person", jpeg_of(event["id"], more))
         assert "still" in await link.push()
         seen += (await link.push())["event"]["pictures"]
     first, second = seen
     assert first.split("authSig")[0] != second.split("authSig")[0]
-    await tell(hass, "front_door/picture/snapshot", JPEG)  # of nothing in particular
+    await publish(hass, "front_door/picture/snapshot", JPEG)  # of nothing in particular
     answer = await (await hass_client_no_auth()).get(second)
     assert await answer.read() == jpeg_of(event["id"], b"better")
-    await tell(hass, "front_door/picture/snapshot", JPEG)
-    await tell(hass, "front_door/event", golden("event-ended"))
+    await publish(hass, "front_door/picture/snapshot", JPEG)
+    await publish(hass, "front_door/event", golden("event-ended"))
     assert [key for _ in range(3) for key in await link.push()] == ["still", "still", "event"]
     nodes.kept[NODE] = [happened(1, id=event["id"])]
     (kept,) = (await link.ask("blikk/timeline"))["events"]
     assert kept["pictures"][0].split("authSig")[0] == second.split("authSig")[0]
 
 
-async def test_a_ring_is_told_at_once_and_its_picture_when_it_comes(hass, mqtt_mock, link):
+async def test_a_ring_is_reported_at_once_and_its_picture_when_it_comes(hass, mqtt_mock, link):
     await set_up(hass)
     await subscribed(link, labels=["ring"])
-    await tell(hass, "front_door/event", golden("event-started"))
-    await tell(hass, "front_door/ring", golden("ring"))
+    await publish(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/ring", golden("ring"))
     ring = (await link.push())["event"]
     assert (ring["id"], ring["label"], ring["pictures"]) == ("front_door-ring-1795262400250", "ring", [])
-    await tell(hass, "front_door/picture/ring", jpeg_of(ring["id"]))
+    await publish(hass, "front_door/picture/ring", jpeg_of(ring["id"]))
     assert "still" in await link.push()
     assert len((await link.push())["event"]["pictures"]) == 1
 
 
-async def test_only_what_is_wanted_is_told(hass, mqtt_mock, link):
+async def test_only_what_is_wanted_is_reported(hass, mqtt_mock, link):
     await set_up(hass)
     assert len(await subscribed(link, cameras=["camera.front_door"], labels=["package"], zones=["path"])) == 1
-    await tell(hass, "yard/event", {**golden("event-started"), "label": "package", "zones": ["path"]})
-    await tell(hass, "front_door/event", {**golden("event-started"), "zones": ["path"]})
-    await tell(hass, "front_door/event", {**golden("event-started"), "id": "e2", "label": "package"})
-    await tell(hass, "front_door/event", {**golden("event-started"), "id": "e3", "label": "package", "zones": ["path"]})
+    await publish(hass, "yard/event", {**golden("event-started"), "label": "package", "zones": ["path"]})
+    await publish(hass, "front_door/event", {**golden("event-started"), "zones": ["path"]})
+    await publish(hass, "front_door/event", {**golden("event-started"), "id": "e2", "label": "package"})
+    await publish(
+        hass, "front_door/event", {**golden("event-started"), "id": "e3", "label": "package", "zones": ["path"]}
+    )
     assert (await link.push())["event"]["id"] == "e3"
 
 
-async def test_a_new_picture_and_what_was_forgotten_are_told(hass, mqtt_mock, link):
+async def test_a_new_picture_and_what_was_forgotten_are_reported(hass, mqtt_mock, link):
     entry = await set_up(hass)
     await subscribed(link, cameras=["camera.front_door"])
-    await tell(hass, "front_door/picture/person", JPEG)
+    await publish(hass, "front_door/picture/person", JPEG)
     assert await link.push() == {"still": "camera.front_door"}
     entry.runtime_data.forget_pictures("front_door")
     assert await link.push() == {"forgotten": True}
-    await tell(hass, "front_door/picture/person", b"")
+    await publish(hass, "front_door/picture/person", b"")
     assert [await link.push(), await link.push()] == [{"forgotten": True}, {"still": "camera.front_door"}]
 
 
-async def test_a_camera_that_goes_comes_back_or_is_new_is_told_once(hass, mqtt_mock, link):
+async def test_a_camera_that_goes_comes_back_or_is_new_is_reported_once(hass, mqtt_mock, link):
     await set_up(hass)
     await subscribed(link)
-    await tell(hass, "status", "offline")
+    await publish(hass, "status", "offline")
     assert [camera["online"] for camera in (await link.push())["cameras"]] == [False, False]
-    await tell(hass, "status", "online")
+    await publish(hass, "status", "online")
     assert [camera["online"] for camera in (await link.push())["cameras"]] == [True, True]
     third = {"id": "gate", "name": "Gate", "labels": ["person"]}
-    await tell(hass, "announce", announce(cameras=[*announce()["cameras"], third]))
+    await publish(hass, "announce", announce(cameras=[*announce()["cameras"], third]))
     assert [camera["name"] for camera in (await link.push())["cameras"]] == ["Front door", "Yard", "Gate"]
-    await tell(hass, "gate/event", {**golden("event-started"), "camera": "gate"})
+    await publish(hass, "gate/event", {**golden("event-started"), "camera": "gate"})
     assert (await link.push())["event"]["camera"] == "camera.gate"
 
 
@@ -440,10 +442,10 @@ async def test_a_subscription_outlives_a_reload_and_the_removal_of_an_entry(hass
     await hass.async_block_till_done()
     assert [camera["node"] for camera in (await link.push())["cameras"]] == ["Shed"]
     assert len((await link.push())["cameras"]) == 3
-    await tell(hass, "status", "online")
-    await tell(hass, "yard/status", "online")
+    await publish(hass, "status", "online")
+    await publish(hass, "yard/status", "online")
     assert [camera["online"] for camera in (await link.push())["cameras"]] == [False, True, True]
-    await tell(hass, "front_door/event", golden("event-started"))
+    await publish(hass, "front_door/event", golden("event-started"))
     assert (await link.push())["event"]["camera"] == "camera.front_door"
     await hass.config_entries.async_remove(shed.entry_id)
     await hass.async_block_till_done()

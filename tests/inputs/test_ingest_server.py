@@ -1,4 +1,4 @@
-"""Edge clients bring frames; whoever else knocks is told why not, and disturbs nobody."""
+"""Edge clients bring frames; whoever else knocks is reported why not, and disturbs nobody."""
 
 import asyncio
 import contextlib
@@ -166,7 +166,7 @@ async def test_strangers_who_stay_on_keep_nobody_out_and_do_not_flood_the_log(
     patient: None, server: IngestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     knocking = [await knock(server, b"wrong") for _ in range(40)]
-    # told or cut off, none of them closes its side, and the server waits for that
+    # reported or cut off, none of them closes its side, and the server waits for that
     heard = [await refusal(reader) for reader, _ in knocking]
     async with client(server) as connection:
         await connection.send(frame(1))

@@ -64,7 +64,7 @@ def test_a_sink_may_be_plain_text_where_it_says_so(write) -> None:
 
 
 @pytest.mark.usefixtures("both")
-def test_what_is_wrong_with_options_is_told_by_line(write) -> None:
+def test_what_is_wrong_with_options_is_reported_by_line(write) -> None:
     more = "sinks:\n  post:\n    urll: https://a/b\n    timeout_s: 1h\n"
     assert problems(write(more)) == [
         (8, "sinks.post.url", "`url` is missing. Add `url:` with an http or https address."),

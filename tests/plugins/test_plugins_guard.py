@@ -50,7 +50,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("code", "said"), BROKEN.values(), ids=BROKEN)
-def test_a_plug_in_that_cannot_be_loaded_is_told_by_name_and_cause(install, code: str, said: str) -> None:
+def test_a_plug_in_that_cannot_be_loaded_is_reported_by_name_and_cause(install, code: str, said: str) -> None:
     install("plug_broken", GROUP, "mine", code)
     with pytest.raises(PluginError, match=re.escape(said)) as caught:
         SINKS.get("mine")
@@ -68,7 +68,7 @@ MAKES = {
 
 
 @pytest.mark.parametrize(("make", "said"), MAKES.values(), ids=MAKES)
-def test_a_plug_in_that_makes_nothing_of_use_is_told_without_its_secrets(install, make: str, said: str) -> None:
+def test_a_plug_in_that_makes_nothing_of_use_is_reported_without_its_secrets(install, make: str, said: str) -> None:
     install("plug_useless", GROUP, "mine", GOOD.replace("def make(options, context): return Sink()", make))
     kind = SINKS.get("mine")
     with pytest.raises(PluginError, match=re.escape(said)) as caught:
@@ -102,7 +102,7 @@ def test_a_plug_in_does_not_take_the_name_of_ours(install) -> None:
     assert "one of Blikk Edge's own" in listed.refused
 
 
-def test_a_name_that_is_not_there_is_told_with_what_was_meant(install) -> None:
+def test_a_name_that_is_not_there_is_reported_with_what_was_meant(install) -> None:
     install("plug_good", GROUP, "mine", GOOD)
     with pytest.raises(PluginError, match=r"there is no sink 'mien'; did you mean 'mine'\? \(there is .*mine.*\)"):
         SINKS.get("mien")

@@ -199,14 +199,14 @@ async def test_what_was_brought_in_is_a_line_each_without_secrets(install, tmp_p
         CONFIG.format(folder=tmp_path, camera=camera.port, token=TOKEN, more=more)
     )
     assert list(brought_in(load(path, environ={}))) == [
-        "webhook http://127.0.0.1:9 is told: event, ring",
+        "webhook http://127.0.0.1:9 gets: event, ring",
         "plug-in blikk_webrtc 1.2: source webrtc",
         "plug-in blikk_post 1.2: sink post",
         "plug-in blikk_knock 1.2: input knock",
     ]
 
 
-async def test_a_plugged_source_that_fails_is_told_without_its_secrets(
+async def test_a_plugged_source_that_fails_is_reported_without_its_secrets(
     install, tmp_path: Path, camera: Camera, caplog
 ) -> None:
     install("blikk_webrtc", "blikk.sources", "webrtc")
@@ -271,7 +271,7 @@ async def test_a_plugged_input_rings_a_doorbell(install, tmp_path: Path, camera:
     assert {(item.camera, item.via) for item in spy.got if isinstance(item, Ring)} == {("door", "mqtt")}
 
 
-async def test_a_plugged_input_that_cannot_be_made_is_told_and_stops_nothing(
+async def test_a_plugged_input_that_cannot_be_made_is_reported_and_stops_nothing(
     install, tmp_path: Path, camera: Camera, caplog
 ) -> None:
     install("blikk_webrtc", "blikk.sources", "webrtc")

@@ -112,7 +112,7 @@ def test_no_picture_of_what_is_no_picture(pixels, blur, finder):
 
 def test_no_picture_when_the_frame_has_no_pixels(finder):
     scene = scene_of(WALL, ())
-    scene.frame._convert = lambda: None  # a bug of the source: told as one, and no Picture either
+    scene.frame._convert = lambda: None  # a bug of the source: reported as one, and no Picture either
     with pytest.raises(AttributeError):
         Privacy(finder).picture(scene, name="person")
 

@@ -66,7 +66,7 @@ def test_no_raw_pixel_stays_in_any_region(regions):
 @given(boxes, st.integers(0, 2**32 - 1))
 @settings(max_examples=100)
 def test_two_faces_with_the_same_means_are_the_same_afterwards(region, seed):
-    """Every pixel is shuffled within its cell: all that tells two faces apart but the means of the cells."""
+    """Every pixel is shuffled within its cell: all by which two faces differ but the means of the cells."""
     x1, y1, x2, y2 = region.pixels(WIDTH, HEIGHT)
     cell = cell_px(x2 - x1, y2 - y1)
     rng = np.random.default_rng(seed)

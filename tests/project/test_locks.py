@@ -1,4 +1,4 @@
-"""The locked requirements are those of pyproject.toml, and what is stale is told without network."""
+"""The locked requirements are those of pyproject.toml, and what is stale is reported without network."""
 
 import re
 import sys
@@ -57,16 +57,16 @@ def test_a_fresh_lock_passes(checkout: Path):
     assert list(faults(checkout)) == []
 
 
-@pytest.mark.parametrize(("name", "old", "new", "told"), STALE.values(), ids=STALE)
-def test_a_stale_lock_is_told(checkout: Path, name: str, old: str, new: str, told: str):
+@pytest.mark.parametrize(("name", "old", "new", "reported"), STALE.values(), ids=STALE)
+def test_a_stale_lock_is_reported(checkout: Path, name: str, old: str, new: str, reported: str):
     file = checkout / "requirements" / f"{name}.txt"
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
-    assert [fault for fault in faults(checkout) if f"requirements/{name}.txt: {told}" in fault]
+    assert [fault for fault in faults(checkout) if f"requirements/{name}.txt: {reported}" in fault]
 
 
-def test_an_extra_without_a_file_and_a_file_without_an_extra_are_told(checkout: Path):
+def test_an_extra_without_a_file_and_a_file_without_an_extra_are_reported(checkout: Path):
     (checkout / "requirements" / "docs.txt").rename(checkout / "requirements" / "old.txt")
     assert list(faults(checkout)) == [
         "requirements/old.txt: there is no such extra or group",

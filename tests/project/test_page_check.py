@@ -57,10 +57,10 @@ def test_what_leads_somewhere_passes(checkout: Path):
     assert list(files.faults(checkout)) == []
 
 
-@pytest.mark.parametrize(("text", "told"), LINKED.values(), ids=LINKED)
-def test_a_fault_of_a_page_is_told_with_its_line(checkout: Path, text: str, told: str):
+@pytest.mark.parametrize(("text", "reported"), LINKED.values(), ids=LINKED)
+def test_a_fault_of_a_page_is_reported_with_its_line(checkout: Path, text: str, reported: str):
     (checkout / "README.md").write_text(text)
-    assert list(files.faults(checkout)) == [told]
+    assert list(files.faults(checkout)) == [reported]
 
 
 def test_a_site_that_is_whole_passes(built: Path):
@@ -68,13 +68,13 @@ def test_a_site_that_is_whole_passes(built: Path):
     assert list(site.faults(built)) == []
 
 
-@pytest.mark.parametrize(("text", "told"), BUILT.values(), ids=BUILT)
-def test_a_fault_of_the_site_is_told(built: Path, text: str, told: str):
+@pytest.mark.parametrize(("text", "reported"), BUILT.values(), ids=BUILT)
+def test_a_fault_of_the_site_is_reported(built: Path, text: str, reported: str):
     (built / "a" / "index.html").write_text(text)
-    assert told in list(site.faults(built))
+    assert reported in list(site.faults(built))
 
 
-def test_a_style_that_fetches_is_told(built: Path):
+def test_a_style_that_fetches_is_reported(built: Path):
     (built / "a" / "index.html").write_text("")
     (built / "x.css").write_text("@import 'https://x.example/a.css'; a { background: url(//x.example/b.png) }")
     assert list(site.faults(built)) == [

@@ -1,4 +1,4 @@
-"""What disagrees with the version of pyproject.toml is told, and a new one is written everywhere: in a copy."""
+"""What disagrees with the version of pyproject.toml is reported, and a new one is written everywhere: in a copy."""
 
 import shutil
 import subprocess
@@ -53,7 +53,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def version(tree: Path) -> Callable[..., tuple[int, str, str]]:
-    """Runs `scripts/version` of the copy: its exit status, and what it printed and told."""
+    """Runs `scripts/version` of the copy: its exit status, and what it printed and reported."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         done = subprocess.run([tree / "scripts/version", *arguments], capture_output=True, text=True, check=False)
@@ -81,14 +81,14 @@ def test_it_is_that_of_the_project(version):
     "name",
     [*(name for name in TOLD if name != "pyproject.toml"), *(name for name in IMAGES if name != "docker/Dockerfile")],
 )
-def test_each_place_that_differs_is_told(tree: Path, version, name: str):
+def test_each_place_that_differs_is_reported(tree: Path, version, name: str):
     change(tree / name, "9.8.7", "9.8.5")
-    status, _, told = version("check")
+    status, _, reported = version("check")
     assert status == 1
-    assert set(told.splitlines()) == {f"{name}: 9.8.5, and pyproject.toml says 9.8.7"}
+    assert set(reported.splitlines()) == {f"{name}: 9.8.5, and pyproject.toml says 9.8.7"}
 
 
-def test_a_place_that_lost_its_version_is_told(tree: Path, version):
+def test_a_place_that_lost_its_version_is_reported(tree: Path, version):
     change(tree / "docker/app/config.yaml", "version: 9.8.7\n", "")
     assert version("check") == (1, "", "docker/app/config.yaml: there is no version of the form 1.2.3\n")
 
@@ -106,7 +106,7 @@ def test_without_images_and_app_the_rest_still_agrees(tree: Path, version):
 
 
 @pytest.mark.parametrize("tag", ["v9.8.8", "9.8.7", "v9.8.7-1", ""])
-def test_a_tag_of_another_version_is_told(tree: Path, version, tag: str):
+def test_a_tag_of_another_version_is_reported(tree: Path, version, tag: str):
     change(tree / "CHANGELOG.md", "Not yet released", "9.8.7, 2026-02-03")
     assert version("check", tag) == (1, "", f"the tag {tag}: v9.8.7 is wanted\n")
 
@@ -120,14 +120,14 @@ def test_a_tag_wants_its_own_section_of_the_changes(tree: Path, version):
     )
 
 
-def test_a_section_of_another_version_is_told_without_a_tag_too(tree: Path, version):
+def test_a_section_of_another_version_is_reported_without_a_tag_too(tree: Path, version):
     change(tree / "CHANGELOG.md", "Not yet released", "9.8.70, 2026-02-03")
     assert version("check")[0] == 1
 
 
 def test_a_new_version_stands_everywhere_and_its_tag_agrees(tree: Path, version):
-    status, changed, told = version("bump", "9.10.0")
-    assert (status, told) == (0, "")
+    status, changed, reported = version("bump", "9.10.0")
+    assert (status, reported) == (0, "")
     assert set(changed.split()) == {*TOLD, *IMAGES, "CHANGELOG.md"}
     assert version("check", "v9.10.0") == (0, "", "")
     assert not [name for name in (*TOLD, *IMAGES) if "9.8.7" in (tree / name).read_text()]
@@ -140,7 +140,7 @@ def test_the_version_that_is_there_can_be_released(tree: Path, version):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("wanted", "reported"),
     [
         ("9.8.6", "9.8.6 is older than 9.8.7\n"),
         ("v9.9.0", "v9.9.0 is no version of the form 1.2.3\n"),
@@ -148,15 +148,15 @@ def test_the_version_that_is_there_can_be_released(tree: Path, version):
         ("9.09.0", "9.09.0 is no version of the form 1.2.3\n"),
     ],
 )
-def test_what_cannot_be_the_next_version_is_refused(version, wanted: str, told: str):
-    assert version("bump", wanted) == (1, "", told)
+def test_what_cannot_be_the_next_version_is_refused(version, wanted: str, reported: str):
+    assert version("bump", wanted) == (1, "", reported)
 
 
 def test_without_a_section_of_changes_nothing_is_written(tree: Path, version):
     change(tree / "CHANGELOG.md", "## Not yet released\n\n- New.\n\n", "")
     before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
-    status, _, told = version("bump", "9.9.0")
-    assert (status, told) == (
+    status, _, reported = version("bump", "9.9.0")
+    assert (status, reported) == (
         1,
         "CHANGELOG.md: it begins with 9.8.6, 2026-01-02; what has changed stands below: ## Not yet released\n",
     )

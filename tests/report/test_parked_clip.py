@@ -1,4 +1,4 @@
-"""Two real parked cars at the edge of a street: told once, and never again after a restart."""
+"""Two real parked cars at the edge of a street: reported once, and never again after a restart."""
 
 import pytest
 

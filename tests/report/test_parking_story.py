@@ -34,8 +34,8 @@ class Camera:
             wobble = self._random.uniform(-0.006, 0.006)
             box = Box.clipped(x1 + wobble, 0.5 + wobble / 2, x1 + 0.3, 0.8 - wobble)
             found = (Detection(label=Label.VEHICLE, sub_label="car", score=0.7, box=box),) if box else ()
-        told = self.reporter.report(self.tracker(self._scene(self._time, detections=found)))
-        self.events += told.events
+        reported = self.reporter.report(self.tracker(self._scene(self._time, detections=found)))
+        self.events += reported.events
 
     def drive(self, start, end, looks=25):
         for i in range(looks):
@@ -69,7 +69,7 @@ def test_car_comes_parks_for_hours_and_leaves(scene):
     assert camera.reporter.parked == ()
 
 
-def test_parked_car_stays_untold_over_a_restart_and_its_leaving_is_told(scene):
+def test_parked_car_stays_untold_over_a_restart_and_its_leaving_is_reported(scene):
     camera = Camera(scene)
     camera.drive(0.9, 0.3)
     camera.stand(60)
@@ -89,7 +89,7 @@ def test_parked_car_that_is_found_in_one_look_of_three_stays_untold(scene):
     assert camera.events[before:] == []
 
 
-def test_car_that_left_unseen_is_told_when_it_comes_back(scene):
+def test_car_that_left_unseen_is_reported_when_it_comes_back(scene):
     camera = Camera(scene)
     camera.drive(0.9, 0.3)
     camera.stand(60)

@@ -44,7 +44,7 @@ scenes = st.tuples(
 
 def records(make, steps, rules):
     tracker, zones, reporter = Tracker(still_s=1.0), Zones(HALVES), EventReporter("porch", rules)
-    told, time = [], 1000.0
+    reported, time = [], 1000.0
     for dt, analysed, detections, view, score, repeats in steps:
         for _ in range(repeats):
             time += dt
@@ -52,14 +52,14 @@ def records(make, steps, rules):
                 make(time, analysed=analysed, detections=tuple(detections) if analysed else ()),
                 motion=Motion(view=view, score=score),
             )
-            told.append((time, reporter.report(zones(tracker(scene)))))
-    told.append((time + 5, reporter.end(time + 5)))
-    return told
+            reported.append((time, reporter.report(zones(tracker(scene)))))
+    reported.append((time + 5, reporter.end(time + 5)))
+    return reported
 
 
-def keeps_contract(told, window, cap):
+def keeps_contract(reported, window, cap):
     lives = {}
-    for time, one in told:
+    for time, one in reported:
         for event in one.events:
             lives.setdefault(event.id, []).append(event)
             assert event.time == time
@@ -73,7 +73,7 @@ def keeps_contract(told, window, cap):
         open_times = [e.time for e in life[:-1]]
         assert all(b - a >= cap - 1e-6 for a, b in pairwise(open_times))
 
-    observations = [(time, o) for time, one in told for o in one.observations]
+    observations = [(time, o) for time, one in reported for o in one.observations]
     assert [o.time for _, o in observations] == sorted(o.time for _, o in observations)
     assert all(o.time <= o.until <= time for time, o in observations)
     assert all(1 <= o.folded <= window for _, o in observations)
@@ -85,8 +85,8 @@ def keeps_contract(told, window, cap):
 @settings(max_examples=120, deadline=None)
 @given(st.lists(scenes, max_size=25), st.integers(1, 6), st.sampled_from([0.0, 2.0]))
 def test_records_keep_the_contract(scene, steps, window, cap):
-    told = records(scene, steps, ReportRules(summary_window=window, update_every_s=cap, loiter_s=5, park_s=4))
-    keeps_contract(told, window, cap)
+    reported = records(scene, steps, ReportRules(summary_window=window, update_every_s=cap, loiter_s=5, park_s=4))
+    keeps_contract(reported, window, cap)
 
 
 @settings(max_examples=120, deadline=None)
@@ -130,7 +130,7 @@ wild_tracks = st.tuples(
 )
 def test_wild_tracks_keep_the_contract(scene, track, steps, cap):
     rules = ReportRules(update_every_s=cap, loiter_s=5, park_s=4, zone_loiter_s=(("left", 3.0),))
-    reporter, told, time = EventReporter("porch", rules), [], 1000.0
+    reporter, reported, time = EventReporter("porch", rules), [], 1000.0
     for dt, analysed, wild, ends in steps:
         time += dt
         tracks = [
@@ -146,11 +146,11 @@ def test_wild_tracks_keep_the_contract(scene, track, steps, cap):
             )
             for key, box, still, zones, missed in wild
         ]
-        told.append((time, reporter.report(scene(time, *tracks, analysed=analysed))))
+        reported.append((time, reporter.report(scene(time, *tracks, analysed=analysed))))
         if ends:
-            told.append((time, reporter.end(time)))
-    told.append((time + 5, reporter.end(time + 5)))
-    keeps_contract(told, rules.summary_window, cap)
+            reported.append((time, reporter.end(time)))
+    reported.append((time + 5, reporter.end(time + 5)))
+    keeps_contract(reported, rules.summary_window, cap)
 
 
 @pytest.mark.parametrize("gap", [0, 1])
@@ -158,6 +158,6 @@ def test_started_comes_at_most_three_looks_after_first_sight(scene, gap):
     person = Detection(label=Label.PERSON, sub_label="person", score=0.8, box=Box(0.4, 0.3, 0.5, 0.7))
     tracker, reporter = Tracker(), EventReporter("porch")
     looks = [(person,), *[()] * gap, (person,)]
-    told = [reporter.report(tracker(scene(i / 5, detections=found))) for i, found in enumerate(looks)]
-    assert [len(one.events) for one in told] == [0] * (len(looks) - 1) + [1]
+    reported = [reporter.report(tracker(scene(i / 5, detections=found))) for i, found in enumerate(looks)]
+    assert [len(one.events) for one in reported] == [0] * (len(looks) - 1) + [1]
     assert len(looks) <= 3

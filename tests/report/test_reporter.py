@@ -14,9 +14,9 @@ def play(reporter, scenes):
     """Report scenes in order; all events and all observations."""
     events, observations = [], []
     for scene in scenes:
-        told = reporter.report(scene)
-        events += told.events
-        observations += told.observations
+        reported = reporter.report(scene)
+        events += reported.events
+        observations += reported.observations
     return events, observations
 
 
@@ -46,13 +46,13 @@ def test_ids_come_from_capture_time(scene, track):
     assert observation.id == "porch-19700101T000100250-2"
 
 
-def test_person_who_only_stands_there_is_told_once_and_stays_quiet(scene, track):
+def test_person_who_only_stands_there_is_reported_once_and_stays_quiet(scene, track):
     looks = [scene(10.0 * i, track(1, 10.0 * i, first=0.0, still_since=0.0)) for i in range(1, 400)]
     events, _ = play(EventReporter("porch", ReportRules(loiter_s=0)), looks)
     assert lives(events) == [(Phase.STARTED, Observed.APPEARED, 1)]
 
 
-def test_unconfirmed_track_is_not_told(scene, track):
+def test_unconfirmed_track_is_not_reported(scene, track):
     assert play(EventReporter("porch"), [scene(i / 5, track(1, i / 5, confirmed=False)) for i in range(9)]) == ([], [])
 
 
@@ -82,7 +82,7 @@ def test_people_and_vehicles_are_separate_events(scene, track):
     assert len({e.id for e in events}) == 2
 
 
-def test_labels_that_are_not_wanted_are_not_told(scene, track):
+def test_labels_that_are_not_wanted_are_not_reported(scene, track):
     reporter = EventReporter("porch", ReportRules(labels=(Label.PERSON,)))
     assert play(reporter, [scene(1.0, track(2, 1.0, label=Label.VEHICLE, box=DRIVE))]) == ([], [])
 
@@ -102,14 +102,14 @@ def test_updates_come_at_most_every_two_seconds_and_tell_the_latest(scene, track
     ]
 
 
-def test_change_within_the_cap_is_told_when_the_cap_allows(scene, track):
+def test_change_within_the_cap_is_reported_when_the_cap_allows(scene, track):
     scenes = [scene(0.0, track(1, 0.0)), scene(0.4, track(1, 0.4, first=0.0), track(2, 0.4))]
     scenes += [scene(i / 5, track(1, 0.4, first=0.0), track(2, 0.4), analysed=False) for i in range(3, 12)]
     events, _ = play(EventReporter("porch"), scenes)
     assert [(e.phase, e.time) for e in events] == [(Phase.STARTED, 0.0), (Phase.UPDATED, 2.0)]
 
 
-def test_zones_are_told_and_collected(scene, track):
+def test_zones_are_reported_and_collected(scene, track):
     path = [("street",), ("street", "garden"), ("garden",), ()]
     scenes = [scene(3.0 * i, track(1, 3.0 * i, first=0.0, zones=zones)) for i, zones in enumerate(path)]
     events, observations = play(EventReporter("porch"), scenes)
@@ -127,25 +127,25 @@ def test_zones_are_told_and_collected(scene, track):
     ]
 
 
-def test_loitering_is_told_once(scene, track):
+def test_loitering_is_reported_once(scene, track):
     scenes = [scene(float(t), track(1, float(t), first=0.0)) for t in range(0, 200, 2)]
     events, observations = play(EventReporter("porch", ReportRules(loiter_s=60)), scenes)
     assert [(e.time, e.loitering) for e in events] == [(0.0, False), (60.0, True)]
     assert [o.kind for o in observations] == [Observed.APPEARED, Observed.LOITERING]
 
 
-@pytest.mark.parametrize(("zone_s", "told_at"), [(20.0, 50.0), (300.0, None)])
-def test_zone_has_its_own_patience(scene, track, zone_s, told_at):
+@pytest.mark.parametrize(("zone_s", "reported_at"), [(20.0, 50.0), (300.0, None)])
+def test_zone_has_its_own_patience(scene, track, zone_s, reported_at):
     """The person enters the zone at 30 s; the camera's 60 s do not hold in there."""
     scenes = [
         scene(float(t), track(1, float(t), first=0.0, zones=("garden",) if t >= 30 else ())) for t in range(0, 120, 2)
     ]
     rules = ReportRules(loiter_s=60, zone_loiter_s=(("garden", zone_s),))
     _, observations = play(EventReporter("porch", rules), scenes)
-    assert next((o.time for o in observations if o.kind is Observed.LOITERING), None) == told_at
+    assert next((o.time for o in observations if o.kind is Observed.LOITERING), None) == reported_at
 
 
-def test_standing_still_and_moving_again_are_told(scene, track):
+def test_standing_still_and_moving_again_are_reported(scene, track):
     scenes = [
         scene(0.0, track(1, 0.0)),
         scene(12.0, track(1, 12.0, first=0.0, still_since=1.0)),
@@ -188,7 +188,7 @@ def test_vehicle_event_ends_when_it_has_parked(scene, track):
     assert events[-1].objects[0].track == 1
 
 
-def test_parked_vehicle_is_not_told_again_after_a_restart(scene, track):
+def test_parked_vehicle_is_not_reported_again_after_a_restart(scene, track):
     before = EventReporter("porch")
     play(before, parking(scene, track, 1, 100.0))
     after = EventReporter("porch", parked=parked_from_json(parked_to_json(before.parked)))
@@ -198,14 +198,14 @@ def test_parked_vehicle_is_not_told_again_after_a_restart(scene, track):
     assert after.parked == before.parked
 
 
-def test_parked_vehicle_with_a_new_track_is_not_told_again(scene, track):
+def test_parked_vehicle_with_a_new_track_is_not_reported_again(scene, track):
     reporter = EventReporter("porch")
     play(reporter, parking(scene, track, 1, 100.0))
     again = [scene(200.0 + t, track(2, 200.0 + t, first=200.0, label=Label.VEHICLE, box=DRIVE)) for t in range(50)]
     assert play(reporter, again) == ([], [])
 
 
-def test_parked_vehicle_that_drives_off_is_told(scene, track):
+def test_parked_vehicle_that_drives_off_is_reported(scene, track):
     reporter = EventReporter("porch")
     play(reporter, parking(scene, track, 1, 100.0))
     events, _ = play(reporter, driving_off(scene, track, 1, 500.0))
@@ -216,7 +216,7 @@ def test_parked_vehicle_that_drives_off_is_told(scene, track):
     assert reporter.parked == ()
 
 
-def test_second_vehicle_is_told_while_the_first_is_parked(scene, track):
+def test_second_vehicle_is_reported_while_the_first_is_parked(scene, track):
     reporter = EventReporter("porch")
     play(reporter, parking(scene, track, 1, 100.0))
     parked = track(1, 200.0, first=100.0, label=Label.VEHICLE, box=DRIVE, still_since=105.0)
@@ -225,7 +225,7 @@ def test_second_vehicle_is_told_while_the_first_is_parked(scene, track):
     assert [[o.track for o in e.objects] for e in events] == [[2]]
 
 
-def test_package_is_told_once_it_stands_alone(scene, track):
+def test_package_is_reported_once_it_stands_alone(scene, track):
     parcel, carrier = Box(0.45, 0.55, 0.52, 0.62), Box(0.4, 0.3, 0.55, 0.8)
     with_carrier = [
         scene(t, track(1, t, first=0.0, box=carrier), track(2, t, first=0.0, label=Label.PACKAGE, box=parcel))
@@ -253,7 +253,7 @@ def test_lasting_motion_is_folded(scene):
     assert [(o.time, o.folded) for o in observations] == [(0.0, 1), (2.0, 5), (12.0, 5), (22.0, 4)]
 
 
-def test_motion_below_the_threshold_is_not_told_until_the_threshold_is_set(scene):
+def test_motion_below_the_threshold_is_not_reported_until_the_threshold_is_set(scene):
     reporter = EventReporter("porch")
     assert reporter.report(moving(scene, 0.0, 0.2)).observations == ()
     reporter.event_threshold = 0.1
@@ -268,7 +268,7 @@ def test_threshold_outside_0_to_1_is_refused(value):
     assert reporter.event_threshold == 0.3
 
 
-def test_motion_of_a_visitor_is_not_told_apart(scene, track):
+def test_motion_of_a_visitor_is_not_reported_apart(scene, track):
     scenes = [scene(t, track(1, t, first=0.0), view=View.MOVING, score=0.9) for t in (i / 5 for i in range(50))]
     _, observations = play(EventReporter("porch"), scenes)
     assert [o.kind for o in observations] == [Observed.APPEARED]
@@ -280,7 +280,7 @@ def test_another_view_is_observed_once(scene):
     assert (events, [o.kind for o in observations]) == ([], [Observed.SCENE])
 
 
-def test_embedding_far_from_the_last_one_told_is_observed(scene):
+def test_embedding_far_from_the_last_one_reported_is_observed(scene):
     path = [(1.0, 0.0), (0.95, 0.3), (0.0, 1.0), (0.1, 1.0)]
     _, observations = play(EventReporter("porch"), [scene(20.0 * i, embedding=e) for i, e in enumerate(path)])
     assert [(o.kind, o.time) for o in observations] == [(Observed.SCENE, 40.0)]
@@ -294,12 +294,14 @@ def test_distance_of_embeddings(a, b, apart):
     assert distance(a, b) == pytest.approx(apart)
 
 
-def test_end_ends_every_open_event_once_and_tells_what_was_held(scene, track):
+def test_end_ends_every_open_event_once_and_reports_what_was_held(scene, track):
     reporter = EventReporter("porch")
     play(reporter, [moving(scene, 0.0), moving(scene, 2.0), scene(3.0, analysed=False)])
     started, _ = play(reporter, [scene(3.2, track(2, 3.2, label=Label.VEHICLE, box=DRIVE), track(1, 3.2))])
-    told = reporter.end(9.0)
-    assert [(e.id, e.phase, e.time, e.ended) for e in told.events] == [(e.id, Phase.ENDED, 9.0, 3.2) for e in started]
+    reported = reporter.end(9.0)
+    assert [(e.id, e.phase, e.time, e.ended) for e in reported.events] == [
+        (e.id, Phase.ENDED, 9.0, 3.2) for e in started
+    ]
     assert reporter.end(10.0).events == ()
 
 

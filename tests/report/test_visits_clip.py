@@ -28,7 +28,7 @@ def intervals(data):
     return [(first / FPS, last / FPS) for first, last in clips[CLIP]["intervals"]]
 
 
-def told(scenes, thresholds):
+def reported(scenes, thresholds):
     tracker, reporter = Tracker(thresholds=thresholds), EventReporter("hall")
     every = [reporter.report(tracker(scene)) for scene in scenes]
     return [*every, reporter.end(scenes[-1].frame.time)]
@@ -44,7 +44,7 @@ def test_six_people_are_six_visits_and_nothing_else(scenes, thresholds, interval
         scenes = [
             replace(s, detections=tuple(d for d in s.detections if d.score >= thresholds[d.label])) for s in scenes
         ]
-    every = told(scenes, thresholds)
+    every = reported(scenes, thresholds)
     visits = [(e.label, e.started, e.ended) for e in events(every, Phase.ENDED)]
     assert [label for label, _, _ in visits] == [Label.PERSON] * 6
     for (_, started, ended), (first, last) in zip(visits, intervals, strict=True):
@@ -54,22 +54,22 @@ def test_six_people_are_six_visits_and_nothing_else(scenes, thresholds, interval
 
 @pytest.mark.parametrize("every_nth", [1, 2])
 def test_started_comes_within_three_looks_of_first_sight(scenes, thresholds, every_nth):
-    every = told(scenes[::every_nth], thresholds)
+    every = reported(scenes[::every_nth], thresholds)
     delays = [event.time - event.started for event in events(every, Phase.STARTED)]
     assert len(delays) == 6
     assert max(delays) <= 3 * 0.2 * every_nth
 
 
-def test_the_four_who_stand_for_ten_seconds_are_told_to_stand_still(scenes, thresholds):
-    every = told(scenes, thresholds)
+def test_the_four_who_stand_for_ten_seconds_are_reported_to_stand_still(scenes, thresholds):
+    every = reported(scenes, thresholds)
     still = {o.event for one in every for o in one.observations if o.kind is Observed.STILL}
     order = [event.id for event in events(every, Phase.STARTED)]
     assert [order.index(event) for event in order if event in still] == [0, 1, 2, 4]
 
 
 def test_visit_ends_within_two_seconds_of_the_last_sight(scenes, thresholds):
-    assert all(event.time - event.ended <= 2.0 for event in events(told(scenes, thresholds), Phase.ENDED)[:-1])
+    assert all(event.time - event.ended <= 2.0 for event in events(reported(scenes, thresholds), Phase.ENDED)[:-1])
 
 
 def test_same_clip_gives_the_same_records_byte_for_byte(scenes, thresholds):
-    assert repr(told(scenes, thresholds)).encode() == repr(told(scenes, thresholds)).encode()
+    assert repr(reported(scenes, thresholds)).encode() == repr(reported(scenes, thresholds)).encode()

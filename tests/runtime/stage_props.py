@@ -67,7 +67,7 @@ class ScriptedDetector:
 
 
 class StampRedactor:
-    """Makes a Picture of nothing, or fails where it is told to."""
+    """Makes a Picture of nothing, or fails where it is asked to."""
 
     def __init__(self) -> None:
         self.broken = False

@@ -25,7 +25,7 @@ def measured(scene: Scene, value: float = 12.0, **more: object) -> Scene:
 
 
 class Scripted(Step):
-    """Does what it is told to and keeps what it was given."""
+    """Does what it is asked to and keeps what it was given."""
 
     measures = (ANGLE,)
 

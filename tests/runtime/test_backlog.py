@@ -54,7 +54,7 @@ STEPS = st.lists(
         st.just("free"),
         st.just("age"),
         st.tuples(st.just("publish"), st.integers(1, 5), st.integers(0, 5)),
-        # records that are told while a window is under way
+        # records that are reported while a window is under way
         st.tuples(st.just("publish and put"), st.integers(1, 5), st.integers(0, 5)),
     ),
     max_size=60,
@@ -66,13 +66,13 @@ def test_every_record_is_published_and_none_before_an_older_one(steps: list[str 
     async def play() -> None:
         journal = FakeJournal()
         backlog = Backlog(journal, {SINK: None})
-        told = 0
+        reported = 0
         published: list[str] = []
 
         async def put() -> None:
-            nonlocal told
-            await backlog.put(ring(told))
-            told += 1
+            nonlocal reported
+            await backlog.put(ring(reported))
+            reported += 1
 
         async def publish(limit: int, acknowledged: int, *, meanwhile: bool) -> None:
             window = await backlog.oldest(SINK, limit)
@@ -94,7 +94,7 @@ def test_every_record_is_published_and_none_before_an_older_one(steps: list[str 
         journal.full = False
         while await backlog.oldest(SINK, 3):
             await publish(3, 3, meanwhile=False)
-        assert list(dict.fromkeys(published)) == [f"ring-{n}" for n in range(told)]
+        assert list(dict.fromkeys(published)) == [f"ring-{n}" for n in range(reported)]
         assert (backlog.depth(SINK), backlog.lost) == (0, 0)
 
     asyncio.run(play())

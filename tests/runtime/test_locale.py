@@ -1,4 +1,4 @@
-"""Times are told in the configured zone, else in Home Assistant's as it told it last, else in the machine's."""
+"""Times are reported in the configured zone, else in Home Assistant's as it reported it last, else in the machine's."""
 
 import asyncio
 from contextlib import suppress
@@ -44,7 +44,7 @@ async def kept(made, store):
         await task
 
 
-def test_nobody_has_told_anything(store):
+def test_nobody_has_reported_anything(store):
     assert locale(store)() == Locale()
 
 
@@ -56,7 +56,7 @@ async def test_a_claim_counts_at_once_and_outlives_the_process(store):
     assert clock_in(locale(store)) == "14:00"
 
 
-async def test_a_claim_that_is_taken_back_or_tells_no_zone_changes_nothing(store):
+async def test_a_claim_that_is_taken_back_or_names_no_zone_changes_nothing(store):
     made = locale(store)
     made.claimed(BERLIN)
     made.claimed(Claim())
@@ -71,7 +71,7 @@ async def test_the_configured_zone_counts_more_than_the_claimed_one(store):
 
 
 @pytest.mark.parametrize(
-    ("configured", "claimed", "told"),
+    ("configured", "claimed", "reported"),
     [
         (None, None, "en"),
         (None, "de", "de"),
@@ -81,21 +81,21 @@ async def test_the_configured_zone_counts_more_than_the_claimed_one(store):
     ],
 )
 def test_the_language_is_the_configured_one_else_the_claimed_one_that_there_are_texts_in(
-    store, configured, claimed, told
+    store, configured, claimed, reported
 ):
     made = locale(store, language=configured)
     made.claimed(Claim(language=claimed))
-    assert made().language == told
+    assert made().language == reported
 
 
-async def test_a_zone_that_this_machine_does_not_know_is_told_once_and_leaves_the_machines(store, caplog):
+async def test_a_zone_that_this_machine_does_not_know_is_reported_once_and_leaves_the_machines(store, caplog):
     made = locale(store)
     made.claimed(BERLIN)
     for _ in range(3):
         made.claimed(Claim(timezone="Mars/Base"))
     assert made().timezone is None
-    (told,) = [record.message for record in caplog.records if "Mars/Base" in record.message]
-    assert "this machine does not know: times in texts are this machine's until" in told
+    (reported,) = [record.message for record in caplog.records if "Mars/Base" in record.message]
+    assert "this machine does not know: times in texts are this machine's until" in reported
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"timezone": 1}', '{"place": "here"}', '{"timezone": "../x"}'])
@@ -104,7 +104,7 @@ def test_a_memory_that_cannot_be_read_is_none(store, text):
     assert locale(store)() == Locale()
 
 
-async def test_a_memory_that_fails_is_told_once_and_written_to_later(store, caplog, monkeypatch):
+async def test_a_memory_that_fails_is_reported_once_and_written_to_later(store, caplog, monkeypatch):
     fails = [True, True]
 
     class Full:

@@ -36,8 +36,8 @@ def test_credentials_do_not_show_in_a_line_or_its_traceback(message: str) -> Non
 
 @pytest.mark.parametrize("control", ["\n", "\r", "\x1b[2J", "\x9b", "\u202e", "\u2028"])
 def test_a_message_is_one_line_whatever_is_in_it(control: str) -> None:
-    told = line(f"camera {control}2026-11-29T00:00:00.000Z ERROR forged", ValueError("why"))
-    first, *traceback = told.split("\n")
+    reported = line(f"camera {control}2026-11-29T00:00:00.000Z ERROR forged", ValueError("why"))
+    first, *traceback = reported.split("\n")
     assert control not in first
     assert "ERROR forged" in first
     assert traceback[-1] == "ValueError: why"

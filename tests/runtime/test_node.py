@@ -216,7 +216,7 @@ async def test_a_stream_that_is_soon_back_was_never_away() -> None:
     assert [state.problem for state in run.spy.of(CameraState) if state.problem] == []
 
 
-async def test_a_stream_that_stays_away_is_told_after_its_time() -> None:
+async def test_a_stream_that_stays_away_is_reported_after_its_time() -> None:
     def close(stop: threading.Event) -> None:
         source.last = 0
         refuse(stop)
@@ -242,7 +242,9 @@ async def test_a_stream_that_is_back_only_for_moments_is_away() -> None:
         assert not run.cameras["door"].online
 
 
-async def test_a_stream_that_breaks_again_and_again_is_offline_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_stream_that_breaks_again_and_again_is_offline_and_reported_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     source = ScriptedSource(last=1, then=refuse)
     async with house({"door": lambda: source}) as run:
@@ -253,8 +255,8 @@ async def test_a_stream_that_breaks_again_and_again_is_offline_and_told_once(cap
         assert len(run.spy.of(CameraAvailability)) == changes <= 5
         assert not run.cameras["door"].online
         assert "connection refused" in str(run.cameras["door"].state().problem)
-    told = [record.getMessage() for record in caplog.records if record.name == "blikk.camera.door"]
-    assert [line for line in told if not line.startswith("person")] == []
+    reported = [record.getMessage() for record in caplog.records if record.name == "blikk.camera.door"]
+    assert [line for line in reported if not line.startswith("person")] == []
 
 
 async def test_a_stream_that_broke_again_and_again_is_online_once_it_is_steady(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -506,7 +508,7 @@ async def test_a_full_disk_does_not_undo_a_switch() -> None:
         await run.until(lambda: "store.switches" in run.supervisor.problems)
 
 
-async def test_a_ring_is_told_before_its_picture() -> None:
+async def test_a_ring_is_reported_before_its_picture() -> None:
     async with house({"door": ScriptedSource}) as run:
         await run.until(lambda: run.cameras["door"].online)
         run.orders.give(Press(camera="door", via="http"))
@@ -607,7 +609,7 @@ async def test_records_that_a_power_cut_would_cost_are_a_problem_while_they_are_
         await run.until(lambda: not _problems(run))
 
 
-async def test_what_went_wrong_and_is_mended_is_told_long_before_the_healths_turn() -> None:
+async def test_what_went_wrong_and_is_mended_is_reported_long_before_the_healths_turn() -> None:
     async with house({"door": ScriptedSource}, health_every_s=600) as run:
         await run.until(lambda: run.spy.of(Health))
         run.delivery.unsaved = 12

@@ -1,4 +1,4 @@
-"""One camera's way from Frame to what is told."""
+"""One camera's way from Frame to what is reported."""
 
 import time
 from dataclasses import replace
@@ -118,7 +118,7 @@ def test_an_edge_clients_frame_is_looked_at_here_too_before_a_picture_of_it_leav
     assert line.inferences == len({scene.frame.seq for scene in scenes}) < 20
 
 
-def test_what_an_edge_client_found_is_told_and_not_what_is_seen_in_its_blurred_picture() -> None:
+def test_what_an_edge_client_found_is_reported_and_not_what_is_seen_in_its_blurred_picture() -> None:
     line = pipeline()
     items = pushed(line, tools(), (replace(PERSON, label=Label.VEHICLE),), range(20))
     assert {item.label for item in items if isinstance(item, Event)} == {Label.VEHICLE}
@@ -148,12 +148,12 @@ def test_quiet_scenes_are_passed_on_every_second_while_somebody_is_there() -> No
     assert max(after - before for before, after in pairwise(times)) <= 1.0 + 1e-9
 
 
-def test_someone_who_never_moves_is_told() -> None:
+def test_someone_who_never_moves_is_reported() -> None:
     items = run(pipeline(moving=lambda at: False), tools(), range(400))
     assert [item.phase for item in items if isinstance(item, Event)][:1] == [Phase.STARTED]
 
 
-def test_labels_that_were_not_asked_for_are_not_told() -> None:
+def test_labels_that_were_not_asked_for_are_not_reported() -> None:
     items = run(pipeline(labels=(Label.VEHICLE,)), tools(), range(30))
     assert not any(isinstance(item, Event) for item in items)
     states = [item for item in items if isinstance(item, CameraState)]
@@ -200,13 +200,13 @@ def test_closing_ends_what_is_open_once() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from([(), (PERSON,), (PERSON, PERSON)]), min_size=5, max_size=60))
 def test_the_same_frames_tell_the_same_records(script: list[tuple]) -> None:
-    def told() -> list[Item]:
+    def reported() -> list[Item]:
         look_with = tools(lambda look: script[min(look, len(script) - 1)])
         items = run(pipeline(), look_with, range(len(script)))
         return [item for item in items if isinstance(item, Event | Observation | Picture)]
 
-    first = told()
-    assert told() == first
+    first = reported()
+    assert reported() == first
     for before, after in pairwise(item for item in first if isinstance(item, Event)):
         assert after.revision == before.revision + 1 if after.id == before.id else after.revision == 1
 
@@ -286,7 +286,7 @@ def test_a_person_who_is_hardly_seen_is_blurred_and_counts_for_nothing_else() ->
 
 
 def set_clock_runs(line: Pipeline, look_with: VisionTools, runs: list[tuple[float, int]]) -> list[Item]:
-    """What is told of runs of frames, each from a time on and so many, each on a timeline of its own."""
+    """What is reported of runs of frames, each from a time on and so many, each on a timeline of its own."""
     frames = (frame(begin + n / 5, timeline=index) for index, (begin, count) in enumerate(runs) for n in range(count))
     scenes = (line.glance(each) for each in frames)
     return [item for scene in scenes if scene is not None for item in line.step(scene, look_with)]
@@ -298,13 +298,13 @@ def test_when_the_clock_is_set_a_visit_ends_with_its_true_length_and_a_new_one_b
     items = set_clock_runs(pipeline(), tools(), [(start, 100), (start + 20 + jump_s, 100)])
     events = [item for item in items if isinstance(item, Event)]
     first, second = dict.fromkeys(event.id for event in events)
-    told = [event for event in events if event.id == first]
-    assert [event.phase for event in told][-1] is Phase.ENDED
-    assert start + 18.5 < told[-1].ended < start + 20
-    assert 18.5 < told[-1].duration_s < 20.0
+    reported = [event for event in events if event.id == first]
+    assert [event.phase for event in reported][-1] is Phase.ENDED
+    assert start + 18.5 < reported[-1].ended < start + 20
+    assert 18.5 < reported[-1].duration_s < 20.0
     begun = next(event for event in events if event.id == second)
     assert start + 20 + jump_s <= begun.started < start + 22 + jump_s
-    assert events.index(told[-1]) < events.index(begun)
+    assert events.index(reported[-1]) < events.index(begun)
 
 
 def test_a_clock_that_goes_ahead_for_a_moment_makes_no_long_visit() -> None:
@@ -326,7 +326,7 @@ def test_motion_states_and_snapshots_go_on_when_the_clock_is_set(jump_s: float) 
     after = [item for scene in scenes for item in line.step(scene, look_with)]
     states = [item for item in after if isinstance(item, CameraState)]
     assert not states[-1].motion
-    assert len(states) >= 3  # told every half minute, as before
+    assert len(states) >= 3  # reported every half minute, as before
     assert any(isinstance(item, Picture) and item.name == "snapshot" for item in after)
 
 
@@ -344,9 +344,9 @@ def test_a_parked_car_stays_parked_when_the_clock_is_set(jump_s: float) -> None:
 @pytest.mark.parametrize("jump_s", [21_600.0, -21_600.0])
 def test_similar_observations_are_not_folded_over_a_clock_that_was_set(jump_s: float) -> None:
     items = set_clock_runs(pipeline(), tools(lambda look: ()), [(1.79e9, 40), (1.79e9 + 8 + jump_s, 40)])
-    told = [item for item in items if isinstance(item, Observation)]
-    assert all(0 <= each.until - each.time <= 10 for each in told)
-    assert any(abs(each.time - (1.79e9 + 8 + jump_s)) < 1 for each in told)
+    reported = [item for item in items if isinstance(item, Observation)]
+    assert all(0 <= each.until - each.time <= 10 for each in reported)
+    assert any(abs(each.time - (1.79e9 + 8 + jump_s)) < 1 for each in reported)
 
 
 # -- added steps -----------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_backoff_is_jittered() -> None:
     assert len(set(late)) == 5
 
 
-def test_a_problem_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_problem_is_reported_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     supervisor = Supervisor()
     supervisor.well("camera.door")
@@ -64,7 +64,7 @@ def test_what_never_worked_does_not_work_again(caplog: pytest.LogCaptureFixture)
     ]
 
 
-def test_what_comes_and_goes_for_ever_is_told_a_few_times_and_then_seldom_with_its_number(
+def test_what_comes_and_goes_for_ever_is_reported_a_few_times_and_then_seldom_with_its_number(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -76,11 +76,11 @@ def test_what_comes_and_goes_for_ever_is_told_a_few_times_and_then_seldom_with_i
         clock.set(clock.now() + 1.0)
         supervisor.well("camera.door")
         clock.set(clock.now() + 8.0)
-    told = [r.getMessage() for r in caplog.records]
-    assert told[: 2 * LOGGED] == ["rtsp://cam: broke", "works again"] * LOGGED
-    assert len(told) <= 2 * (LOGGED + 6)
-    assert told[-2].startswith("rtsp://cam: broke (and 6")
-    supervisor.fail("camera.door", SourceError("rtsp://cam: refused"))  # what is new is told at once
+    reported = [r.getMessage() for r in caplog.records]
+    assert reported[: 2 * LOGGED] == ["rtsp://cam: broke", "works again"] * LOGGED
+    assert len(reported) <= 2 * (LOGGED + 6)
+    assert reported[-2].startswith("rtsp://cam: broke (and 6")
+    supervisor.fail("camera.door", SourceError("rtsp://cam: refused"))  # what is new is reported at once
     supervisor.well("camera.door")
     assert [r.getMessage() for r in caplog.records][-2:] == ["rtsp://cam: refused", "works again"]
     clock.set(clock.now() + LOGGED * LOGGED_EVERY_S)
@@ -88,7 +88,7 @@ def test_what_comes_and_goes_for_ever_is_told_a_few_times_and_then_seldom_with_i
     assert "rtsp://cam: broke" in caplog.records[-1].getMessage()
 
 
-def test_a_bug_is_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_is_reported_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     with Supervisor().guard("vision") as outcome:
         raise ZeroDivisionError("oops")
     assert outcome.failed

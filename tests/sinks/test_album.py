@@ -152,7 +152,7 @@ def test_pictures_can_be_read_by_their_owner_only(tmp_path: Path) -> None:
     assert modes == {0}
 
 
-def test_a_disk_that_cannot_be_written_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disk_that_cannot_be_written_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "album").write_text("a file where the folder should be")
     kept = album(tmp_path)
     kept.keep(picture())

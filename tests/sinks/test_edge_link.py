@@ -109,7 +109,7 @@ async def test_its_library_logs_no_token_even_when_debugging(caplog: pytest.LogC
     assert TOKEN in caplog.text
 
 
-async def test_a_node_that_is_away_is_told_once_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_node_that_is_away_is_reported_once_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
     made = link(free_port())
     with caplog.at_level(logging.INFO, "blikk.push"):
         tries = 0

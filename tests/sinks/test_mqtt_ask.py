@@ -30,7 +30,7 @@ REPLY = f"{TOPICS.base}/reply/1"
 
 
 class Answers:
-    """Answers at once, or when told to."""
+    """Answers at once, or when reported to."""
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
@@ -149,9 +149,9 @@ async def test_answers_go_nowhere_that_they_may_not(
     assert answers.asked == [AskQuestion(question="and now?")]
     assert watcher.on(TOPICS.status) == [b"online"]
     assert not any(watcher.on(topic) for topic in elsewhere)
-    told = [r for r in caplog.records if "was not understood" in r.message]
-    assert len(told) == 1
-    assert f"begin with {TOPICS.reply_prefix}" in told[0].message
+    reported = [r for r in caplog.records if "was not understood" in r.message]
+    assert len(reported) == 1
+    assert f"begin with {TOPICS.reply_prefix}" in reported[0].message
 
 
 async def test_what_has_an_effect_is_done_without_anybody_to_hear_it(
@@ -233,8 +233,8 @@ async def test_a_bug_costs_the_request_that_found_it_and_nothing_else(
     assert "OverflowError" in replies(watcher)[0]["error"]
     assert "date value" not in replies(watcher)[0]["error"]
     assert watcher.on(TOPICS.status) == [b"online"]
-    [told] = [record for record in caplog.records if record.exc_info]
-    assert "bug" in told.message
+    [reported] = [record for record in caplog.records if record.exc_info]
+    assert "bug" in reported.message
     await running.stop()
 
 

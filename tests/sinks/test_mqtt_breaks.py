@@ -27,7 +27,7 @@ RING = TOPICS.set("front_door", "ring")
 
 
 class Line:
-    """A way to a broker that can be cut and mended, as by a switch in between: neither end is told politely."""
+    """A way to a broker that can be cut and mended, as by a switch in between: neither end is reported politely."""
 
     def __init__(self, port: int) -> None:
         self.port = 0

@@ -177,7 +177,7 @@ async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(
     await running.stop()
 
 
-async def test_the_outage_is_told_once_and_its_end_once(
+async def test_the_outage_is_reported_once_and_its_end_once(
     running: Running, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -187,11 +187,11 @@ async def test_the_outage_is_told_once_and_its_end_once(
     broker.start()
     await running.connected()
     assert running.sink.problem is None
-    told = [r.message for r in caplog.records if r.name == "blikk.mqtt"]
-    assert len([m for m in told if "connection was lost" in m]) == 1
-    assert len([m for m in told if "nobody listens" in m]) == 1
-    assert len([m for m in told if m.startswith("connected to")]) == 1
-    assert len(told) == 3
+    reported = [r.message for r in caplog.records if r.name == "blikk.mqtt"]
+    assert len([m for m in reported if "connection was lost" in m]) == 1
+    assert len([m for m in reported if "nobody listens" in m]) == 1
+    assert len([m for m in reported if m.startswith("connected to")]) == 1
+    assert len(reported) == 3
 
 
 async def test_a_broker_that_hangs_is_not_taken_for_an_old_one(broker: Broker, store: Store) -> None:
@@ -303,7 +303,7 @@ async def test_an_end_in_the_moment_of_an_answer_is_an_end(broker: Broker, turns
         assert publishing.cancelled() is was_under_way
 
 
-async def test_what_the_access_list_forbids_is_told_once_and_holds_up_nothing(
+async def test_what_the_access_list_forbids_is_reported_once_and_holds_up_nothing(
     tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     rules = tmp_path / "acl"

@@ -146,11 +146,11 @@ async def test_kill_minus_nine_in_the_middle_of_publishing_loses_nothing(
     with process(0) as killed:
         await until(lambda: len(watcher.on(EVENTS)) > 50)
         broker.freeze()
-        # The broker answers no more, the node goes on telling, then dies.
+        # The broker answers no more, the node goes on reporting, then dies.
         await asyncio.sleep(0.3)
         killed.send_signal(signal.SIGKILL)
         assert killed.stdout is not None
-        told = int(killed.stdout.read().split()[-1])
+        reported = int(killed.stdout.read().split()[-1])
     broker.thaw()
     await until(lambda: watcher.on(TOPICS.status)[-1] == b"offline", "the last will")
     with process(90_000) as after:
@@ -158,7 +158,7 @@ async def test_kill_minus_nine_in_the_middle_of_publishing_loses_nothing(
         after.kill()
     before_restart = [i for i in first_heard(watcher.ids(EVENTS)) if int(i.split("-")[1]) < 90_000]
     # The last one may have been taken from the inbox and not yet been on disk.
-    assert before_restart[:told] == [f"event-{n}" for n in range(told)]
+    assert before_restart[:reported] == [f"event-{n}" for n in range(reported)]
     again = [json.loads(p) for p in watcher.on(EVENTS)]
     assert any(e.get("replayed") for e in again)
     assert all(not e.get("replayed") for e in again if e["id"] == "event-90000")
@@ -292,7 +292,7 @@ async def test_a_stop_without_a_broker_keeps_what_waits(tmp_path: Path, store: S
 
 
 async def retained_status(broker: Broker) -> bytes:
-    """What somebody who subscribes now is told of the node."""
+    """What somebody who subscribes now learns of the node."""
     async with aiomqtt.Client(broker.host, broker.port) as late:
         await late.subscribe(TOPICS.status)
         return bytes((await anext(aiter(late.messages))).payload)

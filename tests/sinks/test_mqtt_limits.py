@@ -163,7 +163,7 @@ async def test_a_slow_broker_that_acknowledges_one_at_a_time_is_not_given_up(
 
 
 @pytest.mark.parametrize("limit", [2_000, 20_000, 100_000])
-async def test_mosquitto_with_a_packet_size_gets_what_fits_and_the_rest_is_told(
+async def test_mosquitto_with_a_packet_size_gets_what_fits_and_the_rest_is_reported(
     tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture, limit: int
 ) -> None:
     large = replace(picture(1), jpeg=bytes(150_000))
@@ -227,7 +227,7 @@ async def test_discovery_in_parts_holds_every_entity_once(store: Store) -> None:
         await running.stop()
 
 
-async def test_a_record_that_is_too_large_is_told_without_its_objects_and_blocks_nothing(store: Store) -> None:
+async def test_a_record_that_is_too_large_is_reported_without_its_objects_and_blocks_nothing(store: Store) -> None:
     crowd = replace(event(1), objects=(PERSON,) * 24)
     rich = replace(observation(2), embedding=(0.5,) * 2000)
     immense = replace(event(3), zones=tuple(f"zone-{number}" for number in range(400)))
@@ -248,7 +248,7 @@ async def test_a_record_that_is_too_large_is_told_without_its_objects_and_blocks
         await running.stop()
 
 
-async def test_a_broker_without_retain_gets_none_and_is_told_about_once(
+async def test_a_broker_without_retain_gets_none_and_is_reported_about_once(
     tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Broker(tmp_path, extra=["retain_available false"]) as broker:

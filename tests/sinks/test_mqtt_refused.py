@@ -1,4 +1,4 @@
-"""What a broker does not take: told by topic, counted where it is lost, and in the way of nothing that follows."""
+"""What a broker does not take: reported by topic, counted where it is lost, and in the way of nothing that follows."""
 
 import itertools
 import json
@@ -75,9 +75,9 @@ async def test_records_that_the_access_list_forbids_count_as_lost(
         assert (running.delivery.lost, store.lost) == (30, 0)
         assert RING in problem(running)
         assert "access list" in problem(running)
-        told = [r.message for r in caplog.records if "does not let us publish" in r.message]
-        assert len(told) == 1
-        assert RING in told[0]
+        reported = [r.message for r in caplog.records if "does not let us publish" in r.message]
+        assert len(reported) == 1
+        assert RING in reported[0]
         await running.stop()
         await watcher.close()
 
@@ -171,7 +171,7 @@ async def test_what_meets_a_quota_at_log_in_comes_later(store: Store, monkeypatc
         await running.stop()
 
 
-async def test_a_subscription_that_is_refused_is_told_by_its_filter(
+async def test_a_subscription_that_is_refused_is_reported_by_its_filter(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with ScriptedBroker() as broker:
@@ -264,7 +264,7 @@ async def test_a_broker_that_ends_connections_now_and_then_gets_every_record(
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("level", [4, 5])
-async def test_connections_that_end_again_and_again_are_told_a_few_times(
+async def test_connections_that_end_again_and_again_are_reported_a_few_times(
     store: Store, level: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO", "blikk.mqtt")
@@ -398,7 +398,7 @@ def test_of_a_topic_that_was_taken_before_one_message_is_left_out_after_four_end
     assert [suspects.ended_at(at("a", content=5)) for _ in range(ENDS_KNOWN)] == [False, False, False, True]
     assert suspects.left_out(at("a", content=5))
     assert not suspects.left_out(at("a", content=6))
-    # the next that it does not take tells that the topic is forbidden by now
+    # the next that it does not take learns that the topic is forbidden by now
     assert [suspects.ended_at(at("a", content=6)) for _ in range(2)] == [False, True]
     assert suspects.left_out(at("a", content=7))
 
@@ -458,14 +458,14 @@ def test_what_is_too_large_is_listed_for_a_while_though_smaller_messages_are_tak
     assert str(troubles) == ""
 
 
-async def test_a_question_that_the_broker_does_not_take_is_told_at_once() -> None:
+async def test_a_question_that_the_broker_does_not_take_is_reported_at_once() -> None:
     async with ScriptedBroker() as broker:
         broker.refuse[TOPICS.ask] = 0x87
         with pytest.raises(SinkError, match="does not take questions on blikk/porch/ask"):
             await ask_node(Address(host=broker.host, port=broker.port), TOPICS, AskQuestion(question="who?"))
 
 
-async def test_an_answer_that_the_broker_does_not_let_us_hear_is_told_at_once() -> None:
+async def test_an_answer_that_the_broker_does_not_let_us_hear_is_reported_at_once() -> None:
     async with ScriptedBroker() as broker:
         broker.refuse_subscribe["blikk/porch/reply/"] = 0x87
         with pytest.raises(SinkError, match="does not let us hear answers on blikk/porch/reply/"):

@@ -34,7 +34,7 @@ async def for_component(broker: Broker, store: Store) -> AsyncIterator[Running]:
 
 
 async def kept(broker: Broker) -> set[str]:
-    """Every topic that somebody who subscribes now is told of."""
+    """Every topic that somebody who subscribes now learns of."""
     topics = set()
     async with aiomqtt.Client(broker.host, broker.port) as late:
         await late.subscribe("#", qos=1)

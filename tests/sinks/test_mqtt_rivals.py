@@ -112,14 +112,14 @@ async def test_a_broker_that_says_nothing_about_it_leaves_a_guess(
 ) -> None:
     monkeypatch.setattr("blikk_edge.core.backoff.FIRST_S", 0.1)
     async with ScriptedBroker(speaks=(level,)) as broker:
-        broker.tells_taken_over = False
+        broker.reports_taken_over = False
         address = Address(host=broker.host, port=broker.port)
         nodes = [Running(address, each, SystemClock(), mode="off") for each in (store, other_store)]
         for each in nodes:
             each.start()
         await until(lambda: any("second node of this name" in (each.sink.problem or "") for each in nodes), "it", 30)
-        told = next(each.sink.problem for each in nodes if "second node" in (each.sink.problem or ""))
-        assert "blikk-porch" in (told or "")
+        reported = next(each.sink.problem for each in nodes if "second node" in (each.sink.problem or ""))
+        assert "blikk-porch" in (reported or "")
         for each in nodes:
             await each.stop()
     other_store.close()

@@ -72,7 +72,7 @@ class Running:
         self.record = WatchRecord(cameras=("door", "yard"), memory=store, history=store, clock=clock)
         self.task = asyncio.ensure_future(self.record.run(self.inbox))
 
-    async def tell(self, *items: Item) -> None:
+    async def deliver(self, *items: Item) -> None:
         await self._idle()
         for item in items:
             self.inbox.put(item)
@@ -130,11 +130,11 @@ def hours(store: Store, camera: str) -> list[tuple[float, float]]:
 async def test_a_camera_is_watched_while_it_is_online(store: Store, run: Callable[[], Running]) -> None:
     running = run()
     await running.pass_time(HOUR)
-    await running.tell(online("door"))
+    await running.deliver(online("door"))
     await running.pass_time(HOUR)
-    await running.tell(online("door", online=False))
+    await running.deliver(online("door", online=False))
     await running.pass_time(HOUR)
-    await running.tell(online("door"))
+    await running.deliver(online("door"))
     await running.pass_time(HOUR)
     await running.end()
     assert hours(store, "door") == [(1, 2), (3, 4)]
@@ -145,11 +145,11 @@ async def test_a_camera_is_watched_while_it_is_online(store: Store, run: Callabl
 
 async def test_a_camera_whose_detection_is_off_is_not_watched(store: Store, run: Callable[[], Running]) -> None:
     running = run()
-    await running.tell(CameraState(camera="door", online=True))
+    await running.deliver(CameraState(camera="door", online=True))
     await running.pass_time(HOUR)
-    await running.tell(CameraState(camera="door", online=True, detect=False))
+    await running.deliver(CameraState(camera="door", online=True, detect=False))
     await running.pass_time(HOUR)
-    await running.tell(online("door"), CameraState(camera="door", online=True, detect=True))
+    await running.deliver(online("door"), CameraState(camera="door", online=True, detect=True))
     await running.pass_time(HOUR)
     await running.end()
     assert hours(store, "door") == [(0, 1), (2, 3)]
@@ -157,7 +157,7 @@ async def test_a_camera_whose_detection_is_off_is_not_watched(store: Store, run:
 
 async def test_a_power_cut_costs_a_few_minutes(store: Store, run: Callable[[], Running]) -> None:
     running = run()
-    await running.tell(online("door"))
+    await running.deliver(online("door"))
     await running.pass_time(HOUR)
     (_, end) = known(store, "door").spans[0]  # as it stands on the disk
     assert 0 <= START + HOUR - end <= WRITE_EVERY_S < GAP_S
@@ -167,7 +167,7 @@ async def test_a_power_cut_costs_a_few_minutes(store: Store, run: Callable[[], R
 async def test_a_short_restart_is_no_gap_and_a_long_one_is(store: Store, run: Callable[[], Running]) -> None:
     for pause_s in (60.0, 2 * HOUR, 0.0):
         running = run()
-        await running.tell(online("door"))
+        await running.deliver(online("door"))
         await running.pass_time(HOUR)
         await running.end()
         await running.clock.advance(pause_s)
@@ -176,7 +176,7 @@ async def test_a_short_restart_is_no_gap_and_a_long_one_is(store: Store, run: Ca
 
 async def test_a_clock_that_is_set_makes_no_time_watched(store: Store, run: Callable[[], Running]) -> None:
     running = run()
-    await running.tell(online("door"))
+    await running.deliver(online("door"))
     await running.pass_time(HOUR)
     running.clock.ahead_s = 100 * HOUR
     await running.pass_time(HOUR)
@@ -192,12 +192,12 @@ async def test_a_machine_that_starts_without_the_time_keeps_the_record(
     store: Store, run: Callable[[], Running], shown: float
 ) -> None:
     running = run()
-    await running.tell(online("door"))
+    await running.deliver(online("door"))
     await running.pass_time(HOUR)
     await running.end()
     running.clock.ahead_s = shown - START
     running = run()
-    await running.tell(online("door"))
+    await running.deliver(online("door"))
     await running.pass_time(0.5 * HOUR)
     running.clock.ahead_s = 0.0
     await running.pass_time(2 * HOUR)
@@ -219,7 +219,7 @@ async def test_what_could_not_be_written_is_made_up_for(
 
     monkeypatch.setattr(store, "remember", maybe)
     running = run()
-    await running.tell(online("door"))
+    await running.deliver(online("door"))
     await running.pass_time(HOUR)
     full[0] = False
     await running.pass_time(HOUR)
@@ -237,7 +237,7 @@ async def test_of_the_time_before_the_record_in_an_older_store_nothing_is_known(
     store.put(event(1, camera="door"))
     assert watched_in(store, store)("door") is None
     running = run()
-    await running.tell(online("door"))
+    await running.deliver(online("door"))
     await running.pass_time(HOUR)
     await running.end()
     assert known(store, "door").gaps(START - 9 * HOUR, START + HOUR) == ()

@@ -344,7 +344,7 @@ async def test_retry_after_is_honoured(hook: Hook, post: Post) -> None:
         *((410, "answers 410"), (413, "answers 413")),
     ],
 )
-async def test_what_is_refused_is_told_once_and_dropped(
+async def test_what_is_refused_is_reported_once_and_dropped(
     status: int, hint: str, hook: Hook, post: Post, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook.acts = [status, status, status]
@@ -397,7 +397,7 @@ async def test_a_gateway_without_its_server_costs_no_record(hook: Hook, post: Po
 # -- bounds, secrets, surroundings -------------------------------------------------------------------------------
 
 
-async def test_the_newest_are_kept_and_drops_are_told_once(
+async def test_the_newest_are_kept_and_drops_are_reported_once(
     post: Post, free_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = Hook(port=free_port)
@@ -443,21 +443,21 @@ async def test_secrets_are_never_logged(
     assert PATH not in said
 
 
-async def test_a_password_in_the_address_is_refused_without_telling_it(post: Post) -> None:
+async def test_a_password_in_the_address_is_refused_without_reporting_it(post: Post) -> None:
     posting = post(f"http://me:{TOKEN}@hook.invalid/")
     await until(lambda: posting.problem)
     assert "webhook http://hook.invalid: webhook.url holds" in str(posting.problem)
     assert TOKEN not in str(posting.problem)
 
 
-async def test_a_token_that_cannot_be_sent_is_told_without_it(hook: Hook, post: Post) -> None:
+async def test_a_token_that_cannot_be_sent_is_reported_without_it(hook: Hook, post: Post) -> None:
     posting = post(hook.url, token=f"{TOKEN}\r\nX-Admin: 1")
     await until(lambda: posting.problem)
     assert "webhook.token" in str(posting.problem)
     assert TOKEN not in str(posting.problem)
 
 
-async def test_an_unencrypted_token_beyond_this_machine_is_told(
+async def test_an_unencrypted_token_beyond_this_machine_is_reported(
     post: Post, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post("http://hook.invalid/", token=TOKEN)
@@ -489,7 +489,7 @@ async def test_the_proxy_of_the_environment_serves_for_other_machines(
     assert hook.heads[0]["Authorization"] == f"Bearer {TOKEN}"
 
 
-async def test_a_proxy_that_is_not_spoken_is_told(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_is_not_spoken_is_reported(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"socks5://me:{TOKEN}@127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)

@@ -1,4 +1,4 @@
-"""A web server for tests that says exactly what it is told to, byte by byte."""
+"""A web server for tests that says exactly what it is asked to, byte by byte."""
 
 import socketserver
 import threading

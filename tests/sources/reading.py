@@ -21,8 +21,8 @@ def terms(shown: str = "the source", **given: object) -> Terms:
 
 def replay(path: Path | str, *, start_time: float = 0.0, **given: object) -> Capture:
     """A replay of a file."""
-    told = terms(Path(path).name, **({"clock": VirtualClock()} | given))
-    return open_file(str(path), told, realtime=False, loop=False, start_time=start_time)
+    reported = terms(Path(path).name, **({"clock": VirtualClock()} | given))
+    return open_file(str(path), reported, realtime=False, loop=False, start_time=start_time)
 
 
 def read(source: Capture, count: int | None = None, stop: threading.Event | None = None) -> list[Frame]:

@@ -148,10 +148,12 @@ def test_no_error_log_or_repr_shows_the_address(
             read(source)
         logging.getLogger("test").error("%r failed", source, exc_info=caught.value)
 
-    told = io.StringIO()
-    traceback.print_exception(caught.value, file=told)
+    reported = io.StringIO()
+    traceback.print_exception(caught.value, file=reported)
     printed = capfd.readouterr()
-    everything = "".join((told.getvalue(), caplog.text, printed.out, printed.err, repr(source), repr(source.__dict__)))
+    everything = "".join(
+        (reported.getvalue(), caplog.text, printed.out, printed.err, repr(source), repr(source.__dict__))
+    )
     assert SECRET not in everything
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None

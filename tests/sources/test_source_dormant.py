@@ -1,4 +1,4 @@
-"""Dormant watching: asleep while nothing moves, and told from the first frame when something does."""
+"""Dormant watching: asleep while nothing moves, and reported from the first frame when something does."""
 
 import itertools
 import threading
@@ -70,7 +70,7 @@ def make(
 
 
 def sleeper(**given: object) -> dict[str, object]:
-    """What a camera is told that may sleep after four quiet seconds."""
+    """What a camera is reported that may sleep after four quiet seconds."""
     return {"watch": Watch.ECO, "sleep_after_s": 4.0, "wake_detector": GateWakeDetector(MotionGate())} | given
 
 
@@ -201,7 +201,7 @@ def server(tmp_path: Path) -> Iterator[RtspServer]:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @in_time
-def test_over_rtsp_it_sleeps_wakes_and_tells_the_true_times(server: RtspServer, transport: str) -> None:
+def test_over_rtsp_it_sleeps_wakes_and_reports_the_true_times(server: RtspServer, transport: str) -> None:
     stop = threading.Event()
     source = open_rtsp(server.url, terms(**sleeper(sleep_after_s=1.0)), transport=transport)
     began, seen = time.time(), []

@@ -17,11 +17,11 @@ USER, PASSWORD = "viewer", "p@ss:w/rd?#%"
 ESCAPED = "p%40ss%3Aw%2Frd%3F%23%25"
 
 
-def digest_is_right(told: str, method: str, path: str, *, algorithm: str | None, qop: bool, password: str) -> bool:
+def digest_is_right(reported: str, method: str, path: str, *, algorithm: str | None, qop: bool, password: str) -> bool:
     """An independent reading of RFC 7616."""
     values = {
         key.strip(): value.strip().strip('"')
-        for key, _, value in (each.partition("=") for each in told[7:].split(", "))
+        for key, _, value in (each.partition("=") for each in reported[7:].split(", "))
     }
     name = (algorithm or "MD5").replace("-sess", "")
 
@@ -51,11 +51,11 @@ def test_digest_login_is_let_in_and_a_wrong_one_is_named(algorithm: str | None, 
     counts: list[str] = []
 
     def answer(asked: Asked) -> bool | None:
-        told = asked.headers.get("authorization", "")
-        if told.startswith("Digest ") and digest_is_right(
-            told, "GET", asked.path, algorithm=algorithm, qop=qop, password=PASSWORD
+        reported = asked.headers.get("authorization", "")
+        if reported.startswith("Digest ") and digest_is_right(
+            reported, "GET", asked.path, algorithm=algorithm, qop=qop, password=PASSWORD
         ):
-            counts.append(told)
+            counts.append(reported)
             return still(PICTURES[0])(asked)
         challenge = 'Digest realm="cam", nonce="abc", opaque="x,y"'
         challenge += f", algorithm={algorithm}" if algorithm else ""
@@ -133,7 +133,7 @@ def test_password_does_not_go_to_another_server() -> None:
     assert seen == [""]
 
 
-def test_nothing_of_an_address_is_logged_or_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_of_an_address_is_logged_or_reported(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with raw_web(plainly("404 No")) as web:
         source = HttpSource(web.url("/s3cret?t=s3cret", "u:s3cret"), terms())

@@ -173,9 +173,9 @@ def played(frames: list[tuple[float, float]]) -> list[float]:
     time_of, late = LumpTime(clock), []
     for stream_s, arrives in frames:
         clock.hand = max(clock.hand, 1000.0 + arrives)
-        told = time_of.at(stream_s)
+        reported = time_of.at(stream_s)
         clock.hand += time_of.hold_s
-        assert told == pytest.approx(clock.hand, abs=0.01)
+        assert reported == pytest.approx(clock.hand, abs=0.01)
         late.append(clock.hand - 1000.0 - stream_s)
     return late
 
@@ -282,7 +282,7 @@ def test_hls_server_may_have_a_status_line_of_its_own(tmp_path: Path, line: str)
         assert len(read(open_mjpeg(web.url("/cam"), terms()), 8)) == 8
 
 
-def test_mended_playlist_whose_segments_never_come_is_told_so() -> None:
+def test_mended_playlist_whose_segments_never_come_is_reported_so() -> None:
     def answer(asked: Asked) -> None:
         if asked.path == "/cam.m3u8":
             asked.write(b"HTTP/1.0 200 OK\n\n\n#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.ts\n#EXT-X-ENDLIST\n")

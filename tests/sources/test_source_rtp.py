@@ -62,10 +62,10 @@ def test_camera_is_watched_evenly_whatever_its_timestamps_are(clock: str, monkey
                 break
         frames.close()
 
-    late = [told for told, seen in came if seen > came[-1][1] - 2.5]
+    late = [reported for reported, seen in came if seen > came[-1][1] - 2.5]
     assert len(late) == pytest.approx(12.5, abs=4)
     assert max(later - earlier for earlier, later in itertools.pairwise(late)) < 0.8
-    assert all(-0.1 < seen - told < 0.8 for told, seen in came[-10:])
+    assert all(-0.1 < seen - reported < 0.8 for reported, seen in came[-10:])
     assert all(later[0] > earlier[0] for earlier, later in itertools.pairwise(came))
 
 

@@ -157,7 +157,7 @@ for number in range(100_000):
 """
 
 
-def test_nothing_told_is_lost_by_kill_minus_nine(tmp_path: Path) -> None:
+def test_nothing_reported_is_lost_by_kill_minus_nine(tmp_path: Path) -> None:
     path = tmp_path / "blikk.db"
     command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parents[1])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
@@ -165,11 +165,11 @@ def test_nothing_told_is_lost_by_kill_minus_nine(tmp_path: Path) -> None:
         for line in writer.stdout:
             if int(line) == 60:
                 writer.send_signal(signal.SIGKILL)
-        told = int(line)
+        reported = int(line)
     store = Store(path)
     store.open()
     pending = store.pending("mqtt", 200_000)
-    assert len(pending) in (told + 1, told + 2)  # the kill may fall between writing and saying so
+    assert len(pending) in (reported + 1, reported + 2)  # the kill may fall between writing and saying so
     assert [p.record for p in pending] == [ring(number) for number in range(len(pending))]
     assert all(p.replayed for p in pending)
     store.close()

@@ -1,4 +1,4 @@
-"""What a damaged store still holds is carried over, the rest is counted and told; only its owner may read it."""
+"""What a damaged store still holds is carried over, the rest is counted and reported; only its owner may read it."""
 
 import contextlib
 import os
@@ -136,8 +136,8 @@ def test_what_is_left_is_carried_over_and_the_rest_is_counted(
         assert len(store.events(limit=1000)) >= 50
         if "page 2 " in damage or "page 1 " in damage or "header" in damage:
             assert store.lost == 0
-        told = store.problem or ""
-        assert f"{len(carried)} waiting records were carried over, {store.lost} that waited are lost" in told
+        reported = store.problem or ""
+        assert f"{len(carried)} waiting records were carried over, {store.lost} that waited are lost" in reported
         assert path.with_name("blikk.db.damaged").exists()
         path.with_name("blikk.db.damaged").unlink()  # seen
         assert store.problem is None
@@ -235,7 +235,7 @@ def test_a_log_that_names_a_page_far_away_is_read_in_no_time(logged: Path) -> No
         assert "damaged" in (store.problem or "")
 
 
-def test_a_log_that_was_taken_away_is_told(logged: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_that_was_taken_away_is_reported(logged: Path, caplog: pytest.LogCaptureFixture) -> None:
     log_of(logged).unlink()
     with opened(logged) as store:
         assert len(numbers(store)) < WAITING

@@ -220,7 +220,7 @@ def test_a_migration_that_is_cut_off_changes_nothing(tmp_path: Path, monkeypatch
     store.close()
 
 
-def test_a_store_in_use_is_told_from_a_broken_one(store: Store) -> None:
+def test_a_store_in_use_is_reported_from_a_broken_one(store: Store) -> None:
     second = Store(store.path)
     with pytest.raises(StoreBusyError, match="another process"):
         second.open()
@@ -243,7 +243,7 @@ def test_forgetting_an_event_takes_its_texts_and_what_waits_of_it(store: Store) 
     assert store.depth("mqtt") == len(stays)
 
 
-def test_forgetting_a_time_of_a_camera_takes_everything_told_of_it(store: Store) -> None:
+def test_forgetting_a_time_of_a_camera_takes_everything_reported_of_it(store: Store) -> None:
     stays = [event(1), cat(5), ring(1), observation(9)]
     for record in (*stays, event(5), ring(5), observation(5), digest(4, 6)):
         store.put(record)

@@ -79,7 +79,7 @@ def test_a_quiet_visit_lasted_until_it_was_last_noted(store: Store) -> None:
     first, second = restarted(store).left_open()
     assert first.duration_s == 2999.0
     assert second.ended is not None
-    assert second.ended >= second.started  # a time that cannot be is not told
+    assert second.ended >= second.started  # a time that cannot be is not reported
 
 
 def test_an_event_without_objects_ends_with_its_last_revision(store: Store) -> None:
@@ -99,8 +99,8 @@ def test_it_ends_once_however_often_the_process_is_killed(store: Store) -> None:
     for end in again:
         store.put(end)
     assert list(restarted(store).left_open()) == []
-    told = [p.record for p in store.pending("mqtt", 100)]
-    assert [(each.id, each.revision) for each in told if isinstance(each, Event) and each.phase is Phase.ENDED] == [
+    reported = [p.record for p in store.pending("mqtt", 100)]
+    assert [(each.id, each.revision) for each in reported if isinstance(each, Event) and each.phase is Phase.ENDED] == [
         (f"event-{number}", 2) for number in range(3)
     ]
 
@@ -113,7 +113,7 @@ def test_events_of_this_process_are_not_left_open(store: Store) -> None:
 
 
 def test_the_final_text_is_owed_until_it_is_there(store: Store) -> None:
-    """Killed between the end and its text, and again; also where the end was told in time."""
+    """Killed between the end and its text, and again; also where the end was reported in time."""
     store.put(event(1))
     (end,) = restarted(store).left_open()
     store.put(end)
@@ -145,7 +145,7 @@ def test_an_old_event_that_was_ended_at_a_start_is_owed_a_text_for_a_few_starts(
     assert owed[-1] == {"event-2"}
 
 
-def test_a_store_that_another_process_has_tells_later(store: Store) -> None:
+def test_a_store_that_another_process_has_reports_later(store: Store) -> None:
     store.put(event(1))
     late = Store(store.path)
     with pytest.raises(StoreError):
@@ -198,8 +198,8 @@ def test_after_two_real_kills_everything_has_ended_once(tmp_path: Path) -> None:
     store = opened(tmp_path)
     for end in store.left_open():
         store.put(end)
-    told = [p.record for p in store.pending("mqtt", 1000)]
-    ends = [each for each in told if isinstance(each, Event) and each.phase is Phase.ENDED]
+    reported = [p.record for p in store.pending("mqtt", 1000)]
+    ends = [each for each in reported if isinstance(each, Event) and each.phase is Phase.ENDED]
     assert [each.id for each in ends] == [f"event-{number}" for number in range(10)]
     assert {each.id: each.duration_s for each in ends}["event-9"] == 77.0
     assert list(restarted(store).left_open()) == []

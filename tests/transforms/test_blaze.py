@@ -72,12 +72,12 @@ def test_the_default_threshold_is_where_the_model_says_six_tenths() -> None:
 
 
 @pytest.mark.parametrize(
-    ("top", "told"),
+    ("top", "reported"),
     [((0, 0), True), ((30, 0), True), ((-30, 0), True), ((60, 10), False), ((40, 40), False), ((0, 80), False)],
 )
-def test_who_does_not_stand_upright_is_blurred_and_not_told(top: tuple[float, float], told: bool) -> None:
+def test_who_does_not_stand_upright_is_blurred_and_not_reported(top: tuple[float, float], reported: bool) -> None:
     (score,) = pose()(outputs(100, (0, 40), top, logit=10.0)).scores
-    assert score >= 0.45 if told else score == pytest.approx(blaze.LEANING_SHARE, abs=0.01)
+    assert score >= 0.45 if reported else score == pytest.approx(blaze.LEANING_SHARE, abs=0.01)
 
 
 def test_somebody_without_any_size_is_nobody() -> None:
@@ -139,13 +139,13 @@ def picture(path: Path) -> Pixels:
 
 
 def test_the_visitor_is_one_person_around_all_that_is_seen_of_her(people: TfliteDetector, photographs: Path) -> None:
-    told = [person for person in people.detect(picture(photographs / "astronaut.png")) if person.score >= 0.45]
-    assert [(person.label, person.sub_label) for person in told] == [(Label.PERSON, "person")]
-    assert iou(told[0].box, Box(0.0, 0.0, 0.9, 1.0)) > 0.6
+    reported = [person for person in people.detect(picture(photographs / "astronaut.png")) if person.score >= 0.45]
+    assert [(person.label, person.sub_label) for person in reported] == [(Label.PERSON, "person")]
+    assert iou(reported[0].box, Box(0.0, 0.0, 0.9, 1.0)) > 0.6
 
 
 @pytest.mark.parametrize("name", ["chelsea.png", "brick.png"])
-def test_neither_a_cat_nor_a_wall_is_told_as_a_person(people: TfliteDetector, photographs: Path, name: str) -> None:
+def test_neither_a_cat_nor_a_wall_is_reported_as_a_person(people: TfliteDetector, photographs: Path, name: str) -> None:
     assert [p for p in people.detect(picture(photographs / name)) if p.score >= 0.25] == []
 
 

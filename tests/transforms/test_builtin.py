@@ -67,12 +67,12 @@ def frames(clip: Path, wanted: range) -> list[Pixels]:
     return found
 
 
-def test_a_room_is_empty_and_nobody_is_told_who_shows_no_face(data: Path) -> None:
+def test_a_room_is_empty_and_nobody_is_reported_who_shows_no_face(data: Path) -> None:
     clip = data / "video/intel_sample/one-by-one-person-detection.mp4"
     detector = BuiltinDetector()
-    told = [detector.detect(pixels) for pixels in frames(clip, range(0, 440, 12))]
-    assert {person.sub_label for people in told for person in people} <= {"face"}
-    assert told[:5] == [()] * 5
+    reported = [detector.detect(pixels) for pixels in frames(clip, range(0, 440, 12))]
+    assert {person.sub_label for people in reported for person in people} <= {"face"}
+    assert reported[:5] == [()] * 5
 
 
 def test_empty_car_park_is_empty(data: Path) -> None:

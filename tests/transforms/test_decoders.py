@@ -65,13 +65,13 @@ def test_grid_runs_row_by_row_from_the_finest() -> None:
     assert strides[[0, 31, 32, 39, 40, 41]].tolist() == [8, 8, 16, 16, 32, 32]
 
 
-def test_each_label_has_its_own_threshold_and_the_others_are_never_told() -> None:
+def test_each_label_has_its_own_threshold_and_the_others_are_never_reported() -> None:
     rows = [(anchor, [0, 0, 0, 0, 1.0] + [0.55 if k == anchor else 0 for k in range(5)]) for anchor in range(5)]
     found = yolox(Classes(NAMES, {Label.PERSON: 0.5, Label.VEHICLE: 0.6, Label.ANIMAL: 0.55}))([output(*rows)])
     assert sorted(found.classes.tolist()) == [0, 4]
 
 
-def test_box_that_is_rather_a_spoon_is_not_told_as_a_dog() -> None:
+def test_box_that_is_rather_a_spoon_is_not_reported_as_a_dog() -> None:
     found = yolox(Classes(NAMES, ALL))([output((0, [0, 0, 0, 0, 1.0, 0, 0.6, 0, 0, 0.5]))])
     assert len(found.scores) == 0
 

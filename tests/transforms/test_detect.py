@@ -38,7 +38,7 @@ def picture(data: Path, name: str) -> Pixels:
     return pixels
 
 
-def told(detections: tuple[Detection, ...]) -> list[tuple[str, str]]:
+def reported(detections: tuple[Detection, ...]) -> list[tuple[str, str]]:
     return [(detection.label.value, detection.sub_label) for detection in detections]
 
 
@@ -60,12 +60,12 @@ def test_known_picture_has_its_known_answer(
 
 @pytest.mark.parametrize("model", COCO_MODELS)
 def test_two_dogs_are_two_animals(detector: Open, data: Path, model: str) -> None:
-    assert told(detector(model).detect(picture(data, "pets.jpg"))) == [("animal", "dog"), ("animal", "dog")]
+    assert reported(detector(model).detect(picture(data, "pets.jpg"))) == [("animal", "dog"), ("animal", "dog")]
 
 
 def test_person_model_finds_the_person_and_no_cat(detector: Open, data: Path) -> None:
     person = detector("person-192", thresholds={Label.PERSON: 0.5})
-    assert told(person.detect(picture(data, "grace_hopper.bmp"))) == [("person", "person")]
+    assert reported(person.detect(picture(data, "grace_hopper.bmp"))) == [("person", "person")]
     assert person.detect(picture(data, "cat.bmp")) == ()
 
 
@@ -78,7 +78,7 @@ def test_variants_of_one_model_agree(
 ) -> None:
     pixels = picture(data, name)
     raw, variant = detector().detect(pixels), detector(other).detect(pixels)
-    assert sorted(told(raw)) == sorted(told(variant))
+    assert sorted(reported(raw)) == sorted(reported(variant))
     for detection in raw:
         twin = max(variant, key=lambda candidate: iou(candidate.box, detection.box))
         assert iou(twin.box, detection.box) > box_iou
@@ -126,7 +126,7 @@ def test_thresholds_hold_for_their_label_alone(detector: Open, data: Path) -> No
     assert all(detection.score >= 0.8 for detection in high)
 
 
-def test_labels_without_a_threshold_are_not_told(detector: Open, data: Path) -> None:
+def test_labels_without_a_threshold_are_not_reported(detector: Open, data: Path) -> None:
     only_animals = detector(thresholds={Label.ANIMAL: 0.3})
     assert only_animals.detect(picture(data, "grace_hopper.bmp")) == ()
 

@@ -169,7 +169,7 @@ def test_wrong_bytes_are_not_kept(site: Site, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_web_page_is_told_by_its_type(site: Site, tmp_path: Path) -> None:
+def test_web_page_is_reported_by_its_type(site: Site, tmp_path: Path) -> None:
     site.content_type, site.body = "text/html; charset=utf-8", b"<!DOCTYPE html><p>Please log in"
     with pytest.raises(ModelError, match="a web page came instead of a model"):
         fetch(site.url, tmp_path / "a", sha256=SHA256)
@@ -213,7 +213,7 @@ def test_slow_server_is_given_up_at_the_deadline(site: Site, tmp_path: Path) -> 
         fetch(site.url, tmp_path / "a", sha256=SHA256, deadline_s=0)
 
 
-def test_nobody_there_is_told(free_port: int, tmp_path: Path) -> None:
+def test_nobody_there_is_reported(free_port: int, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot be reached: .*refused"):
         fetch(f"http://127.0.0.1:{free_port}/x.tflite", tmp_path / "a", sha256=SHA256)
 

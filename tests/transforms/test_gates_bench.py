@@ -41,7 +41,7 @@ def test_firing_counts_as_false_only_where_nothing_moves(monkeypatch):
     assert result.looks == 10 + 65 + 5
 
 
-def test_false_motion_is_told_per_hour_of_quiet_time():
+def test_false_motion_is_reported_per_hour_of_quiet_time():
     both = gates.Judged(1, seen=1, false_s=1.0, quiet_s=100.0) + gates.Judged(2, false_s=1.0, quiet_s=260.0)
     assert (both.events, both.seen, both.false_an_hour) == (3, 1, 20.0)
 

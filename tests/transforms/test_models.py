@@ -118,7 +118,9 @@ def test_mirror_takes_the_place_of_host_and_folder_and_the_cache_of_the_mirror(
     assert resolve("yolox-nano", model_folders=model_folders).path == first.path
 
 
-def test_mirror_without_the_model_is_told_with_name_and_address(model_folders: ModelFolders, mirror: Mirror) -> None:
+def test_mirror_without_the_model_is_reported_with_name_and_address(
+    model_folders: ModelFolders, mirror: Mirror
+) -> None:
     with pytest.raises(
         ModelError,
         match=rf"model yunet could not be fetched: {mirror.url}/yunet_n_320_320.onnx: the server answers 404",
@@ -158,7 +160,7 @@ def test_offline_with_a_damaged_model_says_what_is_wrong_with_it(
     assert problem in (status.problem or "")
 
 
-def test_list_tells_ready_and_missing_without_fetching(data: Path, model_folders: ModelFolders) -> None:
+def test_list_reports_ready_and_missing_without_fetching(data: Path, model_folders: ModelFolders) -> None:
     states = {s.entry.name: s.state for s in list_models(replace(model_folders, folders=(data / "models" / "face",)))}
     assert states["yunet"] is ModelState.READY
     assert states["yolox-nano"] is ModelState.MISSING

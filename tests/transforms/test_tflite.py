@@ -36,7 +36,7 @@ def test_input_is_written_in_place_and_runs_can_follow_each_other(data: Path) ->
 
 
 @pytest.mark.parametrize("delegate", ["edgetpu", "gpu"])
-def test_accelerator_that_is_not_there_is_told_and_the_cpu_serves(data: Path, delegate: str) -> None:
+def test_accelerator_that_is_not_there_is_reported_and_the_cpu_serves(data: Path, delegate: str) -> None:
     if ctypes.util.find_library(tflite.DELEGATES[delegate].removeprefix("lib").partition(".")[0]):
         pytest.skip(f"{delegate} is installed here")
     inference = Network(data / PERSON, delegate=delegate).inference
@@ -44,7 +44,9 @@ def test_accelerator_that_is_not_there_is_told_and_the_cpu_serves(data: Path, de
     assert (inference.note or "").startswith(f"{delegate} asked for, not found: {tflite.DELEGATES[delegate]}")
 
 
-def test_library_that_is_no_delegate_is_told_and_the_cpu_serves(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_library_that_is_no_delegate_is_reported_and_the_cpu_serves(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(tflite.DELEGATES, "gpu", "libc.so.6")
     inference = Network(data / PERSON, delegate="gpu").inference
     assert (inference.backend, inference.note) == ("cpu", "gpu asked for, but libc.so.6 is no external delegate")
@@ -59,7 +61,7 @@ void tflite_plugin_destroy_delegate(void* d) {}
 """
 
 
-def test_accelerator_without_its_device_is_told_and_the_cpu_serves(data: Path, tmp_path: Path) -> None:
+def test_accelerator_without_its_device_is_reported_and_the_cpu_serves(data: Path, tmp_path: Path) -> None:
     source, library = tmp_path / "delegate.c", tmp_path / "libdelegate.so"
     source.write_text(DELEGATE_SOURCE)
     try:

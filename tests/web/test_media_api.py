@@ -93,12 +93,12 @@ async def ask(api: MediaApi, path: str, *, token: str = TOKEN, method: str = "GE
 
 async def test_events_come_with_summary_and_pictures(api: MediaApi) -> None:
     status, body, _ = await ask(api, "/v1/events?camera=gate&label=person&since=2026-11-21T12:00:00Z")
-    (told,) = json.loads(body)["events"]
+    (reported,) = json.loads(body)["events"]
     assert status == 200
-    assert told["summary"]["title"] == "One"
-    (kept,) = told["pictures"]
+    assert reported["summary"]["title"] == "One"
+    (kept,) = reported["pictures"]
     assert (await ask(api, f"/v1/pictures/{kept['id']}"))[1:] == (b"\xff\xd8x", "image/jpeg")
-    jsonschema.validate(told, json.loads((SCHEMAS / "event.json").read_text()))
+    jsonschema.validate(reported, json.loads((SCHEMAS / "event.json").read_text()))
 
 
 async def test_days_and_pictures_are_listed(api: MediaApi) -> None:
@@ -158,8 +158,8 @@ async def test_the_pictures_of_many_events_are_looked_for_in_one_go(
         return real(folder)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    told = json.loads((await ask(api, "/v1/events?camera=gate"))[1])["events"]
-    assert [len(each["pictures"]) for each in told] == [0] * 21 + [1]
+    reported = json.loads((await ask(api, "/v1/events?camera=gate"))[1])["events"]
+    assert [len(each["pictures"]) for each in reported] == [0] * 21 + [1]
     assert len(listed) == len(set(listed)) == 3  # the album, the camera, its day
 
 
@@ -367,7 +367,7 @@ async def test_no_request_however_malformed_shows_its_token_in_the_log_or_floods
     assert len(lines) <= 2
 
 
-async def test_a_fault_of_ours_is_told_with_its_place_and_without_its_words(
+async def test_a_fault_of_ours_is_reported_with_its_place_and_without_its_words(
     api: MediaApi, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(**_: object) -> list[AlbumDay]:

@@ -1,4 +1,4 @@
-"""A desk, and a broker that echoes what it is told, keeps what is retained and lets others write too."""
+"""A desk, and a broker that echoes what it is reported, keeps what is retained and lets others write too."""
 
 import json
 from dataclasses import replace

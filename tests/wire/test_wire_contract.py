@@ -121,7 +121,7 @@ def test_example_follows_its_schema_and_every_field_is_described(name):
     Draft202012Validator(strict(check.schema)).validate(content)
 
 
-def test_the_claim_tells_of_the_household_as_its_schema_says():
+def test_the_claim_says_of_the_household_as_its_schema_says():
     payload = (CONTRACT / "examples" / "claim.json").read_bytes()
 
     validator("claim").validate(json.loads(payload))
@@ -129,7 +129,7 @@ def test_the_claim_tells_of_the_household_as_its_schema_says():
 
 
 @pytest.mark.parametrize(
-    ("payload", "told"),
+    ("payload", "reported"),
     [
         (b"", Claim()),
         (b"yes", Claim()),
@@ -145,8 +145,8 @@ def test_the_claim_tells_of_the_household_as_its_schema_says():
         (b"[" * 4000, Claim()),
     ],
 )
-def test_whatever_stands_there_is_a_claim_and_what_is_no_name_tells_nothing(payload, told):
-    assert read_claim(payload) == told
+def test_whatever_stands_there_is_a_claim_and_what_is_no_name_reports_nothing(payload, reported):
+    assert read_claim(payload) == reported
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)

@@ -47,8 +47,8 @@ def test_only_what_is_seen_now_needs_the_stream():
     assert {
         (part["availability_mode"], *(each["topic"] for each in part["availability"])) for part in seen.values()
     } == {("all", base, stream)}
-    told = {"doorbell", "detected", "last_summary", "summaries", "describe", "detect", "threshold", "snapshot"}
-    assert parts.keys() - seen.keys() == told | {"stream", "fps", "inference", "frame_age", "dropped", "restarts"}
+    reported = {"doorbell", "detected", "last_summary", "summaries", "describe", "detect", "threshold", "snapshot"}
+    assert parts.keys() - seen.keys() == reported | {"stream", "fps", "inference", "frame_age", "dropped", "restarts"}
 
 
 def test_entities_follow_what_the_camera_can_do():

@@ -110,9 +110,9 @@ def test_a_question_alone_is_a_request_and_unknown_fields_are_ignored():
 
 def test_the_events_of_a_reply_follow_their_schema():
     event, summary = validator("event"), validator("summary")
-    for told in reply_content(s.REPLIES["reply"])["events"]:
-        event.validate({key: value for key, value in told.items() if key != "summary"})
-        summary.validate({"v": 1, **told["summary"]})
+    for reported in reply_content(s.REPLIES["reply"])["events"]:
+        event.validate({key: value for key, value in reported.items() if key != "summary"})
+        summary.validate({"v": 1, **reported["summary"]})
 
 
 @pytest.mark.parametrize("field", sorted(REPLY.schema["required"]))
@@ -299,9 +299,9 @@ def test_every_request_survives_the_way_over_the_wire(request):
 
 def test_a_reply_never_outgrows_its_limit_and_keeps_the_newest():
     crowd = replace(s.STARTED, objects=(s.PERSON,) * 24)
-    told = tuple(EventWithText(event=replace(crowd, id=f"e{number}")) for number in range(500))
+    reported = tuple(EventWithText(event=replace(crowd, id=f"e{number}")) for number in range(500))
 
-    content = reply_content(Reply(count=500, events=told))
+    content = reply_content(Reply(count=500, events=reported))
 
     assert MAX_REPLY_BYTES * 0.9 < len(json_bytes(content)) < MAX_REPLY_BYTES + 2000
     assert [each["id"] for each in content["events"]] == [f"e{n}" for n in range(len(content["events"]))]
@@ -309,8 +309,8 @@ def test_a_reply_never_outgrows_its_limit_and_keeps_the_newest():
 
 
 def test_an_event_in_a_reply_is_as_in_its_own_message():
-    [told] = reply_content(Reply(events=(EventWithText(event=s.ENDED),)))["events"]
-    assert told == {**event_content(s.ENDED), "summary": None}
+    [reported] = reply_content(Reply(events=(EventWithText(event=s.ENDED),)))["events"]
+    assert reported == {**event_content(s.ENDED), "summary": None}
 
 
 def test_a_refusal_says_why():

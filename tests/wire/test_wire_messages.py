@@ -56,8 +56,8 @@ def test_bytes_of_a_picture_stay_out_of_repr():
 
 
 def test_a_picture_names_what_it_shows_in_a_comment_behind_the_header_of_the_jpeg():
-    told = encode(s.PICTURE, s.TOPICS).payload
-    start, comment, rest = told[:20], told[20:-139], told[-139:]
+    reported = encode(s.PICTURE, s.TOPICS).payload
+    start, comment, rest = reported[:20], reported[20:-139], reported[-139:]
 
     assert (start, rest) == (s.JPEG[:20], s.JPEG[20:])
     assert comment[:4] == b"\xff\xfe" + (len(comment) - 2).to_bytes(2, "big")
@@ -67,9 +67,9 @@ def test_a_picture_names_what_it_shows_in_a_comment_behind_the_header_of_the_jpe
 
 def test_a_picture_without_jfifs_header_has_its_comment_first():
     bare = s.JPEG[:2] + s.JPEG[20:]
-    told = encode(replace(s.PICTURE, jpeg=bare), s.TOPICS).payload
+    reported = encode(replace(s.PICTURE, jpeg=bare), s.TOPICS).payload
 
-    assert (told[:4], told[-139:]) == (b"\xff\xd8\xff\xfe", s.JPEG[20:])
+    assert (reported[:4], reported[-139:]) == (b"\xff\xd8\xff\xfe", s.JPEG[20:])
 
 
 @pytest.mark.parametrize("picture", [s.STILL, replace(s.PICTURE, jpeg=b"none")])
@@ -94,7 +94,7 @@ def test_availability_is_retained_and_says_one_word():
     assert encode(s.GONE, s.TOPICS).payload == b"offline"
 
 
-def test_event_type_is_the_label_except_for_the_revision_that_tells_loitering():
+def test_event_type_is_the_label_except_for_the_revision_that_reports_loitering():
     types = [json.loads(encode(e, s.TOPICS).payload)["event_type"] for e in (s.STARTED, s.LOITERING, s.ENDED)]
 
     assert types == ["person", "loitering", "person"]

@@ -1,4 +1,4 @@
-// The list of events: a heading for each day, a row for each event, and what is told of the one that is opened.
+// The list of events: a heading for each day, a row for each event, and what is shown of the one that is opened.
 
 import { banner, button, h, icon, notice } from "./dom.js";
 import { fill, labelName } from "./texts.js";

@@ -109,7 +109,7 @@ export class TimelineCard extends EventsCard {
 
   /** The filters for what there is, made anew only where that is something else than before. */
   _showFilters(texts) {
-    // a filter by camera narrows what is told of them: the others stay to be chosen
+    // a filter by camera narrows what is shown of them: the others stay to be chosen
     if (this.events.cameras && !this._chosen.camera) this._cameras = this.events.cameras;
     const cameras = this.config.hide_filters ? [] : (this._cameras ?? []);
     const pick = (key) => [
