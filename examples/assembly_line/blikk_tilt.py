@@ -112,17 +112,16 @@ class Tilt(Step):
         height = round(WIDTH_PX / scene.frame.aspect)
         grey = cv2.resize(scene.frame.luma, (WIDTH_PX, height), interpolation=cv2.INTER_AREA)
         top, bottom = (round(part * height) for part in self._options.lane)
-        lane = grey[top:bottom].astype(np.float32)
-        belt = cv2.blur(np.percentile(lane, BELT_PERCENTILE, axis=0).astype(np.float32)[None], (41, 1)) + 1.0
-        bright = cv2.GaussianBlur(lane / belt, (0, 0), 1.0)
-        outlines, _ = cv2.findContours(self._parted(bright), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        white = self._parted(grey[top:bottom].astype(np.float32))
+        outlines, _ = cv2.findContours(white, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         least_px = self._options.smallest * WIDTH_PX * height
         found = [self._measured(outline, top, height) for outline in outlines if cv2.contourArea(outline) >= least_px]
         return sorted((each for each in found if each is not None), key=lambda each: each.x)
 
-    @staticmethod
-    def _parted(bright: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """White where a component is: half way between the belt, which is 1, and what is bright."""
+    def _parted(self, lane: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """White where a component is: half way between the belt, which is made 1, and what is bright."""
+        belt = cv2.blur(np.percentile(lane, BELT_PERCENTILE, axis=0).astype(np.float32)[None], (41, 1)) + 1.0
+        bright = cv2.GaussianBlur(lane / belt, (0, 0), 1.0)
         high = float(np.percentile(bright, 95))
         limit = max(CONTRAST, (1.0 + high) / 2)
         return (bright > limit).astype(np.uint8) * 255
