@@ -18,5 +18,10 @@ SINKS: Final[Kinds[Context, Sink | DurableSink]] = Kinds(
     "sink",
     group="blikk.sinks",
     lacks=_lacks,
-    own={"mqtt": "blikk_edge.sinks.mqtt.kind", "webhook": "blikk_edge.sinks.webhook"},
+    own={
+        "mqtt": "blikk_edge.sinks.mqtt.kind",
+        "webhook": "blikk_edge.sinks.webhook",
+        "websocket": "blikk_edge.sinks.websocket",
+    },
+    below={"websocket": "websocket"},
 )
