@@ -22,6 +22,8 @@ SINKS: Final[Kinds[Context, Sink | DurableSink]] = Kinds(
         "mqtt": "blikk_edge.sinks.mqtt.kind",
         "webhook": "blikk_edge.sinks.webhook",
         "websocket": "blikk_edge.sinks.websocket",
+        "redis": "blikk_edge.sinks.redis.kind",
+        "postgres": "blikk_edge.sinks.postgres.kind",
     },
-    below={"websocket": "websocket"},
+    below={"websocket": "websocket", "redis": "redis", "postgres": "postgres"},
 )

@@ -34,9 +34,12 @@ class _Kept:
 
 
 class Recent:
-    """At most `records` of them, numbered from 1; the oldest go first. Nothing here waits for a reader."""
+    """At most `records` of them, numbered from 1; the oldest go first. Nothing here waits for a reader.
 
-    def __init__(self, topics: Topics, clock: Clock, *, records: int) -> None:
+    `cursors`: whether a reader can come back with one (`wire.subscription`).
+    """
+
+    def __init__(self, topics: Topics, clock: Clock, *, records: int, cursors: bool = True) -> None:
         self.stream = stream_name(clock)
         self.newest = 0
         self.since = clock.now()
@@ -45,6 +48,7 @@ class Recent:
         self._topics = topics
         self._clock = clock
         self._records = records
+        self._cursors = cursors
         self._kept: deque[_Kept] = deque()
         self._bytes = 0
         self._statuses: OrderedDict[str, tuple[int, Enveloped]] = OrderedDict()
@@ -74,8 +78,8 @@ class Recent:
     def _add_record(self, item: Item) -> None:
         self.newest += 1
         now = self._clock.now()
-        cursor = Cursor(stream=self.stream, seq=self.newest, time=now)
-        sent = enveloped(item, self._topics, Place(stream=self.stream, seq=self.newest, cursor=str(cursor)))
+        cursor = str(Cursor(stream=self.stream, seq=self.newest, time=now)) if self._cursors else None
+        sent = enveloped(item, self._topics, Place(stream=self.stream, seq=self.newest, cursor=cursor))
         self._kept.append(_Kept(item, sent, now))
         self._bytes += len(sent.text)
         while len(self._kept) > self._records or (self._bytes > BYTES_MAX and len(self._kept) > 1):

@@ -11,7 +11,11 @@ from blikk_edge.core.installing import pip_install
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.grammar.problem import Wrong
 
-_OF_SINKS: Final = {"websocket": (("websockets", ""),)}
+_OF_SINKS: Final = {
+    "websocket": (("websockets", ""),),
+    "redis": (("redis", "redis"),),
+    "postgres": (("asyncpg", "postgres"),),
+}
 """The packages that sinks of ours need, each with its extra."""
 
 
