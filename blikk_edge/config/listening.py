@@ -9,6 +9,7 @@ from blikk_edge.core.loopback import is_loopback
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.net.options import EVERYWHERE, without_tls
 from blikk_edge.sinks.websocket import WebSocketOptions
+from blikk_edge.sinks.zeromq import ZeroMqOptions
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -45,7 +46,7 @@ def servers(settings: Settings) -> Iterator[Listening]:
     if settings.media is not None:
         yield Listening(section="media", host=settings.media.host, port=settings.media.port)
     for sink in settings.sinks:
-        if isinstance(sink.options, WebSocketOptions):
+        if isinstance(sink.options, WebSocketOptions | ZeroMqOptions):
             yield Listening(section=f"sinks.{sink.name}", host=sink.options.host, port=sink.options.port)
 
 

@@ -15,6 +15,7 @@ _OF_SINKS: Final = {
     "websocket": (("websockets", ""),),
     "redis": (("redis", "redis"),),
     "postgres": (("asyncpg", "postgres"),),
+    "zeromq": (("zmq", "zeromq"),),
 }
 """The packages that sinks of ours need, each with its extra."""
 

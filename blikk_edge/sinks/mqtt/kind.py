@@ -87,7 +87,7 @@ HOME_ASSISTANT = Section(
 def _options(folder: Path) -> Section:
     return Section(
         of=MqttSettings,
-        make=_broker,
+        make=broker_of,
         plain="host",
         switch=True,
         keys=(
@@ -113,7 +113,7 @@ def _options(folder: Path) -> Section:
     )
 
 
-def _broker(**values: Any) -> MqttSettings:
+def broker_of(**values: Any) -> MqttSettings:
     """The broker; with TLS the default port is another one."""
     if "password" in values and "username" not in values:
         raise Wrong("`password` without `username`", "Add `username:`.", "password")
