@@ -83,7 +83,9 @@ class PostgresServer:
         for process in every:
             process.kill()
         self._process.wait(timeout=10)
-        psutil.wait_procs(every, timeout=10)
+        deadline = time.monotonic() + START_S
+        while any(_runs(process) for process in every) and time.monotonic() < deadline:
+            time.sleep(0.01)
         self._process = None
 
     def __enter__(self) -> Self:
@@ -102,3 +104,11 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), *arguments]
         subprocess.run(command, check=True, capture_output=True, timeout=START_S, cwd=self.folder, **self._as)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it is there, and no zombie that nobody has taken note of."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import make_certificates
+from broker import make_certificates, make_expired
 from killed_node import kill_and_go_on
 from redis import Redis
 from redis_server import RedisServer
@@ -237,6 +237,23 @@ async def test_who_cannot_log_in_is_told_why_without_a_secret(
     assert says in str(failed.value)
     assert "sesame" not in str(failed.value)
     assert "wrong-one" not in str(failed.value)
+
+
+async def test_a_certificate_that_has_expired_is_a_problem_and_costs_no_record(tmp_path: Path, store: Store) -> None:
+    expired = make_expired(tmp_path)
+    server = RedisServer(tmp_path, tls=expired)
+    given = options(server, tls=ClientTlsSettings(ca=expired.ca))
+    with server:
+        async with delivering(store, RedisStream(given, topics=TOPICS)) as (inbox, delivery):
+            inbox.put(event(1))
+            await until(lambda: delivery.problems and delivery.outbox == 1)
+            assert "its certificate is not trusted (certificate has expired); renew it" in delivery.problems["redis"]
+            for name in ("ca.crt", "ca.key", "server.crt", "server.key"):
+                (tmp_path / name).unlink()
+            await asyncio.to_thread(server.kill)
+            make_certificates(tmp_path)
+            await asyncio.to_thread(server.start)
+            await until(lambda: delivery.outbox == 0)
 
 
 async def test_with_tls_and_password_records_arrive(locked: RedisServer) -> None:
