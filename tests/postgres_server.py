@@ -21,13 +21,17 @@ PASSWORD: Final = "sesame-open"
 
 
 class PostgresServer:
-    """One cluster; the user `postgres` may do everything, with PASSWORD. It speaks TLS where it is asked to."""
+    """One cluster; the user `postgres` may do everything, with PASSWORD. It speaks TLS where it is asked to.
 
-    def __init__(self) -> None:
-        binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    It is Debian's, or the one whose programs are in `programs`, without TLS then.
+    """
+
+    def __init__(self, programs: Path | None = None) -> None:
+        binaries = sorted((programs or Path("/usr/lib/postgresql")).glob("postgres" if programs else "*/bin/postgres"))
         if not binaries:
             pytest.skip("no postgresql; scripts/test installs it")
         self._bin = binaries[-1].parent
+        self._tls = programs is None
         self._as = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
         self.folder = Path(tempfile.mkdtemp(prefix="blikk-postgres-"))
         self.port = free_port()
@@ -53,10 +57,10 @@ class PostgresServer:
             "unix_socket_directories": "",
             "max_connections": 20,
             "shared_buffers": "16MB",
-            "ssl": "on",
-            "ssl_cert_file": self.certificates.server,
-            "ssl_key_file": self.certificates.server_key,
         }
+        if self._tls:
+            given |= {"ssl": "on", "ssl_cert_file": self.certificates.server}
+            given["ssl_key_file"] = self.certificates.server_key
         command = [str(self._bin / "postgres"), "-D", str(self.folder / "data")]
         command += [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         deadline = time.monotonic() + START_S
@@ -89,8 +93,12 @@ class PostgresServer:
         self._process = None
 
     def __enter__(self) -> Self:
-        self.make()
-        self.start()
+        try:
+            self.make()
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -39,6 +39,9 @@ TOO_SLOW: Final = 4408
 NOT_TAKEN: Final = 4405
 """WebSocket close codes of ours, after HTTP's."""
 
+LATE_S: Final = 10.0
+"""Between a frame and the record about it that is sent."""
+
 OPEN_S: Final = 5.0
 PING_S: Final = 20.0
 CLOSE_S: Final = 2.0
@@ -264,7 +267,8 @@ class WebSocketServer:
         greeting = hello(wish, node=self._node.id, stream=recent.stream, seq=recent.newest, complete=complete)
         await connection.send(greeting, text=True)
         if since is not None and not complete:
-            await self._send_past(subscriber, since.time)
+            # what it was sent last had been on its way for a moment, as had others
+            await self._send_past(subscriber, since.time - (LATE_S if since.stream else 0.0))
         statuses = 0
         while True:
             while subscriber.position < recent.newest:

