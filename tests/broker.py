@@ -183,3 +183,23 @@ def make_certificates(folder: Path) -> Certificates:
         client=folder / "client.crt",
         client_key=folder / "client.key",
     )
+
+
+def make_expired(folder: Path) -> Certificates:
+    """As `make_certificates`, but that the server's certificate was valid in January 2020 alone."""
+    made = make_certificates(folder)
+    (folder / "index.txt").touch()
+    (folder / "ca.cnf").write_text(
+        "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\nnew_certs_dir = .\ndefault_md = sha256\nrand_serial = yes\n"
+        "policy = p\n[p]\ncommonName = supplied\n"
+    )
+    signing = "ca -batch -config ca.cnf -cert ca.crt -keyfile ca.key -in server.csr -out server.crt -notext"
+    limits = "-extfile server.ext -startdate 20200101000000Z -enddate 20200201000000Z"
+    subprocess.run(
+        ["openssl", *signing.split(), *limits.split()],
+        check=True,
+        capture_output=True,
+        timeout=30,
+        cwd=folder,
+    )
+    return made

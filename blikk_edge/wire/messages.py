@@ -99,8 +99,11 @@ def _shown(item: Picture | Withdrawn, topics: Topics) -> Message:
     )
 
 
-def announce(node: NodeInfo, topics: Topics) -> Message:
-    """Who the node is and what its cameras can do; no address, no secret."""
+def announce(node: NodeInfo, topics: Topics, *, listens: bool = True) -> Message:
+    """Who the node is and what its cameras can do; no address, no secret.
+
+    `listens`: whether it takes commands where this is published.
+    """
     content: JsonObject = {
         "v": PROTOCOL,
         "protocol": PROTOCOL,
@@ -109,8 +112,11 @@ def announce(node: NodeInfo, topics: Topics) -> Message:
         "version": node.version,
         "cameras": [_camera_info(camera) for camera in node.cameras],
         "capabilities": [
-            *("observation", "event", "picture", "set", "snapshot", "ask", "mark", "zone_counts"),
-            *(("summary", "describe") if node.summaries else ()),
+            *("observation", "event", "picture"),
+            *(("set", "snapshot", "ask", "mark") if listens else ()),
+            "zone_counts",
+            *(("summary",) if node.summaries else ()),
+            *(("describe",) if node.summaries and listens else ()),
             *(("media",) if node.media_url else ()),
         ],
         "summaries": _names(node.summaries),

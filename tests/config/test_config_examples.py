@@ -11,6 +11,9 @@ from blikk_edge.config.grammar import grammar
 
 ROOT = Path(__file__).parents[2]
 KEYS = {key.name for key in grammar(Path()).keys}
+SECRET = "rtsp://user:password@camera-12.local/123"
+"""An address, a password, and in 40 characters a key of CURVE."""
+
 REQUIRED = {
     "node": "node: hallway",
     "mqtt": "mqtt: broker.local",
@@ -59,7 +62,7 @@ def test_a_configuration_that_is_shown_checks_clean(name: str, text: str, tmp_pa
     given = set(yaml.load(text, Tags))
     whole = text + "".join(f"\n{line}\n" for key, line in REQUIRED.items() if key not in given)
     (tmp_path / "blikk.yaml").write_text(whole, encoding="utf-8")
-    secrets = dict.fromkeys(re.findall(r"!secret ([a-z_0-9]+)", text), "rtsp://user:password@camera/1")
+    secrets = dict.fromkeys(re.findall(r"!secret ([a-z_0-9]+)", text), SECRET)
     (tmp_path / "secrets.yaml").write_text("\n".join(f"{key}: {value}" for key, value in secrets.items()) + "\n")
     environ = dict.fromkeys(re.findall(r"!env ([A-Z_0-9]+)", text), "x")
     problems = check(tmp_path / "blikk.yaml", {**environ, "HOME": str(tmp_path)}).problems

@@ -8,6 +8,7 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.summaries.kind import TEMPLATE
 from blikk_edge.grammar.problem import Wrong, listed
+from blikk_edge.sinks.mqtt.second import SecondMqttOptions
 from blikk_edge.transforms.models.labels import label_of, read_labels
 from blikk_edge.transforms.models.registry import BY_SHA256, REGISTRY, ModelEntry
 
@@ -18,6 +19,10 @@ def names(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) ->
     if ours == discovery or ours.startswith(f"{discovery}/") or discovery.startswith(f"{ours}/"):
         mend = "Leave one of them out: the defaults are `blikk` and `homeassistant`."
         yield Wrong("our topics would stand among those of `home_assistant.prefix`", mend, "mqtt", "prefix")
+    for sink in settings.sinks:
+        second, mqtt = sink.options, settings.mqtt
+        if isinstance(second, SecondMqttOptions) and mqtt and (second.host, second.port) == (mqtt.host, mqtt.port):
+            yield Wrong("this is the broker of `mqtt`", "Name another one, or remove it.", "sinks", "mqtt", "host")
     first: dict[str, str] = {}
     for camera in settings.cameras:
         if (other := first.setdefault(camera.name.casefold(), camera.id)) != camera.id:

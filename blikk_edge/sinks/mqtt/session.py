@@ -65,7 +65,8 @@ NO_ACKNOWLEDGEMENT: Final = "the broker takes QoS 0 only: what is lost on the wa
 class Session:
     """One connection's work; methods raise MqttError when the connection is gone.
 
-    `beside` runs while it goes on; an MqttError of it ends the session too.
+    `beside` runs while it goes on; an MqttError of it ends the session too. One that does not `listen` publishes alone:
+    it takes no commands and requests, and leaves what the broker keeps as it is.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class Session:
         clock: Clock,
         troubles: BrokerTroubles,
         beside: Callable[[], Coroutine[None, None, None]] | None = None,
+        listens: bool = True,
     ) -> None:
+        self._listens = listens
         self._connection = connection
         self._node = node
         self._topics = topics
@@ -118,6 +121,13 @@ class Session:
         """Subscribe, then say who is here."""
         self._planner.limit(self._connection.fits)
         self._log_limits()
+        if self._listens:
+            await self._subscribe_all()
+        await self._say(availability(self._topics, online=True))
+        await self._say(announce(self._node, self._topics, listens=self._listens))
+        self._restate()
+
+    async def _subscribe_all(self) -> None:
         set_topics = tuple(
             self._topics.set(camera, setting) for camera in sorted(self._cameras) for setting in SETTINGS
         )
@@ -127,9 +137,6 @@ class Session:
             await self._subscribe(topic_filter, self._planner.config_topics if "+" in topic_filter else None)
         for topic_filter, topics in self._retained.filters.items():
             await self._connection.subscribe(topic_filter, instead=topics)
-        await self._say(availability(self._topics, online=True))
-        await self._say(announce(self._node, self._topics))
-        self._restate()
 
     async def go_on(self) -> None:
         """Publish and listen until the connection is gone (MqttError) or the task is cancelled."""
@@ -341,7 +348,7 @@ class Session:
         for message in missed:
             await self._say(message)
         await self._follow(self._planner.due())
-        if not self._tidied:
+        if self._listens and not self._tidied:
             self._tidied = True
             for topic_filter in self._retained.filters:
                 await self._connection.unsubscribe(topic_filter)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -48,6 +49,8 @@ PATIENCE_MOST: Final = 8
 """A broker that answers no version of MQTT has twice as long from then on, up to so many times `CONNECT_S`: some ask a
 slow database about each log-in."""
 
+_KEYS: Final = re.compile(r"\bmqtt\.(?:host|port|username|password|tls)\b")
+
 FAREWELL_S: Final = 0.4
 """For `offline`. With `runtime.delivery.LEFT_S` and the goodbye a stop stays below 2 s."""
 
@@ -59,9 +62,11 @@ class MqttSink:
     inbox of `run`: Pictures are published while connected and dropped otherwise; of states and Pictures the newest per
     topic counts. `ask` answers requests, whose times are those of `locale`. `claimed` gets what a component says of
     its household. `mode`, `discovery_prefix` and `birth_topic` are Home Assistant's (`wire.discovery_planner`).
+
+    A `second` one has another name and client id, and publishes alone: it takes no commands and requests, and makes no
+    entities. The keys that its errors name are those of `sinks.mqtt`.
     """
 
-    name = "mqtt"
     takes = None
     batch = WINDOW
 
@@ -79,7 +84,10 @@ class MqttSink:
         mode: str = "auto",
         discovery_prefix: str = "homeassistant",
         birth_topic: str = "homeassistant/status",
+        second: bool = False,
     ) -> None:
+        self.name = "second_mqtt" if second else "mqtt"
+        self._second = second
         self.protocol: str | None = None
         self._address = address
         self._node = node
@@ -93,11 +101,11 @@ class MqttSink:
         self._planner = DiscoveryPlanner(
             devices(node, topics, prefix=discovery_prefix),
             topics,
-            mode=mode,
+            mode="off" if second else mode,
             prefix=discovery_prefix,
             birth_topic=birth_topic,
         )
-        self._identifier = f"blikk-{topics.node}"
+        self._identifier = f"blikk-{topics.node}{'-second' if second else ''}"
         self._probe = f"{self._identifier}-v5"
         self._versions = Versions(clock)
         self._pauses = Pauses(clock)
@@ -242,6 +250,7 @@ class MqttSink:
                 clock=self._clock,
                 troubles=self._troubles,
                 beside=self._until_v5 if self._versions.doubtful else None,
+                listens=not self._second,
             )
             try:
                 await session.greet()
@@ -323,6 +332,8 @@ class MqttSink:
         self._change(None)
         guess = isinstance(error, TakenOverError) is False and self._pauses.guessed_rival
         problem = f"{error}; {SECOND_NODE} Its client id is {self._identifier}" if guess else str(error)
+        if self._second:
+            problem = _KEYS.sub(r"sinks.\g<0>", problem)
         # Two nodes that take the connection from each other would say so for ever.
         quiet = isinstance(error, TakenOverError) and self._pauses.rival_logged
         kind = problem.partition("; it says")[0]  # the broker's own words may differ each time
