@@ -6,14 +6,18 @@ from typing import Final
 from blikk_edge.agents.digest import line, present
 from blikk_edge.agents.hub import Hub
 from blikk_edge.agents.link import Link
+from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply, Request
 from blikk_edge.core.observation import Event, Observation, Observed
+from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.status import CameraState
+from blikk_edge.core.status import CameraInfo, CameraState
 
 ANSWER_S: Final = 120.0
 """So long an answer may take; the node has limits of its own, which are shorter."""
+
+PICTURE_S: Final = 10.0
 
 EVENTS_MAX: Final = 50
 """So many events in one answer: about 1500 tokens."""
@@ -48,6 +52,27 @@ class Finder:
         self._link = link
         self._hub = hub
 
+    def cameras(self) -> tuple[CameraInfo, ...]:
+        """Its cameras."""
+        return self._link.cameras
+
+    def picture(self, camera: str, timeout_s: float = PICTURE_S) -> bytes:
+        """What a camera sees now: a JPEG with every face blurred."""
+        self.known(camera)
+        before = self._hub.picture(camera, SNAPSHOT)
+        if self._hub.ended.is_set():
+            found = before
+        else:
+            self._link.order(Snapshot(camera=camera))
+            with self._hub.moving():
+                found = self._hub.newer_picture(camera, SNAPSHOT, before, timeout_s)
+            if found is None and self._hub.ended.is_set():
+                found = before
+        if found is None:
+            state = self.now(camera).states[0]
+            raise BlikkError(f"no picture came: {state.problem or 'the camera shows nothing now'}")
+        return found.jpeg
+
     def now(self, camera: str | None = None) -> Found:
         """Who and what is there now."""
         states = tuple(state for state in self._link.states() if camera in {None, state.camera})
@@ -70,7 +95,7 @@ class Finder:
         if last_s is not None:
             since = self._link.now() - last_s
         request = ListEvents(
-            camera=self._known(camera),
+            camera=self.known(camera),
             label=None if label is None else Label(label),
             zone=zone,
             since=since,
@@ -100,7 +125,7 @@ class Finder:
         once.
         """
         since = self._link.now() - last_s
-        self._known(camera)
+        self.known(camera)
         what = f"{label} came{f' into {zone}' if zone else ''} in the last {_lasting(last_s)}"
         if since >= self._hub.known_since:
             return self._counted(label, since, camera, zone, what)
@@ -110,7 +135,7 @@ class Finder:
 
     def ask(self, question: str, *, camera: str | None = None) -> Found:
         """The answer to a question in words."""
-        reply = self._reply(AskQuestion(question=question, camera=self._known(camera)))
+        reply = self._reply(AskQuestion(question=question, camera=self.known(camera)))
         events = tuple(each.event for each in reply.events)
         return Found(text=reply.text or "there is no answer", events=events, count=reply.count)
 
@@ -130,7 +155,8 @@ class Finder:
         fitting = tuple(each for each in seen if any(one.label == label for one in each.objects))
         return Found(text=f"{len(tracks)} {what}", observations=fitting, count=len(tracks))
 
-    def _known(self, camera: str | None) -> str | None:
+    def known(self, camera: str | None) -> str | None:
+        """This id of a camera, or None for all; raises where there is no such camera."""
         if camera is not None and camera not in {each.id for each in self._link.cameras}:
             raise BlikkError(self._unknown(camera))
         return camera

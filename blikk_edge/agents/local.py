@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from blikk_edge.agents.link import Link
-from blikk_edge.app.streaming import StreamNode, settings_for
+from blikk_edge.app.streaming import StreamNode, settings_for, smaller
+
+__all__ = ["own_node", "smaller"]
 
 
 def own_node(parameters: Mapping[str, Any], *, camera: str, live: bool) -> Link:

@@ -13,35 +13,36 @@ from typing import Any, Final, Self
 from blikk_edge.agents.agent_sink import AgentSink
 from blikk_edge.agents.digest import present
 from blikk_edge.agents.durations import Duration, seconds
+from blikk_edge.agents.found import PICTURE_S, Finder
 from blikk_edge.agents.frameworks import framework_of
 from blikk_edge.agents.hub import Hub
 from blikk_edge.agents.link import Link
 from blikk_edge.agents.subscription import LIMIT, Subscription
 from blikk_edge.agents.tools import StreamTools
 from blikk_edge.agents.wants import Words, wants
-from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import BlikkError, ConfigError
 from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply, Request
 from blikk_edge.core.observation import Event, Observation
-from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraState
 
 ANSWER_S: Final = 120.0
 """So long an answer may take; the node has limits of its own, which are shorter."""
 
-PICTURE_S: Final = 10.0
-
 _OPEN: "weakref.WeakSet[NodeStream]" = weakref.WeakSet()
 
 
 class NodeStream:
-    """What a node reports of one `camera`, or of all: a context manager, sync and async."""
+    """What a node reports of one `camera`, or of all: a context manager, sync and async.
+
+    `finder` asks it, for tools and servers.
+    """
 
     def __init__(self, link: Link, *, camera: str | None, sinks: Sequence[AgentSink]) -> None:
         self._link = link
         self._camera = camera
         self._hub = Hub(clip=link.is_clip, **({"now": link.now} if link.is_clip else {}))
+        self.finder = Finder(link, self._hub)
         self._agents: list[AgentSink] = [_agent(sink) for sink in sinks]
         self._process: int | None = None
         self._closed = False
@@ -183,19 +184,7 @@ class NodeStream:
         Raises BlikkError where none can be made, or none came within `timeout`.
         """
         self._check()
-        camera = self._one()
-        before = self._hub.picture(camera, SNAPSHOT)
-        if self._hub.ended.is_set():
-            found = before
-        else:
-            self._link.order(Snapshot(camera=camera))
-            with self._hub.moving():
-                found = self._hub.newer_picture(camera, SNAPSHOT, before, seconds(timeout, "timeout"))
-            if found is None and self._hub.ended.is_set():
-                found = before
-        if found is None:
-            raise BlikkError(f"no picture came: {self.state.problem or 'the camera shows nothing now'}")
-        return found.jpeg
+        return self.finder.picture(self._one(), seconds(timeout, "timeout"))
 
     async def apicture(self, timeout: Duration = PICTURE_S) -> bytes:  # noqa: ASYNC109 - as that of `picture`
         """The same for a coroutine."""
@@ -251,7 +240,7 @@ class NodeStream:
         """
         self._check()
         make = framework_of(framework)
-        return make(StreamTools(self._link, self._hub, self._camera, self._later).all())
+        return make(StreamTools(self._link, self.finder, self._camera, self._later).all())
 
     # -- helpers -------------------------------------------------------------------------------------------------
 

@@ -68,9 +68,8 @@ class RemoteNode:
 
     is_clip = False
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._address, self._topics = parse(url)
+    def __init__(self, address: Address, topics: Topics) -> None:
+        self._address, self._topics = address, topics
         self._hub: Hub | None = None
         self._states: dict[str, CameraState] = {}
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -56,6 +56,6 @@ class Stream(NodeStream):
         node reports while the broker is away is not heard, but `ask` and `events` know of it. Raises ConfigError for an
         address that cannot be used; opening it raises BlikkError where the node cannot be reached.
         """
-        from blikk_edge.agents.remote import RemoteNode
+        from blikk_edge.agents.remote import RemoteNode, parse
 
-        return NodeStream(RemoteNode(node), camera=camera, sinks=sinks)
+        return NodeStream(RemoteNode(*parse(node)), camera=camera, sinks=sinks)

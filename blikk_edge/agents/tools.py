@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from blikk_edge.agents.digest import digest
 from blikk_edge.agents.found import Finder, Found
-from blikk_edge.agents.hub import Hub
 from blikk_edge.agents.link import Link
 from blikk_edge.agents.subscription import Subscription
 from blikk_edge.core.errors import BlikkError
@@ -50,11 +49,11 @@ class StreamTools:
     """
 
     def __init__(
-        self, link: Link, hub: Hub, camera: str | None, subscribe: Callable[[str | None], Subscription]
+        self, link: Link, finder: Finder, camera: str | None, subscribe: Callable[[str | None], Subscription]
     ) -> None:
         self._camera = camera
         self._link = link
-        self._finder = Finder(link, hub)
+        self._finder = finder
         self._subscribe = subscribe
 
     def all(self) -> tuple[Tool, ...]:

@@ -23,9 +23,11 @@ from blikk_edge.core.commands import Command
 from blikk_edge.core.errors import BlikkError, SourceError
 from blikk_edge.core.inquiry import Reply, Request
 from blikk_edge.core.loose_thread import LooseThread
+from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Sink
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.sources.catalog import kind_of
+from blikk_edge.transforms.privacy.shrink import SIDE_PX, shrink
 
 END_S: Final = 15.0
 """So long the end of a node may take: its threads and its tasks have their own limits, which are shorter."""
@@ -236,6 +238,13 @@ def settings_for(
         return settings_of(given, camera=camera, folder=folder, environ=environ, who=who)
     given["transforms"] = [each for each in transforms if not callable(each)]
     return with_steps(settings_of(given, camera=camera, folder=folder, environ=environ, who=who), transforms)
+
+
+def smaller(jpeg: bytes) -> bytes:
+    """A redacted JPEG with no side longer than 512 px and at most 80 kB. Raises PrivacyError where that cannot be."""
+    unknown = SIDE_PX + 1  # how large it is is seen when it is read
+    picture = Picture(camera="?", name=SNAPSHOT, time=0.0, jpeg=jpeg, width_px=unknown, height_px=unknown)
+    return shrink(picture).jpeg
 
 
 def _is_clip(address: str) -> bool:

@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).parents[1] / "e2e"))  # a node as a user star
 from staging import BlikkRun
 
 from blikk_edge import Stream
+from blikk_edge.agents.node_stream import NodeStream
 from blikk_edge.core.errors import BlikkError, ConfigError, SinkError
 from blikk_edge.core.observation import Observation, Observed
 
@@ -48,19 +49,18 @@ def address(broker: Broker, name: str = "hall", password: str = "hunter2%2F%40")
     return f"mqtt://user:{password}@127.0.0.1:{broker.port}/{name}"
 
 
-def opened(stream: Stream) -> Stream:
+def opened(url: str, camera: str | None = None) -> NodeStream:
     """Open it as soon as the node is there."""
     end = time.monotonic() + 60 * PATIENCE
     while True:
         try:
-            return stream.open()
+            return Stream.connect(url, camera=camera).open()
         except SinkError:
             assert time.monotonic() < end, "the node did not come"
-            stream = Stream.connect(f"{stream._link._url}", camera=stream._camera)  # each can be opened once
 
 
 def test_a_node_that_runs_is_read_asked_and_seen(broker: Broker, node: BlikkRun) -> None:
-    with contextlib.closing(opened(Stream.connect(address(broker), camera="wall"))) as stream:
+    with contextlib.closing(opened(address(broker), "wall")) as stream:
         first = stream.subscribe().get(60 * PATIENCE)
         assert isinstance(first, Observation)
         assert (first.camera, first.kind) == ("wall", Observed.MOTION)
@@ -76,7 +76,7 @@ def test_a_node_that_runs_is_read_asked_and_seen(broker: Broker, node: BlikkRun)
 
 
 async def test_all_cameras_of_a_node_come_in_one_stream(broker: Broker, node: BlikkRun) -> None:
-    stream = await asyncio.to_thread(opened, Stream.connect(address(broker)))
+    stream = await asyncio.to_thread(opened, address(broker))
     async with asyncio.timeout(120 * PATIENCE):
         cameras = set()
         async for observation in stream.subscribe():
@@ -115,4 +115,4 @@ def test_a_node_that_cannot_be_reached_is_an_error_that_says_why(broker: Broker,
             Stream.connect(url).open()
         assert "wrong" not in str(caught.value)
     with pytest.raises(ConfigError, match="no camera 'attic' on this node; there is wall, other"):
-        opened(Stream.connect(address(broker), camera="attic"))
+        opened(address(broker), "attic")
