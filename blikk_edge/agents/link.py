@@ -18,6 +18,11 @@ class Link(Protocol):
         ...
 
     @property
+    def reports(self) -> bool:
+        """Whether what it reports comes by the hub."""
+        ...
+
+    @property
     def cameras(self) -> tuple[CameraInfo, ...]:
         """Its cameras; raises BlikkError where it does not run."""
         ...

@@ -228,7 +228,11 @@ class BlikkServer(MCPServer[Any]):
         """Wait until somebody or something comes (into the zone), at most so many seconds."""
         await self._found(self._finder.known, camera)
         kind = Observed.APPEARED if zone is None else Observed.ENTERED_ZONE
-        with self._stream.subscribe(kind.value, label) as subscription:
+        try:
+            subscription = self._stream.subscribe(kind.value, label)
+        except BlikkError as error:
+            raise ToolError(str(error)) from error
+        with subscription:
             end = asyncio.get_running_loop().time() + seconds
             while (left_s := end - asyncio.get_running_loop().time()) > 0 and not subscription.ended:
                 came = await subscription.aget(left_s)
@@ -267,6 +271,8 @@ class BlikkServer(MCPServer[Any]):
 
     async def notify(self) -> None:
         """Tell subscribers of both generations what has changed, until cancelled or the stream ends."""
+        if not self._stream.reports:
+            return
         with self._stream.subscribe(["observation", "event"]) as subscription:
             while (record := await subscription.aget()) is not None:
                 changed = {NOW}

@@ -135,6 +135,10 @@ class NodeStream:
         kept: bool = True,
     ) -> Subscription:
         self._check()
+        if not self._link.reports:
+            raise BlikkError(
+                "what this node reports cannot be heard, as it has no broker; `ask` and `events` know of it"
+            )
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise ConfigError("limit is no whole number above 0")
         subscription = Subscription(
@@ -155,6 +159,11 @@ class NodeStream:
         self._check()
         self._start(_agent(sink))
         self._agents.append(sink)
+
+    @property
+    def reports(self) -> bool:
+        """Whether what the node reports can be heard: a node of this machine without a broker can only be asked."""
+        return self._link.reports
 
     @property
     def latest(self) -> Observation | None:

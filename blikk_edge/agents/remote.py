@@ -67,6 +67,7 @@ class RemoteNode:
     """Implements `agents.link.Link`. What it reports while the broker is away is not heard; its history has it."""
 
     is_clip = False
+    reports = True
 
     def __init__(self, address: Address, topics: Topics) -> None:
         self._address, self._topics = address, topics

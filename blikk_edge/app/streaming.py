@@ -54,6 +54,8 @@ class StreamNode:
     by which `agents` reach a node.
     """
 
+    reports = True
+
     def __init__(self, settings: Settings, *, environ: Mapping[str, str], live: bool) -> None:
         self._settings = settings
         self._environ = environ

@@ -29,7 +29,8 @@ def add(commands: Any) -> None:
         "mcp",
         summary="serve what cameras see to agents, by the Model Context Protocol",
         more="It only reads: who is there, who came, questions about the past. The node is that of the configuration,\n"
-        f"or the one that the variable {NODE} names (mqtt://user:password@broker/node), reached over its broker;\n"
+        f"or the one that the variable {NODE} names (mqtt://user:password@broker/node), reached over its broker; one\n"
+        "without a broker, on this machine, can only be asked about the past;\n"
         "with --source the command watches one camera itself. Without --http it serves one client on standard\n"
         f"input and output. With it, on 127.0.0.1, clients show a token: that of the variable {TOKEN}, or one that\n"
         "is made and written to standard error. Secrets are no arguments: every user of the machine could read them.",
@@ -102,7 +103,13 @@ def _stream(options: argparse.Namespace) -> "NodeStream":
     from blikk_edge import config
     from blikk_edge.agents.node_stream import NodeStream
     from blikk_edge.agents.remote import RemoteNode
-    from blikk_edge.app.identity import broker_address, topics_of
+    from blikk_edge.agents.socket_node import SocketNode
+    from blikk_edge.app.identity import broker_address, camera_info, store_path, topics_of
+    from blikk_edge.inputs.local_ask import socket_of
 
     settings = config.load(config.find(options.config, os.environ), environ=os.environ)
+    if settings.mqtt is None:
+        path = socket_of(store_path(settings, os.environ))
+        local = SocketNode(path, [camera_info(camera) for camera in settings.cameras])
+        return NodeStream(local, camera=None, sinks=())
     return NodeStream(RemoteNode(broker_address(settings.mqtt), topics_of(settings)), camera=None, sinks=())

@@ -5,16 +5,18 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from broker import Broker
+from mcp import Client, StdioServerParameters
 from patience import PATIENCE
 from ports import free_port
 
 sys.path.append(str(Path(__file__).parents[1] / "e2e"))  # a node as a user starts it
 
-from staging import BlikkRun
+from staging import BLIKK, BlikkRun
 
 from blikk_edge import Stream
 from blikk_edge.agents.node_stream import NodeStream
@@ -33,12 +35,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def node(broker: Broker, squares: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlikkRun]:
+def node(broker: Broker, busy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlikkRun]:
     folder = tmp_path_factory.mktemp("node")
     config = (
         f"node: hall\nmqtt: {{host: 127.0.0.1, port: {broker.port}, username: user, password: '{LOGIN[1]}'}}\n"
         f"store: {{path: {folder / 'blikk.db'}}}\nmodels: {{offline: true}}\n"
-        f"cameras:\n  wall: {{source: '{squares}'}}\n  other: {{source: '{squares}'}}\n"
+        f"cameras:\n  wall: {{source: '{busy}'}}\n  other: {{source: '{busy}'}}\n"
     )
     with BlikkRun(folder, config, models=None) as node:
         yield node
@@ -116,3 +118,42 @@ def test_a_node_that_cannot_be_reached_is_an_error_that_says_why(broker: Broker,
         assert "wrong" not in str(caught.value)
     with pytest.raises(ConfigError, match="no camera 'attic' on this node; there is wall, other"):
         opened(address(broker), "attic")
+
+
+@asynccontextmanager
+async def served(node: BlikkRun):
+    """A client of `blikk mcp` with the configuration of a node."""
+    command = StdioServerParameters(
+        command=str(BLIKK), args=["mcp", "--config", str(node.folder / "blikk.yaml"), "--pictures"], env=node.environ
+    )
+    async with asyncio.timeout(120 * PATIENCE), Client(command) as client:
+        yield client
+
+
+async def test_agents_reach_the_node_of_a_configuration(broker: Broker, node: BlikkRun) -> None:
+    await asyncio.to_thread(lambda: opened(address(broker)).close())  # the node is there
+    async with served(node) as client:
+        cameras = (await client.call_tool("cameras", {})).structured_content
+        assert [each["id"] for each in cameras["cameras"]] == ["wall", "other"]
+        assert (await client.call_tool("search_events", {"camera": "wall"})).structured_content == {"events": []}
+        picture = (await client.call_tool("picture", {"camera": "other"})).content[0]
+        assert picture.mime_type == "image/jpeg"
+
+
+async def test_agents_ask_a_node_without_a_broker_about_the_past(busy: Path, tmp_path: Path) -> None:
+    config = (
+        f"node: hall\nmqtt: false\nstore: {{path: {tmp_path / 'b.db'}}}\nmodels: {{offline: true}}\n"
+        f"cameras: {{wall: {{source: '{busy}'}}}}\n"
+    )
+    with BlikkRun(tmp_path, config, models=None) as node:
+        while not (tmp_path / "b.db.ask").exists():
+            await asyncio.sleep(0.02)
+        async with served(node) as client:
+            asked = await client.call_tool("ask", {"question": "Did anybody come today?"})
+            assert asked.structured_content["count"] == 0
+            counted = await client.call_tool("count", {"label": "person", "last_minutes": 5})
+            assert counted.structured_content == {"count": 0}
+            for tool in ("now", "wait_for"):
+                deaf = await client.call_tool(tool, {})
+                assert (deaf.is_error, "no broker" in deaf.content[0].text) == (True, True), deaf
+        node.stop(within_s=20 * PATIENCE)
