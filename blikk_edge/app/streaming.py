@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import math
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -15,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from blikk_edge.app.clips import Clip
 from blikk_edge.app.handed_steps import with_steps
+from blikk_edge.app.scratch import Scratch, sweep
 from blikk_edge.app.wiring import App, build
 from blikk_edge.config.parameters import settings_of
 from blikk_edge.config.settings import Settings
@@ -65,7 +64,7 @@ class StreamNode:
         self._clip = Clip(ClipClock(time.time())) if clip else None
         self._clock: Clock = self._clip.clock if self._clip is not None else SystemClock()
         self._began = self._clock.now()
-        self._folder: Path | None = None
+        self._scratch: Scratch | None = None
         self._thread: LooseThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -81,7 +80,7 @@ class StreamNode:
     @property
     def whole_since(self) -> float:
         """From when on all that there is to know has been reported by it: always, with a store of its own."""
-        return -math.inf if self._folder is not None else self._began
+        return -math.inf if self._settings.store.path is None else self._began
 
     @property
     def cameras(self) -> tuple[CameraInfo, ...]:
@@ -134,8 +133,9 @@ class StreamNode:
                 self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:
             self._thread.join(END_S)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._scratch is not None:
+            self._scratch.remove()
+            self._scratch = None
 
     # -- its thread ----------------------------------------------------------------------------------------------
 
@@ -162,8 +162,9 @@ class StreamNode:
     def _build(self) -> App:
         settings = self._settings
         if settings.store.path is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="blikk-stream-"))
-            settings = replace(settings, store=replace(settings.store, path=self._folder / "blikk.db"))
+            sweep()
+            self._scratch = Scratch()
+            settings = replace(settings, store=replace(settings.store, path=self._scratch.path / "blikk.db"))
         return build(
             settings,
             environ=self._environ,

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -85,6 +87,26 @@ def test_leaving_early_leaves_nothing_behind(plain: Make, squares: Path, tmp_pat
     with pytest.raises(ZeroDivisionError), plain(squares) as stream:
         left_after_the_first(stream)
     assert descriptors() <= before
+    assert not list(tmp_path.glob("blikk-stream-*"))
+
+
+def test_the_folder_of_a_process_that_was_killed_is_removed_by_the_next(
+    plain: Make, squares: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    program = (
+        f"import time; from blikk_edge import Stream\n"
+        f"with Stream({str(squares)!r}, models={{'offline': True}}): print('open', flush=True); time.sleep(600)"
+    )
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", program], env=environ, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == b"open\n"
+        with plain(squares):
+            assert len(list(tmp_path.glob("blikk-stream-*"))) == 2  # that of one who lives stays
+        killed.kill()
+    with plain(squares):
+        assert len(list(tmp_path.glob("blikk-stream-*"))) == 1
     assert not list(tmp_path.glob("blikk-stream-*"))
 
 
