@@ -49,6 +49,10 @@ def test_the_house_as_it_stands_keeps_its_contracts(house: Path) -> None:
         ("grammar/schema.py", "import blikk_edge.kinds.kind"),
         ("grammar/values.py", "import blikk_edge.config.settings"),
         ("sinks/webhook.py", "import blikk_edge.sources.terms"),
+        # agents have one door to a node, and it hands out no frame
+        ("agents/node_stream.py", "from blikk_edge.core.scene import Scene"),
+        ("agents/digest.py", "import blikk_edge.app.wiring"),
+        ("agents/local.py", "from blikk_edge.runtime.node import Node"),
     ],
 )
 def test_a_planted_import_is_noticed(house: Path, room: str, planted: str) -> None:

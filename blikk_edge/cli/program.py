@@ -12,6 +12,7 @@ from blikk_edge.cli import (
     exits,
     health,
     init,
+    mcp,
     models,
     output,
     plugins,
@@ -25,7 +26,23 @@ from blikk_edge.cli import (
 from blikk_edge.cli.words import Parser
 from blikk_edge.core.errors import BlikkError
 
-COMMANDS = (init, run, check, demo, replay, ask, push, health, models, plugins, purge, service, version, completion)
+COMMANDS = (
+    init,
+    run,
+    check,
+    demo,
+    replay,
+    ask,
+    push,
+    mcp,
+    health,
+    models,
+    plugins,
+    purge,
+    service,
+    version,
+    completion,
+)
 """In the order of the help; each module has `add`, which gives the parser of its command."""
 
 

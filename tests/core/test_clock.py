@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from blikk_edge.core.clock import EARLIEST, SystemClock, VirtualClock, steady
+from blikk_edge.core.clock import EARLIEST, ClipClock, SystemClock, VirtualClock, steady
 
 
 async def test_sleepers_wake_in_the_order_of_their_deadlines() -> None:
@@ -144,3 +144,17 @@ def test_this_machines_clock_is_steady_against_itself() -> None:
     assert times == sorted(times)
     assert made.now() == pytest.approx(SystemClock().now(), abs=1)
     assert made.timeline == 0
+
+
+def test_the_time_of_a_clip_is_that_of_its_newest_frame() -> None:
+    clock = ClipClock(1000.0)
+    assert clock.now() == 1000.0
+    before = clock.monotonic()
+    clock.reach(1060.0)
+    assert clock.now() == 1060.0
+    assert clock.monotonic() >= before + 60.0 - 1.0  # what waits for an hour of the clip need not wait for an hour
+    clock.reach(1059.0)
+    assert clock.now() == 1060.0
+    assert (steady(clock), clock.timeline, clock.settled) == (clock, 0, False)
+    time, timeline = clock.dated(clock.monotonic() - 5.0)
+    assert (round(time), timeline) == (1055, 0)

@@ -11,6 +11,8 @@ import pytest
 from broker import Broker
 from staging import FACE, Ears, portrait, write_clip
 
+from blikk_edge import Stream
+from blikk_edge.agents.local import smaller
 from blikk_edge.app.wiring import build
 from blikk_edge.config.settings import CameraSettings, ModelSettings, NodeSettings, Settings, SourceUrl, StoreSettings
 from blikk_edge.core.clock import SystemClock
@@ -116,6 +118,26 @@ async def test_no_sink_ever_gets_what_was_in_a_face(
     for _, topic, payload, _ in ears.heard:
         if b"\xff\xd8\xff" in payload:
             assert "/picture/" in topic
+
+
+def test_a_program_gets_records_and_redacted_pictures_alone(
+    marked_clip: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLIKK_MODELS", str(models))
+    kinds = ["observation", "event", "summary"]
+    jpegs = []
+    with Stream(marked_clip, models={"offline": True}) as stream:
+        found: list[object] = []
+        for record in stream.subscribe(kinds):
+            found.append(record)
+            jpegs.append(stream.picture())
+        found += [stream.state, stream.latest, stream.events(), stream.ask("Did anybody come today?")]
+        given = [stream.finder.search(), stream.finder.now(), stream.finder.count("person", 60)]
+    assert any(isinstance(each, Event) for each in found)
+    assert [p for each in (*found, *given) for p in arrays_in(each)] == []
+    assert len(jpegs) >= 2
+    for jpeg in (*jpegs, *map(smaller, jpegs)):
+        assert trace(cv2.resize(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), (480, 480))) < 0.1
 
 
 def test_pixels_are_on_no_disk_of_the_node(tmp_path: Path, marked_clip: Path, models: Path) -> None:

@@ -1,6 +1,7 @@
 """Mailboxes: what waits, what gives way, what is counted."""
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -194,3 +195,21 @@ def test_every_strategy_hands_out_what_it_accepted(strategy: Backpressure) -> No
     taken = intake.take(0)
     assert taken is not None
     assert taken.scene.frame.seq == 7
+
+
+def test_a_camera_rests_when_nothing_of_it_waits_or_is_looked_at() -> None:
+    intake = Intake({"door": Backpressure.DROP, "yard": Backpressure.DROP})
+    assert intake.rests("door", 0)
+    intake.offer(scene())
+    assert not intake.rests("door", 0)
+    assert intake.rests("yard", 0)
+    taken = intake.take(0)
+    assert taken is not None
+    assert not intake.rests("door", 0)
+    looking = threading.Timer(0.01, intake.done, ("door", taken.ticket))
+    looking.start()
+    assert intake.rests("door", 60.0)
+    looking.join()
+    intake.offer(scene())
+    intake.close()
+    assert not intake.rests("door", 60.0)  # nobody is waited for any more

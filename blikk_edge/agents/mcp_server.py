@@ -1,0 +1,432 @@
+"""A server of the Model Context Protocol: what cameras see, for any client, by at most eight tools that only read."""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import socket
+from collections.abc import Callable, Coroutine, Generator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
+
+import mcp_types as types
+import uvicorn
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.session import ServerSession
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import Field
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import TypedDict
+
+from blikk_edge import __version__
+from blikk_edge.agents.digest import line
+from blikk_edge.agents.node_stream import NodeStream
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.observation import Event, Observation, Observed
+
+LOG = logging.getLogger("blikk.mcp")
+
+NOW: Final = "blikk://now"
+EVENTS: Final = "blikk://events"
+
+QUIET_S: Final = 1.0
+"""A resource changes for its subscribers at most so often."""
+
+WAIT_MAX_S: Final = 50.0
+"""Clients give up after a minute."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LabelName: TypeAlias = Literal["person", "vehicle", "animal", "package"]
+Camera: TypeAlias = Annotated[str | None, Field(description="Camera id; all if left out")]
+
+
+class CameraOut(TypedDict):
+    """One camera."""
+
+    id: str
+    name: str
+    labels: list[str]
+    zones: list[str]
+
+
+class CamerasOut(TypedDict):
+    """All of them."""
+
+    cameras: list[CameraOut]
+
+
+class StateOut(TypedDict):
+    """One camera now."""
+
+    camera: str
+    online: bool
+    motion: bool
+    counts: dict[str, int]
+
+
+class NowOut(TypedDict):
+    """Now."""
+
+    cameras: list[StateOut]
+
+
+class EventOut(TypedDict):
+    """One visit; times are ISO 8601, `ended` is null while it goes on."""
+
+    id: str
+    camera: str
+    label: str
+    started: str
+    ended: str | None
+    most_at_once: int
+    zones: list[str]
+
+
+class EventsOut(TypedDict):
+    """Newest first."""
+
+    events: list[EventOut]
+
+
+class CountOut(TypedDict):
+    """A number."""
+
+    count: int
+
+
+class AnswerOut(TypedDict):
+    """An answer in words."""
+
+    text: str
+    count: int | None
+
+
+class WaitedOut(TypedDict):
+    """Whether it came in time."""
+
+    came: bool
+    label: str | None
+    camera: str | None
+
+
+class BlikkServer(MCPServer[Any]):
+    """The tools and resources of one stream.
+
+    With `pictures`, which makes a redacted JPEG small, there is a tool that shows what a camera sees.
+    """
+
+    def __init__(self, stream: NodeStream, *, pictures: Callable[[bytes], bytes] | None) -> None:
+        self._bus = InMemorySubscriptionBus()
+        super().__init__(
+            name="blikk",
+            title="Blikk Edge",
+            version=__version__,
+            instructions="What cameras see: persons, vehicles, animals, packages. Faces are never recognised.",
+            subscriptions=self._bus,
+            log_level="WARNING",
+        )
+        self._stream = stream
+        self._finder = stream.finder
+        self._smaller = pictures
+        self._subscribers: dict[str, dict[int, ServerSession]] = {NOW: {}, EVENTS: {}}
+        several: tuple[Callable[..., Any], ...] = (
+            self.cameras, self.now, self.search_events, self.event, self.count, self.ask, self.wait_for,
+        )  # fmt: skip
+        for tool in several:
+            self.add_tool(tool, annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
+        if pictures is not None:
+            self.add_tool(self.picture, annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
+        self.resource(NOW, name="now", mime_type="text/plain", description="Who and what is there now")(self._now)
+        self.resource(EVENTS, name="events", mime_type="text/plain", description="The newest 20 events")(self._events)
+        # Clients of protocols before 2026-07-28 subscribe in this way, for which the class has no argument.
+        lowlevel = self._lowlevel_server
+        lowlevel.add_request_handler("resources/subscribe", types.SubscribeRequestParams, self._subscribe)
+        lowlevel.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, self._unsubscribe)
+
+    # -- tools ---------------------------------------------------------------------------------------------------
+
+    async def cameras(self) -> Annotated[CallToolResult, CamerasOut]:
+        """The cameras, what each reports, and its zones."""
+        infos = await self._found(self._finder.cameras)
+        told = [CameraOut(id=c.id, name=c.name, labels=[*map(str, c.labels)], zones=[*c.zones]) for c in infos]
+        lines = [
+            f"{c['id']}: {', '.join(c['labels'])}{'; zones ' + ', '.join(c['zones']) if c['zones'] else ''}"
+            for c in told
+        ]
+        return _result("\n".join(lines), {"cameras": told})
+
+    async def now(self, camera: Camera = None) -> Annotated[CallToolResult, NowOut]:
+        """Who and what is there at this moment."""
+        found = await self._found(self._finder.now, camera)
+        return _result(
+            found.text,
+            {
+                "cameras": [
+                    StateOut(
+                        camera=state.camera,
+                        online=state.online,
+                        motion=state.motion,
+                        counts={str(label): count for label, count in state.counts if count},
+                    )
+                    for state in found.states
+                ]
+            },
+        )
+
+    async def search_events(
+        self,
+        camera: Camera = None,
+        label: LabelName | None = None,
+        zone: str | None = None,
+        last_hours: Annotated[float | None, Field(gt=0, le=87600)] = None,
+        limit: Annotated[int, Field(ge=1, le=50)] = 20,
+    ) -> Annotated[CallToolResult, EventsOut]:
+        """Past events (visits), newest first."""
+        last_s = None if last_hours is None else last_hours * 3600
+        found = await self._found(
+            self._finder.search, camera=camera, label=label, zone=zone, last_s=last_s, limit=limit
+        )
+        return _result(found.text, {"events": [_event(each) for each in found.events]})
+
+    async def event(self, id: str) -> Annotated[CallToolResult, EventOut]:  # noqa: A002 - as it is in results
+        """One event, by its id, with what was written about it."""
+        found = await self._found(self._finder.event, id)
+        return _result(found.text, _event(found.events[0]))
+
+    async def count(
+        self,
+        label: LabelName,
+        last_minutes: Annotated[float, Field(gt=0, le=527040)],
+        camera: Camera = None,
+        zone: str | None = None,
+    ) -> Annotated[CallToolResult, CountOut]:
+        """How many came (into the zone) in the last minutes."""
+        found = await self._found(self._finder.count, label, last_minutes * 60, camera=camera, zone=zone)
+        return _result(found.text, {"count": found.count})
+
+    async def ask(
+        self, question: Annotated[str, Field(max_length=500)], camera: Camera = None
+    ) -> Annotated[CallToolResult, AnswerOut]:
+        """Answer a question such as: how many people came this morning?"""
+        found = await self._found(self._finder.ask, question, camera=camera)
+        return _result(found.text, {"text": found.text, "count": found.count})
+
+    async def wait_for(
+        self,
+        label: LabelName | None = None,
+        camera: Camera = None,
+        zone: str | None = None,
+        seconds: Annotated[float, Field(gt=0, le=WAIT_MAX_S)] = 30,
+    ) -> Annotated[CallToolResult, WaitedOut]:
+        """Wait until somebody or something comes (into the zone), at most so many seconds."""
+        await self._found(self._finder.known, camera)
+        kind = Observed.APPEARED if zone is None else Observed.ENTERED_ZONE
+        try:
+            subscription = self._stream.subscribe(kind.value, label)
+        except BlikkError as error:
+            raise ToolError(str(error)) from error
+        with subscription:
+            end = asyncio.get_running_loop().time() + seconds
+            while (left_s := end - asyncio.get_running_loop().time()) > 0 and not subscription.ended:
+                came = await subscription.aget(left_s)
+                if isinstance(came, Observation) and camera in {None, came.camera} and zone in {None, *came.zones}:
+                    who = str(came.objects[0].label) if came.objects else None
+                    return _result(line(came), {"came": True, "label": who, "camera": came.camera})
+        return _result("nobody and nothing came", {"came": False, "label": None, "camera": None})
+
+    async def picture(self, camera: Annotated[str, Field(description="Camera id")]) -> list[Image | str]:
+        """What a camera sees now, small, with every face blurred."""
+        assert self._smaller is not None
+        jpeg = await self._found(self._finder.picture, camera)
+        return [Image(data=await asyncio.to_thread(self._smaller, jpeg), format="jpeg"), f"{camera}, now"]
+
+    # -- resources -----------------------------------------------------------------------------------------------
+
+    async def _now(self) -> str:
+        return (await self._found(self._finder.now)).text
+
+    async def _events(self) -> str:
+        return (await self._found(self._finder.search)).text
+
+    async def _subscribe(
+        self, context: ServerRequestContext[Any, Any], params: types.SubscribeRequestParams
+    ) -> types.EmptyResult:
+        if str(params.uri) not in self._subscribers:
+            raise MCPError(types.INVALID_PARAMS, f"there is no resource of that name; there is {NOW} and {EVENTS}")
+        self._subscribers[str(params.uri)][id(context.session)] = context.session
+        return types.EmptyResult()
+
+    async def _unsubscribe(
+        self, context: ServerRequestContext[Any, Any], params: types.UnsubscribeRequestParams
+    ) -> types.EmptyResult:
+        self._subscribers.get(str(params.uri), {}).pop(id(context.session), None)
+        return types.EmptyResult()
+
+    async def notify(self) -> None:
+        """Tell subscribers of both generations what has changed, until cancelled or the stream ends."""
+        if not self._stream.reports:
+            return
+        with self._stream.subscribe(["observation", "event"]) as subscription:
+            while (record := await subscription.aget()) is not None:
+                changed = {NOW}
+                while record is not None:
+                    changed |= {EVENTS} if isinstance(record, Event) else set()
+                    record = await subscription.aget(0)
+                for uri in changed:
+                    await self._changed(uri)
+                await asyncio.sleep(QUIET_S)
+
+    async def _changed(self, uri: str) -> None:
+        await self._bus.publish(ResourceUpdated(uri=uri))
+        for key, session in tuple(self._subscribers[uri].items()):
+            try:
+                await session.send_resource_updated(uri)
+            except Exception as error:  # noqa: BLE001 - a client that has gone, in whatever way
+                LOG.debug("a subscriber has gone: %s", type(error).__name__)
+                self._subscribers[uri].pop(key, None)
+
+    # -- helpers -------------------------------------------------------------------------------------------------
+
+    async def list_tools(self) -> list[types.Tool]:
+        """The tools, in few words: titles that repeat the names cost a client tokens, and say nothing."""
+        return [
+            tool.model_copy(
+                update={
+                    "input_schema": _without_titles(tool.input_schema),
+                    "output_schema": None if tool.output_schema is None else _without_titles(tool.output_schema),
+                }
+            )
+            for tool in await super().list_tools()
+        ]
+
+    async def _found(self, find: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+        try:
+            return await asyncio.to_thread(find, *given, **named)
+        except BlikkError as error:
+            raise ToolError(str(error)) from error
+
+
+def _result(text: str, content: Any) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=text)], structured_content=content)
+
+
+def _event(event: Event) -> EventOut:
+    return EventOut(
+        id=event.id,
+        camera=event.camera,
+        label=str(event.label),
+        started=_iso(event.started),
+        ended=None if event.ended is None else _iso(event.ended),
+        most_at_once=event.peak,
+        zones=[*event.zones],
+    )
+
+
+def _iso(time: float) -> str:
+    return datetime.fromtimestamp(round(time), UTC).isoformat().replace("+00:00", "Z")
+
+
+def _without_titles(schema: Any) -> Any:
+    """A JSON Schema without titles and the docstrings of our classes; properties of these names stay."""
+    if isinstance(schema, list):
+        return [_without_titles(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: value for name, value in schema.items() if not (name == "title" and isinstance(value, str))}
+    if "properties" in kept and isinstance(kept.get("description"), str):
+        del kept["description"]
+    return {
+        name: {key: _without_titles(each) for key, each in value.items()}
+        if name in {"properties", "$defs"}
+        else _without_titles(value)
+        for name, value in kept.items()
+    }
+
+
+class _Bearer:
+    """Lets pass only who shows the token."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(given, self._expected):
+                refusal = PlainTextResponse("the token is missing or wrong", 401, {"WWW-Authenticate": "Bearer"})
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def serve_stdio(server: BlikkServer, stop: asyncio.Event) -> None:
+    """Serve one client on standard input and output, until it leaves or `stop`."""
+
+    async def serve() -> None:
+        serving, stopping = asyncio.create_task(server.run_stdio_async()), asyncio.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if serving.done():
+            serving.result()  # else it waits in a read that nobody can end; the process does
+
+    await _beside(server, serve())
+
+
+async def serve_http(
+    server: BlikkServer, stop: asyncio.Event, *, port: int, token: str, ready: Callable[[int], None]
+) -> None:
+    """Serve clients that have the token on loopback, until `stop`; `ready` gets the port. Raises BlikkError."""
+    app = _Bearer(server.streamable_http_app(host="127.0.0.1"), token)
+    try:
+        listening = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise BlikkError(f"127.0.0.1:{port}: nothing can listen there: {error.strerror}; name another port") from error
+    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+    web = _Web(config, lambda: ready(listening.getsockname()[1]))
+
+    async def serve() -> None:
+        serving = asyncio.create_task(web.serve(sockets=[listening]))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        web.should_exit = True
+        await serving
+
+    with listening:
+        await _beside(server, serve())
+
+
+class _Web(uvicorn.Server):
+    """Says when it serves, and leaves signals to the command line."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Capture none."""
+        yield
+
+
+async def _beside(server: BlikkServer, serving: Coroutine[Any, Any, None]) -> None:
+    notifying = asyncio.create_task(server.notify())
+    try:
+        await serving
+    finally:
+        notifying.cancel()
+        await asyncio.gather(notifying, return_exceptions=True)
