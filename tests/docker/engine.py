@@ -28,11 +28,11 @@ def engine(*words: str, check: bool = True) -> str:
 
 
 class Container:
-    """A container on the machine's own network, removed at the end; its log is printed where a test fails."""
+    """A container, on the machine's own network by default, removed at the end; after a failure its log is printed."""
 
-    def __init__(self, image: str, *options: str, command: Sequence[str] = ()) -> None:
+    def __init__(self, image: str, *options: str, command: Sequence[str] = (), network: str = "host") -> None:
         self.name = f"blikk-test-{uuid4().hex[:8]}"
-        platform = ["--platform", os.environ["BLIKK_PLATFORM"], "--pull=never", "--network=host", *PROCESSOR]
+        platform = ["--platform", os.environ["BLIKK_PLATFORM"], "--pull=never", f"--network={network}", *PROCESSOR]
         self._words = ["run", "--detach", "--name", self.name, *platform, *options, image, *command]
 
     def __enter__(self) -> Self:
@@ -65,6 +65,10 @@ class Container:
         command = [*os.environ["BLIKK_ENGINE"].split(), *words]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
+    def says(self, *command: str) -> str:
+        """What a command inside says; it must end well."""
+        return engine("exec", self.name, *command)
+
     def until(self, state: Callable[[], Any]) -> None:
         deadline = time.monotonic() + WAIT_S
         while not state():
@@ -72,9 +76,9 @@ class Container:
             assert time.monotonic() < deadline
             time.sleep(0.2)
 
-    def stopped(self) -> int:
-        """SIGTERM, SIGKILL where that does not end it in 5 s (of a machine at rest); the exit status."""
-        engine("stop", "--time", str(5 * (PATIENCE if EMULATED else 1)), self.name)
+    def stopped(self, *, within_s: int = 5 * PATIENCE) -> int:
+        """SIGTERM, SIGKILL where that does not end it in time; the exit status."""
+        engine("stop", "--time", str(within_s), self.name)
         return self.ended()
 
     def ended(self) -> int:
