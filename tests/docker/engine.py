@@ -27,6 +27,14 @@ def engine(*words: str, check: bool = True) -> str:
     return done.stdout
 
 
+def log_of(name: str) -> str:
+    """What a container has said."""
+    command = [*os.environ["BLIKK_ENGINE"].split(), "logs", name]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    # podman speaks of timers, which it has not without systemd, in the same stream
+    return "".join(line for line in said.stdout.splitlines(keepends=True) if not line.startswith("time="))
+
+
 class Container:
     """A container, on the machine's own network by default, removed at the end; after a failure its log is printed."""
 
@@ -48,10 +56,7 @@ class Container:
 
     @property
     def log(self) -> str:
-        command = [*os.environ["BLIKK_ENGINE"].split(), "logs", self.name]
-        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        # podman speaks of timers, which it has not without systemd, in the same stream
-        return "".join(line for line in said.stdout.splitlines(keepends=True) if not line.startswith("time="))
+        return log_of(self.name)
 
     @property
     def state(self) -> dict[str, Any]:
