@@ -27,12 +27,20 @@ def engine(*words: str, check: bool = True) -> str:
     return done.stdout
 
 
-class Container:
-    """A container on the machine's own network, removed at the end; its log is printed where a test fails."""
+def log_of(name: str) -> str:
+    """What a container has said."""
+    command = [*os.environ["BLIKK_ENGINE"].split(), "logs", name]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    # podman speaks of timers, which it has not without systemd, in the same stream
+    return "".join(line for line in said.stdout.splitlines(keepends=True) if not line.startswith("time="))
 
-    def __init__(self, image: str, *options: str, command: Sequence[str] = ()) -> None:
+
+class Container:
+    """A container, on the machine's own network by default, removed at the end; after a failure its log is printed."""
+
+    def __init__(self, image: str, *options: str, command: Sequence[str] = (), network: str = "host") -> None:
         self.name = f"blikk-test-{uuid4().hex[:8]}"
-        platform = ["--platform", os.environ["BLIKK_PLATFORM"], "--pull=never", "--network=host", *PROCESSOR]
+        platform = ["--platform", os.environ["BLIKK_PLATFORM"], "--pull=never", f"--network={network}", *PROCESSOR]
         self._words = ["run", "--detach", "--name", self.name, *platform, *options, image, *command]
 
     def __enter__(self) -> Self:
@@ -48,10 +56,7 @@ class Container:
 
     @property
     def log(self) -> str:
-        command = [*os.environ["BLIKK_ENGINE"].split(), "logs", self.name]
-        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        # podman speaks of timers, which it has not without systemd, in the same stream
-        return "".join(line for line in said.stdout.splitlines(keepends=True) if not line.startswith("time="))
+        return log_of(self.name)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -65,6 +70,10 @@ class Container:
         command = [*os.environ["BLIKK_ENGINE"].split(), *words]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
+    def says(self, *command: str) -> str:
+        """What a command inside says; it must end well."""
+        return engine("exec", self.name, *command)
+
     def until(self, state: Callable[[], Any]) -> None:
         deadline = time.monotonic() + WAIT_S
         while not state():
@@ -72,9 +81,9 @@ class Container:
             assert time.monotonic() < deadline
             time.sleep(0.2)
 
-    def stopped(self) -> int:
-        """SIGTERM, SIGKILL where that does not end it in 5 s (of a machine at rest); the exit status."""
-        engine("stop", "--time", str(5 * (PATIENCE if EMULATED else 1)), self.name)
+    def stopped(self, *, within_s: int = 5 * PATIENCE) -> int:
+        """SIGTERM, SIGKILL where that does not end it in time; the exit status."""
+        engine("stop", "--time", str(within_s), self.name)
         return self.ended()
 
     def ended(self) -> int:

@@ -9,18 +9,21 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import av
 import paho.mqtt.client as paho
 import pytest
 from broker import Broker
 from made_once import made_once
+from patience import PATIENCE, TRIES
 
 if os.environ.get("BLIKK_IMAGE_TESTS") != "1":
     pytest.skip("docker/test builds the images and runs these", allow_module_level=True)
 
-from engine import CONFINED, EMULATED, WAIT_S, Container, engine
-from staging import Ears
+from engine import CONFINED, EMULATED, PROCESSOR, WAIT_S, Container, engine
+from staging import BLIKK, Ears
 from supervisor import TOKEN, Supervisor
 
 from blikk_edge.demo import clip
@@ -33,6 +36,7 @@ DOCKER = Path(__file__).parents[2] / "docker"
 SIZE_MAX_MB = 450
 NOBODY_IS_THERE = "127.0.0.1:9"
 ANYBODY = "--user=4711:4711"
+KILLED = 137
 
 
 @pytest.fixture(scope="session")
@@ -97,14 +101,21 @@ def test_sigterm_ends_it_at_ten_moments_of_its_start(tmp_path: Path):
         node.until(lambda: node.does("blikk", "health"))
         start_s = time.monotonic() - started
         assert node.stopped() == 0
-    statuses = []
-    for moment in range(10):
-        with Container(IMAGE, *CONFINED, config) as node:
-            time.sleep(start_s * moment / 9)
-            statuses.append(node.stopped())
+    statuses = [ended_at(start_s * moment / 9, config) for moment in range(10)]
     print(f"a start of {start_s:.1f} s; exit statuses at ten moments of it: {statuses}")
     # 143: Python itself was still starting
     assert set(statuses) <= {0, 143}
+
+
+def ended_at(moment_s: float, config: str) -> int:
+    """The exit status after a SIGTERM so long after the start; in one of TRIES it ends within five seconds."""
+    for _ in range(TRIES):
+        with Container(IMAGE, *CONFINED, config) as node:
+            time.sleep(moment_s)
+            status = node.stopped(within_s=5 * PATIENCE if EMULATED else 5)
+        if status != KILLED:
+            break
+    return status
 
 
 def test_a_volume_without_rights_is_told_first_in_one_clear_line_and_the_node_goes_on(tmp_path: Path):
@@ -152,6 +163,56 @@ def test_nothing_of_the_build_is_left_in_it():
     assert engine(*words) == ""
 
 
+@pytest.fixture(scope="session")
+def two_seconds(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the clip, from a keyframe on: the visitor comes in and stands."""
+    path = tmp_path_factory.mktemp("clip") / "two_seconds.mp4"
+    with av.open(str(demo_clip)) as whole, av.open(str(path), "w") as part:
+        video = part.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.pts is not None and 4 <= packet.pts * packet.time_base < 6:
+                packet.pts -= int(4 / packet.time_base)
+                packet.dts -= int(4 / packet.time_base)
+                packet.stream = video
+                part.mux(packet)
+    path.chmod(0o644)
+    return path
+
+
+ROUNDING = 0.02 if EMULATED else 0.0
+"""Another architecture adds up in another order: scores and boxes differ by as much. On this one, nothing does."""
+
+
+def assert_same(here: Any, there: Any, where: str = "") -> None:
+    """Every value is equal, but for the rounding of floats."""
+    assert type(here) is type(there), where
+    if isinstance(here, dict):
+        assert list(here) == list(there), where
+        for key, value in here.items():
+            assert_same(value, there[key], f"{where}.{key}")
+    elif isinstance(here, list):
+        assert len(here) == len(there), where
+        for number, (one, other) in enumerate(zip(here, there, strict=True)):
+            assert_same(one, other, f"{where}[{number}]")
+    elif isinstance(here, float):
+        assert abs(here - there) <= ROUNDING, f"{where}: {here} and {there}"
+    else:
+        assert here == there, where
+
+
+def test_a_replay_says_what_it_says_outside(two_seconds: Path, data: Path) -> None:
+    models = data / "models"
+    outside = subprocess.run(
+        [BLIKK, "replay", two_seconds], env=os.environ | {"BLIKK_MODELS": str(models)}, capture_output=True, check=True
+    ).stdout.decode()
+    options = ["--rm", "--pull=never", "--network=none", *CONFINED, *PROCESSOR, "--env=BLIKK_MODELS=/models"]
+    volumes = [f"--volume={two_seconds}:/clip.mp4:ro", f"--volume={models}:/models:ro"]
+    inside = engine("run", *options, "--platform", os.environ["BLIKK_PLATFORM"], *volumes, IMAGE, "replay", "/clip.mp4")
+    told = [[json.loads(line) for line in text.splitlines()] for text in (outside, inside)]
+    assert [record for record in told[0] if record.get("label") == "person"]
+    assert_same(*told)
+
+
 ALGEBRA = """
 import cv2, numpy as np
 a = np.random.default_rng(1).random((40, 40))
@@ -162,7 +223,7 @@ print(max(abs(a @ inverse - np.eye(40)).max(), abs(u @ np.diag(w.ravel()) @ vt -
 
 
 def test_opencv_calculates_with_debians_lapack():
-    options = ["--rm", "--pull=never", "--network=none", *(["--env", "QEMU_CPU=cortex-a72"] if EMULATED else [])]
+    options = ["--rm", "--pull=never", "--network=none", *PROCESSOR]
     assert engine("run", *options, "--entrypoint=python", IMAGE, "-c", ALGEBRA).strip() == "True"
 
 
