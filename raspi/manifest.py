@@ -14,8 +14,13 @@ from pathlib import Path
 
 HOME = "https://github.com/blikk-edge/blikk-edge"
 ICONS = "https://downloads.raspberrypi.com/imager/icons"
-DEVICES = {"pi3-64bit": "Raspberry Pi 3", "pi4-64bit": "Raspberry Pi 4"}
-"""Imager's tags of the boards; the Zero 2 W has that of the Pi 3."""
+DEVICES = (
+    ("Raspberry Pi 4", "pi4-64bit", "Raspberry Pi 4 Model B, 400, and Compute Module 4"),
+    ("Raspberry Pi 3", "pi3-64bit", "Raspberry Pi 3 Model A+, B and B+, and Compute Module 3"),
+    ("Raspberry Pi Zero 2 W", "pi3-64bit", "Raspberry Pi Zero 2 W"),
+)
+"""Each board: its name, from which that of its icon is made; its tag, by which Imager finds systems for it; and what it
+stands for."""
 
 
 def entry(*, version: str, image: Path, packed: Path, url: str) -> dict[str, object]:
@@ -33,7 +38,8 @@ def entry(*, version: str, image: Path, packed: Path, url: str) -> dict[str, obj
         "release_date": datetime.fromtimestamp(packed.stat().st_mtime, UTC).date().isoformat(),
         "init_format": "cloudinit",
         "architecture": "armv8",
-        "devices": list(DEVICES),
+        "devices": sorted({tag for _, tag, _ in DEVICES}),
+        "capabilities": [],
     }
 
 
@@ -43,11 +49,12 @@ def manifest(system: dict[str, object]) -> dict[str, object]:
         {
             "name": name,
             "tags": [tag],
-            "icon": f"{ICONS}/RPi_{name[-1]}.png",
-            "description": name,
+            "icon": f"{ICONS}/{name.replace('Raspberry Pi', 'RPi').replace(' ', '_')}.png",
+            "description": description,
             "matching_type": "exclusive",
+            "capabilities": [],
         }
-        for tag, name in DEVICES.items()
+        for name, tag, description in DEVICES
     ]
     return {"imager": {"devices": devices}, "os_list": [system]}
 

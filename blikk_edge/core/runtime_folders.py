@@ -9,6 +9,9 @@ from typing import Final
 SERVICE: Final = Path("/run/blikk")
 """The folder of the system's own service, whose variables no shell has."""
 
+_USERS: Final = Path("/run/user")
+"""Holds the XDG_RUNTIME_DIR of each user, which is not set in each shell."""
+
 SUFFIX: Final = ".alive"
 """Of the file of each node: `<node>.alive`, with the monotonic time of its last heartbeat; locked while it runs."""
 
@@ -28,7 +31,12 @@ def runtime_folder(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def alive_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The files of all nodes, running or killed, in the folder of this environment and in the system service's."""
-    folders = dict.fromkeys(folder for folder in (runtime_folder(environ), SERVICE) if folder is not None)
-    return tuple(path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}")))
+def alive_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where nodes of this machine may say that they live. Each folder may be absent, or closed to this user.
+
+    That of this environment, that of the system's service, and that of this user's own service; with sudo, of the
+    service of who called it.
+    """
+    caller = environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    user = _USERS / (caller if caller.isdecimal() else str(os.getuid())) / "blikk"
+    return tuple(dict.fromkeys(folder for folder in (runtime_folder(environ), SERVICE, user) if folder is not None))

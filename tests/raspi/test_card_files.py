@@ -62,7 +62,8 @@ def test_no_mirror_but_that_of_debian_is_named() -> None:
         if path.is_file()
         for host in re.findall(r"https?://([\w.-]+)", path.read_text(errors="replace"))
     }
-    assert hosts <= {"deb.debian.org", "github.com", "downloads.raspberrypi.com", "localhost"}
+    github = {"github.com", "token.actions.githubusercontent.com"}
+    assert hosts <= github | {"deb.debian.org", "downloads.raspberrypi.com", "localhost"}
 
 
 def test_each_package_is_named_once() -> None:
@@ -148,6 +149,39 @@ def test_a_unit_may_do_no_more_than_it_needs(tree: Path, name: str) -> None:
     assert done.returncode == 0, done.stdout[-200:]
 
 
+SYSTEM = {
+    "name": str,
+    "description": str,
+    "icon": str,
+    "url": str,
+    "website": str,
+    "extract_size": int,
+    "extract_sha256": str,
+    "image_download_size": int,
+    "image_download_sha256": str,
+    "release_date": str,
+    "init_format": str,
+    "architecture": str,
+    "devices": list,
+    "capabilities": list,
+}
+"""The keys of one system in Imager's schema (doc/json-schema and doc/schema-notes.md there), and their types."""
+
+BOARD = {
+    "name": str,
+    "tags": list,
+    "icon": str,
+    "description": str,
+    "matching_type": str,
+    "capabilities": list,
+}
+"""The keys of one board, as Imager's own list has them."""
+
+
+def of_types(entry: dict[str, Any]) -> dict[str, type]:
+    return {key: type(value) for key, value in entry.items()}
+
+
 def test_the_manifest_has_what_imager_reads(tmp_path: Path) -> None:
     image, packed = tmp_path / "card.img", tmp_path / "blikk-edge-1.2.3-arm64.img.xz"
     image.write_bytes(bytes(100_000))
@@ -155,7 +189,9 @@ def test_the_manifest_has_what_imager_reads(tmp_path: Path) -> None:
     done = run(RASPI / "manifest.py", "--version", "1.2.3", "--image", image, "--packed", packed)
     assert (done.returncode, done.stderr) == (0, "")
     whole = json.loads((tmp_path / "blikk-edge-1.2.3-arm64.rpi-imager-manifest").read_text())
+    assert set(whole) == {"imager", "os_list"}
     (system,) = whole["os_list"]
+    assert of_types(system) == SYSTEM
     assert system == json.loads((tmp_path / "blikk-edge-1.2.3-arm64.os_list.json").read_text())
     assert system["extract_size"] == 100_000
     assert system["extract_sha256"] == sha256(image.read_bytes()).hexdigest()
@@ -164,14 +200,11 @@ def test_the_manifest_has_what_imager_reads(tmp_path: Path) -> None:
     assert system["init_format"] == "cloudinit", "Imager 1 and 2 know it"
     assert system["url"].endswith("/releases/download/v1.2.3/blikk-edge-1.2.3-arm64.img.xz")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", system["release_date"])
-    assert {key for key in ("name", "description", "icon", "website") if system[key]} == {
-        "name",
-        "description",
-        "icon",
-        "website",
-    }
-    tags = {tag for device in whole["imager"]["devices"] for tag in device["tags"]}
-    assert set(system["devices"]) == tags
+    assert all(system[key] for key in ("name", "description", "icon", "website"))
+    boards = whole["imager"]["devices"]
+    assert [of_types(board) for board in boards] == [BOARD] * 3
+    assert {board["matching_type"] for board in boards} <= {"exclusive", "inclusive"}
+    assert {tag for board in boards for tag in board["tags"]} == set(system["devices"])
 
 
 FIELDS = {
