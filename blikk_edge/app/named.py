@@ -21,4 +21,4 @@ def named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | in
         ("inputs", settings.inputs),
     ):
         for each in several:
-            yield each, (section, each.name)
+            yield each, (section, each.kinds.key(each.name))

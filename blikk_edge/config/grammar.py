@@ -129,7 +129,8 @@ def grammar(folder: Path) -> Section:
             Key(
                 name="sinks",
                 value=KindMapping(SINKS, folder),
-                meaning="Where plug-ins bring records and redacted pictures; `blikk plugins` lists them.",
+                meaning="Where records go besides MQTT and the webhook, and what plug-ins bring there; `blikk plugins` "
+                "lists all.",
             ),
             Key(
                 name="enrichers",

@@ -8,6 +8,7 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.net.options import EVERYWHERE, without_tls
+from blikk_edge.sinks.websocket import WebSocketOptions
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -20,7 +21,7 @@ class Listening:
     """A server that a configuration opens.
 
     Attributes:
-        section: The section of its keys, as `media`.
+        section: The section of its keys, as `media` or `sinks.websocket`.
         host: The address it listens on.
         port: The TCP port it listens on.
     """
@@ -28,6 +29,11 @@ class Listening:
     section: str
     host: str
     port: int
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The keys that lead to the section."""
+        return tuple(self.section.split("."))
 
 
 def servers(settings: Settings) -> Iterator[Listening]:
@@ -38,6 +44,9 @@ def servers(settings: Settings) -> Iterator[Listening]:
         yield Listening(section="ingest", host=settings.ingest.host, port=settings.ingest.port)
     if settings.media is not None:
         yield Listening(section="media", host=settings.media.host, port=settings.media.port)
+    for sink in settings.sinks:
+        if isinstance(sink.options, WebSocketOptions):
+            yield Listening(section=f"sinks.{sink.name}", host=sink.options.host, port=sink.options.port)
 
 
 def shared_ports(settings: Settings) -> Iterator[Wrong]:
@@ -47,7 +56,7 @@ def shared_ports(settings: Settings) -> Iterator[Wrong]:
         for other in before:
             if server.port == other.port and _meet(server.host, other.host):
                 mend = "Give each its own."
-                yield Wrong(f"the port of `{other.section}` is the same", mend, server.section, "port")
+                yield Wrong(f"the port of `{other.section}` is the same", mend, *server.path, "port")
                 break
         before.append(server)
 

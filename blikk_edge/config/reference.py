@@ -10,6 +10,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.grammar.schema import ById, Key, Section, default_words
 from blikk_edge.inputs.kinds import INPUTS
+from blikk_edge.kinds.chosen import KindMapping
 from blikk_edge.kinds.plugins import Kinds
 from blikk_edge.llm.kinds import MODELS
 from blikk_edge.sinks.kinds import SINKS
@@ -122,6 +123,11 @@ def _section(path: str, meaning: str, section: Section) -> Iterator[str]:
             yield from _section(below, key.meaning, key.value)
         elif isinstance(key.value, ById):
             yield from _section(f"{below}.<id>", key.meaning, key.value.section)
+        elif isinstance(key.value, KindMapping):
+            for name, kind in ((name, key.value.kinds.get(ours)) for name, ours in key.value.kinds.below.items()):
+                options = kind.section(Path())
+                assert isinstance(options, Section)  # ours are
+                yield from _section(f"{below}.{name}", kind.meaning, options)
 
 
 def _words(path: str, key: Key) -> str:

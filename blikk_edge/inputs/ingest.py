@@ -63,9 +63,9 @@ class IngestServer:
 
     Refused with a close code that says why: a wrong token or camera, JSON that is none, what is no JPEG or too large,
     more than 15 frames a second. Cut off: an endless message, a flood of pings, who reads no answers
-    (`IngestConnection`), and who shows no token in time (`net.listening.Connections`). A newer client of a camera takes
-    the place of the older one. While frames come faster than the camera's reader takes them, the client is asked for
-    fewer. Beyond loopback it needs a certificate. Port 0 takes a free one, found in `port` while it runs.
+    (`LimitedConnection`), and who shows no token in time (`net.listening.Connections`). A newer client of a camera
+    takes the place of the older one. While frames come faster than the camera's reader takes them, the client is asked
+    for fewer. Beyond loopback it needs a certificate. Port 0 takes a free one, found in `port` while it runs.
     """
 
     name = "ingest"
@@ -99,7 +99,7 @@ class IngestServer:
         from websockets.asyncio.server import serve  # noqa: PLC0415
         from websockets.exceptions import WebSocketException  # noqa: PLC0415
 
-        from blikk_edge.inputs.ingest_connection import IngestConnection  # noqa: PLC0415
+        from blikk_edge.net.limited_connection import LimitedConnection  # noqa: PLC0415
 
         tls = server_tls("ingest", self._host, self._certificate, self._key)
         bad_requests = (WebSocketException, EOFError, OSError)
@@ -114,7 +114,7 @@ class IngestServer:
                             ssl_handshake_timeout=OPEN_S if tls else None,
                             backlog=BACKLOG,
                             process_request=self._admit,
-                            create_connection=IngestConnection,
+                            create_connection=LimitedConnection,
                             open_timeout=OPEN_S,
                             close_timeout=CLOSE_S,
                             ping_interval=PING_S,
@@ -146,9 +146,9 @@ class IngestServer:
     async def _serve(self, connection: "ServerConnection") -> None:
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415  # see run
 
-        from blikk_edge.inputs.ingest_connection import IngestConnection  # noqa: PLC0415
+        from blikk_edge.net.limited_connection import LimitedConnection  # noqa: PLC0415
 
-        assert isinstance(connection, IngestConnection)  # see run
+        assert isinstance(connection, LimitedConnection)  # see run
         assert connection.request is not None  # the handshake is over
         recognised = self._recognised(connection.request)
         if recognised is None:

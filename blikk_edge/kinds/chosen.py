@@ -109,11 +109,11 @@ class KindMapping(Generic[ContextT, MadeT]):
         wrongs: list[vol.Invalid] = []
         for name, below in leaf.items():
             try:
-                if SLUG.read(name) in self.kinds.own:
+                if SLUG.read(name) in self.kinds.own and name not in self.kinds.below:
                     place = self.kinds.written.get(name)
                     mend = f"Write `{place}` instead." if place else f"Write `{name}:` at the top of the file."
                     raise Wrong(f"a {self.kinds.word} of Blikk Edge's own", mend)
-                values.append(chosen(self.kinds, name, below, self.folder))
+                values.append(chosen(self.kinds, self.kinds.below.get(name, name), below, self.folder))
             except vol.Invalid as wrong:
                 wrongs += errors_at(name, wrong)
         if wrongs:

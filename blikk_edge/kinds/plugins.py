@@ -58,8 +58,9 @@ class Kinds(Generic[ContextT, MadeT]):
 
     `word` names one to people (`sink`). `own` maps our names to the modules in which they are declared, each as `KIND`;
     `written` says where in `blikk.yaml` the options of ours are, of those that are not at its top under their names.
-    `lacks` names what an object would need to be what is made; see `has`. `adapted` makes a Kind of what plug-ins of
-    an earlier port bring, None of anything else.
+    `below` maps the names of ours that stand below the key of the group, as plug-ins do, each to the kind that it
+    means. `lacks` names what an object would need to be what is made; see `has`. `adapted` makes a Kind of what
+    plug-ins of an earlier port bring, None of anything else.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class Kinds(Generic[ContextT, MadeT]):
         lacks: Callable[[object], Sequence[str]],
         own: Mapping[str, str],
         written: Mapping[str, str] | None = None,
+        below: Mapping[str, str] | None = None,
         adapted: Callable[[str, object], Kind[ContextT, MadeT] | None] | None = None,
     ) -> None:
         self.word = word
         self.group = group
         self.own = own
         self.written = written or {}
+        self.below = below or {}
         self._lacks = lacks
         self._adapted = adapted
         self._found: dict[str, Kind[ContextT, MadeT] | PluginError] = {}
@@ -83,6 +86,10 @@ class Kinds(Generic[ContextT, MadeT]):
     def names(self) -> list[str]:
         """The names of all that are installed, sorted; imports none of them."""
         return sorted({*self.own, *(entry.name for entry in _entry_points(self.group))})
+
+    def key(self, name: str) -> str:
+        """How the kind of that name is written below the key of the group."""
+        return next((key for key, kind in self.below.items() if kind == name), name)
 
     def known(self, name: str) -> bool:
         """Whether one of that name is installed; imports nothing."""

@@ -18,5 +18,12 @@ SINKS: Final[Kinds[Context, Sink | DurableSink]] = Kinds(
     "sink",
     group="blikk.sinks",
     lacks=_lacks,
-    own={"mqtt": "blikk_edge.sinks.mqtt.kind", "webhook": "blikk_edge.sinks.webhook"},
+    own={
+        "mqtt": "blikk_edge.sinks.mqtt.kind",
+        "webhook": "blikk_edge.sinks.webhook",
+        "websocket": "blikk_edge.sinks.websocket",
+        "redis": "blikk_edge.sinks.redis.kind",
+        "postgres": "blikk_edge.sinks.postgres.kind",
+    },
+    below={"websocket": "websocket", "redis": "redis", "postgres": "postgres"},
 )

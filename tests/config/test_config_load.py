@@ -10,7 +10,8 @@ from blikk_edge.config.settings import CameraSettings, DetectorSettings, NodeSet
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
-from blikk_edge.sinks.mqtt.kind import HomeAssistantMode, MqttSettings, TlsSettings
+from blikk_edge.net.options import ClientTlsSettings
+from blikk_edge.sinks.mqtt.kind import HomeAssistantMode, MqttSettings
 
 HEAD = "node: hallway\nmqtt: broker.local\n"
 CAMERAS = "cameras: {front_door: {source: 'rtsp://cam/1'}}\n"
@@ -84,7 +85,7 @@ def test_client_certificate_is_found_beside_the_file(write, tmp_path: Path):
         (tmp_path / name).touch()
     tls = "{ca: ca.pem, certificate: c.pem, key: c.key, key_password: s}"
     settings = load(write(f"node: n\nmqtt: {{host: b, tls: {tls}}}\n{CAMERAS}"), environ={})
-    assert settings.mqtt.tls == TlsSettings(
+    assert settings.mqtt.tls == ClientTlsSettings(
         ca=tmp_path / "ca.pem", certificate=tmp_path / "c.pem", key=tmp_path / "c.key", key_password=Secret("s")
     )
 

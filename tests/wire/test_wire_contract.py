@@ -15,13 +15,15 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from blikk_edge.core.locale import Claim
-from blikk_edge.core.observation import MEASURED, Observation, Observed
+from blikk_edge.core.observation import MEASURED, Observation, Observed, Shown, Withdrawn
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraState, Health
 from blikk_edge.wire.claim import read_claim
 from blikk_edge.wire.commands import decode_command
 from blikk_edge.wire.discovery import devices
-from blikk_edge.wire.messages import announce, encode
+from blikk_edge.wire.envelope import Place, enveloped
+from blikk_edge.wire.messages import Message, announce, encode
+from blikk_edge.wire.subscription import Cursor, Subscription, hello
 from blikk_edge.wire.topics import Topics
 
 CONTRACT = Path(__file__).parents[2] / "contract"
@@ -30,6 +32,15 @@ HEARD = {"claim"}
 SCHEMAS = sorted({path.stem for path in (CONTRACT / "schemas").glob("*.json")} - REQUESTS - HEARD)
 NODE, FRONT, _ = devices(s.NODE, s.TOPICS)
 _, BOILER = devices(s.MEASURING, s.TOPICS)
+
+PLACE = Place(stream="mie4k2x1", seq=7, cursor=str(Cursor(stream="mie4k2x1", seq=7, time=1795262400.25)))
+GONE = Withdrawn(camera="front_door", what=Shown.SUMMARY)
+
+
+def _sent(payload: bytes) -> Message:
+    """What is no message of MQTT, as one."""
+    return Message(topic="", payload=payload, qos=0, retain=False)
+
 
 # the bare minimum of each, where every optional part is missing
 BARE = {
@@ -62,6 +73,12 @@ EXAMPLES = {
     "observation-alert-ended": encode(s.ALERT_ENDED, s.TOPICS),
     "observation-alert-item": encode(s.ALERT_OF_ITEM, s.TOPICS),
     "discovery-camera-measures": BOILER.message(),
+    "envelope": _sent(enveloped(s.STARTED, s.TOPICS, PLACE).text),
+    "envelope-withdrawn": _sent(enveloped(GONE, s.TOPICS, PLACE).text),
+    "envelope-status": _sent(enveloped(s.GONE, s.TOPICS).text),
+    "envelope-state": _sent(enveloped(s.STATE, s.TOPICS).text),
+    "envelope-replayed": _sent(enveloped(s.RING, s.TOPICS, replayed=True).text),
+    "hello": _sent(hello(Subscription(), node="porch", stream="mie4k2x1", seq=7, complete=True)),
     "discovery-node": NODE.message(),
     "discovery-camera": FRONT.message(),
 }
@@ -86,7 +103,8 @@ def strict(schema):
 
 
 def test_every_json_topic_has_a_schema():
-    assert SCHEMAS == ["announce", "answer", "event", "health", "observation", "ring", "state", "summary"]
+    records = ["answer", "event", "observation", "ring", "summary"]
+    assert sorted([*records, "announce", "envelope", "health", "hello", "state"]) == SCHEMAS
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

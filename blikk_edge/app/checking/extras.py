@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import SystemClock
@@ -9,6 +10,13 @@ from blikk_edge.core.errors import BlikkError, LlmError
 from blikk_edge.core.installing import pip_install
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.grammar.problem import Wrong
+
+_OF_SINKS: Final = {
+    "websocket": (("websockets", ""),),
+    "redis": (("redis", "redis"),),
+    "postgres": (("asyncpg", "postgres"),),
+}
+"""The packages that sinks of ours need, each with its extra."""
 
 
 def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
@@ -61,6 +69,9 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
     for section, options in (("media", settings.media), ("webhook", settings.webhook)):
         if options is not None:
             yield from missing("aiohttp", "", section)
+    for sink in settings.sinks:
+        for package, extra in _OF_SINKS.get(sink.name, ()):
+            yield from missing(package, extra, "sinks", sink.kinds.key(sink.name))
 
 
 def _installed(package: str) -> bool:

@@ -18,7 +18,7 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.folders import may_be_made
 from blikk_edge.grammar.problem import Wrong
-from blikk_edge.net.options import ServerTlsSettings
+from blikk_edge.net.options import ClientTlsSettings, ServerTlsSettings
 
 SQLITE: Final = b"SQLite format 3\0"
 """How a store begins."""
@@ -26,20 +26,30 @@ SQLITE: Final = b"SQLite format 3\0"
 
 def certificates(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """Certificates and keys that cannot be read, or do not belong together."""
-    tls = settings.mqtt.tls if settings.mqtt else None
-    if tls is not None and tls.ca is not None:
-        yield from _authority(tls.ca, "mqtt", "tls", "ca")
-    if tls is not None and tls.certificate is not None and tls.key is not None:
-        password = tls.key_password.reveal() if tls.key_password else ""
-        yield from _pair(tls.certificate, tls.key, password, "mqtt", "tls")
+    clients: list[tuple[ClientTlsSettings | None, tuple[str, ...]]] = []
+    if settings.mqtt is not None:
+        clients.append((settings.mqtt.tls, ("mqtt", "tls")))
     opened = {server.section for server in servers(settings)}
-    served: tuple[tuple[str, ServerTlsSettings | None], ...] = (
-        ("ingest", settings.ingest.tls),
-        ("media", settings.media.tls if settings.media else None),
-    )
-    for section, own in served:
-        if section in opened and own is not None:
-            yield from _pair(own.certificate, own.key, "", section, "tls")
+    served: list[tuple[ServerTlsSettings | None, tuple[str, ...]]] = []
+    if "ingest" in opened:
+        served.append((settings.ingest.tls, ("ingest", "tls")))
+    if settings.media is not None:
+        served.append((settings.media.tls, ("media", "tls")))
+    for sink in settings.sinks:
+        tls, place = getattr(sink.options, "tls", None), ("sinks", sink.kinds.key(sink.name), "tls")
+        if isinstance(tls, ClientTlsSettings):
+            clients.append((tls, place))
+        elif isinstance(tls, ServerTlsSettings):
+            served.append((tls, place))
+    for client, where in clients:
+        if client is not None and client.ca is not None:
+            yield from _authority(client.ca, *where, "ca")
+        if client is not None and client.certificate is not None and client.key is not None:
+            password = client.key_password.reveal() if client.key_password else ""
+            yield from _pair(client.certificate, client.key, password, *where)
+    for own, where in served:
+        if own is not None:
+            yield from _pair(own.certificate, own.key, "", *where)
 
 
 def _authority(path: Path, *where: str) -> Iterator[Wrong]:
@@ -158,4 +168,4 @@ def _port(server: Listening) -> Iterator[Wrong]:
             errno.EACCES: ("port", "this user may not open this port", "Choose one above 1023."),
             errno.EADDRNOTAVAIL: ("host", "this machine has no such address", "Write `0.0.0.0` or one of its own."),
         }.get(error.errno or 0, ("host", f"it cannot be opened: {error.strerror}", "Check `host` and `port`."))
-        yield Wrong(why, mend, server.section, key)
+        yield Wrong(why, mend, *server.path, key)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.core.ports import DurableSink, Sink
-from blikk_edge.grammar.places import file_in
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import HOST, PRIVATE_TEXT, SECRET, TOPIC, choice, duration, whole
 from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.net.options import ClientTlsSettings, client_tls
 from blikk_edge.sinks.mqtt.address import Address, Tls
 
 HOUR: Final = 3600.0
@@ -42,23 +42,6 @@ class HomeAssistantSettings:
     birth_topic: str = "homeassistant/status"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsSettings:
-    """TLS to the broker.
-
-    Attributes:
-        ca: The certificate authority to trust; None: those of the system.
-        certificate: A client certificate, where the broker wants one.
-        key: The private key of the client certificate; None: it is in the same file.
-        key_password: The password of the private key; None where it has none.
-    """
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    key_password: Secret | None = None
-
-
 MQTT_TLS_PORT: Final = 8883
 
 
@@ -81,7 +64,7 @@ class MqttSettings:
     port: int = 1883
     username: str | None = field(default=None, repr=False)
     password: Secret | None = None
-    tls: TlsSettings | None = None
+    tls: ClientTlsSettings | None = None
     prefix: str = "blikk"
     keepalive_s: int = 30
     home_assistant: HomeAssistantSettings = field(default_factory=HomeAssistantSettings)
@@ -102,18 +85,6 @@ HOME_ASSISTANT = Section(
 
 
 def _options(folder: Path) -> Section:
-    file = file_in(folder)
-    tls = Section(
-        of=TlsSettings,
-        make=_tls,
-        switch=True,
-        keys=(
-            Key(name="ca", value=file, meaning="The certificate authority to trust.", default="those of the system"),
-            Key(name="certificate", value=file, meaning="A client certificate, where the broker wants one."),
-            Key(name="key", value=file, meaning="The private key of the client certificate."),
-            Key(name="key_password", value=SECRET, meaning="The password of the private key."),
-        ),
-    )
     return Section(
         of=MqttSettings,
         make=_broker,
@@ -129,21 +100,17 @@ def _options(folder: Path) -> Section:
             ),
             Key(name="username", value=PRIVATE_TEXT, meaning="The user, where the broker wants one."),
             Key(name="password", value=SECRET, meaning="The user's password. Best written as `!secret name`."),
-            Key(name="tls", value=tls, meaning="Encryption. `true` is enough for a broker with a public certificate."),
+            Key(
+                name="tls",
+                value=client_tls(folder, "broker"),
+                meaning="Encryption. `true` is enough for a broker with a public certificate.",
+            ),
             Key(name="prefix", value=TOPIC, meaning="What every topic begins with."),
             Key(
                 name="keepalive_s", value=duration(5, HOUR, unit=int), meaning="How soon a lost connection is noticed."
             ),
         ),
     )
-
-
-def _tls(**values: Any) -> TlsSettings:
-    """TLS, with a key wherever there is a certificate."""
-    for one, other in (("certificate", "key"), ("key", "certificate"), ("key_password", "key")):
-        if one in values and other not in values:
-            raise Wrong(f"`{one}` without `{other}`", f"Add `{other}:`, or remove `{one}`.", one)
-    return TlsSettings(**values)
 
 
 def _broker(**values: Any) -> MqttSettings:

@@ -1,4 +1,4 @@
-"""An edge client's WebSocket, with the limits that the library leaves open."""
+"""A WebSocket of ours as its server sees it, with the limits that the library leaves open."""
 
 from collections import deque
 from typing import Final
@@ -22,7 +22,7 @@ CONTROLS: Final = 100
 """Pings, pongs and closes within a second."""
 
 
-class IngestConnection(ServerConnection):
+class LimitedConnection(ServerConnection):
     """Cuts off who sends more than the limits of this module; `cut_off` says why."""
 
     cut_off: str | None = None

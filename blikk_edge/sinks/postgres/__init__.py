@@ -1,0 +1,1 @@
+"""Records to PostgreSQL; the only room that imports `asyncpg`."""

@@ -1,0 +1,1 @@
+"""Records to Redis; the only room that imports `redis`."""
