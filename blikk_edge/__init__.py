@@ -6,11 +6,12 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from blikk_edge.agents.agent_sink import AgentSink
     from blikk_edge.agents.stream import Stream
 
 __version__ = "0.1.0"
 
-__all__ = ["Stream", "__version__"]
+__all__ = ["AgentSink", "Stream", "__version__"]
 
 
 def __getattr__(name: str) -> object:
@@ -19,6 +20,10 @@ def __getattr__(name: str) -> object:
         from blikk_edge.agents.stream import Stream  # noqa: PLC0415 - a node that runs does not need it
 
         return Stream
+    if name == "AgentSink":
+        from blikk_edge.agents.agent_sink import AgentSink  # noqa: PLC0415 - the same
+
+        return AgentSink
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

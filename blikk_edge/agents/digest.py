@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Record, Ring, Sighting, Withdrawn
+from blikk_edge.core.status import CameraState
 from blikk_edge.core.summary import Answer, Summary
 
 LINES: Final = 40
@@ -53,6 +54,18 @@ def line(record: Record) -> str:
             return f"{_clock(record.time)} {record.question}: {record.answer[:TEXT_MAX]}"
         case Withdrawn():
             return ""
+
+
+def present(state: CameraState) -> str:
+    """Who and what is there now, in a line."""
+    if not state.online:
+        return f"{state.camera}: away ({state.problem})" if state.problem else f"{state.camera}: away"
+    counts = [f"{count} {label}" for label, count in state.counts if count]
+    parts = [", ".join(counts) or "nobody"]
+    parts += [f"{zone}: {count}" for zone, count in state.zones if count]
+    parts += [f"{m.name} {m.value:g}{m.unit or ''}{f' {m.alert}' if m.alert else ''}" for m in state.measures]
+    parts += ["motion" if state.motion else "no motion", *([state.problem] if state.problem else [])]
+    return f"{state.camera}: {'; '.join(parts)}"
 
 
 def _observed(observation: Observation) -> Iterable[str]:

@@ -4,11 +4,13 @@ import asyncio
 import atexit
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Final, Self
 
+from blikk_edge.agents.agent_sink import AgentSink
+from blikk_edge.agents.digest import present
 from blikk_edge.agents.durations import Duration, seconds
 from blikk_edge.agents.hub import Hub
 from blikk_edge.agents.link import Link
@@ -42,7 +44,8 @@ class Stream:
     is watched as it comes, until the stream is closed.
 
     `store` names a file for the history; without it, it is a temporary one. `camera` is the id of the camera in
-    records.
+    records. `transforms` may hold callables that get each Scene and return one. `sinks` are of the class `AgentSink`; as
+    a dict they are those of plug-ins.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Stream:
         camera_url: str | os.PathLike[str] | None = None,
         camera: str = "camera",
         realtime: bool = False,
+        sinks: Sequence[AgentSink] | Mapping[str, Any] = (),
         **parameters: Any,
     ) -> None:
         if (source is None) == (camera_url is None):
@@ -60,8 +64,11 @@ class Stream:
 
         address = source if source is not None else camera_url
         given = {"source": os.fspath(address) if isinstance(address, os.PathLike) else address, **parameters}
+        if isinstance(sinks, Mapping) and sinks:
+            given["sinks"] = sinks
         self._link: Link = own_node(given, camera=camera, live=realtime)
         self._hub = Hub(clip=self._link.is_clip, **({"now": self._link.now} if self._link.is_clip else {}))
+        self._agents: list[AgentSink] = [] if isinstance(sinks, Mapping) else [_agent(sink) for sink in sinks]
         self._process: int | None = None
         self._closed = False
 
@@ -78,6 +85,8 @@ class Stream:
             self._closed = True
             raise
         _OPEN.add(self)
+        for sink in self._agents:
+            self._start(sink)
         return self
 
     def close(self) -> None:
@@ -89,6 +98,8 @@ class Stream:
         if self._process == os.getpid():
             self._link.close()
             self._hub.end()
+            for sink in self._agents:
+                sink.close()
         _OPEN.discard(self)
 
     def __enter__(self) -> Self:
@@ -144,6 +155,12 @@ class Stream:
         self._hub.add(subscription)
         return subscription
 
+    def add(self, sink: AgentSink) -> None:
+        """Hand what is seen from now on to a callable, until the stream is closed. Raises ConfigError."""
+        self._check()
+        self._start(_agent(sink))
+        self._agents.append(sink)
+
     @property
     def latest(self) -> Observation | None:
         """The newest Observation; None before the first."""
@@ -155,8 +172,12 @@ class Stream:
         self._check()
         return self._link.states()[0]
 
+    def now(self) -> str:
+        """Who and what is there now, in a line: `camera: 2 person; path: 1; motion`."""
+        return present(self.state)
+
     @property
-    def now(self) -> float:
+    def time(self) -> float:
         """The time by which it goes, seconds since 1970 UTC: in a file that of its newest frame."""
         return self._link.now()
 
@@ -225,6 +246,9 @@ class Stream:
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
+    def _start(self, sink: AgentSink) -> None:
+        sink.start(self.subscribe(("observation", "summary")), live=not self._link.is_clip)
+
     def _asked(self, request: Request) -> "Future[Reply]":
         self._check()
         return self._link.ask(request)
@@ -236,6 +260,12 @@ class Stream:
             raise BlikkError("this stream belongs to another process: open one after the fork")
         if self._closed:
             raise BlikkError("this stream is closed")
+
+
+def _agent(sink: object) -> AgentSink:
+    if not isinstance(sink, AgentSink):
+        raise ConfigError("sinks: an AgentSink belongs here: sinks=[AgentSink(call)]; those of plug-ins are a dict")
+    return sink
 
 
 def _listing(

@@ -78,4 +78,4 @@ def _near(word: str, known: tuple[str, ...]) -> str:
     import difflib
 
     near = difflib.get_close_matches(word.lower()[:100], known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"use {', '.join(known)}"
+    return f"did you mean {str(near[0])!r}?" if near else f"use {', '.join(known)}"

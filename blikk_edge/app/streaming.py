@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from blikk_edge.app.clips import Clip
+from blikk_edge.app.handed_steps import with_steps
 from blikk_edge.app.wiring import App, build
 from blikk_edge.config.parameters import settings_of
 from blikk_edge.config.settings import Settings
@@ -215,7 +216,11 @@ def settings_for(
     given = dict(parameters)
     if isinstance(store := given.get("store"), str | Path):
         given["store"] = {"path": store}
-    return settings_of(given, camera=camera, folder=folder, environ=environ, who=who)
+    transforms = given.get("transforms")
+    if not isinstance(transforms, list | tuple) or not any(map(callable, transforms)):
+        return settings_of(given, camera=camera, folder=folder, environ=environ, who=who)
+    given["transforms"] = [each for each in transforms if not callable(each)]
+    return with_steps(settings_of(given, camera=camera, folder=folder, environ=environ, who=who), transforms)
 
 
 def _is_clip(address: str) -> bool:
