@@ -26,6 +26,11 @@ class Link(Protocol):
         """Start or reach it, and have `reader` get what it reports; blocking. Raises BlikkError."""
         ...
 
+    @property
+    def whole_since(self) -> float:
+        """From when on, seconds since 1970 UTC, all that there is to know comes by the hub; -inf: there is no more."""
+        ...
+
     def now(self) -> float:
         """The time by which it goes, seconds since 1970 UTC."""
         ...

@@ -12,9 +12,11 @@ from typing import Any, Final, Self
 from blikk_edge.agents.agent_sink import AgentSink
 from blikk_edge.agents.digest import present
 from blikk_edge.agents.durations import Duration, seconds
+from blikk_edge.agents.frameworks import framework_of
 from blikk_edge.agents.hub import Hub
 from blikk_edge.agents.link import Link
 from blikk_edge.agents.subscription import LIMIT, Subscription
+from blikk_edge.agents.tools import StreamTools
 from blikk_edge.agents.wants import Words, wants
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import BlikkError, ConfigError
@@ -40,12 +42,14 @@ class Stream:
     `summary`, `language`, ...). Raises ConfigErrors for what is wrong with them.
 
     A file is read once, from its beginning to its end, as fast as it is looked at: nothing is dropped, and times are
-    those of the clip, which begins now. With `realtime` it is played as a camera would, over and over. Everything else
-    is watched as it comes, until the stream is closed.
+    those of the clip, which begins now. Its time goes on only while somebody waits for it: in the loop over a
+    subscription, in `wait` or `picture`, or for an AgentSink. So in the body of a loop `now` and `ask` are about the
+    moment of the record. With `realtime` it is played as a camera would, over and over. Everything else is watched as
+    it comes, until the stream is closed.
 
     `store` names a file for the history; without it, it is a temporary one. `camera` is the id of the camera in
-    records. `transforms` may hold callables that get each Scene and return one. `sinks` are of the class `AgentSink`; as
-    a dict they are those of plug-ins.
+    records. `transforms` may hold callables that get each Scene and return one. `sinks` are AgentSinks, or those of
+    plug-ins as a dict.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Stream:
         except BaseException:
             self._closed = True
             raise
+        self._hub.known_since = self._link.whole_since
         _OPEN.add(self)
         for sink in self._agents:
             self._start(sink)
@@ -121,7 +126,8 @@ class Stream:
     def wait(self, timeout: Duration | None = None) -> bool:
         """Wait until a file has been read to its end, or the stream is closed; whether that came in time. Blocking."""
         self._check()
-        return self._hub.ended.wait(None if timeout is None else seconds(timeout, "timeout"))
+        with self._hub.moving():
+            return self._hub.ended.wait(None if timeout is None else seconds(timeout, "timeout"))
 
     # -- what it reports -----------------------------------------------------------------------------------------
 
@@ -140,6 +146,19 @@ class Stream:
         `timeout`. With `every`, Observations come at most so often, similar ones folded. At most `limit` wait for a
         slow reader. Raises ConfigError.
         """
+        return self._subscribed(kinds, labels, timeout=timeout, every=every, limit=limit)
+
+    def _subscribed(
+        self,
+        kinds: Words,
+        labels: Words = None,
+        *,
+        timeout: Duration | None = None,
+        every: Duration | None = None,
+        limit: int = LIMIT,
+        paced: bool = True,
+        kept: bool = True,
+    ) -> Subscription:
         self._check()
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise ConfigError("limit is no whole number above 0")
@@ -150,9 +169,10 @@ class Stream:
             limit=limit,
             left=self._hub.remove,
             keep=self._link.is_clip,
+            paced=paced and self._link.is_clip,
             **({"now": self._link.now} if self._link.is_clip else {}),
         )
-        self._hub.add(subscription)
+        self._hub.add(subscription, kept=kept)
         return subscription
 
     def add(self, sink: AgentSink) -> None:
@@ -192,7 +212,8 @@ class Stream:
             found = before
         else:
             self._link.order(Snapshot(camera=self._link.cameras[0].id))
-            found = self._hub.newer_picture(SNAPSHOT, before, seconds(timeout, "timeout"))
+            with self._hub.moving():
+                found = self._hub.newer_picture(SNAPSHOT, before, seconds(timeout, "timeout"))
             if found is None and self._hub.ended.is_set():
                 found = before
         if found is None:
@@ -244,10 +265,19 @@ class Stream:
         """The same for a coroutine."""
         return _events(await asyncio.wrap_future(self._asked(_listing(label, zone, since, until, limit))))
 
+    def tools(self, framework: str) -> "list[Any]":
+        """Tools for an agent of `langchain` or `llamaindex`: watch, now, search, count, ask.
+
+        Raises ConfigError where the framework is another one, or is not installed.
+        """
+        self._check()
+        make = framework_of(framework)
+        return make(StreamTools(self._link, self._hub, lambda label: self._subscribed(None, label, kept=False)).all())
+
     # -- helpers -------------------------------------------------------------------------------------------------
 
     def _start(self, sink: AgentSink) -> None:
-        sink.start(self.subscribe(("observation", "summary")), live=not self._link.is_clip)
+        sink.start(self._subscribed(("observation", "summary"), paced=False), live=not self._link.is_clip)
 
     def _asked(self, request: Request) -> "Future[Reply]":
         self._check()

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,6 +20,20 @@ LIMIT: Final = 1000
 
 SEEN: Final = 200
 """So many of the records that were taken last are told again by `str`."""
+
+PATIENCE_S: Final = 60.0
+"""So long a file waits, while others wait for it, for one who works on a record, or does not empty a full mailbox."""
+
+
+class Pace(Enum):
+    """How a reader keeps up with a file, whose time goes on only while somebody waits for it."""
+
+    TAKES = "takes"  # a record lies there for it: it takes it in a moment
+    FULL = "full"  # one more would find no room
+    STARVES = "starves"  # it waits for the next record
+    LISTENS = "listens"  # the same, but is there for others, who may work meanwhile
+    WORKS = "works"  # on the record that it took last
+    APART = "apart"  # none of this
 
 
 class Subscription:
@@ -41,6 +56,7 @@ class Subscription:
         now: Callable[[], float] = time.monotonic,
         left: Callable[["Subscription"], None] = lambda _subscription: None,
         keep: bool = False,
+        paced: bool = False,
     ) -> None:
         self.dropped = 0
         self.timeout_s = timeout_s
@@ -57,6 +73,9 @@ class Subscription:
         self._changed = threading.Condition()
         self._waiters: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._taken_at = time.monotonic()
+        self._paced = paced
+        self._readers = 0
+        self._works = False
         self._over = False
         self._closed = False
         self._error: BlikkError | None = None
@@ -67,18 +86,23 @@ class Subscription:
         """The next record; None where none came within `timeout` seconds, or none will come. Blocking."""
         end = None if timeout is None else time.monotonic() + timeout
         with self._changed:
-            while (record := self._take()) is None and not self._done():
-                wait_s = self._wait_s(end)
-                if wait_s is not None and wait_s <= 0:
-                    return None
-                self._changed.wait(wait_s)
-            return record
+            self._begin()
+            try:
+                while (record := self._take()) is None and not self._done():
+                    wait_s = self._wait_s(end)
+                    if wait_s is not None and wait_s <= 0:
+                        return None
+                    self._changed.wait(wait_s)
+                return record
+            finally:
+                self._readers -= 1
 
     async def aget(self, timeout: float | None = None) -> Record | None:  # noqa: ASYNC109 - as that of `get`
         """The same for a coroutine."""
         end = None if timeout is None else time.monotonic() + timeout
         waiter = asyncio.get_running_loop(), asyncio.Event()
         with self._changed:
+            self._begin()
             self._waiters.add(waiter)
         try:
             while True:
@@ -97,6 +121,7 @@ class Subscription:
                     continue
         finally:
             with self._changed:
+                self._readers -= 1
                 self._waiters.discard(waiter)
 
     def close(self) -> None:
@@ -194,14 +219,26 @@ class Subscription:
             self._release(full=True)
             self._wake()
 
-    def full_for_s(self) -> float | None:
-        """For how long a full mailbox has not been taken from; None where there is room."""
+    def pace(self) -> Pace:
+        """How its reader keeps up with a file."""
         with self._changed:
-            if self._closed or len(self._ready) < self._limit:
-                return None
-            return time.monotonic() - self._taken_at
+            if self._closed or self._over:
+                return Pace.APART
+            idle_s = time.monotonic() - self._taken_at
+            if self._readers and self._ready:
+                return Pace.TAKES
+            if len(self._ready) >= self._limit and idle_s < PATIENCE_S:
+                return Pace.FULL
+            if self._readers:
+                return Pace.STARVES if self._paced else Pace.LISTENS
+            return Pace.WORKS if self._paced and self._works and idle_s < PATIENCE_S else Pace.APART
 
     # -- with the lock held --------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """A reader comes for the next record."""
+        self._readers += 1
+        self._works = False
 
     def _take(self) -> Record | None:
         self._release()
@@ -210,6 +247,7 @@ class Subscription:
         record = self._ready.popleft()
         self._seen.append(record)
         self._taken_at = time.monotonic()
+        self._works = True
         return record
 
     def _done(self) -> bool:

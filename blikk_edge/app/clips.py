@@ -21,7 +21,7 @@ class Clip:
 
     Attributes:
         clock: The time in it, which the node goes by.
-        crowded: Whether somebody cannot take more now: the next frame waits for them. Called in the reader's thread.
+        crowded: Whether the next frame is to wait; called again and again, in the reader's thread.
         error: Why it could not be read (to its end); None while nothing is wrong.
     """
 
@@ -46,8 +46,9 @@ class ReadClip:
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
         """The frames of the clip, once."""
         try:
-            for frame in self._source.frames(stop):
-                self._wait(stop)
+            for number, frame in enumerate(self._source.frames(stop)):
+                if number:  # with the first it is known that the file can be read
+                    self._wait(stop)
                 self._clip.clock.reach(frame.time)
                 yield frame
             self._wait(stop)

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import math
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -36,7 +37,7 @@ class Reader(Sink, Protocol):
     """Who gets what a node reports."""
 
     def crowded(self) -> bool:
-        """Whether the next frame of a file is to wait, as no more can be taken now. Called in the reader's thread."""
+        """Whether the next frame of a file is to wait; called again and again, in the reader's thread."""
         ...
 
     def end(self, error: BlikkError | None = None) -> None:
@@ -59,6 +60,7 @@ class StreamNode:
         clip = not live and camera.plugged is None and not camera.pushed and _is_clip(camera.source.reveal())
         self._clip = Clip(ClipClock(time.time())) if clip else None
         self._clock: Clock = self._clip.clock if self._clip is not None else SystemClock()
+        self._began = self._clock.now()
         self._folder: Path | None = None
         self._thread: LooseThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -73,6 +75,11 @@ class StreamNode:
         return self._clip is not None
 
     @property
+    def whole_since(self) -> float:
+        """From when on all that there is to know has been reported by it: always, with a store of its own."""
+        return -math.inf if self._folder is not None else self._began
+
+    @property
     def cameras(self) -> tuple[CameraInfo, ...]:
         """Its only camera."""
         return self._running().cameras
@@ -85,7 +92,7 @@ class StreamNode:
         """Start, and wait until its camera is watched; blocking. Raises BlikkError where that fails at once."""
         self._reader = reader
         if self._clip is not None:
-            self._clip.crowded = reader.crowded
+            self._clip.crowded = lambda: self._handed_on() and reader.crowded()
         self._thread = LooseThread("blikk stream", self._run)
         self._thread.start()
         try:
@@ -166,6 +173,14 @@ class StreamNode:
         await app.finish()
         await app.settle()
         self._finished()
+
+    def _handed_on(self) -> bool:
+        """Wait until what was reported of the last frame is with the reader; called in another thread."""
+        if self._loop is not None and self._app is not None and not self._loop.is_closed():
+            turn = asyncio.run_coroutine_threadsafe(self._app.hand_on(), self._loop)
+            with contextlib.suppress(TimeoutError, CancelledError):
+                turn.result(END_S)
+        return True
 
     # -- helpers -------------------------------------------------------------------------------------------------
 

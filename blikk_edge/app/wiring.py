@@ -75,6 +75,10 @@ class App:
         """Wait until all clips have been played, and end the events that they left open; the node goes on."""
         await self._node.finish()
 
+    async def hand_on(self) -> None:
+        """Wait until what has been reported so far is with every sink that takes it at once."""
+        await self._node.hand_on()
+
     async def settle(self) -> None:
         """Wait until what has been reported so far is in the history."""
         await self._node.settle()

@@ -371,10 +371,14 @@ class Node:
             while not self._close(camera):
                 await self._clock.sleep(SETTLE_S)
 
-    async def settle(self) -> None:
-        """Wait until what has been reported so far is in the journal, and with every consumer that takes it at once."""
+    async def hand_on(self) -> None:
+        """Wait until what has been reported so far is with every consumer that takes it at once."""
         for _ in range(TURNS):  # what was handed over from threads arrives in the mailboxes, and is taken from there
             await asyncio.sleep(0)
+
+    async def settle(self) -> None:
+        """Wait until what has been reported so far is in the journal, and with every consumer that takes it at once."""
+        await self.hand_on()
         while self._outlets.unwritten() or self._delivery.writing:
             await self._clock.sleep(SETTLE_S)
 
