@@ -46,7 +46,7 @@ class Hub:
         self._moving = 0
         self._backlog: deque[Record] = deque(maxlen=BACKLOG)
         self._missed = 0
-        self._pictures: dict[str, Picture] = {}
+        self._pictures: dict[tuple[str, str], Picture] = {}
         self._error: BlikkError | None = None
 
     async def run(self, inbox: Inbox[Item]) -> None:
@@ -59,7 +59,7 @@ class Hub:
         with self._changed:
             match item:
                 case Picture():
-                    self._pictures[item.name] = item
+                    self._pictures[item.camera, item.name] = item
                     self._changed.notify_all()
                     return
                 case CameraState():
@@ -124,18 +124,18 @@ class Hub:
             with self._changed:
                 self._moving -= 1
 
-    def picture(self, name: str) -> Picture | None:
+    def picture(self, camera: str, name: str) -> Picture | None:
         """The newest Picture of this name."""
         with self._changed:
-            return self._pictures.get(name)
+            return self._pictures.get((camera, name))
 
-    def newer_picture(self, name: str, than: Picture | None, timeout_s: float) -> Picture | None:
+    def newer_picture(self, camera: str, name: str, than: Picture | None, timeout_s: float) -> Picture | None:
         """A Picture of this name other than `than`; None where none comes in time. Blocking."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self.ended.is_set() or self._pictures.get(name) is not than, timeout=timeout_s
+                lambda: self.ended.is_set() or self._pictures.get((camera, name)) is not than, timeout=timeout_s
             )
-            found = self._pictures.get(name)
+            found = self._pictures.get((camera, name))
             return None if found is than else found
 
     def _each(self) -> list[Subscription]:

@@ -44,9 +44,15 @@ class Tool:
 
 
 class StreamTools:
-    """The tools of one stream; `subscribe` makes a subscription to later Observations of a label, or of all."""
+    """The tools of one stream, of one `camera` or of all.
 
-    def __init__(self, link: Link, hub: Hub, subscribe: Callable[[str | None], Subscription]) -> None:
+    `subscribe` makes a subscription to later Observations of a label, or of all.
+    """
+
+    def __init__(
+        self, link: Link, hub: Hub, camera: str | None, subscribe: Callable[[str | None], Subscription]
+    ) -> None:
+        self._camera = camera
         self._link = link
         self._finder = Finder(link, hub)
         self._subscribe = subscribe
@@ -87,7 +93,7 @@ class StreamTools:
 
     def now(self) -> Found:
         """Who and what the camera sees at this moment."""
-        return self._finder.now()
+        return self._finder.now(self._camera)
 
     def search(
         self,
@@ -97,7 +103,9 @@ class StreamTools:
         limit: Annotated[int, "How many events at most."] = 20,
     ) -> Found:
         """Past events (visits), newest first: when, what, where, how long."""
-        return self._finder.search(label=_label(label), last_s=_past(last_seconds), zone=zone, limit=limit)
+        return self._finder.search(
+            camera=self._camera, label=_label(label), last_s=_past(last_seconds), zone=zone, limit=limit
+        )
 
     def count(
         self,
@@ -106,11 +114,11 @@ class StreamTools:
         zone: Annotated[str | None, "Only those who entered this zone."] = None,
     ) -> Found:
         """How many persons, vehicles, animals or packages came in the last seconds."""
-        return self._finder.count(_label(label) or "person", _past(last_seconds) or 0.0, zone=zone)
+        return self._finder.count(_label(label) or "person", _past(last_seconds) or 0.0, camera=self._camera, zone=zone)
 
     def ask(self, question: Annotated[str, "For example: how many people came this morning?"]) -> Found:
         """Answer a question about what was seen, in plain words."""
-        return self._finder.ask(question)
+        return self._finder.ask(question, camera=self._camera)
 
 
 def _meaning(function: Callable[..., Any]) -> str:

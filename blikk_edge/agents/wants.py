@@ -31,14 +31,16 @@ class Wants:
     Attributes:
         kinds: Kinds of records; a kind of Observation (`appeared`) stands for those alone.
         labels: Observations and Events of these; None: of all, and those without an object.
+        camera: Of this one alone; None: of all.
     """
 
     kinds: frozenset[str]
     labels: frozenset[str] | None = None
+    camera: str | None = None
 
     def take(self, record: Record) -> bool:
         """Whether the subscriber gets this record."""
-        if isinstance(record, Withdrawn) or not self._kind(record):
+        if isinstance(record, Withdrawn) or not self._kind(record) or self.camera not in {None, record.camera}:
             return False
         if self.labels is None:
             return True
