@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from blikk_edge.app.clips import Clip, ReadClip
 from blikk_edge.app.identity import camera_info
 from blikk_edge.app.parts import rings
 from blikk_edge.app.pipelines import pipeline, steps_of, wake_detector
@@ -33,16 +34,18 @@ def camera_run(
     supervisor: Supervisor,
     clock: Clock,
     play_once: bool,
+    clip: Clip | None = None,
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
+    With `clip` a file is read as fast as it is looked at, and none of its frames is dropped.
     `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive.
     """
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
-        make_source=_source_maker(camera, clock, push_queue, loop=not play_once),
-        make_pipeline=_pipeline_maker(settings, camera, memory, supervisor),
+        make_source=_source_maker(camera, clock, push_queue, intake, clip, loop=not play_once),
+        make_pipeline=_pipeline_maker(settings, camera, memory, supervisor, budgeted=clip is None),
         switches=_switches(settings, camera, memory, supervisor),
         deliver=deliver,
         remember_parked=_parked_keeper(camera, memory, supervisor),
@@ -58,7 +61,13 @@ def camera_run(
 
 
 def _source_maker(
-    camera: CameraSettings, clock: Clock, push_queue: PushQueue | None, *, loop: bool
+    camera: CameraSettings,
+    clock: Clock,
+    push_queue: PushQueue | None,
+    intake: Intake,
+    clip: Clip | None,
+    *,
+    loop: bool,
 ) -> Callable[[], Source]:
     terms = Terms(
         camera=camera.id,
@@ -74,8 +83,12 @@ def _source_maker(
         sleep_after_s=camera.sleep_after_s,
         wake_detector=wake_detector(camera),
         push_queue=push_queue,
+        realtime=clip is None,
         loop=loop,
+        start_time=0.0 if clip is None else clip.clock.start,
     )
+    if clip is not None:
+        return lambda: ReadClip(open_source(camera.source.reveal(), terms), clip, camera.id, intake)
     if (chosen := camera.plugged) is not None:
         return lambda: chosen_source(chosen, terms)
     return lambda: open_source(camera.source.reveal(), terms)
@@ -86,9 +99,9 @@ def _parked_key(camera: CameraSettings) -> str:
 
 
 def _pipeline_maker(
-    settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor
+    settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor, *, budgeted: bool
 ) -> Callable[[], Pipeline]:
-    """Pipelines that know what was parked."""
+    """Pipelines that know what was parked; added steps that are not `budgeted` have all the time they take."""
 
     def failed(index: int, error: BlikkError) -> None:
         supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
@@ -97,7 +110,9 @@ def _pipeline_maker(
         parked = None
         with supervisor.attempt("store"):
             parked = memory.recall(_parked_key(camera))
-        return pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
+        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
+        made.added.budgeted = budgeted
+        return made
 
     return make
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.cameras import camera_run
+from blikk_edge.app.clips import Clip
 from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
@@ -14,9 +15,10 @@ from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
+from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.ports import Order, Sink
 from blikk_edge.core.push_queue import PushQueue
-from blikk_edge.core.status import CameraState, NodeInfo, SummaryMode
+from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo, SummaryMode
 from blikk_edge.inputs.context import InputContext
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
@@ -34,7 +36,8 @@ from blikk_edge.store.store import Store
 class App:
     """A node, wired and ready; `order` takes commands while it runs.
 
-    `notes` say what it looks with; those of them that are `problems` say what stands in for what could not be had.
+    `ask` answers requests while it runs, of all that was reported before. `notes` say what it looks with; those of them
+    that are `problems` say what stands in for what could not be had.
     """
 
     def __init__(
@@ -44,12 +47,14 @@ class App:
         store: Store,
         writing: Writing | None,
         order: Order,
+        ask: Answerer,
         notes: tuple[str, ...],
         problems: tuple[str, ...],
     ) -> None:
         self.notes = notes
         self.problems = problems
         self.order = order
+        self.ask = ask
         self._writing = writing
         self._node = node
         self._cameras = cameras
@@ -66,6 +71,23 @@ class App:
             finally:
                 await asyncio.to_thread(self._store.close)
 
+    async def finish(self) -> None:
+        """Wait until all clips have been played, and end the events that they left open; the node goes on."""
+        await self._node.finish()
+
+    async def hand_on(self) -> None:
+        """Wait until what has been reported so far is with every sink that takes it at once."""
+        await self._node.hand_on()
+
+    async def settle(self) -> None:
+        """Wait until what has been reported so far is in the history."""
+        await self._node.settle()
+
+    @property
+    def cameras(self) -> tuple[CameraInfo, ...]:
+        """The cameras, as the outside knows them."""
+        return tuple(camera.info for camera in self._cameras)
+
     def states(self) -> tuple[CameraState, ...]:
         """How each camera is doing now."""
         return tuple(camera.state() for camera in self._cameras)
@@ -77,6 +99,7 @@ def build(
     environ: Mapping[str, str],
     clock: Clock,
     play_once: bool = False,
+    clip: Clip | None = None,
     spies: Sequence[Sink] = (),
     progress: ProgressOf | None = None,
     heartbeat: SignOfLife | None = None,
@@ -84,7 +107,8 @@ def build(
 ) -> App:
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
-    `play_once` lets clips end instead of starting again; `spies` are sinks beside those of the settings; `progress` is
+    `play_once` lets clips end instead of starting again; with `clip`, whose clock `clock` then is, the file of the only
+    camera is read as fast as it is looked at. `spies` are sinks beside those of the settings; `progress` is
     called for models that are fetched; `heartbeat` tells this machine that the node lives; `opening` is called with the
     store before its file is opened.
     """
@@ -115,6 +139,7 @@ def build(
             supervisor=supervisor,
             clock=clock,
             play_once=play_once,
+            clip=clip,
         )
         for camera in settings.cameras
     }
@@ -212,4 +237,4 @@ def build(
         unfinished=store,
         heartbeat=heartbeat,
     )
-    return App(node, tuple(cameras.values()), store, written, orders.give, models.notes, models.problems)
+    return App(node, tuple(cameras.values()), store, written, orders.give, context.ask, models.notes, models.problems)

@@ -50,11 +50,15 @@ def check(path: Path, environ: Mapping[str, str]) -> list[Problem]:
 
 def read(path: Path, environ: Mapping[str, str]) -> Reading:
     """The file, read as far as that goes; problems are in the order of their lines."""
-    tree = read_tree(path, environ)
+    return understood(read_tree(path, environ), path.absolute().parent, environ)
+
+
+def understood(tree: Tree, folder: Path, environ: Mapping[str, str]) -> Reading:
+    """What is in the tree, whose relative paths start at `folder`; problems are in the order of their lines."""
     settings = None
     if () not in tree.broken:
         try:
-            settings = grammar(path.absolute().parent)(tree.value)
+            settings = grammar(folder)(tree.value)
         except vol.MultipleInvalid as several:
             _note(tree, several.errors)
         except Wrong as wrong:
@@ -64,7 +68,7 @@ def read(path: Path, environ: Mapping[str, str]) -> Reading:
     if settings is not None:
         _note(tree, [*shared_ports(settings), *in_the_clear(settings, environ)])
         settings = inside_app(settings, environ)
-    order = {problem: (str(problem.file) != str(path), problem.line, problem.path) for problem in tree.problems}
+    order = {problem: (str(problem.file) != str(tree.file), problem.line, problem.path) for problem in tree.problems}
     problems = tuple(sorted(order, key=lambda problem: order[problem]))
     return Reading(settings=settings, problems=problems, tree=tree)
 

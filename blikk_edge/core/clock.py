@@ -1,4 +1,4 @@
-"""Time as a value that can be handed in: the system's clock, a steady one, and one that a replay or a test moves."""
+"""Time as a value that can be handed in: the system's clock, a steady one, a clip's, and one that a test moves."""
 
 import asyncio
 import heapq
@@ -138,6 +138,57 @@ class SteadyClock:
 def steady(clock: Clock) -> SteadyClock:
     """This clock made steady; one that is so already stays the same, so that all who have it see it set together."""
     return clock if isinstance(clock, SteadyClock) else SteadyClock(clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """How far a clip is, since when by the machine's clock, and by how much it has been faster than that so far."""
+
+    time: float
+    moment: float
+    skipped_s: float
+
+
+class ClipClock(SteadyClock):
+    """The time in a clip that is read faster, or more slowly, than it was filmed: `now` is that of its newest frame.
+
+    Its monotonic time goes on with the machine's, and faster where the clip does: what waits for an hour of the clip
+    need not wait for an hour. Safe from any thread; one thread alone calls `reach`. `start` is the time of the first
+    frame, seconds since 1970 UTC.
+    """
+
+    def __init__(self, start: float) -> None:
+        super().__init__(SystemClock())
+        self.start = start
+        self._reached = _Reached(start, time.monotonic(), 0.0)
+
+    def reach(self, now: float) -> None:
+        """The clip has come to a frame of this time, which is never before that of an earlier one."""
+        before, moment = self._reached, time.monotonic()
+        skipped_s = max(0.0, now - before.time - (moment - before.moment))
+        self._reached = _Reached(max(now, before.time), moment, before.skipped_s + skipped_s)
+
+    def now(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+        return self._reached.time
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; the zero is arbitrary."""
+        return time.monotonic() + self._reached.skipped_s
+
+    @property
+    def timeline(self) -> int:
+        """Nobody sets it."""
+        return 0
+
+    @property
+    def settled(self) -> bool:
+        """When the clip was filmed is not known: nothing is thrown away for its age."""
+        return False
+
+    def dated(self, moment: float) -> tuple[float, int]:
+        """The time in the clip of a moment of the monotonic clock that is about now."""
+        return self.now() + moment - self.monotonic(), 0
 
 
 class VirtualClock:

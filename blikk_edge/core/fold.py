@@ -1,13 +1,14 @@
 """Folds consecutive similar Observations into one, without holding back the first."""
 
 from dataclasses import replace
+from typing import TypeAlias
 
 from blikk_edge.core.observation import Observation, Observed
 from blikk_edge.core.sightings import Label
 
 HOLD_S = 10.0
 
-_Likeness = tuple[Observed, str | None, frozenset[Label], tuple[str, ...]]
+Likeness: TypeAlias = tuple[Observed, str | None, frozenset[Label], tuple[str, ...]]
 
 
 class Folder:
@@ -22,18 +23,18 @@ class Folder:
 
     def __init__(self, window: int) -> None:
         self._window = max(1, window)
-        self._run: _Likeness | None = None
+        self._run: Likeness | None = None
         self._last_time = 0.0
         self._held: Observation | None = None
 
     def add(self, observation: Observation) -> tuple[Observation, ...]:
         """What is to be reported now that this one was made."""
-        likeness = _likeness(observation)
-        fresh = likeness != self._run or observation.time - self._last_time > HOLD_S
-        self._run, self._last_time = likeness, observation.until
+        alike = likeness(observation)
+        fresh = alike != self._run or observation.time - self._last_time > HOLD_S
+        self._run, self._last_time = alike, observation.until
         if fresh or self._window == 1:
             return (*self.flush(), observation)
-        self._held = observation if self._held is None else _gathered(self._held, observation)
+        self._held = observation if self._held is None else gathered(self._held, observation)
         return self.flush() if self._held.folded >= self._window else ()
 
     def due(self, time: float) -> tuple[Observation, ...]:
@@ -46,12 +47,14 @@ class Folder:
         return () if held is None else (held,)
 
 
-def _likeness(observation: Observation) -> _Likeness:
+def likeness(observation: Observation) -> Likeness:
+    """Equal for Observations that are similar."""
     labels = frozenset(sighting.label for sighting in observation.objects)
     return observation.kind, observation.event, labels, observation.zones
 
 
-def _gathered(first: Observation, last: Observation) -> Observation:
+def gathered(first: Observation, last: Observation) -> Observation:
+    """Two similar ones as one."""
     return replace(
         first,
         until=last.until,

@@ -29,7 +29,7 @@ class Delivery:
 
     A sink that is away, slow or broken holds up no other: what it has not had waits in the journal, within its bound.
     Records that waited through an outage or a restart are `replayed`. A sink's errors are logged once when they start
-    and once when they end; `problems` are those of now.
+    and once when they end; `problems` are those of now. `writing` is whether a record is on its way into the journal.
     """
 
     name = "delivery"
@@ -39,6 +39,7 @@ class Delivery:
     ) -> None:
         self._backlog = Backlog(journal, {sink.name: sink.takes for sink in sinks})
         self._lanes = [_Lane(sink, self._backlog, clock, rng) for sink in sinks]
+        self.writing = False
 
     @property
     def outbox(self) -> int:
@@ -83,7 +84,12 @@ class Delivery:
 
     async def _take(self, inbox: Inbox[Item]) -> None:
         while True:
-            await _to_its_end(self._put(await inbox.get()))
+            item = await inbox.get()
+            self.writing = True
+            try:
+                await _to_its_end(self._put(item))
+            finally:
+                self.writing = False
 
     async def _put(self, item: Item) -> None:
         if isinstance(item, _RECORDS):

@@ -65,7 +65,8 @@ class Intake:
         self, strategies: Mapping[str, Backpressure], *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._lanes = {camera: _Lane(strategy) for camera, strategy in strategies.items()}
-        self._ready = threading.Condition()
+        lock = threading.RLock()
+        self._ready, self._rested = threading.Condition(lock), threading.Condition(lock)
         self._monotonic = monotonic
         self._tickets = itertools.count(1)
         self._closed = False
@@ -114,12 +115,21 @@ class Intake:
             if lane.ticket == ticket:
                 lane.ticket = None
                 self._ready.notify()
+                self._rested.notify_all()
+
+    def rests(self, camera: str, timeout_s: float) -> bool:
+        """Whether nothing of a camera waits or is looked at; waits for that, at most `timeout_s`."""
+        lane = self._lanes[camera]
+        with self._rested:
+            self._rested.wait_for(lambda: self._closed or not (lane.waiting or lane.ticket), timeout_s)
+            return not (lane.waiting or lane.ticket)
 
     def close(self) -> None:
         """Wake every waiting worker; nothing more is handed out."""
         with self._ready:
             self._closed = True
             self._ready.notify_all()
+            self._rested.notify_all()
 
     def dropped(self, camera: str) -> dict[str, int]:
         """How many scenes were dropped, by reason, since start."""

@@ -35,6 +35,9 @@ LEFT_BEHIND_MAX: Final = 8
 """Threads that hang in a library are left behind; more than these would eat the machine."""
 
 DRAIN_S: Final = 0.5
+SETTLE_S: Final = 0.02
+TURNS: Final = 5
+"""Turns of the event loop: from a thread to a mailbox, to the task that waits at it, and some to spare."""
 
 STORE: Final = "store"
 CLOCK: Final = "clock"
@@ -107,6 +110,11 @@ class Deliverer(Protocol):
     @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, by sink."""
+        ...
+
+    @property
+    def writing(self) -> bool:
+        """Whether a record is on its way into the journal."""
         ...
 
     async def save(self) -> None:
@@ -354,6 +362,25 @@ class Node:
         while not all(camera.finished.is_set() for camera in self._cameras.values()):
             await self._clock.sleep(0.2)
         await self._clock.sleep(1.0)  # the last frames are still being looked at
+
+    async def finish(self) -> None:
+        """Wait until all clips have been played, and end the events that they left open; the node goes on."""
+        for camera in self._cameras.values():
+            while not camera.finished.is_set():
+                await self._clock.sleep(SETTLE_S)
+            while not self._close(camera):
+                await self._clock.sleep(SETTLE_S)
+
+    async def hand_on(self) -> None:
+        """Wait until what has been reported so far is with every consumer that takes it at once."""
+        for _ in range(TURNS):  # what was handed over from threads arrives in the mailboxes, and is taken from there
+            await asyncio.sleep(0)
+
+    async def settle(self) -> None:
+        """Wait until what has been reported so far is in the journal, and with every consumer that takes it at once."""
+        await self.hand_on()
+        while self._outlets.unwritten() or self._delivery.writing:
+            await self._clock.sleep(SETTLE_S)
 
     async def _watch(self, scheduler: Scheduler) -> None:
         """Replace what hangs, end what was lost for long; both take half a minute to be called so."""

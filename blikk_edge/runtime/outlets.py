@@ -35,6 +35,10 @@ class Outlets:
         """Items that nobody has taken yet."""
         return sum(len(box) for box in self._boxes)
 
+    def unwritten(self) -> int:
+        """Items that the first consumer, which brings records to the journal, has not taken yet."""
+        return len(self._boxes[0]) if self._boxes else 0
+
     def lost(self) -> int:
         """Records that found no room on their way to the first consumer, which brings them to the journal."""
         return self._boxes[0].lost if self._boxes else 0

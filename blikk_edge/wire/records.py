@@ -53,12 +53,17 @@ def record_from_text(text: str) -> Record:
         raise WireError(f"not a record: {error}") from error
     if not isinstance(content, dict) or content.get("record") not in list(_READERS):
         raise WireError("not a record: no object that names its kind")
+    return record_of(content["record"], cast("JsonObject", content))
+
+
+def record_of(kind: str, content: JsonObject) -> Record:
+    """The record of this kind with these fields, as `record_to_text` names them. Raises WireError."""
     try:
-        return _READERS[content["record"]](cast("JsonObject", content))
+        return _READERS[kind](content)
     except KeyError as error:
-        raise WireError(f"not a {content['record']}: {error} is missing") from error
+        raise WireError(f"not a {kind}: {error} is missing") from error
     except (ValueError, TypeError, OverflowError) as error:
-        raise WireError(f"not a {content['record']}: {error}") from error
+        raise WireError(f"not a {kind}: {error}") from error
 
 
 def _observation(content: JsonObject) -> Observation:

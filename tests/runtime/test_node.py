@@ -76,6 +76,7 @@ class NoDelivery:
     outbox: int = 0
     lost: int = 0
     unsaved: int = 0
+    writing: bool = False
     problems: Mapping[str, str] = field(default_factory=dict)
 
     async def save(self) -> None:

@@ -1,0 +1,43 @@
+"""Our tools for agents of LlamaIndex: text for the model, records in `raw_output`, errors as text."""
+
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from llama_index.core.tools import FunctionTool
+
+from blikk_edge.agents.found import Found
+from blikk_edge.agents.tools import Tool
+from blikk_edge.core.errors import BlikkError
+
+
+def tools(ours: Sequence[Tool]) -> list[FunctionTool]:
+    """One FunctionTool for each; `ToolOutput.raw_output` is the `Found`, with its Observations and Events."""
+    return [
+        FunctionTool.from_defaults(
+            fn=_sync(tool.call), async_fn=_async(tool.acall, tool.call), name=tool.name, description=tool.meaning
+        )
+        for tool in ours
+    ]
+
+
+def _sync(call: Callable[..., Found]) -> Callable[..., Found]:
+    @functools.wraps(call)
+    def called(*given: Any, **named: Any) -> Found:
+        try:
+            return call(*given, **named)
+        except BlikkError as error:
+            return Found(text=f"Error: {error}")
+
+    return called
+
+
+def _async(acall: Callable[..., Awaitable[Found]], call: Callable[..., Found]) -> Callable[..., Awaitable[Found]]:
+    @functools.wraps(call)
+    async def called(*given: Any, **named: Any) -> Found:
+        try:
+            return await acall(*given, **named)
+        except BlikkError as error:
+            return Found(text=f"Error: {error}")
+
+    return called
