@@ -89,7 +89,7 @@ async def ours(clip: Path, folder: Path, seconds: float) -> tuple[list[int], lis
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: blikk-tilt\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text("[blikk.transforms]\ntilt = blikk_tilt:KIND\n")
-    environ = {**os.environ, "PYTHONPATH": f"{folder}:{EXAMPLE}"}
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, folder, EXAMPLE)))}
     if (data := data_folder()) is not None:
         environ.setdefault("BLIKK_MODELS", str(data / "models"))
     config = folder / "line.yaml"
@@ -99,17 +99,14 @@ async def ours(clip: Path, folder: Path, seconds: float) -> tuple[list[int], lis
         command = [str(Path(sys.executable).with_name("blikk")), "run", "--config", str(config)]
         node = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
         try:
-            connection = await connected()
-            async with connection, asyncio.timeout(seconds + 60):
-                began: float | None = None
+            connection = await connected(node)
+            async with connection, asyncio.timeout(60) as limit:
                 async for message in connection:
                     item = json.loads(message)
-                    if item["kind"] == "state" and began is None and item["content"]["frames"]:
-                        began = time.time()
+                    if item["kind"] == "status" and item["content"] == "online":
+                        limit.reschedule(asyncio.get_running_loop().time() + seconds)  # then it would begin again
                     if item["kind"] == "observation" and item["content"]["kind"] == "alert":
                         alerts.append((time.time(), item["content"]))
-                    if item["kind"] == "status" and item["content"] == "offline" and began is not None:
-                        break
         except TimeoutError:
             pass
         finally:
@@ -124,17 +121,17 @@ def seconds_of(content: dict) -> float:
     return datetime.fromisoformat(content["time"]).timestamp()
 
 
-async def connected():
+async def connected(node: subprocess.Popen[bytes]):
     """A subscriber, as soon as the node listens."""
-    for _ in range(300):
+    while node.poll() is None:
         try:
             return await websockets.connect(
-                f"ws://127.0.0.1:{PORT}/v1/records?kinds=observation,state,status",
+                f"ws://127.0.0.1:{PORT}/v1/records?kinds=observation,status",
                 additional_headers={"Authorization": f"Bearer {TOKEN}"},
             )
         except OSError:
             await asyncio.sleep(0.1)
-    raise SystemExit("the node does not listen")
+    raise SystemExit("the node ended")
 
 
 def judged(reported: list[float], askew: list[float]) -> tuple[int, int]:

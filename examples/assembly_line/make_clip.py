@@ -95,6 +95,7 @@ def make(path: Path, *, count: int = 60, seed: int = 1) -> list[Component]:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        stream.thread_count = 1  # x264 would cut each picture into slices, one a thread
         stream.options = {"crf": "26", "preset": "ultrafast", "g": "30"}
         for number in range(int((parts[-1].time + FIRST_S) * FPS)):
             grey = picture(number / FPS, parts, belt, noise)
