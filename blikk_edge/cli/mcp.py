@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NODE: Final = "BLIKK_NODE"
 TOKEN: Final = "BLIKK_MCP_TOKEN"  # noqa: S105 - the name of a variable
 
-PORT: Final = 8431
+PORT: Final = 8432
 
 
 def add(commands: Any) -> None:
