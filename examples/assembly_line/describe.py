@@ -71,9 +71,9 @@ async def main(given: argparse.Namespace) -> None:
             }
             text = " ".join((await described(model, given.model, defect)).split())
             line = f"{alert['time']} component {measure['item']}: {text}"
-            print(line, flush=True)
             with given.log.open("a", encoding="utf-8") as log:
                 log.write(line + "\n")
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

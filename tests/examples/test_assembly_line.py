@@ -1,5 +1,7 @@
 """The assembly line of `examples/`: every component that lies askew gives an alert, and no other."""
 
+import asyncio
+import contextlib
 import json
 import os
 import runpy
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llm_server import Asked, LlmServer, Say
+from ports import free_port
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "assembly_line"
 ROOT = EXAMPLE.parents[1]
@@ -52,3 +56,44 @@ def test_each_component_that_is_askew_gives_one_alert(line: Path) -> None:
     assert set(found) == set(wanted)
     assert all(abs(found[number] - wanted[number]) < 1.5 for number in wanted)
     assert {9, 10} <= set(wanted)  # two that follow each other
+
+
+async def test_a_language_model_writes_the_log_of_defects(line: Path, tmp_path: Path) -> None:
+    port, token = free_port(), "a-token-of-the-test"
+    config = (line / "line.yaml").read_text(encoding="utf-8").replace("a-token-of-your-own", token)
+    config = config.replace("{token:", f"{{port: {port}, token:").replace("line.db", str(tmp_path / "line.db"))
+    (line / "live.yaml").write_text(config, encoding="utf-8")
+    wanted = askew(line)
+
+    def describe(asked: Asked) -> Say:
+        defect = json.loads(asked.body["messages"][-1]["content"])
+        assert abs(defect["degrees"] - wanted[defect["component"]]) < 1.5
+        return Say(text=f"Component {defect['component']} lies {defect['side']}.")
+
+    async with LlmServer(describe) as model:
+        node = await asyncio.create_subprocess_exec(
+            str(BLIKK), "run", "--config", "live.yaml", cwd=line, env=environ(line), stderr=asyncio.subprocess.DEVNULL
+        )
+        writer = await asyncio.create_subprocess_exec(
+            *(sys.executable, "describe.py", "--token", token, "--url", f"ws://127.0.0.1:{port}/v1/records"),
+            *("--model-url", model.base_url, "--log", str(tmp_path / "defects.log")),
+            cwd=line,
+            env=environ(line),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert writer.stdout is not None
+        try:
+            async with asyncio.timeout(180):
+                async for said in writer.stdout:
+                    if b"component 10:" in said:
+                        break
+        finally:
+            for process in (writer, node):
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+                await process.communicate()
+    log = (tmp_path / "defects.log").read_text(encoding="utf-8").splitlines()
+    assert [each.partition("Z component ")[2] for each in log[:2]] == [
+        f"{number}: Component {number} lies {'clockwise' if wanted[number] > 0 else 'counterclockwise'}."
+        for number in (9, 10)
+    ]
