@@ -43,6 +43,7 @@ class PostgresClient:
         self._options = options
         self._connection: Any = None
         self._warned = False
+        self._said = False
 
     def __str__(self) -> str:
         return f"postgres {self._options.host}:{self._options.port}/{self._options.database}"
@@ -73,6 +74,9 @@ class PostgresClient:
             )
         except Exception as error:
             raise self.error(error) from error
+        if not self._said:
+            self._said = True
+            LOG.info("connected to %s", self)
         return self._connection
 
     async def close(self) -> None:

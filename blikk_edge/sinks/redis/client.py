@@ -55,6 +55,7 @@ class RedisClient:
         self._options = options
         self._redis: Redis | None = None
         self._warned = False
+        self._said = False
 
     def __str__(self) -> str:
         return f"redis {self._options.host}:{self._options.port}"
@@ -105,6 +106,9 @@ class RedisClient:
         except Exception as error:
             await self.close()
             raise self.error(error) from error
+        if not self._said:
+            self._said = True
+            LOG.info("connected to %s", self)
         return self._redis
 
     async def close(self) -> None:
