@@ -1,16 +1,12 @@
 """A server of the Model Context Protocol: what cameras see, for any client, by at most eight tools that only read."""
 
 import asyncio
-import contextlib
-import hmac
 import logging
-import socket
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 import mcp_types as types
-import uvicorn
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -19,12 +15,20 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
-from typing_extensions import TypedDict
 
 from blikk_edge import __version__
 from blikk_edge.agents.digest import line
+from blikk_edge.agents.mcp_results import (
+    AnswerOut,
+    CameraOut,
+    CamerasOut,
+    CountOut,
+    EventOut,
+    EventsOut,
+    NowOut,
+    StateOut,
+    WaitedOut,
+)
 from blikk_edge.agents.node_stream import NodeStream
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.observation import Event, Observation, Observed
@@ -45,75 +49,6 @@ T = TypeVar("T")
 
 LabelName: TypeAlias = Literal["person", "vehicle", "animal", "package"]
 Camera: TypeAlias = Annotated[str | None, Field(description="Camera id; all if left out")]
-
-
-class CameraOut(TypedDict):
-    """One camera."""
-
-    id: str
-    name: str
-    labels: list[str]
-    zones: list[str]
-
-
-class CamerasOut(TypedDict):
-    """All of them."""
-
-    cameras: list[CameraOut]
-
-
-class StateOut(TypedDict):
-    """One camera now."""
-
-    camera: str
-    online: bool
-    motion: bool
-    counts: dict[str, int]
-
-
-class NowOut(TypedDict):
-    """Now."""
-
-    cameras: list[StateOut]
-
-
-class EventOut(TypedDict):
-    """One visit; times are ISO 8601, `ended` is null while it goes on."""
-
-    id: str
-    camera: str
-    label: str
-    started: str
-    ended: str | None
-    most_at_once: int
-    zones: list[str]
-
-
-class EventsOut(TypedDict):
-    """Newest first."""
-
-    events: list[EventOut]
-
-
-class CountOut(TypedDict):
-    """A number."""
-
-    count: int
-
-
-class AnswerOut(TypedDict):
-    """An answer in words."""
-
-    text: str
-    count: int | None
-
-
-class WaitedOut(TypedDict):
-    """Whether it came in time."""
-
-    came: bool
-    label: str | None
-    camera: str | None
 
 
 class BlikkServer(MCPServer[Any]):
@@ -348,85 +283,3 @@ def _without_titles(schema: Any) -> Any:
         else _without_titles(value)
         for name, value in kept.items()
     }
-
-
-class _Bearer:
-    """Lets pass only who shows the token."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {token}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            given = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(given, self._expected):
-                refusal = PlainTextResponse("the token is missing or wrong", 401, {"WWW-Authenticate": "Bearer"})
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-async def serve_stdio(server: BlikkServer, stop: asyncio.Event) -> None:
-    """Serve one client on standard input and output, until it leaves or `stop`."""
-
-    async def serve() -> None:
-        serving, stopping = asyncio.create_task(server.run_stdio_async()), asyncio.create_task(stop.wait())
-        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if serving.done():
-            serving.result()  # else it waits in a read that nobody can end; the process does
-
-    await _beside(server, serve())
-
-
-async def serve_http(
-    server: BlikkServer, stop: asyncio.Event, *, port: int, token: str, ready: Callable[[int], None]
-) -> None:
-    """Serve clients that have the token on loopback, until `stop`; `ready` gets the port. Raises BlikkError."""
-    app = _Bearer(server.streamable_http_app(host="127.0.0.1"), token)
-    try:
-        listening = socket.create_server(("127.0.0.1", port))
-    except OSError as error:
-        raise BlikkError(f"127.0.0.1:{port}: nothing can listen there: {error.strerror}; name another port") from error
-    config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
-    web = _Web(config, lambda: ready(listening.getsockname()[1]))
-
-    async def serve() -> None:
-        serving = asyncio.create_task(web.serve(sockets=[listening]))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        web.should_exit = True
-        await serving
-
-    with listening:
-        await _beside(server, serve())
-
-
-class _Web(uvicorn.Server):
-    """Says when it serves, and leaves signals to the command line."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn does."""
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Capture none."""
-        yield
-
-
-async def _beside(server: BlikkServer, serving: Coroutine[Any, Any, None]) -> None:
-    notifying = asyncio.create_task(server.notify())
-    try:
-        await serving
-    finally:
-        notifying.cancel()
-        await asyncio.gather(notifying, return_exceptions=True)

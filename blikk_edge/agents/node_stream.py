@@ -56,17 +56,15 @@ class NodeStream:
         self._process = os.getpid()
         try:
             self._link.start(self._hub)
+            self._hub.known_since = self._link.whole_since
+            if self._camera is not None and self._camera not in (known := [each.id for each in self._link.cameras]):
+                raise ConfigError(f"there is no camera {self._camera[:80]!r} on this node; there is {', '.join(known)}")
+            for sink in self._agents:
+                self._start(sink)
         except BaseException:
-            self._closed = True
+            self.close()
             raise
-        self._hub.known_since = self._link.whole_since
-        if self._camera is not None and self._camera not in (known := [each.id for each in self._link.cameras]):
-            self._link.close()
-            self._closed = True
-            raise ConfigError(f"there is no camera {self._camera[:80]!r} on this node; there is {', '.join(known)}")
         _OPEN.add(self)
-        for sink in self._agents:
-            self._start(sink)
         return self
 
     def close(self) -> None:
@@ -91,7 +89,11 @@ class NodeStream:
         self.close()
 
     async def __aenter__(self) -> Self:
-        return await asyncio.to_thread(self.open)
+        try:
+            return await asyncio.to_thread(self.open)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self.close)
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -80,6 +80,7 @@ class RemoteNode:
         self._known = threading.Event()
         self._began = time.time()
         self._error: BlikkError | None = None
+        self._closing = False
 
     @property
     def whole_since(self) -> float:
@@ -100,11 +101,11 @@ class RemoteNode:
         self._hub = reader
         self._thread = LooseThread("blikk remote", self._run)
         self._thread.start()
-        heard = self._known.wait(FIRST_S)
+        heard = self._known.wait(FIRST_S) or self._closing
         error = self._error
         if error is None and not heard:
             error = SinkError(f"{self}: the broker answers, but has nothing of a node of that name: is the id right?")
-        if error is None and self._ear is not None and not self._ear.online:
+        if error is None and not self._closing and self._ear is not None and not self._ear.online:
             error = SinkError(f"{self}: the node is offline; is it running?")
         if error is not None:
             self.close()
@@ -139,6 +140,7 @@ class RemoteNode:
 
     def close(self) -> None:
         """Listen no more."""
+        self._closing = True
         if self._loop is not None and self._stop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._stop.set)
@@ -162,6 +164,8 @@ class RemoteNode:
 
     async def _listen(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        if self._closing:
+            self._stop.set()
         self._ear = NodeEar(self._address, self._topics, self._hear)
         listening = asyncio.create_task(self._ear.run())
         stopping = asyncio.create_task(self._stop.wait())

@@ -1,5 +1,6 @@
 """One camera of a running node, wired from its settings."""
 
+import math
 from collections.abc import Callable
 
 from blikk_edge.app.clips import Clip, ReadClip
@@ -52,7 +53,8 @@ def camera_run(
         intake=intake,
         supervisor=supervisor,
         clock=clock,
-        stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0,
+        # a clip may wait as long as somebody works on what it showed
+        stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0 if clip is None else math.inf,
         away_after_s=camera.away_after_s,
         rings=rings(camera),
         finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",

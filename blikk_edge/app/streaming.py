@@ -64,6 +64,7 @@ class StreamNode:
         self._clip = Clip(ClipClock(time.time())) if clip else None
         self._clock: Clock = self._clip.clock if self._clip is not None else SystemClock()
         self._began = self._clock.now()
+        self._closing = False
         self._scratch: Scratch | None = None
         self._thread: LooseThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -128,6 +129,7 @@ class StreamNode:
 
     def close(self) -> None:
         """End it, and remove its temporary store; blocking, and harmless when called again."""
+        self._closing = True
         if self._loop is not None and self._stop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._stop.set)
@@ -150,6 +152,8 @@ class StreamNode:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        if self._closing:
+            self._stop.set()
         app = await asyncio.to_thread(self._build)
         self._app = app
         finishing = asyncio.create_task(self._finish(app)) if self._clip is not None else None

@@ -67,24 +67,25 @@ def mcp(options: argparse.Namespace) -> int:
     log.set_up("warning")
     stream = _stream(options)
     # large libraries, which a wrong command line need not wait for
-    from blikk_edge.agents import mcp_server
     from blikk_edge.agents.local import smaller
+    from blikk_edge.agents.mcp_server import BlikkServer
+    from blikk_edge.agents.mcp_serving import serve_http, serve_stdio
     from blikk_edge.cli.services import serve
 
     token = os.environ.get(TOKEN, "").strip()
 
     async def run(stop: asyncio.Event) -> None:
         async with stream:
-            server = mcp_server.BlikkServer(stream, pictures=smaller if options.pictures else None)
+            server = BlikkServer(stream, pictures=smaller if options.pictures else None)
             if options.http is None:
-                await mcp_server.serve_stdio(server, stop)
+                await serve_stdio(server, stop)
                 return
             shown = token or secrets.token_urlsafe(24)
 
             def ready(port: int) -> None:
                 note(f"blikk: serving on http://127.0.0.1:{port}/mcp{'' if token else f', token {shown}'}")
 
-            await mcp_server.serve_http(server, stop, port=options.http, token=shown, ready=ready)
+            await serve_http(server, stop, port=options.http, token=shown, ready=ready)
 
     serve(run)
     return exits.OK

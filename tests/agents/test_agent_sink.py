@@ -100,7 +100,9 @@ def test_a_day_has_only_so_many_calls(caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.messages) == 1
 
 
-def test_one_that_hangs_holds_up_nobody(plain: Make, squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_hangs_holds_up_nobody(
+    plain: Make, squares: Path, monkeypatch: pytest.MonkeyPatch, no_thread_left: None
+) -> None:
     monkeypatch.setattr(agent_sink, "LEFT_S", 0.1)
     go_on = threading.Event()
     sink = AgentSink(lambda _digest: go_on.wait(), window=0.1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -182,6 +183,32 @@ def left_after_the_first(stream: Stream) -> None:
         if observation:
             break
     raise ZeroDivisionError
+
+
+async def test_who_is_cancelled_while_it_opens_leaves_nothing_open(plain: Make, squares: Path) -> None:
+    for turns in (0, 1, 5):
+        stream = plain(squares)
+        opening = asyncio.create_task(stream.__aenter__())
+        for _ in range(turns):
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
+        opening.cancel()
+        try:
+            await opening
+        except asyncio.CancelledError:
+            with pytest.raises(BlikkError):
+                stream.subscribe()
+        else:  # it was open by then
+            await stream.__aexit__(None, None, None)
+
+
+def test_a_file_that_waits_for_its_reader_never_counts_as_hung(plain: Make, squares: Path) -> None:
+    with plain(squares) as stream:
+        (camera,) = stream._link._app._cameras
+        assert camera.stall_s == math.inf
+    with plain(squares, realtime=True) as stream:
+        (camera,) = stream._link._app._cameras
+        assert camera.stall_s == 40.0
 
 
 class Brightness(Step):
