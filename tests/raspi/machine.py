@@ -32,12 +32,15 @@ BOARDS = {
         "drive": "if=none,id=card",
         "serial": ("file:{log}",),
         "console": "ttyAMA0",
+        "words": "",
     },
     "raspi3b": {
         "arguments": "-M raspi3b -device usb-net,netdev=net -dtb {boot}/bcm2837-rpi-3-b.dtb",
         "drive": "if=sd",
         "serial": ("null", "file:{log}"),
         "console": "ttyS1,115200",
+        # QEMU's Pi has no time in its watchdog: it starts anew as soon as somebody switches that on
+        "words": "systemd.watchdog_sec=off",
     },
 }
 
@@ -86,6 +89,7 @@ class Machine:
         (kernel,), (initrd,) = boot.glob("vmlinuz-*"), boot.glob("initrd.img-*")
         # what the firmware would hand over, with the console where the test reads
         words = [w for w in (boot / "cmdline.txt").read_text().split() if not w.startswith("console=")]
+        words.append(str(self._board["words"]))
         append = " ".join([*words, "console=tty0", f"console={self._board['console']}", "systemd.show_status=1"])
         relay = f"{sys.executable} {Path(__file__).with_name('relay.py')}"
         net = ["user,id=net,restrict=on", f"hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22"]
