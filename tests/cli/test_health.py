@@ -56,7 +56,7 @@ UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if o
 @pytest.mark.skipif(bool(UNPRIVILEGED) and shutil.which("setpriv") is None, reason="no setpriv")
 @pytest.mark.parametrize("closed", ["private", "private/blikk", "private/blikk/hallway.alive"])
 def test_a_node_of_another_user_is_not_called_absent(blikk, closed: str):
-    """systemd keeps the folder of a made-up user in one that is root's, and links to it."""
+    """The file of another user, or its folder, or where that really lies, as systemd has folders of made-up users."""
     file = blikk.folder / "private/blikk/hallway.alive"
     file.parent.mkdir(parents=True)
     file.write_text(f"{time.monotonic():.3f}\n")
