@@ -302,13 +302,14 @@ def measured(subject: Program | Container, clip: Path) -> Start:
         server = stack.enter_context(RtspServer(clip))
         watch = stack.enter_context(Watch(broker.port))
         forgotten(*subject.files)
+        limit_s = LIMIT_S * (10 if isinstance(subject, Container) and subject.emulated else 1)
         began = time.monotonic()
         try:
             with subject.started(folder, source=server.url, port=broker.port) as process:
-                wait_until(lambda: EVENT in watch.came, within_s=LIMIT_S, what="an event")
+                wait_until(lambda: EVENT in watch.came, within_s=limit_s, what="an event")
                 cpu_s, _ = used(process)
                 if subject.pictures:
-                    wait_until(lambda: PICTURE in watch.came, within_s=LIMIT_S, what="a picture")
+                    wait_until(lambda: PICTURE in watch.came, within_s=limit_s, what="a picture")
                 _, rss_mb = used(process)
         except TimeoutError:
             print((folder / "log").read_text(errors="replace"), file=sys.stderr)
