@@ -1,7 +1,6 @@
 """`blikk mcp`: a server of the Model Context Protocol for agents."""
 
 import argparse
-import asyncio
 import os
 import secrets
 from importlib.util import find_spec
@@ -14,6 +13,8 @@ from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.installing import pip_install
 
 if TYPE_CHECKING:
+    import asyncio
+
     from blikk_edge.agents.node_stream import NodeStream
 
 NODE: Final = "BLIKK_NODE"
@@ -74,7 +75,7 @@ def mcp(options: argparse.Namespace) -> int:
 
     token = os.environ.get(TOKEN, "").strip()
 
-    async def run(stop: asyncio.Event) -> None:
+    async def run(stop: "asyncio.Event") -> None:
         async with stream:
             server = BlikkServer(stream, pictures=smaller if options.pictures else None)
             if options.http is None:
