@@ -199,6 +199,20 @@ def test_the_package_has_what_is_needed_and_nothing_else(consumer: Path) -> None
     assert set(declared["dependencies"]) == {"ws"}
 
 
+def test_its_types_need_nothing_else(consumer: Path, package: Path) -> None:
+    (consumer / "program.ts").write_text(
+        'import { blikk, type Observation } from "blikk-edge";\n'
+        'const node = blikk({ url: "ws://127.0.0.1:8430", token: "t", mqtt: { url: "mqtt://b", node: "n" } });\n'
+        "export const seen: AsyncIterable<Observation> = node.observations();\n"
+        "// @ts-expect-error: the label is none\n"
+        'export const ghosts = node.events({ labels: ["ghost"] });\n'
+    )
+    tsc = str(package / "node_modules" / "typescript" / "bin" / "tsc")
+    options = ("--strict", "--noEmit", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom")
+    done = run(consumer, "node", tsc, *options, "--types", "", "--skipLibCheck", "false", "program.ts")
+    assert done.returncode == 0, done.stdout
+
+
 def test_without_the_package_mqtt_it_says_what_to_install(consumer: Path) -> None:
     script = """
         import { blikk } from "blikk-edge";

@@ -13,9 +13,9 @@ export interface Patience {
   /** Whether it may fail at the first time already. */
   wait: boolean;
   /** Told each time it works. */
-  onConnect: (() => void) | undefined;
+  onConnect: () => void;
   /** Told of each failure, and of the pause before the next attempt. */
-  onRetry: ((error: BlikkError, pauseMs: number) => void) | undefined;
+  onRetry: (error: BlikkError, pauseMs: number) => void;
 }
 
 /** Attempt until the signal; throws BlikkError where trying again does not help, or where it never worked. */
@@ -27,14 +27,14 @@ export async function attempts(attempt: Attempt, { signal, wait, onConnect, onRe
       await attempt(signal, () => {
         worked = true;
         pauseMs = FIRST_MS;
-        onConnect?.();
+        onConnect();
       });
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof BlikkError && error.passing && worked)) throw error;
       // many clients of one node shall not all come back at the same moment
       const pause = Math.round(pauseMs * (0.5 + Math.random() / 2));
-      onRetry?.(error, pause);
+      onRetry(error, pause);
       await sleep(pause, signal);
       pauseMs = Math.min(2 * pauseMs, LONGEST_MS);
     }

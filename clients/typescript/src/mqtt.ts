@@ -1,32 +1,19 @@
 /** Records and requests over MQTT 5: contract/topics.md. The library is loaded when it is needed. */
 
-import type { IClientOptions, IConnackPacket, IPublishPacket, MqttClient } from "mqtt";
+import type { IClientOptions, IConnackPacket, MqttClient } from "mqtt";
 import type * as contract from "./contract.js";
 import { BlikkError, type ErrorCode, networkError } from "./errors.js";
 import type { Kind, Message } from "./messages.js";
+import type { MqttOptions, Pem } from "./options.js";
 import type { Receiver, Source, Wish } from "./source.js";
 
 const CONNECT_MS = 10_000;
+const LEAVE_MS = 2_000;
 const KEEP_ALIVE_S = 30;
 /** For how long the broker keeps what comes while the connection is broken. */
 const KEPT_S = 900;
 /** By then what is retained has come, a slow broker's connection included. */
 const FIRST_MS = 7_000;
-
-export interface MqttOptions {
-  /** Of the broker: `mqtt://host`, `mqtts://host`, in a browser `wss://host`. */
-  readonly url: string;
-  /** The node's id. */
-  readonly node: string;
-  /** What the topics of all nodes begin with, `mqtt.prefix` in blikk.yaml. Default: `blikk`. */
-  readonly prefix?: string | undefined;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  /** In Node: the CA to trust, and a certificate of one's own with its key, PEM. */
-  readonly tls?: { readonly ca?: Pem; readonly cert?: Pem; readonly key?: Pem } | undefined;
-}
-
-export type Pem = string | Uint8Array;
 
 /** A broker, and a node there. */
 export class Broker {
@@ -156,13 +143,12 @@ export function mqttSource(broker: Broker): Source {
         client.on("connect", ({ sessionPresent }: IConnackPacket) => {
           if (known && !sessionPresent) receiver.gap({ reason: "session", missing: null });
           const work = sessionPresent ? Promise.resolve() : subscribe(client, topics(broker.base, wish));
-          work.then(subscribed, fail);
+          work.then(subscribed).catch(fail);
         });
         client.on("message", (topic, payload) => {
           if (topic === `${broker.base}/announce`) {
             clearTimeout(expecting);
-            const unknown = strangers(payload, wish);
-            if (unknown !== undefined) fail(new BlikkError("not_found", `${broker.who}: ${unknown}`));
+            expectCameras(payload, wish, broker, fail);
           } else {
             take(read(topic, payload, broker.base), wish, receiver);
           }
@@ -232,20 +218,28 @@ function read(topic: string, payload: Uint8Array, base: string): Message | undef
   if (text === "") {
     return kind === "summary" || kind === "answer" ? { ...head, kind: "withdrawn", content: null } : undefined;
   }
-  try {
-    const content: unknown = JSON.parse(text);
-    if (typeof content === "object" && content !== null) return { ...head, kind, content } as Message;
-  } catch {}
-  return undefined; // anybody may publish there
+  const content = json(payload);
+  return content === undefined ? undefined : ({ ...head, kind, content } as Message);
 }
 
-/** What is wrong with the cameras that are wished for, by what the node announces. */
-function strangers(payload: Uint8Array, { cameras }: Wish): string | undefined {
-  if (cameras === undefined || payload.length === 0) return undefined;
-  const { cameras: known } = JSON.parse(new TextDecoder().decode(payload)) as contract.Announce;
-  const unknown = cameras.filter((camera) => !known.some(({ id }) => id === camera));
-  const names = known.map(({ id }) => id).join(", ");
-  return unknown.length === 0 ? undefined : `the node has no camera ${unknown.join(", ")}; it has ${names}`;
+/** Fail where cameras are wished for that the node does not announce. */
+function expectCameras(payload: Uint8Array, { cameras = [] }: Wish, { who }: Broker, fail: Link["fail"]): void {
+  const announce = json(payload) as Partial<contract.Announce> | undefined;
+  if (!Array.isArray(announce?.cameras)) return;
+  const known = announce.cameras.map(({ id }) => id);
+  const unknown = cameras.filter((camera) => !known.includes(camera)).join(", ");
+  if (unknown === "") return;
+  fail(new BlikkError("not_found", `${who}: the node has no camera ${unknown}; it has ${known.join(", ")}`));
+}
+
+/** The object that a payload is; undefined for what is none: anybody may publish. */
+function json(payload: Uint8Array): object | undefined {
+  try {
+    const content: unknown = JSON.parse(new TextDecoder().decode(payload));
+    return typeof content === "object" && content !== null ? content : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A request and the JSON of its answer. */
@@ -254,7 +248,7 @@ export async function requested(
   body: object,
   { signal, timeoutMs }: { signal: AbortSignal; timeoutMs: number },
 ): Promise<unknown> {
-  const id = identifier();
+  const id = identifier(); // nobody else's: what comes on this topic is the answer
   const responseTopic = `${broker.base}/reply/${id}`;
   let answer: unknown;
   let online = false;
@@ -275,20 +269,18 @@ export async function requested(
       }));
       subscribe(client, wanted).catch(fail);
     });
-    client.on("message", (topic, payload, packet: IPublishPacket) => {
-      const text = new TextDecoder().decode(payload);
+    client.on("message", (topic, payload) => {
       if (topic === responseTopic) {
-        if (String(packet.properties?.correlationData ?? "") !== id) return;
-        answer = JSON.parse(text);
-        done();
-      } else if (text !== "online") {
+        answer = json(payload);
+        if (answer !== undefined) done();
+      } else if (String(payload) !== "online") {
         fail(new BlikkError("offline", `${broker.who}: node ${broker.node} is offline; start it, or see its log`));
       } else if (!online) {
         online = true;
         clearTimeout(timer);
         timer = setTimeout(late, timeoutMs);
-        const properties = { responseTopic, correlationData: globalThis.Buffer.from(id) };
-        client.publishAsync(`${broker.base}/ask`, JSON.stringify(body), { qos: 1, properties }).catch(fail);
+        const options = { qos: 1, properties: { responseTopic } } as const;
+        client.publishAsync(`${broker.base}/ask`, JSON.stringify(body), options).catch(fail);
       }
     });
     return () => clearTimeout(timer);
@@ -317,9 +309,17 @@ async function library(): Promise<typeof import("mqtt")> {
 async function ended(client: MqttClient, over: boolean): Promise<void> {
   client.removeAllListeners();
   client.on("error", () => {});
-  const left = client.connected && over ? { reasonCode: 0, properties: { sessionExpiryInterval: 0 } } : undefined;
+  const polite = client.connected && over;
   await new Promise<void>((resolve) => {
-    if (left === undefined) client.end(true, () => resolve());
-    else client.end(false, left, () => resolve());
+    // a broker that does not answer must not hold up who leaves
+    const late = setTimeout(() => {
+      client.stream.destroy();
+      resolve();
+    }, LEAVE_MS);
+    const options = polite ? { reasonCode: 0, properties: { sessionExpiryInterval: 0 } } : {};
+    client.end(!polite, options, () => {
+      clearTimeout(late);
+      resolve();
+    });
   });
 }

@@ -23,16 +23,19 @@ export const openSocket: OpenSocket = (options, onText, signal) => {
       socket.terminate();
     };
     const lost = () => fail(ended(1006, `nothing came for ${Math.round(silenceMs / 1000)} s`, who));
-    const silence = setTimeout(lost, silenceMs + OPEN_MS);
+    let silence: NodeJS.Timeout | undefined;
     const abort = () => {
       // a closing handshake would keep a program waiting that has ended its loop
       if (socket.readyState === WebSocket.OPEN) socket.close(1000);
       socket.terminate();
     };
     signal.addEventListener("abort", abort);
-    socket.on("ping", () => silence.refresh());
+    socket.on("open", () => {
+      silence = setTimeout(lost, silenceMs);
+    });
+    socket.on("ping", () => silence?.refresh());
     socket.on("message", (data) => {
-      silence.refresh();
+      silence?.refresh();
       if (failed !== undefined || signal.aborted) return;
       try {
         onText(String(data));

@@ -30,6 +30,7 @@ export class Subscription<T> implements AsyncIterableIterator<T, undefined> {
   readonly #start: () => Promise<void>;
   readonly #onGap: ((gap: Gap) => void) | undefined;
   #cursor: string | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
   #running: Promise<void> | undefined;
 
   /** @internal */
@@ -63,7 +64,12 @@ export class Subscription<T> implements AsyncIterableIterator<T, undefined> {
       }
       signal?.addEventListener("abort", stop);
       try {
-        await attempts(attempt, { signal: this.#stop.signal, wait, onConnect, onRetry });
+        await attempts(attempt, {
+          signal: this.#stop.signal,
+          wait,
+          onConnect: () => this.#tell(() => onConnect?.()),
+          onRetry: (error, pauseMs) => this.#tell(() => onRetry?.(error, pauseMs)),
+        });
         this.#buffer.end();
       } catch (error) {
         this.#buffer.end(error);
@@ -71,6 +77,16 @@ export class Subscription<T> implements AsyncIterableIterator<T, undefined> {
         signal?.removeEventListener("abort", stop);
       }
     };
+  }
+
+  /** An error of the reader's own function ends the reading, and is thrown to the reader. */
+  #tell(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#buffer.end(error);
+      this.#stop.abort();
+    }
   }
 
   /** How many messages were dropped because the reader was too slow. */
@@ -83,7 +99,13 @@ export class Subscription<T> implements AsyncIterableIterator<T, undefined> {
     return this.#cursor;
   }
 
-  async next(): Promise<IteratorResult<T, undefined>> {
+  next(): Promise<IteratorResult<T, undefined>> {
+    const result = this.#turn.then(() => this.#next());
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #next(): Promise<IteratorResult<T, undefined>> {
     this.#running ??= this.#start();
     const taken = await this.#buffer.take((gap) => {
       this.gaps += 1;

@@ -10,6 +10,7 @@ import { after, before, describe, test } from "node:test";
 import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { BlikkError, type BlikkOptions, blikk, type Gap, type Message, type Subscription } from "blikk-edge";
+import { openSocket } from "../dist/socket.node.js";
 import { LiveNode, ring, settings, TOKEN, until, Wire } from "./live.js";
 import { Schemas } from "./schemas.js";
 
@@ -243,6 +244,54 @@ describe("side by side", { concurrency: true }, () => {
   test("a program that has what it wanted can end", async () => {
     const script = here("leaves.js");
     assert.equal(await firstLine(script, live.url, live.mqtt.url), "left: ");
+  });
+
+  test("a connection in which nothing comes any more counts as lost", async () => {
+    const wire = await Wire.to(settings.port);
+    const texts: string[] = [];
+    const url = `ws://127.0.0.1:${wire.port}/v1/records?kinds=ring`;
+    const options = { url, who: "the node", token: TOKEN, silenceMs: 200 };
+    const socket = openSocket(options, (text) => texts.push(text), new AbortController().signal);
+    await rejects(socket, "unreachable", /^the node: nothing came for 0 s$/);
+    assert.ok(texts.length <= 1);
+    wire.close();
+  });
+
+  test("an error of the reader's own function ends the reading and is thrown", async () => {
+    for (const way of [node, overMqtt]) {
+      const onConnect = () => {
+        throw new Error("my own fault");
+      };
+      const reading = way.events({ onConnect });
+      await assert.rejects(reading.next(), /^Error: my own fault$/);
+      assert.deepEqual(await reading.next(), { done: true, value: undefined });
+    }
+  });
+
+  test("messages that are asked for at once come one after the other", async () => {
+    const statuses = node.records({ kinds: ["status"] });
+    const both = await Promise.all([statuses.next(), statuses.next()]);
+    assert.deepEqual(new Set(both.map(({ value }) => value?.camera)), new Set(["door", "gate"]));
+    await statuses.return();
+  });
+
+  test("who leaves is not held up by a connection that is stuck", async () => {
+    for (const port of [settings.port, settings.broker]) {
+      const told = new Told();
+      const wire = await Wire.to(port);
+      const url = `127.0.0.1:${wire.port}`;
+      const options =
+        port === settings.port
+          ? { url: `ws://${url}`, token: TOKEN }
+          : { mqtt: { ...live.mqtt, url: `mqtt://${url}` } };
+      const reading = blikk(options).records({ kinds: ["ring"], ...told.options });
+      const next = reading.next();
+      await until(() => told.connects === 1, "the connection");
+      wire.freeze();
+      await reading.return();
+      assert.equal((await next).done, true);
+      wire.close();
+    }
   });
 
   test("in a browser the token is a protocol", async () => {

@@ -133,6 +133,11 @@ export class Wire {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Carries nothing any more, and ends nothing. */
+  freeze(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
   mend(): void {
     this.cut = false;
   }
