@@ -163,8 +163,9 @@ def test_it_does_what_it_says_against_a_node_that_runs(
 
 
 def write_examples(package: Path, *, port: int, broker: int) -> None:
-    """The examples of README.md among the tests, with the addresses of the node and the broker that run."""
-    page = (package / "README.md").read_text(encoding="utf-8")
+    """The examples of README.md and the guide among the tests, with the addresses of the node and the broker here."""
+    pages = (package / "README.md", ROOT / "docs" / "guide" / "typescript.md")
+    page = "".join(each.read_text(encoding="utf-8") for each in pages)
     (folder := package / "test" / "readme").mkdir()
     for number, code in enumerate(re.findall(r"```ts\n(.*?)```", page, re.DOTALL)):
         here = code.replace("ws://127.0.0.1:8430", f"ws://127.0.0.1:{port}")

@@ -234,11 +234,12 @@ describe("side by side", { concurrency: true }, () => {
     await unknown;
   });
 
-  test("the examples of the page run", async () => {
-    const said = await Promise.all([0, 1, 2].map((number) => firstLine(here(`readme/${number}.js`))));
+  test("the examples of the pages run", async () => {
+    const said = await Promise.all([0, 1, 2, 3].map((number) => firstLine(here(`readme/${number}.js`))));
     assert.match(said[0] ?? "", /^\d{4}-.*Z gate person/);
     assert.match(said[1] ?? "", /^(event person|summary .)/);
     assert.match(said[2] ?? "", /^\d+ ./);
+    assert.match(said[3] ?? "", /\w+/);
   });
 
   test("a program that has what it wanted can end", async () => {
