@@ -6,13 +6,18 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import net from "node:net";
 import { createInterface } from "node:readline";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test as limitless } from "node:test";
 import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { BlikkError, type BlikkOptions, blikk, type Gap, type Message, type Subscription } from "blikk-edge";
 import { openSocket } from "../dist/socket.node.js";
 import { LiveNode, ring, settings, TOKEN, until, Wire } from "./live.js";
 import { Schemas } from "./schemas.js";
+
+/** A test that hangs is named. */
+function test(name: string, act: () => Promise<void>): void {
+  limitless(name, { timeout: 25_000 * settings.patience }, act);
+}
 
 const live = new LiveNode();
 const schemas = new Schemas(settings.contract);
