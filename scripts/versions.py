@@ -10,10 +10,13 @@ ROOT = Path(__file__).parents[1]
 CHANGES = "CHANGELOG.md"
 COMING = "Not yet released"
 _VERSION = r"(?P<version>\d+\.\d+\.\d+)"
+_PACKAGE = rf'"name": "blikk-edge",\n +"version": "{_VERSION}"'
 SOURCE = ("pyproject.toml", rf'^version = "{_VERSION}"$')
 PLACES = (
     ("blikk_edge/__init__.py", rf'^__version__ = "{_VERSION}"$'),
     ("custom_components/blikk/manifest.json", rf'^  "version": "{_VERSION}"'),
+    ("clients/typescript/package.json", _PACKAGE),
+    ("clients/typescript/package-lock.json", _PACKAGE),
     ("docker/app/config.yaml", rf"^version: (?P<quote>[\"']?){_VERSION}(?P=quote)$"),
 )
 """A file, and the lines in it that have the version. One that is there has at least one such line."""

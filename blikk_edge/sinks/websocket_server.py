@@ -264,7 +264,15 @@ class WebSocketServer:
         connection, wish, recent = subscriber.connection, subscriber.wish, self._recent
         since = wish.since
         complete = None if since is None else self._is_complete(since)
-        greeting = hello(wish, node=self._node.id, stream=recent.stream, seq=recent.newest, complete=complete)
+        here = Cursor(stream=recent.stream, seq=subscriber.position, time=self._clock.now())
+        greeting = hello(
+            wish,
+            node=self._node.id,
+            stream=recent.stream,
+            seq=recent.newest,
+            complete=complete,
+            cursor=here if since is None else None,
+        )
         await connection.send(greeting, text=True)
         if since is not None and not complete:
             # what it was sent last had been on its way for a moment, as had others

@@ -72,10 +72,13 @@ def read_subscription(query: Mapping[str, Sequence[str]], cameras: Collection[st
     )
 
 
-def hello(subscription: Subscription, *, node: str, stream: str, seq: int, complete: bool | None) -> bytes:
+def hello(
+    subscription: Subscription, *, node: str, stream: str, seq: int, complete: bool | None, cursor: Cursor | None
+) -> bytes:
     """The first message; `seq` is the number of the newest record.
 
-    `complete` says whether all since `since` is there still; None without one.
+    `complete` says whether all since `since` is there still; None without one. `cursor` is where who came without one
+    takes up, if it leaves before the first record; None for who came with `since`.
     """
     kinds: list[Json] = [kind for kind in KINDS if kind in subscription.kinds]
     cameras: list[Json] | None = None if subscription.cameras is None else [*sorted(subscription.cameras)]
@@ -88,6 +91,7 @@ def hello(subscription: Subscription, *, node: str, stream: str, seq: int, compl
         "kinds": kinds,
         "cameras": cameras,
         "complete": complete,
+        "cursor": None if cursor is None else str(cursor),
     }
     return json_bytes(content)
 

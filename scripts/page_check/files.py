@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 OURS = "https://github.com/blikk-edge/blikk-edge"
-PAGES = ("*.md", "docs/**/*.md", "contract/**/*.md", ".github/**/*.md")
+PAGES = ("*.md", "docs/**/*.md", "contract/**/*.md", "clients/*/*.md", ".github/**/*.md")
 OTHERS = (
     ".github/**/*.y*ml",
     "blueprints/**/*.yaml",

@@ -12,11 +12,28 @@ COPIED = (
     "pyproject.toml",
     "CHANGELOG.md",
     "blikk_edge/__init__.py",
+    "clients/typescript/package.json",
     "custom_components/blikk/manifest.json",
     "scripts/version",
     "scripts/versions.py",
 )
+LOCK = """\
+{
+  "name": "blikk-edge",
+  "version": "9.8.7",
+  "packages": {
+    "": {
+      "name": "blikk-edge",
+      "version": "9.8.7"
+    },
+    "node_modules/ws": {
+      "version": "8.23.0"
+    }
+  }
+}
+"""
 IMAGES = {
+    "clients/typescript/package-lock.json": LOCK,
     "docker/Dockerfile": 'FROM python:3.13.1-slim\nLABEL org.opencontainers.image.version="9.8.7"\n',
     "docker/compose.yaml": "node: {image: ghcr.io/blikk-edge/blikk-edge:9.8.7}\nbroker: {image: mqtt:2.0.22}\n",
     "docker/app/config.yaml": "name: Blikk Edge\nversion: 9.8.7\nhomeassistant: 2026.10.0\n",
@@ -26,6 +43,7 @@ IMAGES = {
 TOLD = {
     "pyproject.toml": 'version = "9.8.7"',
     "blikk_edge/__init__.py": '__version__ = "9.8.7"',
+    "clients/typescript/package.json": '  "version": "9.8.7"',
     "custom_components/blikk/manifest.json": '  "version": "9.8.7"',
 }
 
@@ -97,6 +115,7 @@ def test_other_numbers_are_left_alone(tree: Path, version):
     assert version("bump", "9.9.0")[0] == 0
     assert "mqtt:2.0.22" in (tree / "docker/compose.yaml").read_text()
     assert "python:3.13.1-slim" in (tree / "docker/Dockerfile").read_text()
+    assert "8.23.0" in (tree / "clients/typescript/package-lock.json").read_text()
     assert "homeassistant: 2026.10.0" in (tree / "docker/app/config.yaml").read_text()
 
 

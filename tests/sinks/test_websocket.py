@@ -125,6 +125,18 @@ async def test_who_comes_back_with_its_cursor_misses_nothing_and_gets_nothing_tw
     assert [message["seq"] for message in (*before, *after)] == list(range(1, 10))
 
 
+async def test_who_leaves_before_the_first_record_comes_back_with_the_cursor_of_the_greeting(served: Served) -> None:
+    await served.put(event(1))
+    async with served.subscriber() as subscriber:
+        (before,) = await said(subscriber)
+    await served.put(event(2), event(3))
+    async with served.subscriber(f"?since={before['cursor']}") as subscriber:
+        hello, *after = await said(subscriber, 3)
+
+    assert (hello["complete"], hello["cursor"]) == (True, None)
+    assert [message["content"]["id"] for message in after] == ["event-2", "event-3"]
+
+
 @pytest.mark.parametrize("stamped", [True, False], ids=["cursor", "time"])
 async def test_what_was_before_a_restart_comes_out_of_the_history(store: Store, stamped: bool) -> None:
     clock = At(event(1).time)

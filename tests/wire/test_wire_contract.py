@@ -33,7 +33,8 @@ SCHEMAS = sorted({path.stem for path in (CONTRACT / "schemas").glob("*.json")} -
 NODE, FRONT, _ = devices(s.NODE, s.TOPICS)
 _, BOILER = devices(s.MEASURING, s.TOPICS)
 
-PLACE = Place(stream="mie4k2x1", seq=7, cursor=str(Cursor(stream="mie4k2x1", seq=7, time=1795262400.25)))
+CURSOR = Cursor(stream="mie4k2x1", seq=7, time=1795262400.25)
+PLACE = Place(stream="mie4k2x1", seq=7, cursor=str(CURSOR))
 GONE = Withdrawn(camera="front_door", what=Shown.SUMMARY)
 
 
@@ -78,7 +79,7 @@ EXAMPLES = {
     "envelope-status": _sent(enveloped(s.GONE, s.TOPICS).text),
     "envelope-state": _sent(enveloped(s.STATE, s.TOPICS).text),
     "envelope-replayed": _sent(enveloped(s.RING, s.TOPICS, replayed=True).text),
-    "hello": _sent(hello(Subscription(), node="porch", stream="mie4k2x1", seq=7, complete=True)),
+    "hello": _sent(hello(Subscription(), node="porch", stream="mie4k2x1", seq=7, complete=None, cursor=CURSOR)),
     "discovery-node": NODE.message(),
     "discovery-camera": FRONT.message(),
 }
