@@ -43,6 +43,10 @@ def test_the_house_as_it_stands_keeps_its_contracts(house: Path) -> None:
         ("core/observation.py", "import blikk_edge.core.scene"),
         ("transforms/tracking/zones.py", "import av"),
         ("runtime/node.py", "import aiomqtt"),
+        # the model that compares pictures with words is met in one place, and what answers a search knows no pixels
+        ("asking/searching.py", "import onnxruntime"),
+        ("asking/searching.py", "from blikk_edge.transforms.embedding.towers import Towers"),
+        ("app/search_model.py", "import onnxruntime"),
         ("core/geometry.py", "import blikk_edge.wire.topics"),
         # what a plug-in is handed and declares its options with lies below the rooms, and knows no pixels
         ("kinds/context.py", "from blikk_edge.core.scene import Frame"),

@@ -1,6 +1,7 @@
 """What can be found out about a node: who is there, who came, what happened; as text, with the records behind it."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from blikk_edge.agents.digest import line, present
@@ -8,7 +9,7 @@ from blikk_edge.agents.hub import Hub
 from blikk_edge.agents.link import Link
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply, Request
+from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply, Request, Search
 from blikk_edge.core.observation import Event, Observation, Observed
 from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.sightings import Label
@@ -109,6 +110,23 @@ class Finder:
         ]
         text = "\n".join(lines) or f"no {label or 'event'} found"
         return Found(text=text, events=tuple(each.event for each in listed), count=len(listed))
+
+    def look(self, words: str, *, camera: str | None = None, last_s: float | None = None, limit: int = 10) -> Found:
+        """What looked like these words, the best first; `events` are those it belongs to."""
+        since = None if last_s is None else self._link.now() - last_s
+        request = Search(query=words, camera=self.known(camera), since=since, limit=max(1, min(limit, EVENTS_MAX)))
+        reply = self._reply(request)
+        found = reply.found or ()
+        lines = []
+        for each in found:
+            seen = " ".join(["/".join(each.what.colours), each.what.kind or "whole picture"]).strip()
+            how = f"by {each.by}" if each.score is None else f"by {each.by} {each.score:.2f}"
+            moment = datetime.fromtimestamp(each.what.time, UTC)
+            lines.append(f"{moment:%Y-%m-%d %H:%M:%S}Z {each.what.camera}: {seen}, {how}, event {each.what.event}")
+        wanted = [each.what.event for each in found]
+        known = {each.event.id: each.event for each in self._reply(ListEvents(camera=camera, limit=500)).events}
+        events = tuple(known[name] for name in dict.fromkeys(wanted) if name in known)
+        return Found(text="\n".join(lines) or reply.text or "nothing looked like it", events=events, count=len(found))
 
     def event(self, name: str) -> Found:
         """One event, by its id."""

@@ -122,9 +122,13 @@ class BlikkServer(MCPServer[Any]):
         zone: str | None = None,
         last_hours: Annotated[float | None, Field(gt=0, le=87600)] = None,
         limit: Annotated[int, Field(ge=1, le=50)] = 20,
+        looks_like: Annotated[str | None, Field(max_length=500, description="As: red car")] = None,
     ) -> Annotated[CallToolResult, EventsOut]:
-        """Past events (visits), newest first."""
+        """Past events (visits), newest first; with looks_like (and no label or zone) the most similar first."""
         last_s = None if last_hours is None else last_hours * 3600
+        if looks_like:
+            seen = await self._found(self._finder.look, looks_like, camera=camera, last_s=last_s, limit=limit)
+            return _result(seen.text, {"events": [_event(each) for each in seen.events]})
         found = await self._found(
             self._finder.search, camera=camera, label=label, zone=zone, last_s=last_s, limit=limit
         )

@@ -100,8 +100,11 @@ class StreamTools:
         last_seconds: Annotated[float | None, "Only what began in the last so many seconds."] = None,
         zone: Annotated[str | None, "Only what touched this zone."] = None,
         limit: Annotated[int, "How many events at most."] = 20,
+        looks_like: Annotated[str | None, "What it looked like: red car. Alone, or with last_seconds."] = None,
     ) -> Found:
-        """Past events (visits), newest first: when, what, where, how long."""
+        """Past events (visits), newest first: when, what, where, how long. With looks_like, the most similar first."""
+        if looks_like:
+            return self._finder.look(looks_like, camera=self._camera, last_s=_past(last_seconds), limit=limit)
         return self._finder.search(
             camera=self._camera, label=_label(label), last_s=_past(last_seconds), zone=zone, limit=limit
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from blikk_edge.app.identity import broker_address, camera_info, household_locale, store_path, topics_of
 from blikk_edge.asking.forgetting import Forgetter, Rememberer
 from blikk_edge.asking.question_service import QuestionService
+from blikk_edge.asking.searching import TowerNow
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock, SystemClock
@@ -45,11 +46,13 @@ def answerer(
     rememberers: Sequence[Rememberer] = (),
     watched: WatchedAt | None = None,
     locale: LocaleNow = Locale,
+    searched: bool = False,
+    tower: TowerNow = lambda: None,
 ) -> Answerer:
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
     `rememberers` forget too; `watched` says when each camera was; `publish` is given what is to be shown no
-    more; `locale` is how times are understood and written.
+    more; `locale` is how times are understood and written; `searched` and `tower` are those of the QuestionService.
     """
 
     async def describe(request: DescribeNow) -> Summary:
@@ -82,6 +85,9 @@ def answerer(
         forget=forgetter.forget,
         watched=watched,
         locale=locale,
+        searched=searched,
+        tower=tower,
+        album=album,
     ).answer
 
 
@@ -95,9 +101,9 @@ def ask(settings: Settings, question: str, *, camera: str | None, environ: Mappi
     cameras = tuple(camera_info(each) for each in settings.cameras)
     request = read_request({"question": question, "camera": camera}, {each.id for each in cameras})
     path = store_path(settings, environ)
-    store = _opened(path)
+    store = opened_store(path)
     if isinstance(store, StoreError):
-        return _asked(settings, request, path, store)
+        return asked_of_node(settings, request, path, store)
     try:
         clock = SystemClock()
         locale = household_locale(settings, store, clock)
@@ -109,7 +115,7 @@ def ask(settings: Settings, question: str, *, camera: str | None, environ: Mappi
         store.close()
 
 
-def _opened(path: Path) -> Store | StoreError:
+def opened_store(path: Path) -> Store | StoreError:
     """The store, open; or why it cannot be used: it is not there, or a node has it (StoreBusyError)."""
     # Handed back, not raised: within an `except` the causes of what asyncio raises would be lost.
     store = Store(path)
@@ -124,7 +130,7 @@ def _opened(path: Path) -> Store | StoreError:
     return store
 
 
-def _asked(settings: Settings, request: Request, store: Path, why: StoreError) -> JsonObject:
+def asked_of_node(settings: Settings, request: Request, store: Path, why: StoreError) -> JsonObject:
     """The reply of the running node; raises SinkError that also says why it had to be asked."""
     try:
         if settings.mqtt is None:

@@ -61,6 +61,7 @@ def camera_info(camera: CameraSettings) -> CameraInfo:
         labels=camera.labels,
         zones=tuple(zone.name for zone in camera.zones),
         ring=camera.ring is not None,
+        concepts=camera.concepts,
         questions=tuple(
             Question(id=q.id, camera=camera.id, text=q.ask, kind=q.answer, every_s=q.every_s) for q in camera.questions
         ),

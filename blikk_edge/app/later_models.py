@@ -10,6 +10,7 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError
+from blikk_edge.core.stages import AppearanceReader
 from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import VisionTools
 from blikk_edge.runtime.scheduler import Supervisor
@@ -21,19 +22,27 @@ LAST_S: Final = 1800.0
 class LaterModels:
     """What the vision workers look with. `run` fetches what is missing when it can be had, and they change over.
 
-    `round` is one higher each time. Raises ModelError as VisionModels does, at the start only.
+    `round` is one higher each time; `make_reader` gives each worker who reads looks, where that is done. Raises
+    ModelError as VisionModels does, at the start only.
     """
 
     name = "fetching models"
     """A part of its own: that it works does not mean that the models are here."""
 
     def __init__(
-        self, settings: Settings, supervisor: Supervisor, clock: Clock, *, progress: ProgressOf | None = None
+        self,
+        settings: Settings,
+        supervisor: Supervisor,
+        clock: Clock,
+        *,
+        progress: ProgressOf | None = None,
+        make_reader: Callable[[], AppearanceReader | None] = lambda: None,
     ) -> None:
         self.round = 0
         self._settings = settings
         self._supervisor = supervisor
         self._clock = clock
+        self._make_reader = make_reader
         self._now = VisionModels(settings, progress=progress)
         self._report()
 
@@ -49,7 +58,7 @@ class LaterModels:
 
     def tools(self) -> Callable[[str], VisionTools]:
         """The tools of one vision worker, by camera id; raises ModelError where a model cannot be opened."""
-        return self._now.tools(self._settings)
+        return self._now.tools(self._settings, self._make_reader())
 
     async def run(self) -> None:
         """Try again, ever more rarely, until nothing is missing."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.locale import LocaleNow
+from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import Input
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.inputs.context import InputContext
@@ -49,7 +49,7 @@ def gates_of(settings: Settings, push_queues: Mapping[str, PushQueue]) -> dict[s
     }
 
 
-def album_of(settings: Settings, store: Store, clock: Clock, locale: LocaleNow) -> PictureAlbum | None:
+def album_of(settings: Settings, store: Store, clock: Clock, locale: LocaleNow = Locale) -> PictureAlbum | None:
     """Where pictures of events are kept, if they are."""
     media = settings.media
     if media is None:

@@ -73,6 +73,7 @@ def pipeline(
         reporter=EventReporter(camera.id, rules, parked=parked),
         labels=camera.labels,
         steps=steps,
+        concepts=camera.concepts,
         hide=partial(masked, private=camera.private),
         faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
     )

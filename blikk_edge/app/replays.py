@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from blikk_edge.app.pipelines import pipeline, steps_of, wake_detector
+from blikk_edge.app.search_model import opened
 from blikk_edge.app.stand_ins import ProgressOf
-from blikk_edge.app.vision_models import VisionModels
+from blikk_edge.app.vision_models import VisionModels, model_folders
 from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import ConfigError
+from blikk_edge.core.errors import ConfigError, ModelError
 from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import Source
@@ -20,6 +21,7 @@ from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.sources.catalog import open_source
 from blikk_edge.sources.duration import duration_s
 from blikk_edge.sources.terms import Terms
+from blikk_edge.transforms.embedding.reader import LookReader
 
 DEFAULTS = Settings(
     node=NodeSettings(id="replay", name="Replay"),
@@ -74,7 +76,21 @@ def replay(
     if played is not None:
         source = _Counted(source, played, start, duration_s(clip))
     steps = steps_of(chosen, lambda _index, error: note(str(error)))
-    yield from replay_pipeline(source, pipeline(settings, chosen, (), steps), vision_models.tools(settings)(chosen.id))
+    yield from replay_pipeline(
+        source, pipeline(settings, chosen, (), steps), vision_models.tools(settings, _reader(settings, note))(chosen.id)
+    )
+
+
+def _reader(settings: Settings, note: Callable[[str], None]) -> LookReader | None:
+    """Who looks at the Pictures, with all the time it takes; without its model it sees colours only."""
+    if settings.search is None:
+        return None
+    try:
+        towers = opened(settings.search, model_folders(settings)) if settings.search.by_words else None
+    except ModelError as error:
+        note(str(error))
+        towers = None
+    return LookReader(lambda: towers, failed=lambda error: note(str(error)), budgeted=False)
 
 
 class _Counted:

@@ -8,7 +8,7 @@ from blikk_edge.app.stand_ins import ProgressOf, StandIns
 from blikk_edge.config.settings import CameraSettings, DetectorSettings, PrivacySettings, Settings
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.sightings import Label
-from blikk_edge.core.stages import Detector
+from blikk_edge.core.stages import AppearanceReader, Detector
 from blikk_edge.runtime import log
 from blikk_edge.runtime.pipeline import FAINT, VisionTools
 from blikk_edge.transforms.kinds import DETECTORS, DetectorContext
@@ -73,10 +73,10 @@ class VisionModels:
         blurred = self._faces.entry.name if self._faces else "none, whole persons are blurred"
         self.notes = (*self.problems, *models.limits, f"detector {', '.join(found)}; faces: {blurred}")
 
-    def tools(self, settings: Settings) -> Callable[[str], VisionTools]:
+    def tools(self, settings: Settings, appearances: AppearanceReader | None = None) -> Callable[[str], VisionTools]:
         """The tools of one vision worker, by camera id. Cameras with the same detector share its interpreter.
 
-        Raises ModelError where a model cannot be opened.
+        `appearances` is the worker's, where looks are read. Raises ModelError where a model cannot be opened.
         """
         one_thread()
         detectors = {name: self._detector(settings, name, model) for name, model in self._detectors.items()}
@@ -88,6 +88,7 @@ class VisionModels:
             camera.id: VisionTools(
                 MaskedDetector(detectors[camera.detector], camera.private),
                 _redactor(settings.privacy, camera, finder),
+                appearances,
             )
             for camera in settings.cameras
         }
@@ -168,4 +169,6 @@ def used(settings: Settings | None) -> tuple[str, ...]:
     if settings is None:
         return DetectorSettings().model, PrivacySettings().model
     names = [*(settings.detector_of(camera).model for camera in settings.cameras), settings.privacy.model]
+    if settings.search is not None and (towers := REGISTRY.get(settings.search.model)) is not None:
+        names += [towers.name, *towers.needs]
     return tuple(dict.fromkeys(name for name in names if name in REGISTRY))

@@ -11,6 +11,7 @@ from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
+from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
@@ -115,7 +116,14 @@ def build(
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
     path = store_path(settings, environ)
-    models = LaterModels(settings, supervisor, clock, progress=progress)
+    search_model = SearchModel(settings, supervisor, clock) if settings.search else None
+    models = LaterModels(
+        settings,
+        supervisor,
+        clock,
+        progress=progress,
+        make_reader=(lambda: None) if search_model is None else search_model.reader,
+    )
     store = Store(
         path,
         max_records=settings.store.max_records,
@@ -170,6 +178,7 @@ def build(
             version=__version__,
             cameras=tuple(camera.info for camera in cameras.values()),
             summaries=written.modes if written else (),
+            searched=settings.search is not None,
             media_url=settings.media.address if settings.media else None,
             language=settings.language or "en",
         ),
@@ -192,6 +201,8 @@ def build(
             publish=outlets.deliver,
             watched=watched_in(store, store),
             locale=locale,
+            searched=search_model is not None,
+            tower=text_towers(search_model),
         ),
         states=states,
         publish=outlets.deliver,
@@ -216,6 +227,7 @@ def build(
         parts=(
             locale,
             models,
+            *([search_model] if search_model else []),
             *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *parts(
                 inputs_of(settings, push_queues),

@@ -11,11 +11,13 @@ from blikk_edge.asking.model import fill_prompt, filled, word_prompt, worded
 from blikk_edge.asking.other_language import hint
 from blikk_edge.asking.reader import Puzzle, read
 from blikk_edge.asking.saying import denied, lines, say, say_puzzled
+from blikk_edge.asking.searching import TowerNow, search
 from blikk_edge.asking.tally import Finding, Past, tally
 from blikk_edge.asking.times import Wall
 from blikk_edge.asking.unwatched import gaps_of, with_gaps
+from blikk_edge.core.album import Album
 from blikk_edge.core.clock import JUMP_S, Clock
-from blikk_edge.core.errors import BlikkError, LlmError
+from blikk_edge.core.errors import BlikkError, LlmError, ModelError
 from blikk_edge.core.inquiry import (
     WAITING_MAX,
     Aggregate,
@@ -28,6 +30,7 @@ from blikk_edge.core.inquiry import (
     Query,
     Reply,
     Request,
+    Search,
     WriteDigest,
     refusal,
 )
@@ -51,6 +54,7 @@ LIMITS_S: Final[dict[type[Request], float]] = {
     WriteDigest: 100.0,
     Forget: 25.0,
     Mark: 10.0,
+    Search: 40.0,
 }
 """Seconds for one request, below the patience of our Home Assistant component."""
 
@@ -76,7 +80,8 @@ class QuestionService:
     `states` gives the cameras as they are now. `queue` is the language model's, without which rules read and templates
     word; `check` looks at its words. `watched` says when each camera was, so that an answer says of what it knows
     nothing. `describe` and `digest` write Summaries, `forget` forgets and counts the events. `locale` is how times
-    are understood and written.
+    are understood and written. Where what was seen is `searched`, `tower` compares words with it, where there is one,
+    and `album` has the pictures.
     """
 
     def __init__(
@@ -93,6 +98,9 @@ class QuestionService:
         digest: Callable[[WriteDigest], Awaitable[Summary]] | None = None,
         forget: Callable[[Forget], Awaitable[int]] | None = None,
         watched: WatchedAt | None = None,
+        searched: bool = False,
+        tower: TowerNow = lambda: None,
+        album: Album | None = None,
     ) -> None:
         self._history = history
         self._cameras = tuple(cameras)
@@ -105,6 +113,9 @@ class QuestionService:
         self._digest = digest
         self._forget = forget
         self._watched = watched
+        self._searched = searched
+        self._tower = tower
+        self._album = album
         self._under_way = 0
         self._numbers = count(1)
         # One look through the store at a time: eight of them would hold up everything else in the process.
@@ -138,6 +149,8 @@ class QuestionService:
                 return await self._remove(request)
             case Mark():
                 return await self._mark(request)
+            case Search():
+                return await self._search(request)
 
     async def _write(self, request: DescribeNow | WriteDigest) -> Reply:
         if isinstance(request, DescribeNow):
@@ -208,6 +221,20 @@ class QuestionService:
         async with self._turn:
             reply = await asyncio.to_thread(mark)
         return reply or refusal(f"there is no event or ring {request.event[:80]!r} in the store (any more)")
+
+    async def _search(self, request: Search) -> Reply:
+        if not self._searched:
+            return refusal("nothing can be searched for on this node; add `search: true` to blikk.yaml")
+        readings = [rules for tag in _reads(self._locale()) if (rules := reading(tag)) is not None]
+
+        def look() -> Reply:
+            try:
+                return search(request, history=self._history, readings=readings, tower=self._tower(), album=self._album)
+            except ModelError:  # a node without its model still knows labels and colours
+                return search(request, history=self._history, readings=readings, album=self._album)
+
+        async with self._turn:
+            return await asyncio.to_thread(look)
 
     async def _question(self, request: AskQuestion) -> Reply:
         now, locale = self._clock.now(), self._locale()

@@ -20,6 +20,7 @@ from blikk_edge.cli import (
     push,
     replay,
     run,
+    search,
     service,
     version,
 )
@@ -33,6 +34,7 @@ COMMANDS = (
     demo,
     replay,
     ask,
+    search,
     push,
     mcp,
     health,

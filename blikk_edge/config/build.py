@@ -67,6 +67,9 @@ def settings(**values: Any) -> Settings:
     if made.mqtt is not None:
         made = replace(made, mqtt=replace(made.mqtt, home_assistant=made.home_assistant))
     for camera in made.cameras:
+        if camera.concepts and not (made.search and made.search.by_words):
+            mend = "Add `search: true`, or name a model there."
+            raise Wrong("concepts without a model to compare with", mend, "cameras", camera.id, "concepts")
         rings = made.mqtt or made.inputs  # an input of a plug-in may ring any doorbell
         if not rings and camera.ring and not camera.ring.http and camera.ring.gpio is None:
             mend = "Add `ring: {http: true}` or `ring: {gpio: 17}`, or name a broker."

@@ -51,13 +51,14 @@ from blikk_edge.language.language import tags
 from blikk_edge.net.options import TOKEN
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
+from blikk_edge.transforms.embedding.options import CONCEPTS, search
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 from blikk_edge.transforms.models.registry import CUSTOM_DECODERS, REGISTRY
 from blikk_edge.web.kinds import PAGES
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
-MODELS = tuple(entry.name for entry in REGISTRY.values() if not entry.finds_faces)
+MODELS = tuple(entry.name for entry in REGISTRY.values() if entry.finds_objects)
 FACES = tuple(entry.name for entry in REGISTRY.values() if entry.finds_faces)
 DECODERS = choice(CUSTOM_DECODERS)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -120,6 +121,12 @@ def grammar(folder: Path) -> Section:
                 name="media",
                 value=PAGES.get("media").section(folder),
                 meaning="Redacted pictures of past events, over HTTP.",
+            ),
+            Key(
+                name="search",
+                value=search(folder),
+                meaning='How what was seen can be searched for: `blikk search "red car"`.',
+                default="off",
             ),
             Key(
                 name="webhook",
@@ -267,6 +274,7 @@ def _camera(folder: Path) -> Section:
                 value=TOKEN,
                 meaning="What the edge client of a camera with `source: push` has to know. Best `!secret name`.",
             ),
+            CONCEPTS,
             *QUESTIONS.keys,
         ),
     )

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from blikk_edge.core.concepts import Concept
 from blikk_edge.core.fields import Backpressure, Watch
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.ports import DurableSink, Enricher, Input, Sink
@@ -18,6 +19,7 @@ from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
 from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
 from blikk_edge.sinks.webhook import WebhookOptions
+from blikk_edge.transforms.embedding.options import SearchOptions
 from blikk_edge.transforms.kinds import CameraContext, DetectorContext
 from blikk_edge.transforms.models.tflite_kind import TfliteOptions
 from blikk_edge.web.media_kind import MediaSettings
@@ -160,6 +162,7 @@ class CameraSettings:
         push_token: What the edge client of a camera with `source: push` has to know; None for any other.
         plugged: The source of a plug-in; None: one of ours, at the address `source`.
         transforms: What plug-ins measure in the picture, in their order.
+        concepts: Words that each object is compared with.
     """
 
     id: str
@@ -189,6 +192,7 @@ class CameraSettings:
     push_token: Secret | None = None
     plugged: "Chosen[Terms, Source] | None" = None
     transforms: "tuple[Chosen[CameraContext, Step], ...]" = ()
+    concepts: tuple[Concept, ...] = ()
 
     @property
     def pushed(self) -> bool:
@@ -263,6 +267,7 @@ class Settings:
         enrichers: Plug-ins that make texts and answers of records.
         inputs: Plug-ins that bring commands to the node, as a button does.
         media: Redacted pictures of past events, over HTTP; None: none are kept.
+        search: How what was seen can be searched for; None: not at all.
         ingest: Where edge clients (`blikk push`) bring their frames.
         timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.
         language: Of texts, answers and names of entities in plain discovery: a tag as `de`; None: Home Assistant's.
@@ -285,6 +290,7 @@ class Settings:
     enrichers: tuple[Chosen[Any, Enricher], ...] = ()
     inputs: tuple[Chosen[Any, Input], ...] = ()
     media: MediaSettings | None = None
+    search: SearchOptions | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     timezone: str | None = None
     language: str | None = None

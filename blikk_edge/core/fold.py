@@ -16,7 +16,8 @@ class Folder:
 
     Two Observations are similar when kind, event, labels of their objects and zones are the same. The first of a run of
     similar ones comes out at once. Those that follow are gathered into one: it has the id and time of the first
-    gathered, the objects and embedding of the last, `until` of the last, the highest score, and `folded` counts them.
+    gathered, the objects and embedding of the last, `until` of the last, the highest score, the appearances of all, and
+    `folded` counts them.
     It comes out when it stands for `window` of them, before the first that is not similar, `HOLD_S` after its time, or
     at `flush`. A run ends with the first that is not similar, or after `HOLD_S` without one. `window` 1 folds nothing.
     """
@@ -62,4 +63,5 @@ def gathered(first: Observation, last: Observation) -> Observation:
         objects=last.objects,
         embedding=last.embedding,
         folded=first.folded + last.folded,
+        appearances=first.appearances + last.appearances,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from blikk_edge.core.appearance import FoundBy, StoredAppearance
 from blikk_edge.core.observation import Event, Ring
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Author, Summary
@@ -19,6 +20,10 @@ EVENTS_DEFAULT = 100
 
 MARK_MAX = 60
 """Characters of a mark."""
+
+FOUND_MAX = 100
+FOUND_DEFAULT = 10
+"""Results of one search."""
 
 WAITING_MAX = 8
 """Requests that may wait for their answers at once."""
@@ -129,7 +134,26 @@ class Mark:
     mark: str
 
 
-Request: TypeAlias = AskQuestion | ListEvents | DescribeNow | WriteDigest | Forget | Mark
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What was seen that looks like these words, the best first.
+
+    Attributes:
+        query: At most QUESTION_MAX characters.
+        camera: At this one, by id; None: at all.
+        since: That was seen then or later, seconds since 1970 UTC; None does not restrict.
+        until: That was seen before then, seconds since 1970 UTC; None does not restrict.
+        limit: How many at most, 1 to FOUND_MAX.
+    """
+
+    query: str
+    camera: str | None = None
+    since: float | None = None
+    until: float | None = None
+    limit: int = FOUND_DEFAULT
+
+
+Request: TypeAlias = AskQuestion | ListEvents | DescribeNow | WriteDigest | Forget | Mark | Search
 
 
 class Aggregate(StrEnum):
@@ -195,6 +219,23 @@ class EventWithText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Something that a search found.
+
+    Attributes:
+        what: What was seen, when and where.
+        by: How it was found.
+        score: The cosine of words and picture, -1..1, where a model compared them; else None.
+        pictures: The ids of kept Pictures of its event, the nearest in time first.
+    """
+
+    what: StoredAppearance
+    by: FoundBy
+    score: float | None = None
+    pictures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The answer to a Request.
 
@@ -207,6 +248,7 @@ class Reply:
         events: What the answer rests on, newest first.
         rings: Of a list of events those of its period, newest first.
         gaps: Of a list of events, by camera, when it was not watched; of NODE, when it did not run.
+        found: Of a search what was found, the best first; None for any other request.
         summary: What was asked to be written.
         source: Who wrote `text`.
         model: The model's name where `source` is `llm`.
@@ -222,6 +264,7 @@ class Reply:
     events: tuple[EventWithText, ...] = ()
     rings: tuple[Ring, ...] = ()
     gaps: tuple[tuple[str, tuple[Span, ...]], ...] = ()
+    found: tuple[Found, ...] | None = None
     summary: Summary | None = None
     source: Author = Author.TEMPLATE
     model: str | None = None

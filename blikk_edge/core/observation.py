@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from blikk_edge.core.appearance import Appearance
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Summary
@@ -84,6 +85,8 @@ class Observation:
         folded: How many similar observations this one stands for.
         embedding: The vector of the frame, where a step makes one.
         measures: Those it is about, where `kind` is MEASURE or one of an alert (`core.measures`).
+        appearances: What its objects, or the whole picture, looked like, where that is searched for; of several
+            observations folded into one those of all.
     """
 
     id: str
@@ -98,6 +101,7 @@ class Observation:
     folded: int = 1
     embedding: tuple[float, ...] | None = None
     measures: tuple[Measure, ...] = ()
+    appearances: tuple[Appearance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

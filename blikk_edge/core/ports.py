@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from blikk_edge.core.appearance import StoredAppearance
 from blikk_edge.core.commands import Command
 from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.picture import Picture
@@ -121,6 +122,35 @@ class History(Protocol):
 
     def ring(self, id: str) -> Ring | None:  # noqa: A002  # the glossary's word
         """One press of a doorbell, or None."""
+        ...
+
+    def embeddings(
+        self,
+        *,
+        model: str,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        below: int | None = None,
+        limit: int = 4096,
+    ) -> Sequence[tuple[int, bytes]]:
+        """Number and little endian float16 embedding of what appeared in `since <= t < until`, by this model.
+
+        Newest first; `below` goes on where an earlier call ended: with lower numbers.
+        """
+        ...
+
+    def appearances(
+        self,
+        *,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        below: int | None = None,
+        numbers: Collection[int] | None = None,
+        limit: int = 4096,
+    ) -> Sequence[StoredAppearance]:
+        """What appeared in `since <= t < until`; those of these `numbers`, or with lower ones than `below`."""
         ...
 
     def newest(self) -> Sequence[Event | Ring | Summary]:

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from blikk_edge.core.appearance import Appearance, Embedding
 from blikk_edge.core.fold import Folder
 from blikk_edge.core.ids import Ids
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Sighting
@@ -61,6 +63,21 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What happened in one Scene, before similar Observations are folded.
+
+    Attributes:
+        scene: Where it happened.
+        made: An Observation of each change, in the order in which they happened.
+        events: Revisions, in the order in which they happened.
+    """
+
+    scene: Scene
+    made: tuple[Observation, ...]
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _There:
     """Who counts in a scene, by label and id; since when, where not since first seen; who just moved off or parked.
 
@@ -107,6 +124,7 @@ class EventReporter:
         self._last_motion: float | None = None
         self._last_motion_reported = -math.inf
         self._embedding: tuple[float, ...] | None = None
+        self._pictured: Embedding | None = None
         self._time = -math.inf
 
     @property
@@ -135,21 +153,49 @@ class EventReporter:
 
     def report(self, scene: Scene) -> Reported:
         """What this scene adds. Scenes come in capture order; a time that steps back counts as the latest one."""
+        changed = self.changed(scene)
+        return Reported(observations=self.folded(changed), events=changed.events)
+
+    def changed(self, scene: Scene) -> Changed:
+        """What happened in this scene; `folded` has to follow."""
         time = self._time = max(self._time, scene.frame.time)
-        observations: list[Observation] = list(self._scene_changes(scene, time))
+        made: list[Observation] = list(self._scene_changes(scene, time))
         events: list[Event] = []
         there = self._sort(scene, time)
         for label in Label:
             changes, event = self._step(label, there, time)
             for change, event_id in changes:
-                made = self._observation(change.kind, scene, time, change.objects, change.zones, event_id)
-                observations += self._folder.add(made)
+                made.append(self._observation(change.kind, scene, time, change.objects, change.zones, event_id))
             events += event
-        if any(event.phase is Phase.ENDED for event in events):
+        return Changed(scene=scene, made=tuple(made), events=tuple(events))
+
+    def folded(
+        self, changed: Changed, appearances: Mapping[str, tuple[Appearance, ...]] = MappingProxyType({})
+    ) -> tuple[Observation, ...]:
+        """The Observations that come out now; `appearances` go with those made in this scene, by their ids."""
+        observations: list[Observation] = []
+        for made in changed.made:
+            looks = appearances.get(made.id, ())
+            observations += self._folder.add(replace(made, appearances=looks) if looks else made)
+        if any(event.phase is Phase.ENDED for event in changed.events):
             observations += self._folder.flush()  # nothing similar can follow
-        observations += self._motion(scene, time)
-        observations += self._folder.due(time)
-        return Reported(observations=tuple(observations), events=tuple(events))
+        observations += self._motion(changed.scene, self._time)
+        observations += self._folder.due(self._time)
+        return tuple(observations)
+
+    def pictured(self, scene: Scene, appearance: Appearance) -> tuple[Observation, ...]:
+        """What the look of a whole picture adds: one that is far from the last one reported is another scene."""
+        known, new = self._pictured, appearance.embedding
+        if new is None:
+            return ()
+        if known is None or known.model != new.model:
+            self._pictured = new
+            return ()
+        if distance(known.numbers, new.numbers) < max(1e-6, self._rules.event_threshold):
+            return ()
+        self._pictured = new
+        made = self._observation(Observed.SCENE, scene, self._time)
+        return self._folder.add(replace(made, appearances=(appearance,)))
 
     def end(self, time: float | None = None) -> Reported:
         """The stream is gone for long, or the node stops: what was held is reported, and every open Event ends.
@@ -262,7 +308,7 @@ class EventReporter:
                 self._embedding = scene.embedding
         if not (other_view or other_meaning):
             return ()
-        return self._folder.add(self._observation(Observed.SCENE, scene, time))
+        return (self._observation(Observed.SCENE, scene, time),)
 
     def _observation(
         self,

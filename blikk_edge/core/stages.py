@@ -1,10 +1,12 @@
-"""Ports of the stages that see pixels: Source, WakeDetector, Detector, Step, Redactor."""
+"""Ports of the stages that see pixels: Source, WakeDetector, Detector, Step, Redactor, AppearanceReader."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
+from blikk_edge.core.appearance import Look
+from blikk_edge.core.observation import Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Detection, MeasureInfo
@@ -96,4 +98,16 @@ class Redactor(Protocol):
 
     def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
         """A redacted JPEG of the scene; raises PrivacyError where faces could not be looked for."""
+        ...
+
+
+class AppearanceReader(Protocol):
+    """Reads how things look, in what may leave: it is given Pictures, never a Frame. Not shared between threads."""
+
+    def look(self, picture: Picture, objects: Sequence[Sighting], concepts: Mapping[str, str]) -> Sequence[Look]:
+        """How each of these objects looks, with its score for each of the concepts; some may have no Look."""
+        ...
+
+    def whole(self, picture: Picture) -> Look | None:
+        """How all of a Picture looks."""
         ...

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from blikk_edge.core.concepts import Concept
 from blikk_edge.core.sightings import Label, Measure, MeasureInfo
 from blikk_edge.core.summary import Question
 
@@ -29,6 +30,7 @@ class CameraInfo:
         ring: Whether it has a doorbell.
         questions: Those that are watched at it.
         measures: Those that its added steps declare.
+        concepts: Those that it watches for.
     """
 
     id: str
@@ -38,6 +40,7 @@ class CameraInfo:
     ring: bool = False
     questions: tuple[Question, ...] = ()
     measures: tuple[MeasureInfo, ...] = ()
+    concepts: tuple[Concept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class NodeInfo:
         version: That of this program.
         cameras: Its cameras.
         summaries: The ways of writing them that may be switched to.
+        searched: Whether what was seen can be searched for.
         media_url: Where redacted Pictures of past events can be had over HTTP, if anywhere.
         language: The tag of the language in which its entities are named, where nobody else names them.
     """
@@ -59,6 +63,7 @@ class NodeInfo:
     version: str
     cameras: tuple[CameraInfo, ...]
     summaries: tuple[SummaryMode, ...] = ()
+    searched: bool = False
     media_url: str | None = None
     language: str = "en"
 
@@ -82,8 +87,10 @@ class CameraState:
         inferences: How often the detector looked since start.
         restarts: How often its reader or its pipeline was started anew since start.
         dropped: Frames that were not looked at since start, by reason.
-        skipped: Frames that an added step was not given because it took too long, by step.
+        skipped: Frames that an added step was not given because it took too long, by step; `search`: looks at what
+            appeared for which there was no time.
         measures: The newest values.
+        concepts: Whether each is there now, by id.
         detect: Whether the detector looks (a switch).
         threshold: How much must change to be reported, 0..1 (a number).
         summary: How summaries are made (a select).
@@ -106,6 +113,7 @@ class CameraState:
     dropped: tuple[tuple[str, int], ...] = ()
     skipped: tuple[tuple[str, int], ...] = ()
     measures: tuple[Measure, ...] = ()
+    concepts: tuple[tuple[str, bool], ...] = ()
     detect: bool = True
     threshold: float = 0.3
     summary: SummaryMode = SummaryMode.OFF

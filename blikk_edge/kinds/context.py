@@ -25,7 +25,7 @@ class Context:
         order: Brings a command to the node. Never blocks.
         history: What was reported before. Blocking; call it off the loop.
         album: The kept pictures, None where none are kept.
-        ask: Answers questions about the past.
+        ask: Answers requests: questions about the past, and searches (`core.inquiry.Search`).
         states: How each camera is doing now.
         publish: Hands a Summary or an Answer to every sink. Never blocks.
     """

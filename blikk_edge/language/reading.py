@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
+from blikk_edge.core.appearance import Colour
 from blikk_edge.core.inquiry import Aggregate
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.language import ENGLISH, content_of, tags
@@ -149,6 +150,15 @@ class Reading:
     def is_who(self, word: str) -> bool:
         """Whether it asks who somebody is."""
         return self.means(word, "subjects.who")
+
+    def colours(self) -> Sequence[tuple[Colour, re.Pattern[str]]]:
+        """Each colour, with what it is called."""
+        return [(colour, self.pattern(f"colours.{colour}")) for colour in Colour]
+
+    def puzzled_by(self, words: str) -> str:
+        """That these words cannot be searched for without a model."""
+        said: str = self._content["search"]["puzzled"]
+        return said.format(words=words)
 
     def share_min(self, words: str) -> int:
         """The minutes from the full hour that `half past` and the like name."""

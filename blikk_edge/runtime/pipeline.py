@@ -4,22 +4,25 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final, Protocol
 
+from blikk_edge.core.concepts import Concept
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
-from blikk_edge.core.reporter import EventReporter, Reported
+from blikk_edge.core.reporter import Changed, EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Motion, Track, View
-from blikk_edge.core.stages import Detector, Redactor, Step
+from blikk_edge.core.stages import AppearanceReader, Detector, Redactor, Step
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
 from blikk_edge.runtime.detect import Detect
+from blikk_edge.runtime.looks import Looks
 from blikk_edge.runtime.steps import AddedSteps
 from blikk_edge.runtime.switches import Switches
 
@@ -57,10 +60,12 @@ class VisionTools:
     Attributes:
         detector: The worker's own, used in no other thread.
         redactor: The way out for pixels of one camera.
+        appearances: Reads how things look, of all cameras of the worker; None where nothing is searched for.
     """
 
     detector: Detector
     redactor: Redactor
+    appearances: AppearanceReader | None = None
 
 
 @dataclass(slots=True)
@@ -92,6 +97,7 @@ class Pipeline:
         reporter: EventReporter,
         labels: Collection[Label],
         steps: Sequence[Step] = (),
+        concepts: Sequence[Concept] = (),
         hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: float = FAINT,
         stopwatch: Callable[[], float] = time.perf_counter,
@@ -106,6 +112,7 @@ class Pipeline:
         self._follow = (track, zones)
         self._reporter = reporter
         self._measured = MeasureReporter(camera, self.added.measures, ids=reporter.ids)
+        self._looks = Looks(concepts)
         self._labels = frozenset(labels)
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
@@ -194,14 +201,17 @@ class Pipeline:
             self._reporting = True
             if self._reporter.event_threshold != self.switches.threshold:
                 self._reporter.event_threshold = self.switches.threshold
-            reported = self._reporter.report(scene)
+            changed = self._reporter.changed(scene)
             self.open = self._reporter.open
-            yield from self._events(reported)
-            yield from reported.observations
+            yield from self._events(changed)
+            everybody = self._everybody(scene)
+            yield from self._reporter.folded(changed, self._looks.of(changed, everybody, tools))
             yield from self._measured.report(scene)
-        elif self._reporting:
-            yield from self.close(scene.frame.time)
-        yield from self._pictures(scene, tools)
+        else:
+            if self._reporting:
+                yield from self.close(scene.frame.time)
+            everybody = self._everybody(scene)
+        yield from self._pictures(scene, everybody, tools)
         yield from self._state_of(scene)
 
     def close(self, at: float | None = None) -> Iterator[Item]:
@@ -226,13 +236,14 @@ class Pipeline:
         self._reporting = False
         self.open = ()
         self._tracks = ()
+        self._looks.clear()
         for step in (*self._follow, self.added):
             step.reset()
         yield from self._events(reported)
         yield from reported.observations
         yield from measured
 
-    def _events(self, reported: Reported) -> Iterator[Event]:
+    def _events(self, reported: Reported | Changed) -> Iterator[Event]:
         for event in reported.events:
             if event.phase is Phase.ENDED:
                 self._open.pop(event.id, None)
@@ -247,18 +258,29 @@ class Pipeline:
             wanted[self._wanted.popleft()] = None
         return tuple(wanted)
 
-    def _pictures(self, scene: Scene, tools: VisionTools) -> Iterator[Picture]:
-        """The Pictures that are due, as long as faces can be looked for."""
+    def _everybody(self, scene: Scene) -> Callable[[], Scene]:
+        """The scene with everybody in it who may have to be blurred; looked for once, and only where a Picture is due.
+
+        An edge client may be old, or lie: whom it has not named is blurred too. Ours come first, for of two boxes of
+        one person the first counts.
+        """
+        faint = self._detect.faint
+
+        @cache
+        def everybody() -> Scene:
+            ours = () if scene.frame.found is None else self._detect.find(scene)
+            return replace(scene, detections=ours + scene.detections + faint)
+
+        return everybody
+
+    def _pictures(
+        self, scene: Scene, everybody: Callable[[], Scene], tools: VisionTools
+    ) -> Iterator[Picture | Observation]:
+        """The Pictures that are due, as long as faces can be looked for, and what their looks add."""
         due = self._due(scene) if scene.analysed else []
-        if not due:
-            return
-        # An edge client may be old, or lie: whom it has not named is blurred too. Ours come first, for of two boxes of
-        # one person the first counts.
-        ours = () if scene.frame.found is None else self._detect.find(scene)
-        everybody = replace(scene, detections=ours + scene.detections + self._detect.faint)
         for wanted, event in due:
             try:
-                picture = tools.redactor.picture(everybody, name=wanted.name, event=wanted.event)
+                picture = tools.redactor.picture(everybody(), name=wanted.name, event=wanted.event)
             except PrivacyError as error:
                 self._blind.start(str(error))
                 return
@@ -267,7 +289,11 @@ class Pipeline:
                 self._snapshot_at = scene.frame.time
             if event is not None:
                 self._shown[event.id] = _Shown(_quality(event, scene.tracks), scene.frame.time)
+                self._looks.shown(picture, event, scene, tools)
             yield picture
+            if wanted.name == SNAPSHOT and self._reporting and not self._open:
+                look = self._looks.whole(picture, tools)
+                yield from () if look is None else self._reporter.pictured(scene, look)
 
     def _due(self, scene: Scene) -> list[tuple[Wanted, Event | None]]:
         """What was asked for, events that are shown better now than in their last Picture, and the still."""
@@ -300,8 +326,9 @@ class Pipeline:
             inference_ms=self._detect.inference_ms,
             frames=self.frames,
             inferences=self.inferences,
-            skipped=self.added.skipped,
+            skipped=(*self.added.skipped, *([("search", self._looks.skipped)] if self._looks.skipped else [])),
             measures=self._measured.current,
+            concepts=self._looks.concepts(self._tracks, now),
             detect=self.switches.detect,
             threshold=self.switches.threshold,
             problem=self._blind.now,
@@ -347,6 +374,7 @@ def _noticed(state: CameraState) -> tuple[object, ...]:
         state.counts,
         state.zone_counts,
         state.measures,
+        state.concepts,
         state.detect,
         state.threshold,
         state.problem,

@@ -133,12 +133,17 @@ class PictureAlbum:
         day = timedelta(days=1)
         return self._day(event.started) - day, self._day(max(event.time, last)) + day
 
+    def path(self, id: str) -> Path | None:  # noqa: A002  # the word of the contract
+        """Where one Picture is kept as long as it is; None where this is no id of ours."""
+        found = _ID.fullmatch(id)
+        return None if found is None else self._folder / found[1] / found[2] / f"{found[3]}.jpg"
+
     def jpeg(self, id: str) -> bytes | None:  # noqa: A002  # the word of the contract
         """The bytes of one Picture; None where it is not there, or where this is no id of ours."""
-        if (found := _ID.fullmatch(id)) is None:
+        if (path := self.path(id)) is None:
             return None
         try:
-            return (self._folder / found[1] / found[2] / f"{found[3]}.jpg").read_bytes()
+            return path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -1,10 +1,11 @@
 """Forgetting in the store's tables: which rows go with an event, and what is the newest of each place."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
-Value: TypeAlias = str | float | int | None
+from blikk_edge.store.appearances import exists
+from blikk_edge.store.conditions import where
 
 # A record in the outbox, by its JSON: an event names itself by `id`, all others their event by `event`.
 _TOLD_CAMERA: Final = "json_extract(text, '$.camera') = ?"
@@ -48,6 +49,9 @@ def forget(
     db.execute(f"INSERT INTO gone SELECT id, camera, started, {_ENDED} FROM events WHERE {which}", of_which)  # noqa: S608
     db.execute(_GONE_SUMMARIES)
     db.execute("DELETE FROM summaries WHERE key IN (SELECT id FROM gone_texts)")
+    looks, of_looks = where({"camera = ?": camera, "event = ?": event, "time >= ?": since, "time < ?": until})
+    if exists(db):
+        db.execute(f"DELETE FROM appearances WHERE {looks}", of_looks)  # noqa: S608
     if event is None:
         ring, of_ring = where({"camera = ?": camera, "time >= ?": since, "time < ?": until})
         db.execute(f"DELETE FROM rings WHERE {ring}", of_ring)  # noqa: S608
@@ -62,9 +66,3 @@ def forget(
 def newest(db: sqlite3.Connection) -> Sequence[str]:
     """The records that `History.newest` names, as they are stored."""
     return [text for query in _NEWEST for text, _ in db.execute(query)]
-
-
-def where(conditions: Mapping[str, Value]) -> tuple[str, tuple[Value, ...]]:
-    """The conditions that have a value, joined, and their values."""
-    given = {clause: value for clause, value in conditions.items() if value is not None}
-    return " AND ".join(given) or "1", tuple(given.values())

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.observation import Record
 from blikk_edge.core.ports import Pending
-from blikk_edge.store.forget import Value
+from blikk_edge.store.conditions import Value
 from blikk_edge.wire.messages import record_from_text
 
 LOG = logging.getLogger("blikk.store")

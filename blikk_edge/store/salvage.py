@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from blikk_edge.store.appearances import make
 from blikk_edge.store.pages import TABLE_INNER, TABLE_LEAF, Pages, Row, Value
 
 _INTO: Final = {
@@ -15,12 +16,14 @@ _INTO: Final = {
     "summaries": "INSERT OR IGNORE INTO summaries (rowid, key, camera, event, revision, since, until, text)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "rings": "INSERT OR IGNORE INTO rings (rowid, id, camera, time, text) VALUES (?, ?, ?, ?, ?)",
+    "appearances": "INSERT OR IGNORE INTO appearances (seq, observation, camera, event, time, label, kind, colours,"
+    " model, float16) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "memory": "INSERT OR IGNORE INTO memory (key, text) VALUES (?, ?)",
 }
 MOST_SEQ: Final = 1 << 40
 """No outbox has given so many numbers: it was damaged."""
 
-HISTORY: Final = ("events", "summaries", "rings")
+HISTORY: Final = ("events", "summaries", "rings", "appearances")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ def salvage(path: Path, into: sqlite3.Connection, *, last_seq: int = 0, history:
             elif table == "sequence":
                 last_seq, counted = max(last_seq, int(str(row.values[1]))), True
             elif history or table not in HISTORY:
+                if table == "appearances" and not counts[table]:
+                    make(into)
                 counts[table] += into.execute(_INTO[table], _bound(table, row)).rowcount
                 if table == "outbox":
                     found.add(row.rowid)
@@ -87,11 +92,17 @@ def _table(row: Row) -> str | None:
             table = "schema"
         case (str(), str(), int() | float(), str(text), *label) if len(label) <= 1:
             table = {"event": "events", "ring": "rings"}.get(str(_record(text)))
+        case (None, str(), str(), str() | None, int() | float(), str() | None, str(), str(), model, raw):
+            table = "appearances" if _is_look(model, raw) else None
         case (str(), _, _, int(), int() | float(), int() | float(), str(text)) if _record(text) == "summary":
             table = "summaries"
         case _:
             pass
     return table
+
+
+def _is_look(model: Value, raw: Value) -> bool:
+    return (model is None and raw is None) or (isinstance(model, str) and isinstance(raw, bytes))
 
 
 def _record(text: str) -> str | None:
@@ -114,6 +125,8 @@ def _bound(table: str, row: Row) -> tuple[Value, ...]:
         values = row.values[:4]
         label = row.values[4] if len(row.values) > 4 else json.loads(str(row.values[3])).get("label")
         return (row.rowid, *values, label)
+    if table == "appearances":
+        return row.rowid, *row.values[1:]
     return row.rowid, *row.values
 
 

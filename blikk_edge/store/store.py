@@ -6,14 +6,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from blikk_edge.core.appearance import StoredAppearance
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.observation import Event, Record, Ring
+from blikk_edge.core.observation import Event, Observation, Record, Ring
 from blikk_edge.core.ports import Pending
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
-from blikk_edge.store import unfinished
+from blikk_edge.store import appearances, unfinished
+from blikk_edge.store.conditions import Value, where
 from blikk_edge.store.file import StoreFile, is_damage, primary_code
-from blikk_edge.store.forget import Value, forget, newest, where
+from blikk_edge.store.forget import forget, newest
 from blikk_edge.store.journal import JournalTable, Takes, readable, waiting
 from blikk_edge.store.reserve import Reserve
 from blikk_edge.wire.messages import record_kind, record_to_text
@@ -36,7 +38,7 @@ UPDATE {} SET text = CASE ?2 WHEN '' THEN json_remove(text, '$.mark') ELSE json_
 
 NO_ROOM: Final = "its disk is nearly full, and history gives way to new records; free some space"
 
-_HISTORY: Final = {"events": "started", "summaries": "since", "rings": "time"}
+_HISTORY: Final = {"events": "started", "summaries": "since", "rings": "time", "appearances": "time"}
 """The tables of the history, and by which column each is old or new."""
 
 
@@ -44,9 +46,9 @@ class Store:
     """Journal, history and memory in the SQLite file at `path`. Does nothing before `open`.
 
     Blocking: call it off the event loop, from any thread. The journal holds what a durable sink waits for (`follow`),
-    at most `outbox_records`; of events, summaries and rings at most `max_records` each are kept. The oldest go first,
-    and a record that a sink never got is counted in `lost`. Every method raises StoreError (disk full, not writable),
-    StoreBusyError where another process has the file. Damage: see `StoreFile`.
+    at most `outbox_records`; of events, summaries, rings and appearances at most `max_records` each are kept. The
+    oldest go first, and a record that a sink never got is counted in `lost`. Every method raises StoreError (disk full,
+    not writable), StoreBusyError where another process has the file. Damage: see `StoreFile`.
 
     A record is on the disk (fsync) when `put` returns: a doorbell's power is pulled without notice. Forgetting what
     was delivered is not synced: after a power cut it is at worst delivered twice, with the same id.
@@ -198,6 +200,38 @@ class Store:
         found = self._select(Ring, "rings", {"id = ?": id}, 1)
         return found[0] if found else None
 
+    def embeddings(
+        self,
+        *,
+        model: str,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        below: int | None = None,
+        limit: int = 4096,
+    ) -> Sequence[tuple[int, bytes]]:
+        """Number and embedding of what appeared, newest first; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.embeddings(
+                db, model=model, camera=camera, since=since, until=until, below=below, limit=limit
+            )
+
+    def appearances(
+        self,
+        *,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        below: int | None = None,
+        numbers: Collection[int] | None = None,
+        limit: int = 4096,
+    ) -> Sequence[StoredAppearance]:
+        """What appeared, newest first; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.appearances(
+                db, camera=camera, since=since, until=until, below=below, numbers=numbers, limit=limit
+            )
+
     def mark(self, event: str, mark: str) -> Event | None:
         """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""
         self._with_reserve(lambda: self._mark("events", event, mark))
@@ -292,7 +326,7 @@ class Store:
         self._count(db)
 
     def _count(self, db: sqlite3.Connection) -> None:
-        self._kept = {table: _rows(db, table) for table in _HISTORY}
+        self._kept = _counted(db)
         self._journal.count(db)
         if self._unfinished is None:  # the first look, before anybody has put anything
             try:
@@ -311,12 +345,24 @@ class Store:
             seq, apply = self._journal.add(db, record_kind(record), text)
             added = _keep(db, record, text)
             kept = {table: self._kept[table] + added.get(table, 0) for table in _HISTORY}
-            kept = {table: count - _oldest(db, table, count - self._max_records) for table, count in kept.items()}
+            kept = self._trimmed(db, kept)
             db.execute("COMMIT")
             self._kept = kept
             self._file.last_seq = max(self._file.last_seq, seq)
             apply()
             return seq
+
+    def _trimmed(self, db: sqlite3.Connection, kept: Mapping[str, int]) -> dict[str, int]:
+        """Forget the oldest of what is more than may be kept; how many are kept of each table."""
+        trimmed: dict[str, int] = {}
+        with_events = 0  # appearances that went with their events
+        for table, count in kept.items():
+            here = count - with_events if table == "appearances" else count
+            before = db.total_changes
+            gone = _oldest(db, table, here - self._max_records)
+            with_events += db.total_changes - before - gone
+            trimmed[table] = here - gone
+        return trimmed
 
     def _with_reserve(self, write: Callable[[], R]) -> R:
         """Write; on a full disk with the room that was set aside."""
@@ -341,8 +387,9 @@ class Store:
         """On a full disk records go before history: forget the older half, and let it grow no more."""
         with self._file.transaction("write", durable=False) as db:
             forgotten = {table: _oldest(db, table, count // 2) for table, count in self._kept.items()}
+            kept = _counted(db)
             db.execute("COMMIT")
-        self._kept = {table: count - forgotten[table] for table, count in self._kept.items()}
+        self._kept = kept
         self._max_records = min(self._max_records, self._kept["events"])
         LOG.warning("%s: %d old events are forgotten to keep new records", self.path, forgotten["events"])
 
@@ -374,8 +421,16 @@ def _keep(db: sqlite3.Connection, record: Record, text: str) -> Mapping[str, int
         case Ring():
             ring = (record.id, record.camera, record.time, text)
             return {"rings": db.execute("INSERT OR IGNORE INTO rings VALUES (?, ?, ?, ?)", ring).rowcount}
+        case Observation():
+            return {"appearances": appearances.keep(db, record)}
         case _:
             return {}
+
+
+def _counted(db: sqlite3.Connection) -> dict[str, int]:
+    """How many rows each table of the history has."""
+    there = [table for table in _HISTORY if table != "appearances" or appearances.exists(db)]
+    return {**dict.fromkeys(_HISTORY, 0), **{table: _rows(db, table) for table in there}}
 
 
 def _rows(db: sqlite3.Connection, source: str, *values: str) -> int:

@@ -7,6 +7,7 @@ from retained topics and go stale only with their availability, so nothing needs
 from collections.abc import Iterator
 
 from blikk_edge.core.status import CameraInfo, NodeInfo, SummaryMode
+from blikk_edge.wire.entities_concepts import concept_parts
 from blikk_edge.wire.entities_measured import alert_part, measure_parts
 from blikk_edge.wire.entities_seen import QUIET, image, label_parts, on_off, slug, zone_parts
 from blikk_edge.wire.entities_texts import LLM_FIGURES, asks_a_model, digest_sensor, question_parts, summary_parts
@@ -27,7 +28,7 @@ _OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary"}
 """What follows the device in an entity id, where the name says it in other words, by component id."""
 
 
-_OWN_NAMES = ("question_", "measure_")
+_OWN_NAMES = ("question_", "measure_", "concept_")
 """How the ids of components begin that users named."""
 
 
@@ -88,6 +89,7 @@ def _seen_parts(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonO
     yield from zone_parts(camera, topics)
     yield from question_parts(camera, topics)
     yield from measure_parts(camera, topics)
+    yield from concept_parts(camera, topics)
 
 
 def _record_parts(

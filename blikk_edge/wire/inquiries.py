@@ -10,17 +10,21 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.inquiry import (
     EVENTS_DEFAULT,
     EVENTS_MAX,
+    FOUND_DEFAULT,
+    FOUND_MAX,
     MARK_MAX,
     QUESTION_MAX,
     AskQuestion,
     DescribeNow,
     EventWithText,
     Forget,
+    Found,
     ListEvents,
     Mark,
     Query,
     Reply,
     Request,
+    Search,
     WriteDigest,
 )
 from blikk_edge.core.observation import Ring
@@ -36,7 +40,7 @@ MAX_PAYLOAD_BYTES = 8192
 MAX_TOPIC = 200
 MAX_CORRELATION = 200
 MAX_ID = 200
-_PLAIN = ("question", "camera", "event", "label", "zone", "limit", "mark")
+_PLAIN = ("question", "query", "camera", "event", "label", "zone", "limit", "mark")
 """The fields of requests that are written as they are, in this order."""
 
 MAX_REPLY_BYTES = 1_000_000
@@ -109,7 +113,7 @@ def read_request(content: JsonObject, cameras: Collection[str], timezone: tzinfo
     if camera is not None and camera not in cameras:
         names = ", ".join(sorted(cameras))
         raise WireError(f"there is no camera {camera[:40]!r} on this node; there is {names}")
-    if isinstance(request, AskQuestion | ListEvents | WriteDigest | Forget):
+    if isinstance(request, AskQuestion | ListEvents | WriteDigest | Forget | Search):
         since, until = request.since, request.until
         if since is not None and until is not None and since >= until:
             raise WireError("`since` does not lie before `until`")
@@ -150,8 +154,26 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
         "model": reply.model,
         "tokens": {"input": reply.input_tokens, "output": reply.output_tokens},
     }
+    if reply.found is not None:
+        content["found"] = [_found(each) for each in reply.found]
     content["events"] = _events(reply.events, MAX_REPLY_BYTES - len(json_bytes(content)))
     return content
+
+
+def _found(found: Found) -> JsonObject:
+    what = found.what
+    return {
+        "observation": what.observation,
+        "event": what.event,
+        "camera": what.camera,
+        "time": iso_time(what.time),
+        "label": None if what.label is None else what.label.value,
+        "sub_label": what.kind,
+        "colours": [colour.value for colour in what.colours],
+        "by": found.by.value,
+        "score": None if found.score is None else number(min(1.0, max(-1.0, found.score)), 4),
+        "pictures": list(found.pictures),
+    }
 
 
 def _ring(ring: Ring) -> JsonObject:
@@ -194,7 +216,7 @@ def _ask(content: JsonObject, timezone: tzinfo | None) -> AskQuestion:
 
 
 def _list(content: JsonObject, timezone: tzinfo | None) -> ListEvents:
-    limit = _maybe(content, "limit", _limit)
+    limit = _maybe(content, "limit", _limit(EVENTS_MAX))
     return ListEvents(
         camera=_maybe(content, "camera", _text(MAX_ID)),
         label=_maybe(content, "label", _label),
@@ -241,6 +263,17 @@ def _mark(content: JsonObject, _timezone: tzinfo | None) -> Mark:
     )
 
 
+def _search(content: JsonObject, timezone: tzinfo | None) -> Search:
+    limit = _maybe(content, "limit", _limit(FOUND_MAX))
+    return Search(
+        query=_needed(content, "query", _text(QUESTION_MAX)).strip(),
+        camera=_maybe(content, "camera", _text(MAX_ID)),
+        since=_maybe(content, "since", _time(timezone)),
+        until=_maybe(content, "until", _time(timezone)),
+        limit=FOUND_DEFAULT if limit is None else limit,
+    )
+
+
 _READERS: dict[str, Callable[[JsonObject, tzinfo | None], Request]] = {
     "ask": _ask,
     "events": _list,
@@ -248,6 +281,7 @@ _READERS: dict[str, Callable[[JsonObject, tzinfo | None], Request]] = {
     "digest": _digest,
     "forget": _forget,
     "mark": _mark,
+    "search": _search,
 }
 _KINDS = {
     "ask": AskQuestion,
@@ -256,6 +290,7 @@ _KINDS = {
     "digest": WriteDigest,
     "forget": Forget,
     "mark": Mark,
+    "search": Search,
 }
 
 
@@ -287,10 +322,13 @@ def _label(value: Json) -> Label:
     return Label(value)
 
 
-def _limit(value: Json) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= EVENTS_MAX:
-        raise WireError(f"is no whole number of 1 to {EVENTS_MAX}")
-    return value
+def _limit(most: int) -> Callable[[Json], int]:
+    def read(value: Json) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise WireError(f"is no whole number of 1 to {most}")
+        return value
+
+    return read
 
 
 def _time(timezone: tzinfo | None) -> Callable[[Json], float]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from blikk_edge.core.appearance import Appearance
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Observation, Observed, Ring, Sighting, Withdrawn
 from blikk_edge.core.picture import Picture
@@ -118,6 +119,7 @@ def announce(node: NodeInfo, topics: Topics, *, listens: bool = True) -> Message
             *(("summary",) if node.summaries else ()),
             *(("describe",) if node.summaries and listens else ()),
             *(("media",) if node.media_url else ()),
+            *(("search",) if node.searched else ()),
         ],
         "summaries": _names(node.summaries),
         "urls": {"media": node.media_url} if node.media_url else {},
@@ -178,6 +180,8 @@ def _camera_info(camera: CameraInfo) -> JsonObject:
             {"name": m.name, "unit": m.unit, "device_class": m.device_class, "alerts": _names(m.alerts)}
             for m in camera.measures
         ]
+    if camera.concepts:
+        content["concepts"] = [{"id": concept.id, "text": concept.text} for concept in camera.concepts]
     return content
 
 
@@ -194,6 +198,18 @@ def _measure(measure: Measure) -> JsonObject:
         "alert": measure.alert,
         **({} if measure.item is None else {"item": measure.item}),
     }
+
+
+def _appearance(seen: Appearance) -> JsonObject:
+    content: JsonObject = {
+        "track": seen.track,
+        "label": None if seen.label is None else seen.label.value,
+        "sub_label": seen.kind,
+        "colours": [colour.value for colour in seen.colours],
+    }
+    if seen.embedding is not None:
+        content["embedding"] = {"model": seen.embedding.model, "float16": seen.embedding.float16}
+    return content
 
 
 def _sighting(sighting: Sighting) -> JsonObject:
@@ -228,6 +244,8 @@ def _observation(observation: Observation) -> JsonObject:
         content["embedding"] = [number(value, 4) for value in observation.embedding]
     if observation.measures:
         content["measures"] = [_measure(measure) for measure in observation.measures]
+    if observation.appearances:
+        content["appearances"] = [_appearance(each) for each in observation.appearances]
     return content
 
 
@@ -298,6 +316,8 @@ def _camera_state(state: CameraState) -> JsonObject:
         content["measures"] = {
             m.name: {"value": figure(m.value), "unit": m.unit, "alert": m.alert} for m in state.measures
         }
+    if state.concepts:
+        content["concepts"] = dict(state.concepts)
     if state.skipped:
         content["skipped"] = _counts(state.skipped)
     return content

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from blikk_edge.core.appearance import Colour, FoundBy, StoredAppearance
+from blikk_edge.core.concepts import Concept
 from blikk_edge.core.errors import WireError
-from blikk_edge.core.inquiry import EventWithText, Reply
+from blikk_edge.core.inquiry import EventWithText, Found, Reply
 from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
@@ -69,6 +71,7 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
             count=content.get("count"),
             events=tuple(_with_text(each) for each in content.get("events", ())),
             rings=tuple(_ring(each) for each in content.get("rings", ())),
+            found=None if content.get("found") is None else tuple(_found(each) for each in content["found"]),
             summary=_summary(content.get("summary")),
             source=Author(content.get("source", Author.TEMPLATE)),
             model=content.get("model"),
@@ -95,11 +98,33 @@ def _record(kind: str, content: Mapping[str, Any]) -> Record:
     given["objects"] = [_sighting(each) for each in content.get("objects", ())]
     if "measures" in content:
         given["measures"] = [{**each, "box": _box(each["box"])} for each in content["measures"]]
+    if "appearances" in content:
+        given["appearances"] = [_appearance(each) for each in content["appearances"]]
     if isinstance(tokens := content.get("tokens"), dict):
         given |= {"input_tokens": tokens["input"], "output_tokens": tokens["output"]}
     if kind == "observation":
         given.setdefault("embedding", None)
     return record_of(kind, given)
+
+
+def _appearance(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What something looked like, as the store writes it; a colour of tomorrow is left out."""
+    colours = [each for each in content["colours"] if each in set(Colour)]
+    return {**content, "kind": content["sub_label"], "colours": colours, "embedding": content.get("embedding")}
+
+
+def _found(content: Mapping[str, Any]) -> Found:
+    what = StoredAppearance(
+        seq=0,
+        observation=content["observation"],
+        camera=content["camera"],
+        event=content["event"],
+        time=_time(content["time"]),
+        label=None if content["label"] is None else Label(content["label"]),
+        kind=content["sub_label"],
+        colours=tuple(Colour(each) for each in content["colours"] if each in set(Colour)),
+    )
+    return Found(what=what, by=FoundBy(content["by"]), score=content["score"], pictures=tuple(content["pictures"]))
 
 
 def _timed(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,6 +182,7 @@ def _state(camera: str, content: Mapping[str, Any]) -> CameraState:
         restarts=int(content["restarts"]),
         dropped=tuple((str(name), int(count)) for name, count in content["dropped"].items()),
         skipped=tuple((str(name), int(count)) for name, count in content.get("skipped", {}).items()),
+        concepts=tuple((str(name), bool(there)) for name, there in content.get("concepts", {}).items()),
         measures=tuple(
             Measure(name=name, value=float(each["value"]), unit=each["unit"], alert=each["alert"])
             for name, each in content.get("measures", {}).items()
@@ -180,6 +206,7 @@ def _camera(content: Mapping[str, Any]) -> CameraInfo:
             Question(id=str(q["id"]), camera=camera, text=str(q["question"]), kind=AnswerKind(q["kind"]))
             for q in content.get("questions", ())
         ),
+        concepts=tuple(Concept(id=str(c["id"]), text=str(c["text"])) for c in content.get("concepts", ())),
         measures=tuple(
             MeasureInfo(
                 name=m["name"], unit=m["unit"], device_class=m["device_class"], alerts=tuple(m.get("alerts", ()))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TypeVar, cast
 
+from blikk_edge.core.appearance import Appearance, Colour, Embedding
 from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import (
@@ -42,6 +43,8 @@ def record_to_text(record: Record) -> str:
     for measure in fields.get("measures", ()):
         if measure["item"] is None:
             del measure["item"]
+    if fields.get("appearances") == ():
+        del fields["appearances"]
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -80,6 +83,7 @@ def _observation(content: JsonObject) -> Observation:
         folded=_whole(content["folded"]),
         embedding=_maybe(content["embedding"], lambda values: _tuple(values, _real)),
         measures=_tuple(content.get("measures", []), _measure),
+        appearances=_tuple(content.get("appearances", []), _appearance),
     )
 
 
@@ -197,6 +201,22 @@ def _measure(value: Json) -> Measure:
         alert=_maybe(content["alert"], _text),
         item=_maybe(content.get("item"), _whole),
     )
+
+
+def _appearance(value: Json) -> Appearance:
+    content = _object(value)
+    return Appearance(
+        track=_maybe(content["track"], _whole),
+        label=_maybe(content["label"], lambda label: Label(_text(label))),
+        kind=_text(content["kind"]),
+        colours=_tuple(content["colours"], lambda colour: Colour(_text(colour))),
+        embedding=_maybe(content["embedding"], _embedding),
+    )
+
+
+def _embedding(value: Json) -> Embedding:
+    content = _object(value)
+    return Embedding(model=_text(content["model"]), float16=_text(content["float16"]))
 
 
 def _box(value: Json) -> Box:

@@ -9,7 +9,7 @@ from blikk_edge.wire.values import json_bytes
 
 
 def shorter(message: Message, fits: Callable[[Message], bool]) -> Message | None:
-    """The record's message without its embedding, and with as many of its `objects` as fit; None where none is enough.
+    """The record's message without its embeddings, and with as many of its `objects` as fit; None where none is enough.
 
     `counts` and all else stay as they are. The first objects are kept.
     """
@@ -19,7 +19,8 @@ def shorter(message: Message, fits: Callable[[Message], bool]) -> Message | None
         return None
     if not isinstance(content, dict):
         return None
-    content.pop("embedding", None)
+    for without in ("embedding", "appearances"):
+        content.pop(without, None)
     objects = content.get("objects")
     while not fits(made := replace(message, payload=json_bytes(content))):
         if not isinstance(objects, list) or not objects:

@@ -9,7 +9,7 @@ from homeassistant.const import MATCH_ALL, EntityCategory, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .contract import Camera, Question
+from .contract import Camera, Concept, Question
 from .entity import BlikkEntity, answer_attributes, follow_announce
 from .labels import label_words
 from .names import capital, short, slug, zone_keys
@@ -67,6 +67,8 @@ def _build(node: BlikkNode) -> Iterator[BlikkEntity]:
         for question in camera.questions:
             if question.kind == "yes_no":
                 yield QuestionSensor(node, camera, question)
+        for concept in camera.concepts:
+            yield ConceptSensor(node, camera, concept)
         yield SnoozedSensor(node, camera)
         yield StreamSensor(node, camera)
 
@@ -133,6 +135,27 @@ class QuestionSensor(BlikkEntity, BinarySensorEntity):
         answer = self.now.answers.get(self._question)
         self._attr_is_on = {"yes": True, "no": False}.get(answer.answer) if answer else None
         self._attr_extra_state_attributes = answer_attributes(answer)
+
+
+class ConceptSensor(BlikkEntity, BinarySensorEntity):
+    """Whether something is there that fits words which a camera watches for."""
+
+    updates_on = (Changed.STATE,)
+    needs_stream = True
+    _attr_translation_key = "concept"
+    _attr_device_class = BinarySensorDeviceClass.OCCUPANCY
+    _unrecorded_attributes = frozenset({MATCH_ALL})
+
+    def __init__(self, node: BlikkNode, camera: Camera, concept: Concept) -> None:
+        super().__init__(Platform.BINARY_SENSOR, node, camera, f"concept_{concept.id}", slug(concept.id))
+        self._attr_translation_placeholders = {"concept": capital(concept.id.replace("_", " ").strip() or concept.id)}
+        self._attr_extra_state_attributes = {"text": concept.text}
+        self._concept = concept.id
+
+    @callback
+    def take(self) -> None:
+        """Take over whether it is there; a node that has not looked yet says nothing of it."""
+        self._attr_is_on = self.now.state.concepts.get(self._concept, False) if self.now.state else None
 
 
 class SnoozedSensor(BlikkEntity, BinarySensorEntity):

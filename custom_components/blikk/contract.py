@@ -42,6 +42,14 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Concept:
+    """Words that a camera watches for."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
     """One camera as its node announces it."""
 
@@ -52,6 +60,7 @@ class Camera:
     ring: bool = False
     questions: tuple[Question, ...] = ()
     measures: tuple[Measure, ...] = ()
+    concepts: tuple[Concept, ...] = ()
 
     @property
     def alerts(self) -> list[str]:
@@ -95,7 +104,7 @@ class Reading:
 class CameraState:
     """What one camera sees now, and the values of its settings.
 
-    `zone_counts` by zone and label, of what is there; `measures` by name, of what is measured now.
+    `zone_counts` by zone and label, of what is there; `measures` by name, of what is measured now; `concepts` by id.
     """
 
     motion: bool | None = None
@@ -103,6 +112,7 @@ class CameraState:
     zones: Mapping[str, int] = field(default_factory=dict)
     zone_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     measures: Mapping[str, Reading] = field(default_factory=dict)
+    concepts: Mapping[str, bool] = field(default_factory=dict)
     fps: float | None = None
     inference_ms: float | None = None
     last_frame_age_s: float | None = None

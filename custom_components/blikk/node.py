@@ -32,7 +32,15 @@ from .names import Topics
 from .pictures import PICTURES, EventPicture
 from .state import CameraNow, Changed, Picture
 
-REQUEST_LIMITS_S = {"ask": 60.0, "describe": 120.0, "digest": 120.0, "events": 15.0, "forget": 30.0, "mark": 15.0}
+REQUEST_LIMITS_S = {
+    "ask": 60.0,
+    "describe": 120.0,
+    "digest": 120.0,
+    "events": 15.0,
+    "forget": 30.0,
+    "mark": 15.0,
+    "search": 50.0,
+}
 _REMEMBERED = 256
 
 type BlikkConfigEntry = ConfigEntry[BlikkNode]

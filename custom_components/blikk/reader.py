@@ -16,6 +16,7 @@ from .contract import (
     Answer,
     Camera,
     CameraState,
+    Concept,
     ContractError,
     Event,
     Gap,
@@ -101,6 +102,7 @@ def read_state(payload: bytes) -> CameraState:
         zones=_counts(content, "zones"),
         zone_counts=_counts_by(content, "zone_counts"),
         measures=_readings(content),
+        concepts=_flags(content, "concepts"),
         fps=_number(content, "fps"),
         inference_ms=_number(content, "inference_ms"),
         last_frame_age_s=_number(content, "last_frame_age_s"),
@@ -357,7 +359,25 @@ def _camera(camera_id: str, content: JsonObject) -> Camera:
             if is_topic_word(question := _text(item, "id", MAX_STATE) or "")
         ),
         measures=_measures(content),
+        concepts=_concepts(content),
     )
+
+
+def _concepts(content: JsonObject) -> tuple[Concept, ...]:
+    """What a camera watches for in words; of those with the same id the first counts."""
+    concepts: dict[str, Concept] = {}
+    for item in _objects(content, "concepts"):
+        concept = _text(item, "id", MAX_STATE) or ""
+        if is_topic_word(concept):
+            concepts.setdefault(concept, Concept(id=concept, text=_text(item, "text", MAX_STATE) or concept))
+    return tuple(concepts.values())
+
+
+def _flags(content: JsonObject, key: str) -> dict[str, bool]:
+    items = content.get(key)
+    if not isinstance(items, dict):
+        return {}
+    return {name: flag for name, flag in list(items.items())[:MAX_ITEMS] if isinstance(flag, bool)}
 
 
 def _measures(content: JsonObject) -> tuple[Measure, ...]:

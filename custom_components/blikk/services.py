@@ -1,4 +1,4 @@
-"""The actions of the component: asking a node about the past, describing, snoozing, forgetting."""
+"""The actions of the component: asking a node about the past, searching it, describing, snoozing, forgetting."""
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -20,6 +20,7 @@ from .node import BlikkNode
 
 ATTR_DEVICE = "device_id"
 MAX_EVENTS = 500
+MAX_FOUND = 100
 MAX_MARK = 60
 
 _PERIOD = {vol.Optional("since"): cv.datetime, vol.Optional("until"): cv.datetime}
@@ -46,6 +47,14 @@ _SNOOZE = vol.Schema(
         vol.Required("duration"): cv.positive_time_period,
     }
 )
+_SEARCH = vol.Schema(
+    {
+        vol.Optional(ATTR_DEVICE): cv.string,
+        vol.Required("query"): vol.All(cv.string, vol.Length(min=1, max=500)),
+        vol.Optional("limit", default=10): vol.All(vol.Coerce(int), vol.Range(min=1, max=MAX_FOUND)),
+        **_PERIOD,
+    }
+)
 _MARK = vol.Schema(
     {
         vol.Optional(ATTR_DEVICE): cv.string,
@@ -67,6 +76,7 @@ def async_register(hass: HomeAssistant) -> None:
         "describe": (_describe, _DESCRIBE, SupportsResponse.OPTIONAL),
         "snooze": (_snooze, _SNOOZE, SupportsResponse.OPTIONAL),
         "forget": (_forget, _FORGET, SupportsResponse.OPTIONAL),
+        "search": (_search, _SEARCH, SupportsResponse.ONLY),
         "mark": (_mark, _MARK, SupportsResponse.OPTIONAL),
     }
     for name, (perform, schema, response) in actions.items():
@@ -90,6 +100,16 @@ async def _get_events(call: ServiceCall) -> ServiceResponse:
         **_period(call),
     )
     return _response(reply, "count", "events")
+
+
+async def _search(call: ServiceCall) -> ServiceResponse:
+    node, camera = _addressed(call.hass, call.data.get(ATTR_DEVICE))
+    if "search" not in node.announce.capabilities:
+        raise _invalid("cannot_search", node=node.announce.name)
+    reply = await node.async_request(
+        "search", query=call.data["query"], camera=camera, limit=call.data["limit"], **_period(call)
+    )
+    return _response(reply, "text", "count", "found", "model")
 
 
 async def _describe(call: ServiceCall) -> ServiceResponse:

@@ -108,6 +108,7 @@ def test_every_tool_answers_and_every_mistake_comes_back_as_text(plain: Make, sq
             ("count", {"label": "persn"}, "label: Input should be"),
             ("count", {"last_seconds": -1}, "must be above 0"),
             ("watch", {"seconds": 1e9}, "at most 60"),
+            ("search", {"looks_like": "red car"}, "add `search: true`"),
             ("watch", {"seconds": "soon"}, "seconds: Input should be"),
             ("ask", {}, "question: "),
         ):

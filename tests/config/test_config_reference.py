@@ -19,7 +19,16 @@ def samples() -> list[str]:
 
 
 def load_sample(folder: Path, text: str) -> Settings:
-    for name in ("ca.pem", "hallway.pem", "hallway.key", "models/mine.tflite", "models/mine.txt", "models/mmproj.gguf"):
+    for name in (
+        "ca.pem",
+        "hallway.pem",
+        "hallway.key",
+        "models/mine.tflite",
+        "models/mine.txt",
+        "models/mmproj.gguf",
+        "models/mine.onnx",
+        "models/mine.json",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     (folder / "secrets.yaml").write_text(samples()[2], encoding="utf-8")

@@ -51,6 +51,30 @@ def _dial(angle_deg: float) -> np.ndarray:
     return picture
 
 
+def coloured_clip(path: Path, photographs: Path) -> None:
+    """The astronaut all in red comes, stays and goes, then all in blue: 17 s, in which nothing else changes."""
+    visitor = portrait(photographs)[np.ix_(*[np.arange(400) * 480 // 400] * 2)]
+    light = visitor.mean(axis=2, keepdims=True) / 160
+    ways = (*(-380 + 25 * n for n in range(20)), *[120] * 20, *(120 + 26 * n for n in range(21)))
+    pictures = []
+    for bgr in ((30, 30, 230), (230, 70, 40)):
+        coloured = np.clip(light * np.array(bgr), 0, 255).astype(np.uint8)
+        pictures += [_yard()] * 25 + [_yard(coloured, left) for left in ways]
+    write_clip(path, pictures)
+
+
+def _yard(visitor: np.ndarray | None = None, left: int = 0) -> np.ndarray:
+    """640 x 480 BGR; the visitor stands on the lower border."""
+    picture = np.full((480, 640, 3), 120, np.uint8)
+    picture[400:] = 90
+    if visitor is not None:
+        height, width = visitor.shape[:2]
+        first, last = max(0, left), min(640, left + width)
+        if first < last:
+            picture[480 - height :, first:last] = visitor[:, first - left : last - left]
+    return picture
+
+
 def write_clip(path: Path, pictures: list[np.ndarray], *, fps: int = 10, crf: int = 18) -> None:
     """An H.264 clip of these BGR pictures."""
     height, width = pictures[0].shape[:2]

@@ -40,6 +40,7 @@ def node_answers(hass, mqtt_client_mock):
         "describe": {**golden("reply-digest"), "text": "A person stands at the door."},
         "forget": {**golden("reply-events"), "events": [], "count": 3},
         "mark": golden("reply-mark"),
+        "search": golden("reply-search"),
     }
     publish = mqtt_client_mock.publish.side_effect
 
@@ -77,6 +78,42 @@ async def test_a_question_is_answered_with_what_it_rests_on(hass, mqtt_mock, nod
     assert answer.keys() == {"text", "count", "query", "events", "source", "model", "tokens"}
     (request,) = node_answers.asked
     assert request == {"do": "ask", "question": "Who came?", "since": "2026-11-21T08:00:00+00:00"}
+
+
+async def test_a_search_gives_what_looks_like_the_words(hass, mqtt_mock, node_answers, device_registry):
+    entry = await set_up(hass, entry_of(golden("announce-search")))
+    camera = device(hass, device_registry, entry, "gate")
+    answer = await perform(hass, "search", device_id=camera, query="red car", since="2026-11-21 00:00:00", limit=5)
+    assert answer.keys() == {"text", "count", "found", "model"}
+    assert [(each["by"], each["score"], each["colours"][0]) for each in answer["found"]] == [
+        ("concept", 0.2871, "red"),
+        ("colour", None, "red"),
+    ]
+    assert node_answers.asked == [
+        {"do": "search", "query": "red car", "camera": "gate", "limit": 5, "since": "2026-11-21T08:00:00+00:00"}
+    ]
+
+
+async def test_a_node_that_searches_nothing_says_what_to_add(hass, mqtt_mock, node_answers):
+    await set_up(hass)
+    with pytest.raises(ServiceValidationError) as caught:
+        await perform(hass, "search", query="red car")
+    assert caught.value.translation_key == "cannot_search"
+    assert node_answers.asked == []
+
+
+async def test_a_concept_is_a_binary_sensor(hass, mqtt_mock):
+    await set_up(hass, entry_of(golden("announce-search")))
+    sensor = "binary_sensor.gate_parcel_person"
+    await publish(hass, "gate/state", golden("state-concepts"))
+    state = hass.states.get(sensor)
+    assert (state.state, state.name, state.attributes["text"]) == (
+        "on",
+        "Gate Parcel person",
+        "person carrying a parcel",
+    )
+    await publish(hass, "gate/state", {**golden("state-concepts"), "concepts": {"parcel_person": "yes", "other": True}})
+    assert hass.states.get(sensor).state == "off"
 
 
 async def test_events_can_be_narrowed_down(hass, mqtt_mock, node_answers, device_registry):
@@ -216,7 +253,7 @@ async def test_actions_are_there_while_no_node_is_loaded_and_say_so(hass, mqtt_m
     camera = device(hass, device_registry, entry, "yard")
     await hass.config_entries.async_unload(entry.entry_id)
     assert hass.services.async_services()[DOMAIN].keys() == {
-        *("ask", "get_events", "describe", "snooze", "forget", "mark"),
+        *("ask", "search", "get_events", "describe", "snooze", "forget", "mark"),
     }
     for data in ({"device_id": camera}, {}):
         with pytest.raises(ServiceValidationError):

@@ -49,6 +49,7 @@ def everything():
     camera["labels"] = ["person", "vehicle", "animal", "package", "drone"]
     camera["questions"].append({"id": "color", "question": "What color is the car?", "kind": "text"})
     camera["measures"] = golden("announce-measures")["cameras"][0]["measures"]
+    camera["concepts"] = golden("announce-search")["cameras"][0]["concepts"]
     content["cameras"] = [camera]
     return content
 

@@ -35,8 +35,9 @@ def test_every_example_is_of_a_kind_that_is_tried():
 
 @pytest.mark.parametrize("example", ACTIONS, ids=lambda example: example["action"])
 async def test_an_action_does_what_it_says(hass, mqtt_mock, example):
-    await set_up(hass)
-    content = {"ok": True, "text": "Two people.", "count": 2, "events": [], "summary": None}
+    able = announce(capabilities=[*announce()["capabilities"], "search"])
+    await set_up(hass, entry_of(able))
+    content = {"ok": True, "text": "Two people.", "count": 2, "events": [], "summary": None, "found": []}
     script = Script(hass, cv.SCRIPT_SCHEMA([example]), "guide", "test")
     with patch.object(BlikkNode, "async_request", return_value=Reply(ok=True, text="x", content=content)) as asked:
         result = await script.async_run()

@@ -17,6 +17,7 @@ from killed_node import kill_and_go_on
 from postgres_server import PASSWORD, PostgresServer
 from sink_samples import T0, Box1, Hasty, event, observation, ring, until
 
+from blikk_edge.core.appearance import Appearance, Colour, Embedding
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.ports import Pending
@@ -127,6 +128,18 @@ async def test_each_record_is_a_row_with_the_json_of_mqtt(server: PostgresServer
         assert json.loads(row["content"]) == json.loads(encode(record, TOPICS).payload)
     (row,) = await db("SELECT embedding FROM blikk.observations")
     assert row["embedding"] == [0.25, -0.5]
+
+
+async def test_the_embedding_of_what_appeared_is_in_the_row(server: PostgresServer, db: Database) -> None:
+    looks = (
+        Appearance(colours=(Colour.RED,)),
+        Appearance(track=1, embedding=Embedding.packed("tinyclip", bytes.fromhex("003400b8"))),
+    )
+    async with opened(server) as sink:
+        await sink.send(batch(replace(observation(1), appearances=looks)))
+    (row,) = await db("SELECT embedding, content FROM blikk.observations")
+    assert row["embedding"] == [0.25, -0.5]
+    assert json.loads(row["content"])["appearances"][1]["embedding"]["model"] == "tinyclip"
 
 
 async def test_what_comes_again_is_the_same_row_and_an_older_revision_changes_nothing(

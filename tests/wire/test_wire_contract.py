@@ -32,6 +32,7 @@ HEARD = {"claim"}
 SCHEMAS = sorted({path.stem for path in (CONTRACT / "schemas").glob("*.json")} - REQUESTS - HEARD)
 NODE, FRONT, _ = devices(s.NODE, s.TOPICS)
 _, BOILER = devices(s.MEASURING, s.TOPICS)
+_, GATE = devices(s.SEARCHED, s.TOPICS)
 
 CURSOR = Cursor(stream="mie4k2x1", seq=7, time=1795262400.25)
 PLACE = Place(stream="mie4k2x1", seq=7, cursor=str(CURSOR))
@@ -73,6 +74,11 @@ EXAMPLES = {
     "observation-alert": encode(s.ALERT, s.TOPICS),
     "observation-alert-ended": encode(s.ALERT_ENDED, s.TOPICS),
     "observation-alert-item": encode(s.ALERT_OF_ITEM, s.TOPICS),
+    "announce-search": announce(s.SEARCHED, s.TOPICS),
+    "state-concepts": encode(s.CONCEPT_STATE, s.TOPICS),
+    "observation-appeared": encode(s.APPEARED, s.TOPICS),
+    "observation-scene": encode(s.OTHER_SCENE, s.TOPICS),
+    "discovery-camera-concepts": GATE.message(),
     "discovery-camera-measures": BOILER.message(),
     "envelope": _sent(enveloped(s.STARTED, s.TOPICS, PLACE).text),
     "envelope-withdrawn": _sent(enveloped(GONE, s.TOPICS, PLACE).text),

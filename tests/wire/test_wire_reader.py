@@ -15,6 +15,7 @@ from blikk_edge.wire.reader import read_cameras, read_item, read_reply
 from blikk_edge.wire.topics import Topics
 
 ITEMS = (
+    s.APPEARED, s.OTHER_SCENE, s.CONCEPT_STATE,
     s.OBSERVATION, s.STARTED, s.LOITERING, s.ENDED, s.INTERRUPTED, s.RING, s.STATE, s.GONE, s.SUMMARY, s.DIGEST,
     s.ANSWER, s.MEASURED, s.ALERT, s.ALERT_ENDED, s.MEASURED_STATE, s.NOT_MEASURED,
 )  # fmt: skip
@@ -28,7 +29,7 @@ def test_what_is_read_gives_the_same_bytes_again(item):
     assert encode(read, s.TOPICS) == message
 
 
-@pytest.mark.parametrize("node", [s.NODE, s.MEASURING], ids=["plain", "measuring"])
+@pytest.mark.parametrize("node", [s.NODE, s.MEASURING, s.SEARCHED], ids=["plain", "measuring", "searched"])
 def test_cameras_are_those_that_were_announced(node):
     read = read_cameras(announce(node, s.TOPICS).payload)
     again = announce(type(node)(**{f: getattr(node, f) for f in node.__slots__} | {"cameras": read}), s.TOPICS)

@@ -150,8 +150,19 @@ def test_fields_of_a_newer_version_are_ignored(record):
     assert record_from_text(text[:-1] + ',"colour":"red"}') == record
 
 
-def test_an_observation_without_measures_is_written_as_by_earlier_versions():
+def test_an_observation_without_measures_and_looks_is_written_as_by_earlier_versions():
     assert "measures" not in record_to_text(s.OBSERVATION)
+    assert "appearances" not in record_to_text(s.OBSERVATION)
+
+
+@pytest.mark.parametrize("record", [s.APPEARED, s.OTHER_SCENE])
+def test_looks_are_read_as_they_were_written_and_damaged_ones_refused(record):
+    text = record_to_text(record)
+    assert record_from_text(text) == record
+    for word, instead in (('"grey"', '"mauve"'), ('"float16":"', '"float16":"!'), ('"track":3', '"track":"3"')):
+        if word in text:
+            with pytest.raises(WireError):
+                record_from_text(text.replace(word, instead))
 
 
 @pytest.mark.parametrize("record", [s.OBSERVATION, s.ALERT, s.ALERT_OF_ITEM, s.STARTED, s.RING, s.SUMMARY, s.ANSWER])

@@ -3,6 +3,8 @@
 import base64
 from dataclasses import replace
 
+from blikk_edge.core.appearance import Appearance, Colour, Embedding, FoundBy, StoredAppearance
+from blikk_edge.core.concepts import Concept
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.inquiry import (
     Aggregate,
@@ -10,10 +12,12 @@ from blikk_edge.core.inquiry import (
     DescribeNow,
     EventWithText,
     Forget,
+    Found,
     ListEvents,
     Mark,
     Query,
     Reply,
+    Search,
     WriteDigest,
     refusal,
 )
@@ -252,6 +256,44 @@ MEASURED_STATE = CameraState(
 NOT_MEASURED = CameraState(camera="boiler", online=True)
 MEASURED_HEALTH = Health(time=T0, uptime_s=3600.4, cpu_percent=41.26, rss_bytes=171_966_464, skipped=(("needle", 12),))
 
+RED_CAR = Appearance(
+    track=3,
+    label=Label.VEHICLE,
+    kind="car",
+    colours=(Colour.RED, Colour.BLACK),
+    embedding=Embedding.packed("tinyclip", bytes.fromhex("003a00b800340038")),
+)
+APPEARED = Observation(
+    id="gate-1795262400250-2",
+    camera="gate",
+    kind=Observed.APPEARED,
+    time=T0,
+    until=T0,
+    score=0.4,
+    objects=(
+        Sighting(
+            track=3, label=Label.VEHICLE, sub_label="car", score=0.9, box=Box(0.2, 0.3, 0.6, 0.7), since=T0, dwell_s=0.0
+        ),
+    ),
+    event="gate-1795262400250-1",
+    appearances=(RED_CAR,),
+)
+OTHER_SCENE = replace(
+    APPEARED,
+    id="gate-1795262400250-3",
+    kind=Observed.SCENE,
+    objects=(),
+    event=None,
+    appearances=(Appearance(colours=(Colour.GREY,)),),
+)
+CONCEPT = Concept(id="parcel_person", text="person carrying a parcel")
+SEARCHED = replace(
+    NODE,
+    cameras=(CameraInfo(id="gate", name="Gate", labels=(Label.VEHICLE,), concepts=(CONCEPT,)),),
+    searched=True,
+)
+CONCEPT_STATE = CameraState(camera="gate", online=True, concepts=(("parcel_person", True),))
+
 QUESTION = AskQuestion(question="How many people came to the front door this morning?", since=T0 - 36000.0, until=T0)
 REQUESTS = {
     "ask": QUESTION,
@@ -259,11 +301,46 @@ REQUESTS = {
     "ask-describe": DescribeNow(camera="front_door"),
     "ask-digest": WriteDigest(since=T0 - 86400.0, until=T0),
     "ask-forget": Forget(event=ENDED.id),
+    "ask-search": Search(query="red car", camera="yard", since=T0 - 86400.0, limit=5),
     "ask-mark": Mark(event=ENDED.id, mark="Family"),
 }
 """As our own command line writes them; `ask-minimal.json` is written by hand."""
 
 REPLIES = {
+    "reply-search": Reply(
+        count=2,
+        model="tinyclip",
+        found=(
+            Found(
+                what=StoredAppearance(
+                    seq=7,
+                    observation=APPEARED.id,
+                    camera="gate",
+                    event=APPEARED.event,
+                    time=T0,
+                    label=Label.VEHICLE,
+                    kind="car",
+                    colours=(Colour.RED, Colour.BLACK),
+                ),
+                by=FoundBy.CONCEPT,
+                score=0.28714,
+                pictures=("gate.2026-11-21.20261121T120000250.vehicle.gate-1795262400250-1",),
+            ),
+            Found(
+                what=StoredAppearance(
+                    seq=3,
+                    observation="gate-1795262300000-1",
+                    camera="gate",
+                    event=None,
+                    time=T0 - 100.25,
+                    label=None,
+                    kind="",
+                    colours=(Colour.RED,),
+                ),
+                by=FoundBy.COLOUR,
+            ),
+        ),
+    ),
     "reply": Reply(
         text="One person at the front door this morning, in one visit: at 12:00.",
         count=1,

@@ -59,12 +59,12 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
             )
 
     for camera in settings.cameras:
-        if camera.ring is None:
-            continue
-        if camera.ring.gpio is not None:
+        if camera.ring is not None and camera.ring.gpio is not None:
             yield from missing("gpiod", "gpio", "cameras", camera.id, "ring", "gpio")
-        if camera.ring.http:
+        if camera.ring is not None and camera.ring.http:
             yield from missing("aiohttp", "", "cameras", camera.id, "ring", "http")
+    if settings.search is not None and settings.search.by_words:
+        yield from missing("onnxruntime", "clip", "search")
     if any(camera.pushed for camera in settings.cameras):
         yield from missing("websockets", "", "ingest")
     for section, options in (("media", settings.media), ("webhook", settings.webhook)):

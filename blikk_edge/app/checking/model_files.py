@@ -22,6 +22,7 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
         for each in settings.detectors
         if each.name in looked and (each.plugged is None or each.plugged.refused)
     ]
+    yield from _search_model(settings, cache, environ, notes)
     for section, name, detector in (*wanted, ("privacy", "", DetectorSettings(model=settings.privacy.model))):
         where = (section, name, "model") if name else (section, "model")
         entry = REGISTRY.get(detector.model)
@@ -47,6 +48,24 @@ def model_files(settings: Settings, environ: Mapping[str, str], notes: list[str]
                     f"; should that fail, {other.name} serves, which does not find {other.misses}" if other else ""
                 )
                 notes.append(f"the model {entry.name} will be fetched at the first start{size}{instead}")
+
+
+def _search_model(
+    settings: Settings, cache: Path | None, environ: Mapping[str, str], notes: list[str]
+) -> Iterator[Wrong]:
+    """The model that compares pictures with words, and its tokenizer."""
+    towers = None if settings.search is None else REGISTRY.get(settings.search.model)
+    for entry in () if towers is None else (towers, *(REGISTRY[name] for name in towers.needs)):
+        if _here(entry, cache, environ):
+            continue
+        if settings.models.offline:
+            yield Wrong(
+                f"{entry.name} is not here, and `models.offline` lets nothing be fetched",
+                f"`blikk models pull {entry.name}` where there is a network, or name a folder in BLIKK_MODELS.",
+                "search",
+            )
+        else:
+            notes.append(f"{entry.name} will be fetched while the node runs ({(entry.size_bytes or 0) / 1e6:.1f} MB)")
 
 
 def _own_model(settings: Settings, detector: DetectorSettings, where: tuple[str, ...]) -> Iterator[Wrong]:

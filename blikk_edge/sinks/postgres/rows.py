@@ -85,6 +85,14 @@ def _texts(texts: Sequence[str]) -> list[str | None]:
     return [_text(str(text)) for text in texts]
 
 
+def _embedding(observation: Observation) -> list[float] | None:
+    """That of the frame, where a step made one, else that of the first object that appeared."""
+    if observation.embedding is not None:
+        return [float(value) for value in observation.embedding]
+    seen = next((each.embedding for each in observation.appearances if each.embedding is not None), None)
+    return None if seen is None else list(seen.numbers)
+
+
 _OBSERVATION: Final[dict[str, Callable[[Any], Any]]] = {
     "id": lambda o: _text(o.id),
     "camera": lambda o: o.camera,
@@ -94,7 +102,7 @@ _OBSERVATION: Final[dict[str, Callable[[Any], Any]]] = {
     "score": lambda o: float(o.score),
     "event": lambda o: _text(o.event),
     "zones": lambda o: _texts(o.zones),
-    "embedding": lambda o: None if o.embedding is None else [float(value) for value in o.embedding],
+    "embedding": _embedding,
 }
 _EVENT: Final[dict[str, Callable[[Any], Any]]] = {
     "id": lambda e: _text(e.id),

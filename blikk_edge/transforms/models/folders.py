@@ -15,12 +15,15 @@ import numpy as np
 from blikk_edge.core.errors import ModelError
 from blikk_edge.core.folders import CACHE, user_folder
 from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.embedding.tokenizer import Tokenizer
+from blikk_edge.transforms.embedding.towers import ALIKE, Towers, likeness
 from blikk_edge.transforms.models.detect import TfliteDetector
 from blikk_edge.transforms.models.download import Progress, fetch, public_url
 from blikk_edge.transforms.models.labels import COCO, COCO_90, read_labels
 from blikk_edge.transforms.models.registry import (
     BY_SHA256,
     CUSTOM_DECODERS,
+    FULL_TOWERS,
     REGISTRY,
     ModelEntry,
     OutputFormat,
@@ -160,8 +163,10 @@ def list_models(model_folders: ModelFolders) -> tuple[ModelStatus, ...]:
 
 
 def pull(name: str, *, model_folders: ModelFolders, progress: Progress | None = None) -> ResolvedModel:
-    """Have a registry model here, fetching it where it must be; raises ModelError."""
+    """Have a registry model here, and what it needs, fetching it where it must be; raises ModelError."""
     known([name])
+    for other in REGISTRY[name].needs:
+        pull(other, model_folders=model_folders)
     return resolve(name, model_folders=model_folders, progress=progress)
 
 
@@ -178,7 +183,7 @@ def verify(model_folders: ModelFolders, names: Iterable[str] | None = None) -> t
     """The registry models `names` (all without), hashed and opened: a model that cannot run is damaged."""
     wanted = tuple(REGISTRY) if names is None else tuple(names)
     known(wanted)
-    return tuple(_opened(_status(REGISTRY[name], model_folders)) for name in wanted)
+    return tuple(_opened(_status(REGISTRY[name], model_folders), model_folders) for name in wanted)
 
 
 def sha256_of(path: Path) -> str:
@@ -269,11 +274,15 @@ def _candidates(folders: Sequence[Path], entry: ModelEntry) -> Iterator[Path]:
                     yield path
 
 
-def _opened(status: ModelStatus) -> ModelStatus:
+def _opened(status: ModelStatus, model_folders: ModelFolders) -> ModelStatus:
     if status.state is not ModelState.READY or status.path is None:
         return status
     try:
-        if status.entry.finds_faces:
+        if status.entry.decoder is OutputFormat.TOKENIZER:
+            Tokenizer(status.path)
+        elif status.entry.decoder is OutputFormat.CLIP:
+            _check_towers(status.entry, status.path, model_folders)
+        elif status.entry.finds_faces:
             FaceFinder(status.path, kind=status.entry.decoder).find(np.zeros((32, 32, 3), np.uint8))
         else:
             model = ResolvedModel(path=status.path, entry=status.entry)
@@ -281,6 +290,21 @@ def _opened(status: ModelStatus) -> ModelStatus:
     except ModelError as error:
         return replace(status, state=ModelState.DAMAGED, problem=str(error))
     return status
+
+
+def _check_towers(entry: ModelEntry, path: Path, model_folders: ModelFolders) -> None:
+    """Raise ModelError for towers that do not run, or are not like those of the full model, where that is here too."""
+    (tokenizer,) = (_status(REGISTRY[name], model_folders) for name in entry.needs)
+    if tokenizer.path is None:
+        raise ModelError(f"{tokenizer.entry.name} is missing, without which {entry.name} reads no words")
+    towers = Towers(entry.name, path, tokenizer.path)
+    full = _status(REGISTRY[FULL_TOWERS], model_folders)
+    if entry.name == FULL_TOWERS or full.path is None or full.state is not ModelState.READY:
+        towers.text("a red car")
+        return
+    alike = likeness(towers, Towers(FULL_TOWERS, full.path, tokenizer.path))
+    if alike < ALIKE:
+        raise ModelError(f"its embeddings are not those of {FULL_TOWERS}: cosine {alike:.3f}, {ALIKE} is the least")
 
 
 def _address(entry: ModelEntry, mirror: str | None) -> str | None:

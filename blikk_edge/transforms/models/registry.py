@@ -18,10 +18,15 @@ class OutputFormat(StrEnum):
     BLAZEPOSE = "blazepose"  # 1 x anchors x 12: offset, size, four points in input pixels; beside it logits
     YUNET = "yunet"  # read by OpenCV's FaceDetectorYN
     BLAZEFACE = "blazeface"  # 1 x anchors x 16: offset, size, six points in input pixels; beside it logits
+    CLIP = "clip"  # two towers of embeddings, read by transforms.embedding
+    TOKENIZER = "tokenizer"  # no model: how a text becomes the input of one
 
 
 FACE_DECODERS = frozenset({OutputFormat.YUNET, OutputFormat.BLAZEFACE})
-"""Those of models that find faces; all others find what is reported."""
+"""Those of models that find faces."""
+
+SEARCH_DECODERS = frozenset({OutputFormat.CLIP, OutputFormat.TOKENIZER})
+"""Those of files that compare pictures with words."""
 
 CUSTOM_DECODERS = (OutputFormat.YOLOX, OutputFormat.YOLOX_DECODED, OutputFormat.SSD)
 """Those that a model of the user's own may have."""
@@ -109,6 +114,7 @@ class ModelEntry:
         input: None: taken from the model itself.
         wheel: None where it lies at `url`.
         misses: What a model that stands in for another does not find, which that one does, in words.
+        needs: Other entries without which it cannot be used, by name.
     """
 
     name: str
@@ -122,6 +128,7 @@ class ModelEntry:
     input: InputSpec | None
     wheel: Wheel | None = None
     misses: str = ""
+    needs: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -134,6 +141,11 @@ class ModelEntry:
     def finds_faces(self) -> bool:
         """Whether it finds faces, to blur them, and nothing else."""
         return self.decoder in FACE_DECODERS
+
+    @property
+    def finds_objects(self) -> bool:
+        """Whether it finds what is reported."""
+        return self.decoder not in FACE_DECODERS | SEARCH_DECODERS
 
     @property
     def cache_name(self) -> str:
@@ -154,6 +166,9 @@ class ResolvedModel:
     entry: ModelEntry
 
 
+FULL_TOWERS = "tinyclip-full"
+"""The model to which those that are made of it are compared."""
+
 _GITHUB = "https://raw.githubusercontent.com"
 _KAZUHITO_YOLOX = f"{_GITHUB}/Kazuhito00/YOLOX-ONNX-TFLite-Sample/3d4f1119d0694200671c08069ecb847aa0d8495a/model"
 _KAZUHITO_PERSON = (
@@ -162,6 +177,11 @@ _KAZUHITO_PERSON = (
 _TFLITE_SUPPORT = f"{_GITHUB}/tensorflow/tflite-support/dd3362ea685bb7ab1f7268c81ec567d3b720ae57"
 _TFLITE_MODELS = f"{_GITHUB}/SyedFarhan110/tflite-models/5b25aab89258cdd264bb835ef4070de2cc86b0ae"
 _YUNET = f"{_GITHUB}/ShiqiYu/libfacedetection.train/0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx"
+
+_TINYCLIP = (
+    "https://huggingface.co/onnx-community/TinyCLIP-ViT-8M-16-Text-3M-YFCC15M-ONNX/resolve/"
+    "9463a9c508a344c837ffefe9d724f3827bf2dc79"
+)
 
 _YOLOX_416 = InputSpec(
     width_px=416, height_px=416, layout=Layout.NCHW, dtype="float32", colours=Colours.BGR, letterbox=True
@@ -303,6 +323,41 @@ _ENTRIES = (
         input=replace(_BLAZEPOSE, width_px=192, height_px=192),
         misses="as many faces that are small or in profile",
     ),
+    ModelEntry(
+        name="tinyclip",
+        summary="compares pictures with words, for `search`; TinyCLIP ViT-8M/16 Text-3M with 8-bit weights",
+        url=f"{_TINYCLIP}/onnx/model_quantized.onnx",
+        sha256="10921310ddef06557ec1598d1260470a0a4db53f70ffe0deb60b946dcad6d27a",
+        size_bytes=24_281_512,
+        licence="MIT",
+        decoder=OutputFormat.CLIP,
+        labels=(),
+        input=None,
+        needs=("tinyclip-tokenizer",),
+    ),
+    ModelEntry(
+        name=FULL_TOWERS,
+        summary="the same in float32",
+        url=f"{_TINYCLIP}/onnx/model.onnx",
+        sha256="31d28cb07209533d10fc4fef73ac324ce17de6741a2372e7e1531a4ac8fdaeb2",
+        size_bytes=94_071_688,
+        licence="MIT",
+        decoder=OutputFormat.CLIP,
+        labels=(),
+        input=None,
+        needs=("tinyclip-tokenizer",),
+    ),
+    ModelEntry(
+        name="tinyclip-tokenizer",
+        summary="how words become the input of tinyclip",
+        url=f"{_TINYCLIP}/tokenizer.json",
+        sha256="6d9109cc838977f3ca94a379eec36aecc7c807e1785cd729660ca2fc0171fb35",
+        size_bytes=3_642_073,
+        licence="MIT",
+        decoder=OutputFormat.TOKENIZER,
+        labels=(),
+        input=None,
+    ),
 )
 
 REGISTRY: MappingProxyType[str, ModelEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
@@ -314,6 +369,8 @@ BY_SHA256: MappingProxyType[str, ModelEntry] = MappingProxyType(
 
 
 def stand_in(entry: ModelEntry) -> ModelEntry | None:
-    """What serves where this model cannot be had; None for what serves so itself."""
+    """What serves where this model cannot be had; None for what serves so itself, and where nothing can."""
+    if entry.decoder in SEARCH_DECODERS:
+        return None
     other = REGISTRY["blazeface-full" if entry.finds_faces else "blazepose-person"]
     return None if other is entry else other

@@ -1,0 +1,182 @@
+"""Searching what was seen: by embedding where a model compares words and pictures, else by label and colour."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blikk_edge.asking.phrase import Phrase
+from blikk_edge.core.album import Album
+from blikk_edge.core.appearance import PROMPT, VALUE_BYTES, Colour, FoundBy, StoredAppearance
+from blikk_edge.core.inquiry import Found, Reply, Search
+from blikk_edge.core.ports import History
+from blikk_edge.core.sightings import Label
+from blikk_edge.language.reading import Reading
+
+CHUNK: Final = 4096
+"""Embeddings that are compared at once: 4 MB. Between two of these others have the store."""
+
+PICTURES_MAX: Final = 3
+"""Pictures that come with each result."""
+
+
+class WordTower(Protocol):
+    """Turns words into embeddings that can be compared with those of pictures. Safe from any thread."""
+
+    name: str
+
+    def text(self, text: str, /) -> NDArray[np.float32]:
+        """(n,), of unit length; raises ModelError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a search by label and colour looks for.
+
+    Attributes:
+        labels: Of these; empty: of any.
+        kinds: Of these classes of the detector; empty: of any.
+        colours: With all of these among the dominant ones.
+        strange: The words that were not understood.
+    """
+
+    labels: tuple[Label, ...] = ()
+    kinds: tuple[str, ...] = ()
+    colours: tuple[Colour, ...] = ()
+    strange: tuple[str, ...] = ()
+
+    @property
+    def clear(self) -> bool:
+        """Whether all of it was understood, and there is something to look for."""
+        return not self.strange and bool(self.labels or self.colours)
+
+    def fits(self, seen: StoredAppearance) -> bool:
+        """Whether this is what is looked for."""
+        return (
+            (not self.labels or seen.label in self.labels)
+            and (not self.kinds or seen.kind in self.kinds)
+            and all(colour in seen.colours for colour in self.colours)
+        )
+
+    def rank(self, seen: StoredAppearance) -> tuple[int, float]:
+        """The lower, the better: the colours that fill most of it, then the newest."""
+        return sum(seen.colours.index(colour) for colour in self.colours), -seen.time
+
+    @property
+    def english(self) -> str:
+        """In the words of the language that models read best: `a red car`."""
+        words = [*self.colours, *(self.kinds or self.labels)] if self.labels else [*self.colours, "thing"]
+        return f"a {' '.join(map(str, words))}"
+
+
+def wish_of(query: str, reading: Reading) -> Wish:
+    """What a query means by label and colour, in the language of `reading`."""
+    phrase = Phrase(query, reading)
+    colours = tuple(colour for colour, words in reading.colours() if phrase.take_all(words))
+    meant = [reading.subjects[found[0]] for found in phrase.take_all(reading.subject)]
+    labels = tuple(dict.fromkeys(each.label for each in meant if each.label is not None))
+    kinds = tuple(dict.fromkeys(each.kind for each in meant if each.kind))
+    if any(each.label is not None and not each.kind for each in meant):
+        kinds = ()  # something wider is named too: "a dog or any animal"
+    strange = tuple(
+        word for word in phrase.words if word not in reading.filler and not reading.means(word, "search.clothes")
+    )
+    return Wish(labels=labels, kinds=kinds, colours=colours, strange=strange)
+
+
+def search(
+    request: Search,
+    *,
+    history: History,
+    readings: Sequence[Reading],
+    tower: WordTower | None = None,
+    album: Album | None = None,
+) -> Reply:
+    """The reply to a search: by the model's embeddings, and by label and colour for what has none. Blocking.
+
+    `readings` are how its words are read, the first of those that understand it. Raises StoreError, ModelError.
+    """
+    wishes = [wish_of(request.query, reading) for reading in readings]
+    wish = next((each for each in wishes if each.clear), wishes[0])
+    found: list[Found] = []
+    compared: frozenset[int] = frozenset()
+    if tower is not None:
+        found, compared = _by_concept(request, history, tower, wish)
+    if len(found) < request.limit and wish.clear:
+        found += _by_colour(request, history, wish, compared, request.limit - len(found))
+    text = None
+    if tower is None and not wish.clear:
+        text = readings[0].puzzled_by(", ".join(wish.strange) or request.query)
+    listed = _with_pictures(found[: request.limit], history, album)
+    return Reply(text=text, count=len(listed), found=listed, model=None if tower is None else tower.name)
+
+
+def _by_concept(request: Search, history: History, tower: WordTower, wish: Wish) -> tuple[list[Found], frozenset[int]]:
+    """The best by the model, and the numbers of all that it compared, where they may be needed."""
+    words = wish.english if wish.clear else request.query
+    query = np.asarray(tower.text(PROMPT.format(words)), np.float32)
+    best: list[tuple[float, int]] = []
+    compared: set[int] = set()
+    below: int | None = None
+    while True:
+        rows = history.embeddings(model=tower.name, below=below, limit=CHUNK, **_where(request))
+        best = _best(best, rows, query, request.limit)
+        if wish.clear:
+            compared.update(number for number, _ in rows)
+        if len(rows) < CHUNK:
+            break
+        below = rows[-1][0]
+    scores = {number: score for score, number in best}
+    known = {seen.seq: seen for seen in history.appearances(numbers=tuple(scores), limit=len(scores))}
+    found = [Found(what=known[number], by=FoundBy.CONCEPT, score=score) for score, number in best if number in known]
+    return found, frozenset(compared)
+
+
+def _best(
+    best: list[tuple[float, int]], rows: Sequence[tuple[int, bytes]], query: NDArray[np.float32], limit: int
+) -> list[tuple[float, int]]:
+    """The best of those so far and of these rows, with their scores; rows of another length are passed over."""
+    fitting = [(number, raw) for number, raw in rows if len(raw) == len(query) * VALUE_BYTES]
+    if not fitting:
+        return best
+    vectors = np.frombuffer(b"".join(raw for _, raw in fitting), "<f2").reshape(len(fitting), len(query))
+    scores = vectors.astype(np.float32) @ query
+    first = np.argsort(-scores, kind="stable")[:limit]
+    new = [(float(scores[at]), fitting[at][0]) for at in first]
+    return sorted(best + new, key=lambda each: (-each[0], -each[1]))[:limit]
+
+
+def _by_colour(request: Search, history: History, wish: Wish, but: frozenset[int], limit: int) -> list[Found]:
+    fitting: list[StoredAppearance] = []
+    below: int | None = None
+    while True:
+        rows = history.appearances(below=below, limit=CHUNK, **_where(request))
+        fitting += [seen for seen in rows if seen.seq not in but and wish.fits(seen)]
+        fitting = sorted(fitting, key=wish.rank)[:limit]
+        if len(rows) < CHUNK:
+            return [Found(what=seen, by=FoundBy.COLOUR) for seen in fitting]
+        below = rows[-1].seq
+
+
+def _where(request: Search) -> dict[str, Any]:
+    return {"camera": request.camera, "since": request.since, "until": request.until}
+
+
+def _with_pictures(found: Sequence[Found], history: History, album: Album | None) -> tuple[Found, ...]:
+    if album is None:
+        return tuple(found)
+    known = {each.what.event: history.event(each.what.event) for each in found if each.what.event is not None}
+    kept: Mapping[str, Sequence[Any]] = album.by_event([event for event in known.values() if event is not None])
+
+    def ids(each: Found) -> tuple[str, ...]:
+        near = sorted(kept.get(each.what.event or "", ()), key=lambda picture: abs(picture.time - each.what.time))
+        return tuple(picture.id for picture in near[:PICTURES_MAX])
+
+    return tuple(replace(each, pictures=ids(each)) for each in found)
+
+
+TowerNow = Callable[[], WordTower | None]
+"""Gives the model where there is one by now."""

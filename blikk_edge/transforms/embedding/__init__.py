@@ -1,0 +1,1 @@
+"""What a redacted picture looks like: colours, embeddings, and how well they fit words."""

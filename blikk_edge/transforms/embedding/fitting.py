@@ -1,0 +1,31 @@
+"""How well a picture fits a concept: compared with what else pictures of that kind show."""
+
+import math
+from typing import Final
+
+from blikk_edge.core.appearance import PROMPT
+from blikk_edge.core.sightings import Label
+from blikk_edge.transforms.embedding.towers import Towers, Vector
+
+SCALE: Final = 100.0
+"""How CLIP weighs a difference of cosines: its learnt logit scale, at the bound that its training sets."""
+
+_OTHERS: Final = (
+    "a person",
+    "a car on a street",
+    "an animal",
+    "a bag",
+    "an empty street",
+)
+_OF_LABEL: Final = {Label.PERSON: "a person", Label.VEHICLE: "a vehicle", Label.ANIMAL: "an animal"}
+
+
+def fit(towers: Towers, picture: Vector, concept: str, label: Label | None) -> float:
+    """0..1: how much better a picture's embedding fits these words than the best of the usual ones; .5: as well.
+
+    The logistic function of the difference of cosines, as CLIP's own classification of two. Raises ModelError.
+    """
+    usual = (*_OTHERS, *([_OF_LABEL[label]] if label in _OF_LABEL else []))
+    best = max(float(towers.text(PROMPT.format(words)) @ picture) for words in usual)
+    difference = float(towers.text(PROMPT.format(concept)) @ picture) - best
+    return 1.0 / (1.0 + math.exp(-SCALE * max(-1.0, min(1.0, difference))))
