@@ -104,8 +104,9 @@ class AgentSink:
         if self._thread is not None:
             raise ConfigError("this AgentSink serves a stream already: make one for each")
         self._subscription = subscription
-        self._thread = LooseThread("blikk agent", lambda: self._run(subscription, live=live))
-        self._thread.start()
+        thread = LooseThread("blikk agent", lambda: self._run(subscription, live=live))
+        thread.start()
+        self._thread = thread  # who closes from another thread joins only what has started
 
     def close(self) -> None:
         """Hand over what is left, and end; blocking, for at most some seconds."""

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import os
+import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -46,6 +47,7 @@ class NodeStream:
         self._agents: list[AgentSink] = [_agent(sink) for sink in sinks]
         self._process: int | None = None
         self._closed = False
+        self._ending = threading.RLock()
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -61,8 +63,11 @@ class NodeStream:
                 raise ConfigError(f"there is no camera {self._camera[:80]!r} on this node; there is {', '.join(known)}")
             for sink in self._agents:
                 self._start(sink)
+            if self._closed:  # from another thread, which may have found nothing to end yet
+                raise BlikkError("this stream was closed while it was opened")
         except BaseException:
-            self.close()
+            self._closed = True
+            self._end()
             raise
         _OPEN.add(self)
         return self
@@ -73,12 +78,16 @@ class NodeStream:
             self._closed = True
             return
         self._closed = True
-        if self._process == os.getpid():
-            self._link.close()
-            self._hub.end()
-            for sink in self._agents:
-                sink.close()
-        _OPEN.discard(self)
+        self._end()
+
+    def _end(self) -> None:
+        with self._ending:  # who opens it and who closes it meanwhile are two threads
+            if self._process == os.getpid():
+                self._link.close()
+                self._hub.end()
+                for sink in self._agents:
+                    sink.close()
+            _OPEN.discard(self)
 
     def __enter__(self) -> Self:
         return self.open()

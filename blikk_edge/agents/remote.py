@@ -99,8 +99,9 @@ class RemoteNode:
     def start(self, reader: Hub) -> None:
         """Listen, and wait until it is heard of; raises BlikkError where it cannot be."""
         self._hub = reader
-        self._thread = LooseThread("blikk remote", self._run)
-        self._thread.start()
+        thread = LooseThread("blikk remote", self._run)
+        thread.start()
+        self._thread = thread  # who closes from another thread joins only what has started
         heard = self._known.wait(FIRST_S) or self._closing
         error = self._error
         if error is None and not heard:

@@ -97,8 +97,9 @@ class StreamNode:
         self._reader = reader
         if self._clip is not None:
             self._clip.crowded = lambda: self._handed_on() and reader.crowded()
-        self._thread = LooseThread("blikk stream", self._run)
-        self._thread.start()
+        thread = LooseThread("blikk stream", self._run)
+        thread.start()
+        self._thread = thread  # who closes from another thread joins only what has started
         try:
             while not self._watches():
                 if self._ended.wait(LOOK_S):

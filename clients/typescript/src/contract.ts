@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// b7bebb06e43c1587abf51ec5f6dd8f59548ae3c273a8a64a37eb380d069ac688
+// 03a6ea8f17f3b6b88090f6f40cb566d31d7565d6bda5cc1c9525d7a1bf605ce1
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -71,6 +71,13 @@ export interface Announce {
        */
       alerts: string[];
     }[];
+    /**
+     * What it watches for in words; whether each is there is in `<camera>/state`. Left out where there are none
+     */
+    concepts?: {
+      id: string;
+      text: string;
+    }[];
   }[];
   /**
    * What this node can do; unknown words are ignored
@@ -141,8 +148,12 @@ export interface Answer {
  * A request with an answer
  */
 export interface Ask {
-  do?: "ask" | "events" | "describe" | "digest" | "forget" | "mark";
+  do?: "ask" | "events" | "describe" | "digest" | "forget" | "mark" | "search";
   question?: string;
+  /**
+   * For search: words for what was seen, as `red car`
+   */
+  query?: string;
   camera?: string;
   /**
    * For describe, forget and mark; for mark also the id of a ring
@@ -163,7 +174,7 @@ export interface Ask {
   since?: string | number;
   until?: string | number;
   /**
-   * For events; 100 if left out
+   * For events; 100 if left out. For search at most 100; 10 if left out
    */
   limit?: number;
   /**
@@ -400,7 +411,7 @@ export interface Health {
     problem: string | null;
   };
   /**
-   * Frames that added steps were not given because they took too long, by step; left out where there are none
+   * Frames that added steps were not given because they took too long, by step; `search`: looks at what appeared for which there was no time; left out where there are none
    */
   skipped?: {
     [k: string]: number;
@@ -499,6 +510,39 @@ export interface Observation {
    * What `kind` `measure` or of an alert is about; an alert is about one. Left out otherwise
    */
   measures?: Measure[];
+  /**
+   * Present where `search` is on: what the objects that appeared, or the whole picture, looked like in the redacted picture
+   */
+  appearances?: {
+    /**
+     * Of the object in `objects`; null: the whole picture
+     */
+    track: number | null;
+    label: "person" | "vehicle" | "animal" | "package" | null;
+    /**
+     * The detector's own class; empty: the whole picture
+     */
+    sub_label: string;
+    /**
+     * The dominant ones, the largest first
+     */
+    colours: (
+      "black" | "white" | "grey" | "red" | "orange" | "brown" | "yellow" | "green" | "blue" | "purple" | "pink"
+    )[];
+    /**
+     * Left out where no model could be asked, or there was no time
+     */
+    embedding?: {
+      /**
+       * Only embeddings of the same model can be compared
+       */
+      model: string;
+      /**
+       * Numbers of unit length together: IEEE 754 half precision, little endian, base64
+       */
+      float16: string;
+    };
+  }[];
 }
 /**
  * A number that was read from the picture
@@ -545,7 +589,7 @@ export interface Reply {
    */
   text: string | null;
   /**
-   * What was counted: of `ask` objects (each visit with the most it had at once), visits or presses of the doorbell; of `events` those that follow; of `forget` events removed
+   * What was counted: of `ask` objects (each visit with the most it had at once), visits or presses of the doorbell; of `events` those that follow; of `forget` events removed; of `search` those that follow
    */
   count: number | null;
   /**
@@ -626,6 +670,36 @@ export interface Reply {
     input: number;
     output: number;
   };
+  /**
+   * Of `search` alone: what was found, the best first
+   */
+  found?: {
+    /**
+     * Id of the observation that it came with
+     */
+    observation: string;
+    event: string | null;
+    camera: string;
+    time: string;
+    /**
+     * Null: a whole picture
+     */
+    label: "person" | "vehicle" | "animal" | "package" | null;
+    sub_label: string;
+    colours: string[];
+    /**
+     * Whether a model compared words and picture, or label and dominant colours are those of the words
+     */
+    by: "concept" | "colour";
+    /**
+     * The cosine of words and picture; null by colour
+     */
+    score: number | null;
+    /**
+     * Ids in the picture API, the nearest in time first
+     */
+    pictures: string[];
+  }[];
 }
 /**
  * Somebody pressed the doorbell
@@ -724,10 +798,16 @@ export interface State {
     };
   };
   /**
-   * Frames that added steps were not given because they took too long, by step; left out where there are none
+   * Frames that added steps were not given because they took too long, by step; `search`: looks at what appeared for which there was no time; left out where there are none
    */
   skipped?: {
     [k: string]: number;
+  };
+  /**
+   * Present where concepts are watched for: whether each is there now, by id
+   */
+  concepts?: {
+    [k: string]: boolean;
   };
 }
 /**

@@ -3,6 +3,7 @@
 import type * as contract from "./contract.js";
 import { BlikkError } from "./errors.js";
 import {
+  type Found,
   KINDS,
   type Kind,
   type Label,
@@ -21,6 +22,7 @@ import type {
   ObservationsOptions,
   QuestionOptions,
   RecordsOptions,
+  SearchOptions,
 } from "./options.js";
 import type { Source } from "./source.js";
 import { Subscription } from "./subscription.js";
@@ -44,6 +46,8 @@ export interface Blikk {
   records<K extends Kind = RecordKind>(options?: MessagesOptions<K>): Subscription<Message<K>>;
   /** A question about what happened, over MQTT. Throws BlikkError where the node refuses it. */
   ask(question: string, options?: QuestionOptions): Promise<Reply>;
+  /** What was seen and looks like these words, the best first, over MQTT. Throws BlikkError where the node refuses it. */
+  search(query: string, options?: SearchOptions): Promise<Found[]>;
   /** Another request, over MQTT: `{do: "events", label: "person"}`. Throws BlikkError where the node refuses it. */
   request(request: Request, options?: AskOptions): Promise<Reply>;
 }
@@ -117,16 +121,11 @@ export function blikk(options: BlikkOptions): Blikk {
       const kinds: readonly Kind[] = filled("kinds", given.kinds) ?? RECORDS;
       return reading(kinds, (message) => message as Message<K>, given);
     },
-    ask: async (question, { camera, since, until, ...given } = {}) => {
-      const [from, to] = [time("since", since), time("until", until)];
-      const body: Request = {
-        do: "ask",
-        question,
-        ...(camera === undefined ? {} : { camera }),
-        ...(from === undefined ? {} : { since: from }),
-        ...(to === undefined ? {} : { until: to }),
-      };
-      return request(body, given);
+    ask: async (question, { camera, since, until, ...given } = {}) =>
+      request({ do: "ask", question, ...period(camera, since, until) }, given),
+    search: async (query, { camera, since, until, limit, ...given } = {}) => {
+      const most = limit === undefined ? {} : { limit };
+      return (await request({ do: "search", query, ...most, ...period(camera, since, until) }, given)).found ?? [];
     },
     request,
   };
@@ -149,6 +148,15 @@ const OBSERVATION_KINDS = Object.keys({
   alert: 1,
   alert_ended: 1,
 } satisfies Record<ObservationKind, 1>) as ObservationKind[];
+
+function period(camera?: string, since?: string | Date, until?: string | Date): Omit<Request, "do"> {
+  const [from, to] = [time("since", since), time("until", until)];
+  return {
+    ...(camera === undefined ? {} : { camera }),
+    ...(from === undefined ? {} : { since: from }),
+    ...(to === undefined ? {} : { until: to }),
+  };
+}
 
 function bad(option: string, what: string): BlikkError {
   return new BlikkError("bad_request", `\`${option}\` must be ${what}`);

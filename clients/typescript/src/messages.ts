@@ -52,6 +52,9 @@ export type Reply = Omit<contract.Reply, "events" | "summary"> & {
   summary: contract.Summary | null;
 };
 
+/** What a search has found. */
+export type Found = NonNullable<contract.Reply["found"]>[number];
+
 /** Messages that are missing, reported at the place where they are. */
 export interface Gap {
   /**

@@ -52,6 +52,11 @@ export interface QuestionOptions extends AskOptions {
   readonly until?: string | Date | undefined;
 }
 
+export interface SearchOptions extends QuestionOptions {
+  /** How many are given at most. Default: 10, at most 100. */
+  readonly limit?: number | undefined;
+}
+
 export interface MqttOptions {
   /** Of the broker: `mqtt://host`, `mqtts://host`, in a browser `wss://host`. */
   readonly url: string;
