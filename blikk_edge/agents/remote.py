@@ -1,25 +1,29 @@
-"""A node that runs somewhere, reached over its broker."""
+"""A node that runs somewhere, reached over its broker or at its WebSocket."""
 
 import asyncio
 import contextlib
+import re
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from blikk_edge.agents.hub import Hub
 from blikk_edge.core.commands import Command, Snapshot
 from blikk_edge.core.errors import BlikkError, ConfigError, SinkError
 from blikk_edge.core.inquiry import Reply, Request
+from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.loose_thread import LooseThread
+from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.overhear import FIRST_S, NodeEar
 from blikk_edge.sinks.mqtt.request import ask_node
+from blikk_edge.sinks.websocket_ear import WebSocketEar
 from blikk_edge.wire.reader import read_reply
 from blikk_edge.wire.topics import Topics
 
@@ -63,18 +67,63 @@ def parse(url: str) -> tuple[Address, Topics]:
     return address, Topics(options.get("prefix", ["blikk"])[-1], node)
 
 
-class RemoteNode:
-    """Implements `agents.link.Link`. What it reports while the broker is away is not heard; its history has it."""
+def parse_websocket(url: str, token: str | None) -> tuple[str, str, Path | None]:
+    """Address, token and authority of `ws://host:port`, or `wss://host:port?ca=file`. Raises ConfigError."""
+    how = "write ws://127.0.0.1:8430, or wss://host:8430 beyond this machine"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ConfigError(f"Stream.connect: this is no address of a WebSocket: {how}") from None
+    options = parse_qs(parts.query)
+    if not parts.hostname or parts.path.strip("/") or "@" in parts.netloc or set(options) - {"ca"}:
+        raise ConfigError(f"Stream.connect: this is no address of a WebSocket: {how}")
+    if parts.scheme == "ws" and not is_loopback(parts.hostname):
+        raise ConfigError("Stream.connect: ws:// would show the token to the network; use wss:// beyond this machine")
+    if not token or re.fullmatch(r"[!-~]+", token) is None:
+        raise ConfigError("Stream.connect: a WebSocket wants `token=`, that of `sinks.websocket` of the node")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    ca = options.get("ca", [None])[-1]
+    return f"{parts.scheme}://{host}:{port or 8430}", token, None if ca is None else Path(ca)
+
+
+class Ear(Protocol):
+    """Listens to a node in one event loop.
+
+    Attributes:
+        known: Set as soon as the node was heard of.
+        online: Whether it runs, or is connected; None before that is known.
+    """
+
+    known: asyncio.Event
+    online: bool | None
+
+    @property
+    def cameras(self) -> tuple[CameraInfo, ...] | None:
+        """Its cameras; None before they are known."""
+        ...
+
+    async def run(self) -> None:
+        """Listen until cancelled. Raises SinkError where that fails at first."""
+        ...
+
+
+EarT = TypeVar("EarT", bound=Ear)
+
+
+class _Remote(Generic[EarT]):
+    """What both ways have in common: a thread that listens, and what it has heard."""
 
     is_clip = False
     reports = True
+    silent = "it answers, but says nothing"
 
-    def __init__(self, address: Address, topics: Topics) -> None:
-        self._address, self._topics = address, topics
+    def __init__(self, who: str, make_ear: Callable[[Callable[[Item], None]], EarT]) -> None:
+        self._who, self._make_ear = who, make_ear
         self._hub: Hub | None = None
         self._states: dict[str, CameraState] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ear: NodeEar | None = None
+        self._ear: EarT | None = None
         self._stop: asyncio.Event | None = None
         self._thread: LooseThread | None = None
         self._known = threading.Event()
@@ -105,7 +154,7 @@ class RemoteNode:
         heard = self._known.wait(FIRST_S) or self._closing
         error = self._error
         if error is None and not heard:
-            error = SinkError(f"{self}: the broker answers, but has nothing of a node of that name: is the id right?")
+            error = SinkError(f"{self}: {self.silent}")
         if error is None and not self._closing and self._ear is not None and not self._ear.online:
             error = SinkError(f"{self}: the node is offline; is it running?")
         if error is not None:
@@ -118,26 +167,8 @@ class RemoteNode:
         ear = self._running()
         known = [self._states.get(each.id, CameraState(camera=each.id, online=False)) for each in ear.cameras or ()]
         if not ear.online:
-            known = [
-                replace(state, online=False, problem=f"the node {self._topics.node} is offline") for state in known
-            ]
+            known = [replace(state, online=False, problem=f"{self} is offline") for state in known]
         return tuple(known)
-
-    def order(self, command: Command) -> None:
-        """Publish a command; only for a Picture."""
-        if not isinstance(command, Snapshot):
-            raise BlikkError("a program that listens to a node may ask it for a picture, and nothing else")
-        ear = self._running()
-        self._submit(ear.publish(self._topics.set(command.camera, "snapshot"), b"PRESS"))
-
-    def ask(self, request: Request) -> "Future[Reply]":
-        """The node's reply."""
-        self._running()
-
-        async def asked() -> Reply:
-            return read_reply(await ask_node(self._address, self._topics, request))
-
-        return self._submit(asked())
 
     def close(self) -> None:
         """Listen no more."""
@@ -149,7 +180,7 @@ class RemoteNode:
             self._thread.join(END_S)
 
     def __str__(self) -> str:
-        return f"node {self._topics.node} at {self._address}"
+        return self._who
 
     # -- its thread ----------------------------------------------------------------------------------------------
 
@@ -167,7 +198,7 @@ class RemoteNode:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         if self._closing:
             self._stop.set()
-        self._ear = NodeEar(self._address, self._topics, self._hear)
+        self._ear = self._make_ear(self._hear)
         listening = asyncio.create_task(self._ear.run())
         stopping = asyncio.create_task(self._stop.wait())
         knowing = asyncio.create_task(self._ear.known.wait())
@@ -196,7 +227,55 @@ class RemoteNode:
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def _running(self) -> NodeEar:
+    def _running(self) -> EarT:
         if self._ear is None or self._thread is None or not self._thread.is_alive():
             raise BlikkError("this stream is closed")
         return self._ear
+
+
+class RemoteNode(_Remote[NodeEar]):
+    """Implements `agents.link.Link`. What it reports while the broker is away is not heard; its history has it."""
+
+    silent = "the broker answers, but has nothing of a node of that name: is the id right?"
+
+    def __init__(self, address: Address, topics: Topics) -> None:
+        super().__init__(f"node {topics.node} at {address}", lambda hear: NodeEar(address, topics, hear))
+        self._address, self._topics = address, topics
+
+    def order(self, command: Command) -> None:
+        """Publish a command; only for a Picture."""
+        if not isinstance(command, Snapshot):
+            raise BlikkError("a program that listens to a node may ask it for a picture, and nothing else")
+        ear = self._running()
+        self._submit(ear.publish(self._topics.set(command.camera, "snapshot"), b"PRESS"))
+
+    def ask(self, request: Request) -> "Future[Reply]":
+        """The node's reply."""
+        self._running()
+
+        async def asked() -> Reply:
+            return read_reply(await ask_node(self._address, self._topics, request))
+
+        return self._submit(asked())
+
+
+class WebSocketNode(_Remote[WebSocketEar]):
+    """Implements `agents.link.Link`: records and states alone. After a break it goes on where it was."""
+
+    silent = "it answers, but says nothing of its cameras"
+
+    def __init__(self, address: str, token: str, ca: Path | None) -> None:
+        super().__init__(f"the node at {address}", lambda hear: WebSocketEar(address, token, ca, hear))
+
+    @property
+    def whole_since(self) -> float:
+        """Since it is listened to, or since records were lost."""
+        return max(self._began, (self._ear.missed if self._ear is not None else None) or 0.0)
+
+    def order(self, command: Command) -> NoReturn:  # noqa: ARG002 - the port's
+        """Raises BlikkError: the WebSocket takes nothing."""
+        raise BlikkError(f"{self} sends no pictures by WebSocket: connect over its broker, by mqtt://")
+
+    def ask(self, request: Request) -> NoReturn:  # noqa: ARG002 - the port's
+        """Raises BlikkError: the WebSocket takes nothing."""
+        raise BlikkError(f"{self} cannot be asked by WebSocket: connect over its broker, by mqtt://")

@@ -49,13 +49,20 @@ class Stream(NodeStream):
         super().__init__(link, camera=camera, sinks=() if isinstance(sinks, Mapping) else sinks)
 
     @staticmethod
-    def connect(node: str, *, camera: str | None = None, sinks: Sequence[AgentSink] = ()) -> NodeStream:
+    def connect(
+        node: str, *, camera: str | None = None, token: str | None = None, sinks: Sequence[AgentSink] = ()
+    ) -> NodeStream:
         """A stream of a node that runs, over its broker: `mqtt://user:password@broker/node`, or `mqtts://`.
+
+        At its WebSocket, `ws://127.0.0.1:8430` or `wss://host:8430`, with the `token` of it, records and states alone
+        come, and after a break those of the time between; it cannot be asked.
 
         With `camera`, of that one alone; else of all, of which `state` and `picture` then need to be told. What the
         node reports while the broker is away is not heard, but `ask` and `events` know of it. Raises ConfigError for an
         address that cannot be used; opening it raises BlikkError where the node cannot be reached.
         """
-        from blikk_edge.agents.remote import RemoteNode, parse
+        from blikk_edge.agents.remote import RemoteNode, WebSocketNode, parse, parse_websocket
 
+        if isinstance(node, str) and node.lower().startswith(("ws://", "wss://")):
+            return NodeStream(WebSocketNode(*parse_websocket(node, token)), camera=camera, sinks=sinks)
         return NodeStream(RemoteNode(*parse(node)), camera=camera, sinks=sinks)

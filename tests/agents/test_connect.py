@@ -26,6 +26,7 @@ from blikk_edge.core.observation import Observation, Observed
 pytestmark = pytest.mark.usefixtures("no_thread_left")
 
 LOGIN = ("user", "hunter2/@")
+TOKEN = "a-token-of-the-test"
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,17 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def node(broker: Broker, busy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlikkRun]:
+def websocket() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def node(broker: Broker, websocket: int, busy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlikkRun]:
     folder = tmp_path_factory.mktemp("node")
     config = (
         f"node: hall\nmqtt: {{host: 127.0.0.1, port: {broker.port}, username: user, password: '{LOGIN[1]}'}}\n"
         f"store: {{path: {folder / 'blikk.db'}}}\nmodels: {{offline: true}}\n"
+        f"sinks: {{websocket: {{port: {websocket}, token: {TOKEN}}}}}\n"
         f"cameras:\n  wall: {{source: '{busy}'}}\n  other: {{source: '{busy}'}}\n"
     )
     with BlikkRun(folder, config, models=None) as node:
@@ -51,12 +58,12 @@ def address(broker: Broker, name: str = "hall", password: str = "hunter2%2F%40")
     return f"mqtt://user:{password}@127.0.0.1:{broker.port}/{name}"
 
 
-def opened(url: str, camera: str | None = None) -> NodeStream:
+def opened(url: str, camera: str | None = None, token: str | None = None) -> NodeStream:
     """Open it as soon as the node is there."""
     end = time.monotonic() + 60 * PATIENCE
     while True:
         try:
-            return Stream.connect(url, camera=camera).open()
+            return Stream.connect(url, camera=camera, token=token).open()
         except SinkError:
             assert time.monotonic() < end, "the node did not come"
 
@@ -77,6 +84,23 @@ def test_a_node_that_runs_is_read_asked_and_seen(broker: Broker, node: BlikkRun)
     assert list(never) == []
 
 
+def test_a_node_that_runs_is_read_at_its_websocket(node: BlikkRun, websocket: int) -> None:
+    url = f"ws://127.0.0.1:{websocket}"
+    with contextlib.closing(opened(url, "wall", TOKEN)) as stream:
+        first = stream.subscribe().get(60 * PATIENCE)
+        assert isinstance(first, Observation)
+        assert (first.camera, first.kind) == ("wall", Observed.MOTION)
+        assert stream.state.camera == "wall"
+        with pytest.raises(BlikkError, match="cannot be asked by WebSocket"):
+            stream.ask("How many people came today?")
+        with pytest.raises(BlikkError, match="sends no pictures by WebSocket"):
+            stream.picture()
+    with pytest.raises(SinkError, match=r"it refuses the token \(401\)"):
+        Stream.connect(url, token="another-token-of-it").open()
+    with pytest.raises(SinkError, match=r"127.0.0.1:\d+: .*check host and port"):
+        Stream.connect(f"ws://127.0.0.1:{free_port()}", token=TOKEN).open()
+
+
 async def test_all_cameras_of_a_node_come_in_one_stream(broker: Broker, node: BlikkRun) -> None:
     stream = await asyncio.to_thread(opened, address(broker))
     async with asyncio.timeout(120 * PATIENCE):
@@ -95,7 +119,9 @@ async def test_all_cameras_of_a_node_come_in_one_stream(broker: Broker, node: Bl
     ("url", "said"),
     [
         ("mqtt://user:hunter2@127.0.0.1", "write mqtt://"),
-        ("ws://user:hunter2@127.0.0.1/hall", "a WebSocket is no address"),
+        ("ws://user:hunter2@127.0.0.1/hall", "no address of a WebSocket"),
+        ("ws://192.0.2.7:8430", "would show the token to the network"),
+        ("ws://127.0.0.1:8430", "a WebSocket wants `token=`"),
         ("mqtt://user:hunter2@127.0.0.1/hall?qos=2", "'qos' is no option"),
         ("mqtt://user:hunter2@127.0.0.1:x/hall", "no address of a node"),
     ],
