@@ -436,6 +436,13 @@ test("over MQTT the same records come, and after a break nothing is missing", as
   }
 });
 
+test("what appeared is searched for by words, the best first", async () => {
+  const found = await node.search("a person", { camera: "gate", limit: 3 });
+  assert.ok(found.length >= 1 && found.length <= 3);
+  assert.ok(found.every(({ camera, label }) => camera === "gate" && label === "person"));
+  await rejects(node.search("a person", { camera: "attic" }), "bad_request", /no camera 'attic'/);
+});
+
 test("questions and requests are answered, and what the node refuses is an error", async () => {
   const reply = await node.ask("How many people came to the gate today?", { since: new Date(Date.now() - 3_600_000) });
   schemas.check("reply", reply);

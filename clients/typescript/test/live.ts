@@ -49,6 +49,7 @@ export class LiveNode {
       mqtt: { host: "127.0.0.1", port: broker },
       store: { path: `${folder}/blikk.db` },
       models: { offline: true, cache: `${folder}/models` },
+      search: "colours",
       sinks: { websocket: { token: TOKEN, port, keep: 30 } },
       cameras: { gate: { source: clip }, door: { source: `rtsp://127.0.0.1:${nobody}/none`, ring: { http: false } } },
     };
