@@ -34,7 +34,7 @@ END_S: Final = 10.0
 SETTLE_S: Final = 0.2
 """So long after the first the rest of what the broker keeps may come."""
 
-HOW: Final = "write mqtt://user:password@broker/node, or mqtts://"
+HOW: Final = "write mqtt://user:password@broker/node, mqtts://, or ws://127.0.0.1:8430 with token="
 
 T = TypeVar("T")
 

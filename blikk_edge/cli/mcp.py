@@ -3,6 +3,7 @@
 import argparse
 import os
 import secrets
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +12,11 @@ from blikk_edge.cli.output import UsageError, note
 from blikk_edge.cli.words import add_command, add_config
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.installing import pip_install
+from blikk_edge.grammar.problem import ConfigErrors
 
 if TYPE_CHECKING:
     import asyncio
+    from pathlib import Path
 
     from blikk_edge.agents.node_stream import NodeStream
 
@@ -101,6 +104,10 @@ def _stream(options: argparse.Namespace) -> "NodeStream":
     if options.source:
         return Stream(options.source, realtime=True)
     if node and options.config is None:
+        if node.lower().startswith(("ws://", "wss://")):
+            raise ConfigError(
+                f"{NODE}: a node answers no questions at its WebSocket; write mqtt://user:password@broker/node"
+            )
         return Stream.connect(node)
     from blikk_edge import config
     from blikk_edge.agents.node_stream import NodeStream
@@ -109,9 +116,19 @@ def _stream(options: argparse.Namespace) -> "NodeStream":
     from blikk_edge.app.identity import broker_address, camera_info, store_path, topics_of
     from blikk_edge.inputs.local_ask import socket_of
 
-    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
+    settings = config.load(_configuration(options.config), environ=os.environ)
     if settings.mqtt is None:
         path = socket_of(store_path(settings, os.environ))
         local = SocketNode(path, [camera_info(camera) for camera in settings.cameras])
         return NodeStream(local, camera=None, sinks=())
     return NodeStream(RemoteNode(broker_address(settings.mqtt), topics_of(settings)), camera=None, sinks=())
+
+
+def _configuration(named: "Path | None") -> "Path":
+    from blikk_edge import config
+
+    try:
+        return config.find(named, os.environ)
+    except ConfigErrors as errors:
+        more = f"Or name a node by the variable {NODE}, or a camera by `--source`."
+        raise ConfigErrors([replace(each, mend=f"{each.mend} {more}") for each in errors.problems]) from None

@@ -124,6 +124,7 @@ async def test_all_cameras_of_a_node_come_in_one_stream(broker: Broker, node: Bl
         ("ws://127.0.0.1:8430", "a WebSocket wants `token=`"),
         ("mqtt://user:hunter2@127.0.0.1/hall?qos=2", "'qos' is no option"),
         ("mqtt://user:hunter2@127.0.0.1:x/hall", "no address of a node"),
+        ("http://user:hunter2@127.0.0.1:8430", "or ws://127.0.0.1:8430 with token="),
     ],
 )
 def test_an_address_that_is_none_is_refused_without_its_password(url: str, said: str) -> None:
