@@ -59,8 +59,13 @@ class Heartbeat:
         except OSError as error:
             self._failures += 1
             if self._failures == 2:  # `blikk health` has the file locked for a moment while it looks
-                hint = "set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR to a folder that this user may write to"
-                log.part("node").warning("`blikk health` cannot see this node: %s; %s", error, hint)
+                log.part("node").warning("`blikk health` cannot see this node: %s", _reason(error))
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, BlockingIOError):
+        return "another node of the same name runs here; give each its own `node:`"
+    return f"{error}; set RUNTIME_DIRECTORY or XDG_RUNTIME_DIR to a folder that this user may write to"
 
 
 def _opened(path: Path | None) -> int:

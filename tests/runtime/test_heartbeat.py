@@ -139,6 +139,21 @@ def test_the_file_has_the_time_and_is_locked_until_it_is_gone(tmp_path: Path):
     assert not path.exists()
 
 
+def test_a_second_node_of_the_same_name_is_called_so(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    end = time.monotonic() + LIMIT_S
+    with beating(Heartbeat("hallway", environ, every_s=0.01)):
+        while not list(tmp_path.rglob("hallway.alive")):
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        with beating(Heartbeat("hallway", environ, every_s=0.01)):
+            while not caplog.messages:
+                assert time.monotonic() < end
+                time.sleep(0.002)
+    (said,) = caplog.messages
+    assert "another node of the same name runs here" in said
+
+
 async def test_a_folder_that_cannot_be_written_to_is_said_once_and_stops_no_ping(
     systemd, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
