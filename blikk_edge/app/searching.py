@@ -67,7 +67,10 @@ class Answered:
 def search(settings: Settings, asked: Asked, *, environ: Mapping[str, str]) -> Answered:
     """Search. Raises BlikkError: nothing is searched here, bad words or times, unknown camera, no store and no node."""
     if settings.search is None:
-        raise ConfigError("nothing can be searched for on this node; add `search: true` to its configuration")
+        raise ConfigError(
+            "nothing can be searched for on this node; add `search: true` to its configuration, or `search: colours`, "
+            "which needs no model"
+        )
     cameras = tuple(camera_info(each) for each in settings.cameras)
     path, clock = store_path(settings, environ), SystemClock()
     store = opened_store(path)

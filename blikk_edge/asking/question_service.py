@@ -224,7 +224,10 @@ class QuestionService:
 
     async def _search(self, request: Search) -> Reply:
         if not self._searched:
-            return refusal("nothing can be searched for on this node; add `search: true` to blikk.yaml")
+            return refusal(
+                "nothing can be searched for on this node; add `search: true` to its configuration, or "
+                "`search: colours`, which needs no model"
+            )
         readings = [rules for tag in _reads(self._locale()) if (rules := reading(tag)) is not None]
 
         def look() -> Reply:
