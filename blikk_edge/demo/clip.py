@@ -15,7 +15,8 @@ from typing import Final
 import av
 import numpy as np
 
-from blikk_edge.core.errors import SourceError
+from blikk_edge.core.errors import BlikkError, SourceError
+from blikk_edge.core.installing import pip_install
 from blikk_edge.core.scene import Pixels
 
 WIDTH_PX: Final = 640
@@ -34,7 +35,7 @@ def photographs() -> Path:
     if spec is None or spec.origin is None:
         raise SourceError(
             "no sample clip: it could not be fetched, and scikit-image, whose photographs would serve, is not "
-            "installed; run scripts/photographs, or name a clip of your own with --source"
+            f"installed; type {pip_install('scikit-image')} --no-deps, or name a clip of your own with --source"
         )
     return Path(spec.origin).parent / "data"
 
@@ -85,4 +86,11 @@ def _paste(picture: np.ndarray, sprite: Pixels, at: float, times: tuple[float, .
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m blikk_edge.demo.clip PATH")
+    try:
+        make(Path(sys.argv[1]))
+    except BlikkError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{sys.argv[1]}: {error.strerror}")

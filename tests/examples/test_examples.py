@@ -32,6 +32,26 @@ def demo_clip(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return made_once(tmp_path_factory, "demo.mp4", clip.make)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "usage: python -m blikk_edge.demo.clip PATH"),
+        (["clip.mp4"], "pip install scikit-image --no-deps, or name a clip of your own"),
+    ],
+)
+def test_the_clip_says_what_it_needs(arguments: list[str], said: str, tmp_path: Path) -> None:
+    program = (
+        "import importlib.util as util, runpy\nfind = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name == 'skimage' else find(name, *more)\n"
+        "runpy.run_module('blikk_edge.demo.clip', run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, env=ENVIRON, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def run(folder: str, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(EXAMPLES / folder / program), *arguments]
     done = subprocess.run(command, env=ENVIRON, capture_output=True, text=True, check=False, timeout=300)
