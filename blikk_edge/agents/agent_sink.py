@@ -17,7 +17,7 @@ from blikk_edge.core.fold import gathered, likeness
 from blikk_edge.core.loose_thread import LooseThread
 from blikk_edge.core.observation import Observation, Record, Withdrawn
 from blikk_edge.core.summary import Summary
-from blikk_edge.core.trouble import Trouble
+from blikk_edge.core.trouble import Trouble, place_of
 
 LOG = logging.getLogger("blikk.agent")
 
@@ -148,7 +148,7 @@ class AgentSink:
                 self._called(given, runner)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's, and the stream goes on
                 self.failed += 1
-                self._trouble.start(f"what an AgentSink calls failed: {type(error).__name__}")
+                self._trouble.start(f"what an AgentSink calls failed: {place_of(error)}")
                 if number + 1 < TRIES and not self._closing:
                     time.sleep(self._backoff.next_s())
             else:

@@ -1,6 +1,14 @@
 """What may be wrong with one part: logged once when it starts, once when it ends."""
 
 import logging
+import traceback
+from pathlib import Path
+
+
+def place_of(error: BaseException) -> str:
+    """The type of an error and where it was raised, without its words: they may quote a password."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    return type(error).__name__ + "".join(f" in {Path(frame.filename).name}:{frame.lineno}" for frame in last)
 
 
 class Trouble:

@@ -1,11 +1,10 @@
 """What the libraries that serve us may log: never what a peer sent, and no more than a line in ten seconds."""
 
 import logging
-import traceback
-from pathlib import Path
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.rate_limited_log import RateLimitedLog
+from blikk_edge.core.trouble import place_of
 
 
 class _Said(logging.Handler):
@@ -25,7 +24,7 @@ class _Said(logging.Handler):
         if error is None or refused:
             self._log.warning("what a client sent could not be read, and was refused%s", more)
         else:
-            self._log.error("a request failed: %s%s", _place_of(error), more)
+            self._log.error("a request failed: %s%s", place_of(error), more)
 
 
 def library_log(
@@ -46,8 +45,3 @@ def no_log(name: str) -> logging.Logger:
     logger = logging.Logger(name, logging.CRITICAL + 1)  # noqa: LOG001  # see library_log
     logger.addHandler(logging.NullHandler())
     return logger
-
-
-def _place_of(error: BaseException) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    return type(error).__name__ + "".join(f" in {Path(frame.filename).name}:{frame.lineno}" for frame in last)
