@@ -9,12 +9,14 @@ seen, never a picture, and answers with a decision in JSON. What it says is prin
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx2
 
 from blikk_edge import AgentSink, Stream
+from blikk_edge.core.errors import BlikkError
 
 SYSTEM = """\
 You watch over the front door of a household. You get notes of what a camera saw. Decide whether the people who live
@@ -86,3 +88,5 @@ if __name__ == "__main__":
         main()
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("stopped")
+    except BlikkError as error:
+        sys.exit(str(error))

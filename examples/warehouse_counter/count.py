@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from blikk_edge import Stream
+from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.observation import Observation
 
 LABELS = ("person", "vehicle")
@@ -52,7 +53,10 @@ def main() -> None:
     asked.add_argument("--zone", default="0,0,1,1", help="left, upper, right, lower edge (0,0,1,1: the whole picture)")
     asked.add_argument("--every", type=float, default=60.0, help="seconds of a period (60)")
     given = asked.parse_args()
-    left, upper, right, lower = (float(edge) for edge in given.zone.split(","))
+    try:
+        left, upper, right, lower = (float(edge) for edge in given.zone.split(","))
+    except ValueError:
+        asked.error(f"--zone {given.zone}: write four numbers from 0 to 1, such as 0.5,0,1,1")
     zone = {"polygon": [[left, upper], [right, upper], [right, lower], [left, lower]]}
     table = csv.writer(sys.stdout)
     table.writerow(["begin", *LABELS])
@@ -68,3 +72,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit("stopped")
+    except BlikkError as error:
+        sys.exit(str(error))
