@@ -86,7 +86,7 @@ class AgentSink:
         self._backoff = backoff or Backoff()
         self._day: date | None = None
         self._trouble = Trouble(LOG)
-        self._subscription: Subscription | None = None
+        self._subscription: Subscription[Record] | None = None
         self._thread: LooseThread | None = None
         self._closing = False
         self._lost = 0
@@ -96,7 +96,7 @@ class AgentSink:
         """What is wrong now, in a sentence; None while all is well."""
         return self._trouble.now
 
-    def start(self, subscription: Subscription, *, live: bool) -> None:
+    def start(self, subscription: Subscription[Record], *, live: bool) -> None:
         """Call from now on with what the subscription brings; a file that is not `live` is windowed by its own time.
 
         Raises ConfigError where it serves another stream already.
@@ -120,7 +120,7 @@ class AgentSink:
 
     # -- its thread ----------------------------------------------------------------------------------------------
 
-    def _run(self, subscription: Subscription, *, live: bool) -> None:
+    def _run(self, subscription: Subscription[Record], *, live: bool) -> None:
         with asyncio.Runner() as runner:
             ahead: Record | None = None
             while (first := ahead or subscription.get()) is not None:
@@ -137,7 +137,7 @@ class AgentSink:
                     _add(records, following)
                 self._hand_over(records, subscription, runner)
 
-    def _hand_over(self, records: list[Record], subscription: Subscription, runner: asyncio.Runner) -> None:
+    def _hand_over(self, records: list[Record], subscription: Subscription[Record], runner: asyncio.Runner) -> None:
         lost, self._lost = subscription.dropped - self._lost, subscription.dropped
         given = Digest(records, dropped=lost)
         for number in range(TRIES):

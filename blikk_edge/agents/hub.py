@@ -42,7 +42,7 @@ class Hub:
         self._clip = clip
         self._now = now
         self._changed = threading.Condition()
-        self._subscriptions: list[weakref.ref[Subscription]] = []
+        self._subscriptions: list[weakref.ref[Subscription[Record]]] = []
         self._moving = 0
         self._backlog: deque[Record] = deque(maxlen=BACKLOG)
         self._missed = 0
@@ -76,7 +76,7 @@ class Hub:
                 else:
                     subscription.put(item)
 
-    def add(self, subscription: Subscription, *, kept: bool = True) -> None:
+    def add(self, subscription: Subscription[Record], *, kept: bool = True) -> None:
         """A new subscriber, who first gets what was `kept`, if that is wanted."""
         with self._changed:
             if kept:
@@ -87,7 +87,7 @@ class Hub:
                 subscription.end(self._error)
             self._subscriptions.append(weakref.ref(subscription))
 
-    def remove(self, subscription: Subscription) -> None:
+    def remove(self, subscription: Subscription[Record]) -> None:
         """A subscriber that has gone."""
         with self._changed:
             self._subscriptions = [each for each in self._subscriptions if each() not in {None, subscription}]
@@ -138,7 +138,7 @@ class Hub:
             found = self._pictures.get((camera, name))
             return None if found is than else found
 
-    def _each(self) -> list[Subscription]:
+    def _each(self) -> list[Subscription[Record]]:
         """Those that somebody still has; a loop that was left by `break` lets go of its own."""
         found = [each() for each in self._subscriptions]
         if None in found:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, overload
 
 from blikk_edge.agents.agent_sink import AgentSink
 from blikk_edge.agents.digest import present
@@ -117,6 +117,28 @@ class NodeStream:
 
     # -- what it reports -----------------------------------------------------------------------------------------
 
+    @overload
+    def subscribe(
+        self,
+        kinds: None = None,
+        labels: Words = None,
+        *,
+        timeout: Duration | None = None,
+        every: Duration | None = None,
+        limit: int = LIMIT,
+    ) -> Subscription[Observation]: ...
+
+    @overload
+    def subscribe(
+        self,
+        kinds: Words,
+        labels: Words = None,
+        *,
+        timeout: Duration | None = None,
+        every: Duration | None = None,
+        limit: int = LIMIT,
+    ) -> Subscription[Any]: ...
+
     def subscribe(
         self,
         kinds: Words = None,
@@ -125,7 +147,7 @@ class NodeStream:
         timeout: Duration | None = None,
         every: Duration | None = None,
         limit: int = LIMIT,
-    ) -> Subscription:
+    ) -> Subscription[Any]:
         """Records as they come: Observations, or those of `kinds` (`event`, `summary`, `ring`, `answer`, `appeared`).
 
         With `labels` only those about persons, vehicles, animals or packages. It ends when nothing has come for
@@ -144,7 +166,7 @@ class NodeStream:
         limit: int = LIMIT,
         paced: bool = True,
         kept: bool = True,
-    ) -> Subscription:
+    ) -> Subscription[Any]:
         self._check()
         if not self._link.reports:
             raise BlikkError(
@@ -152,7 +174,7 @@ class NodeStream:
             )
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
             raise ConfigError("limit is no whole number above 0")
-        subscription = Subscription(
+        subscription: Subscription[Any] = Subscription(
             replace(wants(kinds, labels), camera=self._camera),
             timeout_s=None if timeout is None else seconds(timeout, "timeout"),
             every_s=0.0 if every is None else seconds(every, "every"),
@@ -264,7 +286,7 @@ class NodeStream:
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
-    def _later(self, label: str | None) -> Subscription:
+    def _later(self, label: str | None) -> Subscription[Any]:
         return self._subscribed(None, label, kept=False)
 
     def _one(self) -> str:

@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from blikk_edge.agents.digest import digest
 from blikk_edge.agents.wants import Wants
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.fold import gathered, likeness
 from blikk_edge.core.observation import Observation, Record
+
+R_co = TypeVar("R_co", bound=Record, covariant=True)
 
 LIMIT: Final = 1000
 """So many records may wait for one subscriber."""
@@ -36,8 +38,8 @@ class Pace(Enum):
     APART = "apart"  # none of this
 
 
-class Subscription:
-    """Records as they come, for one reader: an iterator and an async iterator.
+class Subscription(Generic[R_co]):
+    """Records as they come, for one reader: an iterator and an async iterator. `R_co` is what the records are.
 
     It ends when the stream has ended (then it raises what went wrong, if anything did), when it was closed, and when
     nothing came for `timeout_s`. At most `limit` records wait; beyond it the oldest goes, counted in `dropped`. With
@@ -54,7 +56,7 @@ class Subscription:
         every_s: float = 0.0,
         limit: int = LIMIT,
         now: Callable[[], float] = time.monotonic,
-        left: Callable[["Subscription"], None] = lambda _subscription: None,
+        left: Callable[["Subscription[Any]"], None] = lambda _subscription: None,
         keep: bool = False,
         paced: bool = False,
     ) -> None:
@@ -82,7 +84,7 @@ class Subscription:
 
     # -- the subscriber ------------------------------------------------------------------------------------------
 
-    def get(self, timeout: float | None = None) -> Record | None:
+    def get(self, timeout: float | None = None) -> R_co | None:
         """The next record; None where none came within `timeout` seconds, or none will come. Blocking."""
         end = None if timeout is None else time.monotonic() + timeout
         with self._changed:
@@ -97,7 +99,7 @@ class Subscription:
             finally:
                 self._readers -= 1
 
-    async def aget(self, timeout: float | None = None) -> Record | None:  # noqa: ASYNC109 - as that of `get`
+    async def aget(self, timeout: float | None = None) -> R_co | None:  # noqa: ASYNC109 - as that of `get`
         """The same for a coroutine."""
         end = None if timeout is None else time.monotonic() + timeout
         waiter = asyncio.get_running_loop(), asyncio.Event()
@@ -140,15 +142,15 @@ class Subscription:
             return self._closed or (self._over and not self._ready and not self._held)
 
     @property
-    def seen(self) -> tuple[Record, ...]:
+    def seen(self) -> tuple[R_co, ...]:
         """The records that were taken last, the oldest first; at most 200."""
         with self._changed:
-            return tuple(self._seen)
+            return cast("tuple[R_co, ...]", tuple(self._seen))
 
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Record:
+    def __next__(self) -> R_co:
         record = self.get(self.timeout_s)
         if record is None:
             self._raise()
@@ -158,7 +160,7 @@ class Subscription:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Record:
+    async def __anext__(self) -> R_co:
         record = await self.aget(self.timeout_s)
         if record is None:
             self._raise()
@@ -240,7 +242,7 @@ class Subscription:
         self._readers += 1
         self._works = False
 
-    def _take(self) -> Record | None:
+    def _take(self) -> R_co | None:
         self._release()
         if self._closed or not self._ready:
             return None
@@ -248,7 +250,7 @@ class Subscription:
         self._seen.append(record)
         self._taken_at = time.monotonic()
         self._works = True
-        return record
+        return cast("R_co", record)  # `wants` lets nothing else in
 
     def _done(self) -> bool:
         return self._closed or (self._over and not self._ready)

@@ -11,7 +11,7 @@ from blikk_edge.agents.found import Finder, Found
 from blikk_edge.agents.link import Link
 from blikk_edge.agents.subscription import Subscription
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.observation import Observation
+from blikk_edge.core.observation import Observation, Record
 from blikk_edge.core.sightings import Label
 
 LABELS: TypeAlias = Literal["person", "vehicle", "animal", "package"]
@@ -49,7 +49,7 @@ class StreamTools:
     """
 
     def __init__(
-        self, link: Link, finder: Finder, camera: str | None, subscribe: Callable[[str | None], Subscription]
+        self, link: Link, finder: Finder, camera: str | None, subscribe: Callable[[str | None], Subscription[Record]]
     ) -> None:
         self._camera = camera
         self._link = link
@@ -134,7 +134,7 @@ def _threaded(function: Callable[..., Found]) -> Callable[..., Awaitable[Found]]
     return threaded
 
 
-def _watched(subscription: Subscription, end: float) -> Found:
+def _watched(subscription: Subscription[Record], end: float) -> Found:
     seen = tuple(each for each in subscription.seen if isinstance(each, Observation) and each.time <= end)
     return Found(text=digest(seen, dropped=subscription.dropped), observations=seen, count=len(seen))
 
