@@ -6,6 +6,7 @@ from blikk_edge.core.stages import Source
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.local import path_of
+from blikk_edge.sources.opening import CAMERA_TLS
 from blikk_edge.sources.options import ADDRESS, AddressOptions
 from blikk_edge.sources.still import StillFile
 from blikk_edge.sources.terms import Terms
@@ -14,7 +15,7 @@ from blikk_edge.sources.timeline import PacedTime, ReplayTime
 # A file must not make libav open others (playlists, SDP), nor a web server have it open local ones.
 LOCAL = {"protocol_whitelist": "file,crypto,data"}
 IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-REMOTE = {"protocol_whitelist": "http,https,tcp,tls,httpproxy,crypto,data"}
+REMOTE = {"protocol_whitelist": "http,https,tcp,tls,httpproxy,crypto,data", **CAMERA_TLS}
 
 
 def open_file(

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import av
 from av.container import InputContainer
@@ -25,6 +25,10 @@ IoOpen: TypeAlias = Callable[[str, int, Mapping[str, str]], object]
 
 It must not raise: PyAV would write the error, with its address, to standard error.
 """
+
+
+CAMERA_TLS: Final = {"tls_verify": "0"}
+"""Options for libav, which from 8.1 on checks certificates: those of cameras are made by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from blikk_edge.core.stages import Source
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.sources.address import plain
 from blikk_edge.sources.capture import Capture, Way
+from blikk_edge.sources.opening import CAMERA_TLS
 from blikk_edge.sources.options import ADDRESS, AddressOptions
 from blikk_edge.sources.rtsp_oddities import oddity
 from blikk_edge.sources.terms import Terms
@@ -28,6 +29,7 @@ def ways(url: str, *, shown: str, transport: str, read_timeout_s: float) -> list
                 # What is looked at to guess parameters is delivered late: SDP and first frame say enough.
                 "analyzeduration": "100000",
                 "fpsprobesize": "0",
+                **CAMERA_TLS,
             },
             waits=kind == "tcp",
             oddity=partial(oddity, url, shown),

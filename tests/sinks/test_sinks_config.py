@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from broker import make_certificates
+from ports import free_port
 
 from blikk_edge.app.checking import check
 from blikk_edge.config import load
@@ -48,11 +49,12 @@ def test_each_is_read_and_all_share_the_block_of_tls(write, tmp_path: Path) -> N
     made = make_certificates(tmp_path)
     tls = f"{{ca: {made.ca}, certificate: {made.client}, key: {made.client_key}}}"
     path = write(
-        f"websocket: {{token: 0123456789abcdef, tls: {{certificate: {made.server}, key: {made.server_key}}}}}\n"
+        f"websocket: {{token: 0123456789abcdef, port: {free_port()}, "
+        f"tls: {{certificate: {made.server}, key: {made.server_key}}}}}\n"
         f"redis: {{host: r, password: p, tls: {tls}}}\n"
         f"postgres: {{host: d, password: p, tls: {tls}}}\n"
         f"mqtt: {{host: b, tls: {tls}}}\n"
-        "zeromq: {}"
+        f"zeromq: {{port: {free_port()}}}"
     )
     settings = load(path, environ={})
     shared = ClientTlsSettings(ca=made.ca, certificate=made.client, key=made.client_key)
