@@ -57,12 +57,14 @@ class _Subscriber:
         wish: What it wants.
         position: The number of the last record that it was sent, or did not want.
         behind: How many records went before it could be sent them.
+        catches_up: It is told what was before the records that are kept, and they may go meanwhile.
     """
 
     connection: "ServerConnection"
     wish: Subscription
     position: int
     behind: int = 0
+    catches_up: bool = False
 
 
 class WebSocketServer:
@@ -108,6 +110,7 @@ class WebSocketServer:
         self._origins = tuple(origins)
         self._most = connections
         self._cameras = frozenset(camera.id for camera in node.cameras)
+        self._keep = keep
         self._recent = Recent(topics, clock, records=keep)
         self._subscribers: set[_Subscriber] = set()
         self._limited = RateLimitedLog(clock)
@@ -174,7 +177,8 @@ class WebSocketServer:
         while True:
             self._recent.add(await inbox.get())
             for subscriber in list(self._subscribers):
-                if subscriber.position + 1 < self._recent.oldest:
+                patience = self._keep if subscriber.catches_up else 0
+                if subscriber.position + 1 + patience < self._recent.oldest:
                     self._subscribers.discard(subscriber)
                     group.create_task(self._cut_off(subscriber), name="websocket.cut")
 
@@ -273,19 +277,25 @@ class WebSocketServer:
             complete=complete,
             cursor=here if since is None else None,
         )
+        subscriber.catches_up = complete is False
         await connection.send(greeting, text=True)
+        told_until = 0.0
         if since is not None and not complete:
             # what it was sent last had been on its way for a moment, as had others
-            await self._send_past(subscriber, since.time - (LATE_S if since.stream else 0.0))
+            told_until = await self._send_past(subscriber, since.time - (LATE_S if since.stream else 0.0))
         statuses = 0
         while True:
             while subscriber.position < recent.newest:
                 if subscriber.position + 1 < recent.oldest:
-                    return  # it is being cut off
+                    if not subscriber.catches_up or subscriber not in self._subscribers:
+                        return  # it is being cut off
+                    told_until = await self._send_past(subscriber, told_until - LATE_S)
+                    continue
                 sent = recent.record(subscriber.position + 1)
                 if wish.wants(sent):
                     await connection.send(sent.text, text=True)
                 subscriber.position = sent.seq
+            subscriber.catches_up = False
             statuses, changed = recent.statuses(statuses)
             for sent in changed:
                 if wish.wants(sent):
@@ -298,8 +308,9 @@ class WebSocketServer:
         recent = self._recent
         return since.seq >= recent.oldest - 1 if since.stream == recent.stream else since.time >= recent.since
 
-    async def _send_past(self, subscriber: _Subscriber, since: float) -> None:
-        """What the history knows of the time before the records that are kept."""
+    async def _send_past(self, subscriber: _Subscriber, since: float) -> float:
+        """What the history knows of the time before the records that are kept; since when they are."""
+        subscriber.position = max(subscriber.position, self._recent.oldest - 1)
         known = frozenset(getattr(item, "id", "") for item in self._recent.items())
         until = self._recent.since
         try:
@@ -307,12 +318,13 @@ class WebSocketServer:
                 found = await asyncio.to_thread(past, self._history, since=since, until=until)
         except StoreError as error:
             self._log(logging.WARNING, "store", f"a subscriber is not told what was before: {error}")
-            return
+            return until
         for record in found:
             if record.id not in known:
                 sent = enveloped(record, self._topics, replayed=True)
                 if subscriber.wish.wants(sent):
                     await subscriber.connection.send(sent.text, text=True)
+        return until
 
     def _log(self, level: int, key: Hashable, text: str) -> None:
         if (more := self._limited.turn(key)) is not None:

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,7 +22,7 @@ from websockets.typing import Subprotocol
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SinkError
-from blikk_edge.core.observation import Shown, Withdrawn
+from blikk_edge.core.observation import Event, Shown, Withdrawn
 from blikk_edge.core.status import CameraAvailability
 from blikk_edge.sinks.trust import client_context
 from blikk_edge.sinks.websocket_server import NOT_TAKEN, TOO_SLOW, WebSocketServer
@@ -174,6 +175,44 @@ async def test_what_is_kept_no_more_is_said_to_be_missing(store: Store) -> None:
 
     assert hello["complete"] is False
     assert [message["seq"] for message in kept] == [6, 7, 8]
+
+
+class Slow(Store):
+    """A history that takes its time: `read` is set once it is read, and it answers when `go` is set."""
+
+    read = threading.Event()
+    go = threading.Event()
+
+    def events(self, **given: Any) -> tuple[Event, ...]:
+        self.read.set()
+        assert self.go.wait(60)
+        return super().events(**given)
+
+
+async def test_what_goes_while_the_history_is_read_comes_out_of_it_too(tmp_path: Path) -> None:
+    clock = At(event(0).time)
+    with contextlib.closing(Slow(tmp_path / "slow.db")) as store:
+        store.open()
+        async with Served(store, clock, keep=3).running() as served:
+
+            async def report(*numbers: int) -> None:
+                for number in numbers:
+                    clock.time = event(number).time
+                    store.put(event(number))
+                    await served.put(event(number))
+
+            await report(0, 1, 2, 3)
+            async with served.subscriber("?since=2026-11-21T12:00:00Z") as subscriber:
+                await until(store.read.is_set, "that the history is read")
+                await report(4, 5)
+                store.go.set()
+                hello, *told = await said(subscriber)
+                while not told or told[-1]["seq"] != 6:
+                    told += await said(subscriber)
+
+    assert hello["complete"] is False
+    assert {message["content"]["id"] for message in told} == {f"event-{number}" for number in range(6)}
+    assert [message["seq"] for message in told if message["seq"]] == [4, 5, 6]
 
 
 async def test_only_what_was_asked_for_comes_and_of_statuses_the_newest(served: Served) -> None:
