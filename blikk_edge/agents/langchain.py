@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import ValidationError
 
+from blikk_edge.agents.arguments import unusable
 from blikk_edge.agents.found import Found
 from blikk_edge.agents.tools import Tool
 from blikk_edge.core.errors import BlikkError
@@ -55,7 +56,4 @@ def _async(acall: Callable[..., Awaitable[Found]], call: Callable[..., Found]) -
 
 
 def _bad_arguments(error: Any) -> str:
-    if isinstance(error, ValidationError):
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        return f"These arguments cannot be used: {wrong}"
-    return "These arguments cannot be used."
+    return unusable(error) if isinstance(error, ValidationError) else "These arguments cannot be used."

@@ -127,6 +127,8 @@ class BlikkServer(MCPServer[Any]):
         """Past events (visits), newest first; with looks_like (and no label or zone) the most similar first."""
         last_s = None if last_hours is None else last_hours * 3600
         if looks_like:
+            if label is not None or zone is not None:
+                raise ToolError("looks_like goes without label and zone: say it in its words, such as: red car")
             seen = await self._found(self._finder.look, looks_like, camera=camera, last_s=last_s, limit=limit)
             return _result(seen.text, {"events": [_event(each) for each in seen.events]})
         found = await self._found(

@@ -104,6 +104,8 @@ class StreamTools:
     ) -> Found:
         """Past events (visits), newest first: when, what, where, how long. With looks_like, the most similar first."""
         if looks_like:
+            if label is not None or zone is not None:
+                raise BlikkError("looks_like goes without label and zone: say it in its words, such as: red car")
             return self._finder.look(looks_like, camera=self._camera, last_s=_past(last_seconds), limit=limit)
         return self._finder.search(
             camera=self._camera, label=_label(label), last_s=_past(last_seconds), zone=zone, limit=limit

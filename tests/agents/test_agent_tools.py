@@ -110,11 +110,15 @@ def test_every_tool_answers_and_every_mistake_comes_back_as_text(plain: Make, sq
             ("watch", {"seconds": 1e9}, "at most 60"),
             ("search", {"looks_like": "red car"}, "add `search: true`"),
             ("watch", {"seconds": "soon"}, "seconds: Input should be"),
+            ("search", {"looks_like": "red car", "label": "person"}, "looks_like goes without label and zone"),
             ("ask", {}, "question: "),
+            ("ask", {"question": None}, "question: Input should be"),
+            ("count", {"last_seconds": None}, "last_seconds: Input should be"),
         ):
             wrong = called(name, **arguments)
             assert (wrong.status, said in str(wrong.content)) == ("error", True), wrong
-        assert "must be above 0" in str(index["count"].call(last_seconds=-1))
+            assert said in str(index[name].call(**arguments)), (name, arguments)
+        assert "weather: Unexpected keyword argument" in str(index["now"].call(weather="fine"))
     assert "stream is closed" in str(called("now").content)
     assert "stream is closed" in str(index["now"].call())
 
@@ -127,6 +131,8 @@ async def test_tools_are_coroutines_too(plain: Make, squares: Path) -> None:
         assert "0 animal came" in await chain["count"].ainvoke({"label": "animal"})
         assert (await index["count"].acall(label="animal")).raw_output.count == 0
         assert isinstance((await index["watch"].acall(seconds=30)).raw_output, Found)
+        assert "seconds: Input should be" in str(await index["watch"].acall(seconds="soon"))
+        assert "question: " in str(await index["ask"].acall())
 
 
 def test_a_framework_that_is_missing_or_unknown_is_an_error_that_says_what_to_do(plain: Make, squares: Path) -> None:
