@@ -1,4 +1,4 @@
-"""Durations as a program writes them: seconds, `"10s"`, `"500ms"`, a timedelta."""
+"""Durations and moments as a program writes them: seconds, `"10s"`, `"500ms"`, a timedelta."""
 
 import math
 import re
@@ -31,3 +31,19 @@ def seconds(value: Duration, name: str, *, least: float = 0.0) -> float:
     if not math.isfinite(found) or found < least:
         raise ConfigError(f"{name} is no duration of {least:g} s or more")
     return found
+
+
+def moment(value: object, name: str) -> float | None:
+    """Seconds since 1970 UTC, or None; raises ConfigError for what is neither."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigError(f"{name} is no time: write seconds since 1970 UTC, as time.time() - 3600")
+    return float(value)
+
+
+def whole(value: object, name: str) -> int:
+    """A whole number above 0; raises ConfigError for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**63:
+        raise ConfigError(f"{name} is no whole number above 0")
+    return value

@@ -5,7 +5,7 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
@@ -13,7 +13,7 @@ from typing import Any, Final, Self, overload
 
 from blikk_edge.agents.agent_sink import AgentSink
 from blikk_edge.agents.digest import present
-from blikk_edge.agents.durations import Duration, seconds
+from blikk_edge.agents.durations import Duration, moment, seconds, whole
 from blikk_edge.agents.found import PICTURE_S, Finder
 from blikk_edge.agents.frameworks import framework_of
 from blikk_edge.agents.hub import Hub
@@ -41,6 +41,10 @@ class NodeStream:
 
     def __init__(self, link: Link, *, camera: str | None, sinks: Sequence[AgentSink]) -> None:
         self._link = link
+        if camera is not None and not isinstance(camera, str):
+            raise ConfigError("camera is the id of a camera, a text")
+        if not isinstance(sinks, Iterable):
+            raise ConfigError("sinks is no list of AgentSinks: sinks=[AgentSink(call)]")
         self._camera = camera
         self._hub = Hub(clip=link.is_clip, **({"now": link.now} if link.is_clip else {}))
         self.finder = Finder(link, self._hub)
@@ -172,8 +176,7 @@ class NodeStream:
             raise BlikkError(
                 "what this node reports cannot be heard, as it has no broker; `ask` and `events` know of it"
             )
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise ConfigError("limit is no whole number above 0")
+        whole(limit, "limit")
         subscription: Subscription[Any] = Subscription(
             replace(wants(kinds, labels), camera=self._camera),
             timeout_s=None if timeout is None else seconds(timeout, "timeout"),
@@ -237,16 +240,14 @@ class NodeStream:
     def ask(self, question: str, *, since: float | None = None, until: float | None = None) -> Reply:
         """The answer to a question about the past or the present, in words and as a number. Blocking.
 
-        Raises BlikkError where it cannot be answered. Times are seconds since 1970 UTC.
+        Raises BlikkError where it cannot be answered, ConfigError for arguments that are none. Times are seconds since
+        1970 UTC.
         """
-        return _answered(
-            self._asked(AskQuestion(question=question, camera=self._camera, since=since, until=until)).result(ANSWER_S)
-        )
+        return _answered(self._asked(_question(question, self._camera, since, until)).result(ANSWER_S))
 
     async def aask(self, question: str, *, since: float | None = None, until: float | None = None) -> Reply:
         """The same for a coroutine."""
-        asked = self._asked(AskQuestion(question=question, camera=self._camera, since=since, until=until))
-        return _answered(await asyncio.wrap_future(asked))
+        return _answered(await asyncio.wrap_future(self._asked(_question(question, self._camera, since, until))))
 
     def events(
         self,
@@ -328,9 +329,22 @@ def _listing(
 ) -> ListEvents:
     if label is not None and label not in tuple(Label):
         raise ConfigError(f"there is no label {str(label)[:40]!r}: use {', '.join(Label)}")
+    if zone is not None and not isinstance(zone, str):
+        raise ConfigError("zone is no text")
     return ListEvents(
-        camera=camera, label=None if label is None else Label(label), zone=zone, since=since, until=until, limit=limit
+        camera=camera,
+        label=None if label is None else Label(label),
+        zone=zone,
+        since=moment(since, "since"),
+        until=moment(until, "until"),
+        limit=whole(limit, "limit"),
     )
+
+
+def _question(question: str, camera: str | None, since: float | None, until: float | None) -> AskQuestion:
+    if not isinstance(question, str):
+        raise ConfigError("a question is a text")
+    return AskQuestion(question=question, camera=camera, since=moment(since, "since"), until=moment(until, "until"))
 
 
 def _answered(reply: Reply) -> Reply:

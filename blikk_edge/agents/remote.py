@@ -45,18 +45,22 @@ def parse(url: str) -> tuple[Address, Topics]:
     `mqtts` is encrypted, with `?ca=file` for a certificate authority of one's own; `?prefix=` is that of the topics.
     """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url if isinstance(url, str) else "")
         port = parts.port
-    except (ValueError, AttributeError, TypeError):
+    except ValueError:
         raise ConfigError(f"Stream.connect: this is no address of a node: {HOW}") from None
     node = unquote(parts.path.strip("/"))
-    if parts.scheme not in PORTS or not parts.hostname or not node or "/" in node or any(mark in node for mark in "+#"):
+    if parts.scheme not in PORTS or not parts.hostname or not node or "/" in node:
         what = "a WebSocket" if parts.scheme in {"ws", "wss"} else "this"
         raise ConfigError(f"Stream.connect: {what} is no address of a node that can be reached: {HOW}")
     options = parse_qs(parts.query)
     if unknown := set(options) - {"prefix", "ca"}:
         raise ConfigError(f"Stream.connect: {', '.join(sorted(unknown))[:80]!r} is no option: there is prefix and ca")
-    ca = options.get("ca", [None])[-1]
+    ca, prefix = options.get("ca", [None])[-1], options.get("prefix", ["blikk"])[-1]
+    if ca is not None and parts.scheme == "mqtt":
+        raise ConfigError("Stream.connect: mqtt:// is not encrypted and takes no `?ca=`; write mqtts://")
+    if any(mark in f"{prefix}{node}" for mark in "+#\0"):
+        raise ConfigError("Stream.connect: a prefix or an id with one of +, # or a null character, which no topic has")
     address = Address(
         host=parts.hostname,
         port=port or PORTS[parts.scheme],
@@ -64,7 +68,7 @@ def parse(url: str) -> tuple[Address, Topics]:
         password=None if parts.password is None else unquote(parts.password),
         tls=Tls(ca=None if ca is None else Path(ca)) if parts.scheme == "mqtts" else None,
     )
-    return address, Topics(options.get("prefix", ["blikk"])[-1], node)
+    return address, Topics(prefix, node)
 
 
 def parse_websocket(url: str, token: str | None) -> tuple[str, str, Path | None]:
@@ -80,7 +84,7 @@ def parse_websocket(url: str, token: str | None) -> tuple[str, str, Path | None]
         raise ConfigError(f"Stream.connect: this is no address of a WebSocket: {how}")
     if parts.scheme == "ws" and not is_loopback(parts.hostname):
         raise ConfigError("Stream.connect: ws:// would show the token to the network; use wss:// beyond this machine")
-    if not token or re.fullmatch(r"[!-~]+", token) is None:
+    if not isinstance(token, str) or re.fullmatch(r"[!-~]+", token) is None:
         raise ConfigError("Stream.connect: a WebSocket wants `token=`, that of `sinks.websocket` of the node")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     ca = options.get("ca", [None])[-1]

@@ -39,6 +39,8 @@ class Stream(NodeStream):
     ) -> None:
         if (source is None) == (camera_url is None):
             raise ConfigError("Stream: name one source: Stream('rtsp://...') or Stream(camera_url='rtsp://...')")
+        if not isinstance(camera, str):
+            raise ConfigError("Stream: camera is the id of the camera, a text")
         from blikk_edge.agents.local import own_node
 
         address = source if source is not None else camera_url

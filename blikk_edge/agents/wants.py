@@ -67,6 +67,8 @@ def wants(kinds: Words = None, labels: Words = None) -> Wants:
 
 
 def _words(given: str | Iterable[str], known: tuple[str, ...], what: str) -> list[str]:
+    if not isinstance(given, Iterable):
+        raise ConfigError(f"{what}s: a text or a list of texts belongs here")
     words = [given] if isinstance(given, str) else [str(word) for word in given]
     for word in words:
         if word not in known:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from broker import Broker
@@ -125,12 +126,23 @@ async def test_all_cameras_of_a_node_come_in_one_stream(broker: Broker, node: Bl
         ("mqtt://user:hunter2@127.0.0.1/hall?qos=2", "'qos' is no option"),
         ("mqtt://user:hunter2@127.0.0.1:x/hall", "no address of a node"),
         ("http://user:hunter2@127.0.0.1:8430", "or ws://127.0.0.1:8430 with token="),
+        ("mqtt://user:hunter2@127.0.0.1/hall?ca=ca.pem", "write mqtts://"),
+        ("mqtt://user:hunter2@127.0.0.1/hall?prefix=%23", "which no topic has"),
+        ("mqtt://user:hunter2@127.0.0.1/+", "which no topic has"),
+        ("mqtt://user:hunter2@127.0.0.1/hall%00", "which no topic has"),
+        (None, "no address of a node"),
     ],
 )
-def test_an_address_that_is_none_is_refused_without_its_password(url: str, said: str) -> None:
+def test_an_address_that_is_none_is_refused_without_its_password(url: Any, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         Stream.connect(url)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [{"token": 5}, {"token": TOKEN, "camera": 5}, {"token": TOKEN, "sinks": 5}])
+def test_what_is_no_text_is_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigError):
+        Stream.connect("ws://127.0.0.1", **wrong)
 
 
 def test_a_node_that_cannot_be_reached_is_an_error_that_says_why(broker: Broker, node: BlikkRun, monkeypatch) -> None:

@@ -10,6 +10,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from agent_props import MOVES
 from blikk_edge import Stream
 from blikk_edge.app.replays import replay
 from blikk_edge.app.streaming import settings_for
-from blikk_edge.core.errors import BlikkError, SourceError
+from blikk_edge.core.errors import BlikkError, ConfigError, SourceError
 from blikk_edge.core.observation import Observation, Observed
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Measure, MeasureInfo
@@ -137,6 +138,28 @@ def test_use_at_the_wrong_time_says_what_is_wrong(plain: Make, squares: Path) ->
                 use()
     with pytest.raises(BlikkError, match="opened already"):
         stream.open()
+
+
+async def test_a_question_that_makes_no_sense_is_an_error_that_names_what_is_wrong(plain: Make, squares: Path) -> None:
+    async with plain(squares) as stream:
+        for wrong in (
+            {"since": "yesterday"}, {"since": math.nan}, {"until": math.inf}, {"since": True},
+            {"since": datetime.now(UTC)}, {"limit": "all"}, {"limit": 2**70}, {"limit": 1.5}, {"limit": 0},
+            {"zone": 5}, {"label": 5},
+        ):  # fmt: skip
+            (name,) = wrong
+            with pytest.raises(ConfigError, match=name):
+                stream.events(**wrong)
+            with pytest.raises(ConfigError, match=name):
+                await stream.aevents(**wrong)
+        with pytest.raises(ConfigError, match="since"):
+            stream.ask("How many people came?", since="yesterday")
+        with pytest.raises(ConfigError, match="until"):
+            await stream.aask("How many people came?", until=math.nan)
+        with pytest.raises(ConfigError, match="question"):
+            stream.ask(None)
+        with pytest.raises(ConfigError, match="kinds"):
+            stream.subscribe(5)
 
 
 def test_a_child_process_cannot_use_its_parents_stream(plain: Make, squares: Path) -> None:

@@ -20,6 +20,8 @@ URL = "rtsp://user:hunter2@127.0.0.1:1/cam"
         Stream,
         lambda: Stream(URL, camera_url=URL),
         lambda: Stream(URL, sinks=[print]),
+        lambda: Stream(URL, sinks=print),
+        lambda: Stream(URL, camera=5),
         lambda: Stream(URL, transforms=[type("Two", (), {"needs": "pixels", "__call__": print})]),
         lambda: AgentSink("no function"),
         lambda: AgentSink(print, window="soon"),
