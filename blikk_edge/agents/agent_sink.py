@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
@@ -109,9 +110,9 @@ class AgentSink:
         self._thread = thread  # who closes from another thread joins only what has started
 
     def close(self) -> None:
-        """Hand over what is left, and end; blocking, for at most some seconds."""
+        """Hand over what is left, and end; blocking, for at most some seconds, but not for the call that calls it."""
         self._closing = True
-        if self._thread is not None:
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(LEFT_S)
             if self._thread.is_alive():
                 LOG.warning("the callable of an AgentSink did not return and is left behind")
@@ -146,7 +147,7 @@ class AgentSink:
                 return
             try:
                 self._called(given, runner)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's, and the stream goes on
+            except BaseException as error:  # noqa: BLE001 - it is somebody else's; nobody is above to be told but us
                 self.failed += 1
                 self._trouble.start(f"what an AgentSink calls failed: {place_of(error)}")
                 if number + 1 < TRIES and not self._closing:

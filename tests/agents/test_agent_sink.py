@@ -1,5 +1,6 @@
 """What an AgentSink calls may be slow, dear and broken: the stream goes on."""
 
+import asyncio
 import random
 import re
 import threading
@@ -115,3 +116,36 @@ def test_one_that_hangs_holds_up_nobody(
     sink._thread.join(60)
     with pytest.raises(ConfigError, match="serves a stream already"), plain(squares, sinks=[sink]):
         pass
+
+
+async def cancelled(_digest: Digest) -> None:
+    raise asyncio.CancelledError
+
+
+def interrupted(_digest: Digest) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("call", "name"), [(cancelled, "CancelledError"), (interrupted, "KeyboardInterrupt")])
+def test_one_that_is_cancelled_has_failed_and_is_called_for_the_next_window(
+    call: Callable[[Digest], object], name: str
+) -> None:
+    sink = AgentSink(call, window="10s", backoff=AtOnce())
+    run(sink, 0.0, 20.0)
+    assert sink.failed == 6
+    assert sink.problem is not None
+    assert sink.problem.startswith(f"what an AgentSink calls failed: {name}")
+
+
+def test_one_may_end_the_stream_that_calls_it(plain: Make, squares: Path, no_thread_left: None) -> None:
+    stream = plain(squares)
+    sink, other = AgentSink(lambda _digest: stream.close(), window="1s"), AgentSink(print, window="1h")
+    with stream:
+        stream.add(sink)
+        stream.add(other)
+        assert stream.wait(60)
+        assert sink._thread is not None
+        sink._thread.join(60)
+    assert (sink.calls_today > 0, sink.failed) == (True, 0)
+    assert other._thread is not None
+    assert not other._thread.is_alive()
