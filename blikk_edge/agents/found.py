@@ -10,7 +10,7 @@ from blikk_edge.agents.link import Link
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply, Request, Search
-from blikk_edge.core.observation import Event, Observation, Observed
+from blikk_edge.core.observation import Event, Observation, Observed, Sighting
 from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraInfo, CameraState
@@ -108,6 +108,8 @@ class Finder:
             line(replace(each.event, time=each.event.started)) + (f": {each.summary.text}" if each.summary else "")
             for each in listed
         ]
+        if not listed:
+            self.known_zone(zone, camera)  # one that is no more may have events
         text = "\n".join(lines) or f"no {label or 'event'} found"
         return Found(text=text, events=tuple(each.event for each in listed), count=len(listed))
 
@@ -144,6 +146,7 @@ class Finder:
         """
         since = self._link.now() - last_s
         self.known(camera)
+        self.known_zone(zone, camera)
         what = f"{label} came{f' into {zone}' if zone else ''} in the last {_lasting(last_s)}"
         if since >= self._hub.known_since:
             return self._counted(label, since, camera, zone, what)
@@ -160,24 +163,32 @@ class Finder:
     # -- helpers -------------------------------------------------------------------------------------------------
 
     def _counted(self, label: str, since: float, camera: str | None, zone: str | None, what: str) -> Found:
-        kind = Observed.APPEARED if zone is None else Observed.ENTERED_ZONE
         seen = [
-            each
+            (each, who)
             for each in tuple(self._hub.recent)
-            if each.kind is kind
-            and each.until >= since
-            and camera in {None, each.camera}
-            and (zone is None or zone in each.zones)
+            if each.until >= since and camera in {None, each.camera} and (who := arrived(each, label, zone))
         ]
-        tracks = {(each.camera, one.track) for each in seen for one in each.objects if one.label == label}
-        fitting = tuple(each for each in seen if any(one.label == label for one in each.objects))
-        return Found(text=f"{len(tracks)} {what}", observations=fitting, count=len(tracks))
+        tracks = {(each.camera, one.track) for each, who in seen for one in who}
+        return Found(text=f"{len(tracks)} {what}", observations=tuple(each for each, _ in seen), count=len(tracks))
 
     def known(self, camera: str | None) -> str | None:
         """This id of a camera, or None for all; raises where there is no such camera."""
         if camera is not None and camera not in {each.id for each in self._link.cameras}:
             raise BlikkError(self._unknown(camera))
         return camera
+
+    def known_zone(self, zone: str | None, camera: str | None = None) -> None:
+        """Raises where no camera, or not this one, has such a zone."""
+        if zone is None:
+            return
+        infos = [each for each in self._link.cameras if camera in {None, each.id}]
+        zones = {each for info in infos for each in info.zones}
+        if not all(info.labels for info in infos):  # at its WebSocket a node says of zones who is there, and no more
+            zones |= {
+                name for state in self._link.states() for name, _ in state.zones if camera in {None, state.camera}
+            }
+        if zone not in zones:
+            raise BlikkError(f"there is no zone {zone[:80]!r}; there is {', '.join(sorted(zones)) or 'none'}")
 
     def _unknown(self, camera: str | None) -> str:
         return f"there is no camera {str(camera)[:80]!r}; there is {', '.join(each.id for each in self._link.cameras)}"
@@ -190,6 +201,18 @@ class Finder:
         if not reply.ok:
             raise BlikkError(reply.error or "the question could not be answered")
         return reply
+
+
+def arrived(observation: Observation, label: str | None, zone: str | None) -> tuple[Sighting, ...]:
+    """Who came (into the zone). Who comes into view within a zone does not enter it as well."""
+    appeared = observation.kind is Observed.APPEARED
+    if not appeared and (zone is None or observation.kind is not Observed.ENTERED_ZONE):
+        return ()
+    return tuple(
+        one
+        for one in observation.objects
+        if label in {None, one.label} and (zone is None or zone in (one.zones if appeared else observation.zones))
+    )
 
 
 def _starts(label: str, since: float, camera: str | None, zone: str | None) -> ListEvents:

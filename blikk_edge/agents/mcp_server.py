@@ -18,6 +18,7 @@ from pydantic import Field
 
 from blikk_edge import __version__
 from blikk_edge.agents.digest import line
+from blikk_edge.agents.found import arrived
 from blikk_edge.agents.mcp_results import (
     AnswerOut,
     CameraOut,
@@ -168,18 +169,18 @@ class BlikkServer(MCPServer[Any]):
     ) -> Annotated[CallToolResult, WaitedOut]:
         """Wait until somebody or something comes (into the zone), at most so many seconds."""
         await self._found(self._finder.known, camera)
-        kind = Observed.APPEARED if zone is None else Observed.ENTERED_ZONE
+        await self._found(self._finder.known_zone, zone, camera)
         try:
-            subscription = self._stream.subscribe(kind.value, label)
+            subscription = self._stream.subscribe([Observed.APPEARED.value, Observed.ENTERED_ZONE.value], label)
         except BlikkError as error:
             raise ToolError(str(error)) from error
         with subscription:
             end = asyncio.get_running_loop().time() + seconds
             while (left_s := end - asyncio.get_running_loop().time()) > 0 and not subscription.ended:
                 came = await subscription.aget(left_s)
-                if isinstance(came, Observation) and camera in {None, came.camera} and zone in {None, *came.zones}:
-                    who = str(came.objects[0].label) if came.objects else None
-                    return _result(line(came), {"came": True, "label": who, "camera": came.camera})
+                if isinstance(came, Observation) and camera in {None, came.camera}:
+                    for who in arrived(came, label, zone):
+                        return _result(line(came), {"came": True, "label": str(who.label), "camera": came.camera})
         return _result("nobody and nothing came", {"came": False, "label": None, "camera": None})
 
     async def picture(self, camera: Annotated[str, Field(description="Camera id")]) -> list[Image | str]:

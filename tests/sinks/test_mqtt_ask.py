@@ -17,12 +17,13 @@ from sink_samples import NODE, T0, event, ring, until
 from blikk_edge.asking.question_service import QuestionService
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.commands import Set
-from blikk_edge.core.errors import StoreError
+from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.inquiry import WAITING_MAX, AskQuestion, EventWithText, Forget, ListEvents, Reply, Request
 from blikk_edge.core.locale import Locale
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.asked import REFUSED_MAX
 from blikk_edge.sinks.mqtt.connection import Connection
+from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.store.store import Store
 from blikk_edge.wire.messages import Message
 
@@ -307,3 +308,9 @@ async def test_a_question_is_answered_from_the_store_of_the_running_node(
     assert (reply["ok"], reply["count"], reply["query"]["measure"]) == (True, 3, "count")
     assert [each["id"] for each in reply["events"]] == ["event-3", "event-2", "event-1"]
     await running.stop()
+
+
+async def test_a_request_that_no_node_would_read_is_refused_before_it_is_sent() -> None:
+    nobody = Address(host="127.0.0.1", port=1)
+    with pytest.raises(SinkError, match="more than a request needs"):
+        await ask_node(nobody, TOPICS, AskQuestion(question="why? " * 2000))

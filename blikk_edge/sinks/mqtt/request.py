@@ -10,7 +10,7 @@ from blikk_edge.core.inquiry import Request
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.connection import Connection, Outcome
 from blikk_edge.sinks.mqtt.login import visit
-from blikk_edge.wire.inquiries import write_request
+from blikk_edge.wire.inquiries import MAX_PAYLOAD_BYTES, write_request
 from blikk_edge.wire.messages import Message
 from blikk_edge.wire.topics import Topics
 from blikk_edge.wire.values import JsonObject
@@ -22,11 +22,14 @@ PATIENCE_S: Final = 50.0
 async def ask_node(address: Address, topics: Topics, request: Request, *, patience_s: float = PATIENCE_S) -> JsonObject:
     """The reply of the node at `topics`, as in the contract.
 
-    Raises SinkError where the broker cannot be reached, the node is offline, or nothing comes in time.
+    Raises SinkError where the request is too long, the broker cannot be reached, the node is offline, or nothing comes
+    in time.
     """
     number = secrets.token_hex(8)
     reply_topic = f"{topics.reply_prefix}{number}"
     payload = write_request(request, response_topic=reply_topic, correlation=number)
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise SinkError(f"{len(payload)} bytes are more than a request needs ({MAX_PAYLOAD_BYTES}); ask in fewer words")
     question = Message(topic=topics.ask, payload=payload, qos=1, retain=False, content_type="application/json")
 
     async def ask(connection: Connection) -> JsonObject:
