@@ -193,6 +193,8 @@ class _Remote(Generic[EarT]):
             asyncio.run(self._listen())
         except BlikkError as error:
             self._error = error
+        except UnicodeError:
+            self._error = SinkError(f"{self}: this is no host name")
         finally:
             self._known.set()
             if self._hub is not None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import ssl
 import time
 from collections.abc import Callable
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("blikk.remote")
 
-OPEN_S: Final = 10.0
+OPEN_S: Final = 6.0
+"""Less than whoever opens a stream waits for it."""
 PING_S: Final = 20.0
 MOST_BYTES: Final = 4 * 1024 * 1024
 KINDS: Final = (*RECORDS, "state", "status")
@@ -119,8 +121,9 @@ class WebSocketEar:
             text = error.reason or type(error).__name__
             raise SinkError(f"{self._address}: {text}; check its certificate, or name its `?ca=`") from error
         except (OSError, TimeoutError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "no answer in time"
-            raise SinkError(f"{self._address}: {reason}; check host and port, and that the node runs") from error
+            raise SinkError(
+                f"{self._address}: {_reason(error)}; check host and port, and that the node runs"
+            ) from error
 
     async def _listen(self, connection: "ClientConnection", backoff: Backoff) -> None:
         async for text in connection:
@@ -159,6 +162,17 @@ class WebSocketEar:
             return client_context(self._ca)
         except (OSError, ssl.SSLError) as error:
             raise SinkError(f"{self._ca}: this certificate authority cannot be read ({error})") from error
+
+
+def _reason(error: OSError) -> str:
+    """Why there is no connection; asyncio's own words name the address once more."""
+    match error:
+        case TimeoutError():
+            return "no answer in time"
+        case OSError(errno=int(code)) if code > 0:
+            return os.strerror(code).lower()
+        case _:
+            return "this host is not known"
 
 
 def _json(content: dict[str, Any]) -> bytes:

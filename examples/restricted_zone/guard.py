@@ -45,9 +45,12 @@ def handler_of(guard: Guard, token: str) -> type[BaseHTTPRequestHandler]:
     """What serves the posts of a node that shows this token."""
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 10  # who connects and says nothing holds up nobody for longer
+
         def do_POST(self) -> None:
             shown = self.headers.get("Authorization", "")
-            length = int(self.headers.get("Content-Length", "0"))
+            said = self.headers.get("Content-Length", "")
+            length = int(said) if said.isascii() and said.isdigit() else 0
             if not hmac.compare_digest(shown.encode(), f"Bearer {token}".encode()):
                 return self._answer(401)
             if not 0 < length <= LARGEST:

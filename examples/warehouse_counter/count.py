@@ -53,6 +53,8 @@ def main() -> None:
     asked.add_argument("--zone", default="0,0,1,1", help="left, upper, right, lower edge (0,0,1,1: the whole picture)")
     asked.add_argument("--every", type=float, default=60.0, help="seconds of a period (60)")
     given = asked.parse_args()
+    if given.every <= 0:
+        asked.error("--every takes seconds above 0")
     try:
         left, upper, right, lower = (float(edge) for edge in given.zone.split(","))
     except ValueError:

@@ -98,7 +98,7 @@ def test_a_node_that_runs_is_read_at_its_websocket(node: BlikkRun, websocket: in
             stream.picture()
     with pytest.raises(SinkError, match=r"it refuses the token \(401\)"):
         Stream.connect(url, token="another-token-of-it").open()
-    with pytest.raises(SinkError, match=r"127.0.0.1:\d+: .*check host and port"):
+    with pytest.raises(SinkError, match=r"127.0.0.1:\d+: connection refused; check host and port"):
         Stream.connect(f"ws://127.0.0.1:{free_port()}", token=TOKEN).open()
 
 
