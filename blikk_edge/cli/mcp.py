@@ -12,7 +12,6 @@ from blikk_edge.cli.output import UsageError, note
 from blikk_edge.cli.words import add_command, add_config
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.installing import pip_install
-from blikk_edge.grammar.problem import ConfigErrors
 
 if TYPE_CHECKING:
     import asyncio
@@ -126,6 +125,7 @@ def _stream(options: argparse.Namespace) -> "NodeStream":
 
 def _configuration(named: "Path | None") -> "Path":
     from blikk_edge import config
+    from blikk_edge.grammar.problem import ConfigErrors
 
     try:
         return config.find(named, os.environ)
