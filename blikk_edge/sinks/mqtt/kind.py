@@ -84,6 +84,22 @@ HOME_ASSISTANT = Section(
 )
 
 
+BROKER_KEYS: Final = (
+    Key(name="host", value=HOST, required=True, meaning="Where the broker is."),
+    Key(
+        name="port",
+        value=whole(1, 65535),
+        meaning="Its port.",
+        default=f"{MqttSettings(host='').port}, with `tls` {MQTT_TLS_PORT}",
+    ),
+    Key(name="username", value=PRIVATE_TEXT, meaning="The user, where the broker wants one."),
+    Key(name="password", value=SECRET, meaning="The user's password. Best written as `!secret name`."),
+)
+KEEPALIVE: Final = Key(
+    name="keepalive_s", value=duration(5, HOUR, unit=int), meaning="How soon a lost connection is noticed."
+)
+
+
 def _options(folder: Path) -> Section:
     return Section(
         of=MqttSettings,
@@ -91,24 +107,14 @@ def _options(folder: Path) -> Section:
         plain="host",
         switch=True,
         keys=(
-            Key(name="host", value=HOST, required=True, meaning="Where the broker is."),
-            Key(
-                name="port",
-                value=whole(1, 65535),
-                meaning="Its port.",
-                default=f"{MqttSettings(host='').port}, with `tls` {MQTT_TLS_PORT}",
-            ),
-            Key(name="username", value=PRIVATE_TEXT, meaning="The user, where the broker wants one."),
-            Key(name="password", value=SECRET, meaning="The user's password. Best written as `!secret name`."),
+            *BROKER_KEYS,
             Key(
                 name="tls",
                 value=client_tls(folder, "broker"),
                 meaning="Encryption. `true` is enough for a broker with a public certificate.",
             ),
             Key(name="prefix", value=TOPIC, meaning="What every topic begins with."),
-            Key(
-                name="keepalive_s", value=duration(5, HOUR, unit=int), meaning="How soon a lost connection is noticed."
-            ),
+            KEEPALIVE,
         ),
     )
 

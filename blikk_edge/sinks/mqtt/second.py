@@ -7,11 +7,11 @@ from typing import Any
 from blikk_edge.core.ports import DurableSink, Sink
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.secrets import Secret
-from blikk_edge.grammar.values import HOST, PRIVATE_TEXT, SECRET, TOPIC, duration, whole
+from blikk_edge.grammar.values import TOPIC
 from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.options import ClientTlsSettings, client_tls
-from blikk_edge.sinks.mqtt.kind import HOUR, MQTT_TLS_PORT, MqttSettings, address_of, broker_of
+from blikk_edge.sinks.mqtt.kind import BROKER_KEYS, KEEPALIVE, MqttSettings, address_of, broker_of
 from blikk_edge.wire.topics import Topics
 
 
@@ -58,15 +58,7 @@ def _options(folder: Path) -> Section:
         make=_broker,
         plain="host",
         keys=(
-            Key(name="host", value=HOST, required=True, meaning="Where the broker is."),
-            Key(
-                name="port",
-                value=whole(1, 65535),
-                meaning="Its port.",
-                default=f"{MqttSettings(host='').port}, with `tls` {MQTT_TLS_PORT}",
-            ),
-            Key(name="username", value=PRIVATE_TEXT, meaning="The user, where the broker wants one."),
-            Key(name="password", value=SECRET, meaning="The user's password. Best written as `!secret name`."),
+            *BROKER_KEYS,
             Key(name="tls", value=client_tls(folder, "broker"), meaning="Encryption, as for the first broker."),
             Key(
                 name="prefix",
@@ -74,9 +66,7 @@ def _options(folder: Path) -> Section:
                 meaning="What every topic begins with there.",
                 default="as on the first broker",
             ),
-            Key(
-                name="keepalive_s", value=duration(5, HOUR, unit=int), meaning="How soon a lost connection is noticed."
-            ),
+            KEEPALIVE,
         ),
     )
 
