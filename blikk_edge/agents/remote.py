@@ -120,7 +120,8 @@ class _Remote(Generic[EarT]):
 
     is_clip = False
     reports = True
-    silent = "it answers, but says nothing"
+    silent: str
+    """What it means that nothing was heard of it in time."""
 
     def __init__(self, who: str, make_ear: Callable[[Callable[[Item], None]], EarT]) -> None:
         self._who, self._make_ear = who, make_ear
@@ -276,7 +277,8 @@ class WebSocketNode(_Remote[WebSocketEar]):
     @property
     def whole_since(self) -> float:
         """Since it is listened to, or since records were lost."""
-        return max(self._began, (self._ear.missed if self._ear is not None else None) or 0.0)
+        missed = self._ear.missed if self._ear is not None else None
+        return self._began if missed is None else max(self._began, missed)
 
     def order(self, command: Command) -> NoReturn:  # noqa: ARG002 - the port's
         """Raises BlikkError: the WebSocket takes nothing."""

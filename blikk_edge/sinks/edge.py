@@ -16,7 +16,8 @@ from blikk_edge.core.pace import Pace
 from blikk_edge.core.push_queue import Pushed
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.net.library_log import no_log
-from blikk_edge.sinks.trust import client_context
+from blikk_edge.sinks.direct import direct
+from blikk_edge.sinks.trust import context_trusting
 from blikk_edge.wire.push import BAD_TOKEN, REPLACED, frame_message, read_answer
 
 if TYPE_CHECKING:
@@ -80,21 +81,14 @@ class EdgeLink:
             await self._clock.sleep(backoff.next_s())
 
     async def _connection(self) -> None:
-        from websockets.asyncio.client import connect  # noqa: PLC0415  # only an edge client needs it
         from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage  # noqa: PLC0415
-
-        class Direct(connect):
-            """Follows no redirect: the token and the pictures are for this host alone."""
-
-            def process_redirect(self, exc: Exception) -> Exception | str:
-                return exc
 
         parts = urlsplit(self._to)
         try:
-            async with Direct(
+            async with direct(
                 self._to,
                 additional_headers={"Authorization": f"Bearer {self._token}"},
-                ssl=self._tls() if parts.scheme == "wss" else None,
+                ssl=context_trusting(self._ca) if parts.scheme == "wss" else None,
                 proxy=None if is_loopback(parts.hostname or "") else True,
                 open_timeout=OPEN_S,
                 close_timeout=1.0,
@@ -143,12 +137,6 @@ class EdgeLink:
             if self.sent == 1 and self._trouble.now is None:
                 LOG.info("connected to %s", self._to)
             self._trouble.end(f"connected to {self._to}")
-
-    def _tls(self) -> ssl.SSLContext:
-        try:
-            return client_context(self._ca)
-        except (OSError, ssl.SSLError) as error:
-            raise SinkError(f"{self._ca}: this certificate authority cannot be read ({error})") from error
 
 
 def _checked(to: str) -> str:

@@ -19,6 +19,14 @@ def client_context(ca: Path | None) -> ssl.SSLContext:
     return context
 
 
+def context_trusting(ca: Path | None) -> ssl.SSLContext:
+    """The same context; raises SinkError for a file that cannot be read."""
+    try:
+        return client_context(ca)
+    except (OSError, ssl.SSLError) as error:
+        raise SinkError(f"{ca}: this certificate authority cannot be read ({error})") from error
+
+
 def context_of(tls: ClientTlsSettings, key: str) -> ssl.SSLContext:
     """The context of these settings, which stand below `key`; blocking. Raises SinkError for unusable files."""
     try:

@@ -18,7 +18,8 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.net.library_log import no_log
-from blikk_edge.sinks.trust import client_context
+from blikk_edge.sinks.direct import direct
+from blikk_edge.sinks.trust import context_trusting
 from blikk_edge.wire.envelope import RECORDS
 from blikk_edge.wire.reader import read_item
 from blikk_edge.wire.topics import Topics
@@ -82,23 +83,16 @@ class WebSocketEar:
             await asyncio.sleep(backoff.next_s())
 
     async def _connection(self, backoff: Backoff) -> None:
-        from websockets.asyncio.client import connect  # noqa: PLC0415  # only who listens this way needs it
         from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus  # noqa: PLC0415
-
-        class Direct(connect):
-            """Follows no redirect: the token is for this host alone."""
-
-            def process_redirect(self, exc: Exception) -> Exception | str:
-                return exc
 
         since = {} if self._cursor is None else {"since": self._cursor}
         query = urlencode({"kinds": ",".join(KINDS), **since})
         parts = urlsplit(self._address)
         try:
-            async with Direct(
+            async with direct(
                 f"{self._address}/v1/records?{query}",
                 additional_headers={"Authorization": f"Bearer {self._token}"},
-                ssl=self._tls() if parts.scheme == "wss" else None,
+                ssl=context_trusting(self._ca) if parts.scheme == "wss" else None,
                 proxy=None if is_loopback(parts.hostname or "") else True,
                 open_timeout=OPEN_S,
                 close_timeout=1.0,
@@ -156,12 +150,6 @@ class WebSocketEar:
             self.known.set()
         if item is not None:
             self._hear(item)
-
-    def _tls(self) -> ssl.SSLContext:
-        try:
-            return client_context(self._ca)
-        except (OSError, ssl.SSLError) as error:
-            raise SinkError(f"{self._ca}: this certificate authority cannot be read ({error})") from error
 
 
 def _reason(error: OSError) -> str:
