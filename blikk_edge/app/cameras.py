@@ -11,6 +11,7 @@ from blikk_edge.app.writing import configured_mode, modes
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.live import Audience
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Publish
 from blikk_edge.core.push_queue import PushQueue
@@ -36,17 +37,19 @@ def camera_run(
     clock: Clock,
     play_once: bool,
     clip: Clip | None = None,
+    audience: Audience | None = None,
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
     With `clip` a file is read as fast as it is looked at, and none of its frames is dropped.
-    `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive.
+    `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive;
+    `audience` is who looks at the live view.
     """
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
-        make_source=_source_maker(camera, clock, push_queue, intake, clip, loop=not play_once),
-        make_pipeline=_pipeline_maker(settings, camera, memory, supervisor, budgeted=clip is None),
+        make_source=_source_maker(camera, clock, push_queue, intake, clip, audience, loop=not play_once),
+        make_pipeline=_pipeline_maker(settings, camera, memory, supervisor, audience, budgeted=clip is None),
         switches=_switches(settings, camera, memory, supervisor),
         deliver=deliver,
         remember_parked=_parked_keeper(camera, memory, supervisor),
@@ -68,6 +71,7 @@ def _source_maker(
     push_queue: PushQueue | None,
     intake: Intake,
     clip: Clip | None,
+    audience: Audience | None,
     *,
     loop: bool,
 ) -> Callable[[], Source]:
@@ -83,7 +87,7 @@ def _source_maker(
         read_timeout_s=camera.read_timeout_s,
         watch=camera.watch,
         sleep_after_s=camera.sleep_after_s,
-        wake_detector=wake_detector(camera),
+        wake_detector=wake_detector(camera, audience),
         push_queue=push_queue,
         realtime=clip is None,
         loop=loop,
@@ -101,7 +105,13 @@ def _parked_key(camera: CameraSettings) -> str:
 
 
 def _pipeline_maker(
-    settings: Settings, camera: CameraSettings, memory: Memory, supervisor: Supervisor, *, budgeted: bool
+    settings: Settings,
+    camera: CameraSettings,
+    memory: Memory,
+    supervisor: Supervisor,
+    audience: Audience | None,
+    *,
+    budgeted: bool,
 ) -> Callable[[], Pipeline]:
     """Pipelines that know what was parked; added steps that are not `budgeted` have all the time they take."""
 
@@ -112,7 +122,7 @@ def _pipeline_maker(
         parked = None
         with supervisor.attempt("store"):
             parked = memory.recall(_parked_key(camera))
-        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed))
+        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed), audience)
         made.added.budgeted = budgeted
         return made
 

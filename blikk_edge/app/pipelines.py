@@ -7,6 +7,7 @@ from blikk_edge.app.identity import camera_info
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.errors import BlikkError, StepError
 from blikk_edge.core.fields import Watch
+from blikk_edge.core.live import Audience
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.reporter import EventReporter, ReportRules
 from blikk_edge.core.sightings import Label
@@ -22,11 +23,14 @@ from blikk_edge.transforms.tracking.tracker import Tracker
 from blikk_edge.transforms.tracking.zones import Zone, Zones
 
 
-def wake_detector(camera: CameraSettings) -> WakeDetector | None:
+def wake_detector(camera: CameraSettings, audience: Audience | None = None) -> WakeDetector | None:
     """Who keeps watch while this camera's source sleeps; None where it is to be watched in full, as doorbells are."""
     if camera.watch is Watch.FULL or (camera.watch is Watch.AUTO and camera.ring is not None):
         return None
-    return GateWakeDetector(MotionGate(private=camera.private))
+    gate = MotionGate(private=camera.private)
+    if audience is None:
+        return GateWakeDetector(gate)
+    return GateWakeDetector(gate, watched=lambda: audience.looks_at(camera.id))
 
 
 def steps_of(camera: CameraSettings, failed: Callable[[int, BlikkError], None]) -> tuple[Step, ...]:
@@ -46,9 +50,15 @@ def steps_of(camera: CameraSettings, failed: Callable[[int, BlikkError], None]) 
 
 
 def pipeline(
-    settings: Settings, camera: CameraSettings, parked: tuple[Parked, ...], steps: Sequence[Step] = ()
+    settings: Settings,
+    camera: CameraSettings,
+    parked: tuple[Parked, ...],
+    steps: Sequence[Step] = (),
+    audience: Audience | None = None,
 ) -> Pipeline:
     """What lies between this camera's frames and what is reported of them; `steps` are added (new ones for each).
+
+    `audience` is who looks at the live view, None where there is none.
 
     Raises ConfigError where steps cannot go together.
     """
@@ -76,4 +86,5 @@ def pipeline(
         concepts=camera.concepts,
         hide=partial(masked, private=camera.private),
         faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
+        audience=audience,
     )

@@ -12,6 +12,7 @@ from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
 from blikk_edge.app.search_model import SearchModel, text_towers
+from blikk_edge.app.serving import http_server
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
@@ -25,6 +26,7 @@ from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.delivery import Delivery
+from blikk_edge.runtime.live import Live
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node, SignOfLife
 from blikk_edge.runtime.outlets import Orders, Outlets
@@ -32,6 +34,7 @@ from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.watched import WatchRecord, watched_in
 from blikk_edge.store.store import Store
+from blikk_edge.web.feed import Feed
 
 
 class App:
@@ -136,6 +139,7 @@ def build(
     push_queues = {camera.id: PushQueue() for camera in settings.cameras if camera.pushed}
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
     outlets, orders = Outlets(), Orders()
+    live = Live() if settings.http else None
     cameras = {
         camera.id: camera_run(
             settings,
@@ -148,6 +152,7 @@ def build(
             clock=clock,
             play_once=play_once,
             clip=clip,
+            audience=live,
         )
         for camera in settings.cameras
     }
@@ -208,6 +213,18 @@ def build(
         publish=outlets.deliver,
     )
     sinks = sinks_of(settings, context, supervisor)
+    feed = Feed(context.topics) if settings.http else None
+    server = None
+    if settings.http is not None and live is not None and feed is not None:
+        server = http_server(
+            settings.http,
+            settings,
+            context,
+            live=live,
+            feed=feed,
+            problems=lambda: node.problems,
+            supervisor=supervisor,
+        )
     with supervisor.guard("store"):
         store.follow({sink.name: sink.takes for sink in sinks.durable}, absent=sinks.absent)
     node = Node(
@@ -221,6 +238,7 @@ def build(
             *sinks.others,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
+            *([feed] if feed is not None else []),
             *spies,
         ),
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
@@ -236,6 +254,7 @@ def build(
             ),
             *parts(settings.inputs, context, supervisor),
             *pages_of(settings, context, supervisor),
+            *([server] if server else []),
             *([written.queue] if written and written.queue else []),
         ),
         writer=written,

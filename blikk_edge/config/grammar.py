@@ -48,6 +48,7 @@ from blikk_edge.inputs.gpio_kind import OPTIONS as GPIO
 from blikk_edge.inputs.kinds import INPUTS
 from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
 from blikk_edge.language.language import tags
+from blikk_edge.net.http.options import http_options
 from blikk_edge.net.options import TOKEN
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
@@ -121,6 +122,12 @@ def grammar(folder: Path) -> Section:
                 name="media",
                 value=PAGES.get("media").section(folder),
                 meaning="Redacted pictures of past events, over HTTP.",
+            ),
+            Key(
+                name="http",
+                value=http_options(folder),
+                meaning="The HTTP server: live pages and the API, on one port.",
+                default="off",
             ),
             Key(
                 name="search",

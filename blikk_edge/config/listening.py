@@ -45,6 +45,8 @@ def servers(settings: Settings) -> Iterator[Listening]:
         yield Listening(section="ingest", host=settings.ingest.host, port=settings.ingest.port)
     if settings.media is not None:
         yield Listening(section="media", host=settings.media.host, port=settings.media.port)
+    if settings.http is not None:
+        yield Listening(section="http", host=settings.http.host, port=settings.http.port)
     for sink in settings.sinks:
         if isinstance(sink.options, WebSocketOptions | ZeroMqOptions):
             yield Listening(section=f"sinks.{sink.name}", host=sink.options.host, port=sink.options.port)
@@ -67,16 +69,20 @@ def in_the_clear(settings: Settings, environ: Mapping[str, str]) -> Iterator[Wro
 
     Its network is inside one machine, and only the app's own start script sets APP.
     """
-    media = settings.media
-    if media is not None and media.tls is None and not is_loopback(media.host) and environ.get(APP) != "1":
-        yield without_tls("media", "host")
+    for name, server in (("media", settings.media), ("http", settings.http)):
+        if server is not None and server.tls is None and not is_loopback(server.host) and environ.get(APP) != "1":
+            yield without_tls(name, "host")
 
 
 def inside_app(settings: Settings, environ: Mapping[str, str]) -> Settings:
     """The same settings, but that pictures need no TLS where the Home Assistant app has started us."""
-    if settings.media is None or environ.get(APP) != "1":
+    if environ.get(APP) != "1":
         return settings
-    return replace(settings, media=replace(settings.media, in_the_clear=True))
+    return replace(
+        settings,
+        media=settings.media and replace(settings.media, in_the_clear=True),
+        http=settings.http and replace(settings.http, in_the_clear=True),
+    )
 
 
 def _meet(one: str, other: str) -> bool:

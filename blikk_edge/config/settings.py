@@ -17,6 +17,7 @@ from blikk_edge.inputs.http_kind import RingHookSettings
 from blikk_edge.inputs.ingest_kind import IngestSettings
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
+from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
 from blikk_edge.sinks.webhook import WebhookOptions
 from blikk_edge.transforms.embedding.options import SearchOptions
@@ -267,6 +268,7 @@ class Settings:
         enrichers: Plug-ins that make texts and answers of records.
         inputs: Plug-ins that bring commands to the node, as a button does.
         media: Redacted pictures of past events, over HTTP; None: none are kept.
+        http: The HTTP server with pages and API; None: there is none.
         search: How what was seen can be searched for; None: not at all.
         ingest: Where edge clients (`blikk push`) bring their frames.
         timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.
@@ -290,6 +292,7 @@ class Settings:
     enrichers: tuple[Chosen[Any, Enricher], ...] = ()
     inputs: tuple[Chosen[Any, Input], ...] = ()
     media: MediaSettings | None = None
+    http: HttpSettings | None = None
     search: SearchOptions | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     timezone: str | None = None

@@ -484,6 +484,11 @@ class Node:
         online = sum(camera.online for camera in self._cameras.values())
         return "; ".join((f"{online} of {len(self._cameras)} cameras online", *self._problems()))
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong now, a sentence by part."""
+        return self._problems()
+
     def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
         own = {sink.name: sink.problem for sink in self._sinks if isinstance(sink, Reporting)}

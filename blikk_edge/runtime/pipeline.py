@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from blikk_edge.core.concepts import Concept
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.live import LIVE, Audience, LiveFrame
 from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
@@ -100,6 +101,7 @@ class Pipeline:
         concepts: Sequence[Concept] = (),
         hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: float = FAINT,
+        audience: Audience | None = None,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.camera = camera
@@ -114,6 +116,7 @@ class Pipeline:
         self._measured = MeasureReporter(camera, self.added.measures, ids=reporter.ids)
         self._looks = Looks(concepts)
         self._labels = frozenset(labels)
+        self._audience = audience
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
         self._reporting = False
@@ -171,6 +174,8 @@ class Pipeline:
         look = scene.look
         moving = scene.motion.score >= self.switches.threshold or scene.motion.view is View.NEW_SCENE
         wanted = self._take_wanted()
+        if self._audience is not None and self._audience.due(self.camera, frame.time):
+            wanted = (*wanted, Wanted(LIVE))
         if look or moving:
             self._busy_at = frame.time
         pause_s = QUIET_EVERY_S if self._lively(frame.time) else IDLE_EVERY_S
@@ -212,6 +217,7 @@ class Pipeline:
                 yield from self.close(scene.frame.time)
             everybody = self._everybody(scene)
         yield from self._pictures(scene, everybody, tools)
+        self._show(scene, everybody, tools)
         yield from self._state_of(scene)
 
     def close(self, at: float | None = None) -> Iterator[Item]:
@@ -295,11 +301,30 @@ class Pipeline:
                 look = self._looks.whole(picture, tools)
                 yield from () if look is None else self._reporter.pictured(scene, look)
 
+    def _show(self, scene: Scene, everybody: Callable[[], Scene], tools: VisionTools) -> None:
+        """Hand the frame to those who look at the live view, redacted like every Picture, or why it cannot be."""
+        if self._audience is None or Wanted(LIVE) not in scene.wanted:
+            return
+        frame = LiveFrame(
+            camera=self.camera,
+            time=scene.frame.time,
+            motion=scene.motion,
+            tracks=tuple(track for track in self._tracks if track.confirmed and not track.missed),
+            threshold=self.switches.threshold,
+        )
+        try:
+            frame = replace(frame, picture=tools.redactor.picture(everybody(), name=LIVE))
+        except PrivacyError as error:
+            frame = replace(frame, problem=str(error))
+        self._audience.show(frame)
+
     def _due(self, scene: Scene) -> list[tuple[Wanted, Event | None]]:
         """What was asked for, events that are shown better now than in their last Picture, and the still."""
         now = scene.frame.time
         still = Wanted(SNAPSHOT)
-        due: list[tuple[Wanted, Event | None]] = [(wanted, None) for wanted in scene.wanted if wanted != still]
+        due: list[tuple[Wanted, Event | None]] = [
+            (wanted, None) for wanted in scene.wanted if wanted not in {still, Wanted(LIVE)}
+        ]
         for event in self._open.values():
             shown = self._shown.get(event.id)
             if shown is None or (

@@ -1,0 +1,127 @@
+"""Who may have what from the HTTP server: tokens, sessions of browsers, and requests that other web pages make."""
+
+import hmac
+import secrets
+from collections.abc import Callable, Collection
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.loopback import is_loopback
+from blikk_edge.net.http.answers import RefusedError
+from blikk_edge.net.http.route import Scope
+from blikk_edge.wire.bearer import knows, knows_protocol
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+SESSION_S: Final = 30 * 86400
+COOKIE: Final = "blikk_session"
+CSRF_HEADER: Final = "X-Blikk-CSRF"
+FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+READS: Final = frozenset({"GET", "HEAD"})
+
+_RANK: Final = {Scope.PUBLIC: 0, Scope.OWN: 0, Scope.VIEW: 1, Scope.CONTROL: 2}
+
+
+def covers(given: Scope, wanted: Scope) -> bool:
+    """Whether who has the one scope may have what needs the other."""
+    return _RANK[given] >= _RANK[wanted]
+
+
+class Access:
+    """What each request may have.
+
+    A token comes as `Authorization: Bearer`, offered by a WebSocket as a protocol (`wire.bearer`), or as the cookie of
+    a session. Sessions are not kept: a cookie is signed with the tokens, so it outlives a restart, and ends with them.
+    Without any token whoever is on this machine may have all, unless a proxy sends others there.
+
+    A request that changes something and comes with a cookie needs the header `X-Blikk-CSRF`, which only our own pages
+    can know. One that another web page has made is refused in any case (`check_origin`).
+    """
+
+    def __init__(self, *, view: str | None, control: str | None, clock: Clock, origins: Collection[str] = ()) -> None:
+        self._tokens = {scope: token for scope, token in ((Scope.CONTROL, control), (Scope.VIEW, view)) if token}
+        self._clock = clock
+        self._origins = frozenset(origins)
+        known = "\n".join(self._tokens.values())
+        self._key = sha256(b"blikk sessions\n" + (known.encode() or secrets.token_bytes(32))).digest()
+
+    @property
+    def open(self) -> bool:
+        """Whether no token is asked for."""
+        return not self._tokens
+
+    def scope(self, request: "web.Request") -> Scope:
+        """What this request may have; raises RefusedError where it shows what is not right."""
+        if self.open:
+            self._check_here(request)
+            return Scope.CONTROL
+        if authorization := request.headers.get("Authorization", ""):
+            return self._shown(lambda token: knows(authorization, token))
+        if (offered := request.headers.get("Sec-WebSocket-Protocol", "")) and "bearer." in offered:
+            return self._shown(lambda token: knows_protocol(offered, token))
+        cookie = request.cookies.get(COOKIE, "")
+        scope = self._session(cookie)
+        if scope is None:
+            return Scope.PUBLIC
+        if request.method not in READS and not self._knows_csrf(request, cookie):
+            raise RefusedError(403, f"the header `{CSRF_HEADER}` is missing or old; load the page again")
+        return scope
+
+    def check_origin(self, request: "web.Request") -> None:
+        """Raise RefusedError for what a web page of elsewhere has made a browser send."""
+        origin = request.headers.get("Origin")
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        if request.method in READS and not upgrade:
+            return
+        if origin is not None:
+            if urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower() and (
+                origin.lower() not in self._origins
+            ):
+                raise RefusedError(403, "sent by a web page of elsewhere")
+        elif request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+            raise RefusedError(403, "sent by a web page of elsewhere")
+
+    def login(self, token: str) -> tuple[str, Scope] | None:
+        """The cookie of a session and its scope, for who knows a token."""
+        for scope, known in self._tokens.items():
+            if hmac.compare_digest(token.encode("utf-8", "surrogatepass"), known.encode()):
+                until = int(self._clock.now()) + SESSION_S
+                return self._signed(f"{scope}.{until}.{secrets.token_hex(8)}"), scope
+        return None
+
+    def csrf(self, request: "web.Request") -> str:
+        """What our pages send along with a change, as `X-Blikk-CSRF`."""
+        return self._mac(f"csrf.{request.cookies.get(COOKIE, '')}")
+
+    def _check_here(self, request: "web.Request") -> None:
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        if peer is None or not is_loopback(str(peer[0])):
+            raise RefusedError(403, "without `http.tokens` only this machine is answered")
+        if any(name in request.headers for name in FORWARDED):
+            raise RefusedError(403, "a proxy sends others here: set `http.tokens`")
+
+    def _shown(self, presents: Callable[[str], bool]) -> Scope:
+        for scope, token in self._tokens.items():
+            if presents(token):
+                return scope
+        raise RefusedError(401, "this token is not one of `http.tokens`")
+
+    def _session(self, cookie: str) -> Scope | None:
+        said, _, _ = cookie.rpartition(".")
+        if not said or not hmac.compare_digest(self._signed(said).encode(), cookie.encode("utf-8", "surrogateescape")):
+            return None
+        scope, until, _ = said.split(".")
+        return Scope(scope) if int(until) > self._clock.now() else None
+
+    def _knows_csrf(self, request: "web.Request", cookie: str) -> bool:
+        given = request.headers.get(CSRF_HEADER, "")
+        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._mac(f"csrf.{cookie}").encode())
+
+    def _signed(self, said: str) -> str:
+        return f"{said}.{self._mac(said)}"
+
+    def _mac(self, text: str) -> str:
+        return hmac.new(self._key, text.encode("utf-8", "surrogateescape"), sha256).hexdigest()

@@ -1,0 +1,197 @@
+"""The HTTP server of a node: one port for pages, API, media, live view, edge clients and the ring hook."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from blikk_edge import __version__
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import BlikkError, StoreError
+from blikk_edge.net.hosts import may_be_called, names_of_this_machine
+from blikk_edge.net.http.access import Access, covers
+from blikk_edge.net.http.answers import RefusedError, json_answer
+from blikk_edge.net.http.openapi import document
+from blikk_edge.net.http.route import Handler, Route, Scope, Served
+from blikk_edge.net.library_log import library_log
+from blikk_edge.net.listening import BACKLOG, Connections, listen
+from blikk_edge.net.tls import HANDSHAKE_S, server_tls
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+LOG = logging.getLogger("blikk.http")
+
+LINE_BYTES: Final = 4096
+HEADERS: Final = 64
+RECEIVE_BYTES: Final = 8192
+"""What the system holds of a connection's requests: all of it is parsed at once, into a hundred times as much."""
+
+BODY_BYTES: Final = 262_144
+KNOWN: Final = 128
+"""Connections of those who may ask: a browser opens six, and one more for each WebSocket."""
+
+HEADERS_OF_ALL: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+class HttpServer:
+    """Serves the routes of several parts on `http(s)://host:port`.
+
+    Each request is checked before anything else: that it calls this machine by a name of its own (421), that no other
+    web page has made it (403), and that it may have what it asks for (401, 403). Every failure is JSON. Beyond loopback
+    it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out: `net.listening.Connections`.
+    Port 0 takes a free one, found in `port` while it runs.
+    """
+
+    name = "http"
+
+    def __init__(
+        self,
+        parts: Sequence[Served],
+        access: Access,
+        *,
+        clock: Clock,
+        host: str = "127.0.0.1",
+        port: int = 8428,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        names: Sequence[str] = (),
+        in_the_clear: bool = False,
+    ) -> None:
+        self.port = port
+        self._parts = parts
+        self._access = access
+        self._clock = clock
+        self._host = host
+        self._certificate = certificate
+        self._key = key
+        self._names = names_of_this_machine() | {name.lower() for name in names}
+        self._in_the_clear = in_the_clear
+        self._connections = Connections(LOG, clock, known=KNOWN)
+        self._routes: dict[object, Route] = {}
+
+    def routes(self) -> Sequence[Route]:
+        """All that is served, the OpenAPI document included."""
+        return (
+            *(route for part in self._parts for route in part.routes()),
+            Route(
+                method="GET",
+                path="/v1/openapi.json",
+                handler=self._document,
+                scope=Scope.VIEW,
+                summary="This document.",
+            ),
+        )
+
+    async def run(self) -> None:
+        """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
+        # 15 MB that only a node with this server needs
+        from aiohttp import web  # noqa: PLC0415
+        from aiohttp.http import HttpProcessingError  # noqa: PLC0415
+
+        tls = None
+        if self._certificate is not None or not self._in_the_clear:
+            tls = server_tls("http", self._host, self._certificate, self._key)
+        app = web.Application(middlewares=[self._guard()], client_max_size=BODY_BYTES)
+        app.on_response_prepare.append(_add_headers)
+        for route in self.routes():
+            added = app.router.add_route(route.method, route.path, route.handler)
+            self._routes[added] = route
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=library_log("blikk.http.aiohttp", LOG, self._clock, bad_requests=(HttpProcessingError,)),
+            keepalive_timeout=15.0,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+            max_headers=HEADERS,
+            shutdown_timeout=1.0,
+        )
+        await runner.setup()
+        assert runner.server is not None  # setup made it
+        listening: list[asyncio.Server] = []
+        try:
+            for listener in await listen(self._host, self.port, self._connections, RECEIVE_BYTES):
+                server = await asyncio.get_running_loop().create_server(
+                    runner.server,
+                    sock=listener,
+                    ssl=tls,
+                    ssl_handshake_timeout=HANDSHAKE_S if tls else None,
+                    backlog=BACKLOG,
+                )
+                listening.append(server)
+            self.port = listening[0].sockets[0].getsockname()[1]
+            LOG.info("pages and API are served on %s:%d", self._host, self.port)
+            await self._connections.watch()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BlikkError(
+                f"http on {self._host}:{self.port}: {reason}; choose another `http.port`, or see who uses it"
+            ) from error
+        finally:
+            await self._connections.end()
+            for each in listening:
+                each.close()
+            await runner.cleanup()
+
+    def recognised(self, request: "web.Request") -> None:
+        """Who sent this has shown a token that a handler of scope OWN has asked for."""
+        if request.transport is not None and (peer := request.transport.get_extra_info("peername")):
+            self._connections.recognised(peer)
+
+    def _guard(self) -> Any:
+        """Checks each request before its handler, and turns every failure into JSON."""
+        from aiohttp import web  # noqa: PLC0415  # see run
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            try:
+                self._admit(request)
+                return await handler(request)
+            except web.HTTPRequestEntityTooLarge:
+                return json_answer({"error": f"a body of more than {BODY_BYTES} bytes"}, status=413)
+            except web.HTTPException as refused:
+                return json_answer({"error": refused.reason}, status=refused.status)
+            except RefusedError as refused:
+                answer = json_answer({"error": str(refused)}, status=refused.status)
+                if refused.status in {401, 403, 421}:
+                    answer.force_close()
+                return answer
+            except StoreError as error:
+                return json_answer({"error": str(error)}, status=503)
+
+        return guard
+
+    def _admit(self, request: "web.Request") -> None:
+        hosts = request.headers.getall("Host", [])
+        if len(hosts) != 1 or not may_be_called(hosts[0], self._names):
+            raise RefusedError(421, "this server is not called so; add the name to `http.names`")
+        self._access.check_origin(request)
+        route = self._routes.get(request.match_info.route)
+        if route is None or route.scope in {Scope.PUBLIC, Scope.OWN}:
+            return  # what is not there needs no token
+        given = self._access.scope(request)
+        if not covers(given, route.scope):
+            if given is Scope.PUBLIC:
+                raise RefusedError(401, "send `Authorization: Bearer` with one of `http.tokens`, or log in")
+            raise RefusedError(403, "this needs the token `http.tokens.control`")
+        self.recognised(request)
+
+    async def _document(self, _request: "web.Request") -> "web.StreamResponse":
+        return json_answer(document(self.routes(), __version__))
+
+
+async def _add_headers(_request: "web.Request", response: "web.StreamResponse") -> None:
+    for name, value in HEADERS_OF_ALL.items():
+        response.headers.setdefault(name, value)

@@ -1,0 +1,44 @@
+"""What a node hands to a page that it makes of a Kind. Nothing here touches pixels but redacted Pictures."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from blikk_edge.core.geometry import Polygon
+from blikk_edge.core.live import LiveView
+from blikk_edge.kinds.context import Context
+from blikk_edge.net.http.access import Access
+from blikk_edge.web.feed import Feed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where in a camera's picture something is configured.
+
+    Attributes:
+        zones: The polygon of each zone, by its name.
+        private: The private areas.
+    """
+
+    zones: Mapping[str, Polygon] = field(default_factory=dict)
+    private: tuple[Polygon, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageContext:
+    """For pages and parts of the API.
+
+    Attributes:
+        node: What every part of a node is handed.
+        access: Who may have what.
+        live: Where frames of the live view come from.
+        feed: What is reported, as it comes.
+        places: Zones and private areas, by camera.
+        problems: What is wrong now, a sentence each.
+    """
+
+    node: Context
+    access: Access = field(repr=False)
+    live: LiveView = field(repr=False)
+    feed: Feed = field(repr=False)
+    places: Mapping[str, Places] = field(default_factory=dict)
+    problems: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)

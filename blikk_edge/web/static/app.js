@@ -1,0 +1,121 @@
+// The shell of all pages: log-in, navigation, which page is open, and what every page knows of the node.
+
+import { ApiError, change, get, session } from "./api.js";
+import { listen, store, useStore } from "./store.js";
+import { html, render, useEffect, useState } from "./vendor/preact.js";
+import * as words from "./words.js";
+import { t } from "./words.js";
+
+const PAGES = [
+  { path: /^\/?$/, file: "./pages/wall.js", nav: "live", href: "#/" },
+  { path: /^\/camera\/([a-z0-9_]+)$/, file: "./pages/camera.js" },
+];
+
+function Login() {
+  const [wrong, setWrong] = useState("");
+  async function send(event) {
+    event.preventDefault();
+    try {
+      await change("POST", "v1/session", { token: new FormData(event.target).get("token").trim() });
+      location.reload();
+    } catch (error) {
+      setWrong(error.status === 401 ? t("login.wrong") : error.status === 429 ? t("login.slow") : error.message);
+    }
+  }
+  return html`<main class="login">
+    <form class="card" onSubmit=${send}>
+      <img src="static/icon.svg" alt="" width="56" height="56" />
+      <h1>Blikk Edge</h1>
+      <p id="login-hint">${t("login.hint")}</p>
+      <label for="token">${t("login.token")}</label>
+      <input id="token" name="token" type="password" autocomplete="current-password" required autofocus
+        aria-describedby="login-hint" />
+      ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
+      <button class="primary" type="submit">${t("login.enter")}</button>
+    </form>
+  </main>`;
+}
+
+function Header({ open }) {
+  const { node, connected, session } = useStore();
+  return html`<header class="bar">
+    <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="28" height="28" /><span>${node.name}</span></a>
+    <nav aria-label=${t("nav.pages")}>
+      ${PAGES.filter((page) => page.nav).map(
+        (page) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : null}>
+          ${t(`nav.${page.nav}`)}</a>`,
+      )}
+    </nav>
+    <span class="spacer"></span>
+    ${!connected && html`<span class="chip warn" role="status">${t("state.reconnecting")}</span>`}
+    <label class="quiet"><span class="hidden">${t("nav.language")}</span>
+      <select onChange=${(event) => words.choose(event.target.value)}>
+        ${words.languages.map(
+          ([tag, name]) => html`<option value=${tag} selected=${tag === words.language}>${name}</option>`,
+        )}
+      </select></label>
+    ${
+      !session.open &&
+      html`<button class="quiet" onClick=${() => change("DELETE", "v1/session").then(() => location.reload())}>
+      ${t("nav.leave")}</button>`
+    }
+  </header>`;
+}
+
+function Problems() {
+  const { node, health } = useStore();
+  const problems = health?.problems ?? node.problems;
+  if (!problems.length) return null;
+  return html`<details class="problems">
+    <summary>${words.n("problems", problems.length)}</summary>
+    <ul>${problems.map((text) => html`<li key=${text}>${text}</li>`)}</ul>
+  </details>`;
+}
+
+function Shell() {
+  const [place, setPlace] = useState(location.hash.slice(1));
+  const [page, setPage] = useState(null);
+  useEffect(() => {
+    const moved = () => setPlace(location.hash.slice(1));
+    addEventListener("hashchange", moved);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+  useEffect(() => {
+    const [path, query] = place.split("?");
+    const found = PAGES.find((each) => each.path.test(path)) ?? PAGES[0];
+    let wanted = true;
+    import(found.file).then((module) => {
+      if (!wanted) return;
+      const parts = (path.match(found.path) ?? []).slice(1);
+      setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
+      document.title = `${t(`title.${found.nav ?? "camera"}`)} · ${store.node.name}`;
+      scrollTo(0, 0);
+    });
+    return () => {
+      wanted = false;
+    };
+  }, [place]);
+  return html`<${Header} open=${page?.found} />
+    <main id="main">
+      <${Problems} />
+      ${page && html`<${page.Page} key=${place.split("?")[0]} parts=${page.parts} query=${page.query} />`}
+    </main>`;
+}
+
+async function start() {
+  const root = document.getElementById("app");
+  await words.load();
+  store.session = await session();
+  if (store.session.scope === "public") {
+    render(html`<${Login} />`, root);
+    return;
+  }
+  store.node = await get("v1/node");
+  listen();
+  render(html`<${Shell} />`, root);
+}
+
+start().catch((error) => {
+  document.getElementById("app").textContent = error instanceof ApiError ? t("state.unreachable") : String(error);
+  setTimeout(() => location.reload(), 5000);
+});

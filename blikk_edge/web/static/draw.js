@@ -1,0 +1,62 @@
+// Boxes, polygons and words on a canvas that lies over a picture. Places are 0..1 of the picture.
+
+export const COLOURS = {
+  person: "#ffb020",
+  vehicle: "#4db2ff",
+  animal: "#5bd68f",
+  package: "#d68cff",
+  motion: "#ff5d73",
+  zone: "#2dd4bf",
+  private: "#94a3b8",
+};
+
+// The canvas at the size at which it is shown, in sharp pixels; what is drawn then counts in CSS pixels.
+export function fit(canvas) {
+  const ratio = devicePixelRatio || 1;
+  const width = canvas.clientWidth;
+  const height = canvas.clientHeight;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return { context, width, height };
+}
+
+function tag(context, words, x, y, colour, width) {
+  context.font = "600 12px system-ui, sans-serif";
+  const wide = context.measureText(words).width + 10;
+  const left = Math.max(0, Math.min(x, width - wide));
+  const top = Math.max(0, y - 19);
+  context.fillStyle = colour;
+  context.fillRect(left, top, wide, 19);
+  context.fillStyle = "#101418";
+  context.fillText(words, left + 5, top + 13.5);
+}
+
+export function drawBox(context, [x1, y1, x2, y2], width, height, kind, words = "") {
+  const colour = COLOURS[kind];
+  context.strokeStyle = colour;
+  context.lineWidth = kind === "motion" ? 1 : 2;
+  context.setLineDash(kind === "motion" ? [4, 3] : []);
+  context.strokeRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
+  context.setLineDash([]);
+  if (words) tag(context, words, x1 * width - 1, y1 * height, colour, width);
+}
+
+export function drawPolygon(context, points, width, height, kind, words = "") {
+  const colour = COLOURS[kind];
+  context.beginPath();
+  for (const [x, y] of points) context.lineTo(x * width, y * height);
+  context.closePath();
+  context.fillStyle = `${colour}22`;
+  context.fill();
+  context.strokeStyle = colour;
+  context.lineWidth = 1.5;
+  context.stroke();
+  if (words) {
+    const [x, y] = points.reduce((low, point) => (point[1] < low[1] ? point : low));
+    tag(context, words, x * width, y * height, colour, width);
+  }
+}

@@ -1,0 +1,61 @@
+// Texts in the language of the browser: English, German or Spanish.
+
+const TAGS = ["en", "de", "es"];
+const KEPT = "blikk.language";
+
+let words = {};
+export let language = "en";
+
+export const languages = [
+  ["en", "English"],
+  ["de", "Deutsch"],
+  ["es", "Español"],
+];
+
+export async function load() {
+  const wanted = [localStorage.getItem(KEPT), ...navigator.languages]
+    .filter(Boolean)
+    .map((tag) => tag.slice(0, 2).toLowerCase());
+  language = wanted.find((tag) => TAGS.includes(tag)) ?? "en";
+  const answer = await fetch(new URL(`words/${language}.json`, import.meta.url));
+  words = await answer.json();
+  document.documentElement.lang = language;
+}
+
+export function choose(tag) {
+  localStorage.setItem(KEPT, tag);
+  location.reload();
+}
+
+// The text of a key, with {names} replaced. A key that is missing shows itself: a test finds it.
+export function t(key, values = {}) {
+  const text = words[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+// The right form for a number: keys `<key>.one` and `<key>.other`.
+export function n(key, count) {
+  const form = new Intl.PluralRules(language).select(count) === "one" ? "one" : "other";
+  return t(`${key}.${form}`, { count });
+}
+
+export const label = (name) => t(`label.${name}`);
+
+export function clock(time, zone, seconds = true) {
+  const options = { hour: "2-digit", minute: "2-digit", timeZone: zone ?? undefined };
+  if (seconds) options.second = "2-digit";
+  return new Intl.DateTimeFormat(language, options).format(new Date(time));
+}
+
+export function day(time, zone) {
+  const options = { weekday: "long", day: "numeric", month: "long", timeZone: zone ?? undefined };
+  return new Intl.DateTimeFormat(language, options).format(new Date(time));
+}
+
+export function length(seconds) {
+  if (seconds < 60) return t("time.s", { count: Math.round(seconds) });
+  if (seconds < 3600) return t("time.min", { count: Math.round(seconds / 60) });
+  return t("time.h", { count: (seconds / 3600).toFixed(1) });
+}
+
+export const percent = (share) => new Intl.NumberFormat(language, { style: "percent" }).format(share);
