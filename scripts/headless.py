@@ -47,8 +47,26 @@ class Chromium:
     def remember(self, origin: str, **values: str) -> None:
         """Have these values in the local storage of an origin before its pages start."""
         lines = "".join(f"localStorage.setItem({json.dumps(k)}, {json.dumps(v)});" for k, v in values.items())
-        source = f"if (location.origin === {json.dumps(origin)}) {{ {lines} }}"
+        self.run_first(f"if (location.origin === {json.dumps(origin)}) {{ {lines} }}")
+
+    def run_first(self, source: str) -> None:
+        """Run this JavaScript in every document before its own."""
         self._do("Page.addScriptToEvaluateOnNewDocument", source=source)
+
+    def resize(self, width_px: int, height_px: int, *, mobile: bool = False) -> None:
+        """Be as large as that, on a phone's or a desk's screen."""
+        size = {"width": width_px, "height": height_px, "deviceScaleFactor": 2 if mobile else 1, "mobile": mobile}
+        self._do("Emulation.setDeviceMetricsOverride", **size)
+        self._do("Emulation.setTouchEmulationEnabled", enabled=mobile)
+
+    def prefer(self, scheme: str) -> None:
+        """Prefer the colours `light` or `dark`."""
+        self._do("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def mouse(self, kind: str, x: float, y: float, **more: object) -> None:
+        """A mouse event there: `mousePressed`, `mouseMoved` or `mouseReleased`."""
+        given = {"button": "left", "clickCount": 1, **more}
+        self._do("Input.dispatchMouseEvent", type=kind, x=x, y=y, **given)
 
     def open(self, url: str, *, shows: list[str], settled: bool = True, limit_s: float = 90.0) -> None:
         """Go there; with `settled` wait until these texts are shown and nothing loads, for three seconds.

@@ -8,6 +8,7 @@ import numpy as np
 
 from blikk_edge.core.errors import PrivacyError, SourceError
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.live import Audience
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.reporter import EventReporter, ReportRules
 from blikk_edge.core.scene import Frame, Pixels, Scene
@@ -93,6 +94,7 @@ def pipeline(
     labels: tuple[Label, ...] = tuple(Label),
     zones: tuple[Zone, ...] = (),
     steps: tuple[Step, ...] = (),
+    audience: Audience | None = None,
 ) -> Pipeline:
     return Pipeline(
         camera=camera,
@@ -103,6 +105,7 @@ def pipeline(
         reporter=EventReporter(camera, ReportRules(labels=labels)),
         labels=labels,
         steps=steps,
+        audience=audience,
     )
 
 

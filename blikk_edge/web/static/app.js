@@ -88,7 +88,8 @@ function Shell() {
       if (!wanted) return;
       const parts = (path.match(found.path) ?? []).slice(1);
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
-      document.title = `${t(`title.${found.nav ?? "camera"}`)} · ${store.node.name}`;
+      const camera = store.node.cameras.find((each) => each.id === parts[0]);
+      document.title = `${camera?.name ?? t(`title.${found.nav ?? "camera"}`)} · ${store.node.name}`;
       scrollTo(0, 0);
     });
     return () => {
