@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.demo import sample
 from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.language.language import lasting
+from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.sinks.mqtt.listener import listen
 
@@ -79,16 +80,15 @@ async def demo(*, source: str | None, keep: bool, folder: Path, environ: Mapping
         chosen = await asyncio.to_thread(sample.clip, folder)
         print(f"clip      {chosen.what}")
         source = str(chosen.path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    settings = _settings(source, port, folder)
+    port, page = _free_port(), _free_port(HttpSettings().port)
+    settings = _settings(source, port, page, folder)
     node = await asyncio.to_thread(build, settings, environ=environ, clock=SystemClock(), play_once=not keep)
     for line in node.notes:
         print(f"looking   {line}")
     async with _broker(port):
         print(f"broker    amqtt on 127.0.0.1:{port}, topics blikk/{NODE}/#")
         print(f"camera    {CAMERA}, {settings.cameras[0].source}")
+        print(f"page      http://127.0.0.1:{page}/ while this runs{'' if keep else ', for longer with --keep'}")
         shown = DemoView(folder)
         print(f"\n{shown.table.header()}")
         stop = asyncio.Event()
@@ -131,12 +131,22 @@ def _prepare(folder: Path) -> None:
         raise BlikkError(f"{folder}: nothing can be written there: {why}; name another folder with --folder") from error
 
 
-def _settings(source: str, port: int, folder: Path) -> Settings:
+def _free_port(wanted: int = 0) -> int:
+    """The TCP port that is wanted on this machine where nobody has it; else a free one."""
+    for port in (wanted, 0):
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return int(free.getsockname()[1])
+    raise BlikkError("there is no free TCP port on 127.0.0.1")
+
+
+def _settings(source: str, port: int, page: int, folder: Path) -> Settings:
     camera = CameraSettings(id=CAMERA, name="Front door", source=SourceUrl(source), still_s=4.0)
     return Settings(
         node=NodeSettings(id=NODE, name="Demo"),
         mqtt=MqttSettings(host="127.0.0.1", port=port),
         cameras=(camera,),
+        http=HttpSettings(port=page),
         store=StoreSettings(path=folder / "demo.db"),
         health_every_s=5.0,
     )
