@@ -4,12 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from math import floor
 
 from blikk_edge.core.live import LIVE_FPS, LiveFrame
-
-ROUNDING_S: Final = 0.02
-"""Frames of a camera of 5 fps come a little early at times."""
 
 
 class Live:
@@ -22,7 +19,7 @@ class Live:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._viewers: Counter[str] = Counter()
-        self._shown_at: dict[str, float] = {}
+        self._slots: dict[str, int] = {}
         self._latest: dict[str, tuple[int, LiveFrame]] = {}
         self._arrived: dict[str, asyncio.Event] = {}
 
@@ -33,12 +30,14 @@ class Live:
         return self._viewers[camera] > 0
 
     def due(self, camera: str, time: float) -> bool:
-        """Whether a frame of this capture time is to be shown; it counts as shown if it is."""
-        if not self._viewers[camera]:
+        """Whether a frame of this capture time is to be shown; it counts as shown if it is.
+
+        One in each fifth of a second: frames of a camera do not come evenly, and a pause after each would lose some.
+        """
+        slot = floor(time * LIVE_FPS)
+        if not self._viewers[camera] or self._slots.get(camera) == slot:
             return False
-        if 0 <= time - self._shown_at.get(camera, float("-inf")) < 1 / LIVE_FPS - ROUNDING_S:
-            return False
-        self._shown_at[camera] = time
+        self._slots[camera] = slot
         return True
 
     def show(self, frame: LiveFrame) -> None:
