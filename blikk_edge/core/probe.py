@@ -1,6 +1,6 @@
 """What is measured on the way from frame to sink, without pixels: for metrics, the debugger and traces."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
@@ -193,6 +193,83 @@ class NodeNote:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Frames that count as moving, with no longer calm than `RUN_GAP_S` between them. What begins one is looked at.
+
+    Attributes:
+        began: Capture time of its first frame, seconds since 1970 UTC.
+        ended: That of its last one.
+        frames: How many of its frames count as moving.
+        peak: The highest motion score among them, 0..1.
+    """
+
+    began: float
+    ended: float
+    frames: int
+    peak: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraFigures:
+    """What was measured of one camera's frames since start.
+
+    Attributes:
+        camera: The camera's id.
+        frames: How many frames there were.
+        outcomes: How many frames had each outcome; those that still wait are left out.
+        reasons: How many frames the detector was to look at, or not, by the reason.
+        stages: How long each stage takes, in the order of the way; added steps stand between zones and report.
+        failures: How often a stage failed.
+    """
+
+    camera: str
+    frames: int
+    outcomes: Mapping[Outcome, int]
+    reasons: Mapping[Why, int]
+    stages: Mapping[str, Timing]
+    failures: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFigures:
+    """What was measured in a node since start.
+
+    Attributes:
+        cameras: Of each camera's frames.
+        journal: How long a record takes until it is on disk.
+        publish: By sink: how long a batch of records takes until it was taken.
+        to_sinks: By camera and sink: from the capture of the first frame that shows what a new Event is about until
+            the sink was given the Event.
+        to_acknowledgements: The same until a durable sink had it: over MQTT until the broker has acknowledged it.
+    """
+
+    cameras: tuple[CameraFigures, ...]
+    journal: Timing
+    publish: Mapping[str, Timing]
+    to_sinks: Mapping[tuple[str, str], Timing]
+    to_acknowledgements: Mapping[tuple[str, str], Timing]
+
+
+class Readings(Protocol):
+    """What can be read of a probe, in any thread. Raises KeyError where there is no such camera."""
+
+    def figures(self) -> NodeFigures:
+        """What was measured since start."""
+        ...
+
+    def frames(self, camera: str, *, since: float | None = None) -> Sequence[FrameNote]:
+        """The frames of the last ten minutes, oldest first; those captured at `since` or later, where it is given.
+
+        After the wall clock was set, `since` leaves out what was captured before that.
+        """
+        ...
+
+    def would_move(self, camera: str, threshold: float) -> Sequence[Run]:
+        """The runs of motion that the frames of the last ten minutes would have made with this threshold."""
+        ...
+
+
 class CameraProbe(Protocol):
     """Is told what happens to the frames of one camera. Costs little, never waits, raises nothing.
 
@@ -217,6 +294,12 @@ class CameraProbe(Protocol):
 
     def spent(self, stage: str, span: Span) -> None:
         """A `Stage`, or an added step, is done with the frame."""
+        ...
+
+    def failed(self, stage: str) -> None:
+        """A stage could not do its work with the frame: REDACT where faces could not be looked for, DETECT where the
+        model failed.
+        """
         ...
 
     def reported(self, event: Event) -> None:
@@ -249,23 +332,6 @@ class Probe(Protocol):
     def acknowledged(self, sink: str, records: Sequence[Record], span: Span) -> None:
         """A durable sink has taken a batch of records, of which these have not been through an outage."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """Frames that count as moving, with no longer calm than `RUN_GAP_S` between them. What begins one is looked at.
-
-    Attributes:
-        began: Capture time of its first frame, seconds since 1970 UTC.
-        ended: That of its last one.
-        frames: How many of its frames count as moving.
-        peak: The highest motion score among them, 0..1.
-    """
-
-    began: float
-    ended: float
-    frames: int
-    peak: float
 
 
 def begins_run(time: float, moved: float | None, gap_s: float = RUN_GAP_S) -> bool:

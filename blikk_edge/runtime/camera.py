@@ -13,7 +13,7 @@ from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.picture import FRAME
 from blikk_edge.core.ports import Item
-from blikk_edge.core.probe import CameraProbe, Outcome
+from blikk_edge.core.probe import CameraProbe, Outcome, Stage
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.stages import Source
 from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, SummaryMode
@@ -172,6 +172,8 @@ class CameraRun:
                     self._publish(item)
         except ModelError:
             self._note(scene, Outcome.FAILED)
+            if self._probe is not None:
+                self._probe.failed(Stage.DETECT)
             raise
         if outcome.failed:
             self._note(scene, Outcome.FAILED)

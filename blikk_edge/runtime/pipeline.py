@@ -341,6 +341,8 @@ class Pipeline:
                 picture = tools.redactor.picture(everybody(), name=wanted.name, event=wanted.event)
             except PrivacyError as error:
                 self._blind.start(str(error))
+                if self._probe is not None:
+                    self._probe.failed(Stage.REDACT)
                 return
             if self._probe is not None:
                 self._probe.spent(Stage.REDACT, (began, self._stopwatch()))

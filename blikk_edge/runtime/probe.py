@@ -8,7 +8,19 @@ from math import ceil, inf
 from typing import Final
 
 from blikk_edge.core.observation import Event, Record
-from blikk_edge.core.probe import FrameNote, Outcome, Run, Span, Stage, Timing, Why, first_seen, runs
+from blikk_edge.core.probe import (
+    CameraFigures,
+    FrameNote,
+    NodeFigures,
+    Outcome,
+    Run,
+    Span,
+    Stage,
+    Timing,
+    Why,
+    first_seen,
+    runs,
+)
 from blikk_edge.core.sightings import View
 
 KEPT_S: Final = 600.0
@@ -92,6 +104,7 @@ class CameraFrames:
         self._totals = [0] * len(_OUTCOMES)
         self._reasons = [0] * len(_WHYS)
         self._stages: dict[str, Histogram] = {}
+        self._failures: dict[str, int] = {}
 
     # -- what it is told (core.probe.CameraProbe) ----------------------------------------------------------------
 
@@ -132,6 +145,10 @@ class CameraFrames:
         """A stage is done with the frame."""
         self._histogram(stage).add(span[1] - span[0])
 
+    def failed(self, stage: str) -> None:
+        """A stage could not do its work with the frame."""
+        self._failures[stage] = self._failures.get(stage, 0) + 1
+
     def reported(self, event: Event) -> None:
         """The frame has brought this revision of an Event."""
 
@@ -171,25 +188,18 @@ class CameraFrames:
             for place in places
         )
 
-    def would_move(self, threshold: float) -> tuple[Run, ...]:
-        """The runs of motion that the frames of the last ten minutes would have made with this threshold."""
-        return runs(self.frames(), threshold)
+    def figures(self, camera: str) -> CameraFigures:
+        """What was measured since start."""
+        return CameraFigures(
+            camera=camera,
+            frames=self._count,
+            outcomes={o: n for o, n in zip(_OUTCOMES, list(self._totals), strict=True) if o is not Outcome.WAITING},
+            reasons=dict(zip(_WHYS, list(self._reasons), strict=True)),
+            stages=self._read_stages(),
+            failures=dict(self._failures),
+        )
 
-    @property
-    def count(self) -> int:
-        """How many frames there were since start."""
-        return self._count
-
-    def outcomes(self) -> Mapping[Outcome, int]:
-        """How many frames had each outcome since start; those that still wait are left out."""
-        return {o: n for o, n in zip(_OUTCOMES, list(self._totals), strict=True) if o is not Outcome.WAITING}
-
-    def reasons(self) -> Mapping[Why, int]:
-        """How many frames the detector was to look at, or not, since start, by the reason."""
-        return dict(zip(_WHYS, list(self._reasons), strict=True))
-
-    def stages(self) -> Mapping[str, Timing]:
-        """How long each stage takes, in the order of the way; added steps stand between zones and report."""
+    def _read_stages(self) -> Mapping[str, Timing]:
         found = dict(self._stages)
         own = [str(stage) for stage in Stage]
         after = own.index(Stage.ZONES) + 1
@@ -217,7 +227,7 @@ class CameraFrames:
 
 
 class NodeProbe:
-    """What a running node knows of its frames; implements `core.probe.Probe`.
+    """What a running node knows of its frames; implements `core.probe.Probe` and `Readings`.
 
     `fps` are the frames per second of each camera, `now` is the wall clock that gives capture times.
     """
@@ -229,11 +239,6 @@ class NodeProbe:
         self._acknowledged: dict[tuple[str, str], Histogram] = {}
         self._journal = Histogram()
         self._publish: dict[str, Histogram] = {}
-
-    @property
-    def cameras(self) -> Sequence[str]:
-        """The ids of the cameras."""
-        return tuple(self._cameras)
 
     def camera(self, camera: str) -> CameraFrames:
         """One camera's frames; raises KeyError where there is no such camera."""
@@ -253,21 +258,23 @@ class NodeProbe:
         for record in records:
             self._sight(self._acknowledged, sink, record)
 
-    def to_sinks(self) -> Mapping[tuple[str, str], Timing]:
-        """By camera and sink: from the first frame that shows what a new Event is about until the sink was given it."""
-        return {key: each.read() for key, each in dict(self._handed).items()}
+    def figures(self) -> NodeFigures:
+        """What was measured since start."""
+        return NodeFigures(
+            cameras=tuple(each.figures(camera) for camera, each in self._cameras.items()),
+            journal=self._journal.read(),
+            publish={sink: each.read() for sink, each in dict(self._publish).items()},
+            to_sinks={key: each.read() for key, each in dict(self._handed).items()},
+            to_acknowledgements={key: each.read() for key, each in dict(self._acknowledged).items()},
+        )
 
-    def to_acknowledgements(self) -> Mapping[tuple[str, str], Timing]:
-        """The same, until a durable sink had it: over MQTT until the broker has acknowledged it."""
-        return {key: each.read() for key, each in dict(self._acknowledged).items()}
+    def frames(self, camera: str, *, since: float | None = None) -> Sequence[FrameNote]:
+        """The frames of the last ten minutes; see `core.probe.Readings`."""
+        return self._cameras[camera].frames(since=since)
 
-    def journal(self) -> Timing:
-        """How long a record takes until it is on disk."""
-        return self._journal.read()
-
-    def publish(self) -> Mapping[str, Timing]:
-        """By sink: how long a batch of records takes until it was taken."""
-        return {sink: each.read() for sink, each in dict(self._publish).items()}
+    def would_move(self, camera: str, threshold: float) -> Sequence[Run]:
+        """The runs of motion that they would have made with this threshold."""
+        return runs(self.frames(camera), threshold)
 
     def _sight(self, histograms: dict[tuple[str, str], Histogram], sink: str, record: Record) -> None:
         seen = first_seen(record)

@@ -43,7 +43,7 @@ def test_every_frame_says_why_it_was_looked_at_or_not_and_each_stage_how_long_it
             subject.switches.detect = False
         if (scene := subject.glance(frame(1000.0 + number / FPS))) is not None:
             list(subject.step(scene, tools(lambda look: ())))
-    seen = probe.frames()
+    seen, figures = probe.frames(), probe.figures("door")
     assert [each.seq for each in seen] == list(range(5000, 5030))
     assert [each.why for each in seen[:2]] == [Why.FIRST, Why.QUIET]
     assert seen[10].why is Why.PICTURE
@@ -52,9 +52,9 @@ def test_every_frame_says_why_it_was_looked_at_or_not_and_each_stage_how_long_it
     assert seen[16].score == 0.8
     assert seen[16].threshold == 0.3
     assert all((each.outcome is Outcome.LOOKED) == each.why.looks for each in seen)
-    assert probe.outcomes()[Outcome.LOOKED] == subject.inferences
-    assert sum(probe.outcomes().values()) == sum(probe.reasons().values()) == probe.count == 30
-    stages = probe.stages()
+    assert figures.outcomes[Outcome.LOOKED] == subject.inferences
+    assert sum(figures.outcomes.values()) == sum(figures.reasons.values()) == figures.frames == 30
+    stages = figures.stages
     assert list(stages) == [
         Stage.GATE,
         Stage.SELECT,
@@ -97,7 +97,7 @@ def test_what_the_lane_drops_is_an_outcome_with_its_reason_and_is_counted_once()
     list(subject.step(taken.scene, tools()))
     probe.camera("door").done(taken.scene.frame.seq, Outcome.FAILED)  # a second word on a frame changes nothing
     assert [each.outcome for each in probe.camera("door").frames()] == [Outcome.NEWER] * 3 + [Outcome.LOOKED]
-    assert +Counter(probe.camera("door").outcomes()) == {Outcome.NEWER: 3, Outcome.LOOKED: 1}
+    assert +Counter(probe.camera("door").figures("door").outcomes) == {Outcome.NEWER: 3, Outcome.LOOKED: 1}
     (lane,) = intake.notes()
     assert (lane.waiting, lane.busy, lane.dropped) == (0, True, (("newer", 3),))
 
@@ -109,9 +109,9 @@ def test_ten_minutes_are_kept_and_no_more():
         probe.glanced(note(number), (0.0, 0.001), (0.001, 0.002))
     seen = probe.frames()
     assert [seen[0].seq, seen[-1].seq, len(seen)] == [701, kept + 699, kept - 1]  # the oldest may be written over now
-    assert probe.count == kept + 700
+    assert probe.figures("door").frames == kept + 700
     assert len(probe.frames(since=seen[-1].time - 1.0)) == FPS + 1
-    assert probe.stages()[Stage.GATE].count == kept + 700
+    assert probe.figures("door").stages[Stage.GATE].count == kept + 700
 
 
 def test_after_the_clock_was_set_back_what_was_before_is_not_since_then():
@@ -119,7 +119,7 @@ def test_after_the_clock_was_set_back_what_was_before_is_not_since_then():
     probe.glanced(note(50), (0.0, 0.0), (0.0, 0.0))
     probe.glanced(note(1, timeline=1), (0.0, 0.0), (0.0, 0.0))
     assert [each.timeline for each in probe.frames(since=0.0)] == [1]
-    assert [run.frames for run in probe.would_move(0.3)] == [1, 1]
+    assert [run.frames for run in runs(probe.frames(), 0.3)] == [1, 1]
 
 
 SIGHTS = st.lists(
@@ -129,11 +129,11 @@ SIGHTS = st.lists(
 
 @given(SIGHTS, st.floats(0.0, 1.0))
 def test_the_frames_that_would_have_moved_are_those_that_a_selector_with_that_threshold_counts(sights, threshold):
-    probe = CameraFrames(FPS)
+    probe = NodeProbe({"door": FPS})
     for number, (view, score) in enumerate(sights):
-        probe.glanced(note(number, score, view), (0.0, 0.0), (0.0, 0.0))
-    kept = probe.frames()
-    found = probe.would_move(threshold)
+        probe.camera("door").glanced(note(number, score, view), (0.0, 0.0), (0.0, 0.0))
+    kept = probe.frames("door")
+    found = probe.would_move("door", threshold)
     selector = Selector(threshold=threshold, scene_change=False, every_s=0, again_s=0.0)
     reasons = []
     for each in kept:
@@ -183,6 +183,7 @@ def test_from_first_sight_to_sink_only_the_first_revision_counts():
     probe.handed("mqtt", event)
     probe.handed("mqtt", gone)
     probe.acknowledged("mqtt", [event, gone], (0.0, 0.25))
-    assert {key: (each.count, each.total_s) for key, each in probe.to_sinks().items()} == {("door", "mqtt"): (1, 1.5)}
-    assert probe.to_acknowledgements()["door", "mqtt"].count == 1
-    assert probe.publish()["mqtt"].total_s == 0.25
+    figures = probe.figures()
+    assert {key: (each.count, each.total_s) for key, each in figures.to_sinks.items()} == {("door", "mqtt"): (1, 1.5)}
+    assert figures.to_acknowledgements["door", "mqtt"].count == 1
+    assert figures.publish["mqtt"].total_s == 0.25
