@@ -11,6 +11,7 @@ from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
+from blikk_edge.app.probing import with_traces
 from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import http_server
 from blikk_edge.app.stand_ins import ProgressOf
@@ -143,6 +144,7 @@ def build(
         store.open()
     locale = household_locale(settings, store, clock)
     push_queues = {camera.id: PushQueue() for camera in settings.cameras if camera.pushed}
+    probe, traces = with_traces(settings, probe, supervisor, clock)
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
     outlets, orders = Outlets(), Orders()
     live = Live() if settings.http else None
@@ -263,6 +265,7 @@ def build(
             *pages_of(settings, context, supervisor),
             *([server] if server else []),
             *([written.queue] if written and written.queue else []),
+            *([traces] if traces else []),
         ),
         writer=written,
         outlets=outlets,
