@@ -1,5 +1,6 @@
 """Who is told what happens on the way from frame to sink, as the settings say."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blikk_edge import __version__
@@ -7,6 +8,7 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.probe import Probe
+from blikk_edge.runtime.probe import NodeProbe
 from blikk_edge.runtime.probes import Probes
 from blikk_edge.runtime.scheduler import Supervisor
 
@@ -14,16 +16,40 @@ if TYPE_CHECKING:
     from blikk_edge.sinks.traces import Traces
 
 
-def with_traces(
-    settings: Settings, probe: Probe | None, supervisor: Supervisor, clock: Clock
-) -> "tuple[Probe | None, Traces | None]":
-    """This probe and, where the settings name a collector, traces; what cannot be had is a problem of the node."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probing:
+    """The probes of a node.
+
+    Attributes:
+        probe: All of them as one; None where nobody wants to know.
+        measured: The one that pages and metrics read; None without the HTTP server.
+        traces: The one that sends traces; None where the settings name no collector.
+    """
+
+    probe: Probe | None = None
+    measured: NodeProbe | None = None
+    traces: "Traces | None" = None
+
+
+def probing(settings: Settings, given: Probe | None, supervisor: Supervisor, clock: Clock) -> Probing:
+    """The probes that the settings ask for, beside the `given` one."""
+    measured = None
+    if settings.http is not None:
+        measured = NodeProbe({camera.id: camera.fps for camera in settings.cameras}, now=clock.now)
+    traces = _traces(settings, supervisor, clock)
+    probes: list[Probe] = [probe for probe in (given, measured, traces) if probe is not None]
+    probe = probes[0] if len(probes) == 1 else Probes(probes) if probes else None
+    return Probing(probe=probe, measured=measured, traces=traces)
+
+
+def _traces(settings: Settings, supervisor: Supervisor, clock: Clock) -> "Traces | None":
+    """Traces, where the settings name a collector; what cannot be had is a problem of the node."""
     if settings.traces is None:
-        return probe, None
+        return None
     from blikk_edge.sinks.traces import Traces  # noqa: PLC0415  # a node without them pays nothing
 
     try:
-        traces = Traces(
+        return Traces(
             settings.traces,
             node=settings.node.id,
             version=__version__,
@@ -34,5 +60,4 @@ def with_traces(
         )
     except BlikkError as error:
         supervisor.fail(Traces.name, error)
-        return probe, None
-    return traces if probe is None else Probes((probe, traces)), traces
+        return None

@@ -11,7 +11,7 @@ from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
-from blikk_edge.app.probing import with_traces
+from blikk_edge.app.probing import probing
 from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import http_server
 from blikk_edge.app.stand_ins import ProgressOf
@@ -144,7 +144,8 @@ def build(
         store.open()
     locale = household_locale(settings, store, clock)
     push_queues = {camera.id: PushQueue() for camera in settings.cameras if camera.pushed}
-    probe, traces = with_traces(settings, probe, supervisor, clock)
+    told = probing(settings, probe, supervisor, clock)
+    probe = told.probe
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
     outlets, orders = Outlets(), Orders()
     live = Live() if settings.http else None
@@ -224,7 +225,7 @@ def build(
     sinks = sinks_of(settings, context, supervisor)
     feed = Feed(context.topics) if settings.http else None
     server = None
-    if settings.http is not None and live is not None and feed is not None:
+    if settings.http is not None and live is not None and feed is not None and told.measured is not None:
         server = http_server(
             settings.http,
             settings,
@@ -232,6 +233,8 @@ def build(
             live=live,
             feed=feed,
             problems=lambda: node.problems,
+            note=lambda: node.note(),  # noqa: PLW0108 - the node is made below
+            readings=told.measured,
             supervisor=supervisor,
         )
     with supervisor.guard("store"):
@@ -265,7 +268,7 @@ def build(
             *pages_of(settings, context, supervisor),
             *([server] if server else []),
             *([written.queue] if written and written.queue else []),
-            *([traces] if traces else []),
+            *([told.traces] if told.traces else []),
         ),
         writer=written,
         outlets=outlets,

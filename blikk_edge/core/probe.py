@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
+from blikk_edge.core.live import LIVE
 from blikk_edge.core.observation import Event, Record
 from blikk_edge.core.sightings import Reason, View, moves
 from blikk_edge.core.status import CameraState, LlmState
@@ -41,6 +42,7 @@ class Why(StrEnum):
     FOLLOW = "follow"  # a known object moves or was missed
     SAMPLE = "sample"
     PICTURE = "picture"  # somebody asked for a Picture
+    LIVE = "live"  # somebody looks at the live view
 
     QUIET = "quiet"  # nothing moves
     BELOW = "below"  # less moves than the threshold
@@ -358,12 +360,17 @@ def runs(notes: Iterable[FrameNote], threshold: float, gap_s: float = RUN_GAP_S)
     return tuple(found)
 
 
-def why(reason: Reason | None, *, view: View, score: float, threshold: float, selecting: bool, wanted: bool) -> Why:
-    """Why the detector is to look at a frame, or why not, after what the Selector said (`selecting`: was asked)."""
+def why(
+    reason: Reason | None, *, view: View, score: float, threshold: float, selecting: bool, wanted: Iterable[str]
+) -> Why:
+    """Why the detector is to look at a frame, or why not, after what the Selector said (`selecting`: it was asked).
+
+    `wanted` are the names of the Pictures that were asked for, that of the live view last.
+    """
     if reason is not None:
         return Why(reason.value)
-    if wanted:
-        return Why.PICTURE
+    for name in wanted:
+        return Why.LIVE if name == LIVE else Why.PICTURE
     if not selecting:
         return Why.OFF
     if view is not View.MOVING:

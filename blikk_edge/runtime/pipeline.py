@@ -15,7 +15,7 @@ from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
-from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Stage, why
+from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Span, Stage, why
 from blikk_edge.core.reporter import Changed, EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Label, Motion, Reason, Track, View, moves
@@ -197,15 +197,13 @@ class Pipeline:
         pause_s = QUIET_EVERY_S if self._lively(frame.time) else IDLE_EVERY_S
         passed = bool(look or moving or wanted) or not 0 <= frame.time - self._passed_at < pause_s
         if self._probe is not None:
-            self._note(self._probe, scene, wanted=bool(wanted), passed=passed, began=began, gated=gated)
+            self._note(self._probe, replace(scene, wanted=wanted), passed=passed, gate=(began, gated))
         if not passed:
             return None
         self._passed_at = frame.time
         return replace(scene, look=look or bool(wanted), wanted=wanted)
 
-    def _note(
-        self, probe: CameraProbe, scene: Scene, *, wanted: bool, passed: bool, began: float, gated: float
-    ) -> None:
+    def _note(self, probe: CameraProbe, scene: Scene, *, passed: bool, gate: Span) -> None:
         motion, threshold, selecting = scene.motion, self._select.threshold, self._selecting
         note = FrameNote(
             seq=scene.frame.seq,
@@ -220,11 +218,11 @@ class Pipeline:
                 score=motion.score,
                 threshold=threshold,
                 selecting=selecting,
-                wanted=wanted,
+                wanted=(wanted.name for wanted in scene.wanted),
             ),
             outcome=Outcome.WAITING if passed else Outcome.SPARED,
         )
-        probe.glanced(note, gate=(began, gated), select=(gated, self._stopwatch()))
+        probe.glanced(note, gate, (gate[1], self._stopwatch()))
 
     def _lively(self, time: float) -> bool:
         """Whether somebody is there, or was a moment ago."""
@@ -336,16 +334,11 @@ class Pipeline:
         """The Pictures that are due, as long as faces can be looked for, and what their looks add."""
         due = self._due(scene) if scene.analysed else []
         for wanted, event in due:
-            began = 0.0 if self._probe is None else self._stopwatch()
             try:
-                picture = tools.redactor.picture(everybody(), name=wanted.name, event=wanted.event)
+                picture = self._redacted(everybody(), tools, name=wanted.name, event=wanted.event)
             except PrivacyError as error:
                 self._blind.start(str(error))
-                if self._probe is not None:
-                    self._probe.failed(Stage.REDACT)
                 return
-            if self._probe is not None:
-                self._probe.spent(Stage.REDACT, (began, self._stopwatch()))
             self._blind.end("Pictures can be redacted now")
             if wanted.name == SNAPSHOT:
                 self._snapshot_at = scene.frame.time
@@ -356,6 +349,19 @@ class Pipeline:
             if wanted.name == SNAPSHOT and self._reporting and not self._open:
                 look = self._looks.whole(picture, tools)
                 yield from () if look is None else self._reporter.pictured(scene, look)
+
+    def _redacted(self, everybody: Scene, tools: VisionTools, *, name: str, event: str | None = None) -> Picture:
+        """A Picture of the scene with everybody who may have to be blurred; raises PrivacyError."""
+        began = 0.0 if self._probe is None else self._stopwatch()
+        try:
+            picture = tools.redactor.picture(everybody, name=name, event=event)
+        except PrivacyError:
+            if self._probe is not None:
+                self._probe.failed(Stage.REDACT)
+            raise
+        if self._probe is not None:
+            self._probe.spent(Stage.REDACT, (began, self._stopwatch()))
+        return picture
 
     def _show(self, scene: Scene, everybody: Callable[[], Scene], tools: VisionTools) -> None:
         """Hand the frame to those who look at the live view, redacted like every Picture, or why it cannot be."""
@@ -369,7 +375,7 @@ class Pipeline:
             threshold=self.switches.threshold,
         )
         try:
-            frame = replace(frame, picture=tools.redactor.picture(everybody(), name=LIVE))
+            frame = replace(frame, picture=self._redacted(everybody(), tools, name=LIVE))
         except PrivacyError as error:
             frame = replace(frame, problem=str(error))
         self._audience.show(frame)
