@@ -1,5 +1,6 @@
 """Who is told what happens on the way from frame to sink, as the settings say."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,11 +9,10 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.probe import Probe
-from blikk_edge.runtime.probe import NodeProbe
-from blikk_edge.runtime.probes import Probes
 from blikk_edge.runtime.scheduler import Supervisor
 
 if TYPE_CHECKING:
+    from blikk_edge.runtime.probe import NodeProbe
     from blikk_edge.sinks.traces import Traces
 
 
@@ -27,7 +27,7 @@ class Probing:
     """
 
     probe: Probe | None = None
-    measured: NodeProbe | None = None
+    measured: "NodeProbe | None" = None
     traces: "Traces | None" = None
 
 
@@ -35,11 +35,20 @@ def probing(settings: Settings, given: Probe | None, supervisor: Supervisor, clo
     """The probes that the settings ask for, beside the `given` one."""
     measured = None
     if settings.http is not None:
+        from blikk_edge.runtime.probe import NodeProbe  # noqa: PLC0415  # a node that nobody looks at pays nothing
+
         measured = NodeProbe({camera.id: camera.fps for camera in settings.cameras}, now=clock.now)
     traces = _traces(settings, supervisor, clock)
     probes: list[Probe] = [probe for probe in (given, measured, traces) if probe is not None]
-    probe = probes[0] if len(probes) == 1 else Probes(probes) if probes else None
-    return Probing(probe=probe, measured=measured, traces=traces)
+    return Probing(probe=_one(probes), measured=measured, traces=traces)
+
+
+def _one(probes: Sequence[Probe]) -> Probe | None:
+    if len(probes) < 2:
+        return probes[0] if probes else None
+    from blikk_edge.runtime.probes import Probes  # noqa: PLC0415  # see probing
+
+    return Probes(probes)
 
 
 def _traces(settings: Settings, supervisor: Supervisor, clock: Clock) -> "Traces | None":
@@ -56,7 +65,7 @@ def _traces(settings: Settings, supervisor: Supervisor, clock: Clock) -> "Traces
             cameras=tuple(camera.id for camera in settings.cameras),
             failed=lambda error: supervisor.fail(Traces.name, error),
             well=lambda: supervisor.well(Traces.name),
-            now=clock.now,
+            clock=clock,
         )
     except BlikkError as error:
         supervisor.fail(Traces.name, error)

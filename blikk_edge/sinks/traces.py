@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError, ConfigError
 from blikk_edge.core.installing import pip_install
+from blikk_edge.core.loose_thread import LooseThread
 from blikk_edge.core.observation import Event, Record
 from blikk_edge.core.probe import FrameNote, Outcome, Span, Stage
 from blikk_edge.sinks.traces_options import TracesOptions
@@ -26,6 +28,11 @@ REPORTED: Final = 64
 
 EXPORT_S: Final = 10.0
 """How long the collector has to take a batch."""
+
+LEFT_S: Final = 1.0
+"""For what is left at a stop; a collector that is away does not hold up the node."""
+
+SETTLE_S: Final = 0.02
 
 Value = str | int | float | bool
 
@@ -51,8 +58,8 @@ class Traces:
         cameras: Sequence[str],
         failed: Callable[[BlikkError], None],
         well: Callable[[], None],
+        clock: Clock,
         stopwatch: Callable[[], float] = time.perf_counter,
-        now: Callable[[], float] = time.time,
     ) -> None:
         try:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  # 12 MB
@@ -65,7 +72,8 @@ class Traces:
                 f"traces need the package opentelemetry. Type: {pip_install('blikk-edge[otel]')}"
             ) from None
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what it says may quote the collector's answer
-        exporter = OTLPSpanExporter(
+        self._clock = clock
+        self._exporter: SpanExporter = OTLPSpanExporter(
             endpoint=options.url,
             headers={} if options.token is None else {"authorization": f"Bearer {options.token.reveal()}"},
             certificate_file=None if options.ca is None else str(options.ca),
@@ -76,19 +84,25 @@ class Traces:
             resource=Resource({"service.name": "blikk", "service.version": version, "service.instance.id": node}),
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(BatchSpanProcessor(_told(exporter, options.url, failed, well)))
-        to_wall = _ToWall(stopwatch, now)
+        self._provider.add_span_processor(BatchSpanProcessor(_told(self._exporter, options.url, failed, well)))
+        to_wall = _ToWall(stopwatch, clock.now)
         tracer = self._provider.get_tracer("blikk_edge", version)
         self._tracer = _SpanWriter(tracer, to_wall)
         self._cameras = {camera: CameraTraces(camera, self._tracer) for camera in cameras}
         self._to_wall = to_wall
 
     async def run(self) -> None:
-        """Wait until cancelled, then send what is left, within the time that the collector has for a batch."""
+        """Wait until cancelled, then send what is left, within LEFT_S."""
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.to_thread(self._provider.shutdown)
+            sending = LooseThread("blikk traces", self._provider.shutdown)  # a collector may let it wait for longer
+            sending.start()
+            deadline = self._clock.monotonic() + LEFT_S
+            while sending.is_alive() and self._clock.monotonic() < deadline:
+                await self._clock.sleep(SETTLE_S)
+            if sending.is_alive():
+                self._exporter.shutdown()  # it tries no more
 
     def camera(self, camera: str) -> "CameraTraces":
         """Who is told of this camera's frames."""
