@@ -189,7 +189,8 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
     post = Post(store)
     consumers = (post, *slow.enrichers)
     tasks = [
-        asyncio.create_task(each.run(box)) for each, box in zip(consumers, outlets.open(len(consumers)), strict=True)
+        asyncio.create_task(each.run(box))
+        for each, box in zip(consumers, outlets.open([each.name for each in consumers]), strict=True)
     ]
     samples: list[Sample] = []
     for second in watched(settings, pictures, outlets):

@@ -14,6 +14,7 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.live import Audience
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.ports import Memory, Publish
+from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime.camera import CameraRun
@@ -38,18 +39,19 @@ def camera_run(
     play_once: bool,
     clip: Clip | None = None,
     audience: Audience | None = None,
+    probe: CameraProbe | None = None,
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
     With `clip` a file is read as fast as it is looked at, and none of its frames is dropped.
     `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive;
-    `audience` is who looks at the live view.
+    `audience` is who looks at the live view; `probe` is told what happens to the frames.
     """
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
-        make_source=_source_maker(camera, clock, push_queue, intake, clip, audience, loop=not play_once),
-        make_pipeline=_pipeline_maker(settings, camera, memory, supervisor, audience, budgeted=clip is None),
+        make_source=_source_maker(camera, clock, push_queue, intake, clip, audience, probe, loop=not play_once),
+        make_pipeline=_pipeline_maker(settings, camera, memory, supervisor, audience, probe, budgeted=clip is None),
         switches=_switches(settings, camera, memory, supervisor),
         deliver=deliver,
         remember_parked=_parked_keeper(camera, memory, supervisor),
@@ -62,6 +64,7 @@ def camera_run(
         rings=rings(camera),
         finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
         pushed=camera.pushed,
+        probe=probe,
     )
 
 
@@ -72,6 +75,7 @@ def _source_maker(
     intake: Intake,
     clip: Clip | None,
     audience: Audience | None,
+    probe: CameraProbe | None,
     *,
     loop: bool,
 ) -> Callable[[], Source]:
@@ -92,6 +96,7 @@ def _source_maker(
         realtime=clip is None,
         loop=loop,
         start_time=0.0 if clip is None else clip.clock.start,
+        decoded=None if probe is None else probe.decoded,
     )
     if clip is not None:
         return lambda: ReadClip(open_source(camera.source.reveal(), terms), clip, camera.id, intake)
@@ -110,6 +115,7 @@ def _pipeline_maker(
     memory: Memory,
     supervisor: Supervisor,
     audience: Audience | None,
+    probe: CameraProbe | None,
     *,
     budgeted: bool,
 ) -> Callable[[], Pipeline]:
@@ -122,7 +128,7 @@ def _pipeline_maker(
         parked = None
         with supervisor.attempt("store"):
             parked = memory.recall(_parked_key(camera))
-        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed), audience)
+        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed), audience, probe)
         made.added.budgeted = budgeted
         return made
 

@@ -13,6 +13,7 @@ from blikk_edge.config.settings import CameraSettings, NodeSettings, Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import ConfigError, ModelError
 from blikk_edge.core.ports import Item
+from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import Source
 from blikk_edge.grammar.secrets import SourceUrl
@@ -43,10 +44,12 @@ def replay(
     note: Callable[[str], None] = lambda _text: None,
     played: Played | None = None,
     progress: ProgressOf | None = None,
+    probe: CameraProbe | None = None,
 ) -> Iterator[Item]:
     """Everything the camera of this name (the first, without one) would report about a clip; see `runtime.replay`.
 
-    `note` is called with what is looked with, before the first frame; `progress` gets models that are fetched.
+    `note` is called with what is looked with, before the first frame; `progress` gets models that are fetched;
+    `probe` is told what happens to the frames.
     """
     settings = settings or DEFAULTS
     chosen = next((c for c in settings.cameras if camera in (None, c.id)), None)
@@ -69,6 +72,7 @@ def replay(
             realtime=False,
             loop=False,
             start_time=start,
+            decoded=None if probe is None else probe.decoded,
         ),
     )
     for text in vision_models.notes:
@@ -77,7 +81,9 @@ def replay(
         source = _Counted(source, played, start, duration_s(clip))
     steps = steps_of(chosen, lambda _index, error: note(str(error)))
     yield from replay_pipeline(
-        source, pipeline(settings, chosen, (), steps), vision_models.tools(settings, _reader(settings, note))(chosen.id)
+        source,
+        pipeline(settings, chosen, (), steps, probe=probe),
+        vision_models.tools(settings, _reader(settings, note))(chosen.id),
     )
 
 

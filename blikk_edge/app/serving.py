@@ -5,6 +5,7 @@ from collections.abc import Callable
 from blikk_edge.app.plugins import parts
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.live import LiveView
+from blikk_edge.core.probe import NodeNote, Readings
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
 from blikk_edge.net.http.access import Access
@@ -25,6 +26,8 @@ def http_server(
     live: LiveView,
     feed: Feed,
     problems: Callable[[], tuple[str, ...]],
+    note: Callable[[], NodeNote],
+    readings: Readings,
     supervisor: Supervisor,
 ) -> HttpServer:
     """The server with all that it serves; a page that cannot be made is a problem of the node, which runs without."""
@@ -45,6 +48,8 @@ def http_server(
             for camera in settings.cameras
         },
         problems=problems,
+        note=note,
+        readings=readings,
     )
     served = [Chosen(kinds=SERVED, name=name, options=NoOptions()) for name in SERVED.own]
     return HttpServer(

@@ -11,6 +11,7 @@ from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
 from blikk_edge.app.plugins import pages_of, parts, sinks_of
+from blikk_edge.app.probing import probing
 from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import http_server
 from blikk_edge.app.stand_ins import ProgressOf
@@ -19,6 +20,7 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.ports import Order, Sink
+from blikk_edge.core.probe import NodeNote, Probe
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo, SummaryMode
 from blikk_edge.inputs.context import InputContext
@@ -96,6 +98,10 @@ class App:
         """How each camera is doing now."""
         return tuple(camera.state() for camera in self._cameras)
 
+    def note(self) -> NodeNote:
+        """How cameras, mailboxes, sinks and the language model are doing now; to be called in the event loop."""
+        return self._node.note()
+
 
 def build(
     settings: Settings,
@@ -108,13 +114,14 @@ def build(
     progress: ProgressOf | None = None,
     heartbeat: SignOfLife | None = None,
     opening: Callable[[Store], None] = lambda _store: None,
+    probe: Probe | None = None,
 ) -> App:
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
     `play_once` lets clips end instead of starting again; with `clip`, whose clock `clock` then is, the file of the only
     camera is read as fast as it is looked at. `spies` are sinks beside those of the settings; `progress` is
     called for models that are fetched; `heartbeat` tells this machine that the node lives; `opening` is called with the
-    store before its file is opened.
+    store before its file is opened; `probe` is told what happens on the way from frame to sink.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
@@ -137,7 +144,9 @@ def build(
         store.open()
     locale = household_locale(settings, store, clock)
     push_queues = {camera.id: PushQueue() for camera in settings.cameras if camera.pushed}
-    intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras})
+    told = probing(settings, probe, supervisor, clock)
+    probe = told.probe
+    intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
     outlets, orders = Outlets(), Orders()
     live = Live() if settings.http else None
     cameras = {
@@ -153,6 +162,7 @@ def build(
             play_once=play_once,
             clip=clip,
             audience=live,
+            probe=None if probe is None else probe.camera(camera.id),
         )
         for camera in settings.cameras
     }
@@ -215,7 +225,7 @@ def build(
     sinks = sinks_of(settings, context, supervisor)
     feed = Feed(context.topics) if settings.http else None
     server = None
-    if settings.http is not None and live is not None and feed is not None:
+    if settings.http is not None and live is not None and feed is not None and told.measured is not None:
         server = http_server(
             settings.http,
             settings,
@@ -223,6 +233,8 @@ def build(
             live=live,
             feed=feed,
             problems=lambda: node.problems,
+            note=lambda: node.note(),  # noqa: PLW0108 - the node is made below
+            readings=told.measured,
             supervisor=supervisor,
         )
     with supervisor.guard("store"):
@@ -256,16 +268,18 @@ def build(
             *pages_of(settings, context, supervisor),
             *([server] if server else []),
             *([written.queue] if written and written.queue else []),
+            *([told.traces] if told.traces else []),
         ),
         writer=written,
         outlets=outlets,
         orders=orders,
         supervisor=supervisor,
         memory=store,
-        delivery=Delivery(store, sinks.durable, clock=clock),
+        delivery=Delivery(store, sinks.durable, clock=clock, probe=probe),
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,
         heartbeat=heartbeat,
+        probe=probe,
     )
     return App(node, tuple(cameras.values()), store, written, orders.give, context.ask, models.notes, models.problems)

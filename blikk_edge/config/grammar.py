@@ -52,6 +52,7 @@ from blikk_edge.net.http.options import http_options
 from blikk_edge.net.options import TOKEN
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
+from blikk_edge.sinks.traces_options import traces
 from blikk_edge.transforms.embedding.options import CONCEPTS, search
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 from blikk_edge.transforms.models.registry import CUSTOM_DECODERS, REGISTRY
@@ -155,6 +156,12 @@ def grammar(folder: Path) -> Section:
                 name="inputs",
                 value=KindMapping(INPUTS, folder),
                 meaning="Plug-ins that bring commands to the node, as a button does; `blikk plugins` lists them.",
+            ),
+            Key(
+                name="traces",
+                value=traces(folder),
+                meaning="Where OpenTelemetry traces of events go, from the frame to each sink.",
+                default="off",
             ),
             Key(
                 name="timezone",

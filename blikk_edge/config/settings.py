@@ -19,6 +19,7 @@ from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
 from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
+from blikk_edge.sinks.traces_options import TracesOptions
 from blikk_edge.sinks.webhook import WebhookOptions
 from blikk_edge.transforms.embedding.options import SearchOptions
 from blikk_edge.transforms.kinds import CameraContext, DetectorContext
@@ -271,6 +272,7 @@ class Settings:
         http: The HTTP server with pages and API; None: there is none.
         search: How what was seen can be searched for; None: not at all.
         ingest: Where edge clients (`blikk push`) bring their frames.
+        traces: Where traces of events go; None: none are made.
         timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.
         language: Of texts, answers and names of entities in plain discovery: a tag as `de`; None: Home Assistant's.
         workers: How many frames are looked at side by side.
@@ -295,6 +297,7 @@ class Settings:
     http: HttpSettings | None = None
     search: SearchOptions | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    traces: TracesOptions | None = None
     timezone: str | None = None
     language: str | None = None
     workers: int = 1

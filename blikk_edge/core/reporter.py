@@ -12,7 +12,7 @@ from blikk_edge.core.observation import Event, Observation, Observed, Phase, Sig
 from blikk_edge.core.parked import Parked, ParkedVehicles
 from blikk_edge.core.placed import Packages
 from blikk_edge.core.scene import Scene
-from blikk_edge.core.sightings import Label, Motion, Track, View
+from blikk_edge.core.sightings import Label, Motion, Track, View, moves
 from blikk_edge.core.visit import Change, Loiter, Visit
 
 MOTION_EVERY_S = 2.0  # one candidate for an observation in so much lasting motion
@@ -284,8 +284,7 @@ class EventReporter:
         return driving, parked
 
     def _motion(self, scene: Scene, time: float) -> tuple[Observation, ...]:
-        moving = scene.motion.view is View.MOVING and scene.motion.score >= self._rules.event_threshold
-        if not moving:
+        if not moves(scene.motion.view, scene.motion.score, self._rules.event_threshold):
             if self._last_motion is not None and time - self._last_motion >= MOTION_GAP_S and not self._visits:
                 self._last_motion = None
                 return self._folder.flush()

@@ -37,6 +37,21 @@ class View(StrEnum):
     NEW_SCENE = "new_scene"  # another view altogether: the camera was turned, or covered
 
 
+class Reason(StrEnum):
+    """Why a frame is worth a look of the detector."""
+
+    FIRST = "first"
+    SCENE = "scene"  # another view, or the light has just changed
+    MOTION = "motion"
+    FOLLOW = "follow"  # a known object moves or was missed
+    SAMPLE = "sample"
+
+
+def moves(view: View, score: float, threshold: float) -> bool:
+    """Whether a frame with this view and motion score counts as moving."""
+    return view is View.MOVING and score >= threshold
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion:
     """What the gate saw in one frame.

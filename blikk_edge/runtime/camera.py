@@ -13,6 +13,7 @@ from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.picture import FRAME
 from blikk_edge.core.ports import Item
+from blikk_edge.core.probe import CameraProbe, Outcome, Stage
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.stages import Source
 from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, SummaryMode
@@ -46,7 +47,7 @@ class CameraRun:
     ends; any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings`
     are the ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. Of a `pushed` one
     whose summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added
-    steps of its pipeline measure, too.
+    steps of its pipeline measure, too. `probe` is told of frames that the pipeline did not get to the end of.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class CameraRun:
         finite: bool = False,
         rings: Collection[str] = ("mqtt", "http", "gpio"),
         pushed: bool = False,
+        probe: CameraProbe | None = None,
     ) -> None:
         self._make_pipeline = make_pipeline
         self.switches = switches
@@ -90,6 +92,7 @@ class CameraRun:
         self._away_after_s = away_after_s
         self._finite = finite
         self._pushed = pushed
+        self._probe = probe
         self._online: bool | None = None
         self._broken_since: float | None = None  # None while frames come that are believed
         self._lost_since: float | None = None  # as long, until the events that were open have been ended
@@ -158,13 +161,22 @@ class CameraRun:
         """
         now, pipeline = self._clock.monotonic(), self._pipeline
         if now < self._rest_until:
+            self._note(scene, Outcome.PAUSED)
             return
-        with self._supervisor.guard(f"{self.part}.pipeline", let=ModelError) as outcome:
-            for item in pipeline.step(scene, tools):
-                if self._pipeline is not pipeline:
-                    return  # this worker was given up as stuck: another pipeline reports now
-                self._publish(item)
+        try:
+            with self._supervisor.guard(f"{self.part}.pipeline", let=ModelError) as outcome:
+                for item in pipeline.step(scene, tools):
+                    if self._pipeline is not pipeline:
+                        self._note(scene, Outcome.FAILED)
+                        return  # this worker was given up as stuck: another pipeline reports now
+                    self._publish(item)
+        except ModelError:
+            self._note(scene, Outcome.FAILED)
+            if self._probe is not None:
+                self._probe.failed(Stage.DETECT)
+            raise
         if outcome.failed:
+            self._note(scene, Outcome.FAILED)
             self.restart_pipeline()
             self._rest_until = now + self._backoff.next_s()
         elif now - self._rest_until > STEADY_S:
@@ -281,6 +293,10 @@ class CameraRun:
             return None
         time, came = self._captured
         return time + self._clock.monotonic() - came
+
+    def _note(self, scene: Scene, outcome: Outcome) -> None:
+        if self._probe is not None:
+            self._probe.done(scene.frame.seq, outcome)
 
     def _step_part(self, name: str) -> str:
         return f"{self.part}.step.{name}"

@@ -5,13 +5,15 @@ import contextlib
 import logging
 import random
 from collections.abc import Collection, Coroutine, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final, get_args
 
 from blikk_edge.core.backoff import FIRST_S, Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Record
-from blikk_edge.core.ports import DurableSink, Inbox, Item, Journal
+from blikk_edge.core.ports import DurableSink, Inbox, Item, Journal, Pending
+from blikk_edge.core.probe import Probe, SinkNote
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime.backlog import Backlog
 
@@ -30,15 +32,23 @@ class Delivery:
     A sink that is away, slow or broken holds up no other: what it has not had waits in the journal, within its bound.
     Records that waited through an outage or a restart are `replayed`. A sink's errors are logged once when they start
     and once when they end; `problems` are those of now. `writing` is whether a record is on its way into the journal.
+    `probe` is told of each record.
     """
 
     name = "delivery"
 
     def __init__(
-        self, journal: Journal, sinks: Sequence[DurableSink], *, clock: Clock, rng: random.Random | None = None
+        self,
+        journal: Journal,
+        sinks: Sequence[DurableSink],
+        *,
+        clock: Clock,
+        rng: random.Random | None = None,
+        probe: Probe | None = None,
     ) -> None:
         self._backlog = Backlog(journal, {sink.name: sink.takes for sink in sinks})
-        self._lanes = [_Lane(sink, self._backlog, clock, rng) for sink in sinks]
+        self._lanes = [_Lane(sink, self._backlog, clock, rng, probe) for sink in sinks]
+        self._probe = probe
         self.writing = False
 
     @property
@@ -60,6 +70,13 @@ class Delivery:
     def problems(self) -> Mapping[str, str]:
         """What is wrong now, by sink."""
         return {lane.name: lane.problem for lane in self._lanes if lane.problem is not None}
+
+    def notes(self) -> tuple[SinkNote, ...]:
+        """How each durable sink is doing now."""
+        return tuple(
+            SinkNote(name=lane.name, backlog=self._backlog.depth(lane.name), problem=lane.problem)
+            for lane in self._lanes
+        )
 
     async def save(self) -> None:
         """Try to bring to disk what waits in memory."""
@@ -93,7 +110,10 @@ class Delivery:
 
     async def _put(self, item: Item) -> None:
         if isinstance(item, _RECORDS):
+            began = 0.0 if self._probe is None else perf_counter()
             await self._backlog.put(item)
+            if self._probe is not None:
+                self._probe.journaled(item, (began, perf_counter()))
             for lane in self._lanes:
                 lane.wake()
 
@@ -119,7 +139,9 @@ class Delivery:
 class _Lane:
     """One sink's way out of the journal."""
 
-    def __init__(self, sink: DurableSink, backlog: Backlog, clock: Clock, rng: random.Random | None) -> None:
+    def __init__(
+        self, sink: DurableSink, backlog: Backlog, clock: Clock, rng: random.Random | None, probe: Probe | None
+    ) -> None:
         self.name = sink.name
         self._trouble = Trouble(LOG)
         self.rests = asyncio.Event()
@@ -128,6 +150,7 @@ class _Lane:
         self._arrived = asyncio.Event()
         self._sink = sink
         self._backlog = backlog
+        self._probe = probe
         self._clock = clock
         self._backoff = Backoff(rng=rng)
         self._again_at = clock.monotonic()
@@ -196,6 +219,7 @@ class _Lane:
                 continue
             settled: Collection[int] = [pending.seq for pending in batch]
             refused: Collection[int] = ()
+            began = 0.0 if self._probe is None else self._handed(self._probe, batch)
             try:
                 await self._sink.send(batch)
             except SinkError as error:
@@ -211,7 +235,16 @@ class _Lane:
             finally:
                 # cancelled or not: what is known to have arrived is not sent again
                 await _to_its_end(self._backlog.settle(self.name, settled, refused=refused))
+                if self._probe is not None and settled:
+                    taken = [each.record for each in batch if each.seq in settled and not each.replayed]
+                    self._probe.acknowledged(self.name, taken, (began, perf_counter()))
             self._backoff.reset()
+
+    def _handed(self, probe: Probe, batch: Sequence[Pending]) -> float:
+        for each in batch:
+            if not each.replayed:
+                probe.handed(self.name, each.record)
+        return perf_counter()
 
     def _failed(self, text: str) -> None:
         if text:  # else the sink reports it

@@ -25,11 +25,12 @@ class Vitals:
             uptime_s=round(self._clock.monotonic() - self._started, 1),
             cpu_percent=round(self._process.cpu_percent(), 1),
             rss_bytes=self._process.memory_info().rss,
-            temperature_c=_temperature_c(),
+            temperature_c=temperature_c(),
         )
 
 
-def _temperature_c() -> float | None:
+def temperature_c() -> float | None:
+    """Of the machine, degrees Celsius; None where it has no sensor."""
     readings = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
     for name in SENSORS:
         if readings.get(name):

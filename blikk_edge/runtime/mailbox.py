@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.picture import Wanted
+from blikk_edge.core.probe import LaneNote, Outcome, Probe
 from blikk_edge.core.scene import Scene
 
 T = TypeVar("T")
@@ -58,16 +59,22 @@ class Intake:
     cameras with a scene the one goes first whose last turn is longest ago: however long its scene has waited, which
     with DROP is replaced by each newer one, and however rarely THROTTLE lets one in, cameras with as much to look at
     get as many turns. `offer` never blocks; what does not fit is dropped and counted
-    by reason, scenes that the detector need not look at first. `monotonic` is the clock of the throttle.
+    by reason, scenes that the detector need not look at first. `monotonic` is the clock of the throttle. `probe` is
+    told which frames were dropped.
     """
 
     def __init__(
-        self, strategies: Mapping[str, Backpressure], *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        strategies: Mapping[str, Backpressure],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        probe: Probe | None = None,
     ) -> None:
         self._lanes = {camera: _Lane(strategy) for camera, strategy in strategies.items()}
         lock = threading.RLock()
         self._ready, self._rested = threading.Condition(lock), threading.Condition(lock)
         self._monotonic = monotonic
+        self._probe = probe
         self._tickets = itertools.count(1)
         self._closed = False
 
@@ -86,7 +93,9 @@ class Intake:
                 lane.waiting.append(scene)
                 lane.accepted_at = now
                 self._ready.notify()
-            return dropped.wanted if dropped is not None else ()
+        if self._probe is not None and dropped is not None and reason is not None:
+            self._probe.camera(scene.frame.camera).dropped(dropped.frame.seq, Outcome(reason))
+        return dropped.wanted if dropped is not None else ()
 
     def take(self, timeout_s: float) -> Taken | None:
         """The next scene, or None after `timeout_s`. The lane stays closed until `done`."""
@@ -135,6 +144,19 @@ class Intake:
         """How many scenes were dropped, by reason, since start."""
         with self._ready:
             return dict(self._lanes[camera].dropped)
+
+    def notes(self) -> tuple[LaneNote, ...]:
+        """How each camera's lane stands now."""
+        with self._ready:
+            return tuple(
+                LaneNote(
+                    camera=camera,
+                    waiting=len(lane.waiting),
+                    busy=lane.ticket is not None,
+                    dropped=tuple(sorted(lane.dropped.items())),
+                )
+                for camera, lane in self._lanes.items()
+            )
 
     def _next(self) -> _Lane | None:
         ready = [lane for lane in self._lanes.values() if lane.waiting and lane.ticket is None]

@@ -14,16 +14,18 @@ from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Reporting, Sink, Unfinished
+from blikk_edge.core.probe import NodeNote, Probe, SinkNote
 from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.core.status import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import READER_END_S, VISION, CameraRun
-from blikk_edge.runtime.health import Vitals
+from blikk_edge.runtime.health import Vitals, temperature_c
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Scheduler, SupervisedThread, Supervisor
 from blikk_edge.runtime.vision import Held, VisionWorker
+from blikk_edge.runtime.watched_inbox import WatchedInbox
 
 WATCH_EVERY_S: Final = 5.0
 AWAY_EVERY_S: Final = 1.0
@@ -112,6 +114,10 @@ class Deliverer(Protocol):
         """What is wrong now, by sink."""
         ...
 
+    def notes(self) -> Sequence[SinkNote]:
+        """How each durable sink is doing now."""
+        ...
+
     @property
     def writing(self) -> bool:
         """Whether a record is on its way into the journal."""
@@ -149,6 +155,7 @@ class Node:
         health_every_s: float,
         unfinished: Unfinished | None = None,
         heartbeat: SignOfLife | None = None,
+        probe: Probe | None = None,
     ) -> None:
         self._cameras = cameras
         self._intake = intake
@@ -168,6 +175,7 @@ class Node:
         self._health_every_s = health_every_s
         self._unfinished = unfinished
         self._heartbeat = heartbeat
+        self._probe = probe
         self._noted: dict[str, float] = {}
         self._readers: dict[str, SupervisedThread] = {}
         self._workers: list[tuple[VisionWorker, SupervisedThread]] = []
@@ -188,12 +196,13 @@ class Node:
         """
         scheduler = Scheduler(self._clock, self._supervisor)
         consumers = (*self._sinks, *self._enrichers)
-        records, *inboxes = self._outlets.open(1 + len(consumers))
+        names = (self._delivery.name, *(consumer.name for consumer in consumers))
+        records, *inboxes = self._outlets.open(names)
         self._orders.open(self._carry_out)
         self._timeline = self._clock.timeline
         self._look_at_clock()
         delivering = scheduler.task(self._delivery.name, partial(self._delivery.run, records))
-        for consumer, inbox in zip(consumers, inboxes, strict=True):
+        for consumer, inbox in zip(consumers, self._watched(inboxes), strict=True):
             scheduler.task(consumer.name, partial(consumer.run, inbox))
         for part in self._parts:
             scheduler.task(part.name, part.run)
@@ -227,6 +236,43 @@ class Node:
                 f"{len(self._retired)} threads hang in a library and cannot be ended; start blikk again, and see "
                 "which camera the log names"
             )
+
+    def note(self) -> NodeNote:
+        """How cameras, mailboxes, sinks and the language model are doing now; to be called in the event loop."""
+        durable = {note.name: note for note in self._delivery.notes()}
+        own = {sink.name: sink.problem for sink in self._sinks if isinstance(sink, Reporting)}
+        failed = self._supervisor.problems
+        names = dict.fromkeys((*durable, *(sink.name for sink in self._sinks)))
+        return NodeNote(
+            cameras=tuple(camera.state() for camera in self._cameras.values()),
+            lanes=self._intake.notes(),
+            mailboxes=self._outlets.notes(),
+            sinks=tuple(
+                SinkNote(
+                    name=name,
+                    backlog=durable[name].backlog if name in durable else None,
+                    problem=failed.get(name) or own.get(name) or (durable[name].problem if name in durable else None),
+                )
+                for name in names
+            ),
+            lost=self._delivery.lost + self._outlets.lost(),
+            unsaved=self._delivery.unsaved,
+            llm=self._writer.state() if self._writer is not None else None,
+            temperature_c=temperature_c(),
+            problems=self._problems(),
+        )
+
+    def _watched(self, inboxes: Sequence[Inbox[Item]]) -> Sequence[Inbox[Item]]:
+        """The inboxes of sinks and enrichers; the probe sees what a sink takes that gets only what flows now."""
+        if self._probe is None:
+            return inboxes
+        durable = {note.name for note in self._delivery.notes()}
+        sinks = {
+            place: WatchedInbox(inboxes[place], sink.name, self._probe)
+            for place, sink in enumerate(self._sinks)
+            if sink.name not in durable
+        }
+        return [sinks.get(place, inbox) for place, inbox in enumerate(inboxes)]
 
     # -- what an earlier process left open -----------------------------------------------------------------------
 

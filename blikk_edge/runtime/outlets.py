@@ -7,6 +7,7 @@ from typing import Final
 from blikk_edge.core.commands import Command
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item, Order
+from blikk_edge.core.probe import MailboxNote
 from blikk_edge.core.status import CameraAvailability, CameraState, Health
 from blikk_edge.runtime.mailbox import Mailbox
 
@@ -19,12 +20,21 @@ class Outlets:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._boxes: list[Mailbox[Item]] = []
+        self._names: tuple[str, ...] = ()
 
-    def open(self, consumers: int) -> Sequence[Inbox[Item]]:
-        """One mailbox for each consumer, in the running loop."""
+    def open(self, consumers: Sequence[str]) -> Sequence[Inbox[Item]]:
+        """One mailbox for each consumer of these names, in the running loop."""
         self._loop = asyncio.get_running_loop()
-        self._boxes = [Mailbox[Item](limit=MAILBOX_LIMIT, key=_replaces) for _ in range(consumers)]
+        self._names = tuple(consumers)
+        self._boxes = [Mailbox[Item](limit=MAILBOX_LIMIT, key=_replaces) for _ in consumers]
         return self._boxes
+
+    def notes(self) -> tuple[MailboxNote, ...]:
+        """How each consumer's mailbox stands now."""
+        return tuple(
+            MailboxNote(consumer=name, waiting=len(box), lost=box.lost)
+            for name, box in zip(self._names, self._boxes, strict=True)
+        )
 
     def deliver(self, item: Item) -> None:
         """Hand an item to all of them."""

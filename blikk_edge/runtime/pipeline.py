@@ -15,9 +15,10 @@ from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
+from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Span, Stage, why
 from blikk_edge.core.reporter import Changed, EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Label, Motion, Track, View
+from blikk_edge.core.sightings import Label, Motion, Reason, Track, View, moves
 from blikk_edge.core.stages import AppearanceReader, Detector, Redactor, Step
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
@@ -26,6 +27,7 @@ from blikk_edge.runtime.detect import Detect
 from blikk_edge.runtime.looks import Looks
 from blikk_edge.runtime.steps import AddedSteps
 from blikk_edge.runtime.switches import Switches
+from blikk_edge.runtime.timed_step import TimedStep
 
 FAINT: Final = 0.25
 """A person with a lower score is blurred like any other, and counts for nothing else."""
@@ -52,6 +54,8 @@ class Select(Step, Protocol):
     """The step that decides which frames the detector looks at."""
 
     threshold: float
+    reason: Reason | None
+    """Why the last frame is worth a look; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,8 @@ class Pipeline:
     `open` are the Events that go on, with when the last of each was seen.
 
     Each half is a sequence of steps: motion gate and selection in the one, detector, tracker, zones and the `steps`
-    that were added in the other. Those see each frame as `hide` makes it, without its private parts. Raises ConfigError
-    where added steps cannot go together.
+    that were added in the other. Those see each frame as `hide` makes it, without its private parts. `probe` is told
+    what happens, in seconds of the `stopwatch`. Raises ConfigError where added steps cannot go together.
     """
 
     def __init__(
@@ -103,15 +107,25 @@ class Pipeline:
         faint_below: float = FAINT,
         audience: Audience | None = None,
         stopwatch: Callable[[], float] = time.perf_counter,
+        probe: CameraProbe | None = None,
     ) -> None:
         self.camera = camera
         self.switches = Switches(camera, threshold=select.threshold)
         self.frames = 0
-        self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch)
+        self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch, probe=probe)
         self._gate = gate
         self._select = select
         self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch)
+        self._look: Step = self._detect
         self._follow = (track, zones)
+        if probe is not None:
+            self._look = TimedStep(self._detect, Stage.DETECT, probe, stopwatch)
+            self._follow = (
+                TimedStep(track, Stage.TRACK, probe, stopwatch),
+                TimedStep(zones, Stage.ZONES, probe, stopwatch),
+            )
+        self._probe = probe
+        self._stopwatch = stopwatch
         self._reporter = reporter
         self._measured = MeasureReporter(camera, self.added.measures, ids=reporter.ids)
         self._looks = Looks(concepts)
@@ -168,7 +182,9 @@ class Pipeline:
         if self.switches.detect != self._selecting:  # switched on or off: the next frame is the first
             self._selecting = self.switches.detect
             self._select.reset()
+        began = 0.0 if self._probe is None else self._stopwatch()
         scene = self._gate(Scene(frame=frame, motion=Motion(view=View.SETTLING), tracks=self._tracks))
+        gated = 0.0 if self._probe is None else self._stopwatch()
         if self._selecting:
             scene = self._select(scene)
         look = scene.look
@@ -179,10 +195,34 @@ class Pipeline:
         if look or moving:
             self._busy_at = frame.time
         pause_s = QUIET_EVERY_S if self._lively(frame.time) else IDLE_EVERY_S
-        if not (look or moving or wanted) and 0 <= frame.time - self._passed_at < pause_s:
+        passed = bool(look or moving or wanted) or not 0 <= frame.time - self._passed_at < pause_s
+        if self._probe is not None:
+            self._note(self._probe, replace(scene, wanted=wanted), passed=passed, gate=(began, gated))
+        if not passed:
             return None
         self._passed_at = frame.time
         return replace(scene, look=look or bool(wanted), wanted=wanted)
+
+    def _note(self, probe: CameraProbe, scene: Scene, *, passed: bool, gate: Span) -> None:
+        motion, threshold, selecting = scene.motion, self._select.threshold, self._selecting
+        note = FrameNote(
+            seq=scene.frame.seq,
+            time=scene.frame.time,
+            timeline=scene.frame.timeline,
+            view=motion.view,
+            score=motion.score,
+            threshold=threshold,
+            why=why(
+                self._select.reason if selecting else None,
+                view=motion.view,
+                score=motion.score,
+                threshold=threshold,
+                selecting=selecting,
+                wanted=(wanted.name for wanted in scene.wanted),
+            ),
+            outcome=Outcome.WAITING if passed else Outcome.SPARED,
+        )
+        probe.glanced(note, gate, (gate[1], self._stopwatch()))
 
     def _lively(self, time: float) -> bool:
         """Whether somebody is there, or was a moment ago."""
@@ -194,10 +234,12 @@ class Pipeline:
         Raises ModelError from the detector. Where faces could not be looked for, no Picture comes, and the state says
         why.
         """
+        if self._probe is not None:
+            self._probe.taken(scene.frame.seq, self._stopwatch())
         if scene.frame.timeline != self._timeline:
             yield from self._change_timeline(scene.frame)
         self._detect.detector = tools.detector
-        scene = self._detect(scene)
+        scene = self._look(scene)
         if self.switches.detect:
             # a look that only served a Picture still counts: the more the tracker sees, the better
             for step in (*self._follow, self.added):
@@ -206,7 +248,12 @@ class Pipeline:
             self._reporting = True
             if self._reporter.event_threshold != self.switches.threshold:
                 self._reporter.event_threshold = self.switches.threshold
+            began = 0.0 if self._probe is None else self._stopwatch()
             changed = self._reporter.changed(scene)
+            if self._probe is not None:
+                self._probe.spent(Stage.REPORT, (began, self._stopwatch()))
+                for event in changed.events:
+                    self._probe.reported(event)
             self.open = self._reporter.open
             yield from self._events(changed)
             everybody = self._everybody(scene)
@@ -219,6 +266,8 @@ class Pipeline:
         yield from self._pictures(scene, everybody, tools)
         self._show(scene, everybody, tools)
         yield from self._state_of(scene)
+        if self._probe is not None:
+            self._probe.done(scene.frame.seq, Outcome.LOOKED if scene.analysed else Outcome.PASSED)
 
     def close(self, at: float | None = None) -> Iterator[Item]:
         """End what is open and forget who was there: the stream is lost for long, detection was switched off, or the
@@ -286,7 +335,7 @@ class Pipeline:
         due = self._due(scene) if scene.analysed else []
         for wanted, event in due:
             try:
-                picture = tools.redactor.picture(everybody(), name=wanted.name, event=wanted.event)
+                picture = self._redacted(everybody(), tools, name=wanted.name, event=wanted.event)
             except PrivacyError as error:
                 self._blind.start(str(error))
                 return
@@ -301,6 +350,19 @@ class Pipeline:
                 look = self._looks.whole(picture, tools)
                 yield from () if look is None else self._reporter.pictured(scene, look)
 
+    def _redacted(self, everybody: Scene, tools: VisionTools, *, name: str, event: str | None = None) -> Picture:
+        """A Picture of the scene with everybody who may have to be blurred; raises PrivacyError."""
+        began = 0.0 if self._probe is None else self._stopwatch()
+        try:
+            picture = tools.redactor.picture(everybody, name=name, event=event)
+        except PrivacyError:
+            if self._probe is not None:
+                self._probe.failed(Stage.REDACT)
+            raise
+        if self._probe is not None:
+            self._probe.spent(Stage.REDACT, (began, self._stopwatch()))
+        return picture
+
     def _show(self, scene: Scene, everybody: Callable[[], Scene], tools: VisionTools) -> None:
         """Hand the frame to those who look at the live view, redacted like every Picture, or why it cannot be."""
         if self._audience is None or Wanted(LIVE) not in scene.wanted:
@@ -313,7 +375,7 @@ class Pipeline:
             threshold=self.switches.threshold,
         )
         try:
-            frame = replace(frame, picture=tools.redactor.picture(everybody(), name=LIVE))
+            frame = replace(frame, picture=self._redacted(everybody(), tools, name=LIVE))
         except PrivacyError as error:
             frame = replace(frame, problem=str(error))
         self._audience.show(frame)
@@ -337,7 +399,7 @@ class Pipeline:
 
     def _state_of(self, scene: Scene) -> Iterator[CameraState]:
         now = scene.frame.time
-        if scene.motion.view is View.MOVING and scene.motion.score >= self.switches.threshold:
+        if moves(scene.motion.view, scene.motion.score, self.switches.threshold):
             self._moved_at = now
         here = [t for t in self._tracks if t.confirmed and t.label in self._labels]
         state = CameraState(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from blikk_edge.core.errors import BlikkError, ConfigError, StepError
+from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import WORD, Measure, MeasureInfo
 from blikk_edge.core.stages import MEASURES_MAX, Needs, Step
@@ -49,17 +50,24 @@ class AddedSteps(Step):
     is switched off until the pipeline starts anew. Without `budgeted` no time is measured.
 
     `problems` says what is wrong, a sentence by step; `skipped` counts the scenes that a step was not given for its
-    time; `running` is the step that is being called now.
+    time; `running` is the step that is being called now. `probe` is told how long each call took.
     """
 
     name = "added"
 
     def __init__(
-        self, steps: Iterable[Step], *, hide: Callable[[Frame], Frame], stopwatch: Callable[[], float]
+        self,
+        steps: Iterable[Step],
+        *,
+        hide: Callable[[Frame], Frame],
+        stopwatch: Callable[[], float],
+        probe: CameraProbe | None = None,
     ) -> None:
         steps = tuple(steps)
         self.measures = declared(steps)
         self._hide = hide
+        self._probe = probe
+        self._stopwatch = stopwatch
         self._steps = {step.name: _Added(step, stopwatch) for step in steps}
         self.budgeted = True
         self.running: str | None = None
@@ -71,10 +79,13 @@ class AddedSteps(Step):
             if each.takes(scene, budgeted=self.budgeted):
                 frame = frame or self._hide(scene.frame)
                 self.running = name
+                began = 0.0 if self._probe is None else self._stopwatch()
                 try:
                     scene = each.call(scene, frame, budgeted=self.budgeted)
                 finally:
                     self.running = None
+                if self._probe is not None:
+                    self._probe.spent(f"step.{name}", (began, self._stopwatch()))
         return scene
 
     def reset(self) -> None:

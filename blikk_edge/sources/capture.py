@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from time import perf_counter
 
 import av.logging
 from av.container import InputContainer
@@ -59,6 +60,7 @@ class Capture:
         self._loop = loop
         self._trusted = trusted
         self._seq = 0
+        self._decode_s = 0.0
         self._stream_time = StreamTime()
         self._grid = Grid(terms.fps)
         self._idle_wait = IdleWait()
@@ -167,6 +169,9 @@ class Capture:
             self._seq += 1
             frame = self._frame(picture, time, decoder.aspect)
             stirs = watch.gave(frame, decoder.time_s(picture))
+            if self._terms.decoded is not None:
+                self._terms.decoded(self._decode_s)
+                self._decode_s = 0.0
             yield frame
             if stirs and watch.past and waits:
                 limit.stop.wait(PAST_PACE_S)
@@ -187,7 +192,13 @@ class Capture:
         )
 
     def _decoded(self, decoder: VideoDecoder, packet: VideoPacket) -> Sequence[VideoFrame]:
-        return decoder.decode(packet, shown=not decoder.spares or self._may_be_due(decoder.time_s(packet)))
+        shown = not decoder.spares or self._may_be_due(decoder.time_s(packet))
+        if self._terms.decoded is None:
+            return decoder.decode(packet, shown=shown)
+        began = perf_counter()
+        pictures = decoder.decode(packet, shown=shown)
+        self._decode_s += perf_counter() - began
+        return pictures
 
     def _may_be_due(self, pts_s: float | None) -> bool:
         """Whether the grid could take the picture that is shown at this time of the stream's own clock."""

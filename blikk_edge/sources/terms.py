@@ -1,5 +1,6 @@
 """What every source is handed besides its own options."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from blikk_edge.core.clock import Clock
@@ -28,6 +29,7 @@ class Terms:
         push_queue: Where an edge client's frames arrive; None for other sources.
         realtime: For files: at their own speed with times of the clock, else as fast as possible; see `open_file`.
         loop: For files: start again at the end.
+        decoded: Called before each frame with the seconds that decoding took since the one before; None: not measured.
         start_time: For files that are not `realtime`: the time of the first frame, seconds since 1970 UTC.
     """
 
@@ -47,3 +49,4 @@ class Terms:
     realtime: bool = True
     loop: bool = True
     start_time: float = 0.0
+    decoded: Callable[[float], None] | None = field(default=None, repr=False)

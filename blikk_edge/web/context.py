@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.live import LiveView
+from blikk_edge.core.probe import NodeNote, Readings
 from blikk_edge.kinds.context import Context
 from blikk_edge.net.http.access import Access
 from blikk_edge.web.feed import Feed
@@ -34,11 +35,15 @@ class PageContext:
         feed: What is reported, as it comes.
         places: Zones and private areas, by camera.
         problems: What is wrong now, a sentence each.
+        note: How cameras, mailboxes, sinks and the language model are doing now; to be called in the event loop.
+        readings: What was measured on the way from frame to sink, and the frames of the last ten minutes.
     """
 
     node: Context
     access: Access = field(repr=False)
     live: LiveView = field(repr=False)
     feed: Feed = field(repr=False)
+    note: Callable[[], NodeNote] = field(repr=False)
+    readings: Readings = field(repr=False)
     places: Mapping[str, Places] = field(default_factory=dict)
     problems: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)

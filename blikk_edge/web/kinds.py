@@ -18,5 +18,10 @@ SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
     "page",
     group="blikk.pages",
     lacks=has("name", "routes"),
-    own={"site": "blikk_edge.web.site", "live": "blikk_edge.web.live", "control": "blikk_edge.web.control"},
+    own={
+        "site": "blikk_edge.web.site",
+        "live": "blikk_edge.web.live",
+        "control": "blikk_edge.web.control",
+        "metrics": "blikk_edge.web.metrics",
+    },
 )

@@ -10,6 +10,7 @@ from blikk_edge.core.errors import PrivacyError, SourceError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.live import Audience
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.reporter import EventReporter, ReportRules
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label, Measure, MeasureInfo, Motion, View
@@ -95,6 +96,7 @@ def pipeline(
     zones: tuple[Zone, ...] = (),
     steps: tuple[Step, ...] = (),
     audience: Audience | None = None,
+    probe: CameraProbe | None = None,
 ) -> Pipeline:
     return Pipeline(
         camera=camera,
@@ -106,6 +108,7 @@ def pipeline(
         labels=labels,
         steps=steps,
         audience=audience,
+        probe=probe,
     )
 
 

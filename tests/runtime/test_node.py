@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.observation import Event, Observation, Phase, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
+from blikk_edge.core.probe import SinkNote
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Source
@@ -78,6 +79,9 @@ class NoDelivery:
     unsaved: int = 0
     writing: bool = False
     problems: Mapping[str, str] = field(default_factory=dict)
+
+    def notes(self) -> Sequence[SinkNote]:
+        return ()
 
     async def save(self) -> None:
         self.unsaved = 0

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Frame, Pixels, Scene
-from blikk_edge.core.sightings import Label, Motion, Track, View
-from blikk_edge.transforms.motion.select import Reason, Selector
+from blikk_edge.core.sightings import Label, Motion, Reason, Track, View
+from blikk_edge.transforms.motion.select import Selector
 
 LUMA = np.zeros((2, 2), np.uint8)
 QUIET = Motion(view=View.QUIET)

@@ -67,9 +67,13 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
         yield from missing("onnxruntime", "clip", "search")
     if any(camera.pushed for camera in settings.cameras):
         yield from missing("websockets", "", "ingest")
-    for section, options in (("media", settings.media), ("webhook", settings.webhook)):
+    for section, options, package, extra in (
+        ("media", settings.media, "aiohttp", ""),
+        ("webhook", settings.webhook, "aiohttp", ""),
+        ("traces", settings.traces, "opentelemetry.sdk", "otel"),
+    ):
         if options is not None:
-            yield from missing("aiohttp", "", section)
+            yield from missing(package, extra, section)
     for sink in settings.sinks:
         for package, extra in _OF_SINKS.get(sink.name, ()):
             yield from missing(package, extra, "sinks", sink.kinds.key(sink.name))

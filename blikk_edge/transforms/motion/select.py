@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
 from math import inf
 
 from blikk_edge.core.geometry import Box, iou
+from blikk_edge.core.probe import RUN_GAP_S, begins_run
 from blikk_edge.core.scene import Scene
-from blikk_edge.core.sightings import Motion, Track, View
+from blikk_edge.core.sightings import Motion, Reason, Track, View, moves
 from blikk_edge.core.stages import Needs, Step
 
 # A walker 50 px high leaves the place of his last look in one frame at 5 fps, a person who sways stays there.
@@ -16,16 +16,6 @@ _SAME_PLACE_IOU = 0.6
 _ROUNDING_S = 1e-3
 # Where look after look finds nothing, each waits longer than the last, up to so many times `every_s`.
 _RAREST = 5
-
-
-class Reason(StrEnum):
-    """Why a frame is worth a look."""
-
-    FIRST = "first"
-    SCENE = "scene"  # another view, or the light has just changed
-    MOTION = "motion"
-    FOLLOW = "follow"  # a known object moves or was missed
-    SAMPLE = "sample"
 
 
 class Selector(Step):
@@ -37,7 +27,8 @@ class Selector(Step):
     a departure is noticed. A track is followed in every frame while it does not stand still or is missed, until it has
     not been seen for `lost_s`. Without any of this one frame is looked at every `every_s` (0: never) while there are
     tracks; without them the pause grows by `every_s` with each such look, to five times as long. With `motion=False`
-    or `scene_change=False` those reasons do not count.
+    or `scene_change=False` those reasons do not count. `reason` is why the last frame is worth a look, None where it is
+    not.
     """
 
     name = "select"
@@ -52,10 +43,11 @@ class Selector(Step):
         every_s: float = 60.0,
         fresh_s: float = 1.0,
         again_s: float = 1.0,
-        tail_s: float = 1.0,
+        tail_s: float = RUN_GAP_S,
         lost_s: float = 5.0,
     ) -> None:
         self.threshold = threshold
+        self.reason: Reason | None = None
         self._motion = motion
         self._scene_change = scene_change
         self._every_s = every_s
@@ -67,7 +59,8 @@ class Selector(Step):
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene, whose `tracks` are those of the last look, with `look` where the detector should look at it."""
-        return scene if self.look(scene, scene.tracks) is None else replace(scene, look=True)
+        self.reason = self.look(scene, scene.tracks)
+        return scene if self.reason is None else replace(scene, look=True)
 
     def reset(self) -> None:
         """Start anew, as after a reconnect: the next frame is the first."""
@@ -90,9 +83,9 @@ class Selector(Step):
 
     def _reason(self, scene: Scene, tracks: Sequence[Track]) -> Reason | None:
         time, motion = scene.frame.time, scene.motion
-        moving = motion.view is View.MOVING and motion.score >= self.threshold
+        moving = moves(motion.view, motion.score, self.threshold)
         if moving:
-            if self._moved is None or time - self._moved > self._tail_s:
+            if begins_run(time, self._moved, self._tail_s):
                 self._began = time
             self._moved = time
         if self._looked is None:
