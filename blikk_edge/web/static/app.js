@@ -89,7 +89,8 @@ function Shell() {
       const parts = (path.match(found.path) ?? []).slice(1);
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
-      document.title = `${camera?.name ?? t(`title.${found.nav ?? "camera"}`)} · ${store.node.name}`;
+      const page = found.nav ?? "camera";
+      document.title = `${camera?.name ?? t(`title.${page}`)} · ${store.node.name}`;
       scrollTo(0, 0);
     });
     return () => {

@@ -1,0 +1,53 @@
+"""The files of the pages: small, unchanged where they are of others, and complete in every language."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+STATIC = Path(__file__).parents[2] / "blikk_edge" / "web" / "static"
+WORDS = {path.stem: json.loads(path.read_text()) for path in (STATIC / "words").glob("*.json")}
+SCRIPTS = [path for path in STATIC.rglob("*.js") if "vendor" not in path.parts]
+# t("key") and n("key", count); what is made of a template stands for all keys that begin and end so
+USED = re.compile(r"""\b([tn])\(\s*["`]([^"`]+)["`]""")
+
+
+def test_all_files_together_are_under_300_kb() -> None:
+    assert sum(path.stat().st_size for path in STATIC.rglob("*") if path.is_file()) < 300_000
+
+
+def test_libraries_of_others_are_the_files_that_their_list_names() -> None:
+    table = (STATIC / "vendor" / "README.md").read_text()
+    listed = dict(re.findall(r"^\| `([^`]+)` \|.*\| ([0-9a-f]{64}) \|$", table, re.MULTILINE))
+    found = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (STATIC / "vendor").glob("*.js")}
+    assert found == listed
+
+
+@pytest.mark.parametrize("language", sorted(WORDS))
+def test_every_language_has_the_same_texts_with_the_same_names_in_them(language: str) -> None:
+    assert WORDS[language].keys() == WORDS["en"].keys()
+    for key, text in WORDS[language].items():
+        assert text.strip(), key
+        assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", WORDS["en"][key])), key
+
+
+def test_every_text_that_a_page_uses_is_there_and_none_is_left_over() -> None:
+    known, used = set(WORDS["en"]), set()
+    for path in SCRIPTS:
+        for function, key in USED.findall(path.read_text()):
+            keys = [f"{key}.one", f"{key}.other"] if function == "n" else [key]
+            for each in keys:
+                pattern = re.compile(re.sub(r"\\\$\\{.*?\\}", "[a-z0-9_.]+", re.escape(each)))
+                found = {name for name in known if pattern.fullmatch(name)}
+                assert found, f"{path.name}: {each}"
+                used |= found
+    assert known - used == set()
+
+
+def test_no_file_asks_anybody_else_for_anything() -> None:
+    for path in STATIC.rglob("*"):
+        if path.is_file() and "vendor" not in path.parts:
+            found = re.findall(r"https?://[^\s\"'<]+", path.read_text())
+            assert [url for url in found if "www.w3.org" not in url] == [], path.name
