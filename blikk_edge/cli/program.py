@@ -9,6 +9,7 @@ from blikk_edge.cli import (
     check,
     completion,
     demo,
+    discover,
     exits,
     health,
     init,
@@ -29,6 +30,7 @@ from blikk_edge.core.errors import BlikkError
 
 COMMANDS = (
     init,
+    discover,
     run,
     check,
     demo,

@@ -62,8 +62,8 @@ class SourceIn:
 
     folder: Path
     words: str = (
-        "an address (`rtsp://`, `rtsps://`, `http://`, `https://`), `/dev/videoN`, a path to a video or picture, "
-        "`push`, or the name of a plug-in with its options below it"
+        "an address (`rtsp://`, `rtsps://`, `onvif://`, `http://`, `https://`), `/dev/videoN`, a path to a video or "
+        "picture, `push`, or the name of a plug-in with its options below it"
     )
 
     def __call__(self, leaf: Leaf) -> SourceUrl | PluggedSource:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
 # Schemes of cameras and their default ports (rtsps: RFC 7826, 4.2).
-PORTS = MappingProxyType({"rtsp": 554, "rtsps": 322, "http": 80, "https": 443})
+PORTS = MappingProxyType({"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "onvif": 80})
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 # Labels of at most 63 signs (RFC 1035, 2.3.4), with `_`, which names in home networks have.

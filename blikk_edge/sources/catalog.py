@@ -18,11 +18,11 @@ from blikk_edge.sources.terms import Terms
 
 MEDIA_FILES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".gif"})
 
-UNKNOWN = "this kind of address is not known; use rtsp://, http(s)://, a path, /dev/videoN"
+UNKNOWN = "this kind of address is not known; use rtsp://, onvif://, http(s)://, a path, /dev/videoN"
 
 
 def kind_of(url: str) -> str:
-    """`rtsp`, `hls`, `mjpeg`, `usb` or `file`; an empty text for a scheme that is none of ours.
+    """`rtsp`, `onvif`, `hls`, `mjpeg`, `usb` or `file`; an empty text for a scheme that is none of ours.
 
     Of an http(s) address it is a guess by its path: what is there is seen when it is opened.
     """
@@ -32,6 +32,8 @@ def kind_of(url: str) -> str:
             return "usb" if url.startswith("/dev/video") else "file"
         case "rtsp" | "rtsps":
             return "rtsp"
+        case "onvif":
+            return "onvif"
         case "http" | "https":
             rest = url.partition("://")[2]
             suffix = PurePosixPath(rest.partition("?")[0].partition("#")[0].partition("/")[2]).suffix.lower()

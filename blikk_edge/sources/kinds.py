@@ -14,6 +14,7 @@ SOURCES: Final["Kinds[Terms, Source]"] = Kinds(
     lacks=has("frames"),
     own={
         "rtsp": "blikk_edge.sources.rtsp",
+        "onvif": "blikk_edge.sources.onvif.source",
         "mjpeg": "blikk_edge.sources.mjpeg",
         "hls": "blikk_edge.sources.hls",
         "usb": "blikk_edge.sources.usb",

@@ -4,12 +4,13 @@ import importlib.util
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from blikk_edge.config.settings import Settings
+from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, LlmError
 from blikk_edge.core.installing import pip_install
 from blikk_edge.core.status import SummaryMode
 from blikk_edge.grammar.problem import Wrong
+from blikk_edge.sources.catalog import kind_of
 
 _OF_SINKS: Final = {
     "websocket": (("websockets", ""),),
@@ -51,32 +52,39 @@ def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list
 def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """Packages that are imported only where they are needed."""
 
-    def missing(package: str, extra: str, *where: str) -> Iterator[Wrong]:
-        if not _installed(package):
-            requirement = f"blikk-edge[{extra}]" if extra else package
-            yield Wrong(
-                f"this needs the package {package}, which is not installed", f"Type: {pip_install(requirement)}", *where
-            )
-
     for camera in settings.cameras:
-        if camera.ring is not None and camera.ring.gpio is not None:
-            yield from missing("gpiod", "gpio", "cameras", camera.id, "ring", "gpio")
-        if camera.ring is not None and camera.ring.http:
-            yield from missing("aiohttp", "", "cameras", camera.id, "ring", "http")
+        yield from _of_camera(camera)
     if settings.search is not None and settings.search.by_words:
-        yield from missing("onnxruntime", "clip", "search")
+        yield from _missing("onnxruntime", "clip", "search")
     if any(camera.pushed for camera in settings.cameras):
-        yield from missing("websockets", "", "ingest")
+        yield from _missing("websockets", "", "ingest")
     for section, options, package, extra in (
         ("media", settings.media, "aiohttp", ""),
         ("webhook", settings.webhook, "aiohttp", ""),
         ("traces", settings.traces, "opentelemetry.sdk", "otel"),
     ):
         if options is not None:
-            yield from missing(package, extra, section)
+            yield from _missing(package, extra, section)
     for sink in settings.sinks:
         for package, extra in _OF_SINKS.get(sink.name, ()):
-            yield from missing(package, extra, "sinks", sink.kinds.key(sink.name))
+            yield from _missing(package, extra, "sinks", sink.kinds.key(sink.name))
+
+
+def _of_camera(camera: CameraSettings) -> Iterator[Wrong]:
+    if camera.ring is not None and camera.ring.gpio is not None:
+        yield from _missing("gpiod", "gpio", "cameras", camera.id, "ring", "gpio")
+    if camera.ring is not None and camera.ring.http:
+        yield from _missing("aiohttp", "", "cameras", camera.id, "ring", "http")
+    if kind_of(camera.source.reveal()) == "onvif":
+        yield from _missing("onveef", "onvif", "cameras", camera.id, "source")
+
+
+def _missing(package: str, extra: str, *where: str) -> Iterator[Wrong]:
+    if not _installed(package):
+        requirement = f"blikk-edge[{extra}]" if extra else package
+        yield Wrong(
+            f"this needs the package {package}, which is not installed", f"Type: {pip_install(requirement)}", *where
+        )
 
 
 def _installed(package: str) -> bool:

@@ -1,0 +1,165 @@
+"""Cameras that speak ONVIF: found, asked, and watched; with the faults that real ones have."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from onvif_device import OnvifDevice, Stream
+from rtsp_server import RtspServer
+
+from blikk_edge.app.discovering import discover, secret_lines, yaml_lines
+from blikk_edge.config import load
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import SourceError
+from blikk_edge.demo.clip import make
+from blikk_edge.sources.address import parse
+from blikk_edge.sources.catalog import open_source
+from blikk_edge.sources.onvif.device import Profile, described, largest, nearest
+from blikk_edge.sources.onvif.search import Found
+from blikk_edge.sources.terms import Terms
+
+MAIN = Stream(token="main", width=2560, height=1440, url="rtsp://10.99.99.99:554/main", encoding="H265")
+SUB = Stream(token="sub", width=640, height=480, url="rtsp://10.99.99.99:554/sub")
+
+
+def profile(height: int, encoding: str = "H264") -> Profile:
+    return Profile(
+        token=f"{encoding}{height}",
+        name="",
+        width_px=height * 16 // 9,
+        height_px=height,
+        encoding=encoding,
+        url=f"rtsp://cam/{height}",
+    )
+
+
+def asked(device: OnvifDevice, address: str | None = None) -> tuple[Profile, ...]:
+    return described(parse(address or device.address), shown="onvif://cam", timeout_s=5.0).profiles
+
+
+@pytest.fixture(scope="module")
+def stream(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
+    clip = tmp_path_factory.mktemp("onvif") / "clip.mp4"
+    make(clip, seconds=8)
+    server = RtspServer(clip, user="admin", password="p@ss word/1")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize(
+    ("heights", "chosen"),
+    [
+        ((1440, 480, 240), 480),
+        ((1440, 360), 360),
+        ((2160, 1080), 1080),
+        ((2160, 720, 180), 720),  # nobody is found in a stream as small as that
+        ((180,), 180),
+        ((0, 720), 720),  # one does not say how large it is
+    ],
+)
+def test_the_stream_nearest_to_480p_is_watched(heights: tuple[int, ...], chosen: int) -> None:
+    found = nearest([profile(height) for height in heights], 480)
+    assert found is not None
+    assert found.height_px == chosen
+
+
+def test_a_stream_that_cannot_be_decoded_is_not_watched() -> None:
+    assert nearest([profile(480, "SVAC"), profile(1080)], 480) == profile(1080)
+    assert nearest([profile(480, "SVAC")], 480) is None
+    assert largest([profile(480), profile(1440, "H265")]) == profile(1440, "H265")
+
+
+def test_the_address_of_a_stream_is_that_by_which_the_camera_was_reached() -> None:
+    with OnvifDevice([MAIN, SUB], user="admin", password="secret") as device:
+        found = {each.token: each for each in asked(device)}
+    assert found["sub"].url == "rtsp://127.0.0.1:554/sub"
+    assert (found["main"].width_px, found["main"].height_px, found["main"].fps) == (2560, 1440, 15.0)
+    assert found["main"].encoding == "H265"
+
+
+def test_a_camera_whose_clock_is_a_year_behind_takes_the_login() -> None:
+    with OnvifDevice([SUB], user="admin", password="secret", clock=timedelta(days=-365)) as device:
+        assert [each.token for each in asked(device)] == ["sub"]
+
+
+def test_a_wrong_password_is_named_and_never_shown() -> None:
+    with OnvifDevice([SUB], user="admin", password="secret") as device:
+        for login, words in (("admin:wrong-one@", "user or password is wrong"), ("", "asks for a user")):
+            with pytest.raises(SourceError, match=words) as raised:
+                asked(device, f"onvif://{login}127.0.0.1:{device.port}")
+            assert "wrong-one" not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", ["<html>It works!</html>", "", "<s:Envelope", "\x00\xff" * 50])
+def test_what_is_no_onvif_is_an_error_in_words(body: str) -> None:
+    with OnvifDevice([SUB], body=body or " ") as device:
+        camera = Terms(camera="cam", shown="onvif://cam", clock=SystemClock())
+        with pytest.raises(SourceError, match="onvif://cam: "):
+            next(iter(open_source(device.address, camera).frames(threading.Event())))
+
+
+def test_a_port_where_nobody_listens_is_an_error_in_words(free_port: int) -> None:
+    with pytest.raises(SourceError, match=r"check host and port \(80, 8000"):
+        described(parse(f"onvif://127.0.0.1:{free_port}"), shown="onvif://cam", timeout_s=5.0)
+
+
+def test_frames_come_from_the_stream_that_the_camera_names(stream: RtspServer) -> None:
+    named = Stream(token="sub", width=480, height=480, url=f"rtsp://10.99.99.99:{stream.port}/cam")
+    with OnvifDevice([MAIN, named], user="admin", password="p@ss word/1") as device:
+        address = f"onvif://admin:p%40ss%20word%2F1@127.0.0.1:{device.port}"
+        source = open_source(address, Terms(camera="cam", shown="onvif://cam", clock=SystemClock()))
+        got = list(islice(source.frames(threading.Event()), 3))
+        assert [frame.luma.shape for frame in got] == [(480, 640)] * 3
+    # the camera's ONVIF does not answer any more; its stream goes on
+    again = list(islice(source.frames(threading.Event()), 2))
+    assert again[0].time > got[-1].time
+
+
+def test_a_camera_that_has_another_address_is_found_again(stream: RtspServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = Stream(token="sub", width=480, height=480, url=f"rtsp://10.99.99.99:{stream.port}/cam")
+    camera = OnvifDevice([named], user="admin", password="p@ss word/1")
+    with camera:
+        address = f"onvif://admin:p%40ss%20word%2F1@127.0.0.1:{camera.port}"
+        source = open_source(address, Terms(camera="cam", shown="onvif://cam", clock=SystemClock()))
+        next(iter(source.frames(threading.Event())))
+        before = camera.port
+    camera.port = 0
+    with camera:
+        assert camera.port != before
+        found = Found(host="127.0.0.1", port=camera.port, path="", endpoint=camera.endpoint)
+        monkeypatch.setattr("blikk_edge.sources.onvif.source.on_network", lambda: (found,))
+        camera.asked.clear()
+        next(iter(source.frames(threading.Event())))
+        assert "GetStreamUri" in camera.asked
+
+
+def test_a_search_finds_the_camera_and_its_lines_watch_it(tmp_path: Path) -> None:
+    with OnvifDevice([MAIN, SUB], user="admin", password="secret", discovered=True) as device:
+        found = [
+            each
+            for each in discover(user="admin", password="secret", wait_s=1.0, interfaces=["127.0.0.1"])
+            if each.found.endpoint == device.endpoint
+        ]
+        assert [each.what for each in found] == ["Acme Eye 2"]
+        assert found[0].found.address == f"onvif://127.0.0.1:{device.port}"
+        lines = yaml_lines(found)
+        assert "    # watched: sub, 640x480 H264, rtsp://127.0.0.1:554/sub" in lines
+        assert "    # its largest: main, 2560x1440 H265, rtsp://127.0.0.1:554/main" in lines
+        secrets = [line.replace("USER:PASSWORD", "admin:secret") for line in secret_lines(found)]
+    (tmp_path / "secrets.yaml").write_text("\n".join(secrets))
+    config = tmp_path / "blikk.yaml"
+    config.write_text("\n".join(["node: porch", "mqtt: false", *lines]))
+    settings = load(config, environ={})
+    assert [camera.id for camera in settings.cameras] == ["porch_camera"]
+    assert settings.cameras[0].source.reveal() == f"onvif://admin:secret@127.0.0.1:{device.port}"
+
+
+def test_a_host_that_answers_no_search_is_asked_all_the_same() -> None:
+    with OnvifDevice([SUB]) as device:
+        (camera,) = discover([f"127.0.0.1:{device.port}"], wait_s=0.2)
+        assert camera.described is not None
+        assert [each.token for each in camera.described.profiles] == ["sub"]
