@@ -61,16 +61,14 @@ class OtlpReceiver:
             for scope in resource.scope_spans:
                 self.spans += scope.spans
 
-    def trace(self, phase: str, number: int = 0) -> dict[str, list[Span]]:
-        """The spans by name of the trace of the event that was so many-th with this phase; empty before it came."""
-        roots = [span for span in self.spans if span.name == f"event {phase}"]
-        if number >= len(roots):
-            return {}
-        found: dict[str, list[Span]] = {}
-        for span in list(self.spans):
-            if span.trace_id == roots[number].trace_id:
-                found.setdefault(span.name, []).append(span)
-        return found
+    def traces(self, phase: str) -> list[dict[str, list[Span]]]:
+        """Of each event with this phase the spans of its trace by name, in the order in which they came."""
+        spans = list(self.spans)
+        found: dict[bytes, dict[str, list[Span]]] = {s.trace_id: {} for s in spans if s.name == f"event {phase}"}
+        for span in spans:
+            if span.trace_id in found:
+                found[span.trace_id].setdefault(span.name, []).append(span)
+        return list(found.values())
 
 
 def attributes(span: Span) -> dict[str, str | int]:

@@ -44,7 +44,7 @@ class Why(StrEnum):
     PICTURE = "picture"  # somebody asked for a Picture
     LIVE = "live"  # somebody looks at the live view
 
-    QUIET = "quiet"  # nothing moves
+    QUIET = "quiet"  # nothing moves; the light changed, or the background is being learnt: its view says so
     BELOW = "below"  # less moves than the threshold
     NOT_DUE = "not_due"  # it moves where a look has just seen it moving, or motion is no reason at this camera
     OFF = "off"  # detection is switched off

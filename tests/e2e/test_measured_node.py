@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from broker import Broker
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otlp_receiver import OtlpReceiver, attributes
 from patience import PATIENCE
 from ports import free_port
@@ -83,17 +84,19 @@ def node(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measu
 
 
 def test_a_visit_is_a_trace_from_its_frame_to_the_broker(node: Measured) -> None:
-    node.until(lambda: "publish" in node.collector.trace("started"), 60, "the trace of the first visit")
-    trace = node.collector.trace("started")
+    # what waited for a broker that was away has no such span
+    node.until(lambda: published(node.collector), 90, "the trace of a visit")
+    trace = published(node.collector)[0]
     assert set(trace) == {
         "event started", "frame", "decode", "gate", "select", "wait", "detect", "track", "report",
         "redact", "journal", "handed", "publish",
     }  # fmt: skip
     (root,) = trace["event started"]
-    (event, *_) = node.ears.json_on("/event")
-    assert attributes(root) == {
+    told = attributes(root)
+    assert told["blikk.event"] in {event["id"] for event in node.ears.json_on("/event")}
+    assert told == {
         "blikk.camera": "front_door",
-        "blikk.event": event["id"],
+        "blikk.event": told["blikk.event"],
         "blikk.label": "person",
         "blikk.phase": "started",
         "blikk.revision": 1,
@@ -126,8 +129,7 @@ def test_traces_name_no_source_no_secret_and_hold_no_pixels(node: Measured) -> N
 
 def test_prometheus_reads_every_name_that_the_rules_and_the_dashboard_use(node: Measured) -> None:
     first = 'blikk_first_sight_to_acknowledged_seconds_sum{sink="mqtt", camera="front_door"} > 0'
-    late_s = node.prometheus.until(first, 60)
-    assert late_s < 60 * PATIENCE
+    node.prometheus.until(first, 90)
     request = urllib.request.Request(
         f"http://127.0.0.1:{node.port}/metrics", headers={"Authorization": f"Bearer {VIEW}"}
     )
@@ -137,10 +139,14 @@ def test_prometheus_reads_every_name_that_the_rules_and_the_dashboard_use(node: 
     used = {name for text in expressions() for name in re.findall(r"\b(?:blikk|process)_[a-z_]+", text)}
     assert len(used) > 30
     assert used - told <= MAY_HAVE_NO_SAMPLE
-    outcomes = {(s.labels["reason"]): s.value for f in text_string_to_metric_families(page) for s in f.samples
-                if s.name == "blikk_frames_total"}  # fmt: skip
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+    outcomes = {sample.labels["reason"]: sample.value for sample in samples if sample.name == "blikk_frames_total"}
     assert outcomes["looked"] > 0
     assert outcomes["spared"] > 0
+    sinks = {sample.name: sample.value for sample in samples if sample.labels.get("sink") == "mqtt"}
+    given, had = "blikk_first_sight_to_sink_seconds", "blikk_first_sight_to_acknowledged_seconds"
+    if sinks[f"{given}_count"] == sinks[f"{had}_count"]:  # else one is on its way
+        assert 0 < sinks[f"{given}_sum"] <= sinks[f"{had}_sum"]
     for secret in (VIEW, TOKEN, CLIP, "Nobody must read this", str(node.run.folder)):
         assert secret not in page
 
@@ -178,6 +184,10 @@ def test_the_rules_fire_when_they_should_and_else_are_silent() -> None:
         ["promtool", "test", "rules", MONITORING / "alerts_test.yml"], capture_output=True, text=True, check=False
     )
     assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def published(collector: OtlpReceiver) -> list[dict[str, list[Span]]]:
+    return [trace for trace in collector.traces("started") if {"publish", "redact"} <= set(trace)]
 
 
 def expressions() -> list[str]:

@@ -9,6 +9,7 @@ from stage_props import Gauge, frame, pipeline, tools
 
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.live import LiveFrame
 from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.probe import FrameNote, Outcome, Run, Stage, Why, runs
 from blikk_edge.core.scene import Scene
@@ -69,6 +70,37 @@ def test_every_frame_says_why_it_was_looked_at_or_not_and_each_stage_how_long_it
     assert stages[Stage.DETECT].count == subject.inferences
     assert stages[Stage.GATE].p50_s is not None
     assert 0 < stages[Stage.GATE].p50_s <= (stages[Stage.GATE].p95_s or 0) < 1
+
+
+class Viewer:
+    """Somebody who looks at the live view and wants every frame."""
+
+    def __init__(self) -> None:
+        self.frames: list[LiveFrame] = []
+
+    def looks_at(self, camera: str) -> bool:
+        return True
+
+    def due(self, camera: str, time: float) -> bool:
+        return True
+
+    def show(self, frame: LiveFrame) -> None:
+        self.frames.append(frame)
+
+
+def test_a_look_for_the_live_view_says_so_and_a_blur_that_fails_is_counted():
+    probe, viewer = CameraFrames(FPS), Viewer()
+    subject = pipeline(moving=lambda at: False, audience=viewer, probe=probe)
+    eyes = tools(lambda look: ())
+    eyes.redactor.broken = True
+    for number in range(5):
+        scene = subject.glance(frame(1000.0 + number / FPS))
+        assert scene is not None
+        list(subject.step(scene, eyes))
+    assert [each.why for each in probe.frames()] == [Why.FIRST, *[Why.LIVE] * 4]
+    figures = probe.figures("door")
+    assert figures.failures[Stage.REDACT] >= len(viewer.frames) == 5
+    assert Stage.REDACT not in figures.stages
 
 
 def test_a_camera_without_a_probe_reports_the_same_bytes():
