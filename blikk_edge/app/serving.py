@@ -46,7 +46,12 @@ def http_server(
         },
         problems=problems,
     )
-    served = [Chosen(kinds=SERVED, name=name, options=NoOptions()) for name in SERVED.own]
+    with_options = {"media": settings.media}
+    served = [
+        Chosen(kinds=SERVED, name=name, options=options)
+        for name in SERVED.own
+        if (options := with_options.get(name, NoOptions())) is not None
+    ]
     return HttpServer(
         parts(served, pages, supervisor),
         access,

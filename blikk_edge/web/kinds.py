@@ -2,21 +2,20 @@
 
 from typing import TYPE_CHECKING, Final
 
-from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.plugins import Kinds, has
 
 if TYPE_CHECKING:
     from blikk_edge.net.http.route import Served
     from blikk_edge.web.context import PageContext
-    from blikk_edge.web.media import MediaApi
-
-PAGES: Final["Kinds[Context, MediaApi]"] = Kinds(
-    "page", group="", lacks=has("name", "run"), own={"media": "blikk_edge.web.media_kind"}
-)
 
 SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
     "page",
     group="blikk.pages",
     lacks=has("name", "routes"),
-    own={"site": "blikk_edge.web.site", "live": "blikk_edge.web.live", "control": "blikk_edge.web.control"},
+    own={
+        "site": "blikk_edge.web.site",
+        "live": "blikk_edge.web.live",
+        "control": "blikk_edge.web.control",
+        "media": "blikk_edge.web.media_kind",
+    },
 )

@@ -61,13 +61,11 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
     for camera in settings.cameras:
         if camera.ring is not None and camera.ring.gpio is not None:
             yield from missing("gpiod", "gpio", "cameras", camera.id, "ring", "gpio")
-        if camera.ring is not None and camera.ring.http:
-            yield from missing("aiohttp", "", "cameras", camera.id, "ring", "http")
     if settings.search is not None and settings.search.by_words:
         yield from missing("onnxruntime", "clip", "search")
     if any(camera.pushed for camera in settings.cameras):
         yield from missing("websockets", "", "ingest")
-    for section, options in (("media", settings.media), ("webhook", settings.webhook)):
+    for section, options in (("http", settings.http), ("webhook", settings.webhook)):
         if options is not None:
             yield from missing("aiohttp", "", section)
     for sink in settings.sinks:
