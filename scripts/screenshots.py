@@ -43,7 +43,8 @@ node: {{id: hallway_pi, name: Hallway Pi}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 health_every_s: 10s
 store: {{path: {folder}/hallway.db}}
-media: {{token: "{token}", port: {media}, folder: {folder}/album}}
+http: {{port: {http}, tokens: {{view: "{token}"}}}}
+media: {{folder: {folder}/album}}
 summary: {{provider: llama, model: {model}, threads: 1}}
 cameras:
   front_door:
@@ -207,8 +208,8 @@ def main() -> int:
         server = stage.enter_context(RtspServer(folder / "visit.mp4"))
         broker = stage.enter_context(Broker(folder))
         model = tiny_model(folder / "tiny.gguf")
-        media = free_port()
-        node = NODE.format(port=broker.port, folder=folder, source=server.url, model=model, token=TOKEN, media=media)
+        http = free_port()
+        node = NODE.format(port=broker.port, folder=folder, source=server.url, model=model, token=TOKEN, http=http)
         keep(folder, PAST, time.time())
         models = DATA / "models"
         component = {"custom_components/blikk": ROOT / "custom_components" / "blikk"}
@@ -216,7 +217,7 @@ def main() -> int:
             RealHomeAssistant(sys.argv[1], folder, mqtt_port=broker.port, copies=component, more=MORE)
         )
         stage.enter_context(BlikkRun(folder, node, models=models if models.is_dir() else None))
-        add_node(ha, media)
+        add_node(ha, http)
         settle(ha)
         photograph(ha, folder)
     return 0

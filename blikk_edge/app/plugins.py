@@ -19,8 +19,7 @@ from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
-from blikk_edge.web.kinds import PAGES
-from blikk_edge.web.media import MediaApi
+from blikk_edge.web.kinds import SERVED
 
 
 class _Part(Protocol):
@@ -29,7 +28,7 @@ class _Part(Protocol):
 
 PartT = TypeVar("PartT", bound=_Part)
 
-GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, INPUTS, PAGES, MODELS)
+GROUPS: Final[tuple[Kinds[Any, Any], ...]] = (SOURCES, TRANSFORMS, DETECTORS, SINKS, ENRICHERS, INPUTS, SERVED, MODELS)
 """In the order in which they are shown."""
 
 
@@ -76,12 +75,6 @@ def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Si
         others=tuple(cast("Sink", sink) for sink in made if hasattr(sink, "run")),
         absent=tuple({each.name for each in chosen} - {sink.name for sink in made}),
     )
-
-
-def pages_of(settings: Settings, context: Context, supervisor: Supervisor) -> tuple[MediaApi, ...]:
-    """The pages that the configuration names."""
-    media = settings.media
-    return parts((Chosen(kinds=PAGES, name="media", options=media),) if media else (), context, supervisor)
 
 
 def parts(several: Sequence[Chosen[ContextT, PartT]], context: ContextT, supervisor: Supervisor) -> tuple[PartT, ...]:

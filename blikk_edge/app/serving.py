@@ -51,7 +51,12 @@ def http_server(
         note=note,
         readings=readings,
     )
-    served = [Chosen(kinds=SERVED, name=name, options=NoOptions()) for name in SERVED.own]
+    with_options = {"media": settings.media}
+    served = [
+        Chosen(kinds=SERVED, name=name, options=options)
+        for name in SERVED.own
+        if (options := with_options.get(name, NoOptions())) is not None
+    ]
     return HttpServer(
         parts(served, pages, supervisor),
         access,

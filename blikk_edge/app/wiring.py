@@ -10,7 +10,7 @@ from blikk_edge.app.clips import Clip
 from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
-from blikk_edge.app.plugins import pages_of, parts, sinks_of
+from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.probing import probing
 from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import http_server
@@ -194,7 +194,7 @@ def build(
             cameras=tuple(camera.info for camera in cameras.values()),
             summaries=written.modes if written else (),
             searched=settings.search is not None,
-            media_url=settings.media.address if settings.media else None,
+            media_url=settings.http.address if settings.http and settings.media else None,
             language=settings.language or "en",
         ),
         topics=topics_of(settings),
@@ -265,7 +265,6 @@ def build(
                 supervisor,
             ),
             *parts(settings.inputs, context, supervisor),
-            *pages_of(settings, context, supervisor),
             *([server] if server else []),
             *([written.queue] if written and written.queue else []),
             *([told.traces] if told.traces else []),

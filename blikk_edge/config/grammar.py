@@ -56,7 +56,7 @@ from blikk_edge.sinks.traces_options import traces
 from blikk_edge.transforms.embedding.options import CONCEPTS, search
 from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
 from blikk_edge.transforms.models.registry import CUSTOM_DECODERS, REGISTRY
-from blikk_edge.web.kinds import PAGES
+from blikk_edge.web.kinds import SERVED
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
@@ -121,8 +121,9 @@ def grammar(folder: Path) -> Section:
             Key(name="ingest", value=_ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
             Key(
                 name="media",
-                value=PAGES.get("media").section(folder),
-                meaning="Redacted pictures of past events, over HTTP.",
+                value=SERVED.get("media").section(folder),
+                meaning="Redacted pictures of past events, which `http` serves.",
+                default="none are kept",
             ),
             Key(
                 name="http",

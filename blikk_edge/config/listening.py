@@ -43,8 +43,6 @@ def servers(settings: Settings) -> Iterator[Listening]:
         yield Listening(section="ring_hook", host=LOOPBACK, port=settings.ring_hook.port)
     if any(camera.pushed for camera in settings.cameras):
         yield Listening(section="ingest", host=settings.ingest.host, port=settings.ingest.port)
-    if settings.media is not None:
-        yield Listening(section="media", host=settings.media.host, port=settings.media.port)
     if settings.http is not None:
         yield Listening(section="http", host=settings.http.host, port=settings.http.port)
     for sink in settings.sinks:
@@ -69,20 +67,25 @@ def in_the_clear(settings: Settings, environ: Mapping[str, str]) -> Iterator[Wro
 
     Its network is inside one machine, and only the app's own start script sets APP.
     """
-    for name, server in (("media", settings.media), ("http", settings.http)):
-        if server is not None and server.tls is None and not is_loopback(server.host) and environ.get(APP) != "1":
-            yield without_tls(name, "host")
+    http = settings.http
+    if http is not None and http.tls is None and not is_loopback(http.host) and environ.get(APP) != "1":
+        yield without_tls("http", "host")
 
 
 def inside_app(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """The same settings, but that pictures need no TLS where the Home Assistant app has started us."""
-    if environ.get(APP) != "1":
+    """The same settings, but that the server needs no TLS where the Home Assistant app has started us."""
+    if environ.get(APP) != "1" or settings.http is None:
         return settings
-    return replace(
-        settings,
-        media=settings.media and replace(settings.media, in_the_clear=True),
-        http=settings.http and replace(settings.http, in_the_clear=True),
-    )
+    return replace(settings, http=replace(settings.http, in_the_clear=True))
+
+
+def without_server(settings: Settings) -> Iterator[Wrong]:
+    """A problem for each part that the server of `http` serves, where there is none."""
+    if settings.http is not None:
+        return
+    mend = "Add `http: true`; to be reached from other machines, `http:` with `host`, `tls` and `tokens`."
+    if settings.media is not None:
+        yield Wrong("the server that serves pictures is off", mend, "media")
 
 
 def _meet(one: str, other: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import voluptuous as vol
 
 from blikk_edge.config.grammar import grammar
-from blikk_edge.config.listening import in_the_clear, inside_app, shared_ports
+from blikk_edge.config.listening import in_the_clear, inside_app, shared_ports, without_server
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.yaml_lines import Tree, read_tree
 from blikk_edge.grammar.leaf import Leaf, Where
@@ -66,7 +66,7 @@ def understood(tree: Tree, folder: Path, environ: Mapping[str, str]) -> Reading:
         noted = {problem.path for problem in tree.problems}
         _note(tree, [wrong for wrong in _across(tree.value) if dotted(wrong.path) not in noted])
     if settings is not None:
-        _note(tree, [*shared_ports(settings), *in_the_clear(settings, environ)])
+        _note(tree, [*shared_ports(settings), *in_the_clear(settings, environ), *without_server(settings)])
         settings = inside_app(settings, environ)
     order = {problem: (str(problem.file) != str(tree.file), problem.line, problem.path) for problem in tree.problems}
     problems = tuple(sorted(order, key=lambda problem: order[problem]))

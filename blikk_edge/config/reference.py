@@ -16,7 +16,7 @@ from blikk_edge.llm.kinds import MODELS
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
 from blikk_edge.transforms.kinds import DETECTORS
-from blikk_edge.web.kinds import PAGES
+from blikk_edge.web.kinds import SERVED
 
 PAGE = Path("docs/ref/config.md")
 MINIMAL = Path("docs/guide/blikk.minimal.yaml")
@@ -82,7 +82,7 @@ def page(minimal: str, full: str, secrets: str) -> str:
     """The page as Markdown, with the samples in it."""
     labels = ", ".join(f"`{label}`" for label in Label)
     sections = "\n".join(_section("", "The top of the file.", grammar(Path())))
-    groups: tuple[Kinds[Any, Any], ...] = (SOURCES, DETECTORS, SINKS, ENRICHERS, INPUTS, PAGES, MODELS)
+    groups: tuple[Kinds[Any, Any], ...] = (SOURCES, DETECTORS, SINKS, ENRICHERS, INPUTS, SERVED, MODELS)
     kinds = [(group.word, group.get(name)) for group in groups for name in group.own]
     rows = "\n".join(f"| {word} | `{kind.name}` | {kind.meaning} |" for word, kind in kinds)
     return (

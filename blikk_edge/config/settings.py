@@ -268,7 +268,7 @@ class Settings:
         sinks: Where plug-ins bring records and redacted pictures.
         enrichers: Plug-ins that make texts and answers of records.
         inputs: Plug-ins that bring commands to the node, as a button does.
-        media: Redacted pictures of past events, over HTTP; None: none are kept.
+        media: Redacted pictures of past events, which `http` serves; None: none are kept.
         http: The HTTP server with pages and API; None: there is none.
         search: How what was seen can be searched for; None: not at all.
         ingest: Where edge clients (`blikk push`) bring their frames.

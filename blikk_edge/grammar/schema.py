@@ -34,6 +34,21 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """A key that files of an earlier version have, and that is not read any more.
+
+    Attributes:
+        name: As users wrote it.
+        why: What serves in its place, in words.
+        mend: What to write instead.
+    """
+
+    name: str
+    why: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A mapping with known keys. Defaults are those of the dataclass: keys that are not written are not passed on.
 
@@ -43,6 +58,7 @@ class Section:
         make: Builds the value from what was written, and may raise Wrong; None: the dataclass itself.
         plain: The one key that a plain text in place of the mapping stands for; empty: no text may stand there.
         switch: Whether `true` may stand there for all defaults and `false` for None.
+        gone: Keys of earlier versions, each with what to write instead.
     """
 
     of: type
@@ -50,6 +66,7 @@ class Section:
     make: Callable[..., Any] | None = None
     plain: str = ""
     switch: bool = False
+    gone: tuple[Gone, ...] = ()
 
     @property
     def words(self) -> str:
@@ -92,6 +109,8 @@ class Section:
         if isinstance(error, vol.RequiredFieldInvalid):
             key = next(key for key in self.keys if key.name == name)
             return Wrong(f"`{name}` is missing", f"Add `{name}:` with {key.value.words}.", name)
+        if gone := next((each for each in self.gone if each.name == name), None):
+            return Wrong(gone.why, gone.mend, name)
         mend = did_you_mean(name, [key.name for key in self.keys])
         return Wrong(f"the key `{shown(name)}` is not known here", mend, name)
 

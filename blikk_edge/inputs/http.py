@@ -67,7 +67,7 @@ class RingHook:
     async def run(self) -> None:
         """Listen until cancelled. Raises BlikkError where the port is taken."""
         try:
-            (listener,) = await listen(HOST, self.port, self._connections, HEAD_BYTES)
+            (listener,) = await listen(HOST, self.port, self._connections)
             server = await asyncio.start_server(self._serve, sock=listener, limit=HEAD_BYTES, backlog=BACKLOG)
         except OSError as error:
             raise BlikkError(

@@ -143,13 +143,8 @@ class _Listener(socket.socket):
         return connection, address
 
 
-async def listen(
-    host: str, port: int, connections: Connections, receive_bytes: int | None = None
-) -> list[socket.socket]:
-    """Bound sockets for every address of `host`, all of one port (0: a free one); raises OSError.
-
-    `receive_bytes` bounds what the system holds of each connection until it is read.
-    """
+async def listen(host: str, port: int, connections: Connections) -> list[socket.socket]:
+    """Bound sockets for every address of `host`, all of one port (0: a free one); raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
@@ -162,8 +157,6 @@ async def listen(
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if receive_bytes is not None:  # accepted ones inherit it
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
             port = port or (listeners[0].getsockname()[1] if len(listeners) > 1 else 0)
             listener.bind((address[0], port, *address[2:]))
             listener.setblocking(False)

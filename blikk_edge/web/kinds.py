@@ -2,17 +2,11 @@
 
 from typing import TYPE_CHECKING, Final
 
-from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.plugins import Kinds, has
 
 if TYPE_CHECKING:
     from blikk_edge.net.http.route import Served
     from blikk_edge.web.context import PageContext
-    from blikk_edge.web.media import MediaApi
-
-PAGES: Final["Kinds[Context, MediaApi]"] = Kinds(
-    "page", group="", lacks=has("name", "run"), own={"media": "blikk_edge.web.media_kind"}
-)
 
 SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
     "page",
@@ -23,5 +17,6 @@ SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
         "live": "blikk_edge.web.live",
         "control": "blikk_edge.web.control",
         "metrics": "blikk_edge.web.metrics",
+        "media": "blikk_edge.web.media_kind",
     },
 )

@@ -9,9 +9,10 @@ from blikk_edge.core.live import LiveFrame
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.http.answers import RefusedError
 from blikk_edge.net.http.route import Route, Scope
+from blikk_edge.net.http.socket import UNREAD_BYTES
 from blikk_edge.web.context import PageContext
 from blikk_edge.web.options import NONE
-from blikk_edge.web.sockets import SEND_S, UNREAD_BYTES, Sockets, send
+from blikk_edge.web.sockets import SEND_S, Sockets, send
 from blikk_edge.wire.values import Json, JsonObject, iso_time, json_bytes
 
 if TYPE_CHECKING:

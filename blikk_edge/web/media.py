@@ -1,159 +1,85 @@
-"""The picture API: `contract/media.md`, served by aiohttp."""
+"""The picture API: `contract/media.md`."""
 
 import asyncio
-import logging
-import re
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, TypeVar
 
 from blikk_edge.core.album import Album, Kept
-from blikk_edge.core.clock import Clock, SystemClock
-from blikk_edge.core.errors import BlikkError, StoreError
 from blikk_edge.core.ports import History
 from blikk_edge.core.sightings import Label
-from blikk_edge.net.library_log import library_log
-from blikk_edge.net.listening import BACKLOG, Connections, listen
-from blikk_edge.net.tls import HANDSHAKE_S, server_tls
-from blikk_edge.wire.bearer import knows
+from blikk_edge.net.http.answers import BadParameterError, RefusedError, json_answer, limit_of, time_of
+from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.wire.messages import event_content
 from blikk_edge.wire.texts import text_content
-from blikk_edge.wire.values import Json, JsonObject, iso_time, json_bytes
+from blikk_edge.wire.values import Json, JsonObject, iso_time
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-LOG = logging.getLogger("blikk.media")
-
-LIMIT: Final = 100
-LIMIT_MAX: Final = 500
-LINE_BYTES: Final = 4096
-HEADERS: Final = 64
-RECEIVE_BYTES: Final = 8192
-"""What the system holds of a connection's requests: all of it is parsed at once, into a hundred times as much."""
-
-
 T = TypeVar("T")
-Answer = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
-
-class BadParameterError(BlikkError):
-    """A query parameter cannot be read."""
+CAMERA = {"camera": "Only of this camera."}
+LIMIT = {"limit": "At most so many, 1 to 500; 100 where it is left out."}
 
 
 class MediaApi:
-    """Serves kept Pictures and their events on `http(s)://host:port` to who sends `Authorization: Bearer <token>`.
-
-    Beyond loopback it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out: see
-    `net.listening.Connections`. Port 0 takes a free one, found in `port` while it runs.
-    """
+    """Serves kept Pictures and their events."""
 
     name = "media"
 
-    def __init__(
-        self,
-        album: Album,
-        history: History,
-        *,
-        token: str,
-        host: str = "127.0.0.1",
-        port: int = 8428,
-        certificate: Path | None = None,
-        key: Path | None = None,
-        clock: Clock | None = None,
-        in_the_clear: bool = False,
-    ) -> None:
-        self.port = port
-        self._clock = clock or SystemClock()
-        self._connections = Connections(LOG, self._clock)
+    def __init__(self, album: Album, history: History) -> None:
         self._album = album
         self._history = history
-        self._token = token
-        self._host = host
-        self._certificate = certificate
-        self._key = key
-        self._in_the_clear = in_the_clear
         # One look at the disk at a time: many would take every thread of the process, and hold up its stop.
         self._turn = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Serve until cancelled; raises BlikkError where the port or the certificate cannot be used."""
-        # 15 MB that only a node with this API needs
-        from aiohttp import web  # noqa: PLC0415
-        from aiohttp.http import HttpProcessingError  # noqa: PLC0415
-
-        tls = None
-        if self._certificate is not None or not self._in_the_clear:
-            tls = server_tls("media", self._host, self._certificate, self._key)
-        app = web.Application(middlewares=[self._guard()], client_max_size=1024)
-        app.router.add_get("/v1/days", self._days, allow_head=False)
-        app.router.add_get("/v1/pictures", self._pictures, allow_head=False)
-        app.router.add_get("/v1/pictures/{id}", self._picture, allow_head=False)
-        app.router.add_get("/v1/events", self._events, allow_head=False)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=library_log("blikk.media.aiohttp", LOG, self._clock, bad_requests=(HttpProcessingError,)),
-            keepalive_timeout=15.0,
-            max_line_size=LINE_BYTES,
-            max_field_size=LINE_BYTES,
-            max_headers=HEADERS,
-            shutdown_timeout=1.0,
+    def routes(self) -> Sequence[Route]:
+        """What it serves."""
+        return (
+            Route(
+                method="GET",
+                path="/v1/days",
+                handler=self._days,
+                scope=Scope.VIEW,
+                summary="On which days pictures were kept, and how many, newest first.",
+                query=CAMERA,
+            ),
+            Route(
+                method="GET",
+                path="/v1/pictures",
+                handler=self._pictures,
+                scope=Scope.VIEW,
+                summary="The pictures that are kept, newest first.",
+                query={**CAMERA, "day": "Only of this day, as 2026-11-21.", "event": "Only of this event.", **LIMIT},
+            ),
+            Route(
+                method="GET",
+                path="/v1/pictures/{id}",
+                handler=self._picture,
+                scope=Scope.VIEW,
+                summary="A picture, redacted.",
+                answer="image/jpeg",
+            ),
+            Route(
+                method="GET",
+                path="/v1/events",
+                handler=self._events,
+                scope=Scope.VIEW,
+                summary="Events with their summaries and pictures, newest first.",
+                query={
+                    **CAMERA,
+                    "label": "Only of this label.",
+                    "since": "Only those that began then or later, ISO 8601.",
+                    "until": "Only those that began before then, ISO 8601.",
+                    **LIMIT,
+                },
+            ),
         )
-        await runner.setup()
-        assert runner.server is not None  # setup made it
-        listening: list[asyncio.Server] = []
-        try:
-            for listener in await listen(self._host, self.port, self._connections, RECEIVE_BYTES):
-                server = await asyncio.get_running_loop().create_server(
-                    runner.server,
-                    sock=listener,
-                    ssl=tls,
-                    ssl_handshake_timeout=HANDSHAKE_S if tls else None,
-                    backlog=BACKLOG,
-                )
-                listening.append(server)
-            self.port = listening[0].sockets[0].getsockname()[1]
-            LOG.info("pictures are served on %s:%d", self._host, self.port)
-            await self._connections.watch()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise BlikkError(
-                f"media on {self._host}:{self.port}: {reason}; choose another `media.port`, or see who uses it"
-            ) from error
-        finally:
-            await self._connections.end()
-            for each in listening:
-                each.close()
-            await runner.cleanup()
-
-    def _guard(self) -> Any:
-        """Checks the token before anything else, and turns every failure into JSON."""
-        from aiohttp import web  # noqa: PLC0415  # see run
-
-        @web.middleware
-        async def guard(request: web.Request, handler: Answer) -> web.StreamResponse:
-            if not knows(request.headers.get("Authorization", ""), self._token):
-                refusal = _json({"error": "send `Authorization: Bearer` with the node's `media.token`"}, status=401)
-                refusal.force_close()
-                return refusal
-            if request.transport is not None:
-                self._connections.recognised(request.transport.get_extra_info("peername"))
-            try:
-                return await handler(request)
-            except web.HTTPException as refused:
-                return _json({"error": refused.reason}, status=refused.status)
-            except BadParameterError as error:
-                return _json({"error": str(error)}, status=400)
-            except StoreError as error:
-                return _json({"error": str(error)}, status=503)
-
-        return guard
 
     async def _days(self, request: "web.Request") -> "web.StreamResponse":
         days = await self._look(lambda: self._album.days(camera=request.query.get("camera")))
-        return _json(
+        return json_answer(
             {
                 "v": 1,
                 "days": [
@@ -164,25 +90,26 @@ class MediaApi:
 
     async def _pictures(self, request: "web.Request") -> "web.StreamResponse":
         query = request.query
-        day, limit = _day(query), _limit(query)
+        day, limit = _day(query), limit_of(query)
         kept = await self._look(
             lambda: self._album.pictures(camera=query.get("camera"), day=day, event=query.get("event"), limit=limit)
         )
-        return _json({"v": 1, "pictures": [_picture(each) for each in kept]})
+        return json_answer({"v": 1, "pictures": [_picture(each) for each in kept]})
 
     async def _picture(self, request: "web.Request") -> "web.StreamResponse":
-        from aiohttp import web  # noqa: PLC0415  # see run
+        from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with this server needs
 
         jpeg = await self._look(lambda: self._album.jpeg(request.match_info["id"]))
         if jpeg is None:
-            return _json({"error": "there is no such picture (any more)"}, status=404)
+            raise RefusedError(404, "there is no such picture (any more)")
         return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
     async def _events(self, request: "web.Request") -> "web.StreamResponse":
         query = request.query
-        since, until, limit, label = _time(query, "since"), _time(query, "until"), _limit(query), _label(query)
+        since, until = time_of(query, "since"), time_of(query, "until")
+        limit, label = limit_of(query), _label(query)
         listed = await self._look(lambda: self._listed(query.get("camera"), label, since, until, limit))
-        return _json({"v": 1, "events": listed})
+        return json_answer({"v": 1, "events": listed})
 
     async def _look(self, look: Callable[[], T]) -> T:
         async with self._turn:
@@ -206,12 +133,6 @@ class MediaApi:
         return listed
 
 
-def _json(content: JsonObject, *, status: int = 200) -> "web.StreamResponse":
-    from aiohttp import web  # noqa: PLC0415  # see run
-
-    return web.Response(body=json_bytes(content), status=status, content_type="application/json")
-
-
 def _picture(kept: Kept) -> JsonObject:
     return {
         "id": kept.id,
@@ -230,22 +151,8 @@ def _day(query: Mapping[str, str]) -> date | None:
         raise BadParameterError("`day` must be like 2026-11-21") from None
 
 
-def _time(query: Mapping[str, str], name: str) -> float | None:
-    try:
-        return datetime.fromisoformat(query[name]).timestamp() if name in query else None
-    except (ValueError, OverflowError):
-        raise BadParameterError(f"`{name}` must be ISO 8601, like 2026-11-21T12:00:00Z") from None
-
-
 def _label(query: Mapping[str, str]) -> Label | None:
     try:
         return Label(query["label"]) if "label" in query else None
     except ValueError:
         raise BadParameterError(f"`label` must be one of {', '.join(Label)}") from None
-
-
-def _limit(query: Mapping[str, str]) -> int:
-    text = query.get("limit", str(LIMIT))
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= LIMIT_MAX:
-        raise BadParameterError(f"`limit` must be a whole number from 1 to {LIMIT_MAX}")
-    return int(text)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.net.http.answers import RefusedError
+from blikk_edge.net.http.socket import PROTOCOL_NAME, ServedSocket, opened
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -14,8 +15,6 @@ SOCKETS_MAX: Final = 64
 HEARTBEAT_S: Final = 15.0
 SEND_S: Final = 20.0
 """Who has not taken a message within this time has fallen asleep, and is hung up; its page connects again."""
-
-UNREAD_BYTES: Final = 65_536
 
 
 class Sockets:
@@ -39,14 +38,9 @@ class Sockets:
         self, request: "web.Request", send_all: Callable[["web.WebSocketResponse"], Awaitable[None]]
     ) -> "web.WebSocketResponse":
         """Open a WebSocket and run `send_all` until it or the page ends. What the page says is passed over."""
-        from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with pages needs
-
         async with self.place():
-            socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4096, compress=False)
-            await socket.prepare(request)
-            if request.transport is not None:
-                request.transport.set_write_buffer_limits(high=UNREAD_BYTES)
-            sending = asyncio.ensure_future(send_all(socket))
+            socket = await opened(request, message_bytes=4096, protocols=(PROTOCOL_NAME,), heartbeat_s=HEARTBEAT_S)
+            sending = asyncio.ensure_future(send_all(socket.response))
             listening = asyncio.ensure_future(_listen(socket))
             try:
                 await asyncio.wait((sending, listening), return_when=asyncio.FIRST_COMPLETED)
@@ -54,14 +48,13 @@ class Sockets:
                 for task in (sending, listening):
                     task.cancel()
                 results = await asyncio.gather(sending, listening, return_exceptions=True)
-                if request.transport is not None and any(isinstance(each, TimeoutError) for each in results):
-                    request.transport.abort()
+                if any(isinstance(each, TimeoutError) for each in results):
+                    socket.abort("it does not read what it is sent")
             for each in results:
                 if isinstance(each, Exception) and not isinstance(each, OSError):
                     raise each
-            with suppress(OSError, TimeoutError):
-                await socket.close()
-            return socket
+            await socket.close()
+            return socket.response
 
 
 async def send(socket: "web.WebSocketResponse", message: bytes, *, binary: bool = False) -> None:
@@ -73,10 +66,10 @@ async def send(socket: "web.WebSocketResponse", message: bytes, *, binary: bool 
             await socket.send_str(message.decode())
 
 
-async def _listen(socket: "web.WebSocketResponse") -> None:
+async def _listen(socket: ServedSocket) -> None:
     """Until the page goes. More than a hundred messages are none of ours."""
     count = 0
-    async for _ in socket:
+    async for _ in socket.messages():
         count += 1
         if count > 100:
             return

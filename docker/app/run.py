@@ -2,7 +2,7 @@
 
 Begins as root: makes a configuration of the app's options and of what the Supervisor says about the broker, and hands
 the data folder to the node's user. Then it is that user and becomes `blikk run`, while a second process waits for the
-node to announce itself and tells our integration about it, with the token for its pictures.
+node to announce itself and tells our integration about it, with the token that sees its pictures.
 """
 
 import json
@@ -24,6 +24,9 @@ NODE_USER: Final = 10001
 TRIES: Final = 6
 """Of a request to a Supervisor that does not answer: it may be starting itself."""
 MISCONFIGURED: Final = 78
+VIEW_TOKEN: Final = "media_token"  # noqa: S105  # the name of a file
+"""The file of the token that sees pictures; Home Assistant knows it since the first start."""
+CONTROL_TOKEN: Final = "control_token"  # noqa: S105  # the name of a file
 DEVICES: Final = ("video*", "media*", "gpiochip*", "apex_*")
 
 
@@ -44,7 +47,7 @@ class Places:
     config: Path = Path("/config")
     devices: Path = Path("/dev")
     user: int = NODE_USER
-    media_port: int = 8428
+    http_port: int = 8428
 
 
 class Supervisor:
@@ -106,7 +109,12 @@ def configuration(options: Mapping[str, Any], broker: Mapping[str, Any]) -> str:
         "  port: !env MQTT_PORT",
         *(["  username: !env MQTT_USERNAME", "  password: !env MQTT_PASSWORD"] if broker.get("username") else []),
         *(["  tls: true"] if broker.get("ssl") else []),
-        "media: {host: 0.0.0.0, port: !env MEDIA_PORT, url: !env MEDIA_URL, token: !env MEDIA_TOKEN}",
+        "http:",
+        "  host: 0.0.0.0",
+        "  port: !env HTTP_PORT",
+        "  url: !env HTTP_URL",
+        "  tokens: {view: !env HTTP_VIEW_TOKEN, control: !env HTTP_CONTROL_TOKEN}",
+        "media: true",
         "cameras:",
     ]
     ids = [camera["id"] for camera in cameras]
@@ -130,7 +138,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def environment(broker: Mapping[str, Any], media_port: int, token: str) -> dict[str, str]:
+def environment(broker: Mapping[str, Any], http_port: int, *, view: str, control: str) -> dict[str, str]:
     """What a blikk.yaml may take by `!env`, and the app's own switch."""
     return {
         "BLIKK_APP": "1",
@@ -138,14 +146,15 @@ def environment(broker: Mapping[str, Any], media_port: int, token: str) -> dict[
         "MQTT_PORT": str(broker["port"]),
         "MQTT_USERNAME": str(broker.get("username") or ""),
         "MQTT_PASSWORD": str(broker.get("password") or ""),
-        "MEDIA_PORT": str(media_port),
-        "MEDIA_URL": f"http://{socket.gethostname()}:{media_port}",
-        "MEDIA_TOKEN": token,
+        "HTTP_PORT": str(http_port),
+        "HTTP_URL": f"http://{socket.gethostname()}:{http_port}",
+        "HTTP_VIEW_TOKEN": view,
+        "HTTP_CONTROL_TOKEN": control,
     }
 
 
 def kept_token(path: Path) -> str:
-    """The token for pictures of the past: made at the first start, the same ever after."""
+    """A token: made at the first start, the same ever after."""
     if not path.is_file() or path.is_symlink():
         write(path, secrets.token_urlsafe(32))
     return path.read_text(encoding="utf-8")
@@ -186,7 +195,7 @@ def start(places: Places, environ: Mapping[str, str]) -> None:
         raise AppError(f"the app's options cannot be read: {error}") from error
     supervisor = environ.get("SUPERVISOR_TOKEN", "")
     broker = Supervisor(places.supervisor, supervisor).broker()
-    token = kept_token(places.data / "media_token")
+    view, control = (kept_token(places.data / name) for name in (VIEW_TOKEN, CONTROL_TOKEN))
     own = places.config / "blikk.yaml"
     config = own if own.exists() else places.data / "blikk.yaml"
     if config is not own:
@@ -197,7 +206,11 @@ def start(places: Places, environ: Mapping[str, str]) -> None:
     groups = device_groups(places.devices)
     # the node has no business with the Supervisor
     inherited = {name: value for name, value in environ.items() if name not in {"SUPERVISOR_TOKEN", "HASSIO_TOKEN"}}
-    node = {**inherited, **environment(broker, places.media_port, token), "BLIKK_CONFIG": str(config)}
+    node = {
+        **inherited,
+        **environment(broker, places.http_port, view=view, control=control),
+        "BLIKK_CONFIG": str(config),
+    }
     subprocess.run(  # noqa: S603  # this file
         [sys.executable, __file__, "announce", places.supervisor],
         env={**node, "SUPERVISOR_TOKEN": supervisor},
@@ -233,8 +246,9 @@ def announce(supervisor: str, environ: Mapping[str, str]) -> None:
     if mqtt is None:
         return
     content = {"prefix": mqtt.prefix, "node": settings.node.id}
-    if settings.media is not None:
-        content |= {"media_url": settings.media.address, "token": settings.media.token.reveal()}
+    http = settings.http
+    if http is not None and settings.media is not None and http.tokens.view is not None:
+        content |= {"media_url": http.address, "token": http.tokens.view.reveal()}
 
     def connected(client: paho.Client, *_: Any) -> None:
         client.subscribe(f"{mqtt.prefix}/{settings.node.id}/announce", qos=1)

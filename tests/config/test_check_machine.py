@@ -98,8 +98,7 @@ def test_a_plug_in_that_cannot_be_loaded_is_reported(checked, monkeypatch):
     ("missing", "keys", "words"),
     [
         ("gpiod", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
-        ("aiohttp", {"cameras": "{door: {source: /dev/video0, ring: {http: true}}}"}, ("ring.http", "-m pip install")),
-        ("aiohttp", {"media": "{token: 0123456789abcdef}"}, ("media", "-m pip install")),
+        ("aiohttp", {"http": "true"}, ("http", "-m pip install")),
         ("aiohttp", {"webhook": "http://127.0.0.1:9/x"}, ("webhook", "-m pip install")),
         (
             "websockets",
@@ -215,7 +214,7 @@ def test_certificates_that_cannot_serve_are_reported(checked, certificates: Path
 
 def test_certificates_of_our_own_servers_are_looked_at(checked, certificates: Path):
     tls = f"{{certificate: {certificates}/one.pem, key: {certificates}/two.key}}"
-    only(checked(media=f"{{token: 0123456789abcdef, tls: {tls}}}"), "media.tls.key")
+    only(checked(http=f"{{tls: {tls}}}"), "http.tls.key")
     # without such a camera that server is not opened
     assert reported(checked(ingest=f"{{tls: {tls}}}")) == []
 
@@ -236,7 +235,7 @@ def test_a_store_that_cannot_be_written_is_reported(checked, tmp_path: Path):
     assert reported(checked(store="{path: kept.db}")) == []
     (tmp_path / "notes.txt").write_text("to do\n")
     only(checked(store="{path: notes.txt}"), "store.path", "this file is no store")
-    only(checked(media="{token: 0123456789abcdef, folder: file}"), "media.folder")
+    only(checked(http="true", media="{folder: file}"), "media.folder")
 
 
 def test_secrets_that_everybody_can_read_are_noted(checked, tmp_path: Path):
@@ -263,7 +262,7 @@ BELL = "{door: {source: /dev/video0, ring: {http: true}}}"
 def test_a_port_that_is_taken_is_reported(checked, taken: int):
     only(checked(cameras=BELL, ring_hook=f"{{port: {taken}}}"), "ring_hook.port", "another program has this port")
     assert reported(checked(ring_hook=f"{{port: {taken}}}")) == []  # nobody opens it
-    only(checked(media=f"{{token: 0123456789abcdef, port: {taken}}}"), "media.port")
+    only(checked(http=f"{{port: {taken}}}"), "http.port")
 
 
 def test_the_ports_of_a_node_that_runs_are_its_own(checked, taken: int, tmp_path: Path):
@@ -290,21 +289,18 @@ def test_checking_leaves_the_store_as_it_is(checked, tmp_path: Path):
 
 def test_an_address_that_this_machine_has_not_is_reported(checked, certificates: Path):
     tls = f"{{certificate: {certificates}/one.pem, key: {certificates}/one.key}}"
-    only(checked(media=f"{{token: 0123456789abcdef, host: 192.0.2.1, tls: {tls}}}"), "media.host", "no such address")
+    http = f"{{host: 192.0.2.1, tokens: {{view: 0123456789abcdef}}, tls: {tls}}}"
+    only(checked(http=http), "http.host", "no such address")
 
 
 def test_two_servers_of_one_port_are_refused_by_a_start_too(write):
-    path = write(
-        "node: n\nmqtt: b\ncameras:\n  d: {source: /dev/video0, ring: {http: true}}\n"
-        "media: {token: 0123456789abcdef, port: 8427}\n"
-    )
+    path = write("node: n\nmqtt: b\ncameras:\n  d: {source: /dev/video0, ring: {http: true}}\nhttp: {port: 8427}\n")
     with pytest.raises(ConfigErrors, match="the port of `ring_hook` is the same"):
         load(path, environ={})
 
 
 def test_one_port_on_two_addresses_is_fine(write):
     path = write(
-        "node: n\nmqtt: b\ncameras:\n  d: {source: /dev/video0, ring: {http: true}}\n"
-        "media: {token: 0123456789abcdef, port: 8427, host: '::1'}\n"
+        "node: n\nmqtt: b\ncameras:\n  d: {source: /dev/video0, ring: {http: true}}\nhttp: {port: 8427, host: '::1'}\n"
     )
-    assert load(path, environ={}).media is not None
+    assert load(path, environ={}).http is not None

@@ -171,8 +171,20 @@ def test_a_question_is_short(write):
         ("{source: push, push_token: 0123456789abcdef, rotate: 90}", "", "cameras.front.rotate", "blikk push --rotate"),
         ("{source: 'rtsp://c/1', push_token: 0123456789abcdef}", "", "cameras.front.push_token", "without `source"),
         ("{source: 'rtsp://c/1'}", "ingest: {host: 0.0.0.0}", "ingest.host", "without `tls`"),
-        ("{source: 'rtsp://c/1'}", "media: {token: short}", "media.token", "guessed"),
-        ("{source: 'rtsp://c/1'}", "media: {host: 10.0.0.1, token: 0123456789abcdef}", "media.host", "without `tls`"),
+        ("{source: 'rtsp://c/1'}", "http: {tokens: {view: short}}", "http.tokens.view", "guessed"),
+        (
+            "{source: 'rtsp://c/1'}",
+            "http: {host: 10.0.0.1, tokens: {view: 0123456789abcdef}}",
+            "http.host",
+            "without `tls`",
+        ),
+        ("{source: 'rtsp://c/1'}", "http: {host: 10.0.0.1}", "http.host", "without `tokens`"),
+        (
+            "{source: 'rtsp://c/1'}",
+            "http: {host: 0.0.0.0, tokens: {view: 0123456789abcdef}}",
+            "http.host",
+            "without `url`",
+        ),
         ("{source: 'rtsp://c/1'}", "ingest: {tls: {certificate: none.pem}}", "ingest.tls.certificate", "no such file"),
     ],
 )
@@ -189,21 +201,23 @@ def test_a_camera_may_be_brought_by_an_edge_client(write):
     assert camera.push_token == Secret("0123456789abcdef")
 
 
-PLAIN = CAMERAS + "media: {host: 0.0.0.0, token: 0123456789abcdef, url: 'http://local-blikk:8428'}\n"
+PLAIN = (
+    CAMERAS + "http: {host: 0.0.0.0, tokens: {view: 0123456789abcdef}, url: 'http://local-blikk:8428'}\nmedia: true\n"
+)
 
 
 def test_inside_the_home_assistant_app_pictures_need_no_tls(write):
-    media = load(write(HEAD + PLAIN), environ={"BLIKK_APP": "1"}).media
-    assert media is not None
-    assert (media.host, media.tls, media.address) == ("0.0.0.0", None, "http://local-blikk:8428")
-    assert media.in_the_clear
-    assert not load(write(HEAD + CAMERAS + "media: {token: 0123456789abcdef}\n"), environ={}).media.in_the_clear
+    http = load(write(HEAD + PLAIN), environ={"BLIKK_APP": "1"}).http
+    assert http is not None
+    assert (http.host, http.tls, http.address) == ("0.0.0.0", None, "http://local-blikk:8428")
+    assert http.in_the_clear
+    assert not load(write(HEAD + CAMERAS + "http: true\n"), environ={}).http.in_the_clear
 
 
 @pytest.mark.parametrize("environ", [{}, {"BLIKK_APP": ""}, {"BLIKK_APP": "0"}, {"BLIKK_APP": "true"}])
 def test_anywhere_else_they_do(write, environ: dict[str, str]):
     (problem,) = check(write(HEAD + PLAIN), environ)
-    assert problem.path == "media.host"
+    assert problem.path == "http.host"
     assert "without `tls`" in problem.text
 
 

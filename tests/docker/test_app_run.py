@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ spec = importlib.util.spec_from_file_location("run", sys.argv[1])
 run = importlib.util.module_from_spec(spec); sys.modules["run"] = run; spec.loader.exec_module(run)
 supervisor, data, config, devices, user, port = sys.argv[2:]
 places = run.Places(supervisor=supervisor, data=run.Path(data), config=run.Path(config), devices=run.Path(devices),
-                    user=int(user), media_port=int(port))
+                    user=int(user), http_port=int(port))
 try:
     run.start(places, os.environ)
 except run.AppError as error:
@@ -71,7 +72,7 @@ class App:
         self.options(OPTIONS)
         self.log = folder / "log"
         self.supervisor = supervisor
-        self.media_port = free_port()
+        self.http_port = free_port()
 
     def options(self, options: dict[str, Any]) -> None:
         (self.data / "options.json").write_text(json.dumps(options))
@@ -87,7 +88,7 @@ class App:
             "SUPERVISOR_TOKEN": TOKEN,
         }
         words = [self.supervisor.address, str(self.data), str(self.config), str(self.devices)]
-        command = [sys.executable, "-c", START, str(RUN), *words, str(os.geteuid()), str(self.media_port)]
+        command = [sys.executable, "-c", START, str(RUN), *words, str(os.geteuid()), str(self.http_port)]
         with self.log.open("ab") as log:
             return subprocess.Popen(command, env=environ, stderr=log, stdout=log)
 
@@ -130,12 +131,19 @@ def test_home_assistant_is_told_of_the_node_with_what_our_integration_needs(app:
         told = supervisor.discovered[0]
         assert set(told) == {"prefix", "node", "media_url", "token"}
         assert (told["prefix"], told["node"]) == ("blikk", "hallway")
-        assert told["media_url"] == f"http://{socket.gethostname()}:{app.media_port}"
+        assert told["media_url"] == f"http://{socket.gethostname()}:{app.http_port}"
         asked = urllib.request.Request(
-            f"http://127.0.0.1:{app.media_port}/v1/days", headers={"Authorization": f"Bearer {told['token']}"}
+            f"http://127.0.0.1:{app.http_port}/v1/days", headers={"Authorization": f"Bearer {told['token']}"}
         )
         with urllib.request.urlopen(asked, timeout=10 * PATIENCE) as answer:
             assert json.load(answer)["days"] == []
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{app.http_port}/v1/cameras/garden/set",
+            data=b'{"detect": false}',
+            headers={"Authorization": f"Bearer {told['token']}", "Content-Type": "application/json"},
+        )
+        with pytest.raises(urllib.error.HTTPError, match="403"):  # it is told the token that sees, not the other
+            urllib.request.urlopen(asked, timeout=10 * PATIENCE)
     assert supervisor.refused == []
 
 
@@ -207,6 +215,7 @@ def test_options_become_a_configuration_whatever_is_in_them(run: Any):
     made = yaml.load(text, _Loader)  # a safe one, below
     assert made["node"] == {"name": "Hallway"}
     assert made["mqtt"]["tls"] is True
+    assert made["http"]["tokens"] == {"view": "!env HTTP_VIEW_TOKEN", "control": "!env HTTP_CONTROL_TOKEN"}
     assert made["cameras"] == {
         "front_door": {"source": "rtsp://me:it's@127.0.0.1:9/x", "name": 'Door "1"', "ring": True},
         "garden": {"source": "rtsp://127.0.0.1:9/y", "rotate": 180, "ring": {"gpio": 17}},

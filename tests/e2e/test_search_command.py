@@ -33,7 +33,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Path:
 def config(folder: Path, clip: Path, mqtt: str) -> str:
     return (
         f"node: hallway\nmqtt: {mqtt}\nstore: {{path: {folder}/blikk.db}}\nsummary: false\n"
-        f"media: {{token: 0123456789abcdef0123456789abcdef, port: {free_port()}}}\n"
+        f"http: {{port: {free_port()}}}\nmedia: true\n"
         "search: {model: towers/two_towers.onnx, tokenizer: towers/tokenizer.json}\n"
         "cameras:\n"
         f"  gate: {{source: {clip}, name: Gate, concepts: {{red_one: red person}}}}\n"

@@ -38,7 +38,8 @@ node: {{id: hallway_pi, name: Hallway Pi}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 store: {{path: {folder}/hallway.db}}
 models: {{offline: true, cache: {folder}/models}}
-media: {{token: "{token}", port: {media}, folder: {folder}/album}}
+http: {{port: {http}, tokens: {{view: "{token}"}}}}
+media: {{folder: {folder}/album}}
 cameras:
   front_door:
     source: {folder}/front_door.jpg
@@ -191,21 +192,21 @@ def household(python: str, folder: Path, visits: list[Visit], *, more: str = "")
     for number, camera in enumerate(("front_door", "garden")):
         (folder / f"{camera}.jpg").write_bytes(jpeg(90 + 60 * number, 120, 80))
     with Broker(folder) as broker:
-        media = free_port()
-        config = NODE.format(port=broker.port, folder=folder, token=TOKEN, media=media)
+        http = free_port()
+        config = NODE.format(port=broker.port, folder=folder, token=TOKEN, http=http)
         with (
             RealHomeAssistant(python, folder, mqtt_port=broker.port, copies=CARDS, more=more) as ha,
             BlikkRun(folder, config, models=None) as node,
             Ears(broker.port) as ears,
         ):
-            add_node(ha, media)
+            add_node(ha, http)
             home = Household(ha, ears, node, now, folder)
             home.until_online()
             yield home
 
 
-def add_node(ha: RealHomeAssistant, media: int) -> None:
-    """Confirm the node that is found, and give its token for the pictures on port `media`."""
+def add_node(ha: RealHomeAssistant, http: int) -> None:
+    """Confirm the node that is found, and give the token of its server on port `http`."""
 
     def found() -> Any:
         flows = ha.command({"type": "config_entries/flow/progress"})
@@ -214,6 +215,6 @@ def add_node(ha: RealHomeAssistant, media: int) -> None:
     flow = wait_for("the node is found", found, 60)
     entry = ha.post(f"/api/config/config_entries/flow/{flow['flow_id']}", {})["result"]
     begun = ha.post("/api/config/config_entries/flow", {"handler": "blikk", "entry_id": entry["entry_id"]})
-    given = {"prefix": "blikk", "media_url": f"http://127.0.0.1:{media}", "token": TOKEN, "verify_ssl": True}
+    given = {"prefix": "blikk", "media_url": f"http://127.0.0.1:{http}", "token": TOKEN, "verify_ssl": True}
     done = ha.post(f"/api/config/config_entries/flow/{begun['flow_id']}", given)
     assert done["reason"] == "reconfigure_successful", done

@@ -72,7 +72,7 @@ def test_every_repair_is_explained():
 @pytest.mark.parametrize("text", SETTINGS)
 def test_settings_of_the_node_are_valid(tmp_path, text):
     (tmp_path / "blikk.yaml").write_text(FRAME + text)
-    (tmp_path / "secrets.yaml").write_text("media_token: 0123456789abcdef0123\n")
+    (tmp_path / "secrets.yaml").write_text("http_view_token: 0123456789abcdef0123\n")
     for name in ("hallway.pem", "hallway.key"):
         (tmp_path / name).touch()
     load(tmp_path / "blikk.yaml", environ={})

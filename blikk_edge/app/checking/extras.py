@@ -59,7 +59,7 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
     if any(camera.pushed for camera in settings.cameras):
         yield from _missing("websockets", "", "ingest")
     for section, options, package, extra in (
-        ("media", settings.media, "aiohttp", ""),
+        ("http", settings.http, "aiohttp", ""),
         ("webhook", settings.webhook, "aiohttp", ""),
         ("traces", settings.traces, "opentelemetry.sdk", "otel"),
     ):
@@ -73,8 +73,6 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
 def _of_camera(camera: CameraSettings) -> Iterator[Wrong]:
     if camera.ring is not None and camera.ring.gpio is not None:
         yield from _missing("gpiod", "gpio", "cameras", camera.id, "ring", "gpio")
-    if camera.ring is not None and camera.ring.http:
-        yield from _missing("aiohttp", "", "cameras", camera.id, "ring", "http")
     if kind_of(camera.source.reveal()) == "onvif":
         yield from _missing("onveef", "onvif", "cameras", camera.id, "source")
 

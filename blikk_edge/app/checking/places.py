@@ -33,8 +33,8 @@ def certificates(settings: Settings, _environ: Mapping[str, str], _notes: list[s
     served: list[tuple[ServerTlsSettings | None, tuple[str, ...]]] = []
     if "ingest" in opened:
         served.append((settings.ingest.tls, ("ingest", "tls")))
-    if settings.media is not None:
-        served.append((settings.media.tls, ("media", "tls")))
+    if settings.http is not None:
+        served.append((settings.http.tls, ("http", "tls")))
     for sink in settings.sinks:
         tls, place = getattr(sink.options, "tls", None), ("sinks", sink.kinds.key(sink.name), "tls")
         if isinstance(tls, ClientTlsSettings):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SESSION_S: Final = 30 * 86400
 COOKIE: Final = "blikk_session"
 CSRF_HEADER: Final = "X-Blikk-CSRF"
-FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 READS: Final = frozenset({"GET", "HEAD"})
 
 _RANK: Final = {Scope.PUBLIC: 0, Scope.OWN: 0, Scope.VIEW: 1, Scope.CONTROL: 2}

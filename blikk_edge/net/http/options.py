@@ -6,7 +6,7 @@ from typing import Any
 
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.grammar.problem import Wrong
-from blikk_edge.grammar.schema import Key, Section
+from blikk_edge.grammar.schema import Gone, Key, Section
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import HOST, WEB_ADDRESS, ListOf, Scalar, whole
 from blikk_edge.net.hosts import is_origin
@@ -71,6 +71,30 @@ def _origin(text: str) -> str:
     if not is_origin(text):
         raise Wrong("not the origin of a web page", "Write `https://host` or `http://host:port`, without a path.")
     return text.lower()
+
+
+def gone(what: str, *, scope: str = "", url: bool = False) -> tuple[Gone, ...]:
+    """The keys of a server of its own that a section had; `what` is served by `http` now.
+
+    `scope` is that of `http.tokens` which stands for its token; empty: it had none.
+    """
+    instead = {
+        "host": "http: {host: ...}",
+        "port": "http: {port: 8428}",
+        "tls": "http: {tls: {certificate: ..., key: ...}}",
+    }
+    if url:
+        instead["url"] = "http: {url: ...}"
+    if scope:
+        instead["token"] = f"http: {{tokens: {{{scope}: !secret name}}}}"
+    return tuple(
+        Gone(
+            name=name,
+            why=f"{what} served by `http` now, on its one port",
+            mend=f"Remove this line, and write `{text}` at the top of the file.",
+        )
+        for name, text in instead.items()
+    )
 
 
 ORIGIN = Scalar("an origin like `https://host`", _origin)

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,8 +14,10 @@ from blikk_edge.core.errors import BlikkError, StoreError
 from blikk_edge.net.hosts import may_be_called, names_of_this_machine
 from blikk_edge.net.http.access import Access, covers
 from blikk_edge.net.http.answers import RefusedError, json_answer
+from blikk_edge.net.http.connection import Connection, connection_of
 from blikk_edge.net.http.openapi import document
 from blikk_edge.net.http.route import Handler, Route, Scope, Served
+from blikk_edge.net.http.socket import GOING_AWAY
 from blikk_edge.net.library_log import library_log
 from blikk_edge.net.listening import BACKLOG, Connections, listen
 from blikk_edge.net.tls import HANDSHAKE_S, server_tls
@@ -25,10 +29,8 @@ LOG = logging.getLogger("blikk.http")
 
 LINE_BYTES: Final = 4096
 HEADERS: Final = 64
-RECEIVE_BYTES: Final = 8192
-"""What the system holds of a connection's requests: all of it is parsed at once, into a hundred times as much."""
-
 BODY_BYTES: Final = 262_144
+GOODBYE_S: Final = 1.0
 KNOWN: Final = 128
 """Connections of those who may ask: a browser opens six, and one more for each WebSocket."""
 
@@ -79,6 +81,7 @@ class HttpServer:
         self._names = names_of_this_machine() | {name.lower() for name in names}
         self._in_the_clear = in_the_clear
         self._connections = Connections(LOG, clock, known=KNOWN)
+        self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._routes: dict[object, Route] = {}
 
     def routes(self) -> Sequence[Route]:
@@ -119,12 +122,19 @@ class HttpServer:
             shutdown_timeout=1.0,
         )
         await runner.setup()
-        assert runner.server is not None  # setup made it
+        made = runner.server
+        assert made is not None  # setup made it
+
+        def connected() -> Connection:
+            connection = Connection(made(), self._connections)
+            self._open.add(connection)
+            return connection
+
         listening: list[asyncio.Server] = []
         try:
-            for listener in await listen(self._host, self.port, self._connections, RECEIVE_BYTES):
+            for listener in await listen(self._host, self.port, self._connections):
                 server = await asyncio.get_running_loop().create_server(
-                    runner.server,
+                    connected,
                     sock=listener,
                     ssl=tls,
                     ssl_handshake_timeout=HANDSHAKE_S if tls else None,
@@ -140,15 +150,19 @@ class HttpServer:
                 f"http on {self._host}:{self.port}: {reason}; choose another `http.port`, or see who uses it"
             ) from error
         finally:
+            await self._connections.refuse()
+            await self._say_goodbye()
             await self._connections.end()
             for each in listening:
                 each.close()
             await runner.cleanup()
 
-    def recognised(self, request: "web.Request") -> None:
-        """Who sent this has shown a token that a handler of scope OWN has asked for."""
-        if request.transport is not None and (peer := request.transport.get_extra_info("peername")):
-            self._connections.recognised(peer)
+    async def _say_goodbye(self) -> None:
+        """Close the open WebSockets, as long as that takes no time."""
+        sockets = [connection.socket for connection in self._open if connection.socket is not None]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await asyncio.gather(*(each.close(GOING_AWAY, "the node stops") for each in sockets))
 
     def _guard(self) -> Any:
         """Checks each request before its handler, and turns every failure into JSON."""
@@ -170,6 +184,8 @@ class HttpServer:
                 return answer
             except StoreError as error:
                 return json_answer({"error": str(error)}, status=503)
+            except ConnectionError:  # nobody is there to be answered
+                return json_answer({"error": "the connection is gone"}, status=400)
 
         return guard
 
@@ -186,7 +202,7 @@ class HttpServer:
             if given is Scope.PUBLIC:
                 raise RefusedError(401, "send `Authorization: Bearer` with one of `http.tokens`, or log in")
             raise RefusedError(403, "this needs the token `http.tokens.control`")
-        self.recognised(request)
+        connection_of(request).recognised()
 
     async def _document(self, _request: "web.Request") -> "web.StreamResponse":
         return json_answer(document(self.routes(), __version__))
