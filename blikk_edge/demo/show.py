@@ -6,6 +6,7 @@ What is printed and saved comes from the broker, as any other listener would get
 import asyncio
 import json
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -30,6 +31,7 @@ from blikk_edge.language.language import lasting
 from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.sinks.mqtt.kind import MqttSettings
 from blikk_edge.sinks.mqtt.listener import listen
+from blikk_edge.web.media_kind import MediaSettings
 
 BROKER_START_S: Final = 20.0
 RUN_S: Final = 45.0
@@ -49,6 +51,9 @@ WRITTEN: Final = (
     *(f"{name}.jpg" for name in sorted(PICTURES)),
     *(f"demo.db{end}" for end in ("", "-wal", "-shm", ".reserve")),
 )
+ALBUM: Final = "album"
+"""A folder with the pictures that the page shows."""
+
 MARK: Final = ".blikk-demo"
 """A file by which a later demo knows that what is WRITTEN in the folder came from a demo, and may be replaced."""
 
@@ -121,11 +126,15 @@ def _prepare(folder: Path) -> None:
     mark = folder / MARK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not mark.exists() and (theirs := next((name for name in WRITTEN if (folder / name).exists()), None)):
+        if not mark.exists() and (
+            theirs := next((name for name in (*WRITTEN, ALBUM) if (folder / name).exists()), None)
+        ):
             raise BlikkError(f"{folder}: there is a {theirs} that no demo wrote; name another folder with --folder")
         mark.touch()
         for name in WRITTEN:
             (folder / name).unlink(missing_ok=True)
+        if (folder / ALBUM).exists():
+            shutil.rmtree(folder / ALBUM)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "this is no name of a folder"
         raise BlikkError(f"{folder}: nothing can be written there: {why}; name another folder with --folder") from error
@@ -147,6 +156,7 @@ def _settings(source: str, port: int, page: int, folder: Path) -> Settings:
         mqtt=MqttSettings(host="127.0.0.1", port=port),
         cameras=(camera,),
         http=HttpSettings(port=page),
+        media=MediaSettings(folder=folder / ALBUM),
         store=StoreSettings(path=folder / "demo.db"),
         health_every_s=5.0,
     )
