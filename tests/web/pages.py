@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.request import urlopen
 
 from headless import Chromium
 from patience import PATIENCE
@@ -56,6 +58,18 @@ class Browser(Chromium):
 
     def until(self, expression: str, limit_s: float = 30.0) -> Any:
         return super().until(expression, limit_s * PATIENCE)
+
+    def until_up(self, url: str, limit_s: float = 30.0) -> None:
+        """Wait until a node answers there."""
+        end = time.monotonic() + limit_s * PATIENCE
+        while True:
+            try:
+                with urlopen(f"{url}v1/session", timeout=10):
+                    return
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
     def errors(self) -> list[str]:
         """What went wrong since the page was opened."""

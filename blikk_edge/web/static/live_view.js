@@ -43,6 +43,8 @@ export function LiveView({ camera, layers, onFrame, paused = false }) {
   const picture = useRef(null);
   const overlay = useRef(null);
   const newest = useRef(null);
+  const drawn = useRef(layers);
+  drawn.current = layers;
   const [frame, setFrame] = useState(null);
   const [connected, setConnected] = useState(true);
   const [late, setLate] = useState(false);
@@ -64,6 +66,7 @@ export function LiveView({ camera, layers, onFrame, paused = false }) {
     };
     const show = (content) => {
       newest.current = content;
+      if (overlay.current) paint(overlay.current, camera, content, drawn.current); // with its picture, not a frame later
       setFrame(content);
       setLate(false);
       expect();
@@ -92,7 +95,7 @@ export function LiveView({ camera, layers, onFrame, paused = false }) {
       clearTimeout(timer);
       open.close();
     };
-  }, [camera.id, paused, hidden, onFrame]);
+  }, [camera, paused, hidden, onFrame]);
 
   useEffect(() => {
     const again = () => overlay.current && paint(overlay.current, camera, newest.current, layers);
@@ -100,7 +103,7 @@ export function LiveView({ camera, layers, onFrame, paused = false }) {
     const watcher = new ResizeObserver(again);
     watcher.observe(overlay.current);
     return () => watcher.disconnect();
-  }, [camera, frame, layers]);
+  }, [camera, layers]);
 
   const state = states.get(camera.id);
   const wrong = trouble({

@@ -1,0 +1,113 @@
+"""Photographs the pages of a real node that watches the demo's clip, for the README and the guide.
+
+    python scripts/page_pictures.py [PAGE...]
+
+Needs Chromium (scripts/test_env installs it). With `BLIKK_TEST_DATA`, or models in the cache, the cat is found as well.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/web", "tests/e2e", "scripts")]
+
+from pages import DESKTOP, PHONE, Browser, WebNode, browser  # noqa: E402 (found in the folders above)
+
+from blikk_edge.demo import clip  # noqa: E402
+
+FOLDER: Final = ROOT / "docs" / "images"
+DATA: Final = Path(os.environ.get("BLIKK_TEST_DATA", ROOT.parent / "shared" / "data"))
+NODE: Final = """\
+node: {{id: hallway, name: Hallway}}
+mqtt: false
+store: {{path: {folder}/hallway.db}}
+media: true
+cameras:
+  front_door:
+    source: {clip}
+    still_s: 4s
+    zones: {{path: {{polygon: [[0.3, 0.62], [0.98, 0.55], [0.98, 0.99], [0.25, 0.99]], loiter_s: 30s}}}}
+    private: [[[0, 0], [0.14, 0], [0.14, 0.2], [0, 0.2]]]
+  garden:
+    source: {clip}
+"""
+VISITOR: Final = "document.querySelector('.chip.person') !== null"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photograph:
+    """A picture to take.
+
+    Attributes:
+        name: Of the file, without its ending.
+        page: Behind the address of the node.
+        until: A JavaScript expression that is true when the page shows what is wanted.
+        phone: Whether on a phone.
+        dark: Whether in dark colours.
+    """
+
+    name: str
+    page: str
+    until: str
+    phone: bool = False
+    dark: bool = False
+
+
+LIVE: Final = (
+    Photograph(name="web-wall", page="#/", until=VISITOR),
+    Photograph(
+        name="web-camera",
+        page="#/camera/front_door",
+        until=f"{VISITOR} && document.querySelectorAll('.report').length > 1",
+    ),
+    Photograph(name="web-camera-phone", page="#/camera/front_door", until=VISITOR, phone=True, dark=True),
+)
+
+
+def keep(png: bytes, name: str) -> None:
+    """Write it as WebP."""
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    path = FOLDER / f"{name}.webp"
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_WEBP_QUALITY, 82])
+    print(path.relative_to(ROOT), path.stat().st_size // 1000, "kB")
+
+
+def take(page: Browser, url: str, photograph: Photograph) -> None:
+    """Open the page, wait, and keep what it looks like."""
+    page.resize(*(PHONE if photograph.phone else DESKTOP), mobile=photograph.phone)
+    page.prefer("dark" if photograph.dark else "light")
+    page.open(f"{url}?{photograph.name}{photograph.page}", shows=[], settled=False)
+    page.until(photograph.until, limit_s=60)
+    time.sleep(0.5)  # pictures fade in
+    keep(page.photograph(), photograph.name)
+
+
+def main() -> int:
+    """Take them all, or those whose names begin with one of the arguments."""
+    wanted = tuple(sys.argv[1:]) or ("",)
+    with ExitStack() as stage:
+        folder = Path(stage.enter_context(tempfile.TemporaryDirectory()))
+        film = folder / "visit.mp4"
+        clip.make(film)
+        models = DATA / "models" if DATA.is_dir() else None
+        config = NODE.format(folder=folder, clip=film)
+        page = stage.enter_context(browser(folder))
+        node = stage.enter_context(WebNode(folder, config, models=models))
+        page.until_up(node.url)
+        for photograph in LIVE:
+            if photograph.name.startswith(wanted):
+                take(page, node.url, photograph)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
