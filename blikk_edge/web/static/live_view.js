@@ -113,8 +113,9 @@ export function LiveView({ camera, layers, onFrame, paused = false }) {
     online: availability.get(camera.id),
     problem: state?.problem,
   });
-  const shape = frame?.picture ? `${frame.picture.width} / ${frame.picture.height}` : "16 / 9";
-  return html`<div class=${`live ${wrong ? "dim" : ""}`} style=${{ aspectRatio: shape }} data-camera=${camera.id}
+  const { width, height } = frame?.picture ?? { width: 16, height: 9 };
+  const shape = { aspectRatio: `${width} / ${height}`, "--shape": width / height };
+  return html`<div class=${`live ${wrong ? "dim" : ""}`} style=${shape} data-camera=${camera.id}
     data-frames=${frame ? "yes" : "no"}>
     <canvas ref=${picture} role="img" aria-label=${t("live.picture", { camera: camera.name })}></canvas>
     <canvas ref=${overlay} class="overlay" aria-hidden="true"></canvas>
