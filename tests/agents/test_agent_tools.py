@@ -65,10 +65,11 @@ def test_people_who_enter_are_counted_as_they_enter(data: Path, monkeypatch: pyt
     calls = [ToolCallBlock(tool_name="count", tool_kwargs={"label": "person", "last_seconds": 10})]
     llama = MockFunctionCallingLLM(response_generator=lambda *_, **__: ChatMessage(role="assistant", blocks=calls))
     monkeypatch.setenv("BLIKK_MODELS", str(data / "models"))
-    answers, others, artifacts = [], [], []
+    answers, others, artifacts, there = [], [], [], []
     with Stream(data / CLIP, models={"offline": True}, fps=2.5) as stream:
         tools, of_llama = stream.tools("langchain"), stream.tools("llamaindex")
         for observation in stream.subscribe(["appeared", "left"], labels="person"):
+            there.append((observation.kind.value, "1 person" in stream.now()))
             answer, used = agent(tools, QUESTION)
             others.append(str(llama.predict_and_call(of_llama, user_msg=QUESTION)))
             answers.append((observation.kind.value, stream.time - observation.time, answer))
@@ -77,6 +78,7 @@ def test_people_who_enter_are_counted_as_they_enter(data: Path, monkeypatch: pyt
         asked = {tool.name: tool for tool in tools}["ask"].invoke(
             {"question": "how many people came in the last hour?"}
         )
+    assert set(there) == {("appeared", True), ("left", False)}
     assert {late for _, late, _ in answers} == {0.0}  # the file waits while the agent thinks
     # 12 s and longer lie between coming and going, and 2 s and longer between one who goes and the next
     assert [answer for kind, _, answer in answers if kind == "appeared"] == ["1 person came in the last 10 s"] * 6
