@@ -7,6 +7,7 @@ from itertools import count, islice
 from math import inf, nextafter
 from typing import Final, TypeAlias
 
+from blikk_edge.asking.embeddings import Embeddings
 from blikk_edge.asking.forgetting import there
 from blikk_edge.asking.model import fill_prompt, filled, word_prompt, worded
 from blikk_edge.asking.other_language import hint
@@ -121,6 +122,7 @@ class QuestionService:
         self._numbers = count(1)
         # One look through the store at a time: eight of them would hold up everything else in the process.
         self._turn = asyncio.Lock()
+        self._embeddings = Embeddings()
 
     async def answer(self, request: Request) -> Reply:
         """The Reply to a Request; what is expected to fail is in it as a sentence, and nothing expected is raised."""
@@ -243,7 +245,14 @@ class QuestionService:
 
         def look() -> Reply:
             try:
-                return search(request, history=self._history, readings=readings, tower=self._tower(), album=self._album)
+                return search(
+                    request,
+                    history=self._history,
+                    readings=readings,
+                    tower=self._tower(),
+                    album=self._album,
+                    embeddings=self._embeddings,
+                )
             except ModelError:  # a node without its model still knows labels and colours
                 return search(request, history=self._history, readings=readings, album=self._album)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from blikk_edge.core.appearance import StoredAppearance
+from blikk_edge.core.appearance import Description, StoredAppearance
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event, Observation, Record, Ring
 from blikk_edge.core.ports import Pending
@@ -208,13 +208,38 @@ class Store:
         since: float | None = None,
         until: float | None = None,
         below: int | None = None,
+        numbers: Collection[int] | None = None,
         limit: int = 4096,
     ) -> Sequence[tuple[int, bytes]]:
         """Number and embedding of what appeared, newest first; see `History`."""
         with self._file.transaction("read", durable=False) as db:
             return appearances.embeddings(
-                db, model=model, camera=camera, since=since, until=until, below=below, limit=limit
+                db, model=model, camera=camera, since=since, until=until, below=below, numbers=numbers, limit=limit
             )
+
+    def embedded(self, *, model: str, camera: str | None = None) -> Sequence[tuple[int, float]]:
+        """Number and time of all that this model has embeddings of; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.embedded(db, model=model, camera=camera)
+
+    def descriptions(self) -> Sequence[Description]:
+        """How what appeared is described; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.descriptions(db)
+
+    def described(
+        self,
+        description: Description,
+        *,
+        but: str | None = None,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[StoredAppearance]:
+        """What appeared and is described so, newest first; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.described(db, description, but=but, camera=camera, since=since, until=until, limit=limit)
 
     def appearances(
         self,
@@ -323,6 +348,8 @@ class Store:
         with db:
             db.execute("BEGIN IMMEDIATE")
             self._journal.load(db, self._file.last_seq)
+            if appearances.exists(db):
+                appearances.make(db)  # an earlier version made fewer indexes
         self._count(db)
 
     def _count(self, db: sqlite3.Connection) -> None:
