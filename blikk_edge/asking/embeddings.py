@@ -15,7 +15,7 @@ CHUNK: Final = 4096
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of embeddings that are kept in memory, the newest: 125,000 of 512 numbers. Older ones are read for each search."""
 
-AT_ONCE: Final = 1024
+AT_ONCE: Final = 256
 """Embeddings that are compared at once: what they take as float32 stays in the processor's cache."""
 
 EXACT: Final = 4
@@ -35,7 +35,13 @@ class Embeddings:
 
     def __init__(self, *, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._forget("", 0)
+        self._mark: object = None
+        self._whole = True  # else the store has older ones
+        self._model = ""
+        self._numbers: NDArray[np.int64] = np.empty(0, np.int64)  # the newest first
+        self._times: NDArray[np.float64] = np.empty(0, np.float64)
+        self._codes: NDArray[np.int8] = np.empty((0, 0), np.int8)
+        self._scales: NDArray[np.float32] = np.empty(0, np.float32)
 
     def nearest(
         self,
@@ -53,9 +59,13 @@ class Embeddings:
         The best first, of equal ones the newest. Raises StoreError.
         """
         if (model, len(query)) != (self._model, self._codes.shape[1]):
-            self._forget(model, len(query))
-        numbers, times = _columns(history.embedded(model=model))
-        self._follow(history, numbers, times)
+            self._model, self._mark = model, None
+            self._numbers, self._codes = self._numbers[:0], np.empty((0, len(query)), np.int8)
+            self._times, self._scales = self._times[:0], self._scales[:0]
+        mark = history.embedded_mark(model=model)
+        if mark != self._mark:
+            self._follow(history, *_columns(history.embedded(model=model)))
+            self._mark = mark
         wanted = np.ones(len(self._numbers), bool)
         if camera is not None:
             wanted &= np.isin(self._numbers, _columns(history.embedded(model=model, camera=camera))[0])
@@ -64,14 +74,12 @@ class Embeddings:
         if until is not None:
             wanted &= self._times < until
         scores = np.where(wanted, self._scores(query), -np.inf)
-        most = min(len(scores), max(EXACT_LEAST, EXACT * limit))
-        first = np.argpartition(-scores, most - 1)[:most] if most else np.empty(0, np.int64)
-        near = self._numbers[first[np.isfinite(scores[first])]].tolist()
+        near = self._numbers[_first(scores, max(EXACT_LEAST, EXACT * limit))].tolist()
         best: _Scored = []
         for at in range(0, len(near), EXACT_LEAST):
             among = near[at : at + EXACT_LEAST]
             best = _best(best, history.embeddings(model=model, numbers=among, limit=len(among)), query, limit)
-        if len(self._numbers) < len(numbers):
+        if not self._whole:
             below = int(self._numbers[-1]) if len(self._numbers) else None
             best = self._older(history, query, best, below, limit, model=model, camera=camera, since=since, until=until)
         return best
@@ -97,17 +105,11 @@ class Embeddings:
                 return best
             below = rows[-1][0]
 
-    def _forget(self, model: str, size: int) -> None:
-        self._model = model
-        self._numbers = np.empty(0, np.int64)  # the newest first
-        self._times = np.empty(0, np.float64)
-        self._codes = np.empty((0, size), np.int8)
-        self._scales = np.empty(0, np.float32)
-
     def _follow(self, history: History, numbers: NDArray[np.int64], times: NDArray[np.float64]) -> None:
         """Have in memory the newest of these, as many as find room, and nothing else."""
         size = self._codes.shape[1]
         room = self._most_bytes // max(1, size)
+        self._whole = len(numbers) <= room
         order = np.argsort(-numbers)[:room]
         numbers, times = numbers[order], times[order]
         if np.array_equal(numbers, self._numbers) and np.array_equal(times, self._times):
@@ -150,9 +152,22 @@ class Embeddings:
     def _scores(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
         """(rows,): about the cosine with each; NaN where its embedding has another length."""
         scores = np.empty(len(self._codes), np.float32)
+        widened = np.empty((AT_ONCE, self._codes.shape[1]), np.float32)
         for at in range(0, len(scores), AT_ONCE):
-            scores[at : at + AT_ONCE] = self._codes[at : at + AT_ONCE].astype(np.float32) @ query
+            codes = self._codes[at : at + AT_ONCE]
+            widened[: len(codes)] = codes
+            np.dot(widened[: len(codes)], query, out=scores[at : at + len(codes)])
         return scores * self._scales
+
+
+def _first(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """The places of the `count` highest that are finite, in no order; of equal ones the first."""
+    usable = np.flatnonzero(np.isfinite(scores))
+    if len(usable) <= count:
+        return usable
+    least = np.partition(scores[usable], len(usable) - count)[len(usable) - count]
+    above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+    return np.concatenate((above, equal[: count - len(above)]))
 
 
 def _coded(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

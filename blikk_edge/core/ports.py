@@ -148,6 +148,10 @@ class History(Protocol):
         """
         ...
 
+    def embedded_mark(self, *, model: str) -> object:
+        """Equal for as long as `embedded` gives the same."""
+        ...
+
     def descriptions(self) -> Sequence[Description]:
         """How what appeared is described, each once; quick."""
         ...

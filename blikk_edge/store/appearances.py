@@ -103,6 +103,13 @@ def embedded(db: sqlite3.Connection, *, model: str, camera: str | None) -> list[
     return db.execute(f"SELECT seq, time FROM appearances WHERE {clauses}", values).fetchall()  # noqa: S608
 
 
+def embedded_mark(db: sqlite3.Connection, *, model: str) -> object:
+    """See `History.embedded_mark`. A row that takes the number of one that is gone has another time."""
+    if not exists(db):
+        return None
+    return db.execute("SELECT count(*), total(seq), total(time) FROM appearances WHERE model = ?", (model,)).fetchone()
+
+
 def descriptions(db: sqlite3.Connection) -> list[Description]:
     """See `History.descriptions`."""
     if not exists(db):

@@ -222,6 +222,11 @@ class Store:
         with self._file.transaction("read", durable=False) as db:
             return appearances.embedded(db, model=model, camera=camera)
 
+    def embedded_mark(self, *, model: str) -> object:
+        """Equal for as long as `embedded` gives the same; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.embedded_mark(db, model=model)
+
     def descriptions(self) -> Sequence[Description]:
         """How what appeared is described; see `History`."""
         with self._file.transaction("read", durable=False) as db:

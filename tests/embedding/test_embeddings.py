@@ -92,6 +92,11 @@ def test_the_nearest_are_those_of_all_that_is_stored(store: Watched, room: int) 
     check(embeddings.nearest(store, query, model=MODEL, limit=10), everything(store, query))
 
 
+def test_of_many_that_are_the_same_the_newest_are_found(store: Watched) -> None:
+    put(store, np.repeat(made(1), 250, axis=0))
+    check(Embeddings().nearest(store, made(1)[0], model=MODEL, limit=3), everything(store, made(1)[0], limit=3))
+
+
 def test_what_was_read_once_is_not_read_again(store: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blikk_edge.asking.embeddings.EXACT_LEAST", 20)
     put(store, made(300))
