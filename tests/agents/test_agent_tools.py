@@ -16,7 +16,8 @@ from langchain_core.tools import BaseTool
 from blikk_edge import Stream
 from blikk_edge.agents.found import Found
 from blikk_edge.core.errors import ConfigError
-from blikk_edge.core.observation import Observed
+from blikk_edge.core.observation import Event, Observed, Phase
+from blikk_edge.core.summary import Summary
 
 CLIP = "video/intel_sample/one-by-one-person-detection.mp4"
 QUESTION = "number of people entering the room in the last 10 seconds"
@@ -78,6 +79,10 @@ def test_people_who_enter_are_counted_as_they_enter(data: Path, monkeypatch: pyt
         asked = {tool.name: tool for tool in tools}["ask"].invoke(
             {"question": "how many people came in the last hour?"}
         )
+        texts = list(stream.subscribe(["event", "summary"]))
+    ended = {each.id for each in texts if isinstance(each, Event) and each.phase is Phase.ENDED}
+    assert len(ended) == 6
+    assert {each.event for each in texts if isinstance(each, Summary) and each.revision == 2} == ended
     assert set(there) == {("appeared", True), ("left", False)}
     assert {late for _, late, _ in answers} == {0.0}  # the file waits while the agent thinks
     # 12 s and longer lie between coming and going, and 2 s and longer between one who goes and the next
