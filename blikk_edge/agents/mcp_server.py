@@ -93,12 +93,12 @@ class BlikkServer(MCPServer[Any]):
     async def cameras(self) -> Annotated[CallToolResult, CamerasOut]:
         """The cameras, what each reports, and its zones."""
         infos = await self._found(self._finder.cameras)
-        told = [CameraOut(id=c.id, name=c.name, labels=[*map(str, c.labels)], zones=[*c.zones]) for c in infos]
+        listed = [CameraOut(id=c.id, name=c.name, labels=[*map(str, c.labels)], zones=[*c.zones]) for c in infos]
         lines = [
             f"{c['id']}: {', '.join(c['labels'])}{'; zones ' + ', '.join(c['zones']) if c['zones'] else ''}"
-            for c in told
+            for c in listed
         ]
-        return _result("\n".join(lines), {"cameras": told})
+        return _result("\n".join(lines), {"cameras": listed})
 
     async def now(self, camera: Camera = None) -> Annotated[CallToolResult, NowOut]:
         """Who and what is there at this moment."""
@@ -215,7 +215,7 @@ class BlikkServer(MCPServer[Any]):
         return types.EmptyResult()
 
     async def notify(self) -> None:
-        """Tell subscribers of both generations what has changed, until cancelled or the stream ends."""
+        """Notify subscribers of both generations what has changed, until cancelled or the stream ends."""
         if not self._stream.reports:
             return
         with self._stream.subscribe(["observation", "event"]) as subscription:

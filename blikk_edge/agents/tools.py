@@ -33,7 +33,7 @@ class Tool:
 
     Attributes:
         name: A word.
-        meaning: What a language model is told about it.
+        meaning: What a language model reads about it.
         call: Blocking; raises BlikkError.
         acall: The same for a coroutine.
     """
@@ -74,7 +74,7 @@ class StreamTools:
         seconds: Annotated[float, "How long, at most 60."] = 10.0,
         label: AnyLabel = None,
     ) -> Found:
-        """Watch the camera from now on for some seconds, and tell what changes."""
+        """Watch the camera from now on for some seconds, and report what changes."""
         end = self._link.now() + _bounded(seconds)
         with self._subscribe(label) as subscription:
             while not subscription.ended and (wait_s := self._left_s(end)) > 0:
@@ -86,7 +86,7 @@ class StreamTools:
         seconds: Annotated[float, "How long, at most 60."] = 10.0,
         label: AnyLabel = None,
     ) -> Found:
-        """Watch the camera from now on for some seconds, and tell what changes."""
+        """Watch the camera from now on for some seconds, and report what changes."""
         end = self._link.now() + _bounded(seconds)
         with self._subscribe(label) as subscription:
             while not subscription.ended and (wait_s := self._left_s(end)) > 0:
