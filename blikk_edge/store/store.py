@@ -25,15 +25,16 @@ LOG = logging.getLogger("blikk.store")
 T = TypeVar("T", bound=Event | Ring | Summary)
 R = TypeVar("R")
 
+# Values by their order: Python 3.12.0 to 3.12.3 warns of ?1 and the like.
 # A mark is the household's; who reports the event does not know it.
 _REPLACE: Final = """
 UPDATE events SET text = CASE WHEN json_valid(text) AND json_extract(text, '$.mark') IS NOT NULL
-    THEN json_set(?1, '$.mark', json_extract(text, '$.mark')) ELSE ?1 END WHERE id = ?2
+    THEN json_set(?, '$.mark', json_extract(text, '$.mark')) ELSE ? END WHERE id = ?
 """
 
 _MARK: Final = """
-UPDATE {} SET text = CASE ?2 WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?2) END
-    WHERE id = ?1 AND json_valid(text)
+UPDATE {} SET text = CASE ? WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?) END
+    WHERE id = ? AND json_valid(text)
 """
 
 NO_ROOM: Final = "its disk is nearly full, and history gives way to new records; free some space"
@@ -274,7 +275,7 @@ class Store:
 
     def _mark(self, table: str, id: str, mark: str) -> None:  # noqa: A002  # the glossary's word
         with self._file.transaction("write", durable=True) as db:
-            db.execute(_MARK.format(table), (id, mark))
+            db.execute(_MARK.format(table), (mark, mark, id))
 
     def newest(self) -> Sequence[Event | Ring | Summary]:
         """What each place shows that shows the newest; see `History`. Looks through the whole history."""
@@ -433,7 +434,7 @@ def _keep(db: sqlite3.Connection, record: Record, text: str) -> Mapping[str, int
     """Write a record into its table of the history, if it has one; which table grew, and by how many rows."""
     match record:
         case Event():
-            replaced = db.execute(_REPLACE, (text, record.id)).rowcount
+            replaced = db.execute(_REPLACE, (text, text, record.id)).rowcount
             if not replaced:
                 db.execute(
                     "INSERT INTO events (id, camera, started, text, label) VALUES (?, ?, ?, ?, ?)",
