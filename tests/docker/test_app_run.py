@@ -140,9 +140,9 @@ def test_home_assistant_gets_the_node_with_what_our_integration_needs(app: App, 
         asked = urllib.request.Request(
             f"http://127.0.0.1:{app.http_port}/v1/cameras/garden/set",
             data=b'{"detect": false}',
-            headers={"Authorization": f"Bearer {told['token']}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {message['token']}", "Content-Type": "application/json"},
         )
-        with pytest.raises(urllib.error.HTTPError, match="403"):  # it is told the token that sees, not the other
+        with pytest.raises(urllib.error.HTTPError, match="403"):  # it got the token that sees, not the other
             urllib.request.urlopen(asked, timeout=10 * PATIENCE)
     assert supervisor.refused == []
 
