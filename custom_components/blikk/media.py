@@ -159,7 +159,7 @@ class NodeMedia:
             return "the certificate of the node is not trusted; turn off its check, or let a known authority sign it"
         try:
             since = await self._hass.async_add_executor_job(_valid_until, url.host or "", url.port or 443)
-        except (OSError, KeyError, ValueError):
+        except OSError, KeyError, ValueError:
             return "the certificate of the node has expired; renew it, and start the node again"
         return f"the certificate of the node has expired, on {since}; renew it, and start the node again"
 
