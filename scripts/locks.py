@@ -55,8 +55,8 @@ def faults(root: Path) -> Iterator[str]:
                 "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": "",
                 "implementation_name": "cpython", "platform_python_implementation": "CPython",
             }  # fmt: skip
-            for told in _missing(lines[name], pins, environment):
-                yield f"requirements/{name}.txt: {told} (Python {version}, {machine})"
+            for problem in _missing(lines[name], pins, environment):
+                yield f"requirements/{name}.txt: {problem} (Python {version}, {machine})"
 
 
 def _missing(lines: list[str], pins: list[Requirement], environment: Mapping[str, str]) -> Iterator[str]:
@@ -99,11 +99,11 @@ def main(arguments: list[str]) -> int:
     """Write the files, or with `--check` tell what is stale (1)."""
     if "--check" not in arguments:
         write(ROOT, os.environ["UV"], arguments)
-    told = list(faults(ROOT))
-    sys.stderr.write("".join(f"{fault}\n" for fault in told))
-    if told:
+    problem = list(faults(ROOT))
+    sys.stderr.write("".join(f"{fault}\n" for fault in problem))
+    if problem:
         sys.stderr.write("run scripts/lock\n")
-    return 1 if told else 0
+    return 1 if problem else 0
 
 
 if __name__ == "__main__":

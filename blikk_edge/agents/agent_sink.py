@@ -147,7 +147,7 @@ class AgentSink:
                 return
             try:
                 self._called(given, runner)
-            except BaseException as error:  # noqa: BLE001 - it is somebody else's; nobody is above to be told but us
+            except BaseException as error:  # noqa: BLE001 - it is somebody else's; nobody above us would log it
                 self.failed += 1
                 self._trouble.start(f"what an AgentSink calls failed: {place_of(error)}")
                 if number + 1 < TRIES and not self._closing:

@@ -1,9 +1,9 @@
 """What was reported, in few words: for a language model, which is paid by the word."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Final
 
+from blikk_edge.agents.times import written
 from blikk_edge.core.observation import Event, Observation, Observed, Phase, Record, Ring, Sighting, Withdrawn
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.summary import Answer, Summary
@@ -31,7 +31,7 @@ _VERBS: Final = {
 
 
 def digest(records: Sequence[Record], *, dropped: int = 0) -> str:
-    """One line for each record, `08:15:07 person came porch`, the newest `LINES`; times are this machine's."""
+    """One line for each record, `2026-11-21T08:15:07+01:00 person came porch`, the newest `LINES`."""
     lines = [line(record) for record in records if not isinstance(record, Withdrawn)]
     left = len(lines) - LINES
     before = [f"({left} earlier left out)"] if left > 0 else []
@@ -45,13 +45,13 @@ def line(record: Record) -> str:
         case Observation():
             return " ".join(_observed(record))
         case Event():
-            return f"{_clock(record.time)} {record.label} {record.phase}{_event(record)}"
+            return f"{written(record.time)} {record.label} {record.phase}{_event(record)}"
         case Ring():
-            return f"{_clock(record.time)} doorbell rings"
+            return f"{written(record.time)} doorbell rings"
         case Summary():
-            return f"{_clock(record.time)} {f'{record.title}: {record.text}'[:TEXT_MAX]}"
+            return f"{written(record.time)} {f'{record.title}: {record.text}'[:TEXT_MAX]}"
         case Answer():
-            return f"{_clock(record.time)} {record.question}: {record.answer[:TEXT_MAX]}"
+            return f"{written(record.time)} {record.question}: {record.answer[:TEXT_MAX]}"
         case Withdrawn():
             return ""
 
@@ -69,7 +69,7 @@ def present(state: CameraState) -> str:
 
 
 def _observed(observation: Observation) -> Iterable[str]:
-    yield _clock(observation.time)
+    yield written(observation.time)
     if observation.objects:
         yield _who(observation.objects)
     yield _VERBS[observation.kind]
@@ -98,7 +98,3 @@ def _event(event: Event) -> str:
     zones = f", {', '.join(event.zones)}" if event.zones else ""
     lasted = f", {event.duration_s:.0f}s" if event.phase is Phase.ENDED else ""
     return f"{peak}{zones}{lasted}"
-
-
-def _clock(time: float) -> str:
-    return f"{datetime.fromtimestamp(time).astimezone():%H:%M:%S}"

@@ -1,14 +1,16 @@
 """What can be found out about a node: who is there, who came, what happened; as text, with the records behind it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Final
 
 from blikk_edge.agents.digest import line, present
 from blikk_edge.agents.hub import Hub
 from blikk_edge.agents.link import Link
+from blikk_edge.agents.times import read, written
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.inquiry import EVENTS_MAX as EVENTS_PAGE
 from blikk_edge.core.inquiry import AskQuestion, ListEvents, Reply, Request, Search
 from blikk_edge.core.observation import Event, Observation, Observed, Sighting
 from blikk_edge.core.picture import SNAPSHOT
@@ -21,7 +23,10 @@ ANSWER_S: Final = 120.0
 PICTURE_S: Final = 10.0
 
 EVENTS_MAX: Final = 50
-"""So many events in one answer: about 1500 tokens."""
+"""So many events in one answer: about 2500 tokens."""
+
+ID_MAX: Final = 200
+"""Characters of an id of an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +93,17 @@ class Finder:
         label: str | None = None,
         zone: str | None = None,
         last_s: float | None = None,
-        since: float | None = None,
-        until: float | None = None,
+        before: str | None = None,
         limit: int = 20,
     ) -> Found:
-        """Events that match everything given, newest first; `last_s` counts back from now."""
-        if last_s is not None:
-            since = self._link.now() - last_s
+        """Events that match everything given, newest first.
+
+        `last_s` counts back from now. `before` is a time in ISO 8601: those that began earlier.
+        """
+        since = None if last_s is None else self._link.now() - last_s
+        until = None if before is None else read(before, "before")
+        if since is not None and until is not None and since >= until:
+            raise BlikkError("before lies further back than the period that is searched: make that longer")
         request = ListEvents(
             camera=self.known(camera),
             label=None if label is None else Label(label),
@@ -123,20 +132,18 @@ class Finder:
         for each in found:
             seen = " ".join(["/".join(each.what.colours), each.what.kind or "whole picture"]).strip()
             how = f"by {each.by}" if each.score is None else f"by {each.by} {each.score:.2f}"
-            moment = datetime.fromtimestamp(each.what.time, UTC)
-            lines.append(f"{moment:%Y-%m-%d %H:%M:%S}Z {each.what.camera}: {seen}, {how}, event {each.what.event}")
-        wanted = [each.what.event for each in found]
-        known = {each.event.id: each.event for each in self._reply(ListEvents(camera=camera, limit=500)).events}
-        events = tuple(known[name] for name in dict.fromkeys(wanted) if name in known)
+            lines.append(f"{written(each.what.time)} {each.what.camera}: {seen}, {how}, event {each.what.event}")
+        events = tuple(each.event for each in reply.events)
         return Found(text="\n".join(lines) or reply.text or "nothing looked like it", events=events, count=len(found))
 
     def event(self, name: str) -> Found:
         """One event, by its id."""
-        for found in self._reply(ListEvents(limit=500)).events:
-            if found.event.id == name:
-                text = line(found.event) + (f": {found.summary.text}" if found.summary else "")
-                return Found(text=text, events=(found.event,))
-        raise BlikkError(f"there is no event {name[:80]!r} among the newest 500")
+        if 0 < len(name.strip()) <= ID_MAX:
+            for found in self._reply(ListEvents(event=name, limit=EVENTS_PAGE)).events:
+                if found.event.id == name:  # a node of an earlier version lists all of them
+                    text = line(found.event) + (f": {found.summary.text}" if found.summary else "")
+                    return Found(text=text, events=(found.event,))
+        raise BlikkError(f"there is no event {name[:80]!r} in the store (any more)")
 
     def count(self, label: str, last_s: float, *, camera: str | None = None, zone: str | None = None) -> Found:
         """How many came (into the zone) in the last `last_s` seconds.
@@ -150,7 +157,7 @@ class Finder:
         what = f"{label} came{f' into {zone}' if zone else ''} in the last {_lasting(last_s)}"
         if since >= self._hub.known_since:
             return self._counted(label, since, camera, zone, what)
-        listed = [each.event for each in self._reply(_starts(label, since, camera, zone)).events]
+        listed = list(self._every(ListEvents(camera=camera, label=Label(label), zone=zone, since=since)))
         number = sum(event.peak for event in listed)
         return Found(text=f"{number} {what}, in {len(listed)} visits", events=tuple(listed), count=number)
 
@@ -161,6 +168,19 @@ class Finder:
         return Found(text=reply.text or "there is no answer", events=events, count=reply.count)
 
     # -- helpers -------------------------------------------------------------------------------------------------
+
+    def _every(self, request: ListEvents) -> Iterator[Event]:
+        """All events that match, newest first, however many they are."""
+        known: set[str] = set()
+        while True:
+            reply = self._reply(replace(request, limit=EVENTS_PAGE))
+            new = [each.event for each in reply.events if each.event.id not in known]
+            yield from new
+            known.update(event.id for event in new)
+            if not new or (len(reply.events) == reply.count and len(reply.events) < EVENTS_PAGE):
+                return
+            # those that began with the last one come once more: times are sent in milliseconds
+            request = replace(request, until=new[-1].started + 0.002)
 
     def _counted(self, label: str, since: float, camera: str | None, zone: str | None, what: str) -> Found:
         seen = [
@@ -213,10 +233,6 @@ def arrived(observation: Observation, label: str | None, zone: str | None) -> tu
         for one in observation.objects
         if label in {None, one.label} and (zone is None or zone in (one.zones if appeared else observation.zones))
     )
-
-
-def _starts(label: str, since: float, camera: str | None, zone: str | None) -> ListEvents:
-    return ListEvents(camera=camera, label=Label(label), zone=zone, since=since, limit=500)
 
 
 def _lasting(seconds: float) -> str:

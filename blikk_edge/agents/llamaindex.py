@@ -18,13 +18,16 @@ def tools(ours: Sequence[Tool]) -> list[FunctionTool]:
     """One FunctionTool for each; `ToolOutput.raw_output` is the `Found`, with its Observations and Events."""
     return [
         FunctionTool.from_defaults(
-            fn=_sync(tool.call), async_fn=_async(tool.acall, tool.call), name=tool.name, description=tool.meaning
+            fn=_sync(tool.call, tool.arguments),
+            async_fn=_async(tool.acall, tool.call, tool.arguments),
+            name=tool.name,
+            description=tool.meaning,
         )
         for tool in ours
     ]
 
 
-def _sync(call: Callable[..., Found]) -> Callable[..., Found]:
+def _sync(call: Callable[..., Found], known: Sequence[str]) -> Callable[..., Found]:
     checked = _checked(call)
 
     @functools.wraps(call)
@@ -32,14 +35,16 @@ def _sync(call: Callable[..., Found]) -> Callable[..., Found]:
         try:
             return call(**checked(*given, **named))
         except ValidationError as error:
-            return Found(text=f"Error: {unusable(error)}")
+            return Found(text=f"Error: {unusable(error, known)}")
         except BlikkError as error:
             return Found(text=f"Error: {error}")
 
     return called
 
 
-def _async(acall: Callable[..., Awaitable[Found]], call: Callable[..., Found]) -> Callable[..., Awaitable[Found]]:
+def _async(
+    acall: Callable[..., Awaitable[Found]], call: Callable[..., Found], known: Sequence[str]
+) -> Callable[..., Awaitable[Found]]:
     checked = _checked(call)
 
     @functools.wraps(call)
@@ -47,7 +52,7 @@ def _async(acall: Callable[..., Awaitable[Found]], call: Callable[..., Found]) -
         try:
             return await acall(**checked(*given, **named))
         except ValidationError as error:
-            return Found(text=f"Error: {unusable(error)}")
+            return Found(text=f"Error: {unusable(error, known)}")
         except BlikkError as error:
             return Found(text=f"Error: {error}")
 

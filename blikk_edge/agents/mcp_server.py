@@ -3,20 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, ParamSpec, TypeAlias, TypeVar
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
-from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from blikk_edge import __version__
+from blikk_edge.agents.arguments import no_such, unusable
 from blikk_edge.agents.digest import line
 from blikk_edge.agents.found import arrived
 from blikk_edge.agents.mcp_results import (
@@ -31,6 +31,8 @@ from blikk_edge.agents.mcp_results import (
     WaitedOut,
 )
 from blikk_edge.agents.node_stream import NodeStream
+from blikk_edge.agents.times import written
+from blikk_edge.agents.tools import LOOKS_ALONE
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.observation import Event, Observation, Observed
 
@@ -91,12 +93,12 @@ class BlikkServer(MCPServer[Any]):
     async def cameras(self) -> Annotated[CallToolResult, CamerasOut]:
         """The cameras, what each reports, and its zones."""
         infos = await self._found(self._finder.cameras)
-        told = [CameraOut(id=c.id, name=c.name, labels=[*map(str, c.labels)], zones=[*c.zones]) for c in infos]
+        listed = [CameraOut(id=c.id, name=c.name, labels=[*map(str, c.labels)], zones=[*c.zones]) for c in infos]
         lines = [
             f"{c['id']}: {', '.join(c['labels'])}{'; zones ' + ', '.join(c['zones']) if c['zones'] else ''}"
-            for c in told
+            for c in listed
         ]
-        return _result("\n".join(lines), {"cameras": told})
+        return _result("\n".join(lines), {"cameras": listed})
 
     async def now(self, camera: Camera = None) -> Annotated[CallToolResult, NowOut]:
         """Who and what is there at this moment."""
@@ -123,17 +125,18 @@ class BlikkServer(MCPServer[Any]):
         zone: str | None = None,
         last_hours: Annotated[float | None, Field(gt=0, le=87600)] = None,
         limit: Annotated[int, Field(ge=1, le=50)] = 20,
+        before: Annotated[str | None, Field(description="ISO 8601: only what began earlier")] = None,
         looks_like: Annotated[str | None, Field(max_length=500, description="As: red car")] = None,
     ) -> Annotated[CallToolResult, EventsOut]:
-        """Past events (visits), newest first; with looks_like (and no label or zone) the most similar first."""
+        """Past events (visits), newest first; with looks_like (and no label, zone or before) the most similar first."""
         last_s = None if last_hours is None else last_hours * 3600
         if looks_like:
-            if label is not None or zone is not None:
-                raise ToolError("looks_like goes without label and zone: say it in its words, such as: red car")
+            if label is not None or zone is not None or before is not None:
+                raise ToolError(LOOKS_ALONE)
             seen = await self._found(self._finder.look, looks_like, camera=camera, last_s=last_s, limit=limit)
             return _result(seen.text, {"events": [_event(each) for each in seen.events]})
         found = await self._found(
-            self._finder.search, camera=camera, label=label, zone=zone, last_s=last_s, limit=limit
+            self._finder.search, camera=camera, label=label, zone=zone, last_s=last_s, before=before, limit=limit
         )
         return _result(found.text, {"events": [_event(each) for each in found.events]})
 
@@ -212,7 +215,7 @@ class BlikkServer(MCPServer[Any]):
         return types.EmptyResult()
 
     async def notify(self) -> None:
-        """Tell subscribers of both generations what has changed, until cancelled or the stream ends."""
+        """Notify subscribers of both generations what has changed, until cancelled or the stream ends."""
         if not self._stream.reports:
             return
         with self._stream.subscribe(["observation", "event"]) as subscription:
@@ -233,6 +236,23 @@ class BlikkServer(MCPServer[Any]):
             except Exception as error:  # noqa: BLE001 - a client that has gone, in whatever way
                 LOG.debug("a subscriber has gone: %s", type(error).__name__)
                 self._subscribers[uri].pop(key, None)
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | types.InputRequiredResult:
+        """Call a tool. Raises ToolError for arguments that cannot be used, in plain words."""
+        tool = self._tool_manager.get_tool(name)
+        if tool is None:
+            names = ", ".join(each.name for each in self._tool_manager.list_tools())
+            raise ToolError(f"there is no tool {name[:40]!r}; there is {names}")
+        known = tuple(tool.parameters["properties"])
+        if strange := [each for each in arguments if each not in known]:
+            raise ToolError(f"These arguments cannot be used: {no_such(strange[0], known)}")
+        try:
+            tool.fn_metadata.validate_arguments(arguments)
+        except ValidationError as error:
+            raise ToolError(unusable(error, known)) from error
+        return await super().call_tool(name, arguments, context)
 
     # -- helpers -------------------------------------------------------------------------------------------------
 
@@ -264,15 +284,11 @@ def _event(event: Event) -> EventOut:
         id=event.id,
         camera=event.camera,
         label=str(event.label),
-        started=_iso(event.started),
-        ended=None if event.ended is None else _iso(event.ended),
+        started=written(event.started),
+        ended=None if event.ended is None else written(event.ended),
         most_at_once=event.peak,
         zones=[*event.zones],
     )
-
-
-def _iso(time: float) -> str:
-    return datetime.fromtimestamp(round(time), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _without_titles(schema: Any) -> Any:

@@ -18,6 +18,7 @@ from blikk_edge.core.errors import BlikkError, ConfigError, SinkError
 from blikk_edge.core.inquiry import Reply, Request
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.loose_thread import LooseThread
+from blikk_edge.core.observation import Event, Observation, Observed, Phase
 from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.sinks.mqtt.address import Address, Tls
@@ -34,7 +35,12 @@ END_S: Final = 10.0
 SETTLE_S: Final = 0.2
 """So long after the first the rest of what the broker keeps may come."""
 
+LAG_S: Final = 1.0
+"""So long the state may come after what was reported: they go separate ways."""
+
 HOW: Final = "write mqtt://user:password@broker/node, mqtts://, or ws://127.0.0.1:8430 with token="
+
+BY_BROKER: Final = "connect over its broker: Stream.connect('mqtt://user:password@broker/node')"
 
 T = TypeVar("T")
 
@@ -127,6 +133,8 @@ class _Remote(Generic[EarT]):
         self._who, self._make_ear = who, make_ear
         self._hub: Hub | None = None
         self._states: dict[str, CameraState] = {}
+        self._outdated: set[str] = set()  # the cameras that reported what their states do not say yet
+        self._current = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ear: EarT | None = None
         self._stop: asyncio.Event | None = None
@@ -168,8 +176,14 @@ class _Remote(Generic[EarT]):
         self._began = time.time()
 
     def states(self) -> tuple[CameraState, ...]:
-        """How each camera was doing when it last said so."""
+        """How each camera was doing when it last said so.
+
+        Waits up to a second for the state of one that has just reported what its state does not say yet.
+        """
         ear = self._running()
+        with self._current:
+            self._current.wait_for(lambda: not self._outdated, LAG_S)
+            self._outdated.clear()  # one that does not come is not waited for again
         known = [self._states.get(each.id, CameraState(camera=each.id, online=False)) for each in ear.cameras or ()]
         if not ear.online:
             known = [replace(state, online=False, problem=f"{self} is offline") for state in known]
@@ -223,8 +237,13 @@ class _Remote(Generic[EarT]):
             await asyncio.gather(listening, stopping, knowing, return_exceptions=True)
 
     def _hear(self, item: Any) -> None:
-        if isinstance(item, CameraState):
-            self._states[item.camera] = item
+        with self._current:
+            if isinstance(item, CameraState):
+                self._states[item.camera] = item
+                self._outdated.discard(item.camera)
+                self._current.notify_all()
+            elif isinstance(item, Event | Observation) and not _agrees(self._states.get(item.camera), item):
+                self._outdated.add(item.camera)
         if self._hub is not None:
             self._hub.put(item)
 
@@ -238,6 +257,18 @@ class _Remote(Generic[EarT]):
         if self._ear is None or self._thread is None or not self._thread.is_alive():
             raise BlikkError("this stream is closed")
         return self._ear
+
+
+def _agrees(state: CameraState | None, record: Event | Observation) -> bool:
+    """Whether a state has those who came by this record."""
+    if state is None or not state.online:
+        return True
+    if isinstance(record, Event):
+        return record.phase is not Phase.STARTED or dict(state.counts).get(record.label) != 0
+    if record.kind is Observed.ENTERED_ZONE:
+        return all(dict(state.zones).get(zone, 0) for zone in record.zones)
+    came = record.objects if record.kind is Observed.APPEARED else ()
+    return all(dict(state.counts).get(each.label) != 0 for each in came)
 
 
 class RemoteNode(_Remote[NodeEar]):
@@ -282,8 +313,8 @@ class WebSocketNode(_Remote[WebSocketEar]):
 
     def order(self, command: Command) -> NoReturn:  # noqa: ARG002 - the port's
         """Raises BlikkError: the WebSocket takes nothing."""
-        raise BlikkError(f"{self} sends no pictures by WebSocket: connect over its broker, by mqtt://")
+        raise BlikkError(f"{self} sends no pictures by WebSocket: {BY_BROKER}")
 
     def ask(self, request: Request) -> NoReturn:  # noqa: ARG002 - the port's
         """Raises BlikkError: the WebSocket takes nothing."""
-        raise BlikkError(f"{self} cannot be asked by WebSocket: connect over its broker, by mqtt://")
+        raise BlikkError(f"{self} cannot be asked by WebSocket: {BY_BROKER}")

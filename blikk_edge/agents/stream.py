@@ -59,7 +59,7 @@ class Stream(NodeStream):
         At its WebSocket, `ws://127.0.0.1:8430` or `wss://host:8430`, with the `token` of it, records and states alone
         come, and after a break those of the time between; it cannot be asked.
 
-        With `camera`, of that one alone; else of all, of which `state` and `picture` then need to be told. What the
+        With `camera`, of that one alone; else of all, and `state` and `picture` want a node with one. What the
         node reports while the broker is away is not heard, but `ask` and `events` know of it. Raises ConfigError for an
         address that cannot be used; opening it raises BlikkError where the node cannot be reached.
         """

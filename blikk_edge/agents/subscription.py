@@ -21,7 +21,7 @@ LIMIT: Final = 1000
 """So many records may wait for one subscriber."""
 
 SEEN: Final = 200
-"""So many of the records that were taken last are told again by `str`."""
+"""So many of the records that were taken last are in the digest of `str`."""
 
 PATIENCE_S: Final = 60.0
 """So long a file waits, while others wait for it, for one who works on a record, or does not empty a full mailbox."""

@@ -22,6 +22,8 @@ AnyLabel: TypeAlias = Annotated[LABELS | None, "Only these; all if left out."]
 WATCH_MAX_S: Final = 60.0
 """So long one call may watch: an agent that waits longer is taken to hang."""
 
+LOOKS_ALONE: Final = "looks_like goes without label, zone and before: say it in its words, such as: red car"
+
 CLIP_S: Final = 0.02
 
 
@@ -31,7 +33,7 @@ class Tool:
 
     Attributes:
         name: A word.
-        meaning: What a language model is told about it.
+        meaning: What a language model reads about it.
         call: Blocking; raises BlikkError.
         acall: The same for a coroutine.
     """
@@ -40,6 +42,11 @@ class Tool:
     meaning: str
     call: Callable[..., Found]
     acall: Callable[..., Awaitable[Found]]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(inspect.signature(self.call).parameters)
 
 
 class StreamTools:
@@ -67,7 +74,7 @@ class StreamTools:
         seconds: Annotated[float, "How long, at most 60."] = 10.0,
         label: AnyLabel = None,
     ) -> Found:
-        """Watch the camera from now on for some seconds, and tell what changes."""
+        """Watch the camera from now on for some seconds, and report what changes."""
         end = self._link.now() + _bounded(seconds)
         with self._subscribe(label) as subscription:
             while not subscription.ended and (wait_s := self._left_s(end)) > 0:
@@ -79,7 +86,7 @@ class StreamTools:
         seconds: Annotated[float, "How long, at most 60."] = 10.0,
         label: AnyLabel = None,
     ) -> Found:
-        """Watch the camera from now on for some seconds, and tell what changes."""
+        """Watch the camera from now on for some seconds, and report what changes."""
         end = self._link.now() + _bounded(seconds)
         with self._subscribe(label) as subscription:
             while not subscription.ended and (wait_s := self._left_s(end)) > 0:
@@ -100,15 +107,21 @@ class StreamTools:
         last_seconds: Annotated[float | None, "Only what began in the last so many seconds."] = None,
         zone: Annotated[str | None, "Only what touched this zone."] = None,
         limit: Annotated[int, "How many events at most."] = 20,
+        before: Annotated[str | None, "Only what began before this time, in ISO 8601: to see older ones."] = None,
         looks_like: Annotated[str | None, "What it looked like: red car. Alone, or with last_seconds."] = None,
     ) -> Found:
         """Past events (visits), newest first: when, what, where, how long. With looks_like, the most similar first."""
         if looks_like:
-            if label is not None or zone is not None:
-                raise BlikkError("looks_like goes without label and zone: say it in its words, such as: red car")
+            if label is not None or zone is not None or before is not None:
+                raise BlikkError(LOOKS_ALONE)
             return self._finder.look(looks_like, camera=self._camera, last_s=_past(last_seconds), limit=limit)
         return self._finder.search(
-            camera=self._camera, label=_label(label), last_s=_past(last_seconds), zone=zone, limit=limit
+            camera=self._camera,
+            label=_label(label),
+            last_s=_past(last_seconds),
+            zone=zone,
+            before=before,
+            limit=limit,
         )
 
     def count(

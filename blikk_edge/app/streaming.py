@@ -31,6 +31,9 @@ from blikk_edge.transforms.privacy.shrink import SIDE_PX, shrink
 END_S: Final = 15.0
 """So long the end of a node may take: its threads and its tasks have their own limits, which are shorter."""
 
+TEXTS_S: Final = 120.0
+"""So long the end of a file waits for the texts about its last events; a language model has limits that are shorter."""
+
 LOOK_S: Final = 0.02
 
 
@@ -181,6 +184,10 @@ class StreamNode:
 
     async def _finish(self, app: App) -> None:
         await app.finish()
+        await app.settle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TEXTS_S):
+                await app.finish_writing()
         await app.settle()
         self._finished()
 

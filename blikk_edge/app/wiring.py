@@ -89,6 +89,11 @@ class App:
         """Wait until what has been reported so far is in the history."""
         await self._node.settle()
 
+    async def finish_writing(self) -> None:
+        """Wait for the texts about events that have ended; nothing more is to be reported."""
+        if self._writing is not None:
+            await self._writing.summarizer.finish()
+
     @property
     def cameras(self) -> tuple[CameraInfo, ...]:
         """The cameras, as the outside knows them."""

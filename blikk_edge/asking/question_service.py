@@ -1,11 +1,13 @@
 """Answers requests about the past and the present: code reads the store and computes, a model at most words it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice
+from math import inf, nextafter
 from typing import Final, TypeAlias
 
+from blikk_edge.asking.embeddings import Embeddings
 from blikk_edge.asking.forgetting import there
 from blikk_edge.asking.model import fill_prompt, filled, word_prompt, worded
 from blikk_edge.asking.other_language import hint
@@ -120,6 +122,7 @@ class QuestionService:
         self._numbers = count(1)
         # One look through the store at a time: eight of them would hold up everything else in the process.
         self._turn = asyncio.Lock()
+        self._embeddings = Embeddings()
 
     async def answer(self, request: Request) -> Reply:
         """The Reply to a Request; what is expected to fail is in it as a sentence, and nothing expected is raised."""
@@ -169,22 +172,32 @@ class QuestionService:
         )
 
     async def _list(self, request: ListEvents) -> Reply:
-        limit, now = request.limit if request.zone is None else LOOK_MAX, self._clock.now()
+        now = self._clock.now()
 
         def look() -> Reply:
-            events = self._history.events(
-                camera=request.camera,
-                label=request.label,
-                since=request.since,
-                until=request.until,
-                limit=limit,
-            )
-            inside = [event for event in events if request.zone is None or request.zone in event.zones]
-            listed = self._with_texts(inside[: request.limit])
+            listed = self._with_texts(list(islice(self._matching(request), request.limit)))
             return Reply(count=len(listed), events=listed, rings=self._rings(request), gaps=self._gaps(request, now))
 
         async with self._turn:
             return await asyncio.to_thread(look)
+
+    def _matching(self, request: ListEvents) -> Iterator[Event]:
+        """All events that match, newest first; the store is asked for more of them as they are taken."""
+        if request.event is not None:
+            event = self._history.event(request.event)
+            yield from () if event is None or not _matches(event, request) else (event,)
+            return
+        step, until, seen = request.limit if request.zone is None else LOOK_MAX, request.until, set[str]()
+        while True:
+            events = self._history.events(
+                camera=request.camera, label=request.label, since=request.since, until=until, limit=step
+            )
+            new = [event for event in events if event.id not in seen]
+            yield from (event for event in new if _matches(event, request))
+            if not new:
+                return
+            seen = {event.id for event in events}
+            until = nextafter(events[-1].started, inf)  # others may have begun with the last one
 
     def _rings(self, request: ListEvents) -> tuple[Ring, ...]:
         """Presses of the doorbell in the time of the events, whatever these are of."""
@@ -232,12 +245,25 @@ class QuestionService:
 
         def look() -> Reply:
             try:
-                return search(request, history=self._history, readings=readings, tower=self._tower(), album=self._album)
+                return search(
+                    request,
+                    history=self._history,
+                    readings=readings,
+                    tower=self._tower(),
+                    album=self._album,
+                    embeddings=self._embeddings,
+                )
             except ModelError:  # a node without its model still knows labels and colours
                 return search(request, history=self._history, readings=readings, album=self._album)
 
+        def look_with_events() -> Reply:
+            reply = look()
+            names = dict.fromkeys(each.what.event for each in reply.found or () if each.what.event is not None)
+            events = [event for name in names if (event := self._history.event(name)) is not None]
+            return replace(reply, events=self._with_texts(events))
+
         async with self._turn:
-            return await asyncio.to_thread(look)
+            return await asyncio.to_thread(look_with_events)
 
     async def _question(self, request: AskQuestion) -> Reply:
         now, locale = self._clock.now(), self._locale()
@@ -365,6 +391,16 @@ class QuestionService:
             rings=finding.rings,
             locale=locale,
         )
+
+
+def _matches(event: Event, request: ListEvents) -> bool:
+    return (
+        request.camera in {None, event.camera}
+        and request.label in {None, event.label}
+        and (request.zone is None or request.zone in event.zones)
+        and (request.since is None or event.started >= request.since)
+        and (request.until is None or event.started < request.until)
+    )
 
 
 def _reads(locale: Locale) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ class _Saying:
         """What matched, one line each."""
         say, at = self._say, self._moments.at
         rings = [say("answer.line_ring", moment=at(r.time), place=self._at(r.camera)) for r in self._finding.rings]
-        return (*rings, *(say("answer.line_visit", **self._told(event)) for event in self._finding.events))
+        return (*rings, *(say("answer.line_visit", **self._visit_words(event)) for event in self._finding.events))
 
     def gaps(self) -> list[str]:
         """A sentence for all cameras that missed the same."""
@@ -170,7 +170,7 @@ class _Saying:
     def _list(self) -> str:
         shown = self._finding.events[:SHOWN_MAX]
         key = "answer.item" if len(self._query.cameras) == 1 else "answer.item_at"
-        items = [self._say(key, **self._told(event)) for event in shown]
+        items = [self._say(key, **self._visit_words(event)) for event in shown]
         left = self._finding.visits - len(shown)
         items += [self._say("answer.more", left)] if left else []
         return self._say("answer.list", scope=self._scope, text=self._spoken.every(items))
@@ -179,7 +179,7 @@ class _Saying:
         event, visits = self._finding.events[0], self._finding.visits
         key = "goes_on" if self._query.ongoing else "once" if visits == 1 else "several"
         times = self._spoken.times(visits)
-        text = self._say(f"answer.{key}", **self._told(event), times=times, scope=self._scope)
+        text = self._say(f"answer.{key}", **self._visit_words(event), times=times, scope=self._scope)
         return self._say("answer.yes", text=text)
 
     def _one(self) -> str:
@@ -187,7 +187,7 @@ class _Saying:
         event, measure = self._finding.events[0], self._query.measure
         lasted = self._spoken.duration(self._finding.seconds)
         count = objects_of(event, self._query) if measure is Aggregate.STAYING else 1
-        text = self._say(f"answer.{measure.value}", count, **self._told(event), duration=lasted)
+        text = self._say(f"answer.{measure.value}", count, **self._visit_words(event), duration=lasted)
         goes_on = event.id in self._finding.still and measure in {Aggregate.FIRST, Aggregate.LAST}
         return self._say("answer.still", text=text) if goes_on else text
 
@@ -204,7 +204,7 @@ class _Saying:
         count = self._finding.count or 0
         event = next(each for each in self._finding.events if objects_of(each, self._query) == count)
         things = self._spoken.thing(self._noun(), count)
-        return self._say("answer.most", things=things, scope=self._scope, **self._told(event))
+        return self._say("answer.most", things=things, scope=self._scope, **self._visit_words(event))
 
     def _present(self) -> str:
         query = self._query
@@ -251,7 +251,7 @@ class _Saying:
 
     # -- words ---------------------------------------------------------------------------------------------------
 
-    def _told(self, event: Event) -> Mapping[str, Any]:
+    def _visit_words(self, event: Event) -> Mapping[str, Any]:
         """What sentences say of a visit."""
         lasted_s = self._finding.lasted_s(event)
         key = f"answer.visit{'_long' if event.loitering else ''}{'_lasted' if lasted_s >= 1 else ''}"

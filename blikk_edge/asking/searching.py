@@ -7,16 +7,14 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from blikk_edge.asking.embeddings import Embeddings
 from blikk_edge.asking.phrase import Phrase
 from blikk_edge.core.album import Album
-from blikk_edge.core.appearance import PROMPT, VALUE_BYTES, Colour, FoundBy, StoredAppearance
+from blikk_edge.core.appearance import PROMPT, Colour, Description, FoundBy, StoredAppearance
 from blikk_edge.core.inquiry import Found, Reply, Search
 from blikk_edge.core.ports import History
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.reading import Reading
-
-CHUNK: Final = 4096
-"""Embeddings that are compared at once: 4 MB. Between two of these others have the store."""
 
 PICTURES_MAX: Final = 3
 """Pictures that come with each result."""
@@ -53,17 +51,17 @@ class Wish:
         """Whether all of it was understood, and there is something to look for."""
         return not self.strange and bool(self.labels or self.colours)
 
-    def fits(self, seen: StoredAppearance) -> bool:
-        """Whether this is what is looked for."""
+    def fits(self, seen: Description) -> bool:
+        """Whether what is described so is looked for."""
         return (
             (not self.labels or seen.label in self.labels)
             and (not self.kinds or seen.kind in self.kinds)
             and all(colour in seen.colours for colour in self.colours)
         )
 
-    def rank(self, seen: StoredAppearance) -> tuple[int, float]:
-        """The lower, the better: the colours that fill most of it, then the newest."""
-        return sum(seen.colours.index(colour) for colour in self.colours), -seen.time
+    def rank(self, seen: Description) -> int:
+        """The lower, the better: with the colours that fill most of it."""
+        return sum(seen.colours.index(colour) for colour in self.colours)
 
     @property
     def english(self) -> str:
@@ -94,19 +92,18 @@ def search(
     readings: Sequence[Reading],
     tower: WordTower | None = None,
     album: Album | None = None,
+    embeddings: Embeddings | None = None,
 ) -> Reply:
     """The reply to a search: by the model's embeddings, and by label and colour for what has none. Blocking.
 
-    `readings` are how its words are read, the first of those that understand it. Raises StoreError, ModelError.
+    `readings` are how its words are read, the first of those that understand it. With `embeddings` those that were read
+    for an earlier search are not read again. Raises StoreError, ModelError.
     """
     wishes = [wish_of(request.query, reading) for reading in readings]
     wish = next((each for each in wishes if each.clear), wishes[0])
-    found: list[Found] = []
-    compared: frozenset[int] = frozenset()
-    if tower is not None:
-        found, compared = _by_concept(request, history, tower, wish)
+    found = [] if tower is None else _by_concept(request, history, tower, wish, embeddings or Embeddings())
     if len(found) < request.limit and wish.clear:
-        found += _by_colour(request, history, wish, compared, request.limit - len(found))
+        found += _by_colour(request, history, wish, None if tower is None else tower.name, request.limit - len(found))
     text = None
     if tower is None and not wish.clear:
         text = readings[0].puzzled_by(", ".join(wish.strange) or request.query)
@@ -114,51 +111,32 @@ def search(
     return Reply(text=text, count=len(listed), found=listed, model=None if tower is None else tower.name)
 
 
-def _by_concept(request: Search, history: History, tower: WordTower, wish: Wish) -> tuple[list[Found], frozenset[int]]:
-    """The best by the model, and the numbers of all that it compared, where they may be needed."""
+def _by_concept(request: Search, history: History, tower: WordTower, wish: Wish, embeddings: Embeddings) -> list[Found]:
     words = wish.english if wish.clear else request.query
     query = np.asarray(tower.text(PROMPT.format(words)), np.float32)
-    best: list[tuple[float, int]] = []
-    compared: set[int] = set()
-    below: int | None = None
-    while True:
-        rows = history.embeddings(model=tower.name, below=below, limit=CHUNK, **_where(request))
-        best = _best(best, rows, query, request.limit)
-        if wish.clear:
-            compared.update(number for number, _ in rows)
-        if len(rows) < CHUNK:
-            break
-        below = rows[-1][0]
-    scores = {number: score for score, number in best}
-    known = {seen.seq: seen for seen in history.appearances(numbers=tuple(scores), limit=len(scores))}
-    found = [Found(what=known[number], by=FoundBy.CONCEPT, score=score) for score, number in best if number in known]
-    return found, frozenset(compared)
+    best = embeddings.nearest(history, query, model=tower.name, limit=request.limit, **_where(request))
+    numbers = [number for _, number in best]
+    known = {seen.seq: seen for seen in history.appearances(numbers=numbers, limit=len(numbers))}
+    return [Found(what=known[number], by=FoundBy.CONCEPT, score=score) for score, number in best if number in known]
 
 
-def _best(
-    best: list[tuple[float, int]], rows: Sequence[tuple[int, bytes]], query: NDArray[np.float32], limit: int
-) -> list[tuple[float, int]]:
-    """The best of those so far and of these rows, with their scores; rows of another length are passed over."""
-    fitting = [(number, raw) for number, raw in rows if len(raw) == len(query) * VALUE_BYTES]
-    if not fitting:
-        return best
-    vectors = np.frombuffer(b"".join(raw for _, raw in fitting), "<f2").reshape(len(fitting), len(query))
-    scores = vectors.astype(np.float32) @ query
-    first = np.argsort(-scores, kind="stable")[:limit]
-    new = [(float(scores[at]), fitting[at][0]) for at in first]
-    return sorted(best + new, key=lambda each: (-each[0], -each[1]))[:limit]
-
-
-def _by_colour(request: Search, history: History, wish: Wish, but: frozenset[int], limit: int) -> list[Found]:
+def _by_colour(request: Search, history: History, wish: Wish, but: str | None, limit: int) -> list[Found]:
+    """What fits by label and colour, `but` what a model has compared."""
+    ranked: dict[int, list[Description]] = {}
+    for each in history.descriptions():
+        if wish.fits(each):
+            ranked.setdefault(wish.rank(each), []).append(each)
     fitting: list[StoredAppearance] = []
-    below: int | None = None
-    while True:
-        rows = history.appearances(below=below, limit=CHUNK, **_where(request))
-        fitting += [seen for seen in rows if seen.seq not in but and wish.fits(seen)]
-        fitting = sorted(fitting, key=wish.rank)[:limit]
-        if len(rows) < CHUNK:
-            return [Found(what=seen, by=FoundBy.COLOUR) for seen in fitting]
-        below = rows[-1].seq
+    for _, same in sorted(ranked.items()):
+        seen = [
+            one
+            for each in same
+            for one in history.described(each, but=but, limit=limit - len(fitting), **_where(request))
+        ]
+        fitting += sorted(seen, key=lambda one: (-one.time, -one.seq))[: limit - len(fitting)]
+        if len(fitting) == limit:
+            break
+    return [Found(what=seen, by=FoundBy.COLOUR) for seen in fitting]
 
 
 def _where(request: Search) -> dict[str, Any]:

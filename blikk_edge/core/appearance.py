@@ -132,3 +132,18 @@ class StoredAppearance:
     label: Label | None
     kind: str
     colours: tuple[Colour, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """How appearances are described in words; many share one.
+
+    Attributes:
+        label: As of a StoredAppearance.
+        kind: Likewise.
+        colours: Likewise.
+    """
+
+    label: Label | None
+    kind: str
+    colours: tuple[Colour, ...]

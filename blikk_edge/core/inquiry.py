@@ -53,6 +53,7 @@ class ListEvents:
     Attributes:
         camera: At this one, by id; None: at all.
         label: Of this one; None: of all.
+        event: The one of this id; None does not restrict.
         zone: That touched this one; None does not restrict.
         since: That started then or later, seconds since 1970 UTC; None does not restrict.
         until: That started before then, seconds since 1970 UTC; None does not restrict.
@@ -61,6 +62,7 @@ class ListEvents:
 
     camera: str | None = None
     label: Label | None = None
+    event: str | None = None
     zone: str | None = None
     since: float | None = None
     until: float | None = None
@@ -245,7 +247,7 @@ class Reply:
         text: The answer in words.
         count: The answer as a number.
         query: The question as understood; None where it was not: then `text` says so.
-        events: What the answer rests on, newest first.
+        events: What the answer rests on, newest first; of a search those of what was found, in its order.
         rings: Of a list of events those of its period, newest first.
         gaps: Of a list of events, by camera, when it was not watched; of NODE, when it did not run.
         found: Of a search what was found, the best first; None for any other request.

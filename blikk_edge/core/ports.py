@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from blikk_edge.core.appearance import StoredAppearance
+from blikk_edge.core.appearance import Description, StoredAppearance
 from blikk_edge.core.commands import Command
 from blikk_edge.core.observation import Event, Record, Ring
 from blikk_edge.core.picture import Picture
@@ -132,12 +132,41 @@ class History(Protocol):
         since: float | None = None,
         until: float | None = None,
         below: int | None = None,
+        numbers: Collection[int] | None = None,
         limit: int = 4096,
     ) -> Sequence[tuple[int, bytes]]:
         """Number and little endian float16 embedding of what appeared in `since <= t < until`, by this model.
 
-        Newest first; `below` goes on where an earlier call ended: with lower numbers.
+        Newest first; `below` goes on where an earlier call ended: with lower numbers. Or those of these `numbers`.
         """
+        ...
+
+    def embedded(self, *, model: str, camera: str | None = None) -> Sequence[tuple[int, float]]:
+        """Number and time of all that this model has embeddings of, in no order; quick, as no embedding is read.
+
+        A number is given again after what had it has been removed; with its time it is unique.
+        """
+        ...
+
+    def embedded_mark(self, *, model: str) -> object:
+        """Equal for as long as `embedded` gives the same."""
+        ...
+
+    def descriptions(self) -> Sequence[Description]:
+        """How what appeared is described, each once; quick."""
+        ...
+
+    def described(
+        self,
+        description: Description,
+        *,
+        but: str | None = None,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[StoredAppearance]:
+        """What appeared in `since <= t < until` and is described so, newest first, `but` what this model embedded."""
         ...
 
     def appearances(

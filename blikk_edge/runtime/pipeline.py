@@ -255,10 +255,16 @@ class Pipeline:
                 for event in changed.events:
                     self._probe.reported(event)
             self.open = self._reporter.open
+            if changed.events:  # who hears of one and asks who is there must not get an older answer
+                yield from self._state_of(scene, gap_s=0.0)
             yield from self._events(changed)
             everybody = self._everybody(scene)
-            yield from self._reporter.folded(changed, self._looks.of(changed, everybody, tools))
-            yield from self._measured.report(scene)
+            observations = self._reporter.folded(changed, self._looks.of(changed, everybody, tools))
+            measured = self._measured.report(scene)
+            if observations or measured:
+                yield from self._state_of(scene, gap_s=0.0)
+            yield from observations
+            yield from measured
         else:
             if self._reporting:
                 yield from self.close(scene.frame.time)
@@ -294,6 +300,16 @@ class Pipeline:
         self._looks.clear()
         for step in (*self._follow, self.added):
             step.reset()
+        if (state := self._state) is not None and (reported.events or reported.observations or measured):
+            self._state = replace(
+                state,
+                counts=tuple((label, 0) for label, _ in state.counts),
+                zones=(),
+                zone_counts=(),
+                measures=self._measured.current,
+                concepts=tuple((concept, False) for concept, _ in state.concepts),
+            )
+            yield self._state
         yield from self._events(reported)
         yield from reported.observations
         yield from measured
@@ -397,7 +413,8 @@ class Pipeline:
         shows = any(wanted.name != FRAME for wanted, _ in due)
         return [*due, (still, None)] if shows or stale or still in scene.wanted else due
 
-    def _state_of(self, scene: Scene) -> Iterator[CameraState]:
+    def _state_of(self, scene: Scene, *, gap_s: float = STATE_GAP_S) -> Iterator[CameraState]:
+        """The state, where it is due: once it differs, but not within `gap_s` of the last one."""
         now = scene.frame.time
         if moves(scene.motion.view, scene.motion.score, self.switches.threshold):
             self._moved_at = now
@@ -420,7 +437,7 @@ class Pipeline:
             threshold=self.switches.threshold,
             problem=self._blind.now,
         )
-        due = STATE_GAP_S if _differs(self._state, state) else STATE_EVERY_S
+        due = gap_s if _differs(self._state, state) else STATE_EVERY_S
         if self._state is None or now - self._state_at >= due:
             self._state, self._state_at = state, now
             yield state

@@ -16,6 +16,7 @@ from blikk_edge.core.pace import Pace
 from blikk_edge.core.push_queue import Pushed
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.net.library_log import no_log
+from blikk_edge.sinks.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.direct import direct
 from blikk_edge.sinks.trust import context_trusting
 from blikk_edge.wire.push import BAD_TOKEN, REPLACED, frame_message, read_answer
@@ -104,6 +105,12 @@ class EdgeLink:
         except (InvalidHandshake, InvalidMessage) as error:
             raise SinkError(f"{self._to}: it did not answer like a blikk node: {error}; check the address") from error
         except ssl.SSLError as error:
+            server = Server(
+                host=parts.hostname or "", port=parts.port or 443, trusting=lambda: context_trusting(self._ca)
+            )
+            mend = "check its name, or name its --ca"
+            if (refused := await untrusted(error, server, mend=mend, now=machine_time)) is not None:
+                raise SinkError(f"{self._to}: {refused}") from error
             raise SinkError(f"{self._to}: {error.reason or error}; check the certificate, or name its --ca") from error
         except (OSError, TimeoutError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "no answer in time"

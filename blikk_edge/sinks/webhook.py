@@ -186,7 +186,16 @@ class WebhookSink:
         except TimeoutError as error:
             raise SinkError(f"{self._who}: no answer within {self._timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise SinkError(f"{self._who}: {_reason(error)}") from error
+            raise SinkError(f"{self._who}: {await self._certificate_problem(error) or _reason(error)}") from error
+
+    async def _certificate_problem(self, error: Exception) -> str | None:
+        from blikk_edge.sinks.certificates import Server, machine_time, untrusted  # noqa: PLC0415  # see open
+        from blikk_edge.sinks.trust import client_context  # noqa: PLC0415  # see open
+
+        parts = urlsplit(self._url)
+        server = Server(host=parts.hostname or "", port=parts.port or 443, trusting=lambda: client_context(None))
+        mend = "let an authority that this system trusts sign it, or add its authority to those of the system"
+        return await untrusted(error, server, mend=mend, now=machine_time)
 
     def _checked_token(self, token: str) -> str:
         if re.fullmatch(r"[!-~]+", token) is None:
@@ -201,8 +210,6 @@ def _reason(error: Exception) -> str:
     import aiohttp  # noqa: PLC0415  # see open
 
     match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return f"its certificate is not trusted ({error.certificate_error})"
         case aiohttp.ClientConnectorError(os_error=OSError() as cause):
             return f"cannot connect: {cause.strerror or type(cause).__name__}"
         case aiohttp.ServerDisconnectedError():

@@ -8,10 +8,10 @@ from blikk_edge.store.appearances import exists
 from blikk_edge.store.conditions import where
 
 # A record in the outbox, by its JSON: an event names itself by `id`, all others their event by `event`.
-_TOLD_CAMERA: Final = "json_extract(text, '$.camera') = ?"
-_TOLD_EVENT: Final = "? IN (json_extract(text, '$.id'), json_extract(text, '$.event'))"
-_TOLD_TIME_FROM: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) >= ?"
-_TOLD_TIME_TO: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) < ?"
+_OF_CAMERA: Final = "json_extract(text, '$.camera') = ?"
+_OF_EVENT: Final = "? IN (json_extract(text, '$.id'), json_extract(text, '$.event'))"
+_OF_TIME_FROM: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) >= ?"
+_OF_TIME_TO: Final = "coalesce(json_extract(text, '$.started'), json_extract(text, '$.time')) < ?"
 _OF_GONE: Final = (
     "json_extract(text, '$.id') IN (SELECT id FROM gone UNION SELECT id FROM gone_texts)"
     " OR json_extract(text, '$.event') IN (SELECT id FROM gone)"
@@ -42,7 +42,7 @@ def forget(
 ) -> int:
     """Delete what matches everything given, as `Store.forget` promises, in the open transaction; how many events."""
     which, of_which = where({"camera = ?": camera, "id = ?": event, "started >= ?": since, "started < ?": until})
-    outbox, of_outbox = where({_TOLD_CAMERA: camera, _TOLD_EVENT: event, _TOLD_TIME_FROM: since, _TOLD_TIME_TO: until})
+    outbox, of_outbox = where({_OF_CAMERA: camera, _OF_EVENT: event, _OF_TIME_FROM: since, _OF_TIME_TO: until})
     db.execute("CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, camera TEXT, started REAL, ended REAL)")
     db.execute("CREATE TEMP TABLE gone_texts (id TEXT PRIMARY KEY)")
     # Only fixed clauses are joined here and below; every value is bound.

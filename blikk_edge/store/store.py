@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from blikk_edge.core.appearance import StoredAppearance
+from blikk_edge.core.appearance import Description, StoredAppearance
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event, Observation, Record, Ring
 from blikk_edge.core.ports import Pending
@@ -25,15 +25,16 @@ LOG = logging.getLogger("blikk.store")
 T = TypeVar("T", bound=Event | Ring | Summary)
 R = TypeVar("R")
 
+# Values by their order: Python 3.12.0 to 3.12.3 warns of ?1 and the like.
 # A mark is the household's; who reports the event does not know it.
 _REPLACE: Final = """
 UPDATE events SET text = CASE WHEN json_valid(text) AND json_extract(text, '$.mark') IS NOT NULL
-    THEN json_set(?1, '$.mark', json_extract(text, '$.mark')) ELSE ?1 END WHERE id = ?2
+    THEN json_set(?, '$.mark', json_extract(text, '$.mark')) ELSE ? END WHERE id = ?
 """
 
 _MARK: Final = """
-UPDATE {} SET text = CASE ?2 WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?2) END
-    WHERE id = ?1 AND json_valid(text)
+UPDATE {} SET text = CASE ? WHEN '' THEN json_remove(text, '$.mark') ELSE json_set(text, '$.mark', ?) END
+    WHERE id = ? AND json_valid(text)
 """
 
 NO_ROOM: Final = "its disk is nearly full, and history gives way to new records; free some space"
@@ -208,13 +209,43 @@ class Store:
         since: float | None = None,
         until: float | None = None,
         below: int | None = None,
+        numbers: Collection[int] | None = None,
         limit: int = 4096,
     ) -> Sequence[tuple[int, bytes]]:
         """Number and embedding of what appeared, newest first; see `History`."""
         with self._file.transaction("read", durable=False) as db:
             return appearances.embeddings(
-                db, model=model, camera=camera, since=since, until=until, below=below, limit=limit
+                db, model=model, camera=camera, since=since, until=until, below=below, numbers=numbers, limit=limit
             )
+
+    def embedded(self, *, model: str, camera: str | None = None) -> Sequence[tuple[int, float]]:
+        """Number and time of all that this model has embeddings of; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.embedded(db, model=model, camera=camera)
+
+    def embedded_mark(self, *, model: str) -> object:
+        """Equal for as long as `embedded` gives the same; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.embedded_mark(db, model=model)
+
+    def descriptions(self) -> Sequence[Description]:
+        """How what appeared is described; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.descriptions(db)
+
+    def described(
+        self,
+        description: Description,
+        *,
+        but: str | None = None,
+        camera: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+    ) -> Sequence[StoredAppearance]:
+        """What appeared and is described so, newest first; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return appearances.described(db, description, but=but, camera=camera, since=since, until=until, limit=limit)
 
     def appearances(
         self,
@@ -244,7 +275,7 @@ class Store:
 
     def _mark(self, table: str, id: str, mark: str) -> None:  # noqa: A002  # the glossary's word
         with self._file.transaction("write", durable=True) as db:
-            db.execute(_MARK.format(table), (id, mark))
+            db.execute(_MARK.format(table), (mark, mark, id))
 
     def newest(self) -> Sequence[Event | Ring | Summary]:
         """What each place shows that shows the newest; see `History`. Looks through the whole history."""
@@ -323,6 +354,8 @@ class Store:
         with db:
             db.execute("BEGIN IMMEDIATE")
             self._journal.load(db, self._file.last_seq)
+            if appearances.exists(db):
+                appearances.make(db)  # an earlier version made fewer indexes
         self._count(db)
 
     def _count(self, db: sqlite3.Connection) -> None:
@@ -401,7 +434,7 @@ def _keep(db: sqlite3.Connection, record: Record, text: str) -> Mapping[str, int
     """Write a record into its table of the history, if it has one; which table grew, and by how many rows."""
     match record:
         case Event():
-            replaced = db.execute(_REPLACE, (text, record.id)).rowcount
+            replaced = db.execute(_REPLACE, (text, text, record.id)).rowcount
             if not replaced:
                 db.execute(
                     "INSERT INTO events (id, camera, started, text, label) VALUES (?, ?, ?, ?, ?)",

@@ -220,6 +220,7 @@ def _list(content: JsonObject, timezone: tzinfo | None) -> ListEvents:
     return ListEvents(
         camera=_maybe(content, "camera", _text(MAX_ID)),
         label=_maybe(content, "label", _label),
+        event=_maybe(content, "event", _text(MAX_ID)),
         zone=_maybe(content, "zone", _text(MAX_ID)),
         since=_maybe(content, "since", _time(timezone)),
         until=_maybe(content, "until", _time(timezone)),

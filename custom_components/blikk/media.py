@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import os
 import re
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import aiohttp
+import certifi
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
@@ -19,6 +23,9 @@ from .const import CONF_MEDIA_URL, CONF_TOKEN, CONF_VERIFY_SSL
 from .contract import Announce, ContractError, JsonObject
 
 LIMIT_S = 10.0
+LOOK_S = 3.0
+HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
+IGNORE_TIME = 0x200000  # its X509_V_FLAG_NO_CHECK_TIME, which the standard library has no name for
 MAX_ANSWER_BYTES = reader.MAX_REPLY_BYTES
 MAX_PICTURES = 500
 MAX_EVENTS = 200
@@ -67,6 +74,7 @@ class NodeMedia:
     """One node's pictures. Every call raises MediaError, or MediaTokenError or MediaGoneError of it."""
 
     def __init__(self, hass: HomeAssistant, announce: Announce, data: Mapping[str, Any]) -> None:
+        self._hass = hass
         self._session = async_get_clientsession(hass, verify_ssl=data.get(CONF_VERIFY_SSL, True))
         try:
             self._url = URL(media_url(announce, data) or "").with_query(None)
@@ -139,8 +147,35 @@ class NodeMedia:
                 return bytes(body)
         except TimeoutError:
             raise MediaError("no answer in time") from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            why = await self._async_why_untrusted(url, error.certificate_error)
+            raise MediaError(f"no connection: {why}") from None
         except (aiohttp.ClientError, ValueError) as error:
             raise MediaError(f"no connection: {type(error).__name__}") from None
+
+    async def _async_why_untrusted(self, url: URL, error: Exception) -> str:
+        """Why the node's certificate is not trusted, and how to mend it; of one that has expired since when."""
+        if not isinstance(error, ssl.SSLCertVerificationError) or error.verify_code != HAS_EXPIRED:
+            return "the certificate of the node is not trusted; turn off its check, or let a known authority sign it"
+        try:
+            since = await self._hass.async_add_executor_job(_valid_until, url.host or "", url.port or 443)
+        except OSError, KeyError, ValueError:
+            return "the certificate of the node has expired; renew it, and start the node again"
+        return f"the certificate of the node has expired, on {since}; renew it, and start the node again"
+
+
+def _valid_until(host: str, port: int) -> str:
+    """Until when the certificate of a server is valid; raises OSError where that cannot be seen."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
+    context.check_hostname = False
+    context.verify_flags |= ssl.VerifyFlags(IGNORE_TIME)
+    with (
+        socket.create_connection((host, port), LOOK_S) as connection,
+        context.wrap_socket(connection, server_hostname=host) as tls,
+    ):
+        ends = ssl.cert_time_to_seconds(str((tls.getpeercert() or {})["notAfter"]))
+    return f"{datetime.fromtimestamp(ends, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def is_picture_id(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 Begins as root: makes a configuration of the app's options and of what the Supervisor says about the broker, and hands
 the data folder to the node's user. Then it is that user and becomes `blikk run`, while a second process waits for the
-node to announce itself and tells our integration about it, with the token that sees its pictures.
+node to announce itself and reports it to our integration, with the token that sees its pictures.
 """
 
 import json
@@ -62,7 +62,7 @@ class Supervisor:
         return self._asked("GET", "/services/mqtt", None)
 
     def discovered(self, content: Mapping[str, str]) -> None:
-        """Tell our integration about this node; raises AppError."""
+        """Report this node to our integration; raises AppError."""
         self._asked("POST", "/discovery", {"service": "blikk", "config": content})
 
     def _asked(self, method: str, path: str, content: Any) -> dict[str, Any]:
@@ -75,8 +75,8 @@ class Supervisor:
         for left in reversed(range(TRIES)):
             try:
                 with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                    told: dict[str, Any] = json.load(answer).get("data") or {}
-                    return told
+                    content: dict[str, Any] = json.load(answer).get("data") or {}
+                    return content
             except urllib.error.HTTPError as error:
                 if error.code < 500 or not left:  # a refusal stays one
                     raise AppError(f"the Supervisor refuses {path}: {_why(error)}") from error
@@ -228,7 +228,7 @@ def start(places: Places, environ: Mapping[str, str]) -> None:
 
 
 def announce(supervisor: str, environ: Mapping[str, str]) -> None:
-    """Wait for the node's announce at the broker, however long that takes, then tell the Supervisor of it."""
+    """Wait for the node's announce at the broker, however long that takes, then report it to the Supervisor."""
     # only the environment of the node has them
     import paho.mqtt.client as paho  # noqa: PLC0415
     from paho.mqtt.enums import CallbackAPIVersion  # noqa: PLC0415
@@ -270,7 +270,7 @@ def announce(supervisor: str, environ: Mapping[str, str]) -> None:
     client.connect_async(mqtt.host, mqtt.port)
     client.loop_forever(retry_first_connection=True)
     Supervisor(supervisor, environ["SUPERVISOR_TOKEN"]).discovered(content)
-    say("Home Assistant was told of this node")
+    say("this node was reported to Home Assistant")
 
 
 def say(text: str) -> None:

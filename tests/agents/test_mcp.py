@@ -27,6 +27,8 @@ from mcp.shared.subscriptions import ResourceUpdated
 from nowhere import NOWHERE
 from patience import PATIENCE
 
+from blikk_edge.agents.arguments import EXAMPLES
+
 BLIKK = str(Path(sys.executable).with_name("blikk"))
 CLIENT = Path(__file__).parent / "typescript" / "client.mjs"
 TOKEN = "a-token-of-the-test"
@@ -102,12 +104,26 @@ async def test_every_tool_answers_as_its_schema_says_in_few_tokens(environ: dict
         for name, arguments, said in (
             ("now", {"camera": "attic"}, "there is no camera 'attic'; there is camera"),
             ("event", {"id": "x"}, "there is no event 'x'"),
-            ("count", {"label": "ghost", "last_minutes": 1}, "Input should be 'person'"),
-            ("wait_for", {"seconds": 1e9}, "less than or equal to 50"),
+            ("event", {"id": "x" * 1000}, "there is no event 'x"),
+            ("event", {}, "These arguments cannot be used: id is missing; for example"),
+            ("count", {"label": "person"}, 'last_minutes is missing; for example {"last_minutes": 60}'),
+            ("count", {"label": "ghost", "last_minutes": 1}, "label is none of 'person', 'vehicle'"),
+            ("count", {"label": "person", "last_minutes": "soon"}, "last_minutes is no number"),
+            ("count", {"label": "person", "last_hours": 1}, "no argument 'last_hours'; there is label, last_minutes"),
+            ("wait_for", {"seconds": 1e9}, "seconds must be at most 50"),
+            ("wait_for", {"seconds": 0}, "seconds must be above 0"),
+            ("search_events", {"limit": 0}, "limit must be at least 1"),
+            ("search_events", {"before": "noon"}, "before is no time: write ISO 8601"),
+            ("search_events", {"looks_like": "x" * 501}, "looks_like has more than 500 characters"),
+            ("picture", {}, 'camera is missing; for example {"camera": "front_door"}'),
+            ("weather", {}, "there is no tool 'weather'; there is cameras, now, search_events"),
             ("ask", {"question": ""}, ""),
         ):
             wrong = await called(name, **arguments)
             assert (wrong.is_error or not said, said in wrong.content[0].text) == (True, True), wrong
+            assert not set("\n") & set(wrong.content[0].text), wrong
+        arguments = {argument for tool in shown for argument in tool["inputSchema"]["properties"]}
+        assert arguments <= set(EXAMPLES)
 
 
 async def test_subscribers_hear_of_changes_and_who_waits_is_woken(environ: dict[str, str], busy: Path) -> None:
@@ -177,7 +193,7 @@ def test_clients_in_typescript_of_both_generations(
     assert said["tools"] == ["cameras", "now", "search_events", "event", "count", "ask", "wait_for"]
     assert said["now"]["cameras"][0]["online"] is True
     assert said["wrong"]["isError"] is True
-    assert "Input should be 'person'" in said["wrong"]["text"]
+    assert "label is none of 'person'" in said["wrong"]["text"]
     assert (said["uri"], said["text"].split(":")[0]) == ("blikk://now", "camera")
 
 

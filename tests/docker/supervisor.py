@@ -26,7 +26,7 @@ class Supervisor:
     asked: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     discovered: list[dict[str, Any]] = field(default_factory=list)
-    """What Home Assistant would be told: the Supervisor passes nothing on that it has passed on before."""
+    """What Home Assistant would get: the Supervisor passes nothing on that it has passed on before."""
 
     @property
     def address(self) -> str:

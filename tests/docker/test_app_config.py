@@ -110,11 +110,11 @@ def test_options_and_their_schema_have_the_same_keys():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_option_is_named_and_described(language: str):
-    told = read(APP / "translations" / f"{language}.yaml")
-    assert set(told) == {"configuration"}
-    assert set(told["configuration"]) == set(CONFIG["schema"])
+    translated = read(APP / "translations" / f"{language}.yaml")
+    assert set(translated) == {"configuration"}
+    assert set(translated["configuration"]) == set(CONFIG["schema"])
     for key, option in CONFIG["schema"].items():
-        entry = told["configuration"][key]
+        entry = translated["configuration"][key]
         assert entry["name"]
         assert entry["description"]
         below = option[0] if isinstance(option, list) and isinstance(option[0], dict) else {}

@@ -125,24 +125,24 @@ def app(tmp_path: Path, supervisor: Supervisor) -> App:
 
 
 @needs_root
-def test_home_assistant_is_told_of_the_node_with_what_our_integration_needs(app: App, supervisor: Supervisor):
+def test_home_assistant_gets_the_node_with_what_our_integration_needs(app: App, supervisor: Supervisor):
     with app.running() as process:
         app.until(lambda: supervisor.discovered, process)
-        told = supervisor.discovered[0]
-        assert set(told) == {"prefix", "node", "media_url", "token"}
-        assert (told["prefix"], told["node"]) == ("blikk", "hallway")
-        assert told["media_url"] == f"http://{socket.gethostname()}:{app.http_port}"
+        message = supervisor.discovered[0]
+        assert set(message) == {"prefix", "node", "media_url", "token"}
+        assert (message["prefix"], message["node"]) == ("blikk", "hallway")
+        assert message["media_url"] == f"http://{socket.gethostname()}:{app.http_port}"
         asked = urllib.request.Request(
-            f"http://127.0.0.1:{app.http_port}/v1/days", headers={"Authorization": f"Bearer {told['token']}"}
+            f"http://127.0.0.1:{app.http_port}/v1/days", headers={"Authorization": f"Bearer {message['token']}"}
         )
         with urllib.request.urlopen(asked, timeout=10 * PATIENCE) as answer:
             assert json.load(answer)["days"] == []
         asked = urllib.request.Request(
             f"http://127.0.0.1:{app.http_port}/v1/cameras/garden/set",
             data=b'{"detect": false}',
-            headers={"Authorization": f"Bearer {told['token']}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {message['token']}", "Content-Type": "application/json"},
         )
-        with pytest.raises(urllib.error.HTTPError, match="403"):  # it is told the token that sees, not the other
+        with pytest.raises(urllib.error.HTTPError, match="403"):  # it got the token that sees, not the other
             urllib.request.urlopen(asked, timeout=10 * PATIENCE)
     assert supervisor.refused == []
 

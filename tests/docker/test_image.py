@@ -218,9 +218,9 @@ def test_a_replay_says_what_it_says_outside(two_seconds: Path, data: Path) -> No
     options = ["--rm", "--pull=never", "--network=none", *CONFINED, *PROCESSOR, "--env=BLIKK_MODELS=/models"]
     volumes = [f"--volume={two_seconds}:/clip.mp4:ro", f"--volume={models}:/models:ro"]
     inside = engine("run", *options, "--platform", os.environ["BLIKK_PLATFORM"], *volumes, IMAGE, "replay", "/clip.mp4")
-    told = [[json.loads(line) for line in text.splitlines()] for text in (outside, inside)]
-    assert [record for record in told[0] if record.get("label") == "person"]
-    assert_same(*told)
+    records = [[json.loads(line) for line in text.splitlines()] for text in (outside, inside)]
+    assert [record for record in records[0] if record.get("label") == "person"]
+    assert_same(*records)
 
 
 ALGEBRA = """
@@ -281,10 +281,10 @@ def test_the_app_gives_up_root_and_tells_home_assistant(tmp_path: Path, broker: 
         Container(APP, *options, *volumes) as app,
     ):
         app.until(lambda: supervisor.discovered)
-        (told,) = supervisor.discovered
-        assert (told["prefix"], told["node"]) == ("blikk", "hallway")
+        (message,) = supervisor.discovered
+        assert (message["prefix"], message["node"]) == ("blikk", "hallway")
         asked = urllib.request.Request(
-            "http://127.0.0.1:8428/v1/days", headers={"Authorization": f"Bearer {told['token']}"}
+            "http://127.0.0.1:8428/v1/days", headers={"Authorization": f"Bearer {message['token']}"}
         )
         with urllib.request.urlopen(asked, timeout=60) as answer:
             assert json.load(answer)["days"] == []

@@ -118,7 +118,7 @@ def test_cameras_times_and_limit_bound_what_is_found(store: Store, towers: Tower
 
 
 def test_more_than_one_chunk_is_looked_through(store: Store, towers: Towers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blikk_edge.asking.searching.CHUNK", 3)
+    monkeypatch.setattr("blikk_edge.asking.embeddings.CHUNK", 3)
     put(store, 0, Colour.RED, towers=towers)
     for number in range(1, 9):
         put(store, number, Colour.BLUE, towers=towers)
@@ -225,6 +225,13 @@ def test_a_store_of_an_earlier_version_is_taken_over_and_can_go_back(tmp_path: P
     store.close()
     # an earlier version opens what has the layout's number that it knows, and deletes events only
     with sqlite3.connect(path) as db:
+        db.execute("DROP INDEX appearances_words")  # which earlier versions did not make
+    db.close()
+    store.open()
+    assert ids(asked(store, "red car")) == ["o-gate-2"]
+    store.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT name FROM sqlite_master WHERE name = 'appearances_words'").fetchall()
         assert db.execute("PRAGMA user_version").fetchone() == before
         db.execute(OLDER)
         db.execute("DELETE FROM events WHERE id = 'gate-2'")

@@ -1,17 +1,27 @@
 """The media browser and the pictures behind it, against an HTTP server that speaks `contract/media.md`."""
 
+import contextlib
 import json
+import socket
+import ssl
+import threading
 from types import SimpleNamespace
 
+import aiohttp
+import certifi
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from broker import make_expired
 from homeassistant.components import media_source
 from homeassistant.components.media_player.errors import BrowseError
 from homeassistant.components.media_source import Unresolvable
 from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.setup import async_setup_component
 from stage import DOMAIN, JPEG, announce, entry_of, set_up
+
+from custom_components.blikk import reader
+from custom_components.blikk.media import MediaError, NodeMedia
 
 TOKEN = "the-token"
 PICTURE = "front_door.2026-11-21.20261121T120000250.person.front_door-1795262400250"
@@ -316,3 +326,38 @@ async def test_searching_with_a_wrong_token_asks_for_another(hass, mqtt_mock, pa
     assert (await search(hass_ws_client, "parcel"))["success"] is False
     await hass.async_block_till_done()
     assert [flow["context"]["source"] for flow in hass.config_entries.flow.async_progress()] == [SOURCE_REAUTH]
+
+
+def handshakes(listening, context):
+    """Shows its certificate to each who comes, until `listening` is shut down."""
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except OSError:
+            return
+        with contextlib.suppress(OSError), connection, context.wrap_socket(connection, server_side=True):
+            pass
+
+
+async def test_a_certificate_that_has_expired_is_said_with_its_date(hass, socket_enabled, monkeypatch, tmp_path):
+    made = make_expired(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.server, made.server_key)
+    trusting = ssl.create_default_context(cafile=made.ca)
+    trusting.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the test's authority is as people make it at home
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=handshakes, args=(listening, context))
+    thread.start()
+    url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+    media = NodeMedia(hass, reader.read_announce(json.dumps(announce())), {"media_url": url})
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session:
+        media._session = session
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made.ca))
+        with pytest.raises(MediaError, match=r"has expired, on 2020-02-01 00:00 UTC; renew it, and start the node"):
+            await media.async_days("front_door")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
+        with pytest.raises(MediaError, match="has expired; renew it, and start the node again"):
+            await media.async_days("front_door")
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    await hass.async_add_executor_job(thread.join)

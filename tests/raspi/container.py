@@ -48,8 +48,8 @@ class Container:
         own = ["unshare", "-m", "--propagation", "private", "sh", "-c", CGROUPS]
         self._space = subprocess.Popen(own, stdout=subprocess.PIPE)
         assert self._space.stdout is not None
-        with self._space.stdout as told:
-            told.readline()
+        with self._space.stdout as output:
+            output.readline()
 
     def begin(self) -> None:
         """Switch it on."""

@@ -138,8 +138,8 @@ class Machine:
         full = ["ssh", "-i", str(key), "-p", str(self.ssh_port), *(f"-o{o}" for o in options), "ada@127.0.0.1"]
         deadline = time.monotonic() + 1200
         while True:
-            told = [*full, command]
-            done = subprocess.run(told, input=stdin, capture_output=True, text=True, timeout=limit_s, check=False)
+            arguments = [*full, command]
+            done = subprocess.run(arguments, input=stdin, capture_output=True, text=True, timeout=limit_s, check=False)
             if done.returncode != 255:
                 return done.stdout + done.stderr
             assert time.monotonic() < deadline, done.stderr
@@ -174,7 +174,7 @@ class Machine:
         """
         assert self._process is None, "it is on"
         layout = json.loads(subprocess.check_output([tool("sfdisk"), "--json", self.card]))["partitiontable"]
-        told = []
+        failures = []
         for number, checks in enumerate((("fsck.fat -n",), ("e2fsck -p", "e2fsck -fn"))):
             part = layout["partitions"][number]
             copy = self._folder / f"part{number}"
@@ -188,9 +188,9 @@ class Machine:
                 replayed = check == "e2fsck -p" and done.returncode == 1 and "FIXED" not in said
                 mounted = name == "fsck.fat" and all(map(_HARMLESS.fullmatch, said.splitlines()))
                 if done.returncode != 0 and not replayed and not mounted:
-                    told.append(f"{check}: status {done.returncode}\n{said}")
+                    failures.append(f"{check}: status {done.returncode}\n{said}")
             copy.unlink()
-        return "".join(told)
+        return "".join(failures)
 
     def photograph(self, path: Path) -> None:
         """The screen as a PNG."""

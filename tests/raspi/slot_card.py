@@ -162,8 +162,8 @@ class Card:
     def update(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """One command of the updater, to its end."""
         with self.updating(*arguments, **environ) as process:
-            told = process.communicate(timeout=120 * PATIENCE)
-        return subprocess.CompletedProcess(arguments, process.returncode, *told)
+            output = process.communicate(timeout=120 * PATIENCE)
+        return subprocess.CompletedProcess(arguments, process.returncode, *output)
 
     @contextmanager
     def updating(self, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:

@@ -162,8 +162,8 @@ class Card:
 
     def update(self) -> str:
         """What the unit of the nightly update says; waits for its end."""
-        told = "journalctl -u blikk-update --output=cat --since=-30min"
-        return self.run(f"systemctl start blikk-update; {told}", limit_s=5400)
+        logged = "journalctl -u blikk-update --output=cat --since=-30min"
+        return self.run(f"systemctl start blikk-update; {logged}", limit_s=5400)
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run("/usr/lib/blikk/update --json status"))

@@ -98,11 +98,11 @@ def test_a_bad_configuration_is_told_by_line_and_not_taken(card: Card) -> None:
     (card.boot / "blikk.yaml").write_text(BAD)
     done = card.start()
     assert done.returncode == 78
-    told = card.errors.read_text()
-    assert "blikk.yaml:4: cameras.front_door.sauce: the key `sauce` is not known here. Did you mean `source`?" in told
-    assert "it watches nothing" in told
-    assert str(card.etc) not in told, "the user knows the file by its name"
-    assert told == done.stdout
+    errors = card.errors.read_text()
+    assert "blikk.yaml:4: cameras.front_door.sauce: the key `sauce` is not known here. Did you mean `source`?" in errors
+    assert "it watches nothing" in errors
+    assert str(card.etc) not in errors, "the user knows the file by its name"
+    assert errors == done.stdout
     assert list(card.etc.iterdir()) == []
 
 

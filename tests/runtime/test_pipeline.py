@@ -172,6 +172,37 @@ def test_the_state_counts_by_zone_and_label() -> None:
     assert states[-1].zone_counts == ()
 
 
+def test_the_state_agrees_with_what_is_observed_when_it_is_observed() -> None:
+    left = Zone(name="left", polygon=Polygon(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))))
+
+    def walks(look: int) -> tuple[Detection, ...]:  # in from the right, out on the left
+        x = 0.7 - 0.02 * (look - 3)
+        return (replace(PERSON, box=Box(x, 0.2, x + 0.2, 0.9)),) if 3 < look < 36 else ()
+
+    line = pipeline(zones=(left,))
+    items = [*run(line, tools(walks), range(80)), *line.close(16.0)]
+    said = {}
+    for place, item in enumerate(items):
+        if isinstance(item, Observation | Event):
+            state = next(each for each in reversed(items[:place]) if isinstance(each, CameraState))
+            what = item.kind if isinstance(item, Observation) else item.phase
+            said[what] = dict(state.counts)[Label.PERSON], dict(state.zones)
+    expected = {
+        Phase.STARTED: (1, {}), Observed.APPEARED: (1, {}), Observed.ENTERED_ZONE: (1, {"left": 1}),
+        Observed.LEFT: (0, {}), Phase.ENDED: (0, {}),
+    }  # fmt: skip
+    assert {kind: said[kind] for kind in expected} == expected
+
+
+def test_closing_says_that_nobody_is_there_before_the_event_ends() -> None:
+    line = pipeline()
+    run(line, tools(), range(5))
+    items = list(line.close(2.0))
+    assert [type(item) for item in items] == [CameraState, Event]
+    assert isinstance(items[0], CameraState)
+    assert not any(count for _, count in items[0].counts)
+
+
 def test_the_state_follows_motion_at_once_and_counts() -> None:
     line = pipeline(moving=lambda at: at < 4.0)
     look_with = tools(lambda look: (PERSON,) if look < 15 else ())
@@ -368,7 +399,7 @@ def test_a_new_value_is_in_the_state_at_once_where_nothing_moves() -> None:
     items = run(line, tools(lambda look: ()), range(5 * 40))
     changed = next(item for item in items if isinstance(item, CameraState) and item.measures[0].value == 20.0)
     observed = next(item for item in items if isinstance(item, Observation) and item.measures[0].value == 20.0)
-    assert items.index(changed) == items.index(observed) + 1
+    assert items.index(changed) == items.index(observed) - 1
 
 
 def test_added_steps_see_the_tracks_of_the_same_frame() -> None:

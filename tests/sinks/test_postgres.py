@@ -347,3 +347,32 @@ async def test_without_pgvector_there_is_no_view_of_vectors(server: PostgresServ
     async with opened(server):
         (row,) = await db("SELECT to_regclass('blikk.vectors') AS there")
     assert row["there"] is None
+
+
+async def test_what_the_guide_says_deletes_what_is_to_be_forgotten_and_nothing_else(
+    server: PostgresServer, db: Database
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs/guide/sinks.md").read_text()
+    section = guide[guide.index("## What is to be forgotten") :]
+    one, until = (
+        block.split("```")[0].replace("'hallway'", "'porch'").replace("front_door-1795262400250", "event-1")
+        for block in section.split("```sql\n")[1:]
+    )
+    seen = [replace(observation(number), event=f"event-{number}") for number in (1, 2, 3)]
+    texts = [
+        replace(SUMMARY, camera="front_door", id=f"summary-{number}", event=f"event-{number}") for number in (1, 2, 3)
+    ]
+    events = [event(1), event(2), event(3, camera="yard")]
+    async with opened(server) as sink:
+        await sink.send(batch(*events, *seen, *texts, ring(1), replace(ANSWER, camera="front_door")))
+
+    for statement in one.strip().splitlines():
+        await db(statement)
+    assert await db.ids("events") == ["event-2", "event-3"]
+    assert await db.ids("observations") == ["observation-2", "observation-3"]
+    assert sorted(await db.ids("summaries")) == ["summary-2", "summary-3"]
+
+    for statement in until.replace("now() - interval '7 days'", "'2100-01-01'").strip().splitlines():
+        await db(statement)
+    left = {table: await db.ids(table) for table in ("events", "observations", "summaries", "rings", "answers")}
+    assert left == {"events": ["event-3"], "observations": [], "summaries": [], "rings": [], "answers": []}

@@ -285,7 +285,11 @@ TIMES = st.none() | st.integers(0, 2_000_000_000).map(float)
 REQUESTS = st.one_of(
     st.builds(AskQuestion, question=st.text("abc ?é", min_size=1, max_size=500).filter(str.strip).map(str.strip)),
     st.builds(
-        ListEvents, camera=st.sampled_from([None, "yard"]), label=st.none() | st.sampled_from(Label), since=TIMES
+        ListEvents,
+        camera=st.sampled_from([None, "yard"]),
+        label=st.none() | st.sampled_from(Label),
+        event=st.none() | st.just("yard-1"),
+        since=TIMES,
     ),
     st.builds(DescribeNow, event=st.text("ab", min_size=1)),
     st.builds(Forget, camera=st.just("yard"), until=TIMES.filter(bool)),

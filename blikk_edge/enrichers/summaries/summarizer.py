@@ -121,6 +121,7 @@ class Summarizer:
         self._followed: dict[str, _Followed] = {}
         self._states: dict[str, CameraState] = {}
         self._serial = 0
+        self._nothing_follows = asyncio.Event()
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """Write for ever, until cancelled."""
@@ -133,6 +134,13 @@ class Summarizer:
         finally:
             self._leave()
             self._followed.clear()
+
+    async def finish(self) -> None:
+        """Nothing more will be reported: write what is left to be said about what has ended, and wait for it."""
+        self._nothing_follows.set()
+        stories = [(self._stories.get(name), followed.task) for name, followed in self._followed.items()]
+        if tasks := [task for story, task in stories if story is not None and story.ended and task is not None]:
+            await asyncio.wait(tasks)
 
     async def _left_over(self) -> Sequence[Event]:
         """What a process before this one did not get to write about."""
@@ -222,7 +230,7 @@ class Summarizer:
         if not story.ended:
             await self._write(story, followed, EARLY)
             await followed.ended.wait()
-        await self._clock.sleep(SETTLE_S)
+        await self._either(self._nothing_follows, SETTLE_S)
         await self._write(story, followed, FINAL)
         self._gallery.forget(story.event.id)
         self._followed.pop(story.event.id, None)

@@ -12,6 +12,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import SinkError
+from blikk_edge.sinks.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.mqtt.address import Address, tls_context
 from blikk_edge.sinks.mqtt.connection import UNDER_WAY, Connection, Protocol
 from blikk_edge.sinks.mqtt.library import LOG as LIBRARY_LOG
@@ -131,6 +133,8 @@ async def _logged_in(
             await enter(client, replies)
         except aiomqtt.MqttError as error:
             if not (waits and value(getattr(error, "rc", None)) in _CANNOT_WAIT):
+                if (why := await _certificate_problem(address, error)) is not None:
+                    raise SinkError(f"broker {address}: {why}") from (error.__context__ or error)
                 raise refused(address, error, replies.connack, identifier=identifier) from (error.__context__ or error)
         except HungUpError:
             if not waits:
@@ -138,6 +142,13 @@ async def _logged_in(
         else:
             return client, replies
         waits = False
+
+
+async def _certificate_problem(address: Address, error: aiomqtt.MqttError) -> str | None:
+    if (tls := address.tls) is None:
+        return None
+    server = Server(host=address.host, port=address.port, trusting=lambda: tls_context(tls))
+    return await untrusted(error, server, mend="see mqtt.tls.ca and mqtt.host", now=machine_time)
 
 
 async def _client(

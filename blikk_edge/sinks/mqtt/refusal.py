@@ -130,8 +130,6 @@ def refused(
 
 def _unreached(address: Address, error: aiomqtt.MqttError) -> SinkError:
     match error.__context__:
-        case ssl.SSLCertVerificationError() as cause:
-            why = f"its certificate is not trusted ({cause.verify_message}); see mqtt.tls.ca and mqtt.host"
         case ssl.SSLError() as cause:
             why = f"TLS failed ({cause.reason or cause}); is {address.port} its TLS port?"
         case socket.gaierror():

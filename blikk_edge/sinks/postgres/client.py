@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from blikk_edge.core.errors import SinkError, quote
 from blikk_edge.core.loopback import is_loopback
+from blikk_edge.sinks.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.failing import missing, unreachable
 from blikk_edge.sinks.postgres.kind import PostgresOptions
 from blikk_edge.sinks.trust import context_of
@@ -34,6 +35,10 @@ _SAYS: Final = {
     "42P01": "a table of ours is gone; it is looked for again",
 }
 """By SQLSTATE."""
+
+
+SSL_REQUEST: Final = bytes.fromhex("0000000804d2162f")
+"""By which a client of PostgreSQL asks for TLS."""
 
 
 class PostgresClient:
@@ -73,11 +78,22 @@ class PostgresClient:
                 server_settings={"application_name": "blikk-edge", "timezone": "UTC"},
             )
         except Exception as error:
-            raise self.error(error) from error
+            raise (await self._certificate_error(error)) or self.error(error) from error
         if not self._said:
             self._said = True
             LOG.info("connected to %s", self)
         return self._connection
+
+    async def _certificate_error(self, error: Exception) -> SinkError | None:
+        options = self._options
+        if (tls := options.tls) is None:
+            return None
+        server = Server(
+            host=options.host, port=options.port, trusting=lambda: context_of(tls, f"{KEY}.tls"), hello=SSL_REQUEST
+        )
+        mend = f"renew it, or name its authority in `{KEY}.tls.ca`"
+        why = await untrusted(error, server, mend=mend, now=machine_time)
+        return None if why is None else SinkError(f"{self}: {why}")
 
     async def close(self) -> None:
         """Let go of the connection; harmless without one."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.errors import SinkError, quote
 from blikk_edge.core.loopback import is_loopback
+from blikk_edge.sinks.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.failing import missing, unreachable
 from blikk_edge.sinks.redis.kind import RedisOptions
 from blikk_edge.sinks.trust import context_of
@@ -105,11 +106,20 @@ class RedisClient:
             await self._redis.ping()
         except Exception as error:
             await self.close()
-            raise self.error(error) from error
+            raise (await self._certificate_error(error)) or self.error(error) from error
         if not self._said:
             self._said = True
             LOG.info("connected to %s", self)
         return self._redis
+
+    async def _certificate_error(self, error: Exception) -> SinkError | None:
+        options = self._options
+        if (tls := options.tls) is None:
+            return None
+        server = Server(host=options.host, port=options.port, trusting=lambda: context_of(tls, f"{KEY}.tls"))
+        mend = f"renew it, or name its authority in `{KEY}.tls.ca`"
+        why = await untrusted(error, server, mend=mend, now=machine_time)
+        return None if why is None else SinkError(f"{self}: {why}")
 
     async def close(self) -> None:
         """Let go of the connection; harmless without one."""

@@ -56,8 +56,8 @@ class LookReader:
     """Reads how objects look in redacted Pictures; implements `core.stages.AppearanceReader`.
 
     `towers` gives the model where it is there by now; without one, or without time for it, a Look has colours only.
-    `failed` is told of a model that fails. One for each vision worker: not shared between threads. Without `budgeted`
-    it takes all the time that it needs.
+    `failed` is called with a model that fails. One for each vision worker: not shared between threads. Without
+    `budgeted` it takes all the time that it needs.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// 03a6ea8f17f3b6b88090f6f40cb566d31d7565d6bda5cc1c9525d7a1bf605ce1
+// 8779afeda954ca3c51f336cfea77e23d1041e0f300efdd20e3442e41e9671db8
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -156,7 +156,7 @@ export interface Ask {
   query?: string;
   camera?: string;
   /**
-   * For describe, forget and mark; for mark also the id of a ring
+   * For describe, events, forget and mark; for mark also the id of a ring
    */
   event?: string;
   /**

@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None, limits: Limits | None = None) -
         if options.json:
             print(json.dumps({"ok": True, **answer}, indent=1))
         else:
-            say(_told(answer))
+            say(_in_words(answer))
     except (UpdateError, OSError) as error:
         line = _line(error)
         if options.json:
@@ -248,7 +248,7 @@ def _run(updates: Updates, options: argparse.Namespace) -> dict[str, Any]:
     return {"message": updates.check() if options.command == "check" else updates.rollback()}
 
 
-def _told(answer: dict[str, Any]) -> str:
+def _in_words(answer: dict[str, Any]) -> str:
     if "message" in answer:
         return str(answer["message"])
     lines = [

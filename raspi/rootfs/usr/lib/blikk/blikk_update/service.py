@@ -92,14 +92,14 @@ def _blikk(slot: Path, *arguments: str, limit_s: float) -> subprocess.CompletedP
         return None
     with process:
         try:
-            told = process.communicate(timeout=limit_s)
+            output = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             return None
         finally:
             # whatever it started goes too: it may hold the pipes open
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-    return subprocess.CompletedProcess(command, process.returncode, *told)
+    return subprocess.CompletedProcess(command, process.returncode, *output)
 
 
 def _first_line(text: str) -> str:
