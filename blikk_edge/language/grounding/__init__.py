@@ -14,8 +14,10 @@ from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts
+from blikk_edge.language.grounding.claimed import misclaimed
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.counts import is_of, miscounts
+from blikk_edge.language.grounding.deeds import misdone
 from blikk_edge.language.grounding.lexicon import Lexicon, lexicon
 from blikk_edge.language.grounding.negation import negate
 from blikk_edge.language.grounding.said import Said, misnumbered, misstated
@@ -107,7 +109,7 @@ class _Checking:
         *,
         pictures: bool,
     ) -> None:
-        self._text = text
+        self._text = re.sub(r"\s+", " ", text)
         self._tokens = tokens
         self._facts = facts
         self._lexicon = words
@@ -123,6 +125,9 @@ class _Checking:
         yield from self._things()
         yield from self._denials()
         yield from self._states()
+        yield from misclaimed(self._text, self._facts, self._lexicon)
+        if not self._pictures:
+            yield from misdone(self._tokens, self._lexicon, self._places)
         for state in ("left_right", "size"):
             if not self._pictures and (match := self._found(state)):
                 yield Violation(Claim.LOOKS, match[0], "no picture was shown")

@@ -9,6 +9,8 @@ from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
 
 _DAY_S: Final = 86400.0
+SPOKEN: Final = "·"
+"""Stands between hour and minutes of a time that was written in words, which comes twice a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,8 @@ class _Reader:
         at_s = self._second_of_day(int(hour), part, sure=hour.startswith("0")) + 60 * int(minute)
         exact = _TO_SECOND if second else _TO_MINUTE
         clock = self._slacked(words, at_s + int(second or 0), qualifier, exact, about_s=300.0)
-        return replace(clock, twice=len(hour) == 1 and not self._is_sure(part))
+        spoken = len(hour) == 1 or (SPOKEN in words and int(hour) <= 12)
+        return replace(clock, twice=spoken and not self._is_sure(part))
 
     def _hour(self, words: str, hour: int, qualifier: str | None, part: str | None) -> ClaimedTime | None:
         """A whole hour; one up to 12 comes twice a day, where nothing says which half of it is meant."""

@@ -1,0 +1,38 @@
+"""What a text says of all that was there: that all rang, that nothing else came, that a parcel was taken or never left."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from blikk_edge.core.sightings import Label
+from blikk_edge.language.facts import Facts
+from blikk_edge.language.grounding.claims import Claim, Violation
+from blikk_edge.language.grounding.lexicon import Lexicon
+from blikk_edge.language.grounding.tokens import Token, tokens_of
+
+_SENTENCE = re.compile(r"[^.;!?]+(?:\.(?=\d)[^.;!?]+)*")
+
+
+def misclaimed(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
+    """What a prepared text says of the whole and what nothing supports."""
+
+    def found(state: str) -> re.Match[str] | None:
+        return lexicon.pattern(f"states.{state}").search(text)
+
+    parcel = facts.peak.get(Label.PACKAGE, 0) > 0
+    lies = not facts.ended or any(stay.still for stay in facts.stays if stay.label is Label.PACKAGE)
+    if sum(facts.visits.values()) > 1 and (said := found("all_rang")):
+        yield Violation(Claim.RING, said[0], "who rang is not known")
+    if parcel and lies and (said := found("taken")):
+        yield Violation(Claim.STATE, said[0], "it is still there")
+    if parcel and (said := found("nothing_left")):
+        yield Violation(Claim.LABEL, said[0], "a parcel was seen")
+    for sentence in _SENTENCE.findall(text):
+        if only := lexicon.pattern("states.nothing_but").search(sentence):
+            yield from _more(only[0], tokens_of(sentence, lexicon), facts)
+
+
+def _more(words: str, tokens: Sequence[Token], facts: Facts) -> Iterator[Violation]:
+    """What was there too, of a sentence that says there was nothing but what it names."""
+    named = {label for token in tokens for label in token.labels}
+    if more := [label.value for label in facts.labels if label not in named]:
+        yield Violation(Claim.LABEL, words, f"there was {' and '.join(more)} too")
