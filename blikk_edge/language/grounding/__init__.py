@@ -232,7 +232,7 @@ class _Checking:
             yield Violation(Claim.STATE, match[0], "somebody stayed long" if match[1] else "nobody stayed long")
         if (match := self._found("rang_again")) and len(facts.rings) < 2:
             yield Violation(Claim.RING, match[0], "nobody rang twice")
-        if not again and (match := self._found("again")):
+        if (match := self._found("again")) and not (again and self._came_again(match)):
             yield Violation(Claim.STATE, match[0], "it was the only visit")
         stayed = facts.parked and facts.labels == (Label.VEHICLE,)
         if (stayed or not facts.ended) and not (again or facts.drove_off) and (left := self._said_left()):
@@ -246,6 +246,14 @@ class _Checking:
             and (match := self._found("still_there"))
         ):
             yield Violation(Claim.STATE, match[0], "it is over")
+
+    def _came_again(self, match: re.Match[str]) -> bool:
+        """Whether what the sentence of a match speaks of came more than once; a sentence may name nothing."""
+        text = self._text
+        sentence = text[text.rfind(".", 0, match.start()) + 1 : match.end()]
+        named = {label for token in tokens_of(sentence, self._lexicon) for label in token.labels}
+        many = (max(self._facts.visits.get(label, 0), self._facts.seen.get(label, 0)) > 1 for label in named)
+        return not named or any(many)
 
     def _said_left(self) -> str:
         """What says that somebody or something left; empty where that is denied: `has not left yet`."""

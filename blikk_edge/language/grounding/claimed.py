@@ -1,7 +1,8 @@
-"""What a text says of all that was there: that all rang, that nothing else came, that a parcel was taken or never left."""
+"""What a text says of all that was there: that all rang, that nothing else came, that a parcel was taken."""
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts
@@ -9,7 +10,10 @@ from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.tokens import Token, tokens_of
 
-_SENTENCE = re.compile(r"[^.;!?]+(?:\.(?=\d)[^.;!?]+)*")
+NEAR_S: Final = 30.0
+"""A ring so long before or after somebody was seen may be theirs."""
+
+_SENTENCE: Final = re.compile(r"[^.;!?]+(?:\.(?=\d)[^.;!?]+)*")
 
 
 def misclaimed(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
@@ -26,9 +30,23 @@ def misclaimed(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]
         yield Violation(Claim.STATE, said[0], "it is still there")
     if parcel and (said := found("nothing_left")):
         yield Violation(Claim.LABEL, said[0], "a parcel was seen")
+    still = any(stay.still for stay in facts.stays)
+    if facts.labels and not still and not facts.parked and (said := found("motionless")):
+        yield Violation(Claim.STATE, said[0], "that it stood still was not reported")
+    yield from _rang_when(text, facts, lexicon)
     for sentence in _SENTENCE.findall(text):
         if only := lexicon.pattern("states.nothing_but").search(sentence):
             yield from _more(only[0], tokens_of(sentence, lexicon), facts)
+
+
+def _rang_when(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
+    """A ring while something was there, or before it came, where no ring was then."""
+    for match in lexicon.pattern("states.rang_when").finditer(text) if facts.rings else ():
+        named = {label for token in tokens_of(match["rest"], lexicon) for label in token.labels}
+        stays = [stay for stay in facts.stays if stay.label in named]
+        near = any(s.since - NEAR_S <= ring <= s.until + NEAR_S for s in stays for ring in facts.rings)
+        if stays and (match["before"] or not near):
+            yield Violation(Claim.RING, match[0].strip(), "the ring was not then")
 
 
 def _more(words: str, tokens: Sequence[Token], facts: Facts) -> Iterator[Violation]:

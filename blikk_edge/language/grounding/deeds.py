@@ -1,4 +1,4 @@
-"""What somebody is said to have done, in words that claim nothing when they stand alone: objects and particles of verbs.
+"""What somebody is said to have done, in words that claim nothing alone: objects and particles of verbs.
 
 `took a call` and `holte ein Paket ab` are made of known words. So what stands behind an article has to be a noun that
 claims nothing, and a particle at the end of a clause has to belong to a verb of coming, staying or going.
@@ -16,11 +16,8 @@ def misdone(tokens: Sequence[Token], lexicon: Lexicon, places: frozenset[str]) -
     for i, token in enumerate(tokens):
         if token.text in lexicon.words("deeds.articles") and (odd := _odd_noun(tokens, i, lexicon, places)):
             yield Violation(Claim.UNKNOWN, odd, "what it claims cannot be checked")
-        verbs = lexicon.particles.get(token.text)
-        if verbs and _ends(tokens, i, lexicon) and (clause := _before(tokens, i, lexicon)):
-            if not {word for t in clause for word in (t.text, t.base)} & verbs:
-                words = " ".join(t.text for t in (*clause[-4:], token))
-                yield Violation(Claim.UNKNOWN, words, "what it claims cannot be checked")
+        if token.text in lexicon.particles and (odd := _odd_particle(tokens, i, lexicon)):
+            yield Violation(Claim.UNKNOWN, odd, "what it claims cannot be checked")
 
 
 def _odd_noun(tokens: Sequence[Token], i: int, lexicon: Lexicon, places: frozenset[str]) -> str:
@@ -37,13 +34,17 @@ def _odd_noun(tokens: Sequence[Token], i: int, lexicon: Lexicon, places: frozens
     return ""
 
 
-def _ends(tokens: Sequence[Token], i: int, lexicon: Lexicon) -> bool:
-    """Whether a clause ends behind this word."""
-    return i + 1 == len(tokens) or tokens[i + 1].text in lexicon.words("deeds.ends")
-
-
-def _before(tokens: Sequence[Token], i: int, lexicon: Lexicon) -> Sequence[Token]:
+def _odd_particle(tokens: Sequence[Token], i: int, lexicon: Lexicon) -> str:
+    """The particle at `i`, where it ends a clause without any of its verbs."""
+    if i + 1 < len(tokens) and tokens[i + 1].text not in lexicon.words("deeds.ends"):
+        return ""
     first = i
     while first > 0 and tokens[first - 1].text not in lexicon.words("deeds.begins"):
         first -= 1
-    return tokens[first:i]
+    clause = tokens[first:i]
+    if (
+        not clause
+        or {word for token in clause for word in (token.text, token.base)} & lexicon.particles[tokens[i].text]
+    ):
+        return ""
+    return " ".join(token.text for token in (*clause[-4:], tokens[i]))

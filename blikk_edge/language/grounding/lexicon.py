@@ -1,8 +1,8 @@
 """What the words of one language claim, from `languages/<tag>/claims.toml`: nouns, guesses, numbers, times, denials.
 
 Macros of its patterns: <Q> a qualifier of a time, named `q`; <HM> a time with minutes, named `h`, `m` and `s`; <PART>
-what may follow a time, named `part`; <HM2> and <PART2> the same once more; <MONTH>, <WEEKDAY>, <PARTS> their names; <ACTOR> who
-may do something.
+what may follow a time, named `part`; <HM2> and <PART2> the same once more; <MONTH>, <WEEKDAY>, <PARTS> their names;
+<ACTOR> who may do something.
 """
 
 import re
