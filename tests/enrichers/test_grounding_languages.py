@@ -25,8 +25,7 @@ from blikk_edge.llm.port import Completion
 from blikk_edge.llm.queue.port import Priority
 
 TRANSLATED = [tag for tag in TAGS if tag != "en"]
-EVERY = {tag: tuple(bench().translated(tag)) for tag in TAGS}
-ROWS = {tag: tuple(row for row in EVERY[tag] if row.split != bench().HELD) for tag in TRANSLATED}
+ROWS = {tag: tuple(bench().translated(tag)) for tag in TRANSLATED}
 
 
 def locale(tag):

@@ -34,6 +34,7 @@ def misclaimed(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]
     if facts.labels and not still and not facts.parked and (said := found("motionless")):
         yield Violation(Claim.STATE, said[0], "that it stood still was not reported")
     yield from _rang_when(text, facts, lexicon)
+    yield from _at_an_edge(text, facts, lexicon)
     for sentence in _SENTENCE.findall(text):
         if only := lexicon.pattern("states.nothing_but").search(sentence):
             yield from _more(only[0], tokens_of(sentence, lexicon), facts)
@@ -47,6 +48,21 @@ def _rang_when(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]
         near = any(s.since - NEAR_S <= ring <= s.until + NEAR_S for s in stays for ring in facts.rings)
         if stays and (match["before"] or not near):
             yield Violation(Claim.RING, match[0].strip(), "the ring was not then")
+
+
+def _at_an_edge(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
+    """`At the end of the hour`: something was in that third of it; a ring, where the sentence names one."""
+    for sentence in _SENTENCE.findall(text):
+        match = lexicon.pattern("states.edge").search(sentence)
+        if match is None:
+            continue
+        rings = any(token.base in lexicon.words("words.watched") for token in tokens_of(sentence, lexicon))
+        stays = [time for stay in facts.stays for time in (stay.since, stay.until)]
+        times = facts.rings if rings else (*stays, *facts.rings, *facts.moments)
+        third_s = facts.duration_s / 3
+        first, last = (facts.until - third_s, facts.until) if match["last"] else (facts.since, facts.since + third_s)
+        if not any(first <= time <= last for time in times):
+            yield Violation(Claim.TIME, match[0], "nothing of it was then")
 
 
 def _more(words: str, tokens: Sequence[Token], facts: Facts) -> Iterator[Violation]:

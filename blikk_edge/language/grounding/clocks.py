@@ -199,5 +199,5 @@ class _Reader:
         return self._lexicon.has(word, f"clocks.{key}")
 
 
-_SLACK: Final[Mapping[str, _Exact]] = {"before": (600.0, 0.0), "after": (0.0, 600.0), "by": (600.0, 60.0)}
+_SLACK: Final[Mapping[str, _Exact]] = {"before": (600.0, -1.0), "after": (0.0, 600.0), "by": (600.0, 60.0)}
 _QUALIFIERS: Final = (*_SLACK, "about")

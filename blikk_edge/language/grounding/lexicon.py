@@ -57,7 +57,10 @@ class Lexicon:
         ]
         self.particles = {word: frozenset(verbs.split()) for word, verbs in content["deeds"]["particles"].items()}
         self.known = frozenset(self.agents).union(
-            *(self.words(f"words.{name}") for name in ("plain", "pictured", "places", "scenery", "sides", "watched"))
+            *(self.words(f"words.{name}") for name in ("plain", "pictured", "places", "scenery", "sides", "watched")),
+            self.quantifiers,
+            self.ordinals,
+            self.content["parts"],
         )
 
     def words(self, key: str) -> frozenset[str]:
