@@ -24,7 +24,7 @@ REPLAY_LIMIT_S = 300
 _YOUNG = f"as_timestamp(value_json.time) > now().timestamp() - {REPLAY_LIMIT_S}"
 _FRESH = f"(not value_json.replayed | default(false) or {_YOUNG})"
 _TELLING = f"(value_json.phase == 'started' or value_json.event_type == '{LOITERING}')"
-_OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary", "threshold": "threshold", "outbox": "outbox"}
+_OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary", "outbox": "outbox"}
 """What follows the device in an entity id, where the name says it in other words, by component id."""
 
 
@@ -146,7 +146,7 @@ def _settings(camera: CameraInfo, topics: Topics) -> Iterator[tuple[str, JsonObj
         "threshold",
         {
             "platform": "number",
-            "name": "Detection threshold",
+            "name": "Threshold",
             "icon": "mdi:tune-variant",
             "entity_category": "config",
             "min": 0,
