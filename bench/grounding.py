@@ -8,12 +8,12 @@ written afterwards; when the check first met them it accepted 0 of 50 planted cl
 in words and phrases it did not know. These were mended, so only rows to come can measure what is new to it; those of
 `bench/grounding_texts/en.toml` came next.
 
-`--language` takes another set, `bench/grounding_texts/<tag>.toml`: texts of a language model about twelve cases, the same
-for each language, and claims planted into them by hand, each alone and once more behind an honest sentence. Its `test`
-are honest texts that were written before the words of the language were mended for any of them, and what the check
-refused of them when it first met them is written in docs/design/languages.md. `first` to `third` and `fourth` to
-`seventh` (English, German, Spanish) are later sets, each written before the check had met it; the head of each file says
-what the first run gave, which is the only figure of it that was held out. `deeds` was never held out.
+`--language` takes another set, `bench/grounding_texts/<tag>.toml`: texts of a language model about twelve cases, the
+same for each language, and claims planted into them by hand, each alone and once more behind an honest sentence. Its
+`test` are honest texts that were written before the words of the language were mended for any of them, and what the
+check refused of them when it first met them is written in docs/design/languages.md. `first` to `third` and `fourth`
+to `seventh` (English, German, Spanish) are later sets, each written before the check had met it; the head of each
+file says what the first run gave, and whether it was held out. `deeds` was never held out.
 
 `--quick` takes every fourth row; `--show` prints each miss; `--check` exits 1 where a goal is missed: no planted claim
 accepted, at most 5 % of the honest texts refused.
