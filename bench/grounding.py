@@ -8,12 +8,12 @@ written afterwards; when the check first met them it accepted 0 of 50 planted cl
 in words and phrases it did not know. These were mended, so only rows to come can measure what is new to it; those of
 `bench/grounding_texts/en.toml` came next.
 
-`--language` takes another set, `bench/grounding_texts/<tag>.toml`: texts of a language model about nine cases, the same
-for each language, and claims planted into them by hand, each alone and once more behind an honest sentence. Its `test`
-are honest texts that were written before the words of the language were mended for any of them, and what the check
-refused of them when it first met them is written in docs/design/languages.md. `first`, `second` and `third` are later
-sets, each written before the check had met it; the head of each file says what the first run gave, which is the only
-figure of it that was held out. `deeds` was never held out.
+`--language` takes another set, `bench/grounding_texts/<tag>.toml`: texts of a language model about twelve cases, the
+same for each language, and claims planted into them by hand, each alone and once more behind an honest sentence. Its
+`test` are honest texts that were written before the words of the language were mended for any of them, and what the
+check refused of them when it first met them is written in docs/design/languages.md. `first` to `third` and `fourth`
+to `seventh` (English, German, Spanish) are later sets, each written before the check had met it; the head of each
+file says what the first run gave, and whether it was held out. `deeds` was never held out.
 
 `--quick` takes every fourth row; `--show` prints each miss; `--check` exits 1 where a goal is missed: no planted claim
 accepted, at most 5 % of the honest texts refused.
@@ -38,7 +38,7 @@ from blikk_edge.language.grounding import check
 
 SET = Path(__file__).with_name("grounding_set.jsonl")
 SETS = Path(__file__).with_name("grounding_texts")
-LATER = ("first", "second", "third", "deeds")
+LATER = ("first", "second", "third", "deeds", "fourth", "fifth", "sixth", "seventh")
 """Folders of sets that were written later, each before its first run; their heads say what they were used for."""
 REFUSED_MAX = 0.05
 
@@ -71,7 +71,7 @@ def translated(tag: str) -> Iterator[Row]:
     facts, texts = cases(content["names"], tag), content["texts"]
     honest = (("dev", "honest"), ("test", "new"), ("test", "fresh"))
     yield from _rows(tag, texts, facts, honest, ("dev", "test"))
-    for name in LATER:
+    for name in filter(lambda name: SETS.joinpath(name, f"{tag}.toml").exists(), LATER):
         yield from _rows(f"{tag}-{name}", _texts(tag, name), facts, ((name, "honest"),), (name, name))
 
 
@@ -115,7 +115,7 @@ def _row(name: str, split: str, title: str, text: str, facts: Facts, *kinds: str
 
 
 def cases(names: dict[str, str], tag: str) -> dict[str, Facts]:
-    """Nine things that may have happened, of cameras with these names, on 2026-03-10."""
+    """Twelve things that may have happened, of cameras with these names, on 2026-03-10."""
 
     def case(
         since: str, until: str, name: str = "door", *, label: Label | None = Label.PERSON, kind: str = "", **more: Any
@@ -142,6 +142,9 @@ def cases(names: dict[str, str], tag: str) -> dict[str, Facts]:
     busy = {"peak": {person: 2, car: 1}, "seen": {person: 4, car: 1}, "visits": {person: 3, car: 1}}
     home = {"name": "home", "camera": None, "cameras": (names["door"], names["drive"])}
     visit = case("08:20:00", "08:22:00", count=2).stays + case("08:40:00", "08:40:30", label=car, kind="car").stays
+    brought = case("11:30:00", "11:30:40").stays
+    brought += case("11:30:20", "11:31:10", label=Label.PACKAGE, still=True).stays
+    one_each = {person: 1, Label.PACKAGE: 1}
     return {
         "visit": case("12:00:00", "12:00:42"),
         "pair": case("14:05:00", "14:08:00", count=2, rings=["14:05:10"]),
@@ -152,6 +155,9 @@ def cases(names: dict[str, str], tag: str) -> dict[str, Facts]:
         "long": case("22:10:00", "22:21:00", loitering=True),
         "now": case("16:00:00", "16:05:00", ended=False, zones=(names["path"],)),
         "quiet": case("02:00:00", "03:00:00", label=None, **home),
+        "leaves": case("07:15:00", "07:15:20", "drive", label=car, kind="car", drove_off=True),
+        "courier": case("11:30:00", "11:31:10", stays=brought, peak=one_each, seen=one_each, visits=one_each),
+        "cats": case("21:40:00", "21:42:00", "yard", label=Label.ANIMAL, kind="cat", count=2),
     }
 
 

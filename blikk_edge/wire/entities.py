@@ -24,7 +24,7 @@ REPLAY_LIMIT_S = 300
 _YOUNG = f"as_timestamp(value_json.time) > now().timestamp() - {REPLAY_LIMIT_S}"
 _FRESH = f"(not value_json.replayed | default(false) or {_YOUNG})"
 _TELLING = f"(value_json.phase == 'started' or value_json.event_type == '{LOITERING}')"
-_OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary"}
+_OBJECT_IDS = {"detect": "detection", "last_summary": "last_summary", "outbox": "outbox"}
 """What follows the device in an entity id, where the name says it in other words, by component id."""
 
 
@@ -232,7 +232,7 @@ def _node_parts(node: NodeInfo, topics: Topics) -> Iterator[tuple[str, JsonObjec
         _gauge("Temperature", health, "value_json.temperature_c", unit="°C", device_class="temperature"),
     )
     yield "inference", _gauge("Inference time", health, "value_json.inference_ms", unit="ms", device_class="duration")
-    yield "outbox", _gauge("Outbox", health, "value_json.outbox", icon="mdi:tray-full")
+    yield "outbox", _gauge("Waiting records", health, "value_json.outbox", icon="mdi:tray-full")
     yield "lost", _total("Lost records", health, "value_json.lost", icon="mdi:tray-remove")
     if node.summaries:
         yield "digest", digest_sensor(topics)

@@ -60,14 +60,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: BlikkConfigEntry) -> boo
     await memory.async_load()
     entry.async_on_unload(memory.async_flush)
     claimed = await _async_take_over(hass, entry, announce, memory)
-    node = entry.runtime_data = BlikkNode(hass, entry, memory, devices.register(hass, entry, announce))
+    model = await devices.async_model(hass)
+    node = entry.runtime_data = BlikkNode(hass, entry, memory, devices.register(hass, entry, announce, model))
     if memory.legacy:
         customized.register(hass, entry, memory.legacy)
         await memory.async_keep_legacy({})
 
     @callback
     def register_devices() -> None:
-        devices.register(hass, entry, node.announce)
+        devices.register(hass, entry, node.announce, model)
 
     @callback
     def prune_devices() -> None:

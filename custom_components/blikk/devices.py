@@ -1,8 +1,10 @@
 """The devices of a node and its cameras in Home Assistant's registry, kept in step with the announce."""
 
+from homeassistant.components.camera import DOMAIN as CAMERA
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.translation import async_get_translations
 
 from .const import DOMAIN, MANUFACTURER
 from .contract import Announce
@@ -10,9 +12,15 @@ from .names import device_key
 from .node import BlikkConfigEntry, BlikkNode
 
 
+async def async_model(hass: HomeAssistant) -> str:
+    """What a camera is called in Home Assistant's language, by Home Assistant's own translation."""
+    titles = await async_get_translations(hass, hass.config.language, "title", {CAMERA})
+    return titles.get(f"component.{CAMERA}.title", "Camera")
+
+
 @callback
-def register(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce) -> str:
-    """Create or update all devices; returns the id of the node's own."""
+def register(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce, model: str) -> str:
+    """Create or update all devices, `model` being that of cameras; returns the id of the node's own."""
     registry = dr.async_get(hass)
     hub = registry.async_get_or_create(
         config_entry_id=entry.entry_id,
@@ -27,7 +35,7 @@ def register(hass: HomeAssistant, entry: BlikkConfigEntry, announce: Announce) -
             config_entry_id=entry.entry_id,
             identifiers={(DOMAIN, device_key(announce.id, camera.id))},
             manufacturer=MANUFACTURER,
-            model="Camera",
+            model=model,
             name=camera.name,
             sw_version=announce.version,
             via_device_id=hub.id,

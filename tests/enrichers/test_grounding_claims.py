@@ -94,6 +94,41 @@ def test_what_is_said_in_other_words_is_read(text, facts, claim):
     assert claims(text, facts) == ({claim} if claim else set())
 
 
+CASES = bench().cases(dict.fromkeys(("door", "drive", "yard", "path", "home"), "Front door"), "en")
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "claim"),
+    [
+        ("hour", "A car came towards the end of the hour.", None),
+        ("hour", "Somebody came at the very end of the visit.", None),
+        ("hour", "The bell rang in the first minutes of the hour.", Claim.TIME),
+        ("hour", "The doorbell rang while people were there.", None),
+        ("hour", "The doorbell rang as a car was there.", Claim.RING),
+        ("hour", "Nothing else came by apart from people and a car.", None),
+        ("hour", "Apart from people, nothing came by.", Claim.LABEL),
+        ("hour", "There were four visits in all.", None),
+        ("hour", "There were three visits in all.", Claim.COUNT),
+        ("visit", "Somebody was there shortly after noon.", None),
+        ("visit", "Somebody was there shortly before noon.", Claim.TIME),
+        ("courier", "A person left a package.", None),
+        ("courier", "A person left nothing.", Claim.LABEL),
+        ("courier", "The package was taken.", Claim.STATE),
+        ("car", "The car is not moving.", None),
+        ("visit", "The person is not moving.", Claim.STATE),
+        ("visit", "A person made a short visit.", None),
+        ("visit", "A person made a phone call.", Claim.UNKNOWN),
+        ("long", "Somebody came at ten past ten.", None),
+        ("long", "Somebody came at ten ten.", None),
+        ("long", "Somebody came at 10:10 PM and left at 10:21.", None),
+        ("long", "Somebody came at 10:10.", Claim.TIME),
+    ],
+)
+def test_what_is_said_of_the_whole_is_held_against_the_facts(case, text, claim):
+    found = claims(text, CASES[case])
+    assert claim in found if claim else not found, found
+
+
 def test_the_set_is_large_and_has_both_sides():
     assert len(HONEST) >= 75
     assert len(PLANTED) >= 75

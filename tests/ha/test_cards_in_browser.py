@@ -147,7 +147,7 @@ def test_cards_are_there_where_their_module_comes_before_the_frontend(home: Hous
 def test_the_newest_events_are_shown_with_text_picture_and_how_long(page: Page) -> None:
     assert page.rows() == FIRST
     facts = page.get("CARD.querySelector('.facts').textContent")
-    assert facts.endswith(" · 1 min · Front door · porch · path")
+    assert facts.endswith(" · 1 min · Front door · Porch · Path")
     assert page.get("CARD.querySelector('.text').textContent").startswith("Two people came up the path.")
     page.until("CARD.querySelector('.thumb img').naturalWidth === 640")
     assert page.get("[...CARD.querySelectorAll('h3')].length") >= 1
@@ -298,7 +298,11 @@ def test_the_card_picker_offers_both_with_a_preview_and_the_editor_knows_the_zon
     assert page.get(f"({form}).schema.map((each) => each.name)") == [
         "title", "cameras", "limit", "hide_filters", "labels", "zones",
     ]  # fmt: skip
-    assert page.get(f"({form}).schema.at(-1).selector.select.options") == ["porch", "path", "lawn"]
+    assert page.get(f"({form}).schema.at(-1).selector.select.options.map(each => each.label)") == [
+        "Porch",
+        "Path",
+        "Lawn",
+    ]
     assert page.get(f"({form}).computeLabel({{name: 'zones'}})") == "Only in these zones (none: all)"
 
 

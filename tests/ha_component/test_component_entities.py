@@ -46,6 +46,16 @@ async def test_entity_ids_do_not_depend_on_the_language(hass, mqtt_mock):
     assert hass.states.get("sensor.front_door_last_summary")
 
 
+@pytest.mark.parametrize(("language", "model"), [("en", "Camera"), ("de", "Kamera"), ("es", "Cámara")])
+async def test_a_camera_is_called_so_in_the_language_of_home_assistant(
+    hass, mqtt_mock, device_registry, language, model
+):
+    hass.config.language = language
+    entry = await set_up(hass)
+    devices = dr.async_entries_for_config_entry(device_registry, entry.entry_id)
+    assert {device.model for device in devices} == {"Blikk Edge", model}
+
+
 async def test_devices_are_the_node_and_its_cameras(hass, mqtt_mock, device_registry):
     entry = await set_up(hass)
     devices = {device.name: device for device in dr.async_entries_for_config_entry(device_registry, entry.entry_id)}

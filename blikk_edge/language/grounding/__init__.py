@@ -14,8 +14,10 @@ from typing import Final
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.language.facts import Facts
+from blikk_edge.language.grounding.claimed import misclaimed
 from blikk_edge.language.grounding.claims import Claim, Violation
 from blikk_edge.language.grounding.counts import is_of, miscounts
+from blikk_edge.language.grounding.deeds import misdone
 from blikk_edge.language.grounding.lexicon import Lexicon, lexicon
 from blikk_edge.language.grounding.negation import negate
 from blikk_edge.language.grounding.said import Said, misnumbered, misstated
@@ -107,7 +109,7 @@ class _Checking:
         *,
         pictures: bool,
     ) -> None:
-        self._text = text
+        self._text = re.sub(r"\s+", " ", text)
         self._tokens = tokens
         self._facts = facts
         self._lexicon = words
@@ -123,6 +125,9 @@ class _Checking:
         yield from self._things()
         yield from self._denials()
         yield from self._states()
+        yield from misclaimed(self._text, self._facts, self._lexicon)
+        if not self._pictures:
+            yield from misdone(self._tokens, self._lexicon, self._places)
         for state in ("left_right", "size"):
             if not self._pictures and (match := self._found(state)):
                 yield Violation(Claim.LOOKS, match[0], "no picture was shown")
@@ -227,7 +232,7 @@ class _Checking:
             yield Violation(Claim.STATE, match[0], "somebody stayed long" if match[1] else "nobody stayed long")
         if (match := self._found("rang_again")) and len(facts.rings) < 2:
             yield Violation(Claim.RING, match[0], "nobody rang twice")
-        if not again and (match := self._found("again")):
+        if (match := self._found("again")) and not (again and self._came_again(match)):
             yield Violation(Claim.STATE, match[0], "it was the only visit")
         stayed = facts.parked and facts.labels == (Label.VEHICLE,)
         if (stayed or not facts.ended) and not (again or facts.drove_off) and (left := self._said_left()):
@@ -241,6 +246,14 @@ class _Checking:
             and (match := self._found("still_there"))
         ):
             yield Violation(Claim.STATE, match[0], "it is over")
+
+    def _came_again(self, match: re.Match[str]) -> bool:
+        """Whether what the sentence of a match speaks of came more than once; a sentence may name nothing."""
+        text = self._text
+        sentence = text[text.rfind(".", 0, match.start()) + 1 : match.end()]
+        named = {label for token in tokens_of(sentence, self._lexicon) for label in token.labels}
+        many = (max(self._facts.visits.get(label, 0), self._facts.seen.get(label, 0)) > 1 for label in named)
+        return not named or any(many)
 
     def _said_left(self) -> str:
         """What says that somebody or something left; empty where that is denied: `has not left yet`."""

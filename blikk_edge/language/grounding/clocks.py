@@ -9,6 +9,8 @@ from blikk_edge.language.grounding.lexicon import Lexicon
 from blikk_edge.language.grounding.numbers import DONE
 
 _DAY_S: Final = 86400.0
+SPOKEN: Final = "·"
+"""Stands between hour and minutes of a time that was written in words, which comes twice a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,11 @@ _SPOKEN: Final[_Exact] = (90.0, 90.0)
 
 def clock_times(text: str, lexicon: Lexicon) -> tuple[str, list[_Claim]]:
     """The times of the day in lower-case text with digits, and the text without them."""
-    reader = _Reader(lexicon, late=lexicon.pattern("clocks.late").search(text))
+    reader = _Reader(
+        lexicon,
+        late=lexicon.pattern("clocks.late").search(text),
+        halves=lexicon.pattern("clocks.halves").search(text) is not None,
+    )
     claims: list[_Claim] = []
     for name in ("off", "past", "span", "clock", "hours", "hour", "worded", "bare_hour"):
 
@@ -83,10 +89,13 @@ def clock_times(text: str, lexicon: Lexicon) -> tuple[str, list[_Claim]]:
 
 
 class _Reader:
-    """Reads what the patterns of a language match; `late` is where it speaks of an afternoon, evening or night."""
+    """Reads what the patterns of a language match; `late` is where it speaks of an afternoon, evening or night, and
+    `halves` says that it names the half of the day with a time, which then counts for the others too.
+    """
 
-    def __init__(self, lexicon: Lexicon, *, late: re.Match[str] | None) -> None:
+    def __init__(self, lexicon: Lexicon, *, late: re.Match[str] | None, halves: bool) -> None:
         self._lexicon = lexicon
+        self._halves = halves
         self._late = late is not None
         self._night = late is not None and lexicon.pattern("clocks.night").search(late[0]) is not None
 
@@ -147,7 +156,8 @@ class _Reader:
         at_s = self._second_of_day(int(hour), part, sure=hour.startswith("0")) + 60 * int(minute)
         exact = _TO_SECOND if second else _TO_MINUTE
         clock = self._slacked(words, at_s + int(second or 0), qualifier, exact, about_s=300.0)
-        return replace(clock, twice=len(hour) == 1 and not self._is_sure(part))
+        spoken = len(hour) == 1 or ((self._halves or SPOKEN in words) and int(hour) <= 12)
+        return replace(clock, twice=spoken and not self._is_sure(part))
 
     def _hour(self, words: str, hour: int, qualifier: str | None, part: str | None) -> ClaimedTime | None:
         """A whole hour; one up to 12 comes twice a day, where nothing says which half of it is meant."""
@@ -189,5 +199,5 @@ class _Reader:
         return self._lexicon.has(word, f"clocks.{key}")
 
 
-_SLACK: Final[Mapping[str, _Exact]] = {"before": (600.0, 0.0), "after": (0.0, 600.0), "by": (600.0, 60.0)}
+_SLACK: Final[Mapping[str, _Exact]] = {"before": (600.0, -1.0), "after": (0.0, 600.0), "by": (600.0, 60.0)}
 _QUALIFIERS: Final = (*_SLACK, "about")

@@ -189,7 +189,10 @@ class _Counts:
         if following in self._words("camera"):
             return least <= len(facts.cameras) <= most
         total = sum(facts.visits.values())
-        visits = [*facts.visits.values(), total, total - facts.visits.get(Label.PACKAGE, 0)]  # a parcel does not visit
+        visits = [total, total - facts.visits.get(Label.PACKAGE, 0)]  # a parcel does not visit
+        clause = self._around(i, _ENDS)
+        if not any(t.text in self._words("in_all") for t in clause) or any(t.labels for t in clause):
+            visits += facts.visits.values()
         if following in self._words("times") or self._tokens[i].text in self._words("twice"):
             return any(least <= n <= most for n in visits)
         spans = [(facts.peak.get(label, 0), facts.seen.get(label, 0)) for label in facts.labels]

@@ -1,7 +1,8 @@
 """What the words of one language claim, from `languages/<tag>/claims.toml`: nouns, guesses, numbers, times, denials.
 
 Macros of its patterns: <Q> a qualifier of a time, named `q`; <HM> a time with minutes, named `h`, `m` and `s`; <PART>
-what may follow a time, named `part`; <HM2> and <PART2> the same once more; <MONTH>, <WEEKDAY>, <PARTS> their names.
+what may follow a time, named `part`; <HM2> and <PART2> the same once more; <MONTH>, <WEEKDAY>, <PARTS> their names;
+<ACTOR> who may do something.
 """
 
 import re
@@ -13,7 +14,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.language.grounding.claims import Claim
 from blikk_edge.language.language import content_of, language
 
-_HM: Final = r"(?P<h>\d{1,2})[:.](?P<m>\d{2})(?:[:.](?P<s>\d{2}))?(?!\d|[:.]\d)"
+_HM: Final = r"(?P<h>\d{1,2})[:.·](?P<m>\d{2})(?:[:.](?P<s>\d{2}))?(?!\d|[:.]\d)"
 _NEVER: Final = re.compile(r"(?!)")
 
 
@@ -33,7 +34,6 @@ class Lexicon:
         self.months = [month.casefold() for month in spoken.months]
         self.weekdays = [day.casefold() for day in spoken.weekdays]
         self.rewrites = [(re.compile(pattern), instead) for pattern, instead in content["rewrites"]]
-        self.phrases = [(re.compile(pattern), Claim(claim)) for pattern, claim in content["guesses"]["phrases"]]
         self.plurals: dict[str, str] = {}
         self.generic = self._nouns(content["generic"])
         self.specific = self._nouns(content["kinds"])
@@ -52,8 +52,15 @@ class Lexicon:
         self.ordinals: Mapping[str, int] = content["counts"]["ordinals"]
         self._words: dict[str, frozenset[str]] = {}
         self._patterns: dict[str, re.Pattern[str]] = {}
+        self.phrases = [
+            (re.compile(self._expanded(pattern)), Claim(claim)) for pattern, claim in content["guesses"]["phrases"]
+        ]
+        self.particles = {word: frozenset(verbs.split()) for word, verbs in content["deeds"]["particles"].items()}
         self.known = frozenset(self.agents).union(
-            *(self.words(f"words.{name}") for name in ("plain", "pictured", "places", "scenery", "sides", "watched"))
+            *(self.words(f"words.{name}") for name in ("plain", "pictured", "places", "scenery", "sides", "watched")),
+            self.quantifiers,
+            self.ordinals,
+            self.content["parts"],
         )
 
     def words(self, key: str) -> frozenset[str]:
@@ -119,6 +126,16 @@ class Lexicon:
                 self.plurals |= dict.fromkeys(several, one)
         return nouns
 
+    def _actors(self) -> Iterator[str]:
+        """Who may do something: what people, vehicles and animals are called, and the pronouns for them."""
+        nouns = self.content["generic"], self.content["kinds"]
+        for label in ("person", "vehicle", "animal"):
+            for word in " ".join(content.get(label, "") for content in nouns).split():
+                one, *several = word.split("/")
+                yield from (one, *several)
+                yield one + self.content["plural_ending"]
+        yield from self.content["deeds"]["pronouns"].split()
+
     def _expanded(self, pattern: str) -> str:
         clocks = self.content["clocks"]
         part = clocks["part"]
@@ -133,6 +150,7 @@ class Lexicon:
             "<MONTH>": "|".join(self.months),
             "<WEEKDAY>": "|".join(self.weekdays),
             "<PARTS>": "|".join(self.content["parts"]),
+            "<ACTOR>": f"(?:{'|'.join(self._actors())})",
         }.items():
             pattern = pattern.replace(macro, meaning)
         return pattern

@@ -116,7 +116,8 @@ def _compound(text: str, lexicon: Lexicon) -> Token | None:
         if all(token.base for token in tokens):
             claiming = [token for token in tokens if token.guess or token.labels]
             claiming += [token for token in tokens if token.base not in lexicon.words("words.plain")]
-            return replace((claiming or tokens)[0], text=text)
+            found = (claiming or tokens)[0]
+            return replace(found, text=text, plural=found.plural and found is tokens[1])  # `Hundebesuch` is of one dog
     return None
 
 

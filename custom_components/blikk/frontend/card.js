@@ -3,7 +3,7 @@
 import { h, STYLE } from "./dom.js";
 import { Events } from "./events.js";
 import { EventList } from "./list.js";
-import { frontendHass, labelName, textsOf, Writing } from "./texts.js";
+import { frontendHass, labelName, textsOf, Writing, zoneName } from "./texts.js";
 
 const LABELS = ["person", "vehicle", "animal", "package", "ring"];
 const MINUTE_MS = 60_000;
@@ -106,7 +106,7 @@ async function choices() {
   const labels = new Set([...LABELS, ...cameras.flatMap((camera) => camera.labels)]);
   return {
     labels: [...labels].map((value) => ({ value, label: labelName(texts, value) })),
-    zones: [...new Set(cameras.flatMap((camera) => camera.zones))],
+    zones: [...new Set(cameras.flatMap((camera) => camera.zones))].map((value) => ({ value, label: zoneName(value) })),
   };
 }
 

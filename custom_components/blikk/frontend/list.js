@@ -1,7 +1,7 @@
 // The list of events: a heading for each day, a row for each event, and what is shown of the one that is opened.
 
 import { banner, button, h, icon, notice } from "./dom.js";
-import { fill, labelName } from "./texts.js";
+import { fill, labelName, zoneName } from "./texts.js";
 
 const ICONS = {
   person: "mdi:account",
@@ -217,7 +217,7 @@ export class EventList {
       facts.push(fill(texts.rang, { time: writing.time(new Date(ring.started)) }));
     }
     if (event.mark) facts.push(h("b", { className: "mark" }, event.mark));
-    facts.push(...(this._showCamera ? [event.name] : []), ...event.zones);
+    facts.push(...(this._showCamera ? [event.name] : []), ...event.zones.map(zoneName));
     return facts.flatMap((each, at) => (at ? [" · ", each] : [each]));
   }
 

@@ -192,6 +192,9 @@ export function labelName(texts, label) {
   return texts[label] ?? label.charAt(0).toUpperCase() + label.slice(1);
 }
 
+/** A zone as its entities are called: with a capital. */
+export const zoneName = (zone) => `${zone.slice(0, 1).toUpperCase()}${zone.slice(1)}`;
+
 /** Writers of times and durations, as the user has set her language, clock and time zone. */
 export class Writing {
   constructor(hass) {

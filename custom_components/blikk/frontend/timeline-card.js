@@ -3,7 +3,7 @@
 import { cameraField, EventsCard, editor } from "./card.js";
 import { h, icon } from "./dom.js";
 import { labelIcon } from "./list.js";
-import { fill, labelName } from "./texts.js";
+import { fill, labelName, zoneName } from "./texts.js";
 
 const LIMIT = 10;
 const LIMIT_MAX = 50;
@@ -137,7 +137,7 @@ export class TimelineCard extends EventsCard {
       parts.push(this._select("camera", texts.camera, texts.all_cameras, options));
     }
     if (zones.length > 1) {
-      const options = zones.map((zone) => [zone, zone]);
+      const options = zones.map((zone) => [zone, zoneName(zone)]);
       parts.push(this._select("zone", texts.zone, texts.all_zones, options));
     }
     this._filters.replaceChildren(...parts);

@@ -1,0 +1,72 @@
+"""What a text says of all that was there: that all rang, that nothing else came, that a parcel was taken."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from blikk_edge.core.sightings import Label
+from blikk_edge.language.facts import Facts
+from blikk_edge.language.grounding.claims import Claim, Violation
+from blikk_edge.language.grounding.lexicon import Lexicon
+from blikk_edge.language.grounding.tokens import Token, tokens_of
+
+NEAR_S: Final = 30.0
+"""A ring so long before or after somebody was seen may be theirs."""
+
+_SENTENCE: Final = re.compile(r"[^.;!?]+(?:\.(?=\d)[^.;!?]+)*")
+
+
+def misclaimed(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
+    """What a prepared text says of the whole and what nothing supports."""
+
+    def found(state: str) -> re.Match[str] | None:
+        return lexicon.pattern(f"states.{state}").search(text)
+
+    parcel = facts.peak.get(Label.PACKAGE, 0) > 0
+    lies = not facts.ended or any(stay.still for stay in facts.stays if stay.label is Label.PACKAGE)
+    if sum(facts.visits.values()) > 1 and (said := found("all_rang")):
+        yield Violation(Claim.RING, said[0], "who rang is not known")
+    if parcel and lies and (said := found("taken")):
+        yield Violation(Claim.STATE, said[0], "it is still there")
+    if parcel and (said := found("nothing_left")):
+        yield Violation(Claim.LABEL, said[0], "a parcel was seen")
+    still = any(stay.still for stay in facts.stays)
+    if facts.labels and not still and not facts.parked and (said := found("motionless")):
+        yield Violation(Claim.STATE, said[0], "that it stood still was not reported")
+    yield from _rang_when(text, facts, lexicon)
+    yield from _at_an_edge(text, facts, lexicon)
+    for sentence in _SENTENCE.findall(text):
+        if only := lexicon.pattern("states.nothing_but").search(sentence):
+            yield from _more(only[0], tokens_of(sentence, lexicon), facts)
+
+
+def _rang_when(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
+    """A ring while something was there, or before it came, where no ring was then."""
+    for match in lexicon.pattern("states.rang_when").finditer(text) if facts.rings else ():
+        named = {label for token in tokens_of(match["rest"], lexicon) for label in token.labels}
+        stays = [stay for stay in facts.stays if stay.label in named]
+        near = any(s.since - NEAR_S <= ring <= s.until + NEAR_S for s in stays for ring in facts.rings)
+        if stays and (match["before"] or not near):
+            yield Violation(Claim.RING, match[0].strip(), "the ring was not then")
+
+
+def _at_an_edge(text: str, facts: Facts, lexicon: Lexicon) -> Iterator[Violation]:
+    """`At the end of the hour`: something was in that third of it; a ring, where the sentence names one."""
+    for sentence in _SENTENCE.findall(text):
+        match = lexicon.pattern("states.edge").search(sentence)
+        if match is None:
+            continue
+        rings = any(token.base in lexicon.words("words.watched") for token in tokens_of(sentence, lexicon))
+        stays = [time for stay in facts.stays for time in (stay.since, stay.until)]
+        times = facts.rings if rings else (*stays, *facts.rings, *facts.moments)
+        third_s = facts.duration_s / 3
+        first, last = (facts.until - third_s, facts.until) if match["last"] else (facts.since, facts.since + third_s)
+        if not any(first <= time <= last for time in times):
+            yield Violation(Claim.TIME, match[0], "nothing of it was then")
+
+
+def _more(words: str, tokens: Sequence[Token], facts: Facts) -> Iterator[Violation]:
+    """What was there too, of a sentence that says there was nothing but what it names."""
+    named = {label for token in tokens for label in token.labels}
+    if more := [label.value for label in facts.labels if label not in named]:
+        yield Violation(Claim.LABEL, words, f"there was {' and '.join(more)} too")
