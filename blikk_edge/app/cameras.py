@@ -13,6 +13,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.live import Audience
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
+from blikk_edge.core.paths import EventPath, PathRecorder
 from blikk_edge.core.ports import Memory, Publish
 from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.push_queue import PushQueue
@@ -40,18 +41,22 @@ def camera_run(
     clip: Clip | None = None,
     audience: Audience | None = None,
     probe: CameraProbe | None = None,
+    keep_path: Callable[[EventPath], None] | None = None,
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
     With `clip` a file is read as fast as it is looked at, and none of its frames is dropped.
     `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive;
-    `audience` is who looks at the live view; `probe` is told what happens to the frames.
+    `audience` is who looks at the live view; `probe` is told what happens to the frames; `keep_path` is given the path
+    of each event, from any thread.
     """
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
         make_source=_source_maker(camera, clock, push_queue, intake, clip, audience, probe, loop=not play_once),
-        make_pipeline=_pipeline_maker(settings, camera, memory, supervisor, audience, probe, budgeted=clip is None),
+        make_pipeline=_pipeline_maker(
+            settings, camera, memory, supervisor, audience, probe, keep_path, budgeted=clip is None
+        ),
         switches=_switches(settings, camera, memory, supervisor),
         deliver=deliver,
         remember_parked=_parked_keeper(camera, memory, supervisor),
@@ -116,6 +121,7 @@ def _pipeline_maker(
     supervisor: Supervisor,
     audience: Audience | None,
     probe: CameraProbe | None,
+    keep_path: Callable[[EventPath], None] | None,
     *,
     budgeted: bool,
 ) -> Callable[[], Pipeline]:
@@ -128,7 +134,8 @@ def _pipeline_maker(
         parked = None
         with supervisor.attempt("store"):
             parked = memory.recall(_parked_key(camera))
-        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed), audience, probe)
+        paths = PathRecorder(keep_path) if keep_path is not None else None
+        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed), audience, probe, paths)
         made.added.budgeted = budgeted
         return made
 

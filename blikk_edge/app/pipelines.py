@@ -9,6 +9,7 @@ from blikk_edge.core.errors import BlikkError, StepError
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.live import Audience
 from blikk_edge.core.parked import Parked
+from blikk_edge.core.paths import PathRecorder
 from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.reporter import EventReporter, ReportRules
 from blikk_edge.core.sightings import Label
@@ -57,10 +58,13 @@ def pipeline(
     steps: Sequence[Step] = (),
     audience: Audience | None = None,
     probe: CameraProbe | None = None,
+    paths: PathRecorder | None = None,
 ) -> Pipeline:
     """What lies between this camera's frames and what is reported of them; `steps` are added (new ones for each).
 
-    `audience` is who looks at the live view, None where there is none; `probe` is told what happens to the frames.
+    `audience` is who looks at the live view, None where there is none; `probe` is told what happens to the frames;
+    `paths` notes where everybody went.
+
     Raises ConfigError where steps cannot go together.
     """
     rules = ReportRules(
@@ -89,4 +93,5 @@ def pipeline(
         hide=partial(masked, private=camera.private),
         faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
         audience=audience,
+        paths=paths,
     )

@@ -32,6 +32,7 @@ from blikk_edge.runtime.live import Live
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.node import Node, SignOfLife
 from blikk_edge.runtime.outlets import Orders, Outlets
+from blikk_edge.runtime.paths import Paths
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.watched import WatchRecord, watched_in
@@ -143,6 +144,7 @@ def build(
         path,
         max_records=settings.store.max_records,
         outbox_records=settings.store.outbox_records,
+        courses=settings.http is not None,
     )
     opening(store)
     with supervisor.guard("store"):  # without its disk a node still watches and reports
@@ -154,6 +156,7 @@ def build(
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
     outlets, orders = Outlets(), Orders()
     live = Live() if settings.http else None
+    paths = Paths(store.keep_path) if settings.http else None
     cameras = {
         camera.id: camera_run(
             settings,
@@ -168,6 +171,7 @@ def build(
             clip=clip,
             audience=live,
             probe=None if probe is None else probe.camera(camera.id),
+            keep_path=paths.keep if paths else None,
         )
         for camera in settings.cameras
     }
@@ -271,6 +275,7 @@ def build(
             ),
             *parts(settings.inputs, context, supervisor),
             *([server] if server else []),
+            *([paths] if paths else []),
             *([written.queue] if written and written.queue else []),
             *([told.traces] if told.traces else []),
         ),

@@ -271,7 +271,7 @@ class QuestionService:
         understood = self._understood(request, now, wall, locale)
         spent: list[Completion] = []
         if isinstance(understood, Puzzle):
-            by_model = await self._filled(request, now, wall, spent)
+            by_model = None if request.by_rules else await self._filled(request, now, wall, spent)
             if by_model is None:
                 other = hint(_reads(locale), lambda rules: self._read_by(rules, request, now, wall))
                 text = say_puzzled(understood, self._cameras, spoken, hint=other)
@@ -282,7 +282,7 @@ class QuestionService:
             finding, listed = await asyncio.to_thread(self._look, understood, states, now)
         text = say(finding, self._cameras, wall, spoken, states or ())
         reply = Reply(text=text, count=finding.count, query=understood, events=listed)
-        if finding.gaps or not finding.watched:  # what is not known is not to be worded away
+        if request.by_rules or finding.gaps or not finding.watched:  # what is not known is not to be worded away
             return _with_tokens(reply, spent)
         return _with_tokens(await self._worded(request, finding, reply, locale, spent), spent)
 

@@ -24,16 +24,18 @@ def add(commands: Any) -> None:
     parser = add_command(
         commands,
         "replay",
-        summary="say what would have been reported about a clip",
+        summary="say what would have been reported about a clip, or what an exported event holds",
         more="A table of events on a terminal; into a pipe or a file every record as a line of JSON, the same bytes\n"
-        "every time. What is looked with, and how far it is, goes to standard error.",
+        "every time. What is looked with, and how far it is, goes to standard error.\n"
+        "Of an event that was exported (a zip) its records are printed as they were reported; nothing is looked at.",
         examples=(
             "blikk replay clip.mp4",
             "blikk replay clip.mp4 --config blikk.yaml --camera front_door",
             "blikk replay clip.mp4 --json --pictures pictures",
+            "blikk replay front_door-20261121T120000250-7.zip",
         ),
     )
-    parser.add_argument("clip", type=Path, metavar="CLIP", help="a video file")
+    parser.add_argument("clip", type=Path, metavar="CLIP", help="a video file, or an exported event")
     add_config(parser, meaning="look as this configuration says (default: as without any key)", searched=False)
     parser.add_argument(
         "--camera",
@@ -62,6 +64,10 @@ def replay(options: argparse.Namespace) -> int:
     """Print it while the clip is read."""
     start = instant(options.start)
     check_clip(options.clip)
+    from blikk_edge.wire.exports import is_export
+
+    if is_export(options.clip):
+        return _replay_export(options, start)
     if options.camera is not None and options.config is None:
         raise UsageError("--camera without --config: which camera is meant stands in a configuration")
     from blikk_edge import config
@@ -99,6 +105,29 @@ def replay(options: argparse.Namespace) -> int:
         if bar is not None:
             bar.close()
     if as_table:
+        printer.sum_up(options.pictures)
+    return exits.OK
+
+
+def _replay_export(options: argparse.Namespace, start: datetime) -> int:
+    """Print an exported event; raises SourceError for what is none."""
+    if options.config is not None or options.camera is not None:
+        raise UsageError(f"{options.clip}: an exported event is not looked at anew; leave out --config and --camera")
+    from blikk_edge.core.errors import SourceError, WireError
+    from blikk_edge.wire.exports import read_export
+
+    try:
+        export = read_export(options.clip)
+    except WireError as error:
+        raise SourceError(str(error)) from error
+    if options.pictures is not None:
+        _make(options.pictures)
+    printer = _Printer(as_table=options.table or (not options.json and prints_to_terminal()), zone=start.tzinfo)
+    for record in export.records:
+        printer.print_item(record)
+    for picture in export.pictures:
+        printer.pictures += 1 if _kept(picture, options.pictures, start.tzinfo) else 0
+    if printer.as_table:
         printer.sum_up(options.pictures)
     return exits.OK
 

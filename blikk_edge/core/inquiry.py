@@ -38,12 +38,14 @@ class AskQuestion:
         camera: The id of the one that is asked about; None: all.
         since: About what was from then on, seconds since 1970 UTC; None does not restrict.
         until: About what was before then, seconds since 1970 UTC; None does not restrict.
+        by_rules: No language model is asked, whatever that leaves unanswered.
     """
 
     question: str
     camera: str | None = None
     since: float | None = None
     until: float | None = None
+    by_rules: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

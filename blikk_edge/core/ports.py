@@ -11,6 +11,7 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import Status
 from blikk_edge.core.summary import Summary
+from blikk_edge.core.timeline import Beside, Course, EventLine
 
 Item: TypeAlias = Record | Picture | Status
 """What flows to a sink."""
@@ -180,6 +181,32 @@ class History(Protocol):
         limit: int = 4096,
     ) -> Sequence[StoredAppearance]:
         """What appeared in `since <= t < until`; those of these `numbers`, or with lower ones than `below`."""
+        ...
+
+    def lines(
+        self,
+        *,
+        since: float,
+        until: float,
+        camera: str | None = None,
+        label: Label | None = None,
+        zone: str | None = None,
+        event: str | None = None,
+        limit: int = 5000,
+    ) -> Sequence[EventLine]:
+        """Events of which any part lies in `since <= t < until`; one that is longer than a day only where it starts."""
+        ...
+
+    def counts(self, edges: Sequence[float], *, camera: str | None = None) -> Sequence[int]:
+        """How many events started between each two of these times."""
+        ...
+
+    def beside(self, time: float, event: str = "", *, camera: str | None = None) -> tuple[Beside | None, Beside | None]:
+        """The event before and the one after the one that started at this time, or before and after that time."""
+        ...
+
+    def course(self, event: str) -> Course:
+        """How an event went; an empty one where that is not kept."""
         ...
 
     def newest(self) -> Sequence[Event | Ring | Summary]:

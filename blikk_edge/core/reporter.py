@@ -151,6 +151,11 @@ class EventReporter:
         """The id of each open Event, and when the last of it was seen."""
         return tuple((visit.id, visit.seen) for visit in self._visits.values())
 
+    @property
+    def members(self) -> Mapping[str, frozenset[int]]:
+        """The ids of the tracks that are in each open Event now, by its id."""
+        return {visit.id: visit.members for visit in self._visits.values()}
+
     def report(self, scene: Scene) -> Reported:
         """What this scene adds. Scenes come in capture order; a time that steps back counts as the latest one."""
         changed = self.changed(scene)

@@ -83,6 +83,11 @@ class Visit:
         return not self._members
 
     @property
+    def members(self) -> frozenset[int]:
+        """The ids of the tracks that are in it now."""
+        return frozenset(self._members)
+
+    @property
     def seen(self) -> float:
         """When one of its members was seen last."""
         return max((member.track.last_seen for member in self._members.values()), default=self._started)

@@ -13,6 +13,7 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.live import LIVE, Audience, LiveFrame
 from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
+from blikk_edge.core.paths import PathRecorder
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
 from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Span, Stage, why
@@ -84,7 +85,7 @@ class Pipeline:
 
     `glance` is the cheap half, for every frame, in the thread that decodes it: its pixels are still in the processor's
     cache there. `step` is the other, for the frames that `glance` passes on. Each half runs in one thread at a time.
-    `open` are the Events that go on, with when the last of each was seen.
+    `open` are the Events that go on, with when the last of each was seen; `paths` notes where their members go.
 
     Each half is a sequence of steps: motion gate and selection in the one, detector, tracker, zones and the `steps`
     that were added in the other. Those see each frame as `hide` makes it, without its private parts. `probe` is told
@@ -106,6 +107,7 @@ class Pipeline:
         hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: float = FAINT,
         audience: Audience | None = None,
+        paths: PathRecorder | None = None,
         stopwatch: Callable[[], float] = time.perf_counter,
         probe: CameraProbe | None = None,
     ) -> None:
@@ -131,6 +133,7 @@ class Pipeline:
         self._looks = Looks(concepts)
         self._labels = frozenset(labels)
         self._audience = audience
+        self._paths = paths
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
         self._reporting = False
@@ -254,6 +257,8 @@ class Pipeline:
                 self._probe.spent(Stage.REPORT, (began, self._stopwatch()))
                 for event in changed.events:
                     self._probe.reported(event)
+            if self._paths is not None and scene.analysed:
+                self._paths.see(scene.frame.time, scene.tracks, self._reporter.members)
             self.open = self._reporter.open
             if changed.events:  # who hears of one and asks who is there must not get an older answer
                 yield from self._state_of(scene, gap_s=0.0)
@@ -319,6 +324,8 @@ class Pipeline:
             if event.phase is Phase.ENDED:
                 self._open.pop(event.id, None)
                 self._shown.pop(event.id, None)
+                if self._paths is not None:
+                    self._paths.end(event.id)
             else:
                 self._open[event.id] = event
             yield replace(event, picture=event.label.value) if self._blind.now is None else event

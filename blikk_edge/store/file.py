@@ -297,7 +297,7 @@ class StoreFile:
         )
         LOG.error(
             "%s is damaged (%s): moved to %s, a new one is started; "
-            "carried over: %d waiting records, %d kept values, %d events, %d texts, %d rings, %d looks; %s",
+            "carried over: %d waiting records, %d kept values, %d events, %d texts, %d rings, %d looks, %d moments; %s",
             *(self.path, damage, aside, rows["outbox"], rows["memory"]),
             *(*(rows[table] for table in HISTORY), lost),
         )

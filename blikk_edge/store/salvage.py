@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from blikk_edge.store.appearances import make
+from blikk_edge.store import appearances, course
 from blikk_edge.store.pages import TABLE_INNER, TABLE_LEAF, Pages, Row, Value
 
 _INTO: Final = {
@@ -18,12 +18,16 @@ _INTO: Final = {
     "rings": "INSERT OR IGNORE INTO rings (rowid, id, camera, time, text) VALUES (?, ?, ?, ?, ?)",
     "appearances": "INSERT OR IGNORE INTO appearances (seq, observation, camera, event, time, label, kind, colours,"
     " model, float16) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "course": "INSERT OR IGNORE INTO course (seq, event, packed) VALUES (?, ?, ?)",
     "memory": "INSERT OR IGNORE INTO memory (key, text) VALUES (?, ?)",
 }
 MOST_SEQ: Final = 1 << 40
 """No outbox has given so many numbers: it was damaged."""
 
-HISTORY: Final = ("events", "summaries", "rings", "appearances")
+HISTORY: Final = ("events", "summaries", "rings", "appearances", "course")
+
+_MADE_LATER: Final = {"appearances": appearances.make, "course": course.make}
+"""Tables that a store has once there is something to put into them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +64,8 @@ def salvage(path: Path, into: sqlite3.Connection, *, last_seq: int = 0, history:
             elif table == "sequence":
                 last_seq, counted = max(last_seq, int(str(row.values[1]))), True
             elif history or table not in HISTORY:
-                if table == "appearances" and not counts[table]:
-                    make(into)
+                if table in _MADE_LATER and not counts[table]:
+                    _MADE_LATER[table](into)
                 counts[table] += into.execute(_INTO[table], _bound(table, row)).rowcount
                 if table == "outbox":
                     found.add(row.rowid)
@@ -86,6 +90,8 @@ def _table(row: Row) -> str | None:
             pass
         case (None, str(text)) if _record(text) is not None:
             table = "outbox"
+        case (None, str(), bytes()):
+            table = "course"
         case ("outbox", int(seq)) if 0 < seq < MOST_SEQ:
             table = "sequence"
         case ("table", str(), str(), int(), _):
@@ -125,7 +131,7 @@ def _bound(table: str, row: Row) -> tuple[Value, ...]:
         values = row.values[:4]
         label = row.values[4] if len(row.values) > 4 else json.loads(str(row.values[3])).get("label")
         return (row.rowid, *values, label)
-    if table == "appearances":
+    if table in _MADE_LATER:
         return row.rowid, *row.values[1:]
     return row.rowid, *row.values
 

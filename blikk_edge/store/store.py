@@ -9,10 +9,12 @@ from typing import Final, TypeVar
 from blikk_edge.core.appearance import Description, StoredAppearance
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event, Observation, Record, Ring
+from blikk_edge.core.paths import EventPath
 from blikk_edge.core.ports import Pending
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
-from blikk_edge.store import appearances, unfinished
+from blikk_edge.core.timeline import Beside, Course, EventLine
+from blikk_edge.store import appearances, course, lines, unfinished
 from blikk_edge.store.conditions import Value, where
 from blikk_edge.store.file import StoreFile, is_damage, primary_code
 from blikk_edge.store.forget import forget, newest
@@ -48,8 +50,9 @@ class Store:
 
     Blocking: call it off the event loop, from any thread. The journal holds what a durable sink waits for (`follow`),
     at most `outbox_records`; of events, summaries, rings and appearances at most `max_records` each are kept. The
-    oldest go first, and a record that a sink never got is counted in `lost`. Every method raises StoreError (disk full,
-    not writable), StoreBusyError where another process has the file. Damage: see `StoreFile`.
+    oldest go first, and a record that a sink never got is counted in `lost`. With `courses` it also keeps how each
+    event went, for as long as the event (`store.course`). Every method raises StoreError (disk full, not writable),
+    StoreBusyError where another process has the file. Damage: see `StoreFile`.
 
     A record is on the disk (fsync) when `put` returns: a doorbell's power is pulled without notice. Forgetting what
     was delivered is not synced: after a power cut it is at worst delivered twice, with the same id.
@@ -61,8 +64,10 @@ class Store:
         *,
         max_records: int = 100_000,
         outbox_records: int = 20_000,
+        courses: bool = False,
     ) -> None:
         self.path = path
+        self._courses = courses
         self._damage_lost = 0
         self._most_records = self._max_records = max_records
         reserve = path.with_name(f"{path.name}.reserve")
@@ -263,6 +268,43 @@ class Store:
                 db, camera=camera, since=since, until=until, below=below, numbers=numbers, limit=limit
             )
 
+    def lines(
+        self,
+        *,
+        since: float,
+        until: float,
+        camera: str | None = None,
+        label: Label | None = None,
+        zone: str | None = None,
+        event: str | None = None,
+        limit: int = 5000,
+    ) -> Sequence[EventLine]:
+        """The events of a period, newest first; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return lines.lines(
+                db, since=since, until=until, camera=camera, label=label, zone=zone, event=event, limit=limit
+            )
+
+    def counts(self, edges: Sequence[float], *, camera: str | None = None) -> Sequence[int]:
+        """How many events started between each two of these times."""
+        with self._file.transaction("read", durable=False) as db:
+            return lines.counts(db, edges, camera)
+
+    def beside(self, time: float, event: str = "", *, camera: str | None = None) -> tuple[Beside | None, Beside | None]:
+        """The event before and the one after; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return lines.beside(db, time, event, camera)
+
+    def course(self, event: str) -> Course:
+        """How an event went; see `History`."""
+        with self._file.transaction("read", durable=False) as db:
+            return course.of_event(db, event)
+
+    def keep_path(self, path: EventPath) -> None:
+        """Keep where the members of an event went, for as long as the event; after a power cut it may be missing."""
+        with self._file.transaction("write", durable=False) as db:
+            course.keep_path(db, path, most=self._most_course)
+
     def mark(self, event: str, mark: str) -> Event | None:
         """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""
         self._with_reserve(lambda: self._mark("events", event, mark))
@@ -356,7 +398,12 @@ class Store:
             self._journal.load(db, self._file.last_seq)
             if appearances.exists(db):
                 appearances.make(db)  # an earlier version made fewer indexes
+            course.tidy(db)
         self._count(db)
+
+    @property
+    def _most_course(self) -> int:
+        return course.PER_EVENT * self._max_records
 
     def _count(self, db: sqlite3.Connection) -> None:
         self._kept = _counted(db)
@@ -377,6 +424,8 @@ class Store:
         with self._file.transaction("write", durable=True) as db:
             seq, apply = self._journal.add(db, record_kind(record), text)
             added = _keep(db, record, text)
+            if self._courses and isinstance(record, Observation | Event):
+                course.keep(db, record, most=self._most_course)
             kept = {table: self._kept[table] + added.get(table, 0) for table in _HISTORY}
             kept = self._trimmed(db, kept)
             db.execute("COMMIT")
@@ -391,6 +440,8 @@ class Store:
         with_events = 0  # appearances that went with their events
         for table, count in kept.items():
             here = count - with_events if table == "appearances" else count
+            if table == "events":
+                course.forget_with_oldest(db, here - self._max_records)
             before = db.total_changes
             gone = _oldest(db, table, here - self._max_records)
             with_events += db.total_changes - before - gone

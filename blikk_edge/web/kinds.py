@@ -18,5 +18,8 @@ SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
         "control": "blikk_edge.web.control",
         "metrics": "blikk_edge.web.metrics",
         "media": "blikk_edge.web.media_kind",
+        "timeline": "blikk_edge.web.timeline",
+        "events": "blikk_edge.web.events",
+        "search": "blikk_edge.web.search",
     },
 )

@@ -141,7 +141,7 @@ def reply_content(reply: Reply, *, correlation: str | None = None) -> JsonObject
         "correlation": correlation,
         "text": reply.text,
         "count": reply.count,
-        "query": None if reply.query is None else _query(reply.query),
+        "query": None if reply.query is None else query_content(reply.query),
         "events": [],
         "rings": [_ring(ring) for ring in reply.rings],
         "gaps": [
@@ -360,7 +360,8 @@ def _calendar(text: str, timezone: tzinfo | None) -> float | None:
         return None
 
 
-def _query(query: Query) -> JsonObject:
+def query_content(query: Query) -> JsonObject:
+    """The fields of a question as it was understood."""
     return {
         "measure": query.measure.value,
         "labels": [label.value for label in query.labels],

@@ -9,6 +9,8 @@ import { t } from "./words.js";
 const PAGES = [
   { path: /^\/?$/, file: "./pages/wall.js", nav: "live", href: "#/" },
   { path: /^\/camera\/([a-z0-9_]+)$/, file: "./pages/camera.js" },
+  { path: /^\/timeline$/, file: "./pages/timeline.js", nav: "timeline", href: "#/timeline" },
+  { path: /^\/event\/([^/?]+)$/, file: "./pages/event.js", title: "event" },
 ];
 
 function Login() {
@@ -89,7 +91,7 @@ function Shell() {
       const parts = (path.match(found.path) ?? []).slice(1);
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
-      const page = found.nav ?? "camera";
+      const page = found.title ?? found.nav ?? "camera";
       document.title = `${camera?.name ?? t(`title.${page}`)} · ${store.node.name}`;
       scrollTo(0, 0);
     });

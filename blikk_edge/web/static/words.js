@@ -47,9 +47,27 @@ export function clock(time, zone, seconds = true) {
   return new Intl.DateTimeFormat(language, options).format(new Date(time));
 }
 
+// The time of a mark on an axis: a full hour as short as the language has it.
+export function mark(time, zone) {
+  const full = new Date(time).getMinutes() === 0;
+  const options = full ? { hour: "numeric" } : { hour: "numeric", minute: "2-digit" };
+  return new Intl.DateTimeFormat(language, { ...options, timeZone: zone ?? undefined }).format(new Date(time));
+}
+
 export function day(time, zone) {
   const options = { weekday: "long", day: "numeric", month: "long", timeZone: zone ?? undefined };
   return new Intl.DateTimeFormat(language, options).format(new Date(time));
+}
+
+export function date(time, zone) {
+  const options = { day: "numeric", month: "short", timeZone: zone ?? undefined };
+  return new Intl.DateTimeFormat(language, options).format(new Date(time));
+}
+
+// The day of a time as addresses have it: 2026-11-21.
+export function isoDay(time, zone) {
+  const options = { year: "numeric", month: "2-digit", day: "2-digit", timeZone: zone ?? undefined };
+  return new Intl.DateTimeFormat("sv-SE", options).format(new Date(time));
 }
 
 export function length(seconds) {

@@ -1,6 +1,7 @@
 // One camera: its live picture with layers that can be switched, what is reported as it comes, and its switches.
 
 import { change } from "../api.js";
+import { eventAddress } from "../events.js";
 import { LAYERS, LiveView, Score } from "../live_view.js";
 import { useFeed, useStore } from "../store.js";
 import { html, useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
@@ -51,7 +52,7 @@ function Report({ report, zone }) {
   const phase = kind === "ring" ? "" : t(`phase.${content.phase}`);
   return html`<li class=${`report ${content.label ?? "ring"}`}>
     <time datetime=${content.started ?? content.time}>${clock(content.started ?? content.time, zone)}</time>
-    <span><strong>${what}</strong> ${phase}
+    <span><strong>${kind === "ring" ? what : html`<a href=${eventAddress(content.id)}>${what}</a>`}</strong> ${phase}
       ${content.duration_s ? html` · ${length(content.duration_s)}` : null}
       ${content.zones?.length ? html` · ${content.zones.join(", ")}` : null}
       ${summary && html`<br /><span class="said">${summary.text}</span>`}</span>

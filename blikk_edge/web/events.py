@@ -1,0 +1,166 @@
+"""One event: all that is known of it, its pictures, and the file that replays it."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from blikk_edge import __version__
+from blikk_edge.core.album import Kept
+from blikk_edge.core.observation import Event, Observation
+from blikk_edge.core.paths import EventPath
+from blikk_edge.core.summary import Author, Checked, Summary
+from blikk_edge.core.timeline import Beside, Course
+from blikk_edge.kinds.kind import Kind
+from blikk_edge.net.http.answers import RefusedError, json_answer
+from blikk_edge.net.http.route import Route, Scope
+from blikk_edge.web.context import PageContext
+from blikk_edge.web.looking import Looks, ring_content
+from blikk_edge.web.options import NONE
+from blikk_edge.wire.exports import write_export
+from blikk_edge.wire.messages import event_content, observation_content
+from blikk_edge.wire.texts import text_content
+from blikk_edge.wire.values import Json, JsonObject, iso_time
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+RINGS_MAX: Final = 20
+RANG_BEFORE_S: Final = 10.0
+"""Who rings may be seen only after."""
+
+_FILE_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class Events:
+    """What the history and the album hold of one event."""
+
+    name = "events"
+
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._history = context.node.history
+        self._looks = Looks()
+
+    def routes(self) -> Sequence[Route]:
+        """What it serves."""
+        return (
+            Route(
+                method="GET",
+                path="/v1/events/{id}",
+                handler=self._event,
+                scope=Scope.VIEW,
+                summary="All that is known of an event: its newest revision, how it went as far as that was kept, "
+                "where its members went, rings, pictures, its summary and who wrote that, and the events beside it.",
+            ),
+            Route(
+                method="GET",
+                path="/v1/events/{id}/export",
+                handler=self._export,
+                scope=Scope.VIEW,
+                summary="The event as a zip that `blikk replay` reads: records, what is known, redacted pictures.",
+                answer="application/zip",
+            ),
+        )
+
+    async def _event(self, request: "web.Request") -> "web.StreamResponse":
+        name = request.match_info["id"]
+        content = await self._looks.look(lambda: self._known(name, self._history.course(name)))
+        return json_answer(content)
+
+    async def _export(self, request: "web.Request") -> "web.StreamResponse":
+        from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with pages needs
+
+        name = request.match_info["id"]
+        made = await self._looks.look(lambda: self._exported(name))
+        file_name = _FILE_NAME.sub("_", name)
+        headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{file_name}.zip"'}
+        return web.Response(body=made, content_type="application/zip", headers=headers)
+
+    def _exported(self, name: str) -> bytes:
+        album, course = self._context.node.album, self._history.course(name)
+        about = self._known(name, course)
+        event = self._found(name)
+        kept = sorted(self._pictures(event), key=lambda each: each.time)
+        pictures = [
+            (each.name, each.time, jpeg)
+            for each in kept
+            if album is not None and (jpeg := album.jpeg(each.id)) is not None
+        ]
+        return write_export(course.records or (event,), {"blikk": __version__, **about}, pictures)
+
+    def _known(self, name: str, course: Course) -> JsonObject:
+        """What the API says of an event; raises RefusedError where it is not there."""
+        event = self._found(name)
+        summary = next(iter(self._history.summaries(event=name, limit=1)), None)
+        until = self._context.node.clock.now() if event.ended is None else event.ended
+        rings = self._history.rings(
+            camera=event.camera, since=event.started - RANG_BEFORE_S, until=until + 1.0, limit=RINGS_MAX
+        )
+        before, after = self._history.beside(event.started, event.id, camera=event.camera)
+        return {
+            "v": 1,
+            "event": event_content(event),
+            "course": {"whole": course.whole, "records": [_record(each) for each in course.records]},
+            "path": None if course.path is None else path_content(course.path),
+            "summary": None if summary is None else {**text_content(summary), "why": why(summary)},
+            "rings": [ring_content(ring, None) for ring in rings],
+            "pictures": [_kept(each) for each in self._pictures(event)],
+            "before": _beside(before),
+            "after": _beside(after),
+        }
+
+    def _found(self, name: str) -> Event:
+        event = self._history.event(name)
+        if event is None:
+            raise RefusedError(404, "there is no such event (any more)")
+        return event
+
+    def _pictures(self, event: Event) -> Sequence[Kept]:
+        album = self._context.node.album
+        return () if album is None else album.by_event([event]).get(event.id, ())
+
+
+def why(summary: Summary) -> str:
+    """Why a text was written as it was: `model`, `model_partly`, `refused` or `unasked`.
+
+    A text that cost tokens and is the template's took the place of one that was not supported or not whole.
+    """
+    if summary.source is Author.LLM:
+        return "model" if summary.checked is Checked.WHOLE else "model_partly"
+    return "refused" if summary.input_tokens or summary.output_tokens else "unasked"
+
+
+def path_content(path: EventPath) -> JsonObject:
+    """Where the members went: of each track its points, as seconds after `since` and the sides of a box."""
+    since = path.points[0].time if path.points else 0.0
+    tracks: dict[int, list[Json]] = {}
+    for point in path.points:
+        box = point.box
+        sides: list[Json] = [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)]
+        tracks.setdefault(point.track, []).append([round(point.time - since, 3), *sides])
+    return {
+        "since": iso_time(since),
+        "tracks": [{"track": number, "points": points} for number, points in tracks.items()],
+    }
+
+
+def _record(record: Observation | Event) -> JsonObject:
+    if isinstance(record, Event):
+        return {"record": "event", **event_content(record)}
+    return {"record": "observation", **observation_content(record)}
+
+
+def _kept(kept: Kept) -> JsonObject:
+    return {"id": kept.id, "name": kept.name, "time": iso_time(kept.time), "bytes": kept.size_bytes}
+
+
+def _beside(beside: Beside | None) -> JsonObject | None:
+    return None if beside is None else {"id": beside[0], "started": iso_time(beside[1])}
+
+
+KIND: Kind[PageContext, Events] = Kind(
+    name="events",
+    meaning="One event: all that is known of it, and the file that replays it.",
+    options=NONE,
+    make=lambda _options, context: Events(context),
+)

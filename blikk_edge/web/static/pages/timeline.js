@@ -1,0 +1,369 @@
+// A day at a glance: a lane for each camera, the events below, filters, a calendar, and search.
+
+import { get } from "../api.js";
+import { Calendar } from "../calendar.js";
+import { Chips, eventAddress, LABELS, span, Thumb, title } from "../events.js";
+import { useKeys } from "../keys.js";
+import { Lanes, moved, within, zoomed } from "../lanes.js";
+import { useFeed, useStore } from "../store.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
+import { clock, date, day as dayOf, label, n, t } from "../words.js";
+
+const PAGE = 40;
+const SOON_MS = 600;
+const TICK_MS = 20_000;
+const MANY = 5;
+
+// ---- the day, and what happens while it is looked at
+
+// An event or a ring with its times as numbers; `to` is null while it goes on.
+function timed(item) {
+  const from = Date.parse(item.started ?? item.time);
+  return { ...item, from, to: item.label ? item.ended && Date.parse(item.ended) : from };
+}
+
+// All that happened, the newest first.
+function ordered(data, items) {
+  return { ...data, items: items.sort((a, b) => b.from - a.from) };
+}
+
+function merged(data, fresh) {
+  const known = new Map(data.items.map((item) => [item.id, item]));
+  for (const event of fresh) known.set(event.id, timed(event));
+  return ordered(data, [...known.values()]);
+}
+
+function useDay(filter) {
+  const [data, setData] = useState(null);
+  const [wrong, setWrong] = useState("");
+  const [round, setRound] = useState(0);
+  const fresh = useRef(new Set());
+  const timer = useRef(0);
+  const shown = useRef(null);
+  shown.current = data;
+  const { day, camera, label, zone } = filter;
+  useEffect(() => {
+    const stop = new AbortController();
+    get("v1/timeline", { day, camera, label, zone }, { signal: stop.signal })
+      .then((found) => {
+        const ahead = Date.parse(found.now) - Date.now();
+        setData(ordered({ ...found, ahead }, [...found.events, ...found.rings].map(timed)));
+        setWrong("");
+      })
+      .catch((error) => error.name !== "AbortError" && setWrong(error.message));
+    return () => stop.abort();
+  }, [day, camera, label, zone, round]);
+  const handle = useCallback(
+    (envelope) => {
+      if (!shown.current?.today || !["event", "summary", "ring"].includes(envelope.kind)) return;
+      if (camera && envelope.camera !== camera) return;
+      const id = envelope.kind === "event" ? envelope.content.id : envelope.content.event;
+      fresh.current.add(id ?? "");
+      clearTimeout(timer.current);
+      timer.current = setTimeout(async () => {
+        const ids = [...fresh.current];
+        fresh.current.clear();
+        if (ids.length > MANY || ids.includes("")) return setRound((count) => count + 1);
+        try {
+          const query = { day: shown.current.day, camera, label, zone };
+          const found = await Promise.all(ids.map((event) => get("v1/timeline", { ...query, event })));
+          setData(
+            (before) =>
+              before &&
+              merged(
+                before,
+                found.flatMap((each) => each.events),
+              ),
+          );
+        } catch (error) {
+          setWrong(error.message);
+        }
+      }, SOON_MS);
+    },
+    [camera, label, zone],
+  );
+  useFeed(handle);
+  return { data, wrong, reload: () => setRound((count) => count + 1) };
+}
+
+// The node's clock, now and then.
+function useNow(data, reload) {
+  const [, tick] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => tick((count) => count + 1), TICK_MS);
+    return () => clearInterval(timer);
+  }, []);
+  const now = Date.now() + (data?.ahead ?? 0);
+  const over = data?.today && now >= Date.parse(data.until);
+  useEffect(() => {
+    if (over) reload(); // another day has begun
+  }, [over]);
+  return now;
+}
+
+// ---- the list
+
+function Row({ event, camera, zone, now, chosen, onFocus, by = null }) {
+  return html`<li class=${`event-row ${event.label} ${chosen ? "chosen" : ""}`} data-event=${event.id}>
+    <a href=${eventAddress(event.id)} onFocus=${onFocus}>
+      <${Thumb} key=${event.picture} picture=${event.picture} />
+      <span class="what">
+        <strong>${title(event)}</strong>
+        <span class="facts"><time datetime=${event.started}>${by ? `${date(event.started, zone)}, ${clock(event.started, zone)}` : span(event, zone, now)}</time>
+          <br />${camera}${event.zones.length ? ` · ${event.zones.join(", ")}` : ""}</span>
+        <span class="chips"><${Chips} event=${event} />${by && html`<span class="chip">${t(`search.by_${by}`)}</span>`}</span>
+      </span>
+    </a>
+  </li>`;
+}
+
+function Ring({ ring, camera, zone }) {
+  return html`<li class="event-row ring"><span class="row-inner">
+    <${Thumb} key=${ring.picture} picture=${ring.picture} />
+    <span class="what"><strong>${t("event.ring")}</strong>
+      <span class="facts"><time datetime=${ring.time}>${clock(ring.time, zone)}</time>${` · ${camera}`}</span>
+      ${ring.mark && html`<span class="chips"><span class="chip">“${ring.mark}”</span></span>`}</span></span></li>`;
+}
+
+function List({ items, names, zone, now, chosen, choose, count, more }) {
+  const end = useRef(null);
+  useEffect(() => {
+    if (!end.current) return undefined;
+    const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && more());
+    watcher.observe(end.current);
+    return () => watcher.disconnect();
+  }, [items.length > count]);
+  return html`<ol class="event-list">
+      ${items.slice(0, count).map((item) =>
+        item.label
+          ? html`<${Row} key=${item.id} event=${item} camera=${names.get(item.camera) ?? item.camera} zone=${zone}
+                now=${now} chosen=${item.id === chosen} onFocus=${() => choose(item.id)} />`
+          : html`<${Ring} key=${item.id} ring=${item} camera=${names.get(item.camera) ?? item.camera} zone=${zone} />`,
+      )}
+    </ol>
+    ${items.length > count && html`<p class="row" ref=${end}><button onClick=${more}>${t("timeline.more")}</button></p>`}`;
+}
+
+// ---- search
+
+function Found({ q, day, camera, names, zone }) {
+  const [found, setFound] = useState(null);
+  const [wrong, setWrong] = useState("");
+  useEffect(() => {
+    const stop = new AbortController();
+    setFound(null);
+    get("v1/search", { q, day, camera }, { signal: stop.signal })
+      .then((content) => {
+        setFound(content);
+        setWrong("");
+      })
+      .catch((error) => error.name !== "AbortError" && setWrong(error.message));
+    return () => stop.abort();
+  }, [q, day, camera]);
+  if (wrong) return html`<p class="problem" role="alert">${wrong}</p>`;
+  if (!found) return html`<p class="quiet" role="status">${t("timeline.searching")}</p>`;
+  return html`<p class="quiet" role="status">${n("search.found", found.found.length)}
+      ${!found.looks && html` · ${t("search.no_looks")}`}</p>
+    ${!found.found.length && html`<p class="empty card pad">${t("search.none", { q })}</p>`}
+    <ol class="event-list">${found.found.map(
+      (event) => html`<${Row} key=${event.id} event=${event} zone=${zone} now=${Date.now()}
+        camera=${names.get(event.camera) ?? event.camera} by=${event.by} />`,
+    )}</ol>`;
+}
+
+function Search({ q, here, start, leave }) {
+  const [words, setWords] = useState(q);
+  const [onDay, setOnDay] = useState(here);
+  useEffect(() => setWords(q), [q]);
+  const send = (event) => {
+    event.preventDefault();
+    if (words.trim()) start(words.trim(), onDay);
+    else leave();
+  };
+  return html`<form class="search" role="search" onSubmit=${send}>
+    <input type="search" aria-label=${t("search.label")} placeholder=${t("search.hint")} value=${words} maxlength="500"
+      onInput=${(event) => setWords(event.target.value)} />
+    <label class="row"><input type="checkbox" checked=${onDay}
+      onChange=${(event) => {
+        setOnDay(event.target.checked);
+        if (q) start(q, event.target.checked);
+      }} />${t("search.on_day")}</label>
+    <button type="submit">${t("search.start")}</button>
+    ${q && html`<button type="button" onClick=${leave}>${t("search.leave")}</button>`}
+  </form>`;
+}
+
+// ---- the page
+
+function Filters({ node, filter, set }) {
+  const zones = [
+    ...new Set(
+      node.cameras
+        .filter((each) => !filter.camera || each.id === filter.camera)
+        .flatMap((each) => each.zones.map((zone) => zone.id)),
+    ),
+  ];
+  return html`<div class="filters" role="group" aria-label=${t("timeline.filters")}>
+    ${
+      node.cameras.length > 1 &&
+      html`<select aria-label=${t("timeline.camera")} onChange=${(event) => set({ camera: event.target.value })}>
+        <option value="">${t("timeline.all_cameras")}</option>
+        ${node.cameras.map(
+          (each) =>
+            html`<option key=${each.id} value=${each.id} selected=${each.id === filter.camera}>${each.name}</option>`,
+        )}
+      </select>`
+    }
+    ${
+      zones.length > 0 &&
+      html`<select aria-label=${t("timeline.zone")} onChange=${(event) => set({ zone: event.target.value })}>
+        <option value="">${t("timeline.all_zones")}</option>
+        ${zones.map((zone) => html`<option key=${zone} value=${zone} selected=${zone === filter.zone}>${zone}</option>`)}
+      </select>`
+    }
+    ${LABELS.map(
+      (name) => html`<button key=${name} aria-pressed=${filter.label === name}
+        onClick=${() => set({ label: filter.label === name ? "" : name })}>${label(name)}</button>`,
+    )}
+  </div>`;
+}
+
+function Empty({ data, node, filter, set }) {
+  const filtered = filter.camera || filter.label || filter.zone;
+  return html`<div class="empty card pad">
+    <p>${filtered ? t("timeline.none_filtered") : data.today ? t("timeline.none_today") : t("timeline.none")}</p>
+    ${filtered && html`<button onClick=${() => set({ camera: "", label: "", zone: "" })}>${t("timeline.unfilter")}</button>`}
+    ${!filtered && data.before && html`<button onClick=${() => set({ day: data.before })}>${t("timeline.last_day")}</button>`}
+    ${!node.pictures && html`<p class="note">${t("timeline.no_pictures")}</p>`}
+  </div>`;
+}
+
+const NAMES = ["day", "camera", "label", "zone", "q"];
+
+function useFilter(query) {
+  const read = () => Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
+  const [filter, setFilter] = useState(read);
+  useEffect(() => setFilter(read()), [query.toString()]);
+  const set = (values) =>
+    setFilter((before) => {
+      const after = { ...before, ...values };
+      const given = new URLSearchParams(Object.entries(after).filter(([, value]) => value));
+      history.replaceState(null, "", `#/timeline${given.size ? `?${given}` : ""}`);
+      return after;
+    });
+  return [filter, set];
+}
+
+export function Page({ query }) {
+  const { node } = useStore();
+  const [filter, set] = useFilter(query);
+  const { data, wrong, reload } = useDay(filter);
+  const now = useNow(data, reload);
+  const [view, setView] = useState(null);
+  const [chosen, setChosen] = useState(null);
+  const [count, setCount] = useState(PAGE);
+  const [calendar, setCalendar] = useState(false);
+  const zone = node.timezone;
+  const names = new Map(node.cameras.map((each) => [each.id, each.name]));
+  const day = useMemo(
+    () =>
+      data && {
+        since: Date.parse(data.since),
+        until: Date.parse(data.until),
+        today: data.today,
+        hours: data.hours.map(({ time, hour }) => ({ time: Date.parse(time), hour })),
+      },
+    [data],
+  );
+  useEffect(() => {
+    setView(null);
+    setChosen(null);
+    setCount(PAGE);
+  }, [data?.day]);
+  const shown = day && within(view ?? day, day);
+  const items = useMemo(
+    () => data?.items.filter((item) => (item.to ?? now) >= shown.since && item.from <= shown.until) ?? [],
+    [data, shown?.since, shown?.until],
+  );
+
+  const choose = (id) => {
+    const at = items.findIndex((item) => item.id === id);
+    setChosen(id);
+    if (at >= count) setCount(at + PAGE);
+    requestAnimationFrame(() => {
+      const row = [...document.querySelectorAll(".event-row")].find((each) => each.dataset.event === id);
+      row?.querySelector("a").focus({ preventScroll: true });
+      row?.scrollIntoView({ block: "nearest" });
+    });
+  };
+  const step = (by) => {
+    const events = items.filter((item) => item.label);
+    if (!events.length) return;
+    const at = events.findIndex((event) => event.id === chosen);
+    const next = at < 0 ? 0 : Math.min(Math.max(at + by, 0), events.length - 1);
+    choose(events[next].id);
+  };
+  const change = (values) => {
+    if ("day" in values) setCalendar(false);
+    set(values);
+  };
+  const zoom = (factor) => day && setView((before) => zoomed(within(before ?? day, day), day, factor));
+  useKeys({
+    ArrowLeft: () => step(1),
+    ArrowRight: () => step(-1),
+    ArrowUp: () => step(-1),
+    ArrowDown: () => step(1),
+    ShiftArrowLeft: () => data && change({ day: shift(data.day, -1) }),
+    ShiftArrowRight: () => data && !data.today && change({ day: shift(data.day, 1) }),
+    "+": () => zoom(0.5),
+    "-": () => zoom(2),
+    0: () => setView(null),
+    ",": () => day && setView(moved(shown, day, (shown.since - shown.until) / 4)),
+    ".": () => day && setView(moved(shown, day, (shown.until - shown.since) / 4)),
+    t: () => change({ day: "" }),
+    c: () => setCalendar((open) => !open),
+    Escape: () => (calendar ? setCalendar(false) : filter.q ? change({ q: "" }) : setView(null)),
+  });
+
+  if (wrong && !data) return html`<p class="problem" role="alert">${wrong}</p>`;
+  if (!data) return html`<p class="quiet" role="status">${t("timeline.loading")}</p>`;
+  const cameras = node.cameras.filter((each) => !filter.camera || each.id === filter.camera);
+  const more = () => setCount((before) => before + PAGE);
+  return html`<div class="heading timeline-heading">
+      <button aria-label=${t("timeline.day_before")} title=${t("live.key", { key: "Shift ←" })}
+        onClick=${() => change({ day: shift(data.day, -1) })}>‹</button>
+      <h1>${dayOf(`${data.day}T12:00:00Z`, "UTC")}</h1>
+      <button aria-label=${t("timeline.day_after")} title=${t("live.key", { key: "Shift →" })} disabled=${data.today}
+        onClick=${() => change({ day: shift(data.day, 1) })}>›</button>
+      <button aria-expanded=${calendar} onClick=${() => setCalendar(!calendar)}
+        title=${t("live.key", { key: "c" })}>${t("timeline.calendar")}</button>
+      ${!data.today && html`<button onClick=${() => change({ day: "" })}>${t("timeline.today")}</button>`}
+      ${data.today && html`<span class="chip">${t("timeline.live")}</span>`}
+      <span class="spacer"></span>
+      <${Search} q=${filter.q} here=${Boolean(filter.q && filter.day)} leave=${() => change({ q: "" })}
+        start=${(q, onDay) => change({ q, day: onDay ? data.day : "" })} />
+    </div>
+    ${calendar && html`<${Calendar} day=${data.day} camera=${filter.camera} choose=${(to) => change({ day: to, q: "" })} />`}
+    ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
+    ${
+      filter.q
+        ? html`<${Found} q=${filter.q} day=${filter.day} camera=${filter.camera} names=${names} zone=${zone} />`
+        : html`<${Filters} node=${node} filter=${filter} set=${change} />
+        <${Lanes} cameras=${cameras} data=${data} day=${day} view=${shown} setView=${setView} now=${now} zone=${zone}
+          chosen=${chosen} choose=${choose} />
+        <p class="quiet count" role="status">${n("timeline.events", items.filter((item) => item.label).length)}
+          ${data.more && html` · ${t("timeline.too_many", { count: data.items.length })}`}</p>
+        ${
+          items.length
+            ? html`<${List} items=${items} names=${names} zone=${zone} now=${now} chosen=${chosen} choose=${setChosen}
+                count=${count} more=${more} />`
+            : html`<${Empty} data=${data} node=${node} filter=${filter} set=${change} />`
+        }`
+    }`;
+}
+
+function shift(day, by) {
+  const date = new Date(`${day}T12:00:00Z`);
+  date.setUTCDate(date.getUTCDate() + by);
+  return date.toISOString().slice(0, 10);
+}
