@@ -57,11 +57,13 @@ def pipeline(
     steps: Sequence[Step] = (),
     audience: Audience | None = None,
     probe: CameraProbe | None = None,
+    gate: MotionGate | None = None,
 ) -> Pipeline:
     """What lies between this camera's frames and what is reported of them; `steps` are added (new ones for each).
 
-    `audience` is who looks at the live view, None where there is none; `probe` is told what happens to the frames.
-    Raises ConfigError where steps cannot go together.
+    `audience` is who looks at the live view, None where there is none; `probe` is told what happens to the frames;
+    `gate` is this camera's motion gate where somebody looks into it (new for each), None: one is made. Raises
+    ConfigError where steps cannot go together.
     """
     rules = ReportRules(
         event_threshold=camera.event_threshold,
@@ -72,7 +74,7 @@ def pipeline(
     )
     return Pipeline(
         camera=camera.id,
-        gate=MotionGate(private=camera.private),
+        gate=gate or MotionGate(private=camera.private),
         select=Selector(
             threshold=camera.event_threshold,
             motion=camera.select.motion,

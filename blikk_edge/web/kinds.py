@@ -18,5 +18,7 @@ SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
         "control": "blikk_edge.web.control",
         "metrics": "blikk_edge.web.metrics",
         "media": "blikk_edge.web.media_kind",
+        "debug": "blikk_edge.web.debug",
+        "debug_clip": "blikk_edge.web.debug_clip",
     },
 )

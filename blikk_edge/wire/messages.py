@@ -72,7 +72,7 @@ def encode(item: Item, topics: Topics, *, replayed: bool = False) -> Message:
     """The message of one item; `replayed` marks a record that waited through an outage."""
     match item:
         case Observation():
-            return _record(topics.observation(item.camera), _observation(item), replayed)
+            return _record(topics.observation(item.camera), observation_content(item), replayed)
         case Event():
             # the end of what was cut off is published late, like what waited through an outage
             return _record(topics.event(item.camera), event_content(item), replayed or item.interrupted)
@@ -226,7 +226,8 @@ def _sighting(sighting: Sighting) -> JsonObject:
     }
 
 
-def _observation(observation: Observation) -> JsonObject:
+def observation_content(observation: Observation) -> JsonObject:
+    """The fields of an observation, without `replayed`."""
     content: JsonObject = {
         "v": PROTOCOL,
         "id": observation.id,
