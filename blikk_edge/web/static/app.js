@@ -9,7 +9,11 @@ import { t } from "./words.js";
 const PAGES = [
   { path: /^\/?$/, file: "./pages/wall.js", nav: "live", href: "#/" },
   { path: /^\/camera\/([a-z0-9_]+)$/, file: "./pages/camera.js" },
+  { path: /^\/debug$/, file: "./pages/debug.js", nav: "debug", href: "#/debug" },
 ];
+
+// Where a recorded clip is behind the pages there is but one.
+const CLIP = { path: /^\/?.*$/, file: "./pages/debug_clip.js", title: "clip" };
 
 function Login() {
   const [wrong, setWrong] = useState("");
@@ -41,7 +45,7 @@ function Header({ open }) {
   return html`<header class="bar">
     <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="28" height="28" /><span>${node.name}</span></a>
     <nav aria-label=${t("nav.pages")}>
-      ${PAGES.filter((page) => page.nav).map(
+      ${PAGES.filter((page) => page.nav && !node.clip).map(
         (page) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : null}>
           ${t(`nav.${page.nav}`)}</a>`,
       )}
@@ -82,14 +86,14 @@ function Shell() {
   }, []);
   useEffect(() => {
     const [path, query] = place.split("?");
-    const found = PAGES.find((each) => each.path.test(path)) ?? PAGES[0];
+    const found = store.node.clip ? CLIP : (PAGES.find((each) => each.path.test(path)) ?? PAGES[0]);
     let wanted = true;
     import(found.file).then((module) => {
       if (!wanted) return;
       const parts = (path.match(found.path) ?? []).slice(1);
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
-      const page = found.nav ?? "camera";
+      const page = found.title ?? found.nav ?? "camera";
       document.title = `${camera?.name ?? t(`title.${page}`)} · ${store.node.name}`;
       scrollTo(0, 0);
     });

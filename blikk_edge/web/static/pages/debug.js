@@ -1,0 +1,4 @@
+// A running node.
+export function Page() {
+  return null;
+}
