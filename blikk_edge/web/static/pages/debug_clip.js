@@ -200,7 +200,7 @@ function Motion({ content }) {
       <div class="tick" style=${{ left: `${content.threshold * 100}%` }}></div></div>
     <p class="figures"><b>${content.score.toFixed(3)}</b>
       <span class="quiet">${over ? "≥" : content.score >= content.threshold ? "" : "<"} ${content.threshold.toFixed(2)}</span></p>
-    <p class=${`verdict ${looked ? "yes" : "no"}`}><b>${t(looked ? "clip.looked" : `clip.${content.outcome}`)}</b>
+    <p class=${`verdict ${looked ? "yes" : "no"}`}><b>${t(`outcome.${content.outcome}`)}</b>
       ${whyText({ ...content, since: content.since_look_s })}</p>
   </section>`;
 }
