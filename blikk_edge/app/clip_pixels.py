@@ -4,7 +4,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -34,11 +34,12 @@ class ClipPixels:
     """Frames of a clip, by number; `times` are those of all frames that are known, `marks` what `mark_of` said of them.
 
     A frame is looked for from the keyframe before it on. Where what is found there is not what was seen when the clip
-    was run, as where a file's times do not rise, it is read from its beginning, as `source` makes it. Used by one
-    thread.
+    was run, as where a file's times do not rise, it is read from its beginning, by a new `source`. Used by one thread.
     """
 
-    def __init__(self, clip: Path, terms: Terms, source: Source, times: "array[float]", marks: "array[int]") -> None:
+    def __init__(
+        self, clip: Path, terms: Terms, source: Callable[[], Source], times: "array[float]", marks: "array[int]"
+    ) -> None:
         self._clip = clip
         self._terms = terms
         self._source = source
@@ -92,7 +93,7 @@ class ClipPixels:
 
     def _from_the_beginning(self, number: int) -> Frame:
         if self._whole is None or number < self._whole_next:
-            self._whole, self._whole_next = self._source.frames(Event()), 0
+            self._whole, self._whole_next = self._source().frames(Event()), 0
         for frame in self._whole:
             self._whole_next += 1
             if self._whole_next - 1 == number:

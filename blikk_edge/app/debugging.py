@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -238,7 +239,8 @@ class ClipDebug:
     def _looking(self, run: _Run) -> "_Looking":
         tools = self._models.tools(self.settings, look_reader(self.settings, lambda _text: None))(self.camera.id)
         terms = clip_terms(self._clip, self.camera, self._start)
-        pixels = ClipPixels(self._clip, terms, clip_source(self._clip, self.camera, self._start), run.times, run.marks)
+        source = partial(clip_source, self._clip, self.camera, self._start)
+        pixels = ClipPixels(self._clip, terms, source, run.times, run.marks)
         return _Looking(run, tools, pixels, self._changed)
 
     def _steps(self, run: _Run, looking: "_Looking") -> Iterator[None]:

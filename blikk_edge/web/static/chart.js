@@ -15,6 +15,7 @@ export const LOOK_COLOURS = {
   scene: "--package",
   sample: "--animal",
   picture: "--person",
+  live: "--accent",
 };
 
 // The runs of motion that frames would have made with a threshold: `core.probe.runs`, tested against it.

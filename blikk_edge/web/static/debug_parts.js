@@ -88,6 +88,22 @@ export function Strip({ frames, span, threshold, trial, cursor, events, joined, 
     }}><canvas ref=${canvas}></canvas></div>`;
 }
 
+// Have keys handled while the page is open, always by the newest of these functions; not those meant for a field.
+export function useKeys(handle) {
+  const newest = useRef(handle);
+  newest.current = handle;
+  useEffect(() => {
+    const pressed = (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.closest?.("input, select, textarea")) return;
+      if (event.key === " " && event.target.closest?.("button, a, summary")) return;
+      newest.current(event);
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}
+
 export function Legend({ reasons }) {
   return html`<ul class="legend">
     <li><span class="key area"></span>${t("strip.score")}</li>

@@ -1,7 +1,7 @@
 // A running node: its stages, mailboxes and sinks with their figures, and the last ten minutes of each camera.
 
 import { ApiError, change, get } from "../api.js";
-import { Legend, ms, placeAt, Strip, styled, Trial, whyText } from "../debug_parts.js";
+import { Legend, ms, placeAt, Strip, styled, Trial, useKeys, whyText } from "../debug_parts.js";
 import { useStore } from "../store.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { clock, n, t } from "../words.js";
@@ -12,7 +12,7 @@ const POLL_MS = 2000;
 const ANSWERS = 6; // so many are kept: rates are those of ten seconds
 const KEPT_S = 600;
 const OPEN_S = 20; // what became of a frame is known after so long
-const REASONS = ["motion", "follow", "scene", "sample", "picture"];
+const REASONS = ["motion", "follow", "scene", "sample", "picture", "live"];
 const COLUMNS = ["at", "score", "view", "why", "outcome", "threshold"];
 const FLOW = ["decode", "gate", "select", "wait", "detect", "track", "zones", "report", "redact"];
 
@@ -233,17 +233,12 @@ function Minutes({ camera }) {
   const span = { from: end - KEPT_S, to: end };
   const place = picked !== null && picked >= span.from && frames.at.length ? placeAt(frames.at, picked) : null;
 
-  useEffect(() => {
-    const pressed = (event) => {
-      if (event.target.closest?.("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!step || !frames.at.length) return;
-      event.preventDefault();
-      const from = place ?? frames.at.length - 1;
-      setPicked(frames.at[Math.max(0, Math.min(frames.at.length - 1, from + step * (event.shiftKey ? 25 : 1)))]);
-    };
-    addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
+  useKeys((event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step || !frames.at.length) return;
+    event.preventDefault();
+    const from = place ?? frames.at.length - 1;
+    setPicked(frames.at[Math.max(0, Math.min(frames.at.length - 1, from + step * (event.shiftKey ? 25 : 1)))]);
   });
 
   async function set() {

@@ -2,7 +2,20 @@
 
 import { ApiError, address, change, get } from "../api.js";
 import { drawCells } from "../chart.js";
-import { Icon, Legend, ms, nextPlace, placeAt, Strip, stamp, styled, Trial, useSpan, whyText } from "../debug_parts.js";
+import {
+  Icon,
+  Legend,
+  ms,
+  nextPlace,
+  placeAt,
+  Strip,
+  stamp,
+  styled,
+  Trial,
+  useKeys,
+  useSpan,
+  whyText,
+} from "../debug_parts.js";
 import { COLOURS, drawPolygon, fit } from "../draw.js";
 import { useStore } from "../store.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
@@ -337,13 +350,6 @@ function Before({ clip }) {
     <ul class="rows">${line(clip.before.threshold, clip.before.events)}${line(clip.threshold, clip.events)}</ul>`;
 }
 
-// Whether a key is for the page, and not for a field or a button.
-function isOurs(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return false;
-  if (event.target.closest?.("input, select, textarea")) return false;
-  return event.key !== " " || !event.target.closest?.("button, a, summary");
-}
-
 // Everything that moves through the clip: keys and buttons do the same.
 function moves(frames, events, number) {
   const count = frames.at.length;
@@ -401,23 +407,18 @@ export function Page() {
     return () => clearTimeout(timer);
   }, [playing, place, shown, count, clip?.finished]);
 
-  useEffect(() => {
-    const actions = {
-      ...Object.fromEntries(Object.entries(to).map(([key, move]) => [key, () => go(move())])),
-      ...Object.fromEntries(LAYERS.map((name) => [name[0], () => toggle(name)])),
-      "+": () => zoom(0.5),
-      "-": () => zoom(2),
-      " ": () => setPlaying((before) => !before),
-    };
-    const pressed = (event) => {
-      if (!isOurs(event)) return;
-      const action = actions[event.shiftKey && event.key !== "+" ? `Shift+${event.key}` : event.key];
-      if (!action) return;
-      event.preventDefault();
-      action();
-    };
-    addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
+  const actions = {
+    ...Object.fromEntries(Object.entries(to).map(([key, move]) => [key, () => go(move())])),
+    ...Object.fromEntries(LAYERS.map((name) => [name[0], () => toggle(name)])),
+    "+": () => zoom(0.5),
+    "-": () => zoom(2),
+    " ": () => setPlaying((before) => !before),
+  };
+  useKeys((event) => {
+    const action = actions[event.shiftKey && event.key !== "+" ? `Shift+${event.key}` : event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
   });
 
   function go(wanted) {
