@@ -7,8 +7,9 @@ from typing import Any
 
 from blikk_edge.cli import exits, progress
 from blikk_edge.cli.clips import check_clip, clip_settings
-from blikk_edge.cli.output import note, say
+from blikk_edge.cli.output import OutputError, note, say
 from blikk_edge.cli.words import add_command, add_config
+from blikk_edge.core.errors import BlikkError
 
 
 def add(commands: Any) -> None:
@@ -72,13 +73,18 @@ def debug(options: argparse.Namespace) -> int:
 
 
 async def _serve(server: Any, stop: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.run())
-        ending = group.create_task(stop.wait())
-        telling = group.create_task(_tell(server))
-        await asyncio.wait((serving, ending), return_when=asyncio.FIRST_COMPLETED)
-        for task in (serving, ending, telling):
+    tasks = [asyncio.ensure_future(each) for each in (server.run(), stop.wait(), _tell(server))]
+    try:
+        await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
             task.cancel()
+        served, *_ = await asyncio.gather(*tasks, return_exceptions=True)
+    if isinstance(served, BlikkError) and isinstance(served.__cause__, OSError):
+        why = served.__cause__.strerror or str(served.__cause__)
+        raise OutputError(f"--port {server.server.port}: {why}; name another one, or none for a free one") from served
+    if isinstance(served, Exception):
+        raise served
 
 
 async def _tell(server: Any) -> None:

@@ -116,33 +116,32 @@ export function Legend({ reasons }) {
 }
 
 // The slider that says at once what another threshold would have done. `children`: what may be done with it.
-export function Trial({ frames, threshold, trial, onTrial, onJump, label, children }) {
+export function Trial({ frames, threshold, trial, onTrial, onJump, label, flat = false, children }) {
   const found = useMemo(() => {
     const now = runs(frames, threshold);
     const then = trial === null ? now : runs(frames, trial);
     return { now, then, more: onlyIn(then, now), less: onlyIn(now, then) };
   }, [frames, frames.at.length, threshold, trial]);
   const chips = (some, sign, kind) =>
-    some.slice(0, 12).map(
+    some.slice(0, flat ? 5 : 12).map(
       (run) => html`<button class=${`jump ${kind}`} key=${`${sign}${run.began}`} onClick=${() => onJump(run.began)}>
       ${sign} ${label(run.began)}</button>`,
     );
-  return html`<section class="card pad trial" data-now=${found.now.length} data-then=${found.then.length}>
-    <div class="row"><h2>${t("trial.title")}</h2><span class="spacer"></span>
-      <output class="number">${(trial ?? threshold).toFixed(2)}</output></div>
+  const said =
+    trial === null || trial === threshold
+      ? t("trial.now", { count: found.now.length })
+      : t("trial.then", { count: found.then.length, now: found.now.length });
+  return html`<section class=${`trial ${flat ? "flat" : "card pad"}`} data-now=${found.now.length} data-then=${found.then.length}>
+    <h2>${t("trial.title")}</h2><output class="number">${(trial ?? threshold).toFixed(2)}</output>
     <input type="range" min="0" max="1" step="0.01" value=${trial ?? threshold} aria-label=${t("trial.title")}
       onInput=${(event) => onTrial(Number(event.target.value))} />
-    <p class="said" role="status">${
-      trial === null || trial === threshold
-        ? t("trial.now", { count: found.now.length })
-        : t("trial.then", { count: found.then.length, now: found.now.length, trial: trial.toFixed(2) })
-    }</p>
+    <p class="said" role="status" title=${t("trial.note")}>${said}</p>
     ${
       (found.more.length > 0 || found.less.length > 0) &&
       html`<p class="jumps">${chips(found.more, "+", "more")}${chips(found.less, "−", "less")}
-        ${found.more.length + found.less.length > 24 && "…"}</p>`
+        ${Math.max(found.more.length, found.less.length) > (flat ? 5 : 12) && "…"}</p>`
     }
-    <p class="note">${t("trial.note")}</p>
+    ${!flat && html`<p class="note">${t("trial.note")}</p>`}
     ${children}
   </section>`;
 }

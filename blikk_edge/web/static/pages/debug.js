@@ -78,7 +78,7 @@ const rate = (now, before, seconds) =>
 
 function Timing({ timing }) {
   if (timing.p50_ms === null || timing.p50_ms === undefined) return html`<span class="quiet">–</span>`;
-  return html`<b>${ms(timing.p50_ms)}</b> <span class="quiet">/ ${ms(timing.p95_ms)} ms</span>`;
+  return html`<b>${ms(timing.p50_ms)}</b> <span class="quiet">/ ${ms(timing.p95_ms)}</span>`;
 }
 
 function Load({ share }) {

@@ -346,8 +346,8 @@ function Before({ clip }) {
   const line = (threshold, events) =>
     html`<li><b class="number">${threshold.toFixed(2)}</b> ${n("clip.finished", events.length)}
       <span class="quiet">${events.map((each) => `${label(each.label)} ${stamp(each.started, 0)}`).join(", ")}</span></li>`;
-  return html`<h3>${t("trial.compared")}</h3>
-    <ul class="rows">${line(clip.before.threshold, clip.before.events)}${line(clip.threshold, clip.events)}</ul>`;
+  return html`<section class="card pad compared"><h2>${t("trial.compared")}</h2>
+    <ul class="rows">${line(clip.before.threshold, clip.before.events)}${line(clip.threshold, clip.events)}</ul></section>`;
 }
 
 // Everything that moves through the clip: keys and buttons do the same.
@@ -467,8 +467,7 @@ export function Page() {
         </div>
         <p class="note">${shown?.blurred ? t("clip.blurred", { faces: shown.blurred[0], heads: shown.blurred[1], persons: shown.blurred[2] }) : ""}${" "}
           ${t("clip.redacted")}</p>
-        <div class="wide-only"><${Trial} frames=${frames} threshold=${clip.threshold} trial=${trial} onTrial=${setTrial}
-          label=${label} onJump=${(time) => go(placeAt(frames.at, time))}>${runButton()}<//></div>
+        <${Before} clip=${clip} />
       </div>
       <div class="side panels">
         ${
@@ -484,10 +483,10 @@ export function Page() {
       <${Strip} frames=${frames} span=${span} threshold=${clip.threshold} trial=${trial} cursor=${cursor} events=${events}
         joined=${1.5} label=${label} onMove=${(time) => go(placeAt(frames.at, time))} name=${t("clip.timeline")}
         now=${`${t("clip.place", { number: place + 1, count })}, ${stamp(cursor)}`} />
+      <${Trial} frames=${frames} threshold=${clip.threshold} trial=${trial} onTrial=${setTrial} label=${label}
+        onJump=${(time) => go(placeAt(frames.at, time))} flat>${runButton()}<//>
     </section>
     </div>
-    <div class="narrow-only"><${Trial} frames=${frames} threshold=${clip.threshold} trial=${trial} onTrial=${setTrial}
-      label=${label} onJump=${(time) => go(placeAt(frames.at, time))}>${runButton()}<//></div>
     <details class="card pad keys"><summary>${t("clip.keys")}</summary><p>${t("clip.keys_are")}</p>
       <h3>${t("clip.looking_with")}</h3><ul>${clip.notes.map((text) => html`<li key=${text}>${text}</li>`)}</ul></details>`;
 
@@ -496,13 +495,11 @@ export function Page() {
   }
 
   function runButton() {
-    return html`${
-      session.scope === "control" &&
-      html`<div class="row"><button class="primary" disabled=${trial === null || trial === clip.threshold}
+    if (session.scope !== "control") return null;
+    return html`<span class="does"><button class="primary" disabled=${trial === null || trial === clip.threshold}
         onClick=${runAgain}>${t("trial.run", { threshold: (trial ?? clip.threshold).toFixed(2) })}</button>
-        ${trial !== null && html`<button onClick=${() => setTrial(null)}>${t("trial.forget")}</button>`}</div>`
-    }
-      ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}<${Before} clip=${clip} />`;
+        ${trial !== null && html`<button onClick=${() => setTrial(null)}>${t("trial.forget")}</button>`}</span>
+      ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}`;
   }
 
   function button(sign, words, key, move) {
