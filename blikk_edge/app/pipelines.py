@@ -59,11 +59,13 @@ def pipeline(
     audience: Audience | None = None,
     probe: CameraProbe | None = None,
     paths: PathRecorder | None = None,
+    gate: MotionGate | None = None,
 ) -> Pipeline:
     """What lies between this camera's frames and what is reported of them; `steps` are added (new ones for each).
 
     `audience` is who looks at the live view, None where there is none; `probe` is told what happens to the frames;
-    `paths` notes where everybody went.
+    `paths` notes where everybody went; `gate` is this camera's motion gate where somebody looks into it (new for each),
+    None: one is made.
 
     Raises ConfigError where steps cannot go together.
     """
@@ -76,7 +78,7 @@ def pipeline(
     )
     return Pipeline(
         camera=camera.id,
-        gate=MotionGate(private=camera.private),
+        gate=gate or MotionGate(private=camera.private),
         select=Selector(
             threshold=camera.event_threshold,
             motion=camera.select.motion,

@@ -52,29 +52,9 @@ def replay(
     `probe` is told what happens to the frames.
     """
     settings = settings or DEFAULTS
-    chosen = next((c for c in settings.cameras if camera in (None, c.id)), None)
-    if chosen is None:
-        known = ", ".join(c.id for c in settings.cameras)
-        raise ConfigError(f"no camera {camera!r} in the configuration; it has {known}")
+    chosen = chosen_camera(settings, camera)
     vision_models = VisionModels(settings, progress=progress)
-    source: Source = open_source(
-        str(clip.absolute()),
-        Terms(
-            camera=chosen.id,
-            shown=str(clip),
-            clock=SystemClock(),
-            fps=chosen.fps,
-            height_px=chosen.height_px,
-            rotate=chosen.rotate,
-            watch=chosen.watch,
-            sleep_after_s=chosen.sleep_after_s,
-            wake_detector=wake_detector(chosen),
-            realtime=False,
-            loop=False,
-            start_time=start,
-            decoded=None if probe is None else probe.decoded,
-        ),
-    )
+    source = clip_source(clip, chosen, start, probe=probe)
     for text in vision_models.notes:
         note(text)
     if played is not None:
@@ -83,11 +63,44 @@ def replay(
     yield from replay_pipeline(
         source,
         pipeline(settings, chosen, (), steps, probe=probe),
-        vision_models.tools(settings, _reader(settings, note))(chosen.id),
+        vision_models.tools(settings, look_reader(settings, note))(chosen.id),
     )
 
 
-def _reader(settings: Settings, note: Callable[[str], None]) -> LookReader | None:
+def chosen_camera(settings: Settings, camera: str | None) -> CameraSettings:
+    """The camera of this name, the first without one; raises ConfigError where there is none."""
+    chosen = next((c for c in settings.cameras if camera in (None, c.id)), None)
+    if chosen is None:
+        known = ", ".join(c.id for c in settings.cameras)
+        raise ConfigError(f"no camera {camera!r} in the configuration; it has {known}")
+    return chosen
+
+
+def clip_terms(clip: Path, camera: CameraSettings, start: float, probe: CameraProbe | None = None) -> Terms:
+    """How a clip is read in the place of this camera."""
+    return Terms(
+        camera=camera.id,
+        shown=str(clip),
+        clock=SystemClock(),
+        fps=camera.fps,
+        height_px=camera.height_px,
+        rotate=camera.rotate,
+        watch=camera.watch,
+        sleep_after_s=camera.sleep_after_s,
+        wake_detector=wake_detector(camera),
+        realtime=False,
+        loop=False,
+        start_time=start,
+        decoded=None if probe is None else probe.decoded,
+    )
+
+
+def clip_source(clip: Path, camera: CameraSettings, start: float, *, probe: CameraProbe | None = None) -> Source:
+    """The clip in the place of this camera."""
+    return open_source(str(clip.absolute()), clip_terms(clip, camera, start, probe))
+
+
+def look_reader(settings: Settings, note: Callable[[str], None]) -> LookReader | None:
     """Who looks at the Pictures, with all the time it takes; without its model it sees colours only."""
     if settings.search is None:
         return None

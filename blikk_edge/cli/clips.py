@@ -1,10 +1,34 @@
 """Clips and sources that a command line names: what cannot be one is refused before anything else is done."""
 
+import argparse
+import os
 import re
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blikk_edge.cli.output import UsageError
+
+if TYPE_CHECKING:
+    from blikk_edge.config.settings import Settings
+
+
+def clip_settings(options: argparse.Namespace) -> "Settings | None":
+    """The configuration that `--config` names, which has the camera that `--camera` names; None without one.
+
+    Raises UsageError where there is no such camera, ConfigError for a configuration that cannot be used.
+    """
+    if options.camera is not None and options.config is None:
+        raise UsageError("--camera without --config: which camera is meant stands in a configuration")
+    if options.config is None:
+        return None
+    from blikk_edge import config
+
+    settings = config.load(options.config, environ=os.environ)
+    if options.camera not in {None, *(camera.id for camera in settings.cameras)}:
+        known = ", ".join(camera.id for camera in settings.cameras)
+        raise UsageError(f"--camera: there is no camera {options.camera!r} in {options.config}; it has {known}")
+    return settings
 
 
 def check_clip(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.clips import check_clip
+from blikk_edge.cli.clips import check_clip, clip_settings
 from blikk_edge.cli.output import OutputError, UsageError, note, plural, prints_to_terminal, say
 from blikk_edge.cli.words import add_command, add_config
 
@@ -68,14 +68,7 @@ def replay(options: argparse.Namespace) -> int:
 
     if is_export(options.clip):
         return _replay_export(options, start)
-    if options.camera is not None and options.config is None:
-        raise UsageError("--camera without --config: which camera is meant stands in a configuration")
-    from blikk_edge import config
-
-    settings = config.load(options.config, environ=os.environ) if options.config else None
-    if settings is not None and options.camera not in {None, *(camera.id for camera in settings.cameras)}:
-        known = ", ".join(camera.id for camera in settings.cameras)
-        raise UsageError(f"--camera: there is no camera {options.camera!r} in {options.config}; it has {known}")
+    settings = clip_settings(options)
     if options.pictures is not None:
         _make(options.pictures)
     from blikk_edge.app import replays

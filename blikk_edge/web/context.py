@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from blikk_edge.core.debug import ClipDebugger
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.live import LiveView
 from blikk_edge.core.probe import NodeNote, Readings
@@ -37,6 +38,7 @@ class PageContext:
         problems: What is wrong now, a sentence each.
         note: How cameras, mailboxes, sinks and the language model are doing now; to be called in the event loop.
         readings: What was measured on the way from frame to sink, and the frames of the last ten minutes.
+        clip: The recorded clip behind the debugger; None on a node that watches cameras.
     """
 
     node: Context
@@ -47,3 +49,4 @@ class PageContext:
     readings: Readings = field(repr=False)
     places: Mapping[str, Places] = field(default_factory=dict)
     problems: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
+    clip: ClipDebugger | None = field(default=None, repr=False)

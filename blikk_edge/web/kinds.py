@@ -21,5 +21,7 @@ SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
         "timeline": "blikk_edge.web.timeline",
         "events": "blikk_edge.web.events",
         "search": "blikk_edge.web.search",
+        "debug": "blikk_edge.web.debug",
+        "debug_clip": "blikk_edge.web.debug_clip",
     },
 )

@@ -156,6 +156,7 @@ class Site:
                 "timezone": None if locale.timezone is None else str(locale.timezone),
                 "searched": node.searched,
                 "pictures": context.node.album is not None,
+                "clip": context.clip is not None,
                 "cameras": cameras,
                 "problems": list(context.problems()),
             }

@@ -53,7 +53,7 @@ class HttpServer:
     Each request is checked before anything else: that it calls this machine by a name of its own (421), that no other
     web page has made it (403), and that it may have what it asks for (401, 403). Every failure is JSON. Beyond loopback
     it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out: `net.listening.Connections`.
-    Port 0 takes a free one, found in `port` while it runs.
+    Port 0 takes a free one, found in `port` once it is `ready`.
     """
 
     name = "http"
@@ -72,6 +72,7 @@ class HttpServer:
         in_the_clear: bool = False,
     ) -> None:
         self.port = port
+        self.ready = asyncio.Event()
         self._parts = parts
         self._access = access
         self._clock = clock
@@ -142,6 +143,7 @@ class HttpServer:
                 )
                 listening.append(server)
             self.port = listening[0].sockets[0].getsockname()[1]
+            self.ready.set()
             LOG.info("pages and API are served on %s:%d", self._host, self.port)
             await self._connections.watch()
         except OSError as error:
@@ -150,6 +152,7 @@ class HttpServer:
                 f"http on {self._host}:{self.port}: {reason}; choose another `http.port`, or see who uses it"
             ) from error
         finally:
+            self.ready.clear()
             await self._connections.refuse()
             await self._say_goodbye()
             await self._connections.end()

@@ -45,6 +45,8 @@ class MotionGate(Step):
     changed everywhere nothing counts as motion for `light_s`; another view must stand still for `decide_s` before it is
     a new scene. What lies in `private` polygons is not looked at. `Motion.boxes` are at most `most_boxes`.
 
+    `cells` are those of the last frame's grid that move, None where none does or the whole view changed.
+
     Views: SETTLING and LIGHT have score 0 and no boxes. LIGHT is said while the light changes everywhere, and for at
     most `decide_s` while it is open whether the light or the view changed. NEW_SCENE is said in one frame, with the
     score of what changed, and SETTLING follows.
@@ -72,6 +74,7 @@ class MotionGate(Step):
         self._background: Background | None = None
         self._luma_shape = (0, 0)
         self._visible: Mask | None = None
+        self.cells: Mask | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -87,6 +90,7 @@ class MotionGate(Step):
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with the motion of its frame."""
+        self.cells = None
         return replace(scene, motion=self._look(scene))
 
     def _look(self, scene: Scene) -> Motion:
@@ -211,6 +215,7 @@ class MotionGate(Step):
         return moving
 
     def _moving(self, regions: Regions) -> Motion:
+        self.cells = regions.cells
         return Motion(
             view=View.MOVING,
             score=score(regions.fraction),

@@ -11,7 +11,11 @@ const PAGES = [
   { path: /^\/camera\/([a-z0-9_]+)$/, file: "./pages/camera.js" },
   { path: /^\/timeline$/, file: "./pages/timeline.js", nav: "timeline", href: "#/timeline" },
   { path: /^\/event\/([^/?]+)$/, file: "./pages/event.js", title: "event" },
+  { path: /^\/debug$/, file: "./pages/debug.js", nav: "debug", href: "#/debug" },
 ];
+
+// Where a recorded clip is behind the pages there is but one.
+const CLIP = { path: /^\/?.*$/, file: "./pages/debug_clip.js", title: "clip" };
 
 function Login() {
   const [wrong, setWrong] = useState("");
@@ -43,7 +47,7 @@ function Header({ open }) {
   return html`<header class="bar">
     <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="28" height="28" /><span>${node.name}</span></a>
     <nav aria-label=${t("nav.pages")}>
-      ${PAGES.filter((page) => page.nav).map(
+      ${PAGES.filter((page) => page.nav && !node.clip).map(
         (page) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : null}>
           ${t(`nav.${page.nav}`)}</a>`,
       )}
@@ -84,7 +88,7 @@ function Shell() {
   }, []);
   useEffect(() => {
     const [path, query] = place.split("?");
-    const found = PAGES.find((each) => each.path.test(path)) ?? PAGES[0];
+    const found = store.node.clip ? CLIP : (PAGES.find((each) => each.path.test(path)) ?? PAGES[0]);
     let wanted = true;
     import(found.file).then((module) => {
       if (!wanted) return;
