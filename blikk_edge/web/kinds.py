@@ -23,5 +23,6 @@ SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
         "live": "blikk_edge.web.live",
         "control": "blikk_edge.web.control",
         "metrics": "blikk_edge.web.metrics",
+        "zones": "blikk_edge.web.zones",
     },
 )
