@@ -9,6 +9,7 @@ import { t } from "./words.js";
 const PAGES = [
   { path: /^\/?$/, file: "./pages/wall.js", nav: "live", href: "#/" },
   { path: /^\/camera\/([a-z0-9_]+)$/, file: "./pages/camera.js" },
+  { path: /^\/zones\/([a-z0-9_]+)$/, file: "./pages/zones.js", title: "zones" },
 ];
 
 function Login() {
@@ -89,8 +90,9 @@ function Shell() {
       const parts = (path.match(found.path) ?? []).slice(1);
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
-      const page = found.nav ?? "camera";
-      document.title = `${camera?.name ?? t(`title.${page}`)} · ${store.node.name}`;
+      const page = t(`title.${found.title ?? found.nav ?? "camera"}`);
+      const name = found.title && camera ? `${page}: ${camera.name}` : (camera?.name ?? page);
+      document.title = `${name} · ${store.node.name}`;
       scrollTo(0, 0);
     });
     return () => {
