@@ -1,7 +1,7 @@
 // Polygons as they are drawn: corners [x, y] in 0..1 of the picture.
 
 export const clamp = (value) => Math.min(1, Math.max(0, value));
-export const rounded = ([x, y]) => [x, y].map((value) => Math.round(clamp(value) * 10000) / 10000);
+export const rounded = ([x, y]) => [x, y].map((value) => Math.round(clamp(value) * 1000) / 1000);
 export const middle = ([x1, y1], [x2, y2]) => rounded([(x1 + x2) / 2, (y1 + y2) / 2]);
 
 // All corners by as much, as far as the picture goes.

@@ -65,10 +65,10 @@ function useProposal(camera, areas, tag) {
     const timer = setTimeout(async () => {
       try {
         const found = await change("POST", `v1/cameras/${camera}/zones`, bodyOf(areas, tag));
-        if (wanted) setProposal(found);
+        if (wanted) setProposal({ ...found, areas, tag });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        if (wanted) setProposal({ error: error.message, changedMeanwhile: error.status === 409 });
+        if (wanted) setProposal({ error: error.message, changedMeanwhile: error.status === 409, areas, tag });
       }
     }, CHECK_MS);
     return () => {
@@ -76,7 +76,7 @@ function useProposal(camera, areas, tag) {
       clearTimeout(timer);
     };
   }, [camera, areas, tag]);
-  return proposal;
+  return { proposal, current: proposal !== null && proposal.areas === areas && proposal.tag === tag };
 }
 
 // How many lines two lists have in common from each pair of places on.
@@ -323,9 +323,9 @@ function Tools({ history, drawing, begin, chosen, corner, removeCorner, undo, re
   </div>`;
 }
 
-function InFile({ found, proposal, refused, load, ask }) {
+function InFile({ found, proposal, current, refused, load, ask }) {
   const changed = Boolean(proposal?.changed);
-  const fine = proposal && !proposal.error && !proposal.refused && !proposal.problems.length;
+  const fine = current && !proposal.error && !proposal.refused && !proposal.problems.length;
   return html`<section class="card pad"><h2>${t("zones.file", { file: found.file })}</h2>
     <${Problems} proposal=${proposal} found=${found} />
     ${(proposal?.changedMeanwhile || refused) && html`<button onClick=${() => load(true)}>${t("zones.load")}</button>`}
@@ -350,8 +350,8 @@ function Editor({ camera }) {
   const [busy, setBusy] = useState(false);
   const [refused, setRefused] = useState("");
   const areas = history?.now;
-  const proposal = useProposal(camera.id, areas, found?.tag);
-  const changed = Boolean(proposal?.changed);
+  const { proposal, current } = useProposal(camera.id, areas, found?.tag);
+  const changed = Boolean(current ? proposal.changed : history?.past.length);
   useEffect(() => setCorner(null), [selected]);
   const stop = useCallback(() => {
     setDrawing(null);
@@ -415,7 +415,7 @@ function Editor({ camera }) {
 
   return html`<${Saved} camera=${camera.id} found=${found} saved=${saved} load=${load} />
     ${found.refused && html`<p class="problems" role="status">${t("zones.refused", { why: found.refused })}</p>`}
-    <div class="camera">
+    <div class="camera zones">
       <div>
         <div class="card draw-stage">
           <${LiveView} camera=${camera} layers=${NOTHING} paused=${still} />
@@ -426,13 +426,12 @@ function Editor({ camera }) {
           removeCorner=${removeCorner} undo=${undo} redo=${redo} still=${still} setStill=${setStill} />
         <p class="note" aria-live="polite">${t(drawing ? "zones.hint_draw" : selected ? "zones.hint_edit" : "zones.hint")}</p>
       </div>
-      <div class="side">
-        <section class="card pad"><h2>${t("zones.areas")}</h2>
-          <${Areas} areas=${areas} selected=${selected} select=${setSelected} found=${found} set=${set}
-            remove=${remove} named=${named} />
-        </section>
-        <${InFile} found=${found} proposal=${proposal} refused=${refused} load=${load} ask=${() => setAsking(true)} />
-      </div>
+      <section class="card pad areas-card"><h2>${t("zones.areas")}</h2>
+        <${Areas} areas=${areas} selected=${selected} select=${setSelected} found=${found} set=${set} remove=${remove}
+          named=${named} />
+      </section>
+      <${InFile} found=${found} proposal=${proposal} current=${current} refused=${refused} load=${load}
+        ask=${() => setAsking(true)} />
     </div>
     ${
       asking &&
