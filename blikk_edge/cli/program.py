@@ -22,6 +22,7 @@ from blikk_edge.cli import (
     run,
     search,
     service,
+    setup,
     version,
 )
 from blikk_edge.cli.words import Parser
@@ -29,6 +30,7 @@ from blikk_edge.core.errors import BlikkError
 
 COMMANDS = (
     init,
+    setup,
     run,
     check,
     demo,

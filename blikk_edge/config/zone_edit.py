@@ -124,6 +124,7 @@ class _Camera:
     def __init__(self, file: Path, camera: str) -> None:
         self._file = file
         self._camera = camera
+        self._read: tuple[str, yaml.Node] | None = None
 
     def edited(self, text: str, before: Drawn, after: Drawn) -> str:
         text = self._zones(text, before.zones, after.zones)
@@ -305,10 +306,12 @@ class _Camera:
         return pairs_of(self._found(text))[key][2]
 
     def _root(self, text: str) -> yaml.Node:
-        root = compose(self._file, [], text.encode("utf-8", "surrogatepass"))
-        if root is None:
-            raise NotEditableError("it would no longer be YAML")
-        return root
+        if self._read is None or self._read[0] != text:
+            root = compose(self._file, [], text.encode("utf-8", "surrogatepass"))
+            if root is None:
+                raise NotEditableError("it would no longer be YAML")
+            self._read = text, root
+        return self._read[1]
 
     def _found(self, text: str) -> yaml.Node:
         """The camera."""
