@@ -110,6 +110,11 @@ async function start() {
   const root = document.getElementById("app");
   await words.load();
   store.session = await session();
+  if (store.session.setup) {
+    const { Page } = await import("./pages/setup.js");
+    render(html`<${Page} />`, root);
+    return;
+  }
   if (store.session.scope === "public") {
     render(html`<${Login} />`, root);
     return;
