@@ -161,6 +161,7 @@ class SettingUp:
         broker = answers.broker
         return Starter(
             node=node,
+            by="setup",
             name=answers.name,
             language=answers.language,
             http=self._http(answers),

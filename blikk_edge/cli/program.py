@@ -30,9 +30,9 @@ from blikk_edge.core.errors import BlikkError
 
 COMMANDS = (
     init,
-    setup,
     run,
     check,
+    setup,
     demo,
     replay,
     ask,

@@ -9,7 +9,7 @@ from typing import Final
 from blikk_edge.grammar.secrets import SourceUrl
 
 HEAD: Final = """\
-# Written by `blikk init`. `blikk check` tells what is wrong with it; every key is in docs/ref/config.md.
+# Written by `blikk {by}`. `blikk check` tells what is wrong with it; every key is in docs/ref/config.md.
 """
 SECRETS_HEAD: Final = """\
 # What blikk.yaml names as `!secret`. Only this user may read it.
@@ -86,6 +86,7 @@ class Starter:
         cameras: The cameras, in order.
         language: Its short tag; empty: the usual one.
         http: The HTTP server; None: there is none.
+        by: The command that asked for all of it.
     """
 
     node: str
@@ -94,6 +95,7 @@ class Starter:
     cameras: Sequence[StarterCamera]
     language: str = ""
     http: StarterHttp | None = None
+    by: str = "init"
 
     def files(self) -> tuple[str, str]:
         """The text of `blikk.yaml`, and of `secrets.yaml`, which is empty where nothing is secret."""
@@ -115,7 +117,7 @@ class Starter:
             if camera.ring:
                 lines.append(f"    ring: {camera.ring}")
         kept = "".join(f"{name}: {_quoted(value)}\n" for name, value in secrets.items())
-        return HEAD + "\n".join(lines) + "\n", SECRETS_HEAD + kept if kept else ""
+        return HEAD.format(by=self.by) + "\n".join(lines) + "\n", SECRETS_HEAD + kept if kept else ""
 
     def _http(self, secrets: dict[str, str]) -> list[str]:
         http = self.http

@@ -155,6 +155,8 @@ def outside(raw: bytes, camera: str = "door") -> list[str]:
         text = before + (
             after.lstrip(" ") if after.lstrip().startswith("}") else after.removeprefix(", ").join(("  ", ""))
         )
+    if camera_node.flow_style:  # spaces and commas around the keys are not told apart
+        return [re.sub(r"[,\s]+", " ", text).replace(" }", "}")]
     lines = (re.sub(r"  +", " ", line).replace("{ ", "{").strip(" \r,") for line in text.split("\n"))
     return [line for line in lines if line]
 

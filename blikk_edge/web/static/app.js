@@ -90,7 +90,8 @@ function Shell() {
       const parts = (path.match(found.path) ?? []).slice(1);
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
-      const page = t(`title.${found.title ?? found.nav ?? "camera"}`);
+      const key = found.title ?? found.nav ?? "camera";
+      const page = t(`title.${key}`);
       const name = found.title && camera ? `${page}: ${camera.name}` : (camera?.name ?? page);
       document.title = `${name} · ${store.node.name}`;
       scrollTo(0, 0);

@@ -125,7 +125,7 @@ function keyed(polygon, corner, { key, shiftKey }) {
   return null;
 }
 
-export function Drawing({ areas, selected, select, drawing, add, change, cancel, corner, setCorner }) {
+export function Drawing({ areas, selected, select, drawing, add, change, corner, setCorner }) {
   const svg = useRef(null);
   const size = useSize(svg);
   const [width, height] = size;

@@ -7,6 +7,7 @@ import { t } from "../words.js";
 
 const STEPS = ["node", "camera", "broker", "review"];
 const LOOK_MS = 1000;
+const HERE = ["127.0.0.1", "localhost", "[::1]"];
 
 function Code({ enter }) {
   const [wrong, setWrong] = useState("");
@@ -189,8 +190,10 @@ function ReviewStep({ answers, start, setFine }) {
 function Done({ written }) {
   const [runs, setRuns] = useState(false);
   const heading = useRef(null);
+  const reached = !written.here_only || HERE.includes(location.hostname);
   useEffect(() => {
     heading.current.focus();
+    if (!reached) return undefined;
     const timer = setInterval(async () => {
       try {
         if (!(await get("v1/session")).setup) setRuns(true);
@@ -199,7 +202,7 @@ function Done({ written }) {
       }
     }, LOOK_MS);
     return () => clearInterval(timer);
-  }, []);
+  }, [reached]);
   const open = async () => {
     await change("POST", "v1/session", { token: written.control });
     location.hash = "#/";
@@ -210,11 +213,14 @@ function Done({ written }) {
     <dl class="tokens"><dt>${t("setup.control")}</dt><dd><code>${written.control}</code></dd>
       <dt>${t("setup.view")}</dt><dd><code>${written.view}</code></dd></dl>
     ${written.here_only && html`<p class="note">${t("setup.here_only")}</p>`}
-    <div class="row" role="status">${
-      runs
-        ? html`<button class="primary" onClick=${open}>${t("setup.open")}</button>`
-        : html`<span class="quiet">${t("setup.starting")}</span>`
-    }</div>`;
+    ${
+      reached &&
+      html`<div class="row" role="status">${
+        runs
+          ? html`<button class="primary" onClick=${open}>${t("setup.open")}</button>`
+          : html`<span class="quiet">${t("setup.starting")}</span>`
+      }</div>`
+    }`;
 }
 
 function Wizard({ start, finish }) {
@@ -264,7 +270,7 @@ function Wizard({ start, finish }) {
         ${t(`setup.step_${each}`)}</li>`,
     )}</ol>
     <h1 tabindex="-1" ref=${heading}>${t(`setup.title_${name}`)}</h1>
-    ${!start.encrypted && step === 0 && location.hostname !== "127.0.0.1" && location.hostname !== "localhost" && html`<p class="problems">${t("setup.clear")}</p>`}
+    ${!start.encrypted && step === 0 && !HERE.includes(location.hostname) && html`<p class="problems">${t("setup.clear")}</p>`}
     <${Step} answers=${answers} set=${set} start=${start} setFine=${setFine} />
     ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
     <div class="row end">

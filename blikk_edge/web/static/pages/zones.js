@@ -413,6 +413,7 @@ function Editor({ camera }) {
     setAsking(false);
   };
 
+  const hint = drawing ? "draw" : selected ? "edit" : "begin";
   return html`<${Saved} camera=${camera.id} found=${found} saved=${saved} load=${load} />
     ${found.refused && html`<p class="problems" role="status">${t("zones.refused", { why: found.refused })}</p>`}
     <div class="camera zones">
@@ -420,11 +421,11 @@ function Editor({ camera }) {
         <div class="card draw-stage">
           <${LiveView} camera=${camera} layers=${NOTHING} paused=${still} />
           <${Drawing} areas=${areas} selected=${selected} select=${setSelected} drawing=${drawing} add=${add}
-            change=${step} cancel=${stop} corner=${corner} setCorner=${setCorner} />
+            change=${step} corner=${corner} setCorner=${setCorner} />
         </div>
         <${Tools} history=${history} drawing=${drawing} begin=${begin} chosen=${chosen} corner=${corner}
           removeCorner=${removeCorner} undo=${undo} redo=${redo} still=${still} setStill=${setStill} />
-        <p class="note" aria-live="polite">${t(drawing ? "zones.hint_draw" : selected ? "zones.hint_edit" : "zones.hint")}</p>
+        <p class="note" aria-live="polite">${t(`zones.hint_${hint}`)}</p>
       </div>
       <section class="card pad areas-card"><h2>${t("zones.areas")}</h2>
         <${Areas} areas=${areas} selected=${selected} select=${setSelected} found=${found} set=${set} remove=${remove}
