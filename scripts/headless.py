@@ -114,13 +114,24 @@ class Chromium:
             time.sleep(0.1)
         return value
 
-    def press(self, key: str) -> None:
-        """Press a key like `Enter` or `Tab`, and let it go."""
-        codes = {"Enter": 13, "Tab": 9, " ": 32}
-        text = {"Enter": "\r", " ": " "}.get(key, "")
-        given = {"key": key, "windowsVirtualKeyCode": codes[key]}
+    def press(self, key: str, *held: str) -> None:
+        """Press a key like `Enter`, `ArrowLeft` or `z`, and let it go, while `Control` or `Shift` are held."""
+        codes = {"Enter": 13, "Tab": 9, " ": 32, "Escape": 27, "Backspace": 8, "Delete": 46, "Insert": 45}
+        codes |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 and "Control" not in held else "")
+        flags = sum({"Control": 2, "Shift": 8}[each] for each in held)
+        code = codes.get(key, ord(key[0].upper()))
+        given = {"key": key, "windowsVirtualKeyCode": code, "modifiers": flags}
         self._do("Input.dispatchKeyEvent", type="keyDown", text=text, **given)
         self._do("Input.dispatchKeyEvent", type="keyUp", **given)
+
+    def write(self, text: str) -> None:
+        """Put a text into what has the focus, as a keyboard would."""
+        self._do("Input.insertText", text=text)
+
+    def touch(self, kind: str, *points: tuple[float, float]) -> None:
+        """A touch event there: `touchStart`, `touchMove`, or `touchEnd` without a point."""
+        self._do("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y} for x, y in points])
 
     def accessibility(self) -> list[dict[str, str]]:
         """What a screen reader finds in the page: role and name of each part."""

@@ -12,6 +12,7 @@ from blikk_edge.net.http.access import Access
 from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.net.http.server import HttpServer
 from blikk_edge.runtime.scheduler import Supervisor
+from blikk_edge.web.config_file import ConfigFile
 from blikk_edge.web.context import PageContext, Places
 from blikk_edge.web.feed import Feed
 from blikk_edge.web.kinds import SERVED
@@ -28,6 +29,8 @@ def http_server(
     problems: Callable[[], tuple[str, ...]],
     note: Callable[[], NodeNote],
     readings: Readings,
+    config_file: ConfigFile | None,
+    restart: Callable[[], None] | None,
     supervisor: Supervisor,
 ) -> HttpServer:
     """The server with all that it serves; a page that cannot be made is a problem of the node, which runs without."""
@@ -50,6 +53,8 @@ def http_server(
         problems=problems,
         note=note,
         readings=readings,
+        config_file=config_file,
+        restart=restart,
     )
     with_options = {"media": settings.media}
     served = [

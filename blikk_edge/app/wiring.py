@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
 from blikk_edge.app.cameras import camera_run
 from blikk_edge.app.clips import Clip
+from blikk_edge.app.config_file import NodeConfigFile
 from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, gates_of, inputs_of
@@ -121,13 +123,16 @@ def build(
     heartbeat: SignOfLife | None = None,
     opening: Callable[[Store], None] = lambda _store: None,
     probe: Probe | None = None,
+    file: Path | None = None,
+    restart: Callable[[], None] | None = None,
 ) -> App:
     """Wire a node; raises BlikkError where that cannot be done. Opens models and the store, no camera and no broker.
 
     `play_once` lets clips end instead of starting again; with `clip`, whose clock `clock` then is, the file of the only
     camera is read as fast as it is looked at. `spies` are sinks beside those of the settings; `progress` is
     called for models that are fetched; `heartbeat` tells this machine that the node lives; `opening` is called with the
-    store before its file is opened; `probe` is told what happens on the way from frame to sink.
+    store before its file is opened; `probe` is told what happens on the way from frame to sink. `file` is what the
+    settings were read from, `restart` starts all of it again.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
@@ -244,6 +249,8 @@ def build(
             problems=lambda: node.problems,
             note=lambda: node.note(),  # noqa: PLW0108 - the node is made below
             readings=told.measured,
+            config_file=None if file is None else NodeConfigFile(file, settings, environ=environ, clock=clock),
+            restart=restart,
             supervisor=supervisor,
         )
     with supervisor.guard("store"):

@@ -4,7 +4,6 @@ import argparse
 import getpass
 import os
 import re
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -62,6 +61,7 @@ def add(commands: Any) -> None:
 
 def init(options: argparse.Namespace) -> int:
     """Ask, write and look at what was written."""
+    from blikk_edge.config.writing import write_new
     from blikk_edge.config.yaml_lines import SECRETS
 
     path: Path = options.output
@@ -77,8 +77,8 @@ def init(options: argparse.Namespace) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if secrets:
-            _write(beside, secrets, 0o600)
-        _write(path, text, 0o644)
+            write_new(beside, secrets, 0o600)
+        write_new(path, text, 0o644)
     except OSError as error:
         raise OutputError(f"{error.filename or path}: it cannot be written: {error.strerror}") from error
     if options.json:
@@ -165,6 +165,7 @@ def _cameras(texts: list[str]) -> list["StarterCamera"]:
 def _examine(text: str, secrets: str, name: str) -> None:
     """Read it as a node would; raises UsageError, so that nothing is written that no node would take."""
     from blikk_edge import config
+    from blikk_edge.config.writing import write_new
     from blikk_edge.config.yaml_lines import SECRETS
 
     try:
@@ -175,24 +176,9 @@ def _examine(text: str, secrets: str, name: str) -> None:
         path = Path(folder, name)
         path.write_text(text, encoding="utf-8")
         if secrets:
-            _write(path.with_name(SECRETS), secrets, 0o600)
+            write_new(path.with_name(SECRETS), secrets, 0o600)
         if problems := config.check(path, os.environ):
             raise UsageError("; ".join(f"{problem.path}: {problem.text}. {problem.mend}" for problem in problems))
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """Write a file whole or not at all; who may read it is settled before anything is in it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(
-            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w", encoding="utf-8"
-        ) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _ask(question: str, default: str) -> str:
@@ -203,7 +189,9 @@ def _ask(question: str, default: str) -> str:
 
 
 def _machine() -> str:
-    return socket.gethostname().partition(".")[0].replace("-", " ").capitalize() or "Blikk"
+    from blikk_edge.config.starter import name_of_machine
+
+    return name_of_machine()
 
 
 def _id_of(name: str) -> str:

@@ -24,6 +24,7 @@ from blikk_edge.cli import (
     run,
     search,
     service,
+    setup,
     version,
 )
 from blikk_edge.cli.words import Parser
@@ -34,6 +35,7 @@ COMMANDS = (
     discover,
     run,
     check,
+    setup,
     demo,
     replay,
     debug,

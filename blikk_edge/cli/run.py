@@ -34,17 +34,19 @@ def run(options: argparse.Namespace) -> int:
     """Run the node."""
     from blikk_edge import config
 
-    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
+    path = config.find(options.config, os.environ)
+    settings = config.load(path, environ=os.environ)
     # large libraries, which a wrong configuration need not wait for
     from blikk_edge.app.plugins import brought_in
     from blikk_edge.app.wiring import build
     from blikk_edge.cli import stopping
-    from blikk_edge.cli.services import say_what_looks, serve
+    from blikk_edge.cli.services import Restart, say_what_looks, serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.runtime import log
     from blikk_edge.runtime.heartbeat import Heartbeat
 
     log.set_up(options.log_level)
+    restart = Restart()
     node = build(
         settings,
         environ=os.environ,
@@ -52,9 +54,11 @@ def run(options: argparse.Namespace) -> int:
         progress=progress.downloads(),
         heartbeat=Heartbeat(settings.node.id, os.environ),
         opening=lambda store: stopping.close_first(store.close),
+        file=path,
+        restart=restart.ask,
     )
     for text in brought_in(settings):
         log.part("node").info("%s", text)
     say_what_looks(log.part("node"), notes=node.notes, problems=node.problems)
-    serve(node.run)
+    serve(node.run, restart)
     return exits.OK

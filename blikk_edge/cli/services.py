@@ -9,9 +9,32 @@ from typing import Any
 from blikk_edge.cli import stopping
 
 
-def serve(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run until SIGTERM or SIGINT; see `stopping.on_stop` for a second one."""
-    asyncio.run(_until_stopped(run))
+class Restart:
+    """Asked for from within: what runs is ended as by a signal, and this very command line is carried out anew."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._stop: Callable[[], None] = lambda: None
+
+    def ask(self) -> None:
+        """End what runs, and start it again."""
+        self.asked = True
+        stopping.start_again_later()
+        self._stop()
+
+    def on_ask(self, stop: Callable[[], None]) -> None:
+        """From now on `ask` calls this."""
+        self._stop = stop
+
+
+def serve(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]], restart: Restart | None = None) -> None:
+    """Run until SIGTERM or SIGINT; see `stopping.on_stop` for a second one. Does not return where `restart` was asked.
+
+    The process stays the same one, so that whoever started it need not know.
+    """
+    asyncio.run(_until_stopped(run, restart))
+    if restart is not None and restart.asked:
+        stopping.start_again()
 
 
 def say_what_looks(log: logging.Logger, *, notes: Sequence[str], problems: Sequence[str]) -> None:
@@ -23,7 +46,7 @@ def say_what_looks(log: logging.Logger, *, notes: Sequence[str], problems: Seque
             log.info("%s", text)
 
 
-async def _until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+async def _until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]], restart: Restart | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -32,4 +55,6 @@ async def _until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, None
             loop.call_soon_threadsafe(stop.set)
 
     stopping.on_stop(ask)
+    if restart is not None:
+        restart.on_ask(ask)
     await run(stop)

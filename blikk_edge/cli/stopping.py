@@ -10,13 +10,14 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 from blikk_edge.cli import exits
 from blikk_edge.core import loose_thread
 
-SERVICES: Final = ("run", "push", "mcp", "debug")
+SERVICES: Final = ("run", "setup", "push", "mcp", "debug")
 """The commands that go on until they are asked to stop: that is no failure."""
 
 END_S: Final = 4.5
@@ -65,6 +66,33 @@ def close_first(close: Callable[[], None]) -> None:
     """Have `close` called, in another thread, before a signal ends this process without `on_stop`, or after END_S."""
     global _close  # noqa: PLW0603 - as above
     _close = close
+
+
+def start_again(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Carry out this command line anew, or another one of ours, in this process; what it has open is closed."""
+    import logging
+
+    logging.shutdown()
+    given = sys.orig_argv[1:] if arguments is None else [*_before_arguments(), *arguments]
+    os.execv(sys.executable, [sys.executable, *given])  # noqa: S606  # ourselves
+
+
+def start_again_later() -> None:
+    """`start_again` after END_S, should this process not have come to it by then."""
+
+    def late() -> None:
+        time.sleep(END_S)
+        if _close is not None:
+            _close()
+        start_again()
+
+    threading.Thread(target=late, name="restart", daemon=True).start()
+
+
+def _before_arguments() -> list[str]:
+    """What stands before the arguments of the command line: options of Python, and our program or module."""
+    own = len(sys.argv) - 1
+    return sys.orig_argv[1 : len(sys.orig_argv) - own]
 
 
 def _heard(_number: int, _frame: object) -> None:

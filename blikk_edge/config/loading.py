@@ -48,9 +48,9 @@ def check(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     return list(read(path, environ).problems)
 
 
-def read(path: Path, environ: Mapping[str, str]) -> Reading:
-    """The file, read as far as that goes; problems are in the order of their lines."""
-    return understood(read_tree(path, environ), path.absolute().parent, environ)
+def read(path: Path, environ: Mapping[str, str], raw: bytes | None = None) -> Reading:
+    """The file, read as far as that goes; problems are in the order of their lines. `raw` is what it would hold."""
+    return understood(read_tree(path, environ, raw), path.absolute().parent, environ)
 
 
 def understood(tree: Tree, folder: Path, environ: Mapping[str, str]) -> Reading:

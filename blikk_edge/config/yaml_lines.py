@@ -71,10 +71,13 @@ class Tree:
         self.problems.append(Problem(file=at.file, line=at.line, path=dotted(path), text=text, mend=mend))
 
 
-def read_tree(file: Path, environ: Mapping[str, str]) -> Tree:
-    """Read a YAML file with `!secret` (from `secrets.yaml` beside it) and `!env`; what is wrong is in the Tree."""
+def read_tree(file: Path, environ: Mapping[str, str], raw: bytes | None = None) -> Tree:
+    """Read a YAML file with `!secret` (from `secrets.yaml` beside it) and `!env`; what is wrong is in the Tree.
+
+    `raw` is what the file would hold; None: what it holds.
+    """
     tree = Tree(file)
-    root = compose(file, tree.problems)
+    root = compose(file, tree.problems, raw)
     if root is None and not tree.problems:
         tree.problems.append(
             Problem(file=file, line=0, path="", text="the file is empty", mend=f"Write into it; {EXAMPLE}.")

@@ -36,17 +36,19 @@ class _RefusedError(Exception):
         self.problem = Problem(file=file, line=line, column=column, path="", text=text, mend=mend)
 
 
-def compose(file: Path, problems: list[Problem]) -> yaml.Node | None:
-    """The file's node graph; None where it is empty or, with a Problem added, cannot be read."""
+def compose(file: Path, problems: list[Problem], raw: bytes | None = None) -> yaml.Node | None:
+    """The file's node graph; None where it is empty or, with a Problem added, cannot be read.
+
+    `raw` is what the file would hold; None: what it holds.
+    """
     try:
-        return _graph(file, _text(file))
+        return _graph(file, _text(file, _bytes(file) if raw is None else raw))
     except _RefusedError as refused:
         problems.append(refused.problem)
         return None
 
 
-def _text(file: Path) -> str:
-    raw = _bytes(file)
+def _text(file: Path, raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
         raise _RefusedError(file, "the file is larger than 250 kB", "Check that this is the right file.")
     try:

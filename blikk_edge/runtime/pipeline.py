@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Protocol
@@ -248,28 +248,7 @@ class Pipeline:
             for step in (*self._follow, self.added):
                 scene = step(scene)
             self._tracks = scene.tracks
-            self._reporting = True
-            if self._reporter.event_threshold != self.switches.threshold:
-                self._reporter.event_threshold = self.switches.threshold
-            began = 0.0 if self._probe is None else self._stopwatch()
-            changed = self._reporter.changed(scene)
-            if self._probe is not None:
-                self._probe.spent(Stage.REPORT, (began, self._stopwatch()))
-                for event in changed.events:
-                    self._probe.reported(event)
-            if self._paths is not None and scene.analysed:
-                self._paths.see(scene.frame.time, scene.tracks, self._reporter.members)
-            self.open = self._reporter.open
-            if changed.events:  # who hears of one and asks who is there must not get an older answer
-                yield from self._state_of(scene, gap_s=0.0)
-            yield from self._events(changed)
-            everybody = self._everybody(scene)
-            observations = self._reporter.folded(changed, self._looks.of(changed, everybody, tools))
-            measured = self._measured.report(scene)
-            if observations or measured:
-                yield from self._state_of(scene, gap_s=0.0)
-            yield from observations
-            yield from measured
+            everybody = yield from self._reported(scene, tools)
         else:
             if self._reporting:
                 yield from self.close(scene.frame.time)
@@ -279,6 +258,32 @@ class Pipeline:
         yield from self._state_of(scene)
         if self._probe is not None:
             self._probe.done(scene.frame.seq, Outcome.LOOKED if scene.analysed else Outcome.PASSED)
+
+    def _reported(self, scene: Scene, tools: VisionTools) -> Generator[Item, None, Callable[[], Scene]]:
+        """What changed in a scene, as events, observations and states; returns who may have to be blurred in it."""
+        self._reporting = True
+        if self._reporter.event_threshold != self.switches.threshold:
+            self._reporter.event_threshold = self.switches.threshold
+        began = 0.0 if self._probe is None else self._stopwatch()
+        changed = self._reporter.changed(scene)
+        if self._probe is not None:
+            self._probe.spent(Stage.REPORT, (began, self._stopwatch()))
+            for event in changed.events:
+                self._probe.reported(event)
+        if self._paths is not None and scene.analysed:
+            self._paths.see(scene.frame.time, scene.tracks, self._reporter.members)
+        self.open = self._reporter.open
+        if changed.events:  # who hears of one and asks who is there must not get an older answer
+            yield from self._state_of(scene, gap_s=0.0)
+        yield from self._events(changed)
+        everybody = self._everybody(scene)
+        observations = self._reporter.folded(changed, self._looks.of(changed, everybody, tools))
+        measured = self._measured.report(scene)
+        if observations or measured:
+            yield from self._state_of(scene, gap_s=0.0)
+        yield from observations
+        yield from measured
+        return everybody
 
     def close(self, at: float | None = None) -> Iterator[Item]:
         """End what is open and forget who was there: the stream is lost for long, detection was switched off, or the

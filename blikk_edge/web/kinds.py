@@ -23,5 +23,6 @@ SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
         "search": "blikk_edge.web.search",
         "debug": "blikk_edge.web.debug",
         "debug_clip": "blikk_edge.web.debug_clip",
+        "zones": "blikk_edge.web.zones",
     },
 )

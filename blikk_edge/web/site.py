@@ -37,24 +37,7 @@ class Site:
     def routes(self) -> Sequence[Route]:
         """What it serves."""
         return (
-            Route(
-                method="GET",
-                path="/",
-                handler=self._index,
-                scope=Scope.PUBLIC,
-                summary="The pages.",
-                answer="text/html",
-                document=False,
-            ),
-            Route(
-                method="GET",
-                path="/static/{path:.+}",
-                handler=self._file,
-                scope=Scope.PUBLIC,
-                summary="Files of the pages.",
-                answer="*/*",
-                document=False,
-            ),
+            *page_routes(),
             Route(
                 method="GET",
                 path="/v1/session",
@@ -92,12 +75,6 @@ class Site:
                 summary="Whether the node works: 200, or 503 where no camera is online. Says no more than that.",
             ),
         )
-
-    async def _index(self, request: "web.Request") -> "web.StreamResponse":
-        return _answer(request, "index.html")
-
-    async def _file(self, request: "web.Request") -> "web.StreamResponse":
-        return _answer(request, request.match_info["path"])
 
     async def _session(self, request: "web.Request") -> "web.StreamResponse":
         access = self._context.access
@@ -165,6 +142,38 @@ class Site:
     async def _health(self, _request: "web.Request") -> "web.StreamResponse":
         works = any(state.online for state in self._context.node.states())
         return json_answer({"status": "ok" if works else "no camera is online"}, status=200 if works else 503)
+
+
+def page_routes() -> Sequence[Route]:
+    """The one document and its files."""
+    return (
+        Route(
+            method="GET",
+            path="/",
+            handler=_index,
+            scope=Scope.PUBLIC,
+            summary="The pages.",
+            answer="text/html",
+            document=False,
+        ),
+        Route(
+            method="GET",
+            path="/static/{path:.+}",
+            handler=_file,
+            scope=Scope.PUBLIC,
+            summary="Files of the pages.",
+            answer="*/*",
+            document=False,
+        ),
+    )
+
+
+async def _index(request: "web.Request") -> "web.StreamResponse":
+    return _answer(request, "index.html")
+
+
+async def _file(request: "web.Request") -> "web.StreamResponse":
+    return _answer(request, request.match_info["path"])
 
 
 def _answer(request: "web.Request", path: str) -> "web.StreamResponse":

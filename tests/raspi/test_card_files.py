@@ -136,14 +136,14 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", ["blikk-edge.service", "blikk-import.service"])
+@pytest.mark.parametrize("name", ["blikk-edge.service", "blikk-import.service", "blikk-setup.service"])
 def test_systemd_understands_a_unit_wholly(tree: Path, name: str) -> None:
     done = run("systemd-analyze", "verify", f"--root={tree}", name)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", ["blikk-edge.service", "blikk-import.service"])
+@pytest.mark.parametrize("name", ["blikk-edge.service", "blikk-import.service", "blikk-setup.service"])
 def test_a_unit_may_do_no_more_than_it_needs(tree: Path, name: str) -> None:
     done = run("systemd-analyze", "security", "--offline=true", f"--root={tree}", "--threshold=20", name)
     assert done.returncode == 0, done.stdout[-200:]

@@ -31,9 +31,12 @@ class Checked:
     notes: tuple[str, ...] = ()
 
 
-def check(path: Path, environ: Mapping[str, str]) -> Checked:
-    """The file, and all that it needs on this machine. Opens no camera and no network."""
-    reading = read(path, environ)
+def check(path: Path, environ: Mapping[str, str], raw: bytes | None = None) -> Checked:
+    """The file, and all that it needs on this machine. Opens no camera and no network.
+
+    `raw` is what the file would hold; None: what it holds.
+    """
+    reading = read(path, environ, raw)
     settings = reading.settings
     notes: list[str] = list(open_secrets(path.parent / SECRETS))
     if settings is None or reading.problems:

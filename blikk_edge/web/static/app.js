@@ -12,6 +12,7 @@ const PAGES = [
   { path: /^\/timeline$/, file: "./pages/timeline.js", nav: "timeline", href: "#/timeline" },
   { path: /^\/event\/([^/?]+)$/, file: "./pages/event.js", title: "event" },
   { path: /^\/debug$/, file: "./pages/debug.js", nav: "debug", href: "#/debug" },
+  { path: /^\/zones\/([a-z0-9_]+)$/, file: "./pages/zones.js", title: "zones" },
 ];
 
 // Where a recorded clip is behind the pages there is but one.
@@ -97,6 +98,10 @@ function Shell() {
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
       const page = found.title ?? found.nav ?? "camera";
       document.title = `${camera?.name ?? t(`title.${page}`)} · ${store.node.name}`;
+      const key = found.title ?? found.nav ?? "camera";
+      const page = t(`title.${key}`);
+      const name = found.title && camera ? `${page}: ${camera.name}` : (camera?.name ?? page);
+      document.title = `${name} · ${store.node.name}`;
       scrollTo(0, 0);
     });
     return () => {
@@ -114,6 +119,11 @@ async function start() {
   const root = document.getElementById("app");
   await words.load();
   store.session = await session();
+  if (store.session.setup) {
+    const { Page } = await import("./pages/setup.js");
+    render(html`<${Page} />`, root);
+    return;
+  }
   if (store.session.scope === "public") {
     render(html`<${Login} />`, root);
     return;

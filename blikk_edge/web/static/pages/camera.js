@@ -134,6 +134,7 @@ export function Page({ parts }) {
           }
         </section>
         ${session.scope === "control" && html`<${Switches} camera=${camera} state=${state} />`}
+        ${session.scope === "control" && html`<p><a href=${`#/zones/${camera.id}`}>${t("zones.open")}</a></p>`}
       </div>
     </div>`;
 }

@@ -1,0 +1,150 @@
+"""Zones drawn by mouse, touch and keyboard in a real Chromium, and what a real node then reports."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pages import CHROMIUM, DESKTOP, Browser, WebNode, browser
+
+from blikk_edge import config
+
+CLIP = "video/intel_sample/one-by-one-person-detection.mp4"
+CONFIG = """\
+# the hallway of Ann's house
+node: hallway   # upstairs
+mqtt: false
+store: {{path: {folder}/hallway.db}}
+cameras:
+  front_door:
+    source: {clip}   # a clip
+    private:
+      # the neighbours
+      - [[0, 0], [0.12, 0], [0.12, 0.2], [0, 0.2]]
+"""
+SHOWS = "document.querySelector('[data-camera=front_door]')?.dataset.frames === 'yes'"
+YAML = "document.querySelector('.yaml')?.textContent ?? ''"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def node(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebNode]:
+    folder = tmp_path_factory.mktemp("node")
+    text = CONFIG.format(folder=folder, clip=data / CLIP)
+    with WebNode(folder, text, models=data / "models") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(node: WebNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium: scripts/test_env")
+    with browser(tmp_path_factory.mktemp("page")) as opened:
+        yield opened
+
+
+def place(page: Browser, x: float, y: float) -> tuple[float, float]:
+    """Where a place 0..1 of the picture is on the screen, scrolled to."""
+    page.evaluate("document.querySelector('.draw').scrollIntoView({block: 'center'})")
+    box = page.evaluate(
+        "(({left, top, width, height}) => [left, top, width, height])(document.querySelector('.draw').getBoundingClientRect())"
+    )
+    return box[0] + x * box[2], box[1] + y * box[3]
+
+
+def click(page: Browser, x: float, y: float) -> None:
+    for kind in ("mousePressed", "mouseReleased"):
+        page.mouse(kind, x, y)
+
+
+def press_button(page: Browser, words: str) -> None:
+    """Click on a button with these words, by the mouse."""
+    found = f"[...document.querySelectorAll('button')].find((b) => b.textContent.trim() === {json.dumps(words)})"
+    page.until(f"{found} && !{found}.disabled")
+    page.evaluate(f"{found}.scrollIntoView({{block: 'center'}})")
+    box = page.evaluate(
+        f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])({found}.getBoundingClientRect())"
+    )
+    click(page, *box)
+
+
+def drag(page: Browser, start: tuple[float, float], end: tuple[float, float]) -> None:
+    page.mouse("mousePressed", *place(page, *start))
+    for share in (0.3, 0.6, 1.0):
+        x, y = (a + (b - a) * share for a, b in zip(start, end, strict=True))
+        page.mouse("mouseMoved", *place(page, x, y))
+    page.mouse("mouseReleased", *place(page, *end))
+
+
+def polygon(page: Browser, name: str) -> list[list[float]]:
+    """The corners of an area as shares of the picture."""
+    text = page.evaluate(f"document.querySelector('[data-area=\"{name}\"]').getAttribute('points')")
+    width, height = page.evaluate(
+        "[document.querySelector('.draw').clientWidth, document.querySelector('.draw').clientHeight]"
+    )
+    corners = [pair.split(",") for pair in text.split()]
+    return [[round(float(x) / width, 2), round(float(y) / height, 2)] for x, y in corners]
+
+
+def draw_path(page: Browser) -> None:
+    press_button(page, "New zone")
+    for corner in ((0.2, 0.4), (0.8, 0.4), (0.8, 0.98), (0.2, 0.98), (0.2, 0.4)):
+        click(page, *place(page, *corner))
+    page.until("document.activeElement?.id === 'zone-name'")
+
+
+def file_of(node: WebNode) -> Path:
+    return node.folder / "blikk.yaml"
+
+
+def opened(page: Browser, node: WebNode, query: str) -> None:
+    page.open(f"{node.url}?{query}#/zones/front_door", shows=[], settled=False)
+    page.until(SHOWS)
+    page.until("document.querySelectorAll('.areas li').length >= 1")
+
+
+def test_a_zone_that_is_drawn_and_saved_is_reported_after_a_restart(node: WebNode, page: Browser) -> None:
+    page.resize(*DESKTOP)
+    opened(page, node, "draw")
+    before = file_of(node).read_text()
+    page.until(f"({YAML}).includes('the neighbours')")
+    draw_path(page)
+    page.write("path")
+    page.press("Tab")
+    page.until("document.querySelector('[data-area=path]') !== null")
+    page.write("2")
+    page.press("Tab")
+    drag(page, (0.2, 0.98), (0.1, 0.9))  # a corner
+    drag(page, (0.5, 0.4), (0.5, 0.3))  # the dot between two corners: a new one
+    assert polygon(page, "path") == [[0.2, 0.4], [0.5, 0.3], [0.8, 0.4], [0.8, 0.98], [0.1, 0.9]]
+    page.press("z", "Control")
+    page.until("document.querySelectorAll('.corner').length === 4")
+    page.press("Z", "Control", "Shift")
+    page.until("document.querySelectorAll('.corner').length === 5")
+    page.until(f"({YAML}).includes('+ zones:')")
+    assert page.barriers() == []
+    press_button(page, "Save …")
+    page.until("document.querySelector('dialog')?.open")
+    assert page.barriers() == []
+    assert file_of(node).read_text() == before  # nothing is written before it is confirmed
+    press_button(page, "Write")
+    page.until("document.body.textContent.includes('The node reads its file when it starts')")
+    after = file_of(node).read_text()
+    (backup,) = node.folder.glob("blikk.yaml.bak-*")
+    assert backup.read_text() == before
+    kept = [line for line in after.splitlines() if line in before.splitlines()]
+    assert kept == before.splitlines()
+    zone = config.load(file_of(node), environ={}).cameras[0].zones[0]
+    assert (zone.name, zone.loiter_s, len(zone.polygon.points)) == ("path", 2.0, 5)
+    assert "source" not in page.evaluate(YAML)
+
+    assert node.process is not None
+    press_button(page, "Start again now")
+    page.until("document.body.textContent.includes('The node watches with it now')", limit_s=90)
+    assert node.process.poll() is None  # the same process, so whoever started it need not know
+    page.evaluate("location.hash = '#/camera/front_door'")
+    page.until(
+        "[...document.querySelectorAll('.report.person')].some((e) => e.textContent.includes('path'))", limit_s=90
+    )
+    assert page.errors() == []
