@@ -105,7 +105,8 @@ def until_open(port: int) -> None:
 def enter(page: Browser, run: SetupRun) -> None:
     end = time.monotonic() + 60 * PATIENCE
     while not CODE.search(run.log.read_text()):
-        assert time.monotonic() < end and run.process.poll() is None, run.log.read_text()
+        assert time.monotonic() < end, run.log.read_text()
+        assert run.process.poll() is None, run.log.read_text()
         time.sleep(0.05)
     until_open(run.port)
     page.open(run.url, shows=[], settled=False)

@@ -48,7 +48,8 @@ def place(page: Browser, x: float, y: float) -> tuple[float, float]:
     """Where a place 0..1 of the picture is on the screen, scrolled to."""
     page.evaluate("document.querySelector('.draw').scrollIntoView({block: 'center'})")
     box = page.evaluate(
-        "(({left, top, width, height}) => [left, top, width, height])(document.querySelector('.draw').getBoundingClientRect())"
+        "(({left, top, width, height}) => [left, top, width, height])"
+        "(document.querySelector('.draw').getBoundingClientRect())"
     )
     return box[0] + x * box[2], box[1] + y * box[3]
 
