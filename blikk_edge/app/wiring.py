@@ -9,11 +9,11 @@ from blikk_edge.app.cameras import camera_run
 from blikk_edge.app.clips import Clip
 from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
-from blikk_edge.app.parts import album_of, gates_of, inputs_of
+from blikk_edge.app.parts import album_of, buttons_of, doors_of
 from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.probing import probing
 from blikk_edge.app.search_model import SearchModel, text_towers
-from blikk_edge.app.serving import http_server
+from blikk_edge.app.serving import access_of, http_server
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
@@ -226,10 +226,16 @@ def build(
     feed = Feed(context.topics) if settings.http else None
     server = None
     if settings.http is not None and live is not None and feed is not None and told.measured is not None:
+        access = access_of(settings.http, clock)
         server = http_server(
             settings.http,
             settings,
             context,
+            access=access,
+            doors=(
+                *sinks.served,
+                *doors_of(settings, push_queues, access=access, order=orders.give, clock=clock),
+            ),
             live=live,
             feed=feed,
             problems=lambda: node.problems,
@@ -259,11 +265,7 @@ def build(
             models,
             *([search_model] if search_model else []),
             *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
-            *parts(
-                inputs_of(settings, push_queues),
-                InputContext(clock=clock, order=orders.give, gates=gates_of(settings, push_queues)),
-                supervisor,
-            ),
+            *parts(buttons_of(settings), InputContext(clock=clock, order=orders.give), supervisor),
             *parts(settings.inputs, context, supervisor),
             *([server] if server else []),
             *([written.queue] if written and written.queue else []),

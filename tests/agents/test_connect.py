@@ -47,7 +47,7 @@ def node(broker: Broker, websocket: int, busy: Path, tmp_path_factory: pytest.Te
     config = (
         f"node: hall\nmqtt: {{host: 127.0.0.1, port: {broker.port}, username: user, password: '{LOGIN[1]}'}}\n"
         f"store: {{path: {folder / 'blikk.db'}}}\nmodels: {{offline: true}}\n"
-        f"sinks: {{websocket: {{port: {websocket}, token: {TOKEN}}}}}\n"
+        f"http: {{port: {websocket}, tokens: {{view: {TOKEN}}}}}\nsinks: {{websocket: true}}\n"
         f"cameras:\n  wall: {{source: '{busy}'}}\n  other: {{source: '{busy}'}}\n"
     )
     with BlikkRun(folder, config, models=None) as node:
@@ -121,11 +121,11 @@ async def test_all_cameras_of_a_node_come_in_one_stream(broker: Broker, node: Bl
     [
         ("mqtt://user:hunter2@127.0.0.1", "write mqtt://"),
         ("ws://user:hunter2@127.0.0.1/hall", "no address of a WebSocket"),
-        ("ws://192.0.2.7:8430", "would show the token to the network"),
-        ("ws://127.0.0.1:8430", "a WebSocket wants `token=`"),
+        ("ws://192.0.2.7:8428", "would show the token to the network"),
+        ("ws://127.0.0.1:8428", "a WebSocket wants `token=`"),
         ("mqtt://user:hunter2@127.0.0.1/hall?qos=2", "'qos' is no option"),
         ("mqtt://user:hunter2@127.0.0.1:x/hall", "no address of a node"),
-        ("http://user:hunter2@127.0.0.1:8430", "or ws://127.0.0.1:8430 with token="),
+        ("http://user:hunter2@127.0.0.1:8428", "or ws://127.0.0.1:8428 with token="),
         ("mqtt://user:hunter2@127.0.0.1/hall?ca=ca.pem", "write mqtts://"),
         ("mqtt://user:hunter2@127.0.0.1/hall?prefix=%23", "which no topic has"),
         ("mqtt://user:hunter2@127.0.0.1/+", "which no topic has"),
