@@ -26,6 +26,7 @@ from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo, SummaryMod
 from blikk_edge.inputs.context import InputContext
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
+from blikk_edge.net.http.route import Route
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.live import Live
@@ -56,7 +57,11 @@ class App:
         ask: Answerer,
         notes: tuple[str, ...],
         problems: tuple[str, ...],
+        routes: Sequence[Route] = (),
     ) -> None:
+        self.routes = tuple(routes)
+        """What its HTTP server serves."""
+
         self.notes = notes
         self.problems = problems
         self.order = order
@@ -76,6 +81,10 @@ class App:
                     await self._writing.close()
             finally:
                 await asyncio.to_thread(self._store.close)
+
+    def close(self) -> None:
+        """Close what `build` has opened, of a node that was not run."""
+        self._store.close()
 
     async def finish(self) -> None:
         """Wait until all clips have been played, and end the events that they left open; the node goes on."""
@@ -283,4 +292,14 @@ def build(
         heartbeat=heartbeat,
         probe=probe,
     )
-    return App(node, tuple(cameras.values()), store, written, orders.give, context.ask, models.notes, models.problems)
+    return App(
+        node,
+        tuple(cameras.values()),
+        store,
+        written,
+        orders.give,
+        context.ask,
+        models.notes,
+        models.problems,
+        server.routes() if server else (),
+    )

@@ -172,7 +172,7 @@ describe("side by side", { concurrency: true }, () => {
     await waiting.return();
     assert.deepEqual([await next, retries], [{ done: true, value: undefined }, ["refused", "refused"]]);
     const secure = blikk({ url: live.url.replace("ws:", "wss:"), token: TOKEN });
-    await rejects(secure.events().next(), "unreachable", /it hung up; see whether both speak TLS/);
+    await rejects(secure.events().next(), "protocol", /it speaks no TLS; use the address without/);
     const broker = blikk({ url: `ws://127.0.0.1:${settings.broker}`, token: TOKEN });
     await rejects(broker.events().next(), "unreachable", /./);
   });
