@@ -46,8 +46,8 @@ node: line
 mqtt: false
 summary: false
 store: {{path: {folder}/line.db}}
-sinks:
-  websocket: {{token: {token}, port: {port}}}
+http: {{port: {port}, tokens: {{view: {token}}}}}
+sinks: {{websocket: true}}
 cameras:
   line:
     source: {source}

@@ -25,12 +25,14 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import Item
 from blikk_edge.grammar.secrets import Secret
+from blikk_edge.net.http.access import Access
+from blikk_edge.net.http.server import HttpServer
 from blikk_edge.sinks.postgres.kind import PostgresOptions
 from blikk_edge.sinks.postgres.sink import PostgresSink
 from blikk_edge.sinks.redis import channels as redis_channels
 from blikk_edge.sinks.redis.kind import RedisMode, RedisOptions
 from blikk_edge.sinks.redis.stream import RedisStream
-from blikk_edge.sinks.websocket_server import WebSocketServer
+from blikk_edge.sinks.subscribers import Subscribers
 from blikk_edge.sinks.zeromq import ZeroMqOptions
 from blikk_edge.sinks.zeromq_socket import ZeroMqSocket
 
@@ -97,10 +99,12 @@ class Box:
         return await self._queue.get()
 
 
-async def heard(sink: Any, records: Sequence[Event], kind: str, port: Callable[[], int]) -> Cost:
-    """From the sink to a subscriber."""
+async def heard(
+    sink: Any, records: Sequence[Event], kind: str, port: Callable[[], int], server: HttpServer | None = None
+) -> Cost:
+    """From the sink to a subscriber, by way of `server` where it has none of its own."""
     box = Box()
-    running = asyncio.ensure_future(sink.run(box))
+    running = asyncio.gather(sink.run(box), *([server.run()] if server else []))
     while not port():
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)
@@ -170,8 +174,7 @@ def main() -> int:
                 f" database='postgres', password=Secret({PASSWORD!r}))\n"
                 "sink = PostgresSink(options, topics=topics)\nasyncio.run(sink.open())",
                 "zeromq": "import zmq\nfrom zmq.asyncio import Context\ncontext = Context()",
-                "websocket": "from websockets.asyncio.server import serve\n"
-                "from blikk_edge.sinks.websocket_server import WebSocketServer",
+                "websocket": "from aiohttp import web\nfrom blikk_edge.sinks.subscribers import Subscribers",
             }
             held = [(kind, f"{memory(code):.1f}") for kind, code in opening.items()]
     table(("sink", "records/s", "CPU us a record"), [(kind, f"{c.rate:.0f}", f"{c.cpu_us:.0f}") for kind, c in rows])
@@ -207,16 +210,10 @@ def measured(
         return delivered(folder, records, (PostgresSink(options, topics=TOPICS),), of="postgres", beside=())
 
     def websocket() -> Awaitable[Cost]:
-        server = WebSocketServer(
-            node=NODE,
-            topics=TOPICS,
-            clock=SystemClock(),
-            history=opened(folder, {}),
-            token=TOKEN,
-            port=0,
-            keep=100_000,
-        )
-        return heard(server, records, "websocket", lambda: server.port)
+        clock = SystemClock()
+        sink = Subscribers(node=NODE, topics=TOPICS, clock=clock, history=opened(folder, {}), keep=100_000)
+        server = HttpServer([sink], Access(view=TOKEN, control=None, clock=clock), clock=clock, port=0)
+        return heard(sink, records, "websocket", lambda: server.port, server)
 
     def zeromq() -> Awaitable[Cost]:
         port = free_port()

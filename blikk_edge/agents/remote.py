@@ -38,7 +38,7 @@ SETTLE_S: Final = 0.2
 LAG_S: Final = 1.0
 """So long the state may come after what was reported: they go separate ways."""
 
-HOW: Final = "write mqtt://user:password@broker/node, mqtts://, or ws://127.0.0.1:8430 with token="
+HOW: Final = "write mqtt://user:password@broker/node, mqtts://, or ws://127.0.0.1:8428 with token="
 
 BY_BROKER: Final = "connect over its broker: Stream.connect('mqtt://user:password@broker/node')"
 
@@ -79,7 +79,7 @@ def parse(url: str) -> tuple[Address, Topics]:
 
 def parse_websocket(url: str, token: str | None) -> tuple[str, str, Path | None]:
     """Address, token and authority of `ws://host:port`, or `wss://host:port?ca=file`. Raises ConfigError."""
-    how = "write ws://127.0.0.1:8430, or wss://host:8430 beyond this machine"
+    how = "write ws://127.0.0.1:8428, or wss://host:8428 beyond this machine"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -91,10 +91,10 @@ def parse_websocket(url: str, token: str | None) -> tuple[str, str, Path | None]
     if parts.scheme == "ws" and not is_loopback(parts.hostname):
         raise ConfigError("Stream.connect: ws:// would show the token to the network; use wss:// beyond this machine")
     if not isinstance(token, str) or re.fullmatch(r"[!-~]+", token) is None:
-        raise ConfigError("Stream.connect: a WebSocket wants `token=`, that of `sinks.websocket` of the node")
+        raise ConfigError("Stream.connect: a WebSocket wants `token=`, `http.tokens.view` of the node")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     ca = options.get("ca", [None])[-1]
-    return f"{parts.scheme}://{host}:{port or 8430}", token, None if ca is None else Path(ca)
+    return f"{parts.scheme}://{host}:{port or 8428}", token, None if ca is None else Path(ca)
 
 
 class Ear(Protocol):

@@ -1,18 +1,20 @@
-"""What a node opens besides cameras and MQTT, as its settings say: buttons, hooks, servers, the album, the webhook."""
+"""What a node has besides cameras and MQTT, as its settings say: buttons, what comes in by HTTP, the album."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.locale import Locale, LocaleNow
-from blikk_edge.core.ports import Input
+from blikk_edge.core.ports import Input, Order
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.inputs.context import InputContext
 from blikk_edge.inputs.gpio_kind import GpioOptions
-from blikk_edge.inputs.ingest import PushTarget
+from blikk_edge.inputs.http import RingHook
+from blikk_edge.inputs.ingest import Ingest, PushTarget
 from blikk_edge.inputs.kinds import INPUTS
 from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.net.http.access import Access
+from blikk_edge.net.http.route import Served
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
 
@@ -25,18 +27,25 @@ def rings(camera: CameraSettings) -> tuple[str, ...]:
     return tuple(way for way, allowed in ways if allowed)
 
 
-def inputs_of(settings: Settings, push_queues: Mapping[str, PushQueue]) -> tuple[Chosen[InputContext, Input], ...]:
-    """What brings rings, besides MQTT, and frames of edge clients."""
-    doorbells = [(camera.id, camera.ring) for camera in settings.cameras if camera.ring is not None]
-    buttons = [GpioOptions(camera=name, gpio=ring.gpio) for name, ring in doorbells if ring.gpio is not None]
-    hooked = tuple(name for name, ring in doorbells if ring.http)
+def buttons_of(settings: Settings) -> tuple[Chosen[InputContext, Input], ...]:
+    """The buttons on pins of this machine."""
+    pins = [(camera.id, camera.ring.gpio) for camera in settings.cameras if camera.ring is not None]
     return tuple(
-        Chosen(kinds=INPUTS, name=name, options=options)
-        for name, options in (
-            *(("gpio", button) for button in buttons),
-            *([("ring_hook", replace(settings.ring_hook, cameras=hooked))] if hooked else []),
-            *([("ingest", settings.ingest)] if gates_of(settings, push_queues) else []),
-        )
+        Chosen(kinds=INPUTS, name="gpio", options=GpioOptions(camera=name, gpio=gpio))
+        for name, gpio in pins
+        if gpio is not None
+    )
+
+
+def doors_of(
+    settings: Settings, push_queues: Mapping[str, PushQueue], *, access: Access, order: Order, clock: Clock
+) -> tuple[Served, ...]:
+    """What comes in by the HTTP server besides pages: rings, and frames of edge clients."""
+    hooked = [camera.id for camera in settings.cameras if camera.ring is not None and camera.ring.http]
+    gates = gates_of(settings, push_queues)
+    return (
+        *([RingHook(hooked, order, access, clock)] if hooked else []),
+        *([Ingest(gates, clock=clock)] if gates else []),
     )
 
 

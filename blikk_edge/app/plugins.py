@@ -15,6 +15,7 @@ from blikk_edge.kinds.context import Context
 from blikk_edge.kinds.kind import ContextT
 from blikk_edge.kinds.plugins import Kinds, PluginError
 from blikk_edge.llm.kinds import MODELS
+from blikk_edge.net.http.route import Served
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sources.kinds import SOURCES
@@ -39,11 +40,13 @@ class Sinks:
     Attributes:
         durable: Those that get every record.
         others: Those that get all that flows.
+        served: Those of ours that are reached over HTTP.
         absent: The names of those that cannot be had now.
     """
 
     durable: tuple[DurableSink, ...] = ()
     others: tuple[Sink, ...] = ()
+    served: tuple[Served, ...] = ()
     absent: tuple[str, ...] = ()
 
 
@@ -73,6 +76,7 @@ def sinks_of(settings: Settings, context: Context, supervisor: Supervisor) -> Si
         # plug-in that hands on to another object by `__getattr__`.
         durable=tuple(cast("DurableSink", sink) for sink in made if hasattr(sink, "send")),
         others=tuple(cast("Sink", sink) for sink in made if hasattr(sink, "run")),
+        served=tuple(cast("Served", sink) for sink in made if sink.name in SINKS.own and hasattr(sink, "routes")),
         absent=tuple({each.name for each in chosen} - {sink.name for sink in made}),
     )
 

@@ -11,11 +11,11 @@ from blikk_edge.app.clips import Clip
 from blikk_edge.app.config_file import NodeConfigFile
 from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
-from blikk_edge.app.parts import album_of, gates_of, inputs_of
+from blikk_edge.app.parts import album_of, buttons_of, doors_of
 from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.probing import probing
 from blikk_edge.app.search_model import SearchModel, text_towers
-from blikk_edge.app.serving import http_server
+from blikk_edge.app.serving import access_of, http_server
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
@@ -28,6 +28,7 @@ from blikk_edge.core.status import CameraInfo, CameraState, NodeInfo, SummaryMod
 from blikk_edge.inputs.context import InputContext
 from blikk_edge.inputs.local_ask import LocalAsk, socket_of
 from blikk_edge.kinds.context import Context
+from blikk_edge.net.http.route import Route
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.live import Live
@@ -59,7 +60,11 @@ class App:
         ask: Answerer,
         notes: tuple[str, ...],
         problems: tuple[str, ...],
+        routes: Sequence[Route] = (),
     ) -> None:
+        self.routes = tuple(routes)
+        """What its HTTP server serves."""
+
         self.notes = notes
         self.problems = problems
         self.order = order
@@ -79,6 +84,10 @@ class App:
                     await self._writing.close()
             finally:
                 await asyncio.to_thread(self._store.close)
+
+    def close(self) -> None:
+        """Close what `build` has opened, of a node that was not run."""
+        self._store.close()
 
     async def finish(self) -> None:
         """Wait until all clips have been played, and end the events that they left open; the node goes on."""
@@ -240,10 +249,16 @@ def build(
     feed = Feed(context.topics) if settings.http else None
     server = None
     if settings.http is not None and live is not None and feed is not None and told.measured is not None:
+        access = access_of(settings.http, clock)
         server = http_server(
             settings.http,
             settings,
             context,
+            access=access,
+            doors=(
+                *sinks.served,
+                *doors_of(settings, push_queues, access=access, order=orders.give, clock=clock),
+            ),
             live=live,
             feed=feed,
             problems=lambda: node.problems,
@@ -275,11 +290,7 @@ def build(
             models,
             *([search_model] if search_model else []),
             *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
-            *parts(
-                inputs_of(settings, push_queues),
-                InputContext(clock=clock, order=orders.give, gates=gates_of(settings, push_queues)),
-                supervisor,
-            ),
+            *parts(buttons_of(settings), InputContext(clock=clock, order=orders.give), supervisor),
             *parts(settings.inputs, context, supervisor),
             *([server] if server else []),
             *([paths] if paths else []),
@@ -298,4 +309,14 @@ def build(
         heartbeat=heartbeat,
         probe=probe,
     )
-    return App(node, tuple(cameras.values()), store, written, orders.give, context.ask, models.notes, models.problems)
+    return App(
+        node,
+        tuple(cameras.values()),
+        store,
+        written,
+        orders.give,
+        context.ask,
+        models.notes,
+        models.problems,
+        server.routes() if server else (),
+    )

@@ -20,13 +20,13 @@ def add(commands: Any) -> None:
         more="Goes on until SIGTERM or Ctrl-C. The token is never an argument:\n"
         "every user of the machine could read it.",
         examples=(
-            "blikk push --source /dev/video0 --to wss://node.local:8429/ingest/shed --token-file token",
-            "BLIKK_PUSH_TOKEN=... blikk push --source rtsp://camera/1 --to wss://node.local:8429/ingest/shed",
+            "blikk push --source /dev/video0 --to wss://node.local:8428/ingest/shed --token-file token",
+            "BLIKK_PUSH_TOKEN=... blikk push --source rtsp://camera/1 --to wss://node.local:8428/ingest/shed",
         ),
     )
     parser.add_argument("--source", required=True, metavar="ADDRESS", help="rtsp://, http(s)://, /dev/video0 or a file")
     parser.add_argument(
-        "--to", required=True, metavar="URL", help="wss://host:8429/ingest/<camera>, as the node's `ingest` says"
+        "--to", required=True, metavar="URL", help="wss://host:8428/ingest/<camera>, as the node's `http` says"
     )
     parser.add_argument(
         "--token-file",

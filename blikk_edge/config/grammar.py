@@ -26,7 +26,7 @@ from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.enrichers.questions.kind import OPTIONS as QUESTIONS
 from blikk_edge.enrichers.summaries.dispatch_kind import OPTIONS as DISPATCH
 from blikk_edge.grammar.places import file_in, path_in
-from blikk_edge.grammar.schema import ById, Key, Section, default_words
+from blikk_edge.grammar.schema import ById, Gone, Key, Section, default_words
 from blikk_edge.grammar.values import (
     FLAG,
     LANGUAGE,
@@ -76,6 +76,13 @@ def grammar(folder: Path) -> Section:
     return Section(
         of=Settings,
         make=build.settings,
+        gone=(
+            Gone(
+                name="ring_hook",
+                why="doorbells ring by `http` now, on its one port, at `/ring/<camera>`",
+                mend="Remove this section, and write `http: {port: 8428}` at the top of the file.",
+            ),
+        ),
         keys=(
             Key(name="node", value=_NODE, required=True, meaning="Who this node is."),
             Key(
@@ -109,16 +116,15 @@ def grammar(folder: Path) -> Section:
             Key(name="store", value=_store(folder), meaning="The file that keeps events until they are delivered."),
             Key(name="models", value=_models(folder), meaning="Where model files are kept and come from."),
             Key(
-                name="ring_hook",
-                value=INPUTS.get("ring_hook").section(folder),
-                meaning="The HTTP hook that rings a doorbell.",
-            ),
-            Key(
                 name="summary",
                 value=ENRICHERS.get("summary").section(folder),
                 meaning="Who writes a sentence about what happened.",
             ),
-            Key(name="ingest", value=_ingest(folder), meaning="Where edge clients (`blikk push`) bring their frames."),
+            Key(
+                name="ingest",
+                value=DISPATCH,
+                meaning="What becomes of the frames that edge clients (`blikk push`) bring.",
+            ),
             Key(
                 name="media",
                 value=SERVED.get("media").section(folder),
@@ -333,7 +339,7 @@ _RING = Section(
     switch=True,
     keys=(
         *GPIO.keys,
-        Key(name="http", value=FLAG, meaning="Open the HTTP hook for it, on this machine only."),
+        Key(name="http", value=FLAG, meaning="Ring on `POST /ring/<camera>`, which `http` serves."),
         Key(name="mqtt", value=FLAG, meaning="Ring on a message to `<prefix>/<node>/<camera>/set/ring`."),
     ),
 )
@@ -386,11 +392,6 @@ def _privacy(folder: Path) -> Section:
             Key(name="jpeg_quality", value=whole(1, 100), meaning="The quality of the pictures."),
         ),
     )
-
-
-def _ingest(folder: Path) -> Section:
-    ingest = cast("Section", INPUTS.get("ingest").section(folder))  # ours are
-    return replace(ingest, keys=(*ingest.keys, *DISPATCH.keys))
 
 
 def _store(folder: Path) -> Section:

@@ -39,14 +39,10 @@ class Listening:
 
 def servers(settings: Settings) -> Iterator[Listening]:
     """Those that this configuration opens."""
-    if any(camera.ring is not None and camera.ring.http for camera in settings.cameras):
-        yield Listening(section="ring_hook", host=LOOPBACK, port=settings.ring_hook.port)
-    if any(camera.pushed for camera in settings.cameras):
-        yield Listening(section="ingest", host=settings.ingest.host, port=settings.ingest.port)
     if settings.http is not None:
         yield Listening(section="http", host=settings.http.host, port=settings.http.port)
     for sink in settings.sinks:
-        if isinstance(sink.options, WebSocketOptions | ZeroMqOptions):
+        if isinstance(sink.options, ZeroMqOptions):
             yield Listening(section=f"sinks.{sink.name}", host=sink.options.host, port=sink.options.port)
 
 
@@ -86,6 +82,13 @@ def without_server(settings: Settings) -> Iterator[Wrong]:
     mend = "Add `http: true`; to be reached from other machines, `http:` with `host`, `tls` and `tokens`."
     if settings.media is not None:
         yield Wrong("the server that serves pictures is off", mend, "media")
+    for camera in settings.cameras:
+        if camera.pushed:
+            yield Wrong("the server to which edge clients come is off", mend, "cameras", camera.id, "source")
+        if camera.ring is not None and camera.ring.http:
+            yield Wrong("the server that rings this bell is off", mend, "cameras", camera.id, "ring", "http")
+    if any(isinstance(sink.options, WebSocketOptions) for sink in settings.sinks):
+        yield Wrong("the server to which subscribers come is off", mend, "sinks", "websocket")
 
 
 def _meet(one: str, other: str) -> bool:

@@ -19,7 +19,7 @@ from blikk_edge.grammar.secrets import Secret
 NODE: Final = "stream"
 """The id of a node that a program runs for itself."""
 
-NODES: Final = frozenset({"node", "mqtt", "cameras", "home_assistant", "inputs", "ring_hook", "ingest", "webhook"})
+NODES: Final = frozenset({"node", "mqtt", "cameras", "home_assistant", "inputs", "ingest", "webhook"})
 """Keys of a whole node, which a program that watches one camera has no use for."""
 
 

@@ -11,10 +11,9 @@ from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.ports import DurableSink, Enricher, Input, Sink
 from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.questions.kind import QuestionSettings
+from blikk_edge.enrichers.summaries.dispatch_kind import IngestSettings
 from blikk_edge.enrichers.summaries.kind import SummarySettings
 from blikk_edge.grammar.secrets import Secret, SourceUrl
-from blikk_edge.inputs.http_kind import RingHookSettings
-from blikk_edge.inputs.ingest_kind import IngestSettings
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
 from blikk_edge.net.http.options import HttpSettings
@@ -123,7 +122,7 @@ class RingSettings:
 
     Attributes:
         gpio: The pin of a button between it and ground (BCM number); None: no button.
-        http: Open the HTTP hook for it, on this machine only.
+        http: Whether `POST /ring/<camera>` of the server of `http` rings it.
         mqtt: Ring on a message to `<prefix>/<node>/<camera>/set/ring`.
     """
 
@@ -262,7 +261,6 @@ class Settings:
         home_assistant: How Home Assistant gets its entities.
         store: The file that keeps events until they are delivered.
         models: Where model files are kept and come from.
-        ring_hook: The HTTP hook that rings a doorbell.
         summary: Who writes a sentence about what happened; None: nobody.
         webhook: A web address to which records are posted, besides MQTT; None: none.
         sinks: Where plug-ins bring records and redacted pictures.
@@ -271,7 +269,7 @@ class Settings:
         media: Redacted pictures of past events, which `http` serves; None: none are kept.
         http: The HTTP server with pages and API; None: there is none.
         search: How what was seen can be searched for; None: not at all.
-        ingest: Where edge clients (`blikk push`) bring their frames.
+        ingest: What becomes of the frames that edge clients (`blikk push`) bring.
         traces: Where traces of events go; None: none are made.
         timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.
         language: Of texts, answers and names of entities in plain discovery: a tag as `de`; None: Home Assistant's.
@@ -287,7 +285,6 @@ class Settings:
     home_assistant: HomeAssistantSettings = field(default_factory=HomeAssistantSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
-    ring_hook: RingHookSettings = field(default_factory=RingHookSettings)
     summary: SummarySettings | None = field(default_factory=SummarySettings)
     webhook: WebhookOptions | None = None
     sinks: tuple[Chosen[Context, Sink | DurableSink], ...] = ()

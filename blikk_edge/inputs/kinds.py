@@ -9,11 +9,7 @@ INPUTS: Final[Kinds[Any, Input]] = Kinds(
     "input",
     group="blikk.inputs",
     lacks=has("name", "run"),
-    own={
-        "gpio": "blikk_edge.inputs.gpio_kind",
-        "ring_hook": "blikk_edge.inputs.http_kind",
-        "ingest": "blikk_edge.inputs.ingest_kind",
-    },
+    own={"gpio": "blikk_edge.inputs.gpio_kind"},
     written={"gpio": "cameras.<id>.ring.gpio"},
 )
 """Ours are made with an `InputContext`, those of plug-ins with a `Context`."""

@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 import voluptuous as vol
 
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, shown
+from blikk_edge.grammar.schema import Section
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import SLUG, errors_at, read_all
 from blikk_edge.kinds.kind import ContextT, Kind, MadeT
 from blikk_edge.kinds.plugins import Kinds, PluginError
+
+OFF: Final = object()
+"""The options of a kind that is written with `false`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,9 @@ class KindMapping(Generic[ContextT, MadeT]):
                     place = self.kinds.written.get(name)
                     mend = f"Write `{place}` instead." if place else f"Write `{name}:` at the top of the file."
                     raise Wrong(f"a {self.kinds.word} of Blikk Edge's own", mend)
-                values.append(chosen(self.kinds, self.kinds.below.get(name, name), below, self.folder))
+                made = chosen(self.kinds, self.kinds.below.get(name, name), below, self.folder)
+                if made.options is not OFF:
+                    values.append(made)
             except vol.Invalid as wrong:
                 wrongs += errors_at(name, wrong)
         if wrongs:
@@ -132,7 +138,9 @@ def chosen(kinds: Kinds[ContextT, MadeT], name: str, options: Leaf, folder: Path
 
 def _read(kind: Kind[Any, Any], options: Leaf, folder: Path) -> Any:
     try:
-        return kind.section(folder)(options)
+        section = kind.section(folder)
+        read = section(options)
+        return OFF if read is None and isinstance(section, Section) and section.switch else read
     except vol.Invalid:
         raise
     except Exception as error:  # noqa: BLE001 - a plug-in's schema may raise what it likes, and quote a secret in it

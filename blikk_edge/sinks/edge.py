@@ -82,7 +82,7 @@ class EdgeLink:
             await self._clock.sleep(backoff.next_s())
 
     async def _connection(self) -> None:
-        from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage  # noqa: PLC0415
+        from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus  # noqa: PLC0415
 
         parts = urlsplit(self._to)
         try:
@@ -102,6 +102,8 @@ class EdgeLink:
                 await self._send(connection)
         except ConnectionClosed as error:
             raise SinkError(f"{self._to}: {_closed(error)}") from error
+        except InvalidStatus as error:
+            raise SinkError(f"{self._to}: {_refused(error.response.status_code)}") from error
         except (InvalidHandshake, InvalidMessage) as error:
             raise SinkError(f"{self._to}: it did not answer like a blikk node: {error}; check the address") from error
         except ssl.SSLError as error:
@@ -154,10 +156,19 @@ def _checked(to: str) -> str:
     except ValueError as error:
         raise SinkError(f"the address to push to cannot be read: {error}") from error
     if parts.scheme not in {"ws", "wss"} or not parts.hostname or port == 0 or parts.query or "@" in parts.netloc:
-        raise SinkError("the address to push to must be like wss://node.local:8429/ingest/front_door")
+        raise SinkError("the address to push to must be like wss://node.local:8428/ingest/front_door")
     if parts.scheme == "ws" and not is_loopback(parts.hostname):
         raise SinkError("ws:// would show token and pictures to the network; use wss:// beyond this machine")
     return to
+
+
+def _refused(status: int) -> str:
+    hint = {
+        404: "there is no camera with `source: push`, or this is another server; check the address",
+        421: "the node is not called so; add the name to `http.names` there",
+        503: "it has too many clients",
+    }
+    return f"HTTP {status}: {hint.get(status, 'it did not answer like a blikk node; check the address')}"
 
 
 def _closed(error: "Exception") -> str:

@@ -39,7 +39,7 @@ KINDS: Final = (*RECORDS, "state", "status")
 HINTS: Final = {
     401: "it refuses the token",
     404: "there is no such place; is this the address of a node?",
-    421: "it is not called by this name; use its IP address, or add the name to `sinks.websocket.names`",
+    421: "it is not called by this name; use its IP address, or add the name to `http.names`",
     503: "it has too many subscribers",
 }
 

@@ -35,6 +35,7 @@ class Control:
                 path="/v1/cameras/{camera}/set",
                 handler=self._set,
                 scope=Scope.CONTROL,
+                status=202,
                 summary="Set switches and numbers of a camera, press its buttons. The answer is its next state.",
                 body={
                     "type": "object",

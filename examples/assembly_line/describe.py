@@ -1,6 +1,6 @@
 """Writes a log of defects: a language model describes each component that lies askew, in a sentence.
 
-    python describe.py --token TOKEN [--url ws://127.0.0.1:8430/v1/records]
+    python describe.py --token TOKEN [--url ws://127.0.0.1:8428/v1/records]
         [--model-url http://127.0.0.1:11434/v1] [--model NAME] [--log defects.log]
 
 The node hands out alerts by WebSocket; this program asks any OpenAI-compatible server about each. What the model is
@@ -79,7 +79,7 @@ async def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     asked = argparse.ArgumentParser(description="Writes a log of defects that a language model describes.")
     asked.add_argument("--token", required=True, help="the token of the WebSocket, as in line.yaml")
-    asked.add_argument("--url", default="ws://127.0.0.1:8430/v1/records", help="the node's WebSocket")
+    asked.add_argument("--url", default="ws://127.0.0.1:8428/v1/records", help="the node's WebSocket")
     asked.add_argument("--model-url", default="http://127.0.0.1:11434/v1", help="an OpenAI-compatible server")
     asked.add_argument("--model", default="qwen3:4b", help="the name of the model there")
     asked.add_argument("--limit", type=float, default=5.0, help="what is allowed, in degrees, as in line.yaml")

@@ -50,7 +50,7 @@ def node(broker: Broker, websocket: int, busy: Path, tmp_path_factory: pytest.Te
     config = (
         f"node: hall\nmqtt: {{host: 127.0.0.1, port: {broker.port}, username: user, password: '{LOGIN[1]}'}}\n"
         f"store: {{path: {folder / 'blikk.db'}}}\nmodels: {{offline: true}}\n"
-        f"sinks: {{websocket: {{port: {websocket}, token: {TOKEN}}}}}\n"
+        f"http: {{port: {websocket}, tokens: {{view: {TOKEN}}}}}\nsinks: {{websocket: true}}\n"
         f"cameras:\n  wall: {{source: '{busy}'}}\n  other: {{source: '{busy}'}}\n"
     )
     with BlikkRun(folder, config, models=None) as node:
@@ -144,11 +144,11 @@ async def test_who_is_there_now_agrees_with_what_was_just_reported(broker: Broke
     [
         ("mqtt://user:hunter2@127.0.0.1", "write mqtt://"),
         ("ws://user:hunter2@127.0.0.1/hall", "no address of a WebSocket"),
-        ("ws://192.0.2.7:8430", "would show the token to the network"),
-        ("ws://127.0.0.1:8430", "a WebSocket wants `token=`"),
+        ("ws://192.0.2.7:8428", "would show the token to the network"),
+        ("ws://127.0.0.1:8428", "a WebSocket wants `token=`"),
         ("mqtt://user:hunter2@127.0.0.1/hall?qos=2", "'qos' is no option"),
         ("mqtt://user:hunter2@127.0.0.1:x/hall", "no address of a node"),
-        ("http://user:hunter2@127.0.0.1:8430", "or ws://127.0.0.1:8430 with token="),
+        ("http://user:hunter2@127.0.0.1:8428", "or ws://127.0.0.1:8428 with token="),
         ("mqtt://user:hunter2@127.0.0.1/hall?ca=ca.pem", "write mqtts://"),
         ("mqtt://user:hunter2@127.0.0.1/hall?prefix=%23", "which no topic has"),
         ("mqtt://user:hunter2@127.0.0.1/+", "which no topic has"),

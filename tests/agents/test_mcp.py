@@ -204,7 +204,7 @@ def test_clients_in_typescript_of_both_generations(
         (["--source", "x.mp4", "--config", "blikk.yaml"], {}, 2, "name one of them"),
         (["--source", "x.mp4"], {}, 78, "source: neither an address, nor a device, nor a file that is there"),
         ([], {"BLIKK_NODE": "mqtt://user:hunter2@broker"}, 78, "write mqtt://user:password@broker/node"),
-        ([], {"BLIKK_NODE": "ws://127.0.0.1:8430"}, 78, "BLIKK_NODE: a node answers no questions at its WebSocket"),
+        ([], {"BLIKK_NODE": "ws://127.0.0.1:8428"}, 78, "BLIKK_NODE: a node answers no questions at its WebSocket"),
         ([], {}, 78, "Or name a node by the variable BLIKK_NODE, or a camera by `--source`."),
         (["--source", "rtsp://user:hunter2@127.0.0.1:9/1"], {}, 1, "rtsp://***@127.0.0.1:9/1"),
     ],

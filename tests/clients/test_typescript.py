@@ -168,7 +168,7 @@ def write_examples(package: Path, *, port: int, broker: int) -> None:
     page = "".join(each.read_text(encoding="utf-8") for each in pages)
     (folder := package / "test" / "readme").mkdir()
     for number, code in enumerate(re.findall(r"```ts\n(.*?)```", page, re.DOTALL)):
-        here = code.replace("ws://127.0.0.1:8430", f"ws://127.0.0.1:{port}")
+        here = code.replace("ws://127.0.0.1:8428", f"ws://127.0.0.1:{port}")
         here = here.replace("mqtt://broker.local", f"mqtt://127.0.0.1:{broker}")
         (folder / f"{number}.ts").write_text(here, encoding="utf-8")
 
@@ -203,7 +203,7 @@ def test_the_package_has_what_is_needed_and_nothing_else(consumer: Path) -> None
 def test_its_types_need_nothing_else(consumer: Path, package: Path) -> None:
     (consumer / "program.ts").write_text(
         'import { blikk, type Observation } from "blikk-edge";\n'
-        'const node = blikk({ url: "ws://127.0.0.1:8430", token: "t", mqtt: { url: "mqtt://b", node: "n" } });\n'
+        'const node = blikk({ url: "ws://127.0.0.1:8428", token: "t", mqtt: { url: "mqtt://b", node: "n" } });\n'
         "export const seen: AsyncIterable<Observation> = node.observations();\n"
         "// @ts-expect-error: the label is none\n"
         'export const ghosts = node.events({ labels: ["ghost"] });\n'

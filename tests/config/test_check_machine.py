@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from blikk_edge.app.checking import Checked, check, extras
 from blikk_edge.config import ConfigErrors, load
@@ -98,13 +99,8 @@ def test_a_plug_in_that_cannot_be_loaded_is_reported(checked, monkeypatch):
     ("missing", "keys", "words"),
     [
         ("gpiod", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
-        ("aiohttp", {"http": "true"}, ("http", "-m pip install")),
+        ("aiohttp", {"http": f"{{port: {free_port()}}}"}, ("http", "-m pip install")),
         ("aiohttp", {"webhook": "http://127.0.0.1:9/x"}, ("webhook", "-m pip install")),
-        (
-            "websockets",
-            {"cameras": "{door: {source: push, push_token: 0123456789abcdef}}"},
-            ("ingest", "-m pip install"),
-        ),
     ],
 )
 def test_a_missing_package_is_reported_with_the_command_that_brings_it(checked, monkeypatch, missing, keys, words):
@@ -214,9 +210,7 @@ def test_certificates_that_cannot_serve_are_reported(checked, certificates: Path
 
 def test_certificates_of_our_own_servers_are_looked_at(checked, certificates: Path):
     tls = f"{{certificate: {certificates}/one.pem, key: {certificates}/two.key}}"
-    only(checked(http=f"{{tls: {tls}}}"), "http.tls.key")
-    # without such a camera that server is not opened
-    assert reported(checked(ingest=f"{{tls: {tls}}}")) == []
+    only(checked(http=f"{{port: {free_port()}, tls: {tls}}}"), "http.tls.key")
 
 
 def test_a_store_that_cannot_be_written_is_reported(checked, tmp_path: Path):
@@ -235,7 +229,7 @@ def test_a_store_that_cannot_be_written_is_reported(checked, tmp_path: Path):
     assert reported(checked(store="{path: kept.db}")) == []
     (tmp_path / "notes.txt").write_text("to do\n")
     only(checked(store="{path: notes.txt}"), "store.path", "this file is no store")
-    only(checked(http="true", media="{folder: file}"), "media.folder")
+    only(checked(http=f"{{port: {free_port()}}}", media="{folder: file}"), "media.folder")
 
 
 def test_secrets_that_everybody_can_read_are_noted(checked, tmp_path: Path):
@@ -260,9 +254,7 @@ BELL = "{door: {source: /dev/video0, ring: {http: true}}}"
 
 
 def test_a_port_that_is_taken_is_reported(checked, taken: int):
-    only(checked(cameras=BELL, ring_hook=f"{{port: {taken}}}"), "ring_hook.port", "another program has this port")
-    assert reported(checked(ring_hook=f"{{port: {taken}}}")) == []  # nobody opens it
-    only(checked(http=f"{{port: {taken}}}"), "http.port")
+    only(checked(cameras=BELL, http=f"{{port: {taken}}}"), "http.port", "another program has this port")
 
 
 def test_the_ports_of_a_node_that_runs_are_its_own(checked, taken: int, tmp_path: Path):
@@ -270,7 +262,7 @@ def test_the_ports_of_a_node_that_runs_are_its_own(checked, taken: int, tmp_path
     store = Store(tmp_path / "kept" / "blikk.db")
     store.open()
     with closing(store):
-        result = checked(cameras=BELL, ring_hook=f"{{port: {taken}}}")
+        result = checked(cameras=BELL, http=f"{{port: {taken}}}")
     assert reported(result) == []
     assert any("a node runs with this store" in note for note in result.notes)
 
@@ -294,13 +286,77 @@ def test_an_address_that_this_machine_has_not_is_reported(checked, certificates:
 
 
 def test_two_servers_of_one_port_are_refused_by_a_start_too(write):
-    path = write("node: n\nmqtt: b\ncameras:\n  d: {source: /dev/video0, ring: {http: true}}\nhttp: {port: 8427}\n")
-    with pytest.raises(ConfigErrors, match="the port of `ring_hook` is the same"):
+    path = write("node: n\nmqtt: b\ncameras: {d: /dev/video0}\nhttp: {port: 8431}\nsinks: {zeromq: {port: 8431}}\n")
+    with pytest.raises(ConfigErrors, match="the port of `http` is the same"):
         load(path, environ={})
 
 
 def test_one_port_on_two_addresses_is_fine(write):
     path = write(
-        "node: n\nmqtt: b\ncameras:\n  d: {source: /dev/video0, ring: {http: true}}\nhttp: {port: 8427, host: '::1'}\n"
+        "node: n\nmqtt: b\ncameras: {d: /dev/video0}\nhttp: {port: 8431, host: '::1'}\nsinks: {zeromq: {port: 8431}}\n"
     )
     assert load(path, environ={}).http is not None
+
+
+OLD = """\
+node: n
+mqtt: b
+ring_hook:
+  port: 8427
+ingest:
+  host: 0.0.0.0
+  port: 8429
+  tls: {certificate: a.pem, key: b.pem}
+  every_s: 30s
+media:
+  token: 0123456789abcdef
+  host: 0.0.0.0
+  port: 8428
+  tls: {certificate: a.pem, key: b.pem}
+  url: https://h:8428
+  keep_days: 3
+sinks:
+  websocket:
+    token: 0123456789abcdef
+    host: 0.0.0.0
+    port: 8430
+    tls: {certificate: a.pem, key: b.pem}
+    names: [h]
+    origins: ["https://page"]
+    keep: 100
+cameras: {d: {source: /dev/video0}}
+"""
+
+
+def test_each_key_of_the_old_ports_says_what_to_write_instead(write):
+    problems = check(write(OLD), {}).problems
+    media, websocket = ("http: {tokens: {view: !secret name}}",) * 2
+    host, port, tls = "http: {host: ...}", "http: {port: 8428}", "http: {tls: {certificate: ..., key: ...}}"
+    assert [(problem.line, problem.path) for problem in problems] == [
+        (3, "ring_hook"),
+        *((6, "ingest.host"), (7, "ingest.port"), (8, "ingest.tls")),
+        *((11, "media.token"), (12, "media.host"), (13, "media.port"), (14, "media.tls"), (15, "media.url")),
+        *((19, "sinks.websocket.token"), (20, "sinks.websocket.host"), (21, "sinks.websocket.port")),
+        *((22, "sinks.websocket.tls"), (23, "sinks.websocket.names"), (24, "sinks.websocket.origins")),
+    ]
+    instead = [
+        *(port, host, port, tls, media, host, port, tls, "http: {url: ...}", websocket, host, port, tls),
+        *("http: {names: [...]}", "http: {origins: [...]}"),
+    ]
+    for problem, text in zip(problems, instead, strict=True):
+        assert f"`{text}`" in problem.mend
+        assert "`http`" in problem.text
+        assert "0123456789abcdef" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("keys", "path"),
+    [
+        ({"media": "true"}, "media"),
+        ({"cameras": BELL}, "cameras.door.ring.http"),
+        ({"cameras": "{door: {source: push, push_token: 0123456789abcdef}}"}, "cameras.door.source"),
+    ],
+)
+def test_what_the_server_serves_wants_it(checked, keys: dict[str, str], path: str):
+    only(checked(**keys), path, "is off", "Add `http: true`")
+    assert reported(checked(**keys, http=f"{{port: {free_port()}}}")) == []

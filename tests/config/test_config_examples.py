@@ -49,6 +49,7 @@ def ours(text: str) -> bool:
 
 
 BLOCKS = blocks()
+TAKEN = "another program has this port"
 
 
 def test_the_configurations_of_all_pages_are_found():
@@ -70,10 +71,10 @@ def test_a_configuration_that_is_shown_checks_clean(name: str, text: str, tmp_pa
 
 
 def needs_something(text: str) -> bool:
-    """Whether the page says how to get what is missing here: a file, a package, a plug-in of one's own."""
-    return any(words in text for words in ("no such file", "pip install", "a plug-in", "the plug-in"))
+    """Whether the page says how to get what is missing here: a file, a package, a plug-in of one's own; a free port."""
+    return any(words in text for words in ("no such file", "pip install", "a plug-in", "the plug-in", TAKEN))
 
 
 def test_the_sample_with_every_key_checks_clean_as_it_lies_there():
     checked = check(ROOT / "docs" / "guide" / "blikk.yaml", {"HOME": "/tmp"})
-    assert [str(problem) for problem in checked.problems] == []
+    assert [str(problem) for problem in checked.problems if TAKEN not in problem.text] == []

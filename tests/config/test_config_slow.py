@@ -170,7 +170,6 @@ def test_a_question_is_short(write):
         ("{source: push, push_token: short}", "", "cameras.front.push_token", "guessed"),
         ("{source: push, push_token: 0123456789abcdef, rotate: 90}", "", "cameras.front.rotate", "blikk push --rotate"),
         ("{source: 'rtsp://c/1', push_token: 0123456789abcdef}", "", "cameras.front.push_token", "without `source"),
-        ("{source: 'rtsp://c/1'}", "ingest: {host: 0.0.0.0}", "ingest.host", "without `tls`"),
         ("{source: 'rtsp://c/1'}", "http: {tokens: {view: short}}", "http.tokens.view", "guessed"),
         (
             "{source: 'rtsp://c/1'}",
@@ -185,7 +184,7 @@ def test_a_question_is_short(write):
             "http.host",
             "without `url`",
         ),
-        ("{source: 'rtsp://c/1'}", "ingest: {tls: {certificate: none.pem}}", "ingest.tls.certificate", "no such file"),
+        ("{source: 'rtsp://c/1'}", "http: {tls: {certificate: none.pem}}", "http.tls.certificate", "no such file"),
     ],
 )
 def test_an_open_door_is_refused(write, camera, rest, path, says):
@@ -195,7 +194,7 @@ def test_an_open_door_is_refused(write, camera, rest, path, says):
 
 
 def test_a_camera_may_be_brought_by_an_edge_client(write):
-    text = f"{HEAD}cameras: {{shed: {{source: push, push_token: 0123456789abcdef}}}}"
+    text = f"{HEAD}http: true\ncameras: {{shed: {{source: push, push_token: 0123456789abcdef}}}}"
     camera = load(write(text), environ={}).cameras[0]
     assert camera.pushed
     assert camera.push_token == Secret("0123456789abcdef")
@@ -222,6 +221,6 @@ def test_anywhere_else_they_do(write, environ: dict[str, str]):
 
 
 def test_the_app_opens_no_other_server_without_tls(write):
-    text = "cameras: {shed: {source: push, push_token: 0123456789abcdef}}\ningest: {host: 0.0.0.0}\n"
+    text = CAMERAS + "sinks: {zeromq: {host: 0.0.0.0}}\n"
     (problem,) = check(write(HEAD + text), {"BLIKK_APP": "1"})
-    assert problem.path == "ingest.host"
+    assert problem.path == "sinks.zeromq.host"

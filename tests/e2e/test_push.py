@@ -15,7 +15,7 @@ node: {{id: hallway}}
 mqtt: {{host: 127.0.0.1, port: {broker}}}
 store: {{path: {folder}/hallway.db}}
 models: {{offline: true, cache: {folder}/models}}
-ingest: {{port: {port}, tls: {{certificate: {certificate}, key: {key}}}}}
+http: {{port: {port}, tls: {{certificate: {certificate}, key: {key}}}}}
 cameras:
   shed: {{source: push, push_token: !env TOKEN}}
 """

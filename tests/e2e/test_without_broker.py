@@ -64,7 +64,7 @@ class House:
         self.store = folder / "blikk.db"
         self.node = BlikkRun(
             folder,
-            f"node: hallway\nmqtt: false\nstore: {{path: {self.store}}}\nring_hook: {{port: {self._ring_port}}}\n"
+            f"node: hallway\nmqtt: false\nstore: {{path: {self.store}}}\nhttp: {{port: {self._ring_port}}}\n"
             f"webhook: {{url: 'http://127.0.0.1:{self.hook_port}/', tell: [ring]}}\ncameras:\n"
             f"  front_door: {{source: 'rtsp://127.0.0.1:{free_port()}/none', ring: {{http: true}}}}\n",
             models=None,

@@ -29,7 +29,7 @@ NODE = """\
 node: {{id: hallway_pi, name: Hallway Pi}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 health_every_s: 1
-ring_hook: {{port: {hook}}}
+http: {{port: {hook}}}
 store: {{path: {folder}/hallway.db}}
 models: {{offline: true, cache: {folder}/models}}
 cameras:

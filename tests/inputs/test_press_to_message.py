@@ -17,6 +17,8 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.status import CameraInfo, NodeInfo
 from blikk_edge.inputs.gpio import QUIET_S, GpioButton
 from blikk_edge.inputs.http import RingHook
+from blikk_edge.net.http.access import Access
+from blikk_edge.net.http.server import HttpServer
 from blikk_edge.sinks.mqtt.address import Address
 from blikk_edge.sinks.mqtt.sink import MqttSink
 from blikk_edge.store.store import Store
@@ -74,7 +76,10 @@ async def test_a_press_is_a_message_within_200_ms(
             mode="off",
         )
         sending = asyncio.ensure_future(Delivered(sink, store, SystemClock()).run(bell.inbox))
-        hook = RingHook(["front_door"], 0, bell.order)
+        access = Access(view=None, control=None, clock=SystemClock())
+        hook = HttpServer(
+            [RingHook(["front_door"], bell.order, access, SystemClock())], access, clock=SystemClock(), port=0
+        )
         start(hook)
         start(GpioButton("front_door", 17, bell.order, clock=SystemClock(), devices=tmp_path))
         await until(lambda: sink.connected and hook.port and pins.lines)

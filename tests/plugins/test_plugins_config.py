@@ -136,7 +136,6 @@ def test_an_enrichers_and_an_inputs_options_are_known_by_name_and_line(write, in
         ("enrichers: {summary: {}}", "Write `summary:` at the top of the file."),
         ("enrichers: {digest: hourly}", "Write `summary.digest` instead."),
         ("enrichers: {questions: {}}", "Write `cameras.<id>.questions` instead."),
-        ("inputs: {ring_hook: {port: 1}}", "Write `ring_hook:` at the top of the file."),
         ("inputs: {gpio: 17}", "Write `cameras.<id>.ring.gpio` instead."),
     ],
 )

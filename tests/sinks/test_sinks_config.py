@@ -30,6 +30,7 @@ node: n
 mqtt: broker.local
 store: {{path: {folder}/store.db}}
 cameras: {{door: /dev/video0}}
+http: true
 sinks:
 """
 TOPICS = Topics("blikk", "n")
@@ -49,13 +50,13 @@ def test_each_is_read_and_all_share_the_block_of_tls(write, tmp_path: Path) -> N
     made = make_certificates(tmp_path)
     tls = f"{{ca: {made.ca}, certificate: {made.client}, key: {made.client_key}}}"
     path = write(
-        f"websocket: {{token: 0123456789abcdef, port: {free_port()}, "
-        f"tls: {{certificate: {made.server}, key: {made.server_key}}}}}\n"
+        "websocket: {keep: 100}\n"
         f"redis: {{host: r, password: p, tls: {tls}}}\n"
         f"postgres: {{host: d, password: p, tls: {tls}}}\n"
         f"mqtt: {{host: b, tls: {tls}}}\n"
         f"zeromq: {{port: {free_port()}}}"
     )
+    path.write_text(path.read_text().replace("http: true", f"http: {{port: {free_port()}}}"))
     settings = load(path, environ={})
     shared = ClientTlsSettings(ca=made.ca, certificate=made.client, key=made.client_key)
 
@@ -71,6 +72,15 @@ def test_each_is_read_and_all_share_the_block_of_tls(write, tmp_path: Path) -> N
     assert [str(problem) for problem in check(path, {}).problems] == []
 
 
+@pytest.mark.parametrize(("written", "count"), [("true", 1), ("", 1), ("{}", 1), ("false", 0)])
+def test_the_websocket_has_a_switch_and_needs_the_server(write, written: str, count: int) -> None:
+    path = write(f"websocket: {written}")
+    assert len(load(path, environ={}).sinks) == count
+    path.write_text(path.read_text().replace("http: true\n", ""))
+    problems = [(problem.path, "`http: true`" in problem.mend) for problem in check(path, {}).problems]
+    assert problems == [("sinks.websocket", True)] * count
+
+
 def test_a_text_stands_for_the_host(write) -> None:
     settings = load(write("redis: redis.local\npostgres: db.local\nmqtt: cloud.local"), environ={})
 
@@ -80,14 +90,10 @@ def test_a_text_stands_for_the_host(write) -> None:
 @pytest.mark.parametrize(
     ("sinks", "path", "says"),
     [
-        ("websocket: {}", "sinks.websocket.token", "Add `token:` with at least 16 letters"),
-        ("websocket: {token: short}", "sinks.websocket.token", "a token that can be guessed"),
-        ("websocket: {token: 0123456789abcdef, host: 0.0.0.0}", "sinks.websocket.host", "Add `tls:`"),
-        (
-            "websocket: {token: 0123456789abcdef, origins: ['https://a/b']}",
-            "sinks.websocket.origins[0]",
-            "not the origin",
-        ),
+        ("websocket: {token: short}", "sinks.websocket.token", "`http: {tokens: {view: !secret name}}`"),
+        ("websocket: {host: 0.0.0.0}", "sinks.websocket.host", "`http: {host: ...}`"),
+        ("websocket: {origins: ['https://a/b']}", "sinks.websocket.origins", "`http: {origins: [...]}`"),
+        ("websocket: {kep: 1}", "sinks.websocket.kep", "Did you mean `keep`?"),
         ("redis: {hots: r}", "sinks.redis.hots", "Did you mean `host`?"),
         ("redis: {host: r, mode: list}", "sinks.redis.mode", "Use `stream` or `channels`."),
         ("redis: {host: r, mode: channels, stream: s}", "sinks.redis.stream", "channels keep nothing"),
@@ -102,7 +108,7 @@ def test_a_text_stands_for_the_host(write) -> None:
         ("second_mqtt: b", "sinks.second_mqtt", "Write `sinks.mqtt` instead."),
         ("webhook: {url: 'https://a/b'}", "sinks.webhook", "Write `webhook:` at the top of the file."),
         ("websockett: {}", "sinks.websockett", "did you mean 'websocket'?"),
-        ("websocket: {token: 0123456789abcdef, port: 8431}\nzeromq: {}", "sinks.zeromq.port", "is the same"),
+        ("zeromq: {port: 8428}", "sinks.zeromq.port", "the port of `http` is the same"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_key(write, sinks: str, path: str, says: str) -> None:
@@ -142,13 +148,13 @@ async def test_a_missing_extra_is_said_with_what_to_type(sink: str, write, monke
 
 def test_making_them_imports_none_of_their_packages(write) -> None:
     """So does a configuration that names them all: only `open` and `run` import what they need."""
-    path = write("websocket: {token: 0123456789abcdef}\nredis: r\npostgres: d\nmqtt: b\nzeromq: {}")
+    path = write("websocket: true\nredis: r\npostgres: d\nmqtt: b\nzeromq: {}")
     code = f"""
 import pathlib, sys
 from blikk_edge.config import load
 from blikk_edge.sinks.kinds import SINKS
 assert len(load(pathlib.Path({str(path)!r}), environ={{}}).sinks) == 5
-for module in ("websocket_server", "redis.stream", "redis.channels", "postgres.sink", "zeromq_socket"):
+for module in ("subscribers", "redis.stream", "redis.channels", "postgres.sink", "zeromq_socket"):
     __import__("blikk_edge.sinks." + module)
 print(sorted({{"websockets", "aiohttp", "redis", "asyncpg", "zmq"}} & set(sys.modules)))
 """

@@ -37,9 +37,9 @@ models: {{cache: {folder}/models, offline: true}}
 summary: false
 health_every_s: 1s
 cameras: {{door: {{source: {folder}/clip.mp4, ring: {{http: true}}}}}}
-ring_hook: {{port: {hook}}}
+http: {{port: {http}, tokens: {{view: {token}}}}}
 sinks:
-  websocket: {{token: {token}, port: {websocket}}}
+  websocket: true
   redis: {{host: 127.0.0.1, port: {redis}, kinds: [ring]}}
   postgres: {{host: 127.0.0.1, port: {postgres}}}
   zeromq: {{port: {zeromq}}}
@@ -86,14 +86,14 @@ async def test_servers_that_are_not_there_are_problems_and_harm_neither_cameras_
     (tmp_path / "clip.mp4").write_bytes(clip)
     (tmp_path / "redis").mkdir()
     server = RedisServer(tmp_path / "redis")
-    ports = {name: free_port() for name in ("websocket", "postgres", "zeromq", "mqtt", "hook")} | {"redis": server.port}
+    ports = {name: free_port() for name in ("http", "postgres", "zeromq", "mqtt")} | {"redis": server.port}
     (program,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "subscriber.py").write_text(program)
     told: dict[str, Any] = {}
 
     async def watch() -> None:
         query = "?kinds=health,observation"
-        address = f"ws://127.0.0.1:{ports['websocket']}/v1/records{query}"
+        address = f"ws://127.0.0.1:{ports['http']}/v1/records{query}"
         async for connection in connect(address, additional_headers={"Authorization": f"Bearer {TOKEN}"}, proxy=None):
             async for text in connection:
                 message = json.loads(text)
@@ -102,7 +102,7 @@ async def test_servers_that_are_not_there_are_problems_and_harm_neither_cameras_
     async with running(tmp_path, ports) as app:
         watching = asyncio.ensure_future(watch())
         with subprocess.Popen(
-            [sys.executable, str(tmp_path / "subscriber.py"), str(ports["websocket"])],
+            [sys.executable, str(tmp_path / "subscriber.py"), str(ports["http"])],
             env={**os.environ, "WEBSOCKET_TOKEN": TOKEN},
             stdout=subprocess.PIPE,
             text=True,

@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from broker import make_certificates
+from http_served import serving
 from jsonschema import Draft202012Validator
 from sink_samples import NODE, Box1, event, observation, ring, state, until
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,11 +22,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Event, Shown, Withdrawn
 from blikk_edge.core.status import CameraAvailability
+from blikk_edge.net.http.access import Access
+from blikk_edge.sinks.subscribers import NOT_TAKEN, TOO_SLOW, Subscribers
 from blikk_edge.sinks.trust import client_context
-from blikk_edge.sinks.websocket_server import NOT_TAKEN, TOO_SLOW, WebSocketServer
 from blikk_edge.store.store import Store
 from blikk_edge.wire.messages import encode
 from blikk_edge.wire.topics import Topics
@@ -51,24 +52,27 @@ class At(SystemClock):
 
 
 class Served:
-    """A server that runs, and what it is given."""
+    """Subscribers that are served, and what the sink is given."""
 
     def __init__(self, store: Store, clock: SystemClock | None = None, **options: Any) -> None:
         self.inbox = Box1()
-        self.server = WebSocketServer(
-            node=NODE, topics=TOPICS, clock=clock or SystemClock(), history=store, token=TOKEN, port=0, **options
-        )
+        self.port = 0
+        clock = clock or SystemClock()
+        self.of_server = {name: options.pop(name) for name in ("names", "certificate", "key") if name in options}
+        self.access = Access(view=TOKEN, control=None, clock=clock, origins=options.pop("origins", ()))
+        self.sink = Subscribers(node=NODE, topics=TOPICS, clock=clock, history=store, **options)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Served"]:
-        task = asyncio.ensure_future(self.server.run(self.inbox))
-        await until(lambda: self.server.port or task.done(), "a port")
-        try:
-            yield self
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        task = asyncio.ensure_future(self.sink.run(self.inbox))
+        async with serving(self.sink, access=self.access, **self.of_server) as server:
+            self.port = server.port
+            try:
+                yield self
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     async def put(self, *items: Any) -> None:
         self.inbox.put(*items)
@@ -78,7 +82,7 @@ class Served:
     @asynccontextmanager
     async def subscriber(self, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
         given = {"additional_headers": {"Authorization": f"Bearer {TOKEN}"}, "compression": None, "proxy": None}
-        async with connect(f"ws://127.0.0.1:{self.server.port}/v1/records{query}", **(given | options)) as connection:
+        async with connect(f"ws://127.0.0.1:{self.port}/v1/records{query}", **(given | options)) as connection:
             yield connection
 
 
@@ -240,15 +244,15 @@ async def refusal(served: Served, query: str = "", **options: Any) -> tuple[int,
 @pytest.mark.parametrize(
     ("query", "headers", "status", "said"),
     [
-        ("", {}, 401, "sinks.websocket.token"),
-        ("", {"Authorization": "Bearer 0123456789abcdeX"}, 401, "sinks.websocket.token"),
+        ("", {}, 401, "http.tokens"),
+        ("", {"Authorization": "Bearer 0123456789abcdeX"}, 401, "http.tokens"),
         ("?kinds=events", None, 400, "`kinds` must be of observation, event"),
         ("?cameras=gate", None, 400, "`cameras` must be of front_door, yard"),
         ("?since=yesterday", None, 400, "`since` must be"),
         ("?since=a.1.2&since=a.1.2", None, 400, "`since` is there twice"),
         ("?kind=event", None, 400, "not known here; there are kinds"),
         ("?" + "&".join(f"kinds{n}=1" for n in range(20)), None, 400, "parameters"),
-        ("/more", None, 404, "/v1/records"),
+        ("/more", None, 404, "Not Found"),
     ],
 )
 async def test_who_may_not_or_asks_nonsense_is_told_why(
@@ -263,7 +267,7 @@ async def test_who_may_not_or_asks_nonsense_is_told_why(
 
 async def test_another_name_of_the_host_is_refused_and_one_that_is_configured_is_not(store: Store) -> None:
     async with Served(store, names=["hallway.example"]).running() as served:
-        port = served.server.port
+        port = served.port
 
         async def called(host: str) -> bytes:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -313,7 +317,7 @@ async def test_who_is_slow_is_cut_off_with_a_count_and_harms_nobody(store: Store
         async with served.subscriber() as quick, served.subscriber(max_queue=1) as slow:
             await asyncio.gather(said(quick), said(slow))
             sent = 0
-            while not served.server.missed:
+            while not served.sink.missed:
                 await served.put(*(event(number) for number in range(sent, sent + 40)))
                 messages = await said(quick, 40)
                 assert [message["seq"] for message in messages] == list(range(sent + 1, sent + 41))
@@ -344,7 +348,7 @@ async def test_who_says_something_is_hung_up(served: Served) -> None:
 async def test_subscribers_see_that_the_node_stops(store: Store) -> None:
     async with Served(store).running() as served:
         connection = await connect(
-            f"ws://127.0.0.1:{served.server.port}/v1/records",
+            f"ws://127.0.0.1:{served.port}/v1/records",
             additional_headers={"Authorization": f"Bearer {TOKEN}"},
             proxy=None,
         )
@@ -353,25 +357,11 @@ async def test_subscribers_see_that_the_node_stops(store: Store) -> None:
     assert connection.close_code == 1001
 
 
-async def test_tls_and_what_stands_in_its_way(tmp_path: Path, store: Store, free_port: int) -> None:
+async def test_subscribers_come_by_tls(tmp_path: Path, store: Store) -> None:
     made = make_certificates(tmp_path)
     trusting: Json = {"ssl": client_context(made.ca), "additional_headers": {"Authorization": f"Bearer {TOKEN}"}}
     async with (
         Served(store, certificate=made.server, key=made.server_key).running() as served,
-        connect(f"wss://127.0.0.1:{served.server.port}/v1/records", proxy=None, **trusting) as subscriber,
+        connect(f"wss://127.0.0.1:{served.port}/v1/records", proxy=None, **trusting) as subscriber,
     ):
         assert (await said(subscriber))[0]["kind"] == "hello"
-
-    def fault(**options: Any) -> Callable[[], Any]:
-        server = WebSocketServer(
-            node=NODE, topics=TOPICS, clock=SystemClock(), history=store, token=TOKEN, **({"port": 0} | options)
-        )
-        return lambda: server.run(Box1())
-
-    with pytest.raises(SinkError, match=r"beyond this machine it needs `sinks\.websocket\.tls`"):
-        await fault(host="0.0.0.0")()
-    with pytest.raises(SinkError, match="both must be PEM files"):
-        await fault(certificate=made.ca, key=made.server_key)()
-    taken = pytest.raises(SinkError, match=r"choose another `sinks\.websocket\.port`")
-    with socket.create_server(("127.0.0.1", free_port)), taken:
-        await fault(port=free_port)()

@@ -13,7 +13,6 @@ from blikk_edge.grammar.problem import Wrong
 from blikk_edge.sources.catalog import kind_of
 
 _OF_SINKS: Final = {
-    "websocket": (("websockets", ""),),
     "redis": (("redis", "redis"),),
     "postgres": (("asyncpg", "postgres"),),
     "zeromq": (("zmq", "zeromq"),),
@@ -56,8 +55,6 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
         yield from _of_camera(camera)
     if settings.search is not None and settings.search.by_words:
         yield from _missing("onnxruntime", "clip", "search")
-    if any(camera.pushed for camera in settings.cameras):
-        yield from _missing("websockets", "", "ingest")
     for section, options, package, extra in (
         ("http", settings.http, "aiohttp", ""),
         ("webhook", settings.webhook, "aiohttp", ""),

@@ -29,10 +29,7 @@ def certificates(settings: Settings, _environ: Mapping[str, str], _notes: list[s
     clients: list[tuple[ClientTlsSettings | None, tuple[str, ...]]] = []
     if settings.mqtt is not None:
         clients.append((settings.mqtt.tls, ("mqtt", "tls")))
-    opened = {server.section for server in servers(settings)}
     served: list[tuple[ServerTlsSettings | None, tuple[str, ...]]] = []
-    if "ingest" in opened:
-        served.append((settings.ingest.tls, ("ingest", "tls")))
     if settings.http is not None:
         served.append((settings.http.tls, ("http", "tls")))
     for sink in settings.sinks:

@@ -7,11 +7,23 @@ from blikk_edge.enrichers.context import WriterContext
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.values import duration
 from blikk_edge.kinds.kind import Kind
+from blikk_edge.net.http.options import gone
 
 if TYPE_CHECKING:
     from blikk_edge.enrichers.summaries.dispatch import Dispatcher
 
 HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
+    """What becomes of the frames of edge clients, which come to `/ingest/<camera>` of the server of `http`.
+
+    Attributes:
+        every_s: How often the newest pictures are shown to a model that sees, if something happened.
+    """
+
+    every_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +40,8 @@ class DispatchOptions:
 
 
 OPTIONS = Section(
-    of=DispatchOptions,
+    of=IngestSettings,
+    gone=gone("edge clients are"),
     keys=(
         Key(
             name="every_s",

@@ -22,6 +22,8 @@ CSRF_HEADER: Final = "X-Blikk-CSRF"
 FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 READS: Final = frozenset({"GET", "HEAD"})
 
+ELSEWHERE: Final = "sent by a web page of elsewhere; one that may connect is named in `http.origins`"
+
 _RANK: Final = {Scope.PUBLIC: 0, Scope.OWN: 0, Scope.VIEW: 1, Scope.CONTROL: 2}
 
 
@@ -80,9 +82,9 @@ class Access:
             if urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower() and (
                 origin.lower() not in self._origins
             ):
-                raise RefusedError(403, "sent by a web page of elsewhere")
+                raise RefusedError(403, ELSEWHERE)
         elif request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-            raise RefusedError(403, "sent by a web page of elsewhere")
+            raise RefusedError(403, ELSEWHERE)
 
     def login(self, token: str) -> tuple[str, Scope] | None:
         """The cookie of a session and its scope, for who knows a token."""
@@ -96,11 +98,14 @@ class Access:
         """What our pages send along with a change, as `X-Blikk-CSRF`."""
         return self._mac(f"csrf.{request.cookies.get(COOKIE, '')}")
 
+    def is_here(self, request: "web.Request") -> bool:
+        """Whether this machine asks, and no proxy on it that says so for others."""
+        return _is_here(request) and not _is_forwarded(request)
+
     def _check_here(self, request: "web.Request") -> None:
-        peer = request.transport.get_extra_info("peername") if request.transport else None
-        if peer is None or not is_loopback(str(peer[0])):
+        if not _is_here(request):
             raise RefusedError(403, "without `http.tokens` only this machine is answered")
-        if any(name in request.headers for name in FORWARDED):
+        if _is_forwarded(request):
             raise RefusedError(403, "a proxy sends others here: set `http.tokens`")
 
     def _shown(self, presents: Callable[[str], bool]) -> Scope:
@@ -125,3 +130,12 @@ class Access:
 
     def _mac(self, text: str) -> str:
         return hmac.new(self._key, text.encode("utf-8", "surrogateescape"), sha256).hexdigest()
+
+
+def _is_here(request: "web.Request") -> bool:
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return peer is not None and is_loopback(str(peer[0]))
+
+
+def _is_forwarded(request: "web.Request") -> bool:
+    return any(name in request.headers for name in FORWARDED)

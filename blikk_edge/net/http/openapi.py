@@ -40,10 +40,10 @@ def document(routes: Iterable[Route], version: str) -> JsonObject:
 
 def _operation(route: Route) -> JsonObject:
     names = _NAME.findall(route.path)
-    content: JsonObject = {route.answer: {}} if route.answer else {}
-    fine: JsonObject = {"description": "The answer.", "content": content}
-    if not route.answer:
-        fine = {"description": "A WebSocket."}
+    status = route.status if route.answer or route.status != 200 else 101
+    fine: JsonObject = {"description": "A WebSocket." if status == 101 else "Done."}
+    if route.answer:
+        fine = {"description": "The answer.", "content": {route.answer: {}}}
     parameters: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
     ]
@@ -55,7 +55,7 @@ def _operation(route: Route) -> JsonObject:
         "summary": route.summary,
         "parameters": parameters,
         "responses": {
-            "200" if route.answer else "101": fine,
+            str(status): fine,
             "default": {
                 "description": "What was wrong, and how to mend it.",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},

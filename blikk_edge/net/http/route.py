@@ -33,7 +33,8 @@ class Route:
         scope: Who may have it.
         summary: A sentence for the OpenAPI document.
         query: What each parameter of the query means.
-        answer: The media type of what is answered; empty: a WebSocket.
+        answer: The media type of what is answered; empty: a WebSocket, or nothing.
+        status: With what it is answered; 101 is a WebSocket.
         body: The schema of the JSON that a request brings; None: it brings none.
         document: Whether it stands in the OpenAPI document; files of pages do not.
     """
@@ -45,6 +46,7 @@ class Route:
     summary: str
     query: Mapping[str, str] = field(default_factory=dict)
     answer: str = "application/json"
+    status: int = 200
     body: JsonObject | None = None
     document: bool = True
 

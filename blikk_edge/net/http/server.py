@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from blikk_edge import __version__
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError, StoreError
+from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.net.hosts import may_be_called, names_of_this_machine
 from blikk_edge.net.http.access import Access, covers
 from blikk_edge.net.http.answers import RefusedError, json_answer
@@ -31,6 +32,9 @@ LINE_BYTES: Final = 4096
 HEADERS: Final = 64
 BODY_BYTES: Final = 262_144
 GOODBYE_S: Final = 1.0
+LINGER_S: Final = 2.0
+"""For which the rest of a body is read that nobody wanted."""
+
 KNOWN: Final = 128
 """Connections of those who may ask: a browser opens six, and one more for each WebSocket."""
 
@@ -52,7 +56,8 @@ class HttpServer:
 
     Each request is checked before anything else: that it calls this machine by a name of its own (421), that no other
     web page has made it (403), and that it may have what it asks for (401, 403). Every failure is JSON. Beyond loopback
-    it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out: `net.listening.Connections`.
+    it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out, and of those who do the newest
+    `known` stay: `net.listening.Connections`.
     Port 0 takes a free one, found in `port` once it is `ready`.
     """
 
@@ -70,6 +75,7 @@ class HttpServer:
         key: Path | None = None,
         names: Sequence[str] = (),
         in_the_clear: bool = False,
+        known: int = KNOWN,
     ) -> None:
         self.port = port
         self.ready = asyncio.Event()
@@ -81,9 +87,10 @@ class HttpServer:
         self._key = key
         self._names = names_of_this_machine() | {name.lower() for name in names}
         self._in_the_clear = in_the_clear
-        self._connections = Connections(LOG, clock, known=KNOWN)
+        self._connections = Connections(LOG, clock, known=known)
         self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._routes: dict[object, Route] = {}
+        self._refusals = RateLimitedLog(clock)
 
     def routes(self) -> Sequence[Route]:
         """All that is served, the OpenAPI document included."""
@@ -121,6 +128,7 @@ class HttpServer:
             max_field_size=LINE_BYTES,
             max_headers=HEADERS,
             shutdown_timeout=1.0,
+            lingering_time=LINGER_S,
         )
         await runner.setup()
         made = runner.server
@@ -184,6 +192,8 @@ class HttpServer:
                 answer = json_answer({"error": str(refused)}, status=refused.status)
                 if refused.status in {401, 403, 421}:
                     answer.force_close()
+                    if (more := self._refusals.turn(refused.status)) is not None:
+                        LOG.info("a request was refused: %s%s", refused, more)
                 return answer
             except StoreError as error:
                 return json_answer({"error": str(error)}, status=503)

@@ -1,7 +1,7 @@
 """A WebSocket of the HTTP server: opened, read, sent and closed within limits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HEARTBEAT_S: Final = 20.0
 """A client that says nothing for so long is pinged, and hung up where no answer comes within half of it."""
 
-PONG_S: Final = 10.0
+ANSWER_S: Final = 10.0
 CLOSE_S: Final = 2.0
 UNREAD_BYTES: Final = 65_536
 """Of what is sent and not read; then `send` waits."""
@@ -54,12 +54,12 @@ class ServedSocket:
 
         while True:
             message = await self._received()
-            if message is None:
+            if message is None or self.cut_off:
                 return
             if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
                 yield message.data
             elif message.type is WSMsgType.PING:
-                await self._pong(message.data)
+                await self._in_time(self.response.pong(message.data))
             elif message.type is not WSMsgType.PONG:
                 return
 
@@ -69,6 +69,10 @@ class ServedSocket:
 
         content = message.encode() if isinstance(message, str) else message
         await self.response.send_frame(content, WSMsgType.TEXT if text else WSMsgType.BINARY)
+
+    async def answer(self, message: str | bytes) -> None:
+        """Send what the client waits for; who does not read it in time is hung up."""
+        await self._in_time(self.send(message))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye, in 123 bytes at most, and wait for the client to do so; then hang up. From any task."""
@@ -107,10 +111,10 @@ class ServedSocket:
         await self._closed.wait()  # the library hangs up as soon as the handler is done
         return None
 
-    async def _pong(self, content: bytes) -> None:
+    async def _in_time(self, sending: Awaitable[None]) -> None:
         try:
-            async with asyncio.timeout(PONG_S):
-                await self.response.pong(content)
+            async with asyncio.timeout(ANSWER_S):
+                await sending
         except TimeoutError:
             self.abort("it does not read what it is sent")
         except OSError:

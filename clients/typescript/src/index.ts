@@ -59,7 +59,7 @@ export function blikk(options: BlikkOptions): Blikk {
   let source: Source;
   if (url !== undefined) {
     if (token === undefined)
-      throw new BlikkError("bad_request", "`url` needs `token`: the node's `sinks.websocket.token`");
+      throw new BlikkError("bad_request", "`url` needs `token`: the node's `http.tokens.view`");
     source = webSocketSource({ url, token, ca: tls?.ca });
   } else if (broker !== undefined) {
     source = mqttSource(broker);

@@ -5,9 +5,9 @@ import type { ReadingOptions } from "./subscription.js";
 
 /** Where the node is: `url` and `token` for records over a WebSocket, `mqtt` for requests, and for records without `url`. */
 export interface BlikkOptions {
-  /** Of the node's WebSocket, as `ws://127.0.0.1:8430`. */
+  /** Of the node's WebSocket, as `ws://127.0.0.1:8428`. */
   readonly url?: string | undefined;
-  /** `sinks.websocket.token` of the node. */
+  /** `http.tokens.view` of the node. */
   readonly token?: string | undefined;
   /** In Node: the CA to trust for `wss://`, PEM. */
   readonly tls?: { readonly ca?: Pem } | undefined;

@@ -5,7 +5,7 @@ import { ended, OPEN_MS, type OpenSocket, PROTOCOL } from "./socket.js";
 
 const REFUSED =
   "the browser does not say why it did not connect: see whether the node runs, the token is right, the page's origin is " +
-  "in `sinks.websocket.origins`, the host's name in `sinks.websocket.names`, and its certificate is trusted";
+  "in `http.origins`, the host's name in `http.names`, and its certificate is trusted";
 
 export const openSocket: OpenSocket = ({ url, who, token }, onText, signal) =>
   new Promise((resolve, reject) => {

@@ -19,7 +19,7 @@ export interface WebSocketOptions {
 export function webSocketSource({ url, token, ca }: WebSocketOptions): Source {
   const address = recordsAddress(url);
   if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new BlikkError("bad_request", "`token` must be the node's `sinks.websocket.token`: ASCII, without spaces");
+    throw new BlikkError("bad_request", "`token` must be the node's `http.tokens.view`: ASCII, without spaces");
   }
   return (wish, receiver) => {
     const reading = new Reading(wish, receiver);
@@ -95,7 +95,7 @@ class Reading {
 
 /** The address of the records of the node at `url`. */
 function recordsAddress(url: string): URL {
-  const wrong = (what: string) => new BlikkError("bad_request", `\`url\` ${what}; write it like ws://127.0.0.1:8430`);
+  const wrong = (what: string) => new BlikkError("bad_request", `\`url\` ${what}; write it like ws://127.0.0.1:8428`);
   if (!URL.canParse(url)) throw wrong("is no address");
   const address = new URL(url);
   if (address.protocol !== "ws:" && address.protocol !== "wss:") {

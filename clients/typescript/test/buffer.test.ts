@@ -50,7 +50,7 @@ test("what came before an error is read before it is thrown, and once", async ()
 });
 
 test("options that cannot be used are told by their name, and how to write them", () => {
-  const url = "ws://127.0.0.1:8430";
+  const url = "ws://127.0.0.1:8428";
   const token = "0123456789abcdef";
   const node = blikk({ url, token });
   const mqtt = { url: "mqtt://broker.local", node: "hallway" };

@@ -50,7 +50,8 @@ export class LiveNode {
       store: { path: `${folder}/blikk.db` },
       models: { offline: true, cache: `${folder}/models` },
       search: "colours",
-      sinks: { websocket: { token: TOKEN, port, keep: 30 } },
+      http: { port, tokens: { view: TOKEN } },
+      sinks: { websocket: { keep: 30 } },
       cameras: { gate: { source: clip }, door: { source: `rtsp://127.0.0.1:${nobody}/none`, ring: { http: false } } },
     };
     writeFileSync(`${folder}/blikk.yaml`, JSON.stringify(config)); // which is YAML too
@@ -75,7 +76,7 @@ export class LiveNode {
   }
 
   get #starts(): number {
-    return this.log.split("subscribers are taken").length;
+    return this.log.split("pages and API are served").length;
   }
 
   async #end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
