@@ -139,6 +139,7 @@ class Site:
                     "name": camera.name,
                     "labels": [label.value for label in camera.labels],
                     "ring": camera.ring,
+                    "viewers": context.live.viewers(camera.id),
                     "zones": [
                         {"id": name, "polygon": [list(point) for point in polygon.points]}
                         for name, polygon in places.zones.items()
