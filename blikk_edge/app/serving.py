@@ -8,6 +8,7 @@ from blikk_edge.core.live import LiveView
 from blikk_edge.core.probe import NodeNote, Readings
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
+from blikk_edge.net.http import ingress
 from blikk_edge.net.http.access import Access
 from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.net.http.server import HttpServer
@@ -37,6 +38,7 @@ def http_server(
         control=tokens.control.reveal() if tokens.control else None,
         clock=context.clock,
         origins=http.origins,
+        ingress=ingress.Ingress(ingress.SUPERVISOR) if http.ingress else None,
     )
     pages = PageContext(
         node=context,

@@ -247,7 +247,7 @@ def announce(supervisor: str, environ: Mapping[str, str]) -> None:
         return
     content = {"prefix": mqtt.prefix, "node": settings.node.id}
     http = settings.http
-    if http is not None and settings.media is not None and http.tokens.view is not None:
+    if http is not None and http.tokens.view is not None:
         content |= {"media_url": http.address, "token": http.tokens.view.reveal()}
 
     def connected(client: paho.Client, *_: Any) -> None:
