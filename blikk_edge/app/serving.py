@@ -9,6 +9,7 @@ from blikk_edge.core.live import LiveView
 from blikk_edge.core.probe import NodeNote, Readings
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
+from blikk_edge.net.http import ingress
 from blikk_edge.net.http.access import Access
 from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.net.http.route import Served
@@ -30,6 +31,7 @@ def access_of(http: HttpSettings, clock: Clock) -> Access:
         control=tokens.control.reveal() if tokens.control else None,
         clock=clock,
         origins=http.origins,
+        ingress=ingress.Ingress(ingress.SUPERVISOR) if http.ingress else None,
     )
 
 

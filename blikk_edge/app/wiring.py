@@ -218,6 +218,7 @@ def build(
             summaries=written.modes if written else (),
             searched=settings.search is not None,
             media_url=settings.http.address if settings.http and settings.media else None,
+            http_url=settings.http.address if settings.http else None,
             language=settings.language or "en",
         ),
         topics=topics_of(settings),

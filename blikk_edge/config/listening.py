@@ -69,10 +69,10 @@ def in_the_clear(settings: Settings, environ: Mapping[str, str]) -> Iterator[Wro
 
 
 def inside_app(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    """The same settings, but that the server needs no TLS where the Home Assistant app has started us."""
+    """The same settings, but without TLS and with ingress where the Home Assistant app has started us."""
     if environ.get(APP) != "1" or settings.http is None:
         return settings
-    return replace(settings, http=replace(settings.http, in_the_clear=True))
+    return replace(settings, http=replace(settings.http, in_the_clear=True, ingress=True))
 
 
 def without_server(settings: Settings) -> Iterator[Wrong]:

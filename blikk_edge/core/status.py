@@ -55,6 +55,7 @@ class NodeInfo:
         summaries: The ways of writing them that may be switched to.
         searched: Whether what was seen can be searched for.
         media_url: Where redacted Pictures of past events can be had over HTTP, if anywhere.
+        http_url: Where its pages, API and live view are, if anywhere.
         language: The tag of the language in which its entities are named, where nobody else names them.
     """
 
@@ -65,6 +66,7 @@ class NodeInfo:
     summaries: tuple[SummaryMode, ...] = ()
     searched: bool = False
     media_url: str | None = None
+    http_url: str | None = None
     language: str = "en"
 
 

@@ -83,7 +83,8 @@ class Site:
         except RefusedError:
             scope = Scope.PUBLIC
         may = covers(scope, Scope.VIEW)
-        return json_answer({"scope": scope.value, "open": access.open, "csrf": access.csrf(request) if may else None})
+        csrf = access.csrf(request) if may else None
+        return json_answer({"scope": scope.value, "open": access.asks_nobody(request), "csrf": csrf})
 
     async def _login(self, request: "web.Request") -> "web.StreamResponse":
         token = (await json_body(request)).get("token")
@@ -116,6 +117,7 @@ class Site:
                     "name": camera.name,
                     "labels": [label.value for label in camera.labels],
                     "ring": camera.ring,
+                    "viewers": context.live.viewers(camera.id),
                     "zones": [
                         {"id": name, "polygon": [list(point) for point in polygon.points]}
                         for name, polygon in places.zones.items()

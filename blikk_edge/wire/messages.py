@@ -119,10 +119,11 @@ def announce(node: NodeInfo, topics: Topics, *, listens: bool = True) -> Message
             *(("summary",) if node.summaries else ()),
             *(("describe",) if node.summaries and listens else ()),
             *(("media",) if node.media_url else ()),
+            *(("live",) if node.http_url else ()),
             *(("search",) if node.searched else ()),
         ],
         "summaries": _names(node.summaries),
-        "urls": {"media": node.media_url} if node.media_url else {},
+        "urls": {name: url for name, url in (("media", node.media_url), ("http", node.http_url)) if url},
     }
     return _json(topics.announce, content, qos=1, retain=True)
 

@@ -17,6 +17,7 @@ from . import reader, retract
 from .const import (
     CONF_AI_TASK,
     CONF_ANNOUNCE,
+    CONF_APP,
     CONF_ASSISTANTS,
     CONF_CALLS_PER_DAY,
     CONF_EXPOSE,
@@ -37,6 +38,7 @@ from .const import (
     SECTION_SUMMARIES,
 )
 from .contract import Announce, ContractError, ProtocolError
+from .live import live_url
 from .media import MediaError, MediaTokenError, NodeMedia, media_url
 
 PROBE_LIMIT_S = 5.0
@@ -57,7 +59,7 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         self._prefix = DEFAULT_PREFIX
         self._announce: Announce | None = None
         self._found: dict[str, Announce] = {}
-        self._media: dict[str, str] = {}
+        self._place: dict[str, str] = {}
 
     @staticmethod
     @callback
@@ -96,14 +98,15 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_abort(reason="no_node")
         for key in (CONF_MEDIA_URL, CONF_TOKEN):
             if config.get(key):
-                self._media[key] = str(config[key])
+                self._place[key] = str(config[key])
+        self._place[CONF_APP] = discovery_info.slug
         return await self._async_found(prefix, announce)
 
     async def _async_found(self, prefix: str, announce: Announce) -> ConfigFlowResult:
         # what the Supervisor sends has a token; it goes beside the flow that MQTT started
         await self.async_set_unique_id(announce.id, raise_on_progress=self.source == SOURCE_MQTT)
         # a node that is set up receives its own announces; this is for one that could not be set up
-        updates = {CONF_PREFIX: prefix, CONF_ANNOUNCE: announce.content, **self._media}
+        updates = {CONF_PREFIX: prefix, CONF_ANNOUNCE: announce.content, **self._place}
         self._abort_if_unique_id_configured(updates=updates, reload_on_update=False)
         self._prefix, self._announce = prefix, announce
         self.context["title_placeholders"] = {"name": announce.name}
@@ -172,7 +175,7 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
                 CONF_NODE: self._announce.id,
                 CONF_ANNOUNCE: self._announce.content,
                 **({CONF_EXPOSE: True} if assistants else {}),
-                **self._media,
+                **self._place,
             },
             options={CONF_ASSISTANTS: assistants},
         )
@@ -180,13 +183,15 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
     # ---- later
 
     async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Change where the node is, and where its pictures of past events are."""
+        """Change where the node is, and where its pictures of past events and its live view are."""
         entry = self._get_reconfigure_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
             prefix = user_input[CONF_PREFIX].strip().strip("/")
             data = {key: value for key in (CONF_MEDIA_URL, CONF_TOKEN) if (value := user_input.get(key))}
             data[CONF_VERIFY_SSL] = user_input[CONF_VERIFY_SSL]
+            if CONF_APP in entry.data:
+                data[CONF_APP] = entry.data[CONF_APP]
             if not await mqtt.async_wait_for_mqtt_client(self.hass):
                 return self.async_abort(reason="mqtt_unavailable")
             announce, errors = await self._async_look(prefix, entry.data[CONF_NODE], data)
@@ -205,7 +210,7 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(step_id="reconfigure", data_schema=filled, errors=errors)
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
-        """The node's pictures of past events want another token."""
+        """The node wants another token for its pictures of past events and its live view."""
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -214,7 +219,7 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
-            if not (error := await self._async_try_media(announce, {**entry.data, **user_input})):
+            if not (error := await self._async_try(announce, {**entry.data, **user_input})):
                 return self.async_update_reload_and_abort(entry, data_updates=user_input)
             errors["base"] = error
         return self.async_show_form(
@@ -233,17 +238,20 @@ class BlikkConfigFlow(ConfigFlow, domain=DOMAIN):
         announce = (await self._async_probe(prefix, node)).get(node)
         if announce is None:
             return None, {"base": "no_node"}
-        error = await self._async_try_media(announce, data)
+        error = await self._async_try(announce, data)
         return (None, {"base": error}) if error else (announce, {})
 
-    async def _async_try_media(self, announce: Announce, data: Mapping[str, Any]) -> str | None:
-        """What is wrong with address and token of the pictures; nothing where none is given."""
+    async def _async_try(self, announce: Announce, data: Mapping[str, Any]) -> str | None:
+        """What is wrong with address and token of pictures and live view; nothing where none is given."""
         if not (data.get(CONF_TOKEN) or data.get(CONF_MEDIA_URL)):
             return None
-        if media_url(announce, data) is None:
-            return "no_media"
         try:
-            await NodeMedia(self.hass, announce, data).async_days("")
+            if (live := live_url(announce, data)) is not None:
+                await NodeMedia(self.hass, announce, data, live).async_node()
+            elif media_url(announce, data) is not None:
+                await NodeMedia(self.hass, announce, data).async_days("")
+            else:
+                return "no_media"
         except MediaTokenError:
             return "invalid_auth"
         except MediaError:

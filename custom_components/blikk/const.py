@@ -13,6 +13,8 @@ CONF_ANNOUNCE: Final = "announce"
 CONF_MEDIA_URL: Final = "media_url"
 CONF_TOKEN: Final = "token"  # noqa: S105 - the name of the field
 CONF_VERIFY_SSL: Final = "verify_ssl"
+CONF_APP: Final = "app"
+"""The slug of the Supervisor's app that runs the node: its pages are in Home Assistant, under `/app/<slug>`."""
 CONF_EXPOSE: Final = "expose"
 """In a new entry: its cameras are to be exposed to Assist, once."""
 

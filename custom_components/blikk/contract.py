@@ -79,12 +79,18 @@ class Announce:
     capabilities: frozenset[str] = frozenset()
     summaries: tuple[str, ...] = ()
     media_url: str | None = None
+    http_url: str | None = None
     left_out: tuple[str, ...] = ()
     content: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
     def camera(self, camera_id: str) -> Camera | None:
         """The camera of that id."""
         return next((camera for camera in self.cameras if camera.id == camera_id), None)
+
+    @property
+    def live_url(self) -> str | None:
+        """Where the node's live view is, if it has one."""
+        return self.http_url if "live" in self.capabilities else None
 
     @property
     def has_model(self) -> bool:

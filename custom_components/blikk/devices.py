@@ -1,6 +1,6 @@
 """The devices of a node and its cameras in Home Assistant's registry, kept in step with the announce."""
 
-from homeassistant.components.camera import DOMAIN as CAMERA
+from homeassistant.components.camera.const import DOMAIN as CAMERA
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er

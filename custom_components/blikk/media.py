@@ -45,7 +45,9 @@ class MediaGoneError(MediaError):
 
 
 def media_url(announce: Announce, data: Mapping[str, Any]) -> str | None:
-    """Where the pictures are: as the user said, else as the node announces."""
+    """Where the pictures are: as the user said, else as the node announces; None where it has a server without them."""
+    if announce.live_url is not None and "media" not in announce.capabilities:
+        return None
     return data.get(CONF_MEDIA_URL) or announce.media_url
 
 
@@ -73,15 +75,21 @@ class KeptEvent:
 class NodeMedia:
     """One node's pictures. Every call raises MediaError, or MediaTokenError or MediaGoneError of it."""
 
-    def __init__(self, hass: HomeAssistant, announce: Announce, data: Mapping[str, Any]) -> None:
+    def __init__(
+        self, hass: HomeAssistant, announce: Announce, data: Mapping[str, Any], url: URL | None = None
+    ) -> None:
         self._hass = hass
         self._session = async_get_clientsession(hass, verify_ssl=data.get(CONF_VERIFY_SSL, True))
         try:
-            self._url = URL(media_url(announce, data) or "").with_query(None)
+            self._url = url or URL(media_url(announce, data) or "").with_query(None)
         except ValueError:
             raise MediaError("the address is none") from None
         token = data.get(CONF_TOKEN)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    async def async_node(self) -> None:
+        """Ask for the node itself, which every node with a live view tells to who may look at it."""
+        await self._async_get(self._url / "v1" / "node")
 
     async def async_days(self, camera: str) -> list[str]:
         """The days, ISO and in the node's local time, of which there are pictures; newest first."""

@@ -27,6 +27,7 @@ from .const import (
     SECTION_EVENTS,
 )
 from .contract import Alert, Announce, Event, Health, Json, Reply, Ring, Summary
+from .live import Live
 from .memory import Memory
 from .names import Topics
 from .pictures import PICTURES, EventPicture
@@ -56,6 +57,7 @@ class BlikkNode:
         self.device_id = device_id
         self.announce: Announce = reader.announce_of(entry.data[CONF_ANNOUNCE])
         self.topics = Topics(entry.data[CONF_PREFIX], entry.data[CONF_NODE])
+        self.live = Live(hass, entry)
         self.connected = False
         self.online: bool | None = None
         self.health: Health | None = None
@@ -96,6 +98,7 @@ class BlikkNode:
             undo()
         self._undo.clear()
         self._alarms.clear()
+        self.live.stop()
         for request in (request for request in self._requests.values() if not request.done()):
             request.set_exception(self.error("node_offline"))
         self._requests.clear()

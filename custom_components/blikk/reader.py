@@ -65,7 +65,7 @@ def announce_of(content: JsonObject) -> Announce:
         else:
             cameras[camera_id] = _camera(camera_id, item)
     urls = content.get("urls")
-    media = _text(urls, "media", MAX_STATE) if isinstance(urls, dict) else None
+    media, http = (_url(urls, name) if isinstance(urls, dict) else None for name in ("media", "http"))
     return Announce(
         id=node,
         name=_text(content, "name", MAX_STATE) or node,
@@ -73,10 +73,16 @@ def announce_of(content: JsonObject) -> Announce:
         cameras=tuple(cameras.values()),
         capabilities=frozenset(_texts(content, "capabilities")),
         summaries=_texts(content, "summaries"),
-        media_url=media if media and media.startswith(("http://", "https://")) else None,
+        media_url=media,
+        http_url=http,
         left_out=tuple(left_out),
         content=content,
     )
+
+
+def _url(urls: JsonObject, name: str) -> str | None:
+    url = _text(urls, name, MAX_STATE)
+    return url if url and url.startswith(("http://", "https://")) else None
 
 
 def is_topic_word(text: str) -> bool:

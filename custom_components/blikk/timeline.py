@@ -19,6 +19,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
+from . import pages
 from .const import DOMAIN
 from .contract import Camera, Event, JsonObject, Summary
 from .media import KeptPicture, MediaError, MediaTokenError, NodeMedia, media_url
@@ -68,6 +69,8 @@ class Place:
             "labels": [*self.camera.labels, *([RING] if self.camera.ring else [])],
             "zones": list(self.camera.zones),
             "online": self.online,
+            "live": self.node.live.offered,
+            "page": pages.timeline_of(self.node, self.camera.id),
         }
 
 

@@ -1,17 +1,18 @@
-"""WebSocket commands for the cards: which cameras there are, pages of the timeline, and what is new."""
+"""WebSocket commands for the cards: which cameras there are, pages of the timeline, what is new, and the live view."""
 
 from typing import Any
 
 import probatio as vol
 from homeassistant.components.websocket_api import async_register_command
 from homeassistant.components.websocket_api.connection import ActiveConnection
-from homeassistant.components.websocket_api.const import ERR_INVALID_FORMAT
+from homeassistant.components.websocket_api.const import ERR_INVALID_FORMAT, ERR_NOT_FOUND
 from homeassistant.components.websocket_api.decorators import async_response, websocket_command
 from homeassistant.components.websocket_api.messages import event_message
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 
 from .feed import Feed
+from .live_feed import LiveFeed
 from .timeline import Filter, async_page, places, signer
 
 MAX_EVENTS = 100
@@ -28,6 +29,8 @@ def async_register(hass: HomeAssistant) -> None:
     async_register_command(hass, _cameras)
     async_register_command(hass, _timeline)
     async_register_command(hass, _subscribe)
+    async_register_command(hass, _live)
+    async_register_command(hass, _live_taken)
 
 
 @websocket_command({vol.Required("type"): "blikk/cameras"})
@@ -74,6 +77,34 @@ def _subscribe(hass: HomeAssistant, connection: ActiveConnection, message: dict[
     connection.send_result(message["id"])
     feed = Feed(hass, connection.user, _wanted(message), signer(hass, connection), send)
     connection.subscriptions[message["id"]] = feed.start()
+
+
+@websocket_command({vol.Required("type"): "blikk/live", vol.Required("entity_id"): cv.entity_id})
+@callback
+def _live(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
+    """The live view of a camera, until the subscription ends: see `LiveFeed`. Each message names the subscription."""
+    number = message["id"]
+    shown = places(hass, connection.user, Filter(cameras=frozenset({message["entity_id"]})))
+    if not shown or not shown[0].node.live.offered:
+        connection.send_error(number, ERR_NOT_FOUND, "this camera has no live view")
+        return
+
+    @callback
+    def send(content: dict[str, Any]) -> None:
+        connection.send_message(event_message(number, {"subscription": number, **content}))
+
+    connection.send_result(number)
+    connection.subscriptions[number] = LiveFeed(hass, shown[0], send)
+
+
+@websocket_command({vol.Required("type"): "blikk/live/taken", vol.Required("subscription"): int})
+@callback
+def _live_taken(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
+    """The browser has taken a message of that live view: it may be sent another."""
+    feed = connection.subscriptions.get(message["subscription"])
+    if isinstance(feed, LiveFeed):
+        feed.taken()
+    connection.send_result(message["id"])
 
 
 def _wanted(message: dict[str, Any]) -> Filter:

@@ -75,8 +75,8 @@ class Supervisor:
         for left in reversed(range(TRIES)):
             try:
                 with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                    content: dict[str, Any] = json.load(answer).get("data") or {}
-                    return content
+                    answered: dict[str, Any] = json.load(answer).get("data") or {}
+                    return answered
             except urllib.error.HTTPError as error:
                 if error.code < 500 or not left:  # a refusal stays one
                     raise AppError(f"the Supervisor refuses {path}: {_why(error)}") from error
@@ -247,7 +247,7 @@ def announce(supervisor: str, environ: Mapping[str, str]) -> None:
         return
     content = {"prefix": mqtt.prefix, "node": settings.node.id}
     http = settings.http
-    if http is not None and settings.media is not None and http.tokens.view is not None:
+    if http is not None and http.tokens.view is not None:
         content |= {"media_url": http.address, "token": http.tokens.view.reveal()}
 
     def connected(client: paho.Client, *_: Any) -> None:

@@ -48,6 +48,13 @@ SUPERVISOR = vol.Schema(
         # one image for all architectures: {arch} in it is deprecated
         vol.Required("image"): vol.Match(r"^[a-z0-9.-]+(/[a-z0-9._-]+)+$"),
         "homeassistant": VERSION_TAG,
+        "ingress": bool,
+        "ingress_port": vol.All(int, vol.Range(0, 65535)),
+        "ingress_entry": str,
+        "ingress_stream": bool,
+        "panel_icon": str,
+        "panel_title": str,
+        "panel_admin": bool,
         "ports": {vol.Match(r"^\d+(/(tcp|udp))?$"): vol.Any(int, None)},
         "ports_description": {str: str},
         "devices": [str],
@@ -143,8 +150,11 @@ def test_the_app_store_has_what_it_shows():
         assert (width_px == height_px) == (name == "icon.png")
 
 
-def test_there_is_no_ingress_as_long_as_there_is_no_page():
-    assert not {"ingress", "webui", "watchdog", "host_network"} & set(CONFIG)
+def test_ingress_leads_to_the_port_of_the_pages_and_only_administrators_see_it_in_the_sidebar():
+    run = (APP / "run.py").read_text(encoding="utf-8")
+    (port,) = re.findall(r"^    \w+_port: int = (\d+)$", run, re.MULTILINE)
+    assert (CONFIG["ingress"], CONFIG["ingress_port"], CONFIG["panel_admin"]) == (True, int(port), True)
+    assert not {"ports", "webui", "watchdog", "host_network"} & set(CONFIG)
 
 
 def test_apparmor_reads_the_profile():

@@ -169,16 +169,21 @@ def test_the_node_does_not_get_the_token_of_the_supervisor(app: App, supervisor:
 
 
 @needs_root
-def test_a_file_of_the_users_own_wins(app: App, supervisor: Supervisor):
+@pytest.mark.parametrize("http", ["", "http: {port: !env HTTP_PORT, tokens: {view: !env HTTP_VIEW_TOKEN}}\n"])
+def test_a_file_of_the_users_own_wins(app: App, supervisor: Supervisor, http: str):
     (app.config / "blikk.yaml").write_text(
         "node: {id: own, name: Own}\n"
         "mqtt: {host: !env MQTT_HOST, port: !env MQTT_PORT, username: !env MQTT_USERNAME,"
         " password: !env MQTT_PASSWORD, prefix: home/blikk}\n"
-        "cameras: {shed: {source: 'rtsp://127.0.0.1:9/x'}}\n"
+        f"{http}cameras: {{shed: {{source: 'rtsp://127.0.0.1:9/x'}}}}\n"
     )
     with app.running() as process:
         app.until(lambda: supervisor.discovered, process)
-    assert supervisor.discovered == [{"prefix": "home/blikk", "node": "own"}]
+    live = {
+        "media_url": f"http://127.0.0.1:{app.http_port}",
+        "token": (app.data / "media_token").read_text(),
+    }
+    assert supervisor.discovered == [{"prefix": "home/blikk", "node": "own", **(live if http else {})}]
 
 
 @needs_root

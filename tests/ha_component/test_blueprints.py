@@ -552,7 +552,7 @@ async def test_without_a_helper_a_plain_doorbell_has_no_snooze_button(house, pho
     await automate("doorbell", doorbells=[BELL])
     await ring(house)
     await photograph(house)
-    assert [button["title"] for button in phone[0]["data"]["actions"]] == ["Look"]
+    assert [button["title"] for button in phone[0]["data"]["actions"]] == ["Live view"]
 
 
 async def test_buttons_of_others_do_nothing(house, phone, freezer, caplog, automate):
@@ -687,7 +687,7 @@ async def test_its_buttons_open_snooze_and_mark_the_visit_and_are_three(house, p
     await later(house, freezer, seconds=20)
     await summarise(house)
     first, final = phone
-    assert titles(first) == ["Look", "Snooze 30 min", "That was family"]
+    assert titles(first) == ["Live view", "Snooze 30 min", "That was family"]
     assert titles(final) == ["View in timeline", "Snooze 30 min", "That was family"]
     for notification in phone:
         await press(house, notification, "family")
@@ -751,6 +751,14 @@ async def test_what_is_reported_in_the_car_is_a_choice(house, phone, node, freez
     assert [body["data"]["car_ui"] for body in phone] == [car]
 
 
+LIVE = "/?more-info-entity-id=camera.front_door"
+
+
+def lives(body):
+    """Where the buttons of a notification lead that open the camera with its live view."""
+    return [action["uri"] for action in body["data"].get("actions", ()) if "more-info" in action.get("uri", "")]
+
+
 def timelines(body):
     """The events that a notification leads to in the timeline, each with a time of today."""
     found = [URL(action["uri"]) for action in body["data"].get("actions", ()) if "timeline" in action.get("uri", "")]
@@ -785,6 +793,7 @@ async def test_a_parcel_is_reported_reminded_of_and_taken_back(house, phone, eit
     assert len({body["data"]["tag"] for body in phone}) == 1
     assert phone[0]["data"]["image"].startswith(IMAGES[either].format("package"))
     assert timelines(phone[0]) == (["front_door-5"] if either == "component" else [])
+    assert lives(phone[0]) == lives(phone[1]) == [LIVE]
 
 
 async def test_a_parcel_that_is_carried_past_is_not_reported(house, phone, node, freezer, automate):
@@ -831,7 +840,8 @@ async def test_who_lingers_is_reported_with_the_picture_and_then_the_summary(hou
     assert phone[0]["data"]["image"].startswith(IMAGES[either].format("person"))
     kept = phone[0]["data"]["image"] if either == "component" else None  # plain MQTT has the next visitor's by now
     assert phone[1]["data"].get("image") == kept
-    assert timelines(phone[0]) == timelines(phone[1]) == ([VISIT] if either == "component" else [])
+    assert lives(phone[0]) == [LIVE]
+    assert (lives(phone[1]), timelines(phone[1])) == (([], [VISIT]) if either == "component" else ([LIVE], []))
     assert phone[1]["data"]["alert_once"]
 
 
@@ -875,7 +885,7 @@ async def test_the_buttons_of_who_lingers_snooze_and_mark(house, phone, freezer,
     await automate("someone_lingers", detections=["event.front_door_detection"], critical=True)
     await linger(house, freezer)
     (body,) = phone
-    assert titles(body) == ["View in timeline", "Snooze 30 min", "That was family"]
+    assert titles(body) == ["Live view", "Snooze 30 min", "That was family"]
     assert (body["data"]["push"], body["data"]["channel"]) == (CRITICAL, "alarm_stream")
     await press(house, body, "family")
     assert marked == [(VISIT, "That was family")]
@@ -884,7 +894,13 @@ async def test_the_buttons_of_who_lingers_snooze_and_mark(house, phone, freezer,
     assert len(phone) == 1
 
 
-async def test_who_lingers_at_a_plain_node_has_no_buttons(house, phone, node, freezer, automate):
+async def test_who_lingers_at_a_plain_node_has_the_live_view_only_or_no_button(house, phone, node, freezer, automate):
     await automate("someone_lingers", detections=["event.front_door_detection"])
+    await linger(house, freezer)
+    assert titles(phone[0]) == ["Live view"]
+
+
+async def test_the_live_view_can_be_left_out(house, phone, node, freezer, automate):
+    await automate("someone_lingers", detections=["event.front_door_detection"], live_words="")
     await linger(house, freezer)
     assert titles(phone[0]) == []

@@ -12,7 +12,7 @@ from stage import DOMAIN, announce, entry_of, set_up
 from custom_components.blikk import cards
 
 PANEL = "blikk-timeline"
-MAX_BYTES = 60_000
+MAX_BYTES = 72_000
 
 
 @pytest.fixture

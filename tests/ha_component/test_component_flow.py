@@ -145,6 +145,7 @@ async def test_a_node_of_the_supervisor_is_added_with_its_token(hass, mqtt_mock)
     done = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
     assert done["type"] is FlowResultType.CREATE_ENTRY
     assert (done["data"]["token"], done["data"]["media_url"]) == ("secret", MEDIA)
+    assert done["data"]["app"] == "a0d7b954_blikk"
 
 
 async def test_a_node_of_the_supervisor_that_is_silent_is_not_added(hass, mqtt_mock):
@@ -237,7 +238,8 @@ async def test_without_mqtt_no_node_can_be_looked_for(hass):
 
 def days(aioclient_mock, status=200, url=MEDIA, **more):
     aioclient_mock.clear_requests()
-    aioclient_mock.get(f"{url}/v1/days", status=status, json={"v": 1, "days": []}, **more)
+    for what in ("node", "days"):
+        aioclient_mock.get(f"{url}/v1/{what}", status=status, json={"v": 1, "days": []}, **more)
 
 
 async def reconfigure(hass, entry, **values):
@@ -261,12 +263,12 @@ async def test_prefix_address_and_token_can_be_changed(hass, mqtt_mock, aioclien
 
 
 async def test_address_and_token_can_be_taken_away(hass, mqtt_mock):
-    entry = entry_of(data={"token": "secret", "media_url": MEDIA})
+    entry = entry_of(data={"token": "secret", "media_url": MEDIA, "app": "a0d7b954_blikk"})
     entry.add_to_hass(hass)
     with announcing(hass, announce()):
         flow = await reconfigure(hass, entry)
     assert flow["reason"] == "reconfigure_successful"
-    assert entry.data.keys() == {"prefix", "node", "announce", "verify_ssl"}
+    assert entry.data.keys() == {"prefix", "node", "announce", "verify_ssl", "app"}
 
 
 async def test_each_failure_of_reconfiguring_can_be_recovered_from(hass, mqtt_mock, aioclient_mock):
@@ -306,8 +308,9 @@ async def test_without_mqtt_nothing_can_be_reconfigured(hass):
 # ---- reauth
 
 
-async def test_a_refused_token_can_be_replaced(hass, mqtt_mock, aioclient_mock):
-    entry = entry_of(data={"token": "old"})
+@pytest.mark.parametrize("urls", [{"media": MEDIA}, {"http": MEDIA}, {"media": MEDIA, "http": MEDIA}])
+async def test_a_refused_token_can_be_replaced(hass, mqtt_mock, aioclient_mock, urls):
+    entry = entry_of(announce(urls=urls), data={"token": "old"})
     entry.add_to_hass(hass)
     flow = await start_reauth_flow(hass, entry)
     flow = await hass.config_entries.flow.async_configure(flow["flow_id"])

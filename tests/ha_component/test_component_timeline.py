@@ -113,6 +113,7 @@ async def test_the_cameras_of_all_nodes_are_reported_with_their_labels_and_zones
         "entity_id": "camera.front_door", "name": "Front door", "node": "Porch Pi",
         "labels": ["person", "package", "ring"],
         "zones": ["porch", "path"], "online": True,
+        "live": True, "page": None,
     }  # fmt: skip
     assert (yard["entity_id"], path["entity_id"], path["node"]) == ("camera.yard", "camera.path", "Shed")
 

@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "tests/e2e")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "tests/e2e", "tests/web")]

@@ -56,6 +56,7 @@ NODE = NodeInfo(
     cameras=(FRONT, YARD),
     summaries=(SummaryMode.OFF, SummaryMode.TEMPLATE, SummaryMode.TEXT),
     media_url="http://127.0.0.1:8428",
+    http_url="http://127.0.0.1:8428",
 )
 
 PERSON = Sighting(

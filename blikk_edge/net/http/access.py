@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.net.http.answers import RefusedError
+from blikk_edge.net.http.ingress import Ingress, called
 from blikk_edge.net.http.route import Scope
 from blikk_edge.wire.bearer import knows, knows_protocol
 
@@ -37,16 +38,26 @@ class Access:
 
     A token comes as `Authorization: Bearer`, offered by a WebSocket as a protocol (`wire.bearer`), or as the cookie of
     a session. Sessions are not kept: a cookie is signed with the tokens, so it outlives a restart, and ends with them.
-    Without any token whoever is on this machine may have all, unless a proxy sends others there.
+    Without any token whoever is on this machine may have all, unless a proxy sends others there. Who comes through
+    `ingress` may have all too: Home Assistant has let them in.
 
     A request that changes something and comes with a cookie needs the header `X-Blikk-CSRF`, which only our own pages
     can know. One that another web page has made is refused in any case (`check_origin`).
     """
 
-    def __init__(self, *, view: str | None, control: str | None, clock: Clock, origins: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        view: str | None,
+        control: str | None,
+        clock: Clock,
+        origins: Collection[str] = (),
+        ingress: Ingress | None = None,
+    ) -> None:
         self._tokens = {scope: token for scope, token in ((Scope.CONTROL, control), (Scope.VIEW, view)) if token}
         self._clock = clock
         self._origins = frozenset(origins)
+        self._ingress = ingress
         known = "\n".join(self._tokens.values())
         self._key = sha256(b"blikk sessions\n" + (known.encode() or secrets.token_bytes(32))).digest()
 
@@ -55,8 +66,18 @@ class Access:
         """Whether no token is asked for."""
         return not self._tokens
 
+    def of_ingress(self, request: "web.Request") -> bool:
+        """Whether Home Assistant has let in who asks."""
+        return self._ingress is not None and self._ingress.passed_on(request)
+
+    def asks_nobody(self, request: "web.Request") -> bool:
+        """Whether there is nothing to log in or out with."""
+        return self.open or self.of_ingress(request)
+
     def scope(self, request: "web.Request") -> Scope:
         """What this request may have; raises RefusedError where it shows what is not right."""
+        if self.of_ingress(request):
+            return Scope.CONTROL
         if self.open:
             self._check_here(request)
             return Scope.CONTROL
@@ -78,10 +99,12 @@ class Access:
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if request.method in READS and not upgrade:
             return
+        of_ingress = self.of_ingress(request)
+        if of_ingress and "Sec-Fetch-Site" in request.headers:
+            origin = None  # a proxy before Home Assistant may call it otherwise than the browser does
         if origin is not None:
-            if urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower() and (
-                origin.lower() not in self._origins
-            ):
+            host = called(request) if of_ingress else request.headers.get("Host", "").lower()
+            if urlsplit(origin).netloc.lower() != host and origin.lower() not in self._origins:
                 raise RefusedError(403, ELSEWHERE)
         elif request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
             raise RefusedError(403, ELSEWHERE)

@@ -39,6 +39,7 @@ class HttpSettings:
         names: The host names by which others call this machine, besides its own and IP addresses.
         origins: The web pages of elsewhere that may connect, as `https://host`.
         in_the_clear: Without TLS beyond this machine too; no key of `blikk.yaml` says so.
+        ingress: Home Assistant's Supervisor sends its users; no key of `blikk.yaml` says so.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +50,7 @@ class HttpSettings:
     names: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     in_the_clear: bool = False
+    ingress: bool = False
 
     @property
     def address(self) -> str:

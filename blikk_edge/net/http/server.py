@@ -204,7 +204,9 @@ class HttpServer:
 
     def _admit(self, request: "web.Request") -> None:
         hosts = request.headers.getall("Host", [])
-        if len(hosts) != 1 or not may_be_called(hosts[0], self._names):
+        if self._access.of_ingress(request):
+            connection_of(request).recognised()  # also for what is public: it is used for many requests
+        elif len(hosts) != 1 or not may_be_called(hosts[0], self._names):
             raise RefusedError(421, "this server is not called so; add the name to `http.names`")
         self._access.check_origin(request)
         route = self._routes.get(request.match_info.route)

@@ -92,6 +92,10 @@ export interface Announce {
      * Where redacted pictures of past events can be had over HTTP
      */
     media?: string;
+    /**
+     * Where the node's pages, its API and with `live` in `capabilities` its live view are. Left out where it has none
+     */
+    http?: string;
   };
 }
 /**
