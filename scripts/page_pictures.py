@@ -20,7 +20,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/web", "tests/e2e", "scripts")]
 
-from pages import DESKTOP, PHONE, Browser, WebNode, browser  # noqa: E402 (found in the folders above)
+from pages import DESKTOP, PHONE, Browser, WebNode, browser, debugging  # noqa: E402 (found in the folders above)
 
 from blikk_edge.demo import clip  # noqa: E402
 
@@ -53,6 +53,9 @@ class Photograph:
         until: A JavaScript expression that is true when the page shows what is wanted.
         phone: Whether on a phone.
         dark: Whether in dark colours.
+        does: What is done then, in JavaScript.
+        then: What is true when that is to be seen.
+        size: Of a desktop's window, in pixels.
     """
 
     name: str
@@ -60,6 +63,9 @@ class Photograph:
     until: str
     phone: bool = False
     dark: bool = False
+    does: str = ""
+    then: str = "true"
+    size: tuple[int, int] = DESKTOP
 
 
 LIVE: Final = (
@@ -70,6 +76,32 @@ LIVE: Final = (
         until=f"{VISITOR} && document.querySelectorAll('.report').length > 1",
     ),
     Photograph(name="web-camera-phone", page="#/camera/front_door", until=VISITOR, phone=True, dark=True),
+)
+
+SLIDE: Final = """
+const slider = document.querySelector(".trial input");
+slider.value = {};
+slider.dispatchEvent(new Event("input", {{bubbles: true}}));
+"""
+KEY: Final = "document.body.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}));"
+DEBUG: Final = (
+    Photograph(
+        name="debug-node",
+        page="#/debug",
+        until="Number(document.querySelector('.trial')?.dataset.now) >= 12",
+        does=KEY.format("ArrowLeft") + SLIDE.format(0.6),
+        size=(1280, 1240),
+    ),
+)
+CLIP: Final = (
+    Photograph(
+        name="debug-clip",
+        page="#/debug/clip",
+        until="document.querySelector('.heading [role=status]')?.textContent.includes('event')",
+        does=KEY.format("n") + SLIDE.format(0.6),
+        then="document.querySelector('.side .report') !== null",
+        size=(1280, 860),
+    ),
 )
 
 
@@ -83,10 +115,13 @@ def keep(png: bytes, name: str) -> None:
 
 def take(page: Browser, url: str, photograph: Photograph) -> None:
     """Open the page, wait, and keep what it looks like."""
-    page.resize(*(PHONE if photograph.phone else DESKTOP), mobile=photograph.phone)
+    page.resize(*(PHONE if photograph.phone else photograph.size), mobile=photograph.phone)
     page.prefer("dark" if photograph.dark else "light")
     page.open(f"{url}?{photograph.name}{photograph.page}", shows=[], settled=False)
-    page.until(photograph.until, limit_s=60)
+    page.until(photograph.until, limit_s=150)
+    if photograph.does:
+        page.evaluate(photograph.does)
+        page.until(photograph.then)
     time.sleep(0.5)  # pictures fade in
     keep(page.photograph(), photograph.name)
 
@@ -103,9 +138,11 @@ def main() -> int:
         page = stage.enter_context(browser(folder))
         node = stage.enter_context(WebNode(folder, config, models=models))
         page.until_up(node.url)
-        for photograph in LIVE:
-            if photograph.name.startswith(wanted):
-                take(page, node.url, photograph)
+        clip_url = stage.enter_context(debugging(film, models, "--config", str(folder / "blikk.yaml")))
+        for url, photographs in ((node.url, LIVE), (clip_url, CLIP), (node.url, DEBUG)):
+            for photograph in photographs:
+                if photograph.name.startswith(wanted):
+                    take(page, url, photograph)
     return 0
 
 

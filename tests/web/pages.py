@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from urllib.request import urlopen
 from headless import Chromium
 from patience import PATIENCE
 from ports import free_port
-from staging import BlikkRun
+from staging import BLIKK, BlikkRun
 
 ROOT = Path(__file__).parents[2]
 AXE = Path(os.environ.get("BLIKK_AXE", ROOT / ".cache/axe/node_modules/axe-core/axe.min.js"))
@@ -97,3 +98,19 @@ def browser(folder: Path, size: tuple[int, int] = DESKTOP) -> Iterator[Browser]:
     """A browser with a new profile in `folder`."""
     with Browser(folder / "browser", width_px=size[0], height_px=size[1]) as opened:
         yield opened
+
+
+@contextmanager
+def debugging(clip: Path, models: Path | None, *more: str) -> Iterator[str]:
+    """`blikk debug` of a clip; where its page is, without what comes after the `#`."""
+    environ = os.environ | ({} if models is None else {"BLIKK_MODELS": str(models)})
+    command = [str(BLIKK), "debug", str(clip), *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert url.endswith("/#/debug/clip"), process.stderr and process.stderr.read()
+            yield url.partition("#")[0]
+        finally:
+            process.terminate()
+            assert process.wait(30 * PATIENCE) == 0

@@ -2,9 +2,7 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 from clips import SIX_VISITS, part
-from pages import CHROMIUM, DESKTOP, PHONE, Browser, WebNode, browser
+from pages import CHROMIUM, DESKTOP, PHONE, Browser, WebNode, browser, debugging
 from patience import PATIENCE
-from staging import BLIKK
 
 from blikk_edge.core.observation import Observed, Phase
 from blikk_edge.core.probe import FrameNote, Outcome, Stage, Why, runs
@@ -49,22 +46,6 @@ THEN = "document.querySelector('.trial').dataset.then"
 @pytest.fixture(scope="module")
 def clip(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return part(data / SIX_VISITS, tmp_path_factory.mktemp("clip") / "visit <b>.mp4", 22.0)
-
-
-@contextmanager
-def debugging(clip: Path, models: Path, *more: str) -> Iterator[str]:
-    """`blikk debug` of a clip; where its page is, without what comes after the `#`."""
-    environ = os.environ | {"BLIKK_MODELS": str(models)}
-    command = [str(BLIKK), "debug", str(clip), *more]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, text=True) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            assert url.endswith("/#/debug/clip"), process.stderr and process.stderr.read()
-            yield url.partition("#")[0]
-        finally:
-            process.terminate()
-            assert process.wait(ANSWER_S) == 0
 
 
 def ask(url: str, **change: Any) -> Any:
@@ -205,7 +186,7 @@ def test_the_slider_of_a_running_node_sets_its_threshold(page: Browser, node: We
                "document.querySelector('.trial .primary').disabled")  # fmt: skip
     assert ask(f"{node.url}v1/debug")["cameras"][0]["threshold"] == 0.45
     frames = ask(f"{node.url}v1/debug/cameras/front_door/scores")
-    assert len(frames["at"]) == len(frames["why"]) == len(frames["threshold"]) > 10
+    assert len(frames["at"]) == len(frames["why"]) == len(frames["threshold"]) > 0
     assert frames["at"] == sorted(frames["at"])
 
 

@@ -11,6 +11,7 @@ await styled;
 const POLL_MS = 2000;
 const ANSWERS = 6; // so many are kept: rates are those of ten seconds
 const KEPT_S = 600;
+const LEAST_S = 60;
 const OPEN_S = 20; // what became of a frame is known after so long
 const REASONS = ["motion", "follow", "scene", "sample", "picture", "live"];
 const COLUMNS = ["at", "score", "view", "why", "outcome", "threshold"];
@@ -230,7 +231,8 @@ function Minutes({ camera }) {
   const ready = found?.camera === camera.id;
   const frames = useMemo(() => (ready ? found.frames : empty()), [found, ready]);
   const end = ready ? found.now : Date.now() / 1000;
-  const span = { from: end - KEPT_S, to: end };
+  const first = frames.at[0] ?? end;
+  const span = { from: Math.max(end - KEPT_S, Math.min(first - 5, end - LEAST_S)), to: end }; // a node that has just started
   const place = picked !== null && picked >= span.from && frames.at.length ? placeAt(frames.at, picked) : null;
 
   useKeys((event) => {
@@ -256,7 +258,8 @@ function Minutes({ camera }) {
         <a href=${`#/camera/${camera.id}`}>${t("live.open", { camera: camera.name })}</a></div>
       <div class="pad-x"><${Legend} reasons=${REASONS} /></div>
       <${Strip} frames=${frames} span=${span} threshold=${camera.threshold} trial=${trial}
-        cursor=${place === null ? null : frames.at[place]} events=${ready ? found.events : []} joined=${7} label=${label}
+        cursor=${place === null ? null : frames.at[place]} events=${ready ? found.events : []} joined=${7}
+        label=${span.to - span.from < 300 ? exactly : label}
         onMove=${setPicked} name=${t("node.minutes")} now=${place === null ? "" : exactly(frames.at[place])} />
       <div class="pad-x pad-b"><${Moment} frames=${frames} place=${place} zone=${node.timezone} /></div>
     </section>

@@ -467,9 +467,8 @@ export function Page() {
         </div>
         <p class="note">${shown?.blurred ? t("clip.blurred", { faces: shown.blurred[0], heads: shown.blurred[1], persons: shown.blurred[2] }) : ""}${" "}
           ${t("clip.redacted")}</p>
-        <${Before} clip=${clip} />
       </div>
-      <div class="side panels">
+      <div class="side panels"><${Before} clip=${clip} />
         ${
           content &&
           html`<${Motion} content=${content} /><${Detections} content=${content} /><${Tracks} content=${content} />
