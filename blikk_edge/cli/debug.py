@@ -1,15 +1,17 @@
 """`blikk debug`: a clip in the browser, frame by frame, with all that the pipeline makes of it."""
 
 import argparse
-import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blikk_edge.cli import exits, progress
 from blikk_edge.cli.clips import check_clip, clip_settings
 from blikk_edge.cli.output import OutputError, note, say
 from blikk_edge.cli.words import add_command, add_config
 from blikk_edge.core.errors import BlikkError
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def add(commands: Any) -> None:
@@ -72,7 +74,9 @@ def debug(options: argparse.Namespace) -> int:
     return exits.OK
 
 
-async def _serve(server: Any, stop: asyncio.Event) -> None:
+async def _serve(server: Any, stop: "asyncio.Event") -> None:
+    import asyncio
+
     tasks = [asyncio.ensure_future(each) for each in (server.run(), stop.wait(), _tell(server))]
     try:
         await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
