@@ -11,13 +11,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
+import numpy as np
 import pytest
 from http_served import CONTROL, VIEW
 from patience import PATIENCE
 from ports import free_port
 from staging import BlikkRun, write_clip
-
-import numpy as np  # isort: skip
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: Final = ROOT / "contract" / "openapi.json"
