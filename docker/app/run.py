@@ -150,6 +150,8 @@ def environment(broker: Mapping[str, Any], http_port: int, *, view: str, control
         "HTTP_URL": f"http://{socket.gethostname()}:{http_port}",
         "HTTP_VIEW_TOKEN": view,
         "HTTP_CONTROL_TOKEN": control,
+        # a file of an earlier version takes these; it is then told what to write instead, not that a name is missing
+        **dict.fromkeys(("MEDIA_PORT", "MEDIA_URL", "MEDIA_TOKEN"), "gone"),
     }
 
 

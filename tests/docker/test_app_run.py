@@ -188,9 +188,19 @@ def test_a_file_of_the_users_own_wins(app: App, supervisor: Supervisor, http: st
 
 @needs_root
 def test_a_file_that_cannot_be_used_ends_the_app_with_its_mistakes(app: App, supervisor: Supervisor):
-    (app.config / "blikk.yaml").write_text("node: own\nmqtt: here\ncameras: {a: {sauce: x}}\n")
+    old = "media: {host: 0.0.0.0, port: !env MEDIA_PORT, url: !env MEDIA_URL, token: !env MEDIA_TOKEN}\n"
+    (app.config / "blikk.yaml").write_text(f"node: own\nmqtt: here\ncameras: {{a: {{sauce: x}}}}\n{old}")
     assert app.start().wait(30 * PATIENCE) == 78
-    assert "blikk.yaml:3" in app.log.read_text()
+    log = app.log.read_text()
+    assert "blikk.yaml:3" in log
+    for key, instead in (
+        ("host", "host: ..."),
+        ("port", "port: 8428"),
+        ("url", "url: ..."),
+        ("token", "tokens: {view: !secret name}"),
+    ):
+        (line,) = (line for line in log.splitlines() if f"media.{key}:" in line)
+        assert f"`http: {{{instead}}}`" in line
     assert "POST /discovery" not in supervisor.asked
 
 

@@ -108,7 +108,7 @@ def test_the_address_of_a_plugged_source_may_be_a_secret(write, tmp_path: Path) 
         ("{webrtc: {address: x}, pause_s: 1}", "Indent the options below `webrtc:`."),
         ("{webrct: {address: x}}", "Did you mean `webrtc`?"),
         ("{rtsp: {address: x}}", "Write its address behind `source:`."),
-        ("webrct://cam", "`https://` or `webrtc://`"),
+        ("webrct://cam", "`onvif://` or `webrtc://`"),
     ],
 )
 def test_a_source_that_cannot_be_one_is_refused(write, source: str, said: str) -> None:

@@ -1,5 +1,6 @@
 """The card's configuration is taken over where it is right, and what is wrong is said where the user looks."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -171,3 +172,23 @@ def test_nothing_is_written_to_a_card_on_which_nothing_changed(card: Card) -> No
     before = card.errors.stat().st_mtime_ns
     card.start()
     assert card.errors.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("on_card", [True, False], ids=["card", "device"])
+def test_what_a_new_version_does_not_read_any_more_is_told_where_the_user_looks(card: Card, on_card: bool) -> None:
+    (card.etc / "blikk.yaml").write_text(f"{GOOD}media:\n  token: !secret mqtt_password\n  port: 8428\n")
+    (card.etc / "secrets.yaml").write_text(SECRETS)
+    if on_card:  # as the version before has taken it
+        (card.boot / "blikk.yaml").write_text(GOOD)
+        (card.boot / "secrets.yaml").write_text(SECRETS)
+        names = ("blikk.yaml", "secrets.yaml")
+        sums = [f"{hashlib.sha256((card.boot / name).read_bytes()).hexdigest()}  {name}" for name in names]
+        (card.etc / ".taken").write_text("\n".join(sums) + "\n")
+    done = card.start()
+    assert (done.returncode, done.stderr) == (0, "")
+    for told in (done.stdout, card.errors.read_text(), card.issue.read_text()):
+        assert "media.port: pictures are served by `http` now" in told
+        assert "write `http: {port: 8428}`" in told
+    (card.etc / "blikk.yaml").write_text(GOOD)
+    assert "Blikk Edge watches with" in card.start().stdout
+    assert not card.errors.exists()
