@@ -51,6 +51,7 @@ class Photograph:
         name: Of the file, without its ending.
         page: Behind the address of the node.
         until: A JavaScript expression that is true when the page shows what is wanted.
+        go: A JavaScript expression that goes on from there once it is true; empty where nothing is to be done.
         phone: Whether on a phone.
         dark: Whether in dark colours.
     """
@@ -58,6 +59,7 @@ class Photograph:
     name: str
     page: str
     until: str
+    go: str = ""
     phone: bool = False
     dark: bool = False
 
@@ -70,6 +72,28 @@ LIVE: Final = (
         until=f"{VISITOR} && document.querySelectorAll('.report').length > 1",
     ),
     Photograph(name="web-camera-phone", page="#/camera/front_door", until=VISITOR, phone=True, dark=True),
+)
+
+SEVERAL: Final = "document.querySelectorAll('.event-row img').length > 5"
+CLOSER: Final = (
+    f"{SEVERAL} && [1, 2, 3, 4, 5, 6, 7].map((n) => setTimeout(() => document.body.dispatchEvent("
+    "new KeyboardEvent('keydown', {key: '+', bubbles: true})), 50 * n)).length > 0"
+)
+VISIT: Final = (
+    "(() => { const rows = [...document.querySelectorAll('.event-row.person')].filter((row) => !row.querySelector("
+    "'.chip.moving') && row.querySelector('img')); rows[0]?.querySelector('a').click(); return rows.length > 0 })()"
+)
+EVENT: Final = "document.querySelector('.still img')?.naturalWidth > 0 && document.querySelector('.course li') !== null"
+PAST: Final = (
+    Photograph(
+        name="web-timeline",
+        page="#/timeline",
+        go=CLOSER,
+        until="document.querySelector('.lanes-card .quiet').textContent !== ''",
+    ),
+    Photograph(name="web-event", page="#/timeline", go=VISIT, until=EVENT),
+    Photograph(name="web-timeline-phone", page="#/timeline", until=SEVERAL, phone=True),
+    Photograph(name="web-event-phone", page="#/timeline", go=VISIT, until=EVENT, phone=True, dark=True),
 )
 
 
@@ -86,6 +110,8 @@ def take(page: Browser, url: str, photograph: Photograph) -> None:
     page.resize(*(PHONE if photograph.phone else DESKTOP), mobile=photograph.phone)
     page.prefer("dark" if photograph.dark else "light")
     page.open(f"{url}?{photograph.name}{photograph.page}", shows=[], settled=False)
+    if photograph.go:
+        page.until(photograph.go, limit_s=180)
     page.until(photograph.until, limit_s=60)
     time.sleep(0.5)  # pictures fade in
     keep(page.photograph(), photograph.name)
@@ -103,7 +129,7 @@ def main() -> int:
         page = stage.enter_context(browser(folder))
         node = stage.enter_context(WebNode(folder, config, models=models))
         page.until_up(node.url)
-        for photograph in LIVE:
+        for photograph in (*LIVE, *PAST):
             if photograph.name.startswith(wanted):
                 take(page, node.url, photograph)
     return 0
