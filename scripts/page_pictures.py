@@ -50,7 +50,7 @@ class Photograph:
     Attributes:
         name: Of the file, without its ending.
         page: Behind the address of the node.
-        until: A JavaScript expression that is true when the page shows what is wanted.
+        until: A JavaScript expression that is true when the page shows what is wanted; it is tried until it is, and may act.
         phone: Whether on a phone.
         dark: Whether in dark colours.
         does: What is done then, in JavaScript.
@@ -103,6 +103,27 @@ CLIP: Final = (
         size=(1280, 860),
     ),
 )
+SEVERAL: Final = "document.querySelectorAll('.event-row img').length > 5"
+CLOSER: Final = (
+    f"{SEVERAL} && [1, 2, 3, 4, 5, 6, 7].map((n) => setTimeout(() => document.body.dispatchEvent("
+    "new KeyboardEvent('keydown', {key: '+', bubbles: true})), 50 * n)).length > 0"
+)
+VISIT: Final = (
+    "(() => { const rows = [...document.querySelectorAll('.event-row.person')].filter((row) => !row.querySelector("
+    "'.chip.moving') && row.querySelector('img')); rows[0]?.querySelector('a').click(); return rows.length > 0 })()"
+)
+EVENT: Final = "document.querySelector('.still img')?.naturalWidth > 0 && document.querySelector('.course li') !== null"
+PAST: Final = (
+    Photograph(
+        name="web-timeline",
+        page="#/timeline",
+        until=CLOSER,
+        then="document.querySelector('.lanes-card .quiet').textContent !== ''",
+    ),
+    Photograph(name="web-event", page="#/timeline", until=VISIT, then=EVENT),
+    Photograph(name="web-timeline-phone", page="#/timeline", until=SEVERAL, phone=True),
+    Photograph(name="web-event-phone", page="#/timeline", until=VISIT, then=EVENT, phone=True, dark=True),
+)
 
 
 def keep(png: bytes, name: str) -> None:
@@ -118,10 +139,10 @@ def take(page: Browser, url: str, photograph: Photograph) -> None:
     page.resize(*(PHONE if photograph.phone else photograph.size), mobile=photograph.phone)
     page.prefer("dark" if photograph.dark else "light")
     page.open(f"{url}?{photograph.name}{photograph.page}", shows=[], settled=False)
-    page.until(photograph.until, limit_s=150)
+    page.until(photograph.until, limit_s=180)
     if photograph.does:
         page.evaluate(photograph.does)
-        page.until(photograph.then)
+    page.until(photograph.then, limit_s=60)
     time.sleep(0.5)  # pictures fade in
     keep(page.photograph(), photograph.name)
 
@@ -139,7 +160,7 @@ def main() -> int:
         node = stage.enter_context(WebNode(folder, config, models=models))
         page.until_up(node.url)
         clip_url = stage.enter_context(debugging(film, models, "--config", str(folder / "blikk.yaml")))
-        for url, photographs in ((node.url, LIVE), (clip_url, CLIP), (node.url, DEBUG)):
+        for url, photographs in ((node.url, (*LIVE, *PAST)), (clip_url, CLIP), (node.url, DEBUG)):
             for photograph in photographs:
                 if photograph.name.startswith(wanted):
                     take(page, url, photograph)

@@ -21,6 +21,9 @@ RECORDS_MAX: Final = 500
 PER_EVENT: Final = 20
 """Rows for each event that may be kept, on average; then the oldest go first."""
 
+TIDIED: Final = 10_000
+"""Rows that are looked at when the store is opened."""
+
 TEXT_MAX: Final = 1_000_000
 """A longer text is not one of ours, but damage."""
 
@@ -77,9 +80,15 @@ def exists(db: sqlite3.Connection) -> bool:
 
 
 def tidy(db: sqlite3.Connection) -> None:
-    """Remove what belongs to no event: one that was forgotten while the last of it was on its way."""
+    """Remove what belongs to no event: one that was forgotten while the last of it was on its way.
+
+    Looks at the newest rows alone: all of them would take seconds at every start of a small machine.
+    """
     if exists(db):
-        db.execute("DELETE FROM course WHERE event NOT IN (SELECT id FROM events)")
+        db.execute(
+            "DELETE FROM course WHERE seq > (SELECT max(seq) FROM course) - ? AND event NOT IN (SELECT id FROM events)",
+            (TIDIED,),
+        )
 
 
 def keep(db: sqlite3.Connection, record: Observation | Event, *, most: int) -> None:

@@ -162,6 +162,26 @@ def test_zooming_shows_fewer_events_and_the_whole_day_all(node: WebNode, page: B
     assert page.evaluate("document.querySelector('.lanes-card .tools .quiet').textContent").count(":") == 2
 
 
+def test_two_fingers_show_less_time_and_one_moves_it(node: WebNode, page: Browser) -> None:
+    shown = "document.querySelector('.lanes-card .tools .quiet').textContent"
+    show(page, node, DAY, PHONE)
+    page.until(f"{ROWS}.length === 6")
+    assert page.evaluate(shown) == ""
+    x, y, wide = page.evaluate(
+        "(() => { const c = document.querySelector('canvas[data-camera=yard]'); c.scrollIntoView({block: 'center'});"
+        " const r = c.getBoundingClientRect(); return [r.left, r.top + 10, r.width] })()"
+    )
+    page.touch("touchStart", (x + wide * 0.45, y), (x + wide * 0.55, y))
+    page.touch("touchMove", (x + wide * 0.2, y), (x + wide * 0.8, y))
+    page.touch("touchEnd")
+    page.until(f"{shown} !== ''")
+    before = page.evaluate(shown)
+    page.touch("touchStart", (x + wide * 0.5, y))
+    page.touch("touchMove", (x + wide * 0.8, y))
+    page.touch("touchEnd")
+    page.until(f"{shown} !== {before!r}")
+
+
 def test_arrows_choose_events_and_days(node: WebNode, page: Browser) -> None:
     show(page, node, DAY)
     page.until(f"{ROWS}.length === 6")

@@ -8,7 +8,7 @@ export function useKeys(keys) {
   useEffect(() => {
     const pressed = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.target.closest("input:not([type=checkbox]), select, textarea")) return;
+      if (event.target.closest?.("input:not([type=checkbox]), select, textarea")) return;
       const act = newest.current[event.shiftKey && event.key.startsWith("Arrow") ? `Shift${event.key}` : event.key];
       if (!act) return;
       event.preventDefault();

@@ -255,7 +255,7 @@ function Tip({ tip, zone, now }) {
   </div>`;
 }
 
-export function Lanes({ cameras, data, day, view, setView, now, zone, chosen, choose }) {
+export function Lanes({ cameras, data, day, view, setView, zoom, now, zone, chosen, choose }) {
   const place = useRef(null);
   const [tip, setTip] = useState(null);
   useZoom(place, view, day, setView);
@@ -284,9 +284,9 @@ export function Lanes({ cameras, data, day, view, setView, now, zone, chosen, ch
     </div>
     <div class="tools" role="group" aria-label=${t("timeline.zoom")}>
       <button aria-label=${t("timeline.closer")} title=${t("live.key", { key: "+" })}
-        onClick=${() => setView(zoomed(view, day, 0.5))}>+</button>
+        onClick=${() => zoom(0.5)}>+</button>
       <button aria-label=${t("timeline.wider")} title=${t("live.key", { key: "−" })} disabled=${whole}
-        onClick=${() => setView(zoomed(view, day, 2))}>−</button>
+        onClick=${() => zoom(2)}>−</button>
       <button disabled=${whole} title=${t("live.key", { key: "0" })} onClick=${() => setView(day)}>
         ${t("timeline.whole")}</button>
       <span class="quiet">${!whole && `${clock(view.since, zone, false)} – ${clock(view.until, zone, false)}`}</span>

@@ -307,7 +307,14 @@ export function Page({ query }) {
     if ("day" in values) setCalendar(false);
     set(values);
   };
-  const zoom = (factor) => day && setView((before) => zoomed(within(before ?? day, day), day, factor));
+  // about what is chosen, else about now, where they are in sight
+  const zoom = (factor) =>
+    day &&
+    setView((before) => {
+      const view = within(before ?? day, day);
+      const at = data.items.find((item) => item.id === chosen)?.from ?? (day.today ? now : null);
+      return zoomed(view, day, factor, at >= view.since && at <= view.until ? at : undefined);
+    });
   useKeys({
     ArrowLeft: () => step(1),
     ArrowRight: () => step(-1),
@@ -349,7 +356,7 @@ export function Page({ query }) {
       filter.q
         ? html`<${Found} q=${filter.q} day=${filter.day} camera=${filter.camera} names=${names} zone=${zone} />`
         : html`<${Filters} node=${node} filter=${filter} set=${change} />
-        <${Lanes} cameras=${cameras} data=${data} day=${day} view=${shown} setView=${setView} now=${now} zone=${zone}
+        <${Lanes} cameras=${cameras} data=${data} day=${day} view=${shown} setView=${setView} zoom=${zoom} now=${now} zone=${zone}
           chosen=${chosen} choose=${choose} />
         <p class="quiet count" role="status">${n("timeline.events", items.filter((item) => item.label).length)}
           ${data.more && html` · ${t("timeline.too_many", { count: data.items.length })}`}</p>
