@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pages import CHROMIUM, DESKTOP, Browser, WebNode, browser
+from pages import CHROMIUM, DESKTOP, PHONE, Browser, WebNode, browser
 
 from blikk_edge import config
 
