@@ -1,11 +1,14 @@
 """Zones drawn by mouse, touch and keyboard in a real Chromium, and what a real node then reports."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from broker import accepts
 from pages import CHROMIUM, DESKTOP, PHONE, Browser, WebNode, browser
+from patience import PATIENCE
 
 from blikk_edge import config
 
@@ -33,6 +36,10 @@ def node(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebNo
     folder = tmp_path_factory.mktemp("node")
     text = CONFIG.format(folder=folder, clip=data / CLIP)
     with WebNode(folder, text, models=data / "models") as running:
+        end = time.monotonic() + 60 * PATIENCE
+        while not accepts(running.port):
+            assert time.monotonic() < end, running.log
+            time.sleep(0.1)
         yield running
 
 
@@ -97,6 +104,11 @@ def draw_path(page: Browser) -> None:
 
 def file_of(node: WebNode) -> Path:
     return node.folder / "blikk.yaml"
+
+
+def nothing_to_lose(page: Browser) -> None:
+    """Wait until the page knows that the drawing is that of the file; else it would ask before it is left."""
+    page.until("document.querySelector('.zones .row .primary').parentElement.lastElementChild.disabled")
 
 
 def opened(page: Browser, node: WebNode, query: str) -> None:
@@ -178,11 +190,13 @@ def test_a_private_area_is_drawn_and_moved_by_keys_alone(node: WebNode, page: Br
     page.evaluate(f"document.querySelector('[data-area=\"{name}\"]').focus()")
     page.press("Delete")
     page.until(f"document.querySelector('[data-area=\"{name}\"]') === null")
+    nothing_to_lose(page)
     assert page.errors() == []
 
 
 def test_corners_are_set_and_dragged_by_touch_in_every_language_on_a_phone(node: WebNode, page: Browser) -> None:
     page.resize(*PHONE, mobile=True)
+    opened(page, node, "phone")
     for tag, scheme, button in (("de", "dark", "Neuer Bereich"), ("es", "light", "Zona nueva")):
         page.prefer(scheme)
         page.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
@@ -191,7 +205,7 @@ def test_corners_are_set_and_dragged_by_touch_in_every_language_on_a_phone(node:
         for corner in ((0.3, 0.3), (0.7, 0.3), (0.5, 0.8), (0.3, 0.3)):
             page.touch("touchStart", place(page, *corner))
             page.touch("touchEnd")
-        page.until("document.activeElement?.id === 'zone-name'")
+        page.until("document.querySelector('#zone-name') !== null")
         name = page.evaluate("document.querySelector('#zone-name').value")
         page.touch("touchStart", place(page, 0.5, 0.8))
         page.touch("touchMove", place(page, 0.6, 0.7))
@@ -208,4 +222,5 @@ def test_corners_are_set_and_dragged_by_touch_in_every_language_on_a_phone(node:
         page.press("z", "Control")
         page.press("z", "Control")
         page.until(f"document.querySelector('[data-area=\"{name}\"]') === null")
+        nothing_to_lose(page)
     page.evaluate("localStorage.removeItem('blikk.language')")
