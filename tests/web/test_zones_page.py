@@ -1,11 +1,14 @@
 """Zones drawn by mouse, touch and keyboard in a real Chromium, and what a real node then reports."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pages import CHROMIUM, DESKTOP, Browser, WebNode, browser
+from broker import accepts
+from pages import CHROMIUM, DESKTOP, PHONE, Browser, WebNode, browser
+from patience import PATIENCE
 
 from blikk_edge import config
 
@@ -33,6 +36,10 @@ def node(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebNo
     folder = tmp_path_factory.mktemp("node")
     text = CONFIG.format(folder=folder, clip=data / CLIP)
     with WebNode(folder, text, models=data / "models") as running:
+        end = time.monotonic() + 60 * PATIENCE
+        while not accepts(running.port):
+            assert time.monotonic() < end, running.log
+            time.sleep(0.1)
         yield running
 
 
@@ -99,6 +106,11 @@ def file_of(node: WebNode) -> Path:
     return node.folder / "blikk.yaml"
 
 
+def nothing_to_lose(page: Browser) -> None:
+    """Wait until the page knows that the drawing is that of the file; else it would ask before it is left."""
+    page.until("document.querySelector('.zones .row .primary').parentElement.lastElementChild.disabled")
+
+
 def opened(page: Browser, node: WebNode, query: str) -> None:
     page.open(f"{node.url}?{query}#/zones/front_door", shows=[], settled=False)
     page.until(SHOWS)
@@ -149,3 +161,66 @@ def test_a_zone_that_is_drawn_and_saved_is_reported_after_a_restart(node: WebNod
         "[...document.querySelectorAll('.report.person')].some((e) => e.textContent.includes('path'))", limit_s=90
     )
     assert page.errors() == []
+
+
+def test_a_private_area_is_drawn_and_moved_by_keys_alone(node: WebNode, page: Browser) -> None:
+    page.resize(*DESKTOP)
+    opened(page, node, "keys")
+    button = "[...document.querySelectorAll('button')].find((b) => b.textContent.trim() === 'New private area')"
+    page.evaluate(f"{button}.focus()")
+    page.press("Enter")
+    page.until("document.querySelectorAll('.corner').length === 4")
+    name = page.evaluate("document.querySelector('.chosen polygon').dataset.area")
+    page.evaluate("document.querySelector('.corner').focus()")
+    before = polygon(page, name)
+    page.press("ArrowLeft")
+    page.press("ArrowUp")
+    page.until(f"document.querySelector('[data-area=\"{name}\"]') !== null")
+    after = polygon(page, name)
+    assert after[1:] == before[1:]
+    assert after[0] == [round(before[0][0] - 0.01, 2), round(before[0][1] - 0.01, 2)]
+    page.press("+")
+    page.until("document.querySelectorAll('.corner').length === 5")
+    page.until("document.activeElement?.dataset.corner === '1'")
+    page.press("Delete")
+    page.until("document.querySelectorAll('.corner').length === 4")
+    page.until(f"({YAML}).split('\\n').filter((line) => line.startsWith('+')).length === 1")
+    page.press("Escape")
+    page.until("document.querySelectorAll('.corner').length === 0")
+    page.evaluate(f"document.querySelector('[data-area=\"{name}\"]').focus()")
+    page.press("Delete")
+    page.until(f"document.querySelector('[data-area=\"{name}\"]') === null")
+    nothing_to_lose(page)
+    assert page.errors() == []
+
+
+def test_corners_are_set_and_dragged_by_touch_in_every_language_on_a_phone(node: WebNode, page: Browser) -> None:
+    page.resize(*PHONE, mobile=True)
+    opened(page, node, "phone")
+    for tag, scheme, button in (("de", "dark", "Neuer Bereich"), ("es", "light", "Zona nueva")):
+        page.prefer(scheme)
+        page.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
+        opened(page, node, f"touch{tag}")
+        press_button(page, button)
+        for corner in ((0.3, 0.3), (0.7, 0.3), (0.5, 0.8), (0.3, 0.3)):
+            page.touch("touchStart", place(page, *corner))
+            page.touch("touchEnd")
+        page.until("document.querySelector('#zone-name') !== null")
+        name = page.evaluate("document.querySelector('#zone-name').value")
+        page.touch("touchStart", place(page, 0.5, 0.8))
+        page.touch("touchMove", place(page, 0.6, 0.7))
+        page.touch("touchMove", place(page, 0.6, 0.9))
+        page.touch("touchEnd")
+        page.until(f"document.querySelector('[data-area=\"{name}\"]') !== null")
+        assert polygon(page, name) == [[0.3, 0.3], [0.7, 0.3], [0.6, 0.9]]
+        page.until(f"({YAML}).includes('{name}:')")
+        assert page.barriers() == []
+        assert not page.scrolls_sideways()
+        assert page.errors() == []
+        page.press("z", "Control")
+        page.evaluate("document.activeElement.blur()")
+        page.press("z", "Control")
+        page.press("z", "Control")
+        page.until(f"document.querySelector('[data-area=\"{name}\"]') === null")
+        nothing_to_lose(page)
+    page.evaluate("localStorage.removeItem('blikk.language')")

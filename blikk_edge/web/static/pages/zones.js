@@ -381,8 +381,11 @@ function Editor({ camera }) {
   };
   // A key press on the button (`detail` is 0) makes a rectangle, whose corners the arrow keys move.
   const begin = (kind) => (event) => {
-    if (event.detail === 0) add(kind, rectangle(areas.length));
-    else setDrawing(drawing === kind ? null : kind);
+    if (event.detail === 0) {
+      add(kind, rectangle(areas.length));
+      return;
+    }
+    setDrawing(drawing === kind ? null : kind);
     setSelected(null);
   };
   const set = (values) => {
