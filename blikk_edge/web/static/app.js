@@ -96,11 +96,9 @@ function Shell() {
       const parts = (path.match(found.path) ?? []).slice(1);
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
-      const page = found.title ?? found.nav ?? "camera";
-      document.title = `${camera?.name ?? t(`title.${page}`)} · ${store.node.name}`;
       const key = found.title ?? found.nav ?? "camera";
-      const page = t(`title.${key}`);
-      const name = found.title && camera ? `${page}: ${camera.name}` : (camera?.name ?? page);
+      const title = t(`title.${key}`);
+      const name = found.title && camera ? `${title}: ${camera.name}` : (camera?.name ?? title);
       document.title = `${name} · ${store.node.name}`;
       scrollTo(0, 0);
     });
