@@ -58,8 +58,7 @@ export function blikk(options: BlikkOptions): Blikk {
   const broker = mqtt === undefined ? undefined : new Broker(mqtt);
   let source: Source;
   if (url !== undefined) {
-    if (token === undefined)
-      throw new BlikkError("bad_request", "`url` needs `token`: the node's `http.tokens.view`");
+    if (token === undefined) throw new BlikkError("bad_request", "`url` needs `token`: the node's `http.tokens.view`");
     source = webSocketSource({ url, token, ca: tls?.ca });
   } else if (broker !== undefined) {
     source = mqttSource(broker);

@@ -37,7 +37,8 @@ const STATUSES: Record<number, ErrorCode> = {
 /** What an answer means that is no WebSocket; `said` is what the node writes about it. */
 export function refusal(status: number, said: string, who: string): BlikkError {
   const code = STATUSES[status] ?? (status >= 500 ? "unreachable" : "not_found");
-  const what = words(said).trim().replaceAll(/\s+/g, " ").slice(0, 300) || "no records are there; see whether it is a node";
+  const what =
+    words(said).trim().replaceAll(/\s+/g, " ").slice(0, 300) || "no records are there; see whether it is a node";
   return new BlikkError(code, `${who}: HTTP ${status}: ${what}`);
 }
 

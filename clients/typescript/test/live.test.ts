@@ -148,7 +148,11 @@ describe("side by side", { concurrency: true }, () => {
     const foreign = await Wire.to(settings.port, (head) => head.replace(/^Host: .*$/m, "Host: evil.example"));
     const page = await Wire.to(settings.port, (head) => head.replace(/^Host: /m, "Origin: https://evil.example\r\n$&"));
     try {
-      await rejects(first({ url: live.url, token: "another" }), "unauthorized", /HTTP 401: this token is not one of `http.tokens`/);
+      await rejects(
+        first({ url: live.url, token: "another" }),
+        "unauthorized",
+        /HTTP 401: this token is not one of `http.tokens`/,
+      );
       const called = { url: `ws://127.0.0.1:${foreign.port}`, token: TOKEN };
       await rejects(first(called), "wrong_host", /HTTP 421: .*`http.names`/);
       await rejects(first({ url: `ws://127.0.0.1:${page.port}`, token: TOKEN }), "forbidden", /HTTP 403/);
