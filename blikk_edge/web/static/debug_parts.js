@@ -43,7 +43,8 @@ export const ms = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? va
 // Why the detector was to look at a frame, or why not, in a sentence.
 export function whyText({ why, view, score, threshold, since }) {
   const ended = why === "motion" && (view !== "moving" || score < threshold);
-  return t(`why.${ended ? "motion_ended" : why}`, {
+  const reason = ended ? "motion_ended" : why;
+  return t(`why.${reason}`, {
     score: score.toFixed(2),
     threshold: threshold.toFixed(2),
     since: since === null || since === undefined ? "?" : since.toFixed(1),
