@@ -44,7 +44,7 @@ class IngressProxy:
 
         async def serve() -> None:
             connector = aiohttp.TCPConnector(local_addr=(self.supervisor, 0))
-            async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as self._client:
+            async with aiohttp.ClientSession(connector=connector) as self._client:
                 app = web.Application()
                 app.router.add_route("*", "/{path:.*}", self._answer)
                 runner = web.AppRunner(app, shutdown_timeout=1.0)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,13 @@ FROM_HA = {
 }  # fmt: skip
 SWITCH = "POST /v1/cameras/yard/set"
 OFF = json.dumps({"detect": False})
+
+
+def wait_for(what: str, look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30 * PATIENCE
+    while not look():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
 
 
 def clip(path: Path) -> None:
@@ -97,11 +104,8 @@ def started(folder: Path, *, app: bool) -> Iterator[Node]:
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
         try:
             node = Node(port)
-            deadline = time.monotonic() + 60 * PATIENCE
-            while not answers(node):
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, (folder / "log").read_text()
-                time.sleep(0.1)
+            wait_for("the node answers", lambda: answers(node) or process.poll() is not None)
+            assert process.poll() is None, (folder / "log").read_text()
             yield node
         finally:
             process.terminate()
@@ -196,6 +200,14 @@ def test_the_pages_live_in_the_frame_of_home_assistant(
         assert browser.evaluate(f"{frame}.querySelector('.brand').textContent") == "Home"
         words = browser.evaluate(f"{frame}.body.innerText")
         assert "Log out" not in words
+        for page, asks in (
+            ("timeline?camera=yard", "/v1/timeline"),
+            ("debug", "/v1/debug"),
+            ("zones/yard", "/v1/cameras/yard/zones"),
+        ):
+            browser.evaluate(f"{frame}.defaultView.location.hash = '#/{page}', true")
+            wait_for(f"{page} asks for its content", lambda asks=asks: any(asks in line for line in proxy.passed))
+            browser.until(f"{frame}.querySelector('main h1, main h2, main canvas, main .filters') !== null")
         browser.evaluate(f"{frame}.defaultView.location.hash = '#/camera/yard', true")
         browser.until(f"{frame}.querySelectorAll('[data-camera]').length === 1")
         browser.until(f"{frame}.querySelector('[data-camera=yard]')?.dataset.frames === 'yes'", 60)

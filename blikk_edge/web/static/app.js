@@ -97,8 +97,8 @@ function Shell() {
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
       const key = found.title ?? found.nav ?? "camera";
-      const page = t(`title.${key}`);
-      const name = found.title && camera ? `${page}: ${camera.name}` : (camera?.name ?? page);
+      const title = t(`title.${key}`);
+      const name = found.title && camera ? `${title}: ${camera.name}` : (camera?.name ?? title);
       document.title = `${name} · ${store.node.name}`;
       scrollTo(0, 0);
     });
