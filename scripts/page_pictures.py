@@ -50,7 +50,7 @@ class Photograph:
     Attributes:
         name: Of the file, without its ending.
         page: Behind the address of the node.
-        until: A JavaScript expression that is true when the page shows what is wanted; it is tried until it is, and may act.
+        until: A JavaScript expression that is tried until it is true: the page shows what is wanted.
         phone: Whether on a phone.
         dark: Whether in dark colours.
         does: What is done then, in JavaScript.
