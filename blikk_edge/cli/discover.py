@@ -24,11 +24,14 @@ def add(commands: Any) -> None:
         "Status 1 where no camera answers.",
         examples=("blikk discover", "blikk discover --user admin", "blikk discover 192.168.1.20 --user admin --json"),
     )
-    parser.add_argument("hosts", metavar="HOST", nargs="*", help="ask these alone, as in other networks")
-    parser.add_argument("--user", metavar="NAME", default="", help="the user of the cameras")
+    parser.add_argument("hosts", metavar="HOST", nargs="*", help="ask these alone, as in other networks (default: all)")
+    parser.add_argument("--user", metavar="NAME", default="", help="the user of the cameras (default: none)")
     parser.add_argument("--wait", metavar="SECONDS", type=float, default=3.0, help="for answers (default: 3)")
     parser.add_argument(
-        "--interface", metavar="ADDRESS", action="append", help="an address of this machine, whose network is searched"
+        "--interface",
+        metavar="ADDRESS",
+        action="append",
+        help="an address of this machine, whose network is searched (default: all)",
     )
     add_json(parser, "one object for each camera")
     parser.set_defaults(command=discover)

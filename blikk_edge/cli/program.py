@@ -32,9 +32,9 @@ from blikk_edge.core.errors import BlikkError
 
 COMMANDS = (
     init,
-    discover,
     run,
     check,
+    discover,
     setup,
     demo,
     replay,
