@@ -71,6 +71,8 @@ def press_button(page: Browser, words: str) -> None:
     found = f"[...document.querySelectorAll('button')].find((b) => b.textContent.trim() === {json.dumps(words)})"
     page.until(f"{found} && !{found}.disabled")
     page.evaluate(f"{found}.scrollIntoView({{block: 'center'}})")
+    # what is above it may still be loading
+    page.until(f"(window.__top === (window.__top = {found}.getBoundingClientRect().top))")
     x, y = page.evaluate(
         f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])({found}.getBoundingClientRect())"
     )

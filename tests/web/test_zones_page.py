@@ -71,6 +71,8 @@ def press_button(page: Browser, words: str) -> None:
     found = f"[...document.querySelectorAll('button')].find((b) => b.textContent.trim() === {json.dumps(words)})"
     page.until(f"{found} && !{found}.disabled")
     page.evaluate(f"{found}.scrollIntoView({{block: 'center'}})")
+    # what is above it may still be loading
+    page.until(f"(window.__top === (window.__top = {found}.getBoundingClientRect().top))")
     box = page.evaluate(
         f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])({found}.getBoundingClientRect())"
     )
@@ -202,6 +204,7 @@ def test_corners_are_set_and_dragged_by_touch_in_every_language_on_a_phone(node:
         page.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
         opened(page, node, f"touch{tag}")
         press_button(page, button)
+        page.until("document.querySelector('.draw.drawing') !== null")
         for corner in ((0.3, 0.3), (0.7, 0.3), (0.5, 0.8), (0.3, 0.3)):
             page.touch("touchStart", place(page, *corner))
             page.touch("touchEnd")

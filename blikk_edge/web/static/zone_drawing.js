@@ -156,7 +156,7 @@ export function Drawing({ areas, selected, select, drawing, add, change, corner,
     const here = point(event);
     const [first] = sketch;
     const near = first && Math.hypot((here[0] - first[0]) * width, (here[1] - first[1]) * height) < CLOSE_PX;
-    if (near && sketch.length > 2) add(drawing, sketch);
+    if (near && sketch.length > 2) add(drawing, sketch, event.pointerType === "touch");
     else if (!near && !same(sketch.at(-1), here)) setSketch([...sketch, here]);
   };
 

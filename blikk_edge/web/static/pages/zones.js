@@ -371,13 +371,14 @@ function Editor({ camera }) {
     return html`<p class="problem" role="alert">${found.refused}</p><${Problems} proposal=${found} found=${found} />`;
   }
 
-  const add = (kind, polygon) => {
+  // After a touch the name does not get the focus: the page would move under the finger.
+  const add = (kind, polygon, touched = false) => {
     const name = freeName(areas.map((area) => area.name));
     const area = { key: ++number, kind, polygon, ...(kind === "zone" && { name, labels: null, loiter_s: null }) };
     step([...areas, area]);
     setSelected(area.key);
     setDrawing(null);
-    if (kind === "zone") setNamed(area.key);
+    if (kind === "zone" && !touched) setNamed(area.key);
   };
   // A key press on the button (`detail` is 0) makes a rectangle, whose corners the arrow keys move.
   const begin = (kind) => (event) => {
