@@ -31,8 +31,9 @@ from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.runtime.pipeline import VisionTools
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sources.catalog import open_source
+from blikk_edge.sources.onvif.search import on_network
 from blikk_edge.sources.terms import Terms
-from blikk_edge.web.setup_work import AnswerBroker, Answers, Review, Written
+from blikk_edge.web.setup_work import AnswerBroker, Answers, FoundCamera, Review, Written
 
 CAMERA_S: Final = 40.0
 BROKER_S: Final = 20.0
@@ -69,6 +70,11 @@ class SettingUp:
         self._key = key
         self._models: VisionModels | None = None
         self._tokens = random.token_urlsafe(24), random.token_urlsafe(24)
+
+    async def find_cameras(self) -> tuple[FoundCamera, ...]:
+        """Those that answer on this network; raises BlikkError where they cannot be looked for."""
+        found = await asyncio.to_thread(on_network)
+        return tuple(FoundCamera(what=each.name or each.hardware or each.host, source=each.address) for each in found)
 
     async def try_camera(self, source: str) -> Picture:
         """Open a camera and give a redacted picture of it; raises BlikkError."""

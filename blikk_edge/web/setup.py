@@ -101,6 +101,9 @@ class SetupPages:
                 scope=Scope.CONTROL,
                 summary="What set-up begins with.",
             ),
+            post(
+                "/v1/setup/cameras", self._find, "The cameras that answer on this network (ONVIF).", {"type": "object"}
+            ),
             post("/v1/setup/camera", self._camera, "Try a camera: a redacted picture, or what is wrong.", CAMERA),
             post("/v1/setup/broker", self._broker, "Try a broker: null, or what is wrong.", BROKER),
             post("/v1/setup/review", self._review, "What would be written, and what `blikk check` says.", ANSWERS),
@@ -146,9 +149,19 @@ class SetupPages:
                 "name": self._work.name,
                 "file": self._work.file,
                 "encrypted": request.secure,
-                "found": None,  # cameras of the network, once they are looked for
             }
         )
+
+    async def _find(self, request: "web.Request") -> "web.StreamResponse":
+        await json_body(request)
+        self._only_one()
+        async with self._turn:
+            try:
+                found = await self._work.find_cameras()
+            except BlikkError as error:
+                return json_answer({"cameras": [], "problem": str(error)})
+        cameras: list[Json] = [{"what": each.what, "source": each.source} for each in found[:CAMERAS_MAX]]
+        return json_answer({"cameras": cameras, "problem": None})
 
     async def _camera(self, request: "web.Request") -> "web.StreamResponse":
         camera = _camera(await json_body(request))

@@ -94,11 +94,28 @@ class Written:
     here_only: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCamera:
+    """A camera that has answered on this network.
+
+    Attributes:
+        what: What it calls itself.
+        source: Its address, without user and password.
+    """
+
+    what: str
+    source: str
+
+
 class SetupWork(Protocol):
     """Does it; every call raises BlikkError in words that may be shown."""
 
     name: str
     file: str
+
+    async def find_cameras(self) -> tuple[FoundCamera, ...]:
+        """Those that answer on this network."""
+        ...
 
     async def try_camera(self, source: str) -> Picture:
         """Open a camera and give a redacted picture of it."""

@@ -11,12 +11,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from onvif_device import OnvifDevice, Stream
 from ports import free_port
 
 from blikk_edge.app.setting_up import SettingUp
 from blikk_edge.config.loading import load
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.net.http.server import HttpServer
+from blikk_edge.sources.onvif.search import on_network
 from blikk_edge.web.setup import SetupPages
 from blikk_edge.web.setup_code import LETTERS, TRIES, VALID_S, SetupCode, new_code, read_code
 
@@ -77,7 +79,7 @@ async def enter(client: aiohttp.ClientSession, running: Running) -> dict[str, st
 
 async def test_without_the_code_nothing_is_told_and_nothing_tried(running: Running) -> None:
     async with browser(running) as client:
-        for path in ("v1/setup", "v1/setup/camera", "v1/setup/broker", "v1/setup/review"):
+        for path in ("v1/setup", "v1/setup/cameras", "v1/setup/camera", "v1/setup/broker", "v1/setup/review"):
             method = "GET" if path == "v1/setup" else "POST"
             assert (await sent(client, method, path, ANSWERS))[0] == 401
         headers = {"Authorization": f"Bearer {running.told[-1]}"}
@@ -85,6 +87,20 @@ async def test_without_the_code_nothing_is_told_and_nothing_tried(running: Runni
         assert (await sent(client, "GET", "v1/session", headers={"Host": "elsewhere.example"}))[0] == 421
         assert (await sent(client, "GET", "v1/node"))[0] == 404
     assert not running.path.exists()
+
+
+async def test_cameras_of_the_network_are_found_and_say_where_they_are(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a search on loopback alone: other networks of this machine are nobody's business here
+    monkeypatch.setattr("blikk_edge.app.setting_up.on_network", lambda: on_network(interfaces=["127.0.0.1"], wait_s=1))
+    stream = Stream(token="sub", width=640, height=480, url="rtsp://10.9.9.9/sub")
+    with OnvifDevice([stream], discovered=True) as device:
+        async with browser(running) as client:
+            headers = await enter(client, running)
+            status, found = await sent(client, "POST", "v1/setup/cameras", {}, headers=headers)
+    assert (status, found["problem"]) == (200, None)
+    assert {"what": "Porch camera", "source": f"onvif://127.0.0.1:{device.port}"} in found["cameras"]
 
 
 async def test_after_five_wrong_codes_there_is_a_new_one_and_guessing_is_slow(running: Running) -> None:

@@ -89,6 +89,31 @@ function Camera({ camera, number, set, remove, busy, test }) {
   </fieldset>`;
 }
 
+// The cameras that answer on this network; a click takes one, with the login that is typed here.
+function Finder({ take }) {
+  const [busy, run] = useTry("v1/setup/cameras");
+  const [found, setFound] = useState(null);
+  const [login, setLogin] = useState({ user: "", password: "" });
+  const both = () => `${encodeURIComponent(login.user)}:${encodeURIComponent(login.password)}@`;
+  const address = (source) => (login.user ? source.replace("://", `://${both()}`) : source);
+  return html`<div class="field"><button type="button" disabled=${busy} onClick=${async () => setFound(await run({}))}>
+      ${busy ? t("setup.finding") : t("setup.find")}</button>
+    <div role="status">${found?.problem && html`<p class="problem">${found.problem}</p>`}
+      ${found && !found.problem && !found.cameras.length && html`<p class="note">${t("setup.found_none")}</p>`}</div>
+    ${
+      found?.cameras?.length > 0 &&
+      html`<p class="note">${t("setup.found_hint")}</p>
+      <div class="grid2"><${Field} name="onvif-user" label=${t("setup.username")} value=${login.user} maxlength="256"
+          autocapitalize="none" autocomplete="off" set=${(user) => setLogin({ ...login, user })} />
+        <${Field} name="onvif-password" label=${t("setup.password")} value=${login.password} type="password"
+          maxlength="256" autocomplete="off" set=${(password) => setLogin({ ...login, password })} /></div>
+      <ul>${found.cameras.map(
+        ({ what, source }) => html`<li key=${source} class="row">${what} · ${source.replace("onvif://", "")}
+          <button type="button" onClick=${() => take(address(source))}>${t("setup.found_use")}</button></li>`,
+      )}</ul>`
+    }</div>`;
+}
+
 function CameraStep({ answers, set }) {
   const [busy, run] = useTry("v1/setup/camera");
   const { cameras } = answers;
@@ -102,7 +127,13 @@ function CameraStep({ answers, set }) {
     change(number, { result });
   };
   const more = () => set({ cameras: [...cameras, { name: "", source: "", doorbell: false, result: null }] });
+  const take = (source) => {
+    const free = cameras.findIndex((each) => !each.source.trim());
+    if (free >= 0) change(free, { source, result: null });
+    else set({ cameras: [...cameras, { name: "", source, doorbell: false, result: null }] });
+  };
   return html`<p class="note">${t("setup.camera_hint")}</p>
+    <${Finder} take=${take} />
     ${cameras.map(
       (camera, number) => html`<${Camera} key=${number} camera=${camera} number=${number} busy=${busy}
         set=${(values) => change(number, values)} test=${() => test(number)}
