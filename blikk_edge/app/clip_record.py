@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
-
-from blikk_edge.core.debug import Cells, ClipEvent, ClipFrame, Found, Written
+from blikk_edge.core.debug import ClipEvent, ClipFrame, Found, Written
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.locale import LocaleNow
@@ -15,13 +13,12 @@ from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.probe import FrameNote, Outcome, Span, Stage
 from blikk_edge.core.scene import Pixels, Scene
-from blikk_edge.core.sightings import Detection, Label, Measure, Track
+from blikk_edge.core.sightings import Cells, Detection, Label, Measure, Track
 from blikk_edge.core.stages import Detector, Redactor, Step
 from blikk_edge.enrichers.summaries.stories import Stories
 from blikk_edge.enrichers.summaries.template import template
 from blikk_edge.runtime.pipeline import VisionTools
 from blikk_edge.transforms.motion.gate import MotionGate
-from blikk_edge.transforms.motion.grid import Mask
 
 STEP: Final = "blikk_debugger"
 
@@ -112,9 +109,9 @@ class ClipRecorder:
             problem=now.problem,
         )
 
-    def moved(self, regions: tuple[Box, ...], cells: Mask | None) -> None:
+    def moved(self, regions: tuple[Box, ...], cells: Cells | None) -> None:
         """The motion gate has seen the frame."""
-        self._now = _Now(regions=regions, cells=None if cells is None else _packed(cells))
+        self._now = _Now(regions=regions, cells=cells)
 
     def ending(self, number: int, items: Iterable[Item]) -> tuple[Observation | Event, ...]:
         """What was reported because the clip has ended, after the frame of this number."""
@@ -208,7 +205,7 @@ class _Gate(MotionGate):
 
     def __call__(self, scene: Scene) -> Scene:
         scene = super().__call__(scene)
-        self._recorder.moved(scene.motion.boxes, self.cells)
+        self._recorder.moved(scene.motion.boxes, self.packed())
         return scene
 
 
@@ -248,11 +245,6 @@ class _Redactor(Redactor):
         except PrivacyError as error:
             self._heard(str(error))
             raise
-
-
-def _packed(cells: Mask) -> Cells:
-    rows, columns = cells.shape
-    return Cells(rows=rows, columns=columns, bits=np.packbits(cells).tobytes())
 
 
 def _in_order(spent: Mapping[str, float]) -> tuple[tuple[str, float], ...]:

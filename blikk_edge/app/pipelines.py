@@ -76,9 +76,11 @@ def pipeline(
         zone_loiter_s=tuple((zone.name, zone.loiter_s) for zone in camera.zones if zone.loiter_s is not None),
         labels=camera.labels,
     )
+    gate = gate or MotionGate(private=camera.private)
     return Pipeline(
         camera=camera.id,
-        gate=gate or MotionGate(private=camera.private),
+        gate=gate,
+        cells=gate.packed,
         select=Selector(
             threshold=camera.event_threshold,
             motion=camera.select.motion,

@@ -2,33 +2,18 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Observation
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.probe import Outcome, Why
-from blikk_edge.core.sightings import Detection, Measure, Track, View
+from blikk_edge.core.sightings import Cells, Detection, Measure, Track, View
 from blikk_edge.core.summary import Importance
 
 DEBUG: Final = "debug"
 """The name of Pictures of a debugger: only who looks gets them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cells:
-    """The cells of the motion gate's grid that move.
-
-    Attributes:
-        rows: How many rows the grid has.
-        columns: How many columns.
-        bits: One bit for each cell, row after row, the first cell in the highest bit; the rest of the last byte is 0.
-    """
-
-    rows: int
-    columns: int
-    bits: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

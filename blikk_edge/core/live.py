@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from blikk_edge.core.picture import Picture
-from blikk_edge.core.sightings import Motion, Track
+from blikk_edge.core.sightings import Cells, Motion, Track
 
 LIVE: Final = "live"
 """The name of Pictures of a live view: only who looks gets them."""
@@ -23,6 +23,7 @@ class LiveFrame:
         camera: The camera's id.
         time: Capture time, seconds since 1970 UTC.
         motion: What the motion gate saw.
+        cells: The single cells that move; None where none does.
         tracks: What is followed, with boxes of this frame.
         threshold: The motion score from which something is reported, 0..1.
         picture: The redacted JPEG; None where none could be made.
@@ -32,6 +33,7 @@ class LiveFrame:
     camera: str
     time: float
     motion: Motion
+    cells: Cells | None = None
     tracks: tuple[Track, ...] = ()
     threshold: float = 0.3
     picture: Picture | None = None

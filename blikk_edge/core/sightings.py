@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from numbers import Real
 from typing import Final
@@ -65,6 +65,21 @@ class Motion:
     view: View
     score: float = 0.0
     boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """The cells of the motion gate's grid that move.
+
+    Attributes:
+        rows: How many rows the grid has.
+        columns: How many columns.
+        bits: One bit for each cell, row after row, the first cell in the highest bit; the rest of the last byte is 0.
+    """
+
+    rows: int
+    columns: int
+    bits: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Span, Stage, why
 from blikk_edge.core.reporter import Changed, EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Label, Motion, Reason, Track, View, moves
+from blikk_edge.core.sightings import Cells, Label, Motion, Reason, Track, View, moves
 from blikk_edge.core.stages import AppearanceReader, Detector, Redactor, Step
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
@@ -107,6 +107,7 @@ class Pipeline:
         hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: float = FAINT,
         audience: Audience | None = None,
+        cells: Callable[[], Cells | None] = lambda: None,
         paths: PathRecorder | None = None,
         stopwatch: Callable[[], float] = time.perf_counter,
         probe: CameraProbe | None = None,
@@ -133,6 +134,8 @@ class Pipeline:
         self._looks = Looks(concepts)
         self._labels = frozenset(labels)
         self._audience = audience
+        self._cells = cells
+        self._live_cells: dict[int, Cells | None] = {}  # of frames that are shown, until they are
         self._paths = paths
         self._tracks: tuple[Track, ...] = ()
         self._selecting = True
@@ -195,6 +198,7 @@ class Pipeline:
         wanted = self._take_wanted()
         if self._audience is not None and self._audience.due(self.camera, frame.time):
             wanted = (*wanted, Wanted(LIVE))
+            self._live_cells = {frame.seq: self._cells()}
         if look or moving:
             self._busy_at = frame.time
         pause_s = QUIET_EVERY_S if self._lively(frame.time) else IDLE_EVERY_S
@@ -399,6 +403,7 @@ class Pipeline:
             camera=self.camera,
             time=scene.frame.time,
             motion=scene.motion,
+            cells=self._live_cells.get(scene.frame.seq),
             tracks=tuple(track for track in self._tracks if track.confirmed and not track.missed),
             threshold=self.switches.threshold,
         )

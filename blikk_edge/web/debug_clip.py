@@ -1,12 +1,11 @@
 """The debugger of a recorded clip: each frame with all that the pipeline made of it, its redacted picture, and why."""
 
 import asyncio
-import base64
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from blikk_edge.core.debug import Cells, ClipDebugger, ClipEvent, ClipFrame, ClipRun
+from blikk_edge.core.debug import ClipDebugger, ClipEvent, ClipFrame, ClipRun
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Observation
@@ -15,6 +14,7 @@ from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.http.answers import BadParameterError, RefusedError, json_answer, json_body
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
+from blikk_edge.web.live import cells_content
 from blikk_edge.web.options import NONE
 from blikk_edge.wire.messages import event_content, observation_content
 from blikk_edge.wire.values import Json, JsonObject
@@ -172,7 +172,7 @@ def frame_content(frame: ClipFrame) -> JsonObject:
         "score": frame.score,
         "threshold": frame.threshold,
         "moving": [_box(box) for box in frame.regions],
-        "cells": None if frame.cells is None else _cells(frame.cells),
+        "cells": None if frame.cells is None else cells_content(frame.cells),
         "why": frame.why.value,
         "since_look_s": None if frame.since_look_s is None else round(frame.since_look_s, 3),
         "outcome": frame.outcome.value,
@@ -242,10 +242,6 @@ def _events(events: Sequence[ClipEvent], start: float) -> list[Json]:
         }
         for each in events
     ]
-
-
-def _cells(cells: Cells) -> JsonObject:
-    return {"rows": cells.rows, "columns": cells.columns, "bits": base64.b64encode(cells.bits).decode()}
 
 
 def _box(box: Box) -> Json:

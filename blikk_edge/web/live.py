@@ -1,11 +1,13 @@
 """The live view: redacted frames with what was found in them, made only while somebody looks."""
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.live import LiveFrame
+from blikk_edge.core.sightings import Cells
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.http.answers import RefusedError
 from blikk_edge.net.http.route import Route, Scope
@@ -149,6 +151,7 @@ def live_content(frame: LiveFrame) -> JsonObject:
         "view": frame.motion.view.value,
         "score": round(frame.motion.score, 3),
         "threshold": frame.threshold,
+        "cells": None if frame.cells is None else cells_content(frame.cells),
         "moving": [_box(box) for box in frame.motion.boxes],
         "tracks": [
             {
@@ -174,6 +177,11 @@ def live_content(frame: LiveFrame) -> JsonObject:
         },
         "problem": frame.problem,
     }
+
+
+def cells_content(cells: Cells) -> JsonObject:
+    """The moving cells of a frame; `bits` is base64."""
+    return {"rows": cells.rows, "columns": cells.columns, "bits": base64.b64encode(cells.bits).decode()}
 
 
 def _box(box: Box) -> Json:

@@ -1,6 +1,7 @@
 """The live pages of a real node on a real clip, in a real Chromium; and what a program gets of them."""
 
 import asyncio
+import base64
 import json
 import socket
 from collections.abc import Iterator
@@ -72,6 +73,10 @@ async def test_a_program_gets_each_frame_with_what_was_found_in_it(node: WebNode
     assert tracked
     assert all(track["label"] == "person" for head, _ in tracked for track in head["tracks"])
     assert any(head["picture"]["heads"] for head, _ in tracked)
+    moving = [head["cells"] for head, _ in got if head["moving"]]
+    assert moving
+    assert all(any(base64.b64decode(cells["bits"])) for cells in moving if cells)
+    assert any(cells for cells in moving)
 
 
 def test_the_wall_shows_every_camera_and_says_which_is_away(node: WebNode, page: Browser) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from blikk_edge.core.geometry import Box, Polygon
 from blikk_edge.core.scene import Scene
-from blikk_edge.core.sightings import Motion, View
+from blikk_edge.core.sightings import Cells, Motion, View
 from blikk_edge.core.stages import Needs, Step
 from blikk_edge.transforms.motion.background import Background
 from blikk_edge.transforms.motion.grid import Grid, Mask, reduce, visible
@@ -87,6 +87,13 @@ class MotionGate(Step):
         self._light_since: float | None = None
         self._light_until: float | None = None
         self._open_since: float | None = None
+
+    def packed(self) -> Cells | None:
+        """The `cells` of the last frame as a value; None where there are none."""
+        if self.cells is None:
+            return None
+        rows, columns = self.cells.shape
+        return Cells(rows=rows, columns=columns, bits=np.packbits(self.cells).tobytes())
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with the motion of its frame."""

@@ -60,3 +60,24 @@ export function drawPolygon(context, points, width, height, kind, words = "") {
     tag(context, words, x * width, y * height, colour, width);
   }
 }
+
+// The moving cells of a frame, as rectangles on the overlay of its picture.
+export function drawCells(context, cells, width, height, colour) {
+  const bits = atob(cells.bits);
+  const wide = width / cells.columns;
+  context.fillStyle = colour;
+  for (let row = 0; row < cells.rows; row += 1) {
+    const top = Math.round((row * height) / cells.rows);
+    const high = Math.round(((row + 1) * height) / cells.rows) - top; // rows that overlap would show as lines
+    let begun = -1;
+    for (let column = 0; column <= cells.columns; column += 1) {
+      const place = row * cells.columns + column;
+      const set = column < cells.columns && (bits.charCodeAt(place >> 3) >> (7 - (place & 7))) & 1;
+      if (set && begun < 0) begun = column;
+      if (!set && begun >= 0) {
+        context.fillRect(begun * wide, top, (column - begun) * wide, high);
+        begun = -1;
+      }
+    }
+  }
+}

@@ -1,7 +1,7 @@
 // The live picture of a camera, redacted by the node, with what was found in it drawn over it.
 
 import { socket } from "./api.js";
-import { drawBox, drawPolygon, fit } from "./draw.js";
+import { COLOURS, drawBox, drawCells, drawPolygon, fit } from "./draw.js";
 import { useStore } from "./store.js";
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { label, length, t } from "./words.js";
@@ -18,6 +18,7 @@ function paint(canvas, camera, frame, layers) {
     for (const zone of camera.zones) drawPolygon(context, zone.polygon, width, height, "zone", zone.id);
     for (const area of camera.private) drawPolygon(context, area, width, height, "private");
   }
+  if (layers.motion && frame.cells) drawCells(context, frame.cells, width, height, `${COLOURS.motion}66`);
   if (layers.motion) for (const box of frame.moving) drawBox(context, box, width, height, "motion");
   if (layers.boxes) {
     for (const track of frame.tracks) {

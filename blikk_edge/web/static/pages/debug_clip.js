@@ -1,7 +1,6 @@
 // A recorded clip, frame by frame, with all that the pipeline made of each.
 
 import { ApiError, address, change, get } from "../api.js";
-import { drawCells } from "../chart.js";
 import {
   Icon,
   Legend,
@@ -16,7 +15,7 @@ import {
   useSpan,
   whyText,
 } from "../debug_parts.js";
-import { COLOURS, drawPolygon, fit } from "../draw.js";
+import { COLOURS, drawCells, drawPolygon, fit } from "../draw.js";
 import { useStore } from "../store.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { label, length, n, t } from "../words.js";
