@@ -19,6 +19,7 @@ def named(settings: Settings) -> Iterator[tuple[Chosen[Any, Any], tuple[str | in
         ("sinks", settings.sinks),
         ("enrichers", settings.enrichers),
         ("inputs", settings.inputs),
+        ("pages", settings.pages),
     ):
         for each in several:
             yield each, (section, each.kinds.key(each.name))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from blikk_edge.app.plugged_pages import plugged
 from blikk_edge.app.plugins import parts
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock
@@ -77,7 +78,11 @@ def http_server(
         if (options := with_options.get(name, NoOptions())) is not None
     ]
     return HttpServer(
-        (*parts(served, pages, supervisor), *doors),
+        (
+            *parts(served, pages, supervisor),
+            *plugged(parts(settings.pages, pages, supervisor), supervisor),
+            *doors,
+        ),
         access,
         clock=context.clock,
         host=http.host,

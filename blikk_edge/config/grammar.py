@@ -171,6 +171,12 @@ def grammar(folder: Path) -> Section:
                 default="off",
             ),
             Key(
+                name="pages",
+                value=KindMapping(SERVED, folder),
+                meaning="Plug-ins that add pages and parts of the API to the server of `http`, below "
+                "`/plugins/<name>`; `blikk plugins` lists them.",
+            ),
+            Key(
                 name="timezone",
                 value=TIMEZONE,
                 meaning="The time zone in which texts and answers tell times, and in which days begin. The times of "

@@ -87,6 +87,8 @@ def without_server(settings: Settings) -> Iterator[Wrong]:
             yield Wrong("the server to which edge clients come is off", mend, "cameras", camera.id, "source")
         if camera.ring is not None and camera.ring.http:
             yield Wrong("the server that rings this bell is off", mend, "cameras", camera.id, "ring", "http")
+    if settings.pages:
+        yield Wrong("the server that these pages are for is off", mend, "pages")
     if any(isinstance(sink.options, WebSocketOptions) for sink in settings.sinks):
         yield Wrong("the server to which subscribers come is off", mend, "sinks", "websocket")
 

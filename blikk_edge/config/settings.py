@@ -266,6 +266,7 @@ class Settings:
         sinks: Where plug-ins bring records and redacted pictures.
         enrichers: Plug-ins that make texts and answers of records.
         inputs: Plug-ins that bring commands to the node, as a button does.
+        pages: Plug-ins that add pages and parts of the API to the server of `http`.
         media: Redacted pictures of past events, which `http` serves; None: none are kept.
         http: The HTTP server with pages and API; None: there is none.
         search: How what was seen can be searched for; None: not at all.
@@ -290,6 +291,7 @@ class Settings:
     sinks: tuple[Chosen[Context, Sink | DurableSink], ...] = ()
     enrichers: tuple[Chosen[Any, Enricher], ...] = ()
     inputs: tuple[Chosen[Any, Input], ...] = ()
+    pages: tuple[Chosen[Any, Any], ...] = ()
     media: MediaSettings | None = None
     http: HttpSettings | None = None
     search: SearchOptions | None = None

@@ -24,7 +24,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = set(sys.modules)
     yield folder
     for name in set(sys.modules) - before:
-        if name.startswith(("blikk_post", "blikk_webrtc", "blikk_tally", "blikk_knock", "plug_", "blikk_angle")):
+        if name.startswith(
+            ("blikk_post", "blikk_webrtc", "blikk_tally", "blikk_knock", "blikk_hello", "plug_", "blikk_angle")
+        ):
             del sys.modules[name]
 
 
