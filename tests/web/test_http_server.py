@@ -29,6 +29,7 @@ from blikk_edge.net.listening import STRANGERS_MAX
 from blikk_edge.sinks.trust import client_context
 
 HOST = b"Host: 127.0.0.1\r\n"
+AS_CONTROL = f"Authorization: Bearer {CONTROL}\r\n".encode()
 HANDSHAKE = (
     "GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
@@ -110,6 +111,28 @@ async def test_each_scope_needs_its_token(served: HttpServer, token: str | None,
 async def test_a_token_that_is_no_text_is_a_wrong_one(served: HttpServer) -> None:
     raw = b"GET /view HTTP/1.1\r\n" + HOST + b"Authorization: Bearer \xff\xfe\r\nConnection: close\r\n\r\n"
     assert (await said(served, raw)).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "body", "status"),
+    [
+        ("GET /view", b"Cookie: blikk_session=control.9\xff.a.b", b"", 401),
+        ("POST /change", b"Cookie: blikk_session=\xff.a.b.c", b"{}", 401),
+        ("POST /change", b"Origin: http://[", b"{}", 403),
+        ("POST /change", "Origin: http://a\u2100b".encode(), b"{}", 403),
+        ("POST /change", AS_CONTROL + b"Content-Encoding: gzip", b"not packed", 400),
+        ("POST /change", AS_CONTROL + b"Content-Encoding: deflate", b"not packed", 400),
+    ],
+)
+async def test_what_cannot_be_read_is_the_fault_of_who_sends_it(
+    served: HttpServer, line: str, headers: bytes, body: bytes, status: int
+) -> None:
+    head = [f"{line} HTTP/1.1".encode(), HOST.strip(), headers, b"Connection: close"]
+    if body:
+        head += [b"Content-Type: application/json", b"Content-Length: %d" % len(body)]
+    answer = await said(served, b"\r\n".join((*head, b"", body)))
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
 
 
 async def test_what_is_not_there_and_another_method_are_said_as_json(served: HttpServer) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -196,6 +197,13 @@ def test_script_in_names_stays_text_on_its_way_to_the_page(node: Served) -> None
         _, body, headers = node.asked(path.format(asked))
         assert headers["content-type"].startswith("application/json")
         assert b"<script>" not in body
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "\ud800", None, [], 10**60])
+def test_what_no_switch_can_be_set_to_is_said(node: Served, value: Any) -> None:
+    for name in ("detect", "threshold", "summary", "snapshot"):
+        status, body, _ = node.asked("/v1/cameras/door/set", method="POST", token=CONTROL, body={name: value})
+        assert (status, bool(json.loads(body)["error"])) == (400, True)
 
 
 def test_the_cookie_of_a_session_is_kept_from_scripts_and_other_sites(node: Served) -> None:

@@ -104,7 +104,7 @@ class Access:
             origin = None  # a proxy before Home Assistant may call it otherwise than the browser does
         if origin is not None:
             host = called(request) if of_ingress else request.headers.get("Host", "").lower()
-            if urlsplit(origin).netloc.lower() != host and origin.lower() not in self._origins:
+            if _host_of(origin) != host and origin.lower() not in self._origins:
                 raise RefusedError(403, ELSEWHERE)
         elif request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
             raise RefusedError(403, ELSEWHERE)
@@ -139,20 +139,33 @@ class Access:
 
     def _session(self, cookie: str) -> Scope | None:
         said, _, _ = cookie.rpartition(".")
-        if not said or not hmac.compare_digest(self._signed(said).encode(), cookie.encode("utf-8", "surrogateescape")):
+        if not said or not hmac.compare_digest(_bytes(self._signed(said)), _bytes(cookie)):
             return None
         scope, until, _ = said.split(".")
         return Scope(scope) if int(until) > self._clock.now() else None
 
     def _knows_csrf(self, request: "web.Request", cookie: str) -> bool:
         given = request.headers.get(CSRF_HEADER, "")
-        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._mac(f"csrf.{cookie}").encode())
+        return hmac.compare_digest(_bytes(given), self._mac(f"csrf.{cookie}").encode())
 
     def _signed(self, said: str) -> str:
         return f"{said}.{self._mac(said)}"
 
     def _mac(self, text: str) -> str:
-        return hmac.new(self._key, text.encode("utf-8", "surrogateescape"), sha256).hexdigest()
+        return hmac.new(self._key, _bytes(text), sha256).hexdigest()
+
+
+def _bytes(header: str) -> bytes:
+    """The bytes of a header: the library hands on those that are no UTF-8 as surrogates."""
+    return header.encode("utf-8", "surrogateescape")
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin, in small letters; None where it cannot be read."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # like `http://[`
+        return None
 
 
 def _is_here(request: "web.Request") -> bool:
