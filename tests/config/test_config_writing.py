@@ -49,6 +49,14 @@ def test_the_newest_five_backups_stay_and_nothing_else_goes(path: Path) -> None:
     assert other.read_text() == "mine"
 
 
+def test_the_backup_just_made_stays_where_the_clock_was_set_back(path: Path) -> None:
+    for number in range(6):
+        replace_config(path, b"n: %d\n" % number, tag=tag_of(path.read_bytes()), now=NOW + timedelta(days=number))
+    backup = replace_config(path, NEW, tag=tag_of(path.read_bytes()), now=NOW - timedelta(days=20_000))
+    assert backup.read_bytes() == b"n: 5\n"
+    assert len([*path.parent.glob("*.bak-*")]) == writing.BACKUPS
+
+
 def test_a_file_that_has_changed_is_not_replaced(path: Path) -> None:
     with pytest.raises(ChangedError, match="has changed since it was loaded"):
         replace_config(path, NEW, tag=tag_of(b"other"), now=NOW)
@@ -66,7 +74,7 @@ def test_a_file_that_changes_at_the_last_moment_is_not_replaced(path: Path, monk
     with pytest.raises(ChangedError):
         replace_config(path, NEW, tag=tag_of(OLD), now=NOW)
     assert path.read_bytes() == b"node: theirs\n"
-    assert not list(path.parent.glob(".blikk.yaml.*"))
+    assert [*path.parent.iterdir()] == [path]
 
 
 class PowerCutError(BaseException):
