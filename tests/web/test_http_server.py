@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.net import listening
+from blikk_edge.net.http import connection
 from blikk_edge.net.http import server as http_server
 from blikk_edge.net.http.access import COOKIE, CSRF_HEADER, SESSION_S, Access
 from blikk_edge.net.http.answers import json_answer, json_body
@@ -44,6 +45,7 @@ class Probe:
     def __init__(self) -> None:
         self.changed: list[Any] = []
         self.slow = False
+        self.transports: list[asyncio.Transport] = []
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -53,6 +55,7 @@ class Probe:
             ),
             Route(method="POST", path="/change", handler=self._change, scope=Scope.CONTROL, summary=".", body={}),
             Route(method="GET", path="/socket", handler=self._socket, scope=Scope.VIEW, summary=".", answer=""),
+            Route(method="GET", path="/large", handler=self._large, scope=Scope.VIEW, summary=".", answer="x/y"),
             Route(method="GET", path="/endless", handler=self._endless, scope=Scope.VIEW, summary=".", answer="x/y"),
         )
 
@@ -70,6 +73,10 @@ class Probe:
         async for _ in socket.messages():
             pass
         return socket.response
+
+    async def _large(self, request: Any) -> Any:
+        self.transports.append(request.transport)
+        return aiohttp.web.Response(body=bytes(20_000_000))
 
     async def _endless(self, request: Any) -> Any:
         answer = aiohttp.web.StreamResponse()
@@ -508,6 +515,36 @@ async def test_who_reads_an_endless_answer_slowly_takes_no_memory(served: HttpSe
     assert resident_mb() - before < 60
     for _, writer in held:
         writer.transport.abort()
+
+
+async def test_who_reads_nothing_of_a_large_answer_is_hung_up(
+    served: HttpServer, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len((await ask(served, "/large"))[1]) == 20_000_000
+    monkeypatch.setattr(connection, "UNREAD_S", 0.3)
+    request = f"GET /large HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n\r\n".encode()
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+    writer.write(request)
+    async with asyncio.timeout(60):
+        while len(probe.transports) < 2 or not probe.transports[-1].is_closing():
+            await asyncio.sleep(0.02)
+    writer.transport.abort()
+
+
+async def test_who_reads_slowly_is_not_hung_up(served: HttpServer, probe: Probe) -> None:
+    request = f"GET /large HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+    writer.write(request)
+    async with asyncio.timeout(60):
+        while not probe.transports or not (unread := probe.transports[0].get_write_buffer_size()):
+            await asyncio.sleep(0.02)
+        made: Any = probe.transports[0].get_protocol()
+        await reader.readexactly(15_000_000)
+    made._look_at_reader(unread)
+    assert not probe.transports[0].is_closing()
+    made._look_at_reader(probe.transports[0].get_write_buffer_size())
+    assert probe.transports[0].is_closing()
+    writer.transport.abort()
 
 
 async def test_web_sockets_are_told_that_the_node_stops(probe: Probe) -> None:
