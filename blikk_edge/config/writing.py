@@ -29,9 +29,11 @@ class NotWritableError(ConfigError):
 
 
 def read_bytes(path: Path) -> bytes:
-    """What a configuration holds; raises ConfigError."""
+    """What a configuration holds; raises ConfigError. Never waits for what somebody writes into a pipe."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError(f"{path.name} is not an ordinary file")
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror}") from error

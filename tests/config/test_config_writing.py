@@ -11,6 +11,7 @@ import pytest
 
 from blikk_edge.config import writing
 from blikk_edge.config.writing import ChangedError, NotWritableError, replace_config, tag_of
+from blikk_edge.core.errors import ConfigError
 
 NOW = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 OLD, NEW = b"node: old\n", b"node: new\n"
@@ -120,6 +121,14 @@ def test_a_full_disk_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyP
         replace_config(path, NEW, tag=tag_of(OLD), now=NOW)
     assert [each.name for each in path.parent.iterdir()] == ["blikk.yaml"]
     assert path.read_bytes() == OLD
+
+
+def test_a_pipe_or_a_folder_in_the_place_of_the_file_keeps_nobody_waiting(path: Path) -> None:
+    pipe = path.with_name("pipe.yaml")
+    os.mkfifo(pipe)
+    for each in (pipe, path.parent):
+        with pytest.raises(ConfigError):
+            writing.read_bytes(each)
 
 
 def test_links_and_what_is_no_file_are_refused(path: Path) -> None:
