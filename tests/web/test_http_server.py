@@ -214,6 +214,19 @@ async def test_what_other_web_pages_send_changes_nothing(probe: Probe, headers: 
     assert probe.changed == []
 
 
+async def test_another_web_page_may_link_here_but_not_load_what_costs_work(probe: Probe) -> None:
+    async with serving(probe, view=None, control=None) as server:
+        for site, mode, status in (
+            ("cross-site", "no-cors", 403),
+            ("same-site", "no-cors", 403),
+            ("cross-site", "navigate", 200),
+            ("same-origin", "no-cors", 200),
+            ("none", "navigate", 200),
+        ):
+            headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+            assert (await ask(server, "/view", token=None, headers=headers))[0] == status, (site, mode)
+
+
 async def test_a_page_of_ours_and_one_that_is_named_may_connect(probe: Probe) -> None:
     access = Access(view=VIEW, control=CONTROL, clock=SystemClock(), origins=["https://page.example"])
     async with serving(probe, access=access) as server:

@@ -94,10 +94,15 @@ class Access:
         return scope
 
     def check_origin(self, request: "web.Request") -> None:
-        """Raise RefusedError for what a web page of elsewhere has made a browser send."""
+        """Raise RefusedError for what a web page of elsewhere has made a browser send.
+
+        A link to us may be followed. What such a page would only load it could not read; it would cost us the work.
+        """
         origin = request.headers.get("Origin")
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if request.method in READS and not upgrade:
+            if _is_elsewhere(request) and request.headers.get("Sec-Fetch-Mode") != "navigate":
+                raise RefusedError(403, ELSEWHERE)
             return
         of_ingress = self.of_ingress(request)
         if of_ingress and "Sec-Fetch-Site" in request.headers:
@@ -106,7 +111,7 @@ class Access:
             host = called(request) if of_ingress else request.headers.get("Host", "").lower()
             if _host_of(origin) != host and origin.lower() not in self._origins:
                 raise RefusedError(403, ELSEWHERE)
-        elif request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        elif _is_elsewhere(request):
             raise RefusedError(403, ELSEWHERE)
 
     def login(self, token: str) -> tuple[str, Scope] | None:
@@ -166,6 +171,11 @@ def _host_of(origin: str) -> str | None:
         return urlsplit(origin).netloc.lower()
     except ValueError:  # like `http://[`
         return None
+
+
+def _is_elsewhere(request: "web.Request") -> bool:
+    """Whether a browser says that a page of another origin is behind this."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
 
 
 def _is_here(request: "web.Request") -> bool:
