@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -28,9 +29,11 @@ class NotWritableError(ConfigError):
 
 
 def read_bytes(path: Path) -> bytes:
-    """What a configuration holds; raises ConfigError."""
+    """What a configuration holds; raises ConfigError. Never waits for what somebody writes into a pipe."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError(f"{path.name} is not an ordinary file")
             return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror}") from error
@@ -71,6 +74,7 @@ def replace_config(path: Path, new: bytes, *, tag: str, now: datetime) -> Path:
     if tag_of(old) != tag:
         raise ChangedError(f"{path.name} has changed since it was loaded; load it again")
     like = path.stat()
+    replaced = False
     try:
         backup = _backup(path, old, like, now)
         part = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
@@ -79,14 +83,18 @@ def replace_config(path: Path, new: bytes, *, tag: str, now: datetime) -> Path:
             if tag_of(read_bytes(path)) != tag:
                 raise ChangedError(f"{path.name} has changed since it was loaded; load it again")
             part.replace(path)
+            replaced = True
         finally:
             part.unlink(missing_ok=True)
+            if not replaced:
+                backup.unlink(missing_ok=True)  # of what is there still
         _sync_folder(path.parent)
-        _forget(path)
     except OSError as error:
         if error.errno == errno.EPERM:
             raise NotWritableError(f"{path.name} belongs to another user, which would not stay so") from error
         raise NotWritableError(f"{path.name} cannot be written: {error.strerror or error}") from error
+    with suppress(OSError):  # one more than there should be
+        _forget(path, backup)
     return backup
 
 
@@ -131,17 +139,21 @@ def _backup(path: Path, old: bytes, like: os.stat_result, now: datetime) -> Path
     raise NotWritableError(f"{base} is there already")
 
 
-def _forget(path: Path) -> None:
-    """Remove the oldest backups; whatever else lies there stays."""
+def _forget(path: Path, newest: Path) -> None:
+    """Remove the oldest backups but `newest`, whose name is not the last one where the clock was set back.
+
+    Whatever else lies there stays.
+    """
     start = f"{path.name}.bak-"
     found = [
         each
         for each in path.parent.iterdir()
-        if each.name.startswith(start)
+        if each != newest
+        and each.name.startswith(start)
         and _BACKUP.fullmatch(each.name.removeprefix(start))
         and stat.S_ISREG(each.lstat().st_mode)
     ]
-    for each in sorted(found, key=_age)[:-BACKUPS]:
+    for each in sorted(found, key=_age)[: 1 - BACKUPS]:
         each.unlink(missing_ok=True)
 
 

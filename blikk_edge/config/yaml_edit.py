@@ -233,6 +233,16 @@ def below(node: yaml.Node) -> list[yaml.Node]:
     return list(found.values())
 
 
+def aliases(text: str) -> list[tuple[int, int]]:
+    """Where each alias (`*name`) begins and ends in a text that is YAML."""
+    events = yaml.parse(text, Loader=yaml.SafeLoader) if "*" in text else ()
+    return [
+        (each.start_mark.index, each.end_mark.index)
+        for each in events
+        if isinstance(each, yaml.AliasEvent) and each.start_mark and each.end_mark
+    ]
+
+
 def _runs(indices: Collection[int]) -> list[tuple[int, int]]:
     """Neighbouring indices together, as first and last."""
     runs: list[tuple[int, int]] = []

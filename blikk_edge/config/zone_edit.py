@@ -16,7 +16,7 @@ import yaml
 
 from blikk_edge.config.loading import read
 from blikk_edge.config.settings import CameraSettings
-from blikk_edge.config.yaml_edit import Collected, NotEditableError, YamlEdit, below, end_of, pairs_of, shared
+from blikk_edge.config.yaml_edit import Collected, NotEditableError, YamlEdit, aliases, below, pairs_of, shared
 from blikk_edge.config.yaml_lines import read_tree
 from blikk_edge.config.yaml_nodes import compose
 from blikk_edge.core.drawn import Drawn, DrawnZone, Points
@@ -93,11 +93,12 @@ def says(new: bytes, file: Path, camera: str, after: Drawn, environ: Mapping[str
 def part(raw: bytes, file: Path, camera: str) -> str:
     """The text of what concerns these keys, and nothing else of the file; empty where there is none of them."""
     text = raw.decode("utf-8-sig", "replace")
+    reader = _Camera(file, camera)
     parts = []
-    for key, value in _Camera(file, camera).own(text):
+    for key, value in reader.own(text):
         start = key.start_mark.index
         indent = key.start_mark.column
-        lines = text[start : end_of(value)].splitlines()
+        lines = text[start : reader.end(text, key, value)].splitlines()
         parts += [lines[0], *(line[indent:] if not line[:indent].strip() else line for line in lines[1:])]
     return "".join(f"{line}\n" for line in parts)
 
@@ -137,6 +138,17 @@ class _Camera:
         except NotEditableError:
             return []
         return [(key, value) for name, (_, key, value) in pairs_of(camera).items() if name in KEYS]
+
+    def end(self, text: str, key: yaml.Node, value: yaml.Node) -> int:
+        """Where a pair ends, behind its last value or alias (`*`), whose node stands where its anchor does."""
+        start = key.start_mark.index
+        own = below(value)
+        ids = {id(key), *map(id, own)}
+        others = (node.start_mark.index for node in below(self._root(text)) if id(node) not in ids)
+        limit = min((at for at in others if at > start), default=len(text))
+        leaves = [node for node in own if not isinstance(node, Collected) or node.flow_style or not node.value]
+        spans = [(node.start_mark.index, node.end_mark.index) for node in leaves] + aliases(text)
+        return max((end for at, end in spans if start < at < limit), default=key.end_mark.index)
 
     # -- zones ---------------------------------------------------------------------------------------------------
 

@@ -66,8 +66,9 @@ class Control:
         if name not in SETTABLE:
             raise RefusedError(400, f"nothing called {name[:40]!r} can be set; there is {', '.join(SETTABLE)}")
         text = str(value).lower() if isinstance(value, bool) else f"{value:.4f}" if isinstance(value, float) else value
+        sent = str(text)[:100].encode("utf-8", "replace")  # JSON can hold half of a surrogate pair
         try:
-            return decode_command(f"{topics.base}/{camera}/set/{name}", str(text)[:100].encode(), topics, self._cameras)
+            return decode_command(f"{topics.base}/{camera}/set/{name}", sent, topics, self._cameras)
         except WireError as error:
             raise RefusedError(400, str(error)) from None
 

@@ -14,7 +14,8 @@ from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.http.answers import RefusedError, json_answer
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
-from blikk_edge.web.looking import Looks, ring_content
+from blikk_edge.web.looking import ring_content
+from blikk_edge.web.looks import Looks
 from blikk_edge.web.options import NONE
 from blikk_edge.wire.exports import write_export
 from blikk_edge.wire.messages import event_content, observation_content
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 RINGS_MAX: Final = 20
+EXPORTS_MAX: Final = 4
+"""Are made and sent at once: each has up to a hundred pictures, in memory."""
+
 RANG_BEFORE_S: Final = 10.0
 """Who rings may be seen only after."""
 
@@ -40,6 +44,7 @@ class Events:
         self._context = context
         self._history = context.node.history
         self._looks = Looks()
+        self._exports = 0
 
     def routes(self) -> Sequence[Route]:
         """What it serves."""
@@ -64,17 +69,30 @@ class Events:
 
     async def _event(self, request: "web.Request") -> "web.StreamResponse":
         name = request.match_info["id"]
-        content = await self._looks.look(lambda: self._known(name, self._history.course(name)))
+        content = await self._looks.look(request, lambda: self._known(name, self._history.course(name)))
         return json_answer(content)
 
     async def _export(self, request: "web.Request") -> "web.StreamResponse":
+        name = request.match_info["id"]
+        if self._exports >= EXPORTS_MAX:
+            raise RefusedError(503, "too many events are being exported; try again when they are done")
+        self._exports += 1
+        try:
+            return await self._sent(request, name)
+        finally:
+            self._exports -= 1
+
+    async def _sent(self, request: "web.Request", name: str) -> "web.StreamResponse":
+        """The export, once the client has taken it."""
         from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with pages needs
 
-        name = request.match_info["id"]
-        made = await self._looks.look(lambda: self._exported(name))
+        made = await self._looks.look(request, lambda: self._exported(name))
         file_name = _FILE_NAME.sub("_", name)
         headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{file_name}.zip"'}
-        return web.Response(body=made, content_type="application/zip", headers=headers)
+        answer = web.Response(body=made, content_type="application/zip", headers=headers)
+        await answer.prepare(request)
+        await answer.write_eof()
+        return answer
 
     def _exported(self, name: str) -> bytes:
         album, course = self._context.node.album, self._history.course(name)

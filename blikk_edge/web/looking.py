@@ -1,8 +1,6 @@
 """Looks at the disk for the API, one at a time, and what several answers say in the same words."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
 from blikk_edge.core.album import Album, Kept
 from blikk_edge.core.observation import Ring
@@ -13,22 +11,8 @@ from blikk_edge.web.context import PageContext
 from blikk_edge.web.days import wall
 from blikk_edge.wire.values import JsonObject, iso_time
 
-T = TypeVar("T")
-
 PICTURES_MAX = 50_000
 """Pictures of one day that are looked through for those of its events."""
-
-
-class Looks:
-    """One look at a time: many would take every thread of the process, and hold up its stop."""
-
-    def __init__(self) -> None:
-        self._turn = asyncio.Lock()
-
-    async def look(self, look: Callable[[], T]) -> T:
-        """What the blocking function gives."""
-        async with self._turn:
-            return await asyncio.to_thread(look)
 
 
 def camera_of(query: Mapping[str, str], context: PageContext) -> str | None:

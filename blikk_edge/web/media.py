@@ -1,23 +1,21 @@
 """The picture API: `contract/media.md`."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from blikk_edge.core.album import Album, Kept
 from blikk_edge.core.ports import History
 from blikk_edge.core.sightings import Label
 from blikk_edge.net.http.answers import BadParameterError, RefusedError, json_answer, limit_of, time_of
 from blikk_edge.net.http.route import Route, Scope
+from blikk_edge.web.looks import Looks
 from blikk_edge.wire.messages import event_content
 from blikk_edge.wire.texts import text_content
 from blikk_edge.wire.values import Json, JsonObject, iso_time
 
 if TYPE_CHECKING:
     from aiohttp import web
-
-T = TypeVar("T")
 
 CAMERA = {"camera": "Only of this camera."}
 LIMIT = {"limit": "At most so many, 1 to 500; 100 where it is left out."}
@@ -31,8 +29,7 @@ class MediaApi:
     def __init__(self, album: Album, history: History) -> None:
         self._album = album
         self._history = history
-        # One look at the disk at a time: many would take every thread of the process, and hold up its stop.
-        self._turn = asyncio.Lock()
+        self._looks = Looks()
 
     def routes(self) -> Sequence[Route]:
         """What it serves."""
@@ -78,7 +75,7 @@ class MediaApi:
         )
 
     async def _days(self, request: "web.Request") -> "web.StreamResponse":
-        days = await self._look(lambda: self._album.days(camera=request.query.get("camera")))
+        days = await self._looks.look(request, lambda: self._album.days(camera=request.query.get("camera")))
         return json_answer(
             {
                 "v": 1,
@@ -91,15 +88,16 @@ class MediaApi:
     async def _pictures(self, request: "web.Request") -> "web.StreamResponse":
         query = request.query
         day, limit = _day(query), limit_of(query)
-        kept = await self._look(
-            lambda: self._album.pictures(camera=query.get("camera"), day=day, event=query.get("event"), limit=limit)
+        kept = await self._looks.look(
+            request,
+            lambda: self._album.pictures(camera=query.get("camera"), day=day, event=query.get("event"), limit=limit),
         )
         return json_answer({"v": 1, "pictures": [_picture(each) for each in kept]})
 
     async def _picture(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with this server needs
 
-        jpeg = await self._look(lambda: self._album.jpeg(request.match_info["id"]))
+        jpeg = await self._looks.look(request, lambda: self._album.jpeg(request.match_info["id"]))
         if jpeg is None:
             raise RefusedError(404, "there is no such picture (any more)")
         return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
@@ -108,12 +106,8 @@ class MediaApi:
         query = request.query
         since, until = time_of(query, "since"), time_of(query, "until")
         limit, label = limit_of(query), _label(query)
-        listed = await self._look(lambda: self._listed(query.get("camera"), label, since, until, limit))
+        listed = await self._looks.look(request, lambda: self._listed(query.get("camera"), label, since, until, limit))
         return json_answer({"v": 1, "events": listed})
-
-    async def _look(self, look: Callable[[], T]) -> T:
-        async with self._turn:
-            return await asyncio.to_thread(look)
 
     def _listed(
         self, camera: str | None, label: Label | None, since: float | None, until: float | None, limit: int

@@ -12,7 +12,8 @@ from blikk_edge.net.http.answers import LIMIT_MAX, BadParameterError, json_answe
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
 from blikk_edge.web.days import day_named, day_span, wall
-from blikk_edge.web.looking import Looks, camera_of, line_content, newest_pictures
+from blikk_edge.web.looking import camera_of, line_content, newest_pictures
+from blikk_edge.web.looks import Looks
 from blikk_edge.web.options import NONE
 from blikk_edge.wire.inquiries import query_content
 from blikk_edge.wire.values import Json, JsonObject
@@ -93,9 +94,9 @@ class SearchPage:
             seen = await self._context.node.ask(
                 Search(query=words, camera=camera, since=since, until=bounds, limit=min(limit, SEEN_MAX))
             )
-        written = await self._looks.look(lambda: self._written(words, camera, since, until))
+        written = await self._looks.look(request, lambda: self._written(words, camera, since, until))
         hits = _merged((written, _meant(meant), _seen(seen)))[:limit]
-        found = await self._looks.look(lambda: self._found(hits))
+        found = await self._looks.look(request, lambda: self._found(hits))
         return json_answer(
             {
                 "v": 1,

@@ -88,10 +88,10 @@ class Site:
 
     async def _login(self, request: "web.Request") -> "web.StreamResponse":
         token = (await json_body(request)).get("token")
-        if not self._allowance.take("login"):
-            raise RefusedError(429, "too many tries; wait a few seconds")
         made = self._context.access.login(token) if isinstance(token, str) else None
-        if made is None:
+        if made is None:  # who knows a token is let in, however many others guess
+            if not self._allowance.take("login"):
+                raise RefusedError(429, "too many tries; wait a few seconds")
             raise RefusedError(401, "this token is not one of `http.tokens`")
         cookie, scope = made
         answer = json_answer({"scope": scope.value})

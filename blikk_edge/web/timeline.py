@@ -12,7 +12,8 @@ from blikk_edge.net.http.answers import json_answer
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
 from blikk_edge.web.days import day_named, day_span, days_of, hours_of, month_named, wall
-from blikk_edge.web.looking import Looks, camera_of, label_of, line_content, newest_pictures, ring_content
+from blikk_edge.web.looking import camera_of, label_of, line_content, newest_pictures, ring_content
+from blikk_edge.web.looks import Looks
 from blikk_edge.web.options import NONE
 from blikk_edge.wire.values import Json, JsonObject, iso_time
 
@@ -69,7 +70,7 @@ class Timeline:
         today = wall(now, zone).date()
         day = day_named(query, today)
         place, event = (query.get(name, "")[:NAME_MAX] or None for name in ("zone", "event"))
-        content = await self._looks.look(lambda: self._day(day, camera, label, place, event))
+        content = await self._looks.look(request, lambda: self._day(day, camera, label, place, event))
         return json_answer({**content, "today": day == today, "now": iso_time(now)})
 
     def _day(
@@ -109,7 +110,7 @@ class Timeline:
         camera = camera_of(request.query, self._context)
         month = month_named(request.query, wall(self._context.node.clock.now(), zone).date())
         days, edges = days_of(month, zone)
-        counts = await self._looks.look(lambda: self._history.counts(edges, camera=camera))
+        counts = await self._looks.look(request, lambda: self._history.counts(edges, camera=camera))
         found: list[Json] = [
             {"day": day.isoformat(), "events": count} for day, count in zip(days, counts, strict=True) if count > 0
         ]

@@ -11,6 +11,7 @@ import pytest
 
 from blikk_edge.config import writing
 from blikk_edge.config.writing import ChangedError, NotWritableError, replace_config, tag_of
+from blikk_edge.core.errors import ConfigError
 
 NOW = datetime(2026, 11, 29, 12, 0, 0, tzinfo=UTC)
 OLD, NEW = b"node: old\n", b"node: new\n"
@@ -49,6 +50,14 @@ def test_the_newest_five_backups_stay_and_nothing_else_goes(path: Path) -> None:
     assert other.read_text() == "mine"
 
 
+def test_the_backup_just_made_stays_where_the_clock_was_set_back(path: Path) -> None:
+    for number in range(6):
+        replace_config(path, b"n: %d\n" % number, tag=tag_of(path.read_bytes()), now=NOW + timedelta(days=number))
+    backup = replace_config(path, NEW, tag=tag_of(path.read_bytes()), now=NOW - timedelta(days=20_000))
+    assert backup.read_bytes() == b"n: 5\n"
+    assert len([*path.parent.glob("*.bak-*")]) == writing.BACKUPS
+
+
 def test_a_file_that_has_changed_is_not_replaced(path: Path) -> None:
     with pytest.raises(ChangedError, match="has changed since it was loaded"):
         replace_config(path, NEW, tag=tag_of(b"other"), now=NOW)
@@ -66,7 +75,7 @@ def test_a_file_that_changes_at_the_last_moment_is_not_replaced(path: Path, monk
     with pytest.raises(ChangedError):
         replace_config(path, NEW, tag=tag_of(OLD), now=NOW)
     assert path.read_bytes() == b"node: theirs\n"
-    assert not list(path.parent.glob(".blikk.yaml.*"))
+    assert [*path.parent.iterdir()] == [path]
 
 
 class PowerCutError(BaseException):
@@ -112,6 +121,14 @@ def test_a_full_disk_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyP
         replace_config(path, NEW, tag=tag_of(OLD), now=NOW)
     assert [each.name for each in path.parent.iterdir()] == ["blikk.yaml"]
     assert path.read_bytes() == OLD
+
+
+def test_a_pipe_or_a_folder_in_the_place_of_the_file_keeps_nobody_waiting(path: Path) -> None:
+    pipe = path.with_name("pipe.yaml")
+    os.mkfifo(pipe)
+    for each in (pipe, path.parent):
+        with pytest.raises(ConfigError):
+            writing.read_bytes(each)
 
 
 def test_links_and_what_is_no_file_are_refused(path: Path) -> None:

@@ -320,6 +320,32 @@ def test_the_part_that_is_shown_holds_nothing_but_these_keys() -> None:
         assert "pass" not in shown
 
 
+SHARED = """\
+  yard: {source: rtsp://u:secret@10.0.0.8/1, zones: {a: &a {polygon: &p [[0, 0], [1, 0], [1, 1]]}}, private: &q [*p]}
+"""
+AREA = "polygon: [[0, 0], [1, 0], [1, 1]]"
+
+
+@pytest.mark.parametrize(
+    ("camera", "shown"),
+    [
+        ("    zones:\n      a: *a # the same\n    private: *q\n    fps: 3\n", "zones:\n  a: *a\nprivate: *q\n"),
+        ("    private: *q\n", "private: *q\n"),
+        ("    private:\n    - *p\n    - *p\n", "private:\n- *p\n- *p\n"),
+        (f"    zones:\n      b: &b {{{AREA}}}\n      c: *b\n", f"zones:\n  b: &b {{{AREA}}}\n  c: *b\n"),
+        (f"    zones: {{b: {{{AREA}, loiter_s: 5s}}}}\n", f"zones: {{b: {{{AREA}, loiter_s: 5s}}}}\n"),
+        (f"    zones:\n      b:\n        {AREA}\n        loiter_s: |-\n          5s\n    fps: 3\n",
+         f"zones:\n  b:\n    {AREA}\n    loiter_s: |-\n      5s\n"),
+    ],
+)  # fmt: skip
+def test_what_other_places_share_is_shown_as_it_is_written(camera: str, shown: str) -> None:
+    raw = f"{HEAD}{SHARED}  door:\n    source: rtsp://u:secret@10.0.0.9/1\n{camera}  gate: rtsp://u:secret@10.0.0.7/\n"
+    assert read(FILE, {}, raw.encode()).problems == ()
+    assert part(raw.encode(), FILE, "door") == shown
+    in_flow = f"{HEAD}{SHARED}  door: {{private: *q, source: rtsp://u:secret@10.0.0.9/1}}\n"
+    assert part(in_flow.encode(), FILE, "door") == "private: *q\n"
+
+
 NUMBERS = st.integers(0, 1000).map(lambda n: n / 1000)
 POINTS = st.tuples(NUMBERS, NUMBERS)
 

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.net import listening
+from blikk_edge.net.http import connection
 from blikk_edge.net.http import server as http_server
 from blikk_edge.net.http.access import COOKIE, CSRF_HEADER, SESSION_S, Access
 from blikk_edge.net.http.answers import json_answer, json_body
@@ -29,6 +30,7 @@ from blikk_edge.net.listening import STRANGERS_MAX
 from blikk_edge.sinks.trust import client_context
 
 HOST = b"Host: 127.0.0.1\r\n"
+AS_CONTROL = f"Authorization: Bearer {CONTROL}\r\n".encode()
 HANDSHAKE = (
     "GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
@@ -43,6 +45,7 @@ class Probe:
     def __init__(self) -> None:
         self.changed: list[Any] = []
         self.slow = False
+        self.transports: list[asyncio.Transport] = []
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -52,6 +55,7 @@ class Probe:
             ),
             Route(method="POST", path="/change", handler=self._change, scope=Scope.CONTROL, summary=".", body={}),
             Route(method="GET", path="/socket", handler=self._socket, scope=Scope.VIEW, summary=".", answer=""),
+            Route(method="GET", path="/large", handler=self._large, scope=Scope.VIEW, summary=".", answer="x/y"),
             Route(method="GET", path="/endless", handler=self._endless, scope=Scope.VIEW, summary=".", answer="x/y"),
         )
 
@@ -69,6 +73,10 @@ class Probe:
         async for _ in socket.messages():
             pass
         return socket.response
+
+    async def _large(self, request: Any) -> Any:
+        self.transports.append(request.transport)
+        return aiohttp.web.Response(body=bytes(20_000_000))
 
     async def _endless(self, request: Any) -> Any:
         answer = aiohttp.web.StreamResponse()
@@ -110,6 +118,28 @@ async def test_each_scope_needs_its_token(served: HttpServer, token: str | None,
 async def test_a_token_that_is_no_text_is_a_wrong_one(served: HttpServer) -> None:
     raw = b"GET /view HTTP/1.1\r\n" + HOST + b"Authorization: Bearer \xff\xfe\r\nConnection: close\r\n\r\n"
     assert (await said(served, raw)).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "body", "status"),
+    [
+        ("GET /view", b"Cookie: blikk_session=control.9\xff.a.b", b"", 401),
+        ("POST /change", b"Cookie: blikk_session=\xff.a.b.c", b"{}", 401),
+        ("POST /change", b"Origin: http://[", b"{}", 403),
+        ("POST /change", "Origin: http://a\u2100b".encode(), b"{}", 403),
+        ("POST /change", AS_CONTROL + b"Content-Encoding: gzip", b"not packed", 400),
+        ("POST /change", AS_CONTROL + b"Content-Encoding: deflate", b"not packed", 400),
+    ],
+)
+async def test_what_cannot_be_read_is_the_fault_of_who_sends_it(
+    served: HttpServer, line: str, headers: bytes, body: bytes, status: int
+) -> None:
+    head = [f"{line} HTTP/1.1".encode(), HOST.strip(), headers, b"Connection: close"]
+    if body:
+        head += [b"Content-Type: application/json", b"Content-Length: %d" % len(body)]
+    answer = await said(served, b"\r\n".join((*head, b"", body)))
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
 
 
 async def test_what_is_not_there_and_another_method_are_said_as_json(served: HttpServer) -> None:
@@ -182,6 +212,19 @@ async def test_what_other_web_pages_send_changes_nothing(probe: Probe, headers: 
                         proxy=None,
                     )
     assert probe.changed == []
+
+
+async def test_another_web_page_may_link_here_but_not_load_what_costs_work(probe: Probe) -> None:
+    async with serving(probe, view=None, control=None) as server:
+        for site, mode, status in (
+            ("cross-site", "no-cors", 403),
+            ("same-site", "no-cors", 403),
+            ("cross-site", "navigate", 200),
+            ("same-origin", "no-cors", 200),
+            ("none", "navigate", 200),
+        ):
+            headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+            assert (await ask(server, "/view", token=None, headers=headers))[0] == status, (site, mode)
 
 
 async def test_a_page_of_ours_and_one_that_is_named_may_connect(probe: Probe) -> None:
@@ -485,6 +528,36 @@ async def test_who_reads_an_endless_answer_slowly_takes_no_memory(served: HttpSe
     assert resident_mb() - before < 60
     for _, writer in held:
         writer.transport.abort()
+
+
+async def test_who_reads_nothing_of_a_large_answer_is_hung_up(
+    served: HttpServer, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len((await ask(served, "/large"))[1]) == 20_000_000
+    monkeypatch.setattr(connection, "UNREAD_S", 0.3)
+    request = f"GET /large HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n\r\n".encode()
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+    writer.write(request)
+    async with asyncio.timeout(60):
+        while len(probe.transports) < 2 or not probe.transports[-1].is_closing():
+            await asyncio.sleep(0.02)
+    writer.transport.abort()
+
+
+async def test_who_reads_slowly_is_not_hung_up(served: HttpServer, probe: Probe) -> None:
+    request = f"GET /large HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+    writer.write(request)
+    async with asyncio.timeout(60):
+        while not probe.transports or not (unread := probe.transports[0].get_write_buffer_size()):
+            await asyncio.sleep(0.02)
+        made: Any = probe.transports[0].get_protocol()
+        await reader.readexactly(15_000_000)
+    made._look_at_reader(unread)
+    assert not probe.transports[0].is_closing()
+    made._look_at_reader(probe.transports[0].get_write_buffer_size())
+    assert probe.transports[0].is_closing()
+    writer.transport.abort()
 
 
 async def test_web_sockets_are_told_that_the_node_stops(probe: Probe) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import io
 import json
+import threading
 import zipfile
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ from blikk_edge.net.http.access import Access
 from blikk_edge.net.http.server import HttpServer
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
-from blikk_edge.web.events import Events, why
+from blikk_edge.web.events import EXPORTS_MAX, Events, why
 from blikk_edge.web.media import MediaApi
 from blikk_edge.web.search import SearchPage
 from blikk_edge.web.timeline import Timeline
@@ -113,12 +114,26 @@ OLD = visit("old", "2026-11-03 08:00", camera="yard", label=Label.ANIMAL)
 AUTUMN = visit("autumn", "2026-10-25 02:30")  # of the hour that comes twice the first
 
 
-Ask = Callable[..., Any]
+@dataclass
+class Ask:
+    """Asks the server; the answer's JSON, or its bytes."""
+
+    server: HttpServer
+
+    async def __call__(self, path: str, *, status: int = 200, **query: str) -> Any:
+        got, content = await self.answered(path, **query)
+        assert got == status, content
+        return content
+
+    async def answered(self, path: str, **query: str) -> tuple[int, Any]:
+        url = f"http://127.0.0.1:{self.server.port}/v1/{path}"
+        async with aiohttp.ClientSession() as session, session.get(url, params=query) as reply:
+            content = await reply.read()
+            return reply.status, json.loads(content) if reply.content_type == "application/json" else content
 
 
 @pytest.fixture
 async def ask(tmp_path: Path) -> AsyncIterator[Ask]:
-    """Ask the server; the answer's JSON, or its bytes."""
     store = Store(tmp_path / "blikk.db", courses=True)
     store.open()
     for event in (AUTUMN, OLD, NIGHT, VAN, VISITOR):
@@ -186,14 +201,7 @@ async def ask(tmp_path: Path) -> AsyncIterator[Ask]:
     while not server.port:
         await asyncio.sleep(0.01)
 
-    async def asked(path: str, *, status: int = 200, **query: str) -> Any:
-        url = f"http://127.0.0.1:{server.port}/v1/{path}"
-        async with aiohttp.ClientSession() as session, session.get(url, params=query) as reply:
-            content = await reply.read()
-            assert reply.status == status, content
-            return json.loads(content) if reply.content_type == "application/json" else content
-
-    yield asked
+    yield Ask(server)
     task.cancel()
     await asyncio.wait([task])
     store.close()
@@ -357,6 +365,49 @@ def test_a_file_that_is_no_export_is_refused_in_words(
     captured = capsys.readouterr()
     assert says in captured.err
     assert captured.out == ""
+
+
+async def test_exports_that_nobody_reads_are_few(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blikk_edge.web.events.write_export", lambda *_: bytes(20_000_000))
+    request = b"GET /v1/events/visitor/export HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    held = [await asyncio.open_connection("127.0.0.1", ask.server.port, limit=1024) for _ in range(EXPORTS_MAX)]
+    for reader, writer in held:
+        writer.write(request)
+        await reader.readline()
+    assert "try again" in (await ask("events/visitor/export", status=503))["error"]
+    held[0][1].transport.abort()
+    async with asyncio.timeout(60):
+        while (await ask.answered("events/visitor/export"))[0] != 200:
+            await asyncio.sleep(0.05)
+    for _, writer in held:
+        writer.transport.abort()
+
+
+async def test_nothing_is_looked_up_for_who_has_gone(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_go, looked = threading.Event(), list[str]()
+    real = Store.lines
+
+    def slow(store: Store, **query: Any) -> Any:
+        looked.append(query["zone"])
+        may_go.wait(60)
+        return real(store, **query)
+
+    monkeypatch.setattr(Store, "lines", slow)
+    asked = []
+    for number in range(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", ask.server.port)
+        writer.write(f"GET /v1/timeline?zone=z{number} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        asked.append(writer)
+        while not looked:
+            await asyncio.sleep(0.01)
+    for writer in asked:
+        writer.transport.abort()
+    while len(ask.server._connections):
+        await asyncio.sleep(0.01)
+    last = asyncio.ensure_future(ask("timeline", zone="last"))
+    may_go.set()
+    await last
+    assert looked == ["z0", "last"]
 
 
 def test_an_export_is_not_looked_at_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

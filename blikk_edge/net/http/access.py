@@ -94,19 +94,24 @@ class Access:
         return scope
 
     def check_origin(self, request: "web.Request") -> None:
-        """Raise RefusedError for what a web page of elsewhere has made a browser send."""
+        """Raise RefusedError for what a web page of elsewhere has made a browser send.
+
+        A link to us may be followed. What such a page would only load it could not read; it would cost us the work.
+        """
         origin = request.headers.get("Origin")
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if request.method in READS and not upgrade:
+            if _is_elsewhere(request) and request.headers.get("Sec-Fetch-Mode") != "navigate":
+                raise RefusedError(403, ELSEWHERE)
             return
         of_ingress = self.of_ingress(request)
         if of_ingress and "Sec-Fetch-Site" in request.headers:
             origin = None  # a proxy before Home Assistant may call it otherwise than the browser does
         if origin is not None:
             host = called(request) if of_ingress else request.headers.get("Host", "").lower()
-            if urlsplit(origin).netloc.lower() != host and origin.lower() not in self._origins:
+            if _host_of(origin) != host and origin.lower() not in self._origins:
                 raise RefusedError(403, ELSEWHERE)
-        elif request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        elif _is_elsewhere(request):
             raise RefusedError(403, ELSEWHERE)
 
     def login(self, token: str) -> tuple[str, Scope] | None:
@@ -139,20 +144,38 @@ class Access:
 
     def _session(self, cookie: str) -> Scope | None:
         said, _, _ = cookie.rpartition(".")
-        if not said or not hmac.compare_digest(self._signed(said).encode(), cookie.encode("utf-8", "surrogateescape")):
+        if not said or not hmac.compare_digest(_bytes(self._signed(said)), _bytes(cookie)):
             return None
         scope, until, _ = said.split(".")
         return Scope(scope) if int(until) > self._clock.now() else None
 
     def _knows_csrf(self, request: "web.Request", cookie: str) -> bool:
         given = request.headers.get(CSRF_HEADER, "")
-        return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._mac(f"csrf.{cookie}").encode())
+        return hmac.compare_digest(_bytes(given), self._mac(f"csrf.{cookie}").encode())
 
     def _signed(self, said: str) -> str:
         return f"{said}.{self._mac(said)}"
 
     def _mac(self, text: str) -> str:
-        return hmac.new(self._key, text.encode("utf-8", "surrogateescape"), sha256).hexdigest()
+        return hmac.new(self._key, _bytes(text), sha256).hexdigest()
+
+
+def _bytes(header: str) -> bytes:
+    """The bytes of a header: the library hands on those that are no UTF-8 as surrogates."""
+    return header.encode("utf-8", "surrogateescape")
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin, in small letters; None where it cannot be read."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # like `http://[`
+        return None
+
+
+def _is_elsewhere(request: "web.Request") -> bool:
+    """Whether a browser says that a page of another origin is behind this."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
 
 
 def _is_here(request: "web.Request") -> bool:

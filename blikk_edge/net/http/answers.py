@@ -46,6 +46,8 @@ async def json_body(request: "web.Request") -> dict[str, Any]:
 
     Only `application/json` is taken: a form of a foreign web page cannot send that without asking first.
     """
+    from aiohttp.web import RequestPayloadError  # noqa: PLC0415  # see json_answer
+
     if request.content_type != "application/json":
         raise RefusedError(415, "send `Content-Type: application/json`")
     try:
@@ -53,6 +55,8 @@ async def json_body(request: "web.Request") -> dict[str, Any]:
             content = json.loads(await request.read())
     except TimeoutError:
         raise RefusedError(408, f"the body did not come within {BODY_S:.0f} s") from None
+    except RequestPayloadError:  # as one that is not packed as its header says
+        raise RefusedError(400, "the body cannot be read") from None
     except (ValueError, RecursionError):
         raise RefusedError(400, "the body is not JSON") from None
     if not isinstance(content, dict):

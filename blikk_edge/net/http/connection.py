@@ -25,12 +25,16 @@ CONTROLS: Final = 100
 MESSAGES: Final = 100
 """Text and binary messages within a second."""
 
+UNREAD_S: Final = 30.0
+"""Who takes nothing of an answer for so long is hung up: a part of it may be megabytes that are held for nobody."""
+
 
 class Connection(asyncio.Protocol):
     """One connection of a client; hands on to `inner` what comes, until that is more than the limits of this module.
 
-    HTTP is bounded by the library. `upgrading` says that WebSocket frames come from now on; who then sends more of them
-    than he may is cut off, and `cut_off` says why.
+    HTTP is bounded by the library, but for who reads nothing of an answer: he is cut off after UNREAD_S. `upgrading`
+    says that WebSocket frames come from now on; who then sends more of them than he may is cut off too. `cut_off` says
+    why.
     """
 
     def __init__(self, inner: "RequestHandler", connections: Connections) -> None:
@@ -40,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._transport: asyncio.Transport | None = None
         self._frames: Frames | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is here."""
@@ -48,6 +53,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
+        self._end_patience()
         self._inner.connection_lost(exc)
 
     def eof_received(self) -> None:
@@ -57,9 +63,12 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """It does not read what it is sent."""
         self._inner.pause_writing()
+        if self._frames is None:  # a WebSocket has limits of its own
+            self._wait_for_reader()
 
     def resume_writing(self) -> None:
         """It reads again."""
+        self._end_patience()
         self._inner.resume_writing()
 
     def data_received(self, data: bytes) -> None:
@@ -93,6 +102,22 @@ class Connection(asyncio.Protocol):
         self.cut_off = self.cut_off or why
         if self._transport is not None:
             self._transport.abort()
+
+    def _wait_for_reader(self) -> None:
+        if self._transport is not None:
+            unread = self._transport.get_write_buffer_size()
+            self._patience = asyncio.get_running_loop().call_later(UNREAD_S, self._look_at_reader, unread)
+
+    def _look_at_reader(self, before: int) -> None:
+        if self._transport is not None and self._transport.get_write_buffer_size() >= before:
+            self.cut("it does not read what it is sent")
+        else:
+            self._wait_for_reader()
+
+    def _end_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 def connection_of(request: "web.Request") -> Connection:
