@@ -28,7 +28,7 @@ def find(named: Path | None, environ: Mapping[str, str], *, system: Path = SYSTE
         text, mend = "there is no such file", f"Did you mean `{other}`?"
     else:
         text = f"there is no such file in {_here()}, and no {system}; {VARIABLE} names none either"
-        mend = f"`blikk init` writes one; or name another with `--config`. In short, {EXAMPLE}."
+        mend = f"`blikk init` or `blikk setup` writes one; or name another with `--config`. In short, {EXAMPLE}."
     raise ConfigErrors([Problem(file=HERE, line=0, path="", text=text, mend=mend)])
 
 

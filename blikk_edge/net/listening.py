@@ -123,7 +123,7 @@ class Connections:
     def _turn_out(self, address: Address) -> None:
         self._hang_up(self._strangers.pop(address))
         if (more := self._complaints.turn()) is not None:
-            self._log.warning("a connection that showed no token was ended%s", more)
+            self._log.warning("a connection that asked for nothing, or showed no token, was ended%s", more)
 
     def _forget_closed(self) -> None:
         for connections in (self._strangers, self._known):

@@ -340,7 +340,7 @@ def test_each_key_of_the_old_ports_says_what_to_write_instead(write):
         *((22, "sinks.websocket.tls"), (23, "sinks.websocket.names"), (24, "sinks.websocket.origins")),
     ]
     instead = [
-        *(port, host, port, tls, media, host, port, tls, "http: {url: ...}", websocket, host, port, tls),
+        *(port, host, port, tls, media, host, port, tls, "http: {url: https://host:8428}", websocket, host, port, tls),
         *("http: {names: [...]}", "http: {origins: [...]}"),
     ]
     for problem, text in zip(problems, instead, strict=True):

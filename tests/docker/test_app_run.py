@@ -196,7 +196,7 @@ def test_a_file_that_cannot_be_used_ends_the_app_with_its_mistakes(app: App, sup
     for key, instead in (
         ("host", "host: ..."),
         ("port", "port: 8428"),
-        ("url", "url: ..."),
+        ("url", "url: https://host:8428"),
         ("token", "tokens: {view: !secret name}"),
     ):
         (line,) = (line for line in log.splitlines() if f"media.{key}:" in line)

@@ -86,7 +86,7 @@ def gone(what: str, *, scope: str = "", url: bool = False) -> tuple[Gone, ...]:
         "tls": "http: {tls: {certificate: ..., key: ...}}",
     }
     if url:
-        instead["url"] = "http: {url: ...}"
+        instead["url"] = "http: {url: https://host:8428}"
     if scope:
         instead["token"] = f"http: {{tokens: {{{scope}: !secret name}}}}"
     return tuple(

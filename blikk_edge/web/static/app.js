@@ -8,11 +8,11 @@ import { t } from "./words.js";
 
 const PAGES = [
   { path: /^\/?$/, file: "./pages/wall.js", nav: "live", href: "#/" },
-  { path: /^\/camera\/([a-z0-9_]+)$/, file: "./pages/camera.js" },
+  { path: /^\/camera\/([a-z0-9_]+)$/, file: "./pages/camera.js", within: "live" },
   { path: /^\/timeline$/, file: "./pages/timeline.js", nav: "timeline", href: "#/timeline" },
-  { path: /^\/event\/([^/?]+)$/, file: "./pages/event.js", title: "event" },
+  { path: /^\/event\/([^/?]+)$/, file: "./pages/event.js", title: "event", within: "timeline" },
   { path: /^\/debug$/, file: "./pages/debug.js", nav: "debug", href: "#/debug" },
-  { path: /^\/zones\/([a-z0-9_]+)$/, file: "./pages/zones.js", title: "zones" },
+  { path: /^\/zones\/([a-z0-9_]+)$/, file: "./pages/zones.js", title: "zones", within: "live" },
 ];
 
 // Where a recorded clip is behind the pages there is but one.
@@ -49,7 +49,7 @@ function Header({ open }) {
     <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="28" height="28" /><span>${node.name}</span></a>
     <nav aria-label=${t("nav.pages")}>
       ${PAGES.filter((page) => page.nav && !node.clip).map(
-        (page) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : null}>
+        (page) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : page.nav === open?.within ? "true" : null}>
           ${t(`nav.${page.nav}`)}</a>`,
       )}
     </nav>

@@ -77,6 +77,7 @@ function axis(context, colour, { from, to, width, bottom, label }) {
   context.fillStyle = colour("--faint");
   context.strokeStyle = colour("--line");
   context.lineWidth = 1;
+  let free = 0;
   for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
     const x = Math.round(((time - from) / span) * width) + 0.5;
     context.beginPath();
@@ -85,7 +86,10 @@ function axis(context, colour, { from, to, width, bottom, label }) {
     context.stroke();
     const words = label(time);
     const wide = context.measureText(words).width;
-    context.fillText(words, Math.min(Math.max(0, x - wide / 2), width - wide), bottom + 12);
+    const left = Math.min(Math.max(0, x - wide / 2), width - wide);
+    if (left < free) continue;
+    context.fillText(words, left, bottom + 12);
+    free = left + wide + 8;
   }
 }
 

@@ -291,8 +291,8 @@ export function Lanes({ cameras, data, day, view, setView, zoom, now, zone, chos
         ${t("timeline.whole")}</button>
       <span class="quiet">${!whole && `${clock(view.since, zone, false)} – ${clock(view.until, zone, false)}`}</span>
       <span class="spacer"></span>
-      <span class="keys" aria-hidden="true">${LABELS.map(
-        (label) => html`<span class=${`key ${label}`} key=${label}>${t(`label.${label}`)}</span>`,
+      <span class="hues" aria-hidden="true">${LABELS.map(
+        (label) => html`<span class=${`hue ${label}`} key=${label}>${t(`label.${label}`)}</span>`,
       )}</span>
     </div>
   </section>`;

@@ -70,9 +70,10 @@ export function isoDay(time, zone) {
   return new Intl.DateTimeFormat("sv-SE", options).format(new Date(time));
 }
 
+// Rounded down, as in the texts about an event.
 export function length(seconds) {
-  if (seconds < 60) return t("time.s", { count: Math.round(seconds) });
-  if (seconds < 3600) return t("time.min", { count: Math.round(seconds / 60) });
+  if (seconds < 60) return t("time.s", { count: Math.floor(seconds) });
+  if (seconds < 3600) return t("time.min", { count: Math.floor(seconds / 60) });
   return t("time.h", { count: (seconds / 3600).toFixed(1) });
 }
 

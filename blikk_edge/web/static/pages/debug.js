@@ -156,16 +156,23 @@ function Delivery({ node, before, seconds }) {
         <span class="quiet number">${t("node.waiting", { count: boxes.get("delivery")?.waiting ?? 0 })}</span></li>
       ${node.sinks.map((sink) => html`<${Sink} key=${sink.name} sink=${sink} box=${boxes.get(sink.name)} />`)}
       ${others.map(
-        (box) => html`<li class="stage-box" key=${box.consumer}><h3>${box.consumer}</h3>
+        (box) => html`<li class="stage-box" key=${box.consumer}><h3>${partName(box.consumer)}</h3>
           <span class="quiet number">${t("node.waiting", { count: box.waiting })}</span>
           ${box.lost > 0 && html`<span class="problem">${n("node.lost", box.lost)}</span>`}</li>`,
       )}
     </ol></section>`;
 }
 
+// Parts of the node itself have a name in words, those of plug-ins their own.
+function partName(name) {
+  const key = `part.${name}`;
+  const said = t(`part.${name}`);
+  return said === key ? name : said;
+}
+
 function Sink({ sink, box }) {
   const waiting = (sink.waiting ?? 0) + (box?.waiting ?? 0);
-  return html`<li class=${`stage-box ${sink.problem ? "wrong" : waiting ? "full" : ""}`} data-sink=${sink.name}><h3>${sink.name}</h3>
+  return html`<li class=${`stage-box ${sink.problem ? "wrong" : waiting ? "full" : ""}`} data-sink=${sink.name}><h3>${partName(sink.name)}</h3>
     ${sink.publish && html`<span class="number"><${Timing} timing=${sink.publish} /></span>`}
     <span class="quiet number">${t("node.waiting", { count: waiting })}</span>
     ${

@@ -154,7 +154,7 @@ function Facts({ found, camera, zone }) {
     [t("event.time"), span(event, zone)],
     [t("event.zones"), event.zones.join(", ")],
     [t("event.peak"), event.peak > 1 ? event.peak : null],
-    [t("event.kind"), [...new Set(event.objects.map((each) => each.sub_label))].join(", ")],
+    [t("event.kind"), [...new Set(event.objects.map((each) => (each.sub_label === each.label ? label(each.label) : each.sub_label)))].join(", ")],
     [t("event.score"), scores.length ? `${Math.round(Math.max(...scores) * 100)} %` : null],
     [t("event.rings"), rings.map((ring) => clock(ring.time, zone)).join(", ")],
     [t("event.id"), html`<code>${event.id}</code>`],
@@ -296,7 +296,7 @@ export function Page({ parts }) {
           <a class="button" href=${exported} download title=${t("event.export_hint")}>${t("event.export")}</a>
         </div>
         <${Pictures} pictures=${found.pictures} shown=${picture} show=${setWanted} zone=${zone} />
-        <p class="note">${found.path ? t("event.path_note") : t("event.path_rough")}
+        <p class="note">${found.path ? t("event.path_note") : found.event.ended ? t("event.path_rough") : t("event.path_later")}
           ${picture && ` ${t("event.redacted")}`}</p>
       </div>
       <div class="side">
