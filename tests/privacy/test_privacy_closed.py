@@ -11,6 +11,7 @@ from annotated_faces import scene_of
 import blikk_edge
 from blikk_edge.core.errors import ModelError, PrivacyError, SourceError
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.live import LIVE
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, View
 from blikk_edge.demo.clip import photographs
@@ -45,6 +46,14 @@ def test_no_picture_with_a_model_that_is_no_face_finder(data):
     tflite = data / "models/face/blazeface/face_detection_short_range.tflite"
     with pytest.raises(PrivacyError):
         Privacy(FaceFinder(tflite)).picture(scene_of(WALL, SOMEONE), name="person")
+
+
+def test_no_live_view_without_a_face_model_as_it_shows_whom_nobody_has_found():
+    privacy = Privacy(None)
+    with pytest.raises(PrivacyError, match="porch: no live view without a face model"):
+        privacy.picture(scene_of(WALL, ()), name=LIVE)
+    assert privacy.picture(scene_of(WALL, SOMEONE), name="person").persons == 1
+    assert Privacy(None, blur=False).picture(scene_of(WALL, ()), name=LIVE).jpeg  # the owner has said so
 
 
 def test_a_model_that_is_missing_says_how_to_get_it(tmp_path):

@@ -3,12 +3,14 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import cv2
 import numpy as np
 
 from blikk_edge.core.errors import ModelError, PrivacyError
 from blikk_edge.core.geometry import Box, Polygon, iou
+from blikk_edge.core.live import LIVE
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Label
@@ -24,6 +26,10 @@ _PERSON_MARGIN = 0.1
 # A detection and a track with this overlap are one person seen twice.
 _SAME_PERSON_IOU = 0.6
 _MIN_SIDE_PX = 16
+
+NO_LIVE: Final = "no live view without a face model: who does not face the camera would not be blurred"
+    "no live view without a face model: who does not face the camera would not be found, and not be blurred"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,12 @@ class Privacy:
         """A redacted JPEG of the scene, as large as the frame's analysis picture.
 
         Raises PrivacyError, and makes no Picture, where faces could not be looked for: the frame was not analysed (run
-        the detector on it first), the face model is missing, damaged or failed, the pixels are no picture.
+        the detector on it first), the face model is missing, damaged or failed, the pixels are no picture. A live view
+        shows every frame, be somebody found in it or not: without a face model, where only who faces the camera is
+        found, none is made for it.
         """
+        if name == LIVE and self._faces is None and self._blur:
+            raise PrivacyError(f"{scene.frame.camera}: {NO_LIVE}")
         bgr = _own_pixels(scene)
         # One frame often serves several Pictures (an event's and the snapshot); faces are looked for once.
         same = (
