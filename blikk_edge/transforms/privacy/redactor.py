@@ -28,8 +28,6 @@ _SAME_PERSON_IOU = 0.6
 _MIN_SIDE_PX = 16
 
 NO_LIVE: Final = "no live view without a face model: who does not face the camera would not be blurred"
-    "no live view without a face model: who does not face the camera would not be found, and not be blurred"
-)
 
 
 @dataclass(frozen=True, slots=True)
