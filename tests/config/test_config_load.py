@@ -112,14 +112,14 @@ def test_camera_takes_what_is_written(write):
         write,
         "name: Haustür, labels: [animal, person], event_threshold: 0.5, summary_window: 1, watch: full,"
         " backpressure_strategy: buffer, fps: 2.5, private: [[[0,0],[1,0],[1,1]]],"
-        " zones: {path: {polygon: [[0,1],[0.5,0],[1,1]], labels: person, loiter_s: 20s}}, ring: {gpio: 17, http: true}",
+        " zones: {path: {polygon: [[0,1],[0.5,0],[1,1]], labels: person, loiter_s: 20s}}, ring: {gpio: 17, mqtt: false}",
     )
     assert (got.name, got.labels, got.fps) == ("Haustür", (Label.ANIMAL, Label.PERSON), 2.5)
     assert (got.event_threshold, got.summary_window) == (0.5, 1)
     assert got.backpressure_strategy is Backpressure.BUFFER
     assert got.private == (Polygon(((0, 0), (1, 0), (1, 1))),)
     assert (got.zones[0].name, got.zones[0].labels, got.zones[0].loiter_s) == ("path", (Label.PERSON,), 20)
-    assert got.ring == RingSettings(gpio=17, http=True)
+    assert got.ring == RingSettings(gpio=17, mqtt=False)
 
 
 @pytest.mark.parametrize(("ring", "expected"), [("true", RingSettings()), ("", RingSettings()), ("no", None)])
