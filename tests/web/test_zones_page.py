@@ -199,7 +199,7 @@ def test_a_private_area_is_drawn_and_moved_by_keys_alone(node: WebNode, page: Br
 def test_corners_are_set_and_dragged_by_touch_in_every_language_on_a_phone(node: WebNode, page: Browser) -> None:
     page.resize(*PHONE, mobile=True)
     opened(page, node, "phone")
-    for tag, scheme, button in (("de", "dark", "Neuer Bereich"), ("es", "light", "Zona nueva")):
+    for tag, scheme, button in (("de", "dark", "Neue Zone"), ("es", "light", "Zona nueva")):
         page.prefer(scheme)
         page.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
         opened(page, node, f"touch{tag}")

@@ -49,7 +49,9 @@ function Header({ open }) {
     <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="28" height="28" /><span>${node.name}</span></a>
     <nav aria-label=${t("nav.pages")}>
       ${PAGES.filter((page) => page.nav && !node.clip).map(
-        (page) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : page.nav === open?.within ? "true" : null}>
+        (
+          page,
+        ) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : page.nav === open?.within ? "true" : null}>
           ${t(`nav.${page.nav}`)}</a>`,
       )}
     </nav>

@@ -154,7 +154,12 @@ function Facts({ found, camera, zone }) {
     [t("event.time"), span(event, zone)],
     [t("event.zones"), event.zones.join(", ")],
     [t("event.peak"), event.peak > 1 ? event.peak : null],
-    [t("event.kind"), [...new Set(event.objects.map((each) => (each.sub_label === each.label ? label(each.label) : each.sub_label)))].join(", ")],
+    [
+      t("event.kind"),
+      [
+        ...new Set(event.objects.map((each) => (each.sub_label === each.label ? label(each.label) : each.sub_label))),
+      ].join(", "),
+    ],
     [t("event.score"), scores.length ? `${Math.round(Math.max(...scores) * 100)} %` : null],
     [t("event.rings"), rings.map((ring) => clock(ring.time, zone)).join(", ")],
     [t("event.id"), html`<code>${event.id}</code>`],
