@@ -112,7 +112,8 @@ def test_camera_takes_what_is_written(write):
         write,
         "name: Haustür, labels: [animal, person], event_threshold: 0.5, summary_window: 1, watch: full,"
         " backpressure_strategy: buffer, fps: 2.5, private: [[[0,0],[1,0],[1,1]]],"
-        " zones: {path: {polygon: [[0,1],[0.5,0],[1,1]], labels: person, loiter_s: 20s}}, ring: {gpio: 17, mqtt: false}",
+        " zones: {path: {polygon: [[0,1],[0.5,0],[1,1]], labels: person, loiter_s: 20s}},"
+        " ring: {gpio: 17, mqtt: false}",
     )
     assert (got.name, got.labels, got.fps) == ("Haustür", (Label.ANIMAL, Label.PERSON), 2.5)
     assert (got.event_threshold, got.summary_window) == (0.5, 1)
