@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// 8779afeda954ca3c51f336cfea77e23d1041e0f300efdd20e3442e41e9671db8
+// 61c4608889a10a3516535c992400fe19054231f5af0ac890f6953b40eaa2ac2b
 
 /**
  * ISO 8601, UTC, milliseconds
