@@ -1,7 +1,6 @@
 """`blikk setup`: a page on which a node without a configuration is set up."""
 
 import argparse
-import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +55,8 @@ def setup(options: argparse.Namespace) -> int:
     if (options.certificate is None) != (options.key is None):
         raise UsageError("--certificate and --key belong together")
     # large libraries, which a wrong command line need not wait for
+    import asyncio
+
     from blikk_edge.app.setting_up import SettingUp
     from blikk_edge.cli import stopping
     from blikk_edge.cli.services import serve
@@ -80,7 +81,7 @@ def setup(options: argparse.Namespace) -> int:
     code = SetupCode(clock, _teller(f"{scheme}://{place}:{options.port}/", options.code_file), _kept(options.code_file))
     done = asyncio.Event()
 
-    async def run(stop: asyncio.Event) -> None:
+    async def run(stop: "asyncio.Event") -> None:
         pages = SetupPages(work, code, clock=clock, done=done.set)
         server = HttpServer(
             [pages],
@@ -109,6 +110,8 @@ def setup(options: argparse.Namespace) -> int:
 
 async def _first_of(*calls: Callable[[], Any]) -> None:
     """Until one of them ends; raises what it raised."""
+    import asyncio
+
     tasks = [asyncio.ensure_future(call()) for call in calls]
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
