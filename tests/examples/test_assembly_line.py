@@ -61,7 +61,7 @@ def test_each_component_that_is_askew_gives_one_alert(line: Path) -> None:
 async def test_a_language_model_writes_the_log_of_defects(line: Path, tmp_path: Path) -> None:
     port, token = free_port(), "a-token-of-the-test"
     config = (line / "line.yaml").read_text(encoding="utf-8").replace("a-token-of-your-own", token)
-    config = config.replace("{token:", f"{{port: {port}, token:").replace("line.db", str(tmp_path / "line.db"))
+    config = config.replace("{tokens:", f"{{port: {port}, tokens:").replace("line.db", str(tmp_path / "line.db"))
     (line / "live.yaml").write_text(config, encoding="utf-8")
     wanted = askew(line)
 

@@ -72,6 +72,12 @@ class Browser(Chromium):
                     raise
                 time.sleep(0.1)
 
+    def speak(self, url: str, tag: str) -> None:
+        """Have the pages of the node at `url` in that language from now on, whichever page is open."""
+        self.open(f"{url}static/icon.svg", shows=[], settled=False)
+        self.until("location.pathname.endsWith('icon.svg')")
+        self.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
+
     def errors(self) -> list[str]:
         """What went wrong since the page was opened."""
         found: list[str] = self.evaluate("window.__errors")

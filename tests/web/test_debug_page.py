@@ -152,7 +152,7 @@ def test_the_clips_page_keeps_nobody_out(page: Browser, url: str) -> None:
         page.resize(*size, mobile=size is PHONE)
         for tag, scheme in (("de", "light"), ("es", "dark"), ("en", "dark")):
             page.prefer(scheme)
-            page.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
+            page.speak(url, tag)
             opened(page, url)
             press(page, "n")
             page.until(f"{SHOWN} !== '0' && document.querySelectorAll('.report').length > 0")

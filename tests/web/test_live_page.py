@@ -104,7 +104,7 @@ def test_what_the_pages_say_can_be_had_in_three_languages_and_both_colours(node:
     for tag, words in (("de", "Gesichter werden"), ("es", "Las caras se"), ("en", "Faces are")):
         for scheme in ("light", "dark"):
             page.prefer(scheme)
-            page.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
+            page.speak(node.url, tag)
             page.open(f"{node.url}?{tag}{scheme}#/camera/front_door", shows=[], settled=False)
             page.until(SHOWS)
             page.until(f"document.querySelector('.camera')?.textContent.includes('{words}')")

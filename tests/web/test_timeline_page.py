@@ -276,7 +276,7 @@ def test_a_picture_that_is_gone_and_an_event_that_is_gone_are_said(node: WebNode
 
 @pytest.mark.parametrize(("tag", "words"), [("de", "6 Ereignisse"), ("es", "6 eventos"), ("en", "6 events")])
 def test_it_speaks_three_languages_in_both_colours(node: WebNode, page: Browser, tag: str, words: str) -> None:
-    page.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
+    page.speak(node.url, tag)
     for scheme in ("light", "dark"):
         page.prefer(scheme)
         show(page, node, DAY, PHONE)
@@ -284,6 +284,7 @@ def test_it_speaks_three_languages_in_both_colours(node: WebNode, page: Browser,
         assert page.barriers() == []
         assert not page.scrolls_sideways()
     page.prefer("light")
+    page.speak(node.url, "en")
 
 
 def test_search_finds_the_visits_by_words_and_time(node: WebNode, page: Browser) -> None:

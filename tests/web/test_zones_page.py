@@ -201,7 +201,7 @@ def test_corners_are_set_and_dragged_by_touch_in_every_language_on_a_phone(node:
     opened(page, node, "phone")
     for tag, scheme, button in (("de", "dark", "Neue Zone"), ("es", "light", "Zona nueva")):
         page.prefer(scheme)
-        page.evaluate(f"localStorage.setItem('blikk.language', '{tag}')")
+        page.speak(node.url, tag)
         opened(page, node, f"touch{tag}")
         press_button(page, button)
         page.until("document.querySelector('.draw.drawing') !== null")
@@ -226,4 +226,4 @@ def test_corners_are_set_and_dragged_by_touch_in_every_language_on_a_phone(node:
         page.press("z", "Control")
         page.until(f"document.querySelector('[data-area=\"{name}\"]') === null")
         nothing_to_lose(page)
-    page.evaluate("localStorage.removeItem('blikk.language')")
+    page.speak(node.url, "en")
