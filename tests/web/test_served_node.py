@@ -239,14 +239,14 @@ async def test_viewers_who_do_not_read_hold_up_nobody_and_take_no_memory(node: S
     upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     upgrade += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     requests = [f"GET /v1/cameras/door/live.mjpeg{head}\r\n", f"GET /v1/cameras/door/live{head}{upgrade}\r\n"]
-    before, held = node_mb(), []
-    for number in range(100):
-        reader, writer = await asyncio.open_connection("127.0.0.1", node.port, limit=1024)
-        writer.write(requests[number % 2].encode())
-        held.append((reader, writer))
+    before, held, lines = node_mb(), [], []
     async with asyncio.timeout(120 * PATIENCE):
+        for number in range(100):
+            reader, writer = await asyncio.open_connection("127.0.0.1", node.port, limit=1024)
+            writer.write(requests[number % 2].encode())
+            lines.append(await reader.readline())  # so many who are not let in yet would push each other out
+            held.append((reader, writer))
         answers = [await asyncio.to_thread(node.asked, "/v1/cameras/door/set", method="POST", token=CONTROL, body={})]
-        lines = [await reader.readline() for reader, _ in held]
     for _, writer in held:
         writer.transport.abort()
     assert answers[0][0] == 202
