@@ -259,7 +259,7 @@ class Node:
             unsaved=self._delivery.unsaved,
             llm=self._writer.state() if self._writer is not None else None,
             temperature_c=temperature_c(),
-            problems=self._problems(),
+            problems=self.problems,
         )
 
     def _watched(self, inboxes: Sequence[Inbox[Item]]) -> Sequence[Inbox[Item]]:
@@ -509,7 +509,7 @@ class Node:
                     lost=self._delivery.lost + self._outlets.lost(),
                     dropped=_summed(state.dropped for state in states),
                     skipped=_summed(state.skipped for state in states),
-                    problems=(reported := self._problems()),
+                    problems=(reported := self.problems),
                     llm=self._writer.state() if self._writer is not None else None,
                 )
             )
@@ -522,20 +522,16 @@ class Node:
         end = self._clock.monotonic() + self._health_every_s
         while (left_s := end - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(left_s, PROBLEMS_EVERY_S))
-            if self._problems() != reported:
+            if self.problems != reported:
                 return
 
     def _status(self) -> str:
         """One line for whoever looks at the process: how many cameras, and what is wrong now."""
         online = sum(camera.online for camera in self._cameras.values())
-        return "; ".join((f"{online} of {len(self._cameras)} cameras online", *self._problems()))
+        return "; ".join((f"{online} of {len(self._cameras)} cameras online", *self.problems))
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong now, a sentence by part."""
-        return self._problems()
-
-    def _problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
         own = {sink.name: sink.problem for sink in self._sinks if isinstance(sink, Reporting)}
         found = own | dict(self._delivery.problems) | self._supervisor.problems

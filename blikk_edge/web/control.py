@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from blikk_edge.core.commands import Command
 from blikk_edge.core.errors import WireError
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.net.http.answers import RefusedError, json_answer, json_body
+from blikk_edge.net.http.answers import RefusedError, camera_of, json_answer, json_body
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
 from blikk_edge.web.options import NONE
@@ -52,9 +52,7 @@ class Control:
         )
 
     async def _set(self, request: "web.Request") -> "web.StreamResponse":
-        camera = request.match_info["camera"]
-        if camera not in self._cameras:
-            raise RefusedError(404, f"there is no such camera; there is {', '.join(sorted(self._cameras))}")
+        camera = camera_of(request, self._cameras)
         content = await json_body(request)
         commands = [self._command(camera, name, value) for name, value in content.items()]
         for command in commands:

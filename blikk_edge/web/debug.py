@@ -9,7 +9,7 @@ from blikk_edge.core.observation import Event
 from blikk_edge.core.probe import CameraFigures, FrameNote, LaneNote, NodeFigures, NodeNote, SinkNote, Timing
 from blikk_edge.core.status import CameraState, LlmState
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.net.http.answers import RefusedError, json_answer, time_of
+from blikk_edge.net.http.answers import camera_of, json_answer, time_of
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
 from blikk_edge.web.options import NONE
@@ -62,9 +62,7 @@ class DebugPages:
         return json_answer(node_content(self._context.node.clock.now(), note, figures, self._names))
 
     async def _scores(self, request: "web.Request") -> "web.StreamResponse":
-        camera = request.match_info["camera"]
-        if camera not in self._names:
-            raise RefusedError(404, f"there is no such camera; there is {', '.join(sorted(self._names))}")
+        camera = camera_of(request, self._names)
         since = time_of(request.query, "since")
         now = self._context.node.clock.now()
         async with self._turn:

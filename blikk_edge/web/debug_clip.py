@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.debug import ClipDebugger, ClipEvent, ClipFrame, ClipRun
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Event, Observation
 from blikk_edge.core.sightings import Track
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.http.answers import BadParameterError, RefusedError, json_answer, json_body
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
-from blikk_edge.web.live import cells_content
+from blikk_edge.web.live import box_content, cells_content
 from blikk_edge.web.options import NONE
 from blikk_edge.wire.messages import event_content, observation_content
 from blikk_edge.wire.values import Json, JsonObject
@@ -171,7 +170,7 @@ def frame_content(frame: ClipFrame) -> JsonObject:
         "view": frame.view.value,
         "score": frame.score,
         "threshold": frame.threshold,
-        "moving": [_box(box) for box in frame.regions],
+        "moving": [box_content(box) for box in frame.regions],
         "cells": None if frame.cells is None else cells_content(frame.cells),
         "why": frame.why.value,
         "since_look_s": None if frame.since_look_s is None else round(frame.since_look_s, 3),
@@ -181,7 +180,7 @@ def frame_content(frame: ClipFrame) -> JsonObject:
                 "label": each.detection.label.value,
                 "sub_label": each.detection.sub_label,
                 "score": round(each.detection.score, 3),
-                "box": _box(each.detection.box),
+                "box": box_content(each.detection.box),
                 "threshold": each.threshold,
                 "wanted": each.wanted,
             }
@@ -210,7 +209,7 @@ def _track(track: Track) -> JsonObject:
         "sub_label": track.sub_label,
         "score": round(track.score, 3),
         "best_score": round(track.best_score, 3),
-        "box": _box(track.box),
+        "box": box_content(track.box),
         "hits": track.hits,
         "missed": track.missed,
         "confirmed": track.confirmed,
@@ -242,10 +241,6 @@ def _events(events: Sequence[ClipEvent], start: float) -> list[Json]:
         }
         for each in events
     ]
-
-
-def _box(box: Box) -> Json:
-    return [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)]
 
 
 def _whole(text: str, name: str) -> int:

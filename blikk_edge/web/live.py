@@ -9,7 +9,7 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.live import LiveFrame
 from blikk_edge.core.sightings import Cells
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.net.http.answers import RefusedError
+from blikk_edge.net.http.answers import RefusedError, camera_of
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.net.http.socket import UNREAD_BYTES
 from blikk_edge.web.context import PageContext
@@ -72,7 +72,7 @@ class LivePages:
         )
 
     async def _live(self, request: "web.Request") -> "web.StreamResponse":
-        camera = self._camera(request)
+        camera = camera_of(request, self._cameras)
 
         async def frames(socket: "web.WebSocketResponse") -> None:
             async with self._context.live.watch(camera) as coming:
@@ -94,7 +94,7 @@ class LivePages:
     async def _mjpeg(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with pages needs
 
-        camera = self._camera(request)
+        camera = camera_of(request, self._cameras)
         answer = web.StreamResponse(
             headers={"Content-Type": f"multipart/x-mixed-replace; boundary={BOUNDARY}", "Cache-Control": "no-store"}
         )
@@ -119,7 +119,7 @@ class LivePages:
     async def _frame(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with pages needs
 
-        camera = self._camera(request)
+        camera = camera_of(request, self._cameras)
         async with self._sockets.place(), self._context.live.watch(camera) as coming:
             try:
                 async with asyncio.timeout(SEND_S):
@@ -129,12 +129,6 @@ class LivePages:
         if frame.picture is None:
             raise RefusedError(503, frame.problem or "no picture could be made")
         return web.Response(body=frame.picture.jpeg, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
-
-    def _camera(self, request: "web.Request") -> str:
-        camera = request.match_info["camera"]
-        if camera not in self._cameras:
-            raise RefusedError(404, f"there is no such camera; there is {', '.join(sorted(self._cameras))}")
-        return camera
 
 
 def part(jpeg: bytes) -> bytes:
@@ -152,14 +146,14 @@ def live_content(frame: LiveFrame) -> JsonObject:
         "score": round(frame.motion.score, 3),
         "threshold": frame.threshold,
         "cells": None if frame.cells is None else cells_content(frame.cells),
-        "moving": [_box(box) for box in frame.motion.boxes],
+        "moving": [box_content(box) for box in frame.motion.boxes],
         "tracks": [
             {
                 "id": track.id,
                 "label": track.label.value,
                 "sub_label": track.sub_label,
                 "score": round(track.score, 2),
-                "box": _box(track.box),
+                "box": box_content(track.box),
                 "zones": list(track.zones),
                 "dwell_s": round(track.dwell_s, 1),
                 "still": track.still_since is not None,
@@ -184,7 +178,8 @@ def cells_content(cells: Cells) -> JsonObject:
     return {"rows": cells.rows, "columns": cells.columns, "bits": base64.b64encode(cells.bits).decode()}
 
 
-def _box(box: Box) -> Json:
+def box_content(box: Box) -> Json:
+    """`[x1, y1, x2, y2]`, 0..1."""
     return [round(side, 4) for side in (box.x1, box.y1, box.x2, box.y2)]
 
 

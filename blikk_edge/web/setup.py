@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from blikk_edge.core.allowance import Allowance
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
-from blikk_edge.net.http.access import COOKIE, Access, covers
+from blikk_edge.net.http.access import Access, begin_session, covers, end_session
 from blikk_edge.net.http.answers import RefusedError, json_answer, json_body
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.setup_code import TRIES, VALID_S, SetupCode
@@ -112,10 +112,7 @@ class SetupPages:
 
     async def _session(self, request: "web.Request") -> "web.StreamResponse":
         self._code.refresh()
-        try:
-            scope = self.access.scope(request)
-        except RefusedError:
-            scope = Scope.PUBLIC
+        scope = self.access.scope_or_public(request)
         may = covers(scope, Scope.CONTROL) and not self._over
         return json_answer(
             {
@@ -137,9 +134,7 @@ class SetupPages:
         made = self.access.login(self._secret)
         assert made is not None  # it is the token itself
         answer = json_answer({"scope": made[1].value})
-        answer.set_cookie(
-            COOKIE, made[0], max_age=int(VALID_S), httponly=True, samesite="Strict", secure=request.secure, path="/"
-        )
+        begin_session(request, answer, made[0], seconds=VALID_S)
         return answer
 
     async def _begin(self, request: "web.Request") -> "web.StreamResponse":
@@ -217,7 +212,7 @@ class SetupPages:
                 "here_only": written.here_only,
             }
         )
-        answer.del_cookie(COOKIE, path="/")
+        end_session(answer)
         await answer.prepare(request)
         await answer.write_eof()
         self._done()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.allowance import Allowance
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.net.http.access import COOKIE, SESSION_S, covers
+from blikk_edge.net.http.access import begin_session, covers, end_session
 from blikk_edge.net.http.answers import RefusedError, json_answer, json_body
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
@@ -78,10 +78,7 @@ class Site:
 
     async def _session(self, request: "web.Request") -> "web.StreamResponse":
         access = self._context.access
-        try:
-            scope = access.scope(request)
-        except RefusedError:
-            scope = Scope.PUBLIC
+        scope = access.scope_or_public(request)
         may = covers(scope, Scope.VIEW)
         csrf = access.csrf(request) if may else None
         return json_answer({"scope": scope.value, "open": access.asks_nobody(request), "csrf": csrf})
@@ -95,14 +92,12 @@ class Site:
             raise RefusedError(401, "this token is not one of `http.tokens`")
         cookie, scope = made
         answer = json_answer({"scope": scope.value})
-        answer.set_cookie(
-            COOKIE, cookie, max_age=SESSION_S, httponly=True, samesite="Strict", secure=request.secure, path="/"
-        )
+        begin_session(request, answer, cookie)
         return answer
 
     async def _logout(self, _request: "web.Request") -> "web.StreamResponse":
         answer = json_answer({"scope": Scope.PUBLIC.value})
-        answer.del_cookie(COOKIE, path="/")
+        end_session(answer)
         return answer
 
     async def _node(self, _request: "web.Request") -> "web.StreamResponse":

@@ -2,14 +2,14 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from blikk_edge.core.drawn import Drawn, DrawnZone, Points
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.problem import Problem
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.net.http.answers import RefusedError, json_answer, json_body
+from blikk_edge.net.http.answers import RefusedError, camera_of, json_answer, json_body
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.config_file import ConfigChangedError, ConfigFile, InFile, Proposal, Saved
 from blikk_edge.web.context import PageContext
@@ -18,6 +18,8 @@ from blikk_edge.wire.values import Json, JsonObject
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+T = TypeVar("T")
 
 AREAS_MAX: Final = 64
 POINTS_MAX: Final = 4000
@@ -122,31 +124,27 @@ class ZonePages:
         )
 
     async def _propose(self, request: "web.Request") -> "web.StreamResponse":
-        camera, file = self._asked(request)
-        content = await json_body(request)
-        drawn, tag = drawn_from(content), _tag(content)
-        async with self._turn:
-            try:
-                proposal = await asyncio.to_thread(file.propose, camera, drawn, tag)
-            except ConfigChangedError as error:
-                raise RefusedError(409, str(error)) from error
-        return json_answer(_proposal(proposal))
+        return json_answer(_proposal(await self._with_drawn(request, lambda file, *drawn: file.propose(*drawn))))
 
     async def _save(self, request: "web.Request") -> "web.StreamResponse":
-        camera, file = self._asked(request)
-        content = await json_body(request)
-        drawn, tag = drawn_from(content), _tag(content)
-        async with self._turn:
-            try:
-                saved = await asyncio.to_thread(file.save, camera, drawn, tag)
-            except ConfigChangedError as error:
-                raise RefusedError(409, str(error)) from error
+        saved = await self._with_drawn(request, lambda file, *drawn: file.save(*drawn))
         if isinstance(saved, Saved):
             return json_answer({**_proposal(saved.proposal), "saved": True, "backup": saved.backup})
         status = 200 if not (saved.refused or saved.problems) else 422
         why = saved.refused or "; ".join(f"{each.text}. {each.mend}" for each in saved.problems)
         answer = {**_proposal(saved), "saved": False, "error": why or None}
         return json_answer(answer, status=status)
+
+    async def _with_drawn(self, request: "web.Request", act: Callable[[ConfigFile, str, Drawn, str], T]) -> T:
+        """What `act` makes of the file, the camera, what was drawn, and the tag; raises RefusedError."""
+        camera, file = self._asked(request)
+        content = await json_body(request)
+        drawn, tag = drawn_from(content), _tag(content)
+        async with self._turn:
+            try:
+                return await asyncio.to_thread(act, file, camera, drawn, tag)
+            except ConfigChangedError as error:
+                raise RefusedError(409, str(error)) from error
 
     async def _start_again(self, _request: "web.Request") -> "web.StreamResponse":
         if self._restart is None:
@@ -161,9 +159,7 @@ class ZonePages:
         return json_answer({"restarting": True}, status=202)
 
     def _asked(self, request: "web.Request") -> tuple[str, ConfigFile]:
-        camera = request.match_info["camera"]
-        if camera not in self._cameras:
-            raise RefusedError(404, f"there is no such camera; there is {', '.join(sorted(self._cameras))}")
+        camera = camera_of(request, self._cameras)
         if self._file is None:
             raise RefusedError(409, "this node was started without a configuration file")
         return camera, self._file

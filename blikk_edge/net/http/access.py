@@ -33,6 +33,18 @@ def covers(given: Scope, wanted: Scope) -> bool:
     return _RANK[given] >= _RANK[wanted]
 
 
+def begin_session(request: "web.Request", answer: "web.Response", cookie: str, *, seconds: float = SESSION_S) -> None:
+    """Have the browser keep the cookie of a session for so long."""
+    answer.set_cookie(
+        COOKIE, cookie, max_age=int(seconds), httponly=True, samesite="Strict", secure=request.secure, path="/"
+    )
+
+
+def end_session(answer: "web.Response") -> None:
+    """Have the browser forget it."""
+    answer.del_cookie(COOKIE, path="/")
+
+
 class Access:
     """What each request may have.
 
@@ -121,6 +133,13 @@ class Access:
                 until = int(self._clock.now()) + SESSION_S
                 return self._signed(f"{scope}.{until}.{secrets.token_hex(8)}"), scope
         return None
+
+    def scope_or_public(self, request: "web.Request") -> Scope:
+        """What this request may have; PUBLIC where it shows what is not right."""
+        try:
+            return self.scope(request)
+        except RefusedError:
+            return Scope.PUBLIC
 
     def csrf(self, request: "web.Request") -> str:
         """What our pages send along with a change, as `X-Blikk-CSRF`."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,6 +62,14 @@ async def json_body(request: "web.Request") -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RefusedError(400, "the body must be a JSON object")
     return content
+
+
+def camera_of(request: "web.Request", cameras: Collection[str]) -> str:
+    """The camera that the path names, one of `cameras`; raises RefusedError for any other."""
+    camera: str = request.match_info["camera"]
+    if camera not in cameras:
+        raise RefusedError(404, f"there is no such camera; there is {', '.join(sorted(cameras))}")
+    return camera
 
 
 def time_of(query: Mapping[str, str], name: str) -> float | None:
