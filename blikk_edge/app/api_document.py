@@ -8,6 +8,7 @@ from typing import Final
 
 from blikk_edge import __version__, config
 from blikk_edge.app.wiring import build
+from blikk_edge.config.reference import written
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.net.http.openapi import document
 from blikk_edge.wire.values import JsonObject
@@ -40,13 +41,7 @@ def api_document() -> JsonObject:
 def main(arguments: list[str]) -> int:
     """Write the document below the current folder; with `--check` only say whether it is stale (1)."""
     text = json.dumps(api_document(), indent=2, ensure_ascii=False) + "\n"
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    sys.stderr.write(f"{PAGE} is stale; run scripts/docs\n")
-    return 1
+    return written(PAGE, text, check="--check" in arguments)
 
 
 if __name__ == "__main__":

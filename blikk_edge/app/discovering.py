@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from blikk_edge.config.build import slug_of
 from blikk_edge.core.errors import SourceError
-from blikk_edge.sources.address import Address, AddressError, parse
+from blikk_edge.sources.address import AddressError, parse
 from blikk_edge.sources.onvif.device import Described, Profile, described, largest, nearest
 from blikk_edge.sources.onvif.search import WAIT_S, Found, on_network
 
@@ -107,10 +107,6 @@ def _asked(found: Found, user: str, password: str) -> Discovered:
     if user:
         address = replace(address, user=quote(user, safe=""), password=quote(password, safe=""))
     try:
-        return Discovered(found=found, described=_described(address, found))
+        return Discovered(found=found, described=described(address, shown=found.address, timeout_s=ASK_S))
     except SourceError as error:
         return Discovered(found=found, problem=str(error))
-
-
-def _described(address: Address, found: Found) -> Described:
-    return described(address, shown=found.address, timeout_s=ASK_S)

@@ -8,9 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blikk_edge.cli.output import UsageError
+from blikk_edge.cli.words import add_config
 
 if TYPE_CHECKING:
     from blikk_edge.config.settings import Settings
+
+
+def add_clip_options(parser: argparse.ArgumentParser) -> None:
+    """`--config`, `--camera` and `--start`: how a clip is looked at."""
+    add_config(parser, meaning="look as this configuration says (default: as without any key)", searched=False)
+    parser.add_argument(
+        "--camera",
+        metavar="ID",
+        help="the camera of the configuration whose settings count (default: the first)",
+    )
+    parser.add_argument(
+        "--start",
+        metavar="TIME",
+        default="2026-01-01T00:00:00Z",
+        help="the time of the first frame, ISO 8601, UTC where it names no zone (default: 2026-01-01T00:00:00Z)",
+    )
 
 
 def clip_settings(options: argparse.Namespace) -> "Settings | None":

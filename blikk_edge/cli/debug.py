@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.clips import check_clip, clip_settings
+from blikk_edge.cli.clips import add_clip_options, check_clip, clip_settings
 from blikk_edge.cli.output import OutputError, note, say
-from blikk_edge.cli.words import add_command, add_config
+from blikk_edge.cli.words import add_command
 from blikk_edge.core.errors import BlikkError
 
 if TYPE_CHECKING:
@@ -25,16 +25,7 @@ def add(commands: Any) -> None:
         examples=("blikk debug clip.mp4", "blikk debug clip.mp4 --config blikk.yaml --camera front_door"),
     )
     parser.add_argument("clip", type=Path, metavar="CLIP", help="a video file")
-    add_config(parser, meaning="look as this configuration says (default: as without any key)", searched=False)
-    parser.add_argument(
-        "--camera", metavar="ID", help="the camera of the configuration whose settings count (default: the first)"
-    )
-    parser.add_argument(
-        "--start",
-        metavar="TIME",
-        default="2026-01-01T00:00:00Z",
-        help="the time of the first frame, ISO 8601, UTC where it names no zone (default: 2026-01-01T00:00:00Z)",
-    )
+    add_clip_options(parser)
     parser.add_argument(
         "--port", type=_port, default=0, metavar="PORT", help="the port of the page (default: a free one)"
     )

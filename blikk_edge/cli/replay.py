@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.clips import check_clip, clip_settings
+from blikk_edge.cli.clips import add_clip_options, check_clip, clip_settings
 from blikk_edge.cli.output import OutputError, UsageError, note, plural, prints_to_terminal, say
-from blikk_edge.cli.words import add_command, add_config
+from blikk_edge.cli.words import add_command
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -36,18 +36,7 @@ def add(commands: Any) -> None:
         ),
     )
     parser.add_argument("clip", type=Path, metavar="CLIP", help="a video file, or an exported event")
-    add_config(parser, meaning="look as this configuration says (default: as without any key)", searched=False)
-    parser.add_argument(
-        "--camera",
-        metavar="ID",
-        help="the camera of the configuration whose settings count (default: the first)",
-    )
-    parser.add_argument(
-        "--start",
-        metavar="TIME",
-        default="2026-01-01T00:00:00Z",
-        help="the time of the first frame, ISO 8601, UTC where it names no zone (default: 2026-01-01T00:00:00Z)",
-    )
+    add_clip_options(parser)
     parser.add_argument(
         "--pictures",
         type=Path,

@@ -97,12 +97,17 @@ def page(minimal: str, full: str, secrets: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write the page below the current folder; with `--check` only say whether it is stale (1)."""
     text = page(*(sample.read_text(encoding="utf-8") for sample in (MINIMAL, FULL, SECRETS)))
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
+    return written(PAGE, text, check="--check" in arguments)
+
+
+def written(path: Path, text: str, *, check: bool) -> int:
+    """Write a generated file; with `check` only say whether it is stale (1)."""
+    if not check:
+        path.write_text(text, encoding="utf-8")
         return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
         return 0
-    sys.stderr.write(f"{PAGE} is stale; run scripts/docs\n")
+    sys.stderr.write(f"{path} is stale; run scripts/docs\n")
     return 1
 
 

@@ -11,6 +11,7 @@ from blikk_edge.core.status import CameraState, LlmPhase, LlmState
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 Labels: TypeAlias = tuple[str, ...]
 Rows: TypeAlias = Iterable[tuple[Labels, float | None]]
@@ -188,17 +189,17 @@ def _llm(llm: LlmState) -> Iterator["Metric"]:
 def _gauge(name: str, meaning: str, labels: Labels, rows: Rows) -> "Metric":
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  # see exposition
 
-    family = GaugeMetricFamily(f"blikk_{name}", meaning, labels=labels)
-    for values, value in rows:
-        if value is not None:
-            family.add_metric(values, value)
-    return family
+    return _filled(GaugeMetricFamily(f"blikk_{name}", meaning, labels=labels), rows)
 
 
 def _counter(name: str, meaning: str, labels: Labels, rows: Rows) -> "Metric":
     from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415  # see exposition
 
-    family = CounterMetricFamily(f"blikk_{name}", meaning, labels=labels)
+    return _filled(CounterMetricFamily(f"blikk_{name}", meaning, labels=labels), rows)
+
+
+def _filled(family: "GaugeMetricFamily | CounterMetricFamily", rows: Rows) -> "Metric":
+    """The family with those rows that have a value."""
     for values, value in rows:
         if value is not None:
             family.add_metric(values, value)

@@ -52,6 +52,17 @@ cameras:
     zones:
       lawn: {{polygon: [[0, 0.5], [1, 0.5], [1, 1], [0, 1]]}}
 """
+# every element of the page that matches, through all shadow roots
+ALL = """((selector) => {
+  const found = [];
+  const walk = (node) => {
+    if (node.nodeType === 1 && node.matches(selector)) found.push(node);
+    if (node.shadowRoot) walk(node.shadowRoot);
+    node.childNodes.forEach(walk);
+  };
+  walk(document);
+  return found;
+})"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from card_stage import ROOT, Household, Visit, household, jpeg
+from card_stage import ALL, ROOT, Household, Visit, household, jpeg
 from headless import Chromium
 from real_ha import wait_for
 
@@ -43,17 +43,6 @@ lovelace:
     card-yaml: {mode: yaml, filename: cards.yaml, title: YAML}
 """
 CARD = "{type: custom:blikk-timeline-card, title: From YAML}"
-# every element of the page that matches, through all shadow roots
-ALL = """((selector) => {
-  const found = [];
-  const walk = (node) => {
-    if (node.nodeType === 1 && node.matches(selector)) found.push(node);
-    if (node.shadowRoot) walk(node.shadowRoot);
-    node.childNodes.forEach(walk);
-  };
-  walk(document);
-  return found;
-})"""
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from broker import Broker
+from card_stage import ALL
 from headless import Chromium
 from patience import PATIENCE
 from ports import free_port
@@ -46,17 +47,6 @@ http: {{port: {http}, tokens: {{view: {view}, control: {control}}}}}
 cameras:
   front_door: {{source: {clip}}}
 """
-# every element of the page that matches, through all shadow roots
-ALL = """((selector) => {
-  const found = [];
-  const walk = (node) => {
-    if (node.nodeType === 1 && node.matches(selector)) found.push(node);
-    if (node.shadowRoot) walk(node.shadowRoot);
-    node.childNodes.forEach(walk);
-  };
-  walk(document);
-  return found;
-})"""
 CARD = f"{ALL}('blikk-camera-card')[0].shadowRoot"
 LIVE = f"[...{CARD}.querySelectorAll('canvas.live')].some((live) => !live.hidden && live.width > 300)"
 

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote
 
-from blikk_edge.core.errors import SourceError
+from blikk_edge.core.errors import SourceError, quote
 from blikk_edge.core.installing import pip_install
 from blikk_edge.sources.address import Address
 
 SERVICE: Final = "/onvif/device_service"
 WATCHED: Final = frozenset({"H264", "H265", "JPEG", "MPEG4", "HEVC", "AVC"})
 """Encodings that can be decoded here, as ONVIF writes them."""
+
+NAME_MAX: Final = 80
 
 TINY_PX: Final = 240
 """Below it nobody is found: such a stream is only taken where there is no other."""
@@ -85,12 +86,12 @@ def described(address: Address, *, shown: str, timeout_s: float) -> Described:
     Raises SourceError, in words that say what to do.
     """
     onveef = library()
-    user, password = (unquote(each or "") for each in (address.user, address.password))
-    host = f"[{address.host}]" if ":" in address.host else address.host
+    user, password = (each.decode(errors="replace") for each in address.login or (b"", b""))
+    service = Address(scheme="http", host=address.host, port=address.port_number, target=address.target or SERVICE)
     with (
         _said(shown, login=bool(user)),
         onveef.OnvifClient(
-            f"http://{host}:{address.port_number}{address.target or SERVICE}",
+            service.url,
             username=user,
             password=password,
             timeout_s=timeout_s,
@@ -111,8 +112,8 @@ def described(address: Address, *, shown: str, timeout_s: float) -> Described:
         except onveef.OnvifError:
             pass
         return Described(
-            maker=_plain(info.get("Manufacturer", "")),
-            model=_plain(info.get("Model", "")),
+            maker=one_line(info.get("Manufacturer", "")),
+            model=one_line(info.get("Model", "")),
             endpoint=endpoint,
             profiles=profiles,
         )
@@ -135,7 +136,7 @@ def _profiles(camera: Any) -> Iterator[Profile]:
         token = str(each.get("token", ""))
         yield Profile(
             token=token,
-            name=_plain(str(each.get("name") or token)),
+            name=one_line(str(each.get("name") or token)),
             width_px=_whole(encoder.get("width")),
             height_px=_whole(encoder.get("height")),
             fps=float(_whole(encoder.get("fps_limit"))),
@@ -172,6 +173,6 @@ def _whole(value: object) -> int:
         return 0
 
 
-def _plain(text: str) -> str:
+def one_line(text: str) -> str:
     """What a camera calls something, in one short line."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:80]
+    return quote(text)[:NAME_MAX]

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from blikk_edge.sources.onvif.device import library
+from blikk_edge.sources.address import PORTS, Address
+from blikk_edge.sources.onvif.device import library, one_line
 
 WAIT_S: Final = 3.0
 FOUND_MAX: Final = 256
@@ -38,8 +39,8 @@ class Found:
     @property
     def address(self) -> str:
         """`onvif://host:port/path`, without the usual port and path; user and password belong before the host."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"onvif://{host}{'' if self.port == 80 else f':{self.port}'}{self.path}"
+        port = None if self.port == PORTS["onvif"] else self.port
+        return Address(scheme="onvif", host=self.host, port=port, target=self.path).url
 
 
 def on_network(
@@ -88,14 +89,10 @@ def _found(answer: object) -> Found | None:
             port=port,
             path=path,
             endpoint=str(getattr(answer, "endpoint_reference", ""))[:200],
-            name=_words(getattr(answer, "name", "")),
-            hardware=_words(getattr(answer, "hardware", "")),
+            name=one_line(str(getattr(answer, "name", "")).replace("%20", " ")),
+            hardware=one_line(str(getattr(answer, "hardware", "")).replace("%20", " ")),
         )
     return None
-
-
-def _words(text: object) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in str(text).replace("%20", " ")).split())[:80]
 
 
 def _interfaces() -> list[str]:
