@@ -140,8 +140,7 @@ class CameraRun:
         if self._pushed and self.switches.summary is SummaryMode.VISION:
             pipeline.want(FRAME)
         if (scene := pipeline.glance(frame)) is not None:
-            for wanted in self._intake.offer(scene):
-                pipeline.want(wanted.name, wanted.event)
+            pipeline.want_again(self._intake.offer(scene))
 
     def _broke(self, *, frames: bool) -> None:
         """The stream broke, or could not be opened; `frames` says whether some had come, believed or not."""

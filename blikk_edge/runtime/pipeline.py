@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Protocol
@@ -171,6 +171,10 @@ class Pipeline:
     def want(self, name: str, event: str | None = None) -> None:
         """Ask for a Picture of the next frame under this name, of an Event or Ring. Safe from any thread."""
         self._wanted.append(Wanted(name, event))
+
+    def want_again(self, missed: Iterable[Wanted]) -> None:
+        """Ask for Pictures of a frame that was dropped. A live view goes on with the frame that is due next anyway."""
+        self._wanted.extend(wanted for wanted in missed if wanted.name != LIVE)
 
     def glance(self, frame: Frame) -> Scene | None:
         """What the motion gate makes of a frame, or None where nothing is to be done with it.

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from stage_props import StampRedactor, frame, pipeline, tools
 
 from blikk_edge.core.live import LIVE, LiveFrame
-from blikk_edge.core.picture import Picture
+from blikk_edge.core.picture import Picture, Wanted
 from blikk_edge.core.sightings import Motion, View
 from blikk_edge.runtime.live import Live
 from blikk_edge.runtime.pipeline import Pipeline, VisionTools
@@ -100,6 +100,15 @@ def test_every_frame_is_shown_while_somebody_looks_and_goes_to_no_sink() -> None
     assert [shown.time for shown in audience.shown] == [n / 5 for n in range(20)]
     assert all(shown.picture is not None and shown.picture.name == LIVE for shown in audience.shown)
     assert not any(isinstance(item, Picture) and item.name == LIVE for item in items)
+
+
+def test_a_live_frame_that_was_dropped_is_not_asked_for_again_and_other_pictures_are() -> None:
+    line = pipeline(moving=lambda at: False)
+    run(line, tools(lambda look: ()), range(2))
+    line.want_again((Wanted(LIVE), Wanted("ring", "door-ring-1")))
+    scene = line.glance(frame(0.4))
+    assert scene is not None
+    assert scene.wanted == (Wanted("ring", "door-ring-1"),)
 
 
 def test_a_live_view_asks_for_no_more_pictures_than_there_would_be_without() -> None:
