@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from blikk_edge.core.ports import Inbox, Item
-from blikk_edge.core.status import CameraAvailability, CameraState, Health
+from blikk_edge.core.status import CameraAvailability, CameraState, Health, Status
 from blikk_edge.wire.envelope import Enveloped, enveloped, kind_of
 from blikk_edge.wire.topics import Topics
 
@@ -37,25 +37,28 @@ class Reader:
 
 
 class Feed:
-    """Implements `core.ports.Sink`. Every page that opens is given the newest statuses first."""
+    """Implements `core.ports.Sink`. Every page that opens is given the newest statuses first.
+
+    Nothing is encoded while no page is open.
+    """
 
     name = "pages"
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
         self._readers: set[Reader] = set()
-        self._statuses: dict[str, Enveloped] = {}
+        self._statuses: dict[tuple[str, str], Status] = {}  # by what it is, and its camera
 
     async def run(self, inbox: Inbox[Item]) -> None:
         """Hand on what comes, until cancelled."""
         while True:
             item = await inbox.get()
-            status = isinstance(item, CameraState | CameraAvailability | Health)
-            if kind_of(item) is None or not (status or self._readers):
+            if isinstance(item, CameraState | CameraAvailability | Health):
+                camera = "" if isinstance(item, Health) else item.camera
+                self._statuses[type(item).__name__, camera] = item
+            if kind_of(item) is None or not self._readers:
                 continue
             message = enveloped(item, self._topics)
-            if status:
-                self._statuses[message.topic] = message
             for reader in self._readers:
                 reader.put(message)
 
@@ -63,8 +66,8 @@ class Feed:
     def reading(self) -> Iterator[Reader]:
         """A reader, while the context is open."""
         reader = Reader()
-        for message in self._statuses.values():
-            reader.put(message)
+        for status in self._statuses.values():
+            reader.put(enveloped(status, self._topics))
         self._readers.add(reader)
         try:
             yield reader
