@@ -11,7 +11,7 @@ from blikk_edge.core.sightings import Cells
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.net.http.answers import RefusedError, camera_of
 from blikk_edge.net.http.route import Route, Scope
-from blikk_edge.net.http.socket import UNREAD_BYTES
+from blikk_edge.net.http.socket import UNREAD_BYTES, ServedSocket
 from blikk_edge.web.context import PageContext
 from blikk_edge.web.options import NONE
 from blikk_edge.web.sockets import SEND_S, Sockets, send
@@ -74,7 +74,7 @@ class LivePages:
     async def _live(self, request: "web.Request") -> "web.StreamResponse":
         camera = camera_of(request, self._cameras)
 
-        async def frames(socket: "web.WebSocketResponse") -> None:
+        async def frames(socket: ServedSocket) -> None:
             async with self._context.live.watch(camera) as coming:
                 async for frame in coming:
                     await send(socket, json_bytes(live_content(frame)))
@@ -84,7 +84,7 @@ class LivePages:
         return await self._sockets.serve(request, frames)
 
     async def _feed(self, request: "web.Request") -> "web.StreamResponse":
-        async def messages(socket: "web.WebSocketResponse") -> None:
+        async def messages(socket: ServedSocket) -> None:
             with self._context.feed.reading() as reader:
                 async for message in reader.messages():
                     await send(socket, message.text)

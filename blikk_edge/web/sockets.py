@@ -35,12 +35,12 @@ class Sockets:
             self._open -= 1
 
     async def serve(
-        self, request: "web.Request", send_all: Callable[["web.WebSocketResponse"], Awaitable[None]]
+        self, request: "web.Request", send_all: Callable[[ServedSocket], Awaitable[None]]
     ) -> "web.WebSocketResponse":
         """Open a WebSocket and run `send_all` until it or the page ends. What the page says is passed over."""
         async with self.place():
             socket = await opened(request, message_bytes=4096, protocols=(PROTOCOL_NAME,), heartbeat_s=HEARTBEAT_S)
-            sending = asyncio.ensure_future(send_all(socket.response))
+            sending = asyncio.ensure_future(send_all(socket))
             listening = asyncio.ensure_future(_listen(socket))
             try:
                 await asyncio.wait((sending, listening), return_when=asyncio.FIRST_COMPLETED)
@@ -57,13 +57,10 @@ class Sockets:
             return socket.response
 
 
-async def send(socket: "web.WebSocketResponse", message: bytes, *, binary: bool = False) -> None:
+async def send(socket: ServedSocket, message: bytes, *, binary: bool = False) -> None:
     """Send a message; raises TimeoutError where the page does not take it, OSError where it is gone."""
     async with asyncio.timeout(SEND_S):
-        if binary:
-            await socket.send_bytes(message)
-        else:
-            await socket.send_str(message.decode())
+        await socket.send(message, text=not binary)
 
 
 async def _listen(socket: ServedSocket) -> None:
