@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,7 +216,7 @@ def test_a_store_of_an_earlier_version_is_taken_over_and_can_go_back(tmp_path: P
     store.open()
     store.put(visit(1))
     store.close()  # as an earlier version leaves it: nothing was searched for, so there is no table
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         before = db.execute("PRAGMA user_version").fetchone()
         assert db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'appear%'").fetchall() == []
     db.close()
@@ -224,13 +225,13 @@ def test_a_store_of_an_earlier_version_is_taken_over_and_can_go_back(tmp_path: P
     assert {event.id for event in store.events()} == {"gate-1", "gate-2"}
     store.close()
     # an earlier version opens what has the layout's number that it knows, and deletes events only
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP INDEX appearances_words")  # which earlier versions did not make
     db.close()
     store.open()
     assert ids(asked(store, "red car")) == ["o-gate-2"]
     store.close()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         assert db.execute("SELECT name FROM sqlite_master WHERE name = 'appearances_words'").fetchall()
         assert db.execute("PRAGMA user_version").fetchone() == before
         db.execute(OLDER)

@@ -10,6 +10,7 @@ import random
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,6 @@ def copied(database: Path, to: Path) -> Path:
 
 def whole(path: Path) -> None:
     """Fails unless this is a whole store."""
-    with sqlite3.connect(path) as store:
+    with closing(sqlite3.connect(path)) as store, store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     store.close()

@@ -46,7 +46,7 @@ def path_of(number: int) -> EventPath:
 
 
 def rows(path: Path) -> int:
-    with sqlite3.connect(path) as db:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
         (count,) = db.execute("SELECT count(*) FROM course").fetchone()
     db.close()
     return int(count)
@@ -127,7 +127,7 @@ def test_a_node_without_pages_keeps_none_and_makes_no_table(tmp_path: Path) -> N
         store.put(record)
     assert store.course("event-1").records == ()
     store.close()
-    with sqlite3.connect(tmp_path / "blikk.db") as db:
+    with contextlib.closing(sqlite3.connect(tmp_path / "blikk.db")) as db, db:
         assert db.execute("SELECT 1 FROM sqlite_master WHERE name = 'course'").fetchone() is None
 
 
@@ -188,7 +188,7 @@ def test_a_row_that_rotted_is_left_out_and_said_so(store: Store, tmp_path: Path)
     for record in (event(1), seen(1, 1), seen(2, 1)):
         store.put(record)
     store.close()
-    with sqlite3.connect(tmp_path / "blikk.db") as db:
+    with contextlib.closing(sqlite3.connect(tmp_path / "blikk.db")) as db, db:
         db.execute("UPDATE course SET packed = x'ffffffff' WHERE seq = 2")
     db.close()
     store.open()

@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def waiting(store: Store, sink: str, limit: int = 1000) -> list[str]:
 
 
 def rows(path: Path) -> int:
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         (count,) = db.execute("SELECT count(*) FROM outbox").fetchone()
     db.close()
     return int(count)
@@ -198,7 +199,7 @@ def test_a_record_that_cannot_be_read_holds_up_nobody(store: Store, path: Path) 
     for number in range(3):
         store.put(ring(number))
     store.close()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE outbox SET text = replace(text, 'ring-1', 'ring' || char(0)) WHERE text LIKE '%ring-1%'")
         db.execute("UPDATE outbox SET text = '{\"record\":\"ring\"}' WHERE text LIKE '%ring' || char(0) || '%'")
     db.close()
@@ -242,7 +243,7 @@ def test_an_earlier_version_goes_on_with_what_a_new_one_left(store: Store, path:
     store.delivered("mqtt", seqs[:2])
     store.delivered("webhook", seqs[:1])
     store.close()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         (layout,) = db.execute("PRAGMA user_version").fetchone()
         found = [json.loads(text)["id"] for (text,) in db.execute("SELECT text FROM outbox ORDER BY seq")]
     db.close()
@@ -255,7 +256,7 @@ def test_a_place_that_cannot_be_read_gives_all_once_more(damage: str, store: Sto
     seqs = [store.put(ring(number)) for number in range(3)]
     store.delivered("webhook", seqs[:2])
     store.close()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE memory SET text = ? WHERE key = 'cursor/webhook'", (damage,))
     db.close()
     store.open()
@@ -280,7 +281,7 @@ def test_a_place_beyond_all_numbers_hides_no_new_record(store: Store, path: Path
     """As when the page with the newest records is gone, and that with the places is not."""
     store.put(ring(1))
     store.close()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE memory SET text = '[900000,[900003]]' WHERE key = 'cursor/mqtt'")
     db.close()
     store.open()

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -198,7 +199,7 @@ def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path, caplog: pytes
 
 def _damage_history(path: Path) -> None:
     """Overwrite the pages of the events' table, and leave outbox and memory alone."""
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         (page_size,) = db.execute("PRAGMA page_size").fetchone()
         pages = [number for (number,) in db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'")]
     db.close()
@@ -244,7 +245,7 @@ def test_a_half_written_file_is_moved_aside(tmp_path: Path) -> None:
 
 def test_a_store_of_a_newer_blikk_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "blikk.db"
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA user_version=99")
     db.close()
     store = Store(path)

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -456,7 +457,7 @@ def test_a_damaged_store_of_an_earlier_version_is_carried_over(tmp_path: Path) -
 def test_pages_give_what_sqlite_gives(tmp_path: Path) -> None:
     path = tmp_path / "any.db"
     values = [None, 0, 1, -1, 127, -129, 40_000, -(2**23), 2**31, -(2**40), 2**62, 1.5, "", "ä" * 10, b"\x00" * 7]
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, a, b)")
         rows = [(n + 1, value, "x" * (n * 997)) for n, value in enumerate(values * 3)]
         db.executemany("INSERT INTO t VALUES (?, ?, ?)", rows)

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -209,7 +210,7 @@ def test_after_two_real_kills_everything_has_ended_once(tmp_path: Path) -> None:
 def test_text_that_is_no_record_is_passed_over(store: Store) -> None:
     store.put(event(1))
     store.close()
-    with sqlite3.connect(store.path) as db:
+    with closing(sqlite3.connect(store.path)) as db, db:
         for name, nonsense in (("x", '{"phase":"updated"}'), ("y", "no JSON")):
             db.execute("INSERT INTO events VALUES (?, 'c', 1.0, ?, 'person')", (name, nonsense))
         for key, nonsense in (("events.seen", "["), ("events.ending", '{"a": null, "b": 1e999}')):
