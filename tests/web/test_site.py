@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def test_libraries_of_others_are_the_files_that_their_list_names() -> None:
     listed = dict(re.findall(r"^\| `([^`]+)` \|.*\| ([0-9a-f]{64}) \|$", table, re.MULTILINE))
     found = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in (STATIC / "vendor").glob("*.js")}
     assert found == listed
+
+
+def test_licence_of_htm_goes_with_the_package_as_it_is_that_of_the_package() -> None:
+    text = metadata.distribution("blikk-edge").read_text("licenses/LICENSE")
+    assert text is not None
+    assert "Apache License\n                           Version 2.0" in text
 
 
 @pytest.mark.parametrize("language", sorted(WORDS))
