@@ -1,6 +1,7 @@
 """Zones and private areas, drawn into the picture of a camera: checked as by `blikk check`, written on request."""
 
 import asyncio
+import difflib
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -243,11 +244,24 @@ def _proposal(proposal: Proposal) -> JsonObject:
     return {
         "before": proposal.before,
         "yaml": proposal.yaml,
+        "difference": _difference(proposal.before, proposal.yaml),
         "changed": proposal.changed,
         "problems": _problems(proposal.problems),
         "refused": proposal.refused or None,
         "paste": proposal.paste,
     }
+
+
+def _difference(before: str, after: str) -> list[Json]:
+    """All lines of both texts, each behind "+ ", "- " or two spaces."""
+    old, new = before.splitlines(), after.splitlines()
+    lines: list[Json] = []
+    for kind, first, last, from_, to in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            lines += [f"  {line}" for line in old[first:last]]
+        else:
+            lines += [f"- {line}" for line in old[first:last]] + [f"+ {line}" for line in new[from_:to]]
+    return lines
 
 
 def _problems(problems: Sequence[Problem]) -> list[Json]:

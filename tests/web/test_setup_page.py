@@ -114,7 +114,7 @@ def enter(page: Browser, run: SetupRun) -> None:
     page.open(run.url, shows=[], settled=False)
     shown(page, "The console of the node shows a code")
     fine(page)
-    fill(page, "code", run.code().lower())
+    fill(page, "token", run.code().lower())
     page.press("Enter")
     shown(page, "What is this node called?")
 

@@ -80,6 +80,9 @@ async def test_a_password_is_never_told(node: WebNode, session: aiohttp.ClientSe
         )
         answers.append((await sent(session, "POST", path, body("other", zones=zones)))[1])
         assert answers[1]["changed"]
+        shown = answers[1]["difference"]
+        for sign, text in (("-", answers[1]["before"]), ("+", answers[1]["yaml"])):
+            assert [line[2:] for line in shown if line[0] in f" {sign}"] == text.splitlines()
         assert answers[2]["problems"][0]["text"] == "not an id"
         assert "changed since it was loaded" in answers[3]["error"]
         assert "hunter2" not in json.dumps(answers)

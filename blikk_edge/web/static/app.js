@@ -1,6 +1,7 @@
 // The shell of all pages: log-in, navigation, which page is open, and what every page knows of the node.
 
 import { ApiError, change, get, session } from "./api.js";
+import { Languages, LogIn } from "./parts.js";
 import { listen, store, useStore } from "./store.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import * as words from "./words.js";
@@ -19,28 +20,9 @@ const PAGES = [
 const CLIP = { path: /^\/?.*$/, file: "./pages/debug_clip.js", title: "clip" };
 
 function Login() {
-  const [wrong, setWrong] = useState("");
-  async function send(event) {
-    event.preventDefault();
-    try {
-      await change("POST", "v1/session", { token: new FormData(event.target).get("token").trim() });
-      location.reload();
-    } catch (error) {
-      setWrong(error.status === 401 ? t("login.wrong") : error.status === 429 ? t("login.slow") : error.message);
-    }
-  }
-  return html`<main class="login">
-    <form class="card" onSubmit=${send}>
-      <img src="static/icon.svg" alt="" width="56" height="56" />
-      <h1>Blikk Edge</h1>
-      <p id="login-hint">${t("login.hint")}</p>
-      <label for="token">${t("login.token")}</label>
-      <input id="token" name="token" type="password" autocomplete="current-password" required autofocus
-        aria-describedby="login-hint" />
-      ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
-      <button class="primary" type="submit">${t("login.enter")}</button>
-    </form>
-  </main>`;
+  return html`<main class="login"><${LogIn} of="login" button=${t("login.enter")} enter=${() => location.reload()} type="password"
+      autocomplete="current-password">
+    <img src="static/icon.svg" alt="" width="56" height="56" /><h1>Blikk Edge</h1><//></main>`;
 }
 
 function Header({ open }) {
@@ -57,12 +39,7 @@ function Header({ open }) {
     </nav>
     <span class="spacer"></span>
     ${!connected && html`<span class="chip warn" role="status">${t("state.reconnecting")}</span>`}
-    <label class="quiet"><span class="hidden">${t("nav.language")}</span>
-      <select onChange=${(event) => words.choose(event.target.value)}>
-        ${words.languages.map(
-          ([tag, name]) => html`<option value=${tag} selected=${tag === words.language}>${name}</option>`,
-        )}
-      </select></label>
+    <${Languages} />
     ${
       !session.open &&
       html`<button class="quiet" onClick=${() => change("DELETE", "v1/session").then(() => location.reload())}>
@@ -98,8 +75,8 @@ function Shell() {
       const parts = (path.match(found.path) ?? []).slice(1);
       setPage({ found, Page: module.Page, parts, query: new URLSearchParams(query ?? "") });
       const camera = store.node.cameras.find((each) => each.id === parts[0]);
-      const key = found.title ?? found.nav ?? "camera";
-      const title = t(`title.${key}`);
+      const key = found.title ?? "camera";
+      const title = found.nav ? t(`nav.${found.nav}`) : t(`title.${key}`);
       const name = found.title && camera ? `${title}: ${camera.name}` : (camera?.name ?? title);
       document.title = `${name} · ${store.node.name}`;
       scrollTo(0, 0);

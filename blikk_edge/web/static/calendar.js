@@ -1,7 +1,7 @@
 // A month, with the days on which something happened.
 
-import { get } from "./api.js";
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { useAnswer, Wrong } from "./parts.js";
+import { html, useState } from "./vendor/preact.js";
 import { language, n, t } from "./words.js";
 
 const MONDAY = Date.UTC(2026, 0, 5, 12);
@@ -23,17 +23,8 @@ function daysOf(month) {
 export function Calendar({ day, camera, choose }) {
   const [month, setMonth] = useState(day.slice(0, 7));
   const [counts, setCounts] = useState(new Map());
-  const [wrong, setWrong] = useState("");
-  useEffect(() => {
-    const stop = new AbortController();
-    get("v1/timeline/days", { month, camera }, { signal: stop.signal })
-      .then((found) => {
-        setCounts(new Map(found.days.map((each) => [each.day, each.events])));
-        setWrong("");
-      })
-      .catch((error) => error.name !== "AbortError" && setWrong(error.message));
-    return () => stop.abort();
-  }, [month, camera]);
+  const take = (found) => setCounts(new Map(found.days.map((each) => [each.day, each.events])));
+  const [wrong] = useAnswer("v1/timeline/days", { month, camera }, take);
   const days = daysOf(month);
   const first = (new Date(`${days[0]}T12:00:00Z`).getUTCDay() + 6) % 7;
   const most = Math.max(1, ...counts.values());
@@ -43,7 +34,7 @@ export function Calendar({ day, camera, choose }) {
     <div class="row"><button aria-label=${t("calendar.before")} onClick=${() => setMonth(monthAfter(month, -1))}>‹</button>
       <h2 aria-live="polite">${name}</h2>
       <button aria-label=${t("calendar.after")} onClick=${() => setMonth(monthAfter(month, 1))}>›</button></div>
-    ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
+    <${Wrong} text=${wrong?.message} />
     <div class="month">
       ${Array.from(
         { length: 7 },

@@ -1,6 +1,6 @@
 // Scores over time on a canvas: the strip below the debugger's picture. Times are seconds, scores 0..1.
 
-import { fit } from "./draw.js";
+import { drawMarks, fit } from "./draw.js";
 
 const AXIS = 16;
 const LOOKS = 12;
@@ -77,20 +77,16 @@ function axis(context, colour, { from, to, width, bottom, label }) {
   context.fillStyle = colour("--faint");
   context.strokeStyle = colour("--line");
   context.lineWidth = 1;
-  let free = 0;
+  const marks = [];
   for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
     const x = Math.round(((time - from) / span) * width) + 0.5;
     context.beginPath();
     context.moveTo(x, 0);
     context.lineTo(x, bottom);
     context.stroke();
-    const words = label(time);
-    const wide = context.measureText(words).width;
-    const left = Math.min(Math.max(0, x - wide / 2), width - wide);
-    if (left < free) continue;
-    context.fillText(words, left, bottom + 12);
-    free = left + wide + 8;
+    marks.push([x, label(time)]);
   }
+  drawMarks(context, marks, width, bottom + 12);
 }
 
 // The highest score and the strongest look of each pixel column.
@@ -145,7 +141,6 @@ export function drawStrip(canvas, frames, shown) {
   const { from, to, events } = shown;
   const span = Math.max(1e-3, to - from);
   const x = (time) => ((time - from) / span) * width;
-  context.clearRect(0, 0, width, height);
   const places = lanes(events);
   const top = 6 + LANE * Math.max(1, ...places.map((lane) => lane + 1));
   const bottom = height - AXIS - LOOKS;
@@ -179,26 +174,10 @@ export function drawStrip(canvas, frames, shown) {
 
   const y = (score) => bottom - score * (bottom - top);
   const near = shown.trial !== null && Math.abs(shown.trial - shown.threshold) < 0.12;
-  line(
-    context,
-    colour("--bad"),
-    y(shown.threshold),
-    width,
-    [],
-    shown.threshold.toFixed(2),
-    !near || shown.trial < shown.threshold,
-  );
-  if (shown.trial !== null) {
-    line(
-      context,
-      colour("--warn"),
-      y(shown.trial),
-      width,
-      [5, 4],
-      shown.trial.toFixed(2),
-      !near || shown.trial > shown.threshold,
-    );
-  }
+  const level = (name, value, other, dashes) =>
+    line(context, colour(name), y(value), width, dashes, value.toFixed(2), !near || other < value);
+  level("--bad", shown.threshold, shown.trial, []);
+  if (shown.trial !== null) level("--warn", shown.trial, shown.threshold, [5, 4]);
   if (shown.cursor !== null) {
     context.fillStyle = colour("--ink");
     context.fillRect(x(shown.cursor) - 1, 0, 2, height - AXIS);

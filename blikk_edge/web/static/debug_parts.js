@@ -1,7 +1,9 @@
 // What the debugger of a clip and that of a running node share: the strip, its threshold, reasons in words, times by stage.
 
 import { drawStrip, LOOK_COLOURS, onlyIn, placeAt, runs } from "./chart.js";
-import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { useDrawn } from "./drawn.js";
+import { Wrong } from "./parts.js";
+import { html, useMemo, useRef, useState } from "./vendor/preact.js";
 import { t } from "./words.js";
 
 // The style of these pages comes with them: no other page needs it.
@@ -21,7 +23,7 @@ const ICONS = {
   step: "M9 4v16l11-8zM4 4h3v16H4z",
   previous: "M12 5v14L2 12zM22 5v14l-10-7z",
   next: "M12 5v14l10-7zM2 5v14l10-7z",
-  look: "M12 5C6.5 5 2.7 9 1 12c1.700 3 5.500 7 11 7s9.300-4 11-7c-1.700-3-5.500-7-11-7zm0 11.500a4.500 4.500 0 110-9 4.500 4.500 0 010 9zm0-2.500a2 2 0 100-4 2 2 0 000 4z",
+  look: "M12 5C6.5 5 2.7 9 1 12c1.7 3 5.5 7 11 7s9.3-4 11-7c-1.7-3-5.5-7-11-7zm0 11.5a4.5 4.5 0 110-9 4.5 4.5 0 010 9zm0-2.5a2 2 0 100-4 2 2 0 000 4z",
 };
 
 export function Icon({ name }) {
@@ -53,22 +55,14 @@ export function whyText({ why, view, score, threshold, since }) {
 
 // The strip: click, drag or arrow keys move the cursor. `span`: {from, to}.
 export function Strip({ frames, span, threshold, trial, cursor, events, joined, label, onMove, name, now }) {
-  const canvas = useRef(null);
   const dragging = useRef(false);
-  useEffect(() => {
-    const draw = () =>
-      canvas.current &&
-      drawStrip(canvas.current, frames, { ...span, threshold, trial, cursor, events, joined_s: joined, label });
-    draw();
-    const watcher = new ResizeObserver(draw);
-    watcher.observe(canvas.current);
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    scheme.addEventListener("change", draw);
-    return () => {
-      watcher.disconnect();
-      scheme.removeEventListener("change", draw);
-    };
-  }, [frames, frames.at.length, span.from, span.to, threshold, trial, cursor, events, label]);
+  const canvas = useDrawn(
+    (each) => drawStrip(each, frames, { ...span, threshold, trial, cursor, events, joined_s: joined, label }),
+    [frames, frames.at.length, span.from, span.to, threshold, trial, cursor, events, label],
+  );
+  const drop = () => {
+    dragging.current = false;
+  };
   const move = (event) => {
     const box = canvas.current.getBoundingClientRect();
     onMove(span.from + ((event.clientX - box.left) / box.width) * (span.to - span.from));
@@ -81,29 +75,10 @@ export function Strip({ frames, span, threshold, trial, cursor, events, joined, 
       move(event);
     }}
     onPointerMove=${(event) => dragging.current && move(event)}
-    onPointerUp=${() => {
-      dragging.current = false;
-    }}
-    onPointerCancel=${() => {
-      dragging.current = false;
-    }}><canvas ref=${canvas}></canvas></div>`;
+    onPointerUp=${drop} onPointerCancel=${drop}><canvas ref=${canvas}></canvas></div>`;
 }
 
-// Have keys handled while the page is open, always by the newest of these functions; not those meant for a field.
-export function useKeys(handle) {
-  const newest = useRef(handle);
-  newest.current = handle;
-  useEffect(() => {
-    const pressed = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.target.closest?.("input, select, textarea")) return;
-      if (event.key === " " && event.target.closest?.("button, a, summary")) return;
-      newest.current(event);
-    };
-    addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
-  }, []);
-}
+export const stageName = (stage) => (stage.startsWith("step.") ? stage.slice(5) : t(`stage.${stage}`));
 
 export function Legend({ reasons }) {
   return html`<ul class="legend">
@@ -111,13 +86,23 @@ export function Legend({ reasons }) {
     <li><span class="key line"></span>${t("strip.threshold")}</li>
     ${reasons.map(
       (why) => html`<li key=${why}><span class="key tick" style=${{ background: `var(${LOOK_COLOURS[why]})` }}></span>
-        ${t(`look.${why}`)}</li>`,
+        ${t(`reason.${why}`)}</li>`,
     )}
   </ul>`;
 }
 
-// The slider that says at once what another threshold would have done. `children`: what may be done with it.
-export function Trial({ frames, threshold, trial, onTrial, onJump, label, flat = false, children }) {
+// The slider that says at once what another threshold would have done. `set` takes it over, `words` say so; null: it may not.
+export function Trial({ frames, threshold, trial, onTrial, onJump, label, flat = false, set, words }) {
+  const [wrong, setWrong] = useState("");
+  const take = async () => {
+    try {
+      await set(trial);
+      setWrong("");
+      onTrial(null);
+    } catch (error) {
+      setWrong(error.message);
+    }
+  };
   const found = useMemo(() => {
     const now = runs(frames, threshold);
     const then = trial === null ? now : runs(frames, trial);
@@ -143,7 +128,13 @@ export function Trial({ frames, threshold, trial, onTrial, onJump, label, flat =
         ${Math.max(found.more.length, found.less.length) > (flat ? 5 : 12) && "…"}</p>`
     }
     ${!flat && html`<p class="note">${t("trial.note")}</p>`}
-    ${children}
+    ${
+      set &&
+      html`<span class="does"><button class="primary" disabled=${trial === null || trial === threshold} onClick=${take}>
+        ${t(words, { threshold: (trial ?? threshold).toFixed(2) })}</button>
+        ${trial !== null && html`<button onClick=${() => onTrial(null)}>${t("trial.forget")}</button>`}</span>
+        <${Wrong} text=${wrong} />`
+    }
   </section>`;
 }
 

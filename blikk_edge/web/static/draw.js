@@ -8,9 +8,11 @@ export const COLOURS = {
   motion: "#ff5d73",
   zone: "#2dd4bf",
   private: "#94a3b8",
+  counted: "#ffffff",
+  passed: "#b9c4c3",
 };
 
-// The canvas at the size at which it is shown, in sharp pixels; what is drawn then counts in CSS pixels.
+// The canvas, empty, at the size at which it is shown, in sharp pixels; what is drawn then counts in CSS pixels.
 export function fit(canvas) {
   const ratio = devicePixelRatio || 1;
   const width = canvas.clientWidth;
@@ -21,10 +23,11 @@ export function fit(canvas) {
   }
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
   return { context, width, height };
 }
 
-function tag(context, words, x, y, colour, width) {
+export function tag(context, words, x, y, colour, width) {
   context.font = "600 12px system-ui, sans-serif";
   const wide = context.measureText(words).width + 10;
   const left = Math.max(0, Math.min(x, width - wide));
@@ -35,11 +38,11 @@ function tag(context, words, x, y, colour, width) {
   context.fillText(words, left + 5, top + 13.5);
 }
 
-export function drawBox(context, [x1, y1, x2, y2], width, height, kind, words = "") {
+export function drawBox(context, [x1, y1, x2, y2], width, height, kind, words = "", { thick = 2, dashes = [] } = {}) {
   const colour = COLOURS[kind];
   context.strokeStyle = colour;
-  context.lineWidth = kind === "motion" ? 1 : 2;
-  context.setLineDash(kind === "motion" ? [4, 3] : []);
+  context.lineWidth = thick;
+  context.setLineDash(dashes);
   context.strokeRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
   context.setLineDash([]);
   if (words) tag(context, words, x1 * width - 1, y1 * height, colour, width);
@@ -61,11 +64,33 @@ export function drawPolygon(context, points, width, height, kind, words = "") {
   }
 }
 
-// The moving cells of a frame, as rectangles on the overlay of its picture.
-export function drawCells(context, cells, width, height, colour) {
+export function drawPlaces(context, camera, width, height) {
+  for (const zone of camera.zones) drawPolygon(context, zone.polygon, width, height, "zone", zone.id);
+  for (const area of camera.private) drawPolygon(context, area, width, height, "private");
+}
+
+// What moves in a frame: its cells, and boxes around them.
+export function drawMotion(context, { cells, moving }, width, height) {
+  if (cells) drawCells(context, cells, width, height);
+  for (const box of moving) drawBox(context, box, width, height, "motion", "", { thick: 1, dashes: [4, 3] });
+}
+
+// Words under a line, each at its x; none covers another.
+export function drawMarks(context, marks, width, y) {
+  let free = 0;
+  for (const [x, words] of marks) {
+    const wide = context.measureText(words).width;
+    const left = Math.min(Math.max(0, x - wide / 2), width - wide);
+    if (left < free) continue;
+    context.fillText(words, left, y);
+    free = left + wide + 8;
+  }
+}
+
+function drawCells(context, cells, width, height) {
   const bits = atob(cells.bits);
   const wide = width / cells.columns;
-  context.fillStyle = colour;
+  context.fillStyle = `${COLOURS.motion}66`;
   for (let row = 0; row < cells.rows; row += 1) {
     const top = Math.round((row * height) / cells.rows);
     const high = Math.round(((row + 1) * height) / cells.rows) - top; // rows that overlap would show as lines

@@ -1,9 +1,10 @@
 // A day as one lane for each camera: events as bars over time, which can be zoomed and moved.
 
-import { fit } from "./draw.js";
+import { drawMarks, fit } from "./draw.js";
+import { useDrawn } from "./drawn.js";
 import { LABELS, span, Thumb, title } from "./events.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
-import { clock, mark, n, t } from "./words.js";
+import { clock, key, mark, n, t } from "./words.js";
 
 const ROW = 13;
 const GAP = 3;
@@ -87,7 +88,6 @@ function drawLane(canvas, lane, { day, view, now, chosen }) {
   const { context, width, height } = fit(canvas);
   const colour = colours(canvas);
   const x = (time) => ((time - view.since) / (view.until - view.since)) * width;
-  context.clearRect(0, 0, width, height);
   context.fillStyle = colour.line;
   for (const time of ticks(day, view, width)) context.fillRect(Math.round(x(time)), 0, 1, height);
   if (day.today && now < view.until) {
@@ -105,19 +105,11 @@ function drawLane(canvas, lane, { day, view, now, chosen }) {
 
 function drawAxis(canvas, { day, view, zone }) {
   const { context, width, height } = fit(canvas);
-  context.clearRect(0, 0, width, height);
   context.fillStyle = colours(canvas).faint;
   context.font = "12px system-ui, sans-serif";
-  let free = 0;
-  for (const time of ticks(day, view, width)) {
-    const words = mark(time, zone);
-    const wide = context.measureText(words).width;
-    const at = ((time - view.since) / (view.until - view.since)) * width;
-    const left = Math.min(Math.max(at - wide / 2, 0), width - wide);
-    if (left < free) continue;
-    context.fillText(words, left, height - 6);
-    free = left + wide + 8;
-  }
+  const x = (time) => ((time - view.since) / (view.until - view.since)) * width;
+  const marks = ticks(day, view, width).map((time) => [x(time), mark(time, zone)]);
+  drawMarks(context, marks, width, height - 6);
 }
 
 function laneOf(camera, items) {
@@ -133,19 +125,7 @@ function laneOf(camera, items) {
 }
 
 function Lane({ lane, scene, onPoint }) {
-  const canvas = useRef(null);
-  useEffect(() => {
-    const again = () => canvas.current && drawLane(canvas.current, lane, scene);
-    again();
-    const watcher = new ResizeObserver(again);
-    watcher.observe(canvas.current);
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", again);
-    return () => {
-      watcher.disconnect();
-      dark.removeEventListener("change", again);
-    };
-  }, [lane, scene]);
+  const canvas = useDrawn((each) => drawLane(each, lane, scene), [lane, scene]);
   const height = PAD * 2 + lane.rows * ROW + (lane.rows - 1) * GAP;
   const said = `${lane.camera.name}: ${n("timeline.events", lane.bars.length)}`;
   return html`<a class="lane-name" href=${`#/camera/${lane.camera.id}`}>${lane.camera.name}</a>
@@ -155,14 +135,7 @@ function Lane({ lane, scene, onPoint }) {
 }
 
 function Axis({ scene }) {
-  const canvas = useRef(null);
-  useEffect(() => {
-    const again = () => canvas.current && drawAxis(canvas.current, scene);
-    again();
-    const watcher = new ResizeObserver(again);
-    watcher.observe(canvas.current);
-    return () => watcher.disconnect();
-  }, [scene]);
+  const canvas = useDrawn((each) => drawAxis(each, scene), [scene]);
   return html`<span class="lane-name"></span><canvas ref=${canvas} class="axis" aria-hidden="true"></canvas>`;
 }
 
@@ -283,11 +256,11 @@ export function Lanes({ cameras, data, day, view, setView, zoom, now, zone, chos
       <${Tip} tip=${tip} zone=${zone} now=${now} />
     </div>
     <div class="tools" role="group" aria-label=${t("timeline.zoom")}>
-      <button aria-label=${t("timeline.closer")} title=${t("live.key", { key: "+" })}
+      <button aria-label=${t("timeline.closer")} title=${key("+")}
         onClick=${() => zoom(0.5)}>+</button>
-      <button aria-label=${t("timeline.wider")} title=${t("live.key", { key: "−" })} disabled=${whole}
+      <button aria-label=${t("timeline.wider")} title=${key("−")} disabled=${whole}
         onClick=${() => zoom(2)}>−</button>
-      <button disabled=${whole} title=${t("live.key", { key: "0" })} onClick=${() => setView(day)}>
+      <button disabled=${whole} title=${key("0")} onClick=${() => setView(day)}>
         ${t("timeline.whole")}</button>
       <span class="quiet">${!whole && `${clock(view.since, zone, false)} – ${clock(view.until, zone, false)}`}</span>
       <span class="spacer"></span>

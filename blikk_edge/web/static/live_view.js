@@ -1,25 +1,19 @@
 // The live picture of a camera, redacted by the node, with what was found in it drawn over it.
 
 import { socket } from "./api.js";
-import { COLOURS, drawBox, drawCells, drawPolygon, fit } from "./draw.js";
+import { drawBox, drawMotion, drawPlaces, fit } from "./draw.js";
+import { useDrawn } from "./drawn.js";
 import { useStore } from "./store.js";
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { label, length, t } from "./words.js";
 
 const LATE_MS = 6000;
 
-export const LAYERS = ["boxes", "zones", "motion"];
-
 function paint(canvas, camera, frame, layers) {
   const { context, width, height } = fit(canvas);
-  context.clearRect(0, 0, width, height);
   if (!frame) return;
-  if (layers.zones) {
-    for (const zone of camera.zones) drawPolygon(context, zone.polygon, width, height, "zone", zone.id);
-    for (const area of camera.private) drawPolygon(context, area, width, height, "private");
-  }
-  if (layers.motion && frame.cells) drawCells(context, frame.cells, width, height, `${COLOURS.motion}66`);
-  if (layers.motion) for (const box of frame.moving) drawBox(context, box, width, height, "motion");
+  if (layers.zones) drawPlaces(context, camera, width, height);
+  if (layers.motion) drawMotion(context, frame, width, height);
   if (layers.boxes) {
     for (const track of frame.tracks) {
       const words = `${label(track.label)} ${Math.round(track.score * 100)} % · ${length(track.dwell_s)}`;
@@ -30,7 +24,7 @@ function paint(canvas, camera, frame, layers) {
 
 // What is wrong with the picture now, in words; null where nothing is.
 function trouble({ frame, late, connected, online, problem }) {
-  if (!connected) return t("live.reconnecting");
+  if (!connected) return t("state.reconnecting");
   if (frame?.problem) return t("live.blind", { problem: frame.problem });
   if (online === "offline") return problem ? t("live.away_why", { problem }) : t("live.away");
   if (!frame) return t("live.waiting");
@@ -42,8 +36,8 @@ function trouble({ frame, late, connected, online, problem }) {
 export function LiveView({ camera, layers, onFrame, paused = false }) {
   const { states, availability } = useStore();
   const picture = useRef(null);
-  const overlay = useRef(null);
   const newest = useRef(null);
+  const overlay = useDrawn((canvas) => paint(canvas, camera, newest.current, layers), [camera, layers]);
   const drawn = useRef(layers);
   drawn.current = layers;
   const [frame, setFrame] = useState(null);
@@ -97,14 +91,6 @@ export function LiveView({ camera, layers, onFrame, paused = false }) {
       open.close();
     };
   }, [camera, paused, hidden, onFrame]);
-
-  useEffect(() => {
-    const again = () => overlay.current && paint(overlay.current, camera, newest.current, layers);
-    again();
-    const watcher = new ResizeObserver(again);
-    watcher.observe(overlay.current);
-    return () => watcher.disconnect();
-  }, [camera, layers]);
 
   const state = states.get(camera.id);
   const wrong = trouble({

@@ -1,6 +1,5 @@
 // Texts in the language of the browser: English, German or Spanish.
 
-const TAGS = ["en", "de", "es"];
 const KEPT = "blikk.language";
 
 let words = {};
@@ -16,7 +15,7 @@ export async function load() {
   const wanted = [localStorage.getItem(KEPT), ...navigator.languages]
     .filter(Boolean)
     .map((tag) => tag.slice(0, 2).toLowerCase());
-  language = wanted.find((tag) => TAGS.includes(tag)) ?? "en";
+  language = wanted.find((tag) => languages.some(([each]) => each === tag)) ?? "en";
   const answer = await fetch(new URL(`words/${language}.json`, import.meta.url));
   words = await answer.json();
   document.documentElement.lang = language;
@@ -40,29 +39,23 @@ export function n(key, count) {
 }
 
 export const label = (name) => t(`label.${name}`);
+export const key = (name) => t("live.key", { key: name });
+
+const format = (time, zone, options) =>
+  new Intl.DateTimeFormat(language, { ...options, timeZone: zone ?? undefined }).format(new Date(time));
 
 export function clock(time, zone, seconds = true) {
-  const options = { hour: "2-digit", minute: "2-digit", timeZone: zone ?? undefined };
-  if (seconds) options.second = "2-digit";
-  return new Intl.DateTimeFormat(language, options).format(new Date(time));
+  return format(time, zone, { hour: "2-digit", minute: "2-digit", ...(seconds && { second: "2-digit" }) });
 }
 
 // The time of a mark on an axis: a full hour as short as the language has it.
 export function mark(time, zone) {
   const full = new Date(time).getMinutes() === 0;
-  const options = full ? { hour: "numeric" } : { hour: "numeric", minute: "2-digit" };
-  return new Intl.DateTimeFormat(language, { ...options, timeZone: zone ?? undefined }).format(new Date(time));
+  return format(time, zone, { hour: "numeric", ...(!full && { minute: "2-digit" }) });
 }
 
-export function day(time, zone) {
-  const options = { weekday: "long", day: "numeric", month: "long", timeZone: zone ?? undefined };
-  return new Intl.DateTimeFormat(language, options).format(new Date(time));
-}
-
-export function date(time, zone) {
-  const options = { day: "numeric", month: "short", timeZone: zone ?? undefined };
-  return new Intl.DateTimeFormat(language, options).format(new Date(time));
-}
+export const day = (time, zone) => format(time, zone, { weekday: "long", day: "numeric", month: "long" });
+export const date = (time, zone) => format(time, zone, { day: "numeric", month: "short" });
 
 // The day of a time as addresses have it: 2026-11-21.
 export function isoDay(time, zone) {

@@ -76,19 +76,14 @@ function Name({ area, size }) {
 // Moves a corner, or with index null the whole area, while the pointer is down.
 function useDrag({ areas, change, point, size }) {
   const [drag, setDrag] = useState(null); // {key, index, from, start, polygon}
-  const begin = (event, area, index) => {
+  const begin = (event, area, index, polygon = area.polygon) => {
     if (event.button) return;
     event.stopPropagation();
     event.currentTarget.closest("svg").setPointerCapture(event.pointerId);
-    setDrag({ key: area.key, index, from: point(event), start: area.polygon, polygon: area.polygon, fresh: false });
+    setDrag({ key: area.key, index, from: point(event), start: polygon, polygon, fresh: polygon !== area.polygon });
   };
-  const insert = (event, area, index, between) => {
-    if (event.button) return;
-    event.stopPropagation();
-    event.currentTarget.closest("svg").setPointerCapture(event.pointerId);
-    const polygon = [...area.polygon.slice(0, index + 1), between, ...area.polygon.slice(index + 1)];
-    setDrag({ key: area.key, index: index + 1, from: point(event), start: polygon, polygon, fresh: true });
-  };
+  const insert = (event, area, index, between) =>
+    begin(event, area, index + 1, area.polygon.toSpliced(index + 1, 0, between));
   const move = (event) => {
     const [x, y] = point(event);
     const [dx, dy] = [x - drag.from[0], y - drag.from[1]];

@@ -2,28 +2,16 @@
 
 import { change } from "../api.js";
 import { eventAddress } from "../events.js";
-import { LAYERS, LiveView, Score } from "../live_view.js";
+import { useKeys } from "../keys.js";
+import { LiveView, Score } from "../live_view.js";
+import { Check, useLayers, Wrong } from "../parts.js";
 import { useFeed, useStore } from "../store.js";
-import { html, useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
-import { clock, label, length, t } from "../words.js";
+import { html, useCallback, useRef, useState } from "../vendor/preact.js";
+import { clock, key, label, length, t } from "../words.js";
 import { Now } from "./wall.js";
 
-const KEPT = "blikk.layers";
+const LAYERS = { boxes: true, zones: true, motion: false };
 const SHOWN_MAX = 50;
-
-function useLayers() {
-  const [layers, setLayers] = useState(() => {
-    const kept = JSON.parse(localStorage.getItem(KEPT) ?? "{}");
-    return { boxes: kept.boxes ?? true, zones: kept.zones ?? true, motion: kept.motion ?? false };
-  });
-  const toggle = (name) =>
-    setLayers((before) => {
-      const after = { ...before, [name]: !before[name] };
-      localStorage.setItem(KEPT, JSON.stringify(after));
-      return after;
-    });
-  return [layers, toggle];
-}
 
 // The newest revision of each event, summaries beside their events, rings; the newest first.
 function useReports(camera) {
@@ -71,32 +59,22 @@ function Switches({ camera, state }) {
   };
   if (!state) return null;
   return html`<section class="card pad"><h2>${t("switches.title")}</h2>
-    <label class="row"><input type="checkbox" checked=${state.detect} onChange=${(e) => set({ detect: e.target.checked })} />
-      ${t("switches.detect")}</label>
+    <${Check} on=${state.detect} set=${(detect) => set({ detect })}>${t("switches.detect")}<//>
     <label class="row">${t("switches.threshold")} <output>${state.threshold}</output>
       <input type="range" min="0" max="1" step="0.05" value=${state.threshold}
         onChange=${(e) => set({ threshold: Number(e.target.value) })} /></label>
-    ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
+    <${Wrong} text=${wrong} />
   </section>`;
 }
 
 export function Page({ parts }) {
   const { node, session, states, availability } = useStore();
   const camera = node.cameras.find((each) => each.id === parts[0]);
-  const [layers, toggle] = useLayers();
+  const { layers, buttons, keys } = useLayers("blikk.layers", LAYERS);
   const [frame, setFrame] = useState(null);
   const stage = useRef(null);
-  useEffect(() => {
-    const pressed = (event) => {
-      if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-      const layer = LAYERS.find((name) => name[0] === event.key);
-      if (layer) toggle(layer);
-      else if (event.key === "f") stage.current.requestFullscreen?.();
-      else if (event.key === "Escape") location.hash = "#/";
-    };
-    addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
-  }, []);
+  const full = () => stage.current.requestFullscreen?.();
+  useKeys({ ...keys, f: full, Escape: () => location.assign("#/") });
   const reports = useReports(camera ?? { id: "" });
   if (!camera) return html`<p class="note">${t("camera.unknown")}</p>`;
   const state = states.get(camera.id);
@@ -108,12 +86,8 @@ export function Page({ parts }) {
           <${Score} frame=${frame} />
         </div>
         <div class="tools" role="group" aria-label=${t("live.layers")}>
-          ${LAYERS.map(
-            (name) => html`<button key=${name} aria-pressed=${layers[name]} onClick=${() => toggle(name)}
-              title=${t("live.key", { key: name[0] })}>${t(`layer.${name}`)}</button>`,
-          )}
-          <button onClick=${() => stage.current.requestFullscreen?.()} title=${t("live.key", { key: "f" })}>
-            ${t("live.full")}</button>
+          ${buttons}
+          <button onClick=${full} title=${key("f")}>${t("live.full")}</button>
           <span class="spacer"></span>
           ${
             frame &&

@@ -1,7 +1,9 @@
 // A running node: its stages, mailboxes and sinks with their figures, and the last ten minutes of each camera.
 
 import { ApiError, change, get } from "../api.js";
-import { Legend, ms, placeAt, Strip, styled, Trial, useKeys, whyText } from "../debug_parts.js";
+import { Legend, ms, placeAt, Strip, stageName, styled, Trial, whyText } from "../debug_parts.js";
+import { useKeys } from "../keys.js";
+import { Gauge } from "../parts.js";
 import { useStore } from "../store.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { clock, n, t } from "../words.js";
@@ -85,12 +87,7 @@ function Timing({ timing }) {
 function Load({ share }) {
   if (share === null) return null;
   const percent = Math.min(100, share * 100);
-  return html`<span class="gauge" title=${t("node.load", { percent: percent.toFixed(1) })}>
-    <span class=${`fill ${percent > 70 ? "hot" : ""}`} style=${{ width: `${percent}%` }}></span></span>`;
-}
-
-function stageName(stage) {
-  return stage.startsWith("step.") ? stage.slice(5) : t(`stage.${stage}`);
+  return html`<${Gauge} share=${percent / 100} hot=${percent > 70 && "hot"} title=${t("node.load", { percent: percent.toFixed(1) })} />`;
 }
 
 function Stage({ stage, before, seconds, failures }) {
@@ -112,7 +109,7 @@ function Lane({ lane, stage, ...rest }) {
     ${
       dropped.length
         ? dropped.map(
-            ([why, count]) => html`<span class="quiet number" key=${why}>${t(`drop.${why}`)}: ${count}</span>`,
+            ([why, count]) => html`<span class="quiet number" key=${why}>${count} × ${t(`outcome.${why}`)}</span>`,
           )
         : html`<span class="quiet">${t("node.no_drops")}</span>`
     }
@@ -188,7 +185,7 @@ function Model({ llm }) {
   const budget = (left, used) =>
     left === null
       ? html`<span class="quiet">${t("llm.no_limit")}</span>`
-      : html`<span class="gauge"><span class="fill" style=${{ width: `${(100 * used) / Math.max(1, used + left)}%` }}></span></span>`;
+      : html`<${Gauge} share=${used / Math.max(1, used + left)} />`;
   return html`<section class="card pad llm"><div class="row tight"><h2>${t("llm.title")}</h2><span class="spacer"></span>
       <span class=${`chip ${llm.phase === "ready" ? "" : "warn"}`}>${t(`llm.${llm.phase}`)}</span></div>
     <p class="quiet">${llm.model} · ${t("node.waiting", { count: llm.waiting })}</p>
@@ -205,7 +202,7 @@ function Reasons({ camera }) {
   return html`<section class="card pad"><h2>${t("node.reasons")}</h2>
     <ul class="stages wide">${all.map(
       ([why, count]) => html`<li key=${why}><span>${t(`reason.${why}`)}</span>
-        <span class="gauge"><span class="fill" style=${{ width: `${(100 * count) / most}%` }}></span></span>
+        <${Gauge} share=${count / most} />
         <span class="number">${share(count, camera.frames)}</span></li>`,
     )}</ul></section>`;
 }
@@ -232,7 +229,6 @@ function Minutes({ camera }) {
   const { now: found } = useScores(camera.id);
   const [picked, setPicked] = useState(null); // a time
   const [trial, setTrial] = useState(null);
-  const [wrong, setWrong] = useState("");
   const label = useCallback((time) => clock(time * 1000, node.timezone, false), [node.timezone]);
   const exactly = useCallback((time) => clock(time * 1000, node.timezone), [node.timezone]);
   const ready = found?.camera === camera.id;
@@ -242,23 +238,12 @@ function Minutes({ camera }) {
   const span = { from: Math.max(end - KEPT_S, Math.min(first - 5, end - LEAST_S)), to: end }; // a node that has just started
   const place = picked !== null && picked >= span.from && frames.at.length ? placeAt(frames.at, picked) : null;
 
-  useKeys((event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step || !frames.at.length) return;
-    event.preventDefault();
-    const from = place ?? frames.at.length - 1;
-    setPicked(frames.at[Math.max(0, Math.min(frames.at.length - 1, from + step * (event.shiftKey ? 25 : 1)))]);
-  });
-
-  async function set() {
-    try {
-      await change("POST", `v1/cameras/${camera.id}/set`, { threshold: trial });
-      setWrong("");
-      setTrial(null);
-    } catch (error) {
-      setWrong(error.message);
-    }
-  }
+  const move = (step) => () => {
+    const last = frames.at.length - 1;
+    if (last >= 0) setPicked(frames.at[Math.max(0, Math.min(last, (place ?? last) + step))]);
+  };
+  useKeys({ ArrowLeft: move(-1), ArrowRight: move(1), ShiftArrowLeft: move(-25), ShiftArrowRight: move(25) });
+  const set = (threshold) => change("POST", `v1/cameras/${camera.id}/set`, { threshold });
 
   return html`<section class="card minutes" aria-label=${t("node.minutes")}>
       <div class="row tight pad-x"><h2>${t("node.minutes")}</h2><span class="spacer"></span>
@@ -271,15 +256,7 @@ function Minutes({ camera }) {
       <div class="pad-x pad-b"><${Moment} frames=${frames} place=${place} zone=${node.timezone} /></div>
     </section>
     <div class="pair"><${Trial} frames=${frames} threshold=${camera.threshold} trial=${trial} onTrial=${setTrial} label=${exactly}
-        onJump=${setPicked}>
-        ${
-          session.scope === "control" &&
-          html`<div class="row"><button class="primary" disabled=${trial === null || trial === camera.threshold} onClick=${set}>
-            ${t("trial.set", { threshold: (trial ?? camera.threshold).toFixed(2) })}</button>
-            ${trial !== null && html`<button onClick=${() => setTrial(null)}>${t("trial.forget")}</button>`}</div>`
-        }
-        ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
-      <//><${Reasons} camera=${camera} /></div>`;
+        onJump=${setPicked} words="trial.set" set=${session.scope === "control" && set} /><${Reasons} camera=${camera} /></div>`;
 }
 
 export function Page({ query }) {
@@ -295,7 +272,7 @@ export function Page({ query }) {
     threshold: states.get(each.id)?.threshold ?? each.threshold,
   }));
   const camera = cameras.find((each) => each.id === chosen) ?? cameras[0];
-  return html`<div class="heading"><h1>${t("title.debug")}</h1><span class="spacer"></span>
+  return html`<div class="heading"><h1>${t("nav.debug")}</h1><span class="spacer"></span>
       ${node.temperature_c !== null && html`<span class="chip">${node.temperature_c.toFixed(0)} °C</span>`}</div>
     <p class="note">${t("node.note")}</p>
     <div class="flows">

@@ -1,31 +1,22 @@
 // A recorded clip, frame by frame, with all that the pipeline made of each.
 
 import { ApiError, address, change, get } from "../api.js";
-import {
-  Icon,
-  Legend,
-  ms,
-  nextPlace,
-  placeAt,
-  Strip,
-  stamp,
-  styled,
-  Trial,
-  useKeys,
-  useSpan,
-  whyText,
-} from "../debug_parts.js";
-import { COLOURS, drawCells, drawPolygon, fit } from "../draw.js";
+import * as debug from "../debug_parts.js";
+import { COLOURS, drawBox, drawMotion, drawPlaces, fit, tag } from "../draw.js";
+import { useDrawn } from "../drawn.js";
+import { useKeys } from "../keys.js";
+import { Score } from "../live_view.js";
+import { Gauge, useLayers } from "../parts.js";
 import { useStore } from "../store.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
-import { label, length, n, t } from "../words.js";
+import { key, label, length, n, t } from "../words.js";
 
-await styled;
+const { Icon, Legend, ms, nextPlace, placeAt, Strip, stageName, stamp, Trial, useSpan, whyText } = debug;
+await debug.styled;
 
 const POLL_MS = 400;
 const REST_MS = 3000;
-const LAYERS = ["tracks", "detections", "motion", "zones"];
-const KEPT = "blikk.debug.layers";
+const LAYERS = { tracks: true, detections: false, motion: true, zones: true };
 const REASONS = ["motion", "follow", "scene", "sample"];
 const COLUMNS = ["at", "score", "view", "why", "outcome"];
 
@@ -119,64 +110,33 @@ function useShown(run, number, known) {
   }
 }
 
-function tag(context, words, x, y, colour, width) {
-  context.font = "600 12px system-ui, sans-serif";
-  const wide = context.measureText(words).width + 10;
-  const left = Math.max(0, Math.min(x, width - wide));
-  context.fillStyle = colour;
-  context.fillRect(left, y, wide, 18);
-  context.fillStyle = "#101418";
-  context.fillText(words, left + 5, y + 13);
-}
-
-function outline(context, [x1, y1, x2, y2], width, height, { colour, thick, dashes }) {
-  context.strokeStyle = colour;
-  context.lineWidth = thick;
-  context.setLineDash(dashes);
-  context.strokeRect(x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height);
-  context.setLineDash([]);
-}
-
-function paintPlaces(context, camera, width, height) {
-  for (const zone of camera.zones) drawPolygon(context, zone.polygon, width, height, "zone", zone.id);
-  for (const area of camera.private) drawPolygon(context, area, width, height, "private");
-}
-
-function paintMotion(context, content, width, height) {
-  const look = { colour: COLOURS.motion, thick: 1, dashes: [4, 3] };
-  if (content.cells) drawCells(context, content.cells, width, height, `${COLOURS.motion}66`);
-  for (const box of content.moving) outline(context, box, width, height, look);
-}
-
 function paintDetection(context, each, width, height) {
   const counts = each.wanted && each.score >= each.threshold;
-  const colour = counts ? "#ffffff" : "#b9c4c3";
-  outline(context, each.box, width, height, { colour, thick: counts ? 3 : 1.5, dashes: counts ? [] : [3, 4] });
-  const y = Math.min(height - 18, each.box[3] * height);
-  tag(context, `${Math.round(each.score * 100)} %`, each.box[0] * width, y, colour, width);
+  const look = counts ? { thick: 3 } : { thick: 1.5, dashes: [3, 4] };
+  const kind = counts ? "counted" : "passed";
+  drawBox(context, each.box, width, height, kind, "", look);
+  const bottom = Math.min(height, each.box[3] * height + 19);
+  tag(context, `${Math.round(each.score * 100)} %`, each.box[0] * width, bottom, COLOURS[kind], width);
 }
 
 function paintTrack(context, track, width, height) {
-  const colour = COLOURS[track.label];
-  const thick = track.confirmed ? 2 : 1.2;
-  outline(context, track.box, width, height, { colour, thick, dashes: track.missed ? [7, 5] : [] });
   const words = `#${track.id} ${label(track.label)} · ${length(track.dwell_s)}`;
-  tag(context, words, track.box[0] * width - 1, Math.max(0, track.box[1] * height - 18), colour, width);
+  const look = { thick: track.confirmed ? 2 : 1.2, dashes: track.missed ? [7, 5] : [] };
+  drawBox(context, track.box, width, height, track.label, words, look);
 }
 
 function paint(canvas, camera, content, layers) {
   const { context, width, height } = fit(canvas);
-  context.clearRect(0, 0, width, height);
   if (!content) return;
-  if (layers.zones) paintPlaces(context, camera, width, height);
-  if (layers.motion) paintMotion(context, content, width, height);
+  if (layers.zones) drawPlaces(context, camera, width, height);
+  if (layers.motion) drawMotion(context, content, width, height);
   if (layers.detections) for (const each of content.found) paintDetection(context, each, width, height);
   if (layers.tracks) for (const track of content.tracks) paintTrack(context, track, width, height);
 }
 
 function Picture({ camera, shown, layers, waiting }) {
   const picture = useRef(null);
-  const overlay = useRef(null);
+  const overlay = useDrawn((canvas) => paint(canvas, camera, shown?.content, layers), [camera, shown, layers]);
   useEffect(() => {
     const canvas = picture.current;
     if (!shown?.bitmap) {
@@ -187,13 +147,6 @@ function Picture({ camera, shown, layers, waiting }) {
     canvas.height = shown.bitmap.height;
     canvas.getContext("2d").drawImage(shown.bitmap, 0, 0);
   }, [shown]);
-  useEffect(() => {
-    const again = () => overlay.current && paint(overlay.current, camera, shown?.content, layers);
-    again();
-    const watcher = new ResizeObserver(again);
-    watcher.observe(overlay.current);
-    return () => watcher.disconnect();
-  }, [camera, shown, layers]);
   const ratio = shown?.bitmap ? shown.bitmap.width / shown.bitmap.height : 16 / 9;
   const words = shown?.problem ? t("live.blind", { problem: shown.problem }) : waiting ? t("clip.waiting") : null;
   return html`<div class="live" style=${{ aspectRatio: `${ratio}`, "--ratio": ratio }} data-frame=${shown?.number ?? "none"}>
@@ -206,10 +159,9 @@ function Picture({ camera, shown, layers, waiting }) {
 function Motion({ content }) {
   const over = content.view === "moving" && content.score >= content.threshold;
   const looked = content.outcome === "looked";
-  return html`<section class="card pad"><div class="row tight"><h2>${t("panel.motion")}</h2><span class="spacer"></span>
+  return html`<section class="card pad"><div class="row tight"><h2>${t("layer.motion")}</h2><span class="spacer"></span>
       <span class="chip">${t(`view.${content.view}`)}</span></div>
-    <div class="meter"><div class=${`fill ${over ? "over-threshold" : ""}`} style=${{ width: `${content.score * 100}%` }}></div>
-      <div class="tick" style=${{ left: `${content.threshold * 100}%` }}></div></div>
+    <${Score} frame=${content} />
     <p class="figures"><b>${content.score.toFixed(3)}</b>
       <span class="quiet">${over ? "≥" : content.score >= content.threshold ? "" : "<"} ${content.threshold.toFixed(2)}</span></p>
     <p class=${`verdict ${looked ? "yes" : "no"}`}><b>${t(`outcome.${content.outcome}`)}</b>
@@ -226,8 +178,7 @@ function Detections({ content }) {
       const mark = !each.wanted ? "unwanted" : each.score >= each.threshold ? "counts" : "below";
       return html`<li key=${index} class=${mark}>
         <span class=${`chip ${each.label}`}>${label(each.label)}</span>
-        <span class="gauge"><span class="fill" style=${{ width: `${each.score * 100}%` }}></span>
-          <span class="tick" style=${{ left: `${each.threshold * 100}%` }}></span></span>
+        <${Gauge} share=${each.score} tick=${each.threshold} />
         <span class="number">${Math.round(each.score * 100)} %</span>
         <span class="quiet">${t(`found.${mark}`, { threshold: Math.round(each.threshold * 100) })}
           ${each.sub_label !== each.label ? ` · ${each.sub_label}` : ""}</span></li>`;
@@ -236,7 +187,7 @@ function Detections({ content }) {
 }
 
 function Tracks({ content }) {
-  return html`<section class="card pad"><h2>${t("panel.tracks")}</h2>
+  return html`<section class="card pad"><h2>${t("layer.tracks")}</h2>
     ${!content.tracks.length && html`<p class="quiet">${t("clip.tracks_none")}</p>`}
     <ul class="rows">${content.tracks.map(
       (track) => html`<li key=${track.id}>
@@ -259,7 +210,7 @@ function Tracks({ content }) {
 function Record({ record }) {
   const zones = record.zones?.length ? ` · ${record.zones.join(", ")}` : "";
   if (record.record === "event") {
-    return html`<li class=${`report ${record.label}`}><span><strong>${t("record.event")}</strong>
+    return html`<li class=${`report ${record.label}`}><span><strong>${t("title.event")}</strong>
       ${label(record.label)}, ${t(`phase.${record.phase}`)} <span class="quiet">· ${t("record.revision", { count: record.revision })}
       · ${t(`observed.${record.reason}`)}${zones}</span></span></li>`;
   }
@@ -306,44 +257,25 @@ function Times({ content }) {
       <span class="number">${ms(all)} ms</span></div>
     <ul class="stages">${content.spent.map(
       (each) => html`<li key=${each.stage}><span>${stageName(each.stage)}</span>
-        <span class="gauge"><span class="fill" style=${{ width: `${(each.ms / most) * 100}%` }}></span></span>
+        <${Gauge} share=${each.ms / most} />
         <span class="number">${ms(each.ms)} ms</span></li>`,
     )}</ul>
   </section>`;
 }
 
-function stageName(stage) {
-  return stage.startsWith("step.") ? stage.slice(5) : t(`stage.${stage}`);
-}
-
-function useLayers() {
-  const [layers, setLayers] = useState(() => {
-    const kept = JSON.parse(localStorage.getItem(KEPT) ?? "{}");
-    return { tracks: true, detections: false, motion: true, zones: true, ...kept };
-  });
-  const toggle = useCallback((name) => {
-    setLayers((before) => {
-      const after = { ...before, [name]: !before[name] };
-      localStorage.setItem(KEPT, JSON.stringify(after));
-      return after;
-    });
-  }, []);
-  return [layers, toggle];
-}
-
 function status(clip, lost) {
-  if (lost) return html`<span class="chip warn" role="status">${t("state.reconnecting")}</span>`;
-  if (clip.error)
-    return html`<span class="chip warn" role="status">${t("clip.broken", { problem: clip.error })}</span>`;
-  if (clip.full) return html`<span class="chip warn" role="status">${t("clip.full", { count: clip.frames })}</span>`;
-  if (clip.finished) return html`<span class="chip" role="status">${n("clip.finished", clip.events.length)}</span>`;
-  return html`<span class="chip moving" role="status">${t("clip.running")}</span>`;
+  const chip = (kind, text) => html`<span class=${`chip ${kind}`} role="status">${text}</span>`;
+  if (lost) return chip("warn", t("state.reconnecting"));
+  if (clip.error) return chip("warn", t("clip.broken", { problem: clip.error }));
+  if (clip.full) return chip("warn", t("clip.full", { count: clip.frames }));
+  if (clip.finished) return chip("", n("timeline.events", clip.events.length));
+  return chip("moving", t("clip.running"));
 }
 
 function Before({ clip }) {
   if (!clip.before) return null;
   const line = (threshold, events) =>
-    html`<li><b class="number">${threshold.toFixed(2)}</b> ${n("clip.finished", events.length)}
+    html`<li><b class="number">${threshold.toFixed(2)}</b> ${n("timeline.events", events.length)}
       <span class="quiet">${events.map((each) => `${label(each.label)} ${stamp(each.started, 0)}`).join(", ")}</span></li>`;
   return html`<section class="card pad compared"><h2>${t("trial.compared")}</h2>
     <ul class="rows">${line(clip.before.threshold, clip.before.events)}${line(clip.threshold, clip.events)}</ul></section>`;
@@ -365,14 +297,14 @@ function moves(frames, events, number) {
   return {
     ArrowLeft: () => clamp(number - 1),
     ArrowRight: () => clamp(number + 1),
-    "Shift+ArrowLeft": () => by(-1),
-    "Shift+ArrowRight": () => by(1),
+    ShiftArrowLeft: () => by(-1),
+    ShiftArrowRight: () => by(1),
     Home: () => 0,
     End: () => clamp(count - 1),
     n: () => event(1),
     p: () => event(-1),
     e: () => nextPlace(frames, number, 1, (place) => frames.looked[place]),
-    "Shift+E": () => nextPlace(frames, number, -1, (place) => frames.looked[place]),
+    E: () => nextPlace(frames, number, -1, (place) => frames.looked[place]),
   };
 }
 
@@ -382,8 +314,7 @@ export function Page() {
   const [number, setNumber] = useState(0);
   const [playing, setPlaying] = useState(false);
   const [trial, setTrial] = useState(null);
-  const [wrong, setWrong] = useState("");
-  const [layers, toggle] = useLayers();
+  const { layers, buttons, keys } = useLayers("blikk.debug.layers", LAYERS);
   const count = frames.at.length;
   const place = Math.min(number, Math.max(0, count - 1));
   const shown = useShown(clip?.run, place, count > 0);
@@ -406,18 +337,12 @@ export function Page() {
     return () => clearTimeout(timer);
   }, [playing, place, shown, count, clip?.finished]);
 
-  const actions = {
+  useKeys({
     ...Object.fromEntries(Object.entries(to).map(([key, move]) => [key, () => go(move())])),
-    ...Object.fromEntries(LAYERS.map((name) => [name[0], () => toggle(name)])),
+    ...keys,
     "+": () => zoom(0.5),
     "-": () => zoom(2),
     " ": () => setPlaying((before) => !before),
-  };
-  useKeys((event) => {
-    const action = actions[event.shiftKey && event.key !== "+" ? `Shift+${event.key}` : event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
   });
 
   function go(wanted) {
@@ -426,16 +351,10 @@ export function Page() {
     setNumber(wanted);
   }
 
-  async function runAgain() {
-    try {
-      await change("POST", "v1/debug/clip/runs", { threshold: trial });
-      setWrong("");
-      setTrial(null);
-      setPlaying(false);
-      refresh();
-    } catch (error) {
-      setWrong(error.message);
-    }
+  async function runAgain(threshold) {
+    await change("POST", "v1/debug/clip/runs", { threshold });
+    setPlaying(false);
+    refresh();
   }
 
   if (!clip) return html`<p class="note" role="status">${t(lost ? "state.unreachable" : "clip.waiting")}</p>`;
@@ -454,15 +373,12 @@ export function Page() {
           ${button("previous", "clip.previous_event", "p", to.p)}
           ${button("back", "clip.back", "←", to.ArrowLeft)}
           <button class="primary" onClick=${() => setPlaying(!playing)} aria-label=${t(playing ? "clip.pause" : "clip.play")}
-            title=${t("live.key", { key: "␣" })}><${Icon} name=${playing ? "pause" : "play"} /></button>
+            title=${key("␣")}><${Icon} name=${playing ? "pause" : "play"} /></button>
           ${button("step", "clip.step", "→", to.ArrowRight)}
           ${button("next", "clip.next_event", "n", to.n)}
           ${button("look", "clip.next_look", "e", to.e)}
           <span class="spacer"></span>
-          <span role="group" class="layers" aria-label=${t("live.layers")}>${LAYERS.map(
-            (name) => html`<button key=${name} aria-pressed=${layers[name]} onClick=${() => toggle(name)}
-              title=${t("live.key", { key: name[0] })}>${t(`layer.${name}`)}</button>`,
-          )}</span>
+          <span role="group" class="layers" aria-label=${t("live.layers")}>${buttons}</span>
         </div>
         <p class="note">${shown?.blurred ? t("clip.blurred", { faces: shown.blurred[0], heads: shown.blurred[1], persons: shown.blurred[2] }) : ""}${" "}
           ${t("clip.redacted")}</p>
@@ -476,13 +392,13 @@ export function Page() {
       </div>
     <section class="card timeline" aria-label=${t("clip.timeline")}>
       <div class="row tight pad-x"><${Legend} reasons=${REASONS} /><span class="spacer"></span>
-        <button onClick=${() => zoom(0.5)} aria-label=${t("strip.closer")} title=${t("live.key", { key: "+" })}>+</button>
-        <button onClick=${() => zoom(2)} aria-label=${t("strip.wider")} title=${t("live.key", { key: "−" })}>−</button></div>
+        <button onClick=${() => zoom(0.5)} aria-label=${t("strip.closer")} title=${key("+")}>+</button>
+        <button onClick=${() => zoom(2)} aria-label=${t("strip.wider")} title=${key("−")}>−</button></div>
       <${Strip} frames=${frames} span=${span} threshold=${clip.threshold} trial=${trial} cursor=${cursor} events=${events}
         joined=${1.5} label=${label} onMove=${(time) => go(placeAt(frames.at, time))} name=${t("clip.timeline")}
         now=${`${t("clip.place", { number: place + 1, count })}, ${stamp(cursor)}`} />
       <${Trial} frames=${frames} threshold=${clip.threshold} trial=${trial} onTrial=${setTrial} label=${label}
-        onJump=${(time) => go(placeAt(frames.at, time))} flat>${runButton()}<//>
+        onJump=${(time) => go(placeAt(frames.at, time))} flat words="trial.run" set=${session.scope === "control" && runAgain} />
     </section>
     </div>
     <details class="card pad keys"><summary>${t("clip.keys")}</summary><p>${t("clip.keys_are")}</p>
@@ -492,16 +408,8 @@ export function Page() {
     return count ? frames.at[count - 1] : 0;
   }
 
-  function runButton() {
-    if (session.scope !== "control") return null;
-    return html`<span class="does"><button class="primary" disabled=${trial === null || trial === clip.threshold}
-        onClick=${runAgain}>${t("trial.run", { threshold: (trial ?? clip.threshold).toFixed(2) })}</button>
-        ${trial !== null && html`<button onClick=${() => setTrial(null)}>${t("trial.forget")}</button>`}</span>
-      ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}`;
-  }
-
-  function button(sign, words, key, move) {
-    return html`<button onClick=${() => go(move())} aria-label=${t(words)} title=${`${t(words)} (${key})`}>
+  function button(sign, words, pressed, move) {
+    return html`<button onClick=${() => go(move())} aria-label=${t(words)} title=${`${t(words)} (${pressed})`}>
       <${Icon} name=${sign} /></button>`;
   }
 }

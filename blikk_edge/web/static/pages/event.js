@@ -1,30 +1,22 @@
 // One event: its redacted picture with the way of everybody in it, how it went, what was written and why, its neighbours.
 
-import { address, get } from "../api.js";
+import { address } from "../api.js";
 import { COLOURS, drawBox, drawPolygon, fit } from "../draw.js";
+import { useDrawn } from "../drawn.js";
 import { Chips, ended, eventAddress, pictureAddress, span, title } from "../events.js";
 import { useKeys } from "../keys.js";
+import { useAnswer } from "../parts.js";
 import { useFeed, useStore } from "../store.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
-import { clock, day as dayOf, isoDay, label, t } from "../words.js";
+import { clock, day as dayOf, isoDay, key, label, t } from "../words.js";
 
 const SOON_MS = 600;
 
 function useEvent(id) {
   const [found, setFound] = useState(null);
-  const [wrong, setWrong] = useState(null);
   const [round, setRound] = useState(0);
   const timer = useRef(0);
-  useEffect(() => {
-    const stop = new AbortController();
-    get(`v1/events/${encodeURIComponent(id)}`, {}, { signal: stop.signal })
-      .then((content) => {
-        setFound(content);
-        setWrong(null);
-      })
-      .catch((error) => error.name !== "AbortError" && setWrong(error));
-    return () => stop.abort();
-  }, [id, round]);
+  const [wrong] = useAnswer(`v1/events/${encodeURIComponent(id)}`, {}, setFound, round);
   const handle = useCallback(
     ({ kind, content }) => {
       if (!(kind === "event" && content.id === id) && !(kind === "summary" && content.event === id)) return;
@@ -106,7 +98,6 @@ function drawWay(context, way, width, height, colour, time) {
 
 function paint(canvas, { camera, ways, time, layers, kind }) {
   const { context, width, height } = fit(canvas);
-  context.clearRect(0, 0, width, height);
   if (layers.zones) {
     for (const zone of camera?.zones ?? []) drawPolygon(context, zone.polygon, width, height, "zone", zone.id);
   }
@@ -118,21 +109,21 @@ function paint(canvas, { camera, ways, time, layers, kind }) {
 }
 
 function Stage({ found, camera, ways, picture, time, layers }) {
-  const overlay = useRef(null);
   const [gone, setGone] = useState(false);
   const [shape, setShape] = useState("16 / 9");
   const { node } = useStore();
   const { event } = found;
-  useEffect(() => {
-    const again = () => overlay.current && paint(overlay.current, { camera, ways, time, layers, kind: event.label });
-    again();
-    const watcher = new ResizeObserver(again);
-    watcher.observe(overlay.current);
-    return () => watcher.disconnect();
-  }, [found, ways, time, layers, shape]);
+  const overlay = useDrawn(
+    (canvas) => paint(canvas, { camera, ways, time, layers, kind: event.label }),
+    [found, ways, time, layers, shape],
+  );
   useEffect(() => setGone(false), [picture?.id]);
   const said = t("event.picture", { what: title({ ...event, title: found.summary?.title }) });
-  const why = !node.pictures ? t("event.no_album") : event.ended ? t("event.picture_gone") : t("event.no_picture_yet");
+  const why = !node.pictures
+    ? t("timeline.no_pictures")
+    : event.ended
+      ? t("event.picture_gone")
+      : t("event.no_picture_yet");
   return html`<div class="live still" style=${{ aspectRatio: shape }} data-ways=${ways.length}>
     ${
       picture && !gone
@@ -146,13 +137,18 @@ function Stage({ found, camera, ways, picture, time, layers }) {
 
 // ---- what is known
 
+const listed = (facts) =>
+  html`<dl class="facts-list">${facts
+    .filter(([, value]) => value)
+    .map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+
 function Facts({ found, camera, zone }) {
   const { event, rings } = found;
   const scores = [event, ...found.course.records].flatMap((each) => each.objects.map((seen) => seen.score));
   const facts = [
-    [t("event.camera"), html`<a href=${`#/camera/${event.camera}`}>${camera?.name ?? event.camera}</a>`],
+    [t("title.camera"), html`<a href=${`#/camera/${event.camera}`}>${camera?.name ?? event.camera}</a>`],
     [t("event.time"), span(event, zone)],
-    [t("event.zones"), event.zones.join(", ")],
+    [t("layer.zones"), event.zones.join(", ")],
     [t("event.peak"), event.peak > 1 ? event.peak : null],
     [
       t("event.kind"),
@@ -161,12 +157,10 @@ function Facts({ found, camera, zone }) {
       ].join(", "),
     ],
     [t("event.score"), scores.length ? `${Math.round(Math.max(...scores) * 100)} %` : null],
-    [t("event.rings"), rings.map((ring) => clock(ring.time, zone)).join(", ")],
+    [t("event.ring"), rings.map((ring) => clock(ring.time, zone)).join(", ")],
     [t("event.id"), html`<code>${event.id}</code>`],
   ];
-  return html`<dl class="facts-list">${facts
-    .filter(([, value]) => value)
-    .map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return listed(facts);
 }
 
 function Summary({ summary, event, node }) {
@@ -178,13 +172,13 @@ function Summary({ summary, event, node }) {
   return html`<section class="card pad summary"><h2>${t("event.summary")}</h2>
     <p class="said">${summary.text}</p>
     <details><summary>${t(`why.${summary.why}`)}</summary>
-      <dl class="facts-list">
-        ${summary.model && html`<div><dt>${t("why.by")}</dt><dd>${summary.model}</dd></div>`}
-        ${tokens > 0 && html`<div><dt>${t("why.tokens")}</dt><dd>${t("why.in_out", summary.tokens)}</dd></div>`}
-        ${summary.pictures > 0 && html`<div><dt>${t("why.pictures")}</dt><dd>${summary.pictures}</dd></div>`}
-        <div><dt>${t("why.importance")}</dt><dd>${t(`importance.${summary.importance}`)}</dd></div>
-        <div><dt>${t("why.written")}</dt><dd>${clock(summary.time, node.timezone)}</dd></div>
-      </dl>
+      ${listed([
+        [t("why.by"), summary.model],
+        [t("why.tokens"), tokens > 0 && t("why.in_out", summary.tokens)],
+        [t("why.pictures"), summary.pictures],
+        [t("why.importance"), t(`importance.${summary.importance}`)],
+        [t("why.written"), clock(summary.time, node.timezone)],
+      ])}
       <p class="note">${t(`why.${summary.why}_more`)}</p>
     </details>
   </section>`;
@@ -219,9 +213,9 @@ function Course({ found, zone, time, seek }) {
 // ---- the page
 
 function Neighbours({ before, after, zone }) {
-  const link = (beside, text, key, sign) =>
+  const link = (beside, text, pressed, sign) =>
     beside
-      ? html`<a class="button" href=${eventAddress(beside.id)} title=${t("live.key", { key })}>${text}
+      ? html`<a class="button" href=${eventAddress(beside.id)} title=${key(pressed)}>${text}
           <small>${clock(beside.started, zone, false)}</small></a>`
       : html`<span class="button off" aria-hidden="true">${sign}</span>`;
   return html`<nav class="neighbours" aria-label=${t("event.neighbours")}>
@@ -290,11 +284,11 @@ export function Page({ parts }) {
           <output>${clock(time, zone)}</output></label>`
         }
         <div class="tools" role="group" aria-label=${t("live.layers")}>
-          <button aria-pressed=${layers.path} title=${t("live.key", { key: "p" })}
+          <button aria-pressed=${layers.path} title=${key("p")}
             onClick=${() => setLayers({ ...layers, path: !layers.path })}>${t("event.path")}</button>
           ${
             camera?.zones.length > 0 &&
-            html`<button aria-pressed=${layers.zones} title=${t("live.key", { key: "z" })}
+            html`<button aria-pressed=${layers.zones} title=${key("z")}
             onClick=${() => setLayers({ ...layers, zones: !layers.zones })}>${t("layer.zones")}</button>`
           }
           <span class="spacer"></span>

@@ -1,35 +1,19 @@
 // Set-up of a node without a configuration, step by step. What is typed stays in this page until it is written.
 
 import { ApiError, change, get, session } from "../api.js";
+import { Check, Found, Languages, LogIn, useAsking, useWaiting, Wrong } from "../parts.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import * as words from "../words.js";
 import { t } from "../words.js";
 
 const STEPS = ["node", "camera", "broker", "review"];
-const LOOK_MS = 1000;
+const PLAIN = { autocapitalize: "none", autocomplete: "off", spellcheck: "false" };
 const HERE = ["127.0.0.1", "localhost", "[::1]"];
 
 function Code({ enter }) {
-  const [wrong, setWrong] = useState("");
-  async function send(event) {
-    event.preventDefault();
-    try {
-      await change("POST", "v1/session", { token: new FormData(event.target).get("code") });
-      await session();
-      enter();
-    } catch (error) {
-      setWrong(error.status === 401 ? t("setup.code_wrong") : error.status === 429 ? t("login.slow") : error.message);
-    }
-  }
-  return html`<form class="card pad setup-code" onSubmit=${send}>
-    <h1>${t("setup.title")}</h1>
-    <p id="code-hint">${t("setup.code_hint")}</p>
-    <label for="code">${t("setup.code")}</label>
-    <input id="code" name="code" class="code" required autofocus autocomplete="one-time-code" autocapitalize="characters"
-      spellcheck="false" maxlength="20" placeholder="XXXX-XXXX" aria-describedby="code-hint" />
-    ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
-    <button class="primary" type="submit">${t("setup.next")}</button>
-  </form>`;
+  return html`<${LogIn} of="code" button=${t("setup.next")} enter=${() => session().then(enter)} class="code"
+    autocomplete="one-time-code" autocapitalize="characters" spellcheck="false" maxlength="20" placeholder="XXXX-XXXX">
+    <h1>${t("setup.title")}</h1><//>`;
 }
 
 function Field({ name, label, value, set, hint, ...rest }) {
@@ -42,7 +26,7 @@ function Field({ name, label, value, set, hint, ...rest }) {
 function NodeStep({ answers, set }) {
   return html`<${Field} name="node-name" label=${t("setup.name")} value=${answers.name} required maxlength="64"
       hint=${t("setup.name_hint")} set=${(name) => set({ name })} />
-    <div class="field"><label for="language">${t("setup.language")}</label>
+    <div class="field"><label for="language">${t("nav.language")}</label>
       <select id="language" value=${answers.language} onChange=${(event) => set({ language: event.target.value })}>
         ${words.languages.map(([tag, name]) => html`<option key=${tag} value=${tag}>${name}</option>`)}
       </select><p class="note">${t("setup.language_hint")}</p></div>`;
@@ -73,10 +57,9 @@ function Camera({ camera, number, set, remove, busy, test }) {
     <${Field} name=${id("name")} label=${t("setup.camera_name")} value=${camera.name} required maxlength="64"
       set=${(name) => set({ name })} />
     <${Field} name=${id("source")} label=${t("setup.source")} value=${camera.source} required maxlength="1000"
-      autocapitalize="none" autocomplete="off" spellcheck="false" placeholder="rtsp://user:password@192.168.1.20/stream1"
+      ...${PLAIN} placeholder="rtsp://user:password@192.168.1.20/stream1"
       hint=${t("setup.source_hint")} set=${(source) => changed({ source })} />
-    <label class="row"><input type="checkbox" checked=${camera.doorbell}
-      onChange=${(event) => set({ doorbell: event.target.checked })} /> ${t("setup.doorbell")}</label>
+    <${Check} on=${camera.doorbell} set=${(doorbell) => set({ doorbell })}>${t("setup.doorbell")}<//>
     <div class="row"><button type="button" disabled=${busy || !camera.source.trim()} onClick=${test}>
         ${busy ? t("setup.trying") : t("setup.try_camera")}</button>
       ${remove && html`<button type="button" class="danger" onClick=${remove}>${t("setup.remove")}</button>`}</div>
@@ -104,7 +87,7 @@ function Finder({ take }) {
       found?.cameras?.length > 0 &&
       html`<p class="note">${t("setup.found_hint")}</p>
       <div class="grid2"><${Field} name="onvif-user" label=${t("setup.username")} value=${login.user} maxlength="256"
-          autocapitalize="none" autocomplete="off" set=${(user) => setLogin({ ...login, user })} />
+          ...${PLAIN} set=${(user) => setLogin({ ...login, user })} />
         <${Field} name="onvif-password" label=${t("setup.password")} value=${login.password} type="password"
           maxlength="256" autocomplete="off" set=${(password) => setLogin({ ...login, password })} /></div>
       <ul>${found.cameras.map(
@@ -150,23 +133,19 @@ function BrokerStep({ answers, set }) {
     const result = await run(brokerOf(broker));
     set((before) => ({ broker: { ...before.broker, result } }));
   };
+  const field = (name, rest) =>
+    html`<${Field} name=${name} label=${t(`setup.${name}`)} value=${broker[name]} set=${(value) => change({ [name]: value })} ...${rest} />`;
   return html`<p class="note">${t("setup.broker_hint")}</p>
-    <label class="row"><input type="checkbox" checked=${broker.used}
-      onChange=${(event) => change({ used: event.target.checked })} /> ${t("setup.broker_used")}</label>
+    <${Check} on=${broker.used} set=${(used) => change({ used })}>${t("setup.broker_used")}<//>
     ${
       broker.used &&
       html`<div class="grid2">
-        <${Field} name="host" label=${t("setup.host")} value=${broker.host} required maxlength="253" autocapitalize="none"
-          spellcheck="false" placeholder="homeassistant.local" set=${(host) => change({ host })} />
-        <${Field} name="port" label=${t("setup.port")} value=${broker.port} type="number" min="1" max="65535"
-          placeholder=${broker.tls ? "8883" : "1883"} set=${(port) => change({ port })} />
-        <${Field} name="username" label=${t("setup.username")} value=${broker.username} maxlength="256"
-          autocapitalize="none" autocomplete="off" set=${(username) => change({ username })} />
-        <${Field} name="password" label=${t("setup.password")} value=${broker.password} type="password" maxlength="256"
-          autocomplete="off" set=${(password) => change({ password })} />
+        ${field("host", { required: true, maxlength: 253, placeholder: "homeassistant.local", ...PLAIN })}
+        ${field("port", { type: "number", min: 1, max: 65535, placeholder: broker.tls ? "8883" : "1883" })}
+        ${field("username", { maxlength: 256, ...PLAIN })}
+        ${field("password", { maxlength: 256, type: "password", ...PLAIN })}
       </div>
-      <label class="row"><input type="checkbox" checked=${broker.tls}
-        onChange=${(event) => change({ tls: event.target.checked })} /> ${t("setup.tls")}</label>
+      <${Check} on=${broker.tls} set=${(tls) => change({ tls })}>${t("setup.tls")}<//>
       <button type="button" disabled=${busy || !broker.host.trim()} onClick=${test}>
         ${busy ? t("setup.trying") : t("setup.try_broker")}</button>
       <div role="status">${
@@ -204,17 +183,12 @@ function ReviewStep({ answers, start, setFine }) {
       (error) => setReview({ wrong: error.message }),
     );
   }, [answers, setFine]);
-  if (!review) return html`<p class="quiet">${t("zones.looking")}</p>`;
-  if (review.wrong) return html`<p class="problem" role="alert">${review.wrong}</p>`;
+  if (!review) return html`<p class="quiet">${t("timeline.loading")}</p>`;
+  if (review.wrong) return html`<${Wrong} text=${review.wrong} />`;
   return html`<p>${t("setup.review_hint", { file: start.file })}</p>
     <pre class="yaml" tabindex="0" aria-label=${t("zones.yaml")}>${review.yaml}</pre>
     ${review.secrets.length > 0 && html`<p class="note">${t("setup.secrets", { names: review.secrets.join(", ") })}</p>`}
-    ${
-      review.problems.length > 0 &&
-      html`<div class="problems" role="alert"><strong>${t("zones.wrong")}</strong><ul>${review.problems.map(
-        ({ path, text, mend }) => html`<li key=${path + text}><code>${path}</code>: ${text}. ${mend}</li>`,
-      )}</ul></div>`
-    }
+    ${review.problems.length > 0 && html`<${Found} problems=${review.problems} role="alert" />`}
     ${review.notes.length > 0 && html`<ul class="note">${review.notes.map((text) => html`<li key=${text}>${text}</li>`)}</ul>`}`;
 }
 
@@ -224,16 +198,8 @@ function Done({ written }) {
   const reached = !written.here_only || HERE.includes(location.hostname);
   useEffect(() => {
     heading.current.focus();
-    if (!reached) return undefined;
-    const timer = setInterval(async () => {
-      try {
-        if (!(await get("v1/session")).setup) setRuns(true);
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error; // it is starting
-      }
-    }, LOOK_MS);
-    return () => clearInterval(timer);
-  }, [reached]);
+  }, []);
+  useWaiting(reached, "v1/session", (found) => found.setup || setRuns(true));
   const open = async () => {
     await change("POST", "v1/session", { token: written.control });
     location.hash = "#/";
@@ -269,11 +235,7 @@ function Wizard({ start, finish }) {
   const set = (values) =>
     setAnswers((before) => ({ ...before, ...(typeof values === "function" ? values(before) : values) }));
   useEffect(() => heading.current.focus(), [step]);
-  useEffect(() => {
-    const ask = (event) => event.preventDefault();
-    addEventListener("beforeunload", ask);
-    return () => removeEventListener("beforeunload", ask);
-  }, []);
+  useAsking(true);
   const name = STEPS[step];
   const next = async (event) => {
     event.preventDefault();
@@ -303,7 +265,7 @@ function Wizard({ start, finish }) {
     <h1 tabindex="-1" ref=${heading}>${t(`setup.title_${name}`)}</h1>
     ${!start.encrypted && step === 0 && !HERE.includes(location.hostname) && html`<p class="problems">${t("setup.clear")}</p>`}
     <${Step} answers=${answers} set=${set} start=${start} setFine=${setFine} />
-    ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
+    <${Wrong} text=${wrong} />
     <div class="row end">
       ${step > 0 && html`<button type="button" onClick=${() => setStep(step - 1)}>${t("setup.back")}</button>`}
       <button class="primary" type="submit" disabled=${busy || (name === "review" && !fine)}>
@@ -322,13 +284,7 @@ export function Page() {
   }, []);
   return html`<header class="bar"><span class="brand"><img src="static/icon.svg" alt="" width="28" height="28" />
       <span>Blikk Edge</span></span><span class="spacer"></span>
-      ${
-        !start &&
-        html`<label class="quiet"><span class="hidden">${t("nav.language")}</span>
-        <select onChange=${(event) => words.choose(event.target.value)}>${words.languages.map(
-          ([tag, name]) => html`<option key=${tag} value=${tag} selected=${tag === words.language}>${name}</option>`,
-        )}</select></label>`
-      }</header>
+      ${!start && html`<${Languages} />`}</header>
     <main id="main" class="narrow">${
       written
         ? html`<div class="card pad setup"><${Done} written=${written} /></div>`

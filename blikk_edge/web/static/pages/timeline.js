@@ -5,9 +5,10 @@ import { Calendar } from "../calendar.js";
 import { Chips, eventAddress, LABELS, span, Thumb, title } from "../events.js";
 import { useKeys } from "../keys.js";
 import { Lanes, moved, within, zoomed } from "../lanes.js";
+import { Check, useAnswer, Wrong } from "../parts.js";
 import { useFeed, useStore } from "../store.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
-import { clock, date, day as dayOf, label, n, t } from "../words.js";
+import { clock, date, day as dayOf, key, label, n, t } from "../words.js";
 
 const PAGE = 40;
 const SOON_MS = 600;
@@ -35,24 +36,17 @@ function merged(data, fresh) {
 
 function useDay(filter) {
   const [data, setData] = useState(null);
-  const [wrong, setWrong] = useState("");
   const [round, setRound] = useState(0);
   const fresh = useRef(new Set());
   const timer = useRef(0);
   const shown = useRef(null);
   shown.current = data;
   const { day, camera, label, zone } = filter;
-  useEffect(() => {
-    const stop = new AbortController();
-    get("v1/timeline", { day, camera, label, zone }, { signal: stop.signal })
-      .then((found) => {
-        const ahead = Date.parse(found.now) - Date.now();
-        setData(ordered({ ...found, ahead }, [...found.events, ...found.rings].map(timed)));
-        setWrong("");
-      })
-      .catch((error) => error.name !== "AbortError" && setWrong(error.message));
-    return () => stop.abort();
-  }, [day, camera, label, zone, round]);
+  const take = (found) => {
+    const ahead = Date.parse(found.now) - Date.now();
+    setData(ordered({ ...found, ahead }, [...found.events, ...found.rings].map(timed)));
+  };
+  const [wrong, setWrong] = useAnswer("v1/timeline", { day, camera, label, zone }, take, round);
   const handle = useCallback(
     (envelope) => {
       if (!shown.current?.today || !["event", "summary", "ring"].includes(envelope.kind)) return;
@@ -76,7 +70,7 @@ function useDay(filter) {
               ),
           );
         } catch (error) {
-          setWrong(error.message);
+          setWrong(error);
         }
       }, SOON_MS);
     },
@@ -148,19 +142,8 @@ function List({ items, names, zone, now, chosen, choose, count, more }) {
 
 function Found({ q, day, camera, names, zone }) {
   const [found, setFound] = useState(null);
-  const [wrong, setWrong] = useState("");
-  useEffect(() => {
-    const stop = new AbortController();
-    setFound(null);
-    get("v1/search", { q, day, camera }, { signal: stop.signal })
-      .then((content) => {
-        setFound(content);
-        setWrong("");
-      })
-      .catch((error) => error.name !== "AbortError" && setWrong(error.message));
-    return () => stop.abort();
-  }, [q, day, camera]);
-  if (wrong) return html`<p class="problem" role="alert">${wrong}</p>`;
+  const [wrong] = useAnswer("v1/search", { q, day, camera }, setFound);
+  if (wrong) return html`<${Wrong} text=${wrong.message} />`;
   if (!found) return html`<p class="quiet" role="status">${t("timeline.searching")}</p>`;
   return html`<p class="quiet" role="status">${n("search.found", found.found.length)}
       ${!found.looks && html` · ${t("search.no_looks")}`}</p>
@@ -183,12 +166,12 @@ function Search({ q, here, start, leave }) {
   return html`<form class="search" role="search" onSubmit=${send}>
     <input type="search" aria-label=${t("search.label")} placeholder=${t("search.hint")} value=${words} maxlength="500"
       onInput=${(event) => setWords(event.target.value)} />
-    <label class="row"><input type="checkbox" checked=${onDay}
-      onChange=${(event) => {
-        setOnDay(event.target.checked);
-        if (q) start(q, event.target.checked);
-      }} />${t("search.on_day")}</label>
-    <button type="submit">${t("search.start")}</button>
+    <${Check} on=${onDay}
+      set=${(on) => {
+        setOnDay(on);
+        if (q) start(q, on);
+      }}>${t("search.on_day")}<//>
+    <button type="submit">${t("search.label")}</button>
     ${q && html`<button type="button" onClick=${leave}>${t("search.leave")}</button>`}
   </form>`;
 }
@@ -203,23 +186,25 @@ function Filters({ node, filter, set }) {
         .flatMap((each) => each.zones.map((zone) => zone.id)),
     ),
   ];
+  const choice = (what, all) =>
+    html`<select aria-label=${t(`timeline.${what}`)} onChange=${(event) => set({ [what]: event.target.value })}>
+      <option value="">${t(`timeline.all_${what}s`)}</option>
+      ${all.map(([id, name]) => html`<option key=${id} value=${id} selected=${id === filter[what]}>${name}</option>`)}
+    </select>`;
   return html`<div class="filters" role="group" aria-label=${t("timeline.filters")}>
     ${
       node.cameras.length > 1 &&
-      html`<select aria-label=${t("timeline.camera")} onChange=${(event) => set({ camera: event.target.value })}>
-        <option value="">${t("timeline.all_cameras")}</option>
-        ${node.cameras.map(
-          (each) =>
-            html`<option key=${each.id} value=${each.id} selected=${each.id === filter.camera}>${each.name}</option>`,
-        )}
-      </select>`
+      choice(
+        "camera",
+        node.cameras.map(({ id, name }) => [id, name]),
+      )
     }
     ${
       zones.length > 0 &&
-      html`<select aria-label=${t("timeline.zone")} onChange=${(event) => set({ zone: event.target.value })}>
-        <option value="">${t("timeline.all_zones")}</option>
-        ${zones.map((zone) => html`<option key=${zone} value=${zone} selected=${zone === filter.zone}>${zone}</option>`)}
-      </select>`
+      choice(
+        "zone",
+        zones.map((zone) => [zone, zone]),
+      )
     }
     ${LABELS.map(
       (name) => html`<button key=${name} aria-pressed=${filter.label === name}
@@ -332,18 +317,18 @@ export function Page({ query }) {
     Escape: () => (calendar ? setCalendar(false) : filter.q ? change({ q: "" }) : setView(null)),
   });
 
-  if (wrong && !data) return html`<p class="problem" role="alert">${wrong}</p>`;
+  if (wrong && !data) return html`<${Wrong} text=${wrong.message} />`;
   if (!data) return html`<p class="quiet" role="status">${t("timeline.loading")}</p>`;
   const cameras = node.cameras.filter((each) => !filter.camera || each.id === filter.camera);
   const more = () => setCount((before) => before + PAGE);
   return html`<div class="heading timeline-heading">
-      <button aria-label=${t("timeline.day_before")} title=${t("live.key", { key: "Shift ←" })}
+      <button aria-label=${t("timeline.day_before")} title=${key("Shift ←")}
         onClick=${() => change({ day: shift(data.day, -1) })}>‹</button>
       <h1>${dayOf(`${data.day}T12:00:00Z`, "UTC")}</h1>
-      <button aria-label=${t("timeline.day_after")} title=${t("live.key", { key: "Shift →" })} disabled=${data.today}
+      <button aria-label=${t("timeline.day_after")} title=${key("Shift →")} disabled=${data.today}
         onClick=${() => change({ day: shift(data.day, 1) })}>›</button>
       <button aria-expanded=${calendar} onClick=${() => setCalendar(!calendar)}
-        title=${t("live.key", { key: "c" })}>${t("timeline.calendar")}</button>
+        title=${key("c")}>${t("timeline.calendar")}</button>
       ${!data.today && html`<button onClick=${() => change({ day: "" })}>${t("timeline.today")}</button>`}
       ${data.today && html`<span class="chip">${t("timeline.live")}</span>`}
       <span class="spacer"></span>
@@ -351,10 +336,10 @@ export function Page({ query }) {
         start=${(q, onDay) => change({ q, day: onDay ? data.day : "" })} />
     </div>
     ${calendar && html`<${Calendar} day=${data.day} camera=${filter.camera} choose=${(to) => change({ day: to, q: "" })} />`}
-    ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
+    <${Wrong} text=${wrong?.message} />
     ${
       filter.q
-        ? html`<${Found} q=${filter.q} day=${filter.day} camera=${filter.camera} names=${names} zone=${zone} />`
+        ? html`<${Found} key=${`${filter.q}|${filter.day}`} q=${filter.q} day=${filter.day} camera=${filter.camera} names=${names} zone=${zone} />`
         : html`<${Filters} node=${node} filter=${filter} set=${change} />
         <${Lanes} cameras=${cameras} data=${data} day=${day} view=${shown} setView=${setView} zoom=${zoom} now=${now} zone=${zone}
           chosen=${chosen} choose=${choose} />

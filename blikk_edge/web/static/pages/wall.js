@@ -1,5 +1,6 @@
 // All cameras at once.
 
+import { useKeys } from "../keys.js";
 import { LiveView } from "../live_view.js";
 import { useStore } from "../store.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
@@ -37,15 +38,8 @@ function Tile({ camera }) {
 
 export function Page() {
   const { node } = useStore();
-  useEffect(() => {
-    const pressed = (event) => {
-      const camera = node.cameras[Number(event.key) - 1];
-      if (camera && !event.ctrlKey && !event.metaKey && !event.altKey) location.hash = `#/camera/${camera.id}`;
-    };
-    addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
-  }, [node]);
-  return html`<h1 class="hidden">${t("title.live")}</h1>
+  useKeys(Object.fromEntries(node.cameras.map(({ id }, at) => [at + 1, () => location.assign(`#/camera/${id}`)])));
+  return html`<h1 class="hidden">${t("nav.live")}</h1>
     <p class="note">${n("live.note", node.cameras.length)}</p>
     <div class=${`wall wall-${Math.min(node.cameras.length, 4)}`}>
       ${node.cameras.map((camera) => html`<${Tile} key=${camera.id} camera=${camera} />`)}

@@ -2,14 +2,14 @@
 
 import { ApiError, change, get } from "../api.js";
 import { LiveView } from "../live_view.js";
+import { Check, Found, useAsking, useWaiting, Wrong } from "../parts.js";
 import { useStore } from "../store.js";
-import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
+import { html, useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
 import { label, t } from "../words.js";
 import { Drawing } from "../zone_drawing.js";
 import { crosses, freeName, rectangle } from "../zone_shapes.js";
 
 const CHECK_MS = 350;
-const LOOK_MS = 1000;
 const NOTHING = { boxes: false, zones: false, motion: false };
 const drafts = new Map(); // camera -> history: what was drawn is there again after a look at another page
 
@@ -79,46 +79,17 @@ function useProposal(camera, areas, tag) {
   return { proposal, current: proposal !== null && proposal.areas === areas && proposal.tag === tag };
 }
 
-// How many lines two lists have in common from each pair of places on.
-function common(one, other) {
-  const counts = Array.from({ length: one.length + 1 }, () => new Array(other.length + 1).fill(0));
-  for (let i = one.length - 1; i >= 0; i--) {
-    for (let j = other.length - 1; j >= 0; j--) {
-      const longer = Math.max(counts[i + 1][j], counts[i][j + 1]);
-      counts[i][j] = one[i] === other[j] ? counts[i + 1][j + 1] + 1 : longer;
-    }
-  }
-  return counts;
-}
-
-// Lines of two texts, each with a sign.
-function difference(before, after) {
-  const [one, other] = [before, after].map((text) => text.split("\n").slice(0, -1));
-  const counts = common(one, other);
-  const lines = [];
-  let [i, j] = [0, 0];
-  while (i < one.length && j < other.length) {
-    if (one[i] === other[j]) {
-      lines.push([" ", one[i++]]);
-      j += 1;
-    } else if (counts[i + 1][j] >= counts[i][j + 1]) lines.push(["-", one[i++]]);
-    else lines.push(["+", other[j++]]);
-  }
-  return [...lines, ...one.slice(i).map((line) => ["-", line]), ...other.slice(j).map((line) => ["+", line])];
-}
-
-function Difference({ before, after }) {
-  const lines = useMemo(() => difference(before, after), [before, after]);
+function Difference({ lines }) {
   if (!lines.length) return html`<p class="quiet">${t("zones.nothing")}</p>`;
   return html`<pre class="yaml" tabindex="0" aria-label=${t("zones.yaml")}>${lines.map(
-    ([sign, line], index) =>
-      html`<span key=${index} class=${{ "+": "added", "-": "gone" }[sign] ?? "same"}>${`${sign} ${line}\n`}</span>`,
+    (line, index) =>
+      html`<span key=${index} class=${{ "+": "added", "-": "gone" }[line[0]] ?? "same"}>${`${line}\n`}</span>`,
   )}</pre>`;
 }
 
 function Yaml({ proposal, found }) {
   const [copied, setCopied] = useState(false);
-  if (!proposal) return html`<p class="quiet">${t("zones.looking")}</p>`;
+  if (!proposal) return html`<p class="quiet">${t("timeline.loading")}</p>`;
   if (proposal.error) return null;
   const copy = async () => {
     await navigator.clipboard.writeText(proposal.yaml);
@@ -129,7 +100,7 @@ function Yaml({ proposal, found }) {
     ${
       proposal.paste
         ? html`<pre class="yaml" tabindex="0" aria-label=${t("zones.yaml")}>${proposal.yaml || t("zones.nothing")}</pre>`
-        : html`<${Difference} before=${proposal.before} after=${proposal.yaml} />`
+        : html`<${Difference} lines=${proposal.difference} />`
     }
     ${
       byHand &&
@@ -146,9 +117,8 @@ function Labels({ area, all, set }) {
   };
   return html`<fieldset><legend>${t("zones.labels")}</legend>
     ${all.map(
-      (name) => html`<label key=${name} class="row tight"><input type="checkbox" checked=${chosen.includes(name)}
-        disabled=${chosen.length === 1 && chosen.includes(name)} onChange=${(e) => toggle(name, e.target.checked)} />
-        ${label(name)}</label>`,
+      (name) => html`<${Check} key=${name} on=${chosen.includes(name)} set=${(on) => toggle(name, on)}
+        disabled=${chosen.length === 1 && chosen.includes(name)}>${label(name)}<//>`,
     )}</fieldset>`;
 }
 
@@ -161,7 +131,7 @@ function ZoneForm({ area, all, set, remove, named }) {
   }, [named, area.key]);
   const wait = (text) => (text.trim() === "" ? null : Number(text.replace(",", ".")));
   return html`<div class="zone-form">
-    <label for="zone-name">${t("zones.name")}</label>
+    <label for="zone-name">${t("setup.name")}</label>
     <input id="zone-name" ref=${field} value=${area.name} maxlength="64" autocapitalize="none" autocomplete="off"
       spellcheck="false" aria-describedby="zone-name-hint" onChange=${(e) => set({ name: e.target.value.trim() })} />
     <p id="zone-name-hint" class="note">${t("zones.name_hint")}</p>
@@ -198,14 +168,9 @@ function Areas({ areas, selected, select, found, set, remove, named }) {
 }
 
 function Problems({ proposal, found }) {
-  const problems = proposal?.problems ?? [];
-  if (proposal?.error) return html`<p class="problem" role="alert">${proposal.error}</p>`;
-  if (!problems.length) return null;
-  return html`<div class="problems" role="status"><strong>${t("zones.wrong")}</strong>
-    <ul>${problems.map(
-      ({ line, path, text, mend }) => html`<li key=${`${path} ${text}`}>
-        <code>${line ? `${found.file}:${line}: ` : ""}${path}</code>: ${text}. ${mend}</li>`,
-    )}</ul></div>`;
+  if (proposal?.error) return html`<${Wrong} text=${proposal.error} />`;
+  if (!proposal?.problems.length) return null;
+  return html`<${Found} problems=${proposal.problems} file=${found.file} role="status" />`;
 }
 
 function Confirm({ proposal, found, close, save, busy }) {
@@ -214,7 +179,7 @@ function Confirm({ proposal, found, close, save, busy }) {
   return html`<dialog ref=${dialog} class="card pad" aria-labelledby="confirm-title" onClose=${close}>
     <h2 id="confirm-title">${t("zones.confirm", { file: found.file })}</h2>
     <p class="note">${t("zones.confirm_hint")}</p>
-    <${Difference} before=${proposal.before} after=${proposal.yaml} />
+    <${Difference} lines=${proposal.difference} />
     <div class="row end"><button onClick=${() => dialog.current.close()}>${t("zones.cancel")}</button>
       <button class="primary" disabled=${busy} onClick=${save}>${t("zones.write")}</button></div>
   </dialog>`;
@@ -224,20 +189,11 @@ function Confirm({ proposal, found, close, save, busy }) {
 function Saved({ camera, found, saved, load }) {
   const [state, setState] = useState("");
   const [wrong, setWrong] = useState("");
-  useEffect(() => {
-    if (state !== "restarting") return undefined;
-    const timer = setInterval(async () => {
-      try {
-        if ((await get(`v1/cameras/${camera}/zones`)).runs) {
-          setState("");
-          load();
-        }
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error; // it is away for some seconds
-      }
-    }, LOOK_MS);
-    return () => clearInterval(timer);
-  }, [state, camera, load]);
+  useWaiting(state === "restarting", `v1/cameras/${camera}/zones`, ({ runs }) => {
+    if (!runs) return;
+    setState("");
+    load();
+  });
   const restart = async () => {
     try {
       await change("POST", "v1/restart");
@@ -260,7 +216,7 @@ function Saved({ camera, found, saved, load }) {
               <span>${t("zones.restart_hint")}</span></div>`
           : html`<p>${t("zones.restart_yourself")}</p>`
     }
-    ${wrong && html`<p class="problem" role="alert">${wrong}</p>`}
+    <${Wrong} text=${wrong} />
   </div>`;
 }
 
@@ -329,8 +285,8 @@ function InFile({ found, proposal, current, refused, load, ask }) {
   return html`<section class="card pad"><h2>${t("zones.file", { file: found.file })}</h2>
     <${Problems} proposal=${proposal} found=${found} />
     ${(proposal?.changedMeanwhile || refused) && html`<button onClick=${() => load(true)}>${t("zones.load")}</button>`}
-    ${refused && html`<p class="problem" role="alert">${refused}</p>`}
-    ${proposal?.refused && !found.refused && html`<p class="problem" role="alert">${proposal.refused}</p>`}
+    <${Wrong} text=${refused} />
+    <${Wrong} text=${!found.refused && proposal?.refused} />
     <${Yaml} proposal=${proposal} found=${found} />
     <div class="row"><button class="primary" disabled=${!(fine && changed)} onClick=${ask}>${t("zones.save")}</button>
       <button disabled=${!changed} onClick=${() => load(true)}>${t("zones.discard")}</button></div>
@@ -358,17 +314,12 @@ function Editor({ camera }) {
     setSelected(null);
   }, []);
   useShortcuts({ undo, redo, stop });
-  useEffect(() => {
-    if (!changed) return undefined;
-    const ask = (event) => event.preventDefault();
-    addEventListener("beforeunload", ask);
-    return () => removeEventListener("beforeunload", ask);
-  }, [changed]);
+  useAsking(changed);
 
-  if (wrong) return html`<p class="problem" role="alert">${wrong}</p>`;
-  if (!found) return html`<p class="quiet">${t("zones.looking")}</p>`;
+  if (wrong) return html`<${Wrong} text=${wrong} />`;
+  if (!found) return html`<p class="quiet">${t("timeline.loading")}</p>`;
   if (!areas) {
-    return html`<p class="problem" role="alert">${found.refused}</p><${Problems} proposal=${found} found=${found} />`;
+    return html`<${Wrong} text=${found.refused} /><${Problems} proposal=${found} found=${found} />`;
   }
 
   // After a touch the name does not get the focus: the page would move under the finger.
