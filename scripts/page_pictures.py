@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/web", "tests/e2e", "scripts")]
 
 from pages import DESKTOP, PHONE, Browser, WebNode, browser, debugging  # noqa: E402 (found in the folders above)
+from setup_run import SetupRun, fill, press_button, shown  # noqa: E402
 
 from blikk_edge.demo import clip  # noqa: E402
 
@@ -125,6 +126,24 @@ PAST: Final = (
     Photograph(name="web-event-phone", page="#/timeline", until=VISIT, then=EVENT, phone=True, dark=True),
 )
 
+CHOOSE: Final = """
+const area = document.querySelector("polygon[data-area=path]");
+area.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true}));
+"""
+SEEN: Final = "document.querySelector('.live')?.dataset.frames === 'yes'"
+ZONES: Final = tuple(
+    Photograph(
+        name=name,
+        page="#/zones/front_door",
+        until=f"{SEEN} && document.querySelector('polygon[data-area=path]') !== null",
+        does=CHOOSE,
+        then="document.querySelector('.zone-form') !== null && document.querySelector('.handles') !== null",
+        phone=phone,
+        size=(1280, 900),
+    )
+    for name, phone in (("web-zones", False), ("web-zones-phone", True))
+)
+
 
 def keep(png: bytes, name: str) -> None:
     """Write it as WebP."""
@@ -147,6 +166,38 @@ def take(page: Browser, url: str, photograph: Photograph) -> None:
     keep(page.photograph(), photograph.name)
 
 
+def set_up(page: Browser, folder: Path, film: Path, models: Path | None) -> None:
+    """Photograph the set-up page: the code, a camera that was tried, and what is written."""
+
+    def kept(name: str, width_px: int, height_px: int, *, dark: bool = False) -> None:
+        page.resize(width_px, height_px, mobile=width_px == PHONE[0])
+        page.prefer("dark" if dark else "light")
+        page.evaluate("scrollTo(0, 0)")
+        time.sleep(0.5)
+        keep(page.photograph(), name)
+
+    folder.mkdir()
+    with SetupRun(folder, models or folder) as run:
+        run.until_open()
+        page.open(run.url, shows=[], settled=False)
+        shown(page, "The console of the node shows a code")
+        kept("web-setup-code-phone", PHONE[0], 560)
+        fill(page, "token", run.code())
+        page.press("Enter")
+        fill(page, "node-name", "Hallway")
+        press_button(page, "Next")
+        fill(page, "camera-0-source", str(film))
+        press_button(page, "Try it")
+        page.until("document.querySelector('figure img')?.naturalWidth > 0", limit_s=60)
+        kept("web-setup-camera", 900, 1080)
+        press_button(page, "Next")
+        shown(page, "Where is the MQTT broker?")
+        page.evaluate("document.querySelector('.setup input[type=checkbox]').click()")
+        press_button(page, "Next")
+        shown(page, "http_control_token")
+        kept("web-setup-review-phone", *PHONE, dark=True)
+
+
 def main() -> int:
     """Take them all, or those whose names begin with one of the arguments."""
     wanted = tuple(sys.argv[1:]) or ("",)
@@ -160,10 +211,12 @@ def main() -> int:
         node = stage.enter_context(WebNode(folder, config, models=models))
         page.until_up(node.url)
         clip_url = stage.enter_context(debugging(film, models, "--config", str(folder / "blikk.yaml")))
-        for url, photographs in ((node.url, (*LIVE, *PAST)), (clip_url, CLIP), (node.url, DEBUG)):
+        for url, photographs in ((node.url, (*LIVE, *ZONES, *PAST)), (clip_url, CLIP), (node.url, DEBUG)):
             for photograph in photographs:
                 if photograph.name.startswith(wanted):
                     take(page, url, photograph)
+        if any("web-setup".startswith(each) or each.startswith("web-setup") for each in wanted):
+            set_up(page, folder / "setup", film, models)
     return 0
 
 

@@ -8,10 +8,11 @@ import voluptuous as vol
 
 from blikk_edge.config.grammar import grammar
 from blikk_edge.config.listening import in_the_clear, inside_app, shared_ports, without_server
+from blikk_edge.config.moved import moved, old_address
 from blikk_edge.config.settings import DetectorSettings, Settings
 from blikk_edge.config.yaml_lines import Tree, read_tree
 from blikk_edge.grammar.leaf import Leaf, Where
-from blikk_edge.grammar.problem import ConfigErrors, Problem, Wrong, dotted
+from blikk_edge.grammar.problem import ConfigErrors, Moved, Problem, Wrong, dotted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +61,34 @@ def understood(tree: Tree, folder: Path, environ: Mapping[str, str]) -> Reading:
         try:
             settings = grammar(folder)(tree.value)
         except vol.MultipleInvalid as several:
-            _note(tree, several.errors)
+            _note(tree, _with_one_section(tree, several.errors))
         except Wrong as wrong:
             _note(tree, [wrong])
         noted = {problem.path for problem in tree.problems}
         _note(tree, [wrong for wrong in _across(tree.value) if dotted(wrong.path) not in noted])
     if settings is not None:
-        _note(tree, [*shared_ports(settings), *in_the_clear(settings, environ), *without_server(settings)])
+        _note(
+            tree,
+            [
+                *shared_ports(settings),
+                *in_the_clear(settings, environ),
+                *without_server(settings),
+                *old_address(settings),
+            ],
+        )
         settings = inside_app(settings, environ)
     order = {problem: (str(problem.file) != str(tree.file), problem.line, problem.path) for problem in tree.problems}
     problems = tuple(sorted(order, key=lambda problem: order[problem]))
     return Reading(settings=settings, problems=problems, tree=tree)
+
+
+def _with_one_section(tree: Tree, wrongs: list[vol.Invalid]) -> list[vol.Invalid]:
+    """All keys that `http` serves now, as one thing to mend."""
+    gone = [wrong for wrong in wrongs if isinstance(wrong, Moved)]
+    if not gone:
+        return wrongs
+    others = [wrong for wrong in wrongs if not isinstance(wrong, Moved)]
+    return [moved(tree.value, gone, lambda place: tree.spot(place).line), *others]
 
 
 def _note(tree: Tree, wrongs: list[vol.Invalid]) -> None:

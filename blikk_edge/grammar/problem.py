@@ -61,6 +61,10 @@ class Wrong(vol.Invalid):
         self.mend = mend
 
 
+class Moved(Wrong):
+    """A key of an earlier version stands there, which `http` serves now."""
+
+
 def shown(key: object) -> str:
     """A key as it may be shown: itself where it reads like a name, else `?`."""
     text = str(key)

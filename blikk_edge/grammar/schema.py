@@ -9,7 +9,7 @@ import voluptuous as vol
 
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.leaf import Leaf
-from blikk_edge.grammar.problem import Wrong, did_you_mean, shown
+from blikk_edge.grammar.problem import Moved, Wrong, did_you_mean, shown
 from blikk_edge.grammar.values import SLUG, ValueType, errors_at, flag_of, said
 
 
@@ -35,7 +35,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
-    """A key that files of an earlier version have, and that is not read any more.
+    """A key that files of an earlier version have, and that is not read any more: `http` serves it (`config.moved`).
 
     Attributes:
         name: As users wrote it.
@@ -110,7 +110,7 @@ class Section:
             key = next(key for key in self.keys if key.name == name)
             return Wrong(f"`{name}` is missing", f"Add `{name}:` with {key.value.words}.", name)
         if gone := next((each for each in self.gone if each.name == name), None):
-            return Wrong(gone.why, gone.mend, name)
+            return Moved(gone.why, gone.mend, name)
         mend = did_you_mean(name, [key.name for key in self.keys])
         return Wrong(f"the key `{shown(name)}` is not known here", mend, name)
 

@@ -328,25 +328,41 @@ cameras: {d: {source: /dev/video0}}
 """
 
 
-def test_each_key_of_the_old_ports_says_what_to_write_instead(write):
-    problems = check(write(OLD), {}).problems
-    media, websocket = ("http: {tokens: {view: !secret name}}",) * 2
-    host, port, tls = "http: {host: ...}", "http: {port: 8428}", "http: {tls: {certificate: ..., key: ...}}"
-    assert [(problem.line, problem.path) for problem in problems] == [
-        (3, "ring_hook"),
-        *((6, "ingest.host"), (7, "ingest.port"), (8, "ingest.tls")),
-        *((11, "media.token"), (12, "media.host"), (13, "media.port"), (14, "media.tls"), (15, "media.url")),
-        *((19, "sinks.websocket.token"), (20, "sinks.websocket.host"), (21, "sinks.websocket.port")),
-        *((22, "sinks.websocket.tls"), (23, "sinks.websocket.names"), (24, "sinks.websocket.origins")),
-    ]
-    instead = [
-        *(port, host, port, tls, media, host, port, tls, "http: {url: https://host:8428}", websocket, host, port, tls),
-        *("http: {names: [...]}", "http: {origins: [...]}"),
-    ]
-    for problem, text in zip(problems, instead, strict=True):
-        assert f"`{text}`" in problem.mend
-        assert "`http`" in problem.text
-        assert "0123456789abcdef" not in str(problem)
+def test_the_keys_of_the_old_ports_give_one_section_that_can_be_pasted(write, tmp_path: Path):
+    (problem,) = check(write(OLD), {}).problems
+    assert (problem.line, problem.path) == (3, "ring_hook")
+    for place in (
+        "ring_hook` (line 3)",
+        "ingest.tls` (line 8)",
+        "media.url` (line 15)",
+        "sinks.websocket.names` (line 23)",
+    ):
+        assert f"`{place}" in problem.text
+    assert "0123456789abcdef" not in str(problem)
+    assert "8429" not in problem.mend
+    section = problem.mend.partition(":\n")[2]
+    kept = [line for number, line in enumerate(OLD.splitlines(), 1) if f"(line {number})" not in problem.text]
+    for file in ("a.pem", "b.pem"):
+        (tmp_path / file).touch()
+    (tmp_path / "secrets.yaml").write_text("".join(f"http_{who}_token: {who * 4}\n" for who in ("view", "control")))
+    new = "\n".join([section, *kept]).replace("  port: 8427\n", "")
+    settings = load(write(new), environ={})
+    assert settings.http is not None
+    assert (settings.http.host, settings.http.url, settings.http.names) == ("0.0.0.0", "https://h:8428", ("h",))
+
+
+def test_other_mistakes_are_told_beside_the_section(write):
+    problems = check(
+        write("node: n\nmqtt: b\nmedia: {port: 8428}\ncameras: {d: {source: /dev/video0, fps: x}}\n"), {}
+    ).problems
+    assert [problem.path for problem in problems] == ["media.port", "cameras.d.fps"]
+    assert problems[0].mend.endswith(":\nhttp:\n  port: 8428")
+
+
+@pytest.mark.parametrize(("url", "wrong"), [("https://h:8429", True), ("https://h:8443", False), ("https://h", False)])
+def test_an_address_with_a_port_of_earlier_versions_is_refused(write, url: str, wrong: bool):
+    found = check(write(f"node: n\nmqtt: b\ncameras: {{d: /dev/video0}}\nhttp: {{url: '{url}'}}\n"), {}).problems
+    assert [problem.path for problem in found] == (["http.url"] if wrong else [])
 
 
 @pytest.mark.parametrize(

@@ -187,8 +187,8 @@ def test_what_a_new_version_does_not_read_any_more_is_told_where_the_user_looks(
     done = card.start()
     assert (done.returncode, done.stderr) == (0, "")
     for told in (done.stdout, card.errors.read_text(), card.issue.read_text()):
-        assert "media.port: pictures are served by `http` now" in told
-        assert "write `http: {port: 8428}`" in told
+        assert "`media.port` (line" in told
+        assert "\nhttp:\n  port: 8428\n" in told
     (card.etc / "blikk.yaml").write_text(GOOD)
     assert "Blikk Edge watches with" in card.start().stdout
     assert not card.errors.exists()

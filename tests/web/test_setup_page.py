@@ -1,56 +1,21 @@
 """Set-up from nothing to the first event: a real browser, camera, broker and node."""
 
 import json
-import os
-import re
 import stat
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker import Broker, accepts
+from broker import Broker
 from pages import CHROMIUM, PHONE, Browser, browser
 from paho.mqtt import subscribe
-from patience import PATIENCE
-from ports import free_port
-from staging import BLIKK
+from setup_run import SetupRun, fill, press_button, shown
 
 from blikk_edge import config
 
 CLIP = "video/intel_sample/one-by-one-person-detection.mp4"
-CODE = re.compile(r"enter this code: ([0-9A-Z]{4}-[0-9A-Z]{4})")
 
 pytestmark = pytest.mark.timeout(300)
-
-
-class SetupRun:
-    """`blikk setup` in a process of its own, which becomes the node."""
-
-    def __init__(self, folder: Path, models: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self.log = folder / "setup.log"
-        environ = os.environ | {"BLIKK_MODELS": str(models), "XDG_STATE_HOME": str(folder / "state")}
-        command = [BLIKK, "setup", "--output", folder / "blikk.yaml", "--port", str(self.port)]
-        command += ["--code-file", folder / "code.txt"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environ)
-
-    def code(self) -> str:
-        return CODE.findall(self.log.read_text())[-1]
-
-    def __enter__(self) -> "SetupRun":
-        return self
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None:
-            print(self.log.read_text())
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(10)
 
 
 @pytest.fixture
@@ -67,50 +32,14 @@ def page(tmp_path: Path) -> Iterator[Browser]:
         yield opened
 
 
-def press_button(page: Browser, words: str) -> None:
-    found = f"[...document.querySelectorAll('button')].find((b) => b.textContent.trim() === {json.dumps(words)})"
-    page.until(f"{found} && !{found}.disabled")
-    page.evaluate(f"{found}.scrollIntoView({{block: 'center'}})")
-    # what is above it may still be loading
-    page.until(f"(window.__top === (window.__top = {found}.getBoundingClientRect().top))")
-    x, y = page.evaluate(
-        f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])({found}.getBoundingClientRect())"
-    )
-    for kind in ("mousePressed", "mouseReleased"):
-        page.mouse(kind, x, y)
-
-
-def fill(page: Browser, field: str, text: str) -> None:
-    page.until(f"document.getElementById({json.dumps(field)}) !== null")
-    page.evaluate(f"document.getElementById({json.dumps(field)}).select()")
-    page.evaluate(f"document.getElementById({json.dumps(field)}).focus()")
-    page.write(text)
-
-
-def shown(page: Browser, text: str, limit_s: float = 30.0) -> None:
-    page.until(f"document.body?.textContent.includes({json.dumps(text)})", limit_s=limit_s)
-
-
 def fine(page: Browser) -> None:
     assert page.barriers() == []
     assert not page.scrolls_sideways()
     assert page.errors() == []
 
 
-def until_open(port: int) -> None:
-    end = time.monotonic() + 60 * PATIENCE
-    while not accepts(port):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def enter(page: Browser, run: SetupRun) -> None:
-    end = time.monotonic() + 60 * PATIENCE
-    while not CODE.search(run.log.read_text()):
-        assert time.monotonic() < end, run.log.read_text()
-        assert run.process.poll() is None, run.log.read_text()
-        time.sleep(0.05)
-    until_open(run.port)
+    run.until_open()
     page.open(run.url, shows=[], settled=False)
     shown(page, "The console of the node shows a code")
     fine(page)
