@@ -21,7 +21,7 @@ from blikk_edge.config.starter import Starter, StarterBroker, StarterCamera, Sta
 from blikk_edge.config.writing import write_new
 from blikk_edge.config.yaml_lines import SECRETS
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import BlikkError, ConfigError, SourceError
+from blikk_edge.core.errors import BlikkError, ConfigError, SourceError, Trouble
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.scene import Scene
@@ -81,7 +81,7 @@ class SettingUp:
         try:
             found = SourceIn(self._path.parent)(source)
         except vol.Invalid as error:
-            raise SourceError(_said(error)) from None
+            raise SourceError(_said(error)).of(Trouble.ADDRESS) from None
         if not isinstance(found, SourceUrl):
             raise SourceError("a source of a plug-in is not tried here; write it into the file by hand")
         stop = threading.Event()
@@ -90,7 +90,7 @@ class SettingUp:
             async with asyncio.timeout(CAMERA_S):
                 return await asyncio.shield(trying)
         except TimeoutError:
-            raise SourceError(f"{found.public}: no picture came within {CAMERA_S:.0f} s") from None
+            raise SourceError(f"{found.public}: no picture came within {CAMERA_S:.0f} s").of(Trouble.TIMEOUT) from None
         finally:
             stop.set()
 
@@ -114,9 +114,11 @@ class SettingUp:
             async with asyncio.timeout(BROKER_S):
                 await visit(address, identifier=f"blikk-setup-{random.token_hex(8)}", work=nothing)
         except TimeoutError:
-            raise ConfigError(f"broker {address}: no answer within {BROKER_S:.0f} s") from None
+            raise ConfigError(f"broker {address}: no answer within {BROKER_S:.0f} s").of(Trouble.TIMEOUT) from None
         except (ValueError, UnicodeError):
-            raise ConfigError("the host of the broker cannot be read; write a name or an address") from None
+            raise ConfigError("the host of the broker cannot be read; write a name or an address").of(
+                Trouble.ADDRESS
+            ) from None
 
     def review(self, answers: Answers) -> Review:
         """What would be written; raises ConfigError."""
@@ -240,7 +242,7 @@ def _first_picture(source: SourceUrl, terms: Terms, tools: VisionTools, stop: th
         found = tools.detector.detect(frame.bgr())
         scene = Scene(frame=frame, motion=Motion(view=View.SETTLING), look=True, analysed=True)
         return tools.redactor.picture(replace(scene, detections=found), name=SNAPSHOT)
-    raise SourceError(f"{source.public}: it ended before a picture came")
+    raise SourceError(f"{source.public}: it ended before a picture came").of(Trouble.NO_VIDEO)
 
 
 def _said(error: vol.Invalid) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from blikk_edge.cli import exits
-from blikk_edge.cli.output import OutputError, UsageError, say
+from blikk_edge.cli.output import OutputError, UsageError, note, say
 from blikk_edge.cli.words import add_command
+from blikk_edge.core.loopback import is_loopback
 
 PORT: Final = 8428
 
@@ -78,7 +79,17 @@ def setup(options: argparse.Namespace) -> int:
     )
     scheme = "https" if options.certificate else "http"
     place = _place(options.host)
-    code = SetupCode(clock, _teller(f"{scheme}://{place}:{options.port}/", options.code_file), _kept(options.code_file))
+    code = SetupCode(
+        clock,
+        _teller(f"{scheme}://{place}:{options.port}/", options.code_file),
+        _kept(options.code_file),
+        warn=note,
+    )
+    if options.certificate is None and not is_loopback(options.host):
+        note(
+            "Without --certificate what is typed in is not encrypted on its way: whoever listens on the "
+            "network can read passwords and the code."
+        )
     done = asyncio.Event()
 
     async def run(stop: "asyncio.Event") -> None:
@@ -135,7 +146,7 @@ def _place(host: str) -> str:
 def _teller(address: str, file: Path | None) -> Callable[[str], None]:
     def tell(code: str) -> None:
         say(f"Set up Blikk Edge: open {address} and enter this code: {code}")
-        say("It is valid for an hour, and for five tries.")
+        say("It is valid for an hour.")
         if file is not None:
             from blikk_edge.config.writing import write_new
 

@@ -102,6 +102,8 @@ class Starter:
         secrets: dict[str, str] = {}
         lines = [f"node: {{id: {self.node}, name: {_quoted(self.name)}}}", f"mqtt: {self._mqtt(secrets)}"]
         lines += self._http(secrets)
+        if self.http is not None:
+            lines.append("media: true  # keeps redacted pictures of events: at most 500 MB, for 14 days")
         if self.language:
             lines.append(f"language: {_quoted(self.language)}")
         lines.append("cameras:")

@@ -1,13 +1,41 @@
 """Expected failures: each says who, what and how to mend it, and never a secret."""
 
 from collections.abc import Collection
-from typing import Final
+from enum import StrEnum
+from typing import Final, Self
 
 QUOTE_MAX: Final = 160
 
 
+class Trouble(StrEnum):
+    """What most often keeps a camera or a broker away; pages say it in the words of their language."""
+
+    ADDRESS = "address"
+    REFUSED = "refused"
+    UNKNOWN_HOST = "unknown_host"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    LOGIN = "login"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    NO_VIDEO = "no_video"
+    NO_MQTT = "no_mqtt"
+    TLS = "tls"
+
+
 class BlikkError(Exception):
-    """An expected failure. Logged once when it starts and once when it ends; retried where that can help."""
+    """An expected failure. Logged once when it starts and once when it ends; retried where that can help.
+
+    Attributes:
+        trouble: What kind of failure it is; None: another one, of which there is only the text.
+    """
+
+    trouble: Trouble | None = None
+
+    def of(self, trouble: Trouble | None) -> Self:
+        """The same error, which says what kind of failure it is."""
+        self.trouble = trouble
+        return self
 
 
 class ConfigError(BlikkError):

@@ -1,11 +1,11 @@
 """What libav's errors mean and how to mend them, in words that never hold an address or a password."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import av.error
 
-from blikk_edge.core.errors import SourceError
+from blikk_edge.core.errors import SourceError, Trouble
 from blikk_edge.sources.local import A_FOLDER, NO_FILE, NO_PERMISSION
 
 TOO_LATE = "no answer in time; check host, port and network"
@@ -23,6 +23,13 @@ NOT_FOUND = "the camera does not know this path (404); mend the path of the sour
 TOO_MANY = "the server asks for fewer requests (429); it is tried again later"
 SERVER_ERROR = "the server has an error of its own (5xx); restart the camera if it stays"
 REFUSED = "the server refuses the request (4xx); check path and transport, and that no more watch it than it allows"
+NO_DECODER = "no decoder for this stream; set the camera to H.264"
+NO_VIDEO = "this is no video that can be read; check that the source gives H.264, H.265 or MJPEG"
+NO_CAMERA = "this is no camera; name a /dev/videoN that captures"
+NO_DEVICE = "no such device; plug it in"
+UNREACHABLE = "cannot be reached or read; check host name and network, or the device's cable"
+NO_HOST = "no way to this host; check address and network"
+NO_NETWORK = "no way to this network; check address and network"
 CONNECTION_REFUSED = "connection refused; check host and port, and that the camera is on"
 
 # libav's own messages and PyAV's texts carry the raw address, so neither is ever shown; the first match counts.
@@ -43,24 +50,18 @@ _MEANINGS: Sequence[tuple[tuple[type[Exception], ...], str]] = (
         (av.error.ProtocolNotFoundError,),
         "this kind of address is not known; use rtsp://, http(s)://, a path or /dev/videoN",
     ),
-    (
-        (av.error.DecoderNotFoundError, av.error.DemuxerNotFoundError),
-        "no decoder for this stream; set the camera to H.264",
-    ),
-    (
-        (av.error.InvalidDataError,),
-        "this is no video that can be read; check that the source gives H.264, H.265 or MJPEG",
-    ),
+    ((av.error.DecoderNotFoundError, av.error.DemuxerNotFoundError), NO_DECODER),
+    ((av.error.InvalidDataError,), NO_VIDEO),
 )
 _ERRNO_MEANINGS = {
-    errno.EIO: "cannot be reached or read; check host name and network, or the device's cable",
-    errno.EHOSTUNREACH: "no way to this host; check address and network",
-    errno.ENETUNREACH: "no way to this network; check address and network",
+    errno.EIO: UNREACHABLE,
+    errno.EHOSTUNREACH: NO_HOST,
+    errno.ENETUNREACH: NO_NETWORK,
     errno.EPROTONOSUPPORT: "the camera does not offer this transport; set `transport: auto`",
     errno.EBUSY: "in use by another program; close it there",
-    errno.ENODEV: "no such device; plug it in",
-    errno.ENXIO: "no such device; plug it in",
-    errno.ENOTTY: "this is no camera; name a /dev/videoN that captures",
+    errno.ENODEV: NO_DEVICE,
+    errno.ENXIO: NO_DEVICE,
+    errno.ENOTTY: NO_CAMERA,
 }
 # Another way in (transport, device option) meets the same end.
 _FINAL = (
@@ -122,6 +123,26 @@ def is_final(error: Exception) -> bool:
     return isinstance(error, _FINAL)
 
 
+_TROUBLES: Mapping[str, Trouble] = {
+    UNAUTHORIZED: Trouble.LOGIN,
+    FORBIDDEN: Trouble.FORBIDDEN,
+    NOT_FOUND: Trouble.NOT_FOUND,
+    NO_FILE: Trouble.NOT_FOUND,
+    NO_PERMISSION: Trouble.FORBIDDEN,
+    CONNECTION_REFUSED: Trouble.REFUSED,
+    TOO_LATE: Trouble.TIMEOUT,
+    STANDS_STILL: Trouble.TIMEOUT,
+    NO_PICTURE: Trouble.NO_VIDEO,
+    NO_VIDEO: Trouble.NO_VIDEO,
+    NO_DECODER: Trouble.NO_VIDEO,
+    NO_CAMERA: Trouble.NO_VIDEO,
+    UNREACHABLE: Trouble.UNREACHABLE,
+    NO_HOST: Trouble.UNREACHABLE,
+    NO_NETWORK: Trouble.UNREACHABLE,
+    NO_DEVICE: Trouble.NOT_FOUND,
+}
+
+
 def source_error(shown: str, what: str) -> SourceError:
     """The error to raise: where, what and how to mend it. Raise it outside of `except`: causes hold raw addresses."""
-    return SourceError(f"{shown}: {what}")
+    return SourceError(f"{shown}: {what}").of(_TROUBLES.get(what))

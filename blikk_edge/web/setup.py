@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from blikk_edge.core.allowance import Allowance
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
+from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.net.http.access import Access, begin_session, covers, end_session
 from blikk_edge.net.http.answers import RefusedError, json_answer, json_body
 from blikk_edge.net.http.route import Route, Scope
-from blikk_edge.web.setup_code import TRIES, VALID_S, SetupCode
+from blikk_edge.web.setup_code import VALID_S, SetupCode, Tries
 from blikk_edge.web.setup_work import AnswerBroker, AnswerCamera, Answers, Review, SetupWork
 from blikk_edge.web.site import page_routes
 from blikk_edge.wire.values import Json, JsonObject
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 CAMERAS_MAX: Final = 16
 TEXT_MAX: Final = 1000
-LOGINS_PER_S: Final = 0.2
 
 _TEXT: Final[JsonObject] = {"type": "string", "maxLength": TEXT_MAX}
 CAMERA: Final[JsonObject] = {
@@ -68,7 +67,7 @@ class SetupPages:
         self._code = code
         self._done = done
         self._over = False
-        self._allowance = Allowance(clock, at_once=TRIES, per_s=LOGINS_PER_S)
+        self._tries = Tries(clock)
         self._turn = asyncio.Lock()
 
     def routes(self) -> Sequence[Route]:
@@ -104,8 +103,18 @@ class SetupPages:
             post(
                 "/v1/setup/cameras", self._find, "The cameras that answer on this network (ONVIF).", {"type": "object"}
             ),
-            post("/v1/setup/camera", self._camera, "Try a camera: a redacted picture, or what is wrong.", CAMERA),
-            post("/v1/setup/broker", self._broker, "Try a broker: null, or what is wrong.", BROKER),
+            post(
+                "/v1/setup/camera",
+                self._camera,
+                "Try a camera: a redacted picture, or what is wrong: `problem` in words, `trouble` as a code.",
+                CAMERA,
+            ),
+            post(
+                "/v1/setup/broker",
+                self._broker,
+                "Try a broker: null, or what is wrong: `problem` in words, `trouble` as a code.",
+                BROKER,
+            ),
             post("/v1/setup/review", self._review, "What would be written, and what `blikk check` says.", ANSWERS),
             post("/v1/setup", self._write, "Write the configuration, and end set-up.", ANSWERS),
         )
@@ -125,12 +134,11 @@ class SetupPages:
 
     async def _login(self, request: "web.Request") -> "web.StreamResponse":
         text = (await json_body(request)).get("token")
-        if not self._allowance.take("login"):
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        if not self._tries.allowed(str(peer[0]) if peer else ""):
             raise RefusedError(429, "too many tries; wait a few seconds")
         if self._over or not isinstance(text, str) or not self._code.knows(text):
-            raise RefusedError(
-                401, "this is not the code; after five wrong ones, and after an hour, there is a new one"
-            )
+            raise RefusedError(401, "this is not the code; after an hour there is a new one")
         made = self.access.login(self._secret)
         assert made is not None  # it is the token itself
         answer = json_answer({"scope": made[1].value})
@@ -154,7 +162,7 @@ class SetupPages:
             try:
                 found = await self._work.find_cameras()
             except BlikkError as error:
-                return json_answer({"cameras": [], "problem": str(error)})
+                return json_answer({"cameras": [], **_wrong(error, "")})
         cameras: list[Json] = [{"what": each.what, "source": each.source} for each in found[:CAMERAS_MAX]]
         return json_answer({"cameras": cameras, "problem": None})
 
@@ -165,7 +173,7 @@ class SetupPages:
             try:
                 picture = await self._work.try_camera(camera.source)
             except BlikkError as error:
-                return json_answer({"picture": None, "problem": str(error)})
+                return json_answer({"picture": None, **_wrong(error, SourceUrl(camera.source).public)})
         return json_answer(
             {
                 "picture": "data:image/jpeg;base64," + base64.b64encode(picture.jpeg).decode(),
@@ -182,7 +190,7 @@ class SetupPages:
             try:
                 await self._work.try_broker(broker)
             except BlikkError as error:
-                return json_answer({"problem": str(error)})
+                return json_answer(_wrong(error, broker.host))
         return json_answer({"problem": None})
 
     async def _review(self, request: "web.Request") -> "web.StreamResponse":
@@ -264,6 +272,11 @@ def _text(content: dict[str, Any], name: str) -> str:
     if not isinstance(text, str) or len(text) > TEXT_MAX:
         raise RefusedError(400, f"`{name}` must be a text of at most {TEXT_MAX} characters")
     return text.strip() if name != "password" else text
+
+
+def _wrong(error: BlikkError, place: str) -> JsonObject:
+    """What was wrong, in words, and what the page needs to say it in its own."""
+    return {"problem": str(error), "trouble": error.trouble, "place": place}
 
 
 def _content(review: Review) -> JsonObject:

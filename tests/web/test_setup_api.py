@@ -20,7 +20,18 @@ from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.net.http.server import HttpServer
 from blikk_edge.sources.onvif.search import on_network
 from blikk_edge.web.setup import SetupPages
-from blikk_edge.web.setup_code import LETTERS, TRIES, VALID_S, SetupCode, new_code, read_code
+from blikk_edge.web.setup_code import (
+    ALL_TRIES,
+    ALL_TRIES_PER_S,
+    LETTERS,
+    TRIES,
+    VALID_S,
+    WRONG_MAX,
+    SetupCode,
+    Tries,
+    new_code,
+    read_code,
+)
 
 ANSWERS: dict[str, Any] = {
     "name": "Küche: {x}\\ 'y'",
@@ -103,14 +114,48 @@ async def test_cameras_of_the_network_are_found_and_say_where_they_are(
     assert {"what": "Porch camera", "source": f"onvif://127.0.0.1:{device.port}"} in found["cameras"]
 
 
-async def test_after_five_wrong_codes_there_is_a_new_one_and_guessing_is_slow(running: Running) -> None:
-    async with browser(running) as client:
-        first = running.told[-1]
+async def test_who_guesses_is_slowed_down_and_the_code_stays_for_who_has_another_address(running: Running) -> None:
+    async with browser(running) as guesser:
         for _ in range(TRIES):
-            assert (await sent(client, "POST", "v1/session", {"token": "0000-0000"}))[0] == 401
-        assert len(running.told) == 2
-        assert running.told[-1] != first
-        assert (await sent(client, "POST", "v1/session", {"token": first}))[0] == 429
+            assert (await sent(guesser, "POST", "v1/session", {"token": "0000-0000"}))[0] == 401
+        for _ in range(3 * TRIES):
+            assert (await sent(guesser, "POST", "v1/session", {"token": running.told[-1]}))[0] == 429
+    assert len(running.told) == 1
+    async with aiohttp.ClientSession(
+        running.url,
+        cookie_jar=aiohttp.CookieJar(unsafe=True),
+        connector=aiohttp.TCPConnector(local_addr=("127.0.0.2", 0)),
+    ) as owner:
+        await enter(owner, running)
+
+
+async def test_nobody_uses_up_the_tries_of_others_and_all_together_cannot_guess() -> None:
+    clock = VirtualClock(0.0)
+    tries = Tries(clock)
+    assert sum(tries.allowed("192.0.2.1") for _ in range(100)) == TRIES
+    assert tries.allowed("192.0.2.2")
+    own_network = [f"2001:db8::{number:x}" for number in range(100)]
+    assert sum(map(tries.allowed, own_network)) == TRIES  # one device may have all of them
+    assert all(map(tries.allowed, ("fe80::1%eth0", "fe80::2%eth0", "::ffff:192.0.2.3", "192.0.2.3")))
+    await clock.advance(3600)
+    seconds = 60
+    taken = 0
+    for second in range(seconds):
+        taken += sum(tries.allowed(f"10.{second}.{number}.1") for number in range(200))
+        await clock.advance(1)
+    assert taken <= ALL_TRIES + seconds * ALL_TRIES_PER_S  # of 2 ** 40
+
+
+async def test_after_very_many_wrong_codes_there_is_a_new_one_and_the_console_says_why() -> None:
+    told, warned = list[str](), list[str]()
+    code = SetupCode(VirtualClock(0.0), told.append, warn=warned.append)
+    for number in range(WRONG_MAX - 1):
+        assert not code.knows(f"wrong {number}")
+    assert code.knows(told[0])
+    assert not code.knows("wrong")
+    assert len(told) == 2
+    assert not code.knows(told[0])
+    assert len(warned) == 1
 
 
 async def test_what_is_written_needs_the_header_of_the_page_and_the_right_origin(running: Running) -> None:
@@ -191,23 +236,25 @@ async def test_nothing_that_is_there_is_replaced_and_problems_are_said(running: 
 async def test_what_cannot_be_reached_is_said_without_the_password(running: Running) -> None:
     async with browser(running) as client:
         headers = await enter(client, running)
-        for source, said in (
-            ("rtsp://ann:hunter2@127.0.0.1:1/x", "connection refused"),
-            ("/no/such/file.mp4", "nor a file that is there"),
-            ("gopher://ann:hunter2@x/", "a kind that is not known"),
+        for source, said, trouble in (
+            ("rtsp://ann:hunter2@127.0.0.1:1/x", "connection refused", "refused"),
+            ("/no/such/file.mp4", "nor a file that is there", "address"),
+            ("gopher://ann:hunter2@x/", "a kind that is not known", "address"),
         ):
             camera = {"name": "a", "source": source}
             _, answer = await sent(client, "POST", "v1/setup/camera", camera, headers=headers)
             assert said in answer["problem"]
-            assert "hunter2" not in answer["problem"]
-        for host, port, said in (
-            ("127.0.0.1", 1, "nobody listens there"),
-            ("no.such.host.invalid", None, "no host of this name"),
+            assert answer["trouble"] == trouble
+            assert "hunter2" not in json.dumps(answer)
+        for host, port, said, trouble in (
+            ("127.0.0.1", 1, "nobody listens there", "refused"),
+            ("no.such.host.invalid", None, "no host of this name", "unknown_host"),
         ):
             broker = {"host": host, "port": port, "username": "ann", "password": "hunter2"}
             _, answer = await sent(client, "POST", "v1/setup/broker", broker, headers=headers)
             assert said in answer["problem"]
-            assert "hunter2" not in answer["problem"]
+            assert (answer["trouble"], answer["place"]) == (trouble, host)
+            assert "hunter2" not in json.dumps(answer)
 
 
 async def test_a_code_is_valid_for_an_hour() -> None:

@@ -57,7 +57,7 @@ def test_from_nothing_to_the_first_event(run: SetupRun, page: Browser, data: Pat
         press_button(page, "Next")
         fill(page, "camera-0-source", "rtsp://user:hunter2@127.0.0.1:1/none")
         press_button(page, "Try it")
-        shown(page, "connection refused")
+        shown(page, "nobody answers at this port")
         assert "hunter2" not in page.evaluate("document.body.textContent")
         fill(page, "camera-0-source", str(data / CLIP))
         press_button(page, "Try it")
@@ -69,7 +69,7 @@ def test_from_nothing_to_the_first_event(run: SetupRun, page: Browser, data: Pat
         fill(page, "username", "ann")
         fill(page, "password", "wrong")
         press_button(page, "Try to log in")
-        shown(page, "mqtt.password")
+        shown(page, "refuses user or password")
         fill(page, "password", "open sesame")
         press_button(page, "Try to log in")
         shown(page, "The broker takes us.")
@@ -82,6 +82,7 @@ def test_from_nothing_to_the_first_event(run: SetupRun, page: Browser, data: Pat
         shown(page, "This node is set up")
         fine(page)
         settings = config.load(tmp_path / "blikk.yaml", environ={})
+        assert settings.media is not None
         assert settings.node.name == 'Hallway "upstairs": <b>'
         assert stat.S_IMODE((tmp_path / "secrets.yaml").stat().st_mode) == 0o600
         assert "open sesame" not in (tmp_path / "blikk.yaml").read_text()

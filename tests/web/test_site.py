@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from blikk_edge.core.errors import Trouble
+
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "blikk_edge" / "web" / "static"
 WORDS = {path.stem: json.loads(path.read_text()) for path in (STATIC / "words").glob("*.json")}
@@ -51,6 +53,10 @@ def test_every_text_that_a_page_uses_is_there_and_none_is_left_over() -> None:
                 assert found, f"{path.name}: {each}"
                 used |= found
     assert known - used == set()
+
+
+def test_each_kind_of_trouble_has_words_in_every_language() -> None:
+    assert {f"trouble.{each}" for each in Trouble} == {key for key in WORDS["en"] if key.startswith("trouble.")}
 
 
 def test_no_file_asks_anybody_else_for_anything() -> None:

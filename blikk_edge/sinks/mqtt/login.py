@@ -12,7 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import SinkError
+from blikk_edge.core.errors import SinkError, Trouble
 from blikk_edge.sinks.certificates import Server, machine_time, untrusted
 from blikk_edge.sinks.mqtt.address import Address, tls_context
 from blikk_edge.sinks.mqtt.connection import UNDER_WAY, Connection, Protocol
@@ -134,7 +134,7 @@ async def _logged_in(
         except aiomqtt.MqttError as error:
             if not (waits and value(getattr(error, "rc", None)) in _CANNOT_WAIT):
                 if (why := await _certificate_problem(address, error)) is not None:
-                    raise SinkError(f"broker {address}: {why}") from (error.__context__ or error)
+                    raise SinkError(f"broker {address}: {why}").of(Trouble.TLS) from (error.__context__ or error)
                 raise refused(address, error, replies.connack, identifier=identifier) from (error.__context__ or error)
         except HungUpError:
             if not waits:

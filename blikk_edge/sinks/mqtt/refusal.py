@@ -8,7 +8,7 @@ import aiomqtt
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from blikk_edge.core.errors import SinkError
+from blikk_edge.core.errors import SinkError, Trouble
 from blikk_edge.sinks.mqtt.address import Address
 
 SECOND_NODE: Final = "is a second node of this name running?"
@@ -31,6 +31,7 @@ class SilentError(SinkError):
     def __init__(self, text: str, *, hung_up: bool = False) -> None:
         super().__init__(text)
         self.hung_up = hung_up
+        self.trouble = Trouble.NO_MQTT
 
 
 class WillRefusedError(SinkError):
@@ -110,6 +111,10 @@ _CODES: Final = {
 """By the reason code of a CONNACK."""
 
 
+_TROUBLES: Final = {0x04: Trouble.LOGIN, 0x05: Trouble.LOGIN, 0x86: Trouble.LOGIN, 0x87: Trouble.LOGIN}
+"""0x04 and 0x05 are those of version 3.1.1. Some brokers call a wrong password 0x87."""
+
+
 def refused(
     address: Address, error: aiomqtt.MqttError, said: Properties | None = None, *, identifier: str = ""
 ) -> SinkError:
@@ -124,29 +129,30 @@ def refused(
         return WillRefusedError(f"broker {address}: it takes messages of QoS {qos} at most", qos=qos)
     if code is not None:
         why = _CODES.get(code, clean(str(error))).format(identifier=identifier)
-        return SinkError(f"broker {address}: {why}{_more(said)}")
+        return SinkError(f"broker {address}: {why}{_more(said)}").of(_TROUBLES.get(code))
     return _unreached(address, error)
 
 
 def _unreached(address: Address, error: aiomqtt.MqttError) -> SinkError:
+    trouble: Trouble | None
     match error.__context__:
         case ssl.SSLError() as cause:
-            why = f"TLS failed ({cause.reason or cause}); is {address.port} its TLS port?"
+            why, trouble = f"TLS failed ({cause.reason or cause}); is {address.port} its TLS port?", Trouble.TLS
         case socket.gaierror():
-            why = "there is no host of this name; see mqtt.host"
+            why, trouble = "there is no host of this name; see mqtt.host", Trouble.UNKNOWN_HOST
         case ConnectionRefusedError():
-            why = "nobody listens there; is the broker running, and the port right?"
+            why, trouble = "nobody listens there; is the broker running, and the port right?", Trouble.REFUSED
         case TimeoutError() if error.args and error.args[0] == "Operation timed out":
             return SilentError(silence(address))
         case ConnectionResetError() if address.tls is not None:
-            why = f"it broke off TLS; is {address.port} its TLS port?"
+            why, trouble = f"it broke off TLS; is {address.port} its TLS port?", Trouble.TLS
         case TimeoutError():
-            why = "it cannot be reached (timed out)"
+            why, trouble = "it cannot be reached (timed out)", Trouble.TIMEOUT
         case OSError() as cause:
-            why = f"it cannot be reached ({cause.strerror or cause})"
+            why, trouble = f"it cannot be reached ({cause.strerror or cause})", Trouble.UNREACHABLE
         case _:
-            why = clean(str(error))
-    return SinkError(f"broker {address}: {why}")
+            why, trouble = clean(str(error)), None
+    return SinkError(f"broker {address}: {why}").of(trouble)
 
 
 def silence(address: Address) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from blikk_edge.core.errors import SourceError, quote
+from blikk_edge.core.errors import SourceError, Trouble, quote
 from blikk_edge.core.installing import pip_install
 from blikk_edge.sources.address import Address
 
@@ -154,14 +154,16 @@ def _said(shown: str, *, login: bool) -> Iterator[None]:
     except onveef.OnvifAuthError:
         why = "user or password is wrong" if login else "it asks for a user and a password"
         more = "; some cameras have users of their own for ONVIF, made in their web page"
-        raise SourceError(f"{shown}: {why}{more}") from None
+        raise SourceError(f"{shown}: {why}{more}").of(Trouble.LOGIN) from None
     except onveef.OnvifTimeoutError:
-        raise SourceError(f"{shown}: no answer; check host and port, and that ONVIF is switched on") from None
+        raise SourceError(f"{shown}: no answer; check host and port, and that ONVIF is switched on").of(
+            Trouble.TIMEOUT
+        ) from None
     except (onveef.OnvifTransportError, onveef.OnvifServiceUnavailableError):
         raise SourceError(
             f"{shown}: there is no ONVIF; check host and port (80, 8000, 8080 or 2020 are usual), and that ONVIF is "
             "switched on in the camera's web page"
-        ) from None
+        ).of(Trouble.REFUSED) from None
     except onveef.OnvifError as error:
         raise SourceError(f"{shown}: its ONVIF refuses ({error.code})") from None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from blikk_edge.core.errors import SourceError
+from blikk_edge.core.errors import SourceError, Trouble
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import Source
 from blikk_edge.kinds.kind import Kind
@@ -61,7 +61,9 @@ class OnvifSource:
             self._address = moved
         profile = nearest(camera.profiles, self._terms.height_px)
         if profile is None:
-            raise SourceError(f"{self._terms.shown}: this camera has no stream that can be watched; name its address")
+            raise SourceError(
+                f"{self._terms.shown}: this camera has no stream that can be watched; name its address"
+            ).of(Trouble.NO_VIDEO)
         self._endpoint = camera.endpoint or self._endpoint
         self._say(camera, profile)
         return replace(parse(profile.url), user=self._address.user, password=self._address.password).url

@@ -49,6 +49,12 @@ function useTry(path) {
   return [busy, run];
 }
 
+// What was wrong; in the words of this language where the node says of which kind it is.
+function Trouble({ of }) {
+  if (!of?.problem) return null;
+  return html`<p class="problem" title=${of.problem}>${of.trouble ? t(`trouble.${of.trouble}`, of) : of.problem}</p>`;
+}
+
 function Camera({ camera, number, set, remove, busy, test }) {
   const id = (name) => `camera-${number}-${name}`;
   const changed = (values) => set({ ...values, result: null });
@@ -67,7 +73,7 @@ function Camera({ camera, number, set, remove, busy, test }) {
       result?.picture
         ? html`<figure><img src=${result.picture} width=${result.width} height=${result.height}
             alt=${t("setup.picture", { camera: camera.name })} /><figcaption class="good">${t("setup.camera_works")}</figcaption></figure>`
-        : result && html`<p class="problem">${result.problem}</p>`
+        : html`<${Trouble} of=${result} />`
     }</div>
   </fieldset>`;
 }
@@ -81,7 +87,7 @@ function Finder({ take }) {
   const address = (source) => (login.user ? source.replace("://", `://${both()}`) : source);
   return html`<div class="field"><button type="button" disabled=${busy} onClick=${async () => setFound(await run({}))}>
       ${busy ? t("setup.finding") : t("setup.find")}</button>
-    <div role="status">${found?.problem && html`<p class="problem">${found.problem}</p>`}
+    <div role="status"><${Trouble} of=${found} />
       ${found && !found.problem && !found.cameras.length && html`<p class="note">${t("setup.found_none")}</p>`}</div>
     ${
       found?.cameras?.length > 0 &&
@@ -151,7 +157,7 @@ function BrokerStep({ answers, set }) {
       <div role="status">${
         broker.result &&
         (broker.result.problem
-          ? html`<p class="problem">${broker.result.problem}</p>`
+          ? html`<${Trouble} of=${broker.result} />`
           : html`<p class="good">${t("setup.broker_works")}</p>`)
       }</div>`
     }`;
