@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import av
 import cv2
 import numpy as np
 
@@ -21,7 +22,9 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/web", "tests/e2e", "scripts")]
 
 from pages import DESKTOP, PHONE, Browser, WebNode, browser, debugging  # noqa: E402 (found in the folders above)
+from rtsp_server import RtspServer  # noqa: E402
 from setup_run import SetupRun, fill, press_button, shown  # noqa: E402
+from staging import write_clip  # noqa: E402
 
 from blikk_edge.demo import clip  # noqa: E402
 
@@ -130,7 +133,7 @@ CHOOSE: Final = """
 const area = document.querySelector("polygon[data-area=path]");
 area.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true}));
 """
-SEEN: Final = "document.querySelector('.live')?.dataset.frames === 'yes'"
+SEEN: Final = "document.querySelector('.live:not(.dim)')?.dataset.frames === 'yes'"
 ZONES: Final = tuple(
     Photograph(
         name=name,
@@ -177,7 +180,10 @@ def set_up(page: Browser, folder: Path, film: Path, models: Path | None) -> None
         keep(page.photograph(), name)
 
     folder.mkdir()
-    with SetupRun(folder, models or folder) as run:
+    door = folder / "door.mp4"  # a picture is taken of the first frames
+    with av.open(str(film)) as container:
+        write_clip(door, [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)][70:90] * 20, crf=20)
+    with RtspServer(door) as server, SetupRun(folder, models or folder) as run:
         run.until_open()
         page.open(run.url, shows=[], settled=False)
         shown(page, "The console of the node shows a code")
@@ -186,15 +192,15 @@ def set_up(page: Browser, folder: Path, film: Path, models: Path | None) -> None
         page.press("Enter")
         fill(page, "node-name", "Hallway")
         press_button(page, "Next")
-        fill(page, "camera-0-source", str(film))
+        fill(page, "camera-0-source", server.url)
         press_button(page, "Try it")
         page.until("document.querySelector('figure img')?.naturalWidth > 0", limit_s=60)
-        kept("web-setup-camera", 900, 1080)
+        kept("web-setup-camera", 900, 1130)
         press_button(page, "Next")
         shown(page, "Where is the MQTT broker?")
         page.evaluate("document.querySelector('.setup input[type=checkbox]').click()")
         press_button(page, "Next")
-        shown(page, "http_control_token")
+        shown(page, "!secret http_control")
         kept("web-setup-review-phone", *PHONE, dark=True)
 
 

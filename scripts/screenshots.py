@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/ha", "tests/e2e", "scripts")]
 
 from broker import Broker  # noqa: E402 (found in the folders above)
-from card_stage import TOKEN, Visit, add_node, keep  # noqa: E402
+from card_stage import ALL, TOKEN, Visit, add_node, keep  # noqa: E402
 from headless import Chromium  # noqa: E402
 from ports import free_port  # noqa: E402
 from real_ha import RealHomeAssistant, wait_for  # noqa: E402
@@ -175,6 +175,7 @@ def photograph(ha: RealHomeAssistant, folder: Path) -> None:
     ha.command({"type": "lovelace/dashboards/create", "url_path": "what-happened", "title": "What happened"})
     ha.command({"type": "lovelace/config/save", "url_path": "what-happened", "config": CARDS})
     device = ha.devices()["Front door"]["id"]
+    live = f"{ALL}('blikk-camera-card')[0].shadowRoot.querySelector('canvas.live')"
     for name, path, width_px, height_px, shows in (
         ("device", f"/config/devices/device/{device}", WIDTH_PX, 1380, ["Last person", "Is someone at the door?"]),
         ("dashboard", "/front-door/0", WIDTH_PX, 640, ["Last summary", "LLM tokens left"]),
@@ -188,6 +189,8 @@ def photograph(ha: RealHomeAssistant, folder: Path) -> None:
                 dockedSidebar='"always_hidden"', selectedTheme=json.dumps({"dark": dark, "theme": "default"}),
             )  # fmt: skip
             browser.open(ha.url + path, shows=shows)
+            if name == "cards":  # the live picture, with a box around the visitor
+                browser.until(f"{live}?.hidden === false && Number({live}.dataset.tracks) > 0", 120)
             save(browser.photograph(), f"home-assistant-{name}.png")
 
 

@@ -16,9 +16,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 @dataclass
 class OtlpReceiver:
-    """`status` is what it answers; `requests` is everything that was posted, as bytes, taken or not."""
+    """`status` is what it answers, with `elsewhere` as the place to go to.
+
+    `requests` is everything that was posted, as bytes, taken or not.
+    """
 
     status: int = 200
+    elsewhere: str = ""
     spans: list[Span] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -36,6 +40,8 @@ class OtlpReceiver:
                     receiver.take(ExportTraceServiceRequest.FromString(content))
                 self.send_response(receiver.status if self.path == "/v1/traces" else 404)
                 self.send_header("Content-Length", "0")
+                if receiver.elsewhere:
+                    self.send_header("Location", receiver.elsewhere)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

@@ -42,6 +42,8 @@ ASKED_MAX: Final = 8
 
 END_S: Final = 5.0
 
+UNBLURRED: Final = "faces are not blurred: the pictures on the page are those of the clip"
+
 _VIEWS: Final = tuple(View)
 _WHYS: Final = tuple(Why)
 _OUTCOMES: Final = tuple(Outcome)
@@ -98,8 +100,8 @@ class ClipDebug:
 
     Its thread runs ahead as fast as it can; a Picture that somebody waits for goes first. No frame is kept: for a
     Picture its pixels are read again, the detector looks at them beside the pipeline, whatever that did, and they are
-    redacted like any other. `note` is called with what is looked with. Raises BlikkError where there is no such camera,
-    or a model of the user's own cannot be had.
+    redacted like any other; `unblurred` shows faces. `note` is called with what is looked with. Raises BlikkError where
+    there is no such camera, or a model of the user's own cannot be had.
     """
 
     def __init__(
@@ -111,13 +113,16 @@ class ClipDebug:
         start: float = 0.0,
         note: Callable[[str], None] = lambda _text: None,
         progress: ProgressOf | None = None,
+        unblurred: bool = False,
     ) -> None:
         self._clip = clip.absolute()
         self.settings = settings or DEFAULTS
+        if unblurred:
+            self.settings = replace(self.settings, privacy=replace(self.settings.privacy, blur=False))
         self.camera = chosen_camera(self.settings, camera)
         self._start = start
         self._models = VisionModels(self.settings, progress=progress)
-        self._notes = tuple(self._models.notes)
+        self._notes = (*self._models.notes, *([UNBLURRED] if not self.settings.privacy.blur else []))
         for text in self._notes:
             note(text)
         self._length_s = duration_s(self._clip)
@@ -166,6 +171,7 @@ class ClipDebug:
                 error=run.error,
                 full=run.full,
                 notes=self._notes,
+                blurred=self.settings.privacy.blur,
                 events=run.events,
                 ending=run.ending,
                 before=run.before,

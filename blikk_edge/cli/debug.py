@@ -29,6 +29,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--port", type=_port, default=0, metavar="PORT", help="the port of the page (default: a free one)"
     )
+    parser.add_argument(
+        "--unblurred",
+        action="store_true",
+        help="show the clip as it is, faces too; the page is for this machine only in any case",
+    )
     parser.set_defaults(command=debug)
 
 
@@ -52,6 +57,7 @@ def debug(options: argparse.Namespace) -> int:
         start=start.timestamp(),
         note=lambda text: note(f"looking with {text}" if text.startswith("detector") else text),
         progress=progress.downloads(),
+        unblurred=options.unblurred,
     )
     clip.start()
     try:

@@ -148,6 +148,7 @@ class ClipRun:
         error: Why it cannot be read further, in a sentence; None where nothing is wrong.
         full: Whether it was left off because too many frames were kept.
         notes: What is looked with, and what could not be had.
+        blurred: Whether faces are blurred in its pictures.
         events: The Events so far, in the order in which they were reported first.
         ending: What was reported because the clip has ended.
         before: The Events of the run before, with another threshold; empty where there was none.
@@ -166,6 +167,7 @@ class ClipRun:
     error: str | None
     full: bool
     notes: tuple[str, ...]
+    blurred: bool
     events: tuple[ClipEvent, ...]
     ending: tuple[Observation | Event, ...] = ()
     before: tuple[ClipEvent, ...] = ()

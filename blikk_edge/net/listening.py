@@ -82,7 +82,8 @@ class Connections:
             self._forget_closed()
             since = self._clock.monotonic() - STRANGER_S
             for address in [each for each, connection in self._strangers.items() if connection.since < since]:
-                self._turn_out(address)
+                self._hang_up(self._strangers.pop(address))
+                self._log.debug("a connection that asked for nothing, or showed no token, was ended")
 
     async def refuse(self) -> None:
         """Take nobody any more.
@@ -123,7 +124,7 @@ class Connections:
     def _turn_out(self, address: Address) -> None:
         self._hang_up(self._strangers.pop(address))
         if (more := self._complaints.turn()) is not None:
-            self._log.warning("a connection that asked for nothing, or showed no token, was ended%s", more)
+            self._log.warning("more connections than there is room for: one that showed no token was ended%s", more)
 
     def _forget_closed(self) -> None:
         for connections in (self._strangers, self._known):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Tracer
+    from requests import Response
 
 GLANCED: Final = 64
 """So many frames of a camera may be on their way to a vision worker; a lane holds fifteen."""
@@ -62,6 +63,7 @@ class Traces:
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         try:
+            import requests  # noqa: PLC0415  # the exporter needs it
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  # 12 MB
             from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
             from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -73,7 +75,12 @@ class Traces:
             ) from None
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what it says may quote the collector's answer
         self._clock = clock
+        session = requests.Session()
+        session.max_redirects = 0  # traces go nowhere but where the configuration says
+        answered = _Answered()
+        session.hooks["response"].append(answered)
         self._exporter: SpanExporter = OTLPSpanExporter(
+            session=session,
             endpoint=options.url,
             headers={} if options.token is None else {"authorization": f"Bearer {options.token.reveal()}"},
             certificate_file=None if options.ca is None else str(options.ca),
@@ -84,7 +91,9 @@ class Traces:
             resource=Resource({"service.name": "blikk", "service.version": version, "service.instance.id": node}),
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(BatchSpanProcessor(_told(self._exporter, options.url, failed, well)))
+        self._provider.add_span_processor(
+            BatchSpanProcessor(_told(self._exporter, options.url, answered, failed, well))
+        )
         to_wall = _ToWall(stopwatch, clock.now)
         tracer = self._provider.get_tracer("blikk_edge", version)
         self._tracer = _SpanWriter(tracer, to_wall)
@@ -254,15 +263,35 @@ class _SpanWriter:
         return set_span_in_context(span, Nobody())
 
 
+class _Answered:
+    """The status of the newest answer of the collector; None where there was none."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+
+    def __call__(self, answer: "Response", **_: object) -> None:
+        self.status = answer.status_code
+
+
 def _told(
-    exporter: "SpanExporter", url: str, failed: Callable[[BlikkError], None], well: Callable[[], None]
+    exporter: "SpanExporter",
+    url: str,
+    answered: _Answered,
+    failed: Callable[[BlikkError], None],
+    well: Callable[[], None],
 ) -> "SpanExporter":
     """An exporter that tells whether its batches were taken."""
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: PLC0415  # see Traces
 
     class Told(SpanExporter):
         def export(self, spans: Sequence["ReadableSpan"]) -> SpanExportResult:
+            answered.status = None
             result = exporter.export(spans)
+            if answered.status is not None and 300 <= answered.status < 400:  # the library takes it for a success
+                failed(
+                    BlikkError(f"{url} sends us elsewhere (HTTP {answered.status}); write the collector's own address")
+                )
+                return SpanExportResult.FAILURE
             if result is SpanExportResult.SUCCESS:
                 well()
             else:

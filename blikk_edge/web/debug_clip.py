@@ -154,6 +154,7 @@ def run_content(run: ClipRun) -> JsonObject:
         "error": run.error,
         "full": run.full,
         "notes": list(run.notes),
+        "blurred": run.blurred,
         "events": _events(run.events, run.start),
         "ending": [_record(record) for record in run.ending],
         "before": None

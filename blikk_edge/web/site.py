@@ -3,9 +3,10 @@
 import hashlib
 import mimetypes
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.allowance import Allowance
@@ -179,14 +180,30 @@ def _answer(request: "web.Request", path: str) -> "web.StreamResponse":
     found = static_files().get(path)
     if found is None:
         raise RefusedError(404, "there is no such page")
-    content = found.read_bytes()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    tag = _tag(found)
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=headers)
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     charset = "utf-8" if kind.startswith("text/") or kind.endswith(("javascript", "json", "svg+xml")) else None
-    return web.Response(body=content, content_type=kind, charset=charset, headers=headers)
+    return web.Response(body=found.read_bytes(), content_type=kind, charset=charset, headers=headers)
+
+
+def _tag(file: Traversable) -> str:
+    """The ETag of a file, which is read for it again only where it is another than before."""
+    if isinstance(file, Path):
+        state = file.stat()
+        return _tag_of(file, state.st_mtime_ns, state.st_size)
+    return _made_of(file.read_bytes())
+
+
+@lru_cache(maxsize=256)
+def _tag_of(file: Path, _mtime_ns: int, _size: int) -> str:
+    return _made_of(file.read_bytes())
+
+
+def _made_of(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
 @cache

@@ -194,6 +194,33 @@ def test_what_happens_appears_by_itself_and_grows(page: Page, home: Household) -
     assert "Front door" in page.get("CARD.querySelector('.body > .hidden').textContent")
 
 
+def test_what_happens_while_the_first_page_is_asked_for_is_not_lost(page: Page, home: Household) -> None:
+    page.get(
+        "(() => { const c = document.querySelector('home-assistant').hass.connection;"
+        " const send = c.sendMessagePromise.bind(c); let free;"
+        " window.freed = new Promise((done) => { free = done; }); window.free = () => free(true); window.held = 0;"
+        " c.sendMessagePromise = async (m) => { const answer = await send(m);"
+        " if (m.type === 'blikk/timeline') { window.held += 1; await window.freed; } return answer; };"
+        " const card = CARD.host; const wanted = card.events._wanted; card.events._wanted = null;"
+        " card.events.follow(card.hass, wanted, card.limit()); return true; })()"
+    )
+    page.until("window.held > 0")  # the node has answered, and the card does not know it yet
+    began = home.event(7)
+    ended = {**home.event(8), "phase": "ended", "revision": 2, "ended": home.event(8)["time"]}
+    home.publish("front_door/event", began)
+    home.publish("front_door/event", ended)
+    home.publish("front_door/summary", {**example("summary"), "event": began["id"], "title": "In between"})
+    page.until("CARD.host.events._meanwhile?.texts.size > 0")
+    page.get("window.free()")
+    page.until("CARD.querySelectorAll('.row[aria-expanded]').length >= 10")
+    names = page.rows()
+    assert "In between" in names
+    assert set(FIRST[:1]) < set(names)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    home.publish("front_door/event", {**began, "phase": "ended", "revision": 2, "time": now, "ended": now})
+    page.until("CARD.querySelector('.now') === null")
+
+
 def test_a_ring_is_reported_at_once_and_goes_into_the_visit_it_belongs_to(page: Page, home: Household) -> None:
     home.publish("front_door/set/ring", "PRESS")
     page.until("CARD.querySelector('.name').textContent === 'Somebody rang'")

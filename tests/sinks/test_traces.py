@@ -149,6 +149,19 @@ async def test_a_collector_that_refuses_is_told_without_the_token_and_the_next_b
     assert TOKEN not in caplog.text + "".join(told.failures)
 
 
+@pytest.mark.parametrize("status", [301, 302, 304, 307, 308])
+async def test_a_collector_that_sends_elsewhere_is_told_and_is_not_followed(status: int) -> None:
+    told = Told()
+    with OtlpReceiver() as elsewhere, OtlpReceiver(status=status, elsewhere=f"{elsewhere.url}/v1/traces") as receiver:
+        subject = made(receiver.url, told)
+        pass_on(subject, 1)
+        report(subject, 1, event(1))
+        await stopped(subject)
+        await until(lambda: told.failures)
+        assert f"HTTP {status}" in told.failures[0]
+        assert (elsewhere.requests, told.wells) == ([], 0)
+
+
 async def test_a_collector_that_is_away_does_not_hold_up_the_stop() -> None:
     told = Told()
     subject = made(f"http://127.0.0.1:{free_port()}", told)

@@ -18,7 +18,7 @@ from patience import PATIENCE
 
 from blikk_edge.app import debugging
 from blikk_edge.app.clip_server import ClipServer
-from blikk_edge.app.debugging import ClipDebug
+from blikk_edge.app.debugging import UNBLURRED, ClipDebug
 from blikk_edge.app.replays import DEFAULTS, clip_source, replay
 from blikk_edge.core.debug import ClipFrame
 from blikk_edge.core.errors import BlikkError, PrivacyError
@@ -192,6 +192,30 @@ def test_where_the_blur_fails_there_is_no_picture_and_it_says_why(
         assert "the model is damaged" in (frames(debug)[0].problem or "")
     finally:
         debug.close()
+
+
+def test_without_a_face_model_there_is_no_picture_unless_it_was_asked_to_be_unblurred(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLIKK_MODELS", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    short = part(clip, tmp_path / "short.mp4", 2.0)
+    offline = replace(DEFAULTS, models=replace(DEFAULTS.models, offline=True))
+    for unblurred in (False, True):
+        debug = ClipDebug(short, settings=offline, unblurred=unblurred)
+        debug.start()
+        try:
+            finish(debug)
+            assert debug.state().blurred is not unblurred
+            assert (UNBLURRED in debug.state().notes) is unblurred
+            if unblurred:
+                assert wait(debug.picture(0)).jpeg
+                continue
+            for number in range(debug.state().frames):
+                with pytest.raises(PrivacyError, match=r"without a face model.*blikk models pull.*--unblurred"):
+                    wait(debug.picture(number))
+        finally:
+            debug.close()
 
 
 def test_a_broken_clip_is_shown_as_far_as_it_can_be_read(clip: Path, tmp_path: Path) -> None:

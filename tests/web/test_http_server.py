@@ -404,6 +404,31 @@ async def test_who_shows_no_token_in_time_is_hung_up(served: HttpServer, monkeyp
         each.close()
 
 
+async def test_whoever_asks_for_what_is_public_is_counted_like_others(
+    served: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = b"GET /public HTTP/1.1\r\n" + HOST
+    strangers: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    for _ in range(STRANGERS_MAX + 50):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        strangers.append((reader, writer))
+        writer.write(asked + b"\r\n")
+        with suppress(ConnectionError):
+            await reader.readline()
+        assert len(served._connections) <= STRANGERS_MAX + KNOWN
+    reader, known = await asyncio.open_connection("127.0.0.1", served.port)
+    known.write(asked + f"Authorization: Bearer {VIEW}\r\n\r\n".encode())
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    monkeypatch.setattr(listening, "STRANGER_S", 0.0)
+    await asyncio.gather(*(reader.read() for reader, _ in strangers), return_exceptions=True)  # they are hung up
+    assert len(served._connections) == 1
+    known.write(asked + b"Connection: close\r\n\r\n")
+    assert b"HTTP/1.1 200 OK\r\n" in await reader.read()
+    for _, writer in strangers:
+        writer.close()
+    known.close()
+
+
 async def test_more_who_know_the_token_than_are_served_at_once_lose_the_oldest(served: HttpServer) -> None:
     request = f"GET /view HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n\r\n".encode()
     held = []

@@ -112,6 +112,26 @@ def test_what_the_pages_say_can_be_had_in_three_languages_and_both_colours(node:
             assert not page.scrolls_sideways()
 
 
+@pytest.mark.parametrize(
+    ("browser_is", "page_is", "says"),
+    [("en-US", "en", "01:05 PM"), ("en-GB", "en", "13:05"), ("de-DE", "en", "13:05"), ("de-DE", "de", "13:05")],
+)
+def test_hours_are_counted_as_in_the_region_of_the_browser(
+    node: WebNode, page: Browser, browser_is: str, page_is: str, says: str
+) -> None:
+    page.open(f"{node.url}static/icon.svg", shows=[], settled=False)
+    page.until("location.pathname.endsWith('icon.svg')")
+    said = page.evaluate(
+        f"(async () => {{ for (const [name, value] of [['language', {browser_is!r}], ['languages', [{browser_is!r}]]])"
+        " Object.defineProperty(navigator, name, {value, configurable: true});"
+        f" localStorage.setItem('blikk.language', {page_is!r});"
+        f" const words = await import('./words.js?{browser_is}{page_is}'); await words.load();"
+        " localStorage.removeItem('blikk.language');"
+        " return words.clock('2026-11-21T13:05:00Z', 'UTC', false).replace(/\\s/g, ' '); })()"
+    )
+    assert said == says
+
+
 def test_keys_switch_what_is_drawn_and_go_back_to_the_wall(node: WebNode, page: Browser) -> None:
     page.resize(*DESKTOP)
     page.open(f"{node.url}?keys#/camera/front_door", shows=[], settled=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from blikk_edge.core.errors import Trouble
+from blikk_edge.web import site
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "blikk_edge" / "web" / "static"
@@ -53,6 +54,18 @@ def test_every_text_that_a_page_uses_is_there_and_none_is_left_over() -> None:
                 assert found, f"{path.name}: {each}"
                 used |= found
     assert known - used == set()
+
+
+def test_a_file_is_read_for_its_tag_once_and_again_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, reads, read_bytes = tmp_path / "page.js", list[Path](), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.append(path) or read_bytes(path))
+    file.write_text("one")
+    tags = [site._tag(file) for _ in range(3)]
+    file.write_text("another")
+    tags.append(site._tag(file))
+    assert (len(set(tags)), len(reads)) == (2, 2)
 
 
 def test_each_kind_of_trouble_has_words_in_every_language() -> None:

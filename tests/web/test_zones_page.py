@@ -26,6 +26,10 @@ cameras:
       - [[0, 0], [0.12, 0], [0.12, 0.2], [0, 0.2]]
 """
 SHOWS = "document.querySelector('[data-camera=front_door]')?.dataset.frames === 'yes'"
+OVER_THE_PICTURE = (
+    "['.live', '.draw'].map((each) => Object.values(document.querySelector(each).getBoundingClientRect().toJSON())"
+    ".map(Math.round).join()).every((place, _, all) => place === all[0])"
+)
 YAML = "document.querySelector('.yaml')?.textContent ?? ''"
 
 pytestmark = pytest.mark.timeout(300)
@@ -123,6 +127,9 @@ def test_a_zone_that_is_drawn_and_saved_is_reported_after_a_restart(node: WebNod
     page.resize(*DESKTOP)
     opened(page, node, "draw")
     before = file_of(node).read_text()
+    page.resize(DESKTOP[0], 480)  # a low window: what is drawn must lie over the whole picture, and only there
+    page.until(OVER_THE_PICTURE)
+    page.resize(*DESKTOP)
     page.until(f"({YAML}).includes('the neighbours')")
     draw_path(page)
     page.write("path")

@@ -210,8 +210,10 @@ class HttpServer:
             raise RefusedError(421, "this server is not called so; add the name to `http.names`")
         self._access.check_origin(request)
         route = self._routes.get(request.match_info.route)
-        if route is None or route.scope in {Scope.PUBLIC, Scope.OWN}:
-            return  # what is not there needs no token
+        if route is None or route.scope in {Scope.PUBLIC, Scope.OWN}:  # what is not there needs no token
+            if covers(self._access.scope_or_public(request), Scope.VIEW):
+                connection_of(request).recognised()  # files of the pages come by the same connections as what they show
+            return
         given = self._access.scope(request)
         if not covers(given, route.scope):
             if given is Scope.PUBLIC:

@@ -8,6 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from blikk_edge.core.debug import DEBUG
 from blikk_edge.core.errors import ModelError, PrivacyError
 from blikk_edge.core.geometry import Box, Polygon, iou
 from blikk_edge.core.live import LIVE
@@ -28,6 +29,12 @@ _SAME_PERSON_IOU = 0.6
 _MIN_SIDE_PX = 16
 
 NO_LIVE: Final = "no live view without a face model: who does not face the camera would not be blurred"
+NO_DEBUG: Final = (
+    "no picture without a face model: who does not face the camera would not be blurred; `blikk models pull` fetches "
+    "it, and `blikk debug --unblurred` shows a clip of your own as it is"
+)
+
+_EVERY_FRAME: Final = {LIVE: NO_LIVE, DEBUG: NO_DEBUG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +107,11 @@ class Privacy:
 
         Raises PrivacyError, and makes no Picture, where faces could not be looked for: the frame was not analysed (run
         the detector on it first), the face model is missing, damaged or failed, the pixels are no picture. A live view
-        shows every frame, be somebody found in it or not: without a face model, where only who faces the camera is
-        found, none is made for it.
+        and the debugger show every frame, be somebody found in it or not: without a face model, where only who faces
+        the camera is found, none is made for them.
         """
-        if name == LIVE and self._faces is None and self._blur:
-            raise PrivacyError(f"{scene.frame.camera}: {NO_LIVE}")
+        if self._faces is None and self._blur and (why := _EVERY_FRAME.get(name)) is not None:
+            raise PrivacyError(f"{scene.frame.camera}: {why}")
         bgr = _own_pixels(scene)
         # One frame often serves several Pictures (an event's and the snapshot); faces are looked for once.
         same = (

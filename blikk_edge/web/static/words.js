@@ -41,8 +41,13 @@ export function n(key, count) {
 export const label = (name) => t(`label.${name}`);
 export const key = (name) => t("live.key", { key: name });
 
-const format = (time, zone, options) =>
-  new Intl.DateTimeFormat(language, { ...options, timeZone: zone ?? undefined }).format(new Date(time));
+// Dates are written as in the browser's own region, hours from 1 to 12 or from 0 to 23 whatever the language of the page.
+function format(time, zone, options) {
+  const region = navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
+  const { hourCycle } = new Intl.DateTimeFormat(navigator.language, { hour: "numeric" }).resolvedOptions();
+  const all = { ...options, timeZone: zone ?? undefined, ...(options.hour && { hourCycle }) };
+  return new Intl.DateTimeFormat(region, all).format(new Date(time));
+}
 
 export function clock(time, zone, seconds = true) {
   return format(time, zone, { hour: "2-digit", minute: "2-digit", ...(seconds && { second: "2-digit" }) });

@@ -11,6 +11,23 @@ function order(one, other) {
   return one.id < other.id ? 1 : one.id > other.id ? -1 : 0;
 }
 
+const heard = () => ({ events: new Map(), texts: new Map() });
+
+function keep({ events, texts }, { event, text }) {
+  if (event) events.set(event.id, event);
+  if (text) texts.set(text.id, text);
+  for (const each of [events, texts]) if (each.size > KEPT) each.delete(each.keys().next().value);
+}
+
+/** Whether the one is an earlier state of the same event: events end once, and grow until then. */
+function isOlder(one, other) {
+  const state = ({ ended, peak, zones, loitering }) =>
+    [Boolean(ended), peak, zones.length, Boolean(loitering)].map(Number);
+  const [ours, theirs] = [state(one), state(other)];
+  const at = ours.findIndex((value, index) => value !== theirs[index]);
+  return at >= 0 && ours[at] < theirs[at];
+}
+
 /**
  * `events` newest first; `state` is loading, ready or failed; `cameras` is null until they are known. `changed` is called
  * after each change, `still` with the entity id of a camera that has a new picture.
@@ -23,6 +40,7 @@ export class Events {
     this._wanted = {};
     this._limit = 20;
     this._unsubscribe = null;
+    this._meanwhile = null; // what is heard while a page is asked for
     this._round = 0; // answers to what was asked before it are late
     this._reloaded = 0;
     this._ready = () => this._start();
@@ -76,11 +94,11 @@ export class Events {
     this._round += 1;
     this._opening = false;
     this.fetching = false;
+    this._meanwhile ??= heard();
     if (this.state === "failed") this.state = "loading";
     await this._page(undefined, (page) => {
-      this.events = [];
       this.anchored = false;
-      this._add(page);
+      this._replace(page);
     });
   }
 
@@ -90,6 +108,7 @@ export class Events {
     this._round += 1;
     const round = this._round;
     this._opening = true;
+    this._meanwhile ??= heard();
     const found = await this._find(id, Date.parse(time ?? ""), round).catch(() => null);
     if (round !== this._round) return false;
     this._opening = false;
@@ -99,9 +118,8 @@ export class Events {
     }
     this.state = "ready";
     this.fetching = false;
-    this.events = [];
     this.anchored = !Number.isNaN(Date.parse(time ?? ""));
-    this._add(found);
+    this._replace(found);
     this._changed();
     return true;
   }
@@ -133,6 +151,7 @@ export class Events {
     const hass = this._hass;
     const live = Symbol("subscription");
     this._live = live;
+    this._meanwhile = heard();
     const hear = (news) => this._live === live && this._hear(news);
     const subscription = { type: "blikk/timeline/subscribe", ...this._wanted };
     try {
@@ -151,7 +170,8 @@ export class Events {
       this._again = setTimeout(() => this._start(tries + 1), pause_ms);
       return;
     }
-    if (!this.anchored && !this._opening) await this.reload();
+    if (this.anchored) this._meanwhile = null;
+    else if (!this._opening) await this.reload();
   }
 
   _end() {
@@ -196,7 +216,23 @@ export class Events {
     this.missing = missing;
   }
 
+  /** Show a page in place of all, and what was heard since it was asked for. */
+  _replace(page) {
+    const { events, texts } = this._meanwhile ?? heard();
+    this._meanwhile = null;
+    this.events = [];
+    this._add(page);
+    for (const event of events.values()) {
+      const known = this.events.find((each) => each.id === event.id);
+      if (!known || !isOlder(event, known)) this._event(event);
+    }
+    for (const text of texts.values()) {
+      if (!this.events.find((each) => each.id === text.id)?.text) this._text(text);
+    }
+  }
+
   _hear(news) {
+    if (this._meanwhile) keep(this._meanwhile, news);
     if (news.cameras) this._cameras(news.cameras);
     if (news.event) this._event(news.event);
     if (news.text) this._text(news.text);
@@ -215,6 +251,7 @@ export class Events {
 
   /** Ask anew, once for all cameras of which something was forgotten. */
   _forget() {
+    if (this._meanwhile) this._meanwhile = heard(); // the next page has what is still there
     clearTimeout(this._forgetting);
     this._forgetting = setTimeout(() => this.reload(), FORGET_PAUSE_MS);
   }

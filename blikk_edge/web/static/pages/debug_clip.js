@@ -211,7 +211,7 @@ function Record({ record }) {
   const zones = record.zones?.length ? ` · ${record.zones.join(", ")}` : "";
   if (record.record === "event") {
     return html`<li class=${`report ${record.label}`}><span><strong>${t("title.event")}</strong>
-      ${label(record.label)}, ${t(`phase.${record.phase}`)} <span class="quiet">· ${t("record.revision", { count: record.revision })}
+      ${label(record.label)}, ${t(`phase.${record.phase}`)} <span class="quiet">· ${t("record.revision", { count: record.revision })}${" "}
       · ${t(`observed.${record.reason}`)}${zones}</span></span></li>`;
   }
   const who = record.objects.map((each) => `#${each.track} ${label(each.label)}`).join(", ");
@@ -308,6 +308,12 @@ function moves(frames, events, number) {
   };
 }
 
+function said(clip, blurred) {
+  if (!clip.blurred) return t("clip.raw");
+  const [faces, heads, persons] = blurred ?? [];
+  return `${blurred ? t("clip.blurred", { faces, heads, persons }) : ""} ${t("clip.redacted")}`;
+}
+
 export function Page() {
   const { node, session } = useStore();
   const { clip, frames, lost, refresh } = useClip();
@@ -380,8 +386,7 @@ export function Page() {
           <span class="spacer"></span>
           <span role="group" class="layers" aria-label=${t("live.layers")}>${buttons}</span>
         </div>
-        <p class="note">${shown?.blurred ? t("clip.blurred", { faces: shown.blurred[0], heads: shown.blurred[1], persons: shown.blurred[2] }) : ""}${" "}
-          ${t("clip.redacted")}</p>
+        <p class="note">${said(clip, shown?.blurred)}</p>
       </div>
       <div class="side panels"><${Before} clip=${clip} />
         ${
