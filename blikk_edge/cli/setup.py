@@ -85,11 +85,8 @@ def setup(options: argparse.Namespace) -> int:
         _kept(options.code_file),
         warn=note,
     )
-    if options.certificate is None and not is_loopback(options.host):
-        note(
-            "Without --certificate what is typed in is not encrypted on its way: whoever listens on the "
-            "network can read passwords and the code."
-        )
+    if warning := _in_the_clear(options.host, options.certificate):
+        note(warning)
     done = asyncio.Event()
 
     async def run(stop: "asyncio.Event") -> None:
@@ -132,6 +129,16 @@ async def _first_of(*calls: Callable[[], Any]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _in_the_clear(host: str, certificate: Path | None) -> str:
+    """What is to be said where others could read what is typed in; empty where they cannot."""
+    if certificate is not None or is_loopback(host):
+        return ""
+    return (
+        "Without --certificate what is typed in is not encrypted on its way: whoever listens on the network can read "
+        "passwords and the code."
+    )
 
 
 def _place(host: str) -> str:

@@ -12,6 +12,7 @@ from paho.mqtt import subscribe
 from setup_run import SetupRun, fill, press_button, shown
 
 from blikk_edge import config
+from blikk_edge.cli.setup import _in_the_clear
 
 CLIP = "video/intel_sample/one-by-one-person-detection.mp4"
 
@@ -46,6 +47,16 @@ def enter(page: Browser, run: SetupRun) -> None:
     fill(page, "token", run.code().lower())
     page.press("Enter")
     shown(page, "What is this node called?")
+
+
+@pytest.mark.parametrize(
+    ("host", "certificate", "warned"),
+    [("0.0.0.0", None, True), ("0.0.0.0", Path("c.pem"), False), ("127.0.0.1", None, False), ("::1", None, False)],
+)
+def test_the_console_warns_where_others_could_read_what_is_typed(
+    host: str, certificate: Path | None, warned: bool
+) -> None:
+    assert bool(_in_the_clear(host, certificate)) is warned
 
 
 def test_from_nothing_to_the_first_event(run: SetupRun, page: Browser, data: Path, tmp_path: Path) -> None:
