@@ -209,7 +209,10 @@ def test_what_happens_while_the_first_page_is_asked_for_is_not_lost(page: Page, 
     ended = {**home.event(8), "phase": "ended", "revision": 2, "ended": home.event(8)["time"]}
     home.publish("front_door/event", began)
     home.publish("front_door/event", ended)
-    home.publish("front_door/summary", {**example("summary"), "event": began["id"], "title": "In between"})
+    home.publish(
+        "front_door/summary",
+        {**example("summary"), "event": began["id"], "title": "In between", "importance": "normal"},
+    )
     page.until("CARD.host.events._meanwhile?.texts.size > 0")
     page.get("window.free()")
     page.until("CARD.querySelectorAll('.row[aria-expanded]').length >= 10")
