@@ -25,10 +25,11 @@ def require() -> None:
 
 
 class RtspServer:
-    """Serves an H.264 clip in real time at `url`, each client from the clip's start, over and over unless `once`.
+    """Serves a clip in real time at `url`, each client from the clip's start, over and over unless `once`.
 
-    `transport` is both, tcp or udp. With `user` and `password` it asks for them (Basic, or `digest`); with `tls`, a
-    file with certificate and key, it speaks RTSP over TLS. The port is kept over `kill` and `start`.
+    `codec` is that of its video, `h264` or `h265`; with `sound` its AAC is served too. `transport` is both, tcp or udp.
+    With `user` and `password` it asks for them (Basic, or `digest`); with `tls`, a file with certificate and key, it
+    speaks RTSP over TLS. The port is kept over `kill` and `start`.
     """
 
     def __init__(
@@ -40,13 +41,16 @@ class RtspServer:
         password: str | None = None,
         digest: bool = False,
         transport: str = "both",
+        codec: str = "h264",
+        sound: bool = False,
         tls: Path | None = None,
         port: int | None = None,
     ) -> None:
         require()
         self.port = port or free_port()
         self._user, self._password = user, password
-        self._arguments = [str(clip), "--transport", transport, *(["--once"] if once else [])]
+        self._arguments = [str(clip), "--transport", transport, "--codec", codec]
+        self._arguments += [*(["--once"] if once else []), *(["--sound"] if sound else [])]
         if user is not None and password is not None:
             self._arguments += ["--user", user, "--password", password, *(["--digest"] if digest else [])]
         if tls is not None:

@@ -24,6 +24,7 @@ from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import Switches
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
+from blikk_edge.sources.tap import Tap
 from blikk_edge.sources.terms import Terms
 
 
@@ -42,18 +43,19 @@ def camera_run(
     audience: Audience | None = None,
     probe: CameraProbe | None = None,
     keep_path: Callable[[EventPath], None] | None = None,
+    tap: Tap | None = None,
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
     With `clip` a file is read as fast as it is looked at, and none of its frames is dropped.
     `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive;
     `audience` is who looks at the live view; `probe` is told what happens to the frames; `keep_path` is given the path
-    of each event, from any thread.
+    of each event, from any thread; `tap` the packets of its stream.
     """
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
-        make_source=_source_maker(camera, clock, push_queue, intake, clip, audience, probe, loop=not play_once),
+        make_source=_source_maker(camera, clock, push_queue, intake, clip, audience, probe, tap, loop=not play_once),
         make_pipeline=_pipeline_maker(
             settings, camera, memory, supervisor, audience, probe, keep_path, budgeted=clip is None
         ),
@@ -81,6 +83,7 @@ def _source_maker(
     clip: Clip | None,
     audience: Audience | None,
     probe: CameraProbe | None,
+    tap: Tap | None,
     *,
     loop: bool,
 ) -> Callable[[], Source]:
@@ -102,6 +105,7 @@ def _source_maker(
         loop=loop,
         start_time=0.0 if clip is None else clip.clock.start,
         decoded=None if probe is None else probe.decoded,
+        tap=tap,
     )
     if clip is not None:
         return lambda: ReadClip(open_source(camera.source.reveal(), terms), clip, camera.id, intake)

@@ -14,6 +14,7 @@ from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, buttons_of, doors_of
 from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.probing import probing
+from blikk_edge.app.recording import recorder_of
 from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import access_of, http_server
 from blikk_edge.app.stand_ins import ProgressOf
@@ -171,6 +172,8 @@ def build(
     outlets, orders = Outlets(), Orders()
     live = Live() if settings.http else None
     paths = Paths(store.keep_path) if settings.http else None
+    recorder = recorder_of(settings, store, clock) if clip is None else None
+    taps = {} if recorder is None else recorder.taps
     cameras = {
         camera.id: camera_run(
             settings,
@@ -186,6 +189,7 @@ def build(
             audience=live,
             probe=None if probe is None else probe.camera(camera.id),
             keep_path=paths.keep if paths else None,
+            tap=taps.get(camera.id),
         )
         for camera in settings.cameras
     }
@@ -282,6 +286,7 @@ def build(
             *sinks.others,
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
+            *([recorder] if recorder is not None else []),
             *([feed] if feed is not None else []),
             *spies,
         ),

@@ -7,6 +7,7 @@ from blikk_edge import __version__
 from blikk_edge.cli import (
     ask,
     check,
+    clip,
     completion,
     debug,
     demo,
@@ -41,6 +42,7 @@ COMMANDS = (
     debug,
     ask,
     search,
+    clip,
     push,
     mcp,
     health,

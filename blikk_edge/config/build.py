@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import replace
 from typing import Any
 
-from blikk_edge.config.places import PluggedSource
+from blikk_edge.config.places import PluggedSource, TwoStreams
 from blikk_edge.config.settings import (
     CameraSettings,
     DetectorSettings,
@@ -15,6 +15,7 @@ from blikk_edge.config.settings import (
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.kinds.chosen import Chosen
+from blikk_edge.recording.options import RecordMode
 from blikk_edge.transforms.models.registry import BY_SHA256
 from blikk_edge.transforms.models.tflite_kind import TfliteOptions
 
@@ -32,6 +33,11 @@ def node(*, name: str = "", id: str = "") -> NodeSettings:  # noqa: A002  # the 
 def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the key is called that
     """A camera; its name is made from its id where none is given."""
     source = values.get("source")
+    if isinstance(source, TwoStreams):
+        if "archive" in values:
+            raise Wrong("`archive` stands in `source` already", "Remove one of them.", "archive")
+        values |= {"source": source.watch, "archive": source.archive}
+        source = source.watch
     if isinstance(source, PluggedSource):
         values |= {"source": source.address, "plugged": source.chosen}
     made = CameraSettings(id=id, **{"name": friendly(id), **values})
@@ -41,7 +47,26 @@ def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the ke
         raise Wrong("`push_token` without `source: push`", "Write `source: push`, or remove the token.", "push_token")
     if made.rotate and made.pushed:
         raise Wrong("`rotate` with `source: push`", "Turn it where it is taken: `blikk push --rotate`.", "rotate")
+    _check_recording(made)
     return made
+
+
+def _check_recording(camera: CameraSettings) -> None:
+    """Whether this camera can be recorded as it says; raises Wrong."""
+    record = camera.record
+    if record is None or record.mode is RecordMode.OFF:
+        if camera.archive is not None and record is None:
+            raise Wrong("`archive` without `record`", "Add `record: events`, or remove it.", "archive")
+        return
+    if camera.archive is None and not camera.packets:
+        mend = "Add `archive:` with the address of an RTSP stream of this camera."
+        raise Wrong("this source has no stream of H.264 or H.265 that can be recorded", mend, "record")
+    if camera.private and not record.redact and not record.private_areas_in_recordings:
+        mend = (
+            "Add `redact: true`, which paints them in all that leaves this machine, or agree with "
+            "`private_areas_in_recordings: yes`."
+        )
+        raise Wrong("the areas of `private` can be seen in recordings, which are not painted", mend, "record")
 
 
 def detector(*, kind: Chosen[Any, Any] | None = None, **values: Any) -> DetectorSettings:

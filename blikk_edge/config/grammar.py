@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import cast
 
 from blikk_edge.config import build
-from blikk_edge.config.places import SourceIn, model_in
+from blikk_edge.config.places import ARCHIVE, SourceIn, model_in
 from blikk_edge.config.settings import (
     CameraSettings,
     DetectorSettings,
@@ -50,6 +50,7 @@ from blikk_edge.kinds.chosen import KindList, KindMapping, OneKind
 from blikk_edge.language.language import tags
 from blikk_edge.net.http.options import http_options
 from blikk_edge.net.options import TOKEN
+from blikk_edge.recording.options import RECORD, recordings
 from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
 from blikk_edge.sinks.traces_options import traces
@@ -136,6 +137,11 @@ def grammar(folder: Path) -> Section:
                 value=http_options(folder),
                 meaning="The HTTP server: live pages and the API, on one port.",
                 default="off",
+            ),
+            Key(
+                name="recordings",
+                value=recordings(folder),
+                meaning="Where recordings lie of cameras with `record:`.",
             ),
             Key(
                 name="search",
@@ -226,6 +232,19 @@ def _camera(folder: Path) -> Section:
                 required=True,
                 meaning="Where the picture comes from. Behind `http://` may be MJPEG, a still image (it is asked for "
                 "again and again, at most five times a second), HLS, or live video.",
+            ),
+            Key(
+                name="archive",
+                value=ARCHIVE,
+                meaning="The RTSP stream that is recorded, such as the camera's main stream in 4K; it is not decoded. "
+                "`source: {watch: rtsp://..., archive: rtsp://...}` says both.",
+                default="the stream that is watched",
+            ),
+            Key(
+                name="record",
+                value=RECORD,
+                meaning="What of its stream is kept on this machine's disk. **Faces in recordings are not blurred.**",
+                default="off",
             ),
             Key(name="name", value=TEXT, meaning="Its name, as people read it.", default="made from the id"),
             Key(name="detector", value=SLUG, meaning="Which of the `detectors` looks at it."),

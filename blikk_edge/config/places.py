@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from blikk_edge.config.settings import PUSH
@@ -16,6 +16,9 @@ from blikk_edge.grammar.values import WEB_ADDRESS, Scalar
 from blikk_edge.kinds.chosen import Chosen, OneKind, chosen
 from blikk_edge.sources.address import PORTS, AddressError, parse, scheme_of
 from blikk_edge.sources.kinds import SOURCES
+
+RTSP: Final = frozenset({"rtsp", "rtsps"})
+TWO_STREAMS: Final = frozenset({"watch", "archive"})
 
 _MODEL_ENDINGS = (".tflite", ".onnx")
 
@@ -49,6 +52,19 @@ class PluggedSource:
     address: SourceUrl
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoStreams:
+    """A camera of which one stream is watched and another one recorded.
+
+    Attributes:
+        watch: The source that is watched.
+        archive: The stream that is recorded.
+    """
+
+    watch: "SourceUrl | PluggedSource"
+    archive: SourceUrl
+
+
 @dataclass(frozen=True, slots=True)
 class SourceIn:
     """A camera's address: a URL, a device below `/dev` (which may come and go) or a file that is there.
@@ -66,8 +82,13 @@ class SourceIn:
         "picture, `push`, or the name of a plug-in with its options below it"
     )
 
-    def __call__(self, leaf: Leaf) -> SourceUrl | PluggedSource:
+    def __call__(self, leaf: Leaf) -> SourceUrl | PluggedSource | TwoStreams:
         """The address in the form that every part understands; raises Wrong."""
+        if isinstance(leaf, dict) and leaf.keys() == TWO_STREAMS:
+            return TwoStreams(watch=self._one(leaf["watch"]), archive=ARCHIVE(leaf["archive"]))
+        return self._one(leaf)
+
+    def _one(self, leaf: Leaf) -> SourceUrl | PluggedSource:
         if isinstance(leaf, dict):
             return self._named(leaf)
         hidden = isinstance(leaf, Secret)
@@ -98,6 +119,17 @@ class SourceIn:
             mend = did_you_mean(found.name, _others()) if _others() else "Write an address, or install the plug-in."
             raise Wrong("no plug-in brings a source of that name", mend)
         return PluggedSource(chosen=found, address=SourceUrl(found.name))
+
+
+def _archive(text: str) -> SourceUrl:
+    text = text.strip()
+    if scheme_of(text) not in RTSP:
+        raise Wrong("no address of an RTSP stream", "Write `rtsp://...`; `blikk discover` names a camera's streams.")
+    return SourceUrl(_address(text))
+
+
+ARCHIVE: Final = Scalar("an address (`rtsp://`, `rtsps://`)", _archive, secret=True)
+"""A stream that is recorded. May hold a login or be a `!secret`; shows itself without either."""
 
 
 def _others() -> list[str]:

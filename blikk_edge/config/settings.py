@@ -17,6 +17,7 @@ from blikk_edge.grammar.secrets import Secret, SourceUrl
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
 from blikk_edge.net.http.options import HttpSettings
+from blikk_edge.recording.options import RecordingsOptions, RecordMode, RecordOptions
 from blikk_edge.sinks.mqtt.kind import HomeAssistantSettings, MqttSettings
 from blikk_edge.sinks.traces_options import TracesOptions
 from blikk_edge.sinks.webhook import WebhookOptions
@@ -162,6 +163,8 @@ class CameraSettings:
         questions: Sentences that are watched.
         push_token: What the edge client of a camera with `source: push` has to know; None for any other.
         plugged: The source of a plug-in; None: one of ours, at the address `source`.
+        archive: Which RTSP stream is recorded; None: the one that is watched.
+        record: What is recorded; None: nothing.
         transforms: What plug-ins measure in the picture, in their order.
         concepts: Words that each object is compared with.
     """
@@ -192,6 +195,8 @@ class CameraSettings:
     questions: tuple[QuestionSettings, ...] = ()
     push_token: Secret | None = None
     plugged: "Chosen[Terms, Source] | None" = None
+    archive: SourceUrl | None = None
+    record: RecordOptions | None = None
     transforms: "tuple[Chosen[CameraContext, Step], ...]" = ()
     concepts: tuple[Concept, ...] = ()
 
@@ -199,6 +204,16 @@ class CameraSettings:
     def pushed(self) -> bool:
         """Whether an edge client brings the frames."""
         return self.source.reveal() == PUSH
+
+    @property
+    def packets(self) -> bool:
+        """Whether its source may bring packets of video, which can be recorded, and not pictures."""
+        return self.plugged is None and not self.pushed and not self.source.reveal().startswith("/dev/")
+
+    @property
+    def recorded(self) -> bool:
+        """Whether anything of its stream is kept."""
+        return self.record is not None and self.record.mode is not RecordMode.OFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +284,7 @@ class Settings:
         pages: Plug-ins that add pages and parts of the API to the server of `http`.
         media: Redacted pictures of past events, which `http` serves; None: none are kept.
         http: The HTTP server with pages and API; None: there is none.
+        recordings: Where recordings of cameras lie.
         search: How what was seen can be searched for; None: not at all.
         ingest: What becomes of the frames that edge clients (`blikk push`) bring.
         traces: Where traces of events go; None: none are made.
@@ -294,6 +310,7 @@ class Settings:
     pages: tuple[Chosen[Any, Any], ...] = ()
     media: MediaSettings | None = None
     http: HttpSettings | None = None
+    recordings: RecordingsOptions = field(default_factory=RecordingsOptions)
     search: SearchOptions | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     traces: TracesOptions | None = None

@@ -22,6 +22,7 @@ from blikk_edge.sources.limits import Barren, Limit
 from blikk_edge.sources.opening import SourceOpener, Way
 from blikk_edge.sources.packets import Counts, Packets, VideoPacket
 from blikk_edge.sources.pixels import Scaler
+from blikk_edge.sources.tap import Tapped
 from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import Grid, StreamTime, Timekeeper
 
@@ -96,6 +97,7 @@ class Capture:
         before = self.counts.decoded
         try:
             stream = self._video(container)
+            tap = self._terms.tap
             packets = Packets(
                 container,
                 stream.index,
@@ -105,6 +107,7 @@ class Capture:
                 ends=self._ends,
                 counts=self.counts,
                 remote=way.url.startswith("http"),
+                tapped=None if tap is None else Tapped(container, tap, camera=self._terms.camera),
             )
             self._stream_time.restart(float(stream.average_rate) if stream.average_rate else None)
             self._timekeeper.restart()

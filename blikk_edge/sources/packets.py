@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 
 from blikk_edge.sources.faults import STANDS_STILL, meaning, source_error
 from blikk_edge.sources.limits import LATE_SHARE, MAX_BARREN, Limit
+from blikk_edge.sources.tap import Tapped
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
@@ -43,7 +44,8 @@ class Packets:
 
     `waited` says whether the last one had to be waited for: whatever had come before it has been read. Those that
     libav cannot make out are counted as corrupt. Raises SourceError when the stream stands still for `read_timeout_s`,
-    breaks, or ends though it is live (`ends` false). `remote` says that a web server sends it.
+    breaks, or ends though it is live (`ends` false). `remote` says that a web server sends it. `tapped` is given every
+    packet first.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Packets:
         ends: bool,
         counts: Counts,
         remote: bool = False,
+        tapped: Tapped | None = None,
     ) -> None:
         self.waited = False
         self._counts = counts
@@ -67,10 +70,11 @@ class Packets:
         self._limit = limit
         self._ends = ends
         self._whole = ends and remote
+        self._tapped = tapped
 
     def __iter__(self) -> Iterator[VideoPacket]:
         limit, stopped, allowed_s, index = self._limit, self._limit.stop.is_set, self._read_timeout_s, self._index
-        demuxed, error, in_a_row = self._demuxed(), None, 0
+        demuxed, error, in_a_row, tapped = self._demuxed(), None, 0, self._tapped
         limit.extend(allowed_s)
         while not stopped():
             asked = time.monotonic()
@@ -89,12 +93,16 @@ class Packets:
             elif packet is None:
                 break
             elif packet.stream_index == index:
+                if tapped is not None:
+                    tapped.take(packet)
                 in_a_row, self._whole = 0, False
                 self.waited = time.monotonic() - asked > WAITED_S
                 yield packet
                 limit.extend(allowed_s)
-            elif limit.over:
+            elif limit.left_s < 0:
                 raise source_error(self._shown, STANDS_STILL)
+            elif tapped is not None:
+                tapped.take(packet)
         else:
             return
         self._end(error)

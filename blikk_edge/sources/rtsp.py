@@ -15,8 +15,11 @@ from blikk_edge.sources.timeline import LiveTime
 TRANSPORTS = {"auto": ("tcp", "udp"), "tcp": ("tcp",), "udp": ("udp",)}
 
 
-def ways(url: str, *, shown: str, transport: str, read_timeout_s: float) -> list[Way]:
-    """One way for each transport to be tried. Raises KeyError for a transport that is none of auto, tcp, udp."""
+def ways(url: str, *, shown: str, transport: str, read_timeout_s: float, audio: bool = False) -> list[Way]:
+    """One way for each transport to be tried, with the `audio` too.
+
+    Raises KeyError for a transport that is none of auto, tcp, udp.
+    """
     return [
         Way(
             url=url,
@@ -25,7 +28,7 @@ def ways(url: str, *, shown: str, transport: str, read_timeout_s: float) -> list
                 "rtsp_transport": kind,
                 # Limit of one wait on the socket; libav wants microseconds.
                 "timeout": str(int(read_timeout_s * 1_000_000)),
-                "allowed_media_types": "video",
+                "allowed_media_types": "video+audio" if audio else "video",
                 # What is looked at to guess parameters is delivered late: SDP and first frame say enough.
                 "analyzeduration": "100000",
                 "fpsprobesize": "0",
@@ -41,7 +44,13 @@ def ways(url: str, *, shown: str, transport: str, read_timeout_s: float) -> list
 def open_rtsp(url: str, terms: Terms, *, transport: str = "auto") -> Capture:
     """A camera at an `rtsp://` or `rtsps://` address; `transport` is auto, tcp or udp."""
     return Capture(
-        ways(url, shown=terms.shown, transport=transport, read_timeout_s=terms.read_timeout_s),
+        ways(
+            url,
+            shown=terms.shown,
+            transport=transport,
+            read_timeout_s=terms.read_timeout_s,
+            audio=terms.tap is not None,
+        ),
         terms,
         timekeeper=LiveTime(terms.clock),
     )

@@ -7,6 +7,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import WakeDetector
+from blikk_edge.sources.tap import Tap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Terms:
         realtime: For files: at their own speed with times of the clock, else as fast as possible; see `open_file`.
         loop: For files: start again at the end.
         decoded: Called before each frame with the seconds that decoding took since the one before; None: not measured.
+        tap: Takes the packets as they come besides, for a recording; None: nobody does.
         start_time: For files that are not `realtime`: the time of the first frame, seconds since 1970 UTC.
     """
 
@@ -49,4 +51,5 @@ class Terms:
     realtime: bool = True
     loop: bool = True
     start_time: float = 0.0
+    tap: Tap | None = field(default=None, repr=False)
     decoded: Callable[[float], None] | None = field(default=None, repr=False)

@@ -11,10 +11,11 @@ from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event, Observation, Record, Ring
 from blikk_edge.core.paths import EventPath
 from blikk_edge.core.ports import Pending
+from blikk_edge.core.recordings import Segment
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.timeline import Beside, Course, EventLine
-from blikk_edge.store import appearances, course, lines, unfinished
+from blikk_edge.store import appearances, course, lines, segments, unfinished
 from blikk_edge.store.conditions import Value, where
 from blikk_edge.store.file import StoreFile, is_damage, primary_code
 from blikk_edge.store.forget import forget, newest
@@ -304,6 +305,28 @@ class Store:
         """Keep where the members of an event went, for as long as the event; after a power cut it may be missing."""
         with self._file.transaction("write", durable=False) as db:
             course.keep_path(db, path, most=self._most_course)
+
+    def keep_segments(self, kept: Sequence[Segment]) -> None:
+        """List recordings; one with the path of another takes its place. After a power cut they may be missing."""
+        with self._file.transaction("write", durable=False) as db:
+            segments.keep(db, kept)
+
+    def drop_segments(self, paths: Sequence[str]) -> None:
+        """List these recordings no more."""
+        with self._file.transaction("write", durable=False) as db:
+            segments.drop(db, paths)
+
+    def segments(
+        self, camera: str, *, since: float | None = None, until: float | None = None, limit: int = 1_000_000
+    ) -> Sequence[Segment]:
+        """The oldest recordings of which any part lies in `since <= t < until`, in their order."""
+        with self._file.transaction("read", durable=False) as db:
+            return segments.select(db, camera, since, until, limit)
+
+    def segment_bytes(self, camera: str) -> int:
+        """How much the recordings of a camera take."""
+        with self._file.transaction("read", durable=False) as db:
+            return segments.total(db, camera)
 
     def mark(self, event: str, mark: str) -> Event | None:
         """Keep a mark with an event, also through its later revisions; the event with it, or None where it is not."""

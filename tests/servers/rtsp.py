@@ -1,4 +1,4 @@
-"""An RTSP server for tests: one H.264 clip, in real time, over and over. Run by the system's Python with GStreamer.
+"""An RTSP server for tests: one clip in real time, over and over. Run by the system's Python with GStreamer.
 
 Prints `ready PORT` when it listens. The clip's access units are read once and sent as they are; each client gets its
 own run from the start of the clip, so what a test sees does not depend on when it came.
@@ -22,14 +22,21 @@ from gi.repository import (  # noqa: E402  (versions are chosen first)
     GstRtspServer,
 )
 
-CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
+READS = {
+    "h264": "parsebin ! h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au",
+    "h265": "parsebin ! h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au",
+    "aac": "qtdemux name=of of.audio_0 ! aacparse ! audio/mpeg,mpegversion=4,stream-format=raw",
+}
+PAYS = {
+    "h264": "h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h265": "h265parse ! rtph265pay name=pay0 pt=96 config-interval=-1",
+    "aac": "rtpmp4gpay name=pay1 pt=97",
+}
 
 
-def access_units(clip):
-    """Every picture of the clip as (bytes, dts, pts, duration, is_delta), and the clip's length in ns."""
-    pipeline = Gst.parse_launch(
-        f'filesrc location="{clip}" ! parsebin ! h264parse config-interval=-1 ! {CAPS} ! appsink name=out sync=false'
-    )
+def access_units(clip, codec):
+    """Every unit of the clip as (bytes, dts, pts, is_delta), the clip's length in ns, and what it is."""
+    pipeline = Gst.parse_launch(f'filesrc location="{clip}" ! {READS[codec]} ! appsink name=out sync=false')
     sink = pipeline.get_by_name("out")
     pipeline.set_state(Gst.State.PLAYING)
     units = []
@@ -42,7 +49,7 @@ def access_units(clip):
     caps = sink.get_static_pad("sink").get_current_caps()
     pipeline.set_state(Gst.State.NULL)
     if not units:
-        sys.exit(f"no H.264 video in {clip}")
+        sys.exit(f"no {codec} in {clip}")
     step = units[0].duration
     if step == Gst.CLOCK_TIME_NONE:
         step = Gst.SECOND // 25
@@ -80,21 +87,21 @@ class Player:
 class Factory(GstRtspServer.RTSPMediaFactory):
     """Makes the pipeline of each client."""
 
-    def __init__(self, units, length, caps, loop):
+    def __init__(self, streams, loop):
         super().__init__()
-        self.units, self.length, self.caps, self.loop = units, length, caps, loop
-        self.set_launch(
-            "( appsrc name=clip format=time block=false max-bytes=0 ! h264parse ! rtph264pay name=pay0 pt=96"
-            " config-interval=-1 )"
-        )
+        self.streams, self.loop = streams, loop
+        self.length = max(length for _, length, _ in streams.values())
+        sources = [f"appsrc name={codec} format=time block=false max-bytes=0 ! {PAYS[codec]}" for codec in streams]
+        self.set_launch(f"( {' '.join(sources)} )")
 
     def do_configure(self, media):
         """Give the client's source its player."""
         GstRtspServer.RTSPMediaFactory.do_configure(self, media)
-        source = media.get_element().get_by_name_recurse_up("clip")
-        source.set_property("caps", self.caps)
-        player = Player(self.units, self.length, self.loop)
-        source.connect("need-data", player.need)
+        for codec, (units, _, caps) in self.streams.items():
+            source = media.get_element().get_by_name_recurse_up(codec)
+            source.set_property("caps", caps)
+            player = Player(units, self.length, self.loop)
+            source.connect("need-data", player.need)
 
 
 def main():
@@ -103,6 +110,8 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--path", default="/cam")
     parser.add_argument("--once", action="store_true", help="end after the clip instead of starting again")
+    parser.add_argument("--codec", choices=("h264", "h265"), default="h264")
+    parser.add_argument("--sound", action="store_true", help="serve the clip's AAC too")
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--digest", action="store_true")
@@ -110,11 +119,11 @@ def main():
     parser.add_argument("--transport", choices=("both", "tcp", "udp"), default="both")
     args = parser.parse_args()
     Gst.init(None)
-    units, length, caps = access_units(args.clip)
+    streams = {codec: access_units(args.clip, codec) for codec in (args.codec, *(["aac"] if args.sound else []))}
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(str(args.port))
-    factory = Factory(units, length, caps, not args.once)
+    factory = Factory(streams, not args.once)
     tcp, udp = GstRtsp.RTSPLowerTrans.TCP, GstRtsp.RTSPLowerTrans.UDP
     factory.set_protocols({"both": tcp | udp, "tcp": tcp, "udp": udp}[args.transport])
     if args.user or args.tls:

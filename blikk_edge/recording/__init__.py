@@ -1,0 +1,1 @@
+"""Recording beside watching: packets as they came, never pixels; only `redacting` decodes."""

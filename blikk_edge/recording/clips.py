@@ -1,0 +1,113 @@
+"""Clips of events out of recordings: what may leave this machine, as one MP4 file each."""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.recordings import EventClip, Segment
+from blikk_edge.recording.options import RecordOptions
+from blikk_edge.recording.reading import joined
+from blikk_edge.recording.segment import FAULTS
+from blikk_edge.store.private_files import make_folder
+
+MADE: Final = ".clips"
+"""The folder of clips that somebody asked for a moment ago."""
+
+REDACTED: Final = ".redacted"
+"""The folder of redacted clips."""
+
+MADE_KEPT_S: Final = 3600.0
+MADE_MAX: Final = 20
+
+LONGEST_S: Final = 3600.0
+"""A clip is no longer: a car may stand there all day."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,160}", re.ASCII)
+
+FindSegments = Callable[[str, float, float], Sequence[Segment]]
+
+
+class Clips:
+    """Makes clips of the events of `cameras` from what `find` gives; implements `core.recordings.EventClips`.
+
+    Of a camera with `redact` only redacted clips, made before, are given. Raises StoreError.
+    """
+
+    def __init__(self, cameras: Mapping[str, RecordOptions], *, folder: Path, find: FindSegments, clock: Clock) -> None:
+        self._cameras = cameras
+        self._folder = folder
+        self._find = find
+        self._clock = clock
+
+    def recorded(self, camera: str, event: str, started: float, ended: float | None) -> bool:
+        """Whether there is anything of this event that may leave this machine."""
+        options = self._cameras.get(camera)
+        if options is None or _ID.fullmatch(event) is None:
+            return False
+        if options.redact:
+            return redacted_path(self._folder, camera, event).exists()
+        since, until = self._span(options, started, ended)
+        return bool(self._segments(camera, since, until))
+
+    def clip(self, camera: str, event: str, started: float, ended: float | None) -> EventClip | None:
+        """The clip of an event, made now where that is needed; None where there is none."""
+        options = self._cameras.get(camera)
+        if options is None or _ID.fullmatch(event) is None:
+            return None
+        if options.redact:
+            return _clip(redacted_path(self._folder, camera, event), redacted=True)
+        target = self._folder / MADE / f"{event}.{'open' if ended is None else 'mp4'}"
+        if ended is not None and (made := _clip(target, redacted=False)) is not None:
+            return made
+        return self.write(camera, started, ended, target)
+
+    def write(self, camera: str, started: float, ended: float | None, target: Path) -> EventClip | None:
+        """Write what was recorded around an event, not redacted, to a file; None where there is nothing."""
+        since, until = self._span(self._cameras[camera], started, ended)
+        segments = self._segments(camera, since, until)
+        try:
+            make_folder(target.parent)
+            self._clear()
+            if not segments or not joined(self._folder, segments, target, since=since, until=until):
+                return None
+        except FAULTS as error:
+            said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+            raise StoreError(f"{target.parent}: no clip can be made: {said}; is its disk full?") from error
+        return _clip(target, redacted=False)
+
+    def _segments(self, camera: str, since: float, until: float) -> Sequence[Segment]:
+        try:
+            return self._find(camera, since, until)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: {error.strerror or error}; make it readable for this user") from error
+
+    def _span(self, options: RecordOptions, started: float, ended: float | None) -> tuple[float, float]:
+        since = started - options.pre_s
+        until = self._clock.now() if ended is None else ended + options.post_s
+        return since, min(until, since + LONGEST_S)
+
+    def _clear(self) -> None:
+        """Remove clips that nobody has asked for in a while."""
+        made = sorted((self._folder / MADE).glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        now = time.time()
+        for at, path in enumerate(made):
+            if at >= MADE_MAX or now - path.stat().st_mtime > MADE_KEPT_S:
+                path.unlink(missing_ok=True)
+
+
+def redacted_path(folder: Path, camera: str, event: str) -> Path:
+    """Where the redacted clip of an event lies."""
+    return folder / REDACTED / camera / f"{event}.mp4"
+
+
+def _clip(path: Path, *, redacted: bool) -> EventClip | None:
+    try:
+        return EventClip(path=path, redacted=redacted, size_bytes=path.stat().st_size)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}; make it readable for this user") from error
