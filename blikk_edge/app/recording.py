@@ -9,8 +9,10 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 
 if TYPE_CHECKING:
+    from blikk_edge.app.later_models import LaterModels
     from blikk_edge.recording.clips import Clips
     from blikk_edge.recording.recorder import Recorder
+    from blikk_edge.recording.redacting import RedactedClips, Tools
     from blikk_edge.sources.archive import ArchiveSource
     from blikk_edge.sources.tap import Tap
     from blikk_edge.store.store import Store
@@ -49,6 +51,33 @@ def clips_of(settings: Settings, store: "Store", clock: Clock) -> "Clips | None"
         cameras,
         folder=recordings_folder(settings, store.path),
         find=lambda camera, since, until: store.segments(camera, since=since, until=until),
+        clock=clock,
+    )
+
+
+def redacted_clips_of(
+    settings: Settings, store: "Store", models: "LaterModels", clips: "Clips | None", clock: Clock
+) -> "RedactedClips | None":
+    """Who makes redacted clips; None where no camera wants them."""
+    wanted = [camera for camera in settings.cameras if camera.recorded and camera.record and camera.record.redact]
+    if not wanted or clips is None:
+        return None
+    from blikk_edge.recording.redacting import RedactedCamera, RedactedClips  # noqa: PLC0415  # likewise
+
+    def make_tools() -> "Tools":
+        tools = models.tools()
+        return lambda camera: (tools(camera).detector, tools(camera).redactor)
+
+    return RedactedClips(
+        {
+            camera.id: RedactedCamera(options=camera.record, height_px=camera.height_px, rotate=camera.rotate)
+            for camera in wanted
+            if camera.record is not None
+        },
+        folder=recordings_folder(settings, store.path),
+        clips=clips,
+        make_tools=make_tools,
+        history=store,
         clock=clock,
     )
 

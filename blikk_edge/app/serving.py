@@ -8,6 +8,7 @@ from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.live import LiveView
 from blikk_edge.core.probe import NodeNote, Readings
+from blikk_edge.core.recordings import EventClips
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
 from blikk_edge.net.http import ingress
@@ -50,6 +51,7 @@ def http_server(
     readings: Readings,
     config_file: ConfigFile | None,
     restart: Callable[[], None] | None,
+    recordings: EventClips | None = None,
     supervisor: Supervisor,
 ) -> HttpServer:
     """The server with all that it serves, `doors` besides the pages.
@@ -70,6 +72,7 @@ def http_server(
         readings=readings,
         config_file=config_file,
         restart=restart,
+        recordings=recordings,
     )
     with_options = {"media": settings.media}
     served = [

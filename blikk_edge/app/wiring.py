@@ -14,7 +14,7 @@ from blikk_edge.app.later_models import LaterModels
 from blikk_edge.app.parts import album_of, buttons_of, doors_of
 from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.probing import probing
-from blikk_edge.app.recording import recorder_of
+from blikk_edge.app.recording import clips_of, recorder_of, redacted_clips_of
 from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import access_of, http_server
 from blikk_edge.app.stand_ins import ProgressOf
@@ -174,6 +174,8 @@ def build(
     paths = Paths(store.keep_path) if settings.http else None
     recorder = recorder_of(settings, store, clock) if clip is None else None
     taps = {} if recorder is None else recorder.taps
+    clips = clips_of(settings, store, clock) if clip is None else None
+    redacted = redacted_clips_of(settings, store, models, clips, clock)
     cameras = {
         camera.id: camera_run(
             settings,
@@ -271,6 +273,7 @@ def build(
             readings=told.measured,
             config_file=None if file is None else NodeConfigFile(file, settings, environ=environ, clock=clock),
             restart=restart,
+            recordings=clips,
             supervisor=supervisor,
         )
     with supervisor.guard("store"):
@@ -287,6 +290,7 @@ def build(
             WatchRecord(cameras=tuple(cameras), memory=store, history=store, clock=clock),
             *([album] if album else []),
             *([recorder] if recorder is not None else []),
+            *([redacted] if redacted is not None else []),
             *([feed] if feed is not None else []),
             *spies,
         ),

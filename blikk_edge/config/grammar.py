@@ -243,7 +243,7 @@ def _camera(folder: Path) -> Section:
             Key(
                 name="record",
                 value=RECORD,
-                meaning="What of its stream is kept on this machine's disk. **Faces in recordings are not blurred.**",
+                meaning="What of its stream is kept on this machine's disk; **faces in recordings are not blurred**.",
                 default="off",
             ),
             Key(name="name", value=TEXT, meaning="Its name, as people read it.", default="made from the id"),

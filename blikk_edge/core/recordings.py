@@ -71,6 +71,10 @@ class EventClips(Protocol):
         """Whether there is anything of this event that may leave this machine."""
         ...
 
+    def redacts(self, camera: str) -> bool:
+        """Whether faces are blurred in what leaves this machine of a camera."""
+        ...
+
     def clip(self, camera: str, event: str, started: float, ended: float | None) -> EventClip | None:
         """The clip of an event, made now where that is needed; None where there is none."""
         ...

@@ -53,6 +53,11 @@ class Clips:
         since, until = self._span(options, started, ended)
         return bool(self._segments(camera, since, until))
 
+    def redacts(self, camera: str) -> bool:
+        """Whether faces are blurred in what leaves this machine of a camera."""
+        options = self._cameras.get(camera)
+        return options is not None and options.redact
+
     def clip(self, camera: str, event: str, started: float, ended: float | None) -> EventClip | None:
         """The clip of an event, made now where that is needed; None where there is none."""
         options = self._cameras.get(camera)

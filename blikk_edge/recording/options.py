@@ -66,7 +66,7 @@ RECORD: Final = Section(
             value=choice(RecordMode),
             required=True,
             meaning="What is kept of the stream: `events` keeps events with what was just before and after them, "
-            "`continuous` everything. **Faces in recordings are not blurred.**",
+            "`continuous` everything; **faces in recordings are not blurred**.",
         ),
         Key(
             name="pre_s",

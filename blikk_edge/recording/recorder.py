@@ -21,7 +21,7 @@ from blikk_edge.core.ports import Inbox, Item
 from blikk_edge.core.recordings import Segment, SegmentIndex
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.recording.camera import CameraRecorder
-from blikk_edge.recording.feed import Feed
+from blikk_edge.recording.feed import QUEUE_BYTES, Feed
 from blikk_edge.recording.folder import cameras_in, repair, tidy
 from blikk_edge.recording.options import DAY_S, RecordOptions
 from blikk_edge.recording.segment import FAULTS
@@ -40,6 +40,9 @@ TIDY_S: Final = 60.0
 HANGS_S: Final = 10.0
 END_S: Final = 1.5
 LEAST_FREE_BYTES: Final = 16_000_000
+RESUMES: Final = 1.1
+"""Times the least free space: so much must be free before recording goes on."""
+
 UNLISTED_MAX: Final = 10_000
 KEEP_OF_OTHERS_S: Final = 7 * DAY_S
 """Recordings of cameras that are not recorded any more go after so long."""
@@ -67,13 +70,14 @@ class Recorder:
         clock: Clock,
         min_free_bytes: int,
         archives: Mapping[str, MakeArchive] | None = None,
+        queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._clock = steady(clock)
         self._options = dict(cameras)
         self._folder = folder
         self._index = index
         self._floor_bytes = max(min_free_bytes, LEAST_FREE_BYTES)
-        self._feeds = {camera: Feed(self._clock) for camera in cameras}
+        self._feeds = {camera: Feed(self._clock, max_bytes=queue_bytes) for camera in cameras}
         self._archives = {camera: make(self._feeds[camera]) for camera, make in (archives or {}).items()}
         self._events: deque[Event] = deque()
         self._unlisted: deque[Segment] = deque(maxlen=UNLISTED_MAX)
@@ -98,6 +102,11 @@ class Recorder:
     def dropped(self) -> Mapping[str, int]:
         """How many packets of each camera were not recorded since start."""
         return {camera: feed.dropped + self._recorders[camera].lost for camera, feed in self._feeds.items()}
+
+    @property
+    def writing(self) -> bool:
+        """Whether a segment of any camera is open."""
+        return any(recorder.writing for recorder in self._recorders.values())
 
     @property
     def problem(self) -> str | None:
@@ -224,7 +233,7 @@ class Recorder:
                 f"{self._folder}: less than {self._floor_bytes / 1e9:g} GB of its disk are free, recording pauses; "
                 "free some space, or set `max_gb` lower"
             )
-        elif self._paused and free >= self._floor_bytes + LEAST_FREE_BYTES:
+        elif self._paused and free >= RESUMES * self._floor_bytes:
             self._paused = False
             self._disk.end(f"{self._folder}: its disk has room again, recording goes on")
 

@@ -7,6 +7,7 @@ from blikk_edge.core.debug import ClipDebugger
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.live import LiveView
 from blikk_edge.core.probe import NodeNote, Readings
+from blikk_edge.core.recordings import EventClips
 from blikk_edge.kinds.context import Context
 from blikk_edge.net.http.access import Access
 from blikk_edge.web.config_file import ConfigFile
@@ -39,6 +40,7 @@ class PageContext:
         problems: What is wrong now, a sentence each.
         note: How cameras, mailboxes, sinks and the language model are doing now; to be called in the event loop.
         readings: What was measured on the way from frame to sink, and the frames of the last ten minutes.
+        recordings: Makes clips of events; None: no camera is recorded.
         clip: The recorded clip behind the debugger; None on a node that watches cameras.
         config_file: The file that the node was started with; None: there is none.
         restart: Starts the node again, so that it reads its file; None: it cannot do that itself.
@@ -52,6 +54,7 @@ class PageContext:
     readings: Readings = field(repr=False)
     places: Mapping[str, Places] = field(default_factory=dict)
     problems: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
+    recordings: EventClips | None = field(default=None, repr=False)
     clip: ClipDebugger | None = field(default=None, repr=False)
     config_file: ConfigFile | None = field(default=None, repr=False)
     restart: Callable[[], None] | None = field(default=None, repr=False)

@@ -1,13 +1,16 @@
 """One event: all that is known of it, its pictures, and the file that replays it."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge import __version__
 from blikk_edge.core.album import Kept
+from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event, Observation
 from blikk_edge.core.paths import EventPath
+from blikk_edge.core.recordings import EventClip
 from blikk_edge.core.summary import Author, Checked, Summary
 from blikk_edge.core.timeline import Beside, Course
 from blikk_edge.kinds.kind import Kind
@@ -29,6 +32,11 @@ RINGS_MAX: Final = 20
 EXPORTS_MAX: Final = 4
 """Are made and sent at once: each has up to a hundred pictures, in memory."""
 
+CLIP_S: Final = 30.0
+"""Until a clip is made: recordings may lie on a share that does not answer."""
+
+CLIP_KNOWN_S: Final = 2.0
+
 RANG_BEFORE_S: Final = 10.0
 """Who rings may be seen only after."""
 
@@ -44,6 +52,7 @@ class Events:
         self._context = context
         self._history = context.node.history
         self._looks = Looks()
+        self._clip_looks = Looks()
         self._exports = 0
 
     def routes(self) -> Sequence[Route]:
@@ -65,12 +74,59 @@ class Events:
                 summary="The event as a zip that `blikk replay` reads: records, what is known, redacted pictures.",
                 answer="application/zip",
             ),
+            Route(
+                method="GET",
+                path="/v1/events/{id}/clip",
+                handler=self._clip,
+                scope=Scope.VIEW,
+                summary="The recording of the event; faces in it are not blurred, unless `clip.redacted` of the event "
+                "says so. Parts of it are given by `Range`.",
+                answer="video/mp4",
+            ),
         )
 
     async def _event(self, request: "web.Request") -> "web.StreamResponse":
         name = request.match_info["id"]
         content = await self._looks.look(request, lambda: self._known(name, self._history.course(name)))
-        return json_answer(content)
+        return json_answer({**content, "clip": await self._clip_known(request, name)})
+
+    async def _clip_known(self, request: "web.Request", name: str) -> JsonObject | None:
+        """Whether there is a clip; a folder that does not answer has none."""
+        recordings = self._context.recordings
+        if recordings is None:
+            return None
+
+        def known() -> JsonObject | None:
+            event = self._found(name)
+            if not recordings.recorded(event.camera, event.id, event.started, event.ended):
+                return None
+            return {"redacted": recordings.redacts(event.camera)}
+
+        try:
+            async with asyncio.timeout(CLIP_KNOWN_S):
+                return await self._clip_looks.look(request, known)
+        except (TimeoutError, StoreError):
+            return None
+
+    async def _clip(self, request: "web.Request") -> "web.StreamResponse":
+        from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with pages needs
+
+        name, recordings = request.match_info["id"], self._context.recordings
+
+        def made() -> EventClip | None:
+            event = self._found(name)
+            return None if recordings is None else recordings.clip(event.camera, event.id, event.started, event.ended)
+
+        try:
+            async with asyncio.timeout(CLIP_S):
+                clip = await self._clip_looks.look(request, made)
+        except TimeoutError:
+            raise RefusedError(503, "the folder of recordings does not answer; check its disk or share") from None
+        except StoreError as error:
+            raise RefusedError(503, str(error)) from error
+        if clip is None:
+            raise RefusedError(404, "there is no recording of this event (any more) that may be shown")
+        return web.FileResponse(clip.path, headers={"Cache-Control": "no-store", "Content-Type": "video/mp4"})
 
     async def _export(self, request: "web.Request") -> "web.StreamResponse":
         name = request.match_info["id"]

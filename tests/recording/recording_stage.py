@@ -17,6 +17,7 @@ from blikk_edge.core.observation import Event, Observed, Phase
 from blikk_edge.core.ports import Item
 from blikk_edge.core.sightings import Label
 from blikk_edge.recording.clips import Clips
+from blikk_edge.recording.feed import QUEUE_BYTES
 from blikk_edge.recording.options import RecordMode, RecordOptions
 from blikk_edge.recording.recorder import Recorder
 from blikk_edge.sources.archive import ArchiveSource
@@ -110,7 +111,13 @@ class Running:
 
 @contextmanager
 def recording(
-    folder: Path, url: str | None, record: RecordOptions, *, min_free_bytes: int = 0, store: Store | None = None
+    folder: Path,
+    url: str | None,
+    record: RecordOptions,
+    *,
+    min_free_bytes: int = 0,
+    store: Store | None = None,
+    queue_bytes: int = QUEUE_BYTES,
 ) -> Iterator[Running]:
     """A recorder of the camera `porch`, whose stream is at `url`; None: a test gives its packets."""
     own = store or Store(folder.with_name("blikk.db"))
@@ -124,6 +131,7 @@ def recording(
         clock=SystemClock(),
         min_free_bytes=min_free_bytes,
         archives=archives,
+        queue_bytes=queue_bytes,
     )
     running = Running(recorder, own)
     try:

@@ -189,7 +189,7 @@ async def ask(tmp_path: Path) -> AsyncIterator[Ask]:
         publish=lambda _item: None,
     )
     access = Access(view=None, control=None, clock=clock)
-    pages: Any = SimpleNamespace(node=context)  # of a PageContext these parts use no more
+    pages: Any = SimpleNamespace(node=context, recordings=None)  # of a PageContext these parts use no more
     server = HttpServer(
         [Timeline(pages), Events(pages), SearchPage(pages), MediaApi(album, store)],
         access,

@@ -10,6 +10,7 @@ from blikk_edge.app.checking.meaning import doubles, labels, names, questions, w
 from blikk_edge.app.checking.model_files import model_files
 from blikk_edge.app.checking.places import certificates, folders, open_secrets
 from blikk_edge.app.checking.plugins import plugins
+from blikk_edge.app.checking.recordings import faces
 from blikk_edge.config.loading import read
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.yaml_lines import SECRETS
@@ -58,5 +59,6 @@ _LOOKS: Final[tuple[Callable[[Settings, Mapping[str, str], list[str]], Iterator[
     model_files,
     certificates,
     folders,
+    faces,
 )
 """Each gives what has to be mended, and appends to the list what is worth knowing."""

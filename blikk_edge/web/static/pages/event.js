@@ -247,6 +247,7 @@ export function Page({ parts }) {
   const { found, wrong } = useEvent(id);
   const [layers, setLayers] = useState({ path: true, zones: true });
   const [wanted, setWanted] = useState(null);
+  const [film, setFilm] = useState(false);
   const ways = useMemo(() => (found ? waysOf(found) : []), [found]);
   const picture = found?.pictures.find((each) => each.id === wanted) ?? found?.pictures[0];
   const { since, until, time, setTime } = useTimes(found, ways, picture);
@@ -292,8 +293,14 @@ export function Page({ parts }) {
             onClick=${() => setLayers({ ...layers, zones: !layers.zones })}>${t("layer.zones")}</button>`
           }
           <span class="spacer"></span>
+          ${found.clip && html`<button onClick=${() => setFilm(!film)} aria-pressed=${film}>${t("event.clip")}</button>`}
           <a class="button" href=${exported} download title=${t("event.export_hint")}>${t("event.export")}</a>
         </div>
+        ${
+          film &&
+          html`<video class="live" controls autoplay src=${address(`v1/events/${encodeURIComponent(id)}/clip`)}></video>
+          <p class="note">${t(found.clip?.redacted ? "event.redacted" : "event.clip_faces")}</p>`
+        }
         <${Pictures} pictures=${found.pictures} shown=${picture} show=${setWanted} zone=${zone} />
         <p class="note">${found.path ? t("event.path_note") : found.event.ended ? t("event.path_rough") : t("event.path_later")}
           ${picture && ` ${t("event.redacted")}`}</p>

@@ -1,0 +1,132 @@
+"""Clips of events over HTTP, and what a configuration may say of recordings."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import pytest
+from http_served import ask, serving
+from recording_stage import clips_of, event, options
+from test_recording_events import NOW, Stage
+
+from blikk_edge.app.checking import check
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.locale import Locale
+from blikk_edge.recording.clips import redacted_path
+from blikk_edge.recording.options import RecordMode
+from blikk_edge.store.store import Store
+from blikk_edge.web.events import Events
+
+
+@pytest.fixture
+def kept(tmp_path: Path, h264: Path) -> Iterator[tuple[Path, Store]]:
+    """A folder with a recording of six seconds, and a store with an event in it."""
+    stage = Stage(tmp_path / "recordings", options())
+    stage.play(h264)
+    stage.recorder.close()
+    store = Store(tmp_path / "blikk.db")
+    store.open()
+    store.keep_segments(stage.kept)
+    store.put(event(NOW + 2.5, NOW + 3.5))
+    store.put(event(NOW + 9999.0, NOW + 10_000.0, name="porch-2"))
+    yield stage.folder, store
+    store.close()
+
+
+def page(store: Store, recordings: object) -> Events:
+    node = SimpleNamespace(history=store, album=None, clock=SystemClock(), locale=Locale)
+    context: Any = SimpleNamespace(node=node, recordings=recordings)
+    return Events(context)
+
+
+async def test_clip_of_an_event_is_given_whole_and_in_parts_to_who_may_see_it(kept: tuple[Path, Store]) -> None:
+    folder, store = kept
+    async with serving(page(store, clips_of(folder, store))) as server:
+        known = (await ask(server, "/v1/events/porch-1"))[1]
+        status, whole, kind = await ask(server, "/v1/events/porch-1/clip")
+        part = await ask(server, "/v1/events/porch-1/clip", headers={"Range": "bytes=4-7"})
+        refused = await ask(server, "/v1/events/porch-1/clip", token=None)
+        gone = await ask(server, "/v1/events/porch-2/clip")
+        unknown = await ask(server, "/v1/events/nobody/clip")
+
+    assert b'"clip":{"redacted":false}' in known.replace(b" ", b"")
+    assert (status, kind) == (200, "video/mp4")
+    assert part[:2] == (206, b"ftyp")
+    assert (refused[0], gone[0], unknown[0]) == (401, 404, 404)
+    with av.open(io.BytesIO(whole)) as container:
+        assert len(list(container.decode(video=0))) == 16  # from the keyframe at 2 s to 3.5 s
+
+
+async def test_of_a_camera_that_is_redacted_only_the_redacted_clip_leaves(kept: tuple[Path, Store]) -> None:
+    folder, store = kept
+    clips = clips_of(folder, store, options(redact=True))
+    async with serving(page(store, clips)) as server:
+        before = await ask(server, "/v1/events/porch-1/clip")
+        unknown = (await ask(server, "/v1/events/porch-1"))[1]
+        redacted = redacted_path(folder, "porch", "porch-1")
+        redacted.parent.mkdir(parents=True)
+        redacted.write_bytes(b"made by the redactor")
+        after = await ask(server, "/v1/events/porch-1/clip")
+
+    assert before[0] == 404
+    assert b'"clip":null' in unknown.replace(b" ", b"")
+    assert after[:2] == (200, b"made by the redactor")
+
+
+HEAD = "node: a\nmqtt: false\nmodels: {offline: true}\ncameras:\n  gate:\n    source: rtsp://192.0.2.1/sub\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("    record: sometimes\n", "continuous"),
+        ("    archive: rtsp://192.0.2.1/main\n", "`archive` without `record`"),
+        ("    archive: http://192.0.2.1/main\n    record: events\n", "no address of an RTSP stream"),
+        ("    record: events\n    private: [[[0, 0], [0.3, 0], [0.3, 0.3]]]\n", "the areas of `private` can be seen"),
+        ("    record: {mode: events, redact: true}\nprivacy: {blur: false}\n", "which blurs nothing"),
+    ],
+)
+def test_configuration_that_cannot_be_recorded_says_why(tmp_path: Path, more: str, says: str) -> None:
+    file = tmp_path / "blikk.yaml"
+    file.write_text(HEAD + more)
+    assert [problem.text for problem in check(file, {}).problems if says in problem.text]
+
+
+@pytest.mark.parametrize(
+    ("more", "note"),
+    [
+        ("    record: events\n", "faces in recordings are NOT blurred; their clips show them"),
+        ("    record: {mode: continuous, redact: true}\n", "only redacted clips of events leave this machine"),
+        (
+            (
+                "    record: {mode: events, private_areas_in_recordings: yes}\n"
+                "    private: [[[0, 0], [0.3, 0], [0.3, 0.3]]]\n"
+            ),
+            "private areas can be seen in recordings, as you agreed",
+        ),
+    ],
+)
+def test_check_says_whose_faces_are_in_recordings(tmp_path: Path, more: str, note: str) -> None:
+    file = tmp_path / "blikk.yaml"
+    file.write_text(HEAD + more)
+    assert [each for each in check(file, {}).notes if note in each]
+
+
+def test_both_streams_of_a_camera_may_stand_in_its_source(tmp_path: Path) -> None:
+    file = tmp_path / "blikk.yaml"
+    streams = (
+        "    source: {watch: 'rtsp://u:p@192.0.2.1/sub', archive: 'rtsp://u:p@192.0.2.1/main'}\n    record: events\n"
+    )
+    file.write_text(HEAD.replace("    source: rtsp://192.0.2.1/sub\n", streams))
+    settings = check(file, {}).settings
+    assert settings is not None
+    (camera,) = settings.cameras
+    assert camera.source.reveal().endswith("/sub")
+    assert camera.archive is not None
+    assert camera.archive.reveal().endswith("/main")
+    assert "p@" not in str(camera.archive)
+    assert camera.record is not None
+    assert camera.record.mode is RecordMode.EVENTS
