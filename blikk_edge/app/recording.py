@@ -78,6 +78,7 @@ def redacted_clips_of(
         clips=clips,
         make_tools=make_tools,
         history=store,
+        index=store,
         clock=clock,
     )
 

@@ -29,6 +29,7 @@ REPORT_LAG_S: Final = 12.0
 RING_BYTES: Final = 48_000_000
 """What waits in memory for an event, of each camera at most: 24 s of 16 Mbit/s."""
 
+SAME_S: Final = 0.001
 NAMES_TRIED: Final = 100
 
 Kept: TypeAlias = Callable[[Segment], None]
@@ -42,7 +43,7 @@ class _Group:
 
     tracks: Tracks
     since: float
-    until: float
+    stream_s: float
     packets: list[TimedPacket] = field(default_factory=list)
     size_bytes: int = 0
     written: bool = False
@@ -110,7 +111,7 @@ class CameraRecorder:
         """The next entry; raises one of `FAULTS`."""
         if isinstance(entry, Begun):
             self._begin(entry)
-        elif entry.video and entry.packet.keyframe:
+        elif entry.video and entry.packet.keyframe and not self._goes_on(entry):
             self._keyframe(entry)
         elif self._group is not None:
             self._add(self._group, entry)
@@ -150,7 +151,7 @@ class CameraRecorder:
         if not self._tracks[True].init:
             return  # the camera sends its parameter sets with a later keyframe
         before = self._group
-        group = self._group = _Group(self._tracks, timed.time, timed.time)
+        group = self._group = _Group(self._tracks, timed.time, timed.stream_s)
         self._spans = {
             name: span for name, span in self._spans.items() if span.until is None or span.until >= timed.time
         }
@@ -164,6 +165,10 @@ class CameraRecorder:
         ):
             self.close(timed.stream_s if before is not None else None)
         self._add(group, timed)
+
+    def _goes_on(self, timed: TimedPacket) -> bool:
+        """Whether this is a further part of the keyframe before: some cameras send slices as packets."""
+        return self._group is not None and timed.stream_s - self._group.stream_s < SAME_S
 
     def _look_at_sets(self, timed: TimedPacket) -> bool:
         """Whether the video is another one from this keyframe on: a camera may change it within a connection."""
@@ -181,7 +186,6 @@ class CameraRecorder:
         return True
 
     def _add(self, group: _Group, timed: TimedPacket) -> None:
-        group.until = timed.time
         if group.written:
             self._write(group, timed)
             return

@@ -49,7 +49,9 @@ class Clips:
         if options is None or _ID.fullmatch(event) is None:
             return False
         if options.redact:
-            return redacted_path(self._folder, camera, event).exists()
+            # By the index: the folder may lie on a share that does not answer.
+            path = str(redacted_path(Path(), camera, event))
+            return any(each.path == path for each in self._segments(f"{REDACTED}/{camera}", started, started + 1.0))
         since, until = self._span(options, started, ended)
         return bool(self._segments(camera, since, until))
 

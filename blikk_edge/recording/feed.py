@@ -121,7 +121,8 @@ class Feed:
         tick = float(track.tick)
         ticks = packet.pts if packet.dts is None else packet.dts
         own_s = None if ticks is None else ticks * tick
-        stream_s = self._stream_time.at(own_s, self._live_time.arrival())
+        # Without the time of arrival: a network that stutters shall not be seen in a recording.
+        stream_s = self._stream_time.at(own_s)
         self._time = self._live_time.at(stream_s)
         if own_s is not None:
             self._shift_s = stream_s - own_s

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +20,13 @@ from blikk_edge.core.loose_thread import LooseThread
 from blikk_edge.core.observation import Event
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import History, Inbox, Item
+from blikk_edge.core.recordings import Segment, SegmentIndex
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, View
 from blikk_edge.core.stages import Detector, Redactor
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.recording.clips import REDACTED, Clips, redacted_path
+from blikk_edge.recording.folder import tidy
 from blikk_edge.recording.options import RecordOptions
 from blikk_edge.recording.segment import FAULTS
 from blikk_edge.sources.file import open_file
@@ -87,6 +88,7 @@ class RedactedClips:
         clips: Clips,
         make_tools: Callable[[], Tools],
         history: History,
+        index: SegmentIndex,
         clock: Clock,
     ) -> None:
         self._cameras = cameras
@@ -94,6 +96,7 @@ class RedactedClips:
         self._clips = clips
         self._make_tools = make_tools
         self._history = history
+        self._index = index
         self._clock = clock
         self._jobs: deque[_Job] = deque()
         self._trouble = Trouble(LOG)
@@ -160,6 +163,18 @@ class RedactedClips:
             if not _encode(part, self._pictures(raw, event, stop)) or stop.is_set():
                 return False
             part.replace(target)
+            self._index.keep_segments(
+                [
+                    Segment(
+                        camera=f"{REDACTED}/{event.camera}",
+                        since=event.started,
+                        until=max(event.started + 1.0, event.ended or 0.0),
+                        path=str(target.relative_to(self._folder)),
+                        size_bytes=target.stat().st_size,
+                        codec="h264",
+                    )
+                ]
+            )
             return True
         finally:
             raw.unlink(missing_ok=True)
@@ -188,10 +203,8 @@ class RedactedClips:
             yield redactor.picture(scene, name=LIVE)
 
     def _remove_old(self, camera: str) -> None:
-        kept_s = self._cameras[camera].options.keep
-        for path in (self._folder / REDACTED / camera).glob("*.mp4"):
-            if time.time() - path.stat().st_mtime > kept_s:
-                path.unlink(missing_ok=True)
+        before = self._clock.now() - self._cameras[camera].options.keep
+        tidy(self._folder, self._index, f"{REDACTED}/{camera}", before=before, max_bytes=10**18)
 
 
 def _persons(detector: Detector, frame: Frame) -> tuple[Detection, ...]:

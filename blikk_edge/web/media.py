@@ -5,7 +5,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from blikk_edge.core.album import Album, Kept
+from blikk_edge.core.errors import StoreError
+from blikk_edge.core.observation import Event
 from blikk_edge.core.ports import History
+from blikk_edge.core.recordings import EventClips
 from blikk_edge.core.sightings import Label
 from blikk_edge.net.http.answers import BadParameterError, RefusedError, json_answer, limit_of, time_of
 from blikk_edge.net.http.route import Route, Scope
@@ -26,8 +29,9 @@ class MediaApi:
 
     name = "media"
 
-    def __init__(self, album: Album, history: History) -> None:
+    def __init__(self, album: Album, history: History, recordings: EventClips | None = None) -> None:
         self._album = album
+        self._recordings = recordings
         self._history = history
         self._looks = Looks()
 
@@ -122,9 +126,20 @@ class MediaApi:
                     **event_content(event),
                     "summary": None if summary is None else text_content(summary),
                     "pictures": [_picture(each) for each in pictures.get(event.id, ())],
+                    "clip": self._clip(event),
                 }
             )
         return listed
+
+    def _clip(self, event: Event) -> JsonObject | None:
+        """Whether there is a recording of it; of one that goes on there is none yet."""
+        if self._recordings is None or event.ended is None:
+            return None
+        try:
+            there = self._recordings.recorded(event.camera, event.id, event.started, event.ended)
+        except StoreError:
+            return None
+        return {"redacted": self._recordings.redacts(event.camera)} if there else None
 
 
 def _picture(kept: Kept) -> JsonObject:

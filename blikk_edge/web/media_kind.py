@@ -52,7 +52,7 @@ def _make(_options: MediaSettings, context: PageContext) -> "MediaApi":
 
     if context.node.album is None:
         raise ConfigError("media: no pictures are kept here")
-    return MediaApi(context.node.album, context.node.history)
+    return MediaApi(context.node.album, context.node.history, context.recordings)
 
 
 KIND: Kind[PageContext, "MediaApi"] = Kind(

@@ -32,7 +32,7 @@ from .node import BlikkConfigEntry, BlikkNode
 from .pictures import PICTURES, EventPictures
 from .state import Changed
 from .subscriptions import subscriptions_of
-from .views import EventPictureView, PictureView
+from .views import ClipView, EventPictureView, PictureView
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -43,6 +43,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     websocket.async_register(hass)
     sentences.async_register(hass)
     hass.http.register_view(PictureView())
+    hass.http.register_view(ClipView())
     hass.http.register_view(EventPictureView())
     pictures = hass.data[PICTURES] = EventPictures(hass, Path(hass.config.cache_path(DOMAIN, "events")))
     await pictures.async_load()

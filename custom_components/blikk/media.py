@@ -6,7 +6,8 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -23,12 +24,14 @@ from .const import CONF_MEDIA_URL, CONF_TOKEN, CONF_VERIFY_SSL
 from .contract import Announce, ContractError, JsonObject
 
 LIMIT_S = 10.0
+CLIP_S = 45.0  # a clip is made when it is asked for
 LOOK_S = 3.0
 HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 IGNORE_TIME = 0x200000  # its X509_V_FLAG_NO_CHECK_TIME, which the standard library has no name for
 MAX_ANSWER_BYTES = reader.MAX_REPLY_BYTES
 MAX_PICTURES = 500
 MAX_EVENTS = 200
+_EVENT = re.compile(r"[A-Za-z0-9_-]{1,160}")
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,300}")
 
 
@@ -64,12 +67,14 @@ class KeptPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptEvent:
-    """An event of the past: what is said of it (title, text, label, zones), and its pictures, newest first."""
+    """An event of the past: what is said of it, its pictures, newest first, and whether there is a recording."""
 
     id: str
     title: str
     words: str
     pictures: tuple[KeptPicture, ...]
+    started: datetime | None = None
+    clip: bool = False
 
 
 class NodeMedia:
@@ -126,6 +131,27 @@ class NodeMedia:
             return reader.read_picture(await self._async_get(self._url / "v1" / "pictures" / picture))
         except ContractError as error:
             raise MediaError(str(error)) from None
+
+    @asynccontextmanager
+    async def async_clip(self, event: str, part: str | None) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The recording of that event, or the part of it that a `Range` names, as the node sends it."""
+        headers = {**self._headers, **({"Range": part} if part else {})}
+        try:
+            async with self._session.get(
+                self._url / "v1" / "events" / event / "clip",
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=LIMIT_S, sock_read=CLIP_S),
+            ) as answer:
+                if answer.status in (401, 403):
+                    raise MediaTokenError("the token is missing or wrong")
+                if answer.status == 404:
+                    raise MediaGoneError("it is not there, or no more")
+                if answer.status not in (200, 206, 416):
+                    raise MediaError(f"the node answered {answer.status}")
+                yield answer
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
+            raise MediaError(f"no connection: {type(error).__name__}") from None
 
     async def _async_list(self, what: str, **query: str | None) -> list[JsonObject]:
         given = {key: value for key, value in query.items() if value is not None}
@@ -186,6 +212,11 @@ def _valid_until(host: str, port: int) -> str:
     return f"{datetime.fromtimestamp(ends, UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def is_event_id(text: str) -> bool:
+    """Whether a text can be the id of an event, and nothing else in a path."""
+    return _EVENT.fullmatch(text) is not None
+
+
 def is_picture_id(text: str) -> bool:
     """Whether a text can be the id of a picture, and nothing else in a path."""
     return _ID.fullmatch(text) is not None and set(text) != {"."}
@@ -223,7 +254,13 @@ def _event(item: JsonObject) -> KeptEvent:
         title=_text(written, "title"),
         words=" ".join(words),
         pictures=tuple(_pictures(_objects(item, "pictures"))),
+        started=_moment(item, "started"),
+        clip=isinstance(item.get("clip"), dict),
     )
+
+
+def _moment(item: JsonObject, key: str) -> datetime | None:
+    return dt_util.parse_datetime(_text(item, key))
 
 
 def _objects(content: JsonObject, key: str) -> list[JsonObject]:

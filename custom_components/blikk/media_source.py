@@ -1,4 +1,4 @@
-"""The media browser: redacted pictures of the past, by camera and day, from the node that keeps them."""
+"""The media browser: redacted pictures and recordings of the past, by camera and day, from the node that keeps them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,12 +23,25 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .contract import Camera
 from .exposure import camera_entities
-from .media import KeptPicture, MediaError, MediaGoneError, MediaTokenError, NodeMedia, is_day, is_picture_id, media_url
+from .media import (
+    KeptEvent,
+    KeptPicture,
+    MediaError,
+    MediaGoneError,
+    MediaTokenError,
+    NodeMedia,
+    is_day,
+    is_event_id,
+    is_picture_id,
+    media_url,
+)
 from .node import BlikkConfigEntry, BlikkNode
 from .spoken import Language, known_language, languages
-from .views import picture_path
+from .views import clip_path, picture_path
 
 JPEG = "image/jpeg"
+MP4 = "video/mp4"
+CLIP = "clip:"  # before the id of an event: no id of a picture has that sign
 MAX_FOUND = 100
 
 
@@ -38,7 +51,7 @@ async def async_get_media_source(hass: HomeAssistant) -> MediaSource:
 
 
 class Pictures(MediaSource):
-    """`<entry>/<camera>/<day>/<picture>`, from left to right as deep as one has looked."""
+    """`<entry>/<camera>/<day>/<picture>` or `.../clip:<event>`, from left to right as deep as one has looked."""
 
     name = "Blikk Edge"
 
@@ -47,8 +60,12 @@ class Pictures(MediaSource):
         self.hass = hass
 
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
-        """The address of a picture in this Home Assistant."""
+        """The address of a picture or a recording in this Home Assistant."""
         entry_id, *rest = item.identifier.split("/")
+        if len(rest) == 3 and rest[2].startswith(CLIP) and _loaded(self.hass, entry_id) is not None:
+            event = rest[2].removeprefix(CLIP)
+            if is_event_id(event):
+                return PlayMedia(clip_path(entry_id, event), MP4)
         if len(rest) != 3 or not is_picture_id(rest[2]) or _loaded(self.hass, entry_id) is None:
             raise Unresolvable(translation_domain=DOMAIN, translation_key="no_picture")
         return PlayMedia(picture_path(entry_id, rest[2]), JPEG)
@@ -134,8 +151,10 @@ class Pictures(MediaSource):
     ) -> BrowseMediaSource:
         where, titles = f"{entry.entry_id}/{camera.id}/{day}", await self._async_titles()
         pictures = await media.async_pictures(camera.id, day)
-        said = await _async_said(camera.id, pictures, media)
-        leaves = [
+        events = await _async_events(camera.id, pictures, media)
+        said = {picture.id: event.title for event in events if event.title for picture in event.pictures}
+        clips = [_clip(entry, f"{where}/{CLIP}{each.id}", each, titles) for each in events if _is_of(each, day)]
+        leaves = clips + [
             _leaf(entry, f"{where}/{each.id}", each, titles.picture(each, said.get(each.id))) for each in pictures
         ]
         return _folder(where, f"{camera.name}, {titles.day(day)}", leaves)
@@ -161,17 +180,47 @@ class Titles:
         title = said or (self.language.picture(picture.name) if self.language else picture.name)
         return f"{dt_util.as_local(picture.time):%H:%M} · {title}" if picture.time else title
 
+    def clip(self, event: KeptEvent) -> str:
+        """`▶ 07:00 · A parcel was left`."""
+        label = next(iter(event.pictures), None)
+        title = event.title or (self.picture_name(label.name) if label else "")
+        time = f"{dt_util.as_local(event.started):%H:%M}" if event.started else ""
+        return " · ".join(part for part in (f"▶ {time}", title) if part)
 
-async def _async_said(camera: str, pictures: list[KeptPicture], media: NodeMedia) -> dict[str, str]:
-    """The titles of the events that the pictures are of, by the pictures' ids."""
+    def picture_name(self, name: str) -> str:
+        """What a picture is called that has no other title."""
+        return self.language.picture(name) if self.language else name
+
+
+def _is_of(event: KeptEvent, day: str) -> bool:
+    """Whether there is a recording of an event of this day."""
+    if event.started is None or not event.clip or not is_event_id(event.id):
+        return False
+    return f"{dt_util.as_local(event.started):%Y-%m-%d}" == day
+
+
+def _clip(entry: BlikkConfigEntry, identifier: str, event: KeptEvent, titles: Titles) -> BrowseMediaSource:
+    return BrowseMediaSource(
+        domain=DOMAIN,
+        identifier=identifier,
+        media_class=MediaClass.VIDEO,
+        media_content_type=MP4,
+        title=titles.clip(event),
+        can_play=True,
+        can_expand=False,
+        thumbnail=_thumbnail(entry, next(iter(event.pictures), None)),
+    )
+
+
+async def _async_events(camera: str, pictures: list[KeptPicture], media: NodeMedia) -> list[KeptEvent]:
+    """The events that the pictures are of, and others of that time."""
     newest = max((picture.time for picture in pictures if picture.time), default=None)
     if newest is None:
-        return {}
+        return []
     try:
-        events = await media.async_events(camera, until=newest + timedelta(seconds=1))
+        return await media.async_events(camera, until=newest + timedelta(seconds=1))
     except MediaGoneError:  # a node that has no texts: its pictures are there all the same
-        return {}
-    return {picture.id: event.title for event in events if event.title for picture in event.pictures}
+        return []
 
 
 def _is_folder(entry: BlikkConfigEntry, where: list[str]) -> bool:

@@ -7,11 +7,20 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
 from .const import DOMAIN
-from .media import MediaError, MediaGoneError, MediaTokenError, NodeMedia, is_picture_id
+from .media import MediaError, MediaGoneError, MediaTokenError, NodeMedia, is_event_id, is_picture_id
 from .node import BlikkConfigEntry
 from .pictures import PICTURES, EventPicture
 
 _URL = "/api/blikk/{entry_id}/pictures/{picture_id}"
+
+
+_CLIP_URL = "/api/blikk/{entry_id}/clips/{event_id}"
+_PASSED_ON = ("Content-Type", "Content-Length", "Content-Range", "Accept-Ranges")
+
+
+def clip_path(entry_id: str, event_id: str) -> str:
+    """Where the recording of an event is; whoever has no login needs the path signed."""
+    return _CLIP_URL.format(entry_id=entry_id, event_id=event_id)
 
 
 def picture_path(entry_id: str, picture_id: str) -> str:
@@ -43,6 +52,43 @@ class PictureView(HomeAssistantView):
         except MediaError:
             return web.Response(status=HTTPStatus.BAD_GATEWAY)
         return _jpeg(picture)
+
+
+class ClipView(HomeAssistantView):
+    """Passes a recording on, part by part; the node's token never leaves Home Assistant."""
+
+    url = _CLIP_URL
+    name = "api:blikk:clip"
+
+    async def get(self, request: web.Request, entry_id: str, event_id: str) -> web.StreamResponse:
+        """The MP4 file, or what `Range` names of it."""
+        hass = request.app[KEY_HASS]
+        entry: BlikkConfigEntry | None = hass.config_entries.async_get_entry(entry_id)
+        if entry is None or entry.domain != DOMAIN or not is_event_id(event_id):
+            return web.Response(status=HTTPStatus.NOT_FOUND)
+        if entry.state is not ConfigEntryState.LOADED:
+            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        answer = None
+        try:
+            media = NodeMedia(hass, entry.runtime_data.announce, entry.data)
+            async with media.async_clip(event_id, request.headers.get("Range")) as clip:
+                shown = {name: clip.headers[name] for name in _PASSED_ON if name in clip.headers}
+                answer = web.StreamResponse(status=clip.status, headers={**shown, "Cache-Control": "no-store"})
+                await answer.prepare(request)
+                async for chunk in clip.content.iter_chunked(65536):
+                    await answer.write(chunk)
+                await answer.write_eof()
+        except MediaGoneError:
+            return web.Response(status=HTTPStatus.NOT_FOUND)
+        except MediaError as error:
+            if isinstance(error, MediaTokenError):
+                entry.async_start_reauth(hass)
+            if answer is not None:  # it has begun: a file that ends early says that something broke
+                if request.transport is not None:
+                    request.transport.close()
+                return answer
+            return web.Response(status=HTTPStatus.BAD_GATEWAY)
+        return answer
 
 
 class EventPictureView(HomeAssistantView):

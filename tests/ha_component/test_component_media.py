@@ -36,10 +36,11 @@ async def api(socket_enabled):
         "/v1/pictures": {"v": 1, "pictures": [picture, {**picture, "id": "../../etc"}, {**picture, "time": "?"}, None]},
         f"/v1/pictures/{PICTURE}": JPEG,
     }
-    asked = []
+    asked, ranges = [], []
 
     async def handle(request):
         asked.append(request.path_qs)
+        ranges.append(request.headers.get("Range"))
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return web.json_response({"error": "token"}, status=401)
         answer = answers.get(request.path)
@@ -53,7 +54,7 @@ async def api(socket_enabled):
     app.router.add_get("/{path:.*}", handle)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server()
-    yield SimpleNamespace(url=str(server.make_url("/")).rstrip("/"), answers=answers, asked=asked)
+    yield SimpleNamespace(url=str(server.make_url("/")).rstrip("/"), answers=answers, asked=asked, ranges=ranges)
     await server.close()
 
 
@@ -136,6 +137,39 @@ async def test_a_picture_is_resolved_and_passed_on_byte_for_byte(hass, entry, ha
     assert (answer.status, await answer.read()) == (200, JPEG)
     assert answer.headers["Cache-Control"].startswith("private")
     assert (await (await hass_client_no_auth()).get(media.url)).status == 401
+
+
+async def test_recordings_of_a_day_are_browsed_and_passed_on_whole_and_in_parts(
+    hass, entry, api, hass_client, hass_client_no_auth
+):
+    picture = api.answers["/v1/pictures"]["pictures"][0]
+    event = {"id": "e1", "started": "2026-11-21T12:00:00Z", "summary": {"title": "A courier"}, "pictures": [picture]}
+    others = [
+        {"id": "e2", "started": "2026-11-20T01:00:00Z"},
+        {"id": "../e", "started": event["started"]},
+        {"id": "e3"},
+    ]
+    recorded = [{**each, "clip": {"redacted": False}} for each in (event, *others)]
+    api.answers["/v1/events"] = {"v": 1, "events": [*recorded, {**event, "id": "e4", "clip": None}]}
+    api.answers["/v1/events/e1/clip"] = b"0123456789"
+    day = await browse(hass, entry.entry_id, "front_door", "2026-11-21")
+    clips = [child for child in day.children if child.media_content_type == "video/mp4"]
+    assert [(clip.title, clip.media_class) for clip in clips] == [("▶ 04:00 · A courier", "video")]
+    assert clips[0].thumbnail.endswith(PICTURE)
+
+    media = await media_source.async_resolve_media(hass, clips[0].media_content_id, None)
+    assert (media.url, media.mime_type) == (f"/api/blikk/{entry.entry_id}/clips/e1", "video/mp4")
+    client = await hass_client()
+    whole = await client.get(media.url)
+    assert (whole.status, await whole.read()) == (200, b"0123456789")
+    await client.get(media.url, headers={"Range": "bytes=2-3"})
+    assert api.ranges[-2:] == [None, "bytes=2-3"]
+    assert (await (await hass_client_no_auth()).get(media.url)).status == 401
+    assert (await client.get(f"/api/blikk/{entry.entry_id}/clips/e9")).status == 404
+    api.answers["/v1/events/e1/clip"] = 503
+    assert (await client.get(media.url)).status == 502
+    with pytest.raises(Unresolvable):
+        await media_source.async_resolve_media(hass, clips[0].media_content_id.replace("clip:e1", "clip:.."), None)
 
 
 @pytest.mark.parametrize(

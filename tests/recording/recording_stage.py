@@ -38,6 +38,7 @@ def make_clip(path: Path, codec: str, *, size: tuple[int, int] = (320, 240), sec
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=FPS, options=options)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        video.thread_count = 1  # x264 would cut each picture into slices, one a thread
         audio = container.add_stream("aac", rate=48_000)
         audio.layout = "mono"
         for number in range(seconds * FPS):

@@ -94,6 +94,7 @@ def redacting(folder: Path, store: Store, make_tools: Callable[[], Tools]) -> Re
         clips=clips_of(folder, store, record),
         make_tools=make_tools,
         history=store,
+        index=store,
         clock=SystemClock(),
     )
 
@@ -114,6 +115,11 @@ def test_faces_of_a_redacted_clip_are_found_by_no_judge(
     path = redacted_path(folder, "porch", VISIT.id)
     assert path.stat().st_mode & 0o777 == 0o600
     assert not list((folder / ".redacting").iterdir())
+    clips = clips_of(folder, store, options(redact=True))
+    assert clips.recorded("porch", VISIT.id, VISIT.started, VISIT.ended)
+    made = clips.clip("porch", VISIT.id, VISIT.started, VISIT.ended)
+    assert made is not None
+    assert (made.path, made.redacted) == (path, True)
     with av.open(str(path)) as container:
         assert not container.streams.audio
         pictures = [(frame.time, frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
