@@ -15,6 +15,7 @@ from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.inquiry import Answerer, DescribeNow, Request, WriteDigest
 from blikk_edge.core.locale import Locale, LocaleNow
 from blikk_edge.core.ports import History, Publish
+from blikk_edge.core.recordings import Forgettable
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.core.summary import Summary
 from blikk_edge.core.watched import WatchedAt
@@ -48,11 +49,12 @@ def answerer(
     locale: LocaleNow = Locale,
     searched: bool = False,
     tower: TowerNow = lambda: None,
+    recordings: Forgettable | None = None,
 ) -> Answerer:
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
-    `rememberers` forget too; `watched` says when each camera was; `publish` is given what is to be shown no
-    more; `locale` is how times are understood and written; `searched` and `tower` are those of the QuestionService.
+    `rememberers` and `recordings` forget too; `watched` says when each camera was; `publish` is given what is to be
+    shown no more; `locale` is how times are understood and written; `searched` and `tower` are those of the QuestionService.
     """
 
     async def describe(request: DescribeNow) -> Summary:
@@ -72,7 +74,7 @@ def answerer(
             raise StoreError("a digest needs a `since` before its `until`; without `until` it ends now")
         return await digester.digest(request.camera, since, until)
 
-    forgetter = Forgetter(history=history, album=album, rememberers=rememberers, publish=publish)
+    forgetter = Forgetter(history=history, album=album, rememberers=rememberers, publish=publish, recordings=recordings)
     return QuestionService(
         history=history,
         cameras=cameras,

@@ -52,6 +52,7 @@ def clips_of(settings: Settings, store: "Store", clock: Clock) -> "Clips | None"
         folder=recordings_folder(settings, store.path),
         find=lambda camera, since, until: store.segments(camera, since=since, until=until),
         clock=clock,
+        index=store,
     )
 
 

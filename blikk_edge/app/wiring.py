@@ -248,6 +248,7 @@ def build(
             locale=locale,
             searched=search_model is not None,
             tower=text_towers(search_model),
+            recordings=clips,
         ),
         states=states,
         publish=outlets.deliver,

@@ -11,6 +11,7 @@ from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.observation import Event, Ring, Shown, Withdrawn
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import History, Publish
+from blikk_edge.core.recordings import Forgettable
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 
@@ -36,12 +37,19 @@ class Forgetter:
     """
 
     def __init__(
-        self, *, history: History, album: Album | None, rememberers: Sequence[Rememberer], publish: Publish
+        self,
+        *,
+        history: History,
+        album: Album | None,
+        rememberers: Sequence[Rememberer],
+        publish: Publish,
+        recordings: Forgettable | None = None,
     ) -> None:
         self._history = history
         self._album = album
         self._rememberers = tuple(rememberers)
         self._publish = publish
+        self._recordings = recordings
 
     async def forget(self, request: Forget) -> int:
         """How many events went. Raises StoreError."""
@@ -59,6 +67,8 @@ class Forgetter:
         rang = {place: there(self._history, ring) for (place, _), ring in shown.items() if isinstance(ring, Ring)}
         if self._album is not None:
             self._forget_pictures(self._album, request)
+        if self._recordings is not None:
+            self._forget_recordings(self._recordings, request)
         count = self._history.forget(
             camera=request.camera, event=request.event, since=request.since, until=request.until
         )
@@ -79,6 +89,19 @@ class Forgetter:
         if event is not None and request.covers(event.camera, event.id, event.started):
             until = math.inf if event.ended is None else event.ended + RING_AFTER_S
             album.forget(camera=event.camera, name=RING, since=event.started - RING_BEFORE_S, until=until)
+
+    def _forget_recordings(self, recordings: Forgettable, request: Forget) -> None:
+        if request.event is not None:
+            event = self._history.event(request.event)
+            covered = event is not None and request.covers(event.camera, event.id, event.started)
+            if event is not None and covered:
+                recordings.forget([event], camera=None, since=None, until=None)
+            return
+        events = self._history.events(
+            camera=request.camera, since=request.since, until=request.until, limit=sys.maxsize
+        )
+        since = 0.0 if request.since is None and request.until is None else request.since
+        recordings.forget(events, camera=request.camera, since=since, until=request.until)
 
     def _going_on(self, album: Album, request: Forget) -> Iterator[str]:
         """Those of the events to be forgotten that have Pictures from `until` on."""

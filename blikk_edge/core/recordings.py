@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from blikk_edge.core.observation import Event
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
@@ -62,6 +64,18 @@ class EventClip:
     path: Path
     redacted: bool
     size_bytes: int
+
+
+class Forgettable(Protocol):
+    """Recordings that can be forgotten."""
+
+    def forget(self, events: Sequence[Event], *, camera: str | None, since: float | None, until: float | None) -> None:
+        """Remove what was recorded of these events, with all around them that is kept, and their clips.
+
+        With a time, also what was recorded in `since <= t < until`, of this camera or of all. Blocking; raises
+        StoreError.
+        """
+        ...
 
 
 class EventClips(Protocol):

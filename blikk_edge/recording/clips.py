@@ -8,7 +8,9 @@ from typing import Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.recordings import EventClip, Segment
+from blikk_edge.core.observation import Event
+from blikk_edge.core.recordings import EventClip, Segment, SegmentIndex
+from blikk_edge.recording.folder import remove
 from blikk_edge.recording.options import RecordOptions
 from blikk_edge.recording.reading import joined
 from blikk_edge.recording.segment import FAULTS
@@ -34,14 +36,24 @@ FindSegments = Callable[[str, float, float], Sequence[Segment]]
 class Clips:
     """Makes clips of the events of `cameras` from what `find` gives; implements `core.recordings.EventClips`.
 
-    Of a camera with `redact` only redacted clips, made before, are given. Raises StoreError.
+    Of a camera with `redact` only redacted clips, made before, are given. What has an `index` can be forgotten. Raises
+    StoreError.
     """
 
-    def __init__(self, cameras: Mapping[str, RecordOptions], *, folder: Path, find: FindSegments, clock: Clock) -> None:
+    def __init__(
+        self,
+        cameras: Mapping[str, RecordOptions],
+        *,
+        folder: Path,
+        find: FindSegments,
+        clock: Clock,
+        index: SegmentIndex | None = None,
+    ) -> None:
         self._cameras = cameras
         self._folder = folder
         self._find = find
         self._clock = clock
+        self._index = index
 
     def recorded(self, camera: str, event: str, started: float, ended: float | None) -> bool:
         """Whether there is anything of this event that may leave this machine."""
@@ -71,6 +83,29 @@ class Clips:
         if ended is not None and (made := _clip(target, redacted=False)) is not None:
             return made
         return self.write(camera, started, ended, target)
+
+    def forget(self, events: Sequence[Event], *, camera: str | None, since: float | None, until: float | None) -> None:
+        """Remove what was recorded of these events, and in this time; see `core.recordings.Forgettable`."""
+        going: dict[str, Segment] = {}
+        for event in events:
+            if (options := self._cameras.get(event.camera)) is not None:
+                span = self._span(options, event.started, event.ended)
+                found = self._segments(event.camera, *span)
+                redacted = self._segments(f"{REDACTED}/{event.camera}", event.started, event.started + 1.0)
+                path = str(redacted_path(Path(), event.camera, event.id))
+                going |= {each.path: each for each in (*found, *(each for each in redacted if each.path == path))}
+        if since is not None or until is not None:
+            for name in self._cameras if camera is None else (camera,):
+                found = self._segments(name, since or 0.0, self._clock.now() if until is None else until)
+                going |= {each.path: each for each in found}
+        try:
+            for event in events:
+                for ending in ("mp4", "open"):
+                    (self._folder / MADE / f"{event.id}.{ending}").unlink(missing_ok=True)
+            if self._index is not None and going:
+                remove(self._folder, self._index, tuple(going.values()))
+        except OSError as error:
+            raise StoreError(f"{self._folder}: recordings cannot be removed: {error.strerror or error}") from error
 
     def write(self, camera: str, started: float, ended: float | None, target: Path) -> EventClip | None:
         """Write what was recorded around an event, not redacted, to a file; None where there is nothing."""

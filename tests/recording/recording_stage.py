@@ -150,6 +150,7 @@ def clips_of(folder: Path, store: Store, record: RecordOptions | None = None) ->
         folder=folder,
         find=lambda camera, since, until: store.segments(camera, since=since, until=until),
         clock=SystemClock(),
+        index=store,
     )
 
 

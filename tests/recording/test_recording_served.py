@@ -13,7 +13,9 @@ from recording_stage import clips_of, event, options
 from test_recording_events import NOW, Stage
 
 from blikk_edge.app.checking import check
+from blikk_edge.asking.forgetting import Forgetter
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale
 from blikk_edge.recording.clips import redacted_path
 from blikk_edge.recording.options import RecordMode
@@ -74,6 +76,30 @@ async def test_of_a_camera_that_is_redacted_only_the_redacted_clip_leaves(kept: 
     assert before[0] == 404
     assert b'"clip":null' in unknown.replace(b" ", b"")
     assert after[:2] == (200, b"made by the redactor")
+
+
+@pytest.mark.parametrize(
+    ("request_", "left"),
+    [
+        (Forget(event="porch-1"), [(0.0, 2.0), (4.0, 6.0)]),
+        (Forget(camera="porch", until=NOW + 3.0), [(4.0, 6.0)]),
+        (Forget(camera="yard"), [(0.0, 2.0), (2.0, 4.0), (4.0, 6.0)]),
+    ],
+)
+async def test_what_is_forgotten_is_forgotten_with_its_recording(
+    kept: tuple[Path, Store], request_: Forget, left: list[tuple[float, float]]
+) -> None:
+    folder, store = kept
+    clips = clips_of(folder, store, options(pre_s=0.4, post_s=0.4))
+    assert clips.clip("porch", "porch-1", NOW + 2.5, NOW + 3.5) is not None
+    forgetter = Forgetter(history=store, album=None, rememberers=(), publish=lambda _item: None, recordings=clips)
+
+    await forgetter.forget(request_)
+
+    spans = [(round(each.since - NOW), round(each.until - NOW)) for each in store.segments("porch")]
+    assert spans == left
+    assert len(list(folder.glob("porch/*/*.mp4"))) == len(left)
+    assert bool(list(folder.glob(".clips/*"))) == (request_.camera == "yard")
 
 
 HEAD = "node: a\nmqtt: false\nmodels: {offline: true}\ncameras:\n  gate:\n    source: rtsp://192.0.2.1/sub\n"
