@@ -54,7 +54,7 @@ def answerer(
     """Who answers the requests of a running node; what is None is not there, and is honestly missing in its answers.
 
     `rememberers` and `recordings` forget too; `watched` says when each camera was; `publish` is given what is to be
-    shown no more; `locale` is how times are understood and written; `searched` and `tower` are those of the QuestionService.
+    shown no more; `locale` is how times are understood and written; `searched` and `tower` are the QuestionService's.
     """
 
     async def describe(request: DescribeNow) -> Summary:

@@ -122,10 +122,17 @@ class RedactedClips:
     def _work(self, stop: threading.Event) -> None:
         with contextlib.suppress(OSError):  # of this thread alone, as Linux counts
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        self._remove_leftovers()
         self._find_undone()
         while not stop.wait(1.0):
             while self._jobs and self._jobs[0].due <= self._clock.monotonic() and not stop.is_set():
                 self._done(self._jobs.popleft().event, stop)
+
+    def _remove_leftovers(self) -> None:
+        """What a process that was killed was working on is not redacted, or not whole."""
+        with contextlib.suppress(OSError):
+            for left in (*(self._folder / WORK).glob("*"), *(self._folder / REDACTED).glob("*/*.part")):
+                left.unlink(missing_ok=True)
 
     def _find_undone(self) -> None:
         """Events that ended shortly before the last process did."""

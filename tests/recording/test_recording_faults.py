@@ -140,6 +140,30 @@ def test_folder_that_does_not_answer_costs_recordings_and_no_reader_waits(
     assert sender.slowest_s < 1.0
 
 
+def test_folder_that_does_not_answer_holds_up_no_end(
+    tmp_path: Path, h264: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hung, free = threading.Event(), threading.Event()
+
+    def hanging(_self: SegmentWriter, *_arguments: object) -> None:
+        hung.set()
+        free.wait()
+
+    monkeypatch.setattr(SegmentWriter, "write", hanging)
+    with recording(tmp_path / "recordings", None, options()) as running:
+        sender = Sender(running.recorder, taken(h264))
+        sender.start()
+        try:
+            wait_until(hung.is_set)
+            running.stop()
+            assert "does not answer" in caplog.text
+        finally:
+            sender.stop.set()
+            sender.join()
+            free.set()
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "blikk recorder"])
+
+
 def test_events_of_the_node_begin_and_end_what_is_written(h264: Path, tmp_path: Path) -> None:
     folder = tmp_path / "recordings"
     record = options(RecordMode.EVENTS, pre_s=1.0, post_s=0.5)

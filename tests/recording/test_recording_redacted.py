@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from recording_stage import clips_of, event, options
+from recording_stage import clips_of, event, options, wait_until
 from test_recording_events import NOW, Stage
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
@@ -132,6 +132,27 @@ def test_faces_of_a_redacted_clip_are_found_by_no_judge(
         for bgr in (of_it[0], of_it[-1]):
             assert not [names for names in found(every, bgr, each.faces) if names]
             assert bgr[5:90, 5:80].mean() < 30  # the private area, painted
+
+
+def test_what_a_killed_process_left_is_removed_and_its_event_done_again(
+    data: Path, recorded: tuple[Path, Store]
+) -> None:
+    folder, store = recorded
+    store.put(VISIT)
+    persons, privacy = detector(data, 0.1), Privacy(FaceFinder(data / YUNET), person_threshold=0.1)
+    left = [folder / ".redacting" / "porch-1.mp4", folder / ".redacted" / "porch" / "porch-1.part"]
+    for each in left:
+        each.parent.mkdir(parents=True)
+        each.write_bytes(b"a face")
+    redacted, stop = redacting(folder, store, lambda: lambda _camera: (persons, privacy)), threading.Event()
+    thread = threading.Thread(target=redacted._work, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: redacted_path(folder, "porch", VISIT.id).exists())
+    finally:
+        stop.set()
+        thread.join()
+    assert not [each for each in left if each.exists()]
 
 
 def test_without_a_face_model_there_is_no_redacted_clip_and_none_leaves(
