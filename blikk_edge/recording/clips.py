@@ -22,6 +22,9 @@ MADE: Final = ".clips"
 REDACTED: Final = ".redacted"
 """The folder of redacted clips."""
 
+WRITTEN_S: Final = 10.0
+"""So long after it happened the last of an event is in a segment, at most: a keyframe interval."""
+
 MADE_KEPT_S: Final = 3600.0
 MADE_MAX: Final = 20
 
@@ -79,8 +82,9 @@ class Clips:
             return None
         if options.redact:
             return _clip(redacted_path(self._folder, camera, event), redacted=True)
-        target = self._folder / MADE / f"{event}.{'open' if ended is None else 'mp4'}"
-        if ended is not None and (made := _clip(target, redacted=False)) is not None:
+        whole = ended is not None and self._clock.now() > ended + options.post_s + WRITTEN_S
+        target = self._folder / MADE / f"{event}.{'mp4' if whole else 'open'}"
+        if whole and (made := _clip(target, redacted=False)) is not None:
             return made
         return self.write(camera, started, ended, target)
 
