@@ -78,6 +78,11 @@ class Feed:
         self._audio_s = -math.inf
 
     @property
+    def has_video(self) -> bool:
+        """Whether the newest connection has video that can be recorded."""
+        return any(track.video for track in self._tracks.values())
+
+    @property
     def waiting_bytes(self) -> int:
         """How much waits to be written."""
         return self._put_bytes - self._taken_bytes

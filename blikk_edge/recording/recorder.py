@@ -7,7 +7,7 @@ import math
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from blikk_edge.recording.folder import cameras_in, repair, tidy
 from blikk_edge.recording.options import DAY_S, RecordOptions
 from blikk_edge.recording.segment import FAULTS
 from blikk_edge.sources.archive import ArchiveSource
-from blikk_edge.sources.tap import Tap
+from blikk_edge.sources.tap import MediaPacket, MediaTrack, Tap
 
 LOG = logging.getLogger("blikk.record")
 
@@ -38,6 +38,9 @@ LOOK_S: Final = 5.0
 
 TIDY_S: Final = 60.0
 HANGS_S: Final = 10.0
+SILENT_S: Final = 60.0
+"""Without video for so long a camera has none that can be recorded, or is not there."""
+
 END_S: Final = 1.5
 LEAST_FREE_BYTES: Final = 16_000_000
 RESUMES: Final = 1.1
@@ -78,7 +81,11 @@ class Recorder:
         self._index = index
         self._floor_bytes = max(min_free_bytes, LEAST_FREE_BYTES)
         self._feeds = {camera: Feed(self._clock, max_bytes=queue_bytes) for camera in cameras}
-        self._archives = {camera: make(self._feeds[camera]) for camera, make in (archives or {}).items()}
+        self._away = {camera: Trouble(LOG, "recording: %s") for camera in archives or {}}
+        self._archives = {
+            camera: make(_Heard(self._feeds[camera], self._away[camera], f"{camera}: its archive is back"))
+            for camera, make in (archives or {}).items()
+        }
         self._events: deque[Event] = deque()
         self._unlisted: deque[Segment] = deque(maxlen=UNLISTED_MAX)
         self._recorders = {
@@ -91,7 +98,8 @@ class Recorder:
         self._looked = self._tidied = -math.inf
         self._disk = Trouble(LOG)
         self._broken = {camera: Trouble(LOG) for camera in cameras}
-        self._away = {camera: Trouble(LOG, "recording: %s") for camera in self._archives}
+        self._silent = {camera: Trouble(LOG) for camera in cameras}
+        self._began = self._clock.monotonic()
 
     @property
     def taps(self) -> Mapping[str, Tap]:
@@ -116,7 +124,7 @@ class Recorder:
             return (
                 f"recordings: {self._folder} does not answer; {dropped} packets were dropped; check its disk or share"
             )
-        troubles = (self._disk, *self._broken.values(), *self._away.values())
+        troubles = (self._disk, *self._broken.values(), *self._away.values(), *self._silent.values())
         return next((trouble.now for trouble in troubles if trouble.now is not None), None)
 
     async def run(self, inbox: Inbox[Item]) -> None:
@@ -217,14 +225,13 @@ class Recorder:
             return
         if recorder.writing:
             trouble.end(f"{recorder.camera}: it is recorded now")
-            if (away := self._away.get(recorder.camera)) is not None:
-                away.end(f"{recorder.camera}: its archive is recorded now")
 
     def _look_at_disk(self) -> None:
         now = self._clock.monotonic()
         if now - self._looked < LOOK_S:
             return
         self._looked = now
+        self._look_at_streams(now)
         free = _free_bytes(self._folder)
         if free is None:
             return
@@ -236,6 +243,15 @@ class Recorder:
         elif self._paused and free >= RESUMES * self._floor_bytes:
             self._paused = False
             self._disk.end(f"{self._folder}: its disk has room again, recording goes on")
+
+    def _look_at_streams(self, now: float) -> None:
+        for camera, feed in self._feeds.items():
+            if feed.has_video:
+                self._silent[camera].end(f"{camera}: its video can be recorded")
+            elif now - self._began > SILENT_S:
+                self._silent[camera].start(
+                    f"{camera}: nothing came yet that can be recorded; if it sends JPEGs, add `archive:`"
+                )
 
     def _pause(self, why: str) -> None:
         if not self._paused:
@@ -287,6 +303,23 @@ class Recorder:
             for recorder in self._recorders.values()
             if (path := recorder.open_path) is not None
         )
+
+
+class _Heard:
+    """A tap that ends a trouble with the first packet that comes; all of it in the thread that reads."""
+
+    def __init__(self, feed: Feed, trouble: Trouble, text: str) -> None:
+        self._feed = feed
+        self._trouble = trouble
+        self._text = text
+
+    def begin(self, tracks: Sequence[MediaTrack]) -> None:
+        self._feed.begin(tracks)
+
+    def packet(self, packet: MediaPacket) -> None:
+        if self._trouble.now is not None:
+            self._trouble.end(self._text)
+        self._feed.packet(packet)
 
 
 def _fail(failed: "asyncio.Future[None]", error: Exception) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -162,6 +163,20 @@ def test_folder_that_does_not_answer_holds_up_no_end(
             sender.join()
             free.set()
     wait_until(lambda: not [each for each in threading.enumerate() if each.name == "blikk recorder"])
+
+
+def test_camera_that_sends_nothing_to_record_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blikk_edge.recording.recorder.SILENT_S", 0.0)
+    with recording(tmp_path / "recordings", None, options()) as running:
+        wait_until(lambda: "nothing came yet that can be recorded" in str(running.recorder.problem))
+
+
+def test_node_that_records_nothing_imports_nothing_of_it() -> None:
+    code = (
+        "import sys, blikk_edge.app.wiring; print(*(n for n in sys.modules if n.startswith('blikk_edge.recording.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["blikk_edge.recording.options"]
 
 
 def test_events_of_the_node_begin_and_end_what_is_written(h264: Path, tmp_path: Path) -> None:

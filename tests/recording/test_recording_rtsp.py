@@ -14,6 +14,7 @@ from rtsp_server import RtspServer
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.recording.folder import repair
+from blikk_edge.recording.options import RecordMode
 from blikk_edge.store.store import Store
 
 
@@ -65,6 +66,15 @@ def test_camera_that_vanishes_and_returns_goes_on_in_new_segments(h264: Path, tm
     gap = max(b.since - a.until for a, b in itertools.pairwise(segments))
     assert gap > 0.3
     assert all(pictures(folder / each.path) for each in segments)
+
+
+def test_archive_that_is_not_there_at_first_is_a_problem_until_it_comes(h264: Path, tmp_path: Path) -> None:
+    server = RtspServer(h264)
+    with recording(tmp_path / "recordings", server.url, options(RecordMode.EVENTS)) as running:
+        wait_until(lambda: "connection refused" in str(running.recorder.problem))
+        with server:
+            wait_until(lambda: running.recorder.problem is None)
+    assert not (tmp_path / "recordings").exists()
 
 
 CODE = """
