@@ -63,7 +63,7 @@ class CameraRecorder:
     What comes before the first keyframe of a connection is passed over. With `events` the newest groups of pictures
     wait in memory, as many as an event may need, at most `ring_bytes`; whole groups are written. Raises one
     of `FAULTS` where it cannot be written. While `paused` nothing is written, and what is not kept for that is counted
-    in `lost`.
+    in `lost`. `made` are the files of this process, as long as somebody wants to know them.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class CameraRecorder:
         self.camera = camera
         self.paused = False
         self.lost = 0
+        self.made: set[str] | None = set()
         self._options = options
         self._folder = folder
         self._kept = kept
@@ -90,11 +91,6 @@ class CameraRecorder:
     def writing(self) -> bool:
         """Whether a segment is open."""
         return self._writer is not None
-
-    @property
-    def open_path(self) -> Path | None:
-        """The file of the segment that is open."""
-        return None if self._writer is None else self._writer.path
 
     def event(self, name: str, started: float, ended: float | None) -> None:
         """An event began, goes on, or has ended; raises one of `FAULTS`."""
@@ -260,6 +256,8 @@ class CameraRecorder:
         """A segment that begins with this keyframe. The clock may have been set back: then its name may be taken."""
         for late in range(NAMES_TRIED):
             path = self._folder / segment_path(self.camera, timed.time + late / 1000)
+            if self.made is not None:
+                self.made.add(str(path.relative_to(self._folder)))
             try:
                 return SegmentWriter(path, group.tracks[True], group.tracks.get(False), timed)
             except FileExistsError:

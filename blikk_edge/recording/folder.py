@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,11 +20,11 @@ NEXT_S: Final = 30.0
 """A segment that was not listed ends where the next one begins, if that is so soon; else it is read."""
 
 
-def repair(folder: Path, index: SegmentIndex, *, but: frozenset[str] = frozenset()) -> None:
+def repair(folder: Path, index: SegmentIndex, *, but: Container[str] = frozenset()) -> None:
     """List what lies in the folder and is not listed, and list no more what is not there.
 
-    A file that cannot be read, as of a program that was killed before anything was in it, is removed; `but` are paths
-    that are being written. Raises OSError, StoreError.
+    A file that cannot be read, as of a program that was killed before anything was in it, is removed; `but` are
+    those of this process, which may grow meanwhile. Raises OSError, StoreError.
     """
     for camera in cameras_in(folder):
         _drop_missing(folder, index, camera)

@@ -1,6 +1,7 @@
 """The recorder: one thread that writes what all cameras send, and one for each stream that is only recorded."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import math
@@ -8,6 +9,7 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -143,6 +145,8 @@ class Recorder:
                 ended.set()
 
         LooseThread("blikk recorder", write).start()
+        if not self._repaired:
+            LooseThread("blikk recordings", partial(self._repair_until, stop)).start()
         for camera, archive in self._archives.items():
             LooseThread(f"blikk archive {camera}", partial(self._read_until, camera, archive, stop)).start()
         taking: asyncio.Future[Item] | None = None
@@ -177,6 +181,18 @@ class Recorder:
             if self._clock.monotonic() - began > 60.0:
                 backoff.reset()
             stop.wait(backoff.next_s())
+
+    # -- the thread that looks what an earlier process left ------------------------------------------------------
+
+    def _repair_until(self, stop: threading.Event) -> None:
+        """A large folder takes half a minute, in which the thread that writes shall not be held up."""
+        while not self._repaired and not stop.is_set():
+            with contextlib.suppress(StoreError, OSError):  # said by the store, or by who writes there
+                repair(self._folder, self._index, but=_Made(tuple(self._recorders.values())))
+                self._repaired = True
+                for recorder in self._recorders.values():
+                    recorder.made = None
+            stop.wait(TIDY_S)
 
     # -- the thread that writes ----------------------------------------------------------------------------------
 
@@ -278,10 +294,6 @@ class Recorder:
     def _tidy(self) -> None:
         now, settled = self._clock.now(), self._clock.settled
         try:
-            if not self._repaired:
-                open_now = frozenset(segment.path for segment in self._unlisted)
-                repair(self._folder, self._index, but=open_now | self._open_paths())
-                self._repaired = True
             for camera in {*cameras_in(self._folder), *self._options}:
                 options = self._options.get(camera)
                 keep_s = KEEP_OF_OTHERS_S if options is None else options.keep
@@ -297,12 +309,15 @@ class Recorder:
         except OSError as error:
             LOG.warning("%s: old recordings cannot be removed: %s", self._folder, _said(error))
 
-    def _open_paths(self) -> frozenset[str]:
-        return frozenset(
-            str(path.relative_to(self._folder))
-            for recorder in self._recorders.values()
-            if (path := recorder.open_path) is not None
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The files that this process has made, up to now."""
+
+    recorders: tuple[CameraRecorder, ...]
+
+    def __contains__(self, path: object) -> bool:
+        return any(recorder.made is not None and path in recorder.made for recorder in self.recorders)
 
 
 class _Heard:

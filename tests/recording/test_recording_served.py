@@ -13,8 +13,10 @@ from recording_stage import clips_of, event, options
 from test_recording_events import NOW, Stage
 
 from blikk_edge.app.checking import check
+from blikk_edge.app.clipping import clip
 from blikk_edge.asking.forgetting import Forgetter
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import StoreError
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale
 from blikk_edge.recording.clips import redacted_path
@@ -100,6 +102,29 @@ async def test_what_is_forgotten_is_forgotten_with_its_recording(
     assert spans == left
     assert len(list(folder.glob("porch/*/*.mp4"))) == len(left)
     assert bool(list(folder.glob(".clips/*"))) == (request_.camera == "yard")
+
+
+def test_command_gives_only_the_redacted_clip_of_a_camera_that_is_redacted(
+    kept: tuple[Path, Store], tmp_path: Path
+) -> None:
+    folder, store = kept
+    store.close()
+    file, target = tmp_path / "blikk.yaml", tmp_path / "visit.mp4"
+    camera = "cameras:\n  porch:\n    source: rtsp://192.0.2.1/sub\n    record: {mode: events, redact: true}\n"
+    file.write_text(f"node: a\nmqtt: false\nmodels: {{offline: true}}\nstore: {{path: {store.path}}}\n{camera}")
+    settings = check(file, {}).settings
+    assert settings is not None
+
+    with pytest.raises(StoreError, match="redacted"):
+        clip(settings, "porch-1", target, environ={})
+    with pytest.raises(StoreError, match="no event"):
+        clip(settings, "nobody", target, environ={})
+    assert not target.exists()
+    redacted = redacted_path(folder, "porch", "porch-1")
+    redacted.parent.mkdir(parents=True)
+    redacted.write_bytes(b"made by the redactor")
+    assert clip(settings, "porch-1", target, environ={}).redacted
+    assert target.read_bytes() == b"made by the redactor"
 
 
 HEAD = "node: a\nmqtt: false\nmodels: {offline: true}\ncameras:\n  gate:\n    source: rtsp://192.0.2.1/sub\n"
