@@ -43,7 +43,15 @@ class ConfigError(BlikkError):
 
 
 class SourceError(BlikkError):
-    """A camera's stream cannot be opened or read."""
+    """A camera's stream cannot be opened or read.
+
+    Attributes:
+        retry_s: Not before so many seconds is it worth trying again; 0: as soon as anything else is.
+    """
+
+    def __init__(self, text: str, *, retry_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_s = retry_s
 
 
 class ModelError(BlikkError):

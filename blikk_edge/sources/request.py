@@ -1,5 +1,6 @@
 """GET requests to one camera's web server: logins, redirects and limits, over a connection that is kept."""
 
+import email.utils
 import errno
 import http.client
 import io
@@ -8,7 +9,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urljoin
@@ -28,6 +29,10 @@ LOOK_S: Final = 0.25
 WAITED_S: Final = 0.002
 READ_BYTES: Final = 65536
 REDIRECTS_MOST: Final = 5
+# A server that wants to be left alone for longer is asked again then all the same.
+RETRY_MOST_S: Final = 3600.0
+# What changed so long ago, by the server's own clock, does not change within the same second once more.
+SETTLED_S: Final = 2.0
 # Beyond it a length is an endless stream's.
 LENGTH_MOST: Final = 2**31 - 1
 
@@ -36,15 +41,24 @@ class Failed(Exception):  # noqa: N818  # it is no error of a program; what it s
     """A request that failed. `what` says why and how to mend it, without addresses.
 
     `passing` says that the same may go well in a moment; `stopped` that it was ended from outside; `unchanged` that the
-    server says that nothing is new.
+    server says that nothing is new; `retry_s` for how long the server wants to be left alone.
     """
 
-    def __init__(self, what: str, *, passing: bool = False, stopped: bool = False, unchanged: bool = False) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        passing: bool = False,
+        stopped: bool = False,
+        unchanged: bool = False,
+        retry_s: float = 0.0,
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.passing = passing
         self.stopped = stopped
         self.unchanged = unchanged
+        self.retry_s = retry_s
 
 
 class HttpAnswer:
@@ -53,6 +67,7 @@ class HttpAnswer:
     Attributes:
         content_type: In lower case, without its parameters; empty where none is given.
         length: Bytes of content; None where it ends with the connection, or never.
+        conditions: Headers with which the same can be asked for once it has changed; none where the server gives none.
     """
 
     def __init__(self, response: http.client.HTTPResponse, wire: "_Wire") -> None:
@@ -60,6 +75,7 @@ class HttpAnswer:
         if self.content_type.startswith("multipart/") or (response.length or 0) > LENGTH_MOST:
             response.length = None  # it has no end, whatever the camera says
         self.length = response.length
+        self.conditions = _conditions(response)
         self._response = response
         self._wire = wire
 
@@ -98,6 +114,7 @@ class Client:
         self._login = Login(*address.login) if address.login is not None else None
         self._socket: socket.socket | None = None
         self._answer: HttpAnswer | None = None
+        self._conditions: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -105,8 +122,12 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def get(self) -> HttpAnswer:
-        """Ask, follow redirects, and log in where that is wanted. Raises Failed for any answer without content."""
+    def get(self, conditions: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Ask, follow redirects, and log in where that is wanted. Raises Failed for any answer without content.
+
+        `conditions` are headers under which there is to be content.
+        """
+        self._conditions = conditions or {}
         self._to(self._address)
         for _ in range(2 * REDIRECTS_MOST):
             response = self._exchanged()
@@ -121,8 +142,16 @@ class Client:
                 return self._answer
             else:
                 # Whatever it is: where it went well before, it may go well again, as with a file that is just replaced.
-                self.close()
-                raise Failed(status_meaning(status), passing=True, unchanged=status == 304)
+                if status == 304:
+                    self._done_with(response)
+                else:
+                    self.close()
+                raise Failed(
+                    status_meaning(status),
+                    passing=True,
+                    unchanged=status == 304,
+                    retry_s=retry_after_s(response.getheader("Retry-After"), response.getheader("Date")),
+                )
         self.close()
         raise Failed("the server sends from one address to the next without end; mend the path of the source")
 
@@ -200,7 +229,7 @@ class Client:
             connection = http.client.HTTPConnection(asked.host, asked.port_number)
             connection.default_port = 443 if asked.scheme == "https" else 80
             connection.sock = _Duct(self._socket, wire)
-            headers = {"User-Agent": "blikk-edge", "Accept": "*/*"}
+            headers = {"User-Agent": "blikk-edge", "Accept": "*/*", **self._conditions}
             if (
                 self._may_log_in
                 and self._login is not None
@@ -221,6 +250,40 @@ class Client:
         with _failing(self._limit, BROKEN):
             response.read()
         self._drop()
+
+
+_CONDITIONS: Final = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+
+
+def _conditions(response: http.client.HTTPResponse) -> dict[str, str]:
+    """How to ask for the same once it has changed.
+
+    None where it changed a moment ago: times have whole seconds, and it may change once more within this one
+    (RFC 9110, 8.8.2.2).
+    """
+    changed, now = response.getheader("Last-Modified"), response.getheader("Date")
+    if changed and (_seconds_between(changed, now) or 0.0) < SETTLED_S:
+        return {}
+    return {asking: said for asking, saying in _CONDITIONS.items() if (said := response.getheader(saying))}
+
+
+def _seconds_between(early: str, late: str | None) -> float | None:
+    try:
+        first, last = (email.utils.parsedate_to_datetime(each or "") for each in (early, late))
+        return (last - first).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def retry_after_s(text: str | None, date: str | None = None) -> float:
+    """For how long a server wants to be left alone, within an hour; 0 where it does not say (RFC 9110, 10.2.3).
+
+    It may say until when; `date` is what it takes for now, as a camera's clock may be wrong.
+    """
+    if not text:
+        return 0.0
+    seconds = float(text) if text.strip().isdigit() else _seconds_between(date or "", text)
+    return min(max(seconds or 0.0, 0.0), RETRY_MOST_S)
 
 
 class _Wire(io.RawIOBase):

@@ -8,15 +8,17 @@ from blikk_edge.sources.address import plain
 from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.opening import CAMERA_TLS
 from blikk_edge.sources.options import ADDRESS, AddressOptions
-from blikk_edge.sources.rtsp_oddities import oddity
+from blikk_edge.sources.rtsp_oddities import identity, oddity
 from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import LiveTime
+from blikk_edge.sources.vendors.advice import Advice, opened
 
 TRANSPORTS = {"auto": ("tcp", "udp"), "tcp": ("tcp",), "udp": ("udp",)}
 
 
 def ways(url: str, *, shown: str, transport: str, read_timeout_s: float) -> list[Way]:
     """One way for each transport to be tried. Raises KeyError for a transport that is none of auto, tcp, udp."""
+    advice = Advice(url, partial(identity, url))
     return [
         Way(
             url=url,
@@ -33,6 +35,7 @@ def ways(url: str, *, shown: str, transport: str, read_timeout_s: float) -> list
             },
             waits=kind == "tcp",
             oddity=partial(oddity, url, shown),
+            advice=advice,
         )
         for kind in TRANSPORTS[transport]
     ]
@@ -41,7 +44,7 @@ def ways(url: str, *, shown: str, transport: str, read_timeout_s: float) -> list
 def open_rtsp(url: str, terms: Terms, *, transport: str = "auto") -> Capture:
     """A camera at an `rtsp://` or `rtsps://` address; `transport` is auto, tcp or udp."""
     return Capture(
-        ways(url, shown=terms.shown, transport=transport, read_timeout_s=terms.read_timeout_s),
+        ways(opened(url), shown=terms.shown, transport=transport, read_timeout_s=terms.read_timeout_s),
         terms,
         timekeeper=LiveTime(terms.clock),
     )

@@ -1,4 +1,4 @@
-"""What is odd about an RTSP server that libav could make nothing of: redirects in a circle, and small letters.
+"""What an RTSP server says that libav could make nothing of: who it is, redirects in a circle, and small letters.
 
 libav follows a redirect at once and for ever, and takes a status line in small letters for a request of the server's.
 """
@@ -23,6 +23,8 @@ _LOOK_S: Final = 0.1
 _STATUS: Final = re.compile(rb"(rtsp)/\d\.?\d*[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
 _LOCATION: Final = re.compile(rb"^location[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CHALLENGE: Final = re.compile(rb"^www-authenticate[ \t]*:[ \t]*(.+?)\r?$", re.IGNORECASE | re.MULTILINE)
+_SERVER: Final = re.compile(rb"^server[ \t]*:[ \t]*(.+?)\r?$", re.IGNORECASE | re.MULTILINE)
+_REALM: Final = re.compile(rb'realm="([^"]*)"', re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,5})", re.IGNORECASE | re.MULTILINE)
 _END: Final = re.compile(rb"\r?\n\r?\n")
 
@@ -66,6 +68,16 @@ def oddity(url: str, shown: str, stop: threading.Event) -> str:
             return f"{CIRCLE if circle else TOO_LONG}{f' ({way})' if named else ''}; {MEND}"
 
 
+def identity(url: str, stop: threading.Event) -> tuple[str, str]:
+    """What its server calls itself, and the realm for which it wants a login; empty where it does not say.
+
+    Asks as `oddity` does, without any login: a camera counts wrong ones.
+    """
+    head = _answer(url, "", stop, time.monotonic() + LIMIT_S)
+    server, realm = _SERVER.search(head), _REALM.search(head)
+    return server[1].decode("latin-1") if server else "", realm[1].decode("latin-1") if realm else ""
+
+
 def _place(url: str) -> str:
     """The address without what differs in one place: the login, which a redirect leaves out."""
     return SourceUrl(url).public.replace("***@", "", 1)
@@ -77,7 +89,7 @@ def _answer(url: str, first: str, stop: threading.Event, deadline: float) -> byt
         address = parse(url)
         if address.scheme not in {"rtsp", "rtsps"}:
             return b""
-        login = _login(address, parse(first))
+        login = _login(address, parse(first)) if first else None
         with _connected(address, deadline) as connection:
             head = b""
             for number, method in enumerate(("OPTIONS", "DESCRIBE"), 1):
