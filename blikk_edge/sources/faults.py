@@ -169,8 +169,9 @@ def source_error(shown: str, what: str, *more: str, retry_s: float = 0.0) -> Sou
 
     Raise it outside of `except`: causes hold raw addresses.
     """
-    text = "; ".join(each for each in (what, *more) if each)
-    return SourceError(f"{shown}: {text}", retry_s=retry_s).of(_TROUBLES.get(what))
+    known = "; ".join(each for each in more if each)
+    text = f"{shown}: {what}; {known}" if known else f"{shown}: {what}"
+    return SourceError(text, retry_s=retry_s, more=known).of(_TROUBLES.get(what))
 
 
 QUICK_LOGINS = 3
