@@ -76,7 +76,7 @@ class SourceOpener:
         for way in (*self._ways[self._first :], *self._ways[: self._first]):
             if way.spare and not unreadable:
                 continue
-            # Where it was odd before, libav would ask thousands of times until its time is over.
+            # Where it was odd before, libav would ask thousands of times until its time is over, or wait in vain.
             if self._odd and (odd := self._oddity(way, limit)):
                 said = odd
                 break
@@ -119,6 +119,7 @@ class SourceOpener:
     def barren(self, way: Way) -> None:
         """This way opened, but nothing came, as where interleaved media is promised and never sent."""
         self._first = (self._ways.index(way) + 1) % len(self._ways)
+        self._odd = way.oddity is not None
 
     def _opened(self, way: Way, limit: Limit) -> InputContainer:
         container: InputContainer = av.open(

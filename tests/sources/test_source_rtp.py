@@ -147,3 +147,14 @@ def test_a_camera_that_changes_from_h264_to_h265_is_opened_anew(monkeypatch: pyt
         assert len(read(source, 5)) == 5
 
     assert seen >= 15
+
+
+def test_a_stream_that_is_encrypted_is_named_after_nothing_could_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BARREN_S", 0.5)
+    ciphered = [b"\0\0\0\1" + random.Random(n).randbytes(500).replace(b"\0", b"x") for n in range(50)]
+    with rtp_server(paced(lambda n: n * TICK, units=ciphered), sdp=SDP.replace("RTP/AVP", "RTP/SAVP")) as url:
+        source = open_rtsp(url, terms(connect_timeout_s=2.0, read_timeout_s=1.0), transport="tcp")
+        with pytest.raises(SourceError):
+            read(source, 1)
+        with pytest.raises(SourceError, match="its stream is encrypted"):
+            read(source, 1)
