@@ -1,6 +1,5 @@
 """GET requests to one camera's web server: logins, redirects and limits, over a connection that is kept."""
 
-import email.utils
 import errno
 import http.client
 import io
@@ -16,6 +15,7 @@ from urllib.parse import urljoin
 
 from blikk_edge.sources.address import Address, parse
 from blikk_edge.sources.faults import BROKEN, STANDS_STILL, TOO_LATE, status_meaning, system_meaning
+from blikk_edge.sources.freshness import conditions, retry_after_s
 from blikk_edge.sources.limits import Limit
 from blikk_edge.sources.login import Login
 from blikk_edge.sources.status_line import enough, mended
@@ -29,10 +29,6 @@ LOOK_S: Final = 0.25
 WAITED_S: Final = 0.002
 READ_BYTES: Final = 65536
 REDIRECTS_MOST: Final = 5
-# A server that wants to be left alone for longer is asked again then all the same.
-RETRY_MOST_S: Final = 3600.0
-# What changed so long ago, by the server's own clock, does not change within the same second once more.
-SETTLED_S: Final = 2.0
 # Beyond it a length is an endless stream's.
 LENGTH_MOST: Final = 2**31 - 1
 
@@ -75,7 +71,7 @@ class HttpAnswer:
         if self.content_type.startswith("multipart/") or (response.length or 0) > LENGTH_MOST:
             response.length = None  # it has no end, whatever the camera says
         self.length = response.length
-        self.conditions = _conditions(response)
+        self.conditions = conditions(response.getheader)
         self._response = response
         self._wire = wire
 
@@ -114,7 +110,7 @@ class Client:
         self._login = Login(*address.login) if address.login is not None else None
         self._socket: socket.socket | None = None
         self._answer: HttpAnswer | None = None
-        self._conditions: Mapping[str, str] = {}
+        self._when: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -122,12 +118,12 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def get(self, conditions: Mapping[str, str] | None = None) -> HttpAnswer:
+    def get(self, when: Mapping[str, str] | None = None) -> HttpAnswer:
         """Ask, follow redirects, and log in where that is wanted. Raises Failed for any answer without content.
 
-        `conditions` are headers under which there is to be content.
+        `when` are headers under whose conditions there is to be content.
         """
-        self._conditions = conditions or {}
+        self._when = when or {}
         self._to(self._address)
         for _ in range(2 * REDIRECTS_MOST):
             response = self._exchanged()
@@ -229,7 +225,7 @@ class Client:
             connection = http.client.HTTPConnection(asked.host, asked.port_number)
             connection.default_port = 443 if asked.scheme == "https" else 80
             connection.sock = _Duct(self._socket, wire)
-            headers = {"User-Agent": "blikk-edge", "Accept": "*/*", **self._conditions}
+            headers = {"User-Agent": "blikk-edge", "Accept": "*/*", **self._when}
             if (
                 self._may_log_in
                 and self._login is not None
@@ -250,40 +246,6 @@ class Client:
         with _failing(self._limit, BROKEN):
             response.read()
         self._drop()
-
-
-_CONDITIONS: Final = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
-
-
-def _conditions(response: http.client.HTTPResponse) -> dict[str, str]:
-    """How to ask for the same once it has changed.
-
-    None where it changed a moment ago: times have whole seconds, and it may change once more within this one
-    (RFC 9110, 8.8.2.2).
-    """
-    changed, now = response.getheader("Last-Modified"), response.getheader("Date")
-    if changed and (_seconds_between(changed, now) or 0.0) < SETTLED_S:
-        return {}
-    return {asking: said for asking, saying in _CONDITIONS.items() if (said := response.getheader(saying))}
-
-
-def _seconds_between(early: str, late: str | None) -> float | None:
-    try:
-        first, last = (email.utils.parsedate_to_datetime(each or "") for each in (early, late))
-        return (last - first).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def retry_after_s(text: str | None, date: str | None = None) -> float:
-    """For how long a server wants to be left alone, within an hour; 0 where it does not say (RFC 9110, 10.2.3).
-
-    It may say until when; `date` is what it takes for now, as a camera's clock may be wrong.
-    """
-    if not text:
-        return 0.0
-    seconds = float(text) if text.strip().isdigit() else _seconds_between(date or "", text)
-    return min(max(seconds or 0.0, 0.0), RETRY_MOST_S)
 
 
 class _Wire(io.RawIOBase):

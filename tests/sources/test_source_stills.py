@@ -18,8 +18,8 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SourceError
 from blikk_edge.sources import still_address
 from blikk_edge.sources.catalog import open_source
+from blikk_edge.sources.freshness import conditions, retry_after_s
 from blikk_edge.sources.mjpeg import open_mjpeg
-from blikk_edge.sources.request import retry_after_s
 from blikk_edge.sources.terms import Terms
 
 
@@ -354,6 +354,7 @@ def test_a_server_that_asks_to_be_left_alone_is_left_alone() -> None:
         ("999999", None, 3600),
         ("soon", None, 0),
         ("-3", None, 0),
+        ("²", None, 0),
         ("Mon, 01 Jan 2024 10:00:30 GMT", "Mon, 01 Jan 2024 10:00:00 GMT", 30),
         ("Mon, 01 Jan 2024 10:00:30 GMT", "Mon, 01 Jan 2024 10:01:00 GMT", 0),
         ("Mon, 01 Jan 2024 10:00:30 GMT", None, 0),
@@ -378,3 +379,25 @@ def test_a_login_that_is_refused_later_on_is_not_tried_again_and_again() -> None
         with pytest.raises(SourceError, match=r"\(401\)"):
             read(source)
         assert len(web.asked) <= 6  # asked for a login, two pictures, refused
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked"),
+    [
+        ({"ETag": '"a"'}, {"If-None-Match": '"a"'}),
+        (
+            {"Last-Modified": "Mon, 01 Jan 2024 10:00:00 GMT", "Date": "Mon, 01 Jan 2024 10:00:05 GMT", "ETag": "x"},
+            {"If-Modified-Since": "Mon, 01 Jan 2024 10:00:00 GMT", "If-None-Match": "x"},
+        ),
+        ({"Last-Modified": "Mon, 01 Jan 2024 10:00:00 GMT", "Date": "Mon, 01 Jan 2024 10:00:01 GMT", "ETag": "x"}, {}),
+        ({"Last-Modified": "Mon, 01 Jan 2024 10:00:00 GMT"}, {}),
+        ({"Last-Modified": "yesterday", "Date": "today"}, {}),
+        ({"ETag": '"a"\r\n Host: x'}, {}),
+        ({"ETag": "x" * 600}, {}),
+        ({}, {}),
+    ],
+)
+def test_marks_of_a_picture_are_used_where_they_say_for_sure_that_it_changed(
+    headers: dict[str, str], asked: dict[str, str]
+) -> None:
+    assert conditions(headers.get) == asked
