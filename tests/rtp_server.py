@@ -60,7 +60,9 @@ def _pieces(nal: bytes) -> Iterator[bytes]:
 
 
 @contextmanager
-def rtp_server(play: Callable[[Played], None], *, sdp: str = SDP, setup: str = "200 OK") -> Iterator[str]:
+def rtp_server(
+    play: Callable[[Played], None], *, sdp: str | Callable[[], str] = SDP, setup: str = "200 OK"
+) -> Iterator[str]:
     """Serve over TCP on a free loopback port; gives the address.
 
     `play` runs for each client that asks to play; an OSError of it breaks the connection off. `setup` is what a client
@@ -92,7 +94,7 @@ def rtp_server(play: Callable[[Played], None], *, sdp: str = SDP, setup: str = "
         def answer(self, method: bytes, request: bytes) -> None:
             more, body = "Session: 1\r\n", ""
             if method == b"DESCRIBE":
-                more, body = "Content-Type: application/sdp\r\n", sdp
+                more, body = "Content-Type: application/sdp\r\n", sdp if isinstance(sdp, str) else sdp()
             elif method == b"SETUP":
                 more += "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
             number = request.partition(b"CSeq:")[2].split()[0].decode()
@@ -124,12 +126,14 @@ def rtp_server(play: Callable[[Played], None], *, sdp: str = SDP, setup: str = "
             thread.join()
 
 
-def encoded(count: int, *, size: tuple[int, int] = (320, 240), every: int = 25) -> list[bytes]:
-    """Access units of H.264 with something that moves, a keyframe `every` so many."""
-    coder = av.CodecContext.create("libx264", "w")
+def encoded(count: int, *, size: tuple[int, int] = (320, 240), every: int = 25, codec: str = "libx264") -> list[bytes]:
+    """Access units of H.264, or H.265 (`libx265`), with something that moves, a keyframe `every` so many."""
+    coder = av.CodecContext.create(codec, "w")
     coder.width, coder.height = size
     coder.pix_fmt, coder.time_base, coder.thread_count = "yuv420p", Fraction(1, 25), 1
     coder.options = {"g": str(every), "preset": "ultrafast", "tune": "zerolatency"}
+    if codec == "libx265":
+        coder.options |= {"x265-params": f"log-level=none:repeat-headers=1:keyint={every}"}
     units = []
     row = np.arange(size[0]).astype(np.uint8)
     for n in range(count):

@@ -12,6 +12,7 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.live import Audience
+from blikk_edge.core.nothing_new import LastAnswer
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.paths import EventPath, PathRecorder
 from blikk_edge.core.ports import Memory, Publish
@@ -52,10 +53,13 @@ def camera_run(
     `audience` is who looks at the live view; `probe` is told what happens to the frames; `keep_path` is given the path
     of each event, from any thread; `tap` the packets of its stream.
     """
+    unchanged = LastAnswer(clock)
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
-        make_source=_source_maker(camera, clock, push_queue, intake, clip, audience, probe, tap, loop=not play_once),
+        make_source=_source_maker(
+            camera, clock, push_queue, intake, clip, audience, probe, tap, unchanged, loop=not play_once
+        ),
         make_pipeline=_pipeline_maker(
             settings, camera, memory, supervisor, audience, probe, keep_path, budgeted=clip is None
         ),
@@ -71,6 +75,7 @@ def camera_run(
         rings=rings(camera),
         finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
         pushed=camera.pushed,
+        unchanged=unchanged,
         probe=probe,
     )
 
@@ -84,6 +89,7 @@ def _source_maker(
     audience: Audience | None,
     probe: CameraProbe | None,
     tap: Tap | None,
+    unchanged: LastAnswer,
     *,
     loop: bool,
 ) -> Callable[[], Source]:
@@ -103,6 +109,7 @@ def _source_maker(
         push_queue=push_queue,
         realtime=clip is None,
         loop=loop,
+        nothing_new=unchanged,
         start_time=0.0 if clip is None else clip.clock.start,
         decoded=None if probe is None else probe.decoded,
         tap=tap,

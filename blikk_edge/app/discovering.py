@@ -9,6 +9,7 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.sources.address import AddressError, parse
 from blikk_edge.sources.onvif.device import Described, Profile, described, largest, nearest
 from blikk_edge.sources.onvif.search import WAIT_S, Found, on_network
+from blikk_edge.sources.vendors.table import When, vendor_of
 
 HEIGHT_PX = 480
 ASK_S = 5.0
@@ -34,6 +35,16 @@ class Discovered:
         said = self.described
         asked = " ".join(part for part in (said.maker, said.model) if part) if said else ""
         return asked or self.found.name or self.found.hardware or "a camera"
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """What is known of its vendor: where its still image is, and what is wrong with it."""
+        maker = (self.described.maker if self.described else "") or self.found.name
+        vendor = vendor_of(maker=maker) if maker else None
+        if vendor is None:
+            return ()
+        stills = tuple(f"still image: {each.filled()}" for each in vendor.stills)
+        return (*stills, *vendor.said(*When))
 
 
 def discover(
@@ -67,6 +78,7 @@ def yaml_lines(cameras: Sequence[Discovered]) -> list[str]:
             lines.append(f"    # watched: {_shown(watched)}")
         if main is not None and main != watched:
             lines.append(f"    # its largest: {_shown(main)}")
+        lines += [f"    # {said}" for said in camera.known]
         if camera.problem:
             lines.append(f"    # {camera.problem}")
     return lines

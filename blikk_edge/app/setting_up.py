@@ -24,7 +24,7 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import BlikkError, ConfigError, SourceError, Trouble
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.picture import SNAPSHOT, Picture
-from blikk_edge.core.scene import Scene
+from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Motion, View
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.secrets import SourceUrl
@@ -234,15 +234,19 @@ class SettingUp:
 
 
 def _first_picture(source: SourceUrl, terms: Terms, tools: VisionTools, stop: threading.Event) -> Picture:
-    """The first picture that is not one of a stream that begins; raises BlikkError."""
+    """The first picture that is not one of a stream that begins, or the only one there is; raises BlikkError."""
     until = time.monotonic() + CAMERA_S
-    for number, frame in enumerate(open_source(source.reveal(), terms).frames(stop), 1):
-        if number < SETTLE_FRAMES and time.monotonic() < until:
-            continue
-        found = tools.detector.detect(frame.bgr())
-        scene = Scene(frame=frame, motion=Motion(view=View.SETTLING), look=True, analysed=True)
-        return tools.redactor.picture(replace(scene, detections=found), name=SNAPSHOT)
-    raise SourceError(f"{source.public}: it ended before a picture came").of(Trouble.NO_VIDEO)
+    frame: Frame | None = None
+    terms = replace(terms, nothing_new=stop.set)  # a still image that does not change gives no second one
+    for number, newest in enumerate(open_source(source.reveal(), terms).frames(stop), 1):
+        frame = newest
+        if number >= SETTLE_FRAMES or time.monotonic() >= until:
+            break
+    if frame is None:
+        raise SourceError(f"{source.public}: it ended before a picture came").of(Trouble.NO_VIDEO)
+    found = tools.detector.detect(frame.bgr())
+    scene = Scene(frame=frame, motion=Motion(view=View.SETTLING), look=True, analysed=True)
+    return tools.redactor.picture(replace(scene, detections=found), name=SNAPSHOT)
 
 
 def _said(error: vol.Invalid) -> str:

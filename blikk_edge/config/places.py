@@ -16,6 +16,7 @@ from blikk_edge.grammar.values import WEB_ADDRESS, Scalar
 from blikk_edge.kinds.chosen import Chosen, OneKind, chosen
 from blikk_edge.sources.address import PORTS, AddressError, parse, scheme_of
 from blikk_edge.sources.kinds import SOURCES
+from blikk_edge.sources.vendors.advice import other_scheme
 
 RTSP: Final = frozenset({"rtsp", "rtsps"})
 TWO_STREAMS: Final = frozenset({"watch", "archive"})
@@ -139,6 +140,8 @@ def _others() -> list[str]:
 
 def _address(text: str) -> str:
     if scheme_of(text) not in PORTS:
+        if (ours := other_scheme(text)) and ours in PORTS:
+            raise Wrong("an address of another program", f"Write `{ours}://`.")
         known = listed(f"{scheme}://" for scheme in (*PORTS, *_others()))
         raise Wrong("an address of a kind that is not known", f"Use {known}; a plug-in may bring others.")
     encode = "Check host and port; in a password write `%2F` for /, `%40` for @, `%3A` for :, `%23` for #, `%3F` for ?."

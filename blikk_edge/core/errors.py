@@ -43,7 +43,17 @@ class ConfigError(BlikkError):
 
 
 class SourceError(BlikkError):
-    """A camera's stream cannot be opened or read."""
+    """A camera's stream cannot be opened or read.
+
+    Attributes:
+        retry_s: Not before so many seconds is it worth trying again; 0: as soon as anything else is.
+        more: What its text says of this kind of camera, beside what went wrong.
+    """
+
+    def __init__(self, text: str, *, retry_s: float = 0.0, more: str = "") -> None:
+        super().__init__(text)
+        self.retry_s = retry_s
+        self.more = more
 
 
 class ModelError(BlikkError):

@@ -2,13 +2,14 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, SourceError, StepError
+from blikk_edge.core.nothing_new import LastAnswer
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.picture import FRAME
@@ -48,6 +49,8 @@ class CameraRun:
     are the ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. Of a `pushed` one
     whose summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added
     steps of its pipeline measure, too. `probe` is told of frames that the pipeline did not get to the end of.
+    `unchanged` says when its source last heard that the picture is the one of before: what nobody has seen for long is
+    over, though the camera is there.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class CameraRun:
         rings: Collection[str] = ("mqtt", "http", "gpio"),
         pushed: bool = False,
         probe: CameraProbe | None = None,
+        unchanged: LastAnswer | None = None,
     ) -> None:
         self._make_pipeline = make_pipeline
         self.switches = switches
@@ -93,6 +97,8 @@ class CameraRun:
         self._finite = finite
         self._pushed = pushed
         self._probe = probe
+        self._unchanged = unchanged
+        self._ended_at: float | None = None  # arrival of the frame that was the last one for long
         self._online: bool | None = None
         self._broken_since: float | None = None  # None while frames come that are believed
         self._lost_since: float | None = None  # as long, until the events that were open have been ended
@@ -233,7 +239,10 @@ class CameraRun:
 
     def stalled(self) -> bool:
         """Whether the reader hangs: neither a frame nor an error for longer than any limit allows."""
-        return self._heard_at is not None and self._clock.monotonic() - self._heard_at > self.stall_s
+        heard = self._heard_at
+        if heard is not None and self._unchanged is not None and self._unchanged.at is not None:
+            heard = max(heard, self._unchanged.at)
+        return heard is not None and self._clock.monotonic() - heard > self.stall_s
 
     def reader_replaced(self) -> None:
         """The reader hung and a new one, with a source of its own, takes over."""
@@ -245,29 +254,36 @@ class CameraRun:
     def lost_for_long(self) -> bool:
         """Whether the stream has been away so long that open events should end."""
         since = self._lost_since
+        if since is None and (seen := self._unchanged_since()) != self._ended_at:
+            since = seen
         return since is not None and self._clock.monotonic() - since >= LOST_AFTER_S
 
     def outage_ended(self) -> None:
         """Open events have been ended: this outage needs nothing more."""
         self._lost_since = None
+        if (seen := self._unchanged_since()) is not None:
+            self._ended_at = seen
+            self._deliver(self.state())
 
     def state(self) -> CameraState:
         """The newest state, with the figures that only the reader knows."""
         known = self._last_state or CameraState(camera=self.info.id, online=False)
         arrivals = list(self._arrivals)
         now = self._clock.monotonic()
-        fps = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) if len(arrivals) > 1 and self._online else 0.0
+        fps = _rate(arrivals, now) if self._online else 0.0
+        ended = self._unchanged_since()
+        sees = self.online and (ended is None or ended != self._ended_at)
         steps = (self._step_part(name) for name in self._pipeline.added.problems)
         parts = (*(() if self.waited_for else (self.part,)), f"{self.part}.pipeline", VISION, *steps)
         problems = (self._supervisor.problems.get(part) for part in parts)
         state = replace(
             known,
             online=self.online,
-            motion=known.motion and self.online,
-            counts=known.counts if self.online else tuple((label, 0) for label, _ in known.counts),
-            zones=known.zones if self.online else (),
-            zone_counts=known.zone_counts if self.online else (),
-            measures=known.measures if self.online else (),
+            motion=known.motion and sees,
+            counts=known.counts if sees else tuple((label, 0) for label, _ in known.counts),
+            zones=known.zones if sees else (),
+            zone_counts=known.zone_counts if sees else (),
+            measures=known.measures if sees else (),
             fps=round(fps, 1),
             last_frame_age_s=round(now - arrivals[-1], 1) if arrivals else None,
             restarts=self.restarts,
@@ -292,6 +308,11 @@ class CameraRun:
             return None
         time, came = self._captured
         return time + self._clock.monotonic() - came
+
+    def _unchanged_since(self) -> float | None:
+        """When the last frame came, where the camera has answered since that its picture is the same."""
+        said, came = self._unchanged.at if self._unchanged is not None else None, self._captured
+        return came[1] if self._online and came is not None and said is not None and said > came[1] else None
 
     def _note(self, scene: Scene, outcome: Outcome) -> None:
         if self._probe is not None:
@@ -327,3 +348,14 @@ class CameraRun:
             logger.info("watching %s", self._shown_source)
         self._deliver(CameraAvailability(camera=self.info.id, online=online))
         self._deliver(self.state())
+
+
+def _rate(arrivals: Sequence[float], now: float) -> float:
+    """Frames a second over the last of them, and over the time since, where that is longer than usual."""
+    intervals, spanned_s = len(arrivals) - 1, arrivals[-1] - arrivals[0] if arrivals else 0.0
+    if spanned_s <= 0:
+        return 0.0
+    waited_s = now - arrivals[-1]
+    if waited_s > 2 * spanned_s / intervals:
+        return (intervals + 1) / (spanned_s + waited_s)
+    return intervals / spanned_s

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from blikk_edge.core.allowance import log_allowance
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock, SystemClock
-from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.errors import BlikkError, SourceError
 from blikk_edge.core.loose_thread import LooseThread
 from blikk_edge.runtime import log
 
@@ -84,7 +84,10 @@ class Supervisor:
 
 
 class Guard:
-    """One try of a part. Afterwards `failed` says how it went; exits of the program pass through."""
+    """One try of a part. Afterwards `failed` says how it went; exits of the program pass through.
+
+    `retry_s` is how long the failure itself asks to be left alone.
+    """
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class Guard:
         self._heals = heals
         self._over = over
         self.failed = False
+        self.retry_s = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +117,7 @@ class Guard:
         if not isinstance(error, Exception) or (self._let is not None and isinstance(error, self._let)):
             return False
         self.failed = True
+        self.retry_s = error.retry_s if isinstance(error, SourceError) else 0.0
         if self._over is not None and self._over():
             self._supervisor.failed_late(self._part, error)
         else:
@@ -168,7 +173,7 @@ class SupervisedThread:
                     return
                 self._relapses += self._began is not None and not self._steady
                 self._ill = True
-                self.stop.wait(self._backoff.next_s())
+                self.stop.wait(max(self._backoff.next_s(), outcome.retry_s))
         finally:
             self.ended.set()
 

@@ -7,6 +7,7 @@ import av.error
 
 from blikk_edge.core.errors import SourceError, Trouble
 from blikk_edge.sources.local import A_FOLDER, NO_FILE, NO_PERMISSION
+from blikk_edge.sources.vendors.table import When
 
 TOO_LATE = "no answer in time; check host, port and network"
 STANDS_STILL = "no picture came in time; check camera and network"
@@ -18,6 +19,7 @@ NO_PARTS = (
 )
 NO_PICTURE = "no picture can be decoded; set the camera to H.264, keyframe every 2 s"
 UNAUTHORIZED = "the camera refuses user or password (401); mend them in the source's address"
+WRONG_LOGIN = "the camera refuses user or password; mend them in the source's address"
 FORBIDDEN = "the camera forbids this stream to this user (403); give the user the right to view"
 NOT_FOUND = "the camera does not know this path (404); mend the path of the source"
 TOO_MANY = "the server asks for fewer requests (429); it is tried again later"
@@ -125,6 +127,7 @@ def is_final(error: Exception) -> bool:
 
 _TROUBLES: Mapping[str, Trouble] = {
     UNAUTHORIZED: Trouble.LOGIN,
+    WRONG_LOGIN: Trouble.LOGIN,
     FORBIDDEN: Trouble.FORBIDDEN,
     NOT_FOUND: Trouble.NOT_FOUND,
     NO_FILE: Trouble.NOT_FOUND,
@@ -143,6 +146,53 @@ _TROUBLES: Mapping[str, Trouble] = {
 }
 
 
-def source_error(shown: str, what: str) -> SourceError:
-    """The error to raise: where, what and how to mend it. Raise it outside of `except`: causes hold raw addresses."""
-    return SourceError(f"{shown}: {what}").of(_TROUBLES.get(what))
+_SHOWN_BY = {
+    UNAUTHORIZED: When.UNAUTHORIZED,
+    WRONG_LOGIN: When.UNAUTHORIZED,
+    FORBIDDEN: When.FORBIDDEN,
+    NOT_FOUND: When.NOT_FOUND,
+    CONNECTION_REFUSED: When.REFUSED,
+    REFUSED: When.OPEN,
+    SERVER_ERROR: When.OPEN,
+    NO_VIDEO: When.OPEN,
+    NO_PICTURE: When.OPEN,
+}
+
+
+def shown_by(what: str) -> When | None:
+    """What a vendor's faults are looked up by, for one of the meanings here; None where no vendor has to do with it."""
+    return _SHOWN_BY.get(what)
+
+
+def source_error(shown: str, what: str, *more: str, retry_s: float = 0.0) -> SourceError:
+    """The error to raise: where, what and how to mend it, and what `more` there is to say of it.
+
+    Raise it outside of `except`: causes hold raw addresses.
+    """
+    known = "; ".join(each for each in more if each)
+    text = f"{shown}: {what}; {known}" if known else f"{shown}: {what}"
+    return SourceError(text, retry_s=retry_s, more=known).of(_TROUBLES.get(what))
+
+
+QUICK_LOGINS = 3
+LOCKOUT_S = 600.0
+LATER = "it is tried every 10 minutes only, as cameras lock out who fails often; a changed address is tried at once"
+LOGIN_FAILURES = frozenset({UNAUTHORIZED, WRONG_LOGIN})
+
+
+class Logins:
+    """How often in a row one camera refused a login. Cameras lock a user or a machine out after 5 to 10 of them."""
+
+    def __init__(self, *, given: bool) -> None:
+        self._given = given
+        self._refused = 0
+
+    def after(self, what: str) -> float:
+        """How long to leave the camera alone after this failure, in seconds."""
+        refused = what == WRONG_LOGIN or (self._given and what == UNAUTHORIZED)
+        self._refused = self._refused + 1 if refused else 0
+        return LOCKOUT_S if self._refused > QUICK_LOGINS else 0.0
+
+    def accepted(self) -> None:
+        """It let us in."""
+        self._refused = 0

@@ -9,9 +9,10 @@ from typing import Any, Final, TypeAlias
 import av
 from av.container import InputContainer
 
-from blikk_edge.sources.faults import TOO_LATE, is_final, meaning, source_error
+from blikk_edge.sources.faults import LATER, TOO_LATE, Logins, is_final, meaning, shown_by, source_error
 from blikk_edge.sources.limits import LATE_SHARE, Limit
 from blikk_edge.sources.terms import Terms
+from blikk_edge.sources.vendors.advice import Advice
 
 # A camera's or a file's metadata need not be UTF-8. From PyAV 19 on that never matters, and this argument is gone.
 _METADATA: Mapping[str, Any] = (
@@ -43,6 +44,7 @@ class Way:
         io: Gives what asks the network in libav's stead, under a connection's limit; None: libav does it.
         spare: Whether this way is only for what the ways before it could reach but not read.
         oddity: Says what is odd about a server that libav made nothing of; None: nobody looks.
+        advice: Says what is known of the vendor where it fails; None: nobody looks.
     """
 
     url: str = field(repr=False)
@@ -52,6 +54,7 @@ class Way:
     io: Callable[[Limit], IoOpen] | None = None
     spare: bool = False
     oddity: Callable[[threading.Event], str] | None = None
+    advice: Advice | None = None
 
 
 class SourceOpener:
@@ -65,6 +68,7 @@ class SourceOpener:
         self._terms = terms
         self._first = 0
         self._odd = False
+        self._logins = Logins(given="@" in self._ways[0].url)
 
     def open(self, limit: Limit) -> tuple[Way, InputContainer] | None:
         """The first way that opens, and what it opened; None when asked to stop. Raises SourceError."""
@@ -72,7 +76,7 @@ class SourceOpener:
         for way in (*self._ways[self._first :], *self._ways[: self._first]):
             if way.spare and not unreadable:
                 continue
-            # Where it was odd before, libav would ask thousands of times until its time is over.
+            # Where it was odd before, libav would ask thousands of times until its time is over, or wait in vain.
             if self._odd and (odd := self._oddity(way, limit)):
                 said = odd
                 break
@@ -92,12 +96,20 @@ class SourceOpener:
                     break
             else:
                 if not limit.stop.is_set():
+                    self._logins.accepted()
                     return way, container
                 container.close()
                 break
         if limit.stop.is_set():
             return None
-        raise source_error(self._terms.shown, said)
+        retry_s = self._logins.after(said)
+        more = LATER if retry_s else "", self._advice(said, limit)
+        raise source_error(self._terms.shown, said, *more, retry_s=retry_s)
+
+    def _advice(self, said: str, limit: Limit) -> str:
+        """What is known of the camera's vendor where it fails so."""
+        when, advice = shown_by(said), self._ways[0].advice
+        return advice(when, limit.stop) if when is not None and advice is not None else ""
 
     def _oddity(self, way: Way, limit: Limit) -> str:
         found = "" if way.oddity is None or limit.stop.is_set() else way.oddity(limit.stop)
@@ -107,6 +119,7 @@ class SourceOpener:
     def barren(self, way: Way) -> None:
         """This way opened, but nothing came, as where interleaved media is promised and never sent."""
         self._first = (self._ways.index(way) + 1) % len(self._ways)
+        self._odd = way.oddity is not None
 
     def _opened(self, way: Way, limit: Limit) -> InputContainer:
         container: InputContainer = av.open(

@@ -8,13 +8,14 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urljoin
 
 from blikk_edge.sources.address import Address, parse
 from blikk_edge.sources.faults import BROKEN, STANDS_STILL, TOO_LATE, status_meaning, system_meaning
+from blikk_edge.sources.freshness import conditions, retry_after_s
 from blikk_edge.sources.limits import Limit
 from blikk_edge.sources.login import Login
 from blikk_edge.sources.status_line import enough, mended
@@ -36,15 +37,24 @@ class Failed(Exception):  # noqa: N818  # it is no error of a program; what it s
     """A request that failed. `what` says why and how to mend it, without addresses.
 
     `passing` says that the same may go well in a moment; `stopped` that it was ended from outside; `unchanged` that the
-    server says that nothing is new.
+    server says that nothing is new; `retry_s` for how long the server wants to be left alone.
     """
 
-    def __init__(self, what: str, *, passing: bool = False, stopped: bool = False, unchanged: bool = False) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        passing: bool = False,
+        stopped: bool = False,
+        unchanged: bool = False,
+        retry_s: float = 0.0,
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.passing = passing
         self.stopped = stopped
         self.unchanged = unchanged
+        self.retry_s = retry_s
 
 
 class HttpAnswer:
@@ -53,6 +63,7 @@ class HttpAnswer:
     Attributes:
         content_type: In lower case, without its parameters; empty where none is given.
         length: Bytes of content; None where it ends with the connection, or never.
+        conditions: Headers with which the same can be asked for once it has changed; none where the server gives none.
     """
 
     def __init__(self, response: http.client.HTTPResponse, wire: "_Wire") -> None:
@@ -60,6 +71,7 @@ class HttpAnswer:
         if self.content_type.startswith("multipart/") or (response.length or 0) > LENGTH_MOST:
             response.length = None  # it has no end, whatever the camera says
         self.length = response.length
+        self.conditions = conditions(response.getheader)
         self._response = response
         self._wire = wire
 
@@ -98,6 +110,7 @@ class Client:
         self._login = Login(*address.login) if address.login is not None else None
         self._socket: socket.socket | None = None
         self._answer: HttpAnswer | None = None
+        self._when: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -105,8 +118,12 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def get(self) -> HttpAnswer:
-        """Ask, follow redirects, and log in where that is wanted. Raises Failed for any answer without content."""
+    def get(self, when: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Ask, follow redirects, and log in where that is wanted. Raises Failed for any answer without content.
+
+        `when` are headers under whose conditions there is to be content.
+        """
+        self._when = when or {}
         self._to(self._address)
         for _ in range(2 * REDIRECTS_MOST):
             response = self._exchanged()
@@ -121,8 +138,16 @@ class Client:
                 return self._answer
             else:
                 # Whatever it is: where it went well before, it may go well again, as with a file that is just replaced.
-                self.close()
-                raise Failed(status_meaning(status), passing=True, unchanged=status == 304)
+                if status == 304:
+                    self._done_with(response)
+                else:
+                    self.close()
+                raise Failed(
+                    status_meaning(status),
+                    passing=True,
+                    unchanged=status == 304,
+                    retry_s=retry_after_s(response.getheader("Retry-After"), response.getheader("Date")),
+                )
         self.close()
         raise Failed("the server sends from one address to the next without end; mend the path of the source")
 
@@ -200,7 +225,7 @@ class Client:
             connection = http.client.HTTPConnection(asked.host, asked.port_number)
             connection.default_port = 443 if asked.scheme == "https" else 80
             connection.sock = _Duct(self._socket, wire)
-            headers = {"User-Agent": "blikk-edge", "Accept": "*/*"}
+            headers = {"User-Agent": "blikk-edge", "Accept": "*/*", **self._when}
             if (
                 self._may_log_in
                 and self._login is not None

@@ -8,9 +8,10 @@ from blikk_edge.sources.address import plain
 from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.opening import CAMERA_TLS
 from blikk_edge.sources.options import ADDRESS, AddressOptions
-from blikk_edge.sources.rtsp_oddities import oddity
+from blikk_edge.sources.rtsp_oddities import identity, oddity
 from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.timeline import LiveTime
+from blikk_edge.sources.vendors.advice import Advice, opened
 
 TRANSPORTS = {"auto": ("tcp", "udp"), "tcp": ("tcp",), "udp": ("udp",)}
 
@@ -20,6 +21,7 @@ def ways(url: str, *, shown: str, transport: str, read_timeout_s: float, audio: 
 
     Raises KeyError for a transport that is none of auto, tcp, udp.
     """
+    advice = Advice(url, partial(identity, url))
     return [
         Way(
             url=url,
@@ -36,6 +38,7 @@ def ways(url: str, *, shown: str, transport: str, read_timeout_s: float, audio: 
             },
             waits=kind == "tcp",
             oddity=partial(oddity, url, shown),
+            advice=advice,
         )
         for kind in TRANSPORTS[transport]
     ]
@@ -45,7 +48,7 @@ def open_rtsp(url: str, terms: Terms, *, transport: str = "auto") -> Capture:
     """A camera at an `rtsp://` or `rtsps://` address; `transport` is auto, tcp or udp."""
     return Capture(
         ways(
-            url,
+            opened(url),
             shown=terms.shown,
             transport=transport,
             read_timeout_s=terms.read_timeout_s,

@@ -1,4 +1,4 @@
-"""What is odd about an RTSP server that libav could make nothing of: redirects in a circle, and small letters.
+"""What an RTSP server says that libav could make nothing of: who it is, redirects in a circle, small letters, SRTP.
 
 libav follows a redirect at once and for ever, and takes a status line in small letters for a request of the server's.
 """
@@ -23,13 +23,17 @@ _LOOK_S: Final = 0.1
 _STATUS: Final = re.compile(rb"(rtsp)/\d\.?\d*[ \t]+(\d{3})(?!\d)", re.IGNORECASE)
 _LOCATION: Final = re.compile(rb"^location[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CHALLENGE: Final = re.compile(rb"^www-authenticate[ \t]*:[ \t]*(.+?)\r?$", re.IGNORECASE | re.MULTILINE)
+_SERVER: Final = re.compile(rb"^server[ \t]*:[ \t]*(.+?)\r?$", re.IGNORECASE | re.MULTILINE)
+_REALM: Final = re.compile(rb'realm="([^"]*)"', re.IGNORECASE)
 _LENGTH: Final = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,5})", re.IGNORECASE | re.MULTILINE)
+_SRTP: Final = re.compile(rb"^m=video[ \t]+\d+[ \t]+RTP/SAVPF?[ \t]", re.MULTILINE)
 _END: Final = re.compile(rb"\r?\n\r?\n")
 
 SMALL_LETTERS: Final = (
     "its answers begin with `rtsp/` in small letters, which cannot be read; update the camera, or read it by another "
     "protocol that it has (HTTP, MJPEG)"
 )
+ENCRYPTED: Final = "its stream is encrypted (SRTP), which cannot be read; have the camera send one that is not"
 NOWHERE: Final = "it redirects without saying where to; name the address of the stream itself"
 CIRCLE: Final = "its redirects lead round in a circle"
 TOO_LONG: Final = "its redirects lead on and on"
@@ -55,7 +59,7 @@ def oddity(url: str, shown: str, stop: threading.Event) -> str:
         if status[1] != b"RTSP":
             return SMALL_LETTERS
         if not status[2].startswith(b"3"):
-            return ""
+            return ENCRYPTED if _SRTP.search(head) else ""
         found = _LOCATION.search(head)
         if found is None:
             return NOWHERE
@@ -66,18 +70,28 @@ def oddity(url: str, shown: str, stop: threading.Event) -> str:
             return f"{CIRCLE if circle else TOO_LONG}{f' ({way})' if named else ''}; {MEND}"
 
 
+def identity(url: str, stop: threading.Event) -> tuple[str, str]:
+    """What its server calls itself, and the realm for which it wants a login; empty where it does not say.
+
+    Asks as `oddity` does, without any login: a camera counts wrong ones.
+    """
+    head = _answer(url, "", stop, time.monotonic() + LIMIT_S)
+    server, realm = _SERVER.search(head), _REALM.search(head)
+    return server[1].decode("latin-1") if server else "", realm[1].decode("latin-1") if realm else ""
+
+
 def _place(url: str) -> str:
     """The address without what differs in one place: the login, which a redirect leaves out."""
     return SourceUrl(url).public.replace("***@", "", 1)
 
 
 def _answer(url: str, first: str, stop: threading.Event, deadline: float) -> bytes:
-    """The head of the first answer to OPTIONS and DESCRIBE that is no success; empty where none comes."""
+    """The first answer to OPTIONS and DESCRIBE that is no success, else the last; empty where none comes."""
     try:
         address = parse(url)
         if address.scheme not in {"rtsp", "rtsps"}:
             return b""
-        login = _login(address, parse(first))
+        login = _login(address, parse(first)) if first else None
         with _connected(address, deadline) as connection:
             head = b""
             for number, method in enumerate(("OPTIONS", "DESCRIBE"), 1):
@@ -126,7 +140,7 @@ def _is(head: bytes, code: bytes) -> bool:
 
 
 def _asked(connection: socket.socket, request: bytes, stop: threading.Event, deadline: float) -> bytes:
-    """The head of the answer; what follows it is read away, so that the next answer begins where it is looked for."""
+    """The answer with its body, within bounds."""
     connection.sendall(request)
     got, end, most = b"", None, MOST_BYTES
     while len(got) < most and not stop.is_set() and time.monotonic() < deadline:
@@ -140,7 +154,7 @@ def _asked(connection: socket.socket, request: bytes, stop: threading.Event, dea
         if end is None and (end := _END.search(got)) is not None:
             length = _LENGTH.search(got[: end.end()])
             most = min(MOST_BYTES, end.end() + (int(length[1]) if length else 0))
-    return got[: end.end()] if end else got
+    return got
 
 
 def _left_s(deadline: float) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.fields import Watch
+from blikk_edge.core.nothing_new import NothingNew
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import WakeDetector
 from blikk_edge.sources.tap import Tap
@@ -32,6 +33,7 @@ class Terms:
         loop: For files: start again at the end.
         decoded: Called before each frame with the seconds that decoding took since the one before; None: not measured.
         tap: Takes the packets as they come besides, for a recording; None: nobody does.
+        nothing_new: Told when the camera has answered that its picture is the one of before; None: nobody is.
         start_time: For files that are not `realtime`: the time of the first frame, seconds since 1970 UTC.
     """
 
@@ -50,6 +52,7 @@ class Terms:
     push_queue: PushQueue | None = field(default=None, repr=False)
     realtime: bool = True
     loop: bool = True
+    nothing_new: NothingNew | None = field(default=None, repr=False)
     start_time: float = 0.0
     tap: Tap | None = field(default=None, repr=False)
     decoded: Callable[[float], None] | None = field(default=None, repr=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.errors import BlikkError, SourceError
 from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.net.http.access import Access, begin_session, covers, end_session
 from blikk_edge.net.http.answers import RefusedError, json_answer, json_body
@@ -276,7 +276,8 @@ def _text(content: dict[str, Any], name: str) -> str:
 
 def _wrong(error: BlikkError, place: str) -> JsonObject:
     """What was wrong, in words, and what the page needs to say it in its own."""
-    return {"problem": str(error), "trouble": error.trouble, "place": place}
+    more = error.more if isinstance(error, SourceError) else ""
+    return {"problem": str(error), "trouble": error.trouble, "place": place, "more": more}
 
 
 def _content(review: Review) -> JsonObject:

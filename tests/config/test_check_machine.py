@@ -175,6 +175,15 @@ def test_one_source_for_two_cameras_is_worth_a_note(checked):
     assert "b and a have the same source" in result.notes
 
 
+def test_what_is_known_of_a_camera_is_worth_a_note_without_its_login(checked):
+    result = checked(cameras="{a: 'rtsp://u53r:p455@cam/Streaming/Channels/101', b: 'rtsp://cam/stream2'}")
+    assert reported(result) == []
+    (note,) = (each for each in result.notes if each.startswith(("a: ", "b: ")))
+    assert note.startswith("a: this is the main stream of Hikvision; ")
+    assert "/Streaming/Channels/102" in note
+    assert not {"u53r", "p455"} & set(note.replace(":", " ").replace("@", " ").split())
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`one.pem` and `one.key`, `two.pem` and `two.key`; skips without openssl."""

@@ -60,6 +60,7 @@ def test_values_of_python_are_values_of_the_configuration() -> None:
         ({"fps": object()}, "Stream: fps: a value of the type object"),
         ({"mqtt": "broker"}, "Stream: mqtt: `mqtt` is a key of a node. Run one with `blikk run`"),
         ({"source": "ftp://user:hunter2@host/x"}, "Stream: source: an address of a kind that is not known"),
+        ({"source": "rtspx://10.0.0.1:7441/x"}, "an address of another program. Write `rtsps://`"),
         ({"source": "nothing.mp4"}, "Stream: source: neither an address, nor a device, nor a file that is there"),
         ({"transforms": ["angel"]}, None),  # a plug-in that is missing stops nothing, as in a node
     ],

@@ -16,6 +16,7 @@ from blikk_edge.core.clock import Clock, SystemClock
 from blikk_edge.core.commands import Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError, ModelError, SinkError, StoreError
 from blikk_edge.core.fields import Backpressure
+from blikk_edge.core.nothing_new import LastAnswer
 from blikk_edge.core.observation import Event, Observation, Phase, Ring
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
@@ -120,6 +121,7 @@ async def house(
     sinks: tuple = (),
     clock: Clock = CLOCK,
     health_every_s: float = 0.2,
+    unchanged: LastAnswer | None = None,
 ) -> AsyncIterator[House]:
     supervisor, outlets, orders, spy, memory, delivery = (
         Supervisor(),
@@ -145,6 +147,7 @@ async def house(
             stall_s=stall_s,
             away_after_s=away_after_s,
             rings=("http",),
+            unchanged=unchanged,
         )
         for name, make in sources.items()
     }
@@ -478,6 +481,30 @@ async def test_an_outage_ends_open_events_once(monkeypatch: pytest.MonkeyPatch) 
         counted = len(run.spy.of(Event))
         assert dict(run.cameras["door"].state().counts)[Label.PERSON] == 0
     assert len(run.spy.of(Event)) == counted
+
+
+async def test_a_picture_that_stays_the_same_ends_open_events_and_leaves_the_camera_online(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("blikk_edge.runtime.camera.LOST_AFTER_S", 0.5)
+    answered = LastAnswer(CLOCK)
+
+    def same(stop: threading.Event) -> None:
+        while not stop.wait(0.02):
+            answered()
+
+    source = ScriptedSource(last=20, then=same)
+    async with house({"door": lambda: source}, unchanged=answered, stall_s=2.0) as run:
+        await run.until(lambda: run.spy.of(Event) and run.spy.of(Event)[-1].phase is Phase.ENDED)
+        counted = len(run.spy.of(Event))
+        await run.until(lambda: (run.cameras["door"].state().last_frame_age_s or 0) > 4.0)
+        state = run.cameras["door"].state()
+        assert state.online
+        assert dict(state.counts)[Label.PERSON] == 0
+        assert state.fps < 6  # twenty frames at fifty a second, and four seconds of none
+        assert run.cameras["door"].restarts == 0
+        assert source.connections == 1
+        assert len(run.spy.of(Event)) == counted
 
 
 async def test_a_worker_that_cannot_open_its_model_tries_again() -> None:

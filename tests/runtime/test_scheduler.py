@@ -161,6 +161,24 @@ async def test_a_failing_thread_is_started_again_and_ends_when_asked() -> None:
     assert tries == ["camera.door", "camera.door"]
 
 
+async def test_a_failure_that_asks_to_be_left_alone_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler, waited = Scheduler(SystemClock(), Supervisor()), []
+    done = threading.Event()
+
+    def body(thread: SupervisedThread) -> None:
+        if waited:
+            done.set()
+            return
+        monkeypatch.setattr(thread.stop, "wait", waited.append)
+        raise SourceError("the login was refused", retry_s=600)
+
+    scheduler.thread("camera.door", body)
+    assert await asyncio.to_thread(done.wait, 10)
+    await scheduler.end_threads()
+
+    assert waited == [600]
+
+
 async def test_a_hanging_thread_does_not_hold_up_the_end() -> None:
     scheduler = Scheduler(SystemClock(), Supervisor(), grace_s=0.1)
     release = threading.Event()

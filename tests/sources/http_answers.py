@@ -49,31 +49,53 @@ def said(content_type: str, version: str = "1.1", more: str = "") -> str:
     return f"HTTP/{version} 200 OK\r\nContent-Type: {content_type}\r\n{more}\r\n"
 
 
-def still(content: bytes, content_type: str = "image/jpeg", *, keeps: bool = True) -> Callable[[Asked], bool]:
+def still(
+    content: bytes, content_type: str = "image/jpeg", *, keeps: bool = True, more: str = ""
+) -> Callable[[Asked], bool]:
     def answer(asked: Asked) -> bool:
         length = f"Content-Length: {len(content)}\r\n" if keeps else "Connection: close\r\n"
-        asked.write(said(content_type, more=length).encode() + content)
+        asked.write(said(content_type, more=length + more).encode() + content)
         return keeps
 
     return answer
 
 
-def encoded(ending: str) -> bytes:
-    return cv2.imencode(ending, np.tile(np.arange(320, dtype=np.uint8), (240, 1)))[1].tobytes()
+def encoded(ending: str, n: int = 0, size: tuple[int, int] = (320, 240)) -> bytes:
+    """The picture of a number."""
+    width, height = size
+    return cv2.imencode(ending, np.roll(np.tile(np.arange(width, dtype=np.uint8), (height, 1)), 9 * n, 1))[1].tobytes()
 
 
-def once_each(asked: Asked) -> None:
+def once_each(jpeg: bytes = PICTURES[0]) -> Callable[[Asked], None]:
     """A stream that ends after its first picture."""
-    asked.write(HEAD.encode() + headed(b"Content-Type: image/jpeg\r\n")(PICTURES[0]))
+    return lambda asked: asked.write(HEAD.encode() + headed(b"Content-Type: image/jpeg\r\n")(jpeg))
 
 
-def in_chunks(asked: Asked) -> bool:
-    head = said("image/jpeg", more="Transfer-Encoding: chunked\r\n").encode()
-    cut = len(PICTURES[0]) // 2
-    for content in (PICTURES[0][:cut], PICTURES[0][cut:], b""):
-        head += b"%x\r\n%b\r\n" % (len(content), content)
-    asked.write(head)
-    return True
+def in_chunks(jpeg: bytes) -> Callable[[Asked], bool]:
+    def answer(asked: Asked) -> bool:
+        head = said("image/jpeg", more="Transfer-Encoding: chunked\r\n").encode()
+        cut = len(jpeg) // 2
+        for content in (jpeg[:cut], jpeg[cut:], b""):
+            head += b"%x\r\n%b\r\n" % (len(content), content)
+        asked.write(head)
+        return True
+
+    return answer
+
+
+def in_turn(answer: Callable[[int], Callable[[Asked], bool | None]]) -> Callable[[Asked], bool | None]:
+    """The answer of a number to each request: its first, its second, ..."""
+    numbers = itertools.count()
+
+    def given(asked: Asked) -> bool | None:
+        return answer(next(numbers))(asked)
+
+    return given
+
+
+def stills() -> Callable[[Asked], bool | None]:
+    """A still image that is another one each time."""
+    return in_turn(lambda n: still(PICTURES[n % len(PICTURES)]))
 
 
 def plainly(status: str, content: bytes = b"", more: str = "") -> Callable[[Asked], None]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -10,14 +11,14 @@ import pytest
 from onvif_device import OnvifDevice, Stream
 from rtsp_server import RtspServer
 
-from blikk_edge.app.discovering import discover, secret_lines, yaml_lines
+from blikk_edge.app.discovering import Discovered, discover, secret_lines, yaml_lines
 from blikk_edge.config import load
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import SourceError
 from blikk_edge.demo.clip import make
 from blikk_edge.sources.address import parse
 from blikk_edge.sources.catalog import open_source
-from blikk_edge.sources.onvif.device import Profile, described, largest, nearest
+from blikk_edge.sources.onvif.device import Described, Profile, described, largest, nearest
 from blikk_edge.sources.onvif.search import Found
 from blikk_edge.sources.terms import Terms
 
@@ -156,6 +157,15 @@ def test_a_search_finds_the_camera_and_its_lines_watch_it(tmp_path: Path) -> Non
     settings = load(config, environ={})
     assert [camera.id for camera in settings.cameras] == ["porch_camera"]
     assert settings.cameras[0].source.reveal() == f"onvif://admin:secret@127.0.0.1:{device.port}"
+
+
+def test_lines_say_what_is_known_of_the_maker() -> None:
+    camera = Discovered(
+        found=Found(host="192.168.1.20", port=2020, path=""), described=Described(maker="TP-Link", model="C210")
+    )
+
+    assert "camera account" in " ".join(yaml_lines([camera]))
+    assert replace(camera, described=Described(maker="Acme")).known == ()
 
 
 def test_a_host_that_answers_no_search_is_asked_all_the_same() -> None:

@@ -5,7 +5,7 @@ import itertools
 import logging
 
 import pytest
-from http_answers import PICTURES, plainly, still
+from http_answers import plainly, stills
 from raw_web import Asked, raw_web
 from reading import read, terms
 
@@ -49,6 +49,7 @@ CHALLENGES = [(None, False), (None, True), ("MD5", True), ("MD5-sess", True), ("
 @pytest.mark.parametrize(("algorithm", "qop"), CHALLENGES)
 def test_digest_login_is_let_in_and_a_wrong_one_is_named(algorithm: str | None, qop: bool) -> None:
     counts: list[str] = []
+    given = stills()
 
     def answer(asked: Asked) -> bool | None:
         reported = asked.headers.get("authorization", "")
@@ -56,7 +57,7 @@ def test_digest_login_is_let_in_and_a_wrong_one_is_named(algorithm: str | None, 
             reported, "GET", asked.path, algorithm=algorithm, qop=qop, password=PASSWORD
         ):
             counts.append(reported)
-            return still(PICTURES[0])(asked)
+            return given(asked)
         challenge = 'Digest realm="cam", nonce="abc", opaque="x,y"'
         challenge += f", algorithm={algorithm}" if algorithm else ""
         challenge += ', qop="auth,auth-int"' if qop else ""
@@ -76,12 +77,12 @@ def test_digest_login_is_let_in_and_a_wrong_one_is_named(algorithm: str | None, 
 
 
 def test_nonce_that_became_too_old_is_renewed() -> None:
-    nonces = itertools.count()
+    nonces, given = itertools.count(), stills()
 
     def answer(asked: Asked) -> bool | None:
         n = next(nonces)
         if n % 3 and f'nonce="n{n - n % 3}"' in asked.headers.get("authorization", ""):
-            return still(PICTURES[0])(asked)
+            return given(asked)
         stale = ", stale=true" if "authorization" in asked.headers else ""
         plainly("401 No", more=f'WWW-Authenticate: Digest realm="c", nonce="n{n}", qop="auth"{stale}\r\n')(asked)
         return True
@@ -91,12 +92,12 @@ def test_nonce_that_became_too_old_is_renewed() -> None:
 
 
 def test_nonce_that_became_too_old_is_renewed_though_the_camera_does_not_say_why() -> None:
-    nonces = itertools.count()
+    nonces, given = itertools.count(), stills()
 
     def answer(asked: Asked) -> bool | None:
         n = next(nonces)
         if n % 3 and f'nonce="n{n - n % 3}"' in asked.headers.get("authorization", ""):
-            return still(PICTURES[0])(asked)
+            return given(asked)
         plainly("401 No", more=f'WWW-Authenticate: Digest realm="c", nonce="n{n}", qop="auth"\r\n')(asked)
         return True
 

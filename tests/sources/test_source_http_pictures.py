@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from http_answers import HEAD, PICTURES, encoded, headed, parts, plainly, said, still
+from http_answers import HEAD, PICTURES, encoded, headed, parts, plainly, said, still, stills
 from patience import in_time
 from raw_web import Asked, raw_web
 from reading import read, terms
@@ -193,11 +193,13 @@ def test_what_is_nothing_to_watch_is_refused_in_words(answer: Callable[[Asked], 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_redirect_is_followed(code: int) -> None:
+    given = stills()
+
     def answer(asked: Asked) -> bool | None:
         if asked.path == "/a":
             plainly(f"{code} There", more="Location: b/c?d=1\r\n")(asked)
             return True
-        return still(PICTURES[0])(asked)
+        return given(asked)
 
     with raw_web(answer) as web:
         assert len(read(open_mjpeg(web.url("/a"), terms()), 2)) == 2
@@ -321,6 +323,8 @@ def test_camera_at_an_ipv6_address_is_read() -> None:
     frames: list[Frame] = []
     import socketserver
 
+    pictures = iter(PICTURES)
+
     class V6(socketserver.ThreadingTCPServer):
         import socket
 
@@ -331,7 +335,7 @@ def test_camera_at_an_ipv6_address_is_read() -> None:
         def handle(self) -> None:
             while self.rfile.readline().strip():
                 pass
-            self.wfile.write(said("image/jpeg", more="Connection: close\r\n").encode() + PICTURES[0])
+            self.wfile.write(said("image/jpeg", more="Connection: close\r\n").encode() + next(pictures))
 
     try:
         server = V6(("::1", 0), Handler)

@@ -81,7 +81,11 @@ def live(
 
 @pytest.mark.parametrize(
     ("kind", "path"),
-    [*((kind, "/live") for kind in ("mp4", "matroska", "webm", "mpegts", "flv")), ("mp4", "/api/stream.mp4")],
+    [
+        *((kind, "/live") for kind in ("mp4", "matroska", "webm", "mpegts")),
+        ("mp4", "/api/stream.mp4"),
+        ("flv", "/flv?port=1935&app=bcs&stream=channel0_ext.bcs&user=admin&password=s3cret"),  # Reolink
+    ],
 )
 @in_time
 def test_live_container_is_looked_at_five_times_a_second(kind: str, path: str) -> None:

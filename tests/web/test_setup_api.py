@@ -238,6 +238,7 @@ async def test_what_cannot_be_reached_is_said_without_the_password(running: Runn
         headers = await enter(client, running)
         for source, said, trouble in (
             ("rtsp://ann:hunter2@127.0.0.1:1/x", "connection refused", "refused"),
+            ("rtsp://ann:hunter2@127.0.0.1:1/h264Preview_01_main", "; Reolink: RTSP, HTTP and ONVIF are", "refused"),
             ("/no/such/file.mp4", "nor a file that is there", "address"),
             ("gopher://ann:hunter2@x/", "a kind that is not known", "address"),
         ):
@@ -245,6 +246,7 @@ async def test_what_cannot_be_reached_is_said_without_the_password(running: Runn
             _, answer = await sent(client, "POST", "v1/setup/camera", camera, headers=headers)
             assert said in answer["problem"]
             assert answer["trouble"] == trouble
+            assert ("Reolink" in answer["more"]) == ("Reolink" in said)
             assert "hunter2" not in json.dumps(answer)
         for host, port, said, trouble in (
             ("127.0.0.1", 1, "nobody listens there", "refused"),

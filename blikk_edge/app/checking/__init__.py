@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from blikk_edge.app.checking.extras import language_model, packages
-from blikk_edge.app.checking.meaning import doubles, labels, names, questions, webhook
+from blikk_edge.app.checking.meaning import doubles, labels, names, questions, vendors, webhook
 from blikk_edge.app.checking.model_files import model_files
 from blikk_edge.app.checking.places import certificates, folders, open_secrets
 from blikk_edge.app.checking.plugins import plugins
@@ -50,6 +50,7 @@ def check(path: Path, environ: Mapping[str, str], raw: bytes | None = None) -> C
 _LOOKS: Final[tuple[Callable[[Settings, Mapping[str, str], list[str]], Iterator[Wrong]], ...]] = (
     names,
     doubles,
+    vendors,
     labels,
     questions,
     webhook,

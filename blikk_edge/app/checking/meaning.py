@@ -43,6 +43,16 @@ def doubles(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -
     return iter(())
 
 
+def vendors(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -> Iterator[Wrong]:
+    """What is known of the vendors of cameras by their addresses: another stream, or a fault."""
+    from blikk_edge.sources.vendors.advice import before
+
+    for camera in settings.cameras:
+        if camera.plugged is None and not camera.pushed:
+            notes += [f"{camera.id}: {said}" for said in before(camera.source.reveal())]
+    return iter(())
+
+
 def labels(settings: Settings, _environ: Mapping[str, str], _notes: list[str]) -> Iterator[Wrong]:
     """Labels that nothing can ever have."""
     for camera in settings.cameras:

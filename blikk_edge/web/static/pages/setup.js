@@ -52,7 +52,8 @@ function useTry(path) {
 // What was wrong; in the words of this language where the node says of which kind it is.
 function Trouble({ of }) {
   if (!of?.problem) return null;
-  return html`<p class="problem" title=${of.problem}>${of.trouble ? t(`trouble.${of.trouble}`, of) : of.problem}</p>`;
+  const said = of.trouble ? [t(`trouble.${of.trouble}`, of), of.more].filter(Boolean).join(" ") : of.problem;
+  return html`<p class="problem" title=${of.problem}>${said}</p>`;
 }
 
 function Camera({ camera, number, set, remove, busy, test }) {

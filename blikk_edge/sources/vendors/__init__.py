@@ -1,0 +1,1 @@
+"""What is known of vendors of cameras: their addresses, their faults, and what helps (`vendors.toml`)."""
