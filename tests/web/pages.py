@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.request import urlopen
 
+from broker import accepts
 from headless import Chromium
 from patience import PATIENCE
 from ports import free_port
@@ -42,6 +43,13 @@ class WebNode(BlikkRun):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         super().__init__(folder, f"{config}\nhttp: {{port: {self.port}{http}}}\n", models=models)
+
+    def until_up(self) -> None:
+        """Wait until it can be asked."""
+        end = time.monotonic() + 60 * PATIENCE
+        while not accepts(self.port):
+            assert time.monotonic() < end, "the node does not come up"
+            time.sleep(0.05)
 
 
 class Browser(Chromium):

@@ -37,6 +37,7 @@ def node(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebNo
     folder = tmp_path_factory.mktemp("node")
     config = CONFIG.format(folder=folder, clip=data / CLIP)
     with WebNode(folder, config, models=data / "models") as running:
+        running.until_up()
         yield running
 
 

@@ -238,14 +238,19 @@ async def test_viewers_who_do_not_read_hold_up_nobody_and_take_no_memory(node: S
     head = f" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n"
     upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     upgrade += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    requests = [f"GET /v1/cameras/door/live.mjpeg{head}\r\n", f"GET /v1/cameras/door/live{head}{upgrade}\r\n"]
+    mjpeg = f"GET /v1/cameras/door/live.mjpeg{head}\r\n"  # ends where no picture can be made
+    socket = f"GET /v1/cameras/door/live{head}{upgrade}\r\n"
     before, held, lines = node_mb(), [], []
+
+    async def look(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.port, limit=1024)
+        writer.write((socket if number % 5 else mjpeg).encode())
+        held.append((reader, writer))
+        lines.append(await reader.readline())
+
     async with asyncio.timeout(120 * PATIENCE):
-        for number in range(100):
-            reader, writer = await asyncio.open_connection("127.0.0.1", node.port, limit=1024)
-            writer.write(requests[number % 2].encode())
-            lines.append(await reader.readline())  # so many who are not let in yet would push each other out
-            held.append((reader, writer))
+        for first in range(0, 100, 25):  # more at once, who are not let in yet, would push each other out
+            await asyncio.gather(*map(look, range(first, first + 25)))
         answers = [await asyncio.to_thread(node.asked, "/v1/cameras/door/set", method="POST", token=CONTROL, body={})]
     for _, writer in held:
         writer.transport.abort()

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from broker import Broker
 from onvif_device import OnvifDevice, Stream
 from ports import free_port
 
@@ -47,6 +48,7 @@ class Running:
 
     path: Path
     url: str
+    port: int
     told: list[str]
     done: asyncio.Event
 
@@ -66,7 +68,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
                     assert (await answer.json())["setup"]
                     break
             await asyncio.sleep(0.05)
-    yield Running(path=path, url=f"http://127.0.0.1:{port}/", told=told, done=done)
+    yield Running(path=path, url=f"http://127.0.0.1:{port}/", port=port, told=told, done=done)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -257,6 +259,21 @@ async def test_what_cannot_be_reached_is_said_without_the_password(running: Runn
             assert said in answer["problem"]
             assert (answer["trouble"], answer["place"]) == (trouble, host)
             assert "hunter2" not in json.dumps(answer)
+
+
+async def test_what_keeps_a_broker_away_has_a_code(running: Running, tmp_path: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    with Broker(tmp_path / "broker", password=("ann", "open sesame")) as mosquitto:
+        async with browser(running) as client:
+            headers = await enter(client, running)
+            for more, trouble in (
+                ({"port": mosquitto.port, "password": "hunter2"}, "login"),
+                ({"port": mosquitto.port, "tls": True}, "tls"),
+                ({"port": running.port}, "no_mqtt"),  # the set-up page itself
+            ):
+                asked = {"host": "127.0.0.1", "username": "ann", **more}
+                _, answer = await sent(client, "POST", "v1/setup/broker", asked, headers=headers)
+                assert answer["trouble"] == trouble, answer["problem"]
 
 
 async def test_a_code_is_valid_for_an_hour() -> None:
