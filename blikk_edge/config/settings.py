@@ -32,6 +32,9 @@ if TYPE_CHECKING:  # settings know no pixels
 PUSH: Final = "push"
 """The source of a camera whose frames an edge client brings."""
 
+WHIP: Final = "whip"
+"""The source of a camera whose picture a browser sends by WebRTC."""
+
 
 class Transport(StrEnum):
     """How RTSP carries media; `auto` tries TCP first, then UDP."""
@@ -160,7 +163,8 @@ class CameraSettings:
         private: Parts that are painted over before anything leaves.
         ring: What rings it; None: it is no doorbell.
         questions: Sentences that are watched.
-        push_token: What the edge client of a camera with `source: push` has to know; None for any other.
+        push_token: What the edge client of a camera with `source: push` has to know, or the program that sends to one
+            with `source: whip`; None for any other.
         plugged: The source of a plug-in; None: one of ours, at the address `source`.
         transforms: What plug-ins measure in the picture, in their order.
         concepts: Words that each object is compared with.
@@ -199,6 +203,11 @@ class CameraSettings:
     def pushed(self) -> bool:
         """Whether an edge client brings the frames."""
         return self.source.reveal() == PUSH
+
+    @property
+    def by_whip(self) -> bool:
+        """Whether a browser sends the picture."""
+        return self.source.reveal() == WHIP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
