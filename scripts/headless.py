@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -37,9 +37,13 @@ LOOK = """
 
 
 class Chromium:
-    """One browser with one page, `width_px` wide; its profile lies in `folder` and is new."""
+    """One browser with one page, `width_px` wide; its profile lies in `folder` and is new.
 
-    def __init__(self, folder: Path, *, width_px: int, height_px: int) -> None:
+    `flags` are further ones of its command line.
+    """
+
+    def __init__(self, folder: Path, *, width_px: int, height_px: int, flags: Sequence[str] = ()) -> None:
+        self._flags = flags
         self._folder = folder
         self._size = {"width": width_px, "height": height_px, "deviceScaleFactor": 1, "mobile": False}
         self._number = 0
@@ -150,6 +154,7 @@ class Chromium:
         flags = ["--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--lang=en-US"]
         flags += ["--disable-quic"]
         flags += ["--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-port=0"]
+        flags += self._flags
         if os.geteuid() == 0:
             flags.append("--no-sandbox")  # Chromium refuses to start as root with it
         self._folder.mkdir()

@@ -23,7 +23,7 @@ http: true
 media: true
 search: colours
 sinks: {websocket: true}
-cameras: {door: {source: push, push_token: 0123456789abcdef, ring: {http: true}}}
+cameras: {door: {source: push, push_token: 0123456789abcdef, ring: {http: true}}, phone: whip}
 """
 
 

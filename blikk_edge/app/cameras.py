@@ -10,6 +10,7 @@ from blikk_edge.app.pipelines import pipeline, steps_of, wake_detector
 from blikk_edge.app.writing import configured_mode, modes
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
+from blikk_edge.core.encoded_queue import EncodedQueue
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.live import Audience
 from blikk_edge.core.nothing_new import LastAnswer
@@ -35,6 +36,7 @@ def camera_run(
     *,
     memory: Memory,
     push_queue: PushQueue | None,
+    encoded: EncodedQueue | None,
     intake: Intake,
     deliver: Publish,
     supervisor: Supervisor,
@@ -49,7 +51,8 @@ def camera_run(
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
     With `clip` a file is read as fast as it is looked at, and none of its frames is dropped.
-    `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive;
+    `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive,
+    `encoded` where a browser's pictures do;
     `audience` is who looks at the live view; `probe` is told what happens to the frames; `keep_path` is given the path
     of each event, from any thread; `tap` the packets of its stream.
     """
@@ -58,7 +61,7 @@ def camera_run(
         camera_info(camera),
         shown_source=camera.source.public,
         make_source=_source_maker(
-            camera, clock, push_queue, intake, clip, audience, probe, tap, unchanged, loop=not play_once
+            camera, clock, push_queue, encoded, intake, clip, audience, probe, tap, unchanged, loop=not play_once
         ),
         make_pipeline=_pipeline_maker(
             settings, camera, memory, supervisor, audience, probe, keep_path, budgeted=clip is None
@@ -69,8 +72,10 @@ def camera_run(
         intake=intake,
         supervisor=supervisor,
         clock=clock,
-        # a clip may wait as long as somebody works on what it showed
-        stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0 if clip is None else math.inf,
+        # a clip may wait as long as somebody works on what it showed, and a phone may come at any time
+        stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0
+        if clip is None and not camera.by_whip
+        else math.inf,
         away_after_s=camera.away_after_s,
         rings=rings(camera),
         finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
@@ -84,6 +89,7 @@ def _source_maker(
     camera: CameraSettings,
     clock: Clock,
     push_queue: PushQueue | None,
+    encoded: EncodedQueue | None,
     intake: Intake,
     clip: Clip | None,
     audience: Audience | None,
@@ -107,6 +113,7 @@ def _source_maker(
         sleep_after_s=camera.sleep_after_s,
         wake_detector=wake_detector(camera, audience),
         push_queue=push_queue,
+        encoded=encoded,
         realtime=clip is None,
         loop=loop,
         nothing_new=unchanged,

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
+from blikk_edge.core.encoded_queue import EncodedQueue
 from blikk_edge.core.locale import Locale, LocaleNow
-from blikk_edge.core.ports import Input, Order
+from blikk_edge.core.ports import Input, Memory, Order
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.inputs.context import InputContext
 from blikk_edge.inputs.gpio_kind import GpioOptions
 from blikk_edge.inputs.http import RingHook
 from blikk_edge.inputs.ingest import Ingest, PushTarget
 from blikk_edge.inputs.kinds import INPUTS
+from blikk_edge.inputs.phone_links import PhoneLinks
+from blikk_edge.inputs.whip import Whip, WhipTarget
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.net.http.access import Access
 from blikk_edge.net.http.route import Served
@@ -56,6 +59,30 @@ def gates_of(settings: Settings, push_queues: Mapping[str, PushQueue]) -> dict[s
         for camera in settings.cameras
         if camera.id in push_queues and camera.push_token is not None
     }
+
+
+def whip_of(settings: Settings, queues: Mapping[str, EncodedQueue], *, memory: Memory, clock: Clock) -> Whip | None:
+    """What takes the pictures that browsers send; None where none does, or there is no server."""
+    cameras = [camera for camera in settings.cameras if camera.by_whip]
+    if not cameras or settings.http is None:
+        return None
+    from blikk_edge.sources.webrtc.receiver import WhipReceiver  # noqa: PLC0415  # only a node with such a camera
+
+    targets = {
+        camera.id: WhipTarget(
+            name=camera.name,
+            receiver=WhipReceiver(
+                camera.id,
+                queues[camera.id],
+                clock=clock,
+                connect_timeout_s=camera.connect_timeout_s,
+                read_timeout_s=camera.read_timeout_s,
+            ),
+            token=camera.push_token.reveal() if camera.push_token else None,
+        )
+        for camera in cameras
+    }
+    return Whip(targets, PhoneLinks(memory, clock), url=settings.http.address, clock=clock)
 
 
 def album_of(settings: Settings, store: Store, clock: Clock, locale: LocaleNow = Locale) -> PictureAlbum | None:

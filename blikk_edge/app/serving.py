@@ -70,6 +70,7 @@ def http_server(
         problems=problems,
         note=note,
         readings=readings,
+        phones=frozenset(camera.id for camera in settings.cameras if camera.by_whip),
         config_file=config_file,
         restart=restart,
         recordings=recordings,

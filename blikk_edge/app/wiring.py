@@ -11,7 +11,7 @@ from blikk_edge.app.clips import Clip
 from blikk_edge.app.config_file import NodeConfigFile
 from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
-from blikk_edge.app.parts import album_of, buttons_of, doors_of
+from blikk_edge.app.parts import album_of, buttons_of, doors_of, whip_of
 from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.probing import probing
 from blikk_edge.app.recording import clips_of, recorder_of, redacted_clips_of
@@ -21,6 +21,7 @@ from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
+from blikk_edge.core.encoded_queue import EncodedQueue
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.ports import Order, Sink
 from blikk_edge.core.probe import NodeNote, Probe
@@ -166,6 +167,8 @@ def build(
         store.open()
     locale = household_locale(settings, store, clock)
     push_queues = {camera.id: PushQueue() for camera in settings.cameras if camera.pushed}
+    encoded = {camera.id: EncodedQueue() for camera in settings.cameras if camera.by_whip}
+    whip = whip_of(settings, encoded, memory=store, clock=clock)
     told = probing(settings, probe, supervisor, clock)
     probe = told.probe
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
@@ -182,6 +185,7 @@ def build(
             camera,
             memory=store,
             push_queue=push_queues.get(camera.id),
+            encoded=encoded.get(camera.id),
             intake=intake,
             deliver=outlets.deliver,
             supervisor=supervisor,
@@ -266,6 +270,7 @@ def build(
             doors=(
                 *sinks.served,
                 *doors_of(settings, push_queues, access=access, order=orders.give, clock=clock),
+                *([whip] if whip else []),
             ),
             live=live,
             feed=feed,
@@ -303,6 +308,7 @@ def build(
             *([] if settings.mqtt else [LocalAsk(socket_of(path), context.ask, cameras=tuple(cameras), locale=locale)]),
             *parts(buttons_of(settings), InputContext(clock=clock, order=orders.give), supervisor),
             *parts(settings.inputs, context, supervisor),
+            *([whip] if whip else []),
             *([server] if server else []),
             *([paths] if paths else []),
             *([written.queue] if written and written.queue else []),

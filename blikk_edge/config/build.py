@@ -43,8 +43,9 @@ def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the ke
     made = CameraSettings(id=id, **{"name": friendly(id), **values})
     if made.pushed and made.push_token is None:
         raise Wrong("`source: push` without `push_token`", "Add `push_token:`, which the edge client sends.", "source")
-    if made.push_token is not None and not made.pushed:
-        raise Wrong("`push_token` without `source: push`", "Write `source: push`, or remove the token.", "push_token")
+    if made.push_token is not None and not made.pushed and not made.by_whip:
+        mend = "Write `source: push` or `source: whip`, or remove the token."
+        raise Wrong("`push_token` without `source: push`", mend, "push_token")
     if made.rotate and made.pushed:
         raise Wrong("`rotate` with `source: push`", "Turn it where it is taken: `blikk push --rotate`.", "rotate")
     _check_recording(made)

@@ -318,7 +318,8 @@ def _camera(folder: Path) -> Section:
             Key(
                 name="push_token",
                 value=TOKEN,
-                meaning="What the edge client of a camera with `source: push` has to know. Best `!secret name`.",
+                meaning="What the edge client of a camera with `source: push` has to know. A camera with "
+                "`source: whip` needs none for a phone; a program that sends to it shows this. Best `!secret name`.",
             ),
             CONCEPTS,
             *QUESTIONS.keys,

@@ -85,6 +85,8 @@ def without_server(settings: Settings) -> Iterator[Wrong]:
     for camera in settings.cameras:
         if camera.pushed:
             yield Wrong("the server to which edge clients come is off", mend, "cameras", camera.id, "source")
+        if camera.by_whip:
+            yield Wrong("the server to which a phone or browser sends is off", mend, "cameras", camera.id, "source")
         if camera.ring is not None and camera.ring.http:
             yield Wrong("the server that rings this bell is off", mend, "cameras", camera.id, "ring", "http")
     if settings.pages:

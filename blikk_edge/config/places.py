@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from blikk_edge.config.settings import PUSH
+from blikk_edge.config.settings import PUSH, WHIP
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.places import file_in, is_file, placed
 from blikk_edge.grammar.problem import Wrong, did_you_mean, listed
@@ -15,8 +15,9 @@ from blikk_edge.grammar.secrets import Secret, SourceUrl
 from blikk_edge.grammar.values import WEB_ADDRESS, Scalar
 from blikk_edge.kinds.chosen import Chosen, OneKind, chosen
 from blikk_edge.sources.address import PORTS, AddressError, parse, scheme_of
-from blikk_edge.sources.kinds import SOURCES
+from blikk_edge.sources.kinds import SOURCES, WITH_OPTIONS
 from blikk_edge.sources.vendors.advice import other_scheme
+from blikk_edge.sources.webrtc.options import SCHEMES as WHEP_SCHEMES
 
 RTSP: Final = frozenset({"rtsp", "rtsps"})
 TWO_STREAMS: Final = frozenset({"watch", "archive"})
@@ -80,7 +81,7 @@ class SourceIn:
     folder: Path
     words: str = (
         "an address (`rtsp://`, `rtsps://`, `onvif://`, `http://`, `https://`), `/dev/videoN`, a path to a video or "
-        "picture, `push`, or the name of a plug-in with its options below it"
+        "picture, `whep+https://`, `push`, `whip`, or the name of a plug-in or `whep` with its options below it"
     )
 
     def __call__(self, leaf: Leaf) -> SourceUrl | PluggedSource | TwoStreams:
@@ -98,13 +99,18 @@ class SourceIn:
             return PluggedSource(
                 chosen=chosen(SOURCES, scheme, leaf, self.folder), address=SourceUrl(text, hidden=hidden)
             )
+        if scheme in WHEP_SCHEMES:
+            whep = chosen(SOURCES, "whep", leaf, self.folder)
+            return PluggedSource(chosen=whep, address=SourceUrl(text, hidden=hidden))
         if text.lower() == PUSH:
             text = PUSH
+        if text.lower() in {WHIP, f"{WHIP}://"}:
+            text = WHIP
         if text.lower().startswith("file://"):
             text = unquote(text[len("file://") :].removeprefix("localhost"))
         if "://" in text:
             text = _address(text)
-        elif text != PUSH and not text.startswith("/dev/"):
+        elif text not in {PUSH, WHIP} and not text.startswith("/dev/"):
             path = placed(self.folder, text)
             if not is_file(path):
                 mend = "Write `rtsp://...`, `http://...`, `/dev/video0`, or the path to a video file."
@@ -114,6 +120,8 @@ class SourceIn:
 
     def _named(self, leaf: Leaf) -> PluggedSource:
         found = OneKind(SOURCES, self.folder)(leaf)
+        if found.name in WITH_OPTIONS and not found.refused:
+            return PluggedSource(chosen=found, address=found.options.address)
         if found.name in SOURCES.own:
             raise Wrong("a source of Blikk Edge's own with a name", "Write its address behind `source:`.")
         if not SOURCES.known(found.name):

@@ -33,6 +33,9 @@ if TYPE_CHECKING:  # settings know no pixels
 PUSH: Final = "push"
 """The source of a camera whose frames an edge client brings."""
 
+WHIP: Final = "whip"
+"""The source of a camera whose picture a browser sends by WebRTC."""
+
 
 class Transport(StrEnum):
     """How RTSP carries media; `auto` tries TCP first, then UDP."""
@@ -161,7 +164,8 @@ class CameraSettings:
         private: Parts that are painted over before anything leaves.
         ring: What rings it; None: it is no doorbell.
         questions: Sentences that are watched.
-        push_token: What the edge client of a camera with `source: push` has to know; None for any other.
+        push_token: What the edge client of a camera with `source: push` has to know, or the program that sends to one
+            with `source: whip`; None for any other.
         plugged: The source of a plug-in; None: one of ours, at the address `source`.
         archive: Which RTSP stream is recorded; None: the one that is watched.
         record: What is recorded; None: nothing.
@@ -208,12 +212,18 @@ class CameraSettings:
     @property
     def packets(self) -> bool:
         """Whether its source may bring packets of video, which can be recorded, and not pictures."""
-        return self.plugged is None and not self.pushed and not self.source.reveal().startswith("/dev/")
+        ours = self.plugged is None and not self.pushed and not self.by_whip
+        return ours and not self.source.reveal().startswith("/dev/")
 
     @property
     def recorded(self) -> bool:
         """Whether anything of its stream is kept."""
         return self.record is not None and self.record.mode is not RecordMode.OFF
+
+    @property
+    def by_whip(self) -> bool:
+        """Whether a browser sends the picture."""
+        return self.source.reveal() == WHIP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

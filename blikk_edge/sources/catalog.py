@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import voluptuous as vol
+
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import Source
@@ -15,19 +17,23 @@ from blikk_edge.sources.faults import source_error
 from blikk_edge.sources.kinds import SOURCES
 from blikk_edge.sources.options import AddressOptions
 from blikk_edge.sources.terms import Terms
+from blikk_edge.sources.webrtc.options import SCHEMES, WHEP
 
 MEDIA_FILES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".ts", ".mpg", ".mpeg", ".flv", ".gif"})
 
-UNKNOWN = "this kind of address is not known; use rtsp://, onvif://, http(s)://, a path, /dev/videoN"
+UNKNOWN = "this kind of address is not known; use rtsp://, onvif://, whep+https://, http(s)://, a path, /dev/videoN"
 
 
-def kind_of(url: str) -> str:
-    """`rtsp`, `onvif`, `hls`, `mjpeg`, `usb` or `file`; an empty text for a scheme that is none of ours.
+def kind_of(url: str) -> str:  # noqa: PLR0911  # a table
+    """`rtsp`, `onvif`, `whep`, `hls`, `mjpeg`, `usb` or `file`; an empty text for a scheme that is none of ours.
 
     Of an http(s) address it is a guess by its path: what is there is seen when it is opened.
     """
     url = url.strip()
-    match scheme_of(url):
+    scheme = scheme_of(url)
+    if scheme in SCHEMES:
+        return "whep"
+    match scheme:
         case None:
             return "usb" if url.startswith("/dev/video") else "file"
         case "rtsp" | "rtsps":
@@ -51,11 +57,17 @@ def open_source(url: str, terms: Terms) -> Source:
     Raises SourceError for a scheme that is not known.
     """
     url = url.strip()
-    kind = "push" if terms.push_queue is not None else kind_of(url)
+    kind = "push" if terms.push_queue is not None else "whip" if terms.encoded is not None else kind_of(url)
     if kind == "file" and scheme_of(url) in {"http", "https"}:
         kind = "mjpeg"  # sees what is there
     if not kind:
         raise source_error(terms.shown, UNKNOWN)
+    if kind == "whep":
+        try:
+            options = WHEP(url)
+        except vol.Invalid:
+            raise source_error(terms.shown, UNKNOWN) from None
+        return SOURCES.get(kind).make(options, terms)
     return SOURCES.get(kind).make(AddressOptions(address=SourceUrl(url)), terms)
 
 

@@ -20,5 +20,10 @@ SOURCES: Final["Kinds[Terms, Source]"] = Kinds(
         "usb": "blikk_edge.sources.usb",
         "file": "blikk_edge.sources.file",
         "push": "blikk_edge.sources.push",
+        "whep": "blikk_edge.sources.webrtc.whep_kind",
+        "whip": "blikk_edge.sources.webrtc.whip_kind",
     },
 )
+
+WITH_OPTIONS: Final = frozenset({"whep"})
+"""Those of ours that are also written by name, with options below it."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from blikk_edge.core.clock import Clock
+from blikk_edge.core.encoded_queue import EncodedQueue
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.nothing_new import NothingNew
 from blikk_edge.core.push_queue import PushQueue
@@ -29,6 +30,7 @@ class Terms:
         sleep_after_s: For how long nothing must have stirred before `watch` comes into force.
         wake_detector: Says of keyframes whether something stirs; None: every frame is decoded.
         push_queue: Where an edge client's frames arrive; None for other sources.
+        encoded: Where the pictures of a browser arrive; None for other sources.
         realtime: For files: at their own speed with times of the clock, else as fast as possible; see `open_file`.
         loop: For files: start again at the end.
         decoded: Called before each frame with the seconds that decoding took since the one before; None: not measured.
@@ -50,6 +52,7 @@ class Terms:
     sleep_after_s: float = 10.0
     wake_detector: WakeDetector | None = None
     push_queue: PushQueue | None = field(default=None, repr=False)
+    encoded: EncodedQueue | None = field(default=None, repr=False)
     realtime: bool = True
     loop: bool = True
     nothing_new: NothingNew | None = field(default=None, repr=False)

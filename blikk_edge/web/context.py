@@ -41,6 +41,7 @@ class PageContext:
         note: How cameras, mailboxes, sinks and the language model are doing now; to be called in the event loop.
         readings: What was measured on the way from frame to sink, and the frames of the last ten minutes.
         recordings: Makes clips of events; None: no camera is recorded.
+        phones: The cameras whose picture a phone or browser may send.
         clip: The recorded clip behind the debugger; None on a node that watches cameras.
         config_file: The file that the node was started with; None: there is none.
         restart: Starts the node again, so that it reads its file; None: it cannot do that itself.
@@ -55,6 +56,7 @@ class PageContext:
     places: Mapping[str, Places] = field(default_factory=dict)
     problems: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
     recordings: EventClips | None = field(default=None, repr=False)
+    phones: frozenset[str] = frozenset()
     clip: ClipDebugger | None = field(default=None, repr=False)
     config_file: ConfigFile | None = field(default=None, repr=False)
     restart: Callable[[], None] | None = field(default=None, repr=False)

@@ -113,6 +113,7 @@ class Site:
                     "name": camera.name,
                     "labels": [label.value for label in camera.labels],
                     "ring": camera.ring,
+                    "phone": camera.id in context.phones,
                     "viewers": context.live.viewers(camera.id),
                     "zones": [
                         {"id": name, "polygon": [list(point) for point in polygon.points]}
@@ -156,6 +157,15 @@ def page_routes() -> Sequence[Route]:
         ),
         Route(
             method="GET",
+            path="/phone",
+            handler=_phone,
+            scope=Scope.PUBLIC,
+            summary="The page that makes a phone the camera; the only one that may use its camera.",
+            answer="text/html",
+            document=False,
+        ),
+        Route(
+            method="GET",
             path="/static/{path:.+}",
             handler=_file,
             scope=Scope.PUBLIC,
@@ -168,6 +178,12 @@ def page_routes() -> Sequence[Route]:
 
 async def _index(request: "web.Request") -> "web.StreamResponse":
     return _answer(request, "index.html")
+
+
+async def _phone(request: "web.Request") -> "web.StreamResponse":
+    answer = _answer(request, "index.html")
+    answer.headers["Permissions-Policy"] = "camera=(self), microphone=(), geolocation=()"
+    return answer
 
 
 async def _file(request: "web.Request") -> "web.StreamResponse":

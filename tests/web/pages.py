@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -108,9 +108,9 @@ class Browser(Chromium):
 
 
 @contextmanager
-def browser(folder: Path, size: tuple[int, int] = DESKTOP) -> Iterator[Browser]:
+def browser(folder: Path, size: tuple[int, int] = DESKTOP, *, flags: Sequence[str] = ()) -> Iterator[Browser]:
     """A browser with a new profile in `folder`."""
-    with Browser(folder / "browser", width_px=size[0], height_px=size[1]) as opened:
+    with Browser(folder / "browser", width_px=size[0], height_px=size[1], flags=flags) as opened:
         yield opened
 
 

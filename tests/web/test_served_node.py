@@ -35,6 +35,7 @@ sinks: {{websocket: true}}
 cameras:
   door: {{source: {folder}/clip.mp4, name: {name}, ring: {{http: true}}}}
   shed: {{source: push, push_token: {push}}}
+  phone: whip
 """
 
 
@@ -286,7 +287,7 @@ async def main():
     await running
     assert app.routes == ()
 asyncio.run(main())
-print(sorted({{"aiohttp", "websockets", "prometheus_client", "opentelemetry"}} & set(sys.modules)))
+print(sorted({{"aiohttp", "websockets", "prometheus_client", "opentelemetry", "aiortc", "segno"}} & set(sys.modules)))
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert (ran.returncode, ran.stdout) == (0, "[]\n"), ran.stderr

@@ -37,6 +37,7 @@ def doubles(settings: Settings, _environ: Mapping[str, str], notes: list[str]) -
         if (
             camera.plugged is None
             and not camera.pushed
+            and not camera.by_whip
             and (other := first.setdefault(camera.source.reveal(), camera.id)) != camera.id
         ):
             notes += [f"{camera.id} and {other} have the same source"]

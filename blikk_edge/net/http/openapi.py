@@ -66,5 +66,5 @@ def _operation(route: Route) -> JsonObject:
         operation["security"] = [{"token": []}, {"session": []}]
         operation["x-scope"] = route.scope.value
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body}}}
+        operation["requestBody"] = {"required": True, "content": {route.brings: {"schema": route.body}}}
     return operation

@@ -35,7 +35,8 @@ class Route:
         query: What each parameter of the query means.
         answer: The media type of what is answered; empty: a WebSocket, or nothing.
         status: With what it is answered; 101 is a WebSocket.
-        body: The schema of the JSON that a request brings; None: it brings none.
+        body: The schema of what a request brings; None: it brings nothing.
+        brings: The media type of that.
         document: Whether it stands in the OpenAPI document; files of pages do not.
     """
 
@@ -48,6 +49,7 @@ class Route:
     answer: str = "application/json"
     status: int = 200
     body: JsonObject | None = None
+    brings: str = "application/json"
     document: bool = True
 
 

@@ -187,7 +187,10 @@ class HttpServer:
             except web.HTTPRequestEntityTooLarge:
                 return json_answer({"error": f"a body of more than {BODY_BYTES} bytes"}, status=413)
             except web.HTTPException as refused:
-                return json_answer({"error": refused.reason}, status=refused.status)
+                answer = json_answer({"error": refused.reason}, status=refused.status)
+                if "Allow" in refused.headers:
+                    answer.headers["Allow"] = refused.headers["Allow"]
+                return answer
             except RefusedError as refused:
                 answer = json_answer({"error": str(refused)}, status=refused.status)
                 if refused.status in {401, 403, 421}:

@@ -95,6 +95,11 @@ function Shell() {
 async function start() {
   const root = document.getElementById("app");
   await words.load();
+  if (location.pathname.endsWith("/phone")) {
+    const { Page } = await import("./pages/phone.js");
+    render(html`<${Page} />`, root);
+    return;
+  }
   store.session = await session();
   if (store.session.setup) {
     const { Page } = await import("./pages/setup.js");

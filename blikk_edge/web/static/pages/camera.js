@@ -67,6 +67,15 @@ function Switches({ camera, state }) {
   </section>`;
 }
 
+function Phone({ camera }) {
+  const [link, set] = useState(null);
+  const ask = () => change("POST", `v1/cameras/${camera.id}/phone`).then(set, (error) => set({ note: error.message }));
+  return html`<section class="card pad"><button onClick=${ask}>${t("phone.link")}</button>
+    ${link && html`<p role="status">${link.note ?? t("phone.scan")}</p>`}
+    ${link?.qr && html`<img src=${link.qr} alt="" width="100%" />`}
+    ${link?.url && html`<a href=${link.url}>${link.url}</a>`}</section>`;
+}
+
 export function Page({ parts }) {
   const { node, session, states, availability } = useStore();
   const camera = node.cameras.find((each) => each.id === parts[0]);
@@ -108,6 +117,7 @@ export function Page({ parts }) {
           }
         </section>
         ${session.scope === "control" && html`<${Switches} camera=${camera} state=${state} />`}
+        ${session.scope === "control" && camera.phone && html`<${Phone} camera=${camera} />`}
         ${session.scope === "control" && html`<p><a href=${`#/zones/${camera.id}`}>${t("zones.open")}</a></p>`}
       </div>
     </div>`;
