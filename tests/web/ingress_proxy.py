@@ -115,7 +115,11 @@ class IngressProxy:
         except aiohttp.WSServerHandshakeError as error:
             return web.Response(status=error.status)
         here = web.WebSocketResponse(autoclose=False, autoping=False, max_msg_size=0)
-        await here.prepare(request)
+        try:
+            await here.prepare(request)
+        except ConnectionError:  # the browser has gone meanwhile
+            await there.close()
+            return web.Response(status=502)
 
         async def forward(
             one: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
