@@ -717,7 +717,7 @@ export interface Ring {
   id: string;
   camera: string;
   time: Time;
-  via: "gpio" | "http" | "mqtt";
+  via: "gpio" | "http" | "mqtt" | "onvif";
   /**
    * Present and true when the record waited through an outage
    */
@@ -781,6 +781,10 @@ export interface State {
    * A sentence while something is wrong
    */
   problem: string | null;
+  /**
+   * Host and port where the camera was found; left out where it is where its configuration says
+   */
+  address?: string;
   /**
    * What summaries are made of
    */
