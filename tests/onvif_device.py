@@ -52,7 +52,7 @@ class OnvifDevice:
     `clock` is how far its own clock is ahead; a login whose time is too far from it is refused, as real ones do. With
     `discovered` it answers searches on loopback. `events` are what it reports; None: it has no such service. With
     `events_elsewhere` they are at a port of their own. `redirects` sends everybody on to the same address for ever. It
-    cannot stream the `broken` ones.
+    cannot stream the `broken` ones, and does not know operations that are `unknown`.
     """
 
     streams: list[Stream]
@@ -69,6 +69,7 @@ class OnvifDevice:
     events_elsewhere: bool = False
     redirects: bool = False
     broken: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         device = self
@@ -144,7 +145,7 @@ class OnvifDevice:
 
     def answer(self, request: str, path: str = "") -> tuple[int, str]:
         """What it answers to a request: status and body."""
-        found = re.search(r"<(?:\w+:)?Body[^>]*>\s*<(?:\w+:)?(\w+)", request)
+        found = re.search(r"<(?:[\w-]+:)?Body[^>]*>\s*<(?:[\w-]+:)?(\w+)", request)
         operation = found[1] if found else ""
         self.asked.append(operation)
         if self.body:
@@ -155,7 +156,7 @@ class OnvifDevice:
             return 400, _envelope(REFUSED)
         answers = {
             "GetServices": self._services,
-            "GetCapabilities": self._services,
+            "GetCapabilities": self._capabilities,
             "GetDeviceInformation": lambda: (
                 "<d:GetDeviceInformationResponse><d:Manufacturer>Acme</d:Manufacturer><d:Model>Eye 2</d:Model>"
                 "</d:GetDeviceInformationResponse>"
@@ -168,18 +169,28 @@ class OnvifDevice:
         }
         if self.events is not None and (said := self.events.answer(operation, request, path)) is not None:
             return (400 if "<s:Fault>" in said else 200), _envelope(said)
-        if operation not in answers:
+        if operation not in answers or operation in self.unknown:
             fault = "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>e:ActionNotSupported</s:Value>"
             return 500, _envelope(f"{fault}</s:Subcode></s:Code></s:Fault>")
         return 200, _envelope(answers[operation]())
 
+    @property
+    def _services_here(self) -> tuple[str, ...]:
+        return ("device", "media", "events") if self.events is not None else ("device", "media")
+
+    def _capabilities(self) -> str:
+        said = "".join(
+            f"<t:{name.title()}><t:XAddr>http://10.99.99.99/onvif/{name}_service</t:XAddr></t:{name.title()}>"
+            for name in self._services_here
+        )
+        return f"<d:GetCapabilitiesResponse><d:Capabilities>{said}</d:Capabilities></d:GetCapabilitiesResponse>"
+
     def _services(self) -> str:
         # as cameras behind a router do: with an address that nobody else reaches
-        names = ("device", "media", "events") if self.events is not None else ("device", "media")
         services = "".join(
             f"<d:Service><d:Namespace>http://www.onvif.org/ver10/{name}/wsdl</d:Namespace>"
             f"<d:XAddr>http://10.99.99.99/onvif/{name}_service</d:XAddr></d:Service>"
-            for name in names
+            for name in self._services_here
         )
         return f"<d:GetServicesResponse>{services}</d:GetServicesResponse>"
 
@@ -212,7 +223,7 @@ class OnvifDevice:
         """Whether a request carries the right login: the password's digest, of a time near to ours (WS-Security)."""
         given = {
             name: found[1] for name in ("Username", "Password", "Nonce", "Created")
-            if (found := re.search(rf"<(?:\w+:)?{name}(?:\s[^>]*)?>([^<]*)<", request))
+            if (found := re.search(rf"<(?:[\w-]+:)?{name}(?:\s[^>]*)?>([^<]*)<", request))
         }  # fmt: skip
         if len(given) < 4 or given["Username"] != self.user:
             return False

@@ -270,10 +270,19 @@ async def test_a_contact_rings_where_the_camera_has_no_button_of_its_own(listen:
         OnvifDevice([], events=EventService(), events_elsewhere=True),
         OnvifDevice([], events=EventService(marked=True)),
         OnvifDevice([], events=EventService(longest_poll_s=5.0)),
+        OnvifDevice([], events=EventService(), unknown=("GetServices",)),
         OnvifDevice([], user="admin", password="p<>&", clock=timedelta(hours=7), events=EventService(marked=True)),
         OnvifDevice([], user="admin", password="x", clock=timedelta(days=-400), events=EventService(lease_s=3.0)),
     ],
-    ids=["behind a router", "at another port", "reference parameters", "short polls", "clock ahead", "clock behind"],
+    ids=[
+        "behind a router",
+        "at another port",
+        "reference parameters",
+        "short polls",
+        "old",
+        "clock ahead",
+        "clock behind",
+    ],
 )
 async def test_a_press_is_heard_from_cameras_that_are_odd(device: OnvifDevice, listen: Listen) -> None:
     with device:

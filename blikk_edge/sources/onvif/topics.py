@@ -40,6 +40,7 @@ TOPICS: Final = (
     Topic(path="RuleEngine/MotionRegionDetector/Motion", says=Says.MOTION),
     Topic(path="RuleEngine/FieldDetector/ObjectsInside", says=Says.MOTION),
     Topic(path="RuleEngine/LineDetector/Crossed", says=Says.MOTION, pulse=True),
+    Topic(path="RuleEngine/ObjectDetection/Object", says=Says.MOTION),
     Topic(path="RuleEngine/LoiteringDetector/ObjectIsLoitering", says=Says.MOTION),
     Topic(path="RuleEngine/Recognition/Face", says=Says.MOTION, pulse=True),
     Topic(path="VideoAnalytics/Motion", says=Says.MOTION),
@@ -53,6 +54,9 @@ TOPICS: Final = (
     Topic(path="RuleEngine/MyRuleDetector/Package", says=Says.MOTION),
     # Tapo, Vigi
     Topic(path="RuleEngine/CellMotionDetector/People", says=Says.MOTION),
+    Topic(path="RuleEngine/CellMotionDetector/Intrusion", says=Says.MOTION),
+    Topic(path="RuleEngine/CellMotionDetector/LineCross", says=Says.MOTION),
+    Topic(path="RuleEngine/CellMotionDetector/TpSmartEvent", says=Says.MOTION),
     Topic(path="RuleEngine/PeopleDetector/People", says=Says.MOTION),
     Topic(path="RuleEngine/TPSmartEventDetector/TPSmartEvent", says=Says.MOTION),
     Topic(path="RuleEngine/LineCrossDetector/LineCross", says=Says.MOTION),
@@ -66,6 +70,9 @@ TOPICS: Final = (
     Topic(path="RuleEngine/VMD3/*", says=Says.MOTION),
     Topic(path="Device/Sensor/PIR", says=Says.MOTION),
     Topic(path="Device/IO/Port", says=Says.INPUT),
+    # Ajax
+    Topic(path="RuleEngine/LineDetector/Crossing", says=Says.MOTION),
+    Topic(path="RuleEngine/MotionDetector/Detection", says=Says.MOTION),
     # Mobotix
     Topic(path="VideoSource/Alarm", says=Says.PRESS, on=frozenset({"ring", "camerabellbutton"})),
     # Vatilon, and many that are sold without a name
