@@ -47,11 +47,11 @@ class EventService:
     ended: list[int] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
     pulls: int = 0
+    made: int = 0
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
         self._open: dict[int, _Subscription] = {}
-        self._made = 0
 
     @property
     def open(self) -> tuple[int, ...]:
@@ -94,8 +94,8 @@ class EventService:
 
     def _create(self) -> str:
         with self._changed:
-            self._made += 1
-            mine = _Subscription(self._made, self._now() + timedelta(seconds=self.lease_s))
+            self.made += 1
+            mine = _Subscription(self.made, self._now() + timedelta(seconds=self.lease_s))
             mine.waiting = [self._notice(name, value, "Initialized", "") for name, value in self.states.items()]
             self._open[mine.number] = mine
         path = "/event/manager" if self.marked else f"/event/{mine.number}"

@@ -12,6 +12,8 @@ from onvif_events import EventService
 from rtsp_server import RtspServer
 from staging import SCHEMAS, BlikkRun, Ears, write_clip
 
+from blikk_edge.store.store import Store
+
 CONFIG = """\
 node: {{id: hallway, name: Hallway}}
 mqtt: {{host: 127.0.0.1, port: {port}}}
@@ -49,6 +51,11 @@ def test_a_press_rings_and_motion_makes_a_sleeping_node_look(tmp_path: Path, bro
                 ears.until(lambda: ears.on("porch/picture/ring"), 20, "its picture")
                 seconds = run.stop()
     assert seconds < 5.0
+    store = Store(tmp_path / "hallway.db")
+    store.open()
+    kept = json.loads(store.recall("onvif/porch") or "{}")
+    store.close()
+    assert kept["identity"] == device.endpoint.removeprefix("urn:uuid:")
     assert [ring["via"] for ring in ears.json_on(f"{BASE}/porch/ring")] == ["onvif"]
     for name in ("ring", "state"):
         schema = json.loads((SCHEMAS / f"{name}.json").read_text())

@@ -52,9 +52,10 @@ class Listening:
         self.orders: list[Command] = []
         self.clock = Waits()
         address = device.address if login is None else f"onvif://{login}127.0.0.1:{device.port}"
+        self.address = CurrentAddress(parse(address), camera="porch")
         self.events = CameraEvents(
             "porch",
-            CurrentAddress(parse(address), camera="porch"),
+            self.address,
             self.orders.append,
             shown="onvif://cam",
             clock=self.clock,
@@ -326,6 +327,25 @@ async def test_a_camera_that_starts_anew_is_heard_again_without_a_word(
     assert "not heard" not in caplog.text
 
 
+async def test_subscriptions_that_break_again_and_again_are_said_once(
+    listen: Listen, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "blikk.onvif")
+    service = EventService()
+    with OnvifDevice([], events=service) as device:
+        heard = await listen(device)
+        while heard.events.problem is None:
+            await until(lambda: service.open and service.pulls)
+            service.restart()
+            await until(lambda: service.open or heard.events.problem)
+        before = service.made
+        await until(lambda: service.made == before + 1)
+        service.restart()
+        await until(lambda: service.made == before + 2)
+    assert caplog.text.count("are not heard") == 1
+    assert "heard again" not in caplog.text
+
+
 async def test_a_camera_that_is_away_is_said_once_and_once_that_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "blikk.onvif")
     device = OnvifDevice([], events=EventService())
@@ -384,6 +404,19 @@ async def test_an_attack_in_place_of_events_ends_that_subscription_alone(answer:
         service.answer_pull = ""
         await until(lambda: heard.events.problem is None)
         await heard.end()
+
+
+async def test_events_follow_a_camera_to_another_address_and_take_none_of_another(listen: Listen) -> None:
+    mine, other = EventService(), EventService()
+    with OnvifDevice([], events=mine) as camera, OnvifDevice([], events=other) as stranger:
+        heard = await listen(camera)
+        there = parse(stranger.address)
+        heard.address.found(there, camera.endpoint)
+        mine.say("visitor", "true")
+        await until(lambda: "another device answers" in (heard.events.problem or ""))
+        assert (mine.open, other.open) == ((), ())
+        heard.address.found(parse(camera.address), camera.endpoint)
+        await until(lambda: mine.open and heard.events.problem is None)
 
 
 async def test_redirects_are_not_followed() -> None:

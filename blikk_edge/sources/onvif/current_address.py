@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.ports import Memory
-from blikk_edge.sources.address import Address, AddressError, parse
+from blikk_edge.sources.address import Address, parse
 
 
 class CurrentAddress:
     """The address of one camera that speaks ONVIF; `configured` is the one that was written.
 
-    With a `memory` it is known again after a restart, until another one is written. Set by the camera's reader, read
-    from anywhere.
+    With a `memory` it is known again after a restart (`recall`), until another one is written. Set by the camera's
+    reader, read from anywhere.
     """
 
     def __init__(self, configured: Address, *, camera: str, memory: Memory | None = None) -> None:
@@ -45,27 +45,28 @@ class CurrentAddress:
             return None
         return replace(self._now, user=None, password=None, target="").url.partition("://")[2]
 
-    def recall(self) -> bool:
-        """See once where it was before the restart, and say whether that was elsewhere. Blocking."""
+    def recall(self) -> None:
+        """See where it was before the restart, the first time this is called. Blocking."""
         if self._recalled or self._memory is None:
-            return False
+            return
         try:
             kept = json.loads(self._memory.recall(self._key) or "{}")
-            self._recalled = True
-            if kept.get("written") != self._place(self._configured):
-                return False
-            now = parse(kept["now"])
-            self._identity = same_form(str(kept["identity"]))
-        except (StoreError, ValueError, KeyError, TypeError, AttributeError, AddressError):
-            return False
-        self._now = replace(self._configured, host=now.host, port=now.port, target=now.target)
-        return self.moved_to is not None
+            if kept.get("written") == self._place(self._configured):
+                now = parse(kept["now"])
+                self._identity = same_form(str(kept["identity"]))
+                self._now = replace(self._configured, host=now.host, port=now.port, target=now.target)
+        except StoreError:
+            return
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # what an older or damaged store has is found anew
+        self._recalled = True
 
     def found(self, address: Address, identity: str) -> None:
         """It answered at this address, under this name (empty: it does not say). Blocking."""
         identity = same_form(identity) or self._identity
         if (address, identity) == (self._now, self._identity):
             return
+        self._recalled = True
         self._now, self._identity = address, identity
         if self._memory is None or not identity:
             return

@@ -1,5 +1,6 @@
 """A camera's own events: its button rings, and its motion is a hint to look."""
 
+import asyncio
 import logging
 from typing import Final
 
@@ -10,8 +11,9 @@ from blikk_edge.core.commands import Hint, Press
 from blikk_edge.core.errors import SourceError
 from blikk_edge.core.ports import Order
 from blikk_edge.core.trouble import Trouble
+from blikk_edge.sources.address import Address
 from blikk_edge.sources.onvif.changes import Changes
-from blikk_edge.sources.onvif.current_address import CurrentAddress
+from blikk_edge.sources.onvif.current_address import CurrentAddress, same_form
 from blikk_edge.sources.onvif.pull_point import PullPoint
 from blikk_edge.sources.onvif.soap import SoapClient, UnsupportedError, WrongLoginError
 from blikk_edge.sources.onvif.soap_xml import Notice
@@ -26,7 +28,7 @@ FULL_S: Final = 0.25
 
 STEADY_S: Final = 30.0
 RELAPSES: Final = 2
-"""So often in a row a subscription may break before it is `STEADY_S` old, and be made anew without a word."""
+"""So often in a row a subscription may fail without a word, and break before it is `STEADY_S` old."""
 
 LOCKED_S: Final = 600.0
 """After a wrong login: cameras lock out who tries too often."""
@@ -76,6 +78,7 @@ class CameraEvents:
         self._silent_button = False
         self._heard = False
         self._pulled = False
+        self._failures = 0
         self._relapses = 0
         self._backoff = Backoff()
 
@@ -87,36 +90,41 @@ class CameraEvents:
     async def run(self) -> None:
         """Listen until cancelled; the camera is told when that ends."""
         while True:
-            began, self._pulled = self._clock.monotonic(), False
+            self._pulled = False
             try:
                 await self._listen()
             except SourceError as error:
-                steady = self._clock.monotonic() - began >= STEADY_S
-                await self._clock.sleep(self._failed(error, steady=steady))
+                await self._clock.sleep(self._failed(error))
 
     async def _listen(self) -> None:
-        """One subscription, from its begin until it breaks."""
-        soap = SoapClient(self._address.now, timeout_s=ASK_S)
+        """One subscription, from its begin until it breaks, or the camera has another address."""
+        await asyncio.to_thread(self._address.recall)
+        address = self._address.now
+        soap = SoapClient(address, timeout_s=ASK_S)
         try:
             await soap.set_clock()
+            if (known := self._address.identity) and same_form(await soap.identity()) not in {known, ""}:
+                raise SourceError("another device answers at its address")
             point = await PullPoint.subscribe(soap, self._clock)
             try:
-                await self._pull(point)
+                await self._pull(point, address)
             finally:
                 await point.unsubscribe()
         finally:
             await soap.close()
 
-    async def _pull(self, point: PullPoint) -> None:
+    async def _pull(self, point: PullPoint, address: Address) -> None:
         began = self._clock.monotonic()
-        while True:
+        while self._address.now == address:
             asked, again = self._clock.monotonic(), point.fresh
             notices = await point.pull()
             self._pulled = True
             for notice in notices:
                 self._take(notice, again=again)
             now = self._clock.monotonic()
-            if self._relapses <= RELAPSES or now - began >= STEADY_S:
+            if now - began >= STEADY_S:
+                self._relapses = 0
+            if self._relapses <= RELAPSES:
                 self._works()
             await self._clock.sleep(max(0.0, asked + (FULL_S if notices else EMPTY_S) - now))
             await point.keep()
@@ -150,15 +158,17 @@ class CameraEvents:
         self._heard = True
         self._trouble.end(f"{self._camera}: its own events are heard again")
         self._problem = None
+        self._failures = 0
         self._backoff.reset()
 
-    def _failed(self, error: SourceError, *, steady: bool) -> float:
+    def _failed(self, error: SourceError) -> float:
         """Say what went wrong; gives how long to wait."""
-        self._relapses = 0 if steady else self._relapses + 1
+        self._failures += 1
+        self._relapses += self._pulled
         unsupported = isinstance(error, UnsupportedError)
         # a camera that starts sets its clock, and does not take a login of before
         refused = isinstance(error, WrongLoginError) and not self._pulled
-        if self._heard and self._relapses <= RELAPSES and not (self._trouble.now or unsupported or refused):
+        if self._heard and self._failures <= RELAPSES and not (self._trouble.now or unsupported or refused):
             return self._backoff.next_s()
         place = f" (now at {self._address.moved_to})" if self._address.moved_to else ""
         text = f"its own events are not heard from {self._shown}{place}: {error}"

@@ -1,5 +1,6 @@
 """Requests to one camera that speaks ONVIF, one at a time, each within limits."""
 
+import asyncio
 import importlib
 import re
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from xml.etree.ElementTree import Element
 from blikk_edge.core.errors import SourceError
 from blikk_edge.sources.address import Address
 from blikk_edge.sources.onvif.device import SERVICE, library
-from blikk_edge.sources.onvif.soap_xml import BYTES_MAX, NO_XML, camera_time, fault, services, tree
+from blikk_edge.sources.onvif.soap_xml import BYTES_MAX, NO_XML, camera_time, fault, services, text_of, tree
 
 CONTENT_TYPE: Final = "application/soap+xml; charset=utf-8"
 
@@ -85,6 +86,13 @@ class SoapClient:
             return
         if (time := camera_time(answer)) is not None:
             self.ahead_s = (time - datetime.now(UTC)).total_seconds()
+
+    async def identity(self) -> str:
+        """What it calls itself on the network; empty where it does not say."""
+        try:
+            return text_of(await self.ask(self.service, self.bodies.device_get_endpoint_reference()), "GUID")
+        except (FaultError, UnsupportedError):
+            return ""
 
     async def services(self) -> Mapping[str, str]:
         """Addresses of its services, as it writes them: `events`, `device`."""
@@ -161,14 +169,17 @@ class SoapClient:
         limits = self._httpx.Timeout(self._timeout_s, read=self._timeout_s + wait_s)
         content = bytearray()
         try:
-            async with self._http.stream(
-                "POST",
-                url,
-                content=envelope.encode(),
-                headers={"Content-Type": CONTENT_TYPE, "Connection": "close"},
-                timeout=limits,
-                auth=self._login,
-            ) as answer:
+            async with (
+                asyncio.timeout(2 * self._timeout_s + wait_s),
+                self._http.stream(
+                    "POST",
+                    url,
+                    content=envelope.encode(),
+                    headers={"Content-Type": CONTENT_TYPE, "Connection": "close"},
+                    timeout=limits,
+                    auth=self._login,
+                ) as answer,
+            ):
                 async for chunk in answer.aiter_bytes():
                     content += chunk
                     if len(content) > BYTES_MAX:
@@ -176,7 +187,7 @@ class SoapClient:
                 return answer.status_code, bytes(content), answer.headers.get("WWW-Authenticate", "")
         except (self._httpx.ConnectError, self._httpx.ConnectTimeout):
             raise UnreachableError("nobody answers; check host and port, and that ONVIF is switched on") from None
-        except self._httpx.TimeoutException:
+        except (self._httpx.TimeoutException, TimeoutError):
             raise SourceError("it does not answer in time") from None
         except (self._httpx.HTTPError, self._httpx.InvalidURL) as error:
             raise SourceError(f"the connection broke off ({type(error).__name__})") from None

@@ -37,6 +37,7 @@ class OnvifSource:
         self._terms = terms
         self._known: tuple[str, Source] | None = None
         self._said = ""
+        self._asked_before = False
 
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
         """The frames of its stream; raises SourceError."""
@@ -52,12 +53,14 @@ class OnvifSource:
 
     def _asked(self) -> str:
         """The RTSP address of the stream to watch, with the login of the camera."""
-        if self._current.recall():
+        self._current.recall()
+        if not self._asked_before and self._current.moved_to is not None:
             LOG.info(
                 "camera %s is looked for at %s, where it was found last, and not where it is written to be",
                 self._terms.camera,
                 self._current.moved_to,
             )
+        self._asked_before = True
         address, camera = self._found()
         profile = nearest(camera.profiles, self._terms.height_px)
         if profile is None:

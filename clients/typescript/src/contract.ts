@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// 61c4608889a10a3516535c992400fe19054231f5af0ac890f6953b40eaa2ac2b
+// f4f05bd0012a05bb1d8fe729ffee4b6f37e35119bf0cb5ee7050f082e1c5d4ed
 
 /**
  * ISO 8601, UTC, milliseconds
