@@ -35,6 +35,9 @@ LOCKED_S: Final = 600.0
 
 UNSUPPORTED_S: Final = 3600.0
 
+LOOK_S: Final = 60.0
+"""So often, in a long wait, it is looked whether the camera has another address."""
+
 HINTS_AT_ONCE: Final = 2
 HINTS_PER_S: Final = 0.2
 PRESSES_AT_ONCE: Final = 5
@@ -94,7 +97,13 @@ class CameraEvents:
             try:
                 await self._listen()
             except SourceError as error:
-                await self._clock.sleep(self._failed(error))
+                await self._rest(self._failed(error))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but no longer than the camera keeps its address: at another one it may take the login."""
+        address, end = self._address.now, self._clock.monotonic() + seconds
+        while self._address.now == address and (left_s := end - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left_s, LOOK_S))
 
     async def _listen(self) -> None:
         """One subscription, from its begin until it breaks, or the camera has another address."""
