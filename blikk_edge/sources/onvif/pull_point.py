@@ -23,7 +23,8 @@ SHORTEST_S, LONGEST_S = 5.0, 3600.0
 POLL_S: Final = 20.0
 SHORT_POLL_S: Final = 5.0
 MESSAGES: Final = 20
-END_S: Final = 1.0
+END_S: Final = 1.5
+"""A node that stops waits no longer for the camera."""
 
 
 class PullPoint:
