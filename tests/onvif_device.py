@@ -1,6 +1,7 @@
 """A camera that speaks ONVIF on loopback, with the faults of real ones; found by WS-Discovery as real ones are."""
 
 import base64
+import contextlib
 import hashlib
 import re
 import socket
@@ -12,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+from onvif_events import EventService
+
 GROUP = "239.255.255.250"
 PORT = 3702
 SKEW_S = 300.0
@@ -20,7 +23,9 @@ SOAP = (
     '<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
     'xmlns:t="http://www.onvif.org/ver10/schema" xmlns:d="http://www.onvif.org/ver10/device/wsdl" '
     'xmlns:m="http://www.onvif.org/ver10/media/wsdl" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
-    'xmlns:w="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:e="http://www.onvif.org/ver10/error">'
+    'xmlns:w="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:e="http://www.onvif.org/ver10/error" '
+    'xmlns:tev="http://www.onvif.org/ver10/events/wsdl" xmlns:wsnt="http://docs.oasis-open.org/wsn/b-2" '
+    'xmlns:tns1="http://www.onvif.org/ver10/topics" xmlns:wsrf-r="http://docs.oasis-open.org/wsrf/r-2">'
     "<s:Header>{head}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
 )
 REFUSED = (
@@ -45,7 +50,9 @@ class OnvifDevice:
     """A camera at `address`, asking for `user` and `password` where they are set.
 
     `clock` is how far its own clock is ahead; a login whose time is too far from it is refused, as real ones do. With
-    `discovered` it answers searches on loopback.
+    `discovered` it answers searches on loopback. `events` are what it reports; None: it has no such service. With
+    `events_elsewhere` they are at a port of their own. `redirects` sends everybody on to the same address for ever. It
+    cannot stream the `broken` ones, and does not know operations that are `unknown`.
     """
 
     streams: list[Stream]
@@ -58,6 +65,11 @@ class OnvifDevice:
     asked: list[str] = field(default_factory=list)
     body: str = ""  # answered to everything, where it is set
     port: int = 0
+    events: EventService | None = None
+    events_elsewhere: bool = False
+    redirects: bool = False
+    broken: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         device = self
@@ -65,13 +77,23 @@ class OnvifDevice:
         class Answers(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 request = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                status, text = device.answer(request)
+                if device.redirects:
+                    self.send_response(302)
+                    self.send_header("Location", self.path)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                if device.events_elsewhere and self.path.startswith("/event/") is (self.server is device._server):
+                    self.send_error(404)
+                    return
+                status, text = device.answer(request, self.path)
                 content = text.encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/soap+xml")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                with contextlib.suppress(OSError):  # who asked may be gone
+                    self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -80,6 +102,14 @@ class OnvifDevice:
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self._threads = [threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)]
+        self._elsewhere: ThreadingHTTPServer | None = None
+        if self.events is not None:
+            self.events.clock = self.clock
+            if self.events_elsewhere:
+                self._elsewhere = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+                self._elsewhere.daemon_threads = True
+                self._threads.append(threading.Thread(target=self._elsewhere.serve_forever, args=(0.05,), daemon=True))
+                self.events.at = f"10.99.99.99:{self._elsewhere.server_address[1]}"
         self._radio: socket.socket | None = None
         if self.discovered:
             self._radio = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -96,8 +126,12 @@ class OnvifDevice:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._server.shutdown()
-        self._server.server_close()
+        if self.events is not None:
+            self.events.restart()
+        for server in (self._server, self._elsewhere):
+            if server is not None:
+                server.shutdown()
+                server.server_close()
         for thread in self._threads:
             thread.join(10)
         if self._radio is not None:
@@ -109,9 +143,9 @@ class OnvifDevice:
         login = f"{self.user}:{self.password}@" if self.user else ""
         return f"onvif://{login}127.0.0.1:{self.port}"
 
-    def answer(self, request: str) -> tuple[int, str]:
+    def answer(self, request: str, path: str = "") -> tuple[int, str]:
         """What it answers to a request: status and body."""
-        found = re.search(r"<(?:\w+:)?Body[^>]*>\s*<(?:\w+:)?(\w+)", request)
+        found = re.search(r"<(?:[\w-]+:)?Body[^>]*>\s*<(?:[\w-]+:)?(\w+)", request)
         operation = found[1] if found else ""
         self.asked.append(operation)
         if self.body:
@@ -122,7 +156,7 @@ class OnvifDevice:
             return 400, _envelope(REFUSED)
         answers = {
             "GetServices": self._services,
-            "GetCapabilities": self._services,
+            "GetCapabilities": self._capabilities,
             "GetDeviceInformation": lambda: (
                 "<d:GetDeviceInformationResponse><d:Manufacturer>Acme</d:Manufacturer><d:Model>Eye 2</d:Model>"
                 "</d:GetDeviceInformationResponse>"
@@ -133,17 +167,30 @@ class OnvifDevice:
             "GetProfiles": self._profiles,
             "GetStreamUri": lambda: self._uri(request),
         }
-        if operation not in answers:
+        if self.events is not None and (said := self.events.answer(operation, request, path)) is not None:
+            return (400 if "<s:Fault>" in said else 200), _envelope(said)
+        if operation not in answers or operation in self.unknown:
             fault = "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>e:ActionNotSupported</s:Value>"
             return 500, _envelope(f"{fault}</s:Subcode></s:Code></s:Fault>")
         return 200, _envelope(answers[operation]())
+
+    @property
+    def _services_here(self) -> tuple[str, ...]:
+        return ("device", "media", "events") if self.events is not None else ("device", "media")
+
+    def _capabilities(self) -> str:
+        said = "".join(
+            f"<t:{name.title()}><t:XAddr>http://10.99.99.99/onvif/{name}_service</t:XAddr></t:{name.title()}>"
+            for name in self._services_here
+        )
+        return f"<d:GetCapabilitiesResponse><d:Capabilities>{said}</d:Capabilities></d:GetCapabilitiesResponse>"
 
     def _services(self) -> str:
         # as cameras behind a router do: with an address that nobody else reaches
         services = "".join(
             f"<d:Service><d:Namespace>http://www.onvif.org/ver10/{name}/wsdl</d:Namespace>"
             f"<d:XAddr>http://10.99.99.99/onvif/{name}_service</d:XAddr></d:Service>"
-            for name in ("device", "media")
+            for name in self._services_here
         )
         return f"<d:GetServicesResponse>{services}</d:GetServicesResponse>"
 
@@ -158,6 +205,8 @@ class OnvifDevice:
         return f"<m:GetProfilesResponse>{profiles}</m:GetProfilesResponse>"
 
     def _uri(self, request: str) -> str:
+        if any(f">{token}<" in request for token in self.broken):
+            return REFUSED.replace("NotAuthorized", "IncompleteConfiguration").replace("not Authorized", "is early")
         url = next(each.url for each in self.streams if f">{each.token}<" in request)
         return f"<m:GetStreamUriResponse><m:MediaUri><t:Uri>{url}</t:Uri></m:MediaUri></m:GetStreamUriResponse>"
 
@@ -174,7 +223,7 @@ class OnvifDevice:
         """Whether a request carries the right login: the password's digest, of a time near to ours (WS-Security)."""
         given = {
             name: found[1] for name in ("Username", "Password", "Nonce", "Created")
-            if (found := re.search(rf"<(?:\w+:)?{name}(?:\s[^>]*)?>([^<]*)<", request))
+            if (found := re.search(rf"<(?:[\w-]+:)?{name}(?:\s[^>]*)?>([^<]*)<", request))
         }  # fmt: skip
         if len(given) < 4 or given["Username"] != self.user:
             return False

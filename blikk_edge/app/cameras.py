@@ -20,12 +20,14 @@ from blikk_edge.core.ports import Memory, Publish
 from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import Source
+from blikk_edge.core.wake_call import WakeCall
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.mailbox import Intake
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import Switches
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
+from blikk_edge.sources.onvif.current_address import CurrentAddress
 from blikk_edge.sources.tap import Tap
 from blikk_edge.sources.terms import Terms
 
@@ -47,6 +49,7 @@ def camera_run(
     probe: CameraProbe | None = None,
     keep_path: Callable[[EventPath], None] | None = None,
     tap: Tap | None = None,
+    current_address: CurrentAddress | None = None,
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
@@ -54,14 +57,28 @@ def camera_run(
     `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive,
     `encoded` where a browser's pictures do;
     `audience` is who looks at the live view; `probe` is told what happens to the frames; `keep_path` is given the path
-    of each event, from any thread; `tap` the packets of its stream.
+    of each event, from any thread; `tap` the packets of its stream; `current_address` is where a camera is that may get
+    another address.
     """
     unchanged = LastAnswer(clock)
+    call = WakeCall()
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
         make_source=_source_maker(
-            camera, clock, push_queue, encoded, intake, clip, audience, probe, tap, unchanged, loop=not play_once
+            camera,
+            clock,
+            push_queue,
+            encoded,
+            intake,
+            clip,
+            audience,
+            probe,
+            tap,
+            unchanged,
+            call,
+            current_address,
+            loop=not play_once,
         ),
         make_pipeline=_pipeline_maker(
             settings, camera, memory, supervisor, audience, probe, keep_path, budgeted=clip is None
@@ -82,6 +99,8 @@ def camera_run(
         pushed=camera.pushed,
         unchanged=unchanged,
         probe=probe,
+        wake=call.give,
+        moved_to=lambda: current_address.moved_to if current_address else None,
     )
 
 
@@ -96,6 +115,8 @@ def _source_maker(
     probe: CameraProbe | None,
     tap: Tap | None,
     unchanged: LastAnswer,
+    call: WakeCall,
+    current_address: CurrentAddress | None,
     *,
     loop: bool,
 ) -> Callable[[], Source]:
@@ -118,6 +139,8 @@ def _source_maker(
         loop=loop,
         nothing_new=unchanged,
         start_time=0.0 if clip is None else clip.clock.start,
+        hinted=call.take,
+        current_address=current_address,
         decoded=None if probe is None else probe.decoded,
         tap=tap,
     )

@@ -1,6 +1,7 @@
 """What a node has besides cameras and MQTT, as its settings say: buttons, what comes in by HTTP, the album."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.clock import Clock
@@ -19,14 +20,25 @@ from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.net.http.access import Access
 from blikk_edge.net.http.route import Served
 from blikk_edge.sinks.album import PictureAlbum
+from blikk_edge.sources.address import parse
+from blikk_edge.sources.catalog import kind_of
+from blikk_edge.sources.onvif.current_address import CurrentAddress
 from blikk_edge.store.store import Store
+
+if TYPE_CHECKING:
+    from blikk_edge.sources.onvif.events import CameraEvents
 
 
 def rings(camera: CameraSettings) -> tuple[str, ...]:
     """The ways in which this camera's doorbell may be pressed."""
     if camera.ring is None:
         return ()
-    ways = (("mqtt", camera.ring.mqtt), ("http", camera.ring.http), ("gpio", camera.ring.gpio is not None))
+    ways = (
+        ("mqtt", camera.ring.mqtt),
+        ("http", camera.ring.http),
+        ("gpio", camera.ring.gpio is not None),
+        ("onvif", camera.ring.onvif and camera.onvif is not None),
+    )
     return tuple(way for way, allowed in ways if allowed)
 
 
@@ -37,6 +49,40 @@ def buttons_of(settings: Settings) -> tuple[Chosen[InputContext, Input], ...]:
         Chosen(kinds=INPUTS, name="gpio", options=GpioOptions(camera=name, gpio=gpio))
         for name, gpio in pins
         if gpio is not None
+    )
+
+
+def current_addresses(settings: Settings, memory: Memory) -> dict[str, CurrentAddress]:
+    """Where the cameras with an `onvif://` source are; they may get other addresses."""
+    return {
+        camera.id: CurrentAddress(parse(camera.source.reveal()), camera=camera.id, memory=memory)
+        for camera in settings.cameras
+        if camera.plugged is None and kind_of(camera.source.reveal()) == "onvif"
+    }
+
+
+def events_of(
+    settings: Settings, addresses: Mapping[str, CurrentAddress], *, order: Order, clock: Clock
+) -> "tuple[CameraEvents, ...]":
+    """Who listens to the cameras' own events; `addresses` are those that the sources follow."""
+    asked = [(camera, camera.onvif) for camera in settings.cameras if camera.onvif is not None]
+    if not asked:
+        return ()
+    from blikk_edge.sources.onvif.events import CameraEvents  # noqa: PLC0415  # for cameras that have some
+
+    return tuple(
+        CameraEvents(
+            camera.id,
+            addresses[camera.id]
+            if camera.source == address
+            else CurrentAddress(parse(address.reveal()), camera=camera.id),
+            order,
+            shown=address.public,
+            clock=clock,
+            rings=camera.ring is not None and camera.ring.onvif,
+            wanted=camera.onvif_wanted,
+        )
+        for camera, address in asked
     )
 
 

@@ -11,7 +11,7 @@ from blikk_edge.app.clips import Clip
 from blikk_edge.app.config_file import NodeConfigFile
 from blikk_edge.app.identity import household_locale, store_path, topics_of
 from blikk_edge.app.later_models import LaterModels
-from blikk_edge.app.parts import album_of, buttons_of, doors_of, whip_of
+from blikk_edge.app.parts import album_of, buttons_of, current_addresses, doors_of, events_of, whip_of
 from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.probing import probing
 from blikk_edge.app.recording import clips_of, recorder_of, redacted_clips_of
@@ -179,6 +179,7 @@ def build(
     taps = {} if recorder is None else recorder.taps
     clips = clips_of(settings, store, clock) if clip is None else None
     redacted = redacted_clips_of(settings, store, models, clips, clock)
+    addresses = current_addresses(settings, store)
     cameras = {
         camera.id: camera_run(
             settings,
@@ -196,6 +197,7 @@ def build(
             probe=None if probe is None else probe.camera(camera.id),
             keep_path=paths.keep if paths else None,
             tap=taps.get(camera.id),
+            current_address=addresses.get(camera.id),
         )
         for camera in settings.cameras
     }
@@ -309,6 +311,7 @@ def build(
             *parts(buttons_of(settings), InputContext(clock=clock, order=orders.give), supervisor),
             *parts(settings.inputs, context, supervisor),
             *([whip] if whip else []),
+            *events_of(settings, addresses, order=orders.give, clock=clock),
             *([server] if server else []),
             *([paths] if paths else []),
             *([written.queue] if written and written.queue else []),

@@ -14,8 +14,10 @@ from blikk_edge.config.settings import (
 )
 from blikk_edge.core.sightings import Label
 from blikk_edge.grammar.problem import Wrong
+from blikk_edge.grammar.secrets import SourceUrl
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.recording.options import RecordMode
+from blikk_edge.sources.address import scheme_of
 from blikk_edge.transforms.models.registry import BY_SHA256
 from blikk_edge.transforms.models.tflite_kind import TfliteOptions
 
@@ -40,6 +42,7 @@ def camera(*, id: str, **values: Any) -> CameraSettings:  # noqa: A002  # the ke
         source = source.watch
     if isinstance(source, PluggedSource):
         values |= {"source": source.address, "plugged": source.chosen}
+    values |= _events(source, values.pop("onvif", None))
     made = CameraSettings(id=id, **{"name": friendly(id), **values})
     if made.pushed and made.push_token is None:
         raise Wrong("`source: push` without `push_token`", "Add `push_token:`, which the edge client sends.", "source")
@@ -70,6 +73,18 @@ def _check_recording(camera: CameraSettings) -> None:
         raise Wrong("the areas of `private` can be seen in recordings, which are not painted", mend, "record")
 
 
+def _events(source: object, written: SourceUrl | bool | None) -> dict[str, Any]:
+    """Where the camera's own events are asked for: where somebody wrote it, else at an `onvif://` source."""
+    if isinstance(written, SourceUrl):
+        return {"onvif": written, "onvif_wanted": True}
+    if isinstance(source, SourceUrl) and scheme_of(source.reveal()) == "onvif":
+        return {} if written is False else {"onvif": source, "onvif_wanted": written is True}
+    if written:
+        mend = "Write its address: `onvif: onvif://user:password@host`."
+        raise Wrong("`onvif: true` without an `onvif://` source", mend, "onvif")
+    return {}
+
+
 def detector(*, kind: Chosen[Any, Any] | None = None, **values: Any) -> DetectorSettings:
     """A detector; thresholds that are not given are the default ones."""
     if "://" in values.get("model", "") and "sha256" not in values:
@@ -96,7 +111,8 @@ def settings(**values: Any) -> Settings:
         if camera.concepts and not (made.search and made.search.by_words):
             mend = "Add `search: true`, or name a model there."
             raise Wrong("concepts without a model to compare with", mend, "cameras", camera.id, "concepts")
-        rings = made.mqtt or made.inputs  # an input of a plug-in may ring any doorbell
+        own = camera.onvif is not None and camera.ring is not None and camera.ring.onvif
+        rings = made.mqtt or made.inputs or own  # an input of a plug-in may ring any doorbell
         if not rings and camera.ring and not camera.ring.http and camera.ring.gpio is None:
             mend = "Add `ring: {http: true}` or `ring: {gpio: 17}`, or name a broker."
             raise Wrong("a doorbell that nothing can ring, as `mqtt` is `false`", mend, "cameras", camera.id, "ring")

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import cast
 
 from blikk_edge.config import build
-from blikk_edge.config.places import ARCHIVE, SourceIn, model_in
+from blikk_edge.config.places import ARCHIVE, EventsIn, SourceIn, model_in
 from blikk_edge.config.settings import (
     CameraSettings,
     DetectorSettings,
@@ -311,6 +311,14 @@ def _camera(folder: Path) -> Section:
             Key(name="private", value=POLYGONS, meaning="Parts that are painted over before anything leaves."),
             Key(name="ring", value=_RING, meaning="This camera is a doorbell."),
             Key(
+                name="onvif",
+                value=EventsIn(),
+                meaning="The camera's own events, by ONVIF: its button rings (with `ring`), its motion is a hint to "
+                "look at once. A camera with an `onvif://` source is asked for them there, unless this is `false`; "
+                "beside any other source this is the camera's `onvif://` address. Needs `blikk-edge[onvif]`.",
+                default="`true` with an `onvif://` source",
+            ),
+            Key(
                 name="transforms",
                 value=KindList(OneKind(TRANSFORMS, folder)),
                 meaning="What plug-ins measure in the picture, in their order; `blikk plugins` lists them.",
@@ -367,6 +375,7 @@ _RING = Section(
         *GPIO.keys,
         Key(name="http", value=FLAG, meaning="Ring on `POST /ring/<camera>`, which `http` serves."),
         Key(name="mqtt", value=FLAG, meaning="Ring on a message to `<prefix>/<node>/<camera>/set/ring`."),
+        Key(name="onvif", value=FLAG, meaning="Ring when the camera reports by ONVIF that its button was pressed."),
     ),
 )
 

@@ -12,7 +12,7 @@ from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.places import file_in, is_file, placed
 from blikk_edge.grammar.problem import Wrong, did_you_mean, listed
 from blikk_edge.grammar.secrets import Secret, SourceUrl
-from blikk_edge.grammar.values import WEB_ADDRESS, Scalar
+from blikk_edge.grammar.values import WEB_ADDRESS, Scalar, flag_of
 from blikk_edge.kinds.chosen import Chosen, OneKind, chosen
 from blikk_edge.sources.address import PORTS, AddressError, parse, scheme_of
 from blikk_edge.sources.kinds import SOURCES, WITH_OPTIONS
@@ -139,6 +139,26 @@ def _archive(text: str) -> SourceUrl:
 
 ARCHIVE: Final = Scalar("an address (`rtsp://`, `rtsps://`)", _archive, secret=True)
 """A stream that is recorded. May hold a login or be a `!secret`; shows itself without either."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsIn:
+    """Where a camera's own events are asked for: an `onvif://` address, or whether they are asked for at its source.
+
+    Attributes:
+        words: What may stand there, for messages and the reference page.
+    """
+
+    words: str = "`true`, `false`, or an address `onvif://user:password@host`"
+
+    def __call__(self, leaf: Leaf) -> SourceUrl | bool:
+        """The address, or the flag; raises Wrong."""
+        if (flag := flag_of(leaf)) is not None:
+            return flag
+        text = str(Scalar(self.words, str.strip, secret=True)(leaf))
+        if scheme_of(text) != "onvif":
+            raise Wrong("neither yes nor no, nor an `onvif://` address", f"Write {self.words}.")
+        return SourceUrl(_address(text), hidden=isinstance(leaf, Secret))
 
 
 def _others() -> list[str]:

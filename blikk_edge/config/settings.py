@@ -128,11 +128,13 @@ class RingSettings:
         gpio: The pin of a button between it and ground (BCM number); None: no button.
         http: Whether `POST /ring/<camera>` of the server of `http` rings it.
         mqtt: Ring on a message to `<prefix>/<node>/<camera>/set/ring`.
+        onvif: Ring when the camera reports that its button was pressed, where its own events are asked for.
     """
 
     gpio: int | None = None
     http: bool = False
     mqtt: bool = True
+    onvif: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,8 @@ class CameraSettings:
         zones: Named parts of the picture.
         private: Parts that are painted over before anything leaves.
         ring: What rings it; None: it is no doorbell.
+        onvif: Where the camera's own events are asked for, an `onvif://` address; None: nowhere.
+        onvif_wanted: Whether that was written, and is not only what its source brings along.
         questions: Sentences that are watched.
         push_token: What the edge client of a camera with `source: push` has to know, or the program that sends to one
             with `source: whip`; None for any other.
@@ -196,6 +200,8 @@ class CameraSettings:
     zones: tuple[ZoneSettings, ...] = ()
     private: tuple[Polygon, ...] = ()
     ring: RingSettings | None = None
+    onvif: SourceUrl | None = None
+    onvif_wanted: bool = False
     questions: tuple[QuestionSettings, ...] = ()
     push_token: Secret | None = None
     plugged: "Chosen[Terms, Source] | None" = None

@@ -50,11 +50,18 @@ class Press:
 
     Attributes:
         camera: The id of the camera that it belongs to.
-        via: The way it came: `mqtt`, `http` or `gpio`.
+        via: The way it came: `mqtt`, `http`, `gpio` or `onvif`.
     """
 
     camera: str
     via: str
 
 
-Command: TypeAlias = Set | Snapshot | Describe | Press
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Somebody else saw something before this camera: look now. It reports nothing by itself."""
+
+    camera: str
+
+
+Command: TypeAlias = Set | Snapshot | Describe | Press | Hint

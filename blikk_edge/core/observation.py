@@ -172,7 +172,7 @@ class Ring:
         id: Unique.
         camera: The camera's id.
         time: When, seconds since 1970 UTC.
-        via: `mqtt`, `http` or `gpio`.
+        via: `mqtt`, `http`, `gpio` or `onvif`.
         mark: What the household said of it, where no visit was seen that would have it; only the history knows it.
     """
 

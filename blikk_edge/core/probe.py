@@ -41,6 +41,7 @@ class Why(StrEnum):
     MOTION = "motion"
     FOLLOW = "follow"  # a known object moves or was missed
     SAMPLE = "sample"
+    HINT = "hint"  # somebody else saw something, as the camera itself
     PICTURE = "picture"  # somebody asked for a Picture
     LIVE = "live"  # somebody looks at the live view
 

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     MOTION = "motion"
     FOLLOW = "follow"  # a known object moves or was missed
     SAMPLE = "sample"
+    HINT = "hint"  # somebody else saw something, as the camera itself
 
 
 def moves(view: View, score: float, threshold: float) -> bool:

@@ -97,6 +97,7 @@ class CameraState:
         threshold: How much must change to be reported, 0..1 (a number).
         summary: How summaries are made (a select).
         problem: What is wrong, in a sentence; None while nothing is.
+        address: Host and port where it was found, where that is elsewhere than was configured; else None.
     """
 
     camera: str
@@ -120,6 +121,7 @@ class CameraState:
     threshold: float = 0.3
     summary: SummaryMode = SummaryMode.OFF
     problem: str | None = None
+    address: str | None = None
 
 
 class LlmPhase(StrEnum):

@@ -51,6 +51,7 @@ class CameraRun:
     steps of its pipeline measure, too. `probe` is told of frames that the pipeline did not get to the end of.
     `unchanged` says when its source last heard that the picture is the one of before: what nobody has seen for long is
     over, though the camera is there.
+    `wake` wakes a source that sleeps; `moved_to` is where it is, if that is elsewhere than was configured.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class CameraRun:
         pushed: bool = False,
         probe: CameraProbe | None = None,
         unchanged: LastAnswer | None = None,
+        wake: Callable[[], None] = lambda: None,
+        moved_to: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._make_pipeline = make_pipeline
         self.switches = switches
@@ -99,6 +102,8 @@ class CameraRun:
         self._probe = probe
         self._unchanged = unchanged
         self._ended_at: float | None = None  # arrival of the frame that was the last one for long
+        self._wake = wake
+        self._moved_to = moved_to
         self._online: bool | None = None
         self._broken_since: float | None = None  # None while frames come that are believed
         self._lost_since: float | None = None  # as long, until the events that were open have been ended
@@ -220,6 +225,11 @@ class CameraRun:
         """The pipeline that runs now."""
         return self._pipeline
 
+    def hint(self) -> None:
+        """Somebody else saw something: look now."""
+        self._pipeline.hint(self._clock.now())
+        self._wake()
+
     @property
     def online(self) -> bool:
         """Whether frames come."""
@@ -289,6 +299,7 @@ class CameraRun:
             restarts=self.restarts,
             dropped=tuple(sorted(self._intake.dropped(self.info.id).items())),
             problem=next((p for p in problems if p), None) or known.problem,
+            address=self._moved_to(),
         )
         return self.switches.shown_in(state)
 

@@ -40,6 +40,8 @@ def set_up(level: str = "INFO") -> None:
         "mqtt",
         "transitions",
         "amqtt",
+        "httpx",
+        "httpcore",
         "httpx2",
         "httpcore2",
         "aiohttp",

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final, Protocol
 
 from blikk_edge.core.clock import Clock, steady
-from blikk_edge.core.commands import Command, Describe, Press, Set, Setting, Snapshot
+from blikk_edge.core.commands import Command, Describe, Hint, Press, Set, Setting, Snapshot
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.observation import Ring
 from blikk_edge.core.picture import RING, SNAPSHOT
@@ -335,6 +335,9 @@ class Node:
                 camera.pipeline.want(SNAPSHOT)
             case Press(via=via):
                 self._ring(camera, via)
+            case Hint():
+                camera.hint()
+                return
         self._outlets.deliver(camera.state())
 
     def _set_summary(self, camera: CameraRun, mode: SummaryMode) -> None:
@@ -534,6 +537,7 @@ class Node:
     def problems(self) -> tuple[str, ...]:
         """What is wrong now, a sentence by part; sinks that go on trying say so themselves."""
         own = {sink.name: sink.problem for sink in self._sinks if isinstance(sink, Reporting)}
+        own |= {part.name: part.problem for part in self._parts if isinstance(part, Reporting)}
         found = own | dict(self._delivery.problems) | self._supervisor.problems
         for camera in self._cameras.values():
             if camera.waited_for:

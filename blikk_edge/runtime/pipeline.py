@@ -42,6 +42,10 @@ IDLE_EVERY_S: Final = 5.0
 IDLE_AFTER_S: Final = 15.0
 """Longer than anything waits that was seen or reported: motion, a lost track, similar observations."""
 
+HINT_LOOKS: Final = 3
+HINT_GAP_S: Final = 1.0
+"""A hint is worth so many looks, so far apart: who is about to come may not be in the picture yet."""
+
 MOTION_HOLD_S: Final = 10.0
 """How long `motion` stays on after the last; who stands at a door and sways now and then is not a dozen motions."""
 
@@ -141,6 +145,9 @@ class Pipeline:
         self._selecting = True
         self._reporting = False
         self._wanted: deque[Wanted] = deque()
+        self._hinted: float | None = None  # handed over by `hint`
+        self._hint_due: float | None = None
+        self._hint_looks = 0
         self._open: dict[str, Event] = {}
         self._shown: dict[str, _Shown] = {}
         self._snapshot_at: float | None = None
@@ -172,6 +179,12 @@ class Pipeline:
         """Ask for a Picture of the next frame under this name, of an Event or Ring. Safe from any thread."""
         self._wanted.append(Wanted(name, event))
 
+    def hint(self, time: float) -> None:
+        """Somebody else saw something at this time, in seconds since 1970 UTC: the frames from then on are looked at,
+        `HINT_LOOKS` of them. Safe from any thread. What the selection finds worth a look stays as it is.
+        """
+        self._hinted = time
+
     def want_again(self, missed: Iterable[Wanted]) -> None:
         """Ask for Pictures of a frame that was dropped. A live view goes on with the frame that is due next anyway."""
         self._wanted.extend(wanted for wanted in missed if wanted.name != LIVE)
@@ -197,7 +210,8 @@ class Pipeline:
         gated = 0.0 if self._probe is None else self._stopwatch()
         if self._selecting:
             scene = self._select(scene)
-        look = scene.look
+        hinted = self._take_hint(frame) and self._selecting and not scene.look
+        look = scene.look or hinted
         moving = scene.motion.score >= self.switches.threshold or scene.motion.view is View.NEW_SCENE
         wanted = self._take_wanted()
         if self._audience is not None and self._audience.due(self.camera, frame.time):
@@ -208,14 +222,26 @@ class Pipeline:
         pause_s = QUIET_EVERY_S if self._lively(frame.time) else IDLE_EVERY_S
         passed = bool(look or moving or wanted) or not 0 <= frame.time - self._passed_at < pause_s
         if self._probe is not None:
-            self._note(self._probe, replace(scene, wanted=wanted), passed=passed, gate=(began, gated))
+            seen = replace(scene, wanted=wanted)
+            self._note(self._probe, seen, passed=passed, gate=(began, gated), hinted=hinted)
         if not passed:
             return None
         self._passed_at = frame.time
         return replace(scene, look=look or bool(wanted), wanted=wanted)
 
-    def _note(self, probe: CameraProbe, scene: Scene, *, passed: bool, gate: Span) -> None:
+    def _take_hint(self, frame: Frame) -> bool:
+        """Whether a hint makes this frame worth a look. What was slept through before the hint is none of its."""
+        if self._hinted is not None:
+            self._hint_due, self._hinted, self._hint_looks = self._hinted, None, HINT_LOOKS
+        if self._hint_due is None or frame.time < self._hint_due:
+            return False
+        self._hint_looks -= 1
+        self._hint_due = frame.time + HINT_GAP_S if self._hint_looks else None
+        return True
+
+    def _note(self, probe: CameraProbe, scene: Scene, *, passed: bool, gate: Span, hinted: bool) -> None:
         motion, threshold, selecting = scene.motion, self._select.threshold, self._selecting
+        reason = self._select.reason if selecting else None
         note = FrameNote(
             seq=scene.frame.seq,
             time=scene.frame.time,
@@ -224,7 +250,7 @@ class Pipeline:
             score=motion.score,
             threshold=threshold,
             why=why(
-                self._select.reason if selecting else None,
+                Reason.HINT if hinted else reason,
                 view=motion.view,
                 score=motion.score,
                 threshold=threshold,

@@ -192,6 +192,7 @@ class Capture:
             decode=decode,
             frame_of=lambda picture, time: self._frame(picture, time, decoder.aspect),
             counts=self.counts,
+            hinted=self._terms.hinted,
         )
 
     def _decoded(self, decoder: VideoDecoder, packet: VideoPacket) -> Sequence[VideoFrame]:

@@ -25,6 +25,8 @@ INTERVALS, ENOUGH_INTERVALS = 5, 2
 MOST_STEP_S = 10.0
 # Awake, the wake detector looks this often: a gate of its own for every frame would cost a tenth of a busy scene.
 LOOK_S = 1.0
+# So long it stays awake for a hint in which nothing stirs.
+HINT_S = 3.0
 # Of the last so many motions most must have shown in the sizes.
 VOTES, ENOUGH_VOTES = 3, 2
 
@@ -55,6 +57,8 @@ class KeyframeOnly:
     keyframe stirs, or a packet's size does, the kept packets are decoded too, so that the pictures come in order from
     before the change.
 
+    A hint (`hinted`) wakes it too, and keeps it awake for `HINT_S` unless something stirs meanwhile.
+
     `decode` makes the pictures of a packet, `frame_of` the frame that shows a picture as captured at a time. `asleep`
     says which way it is, `past` that pictures from before the waking are given now.
     """
@@ -69,6 +73,7 @@ class KeyframeOnly:
         decode: Callable[[VideoPacket], Sequence[VideoFrame]],
         frame_of: Callable[[VideoFrame, float], Frame],
         counts: Counts,
+        hinted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.asleep = False
         self.past = False
@@ -79,6 +84,7 @@ class KeyframeOnly:
         self._decode = decode
         self._frame_of = frame_of
         self._counts = counts
+        self._hinted = hinted
         self._kept: list[VideoPacket] = []
         self._kept_bytes = 0
         self._sleepless = decoder.intra
@@ -122,6 +128,9 @@ class KeyframeOnly:
             self._keep(packet)
             if self._uneasy(packet):
                 yield from self._wake(None)
+            elif self._hinted():
+                yield from self._wake(None)
+                self._stirred_s -= max(0.0, self._sleep_after_s - HINT_S)
             return
         else:
             self._heard.append(packet.size)

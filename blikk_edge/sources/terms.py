@@ -9,6 +9,7 @@ from blikk_edge.core.fields import Watch
 from blikk_edge.core.nothing_new import NothingNew
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import WakeDetector
+from blikk_edge.sources.onvif.current_address import CurrentAddress
 from blikk_edge.sources.tap import Tap
 
 
@@ -33,6 +34,8 @@ class Terms:
         encoded: Where the pictures of a browser arrive; None for other sources.
         realtime: For files: at their own speed with times of the clock, else as fast as possible; see `open_file`.
         loop: For files: start again at the end.
+        hinted: Says once whether somebody else saw something: a source that sleeps wakes then. Called in its thread.
+        current_address: Where the camera is that may get another address; None: it is kept nowhere.
         decoded: Called before each frame with the seconds that decoding took since the one before; None: not measured.
         tap: Takes the packets as they come besides, for a recording; None: nobody does.
         nothing_new: Told when the camera has answered that its picture is the one of before; None: nobody is.
@@ -58,4 +61,6 @@ class Terms:
     nothing_new: NothingNew | None = field(default=None, repr=False)
     start_time: float = 0.0
     tap: Tap | None = field(default=None, repr=False)
+    hinted: Callable[[], bool] = field(default=lambda: False, repr=False)
+    current_address: CurrentAddress | None = field(default=None, repr=False)
     decoded: Callable[[float], None] | None = field(default=None, repr=False)

@@ -314,6 +314,8 @@ def _camera_state(state: CameraState) -> JsonObject:
         "summary": state.summary.value,
         "problem": None if state.problem is None else truncate(state.problem),
     }
+    if state.address is not None:
+        content["address"] = truncate(state.address)
     if state.measures:
         content["measures"] = {
             m.name: {"value": figure(m.value), "unit": m.unit, "alert": m.alert} for m in state.measures

@@ -191,6 +191,7 @@ def _state(camera: str, content: Mapping[str, Any]) -> CameraState:
         threshold=float(content["threshold"] or 0.0),
         summary=SummaryMode(content["summary"]),
         problem=content.get("problem"),
+        address=content.get("address"),
     )
 
 

@@ -99,6 +99,11 @@ def test_a_plug_in_that_cannot_be_loaded_is_reported(checked, monkeypatch):
     ("missing", "keys", "words"),
     [
         ("gpiod", {"cameras": "{door: {source: /dev/video0, ring: {gpio: 17}}}"}, ("ring.gpio", "blikk-edge[gpio]")),
+        (
+            "onveef",
+            {"cameras": "{door: {source: /dev/video0, onvif: 'onvif://h'}}"},
+            ("door.onvif", "blikk-edge[onvif]"),
+        ),
         ("aiohttp", {"http": f"{{port: {free_port()}}}"}, ("http", "-m pip install")),
         ("aiohttp", {"webhook": "http://127.0.0.1:9/x"}, ("webhook", "-m pip install")),
     ],

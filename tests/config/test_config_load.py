@@ -7,6 +7,7 @@ import pytest
 
 from blikk_edge.config import Settings, load
 from blikk_edge.config.settings import CameraSettings, DetectorSettings, NodeSettings, RingSettings, Secret, SourceUrl
+from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.fields import Backpressure
 from blikk_edge.core.geometry import Polygon
 from blikk_edge.core.sightings import Label
@@ -105,6 +106,32 @@ def test_client_certificate_is_found_beside_the_file(write, tmp_path: Path):
 )
 def test_durations_take_numbers_and_units(write, written, seconds):
     assert camera(write, f"loiter_s: {written}").loiter_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked", "wanted"),
+    [
+        ("source: 'onvif://u:p@h'", "onvif://u:p@h", False),
+        ("source: 'onvif://u:p@h', onvif: true", "onvif://u:p@h", True),
+        ("source: 'onvif://u:p@h', onvif: no", None, False),
+        ("source: 'rtsp://h/1'", None, False),
+        ("source: 'rtsp://h/1', onvif: off", None, False),
+        ("source: 'rtsp://h/1', onvif: 'onvif://u:p@h:8000'", "onvif://u:p@h:8000", True),
+        ("source: /dev/video0, onvif: 'ONVIF://h'", "onvif://h", True),
+    ],
+)
+def test_own_events_are_asked_for_at_an_onvif_source_or_where_it_is_written(write, keys, asked, wanted):
+    got = load(write(f"node: n\nmqtt: b\ncameras: {{front: {{{keys}}}}}\n"), environ={}).cameras[0]
+    assert (got.onvif and got.onvif.reveal(), got.onvif_wanted) == (asked, wanted)
+    assert "u:p" not in repr(got)
+
+
+def test_a_doorbell_that_only_its_own_camera_rings_needs_no_broker(write):
+    text = "node: n\nmqtt: false\ncameras: {{front: {{source: 'onvif://h', ring: {ring}}}}}\n"
+    assert load(write(text.format(ring="true")), environ={}).cameras[0].ring == RingSettings()
+    silent = write(text.format(ring="{onvif: false}"))
+    with pytest.raises(ConfigError, match="a doorbell that nothing can ring"):
+        load(silent, environ={})
 
 
 def test_camera_takes_what_is_written(write):

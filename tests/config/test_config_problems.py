@@ -101,6 +101,9 @@ def test_a_machine_without_time_zones_is_reported_where_to_get_them(write, monke
         (f"    private: [[{','.join(f'[{i / 2000},{i % 2}]' for i in range(1001))}]]", "private[0]", "more than 1000"),
         ("    private: yes", "private", "list of polygons"),
         ("    ring: {gpio: 40}", "ring.gpio", "out of range"),
+        ("    onvif: true", "onvif", "without an `onvif://` source"),
+        ("    onvif: http://10.0.0.7", "onvif", "nor an `onvif://` address"),
+        ("    onvif: 'onvif://admin:a b@10.0.0.7'", "onvif", "space in an address"),
         ("    detector: fast", "detector", "no detector of that name"),
         ("    detector: Fast", "detector", "not an id"),
         # tags and aliases

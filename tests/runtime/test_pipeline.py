@@ -16,7 +16,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Measure
 from blikk_edge.core.status import CameraState
-from blikk_edge.runtime.pipeline import Pipeline, VisionTools
+from blikk_edge.runtime.pipeline import HINT_LOOKS, Pipeline, VisionTools
 from blikk_edge.runtime.replay import replay
 from blikk_edge.transforms.tracking.zones import Zone
 
@@ -75,6 +75,30 @@ def test_switching_detection_off_ends_open_events_and_stops_inference() -> None:
     before = line.inferences
     run(line, look_with, range(20, 40))
     assert line.inferences == before
+
+
+def test_a_hint_makes_the_next_frames_worth_a_look_and_reports_nothing_by_itself() -> None:
+    line, look_with = pipeline(moving=lambda at: False), tools(lambda look: ())
+    run(line, look_with, range(50))
+    before = line.inferences
+    line.hint(12.0)
+    assert not any(isinstance(item, Event | Observation) for item in run(line, look_with, range(50, 60)))
+    assert line.inferences == before  # these were captured before the hint
+    items = run(line, look_with, range(60, 100))
+    assert line.inferences == before + HINT_LOOKS
+    assert not any(isinstance(item, Event | Observation) for item in items)
+    line.switches.detect = False
+    line.hint(20.0)
+    run(line, look_with, range(100, 120))
+    assert line.inferences == before + HINT_LOOKS
+
+
+def test_who_is_found_by_a_hint_is_followed_and_reported() -> None:
+    line = pipeline(moving=lambda at: False)
+    run(line, tools(lambda look: ()), range(50))
+    line.hint(10.0)
+    items = run(line, tools(), range(50, 60))
+    assert next(item.phase for item in items if isinstance(item, Event)) is Phase.STARTED
 
 
 def test_a_snapshot_is_made_of_the_next_frame_even_when_nothing_moves() -> None:

@@ -1,5 +1,8 @@
 """Cameras that speak ONVIF: found, asked, and watched; with the faults that real ones have."""
 
+import contextlib
+import logging
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,9 +21,12 @@ from blikk_edge.core.errors import SourceError
 from blikk_edge.demo.clip import make
 from blikk_edge.sources.address import parse
 from blikk_edge.sources.catalog import open_source
-from blikk_edge.sources.onvif.device import Described, Profile, described, largest, nearest
+from blikk_edge.sources.onvif.current_address import CurrentAddress
+from blikk_edge.sources.onvif.device import ANSWER_BYTES, Described, Profile, described, largest, nearest
 from blikk_edge.sources.onvif.search import Found
+from blikk_edge.sources.onvif.source import OnvifSource
 from blikk_edge.sources.terms import Terms
+from blikk_edge.store.store import Store
 
 MAIN = Stream(token="main", width=2560, height=1440, url="rtsp://10.99.99.99:554/main", encoding="H265")
 SUB = Stream(token="sub", width=640, height=480, url="rtsp://10.99.99.99:554/sub")
@@ -136,6 +142,113 @@ def test_a_camera_that_has_another_address_is_found_again(stream: RtspServer, mo
         camera.asked.clear()
         next(iter(source.frames(threading.Event())))
         assert "GetStreamUri" in camera.asked
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> list[Found]:
+    """What a search of this network finds."""
+    there: list[Found] = []
+    monkeypatch.setattr("blikk_edge.sources.onvif.source.on_network", lambda: tuple(there))
+    return there
+
+
+def at(device: OnvifDevice) -> Found:
+    # by WS-Discovery some cameras write the same name in another way
+    return Found(host="127.0.0.1", port=device.port, path="", endpoint=device.endpoint.upper())
+
+
+def node(address: str, store: Store) -> tuple[OnvifSource, CurrentAddress]:
+    """The source of a camera in a node that has just been started."""
+    current = CurrentAddress(parse(address), camera="cam", memory=store)
+    terms = Terms(camera="cam", shown="onvif://cam", clock=SystemClock(), current_address=current)
+    return OnvifSource(parse(address), terms), current
+
+
+def test_an_address_at_which_a_camera_was_found_again_outlives_the_node(
+    stream: RtspServer, network: list[Found], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "blikk.onvif")
+    named = Stream(token="sub", width=480, height=480, url=f"rtsp://10.99.99.99:{stream.port}/cam")
+    store = Store(tmp_path / "blikk.db")
+    store.open()
+    with contextlib.closing(store):
+        camera = OnvifDevice([named], user="admin", password="p@ss word/1")
+        with camera:
+            written = f"onvif://admin:p%40ss%20word%2F1@127.0.0.1:{camera.port}"
+            source, current = node(written, store)
+            next(iter(source.frames(threading.Event())))
+            assert current.moved_to is None
+        camera.port = 0
+        with camera:  # it got another address while the node did not run
+            network.append(at(camera))
+            source, current = node(written, store)
+            next(iter(source.frames(threading.Event())))
+            assert current.moved_to == f"127.0.0.1:{camera.port}"
+            assert "cam has another address now" in caplog.text
+            network.clear()
+            source, current = node(written, store)
+            next(iter(source.frames(threading.Event())))
+            assert f"looked for at 127.0.0.1:{camera.port}, where it was found last" in caplog.text
+            assert current.now.password == "p%40ss%20word%2F1"
+            # another address was written since
+            source, current = node(written.replace("127.0.0.1", "localhost"), store)
+            current.recall()
+            assert current.moved_to is None
+        assert "p%40ss" not in (store.recall("onvif/cam") or "p%40ss")
+
+
+def test_another_camera_at_the_old_address_is_not_taken_for_the_one_that_moved(
+    network: list[Found], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path / "blikk.db")
+    store.open()
+    with contextlib.closing(store), OnvifDevice([SUB]) as mine:
+        written, port = mine.address, mine.port
+        source, current = node(written, store)
+        assert source._asked()
+        mine.__exit__()
+        mine.port = 0
+        mine.__enter__()
+        with OnvifDevice([SUB], port=port):
+            network.append(at(mine))
+            source, current = node(written, store)
+            assert source._asked()
+            assert current.moved_to == f"127.0.0.1:{mine.port}"
+            # it is thrown away, and the other one is in its place for good
+            network.clear()
+            mine.__exit__()
+            assert source._asked()
+            assert current.moved_to is None
+            assert "is where it is written to be again" in caplog.text
+            assert source._asked()
+            mine.__enter__()
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        (OnvifDevice([]), "no profile with video; make one in its web page"),
+        (OnvifDevice([Stream(token="a", width=1, height=1, url="rtsp://cam/a", encoding="SVAC")]), "but SVAC; set one"),
+        (OnvifDevice([Stream(token="a", width=1, height=1, url="")]), "H264 without an address"),
+        (OnvifDevice([Stream(token="a", width=1, height=1, url="rtsp://[::1/a")]), "stream a cannot be read"),
+        (OnvifDevice([SUB], redirects=True), "redirects to another address, which is not followed; name that one"),
+        (OnvifDevice([SUB], body="<a>" * 5_000 + "</a>" * 5_000), "onvif://cam: "),
+        (OnvifDevice([SUB], body="x" * (ANSWER_BYTES + 1)), "onvif://cam: "),
+    ],
+    ids=["no profile", "no codec", "no address", "odd address", "redirects", "deep", "giant"],
+)
+def test_what_cannot_be_watched_is_said_with_the_way_out(device: OnvifDevice, words: str) -> None:
+    with device:
+        source = open_source(device.address, Terms(camera="cam", shown="onvif://cam", clock=SystemClock()))
+        frames = iter(source.frames(threading.Event()))
+        with pytest.raises(SourceError, match=re.escape(words)) as raised:
+            next(frames)
+    assert str(raised.value).startswith("onvif://cam: ")
+
+
+def test_a_profile_that_the_camera_cannot_stream_does_not_cost_the_others() -> None:
+    with OnvifDevice([MAIN, SUB], broken=("main",)) as device:
+        assert [(each.token, bool(each.url)) for each in asked(device)] == [("main", False), ("sub", True)]
 
 
 def test_a_search_finds_the_camera_and_its_lines_watch_it(tmp_path: Path) -> None:

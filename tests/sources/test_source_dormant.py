@@ -133,6 +133,20 @@ def test_it_sleeps_again_and_the_same_clip_gives_the_same_frames(tmp_path: Path)
     assert len([time for _, time, _ in first if 49.9 < time < 67.9]) == 9
 
 
+def test_a_hint_wakes_it_between_keyframes_for_a_while_and_changes_nothing_else(tmp_path: Path) -> None:
+    clip = make(tmp_path / "a.mp4", seconds=60, walks=[(51.0, 54.0)], gop_s=5.0)
+    packets = itertools.count(1)
+
+    frames = read(replay(clip, hinted=lambda: next(packets) == 100))  # it sleeps from 15 s on, at the third keyframe
+    without = read(replay(clip))
+
+    woken = [frame.time for frame in frames if frame.time not in {other.time for other in without}]
+    assert 3.0 <= woken[-1] - woken[0] <= 10.0
+    assert [round(later - earlier, 1) for earlier, later in itertools.pairwise(woken)].count(0.2) > 10
+    assert {frame.time for frame in without} <= {frame.time for frame in frames}
+    assert len(times(frames, 51.0, 54.0)) == 15
+
+
 def test_it_stays_awake_where_keyframes_are_too_far_apart_or_too_close(tmp_path: Path) -> None:
     for name, gop_s in (("far", 12.0), ("close", 0.2)):
         source = replay(make(tmp_path / f"{name}.mp4", seconds=40, walks=[], gop_s=gop_s))

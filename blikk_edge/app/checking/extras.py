@@ -72,6 +72,8 @@ def _of_camera(camera: CameraSettings) -> Iterator[Wrong]:
         yield from _missing("gpiod", "gpio", "cameras", camera.id, "ring", "gpio")
     if kind_of(camera.source.reveal()) == "onvif":
         yield from _missing("onveef", "onvif", "cameras", camera.id, "source")
+    elif camera.onvif is not None:
+        yield from _missing("onveef", "onvif", "cameras", camera.id, "onvif")
     if camera.by_whip or (camera.plugged is not None and camera.plugged.name == "whep"):
         yield from _missing("aiortc", "webrtc", "cameras", camera.id, "source")
 

@@ -18,6 +18,8 @@ WATCHED: Final = frozenset({"H264", "H265", "JPEG", "MPEG4", "HEVC", "AVC"})
 """Encodings that can be decoded here, as ONVIF writes them."""
 
 NAME_MAX: Final = 80
+PROFILES_MAX: Final = 32
+ANSWER_BYTES: Final = 2_000_000
 
 TINY_PX: Final = 240
 """Below it nobody is found: such a stream is only taken where there is no other."""
@@ -80,6 +82,21 @@ def largest(profiles: Sequence[Profile]) -> Profile | None:
     return max(usable, key=lambda each: each.width_px * each.height_px, default=None)
 
 
+def nothing_to_watch(profiles: Sequence[Profile]) -> str:
+    """Why none of the streams can be watched, and what to do."""
+    if not profiles:
+        return (
+            "this camera has no profile with video; make one in its web page (video, or media profiles), or write the "
+            "`rtsp://` address of its stream"
+        )
+    without = " without an address"
+    kinds = dict.fromkeys(f"{one_line(each.encoding) or 'video'}{'' if each.url else without}" for each in profiles)
+    return (
+        f"this camera has no stream that can be watched, but {', '.join(kinds)}; set one to H.264 in its web page, or "
+        "write the `rtsp://` address of its stream"
+    )
+
+
 def described(address: Address, *, shown: str, timeout_s: float) -> Described:
     """Ask a camera at an `onvif://` address what it is and which streams it has. Blocking.
 
@@ -97,6 +114,7 @@ def described(address: Address, *, shown: str, timeout_s: float) -> Described:
             timeout_s=timeout_s,
             verify_tls=False,  # a camera makes its certificate itself
             retries=1,
+            max_response_bytes=ANSWER_BYTES,
         ) as camera,
     ):
         # by itself the library takes a refusal here for a camera without streams
@@ -129,11 +147,16 @@ def library() -> Any:
 
 
 def _profiles(camera: Any) -> Iterator[Profile]:
-    for each in camera.get_profiles():
+    onveef = library()
+    for each in camera.get_profiles()[:PROFILES_MAX]:
         encoder = each.get("video_encoder") or {}
         if not encoder and each.get("video_source") is None:
             continue  # sound only
         token = str(each.get("token", ""))
+        try:
+            url = camera.get_stream_uri(profile_token=token).strip()
+        except onveef.OnvifFaultError:
+            url = ""  # the camera has it, and cannot stream it; the others it can
         yield Profile(
             token=token,
             name=one_line(str(each.get("name") or token)),
@@ -141,7 +164,7 @@ def _profiles(camera: Any) -> Iterator[Profile]:
             height_px=_whole(encoder.get("height")),
             fps=float(_whole(encoder.get("fps_limit"))),
             encoding=str(encoder.get("encoding", "")),
-            url=camera.get_stream_uri(profile_token=token).strip(),
+            url=url,
         )
 
 
@@ -159,11 +182,16 @@ def _said(shown: str, *, login: bool) -> Iterator[None]:
         raise SourceError(f"{shown}: no answer; check host and port, and that ONVIF is switched on").of(
             Trouble.TIMEOUT
         ) from None
-    except (onveef.OnvifTransportError, onveef.OnvifServiceUnavailableError):
+    except (onveef.OnvifTransportError, onveef.OnvifServiceUnavailableError) as error:
+        if "redirected" in str(error):
+            why = "it redirects to another address, which is not followed; name that one"
+            raise SourceError(f"{shown}: {why}") from None
         raise SourceError(
             f"{shown}: there is no ONVIF; check host and port (80, 8000, 8080 or 2020 are usual), and that ONVIF is "
             "switched on in the camera's web page"
         ).of(Trouble.REFUSED) from None
+    except RecursionError:
+        raise SourceError(f"{shown}: what it answers is nested too deeply for ONVIF") from None
     except onveef.OnvifError as error:
         raise SourceError(f"{shown}: its ONVIF refuses ({error.code})") from None
 

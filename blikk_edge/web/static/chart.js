@@ -14,6 +14,7 @@ export const LOOK_COLOURS = {
   first: "--faint",
   scene: "--package",
   sample: "--animal",
+  hint: "--text",
   picture: "--person",
   live: "--accent",
 };

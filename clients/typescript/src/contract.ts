@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// 61c4608889a10a3516535c992400fe19054231f5af0ac890f6953b40eaa2ac2b
+// f4f05bd0012a05bb1d8fe729ffee4b6f37e35119bf0cb5ee7050f082e1c5d4ed
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -717,7 +717,7 @@ export interface Ring {
   id: string;
   camera: string;
   time: Time;
-  via: "gpio" | "http" | "mqtt";
+  via: "gpio" | "http" | "mqtt" | "onvif";
   /**
    * Present and true when the record waited through an outage
    */
@@ -781,6 +781,10 @@ export interface State {
    * A sentence while something is wrong
    */
   problem: string | null;
+  /**
+   * Host and port where the camera was found; left out where it is where its configuration says
+   */
+  address?: string;
   /**
    * What summaries are made of
    */
