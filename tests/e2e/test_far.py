@@ -19,7 +19,10 @@ def clip(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return far.made(source, empty, far.Row(80, dark=True), tmp_path_factory.mktemp("far") / "dark.mp4", VISIT[1])
 
 
-def test_a_visitor_of_80_pixels_in_the_dark_is_reported_once(clip: Path, models: Path):
+def test_a_visitor_of_80_pixels_in_the_dark_is_reported_once(
+    clip: Path, models: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BLIKK_MODELS", str(models))
     persons, looks = far.spans(clip, closer=True)
     assert far.score(persons, [VISIT]) == (1, 0)
     assert looks < 60  # of 60 frames, of which half show nobody moving
