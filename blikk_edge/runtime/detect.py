@@ -12,7 +12,12 @@ from blikk_edge.core.stages import PartDetector, Step
 
 
 class Closer(Protocol):
-    """Looks again at parts of a frame, where the whole of it was not enough."""
+    """Looks again at parts of a frame, where the whole of it was not enough; with detectors of these names."""
+
+    @property
+    def detectors(self) -> Collection[str]:
+        """Whose scores it knows what to make of."""
+        ...
 
     def look(
         self, scene: Scene, found: Sequence[Detection], detect: Callable[[Box], Sequence[Detection]]
@@ -64,12 +69,17 @@ class Detect(Step):
         """The scene with what was found, if it shall be looked at."""
         if not scene.look:
             return scene
-        found = self.find(scene) if scene.frame.found is None else scene.frame.found
-        if self._closer is not None and scene.frame.found is None:
-            found = self._closer.look(scene, found, partial(self._detect, scene.frame))
+        found = self._closer_look(scene) if scene.frame.found is None else scene.frame.found
         kept = [d for d in found if d.label in self._labels]
         self.faint = tuple(d for d in kept if d.label is Label.PERSON and d.score < self._faint_below)
         return replace(scene, analysed=True, detections=tuple(d for d in kept if d not in self.faint))
+
+    def _closer_look(self, scene: Scene) -> tuple[Detection, ...]:
+        """What is found in the frame, and in a part of it that is worth it."""
+        found = self.find(scene)
+        if self._closer is None or self.detector is None or self.detector.name not in self._closer.detectors:
+            return found
+        return self._closer.look(scene, found, partial(self._detect, scene.frame))
 
     def find(self, scene: Scene) -> tuple[Detection, ...]:
         """What our own detector finds in the frame, whatever others found."""

@@ -317,7 +317,7 @@ class Pipeline:
         self.open = ()
         self._tracks = ()
         self._looks.clear()
-        for step in (*self._follow, self.added):
+        for step in (self._detect, *self._follow, self.added):
             step.reset()
         if (state := self._state) is not None and (reported.events or reported.observations or measured):
             self._state = replace(

@@ -19,9 +19,7 @@ def clip(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return far.made(source, empty, far.Row(80, dark=True), tmp_path_factory.mktemp("far") / "dark.mp4", VISIT[1])
 
 
-def test_a_visitor_of_80_pixels_in_the_dark_is_reported_once(
-    clip: Path, models: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_visitor_of_80_pixels_in_the_dark_is_reported_once(clip: Path, models: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BLIKK_MODELS", str(models))
     persons, looks = far.spans(clip, closer=True)
     assert far.score(persons, [VISIT]) == (1, 0)

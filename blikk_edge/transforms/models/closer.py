@@ -8,6 +8,12 @@ from typing import Final
 from blikk_edge.core.geometry import Box, intersection, iou
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Track, View
+from blikk_edge.transforms.models.registry import REGISTRY, OutputFormat
+
+WITH: Final = frozenset(
+    entry.name for entry in REGISTRY.values() if entry.decoder in {OutputFormat.YOLOX, OutputFormat.YOLOX_DECODED}
+)
+"""The detectors whose scores `EVIDENCE` is right for: it was measured with YOLOX-nano on COCO's classes."""
 
 LARGEST: Final = 0.45
 """Of the picture's height: who is taller is found in the whole picture."""
@@ -81,10 +87,11 @@ class CloserLook:
     What several looks at one place make of it is added up as evidence (Wald's sequential test): a person is given as a
     Detection once there is enough of it, and a place where nobody is found is left alone for longer and longer. There
     are at most `per_minute` looks a minute, and `BURST` in a row. `threshold` is the score from which a detection in
-    the whole frame explains what moves.
+    the whole frame explains what moves. `detectors` are those that it knows what to make of.
     """
 
     def __init__(self, *, threshold: float = 0.45, per_minute: float = 120.0) -> None:
+        self.detectors = WITH
         self._threshold = threshold
         self._per_s = per_minute / 60
         self.reset()
