@@ -6,7 +6,7 @@ from typing import Final
 
 from blikk_edge.core.debug import ClipEvent, ClipFrame, Found, Written
 from blikk_edge.core.errors import PrivacyError
-from blikk_edge.core.geometry import Box, Polygon
+from blikk_edge.core.geometry import WHOLE, Box, Polygon
 from blikk_edge.core.locale import LocaleNow
 from blikk_edge.core.observation import Event, Observation, Phase
 from blikk_edge.core.picture import Picture
@@ -14,7 +14,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.probe import FrameNote, Outcome, Span, Stage
 from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Cells, Detection, Label, Measure, Track
-from blikk_edge.core.stages import Detector, Redactor, Step
+from blikk_edge.core.stages import PartDetector, Redactor, Step
 from blikk_edge.enrichers.summaries.stories import Stories
 from blikk_edge.enrichers.summaries.template import template
 from blikk_edge.runtime.pipeline import VisionTools
@@ -192,7 +192,7 @@ class ClipRecorder:
         return Written(event=event.id, title=note.title, text=note.text, importance=note.importance)
 
     def _found(self, found: tuple[Detection, ...]) -> None:
-        self._now.found = found
+        self._now.found += found
 
     def _blind(self, why: str) -> None:
         self._now.problem = why
@@ -222,15 +222,15 @@ class _LastStep(Step):
         return scene
 
 
-class _Detector(Detector):
-    def __init__(self, detector: Detector, found: Callable[[tuple[Detection, ...]], None]) -> None:
+class _Detector(PartDetector):
+    def __init__(self, detector: PartDetector, found: Callable[[tuple[Detection, ...]], None]) -> None:
         self.name = detector.name
         self._detector = detector
         self._heard = found
 
-    def detect(self, bgr: Pixels) -> tuple[Detection, ...]:
-        found = self._detector.detect(bgr)
-        self._heard(found)
+    def detect(self, bgr: Pixels, part: Box = WHOLE) -> tuple[Detection, ...]:
+        found = self._detector.detect(bgr, part)
+        self._heard(tuple(d.within(part) for d in found))
         return found
 
 

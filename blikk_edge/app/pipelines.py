@@ -17,6 +17,7 @@ from blikk_edge.core.stages import Step, WakeDetector
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
 from blikk_edge.runtime.steps import declared
 from blikk_edge.transforms.kinds import CameraContext
+from blikk_edge.transforms.models.closer import CloserLook
 from blikk_edge.transforms.motion.gate import MotionGate
 from blikk_edge.transforms.motion.select import Selector
 from blikk_edge.transforms.motion.wake_detector import GateWakeDetector
@@ -86,6 +87,7 @@ def pipeline(
             motion=camera.select.motion,
             scene_change=camera.select.scene_change,
             every_s=camera.select.every_s,
+            small=_looks_closer(camera),
         ),
         track=Tracker(thresholds=dict(settings.detector_of(camera).thresholds), still_s=camera.still_s),
         zones=Zones([Zone(name=z.name, polygon=z.polygon, labels=z.labels) for z in camera.zones]),
@@ -96,6 +98,19 @@ def pipeline(
         probe=probe,
         hide=partial(masked, private=camera.private),
         faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
+        closer=_closer(settings, camera),
         audience=audience,
         paths=paths,
     )
+
+
+def _looks_closer(camera: CameraSettings) -> bool:
+    """Whether small things that move are looked at closer: persons are looked for, and there is a budget."""
+    return camera.select.closer_looks > 0 and Label.PERSON in camera.labels
+
+
+def _closer(settings: Settings, camera: CameraSettings) -> CloserLook | None:
+    if not _looks_closer(camera):
+        return None
+    threshold = dict(settings.detector_of(camera).thresholds)[Label.PERSON]
+    return CloserLook(threshold=threshold, per_minute=camera.select.closer_looks)

@@ -345,6 +345,12 @@ _SELECT = Section(
             value=duration(0, DAY),
             meaning="Look this often in any case, down to a fifth as often where nobody is; 0 is never.",
         ),
+        Key(
+            name="closer_looks",
+            value=whole(0, 600),
+            meaning="At most so many looks a minute at what moves and is small, magnified: who is far away or in the "
+            "dark is found by them. 0 is none.",
+        ),
     ),
 )
 

@@ -113,11 +113,13 @@ class SelectSettings:
         motion: Look when something moves.
         scene_change: Look when the whole picture is another one.
         every_s: Look this often in any case, down to a fifth as often where nobody is; 0 is never.
+        closer_looks: At most so many looks a minute at what moves and is small, magnified; 0 is none.
     """
 
     motion: bool = True
     scene_change: bool = True
     every_s: float = 60.0
+    closer_looks: int = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

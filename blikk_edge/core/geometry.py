@@ -81,9 +81,22 @@ class Box:
             min(height_px, math.ceil(self.y2 * height_px)),
         )
 
+    def placed(self, part: "Box") -> "Box":
+        """Where it is in the picture, where its own coordinates are those of a part of it."""
+        return Box(
+            min(1.0, part.x1 + self.x1 * part.width),
+            min(1.0, part.y1 + self.y1 * part.height),
+            min(1.0, part.x1 + self.x2 * part.width),
+            min(1.0, part.y1 + self.y2 * part.height),
+        )
+
     def touches_border(self, margin: float = 0.01) -> bool:
         """Whether a side lies within `margin` of the picture's border."""
         return self.x1 <= margin or self.y1 <= margin or self.x2 >= 1 - margin or self.y2 >= 1 - margin
+
+
+WHOLE: Final = Box(0.0, 0.0, 1.0, 1.0)
+"""All of the picture."""
 
 
 def intersection(a: Box, b: Box) -> float:

@@ -39,6 +39,7 @@ class Why(StrEnum):
     FIRST = "first"
     SCENE = "scene"  # another view, or the light has just changed
     MOTION = "motion"
+    SMALL = "small"  # motion below the threshold, of somebody small or far away
     FOLLOW = "follow"  # a known object moves or was missed
     SAMPLE = "sample"
     HINT = "hint"  # somebody else saw something, as the camera itself

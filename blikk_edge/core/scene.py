@@ -10,6 +10,7 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Wanted
 from blikk_edge.core.sightings import Detection, Measure, Motion, Track
 
@@ -30,7 +31,7 @@ class Frame:
         found: What an edge client found in these pixels before it blurred them; None where nobody has looked yet.
     """
 
-    __slots__ = ("_bgr", "_convert", "aspect", "camera", "found", "luma", "seq", "time", "timeline")
+    __slots__ = ("_bgr", "_convert", "_cut", "aspect", "camera", "found", "luma", "seq", "time", "timeline")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Frame:
         time: float,
         luma: Pixels,
         convert: Callable[[], Pixels],
+        cut: Callable[[Box], Pixels | None] = lambda _box: None,
         aspect: float | None = None,
         found: tuple[Detection, ...] | None = None,
         timeline: int = 0,
@@ -54,6 +56,7 @@ class Frame:
         self.found = found
         self.timeline = timeline
         self._convert = convert
+        self._cut = cut
         self._bgr: Pixels | None = None
 
     def bgr(self) -> Pixels:
@@ -62,6 +65,20 @@ class Frame:
             self._bgr = self._convert()
             self._bgr.flags.writeable = False
         return self._bgr
+
+    def part(self, box: Box) -> Pixels:
+        """(h, w, 3) colour pixels of a part, as many as the stream has where it can be cut out of it; read only.
+
+        Otherwise, and where the stream is no larger, they are those of analysis size.
+        """
+        found = self._cut(box)
+        if found is None:
+            bgr = self.bgr()
+            height, width = bgr.shape[:2]
+            x1, y1, x2, y2 = box.pixels(width, height)
+            found = bgr[y1:y2, x1:x2]
+        found.flags.writeable = False
+        return found
 
     def __repr__(self) -> str:
         return f"Frame({self.camera} #{self.seq} at {self.time:.3f})"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from numbers import Real
 from typing import Final
@@ -43,6 +43,7 @@ class Reason(StrEnum):
     FIRST = "first"
     SCENE = "scene"  # another view, or the light has just changed
     MOTION = "motion"
+    SMALL = "small"  # motion below the threshold, of somebody small or far away
     FOLLOW = "follow"  # a known object moves or was missed
     SAMPLE = "sample"
     HINT = "hint"  # somebody else saw something, as the camera itself
@@ -100,6 +101,10 @@ class Detection:
     score: float
     box: Box
     head: Box | None = None
+
+    def within(self, part: Box) -> "Detection":
+        """The same in the picture, where its coordinates are those of a part of it."""
+        return replace(self, box=self.box.placed(part), head=None if self.head is None else self.head.placed(part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from blikk_edge.core.appearance import Look
+from blikk_edge.core.geometry import WHOLE, Box
 from blikk_edge.core.observation import Sighting
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Frame, Pixels, Scene
@@ -47,6 +48,19 @@ class Detector(Protocol):
 
     def detect(self, bgr: Pixels) -> tuple[Detection, ...]:
         """Objects in a (h, w, 3) uint8 BGR picture, best score first; raises ModelError."""
+        ...
+
+
+class PartDetector(Protocol):
+    """Finds objects in pixels of one camera, of which some may be private. Not shared between threads."""
+
+    name: str
+
+    def detect(self, bgr: Pixels, part: Box = WHOLE) -> tuple[Detection, ...]:
+        """Objects in a (h, w, 3) uint8 BGR picture that shows this part of the camera's, best score first.
+
+        Their boxes are shares of the pixels that are given. Raises ModelError.
+        """
         ...
 
 

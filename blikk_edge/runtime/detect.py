@@ -1,11 +1,36 @@
 """The step that has the detector look."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
-from blikk_edge.core.scene import Scene
+from blikk_edge.core.geometry import WHOLE, Box
+from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label
-from blikk_edge.core.stages import Detector, Step
+from blikk_edge.core.stages import PartDetector, Step
+
+
+class Closer(Protocol):
+    """Looks again at parts of a frame, where the whole of it was not enough; with detectors of these names."""
+
+    @property
+    def detectors(self) -> Collection[str]:
+        """Whose scores it knows what to make of."""
+        ...
+
+    def look(
+        self, scene: Scene, found: Sequence[Detection], detect: Callable[[Box], Sequence[Detection]]
+    ) -> tuple[Detection, ...]:
+        """What was `found` in the whole frame, and who was found beside.
+
+        `detect` finds objects in a part, in coordinates of the picture; it is called at most once.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget what was seen."""
+        ...
 
 
 class Detect(Step):
@@ -18,29 +43,56 @@ class Detect(Step):
 
     name = "detect"
 
-    def __init__(self, *, labels: Collection[Label], faint_below: float, stopwatch: Callable[[], float]) -> None:
-        self.detector: Detector | None = None
+    def __init__(
+        self,
+        *,
+        labels: Collection[Label],
+        faint_below: float,
+        stopwatch: Callable[[], float],
+        closer: Closer | None = None,
+    ) -> None:
+        self.detector: PartDetector | None = None
         self.faint: tuple[Detection, ...] = ()
         self.inferences = 0
         self.inference_ms: float | None = None
         self._labels = frozenset(labels) | {Label.PERSON}
         self._faint_below = faint_below
         self._stopwatch = stopwatch
+        self._closer = closer
+
+    def reset(self) -> None:
+        """Forget earlier frames."""
+        if self._closer is not None:
+            self._closer.reset()
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with what was found, if it shall be looked at."""
         if not scene.look:
             return scene
-        found = self.find(scene) if scene.frame.found is None else scene.frame.found
+        found = self._closer_look(scene) if scene.frame.found is None else scene.frame.found
         kept = [d for d in found if d.label in self._labels]
         self.faint = tuple(d for d in kept if d.label is Label.PERSON and d.score < self._faint_below)
         return replace(scene, analysed=True, detections=tuple(d for d in kept if d not in self.faint))
 
+    def _closer_look(self, scene: Scene) -> tuple[Detection, ...]:
+        """What is found in the frame, and in a part of it that is worth it."""
+        found = self.find(scene)
+        if self._closer is None or self.detector is None or self.detector.name not in self._closer.detectors:
+            return found
+        return self._closer.look(scene, found, partial(self._detect, scene.frame))
+
     def find(self, scene: Scene) -> tuple[Detection, ...]:
         """What our own detector finds in the frame, whatever others found."""
+        return self._detect(scene.frame)
+
+    def _detect(self, frame: Frame, part: Box = WHOLE) -> tuple[Detection, ...]:
+        """What is found in a part, in coordinates of the picture."""
         assert self.detector is not None
         started = self._stopwatch()
-        found = self.detector.detect(scene.frame.bgr())
+        if part == WHOLE:
+            found = self.detector.detect(frame.bgr())
+        else:
+            found = tuple(d.within(part) for d in self.detector.detect(frame.part(part), part))
         spent = (self._stopwatch() - started) * 1000
         self.inferences += 1
         self.inference_ms = spent if self.inference_ms is None else 0.9 * self.inference_ms + 0.1 * spent

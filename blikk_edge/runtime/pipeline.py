@@ -20,11 +20,11 @@ from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Span, Stage, 
 from blikk_edge.core.reporter import Changed, EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Cells, Label, Motion, Reason, Track, View, moves
-from blikk_edge.core.stages import AppearanceReader, Detector, Redactor, Step
+from blikk_edge.core.stages import AppearanceReader, PartDetector, Redactor, Step
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
-from blikk_edge.runtime.detect import Detect
+from blikk_edge.runtime.detect import Closer, Detect
 from blikk_edge.runtime.looks import Looks
 from blikk_edge.runtime.steps import AddedSteps
 from blikk_edge.runtime.switches import Switches
@@ -73,7 +73,7 @@ class VisionTools:
         appearances: Reads how things look, of all cameras of the worker; None where nothing is searched for.
     """
 
-    detector: Detector
+    detector: PartDetector
     redactor: Redactor
     appearances: AppearanceReader | None = None
 
@@ -110,6 +110,7 @@ class Pipeline:
         concepts: Sequence[Concept] = (),
         hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: float = FAINT,
+        closer: Closer | None = None,
         audience: Audience | None = None,
         cells: Callable[[], Cells | None] = lambda: None,
         paths: PathRecorder | None = None,
@@ -122,7 +123,7 @@ class Pipeline:
         self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch, probe=probe)
         self._gate = gate
         self._select = select
-        self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch)
+        self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch, closer=closer)
         self._look: Step = self._detect
         self._follow = (track, zones)
         if probe is not None:
@@ -342,7 +343,7 @@ class Pipeline:
         self.open = ()
         self._tracks = ()
         self._looks.clear()
-        for step in (*self._follow, self.added):
+        for step in (self._detect, *self._follow, self.added):
             step.reset()
         if (state := self._state) is not None and (reported.events or reported.observations or measured):
             self._state = replace(

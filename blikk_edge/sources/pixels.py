@@ -9,6 +9,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 
+from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Frame, Pixels
 from blikk_edge.core.sightings import Detection
 
@@ -20,6 +21,9 @@ LUMA_BYTES = {
     **dict.fromkeys(("yuyv422", "yvyu422"), (0, 2)),
     "uyvy422": (1, 2),
 }
+
+PLANAR = frozenset({"yuv420p", "yuvj420p"})
+"""Formats of nearly every camera, of which a part can be cut out."""
 
 # Widest and narrowest pixels that cameras have: 352x576 for 4:3 is 2.2, 704x240 is 0.45. All else is a mistake.
 WIDEST: Final = 4.0
@@ -79,6 +83,7 @@ class Scaler:
             time=time,
             luma=self.luma(picture),
             convert=partial(self.bgr, picture, aspect),
+            cut=partial(self.part, picture, aspect),
             aspect=1 / proportion if lies else proportion,
             found=found,
             timeline=timeline,
@@ -89,6 +94,30 @@ class Scaler:
         width, height = analysis_size(*shown_size(picture.width, picture.height, aspect), self._height_px)
         plane = self._convert(picture, "bgr24", width, height).planes[0]
         return np.ascontiguousarray(self._upright(_rows(plane, 3), picture))
+
+    def part(self, picture: VideoFrame, aspect: float, box: Box) -> Pixels | None:
+        """(h, w, 3) uint8 of a part of the upright picture, at stream size, with square pixels.
+
+        None where the picture is no larger than at analysis size, or its pixels do not lie in 4:2:0 planes.
+        """
+        shown = shown_size(picture.width, picture.height, aspect)
+        if picture.format.name not in PLANAR or analysis_size(*shown, self._height_px) >= shown:
+            return None
+        turns = self._turns_of(picture)
+        for _ in range(turns):
+            box = Box(1 - box.y2, box.x1, 1 - box.y1, box.x2)
+        x1, y1, x2, y2 = (side // 2 * 2 for side in box.pixels(picture.width, picture.height))
+        if x2 - x1 < 2 or y2 - y1 < 2:
+            return None
+        planes = (
+            _rows(plane, 1)[y1 // scale : y2 // scale, x1 // scale : x2 // scale, 0].ravel()
+            for plane, scale in zip(picture.planes, (1, 2, 2), strict=True)
+        )
+        cut = VideoFrame.from_ndarray(np.concatenate([*planes]).reshape(-1, x2 - x1), format=picture.format.name)
+        cut.color_range, cut.colorspace = picture.color_range, picture.colorspace
+        width, height = shown_size(x2 - x1, y2 - y1, aspect)
+        pixels = _rows(VideoReformatter().reformat(cut, width=width, height=height, format="bgr24").planes[0], 3)
+        return np.ascontiguousarray(np.rot90(pixels, turns))
 
     def luma(self, picture: VideoFrame) -> Pixels:
         """(H, W) uint8 at stream size, upright, read only: a view of the decoder's plane where that has 8-bit luma."""

@@ -197,3 +197,18 @@ def test_no_two_looks_lie_further_apart_than_five_times_the_sampling_and_one_fra
             looked = time
         else:
             assert time - looked < 5 * every_s
+
+
+def test_little_motion_is_looked_at_where_it_shall_be_and_not_often():
+    little = Motion(view=View.MOVING, score=0.2)
+    assert started().look(scene(0.2, little), ()) is None
+    selector = started(small=True)
+    assert selector.look(scene(0.2, Motion(view=View.MOVING, score=0.1)), ()) is None
+    looked = [selector.look(scene(1 + k / 5, little), ()) for k in range(1500)]
+    assert set(looked) == {Reason.SMALL, None}
+    assert 50 <= looked.count(Reason.SMALL) <= 62  # five minutes
+
+
+def test_little_motion_is_no_reason_where_motion_is_none():
+    selector = started(small=True, motion=False)
+    assert selector.look(scene(0.2, Motion(view=View.MOVING, score=0.2)), ()) is None

@@ -14,6 +14,10 @@ from blikk_edge.core.stages import Needs, Step
 _SAME_PLACE_IOU = 0.6
 # Capture times are rounded: a look that is due at 0.6 s may not wait for the frame after.
 _ROUNDING_S = 1e-3
+# Of the threshold: the score of somebody 35 px high at 480p, where 50 px reach the default threshold.
+_SMALL = 0.4
+# So many looks at small motion in a row, and a minute: leaves move all day.
+_SMALL_BURST, _SMALL_A_MINUTE = 10, 10
 # Where look after look finds nothing, each waits longer than the last, up to so many times `every_s`.
 _RAREST = 5
 
@@ -25,10 +29,11 @@ class Selector(Step):
     Motion is looked at in every frame for `fresh_s` after it began, and wherever it gets to a place that the last look
     did not see moving; while it keeps to its place once in `again_s`; and twice until `tail_s` after it ended, so that
     a departure is noticed. A track is followed in every frame while it does not stand still or is missed, until it has
-    not been seen for `lost_s`. Without any of this one frame is looked at every `every_s` (0: never) while there are
-    tracks; without them the pause grows by `every_s` with each such look, to five times as long. With `motion=False`
-    or `scene_change=False` those reasons do not count. `reason` is why the last frame is worth a look, None where it is
-    not.
+    not been seen for `lost_s`. With `small`, so is motion below the threshold, of somebody small or far away, in at
+    most ten frames in a row and a minute. Without any of this one frame is looked at every `every_s` (0: never) while
+    there are tracks; without them the pause grows by `every_s` with each such look, to five times as long. With
+    `motion=False` or `scene_change=False` those reasons do not count. `reason` is why the last frame is worth a look,
+    None where it is not.
     """
 
     name = "select"
@@ -40,6 +45,7 @@ class Selector(Step):
         threshold: float = 0.3,
         motion: bool = True,
         scene_change: bool = True,
+        small: bool = False,
         every_s: float = 60.0,
         fresh_s: float = 1.0,
         again_s: float = 1.0,
@@ -50,6 +56,7 @@ class Selector(Step):
         self.reason: Reason | None = None
         self._motion = motion
         self._scene_change = scene_change
+        self._small = small
         self._every_s = every_s
         self._fresh_s = fresh_s
         self._again_s = again_s
@@ -70,6 +77,8 @@ class Selector(Step):
         self._began = 0.0
         self._moved: float | None = None
         self._samples = 0
+        self._small_left = float(_SMALL_BURST)
+        self._small_at: float | None = None
 
     def look(self, scene: Scene, tracks: Sequence[Track]) -> Reason | None:
         """Why the detector should look at this frame, or None; `tracks` are those of the last look."""
@@ -96,6 +105,8 @@ class Selector(Step):
             return Reason.MOTION
         if any(self._follows(track, time) for track in tracks):
             return Reason.FOLLOW
+        if self._small and self._motion and not moving and self._small_is_due(motion, time):
+            return Reason.SMALL
         pause_s = self._every_s * (1 if tracks else min(1 + self._samples, _RAREST))
         return Reason.SAMPLE if 0 < pause_s <= time - self._looked else None
 
@@ -110,6 +121,16 @@ class Selector(Step):
         if time - self._began <= self._fresh_s or since_s >= self._again_s - _ROUNDING_S:
             return True
         return any(all(iou(box, seen) < _SAME_PLACE_IOU for seen in self._looked_at) for box in motion.boxes)
+
+    def _small_is_due(self, motion: Motion, time: float) -> bool:
+        """Whether motion below the threshold is worth one of the few looks that there are for it."""
+        passed_s = 0.0 if self._small_at is None else max(0.0, time - self._small_at)
+        self._small_left = min(_SMALL_BURST, self._small_left + passed_s * _SMALL_A_MINUTE / 60)
+        self._small_at = time
+        if not moves(motion.view, motion.score, _SMALL * self.threshold) or self._small_left < 1:
+            return False
+        self._small_left -= 1
+        return True
 
     def _follows(self, track: Track, time: float) -> bool:
         moving = track.still_since is None or track.missed > 0

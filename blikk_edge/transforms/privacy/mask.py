@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 
-from blikk_edge.core.geometry import Polygon
+from blikk_edge.core.geometry import WHOLE, Box, Polygon
 from blikk_edge.core.scene import Frame, Pixels
 from blikk_edge.core.sightings import Detection
 from blikk_edge.core.stages import Detector
@@ -43,11 +43,14 @@ class MaskedDetector:
         self._detector = detector
         self._private = tuple(private)
 
-    def detect(self, bgr: Pixels) -> tuple[Detection, ...]:
-        """Objects outside the polygons; the given picture is left as it is. Raises ModelError."""
+    def detect(self, bgr: Pixels, part: Box = WHOLE) -> tuple[Detection, ...]:
+        """Objects outside the polygons; the given pixels, which show this part, are left as they are.
+
+        Raises ModelError.
+        """
         if self._private:
             bgr = bgr.copy()
-            paint(bgr, self._private)
+            paint(bgr, self._private, part)
         return self._detector.detect(bgr)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from blikk_edge.core.errors import PrivacyError
-from blikk_edge.core.geometry import Box, Polygon
+from blikk_edge.core.geometry import WHOLE, Box, Polygon
 from blikk_edge.core.scene import Pixels
 
 SAMPLES = 2
@@ -25,12 +25,20 @@ _COLOUR_STEP = 8
 Rect = tuple[int, int, int, int]
 
 
-def paint(picture: Pixels, polygons: Iterable[Polygon]) -> None:
-    """Paint polygons black, in place, in BGR or luma; every pixel that a polygon touches is covered."""
+def paint(picture: Pixels, polygons: Iterable[Polygon], part: Box = WHOLE) -> None:
+    """Paint polygons black, in place, in BGR or luma that shows a part of the picture they are drawn in.
+
+    Every pixel that a polygon touches is covered.
+    """
     height, width = picture.shape[:2]
+    if part.area == 0:
+        return
+    across, down = width / part.width, height / part.height
     for polygon in polygons:
         inside, sides = (
-            np.floor(np.array([(x * width, y * height) for x, y in points]).reshape(-1, 1, 2)).astype(np.int32)
+            np.floor(
+                np.array([((x - part.x1) * across, (y - part.y1) * down) for x, y in points]).reshape(-1, 1, 2)
+            ).astype(np.int32)
             for points in (polygon.outline, polygon.points)
         )
         if len(inside):

@@ -10,6 +10,7 @@ const LABEL_PX = 84;
 
 export const LOOK_COLOURS = {
   motion: "--bad",
+  small: "--warn",
   follow: "--vehicle",
   first: "--faint",
   scene: "--package",

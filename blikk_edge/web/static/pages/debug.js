@@ -15,7 +15,7 @@ const ANSWERS = 6; // so many are kept: rates are those of ten seconds
 const KEPT_S = 600;
 const LEAST_S = 60;
 const OPEN_S = 20; // what became of a frame is known after so long
-const REASONS = ["motion", "follow", "scene", "sample", "hint", "picture", "live"];
+const REASONS = ["motion", "small", "follow", "scene", "sample", "hint", "picture", "live"];
 const COLUMNS = ["at", "score", "view", "why", "outcome", "threshold"];
 const FLOW = ["decode", "gate", "select", "wait", "detect", "track", "zones", "report", "redact"];
 

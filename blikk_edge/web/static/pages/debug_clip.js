@@ -17,7 +17,7 @@ await debug.styled;
 const POLL_MS = 400;
 const REST_MS = 3000;
 const LAYERS = { tracks: true, detections: false, motion: true, zones: true };
-const REASONS = ["motion", "follow", "scene", "sample"];
+const REASONS = ["motion", "small", "follow", "scene", "sample"];
 const COLUMNS = ["at", "score", "view", "why", "outcome"];
 
 const empty = () => ({ at: [], score: [], view: [], why: [], outcome: [], looked: [] });
