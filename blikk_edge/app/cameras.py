@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 from blikk_edge.app.clips import Clip, ReadClip
 from blikk_edge.app.identity import camera_info
@@ -21,13 +22,27 @@ from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import Source
 from blikk_edge.runtime.camera import CameraRun
-from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.mailbox import Attempts, Intake
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import Switches
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
 from blikk_edge.sources.tap import Tap
+from blikk_edge.sources.decode_budget import DecodeBudget
 from blikk_edge.sources.terms import Terms
+
+LOOKUP_S: Final = 30.0
+"""How long a name may be looked up, which nothing can interrupt: three name servers that do not answer, twice 5 s."""
+
+FEW_ATTEMPTS: Final = 8
+
+
+def most_attempts(cameras: int) -> int:
+    """How many cameras that could not be reached may be tried at once: half of all, and no fewer than eight.
+
+    One that never answers takes 20 s, and pauses for 15 to 30 s then: with half of all at once none waits any longer.
+    """
+    return max(FEW_ATTEMPTS, cameras // 2)
 
 
 def camera_run(
@@ -38,6 +53,8 @@ def camera_run(
     push_queue: PushQueue | None,
     encoded: EncodedQueue | None,
     intake: Intake,
+    attempts: Attempts,
+    budget: DecodeBudget | None = None,
     deliver: Publish,
     supervisor: Supervisor,
     clock: Clock,
@@ -50,7 +67,8 @@ def camera_run(
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
-    With `clip` a file is read as fast as it is looked at, and none of its frames is dropped.
+    With `clip` a file is read as fast as it is looked at, and none of its frames is dropped. `attempts` says when one
+    that could not be reached is tried again; `budget` what all cameras may take for decoding; None: nobody measures.
     `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive,
     `encoded` where a browser's pictures do;
     `audience` is who looks at the live view; `probe` is told what happens to the frames; `keep_path` is given the path
@@ -61,7 +79,7 @@ def camera_run(
         camera_info(camera),
         shown_source=camera.source.public,
         make_source=_source_maker(
-            camera, clock, push_queue, encoded, intake, clip, audience, probe, tap, unchanged, loop=not play_once
+            camera, clock, push_queue, encoded, intake, clip, audience, probe, tap, unchanged, budget, loop=not play_once
         ),
         make_pipeline=_pipeline_maker(
             settings, camera, memory, supervisor, audience, probe, keep_path, budgeted=clip is None
@@ -76,6 +94,8 @@ def camera_run(
         stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0
         if clip is None and not camera.by_whip
         else math.inf,
+        opening_s=LOOKUP_S,
+        attempts=attempts,
         away_after_s=camera.away_after_s,
         rings=rings(camera),
         finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
@@ -96,6 +116,7 @@ def _source_maker(
     probe: CameraProbe | None,
     tap: Tap | None,
     unchanged: LastAnswer,
+    budget: DecodeBudget | None,
     *,
     loop: bool,
 ) -> Callable[[], Source]:
@@ -112,6 +133,7 @@ def _source_maker(
         watch=camera.watch,
         sleep_after_s=camera.sleep_after_s,
         wake_detector=wake_detector(camera, audience),
+        budget=budget if clip is None else None,
         push_queue=push_queue,
         encoded=encoded,
         realtime=clip is None,

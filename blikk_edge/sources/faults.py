@@ -1,6 +1,7 @@
 """What libav's errors mean and how to mend them, in words that never hold an address or a password."""
 
 import errno
+import socket
 from collections.abc import Mapping, Sequence
 
 import av.error
@@ -32,6 +33,11 @@ NO_DEVICE = "no such device; plug it in"
 UNREACHABLE = "cannot be reached or read; check host name and network, or the device's cable"
 NO_HOST = "no way to this host; check address and network"
 NO_NETWORK = "no way to this network; check address and network"
+NO_NAME = "this host name is not known; mend it, or name the camera's address in numbers"
+NO_NAME_SERVER = (
+    "no name server answers; check the network of this machine, or name the camera's address in numbers instead of its "
+    "host name"
+)
 CONNECTION_REFUSED = "connection refused; check host and port, and that the camera is on"
 
 # libav's own messages and PyAV's texts carry the raw address, so neither is ever shown; the first match counts.
@@ -93,6 +99,19 @@ def meaning(error: Exception, *, opened: bool = False, whole: bool = False) -> s
         return _ERRNO_MEANINGS[number]
     said = error.strerror if isinstance(error, av.FFmpegError) and error.strerror else type(error).__name__
     return f"cannot be read ({said})"
+
+
+def name_fault(host: str | None) -> str:
+    """Look up a host name; what is wrong where it cannot be, and how to mend it. Takes as long as the system allows."""
+    if host is None:
+        return ""
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return NO_NAME_SERVER if error.errno == socket.EAI_AGAIN else NO_NAME
+    except ValueError:  # no name that Python can encode: libav is left to say so
+        return ""
+    return ""
 
 
 def status_meaning(status: int) -> str:

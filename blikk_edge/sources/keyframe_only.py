@@ -1,4 +1,7 @@
-"""Dormant watching: while nothing moves only keyframes are decoded, and the packets since the last one are kept."""
+"""What of a stream is decoded: every frame, keyframes alone, or these while nothing moves and all once something does.
+
+Asleep, the packets since the last keyframe are kept.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +44,60 @@ class EveryFrame:
     def rest(self) -> Sequence[VideoFrame]:
         """Nothing is held back."""
         return ()
+
+    def gave(self, _frame: Frame, _pts_s: float | None) -> bool:
+        """Nobody needs to know."""
+        return False
+
+
+class KeyframesAlone:
+    """Nothing but keyframes is decoded, each on its own: what a stream gets that is too much for its machine.
+
+    A keyframe may come in several packets, a slice each; the packet after them shows that it is complete.
+    """
+
+    past = False
+
+    def __init__(self, decoder: VideoDecoder) -> None:
+        self._decoder = decoder
+        self._kept: list[VideoPacket] = []
+        self._key_s: float | None = None
+        self._now_s = 0.0
+        self._interval_s = 0.0
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the next keyframe is not overdue."""
+        return self._key_s is not None and self._now_s - self._key_s <= 2 * MOST_INTERVAL_S
+
+    @property
+    def idle_s(self) -> float:
+        """How long until the next keyframe is expected."""
+        if self._kept or self._key_s is None:
+            return 0.0
+        return max(0.0, self._interval_s - (self._now_s - self._key_s))
+
+    def pictures(self, packet: VideoPacket) -> Sequence[VideoFrame]:
+        """The picture of a keyframe that has come to its end."""
+        at = self._decoder.time_s(packet)
+        self._now_s = self._now_s if at is None else at
+        keyframe = packet.is_keyframe and packet.size > 0
+        if keyframe and self._kept and at in {None, self._decoder.time_s(self._kept[0]), self._key_s}:
+            self._kept.append(packet)
+            return ()
+        pictures = self.rest()
+        if keyframe:
+            if self._key_s is not None:
+                self._interval_s = min(max(0.0, self._now_s - self._key_s), MOST_INTERVAL_S)
+            self._key_s = self._now_s
+            self._kept.append(packet)
+        return pictures
+
+    def rest(self) -> Sequence[VideoFrame]:
+        """The picture of a keyframe after which nothing came yet."""
+        kept, self._kept = self._kept, []
+        picture = self._decoder.alone(*kept) if kept else None
+        return () if picture is None else (picture,)
 
     def gave(self, _frame: Frame, _pts_s: float | None) -> bool:
         """Nobody needs to know."""
