@@ -25,8 +25,9 @@ node: {node}
 mqtt: {{host: 127.0.0.1, port: {port}}}
 store: {{path: {folder}/bench.db}}
 cameras:
+  cam: {{source: "{source}"{extra}}}
 """
-CAMERA = '  {name}: {{source: "{source}"{extra}}}\n'
+MORE = '  cam_{number}: {{source: "{source}"{extra}}}\n'
 
 
 def data_folder() -> Path | None:
@@ -46,9 +47,8 @@ def blikk_run(
     """
     config = folder / "blikk.yaml"
     extra = "".join(f", {key}: {value}" for key, value in camera.items())
-    names = ["cam", *(f"cam_{number}" for number in range(1, cameras))]
-    listed = "".join(CAMERA.format(name=name, source=source, extra=extra) for name in names)
-    config.write_text(CONFIG.format(node=node, port=port, folder=folder) + listed + top)
+    more = "".join(MORE.format(number=number, source=source, extra=extra) for number in range(1, cameras))
+    config.write_text(CONFIG.format(node=node, port=port, folder=folder, source=source, extra=extra) + more + top)
     environ = dict(os.environ)
     if (data := data_folder()) is not None:
         environ.setdefault("BLIKK_MODELS", str(data / "models"))
