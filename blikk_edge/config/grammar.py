@@ -295,7 +295,8 @@ def _camera(folder: Path) -> Section:
                 "keyframe interval later, from its first frame. `auto` is `eco` where nobody can slip through between "
                 "two keyframes, and `full` for doorbells. `keyframes` decodes nothing else: who comes and goes between "
                 "two is missed. `measured` is `full` as long as this machine has the time for it, else `eco`, else "
-                "`keyframes`; the log says which and why.",
+                "keyframes and as much of what follows those that show motion as there is time for; the log says which "
+                "and why.",
             ),
             Key(
                 name="sleep_after_s",

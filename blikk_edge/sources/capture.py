@@ -197,11 +197,12 @@ class Capture:
 
     def _way(self, decoder: VideoDecoder, watch: Watch) -> EveryFrame | KeyframeOnly | KeyframesAlone:
         decode, wake_detector = partial(self._decoded, decoder), self._terms.wake_detector
+        if wake_detector is not None:
+            wake_detector.reset()
         if watch is Watch.KEYFRAMES and not decoder.intra:
-            return KeyframesAlone(decoder)
+            return KeyframesAlone(decoder, decode, part=self._part, wake_detector=wake_detector)
         if watch not in {Watch.ECO, Watch.AUTO} or wake_detector is None:
             return EveryFrame(decode)
-        wake_detector.reset()
         return KeyframeOnly(
             watch=watch,
             sleep_after_s=self._terms.sleep_after_s,
@@ -211,6 +212,9 @@ class Capture:
             frame_of=lambda picture, time: self._frame(picture, time, decoder.aspect),
             counts=self.counts,
         )
+
+    def _part(self) -> float:
+        return 0.0 if self._measured is None else self._measured.part
 
     def _decoded(self, decoder: VideoDecoder, packet: VideoPacket) -> Sequence[VideoFrame]:
         shown = not decoder.spares or self._may_be_due(decoder.time_s(packet))

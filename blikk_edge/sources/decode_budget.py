@@ -42,7 +42,11 @@ class DecodeBudget:
 
     def fits(self, camera: str, *, of_room: float = 1.0) -> bool:
         """Whether every frame of this camera may be decoded in this part of the room."""
+        return self._shares.get(camera, (False, 0.0))[1] <= self.left(camera, of_room=of_room)
+
+    def left(self, camera: str, *, of_room: float = 1.0) -> float:
+        """Cores of this part of the room that those before this camera leave to it; below 0 where they take more."""
         shares = self._shares.copy()
         mine = (*shares.get(camera, (False, 0.0)), camera)
         before = sum(share for name, (may_yield, share) in shares.items() if (may_yield, share, name) < mine)
-        return before + mine[1] <= of_room * self.room
+        return of_room * self.room - before

@@ -82,7 +82,7 @@ class VideoDecoder:
 
         The decoder is as good as new before and after it.
         """
-        pictures = [*self.decode(packets[0] if len(packets) == 1 else _joined(packets)), *self.decode(None)]
+        pictures = [*self.decode(joined(packets)), *self.decode(None)]
         self.reset()
         return pictures[0] if pictures else None
 
@@ -96,8 +96,10 @@ class VideoDecoder:
         return None if pts is None else pts * self.tick_s
 
 
-def _joined(packets: Sequence[VideoPacket]) -> VideoPacket:
+def joined(packets: Sequence[VideoPacket]) -> VideoPacket:
     """Slices of one picture as one packet: libav takes each packet for a picture."""
+    if len(packets) == 1:
+        return packets[0]
     made = Packet(b"".join(bytes(packet) for packet in packets))
     last = packets[-1]
     made.pts, made.dts, made.time_base, made.is_keyframe = last.pts, last.dts, last.time_base, True

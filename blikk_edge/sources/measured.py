@@ -29,6 +29,8 @@ KEEPS_UP: Final = 0.8
 LATE_WINDOWS: Final = 3
 # More is decoded again when it has fitted in this part of what is allowed for so many windows in a row.
 BACK, BACK_WINDOWS = 0.75, 12
+# So much of what follows a keyframe is decoded at most where it is too much altogether.
+MOST_PART: Final = 0.8
 # A window says what all of a stream takes if so many of its packets were decoded.
 WHOLE: Final = 0.8
 # Less CPU than this says nothing about how long it takes.
@@ -42,7 +44,8 @@ ADVICE: Final = "a smaller stream of the camera, or one with fewer frames a seco
 _KEPT: Final = "%s: `watch: %s` is kept, though %s %s; `watch: measured` decodes what fits; %s"
 _ECO: Final = "%s: only keyframes are decoded while nothing moves, as by `watch: eco`: %s %s; %s"
 _KEYFRAMES: Final = (
-    "%s: only keyframes are decoded, one in %.1f s, and who comes and goes in between is missed: %s %s; %s"
+    "%s: only keyframes are decoded, one in %.1f s, and %.0f %% of what follows those that show motion; a short "
+    "visit may be missed: %s %s; %s"
 )
 
 
@@ -111,12 +114,14 @@ class Effort:
 class Choice:
     """The way one camera is watched, over all its connections: the user's, or the dearest that fits (`measured`).
 
-    `now` is in force from the next keyframe on. What is chosen and why is logged when it changes; of a way that the
+    `now` is in force from the next keyframe on. With keyframes alone, `part` of what follows one that stirs may be
+    decoded. What is chosen and why is logged when it changes; of a way that the
     user has chosen, that it does not fit.
     """
 
     def __init__(self, camera: str, wish: Watch, budget: DecodeBudget, clock: Clock) -> None:
         self.now: Watch = Watch.FULL if wish is Watch.MEASURED else wish
+        self.part = 0.0
         self.effort = Effort()
         self._camera = camera
         self._wish = wish
@@ -150,7 +155,13 @@ class Choice:
             return
         if self._wish is Watch.MEASURED:
             self.now = fitting
+            self.part = self._spare(taken) if fitting is Watch.KEYFRAMES else 0.0
         self._say(fitting, taken, interval_s, stuck=False)
+
+    def _spare(self, taken: DecodeCost) -> float:
+        """How much of the time to the next keyframe may be decoded where something stirs."""
+        left = max(0.0, self._budget.left(self._camera))
+        return min(MOST_PART, KEEPS_UP / taken.busy, left / taken.cpu)
 
     def _fitting(self, taken: DecodeCost, current: Watch) -> Watch:
         """The dearest way that fits; a little less must be enough where less is decoded now."""
@@ -184,7 +195,7 @@ class Choice:
         elif fitting is Watch.ECO:
             LOG.warning(_ECO, self._camera, every, why, ADVICE)
         else:
-            LOG.warning(_KEYFRAMES, self._camera, interval_s or 0.0, every, why, ADVICE)
+            LOG.warning(_KEYFRAMES, self._camera, interval_s or 0.0, 100 * self.part, every, why, ADVICE)
 
     def _every(self) -> str:
         name, width, height = self._stream or ("", 0, 0)
@@ -270,7 +281,7 @@ class MeasuredWatch:
             self._choice.measured(taken, interval_s=self._interval_s, intra=decoder.intra)
 
     def _changed(self, packet: VideoPacket) -> Iterable[VideoFrame]:
-        held = tuple(self._way.rest() if isinstance(self._way, KeyframesAlone) else self._decoder.decode(None))
+        held = (*(self._way.rest() if isinstance(self._way, KeyframesAlone) else self._decoder.decode(None)),)
         self._decoder.reset()
         self._way_name = self._choice.now
         self._way = self._make(self._choice.now)
