@@ -38,7 +38,7 @@ from blikk_edge.core.errors import SinkError
 from blikk_edge.sinks.mqtt.listener import listen
 
 WIDTH_PX, HEIGHT_PX, FPS = 640, 480, 15
-GOAL_ECO_IDLE = 2.0
+GOAL_ECO_IDLE = 4.0
 """An idle camera in `eco` is to cost so many times less than the polling loop, at every number of cameras."""
 WARM_S = 30.0
 POLL_S = 2.0

@@ -35,6 +35,8 @@ LOOKUP_S: Final = 30.0
 """How long a name may be looked up, which nothing can interrupt: three name servers that do not answer, twice 5 s."""
 
 FEW_ATTEMPTS: Final = 8
+CALLED: Final = frozenset({"rtsp", "onvif", "mjpeg", "hls"})
+"""Kinds of sources that go to a camera. Others wait for somebody to come, and nobody may have to wait for that."""
 
 
 def most_attempts(cameras: int) -> int:
@@ -95,7 +97,7 @@ def camera_run(
         if clip is None and not camera.by_whip
         else math.inf,
         opening_s=LOOKUP_S,
-        attempts=attempts,
+        attempts=attempts if _called(camera) else None,
         away_after_s=camera.away_after_s,
         rings=rings(camera),
         finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
@@ -103,6 +105,11 @@ def camera_run(
         unchanged=unchanged,
         probe=probe,
     )
+
+
+def _called(camera: CameraSettings) -> bool:
+    """Whether this node goes to the camera, over a network."""
+    return camera.plugged is None and not camera.pushed and kind_of(camera.source.reveal()) in CALLED
 
 
 def _source_maker(
