@@ -1,7 +1,7 @@
 """The PyAV loop all sources share: open, demux, decode, thin to a few frames a second, stamp with honest times."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TypeAlias
@@ -144,7 +144,7 @@ class Capture:
     ) -> Iterator[Frame]:
         """Frames that are due, out of the pictures that the way of watching wants decoded."""
         barren = Barren(self._terms.read_timeout_s)
-        watch, read_bytes = self._watch(decoder), 0
+        watch, read_bytes = self._watch(decoder, lambda: source.waited or self._timekeeper.hold_s > 0.0), 0
         try:
             for packet in packets:
                 read_bytes += packet.size
@@ -191,9 +191,11 @@ class Capture:
             if stirs and watch.past and waits:
                 limit.stop.wait(PAST_PACE_S)
 
-    def _watch(self, decoder: VideoDecoder) -> Watching:
+    def _watch(self, decoder: VideoDecoder, rested: Callable[[], bool]) -> Watching:
         make = partial(self._way, decoder)
-        return make(self._terms.watch) if self._measured is None else MeasuredWatch(self._measured, make, decoder)
+        if self._measured is None:
+            return make(self._terms.watch)
+        return MeasuredWatch(self._measured, make, decoder, rested=rested)
 
     def _way(self, decoder: VideoDecoder, watch: Watch) -> EveryFrame | KeyframeOnly | KeyframesAlone:
         decode, wake_detector = partial(self._decoded, decoder), self._terms.wake_detector

@@ -158,6 +158,8 @@ _TROUBLES: Mapping[str, Trouble] = {
     NO_VIDEO: Trouble.NO_VIDEO,
     NO_DECODER: Trouble.NO_VIDEO,
     NO_CAMERA: Trouble.NO_VIDEO,
+    NO_NAME: Trouble.UNKNOWN_HOST,
+    NO_NAME_SERVER: Trouble.UNKNOWN_HOST,
     UNREACHABLE: Trouble.UNREACHABLE,
     NO_HOST: Trouble.UNREACHABLE,
     NO_NETWORK: Trouble.UNREACHABLE,

@@ -33,6 +33,8 @@ BACK, BACK_WINDOWS = 0.75, 12
 MOST_PART: Final = 0.8
 # A window says what all of a stream takes if so many of its packets were decoded.
 WHOLE: Final = 0.8
+# Who keeps up has to wait for so many of the packets, and more; who does not, for none.
+RESTED: Final = 0.05
 # Less CPU than this says nothing about how long it takes.
 LEAST_CPU_S: Final = 0.005
 
@@ -56,10 +58,12 @@ class DecodeCost:
     Attributes:
         cpu: Share of one core, for every frame.
         slow: How much longer it takes than that, as others want the same cores; 1 where nobody does.
+        behind: Whether the reader hardly ever had to wait for the stream: it has not kept up.
     """
 
     cpu: float
     slow: float
+    behind: bool = False
 
     @property
     def busy(self) -> float:
@@ -84,12 +88,16 @@ class Effort:
         """It is another stream."""
         self._cpu = None
 
-    def packet(self, *, decoded: int, cpu_s: float, wall_s: float, intra: bool) -> DecodeCost | None:
-        """One packet has come, whose decoding took so long; at the end of a window what is known, else None."""
+    def packet(self, *, decoded: int, cpu_s: float, wall_s: float, intra: bool, rested: bool) -> DecodeCost | None:
+        """One packet has come, after `decoded` of those before it took so long; at a window's end what is known.
+
+        `rested` says that it, or the time to show it, had to be waited for.
+        """
         now = self._monotonic()
         if now < self._began:
             return None
         self._packets += 1
+        self._rested += rested
         self._decoded += decoded
         self._cpu_s += cpu_s
         self._wall_s += wall_s
@@ -102,12 +110,13 @@ class Effort:
             # What a waking decodes at once lies in an earlier window: it is not time that counts, but packets.
             share = self._cpu_s / passed_s if intra else self._cpu_s / self._decoded * self._packets / passed_s
             self._cpu = share if self._cpu is None else (self._cpu + share) / 2
+        behind = self._rested < RESTED * self._packets
         self._begin(now)
-        return None if self._cpu is None else DecodeCost(cpu=self._cpu, slow=self._slow)
+        return None if self._cpu is None else DecodeCost(cpu=self._cpu, slow=self._slow, behind=behind)
 
     def _begin(self, at: float) -> None:
         self._began = at
-        self._packets = self._decoded = 0
+        self._packets = self._decoded = self._rested = 0
         self._cpu_s = self._wall_s = 0.0
 
 
@@ -165,7 +174,12 @@ class Choice:
 
     def _fitting(self, taken: DecodeCost, current: Watch) -> Watch:
         """The dearest way that fits; a little less must be enough where less is decoded now."""
-        if taken.busy > KEEPS_UP * (BACK if current is Watch.KEYFRAMES else 1.0):
+        if current is Watch.KEYFRAMES:
+            late = taken.busy > BACK * KEEPS_UP
+        else:
+            # On a busy machine each short piece of work waits for its turn: that alone makes nobody late.
+            late = taken.cpu > KEEPS_UP or (taken.behind and taken.busy > KEEPS_UP)
+        if late:
             return Watch.KEYFRAMES
         if not self._budget.fits(self._camera, of_room=1.0 if current is Watch.FULL else BACK):
             return Watch.ECO
@@ -214,7 +228,8 @@ class Choice:
 class MeasuredWatch:
     """Watches one connection in the way that `choice` has chosen; at a keyframe it goes over to another one.
 
-    `make` gives the pictures of one way. See `KeyframeOnly` for what the attributes say.
+    `make` gives the pictures of one way; `rested` says whether the last packet, or the time to show it, had to be
+    waited for. See `KeyframeOnly` for what the attributes say.
     """
 
     def __init__(
@@ -222,8 +237,11 @@ class MeasuredWatch:
         choice: Choice,
         make: Callable[[Watch], EveryFrame | KeyframeOnly | KeyframesAlone],
         decoder: VideoDecoder,
+        *,
+        rested: Callable[[], bool],
     ) -> None:
         self._choice = choice
+        self._rested = rested
         self._make = make
         self._decoder = decoder
         self._way_name = choice.now
@@ -276,6 +294,7 @@ class MeasuredWatch:
             cpu_s=decoder.cpu_s - cpu_s,
             wall_s=decoder.wall_s - wall_s,
             intra=decoder.intra,
+            rested=self._rested(),
         )
         if taken is not None:
             self._choice.measured(taken, interval_s=self._interval_s, intra=decoder.intra)

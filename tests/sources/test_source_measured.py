@@ -34,7 +34,7 @@ from blikk_edge.transforms.motion.wake_detector import GateWakeDetector
 
 CHEAP = DecodeCost(cpu=0.02, slow=1.0)
 TOO_MUCH = DecodeCost(cpu=1.3, slow=1.0)
-HELD_UP = DecodeCost(cpu=0.3, slow=4.0)
+HELD_UP = DecodeCost(cpu=0.3, slow=4.0, behind=True)
 
 
 # -- the choice --------------------------------------------------------------------------------------------------------
@@ -77,6 +77,10 @@ def test_a_machine_that_is_busy_for_a_moment_changes_nothing() -> None:
     assert windows(chosen, HELD_UP, LATE_WINDOWS - 1) == [Watch.FULL] * (LATE_WINDOWS - 1)
     assert windows(chosen, CHEAP) == [Watch.FULL]
     assert windows(chosen, HELD_UP, LATE_WINDOWS - 1) == [Watch.FULL] * (LATE_WINDOWS - 1)
+
+
+def test_a_machine_that_is_busy_but_lets_the_reader_wait_for_its_stream_changes_nothing() -> None:
+    assert windows(choice(), DecodeCost(cpu=0.03, slow=30.0), 20) == [Watch.FULL] * 20
 
 
 def test_a_machine_that_stays_busy_costs_frames_and_a_quiet_one_gives_them_back() -> None:
@@ -156,11 +160,13 @@ class Stream:
         self.now = 0.0
         self.effort = Effort(lambda: self.now)
 
-    def run(self, seconds: float, *, cpu_s: float, wall_s: float, decoded: int = 1) -> list[DecodeCost]:
+    def run(
+        self, seconds: float, *, cpu_s: float, wall_s: float, decoded: int = 1, rested: bool = True
+    ) -> list[DecodeCost]:
         found = []
         for _ in range(round(seconds * 10)):
             self.now += 0.1
-            cost = self.effort.packet(decoded=decoded, cpu_s=cpu_s, wall_s=wall_s, intra=False)
+            cost = self.effort.packet(decoded=decoded, cpu_s=cpu_s, wall_s=wall_s, intra=False, rested=rested)
             found += [] if cost is None else [cost]
         return found
 
@@ -182,6 +188,13 @@ def test_asleep_nothing_new_is_known_of_what_every_frame_takes() -> None:
     asleep = stream.run(20, cpu_s=0.001, wall_s=0.003, decoded=0)
     assert asleep[-1].cpu == pytest.approx(0.3, rel=0.03)
     assert asleep[-1].slow > 2.0
+
+
+def test_who_never_waits_for_the_stream_is_behind() -> None:
+    stream = Stream()
+    stream.run(SETTLE_S, cpu_s=0.03, wall_s=0.09)
+    assert [cost.behind for cost in stream.run(11, cpu_s=0.03, wall_s=0.09)] == [False] * 2
+    assert [cost.behind for cost in stream.run(11, cpu_s=0.03, wall_s=0.09, rested=False)][-1]
 
 
 def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
