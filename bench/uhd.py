@@ -1,146 +1,160 @@
-"""One 4K stream: what watching costs in each way, in ratios to bare decoding of the same stream in the same minutes.
+"""One 4K stream: what watching costs in each way, in ratios to bare decoding of the same stream.
 
     python bench/uhd.py [--quick] [--check]
 
-The stream is H.264, 3840x2160 at 15 fps with a keyframe every two seconds, over RTSP; once a textured wall on which
-nothing moves, once people who walk by without a pause. Beside bare decoding in one thread: a loop as people write it,
-OpenCV, which makes a full-size BGR picture of every frame and scales one in three to 480p, and the same with scaling
-straight from the decoder's planes, which is what a node does. Then `blikk run`: `full`, `eco`, `keyframes`, and
-`measured`, which chooses. What it chose and why is printed from its log. Each is one process with its own connection;
-CPU is what the kernel charged, memory what is resident.
+The stream is H.264, 3840x2160 at 15 fps with a keyframe every two seconds: once a real scene in which nothing moves,
+once somebody who walks by without a pause, both enlarged. It is read from a file, as fast as it can be, by one process
+for each way, so that a machine that is busy changes nothing but the time it takes: counted is CPU, all threads. Bare
+decoding is in one thread. Beside it a loop as people write it, OpenCV, which makes a full-size BGR picture of every
+frame and scales one in three to 480p; and the same with scaling straight from the decoder's planes, which is what a
+node does. Then `blikk replay`: `full`, `eco` and `keyframes`, with motion gate, detector and all. Memory is the most
+that was resident. Starting Python and the models is taken away from the CPU, by a clip of one second.
 """
 
 import argparse
 import os
-import statistics
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Final, NamedTuple
 
+import av
 import cv2
 import numpy as np
-import psutil
-from idle import RIVAL
-from rig import Broker, RtspServer, blikk_run, cpu_s, data_folder, table
+from rig import data_folder, table
 from watch import Encoding, Visits, encode, pictures, source_visits
 
+from blikk_edge.app.replays import DEFAULTS, replay
 from blikk_edge.core.fields import Watch
 
 WIDTH_PX, HEIGHT_PX, FPS = 3840, 2160, 15
-WARM_S = 45.0
 GOAL_KEYFRAMES, GOAL_FULL = 0.2, 1.25
+WAYS: Final = ("bare", "OpenCV loop", "scaled loop", Watch.FULL, Watch.ECO, Watch.KEYFRAMES)
 
-OPENCV = """
-import cv2, sys
-capture, count = cv2.VideoCapture(sys.argv[1], cv2.CAP_FFMPEG), 0
-while True:
-    fine, frame = capture.read()
-    if not fine:
-        break
-    count += 1
-    if count % 3 == 0:
-        cv2.resize(frame, (854, 480), interpolation=cv2.INTER_AREA)
-"""
 
-SCALED = """
-import av, sys
-with av.open(sys.argv[1], options={"rtsp_transport": "tcp"}) as container:
-    stream = container.streams.video[0]
-    stream.thread_type, stream.codec_context.thread_count = "NONE", 1
-    scaler = av.video.reformatter.VideoReformatter()
-    for count, frame in enumerate(container.decode(stream)):
+class Spent(NamedTuple):
+    """What one process took."""
+
+    cpu_s: float
+    rss_mb: float
+
+
+# -- the ways, each in a process of its own ----------------------------------------------------------------------------
+
+
+def bare(clip: Path, *, scaled: bool) -> None:
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type, stream.codec_context.thread_count = "NONE", 1
+        scaler = av.video.reformatter.VideoReformatter()
+        for count, frame in enumerate(container.decode(stream)):
+            if scaled and count % 3 == 0:
+                scaler.reformat(frame, width=854, height=480, format="bgr24", threads=1)
+
+
+def opencv(clip: Path) -> None:
+    capture, count = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG), 0
+    while capture.isOpened():
+        fine, frame = capture.read()
+        if not fine:
+            return
+        count += 1
         if count % 3 == 0:
-            scaler.reformat(frame, width=854, height=480, format="bgr24", threads=1)
-"""
-
-WAYS = (Watch.FULL, Watch.ECO, Watch.KEYFRAMES, Watch.MEASURED)
+            cv2.resize(frame, (854, 480), interpolation=cv2.INTER_AREA)
 
 
-def wall(seconds: float) -> Iterator[np.ndarray]:
-    """Nothing moves: squares of grey with sensor noise, of which a few fields are moved about."""
-    rng = np.random.default_rng(1)
-    flat = rng.integers(60, 180, (HEIGHT_PX // 16, WIDTH_PX // 16)).repeat(16, 0).repeat(16, 1).astype(np.int16)
-    fields = [rng.normal(0, 2, flat.shape).astype(np.int16) for _ in range(4)]
-    for number in range(round(seconds * FPS)):
-        grey = np.clip(flat + np.roll(fields[number % 4], 37 * number), 0, 255).astype(np.uint8)
-        yield cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+def watched(clip: Path, watch: Watch) -> None:
+    for _ in replay(clip, settings=replace(DEFAULTS, cameras=(replace(DEFAULTS.cameras[0], watch=watch),))):
+        pass
 
 
-def walkers(visits: Visits, seconds: float) -> Iterator[np.ndarray]:
-    """Somebody walks by, enlarged."""
-    begin = round(visits.spans[0][0] * visits.fps)
+def run(way: str, clip: Path) -> None:
+    """Go this way, and print what it took."""
+    if way == "OpenCV loop":
+        opencv(clip)
+    elif way in {"bare", "scaled loop"}:
+        bare(clip, scaled=way != "bare")
+    else:
+        watched(clip, Watch(way))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    # what getrusage says of memory is that of the process that started this one, where it had more
+    lines = Path("/proc/self/status").read_text().splitlines()
+    most_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    print(used.ru_utime + used.ru_stime, most_kb / 1024)
+
+
+def spent(way: str, clip: Path) -> Spent:
+    """What a process took that went this way."""
+    command = [sys.executable, __file__, "--way", way, "--clip", str(clip)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return Spent(*map(float, answer[-2:]))
+
+
+# -- clips -------------------------------------------------------------------------------------------------------------
+
+
+def scene(visits: Visits, begin: int, seconds: float) -> Iterator[np.ndarray]:
+    """The clip with the visits from a frame on, enlarged, at 15 frames a second."""
     for picture in islice(pictures(visits.path), begin, begin + round(seconds * FPS)):
         yield cv2.resize(picture, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC)
 
 
-def cost(
-    folder: Path, clip: Path, *, window_s: float, windows: int
-) -> tuple[dict[str, list[float]], dict[str, float], str]:
-    """Cores that each way took in each window, its MB, and what the node that measures said."""
-    with ExitStack() as stack:
-        broker = stack.enter_context(Broker(folder))
-        server = stack.enter_context(RtspServer(clip))
-        running: dict[str, subprocess.Popen[bytes]] = {}
-        for kind, program in (("bare", RIVAL), ("OpenCV loop", OPENCV), ("scaled loop", SCALED)):
-            running[kind] = subprocess.Popen([sys.executable, "-c", program, server.url])
-            stack.callback(running[kind].wait)
-            stack.callback(running[kind].kill)
-        for watch in WAYS:
-            (home := folder / watch).mkdir()
-            run = blikk_run(home, source=server.url, port=broker.port, node=str(watch), watch=watch)
-            running[watch] = stack.enter_context(run)
-        time.sleep(WARM_S)
-        spent: dict[str, list[float]] = {kind: [] for kind in running}
-        for _ in range(windows):
-            before, began = {kind: cpu_s(process.pid) for kind, process in running.items()}, time.monotonic()
-            time.sleep(window_s)
-            passed_s = time.monotonic() - began
-            for kind, process in running.items():
-                spent[kind].append((cpu_s(process.pid) - before[kind]) / passed_s)
-        if any(process.poll() is not None for process in running.values()):
-            raise RuntimeError("a process ended early")
-        resident = {kind: psutil.Process(process.pid).memory_info().rss / 1e6 for kind, process in running.items()}
-    log = (folder / Watch.MEASURED / "blikk.log").read_text()
-    return spent, resident, "\n".join(line for line in log.splitlines() if "decoded" in line)
+def repeated(clip: Path, path: Path, times: int) -> Path:
+    """The clip so many times in a row, without encoding it again."""
+    with av.open(str(path), "w") as made:
+        for turn in range(times):
+            with av.open(str(clip)) as container:
+                stream = container.streams.video[0]
+                if not turn:
+                    target = made.add_stream_from_template(stream)
+                length = turn * stream.duration
+                for packet in container.demux(stream):
+                    if packet.size:
+                        packet.pts, packet.dts, packet.stream = packet.pts + length, packet.dts + length, target
+                        made.mux(packet)
+    return path
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a short window of the idle stream")
+    parser.add_argument("--quick", action="store_true", help="the idle stream alone, once")
     parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
+    parser.add_argument("--way", choices=WAYS, help="go one way, for the bench itself")
+    parser.add_argument("--clip", type=Path, help="the clip for it")
     options = parser.parse_args()
-    rows, missed, said = [], False, {}
+    if (data := data_folder()) is not None:
+        os.environ.setdefault("BLIKK_MODELS", str(data / "models"))
+    if options.way is not None:
+        run(options.way, options.clip)
+        return 0
+    rows, missed = [], False
     with tempfile.TemporaryDirectory() as base:
         folder = Path(base)
-        if (data := data_folder()) is not None:
-            os.environ.setdefault("BLIKK_MODELS", str(data / "models"))
         visits = source_visits(folder)
-        for scene in ("idle", "busy")[: 1 if options.quick else 2]:
-            (home := folder / scene).mkdir()
-            made = wall(4.0) if scene == "idle" else walkers(visits, 8.0)
-            clip = encode(home / "clip.mp4", made, fps=FPS, how=Encoding(2))
-            spent, resident, said[scene] = cost(
-                home, clip, window_s=10.0 if options.quick else 15.0, windows=1 if options.quick else 3
-            )
-            ratios = {
-                kind: statistics.median(one / bare for one, bare in zip(cores, spent["bare"], strict=True))
-                for kind, cores in spent.items()
-            }
-            for kind, ratio in ratios.items():
-                rows.append(
-                    (scene, kind, f"{ratio:.2f}", f"{statistics.median(spent[kind]):.2f}", f"{resident[kind]:.0f}")
-                )
-            missed |= ratios[Watch.KEYFRAMES] > GOAL_KEYFRAMES
-            missed |= scene == "idle" and ratios[Watch.FULL] > GOAL_FULL
-    print("\none 4K stream, H.264 at 15 fps; CPU in times of bare decoding, in the same minutes\n")
-    table(("scene", "way", "CPU", "cores", "MB"), rows)
-    for scene, lines in said.items():
-        print(f"\nwhat `measured` said, {scene}:\n{lines}")
+        for name in ("idle", "busy")[: 1 if options.quick else 2]:
+            begin = 0 if name == "idle" else round(visits.spans[0][0] * visits.fps)
+            short = encode(folder / f"{name}-4.mp4", scene(visits, begin, 4.0), fps=FPS, how=Encoding(2))
+            one = encode(folder / f"{name}-1.mp4", scene(visits, begin, 1.0), fps=FPS, how=Encoding(2))
+            turns = 15
+            clip = repeated(short, folder / f"{name}.mp4", turns)
+            took = {}
+            for way in WAYS:
+                whole, start = spent(way, clip), spent(way, one)
+                took[way] = Spent((whole.cpu_s - start.cpu_s) / (4.0 * turns - 1.0), whole.rss_mb)
+            for way, each in took.items():
+                ratio = each.cpu_s / took["bare"].cpu_s
+                rows.append((name, way, f"{ratio:.2f}", f"{each.cpu_s:.3f}", f"{each.rss_mb:.0f}"))
+            rate = 8 * short.stat().st_size / 4.0 / 1e6
+            print(f"{name}: {rate:.1f} Mbit/s")
+            missed |= took[Watch.KEYFRAMES].cpu_s > GOAL_KEYFRAMES * took["bare"].cpu_s
+            missed |= name == "idle" and took[Watch.FULL].cpu_s > GOAL_FULL * took["bare"].cpu_s
+    print("\none 4K stream, H.264 at 15 fps\n")
+    table(("scene", "way", "CPU, times bare decoding", "CPU s a second of stream", "MB"), rows)
     print(f"\ngoals: keyframes at most {GOAL_KEYFRAMES}, full at most {GOAL_FULL} on the idle stream")
     return 1 if options.check and missed else 0
 
