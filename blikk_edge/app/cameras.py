@@ -27,8 +27,8 @@ from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import Switches
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
-from blikk_edge.sources.tap import Tap
 from blikk_edge.sources.decode_budget import DecodeBudget
+from blikk_edge.sources.tap import Tap
 from blikk_edge.sources.terms import Terms
 
 LOOKUP_S: Final = 30.0

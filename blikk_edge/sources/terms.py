@@ -9,8 +9,8 @@ from blikk_edge.core.fields import Watch
 from blikk_edge.core.nothing_new import NothingNew
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import WakeDetector
-from blikk_edge.sources.tap import Tap
 from blikk_edge.sources.decode_budget import DecodeBudget
+from blikk_edge.sources.tap import Tap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
