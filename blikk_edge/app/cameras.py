@@ -81,7 +81,18 @@ def camera_run(
         camera_info(camera),
         shown_source=camera.source.public,
         make_source=_source_maker(
-            camera, clock, push_queue, encoded, intake, clip, audience, probe, tap, unchanged, budget, loop=not play_once
+            camera,
+            clock,
+            push_queue,
+            encoded,
+            intake,
+            clip,
+            audience,
+            probe,
+            tap,
+            unchanged,
+            budget,
+            loop=not play_once,
         ),
         make_pipeline=_pipeline_maker(
             settings, camera, memory, supervisor, audience, probe, keep_path, budgeted=clip is None
