@@ -35,7 +35,7 @@ LOOKUP_S: Final = 30.0
 """How long a name may be looked up, which nothing can interrupt: three name servers that do not answer, twice 5 s."""
 
 FEW_ATTEMPTS: Final = 8
-CALLED: Final = frozenset({"rtsp", "onvif", "mjpeg", "hls"})
+CALLED: Final = frozenset({"rtsp", "onvif", "whep", "mjpeg", "hls"})
 """Kinds of sources that go to a camera. Others wait for somebody to come, and nobody may have to wait for that."""
 
 
