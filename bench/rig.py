@@ -27,6 +27,7 @@ store: {{path: {folder}/bench.db}}
 cameras:
   cam: {{source: "{source}"{extra}}}
 """
+MORE = '  cam_{number}: {{source: "{source}"{extra}}}\n'
 
 
 def data_folder() -> Path | None:
@@ -37,16 +38,17 @@ def data_folder() -> Path | None:
 
 @contextmanager
 def blikk_run(
-    folder: Path, *, source: str, port: int, node: str = "bench", top: str = "", **camera: object
+    folder: Path, *, source: str, port: int, node: str = "bench", top: str = "", cameras: int = 1, **camera: object
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """`blikk run` on one camera, as a user starts it; ended by SIGTERM.
+    """`blikk run` on one camera, `cam`, as a user starts it; ended by SIGTERM.
 
     `top` are further lines of the configuration. What else the camera is set to goes into its settings. Several at one
-    broker need a `folder` and a `node` each.
+    broker need a `folder` and a `node` each. More `cameras`, `cam_1` and so on, watch the same source.
     """
     config = folder / "blikk.yaml"
     extra = "".join(f", {key}: {value}" for key, value in camera.items())
-    config.write_text(CONFIG.format(node=node, port=port, folder=folder, source=source, extra=extra) + top)
+    more = "".join(MORE.format(number=number, source=source, extra=extra) for number in range(1, cameras))
+    config.write_text(CONFIG.format(node=node, port=port, folder=folder, source=source, extra=extra) + more + top)
     environ = dict(os.environ)
     if (data := data_folder()) is not None:
         environ.setdefault("BLIKK_MODELS", str(data / "models"))

@@ -55,6 +55,7 @@ GOAL_ECO, GOAL_FULL = 0.3, 1.25
 WARM_S = 30.0
 QUIET_S = 20
 TWINS = 2
+WAYS = (Watch.FULL, Watch.ECO, Watch.AUTO)
 
 HAND_ROLLED = """
 import cv2, sys
@@ -166,7 +167,7 @@ def cost(folder: Path, clip: Path, *, twins: int, window_s: float, windows: int)
             for process in running[kind]:
                 stack.callback(process.wait)
                 stack.callback(process.kill)
-        for watch in Watch:
+        for watch in WAYS:
             running[watch] = []
             for twin in range(twins):
                 home = folder / f"{watch}{twin}"
@@ -277,12 +278,12 @@ def live(folder: Path, visits: Visits, count: int) -> None:
     with ExitStack() as stack:
         broker = stack.enter_context(Broker(folder))
         server = stack.enter_context(RtspServer(clip))
-        for watch in Watch:
+        for watch in WAYS:
             (home := folder / f"live {watch}").mkdir()
             stack.enter_context(blikk_run(home, source=server.url, port=broker.port, node=str(watch), watch=watch))
         seen = asyncio.run(_started(broker.port, length_s + 5.0))
     rows = []
-    for watch in Watch:
+    for watch in WAYS:
         waits = [late for node, late in seen if node == watch]
         spread = f"{statistics.median(waits):.2f} / {max(waits):.2f}" if waits else "-"
         rows.append((watch, f"{len(waits)} of {count}", spread))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 from blikk_edge.app.clips import Clip, ReadClip
 from blikk_edge.app.identity import camera_info
@@ -22,14 +23,30 @@ from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import Source
 from blikk_edge.core.wake_call import WakeCall
 from blikk_edge.runtime.camera import CameraRun
-from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.mailbox import Attempts, Intake
 from blikk_edge.runtime.pipeline import Pipeline
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.switches import Switches
 from blikk_edge.sources.catalog import chosen_source, kind_of, open_source
+from blikk_edge.sources.decode_budget import DecodeBudget
 from blikk_edge.sources.onvif.current_address import CurrentAddress
 from blikk_edge.sources.tap import Tap
 from blikk_edge.sources.terms import Terms
+
+LOOKUP_S: Final = 30.0
+"""How long a name may be looked up, which nothing can interrupt: three name servers that do not answer, twice 5 s."""
+
+FEW_ATTEMPTS: Final = 8
+CALLED: Final = frozenset({"rtsp", "onvif", "whep", "mjpeg", "hls"})
+"""Kinds of sources that go to a camera. Others wait for somebody to come, and nobody may have to wait for that."""
+
+
+def most_attempts(cameras: int) -> int:
+    """How many cameras that could not be reached may be tried at once: half of all, and no fewer than eight.
+
+    One that never answers takes 20 s, and pauses for 15 to 30 s then: with half of all at once none waits any longer.
+    """
+    return max(FEW_ATTEMPTS, cameras // 2)
 
 
 def camera_run(
@@ -40,6 +57,8 @@ def camera_run(
     push_queue: PushQueue | None,
     encoded: EncodedQueue | None,
     intake: Intake,
+    attempts: Attempts,
+    budget: DecodeBudget | None = None,
     deliver: Publish,
     supervisor: Supervisor,
     clock: Clock,
@@ -53,7 +72,8 @@ def camera_run(
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
-    With `clip` a file is read as fast as it is looked at, and none of its frames is dropped.
+    With `clip` a file is read as fast as it is looked at, and none of its frames is dropped. `attempts` says when one
+    that could not be reached is tried again; `budget` what all cameras may take for decoding; None: nobody measures.
     `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive,
     `encoded` where a browser's pictures do;
     `audience` is who looks at the live view; `probe` is told what happens to the frames; `keep_path` is given the path
@@ -78,6 +98,7 @@ def camera_run(
             unchanged,
             call,
             current_address,
+            budget,
             loop=not play_once,
         ),
         make_pipeline=_pipeline_maker(
@@ -93,6 +114,8 @@ def camera_run(
         stall_s=2 * camera.connect_timeout_s + camera.read_timeout_s + 10.0
         if clip is None and not camera.by_whip
         else math.inf,
+        opening_s=LOOKUP_S,
+        attempts=attempts if _called(camera) else None,
         away_after_s=camera.away_after_s,
         rings=rings(camera),
         finite=play_once and camera.plugged is None and kind_of(camera.source.reveal()) == "file",
@@ -102,6 +125,11 @@ def camera_run(
         wake=call.give,
         moved_to=lambda: current_address.moved_to if current_address else None,
     )
+
+
+def _called(camera: CameraSettings) -> bool:
+    """Whether this node goes to the camera, over a network."""
+    return camera.plugged is None and not camera.pushed and kind_of(camera.source.reveal()) in CALLED
 
 
 def _source_maker(
@@ -117,6 +145,7 @@ def _source_maker(
     unchanged: LastAnswer,
     call: WakeCall,
     current_address: CurrentAddress | None,
+    budget: DecodeBudget | None,
     *,
     loop: bool,
 ) -> Callable[[], Source]:
@@ -133,6 +162,7 @@ def _source_maker(
         watch=camera.watch,
         sleep_after_s=camera.sleep_after_s,
         wake_detector=wake_detector(camera, audience),
+        budget=budget if clip is None else None,
         push_queue=push_queue,
         encoded=encoded,
         realtime=clip is None,

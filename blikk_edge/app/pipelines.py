@@ -27,8 +27,8 @@ from blikk_edge.transforms.tracking.zones import Zone, Zones
 
 
 def wake_detector(camera: CameraSettings, audience: Audience | None = None) -> WakeDetector | None:
-    """Who keeps watch while this camera's source sleeps; None where it is to be watched in full, as doorbells are."""
-    if camera.watch is Watch.FULL or (camera.watch is Watch.AUTO and camera.ring is not None):
+    """Who keeps watch while this camera's source sleeps; None where it never does, as where `auto` has a doorbell."""
+    if camera.watch in {Watch.FULL, Watch.KEYFRAMES} or (camera.watch is Watch.AUTO and camera.ring is not None):
         return None
     gate = MotionGate(private=camera.private)
     if audience is None:

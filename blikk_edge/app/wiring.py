@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blikk_edge import __version__
 from blikk_edge.app.asking import answerer
-from blikk_edge.app.cameras import camera_run
+from blikk_edge.app.cameras import camera_run, most_attempts
 from blikk_edge.app.clips import Clip
 from blikk_edge.app.config_file import NodeConfigFile
 from blikk_edge.app.identity import household_locale, store_path, topics_of
@@ -34,13 +34,14 @@ from blikk_edge.net.http.route import Route
 from blikk_edge.runtime.camera import CameraRun
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.runtime.live import Live
-from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.mailbox import Attempts, Intake
 from blikk_edge.runtime.node import Node, SignOfLife
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.paths import Paths
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.runtime.vision import VisionWorker
 from blikk_edge.sinks.watched import WatchRecord, watched_in
+from blikk_edge.sources.decode_budget import DecodeBudget, usable_cores
 from blikk_edge.store.store import Store
 from blikk_edge.web.feed import Feed
 
@@ -172,6 +173,8 @@ def build(
     told = probing(settings, probe, supervisor, clock)
     probe = told.probe
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
+    attempts = Attempts(most_attempts(len(settings.cameras)))
+    budget = DecodeBudget(usable_cores())
     outlets, orders = Outlets(), Orders()
     live = Live() if settings.http else None
     paths = Paths(store.keep_path) if settings.http else None
@@ -188,6 +191,8 @@ def build(
             push_queue=push_queues.get(camera.id),
             encoded=encoded.get(camera.id),
             intake=intake,
+            attempts=attempts,
+            budget=budget,
             deliver=outlets.deliver,
             supervisor=supervisor,
             clock=clock,
@@ -328,6 +333,7 @@ def build(
         unfinished=store,
         heartbeat=heartbeat,
         probe=probe,
+        attempts=attempts,
     )
     return App(
         node,

@@ -293,12 +293,15 @@ def _camera(folder: Path) -> Section:
                 meaning="How the stream is decoded. `full` decodes every frame. `eco` decodes no more than keyframes "
                 "while nothing moves, and what came in between once something does: an event is reported up to a "
                 "keyframe interval later, from its first frame. `auto` is `eco` where nobody can slip through between "
-                "two keyframes, and `full` for doorbells.",
+                "two keyframes, and `full` for doorbells. `keyframes` decodes nothing else: who comes and goes between "
+                "two is missed. `measured` is `full` as long as this machine has the time for it, else `eco`, else "
+                "keyframes and as much of what follows those that show motion as there is time for; the log says which "
+                "and why.",
             ),
             Key(
                 name="sleep_after_s",
                 value=duration(1, HOUR),
-                meaning="With `eco` and `auto`: how long nothing must move before only keyframes are decoded.",
+                meaning="Where only keyframes are decoded while nothing moves: how long nothing must move before that.",
             ),
             Key(name="select", value=_SELECT, meaning="Which frames are worth a look."),
             Key(name="loiter_s", value=duration(1, DAY), meaning="How long someone stays before it is loitering."),

@@ -194,7 +194,7 @@ class CameraSettings:
     event_threshold: float = 0.3
     summary_window: int = 5
     backpressure_strategy: Backpressure = Backpressure.DROP
-    watch: Watch = Watch.FULL
+    watch: Watch = Watch.MEASURED
     sleep_after_s: float = 10.0
     select: SelectSettings = field(default_factory=SelectSettings)
     loiter_s: float = 60.0

@@ -12,8 +12,10 @@ class Backpressure(StrEnum):
 
 
 class Watch(StrEnum):
-    """How much of a stream is decoded while nothing moves: every frame, keyframes only, or whichever is safe."""
+    """How much of a stream is decoded."""
 
-    FULL = "full"
-    ECO = "eco"
-    AUTO = "auto"
+    MEASURED = "measured"  # all that this machine has the time for: FULL, else ECO, else KEYFRAMES
+    FULL = "full"  # every frame
+    ECO = "eco"  # while nothing moves keyframes, then what came since
+    AUTO = "auto"  # ECO where nobody slips through between two keyframes, else FULL
+    KEYFRAMES = "keyframes"  # nothing else, whatever moves

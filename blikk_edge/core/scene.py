@@ -17,6 +17,10 @@ from blikk_edge.core.sightings import Detection, Measure, Motion, Track
 Pixels: TypeAlias = NDArray[np.uint8]
 
 
+def _nothing(_box: Box) -> None:
+    """No part can be cut out."""
+
+
 class Frame:
     """Raw pixels of one camera at one moment. Never leaves the process, is never stored.
 
@@ -25,13 +29,26 @@ class Frame:
         seq: Counts the frames of one source.
         time: Capture time, seconds since 1970 UTC; comparable with that of frames of the same `timeline` only.
         timeline: Another number begins when the wall clock is set.
-        luma: (H, W) uint8 at stream size, read only: where the format has one, a view of the decoder's plane, no copy.
+        luma: (H, W) uint8 at stream size, read only: where the format has one, a view of the decoder's plane, no copy;
+            of a large stream at analysis size once it has been made `light`.
         aspect: Width by height of the picture as it is seen; that of `luma` differs where the stream's pixels are not
             square.
         found: What an edge client found in these pixels before it blurred them; None where nobody has looked yet.
     """
 
-    __slots__ = ("_bgr", "_convert", "_cut", "aspect", "camera", "found", "luma", "seq", "time", "timeline")
+    __slots__ = (
+        "_bgr",
+        "_convert",
+        "_cut",
+        "_small_luma",
+        "aspect",
+        "camera",
+        "found",
+        "luma",
+        "seq",
+        "time",
+        "timeline",
+    )
 
     def __init__(
         self,
@@ -41,10 +58,11 @@ class Frame:
         time: float,
         luma: Pixels,
         convert: Callable[[], Pixels],
-        cut: Callable[[Box], Pixels | None] = lambda _box: None,
+        cut: Callable[[Box], Pixels | None] = _nothing,
         aspect: float | None = None,
         found: tuple[Detection, ...] | None = None,
         timeline: int = 0,
+        small_luma: Callable[[], Pixels] | None = None,
     ) -> None:
         self.camera = camera
         self.seq = seq
@@ -55,13 +73,15 @@ class Frame:
         self.aspect = aspect or (width / height if width and height else 1.0)
         self.found = found
         self.timeline = timeline
-        self._convert = convert
+        self._convert: Callable[[], Pixels] | None = convert
         self._cut = cut
+        self._small_luma = small_luma
         self._bgr: Pixels | None = None
 
     def bgr(self) -> Pixels:
         """Colour pixels at analysis size; the same array each time, not to be written to."""
         if self._bgr is None:
+            assert self._convert is not None, "it was made light, and colour with it"
             self._bgr = self._convert()
             self._bgr.flags.writeable = False
         return self._bgr
@@ -79,6 +99,18 @@ class Frame:
             found = bgr[y1:y2, x1:x2]
         found.flags.writeable = False
         return found
+
+    def light(self) -> None:
+        """Keep nothing of stream size any more, where that is large: for a frame that is to wait for somebody.
+
+        Colour is made now. To be called by the thread that the frame belongs to.
+        """
+        if self._small_luma is None:
+            return
+        self.bgr()
+        luma = self._small_luma()
+        luma.flags.writeable = False
+        self.luma, self._convert, self._cut, self._small_luma = luma, None, _nothing, None
 
     def __repr__(self) -> str:
         return f"Frame({self.camera} #{self.seq} at {self.time:.3f})"

@@ -20,7 +20,7 @@ from blikk_edge.core.stages import Source
 from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, SummaryMode
 from blikk_edge.language.language import lasting
 from blikk_edge.runtime import log
-from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.mailbox import Attempts, Intake
 from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 from blikk_edge.runtime.scheduler import SupervisedThread, Supervisor
 from blikk_edge.runtime.switches import Switches
@@ -46,7 +46,9 @@ class CameraRun:
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
     there is to publish, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file)
     ends; any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings`
-    are the ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. Of a `pushed` one
+    are the ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. `attempts` says
+    when a reader whose last attempt gave no frame may try again; before a connection's first frame a reader may say
+    nothing for `opening_s` longer than `stall_s`. Of a `pushed` one
     whose summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added
     steps of its pipeline measure, too. `probe` is told of frames that the pipeline did not get to the end of.
     `unchanged` says when its source last heard that the picture is the one of before: what nobody has seen for long is
@@ -68,6 +70,8 @@ class CameraRun:
         supervisor: Supervisor,
         clock: Clock,
         stall_s: float,
+        opening_s: float = 0.0,
+        attempts: Attempts | None = None,
         away_after_s: float = 0.0,
         finite: bool = False,
         rings: Collection[str] = ("mqtt", "http", "gpio"),
@@ -89,6 +93,11 @@ class CameraRun:
         self._shown_source = shown_source
         self._make_source = make_source
         self._source = make_source()
+        self._opening_s = opening_s
+        self._attempts = attempts
+        self._attempt: int | None = None  # the place of the reader that connects now
+        self._unreached = False  # whether the last attempt gave no frame
+        self._opening = False
         self._hung: set[str] = set()  # added steps; each time one hangs, a thread is lost
         self._deliver = deliver
         self._remember_parked = remember_parked
@@ -118,6 +127,10 @@ class CameraRun:
 
     def read(self, thread: SupervisedThread) -> None:
         """Read the stream until it ends or breaks; raises SourceError for whoever opens it again."""
+        attempt = None
+        if self._attempts is not None and self._unreached and (attempt := self._attempts.enter()) is None:
+            return
+        self._attempt, self._opening = attempt, True
         self._heard_at = self._clock.monotonic()
         finished, fresh = False, True
         try:
@@ -125,20 +138,28 @@ class CameraRun:
                 if thread.stop.is_set():
                     return  # retired: a newer reader has taken over
                 self._frame(frame, fresh=fresh)
-                fresh = False
+                if fresh:
+                    fresh = self._opening = self._unreached = False
+                    self._leave(attempt)
                 if thread.well():
                     self._broken_since = self._lost_since = None
                     self._set_online(True)
             finished = self._finite
         finally:
+            self._leave(attempt)
             if not thread.stop.is_set():
                 self._heard_at = None
+                self._unreached = fresh
                 if not finished:
                     self._broke(frames=not fresh)
         if finished:
             self.finished.set()
         elif not thread.stop.is_set():
             raise SourceError(f"{self._shown_source}: the stream ended; opening it again")
+
+    def _leave(self, attempt: int | None) -> None:
+        if self._attempts is not None:
+            self._attempts.leave(attempt)
 
     def _frame(self, frame: Frame, *, fresh: bool) -> None:
         """Look at a frame, `fresh` from a connection that has just been opened, online or not yet."""
@@ -151,6 +172,7 @@ class CameraRun:
         if self._pushed and self.switches.summary is SummaryMode.VISION:
             pipeline.want(FRAME)
         if (scene := pipeline.glance(frame)) is not None:
+            frame.light()
             pipeline.want_again(self._intake.offer(scene))
 
     def _broke(self, *, frames: bool) -> None:
@@ -247,17 +269,24 @@ class CameraRun:
             return
         self._set_online(False)
 
+    @property
+    def silence_s(self) -> float:
+        """How long its reader may say nothing now."""
+        return self.stall_s + (self._opening_s if self._opening else 0.0)
+
     def stalled(self) -> bool:
         """Whether the reader hangs: neither a frame nor an error for longer than any limit allows."""
         heard = self._heard_at
         if heard is not None and self._unchanged is not None and self._unchanged.at is not None:
             heard = max(heard, self._unchanged.at)
-        return heard is not None and self._clock.monotonic() - heard > self.stall_s
+        return heard is not None and self._clock.monotonic() - heard > self.silence_s
 
     def reader_replaced(self) -> None:
         """The reader hung and a new one, with a source of its own, takes over."""
         self.restarts += 1
         self._source = self._make_source()
+        self._leave(self._attempt)
+        self._unreached = self._opening
         self._heard_at = self._broken_since = self._lost_since = self._clock.monotonic()
         self._set_online(False)
 

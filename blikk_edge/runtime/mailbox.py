@@ -1,4 +1,4 @@
-"""Everything that waits for a consumer: scenes for the vision workers, items for each sink."""
+"""Everything that waits: scenes for the vision workers, readers for their turn to connect, items for each sink."""
 
 import asyncio
 import itertools
@@ -20,6 +20,9 @@ BUFFERED_SCENES: Final = 15
 """Three seconds at 5 fps: long enough for a burst, short enough to stay an alert."""
 
 THROTTLE_MAX_S: Final = 2.0
+
+ATTEMPT_WAIT_S: Final = 10.0
+"""How long a reader waits before it looks again whether it is its turn; whoever leaves wakes it at once."""
 
 Room: TypeAlias = tuple[str | None, Scene | None]
 """Why a scene is dropped, and which: one that waits, the new one, or none."""
@@ -190,6 +193,57 @@ def _throttle(lane: _Lane, scene: Scene, now: float) -> Room:
 
 
 _MAKE_ROOM: Final = {Backpressure.DROP: _drop, Backpressure.BUFFER: _buffer, Backpressure.THROTTLE: _throttle}
+
+
+class Attempts:
+    """Who may try to reach a camera that could not be reached the last time: `most` at once, who waited longest first.
+
+    A first attempt, and one after a stream that had worked, needs no place here: nothing says yet that it is in vain.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._changed = threading.Condition()
+        self._tickets = itertools.count(1)
+        self._waiting: deque[int] = deque()
+        self._entered: set[int] = set()
+        self._closed = False
+
+    def enter(self) -> int | None:
+        """Wait for a place; the ticket with which it is left again, or None where nobody shall try any more."""
+        with self._changed:
+            ticket = next(self._tickets)
+            self._waiting.append(ticket)
+            # each of those before it holds its place for a limited time; the limit here is for what nobody foresaw
+            while not self._turn(ticket):
+                self._changed.wait(ATTEMPT_WAIT_S)
+            self._waiting.remove(ticket)
+            if self._closed:
+                return None
+            self._entered.add(ticket)
+            self._changed.notify_all()
+            return ticket
+
+    def leave(self, ticket: int | None) -> None:
+        """The attempt is over, or its reader was given up; a ticket that has left already counts no more."""
+        with self._changed:
+            if ticket in self._entered:
+                self._entered.discard(ticket)
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let everybody who waits go, without a place."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def entered(self) -> int:
+        """How many attempts go on now."""
+        return len(self._entered)
+
+    def _turn(self, ticket: int) -> bool:
+        return self._closed or (self._waiting[0] == ticket and len(self._entered) < self.most)
 
 
 class Mailbox(Generic[T]):

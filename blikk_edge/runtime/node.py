@@ -21,7 +21,7 @@ from blikk_edge.core.summary import Summary
 from blikk_edge.runtime import log
 from blikk_edge.runtime.camera import READER_END_S, VISION, CameraRun
 from blikk_edge.runtime.health import Vitals, temperature_c
-from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.mailbox import Attempts, Intake
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.scheduler import Scheduler, SupervisedThread, Supervisor
 from blikk_edge.runtime.vision import Held, VisionWorker
@@ -156,9 +156,11 @@ class Node:
         unfinished: Unfinished | None = None,
         heartbeat: SignOfLife | None = None,
         probe: Probe | None = None,
+        attempts: Attempts | None = None,
     ) -> None:
         self._cameras = cameras
         self._intake = intake
+        self._attempts = attempts
         self._make_worker = make_worker
         self._worker_count = workers
         self._sinks = sinks
@@ -441,7 +443,7 @@ class Node:
                 await self._note_open(self._unfinished)
             for name, camera in self._cameras.items():
                 if camera.stalled():
-                    log.part(camera.part).error("no frame and no error for %.0f s: reader replaced", camera.stall_s)
+                    log.part(camera.part).error("no frame and no error for %.0f s: reader replaced", camera.silence_s)
                     self._leave_behind(scheduler, self._readers[name])
                     camera.reader_replaced()
                     self._start_reader(scheduler, name, camera)
@@ -550,6 +552,8 @@ class Node:
 
     async def _end(self, scheduler: Scheduler, delivering: asyncio.Task[None]) -> None:
         self._intake.close()
+        if self._attempts is not None:
+            self._attempts.close()
         await scheduler.end_threads()
         for camera in self._cameras.values():
             if not self._close(camera):

@@ -1,9 +1,10 @@
 """The PyAV loop all sources share: open, demux, decode, thin to a few frames a second, stamp with honest times."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
+from typing import TypeAlias
 
 import av.logging
 from av.container import InputContainer
@@ -17,8 +18,9 @@ from blikk_edge.sources.decoder import VideoDecoder
 from blikk_edge.sources.faults import NO_PICTURE, source_error
 from blikk_edge.sources.hardware import DecoderChoice
 from blikk_edge.sources.idle_wait import IdleWait
-from blikk_edge.sources.keyframe_only import EveryFrame, KeyframeOnly
+from blikk_edge.sources.keyframe_only import EveryFrame, KeyframeOnly, KeyframesAlone
 from blikk_edge.sources.limits import Barren, Limit
+from blikk_edge.sources.measured import Choice, MeasuredWatch
 from blikk_edge.sources.opening import SourceOpener, Way
 from blikk_edge.sources.packets import Counts, Packets, VideoPacket
 from blikk_edge.sources.pixels import Scaler
@@ -33,6 +35,9 @@ av.logging.set_level(None)
 
 # Frames from before a waking come in a row: those in which something stirs give the detector so long each.
 PAST_PACE_S = 0.1
+
+
+Watching: TypeAlias = EveryFrame | KeyframeOnly | KeyframesAlone | MeasuredWatch
 
 
 class Capture:
@@ -65,7 +70,10 @@ class Capture:
         self._stream_time = StreamTime()
         self._grid = Grid(terms.fps)
         self._idle_wait = IdleWait()
-        self._choice = DecoderChoice(terms.camera)
+        self._choice = DecoderChoice(terms.camera, height_px=None if terms.budget is None else terms.height_px)
+        self._measured = None
+        if terms.budget is not None:
+            self._measured = Choice(terms.camera, terms.watch, terms.budget, terms.clock)
         self._scaler = Scaler(terms.height_px, rotate=terms.rotate)
 
     def __repr__(self) -> str:
@@ -113,6 +121,10 @@ class Capture:
             self._timekeeper.restart()
             self._idle_wait.restart()
             decoder, wanted = self._choice.decoder(stream, iter(packets), self.counts)
+            if self._measured is not None:
+                self._measured.opened(
+                    stream.codec_context.name, stream.codec_context.width, stream.codec_context.height
+                )
             yield from self._frames(packets, wanted, decoder, limit, waits=way.waits)
         finally:
             container.close()
@@ -132,7 +144,7 @@ class Capture:
     ) -> Iterator[Frame]:
         """Frames that are due, out of the pictures that the way of watching wants decoded."""
         barren = Barren(self._terms.read_timeout_s)
-        watch, read_bytes = self._watch(decoder), 0
+        watch, read_bytes = self._watch(decoder, lambda: source.waited or self._timekeeper.hold_s > 0.0), 0
         try:
             for packet in packets:
                 read_bytes += packet.size
@@ -155,7 +167,7 @@ class Capture:
     def _due(
         self,
         pictures: Iterable[VideoFrame],
-        watch: EveryFrame | KeyframeOnly,
+        watch: Watching,
         decoder: VideoDecoder,
         limit: Limit,
         *,
@@ -179,13 +191,22 @@ class Capture:
             if stirs and watch.past and waits:
                 limit.stop.wait(PAST_PACE_S)
 
-    def _watch(self, decoder: VideoDecoder) -> EveryFrame | KeyframeOnly:
+    def _watch(self, decoder: VideoDecoder, rested: Callable[[], bool]) -> Watching:
+        make = partial(self._way, decoder)
+        if self._measured is None:
+            return make(self._terms.watch)
+        return MeasuredWatch(self._measured, make, decoder, rested=rested)
+
+    def _way(self, decoder: VideoDecoder, watch: Watch) -> EveryFrame | KeyframeOnly | KeyframesAlone:
         decode, wake_detector = partial(self._decoded, decoder), self._terms.wake_detector
-        if self._terms.watch is Watch.FULL or wake_detector is None:
+        if wake_detector is not None:
+            wake_detector.reset()
+        if watch is Watch.KEYFRAMES and not decoder.intra:
+            return KeyframesAlone(decoder, decode, part=self._part, wake_detector=wake_detector)
+        if watch not in {Watch.ECO, Watch.AUTO} or wake_detector is None:
             return EveryFrame(decode)
-        wake_detector.reset()
         return KeyframeOnly(
-            watch=self._terms.watch,
+            watch=watch,
             sleep_after_s=self._terms.sleep_after_s,
             wake_detector=wake_detector,
             decoder=decoder,
@@ -194,6 +215,9 @@ class Capture:
             counts=self.counts,
             hinted=self._terms.hinted,
         )
+
+    def _part(self) -> float:
+        return 0.0 if self._measured is None else self._measured.part
 
     def _decoded(self, decoder: VideoDecoder, packet: VideoPacket) -> Sequence[VideoFrame]:
         shown = not decoder.spares or self._may_be_due(decoder.time_s(packet))

@@ -1,6 +1,7 @@
 """What libav's errors mean and how to mend them, in words that never hold an address or a password."""
 
 import errno
+import socket
 from collections.abc import Mapping, Sequence
 
 import av.error
@@ -32,6 +33,11 @@ NO_DEVICE = "no such device; plug it in"
 UNREACHABLE = "cannot be reached or read; check host name and network, or the device's cable"
 NO_HOST = "no way to this host; check address and network"
 NO_NETWORK = "no way to this network; check address and network"
+NO_NAME = "this host name is not known; mend it, or name the camera's address in numbers"
+NO_NAME_SERVER = (
+    "no name server answers; check the network of this machine, or name the camera's address in numbers instead of its "
+    "host name"
+)
 CONNECTION_REFUSED = "connection refused; check host and port, and that the camera is on"
 
 # libav's own messages and PyAV's texts carry the raw address, so neither is ever shown; the first match counts.
@@ -95,6 +101,19 @@ def meaning(error: Exception, *, opened: bool = False, whole: bool = False) -> s
     return f"cannot be read ({said})"
 
 
+def name_fault(host: str | None) -> str:
+    """Look up a host name; what is wrong where it cannot be, and how to mend it. Takes as long as the system allows."""
+    if host is None:
+        return ""
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return NO_NAME_SERVER if error.errno == socket.EAI_AGAIN else NO_NAME
+    except ValueError:  # no name that Python can encode: libav is left to say so
+        return ""
+    return ""
+
+
 def status_meaning(status: int) -> str:
     """What an HTTP status other than success means and how to mend it."""
     known = {401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 410: NOT_FOUND, 429: TOO_MANY}
@@ -139,6 +158,8 @@ _TROUBLES: Mapping[str, Trouble] = {
     NO_VIDEO: Trouble.NO_VIDEO,
     NO_DECODER: Trouble.NO_VIDEO,
     NO_CAMERA: Trouble.NO_VIDEO,
+    NO_NAME: Trouble.UNKNOWN_HOST,
+    NO_NAME_SERVER: Trouble.UNKNOWN_HOST,
     UNREACHABLE: Trouble.UNREACHABLE,
     NO_HOST: Trouble.UNREACHABLE,
     NO_NETWORK: Trouble.UNREACHABLE,

@@ -1,4 +1,4 @@
-"""Decoding in hardware: tried against software on a camera's own first packets, and used where it costs less."""
+"""Cheaper decoders, in hardware or of smaller pictures: tried on a camera's first packets, used if they cost less."""
 
 import logging
 import time
@@ -16,26 +16,45 @@ from av.video.stream import VideoStream
 
 from blikk_edge.sources.decoder import VideoDecoder
 from blikk_edge.sources.packets import Counts, VideoPacket
-from blikk_edge.sources.pixels import Scaler
+from blikk_edge.sources.pixels import Scaler, analysis_size
 
 LOG = logging.getLogger("blikk.decoder")
 
 # libav's decoders that hand the work to a device; those of the Raspberry Pi.
 HARDWARE = MappingProxyType({"h264": ("h264_v4l2m2m",), "hevc": ("hevc_v4l2m2m",)})
+# libav's decoders that can leave out detail: a half, a quarter or an eighth of each side is decoded.
+REDUCIBLE = frozenset({"mjpeg"})
+MOST_HALVINGS = 3
 # So many packets are decoded both ways: two seconds at 15 fps.
 TRIED_PACKETS = 30
 # Mean difference in grey levels at which two pictures are still the same.
 SAME_LEVELS = 1.0
+# The same of a picture that is decoded smaller, where scaling blurs differently.
+ALIKE_LEVELS = 2.0
 # Copying pictures out of a device costs too: it must save at least a fifth.
 CHEAPER = 0.8
 
 
-class DecoderChoice:
-    """Which decoder one camera's connections get. The choice is made once, and logged once."""
+def halvings(width: int, height: int, height_px: int) -> int:
+    """How often a picture's sides may be halved until its short one would be below `height_px`."""
+    times = 0
+    while times < MOST_HALVINGS and min(width, height) >> (times + 1) >= height_px:
+        times += 1
+    return times
 
-    def __init__(self, camera: str) -> None:
+
+class DecoderChoice:
+    """Which decoder one camera's connections get. The choice is made once, and logged once.
+
+    Pictures of which no more than `height_px` of the short side is wanted may be decoded smaller; None: never, so that
+    the same packets give the same pixels on a machine that is busy.
+    """
+
+    def __init__(self, camera: str, *, height_px: int | None = None) -> None:
         self._camera = camera
+        self._height_px = height_px
         self._chosen: dict[str, str | None] = {}
+        self._halvings: dict[tuple[str, int, int], int] = {}
 
     def decoder(
         self, stream: VideoStream, packets: Iterable[VideoPacket], counts: Counts
@@ -55,7 +74,33 @@ class DecoderChoice:
                 LOG.info("%s: %s is decoded by %s", self._camera, codec, used)
         name = self._chosen[codec]
         context = _context(stream, name) if name is not None else None
+        if codec in REDUCIBLE and self._height_px is not None:
+            known = stream.codec_context
+            size = codec, known.width, known.height
+            if size not in self._halvings:
+                taken = list(islice(packets, TRIED_PACKETS))
+                packets = chain(taken, packets)
+                self._halvings[size] = self._reduced(stream, self._height_px, taken)
+            context = _context(stream, codec, self._halvings[size]) if self._halvings[size] else context
         return VideoDecoder(stream, context or stream.codec_context, counts), packets
+
+    def _reduced(self, stream: VideoStream, height_px: int, packets: Sequence[VideoPacket]) -> int:
+        """How often the sides are halved while decoding: 0 where that saves nothing, or where it shows."""
+        known = stream.codec_context
+        times = halvings(known.width, known.height, height_px)
+        if not times:
+            return 0
+        wanted, whole_s = _trial(stream, known.name, packets)
+        made, cost_s = _trial(stream, known.name, packets, times)
+        part = f"1/{2**times} of {known.width}x{known.height}"
+        if not _alike(made, wanted, height_px):
+            LOG.info("%s: %s is decoded whole: at %s it looks different", self._camera, known.name, part)
+            return 0
+        saved = 1.0 - cost_s / whole_s if whole_s else 0.0
+        used = cost_s < CHEAPER * whole_s
+        how = f"at {part}" if used else "whole"
+        LOG.info("%s: %s is decoded %s: %s takes %.0f %% less", self._camera, known.name, how, part, 100 * saved)
+        return times if used else 0
 
 
 def _cheapest(stream: VideoStream, able: Sequence[str], packets: Sequence[VideoPacket]) -> str | None:
@@ -69,9 +114,11 @@ def _cheapest(stream: VideoStream, able: Sequence[str], packets: Sequence[VideoP
     return min(costs, key=costs.__getitem__, default=None)
 
 
-def _trial(stream: VideoStream, name: str, packets: Sequence[VideoPacket]) -> tuple[list[VideoFrame], float]:
+def _trial(
+    stream: VideoStream, name: str, packets: Sequence[VideoPacket], halved: int = 0
+) -> tuple[list[VideoFrame], float]:
     """What a decoder makes of the packets in every way in which it will be used, and the seconds of CPU it took."""
-    context = _context(stream, name)
+    context = _context(stream, name, halved)
     if context is None:
         return [], 0.0
     decoder = VideoDecoder(stream, context, Counts())
@@ -98,7 +145,20 @@ def _same(made: Sequence[VideoFrame], wanted: Sequence[VideoFrame]) -> bool:
     return True
 
 
-def _context(stream: VideoStream, name: str) -> VideoCodecContext | None:
+def _alike(made: Sequence[VideoFrame], wanted: Sequence[VideoFrame], height_px: int) -> bool:
+    """Whether pictures of different sizes are the same to whoever looks at them at analysis size."""
+    if len(made) != len(wanted) or not wanted:
+        return False
+    scaler = Scaler(height_px)
+    for one, other in zip(made, wanted, strict=True):
+        size = analysis_size(other.width, other.height, height_px)
+        a, b = (scaler.grey(each, *size) for each in (one, other))
+        if one.pts != other.pts or float(np.mean(np.abs(a.astype(np.int16) - b))) > ALIKE_LEVELS:
+            return False
+    return True
+
+
+def _context(stream: VideoStream, name: str, halved: int = 0) -> VideoCodecContext | None:
     """A decoder of this name, ready for the stream; None where there is none or its device is not there."""
     known = stream.codec_context
     try:
@@ -106,6 +166,8 @@ def _context(stream: VideoStream, name: str) -> VideoCodecContext | None:
         context.extradata = known.extradata
         context.width, context.height = known.width, known.height
         context.thread_type, context.thread_count = "NONE", 1
+        if halved:
+            context.options = {"lowres": str(halved)}
         context.open()
     except (av.FFmpegError, ValueError):
         return None

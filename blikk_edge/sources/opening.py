@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import av
 from av.container import InputContainer
 
-from blikk_edge.sources.faults import LATER, TOO_LATE, Logins, is_final, meaning, shown_by, source_error
+from blikk_edge.sources.faults import LATER, TOO_LATE, Logins, is_final, meaning, name_fault, shown_by, source_error
 from blikk_edge.sources.limits import LATE_SHARE, Limit
 from blikk_edge.sources.terms import Terms
 from blikk_edge.sources.vendors.advice import Advice
@@ -45,6 +45,7 @@ class Way:
         spare: Whether this way is only for what the ways before it could reach but not read.
         oddity: Says what is odd about a server that libav made nothing of; None: nobody looks.
         advice: Says what is known of the vendor where it fails; None: nobody looks.
+        host: The name that is looked up before anything is tried; None: whoever opens it does so.
     """
 
     url: str = field(repr=False)
@@ -55,6 +56,7 @@ class Way:
     spare: bool = False
     oddity: Callable[[threading.Event], str] | None = None
     advice: Advice | None = None
+    host: str | None = None
 
 
 class SourceOpener:
@@ -72,6 +74,9 @@ class SourceOpener:
 
     def open(self, limit: Limit) -> tuple[Way, InputContainer] | None:
         """The first way that opens, and what it opened; None when asked to stop. Raises SourceError."""
+        # libav would look it up for each way, and nothing ends that before its own limits.
+        if (unknown := name_fault(self._ways[0].host)) and not limit.stop.is_set():
+            raise source_error(self._terms.shown, unknown)
         said, unreadable = "", True
         for way in (*self._ways[self._first :], *self._ways[: self._first]):
             if way.spare and not unreadable:

@@ -24,6 +24,8 @@ LUMA_BYTES = {
 
 PLANAR = frozenset({"yuv420p", "yuvj420p"})
 """Formats of nearly every camera, of which a part can be cut out."""
+# Of larger pictures a frame that waits keeps no buffer of the decoder: one of 4K takes 12 MB.
+LARGE_PX: Final = 1920 * 1088
 
 # Widest and narrowest pixels that cameras have: 352x576 for 4:3 is 2.2, 704x240 is 0.45. All else is a mistake.
 WIDEST: Final = 4.0
@@ -75,6 +77,7 @@ class Scaler:
         timeline: int = 0,
     ) -> Frame:
         """The frame of a picture whose pixels have this `aspect`; colour is made when somebody asks for it."""
+        large = picture.width * picture.height > LARGE_PX
         proportion = picture.width * aspect / picture.height
         lies = self._turns_of(picture) % 2
         return Frame(
@@ -87,12 +90,12 @@ class Scaler:
             aspect=1 / proportion if lies else proportion,
             found=found,
             timeline=timeline,
+            small_luma=partial(self._small_luma, picture, aspect) if large else None,
         )
 
     def bgr(self, picture: VideoFrame, aspect: float = 1.0) -> Pixels:
         """(h, w, 3) uint8 at analysis size, upright, with square pixels, contiguous."""
-        width, height = analysis_size(*shown_size(picture.width, picture.height, aspect), self._height_px)
-        plane = self._convert(picture, "bgr24", width, height).planes[0]
+        plane = self._convert(picture, "bgr24", *self._analysis_size(picture, aspect)).planes[0]
         return np.ascontiguousarray(self._upright(_rows(plane, 3), picture))
 
     def part(self, picture: VideoFrame, aspect: float, box: Box) -> Pixels | None:
@@ -131,12 +134,29 @@ class Scaler:
         luma.flags.writeable = False
         return luma
 
-    def _convert(self, picture: VideoFrame, pixel_format: str, width: int, height: int) -> VideoFrame:
+    def grey(self, picture: VideoFrame, width: int, height: int) -> Pixels:
+        """(height, width) uint8 luma, scaled, as the stream has it turned."""
+        name = picture.format.name  # another one would have another range of levels
+        first, step = LUMA_BYTES.get(name, (0, 1))
+        small = self._convert(picture, name if name in LUMA_BYTES else "gray", width, height, use="small")
+        return _rows(small.planes[0], step)[:, :, first]
+
+    def _small_luma(self, picture: VideoFrame, aspect: float) -> Pixels:
+        grey = self.grey(picture, *self._analysis_size(picture, aspect))
+        return np.ascontiguousarray(self._upright(grey, picture))
+
+    def _analysis_size(self, picture: VideoFrame, aspect: float) -> tuple[int, int]:
+        return analysis_size(*shown_size(picture.width, picture.height, aspect), self._height_px)
+
+    def _convert(
+        self, picture: VideoFrame, pixel_format: str, width: int, height: int, *, use: str = "whole"
+    ) -> VideoFrame:
         # A context is set up again whenever its parameters change, which costs more than scaling: one per format.
-        converter: VideoReformatter | None = getattr(self._mine, pixel_format, None)
+        name = f"{pixel_format}_{use}"
+        converter: VideoReformatter | None = getattr(self._mine, name, None)
         if converter is None:
             converter = VideoReformatter()
-            setattr(self._mine, pixel_format, converter)
+            setattr(self._mine, name, converter)
         return converter.reformat(picture, width=width, height=height, format=pixel_format, threads=1)
 
     def _turns_of(self, picture: VideoFrame) -> int:

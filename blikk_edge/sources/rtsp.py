@@ -4,7 +4,7 @@ from functools import partial
 
 from blikk_edge.core.stages import Source
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.sources.address import plain
+from blikk_edge.sources.address import AddressError, parse, plain
 from blikk_edge.sources.capture import Capture, Way
 from blikk_edge.sources.opening import CAMERA_TLS
 from blikk_edge.sources.options import ADDRESS, AddressOptions
@@ -39,9 +39,17 @@ def ways(url: str, *, shown: str, transport: str, read_timeout_s: float, audio: 
             waits=kind == "tcp",
             oddity=partial(oddity, url, shown),
             advice=advice,
+            host=_host(url),
         )
         for kind in TRANSPORTS[transport]
     ]
+
+
+def _host(url: str) -> str | None:
+    try:
+        return parse(url).host
+    except AddressError:  # libav says what is wrong with it
+        return None
 
 
 def open_rtsp(url: str, terms: Terms, *, transport: str = "auto") -> Capture:

@@ -9,6 +9,7 @@ from blikk_edge.core.fields import Watch
 from blikk_edge.core.nothing_new import NothingNew
 from blikk_edge.core.push_queue import PushQueue
 from blikk_edge.core.stages import WakeDetector
+from blikk_edge.sources.decode_budget import DecodeBudget
 from blikk_edge.sources.onvif.current_address import CurrentAddress
 from blikk_edge.sources.tap import Tap
 
@@ -27,7 +28,9 @@ class Terms:
         transport: For RTSP: `auto`, `tcp` or `udp`.
         connect_timeout_s: How long to wait for the camera to answer.
         read_timeout_s: How long a silent camera counts as alive.
-        watch: How much is decoded while nothing moves; other than FULL needs a `wake_detector`.
+        watch: How much is decoded; ECO and AUTO need a `wake_detector`, MEASURED needs it and a `budget`.
+        budget: What all cameras of the node may take for decoding; None: nobody measures, and nothing depends on how
+            fast the machine is.
         sleep_after_s: For how long nothing must have stirred before `watch` comes into force.
         wake_detector: Says of keyframes whether something stirs; None: every frame is decoded.
         push_queue: Where an edge client's frames arrive; None for other sources.
@@ -54,6 +57,7 @@ class Terms:
     watch: Watch = Watch.FULL
     sleep_after_s: float = 10.0
     wake_detector: WakeDetector | None = None
+    budget: DecodeBudget | None = field(default=None, repr=False)
     push_queue: PushQueue | None = field(default=None, repr=False)
     encoded: EncodedQueue | None = field(default=None, repr=False)
     realtime: bool = True

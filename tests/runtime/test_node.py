@@ -27,7 +27,7 @@ from blikk_edge.core.stages import Source
 from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState, Health, SummaryMode
 from blikk_edge.runtime import scheduler
 from blikk_edge.runtime.camera import CameraRun
-from blikk_edge.runtime.mailbox import Intake
+from blikk_edge.runtime.mailbox import Attempts, Intake
 from blikk_edge.runtime.node import Node
 from blikk_edge.runtime.outlets import Orders, Outlets
 from blikk_edge.runtime.pipeline import Pipeline, VisionTools
@@ -122,6 +122,7 @@ async def house(
     clock: Clock = CLOCK,
     health_every_s: float = 0.2,
     unchanged: LastAnswer | None = None,
+    attempts: Attempts | None = None,
 ) -> AsyncIterator[House]:
     supervisor, outlets, orders, spy, memory, delivery = (
         Supervisor(),
@@ -146,6 +147,7 @@ async def house(
             clock=clock,
             stall_s=stall_s,
             away_after_s=away_after_s,
+            attempts=attempts,
             rings=("http",),
             unchanged=unchanged,
         )
@@ -169,6 +171,7 @@ async def house(
         delivery=delivery,
         clock=clock,
         health_every_s=health_every_s,
+        attempts=attempts,
     )
     stop = asyncio.Event()
     running = asyncio.create_task(node.run(stop))

@@ -99,6 +99,27 @@ def test_asleep_only_keyframes_are_seen_and_a_change_between_them_from_its_first
     assert source.counts.slept > 50
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_keyframes_alone_are_followed_by_what_there_is_time_for_where_something_stirs(
+    tmp_path: Path, codec: str
+) -> None:
+    clip = make(tmp_path / "a.mp4", seconds=30, walks=[(16.6, 21.6)], codec=codec)
+    full = {round(frame.time, 1): frame.luma.tobytes() for frame in read(replay(clip, watch=Watch.FULL))}
+    source = replay(clip, watch=Watch.KEYFRAMES)
+    source._part = lambda: 0.5  # type: ignore[method-assign]
+
+    frames = read(source)
+
+    assert times(frames, 5.9, 17.9) == pytest.approx([6.0, 8.0, 10.0, 12.0, 14.0, 16.0], abs=0.21)
+    assert len(times(frames, 17.8, 19.8)) == pytest.approx(5, abs=1)
+    assert len(times(frames, 19.8, 21.8)) == pytest.approx(5, abs=1)
+    assert all(later.time > earlier.time for earlier, later in itertools.pairwise(frames))
+    shared = [frame for frame in frames if round(frame.time, 1) in full]
+    assert len(shared) > len(frames) / 2
+    assert all(full[round(frame.time, 1)] == frame.luma.tobytes() for frame in shared)
+    assert source.counts.corrupt == 0
+
+
 def test_pixels_from_before_the_waking_are_those_of_full_watching(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4", seconds=40, walks=[(30.6, 33.6)], codec="h264 with open groups")
     full = {frame.time: frame.luma.tobytes() for frame in read(replay(clip, watch=Watch.FULL))}

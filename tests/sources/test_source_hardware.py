@@ -3,10 +3,14 @@
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
+import numpy as np
 import pytest
-from reading import read, replay
+from reading import read, replay, terms
 
 from blikk_edge.sources import hardware
+from blikk_edge.sources.capture import Capture
+from blikk_edge.sources.decode_budget import DecodeBudget
+from blikk_edge.sources.file import open_file
 
 # There is no device here: other decoders of libav are put into its place.
 TWIN, ALIEN = "h264", "mpeg4"
@@ -58,3 +62,42 @@ def test_what_is_cheaper_and_makes_the_same_pictures_is_used(
 
     assert [(frame.time, frame.luma.tobytes()) for frame in frames] == wanted
     assert used(caplog)[0].startswith(f"cam: h264 is decoded by {chosen}")
+
+
+def jpegs(make_clip, **given: object) -> Path:
+    return make_clip("a.mkv", codec="mjpeg", pix_fmt="yuvj420p", frames=40, options={"q:v": "3"}, **given)
+
+
+def live(clip: Path, **given: object) -> Capture:
+    return open_file(str(clip), terms("clip", **({"budget": DecodeBudget(4.0)} | given)), realtime=True, loop=False)
+
+
+def test_jpegs_of_more_than_is_looked_at_are_decoded_smaller_where_that_is_cheaper(
+    make_clip, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    clip = jpegs(make_clip, size=(2560, 1440))
+
+    (whole,) = read(replay(clip), 1)
+    (small,) = read(live(clip), 1)
+
+    assert used(caplog)[-1].startswith("cam: mjpeg is decoded at 1/2 of 2560x1440")
+    assert whole.luma.shape == (1440, 2560)
+    assert small.luma.shape == (720, 1280)
+    assert small.bgr().shape == whole.bgr().shape
+    assert np.mean(np.abs(small.bgr().astype(int) - whole.bgr())) < 3
+
+
+def test_jpegs_that_are_as_small_as_is_looked_at_are_decoded_whole(make_clip) -> None:
+    (frame,) = read(live(jpegs(make_clip, size=(640, 480))), 1)
+    assert frame.luma.shape == (480, 640)
+
+
+def test_jpegs_that_would_look_different_are_decoded_whole(
+    make_clip, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(hardware, "ALIKE_LEVELS", 0.0)
+    (frame,) = read(live(jpegs(make_clip, size=(2560, 1440))), 1)
+    assert frame.luma.shape == (1440, 2560)
+    assert "it looks different" in used(caplog)[-1]

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -163,3 +164,27 @@ def test_frames_are_converted_in_many_threads_at_once(data: Path) -> None:
         together = list(pool.map(lambda frame: frame.bgr(), frames))
 
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_a_large_frame_that_waits_keeps_nothing_of_stream_size(make_clip) -> None:
+    (frame,) = read(replay(make_clip("a.mp4", size=(3840, 2160), frames=1)))
+    colour, luma = Scaler(480).bgr(frame._convert.args[0]), frame.luma
+    plane = weakref.ref(luma)
+    small = cv2.resize(luma, (854, 480), interpolation=cv2.INTER_AREA)
+    del luma
+
+    frame.light()
+    gc.collect()
+
+    assert plane() is None
+    assert np.array_equal(frame.bgr(), colour)
+    assert frame.luma.shape == (480, 854)
+    assert np.mean(np.abs(frame.luma.astype(int) - small)) < 2
+    assert not frame.luma.flags.writeable
+
+
+def test_a_small_frame_is_light_as_it_is(make_clip) -> None:
+    (frame,) = read(replay(make_clip("a.mp4", size=(1920, 1080), frames=1)))
+    luma = frame.luma
+    frame.light()
+    assert frame.luma is luma

@@ -255,3 +255,24 @@ def test_live_stream_that_changes_its_size_goes_on(make_clip, tmp_path: Path) ->
         shapes = {frame.bgr().shape for frame in read(open_rtsp(server.url, terms(), transport="tcp"), 12)}
 
     assert shapes == {(480, 640, 3), (240, 320, 3)}
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [(socket.EAI_AGAIN, "no name server answers"), (socket.EAI_NONAME, "this host name is not known")],
+)
+def test_a_name_that_is_not_known_is_looked_up_once_and_said(
+    monkeypatch: pytest.MonkeyPatch, code: int, says: str
+) -> None:
+    asked: list[object] = []
+
+    def unknown(host: object, *_: object, **__: object) -> object:
+        asked.append(host)
+        raise socket.gaierror(code, "nobody knows")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    source = open_rtsp("rtsp://user:secret@camera.invalid/stream", terms("rtsp://***@camera.invalid/stream"))
+    with pytest.raises(SourceError, match=says) as raised:
+        read(source, 1)
+    assert asked == ["camera.invalid"]
+    assert "secret" not in str(raised.value)
