@@ -109,6 +109,20 @@ def test_what_is_no_onvif_is_an_error_in_words(body: str) -> None:
             next(iter(open_source(device.address, camera).frames(threading.Event())))
 
 
+def test_a_login_that_is_refused_again_and_again_is_tried_seldom() -> None:
+    with OnvifDevice([SUB], user="admin", password="secret") as device:
+        address = f"onvif://admin:wrong-one@127.0.0.1:{device.port}"
+        source = OnvifSource(parse(address), Terms(camera="door", shown="onvif://cam", clock=SystemClock()))
+        pauses = []
+        for _ in range(4):
+            with pytest.raises(SourceError) as caught:
+                list(source.frames(threading.Event()))
+            pauses.append(caught.value.retry_s)
+        assert pauses == [0.0, 0.0, 0.0, 600.0]
+        assert "every 10 minutes" in str(caught.value)
+        assert "wrong-one" not in str(caught.value)
+
+
 def test_a_port_where_nobody_listens_is_an_error_in_words(free_port: int) -> None:
     with pytest.raises(SourceError, match=r"check host and port \(80, 8000"):
         described(parse(f"onvif://127.0.0.1:{free_port}"), shown="onvif://cam", timeout_s=5.0)

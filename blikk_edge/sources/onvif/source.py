@@ -11,6 +11,7 @@ from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import Source
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.sources.address import Address, AddressError, parse, plain
+from blikk_edge.sources.faults import LATER, WRONG_LOGIN, Logins
 from blikk_edge.sources.onvif.current_address import CurrentAddress, same_form
 from blikk_edge.sources.onvif.device import Described, Profile, described, nearest, nothing_to_watch
 from blikk_edge.sources.onvif.search import on_network
@@ -36,6 +37,7 @@ class OnvifSource:
         self._current = terms.current_address or CurrentAddress(address, camera=terms.camera)
         self._terms = terms
         self._known: tuple[str, Source] | None = None
+        self._logins = Logins(given=True)
         self._said = ""
         self._asked_before = False
 
@@ -43,13 +45,22 @@ class OnvifSource:
         """The frames of its stream; raises SourceError."""
         try:
             url = self._asked()
-        except SourceError:
+        except SourceError as error:
             if self._known is None or stop.is_set():
-                raise
+                raise self._refused(error) from None
             url = self._known[0]
+        else:
+            self._logins.accepted()
         if self._known is None or self._known[0] != url:
             self._known = url, open_rtsp(plain(url), self._terms, transport=self._terms.transport)
         yield from self._known[1].frames(stop)
+
+    def _refused(self, error: SourceError) -> SourceError:
+        """The same, which asks for a long pause once the login was refused a few times in a row."""
+        retry_s = self._logins.after(WRONG_LOGIN if error.trouble is Trouble.LOGIN else "")
+        if not retry_s:
+            return error
+        return SourceError(f"{error}; {LATER}", retry_s=retry_s).of(Trouble.LOGIN)
 
     def _asked(self) -> str:
         """The RTSP address of the stream to watch, with the login of the camera."""
