@@ -63,6 +63,10 @@ class Chromium:
         """Prefer the colours `light` or `dark`."""
         self._do("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
+    def live_in(self, zone: str) -> None:
+        """Have the times of a time zone like `Europe/Berlin`."""
+        self._do("Emulation.setTimezoneOverride", timezoneId=zone)
+
     def mouse(self, kind: str, x: float, y: float, **more: object) -> None:
         """A mouse event there: `mousePressed`, `mouseMoved` or `mouseReleased`."""
         given = {"button": "left", "clickCount": 1, **more}
