@@ -21,6 +21,16 @@ def _enable_custom(enable_custom_integrations):
 
 
 @pytest.fixture(autouse=True)
+async def enable_event_loop_debug():
+    """The loop checks from which thread it is called, and what; where each future was made, which takes a third of the
+    time, is not noted.
+    """
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.get_debug = lambda: False
+
+
+@pytest.fixture(autouse=True)
 def expected_lingering_timers():
     """Home Assistant's own helpers leave timers, such as that of the registries that are saved later."""
     return True
