@@ -16,6 +16,7 @@ import pytest
 import yaml
 from card_stage import ALL, ROOT, Household, Visit, household, jpeg
 from headless import Chromium
+from patience import PATIENCE
 from real_ha import wait_for
 
 from blikk_edge.core.sightings import Label
@@ -107,7 +108,7 @@ class Page:
 
     def until_rows(self, *names: str) -> None:
         """Wait until these are listed, and no others."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 30 * PATIENCE
         while (listed := self.rows()) != list(names):
             assert time.monotonic() < end, f"{listed} are listed, not {names}"
             time.sleep(0.1)

@@ -68,7 +68,7 @@ class Home:
     def viewers(self) -> int:
         """How many look at the camera, as the node counts them."""
         asked = Request(f"http://127.0.0.1:{self.http}/v1/node", headers={"Authorization": f"Bearer {CONTROL}"})
-        with urlopen(asked, timeout=20) as answer:
+        with urlopen(asked, timeout=20 * PATIENCE) as answer:
             count: int = json.load(answer)["cameras"][0]["viewers"]
             return count
 

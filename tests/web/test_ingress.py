@@ -109,7 +109,7 @@ def started(folder: Path, *, app: bool) -> Iterator[Node]:
             yield node
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(20 * PATIENCE)
 
 
 def answers(node: Node) -> bool:
