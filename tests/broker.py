@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 import pytest
+from patience import PATIENCE
 from ports import free_port
 
 START_S = 10.0
@@ -123,7 +124,7 @@ class Broker:
             return
         self._process.send_signal(how)
         self._process.send_signal(signal.SIGCONT)
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=10 * PATIENCE)
         self._process = None
 
     def _write_config(self) -> Path:
@@ -149,7 +150,7 @@ class Broker:
         path = self.folder / "passwords"
         path.write_text(f"{user}:{password}\n")
         path.chmod(0o600)
-        subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True, timeout=10)
+        subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True, timeout=10 * PATIENCE)
         return path
 
 
@@ -164,7 +165,7 @@ def make_certificates(folder: Path) -> Certificates:
     """New keys and certificates in `folder`, by openssl."""
 
     def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=30, cwd=folder)
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=30 * PATIENCE, cwd=folder)
 
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     extensions = folder / "server.ext"

@@ -20,8 +20,26 @@ settings.load_profile("blikk")
 # these run in Home Assistant's own environment: `ha/test_component_kit.py` does it
 collect_ignore = ["ha_component"]
 
-# These start whole programs and take longest: they come first, so that no worker is left alone with one at the end.
-LONG = ("ha", "e2e")
+# A worker that takes a long file last is alone with it at the end: these come first, by how long they take, then all
+# others of the rooms that start whole programs.
+LONG = (
+    "ha/test_component_kit.py",
+    "ha/test_component_run.py",
+    "ha/test_restarts_run.py",
+    "ha/test_home_assistant_run.py",
+    "raspi/test_slots_cut.py",
+    "e2e/test_replay_command.py",
+    "raspi/test_slots_real.py",
+    "sources/test_source_rtsp.py",
+    "e2e/test_demo.py",
+    "e2e/test_main_job.py",
+    "e2e/test_summaries.py",
+    "e2e/test_purge_command.py",
+    "ha/",
+    "e2e/",
+    "web/",
+    "raspi/",
+)
 
 DATA = Path(os.environ.get("BLIKK_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -30,8 +48,12 @@ DATA = Path(os.environ.get("BLIKK_TEST_DATA", Path(__file__).parents[2] / "share
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Bring the long ones forward, and leave the order as it is otherwise."""
     rooms = Path(__file__).parent
-    places = {room: place for place, room in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path.relative_to(rooms).parts[0], len(LONG)))
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(rooms).as_posix()
+        return next((place for place, start in enumerate(LONG) if path.startswith(start)), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

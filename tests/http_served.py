@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from patience import PATIENCE
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.net.http.access import Access
@@ -29,7 +30,7 @@ async def serving(
     )
     task = asyncio.ensure_future(made.run())
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60 * PATIENCE):
             while not made.port and not task.done():
                 await asyncio.sleep(0.01)
         if task.done():
@@ -65,7 +66,7 @@ async def said(server: HttpServer, raw: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         writer.write(raw)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60 * PATIENCE):
             return await reader.read()
     except ConnectionError:
         return b""

@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from patience import PATIENCE
+
 CODE = """
 import asyncio, pathlib, sys
 sys.path.insert(0, {tests!r})
@@ -77,7 +79,7 @@ async def kill_and_go_on(sink: str, store: Path, arrived: Callable[[], Awaitable
         finally:
             os.kill(node.pid, signal.SIGKILL)
             put += node.stdout.read().split()
-            node.wait(timeout=30)
+            node.wait(timeout=30 * PATIENCE)
             node.stdout.close()
     assert len(put) > KILLS * 20
     return put

@@ -14,6 +14,7 @@ from typing import Final, Self
 import psutil
 import pytest
 from broker import Certificates, accepts, make_certificates
+from patience import PATIENCE
 from ports import free_port
 
 START_S: Final = 120.0
@@ -86,7 +87,7 @@ class PostgresServer:
         every += [child for process in every for child in process.children(recursive=True)]
         for process in every:
             process.kill()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=10 * PATIENCE)
         deadline = time.monotonic() + START_S
         while any(_runs(process) for process in every) and time.monotonic() < deadline:
             time.sleep(0.01)

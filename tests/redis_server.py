@@ -11,6 +11,7 @@ from typing import Self
 
 import pytest
 from broker import Certificates, accepts
+from patience import PATIENCE
 from ports import free_port
 
 START_S = 60.0
@@ -58,7 +59,7 @@ class RedisServer:
         """As a power cut would."""
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=10 * PATIENCE)
             self._process = None
 
     def __enter__(self) -> Self:

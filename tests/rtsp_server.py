@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from patience import PATIENCE
 from ports import free_port
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -90,7 +91,7 @@ class RtspServer:
         """End at once, as a power cut would: no goodbye to clients."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(10 * PATIENCE)
             assert self._process.stdout is not None
             self._process.stdout.close()
             self._process = None

@@ -12,6 +12,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import BaseTool
+from patience import PATIENCE
 
 from blikk_edge import Stream
 from blikk_edge.agents.found import Found
@@ -158,5 +159,7 @@ def test_a_framework_that_is_missing_or_unknown_is_an_error_that_says_what_to_do
         "try: framework_of('langchain')\n"
         "except Exception as error: print(error)"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60 * PATIENCE
+    )
     assert "pip install 'blikk-edge[langchain]'" in ran.stdout

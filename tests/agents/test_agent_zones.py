@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from blikk_edge.agents.found import Finder
 from blikk_edge.agents.hub import Hub
@@ -80,7 +81,7 @@ async def test_who_waits_for_a_zone_is_woken_by_who_comes_into_view_there() -> N
     stream: Any = SimpleNamespace(finder=finder(hub), subscribe=subscribe)
     server = BlikkServer(stream, pictures=None)
     waiting = asyncio.create_task(server.wait_for("person", zone="door", seconds=50))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         while not subscriptions:
             await asyncio.sleep(0.01)
         hub.put(CAME[3])

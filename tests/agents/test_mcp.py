@@ -227,6 +227,8 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
         "util.find_spec = lambda name, *more: None if name == 'mcp' else find(name, *more)\n"
         "from blikk_edge.cli.program import program\nsys.exit(program(['mcp', '--source', 'x.mp4']))"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60 * PATIENCE, check=False
+    )
     assert ran.returncode == 78
     assert "pip install 'blikk-edge[mcp]'" in ran.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from blikk_edge import AgentSink, Stream
 from blikk_edge.app.streaming import settings_for
@@ -50,5 +51,7 @@ def test_importing_it_imports_nothing_that_costs() -> None:
         "from blikk_edge import AgentSink, Stream\n"
         f"print([name for name in {dear} if name in sys.modules])"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60 * PATIENCE
+    )
     assert ran.stdout == "[]\n"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from blikk_edge.config import ConfigErrors, Problem, check, load
 from blikk_edge.core.errors import ConfigError
@@ -359,5 +360,7 @@ sys.addaudithook(watch)
 assert check(pathlib.Path({str(path)!r}), {{}}) == []
 assert not {{"av", "cv2", "aiomqtt", "aiohttp", "websockets", "redis", "asyncpg", "zmq"}} & set(sys.modules)
 """
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60 * PATIENCE, check=False
+    )
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -109,7 +109,7 @@ class Ears:
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", self.port)
         self._client.loop_start()
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(10 * PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -185,7 +185,7 @@ class BlikkRun:
                 [str(BLIKK), "run", "--config", str(self._config)], stdout=log, stderr=log, env=self.environ
             )
 
-    def stop(self, within_s: float = 5.0) -> float:
+    def stop(self, within_s: float = 5.0 * PATIENCE) -> float:
         """SIGTERM; the seconds until it had ended."""
         assert self.process is not None
         started = time.monotonic()
@@ -196,7 +196,7 @@ class BlikkRun:
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(10 * PATIENCE)
 
     def __enter__(self) -> Self:
         self.start()

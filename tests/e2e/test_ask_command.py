@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from broker import Broker
+from patience import PATIENCE
 from ports import free_port
 from staging import BLIKK, BlikkRun, Ears
 
@@ -61,7 +62,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def ask(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [BLIKK, "ask", *arguments, "--config", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ))
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * PATIENCE, check=False, env=dict(os.environ)
+    )
 
 
 def test_without_a_node_the_store_is_read(tmp_path: Path, store: Store) -> None:

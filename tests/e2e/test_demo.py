@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from nowhere import NOWHERE
+from patience import PATIENCE
 from staging import BLIKK
 
 from blikk_edge.demo.show import _counted
@@ -135,6 +136,6 @@ def test_with_keep_the_demo_goes_on_until_it_is_asked_to_end_and_then_says_what_
             said.append(line)
             if "person started" in line:
                 process.send_signal(signal.SIGINT)
-        assert process.wait(120) == 0
+        assert process.wait(120 * PATIENCE) == 0
     assert any("person ended" in line for line in said)
     assert any(line.startswith("cost") for line in said)

@@ -7,6 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from broker import Broker
+from patience import PATIENCE
 from staging import BlikkRun, Ears
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "contract" / "schemas" / "event.json").read_text())
@@ -64,7 +65,7 @@ def test_what_went_on_at_a_kill_ends_at_the_next_start_once_with_its_text(
             broker.kill()
             run.kill()
             run.start()  # while the broker is away
-            deadline = time.monotonic() + 40
+            deadline = time.monotonic() + 40 * PATIENCE
             while run.log.count("they end now as last seen") < 2:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

@@ -133,7 +133,7 @@ def test_prometheus_reads_every_name_that_the_rules_and_the_dashboard_use(node: 
     request = urllib.request.Request(
         f"http://127.0.0.1:{node.port}/metrics", headers={"Authorization": f"Bearer {VIEW}"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=10 * PATIENCE) as answer:
         page = answer.read().decode()
     told = {sample.name for family in text_string_to_metric_families(page) for sample in family.samples}
     used = {name for text in expressions() for name in re.findall(r"\b(?:blikk|process)_[a-z_]+", text)}
@@ -165,7 +165,7 @@ def test_prometheus_understands_every_expression_of_the_dashboard_and_judges_eve
 def test_who_shows_no_token_gets_no_figures(node: Measured) -> None:
     node.prometheus.until("up == 1", 60)
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(f"http://127.0.0.1:{node.port}/metrics", timeout=10)
+        urllib.request.urlopen(f"http://127.0.0.1:{node.port}/metrics", timeout=10 * PATIENCE)
 
 
 def test_a_broker_that_goes_is_seen_and_what_waits_for_it(node: Measured) -> None:

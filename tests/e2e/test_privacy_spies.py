@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from broker import Broker
+from patience import PATIENCE
 from staging import FACE, Ears, portrait, write_clip
 
 from blikk_edge import Stream
@@ -102,7 +103,7 @@ async def test_no_sink_ever_gets_what_was_in_a_face(
         for _ in range(3):
             await asyncio.sleep(1.0)
             node.order(Snapshot(camera="door"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * PATIENCE):
             await running
     assert any(isinstance(item, Event) for item in spy.items)
     assert [p for item in spy.items for p in arrays_in(item)] == []
@@ -158,5 +159,5 @@ async def _run_once(clip: Path, folder: Path) -> None:
         models=ModelSettings(cache=folder / "models", offline=True),
     )
     node = build(settings, environ={}, clock=SystemClock(), play_once=True)
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(40 * PATIENCE):
         await node.run(asyncio.Event(), until_finished=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from broker import Broker
+from patience import PATIENCE
 from ports import free_port
 from staging import BLIKK, BlikkRun, Ears, kept
 
@@ -95,7 +96,7 @@ def test_somebody_is_asked_first(dead: Path, broker: Broker, typed: bytes, statu
             shown += os.read(process.stdout.fileno(), 4096)
         assert f"{BASE}/announce".encode() in shown
         os.write(ours, typed)
-        assert process.wait(30) == status
+        assert process.wait(30 * PATIENCE) == status
         os.close(ours)
     assert (f"{BASE}/announce" in kept(broker.port)) is bool(left)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from broker import Broker, make_certificates
+from patience import PATIENCE
 from ports import free_port
 from staging import BLIKK, BlikkRun, Ears
 
@@ -46,7 +47,7 @@ def test_a_visit_at_a_pushed_camera_becomes_an_event(
                 ears.until(lambda: ears.on("/shed/status")[-1] == b"offline", 30, "the outage")
             finally:
                 client.kill()
-                client.wait(10)
+                client.wait(10 * PATIENCE)
             run.stop()
     assert TOKEN not in run.log
     assert TOKEN not in (tmp_path / "push.log").read_text()
@@ -77,6 +78,8 @@ def _push(folder: Path, clip: Path, port: int, ca: Path, models: Path) -> "subpr
 def test_push_without_a_token_says_how_to_give_one(tmp_path: Path, options: list[str], says: str) -> None:
     environ = {k: v for k, v in os.environ.items() if k != "BLIKK_PUSH_TOKEN"}
     command = [str(BLIKK), "push", "--source", "clip.mp4", *options]
-    done = subprocess.run(command, check=False, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=30 * PATIENCE
+    )
     assert done.returncode == 2
     assert says in done.stderr

@@ -1,5 +1,6 @@
 """`blikk replay`: the same clip reports the same, byte for byte."""
 
+import functools
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import av
 import pytest
 from nowhere import NOWHERE
+from patience import PATIENCE
 from staging import BLIKK
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +24,16 @@ def replay(clip: Path, models: Path, *options: str, blikk: Path = BLIKK) -> byte
     return result.stdout
 
 
+replayed = functools.cache(replay)
+"""What a replay with these arguments has reported: for tests that hold another one against it."""
+
+
+@pytest.fixture(scope="module")
+def no_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is not there."""
+    return tmp_path_factory.mktemp("replay") / "no models"
+
+
 @pytest.fixture(scope="session")
 def other_python() -> Path:
     """Another version of Python with this project; named in BLIKK_OTHER_PYTHON, or made by scripts/python_env."""
@@ -29,7 +41,9 @@ def other_python() -> Path:
     known = [Path(named)] if named else sorted(ROOT.glob(".cache/python-*/venv/bin/python"))
     version = "import sys; print(*sys.version_info[:2])"
     for python in known:
-        found = subprocess.run([python, "-c", version], check=False, capture_output=True, text=True, timeout=60)
+        found = subprocess.run(
+            [python, "-c", version], check=False, capture_output=True, text=True, timeout=60 * PATIENCE
+        )
         if found.stdout.split() != [str(part) for part in sys.version_info[:2]]:
             return python
     pytest.skip("no other Python; run scripts/python_env 3.13, or name one in BLIKK_OTHER_PYTHON")
@@ -41,34 +55,34 @@ def frames_of(clip: Path) -> list[tuple[float, bytes]]:
 
 
 def test_two_replays_are_identical_to_the_byte(demo_clip: Path, models: Path) -> None:
-    first = replay(demo_clip, models)
+    first = replayed(demo_clip, models)
     assert first
     assert replay(demo_clip, models) == first
 
 
-def test_another_python_reports_the_same_to_the_byte(demo_clip: Path, tmp_path: Path, other_python: Path) -> None:
-    own = replay(demo_clip, tmp_path / "no models")
+def test_another_python_reports_the_same_to_the_byte(demo_clip: Path, no_models: Path, other_python: Path) -> None:
+    own = replayed(demo_clip, no_models)
     assert own
-    assert replay(demo_clip, tmp_path / "no models", blikk=other_python.with_name("blikk")) == own
+    assert replay(demo_clip, no_models, blikk=other_python.with_name("blikk")) == own
 
 
 def test_another_python_reports_the_same_with_real_models(demo_clip: Path, models: Path, other_python: Path) -> None:
-    own = replay(demo_clip, models)
+    own = replayed(demo_clip, models)
     assert own
     assert replay(demo_clip, models, blikk=other_python.with_name("blikk")) == own
 
 
 def test_another_python_makes_the_same_frames(demo_clip: Path, tmp_path: Path, other_python: Path) -> None:
     clip = tmp_path / "other.mp4"
-    subprocess.run([other_python, "-m", "blikk_edge.demo.clip", clip], check=True, timeout=60)
+    subprocess.run([other_python, "-m", "blikk_edge.demo.clip", clip], check=True, timeout=60 * PATIENCE)
     assert frames_of(clip) == frames_of(demo_clip)
 
 
 def test_without_the_default_models_the_visitor_is_one_person_and_the_cat_nobody(
-    demo_clip: Path, stand_ins: Path, tmp_path: Path
+    demo_clip: Path, stand_ins: Path, no_models: Path
 ) -> None:
-    for models in (stand_ins, tmp_path / "no models"):
-        reported = [json.loads(line) for line in replay(demo_clip, models).splitlines()]
+    for models in (stand_ins, no_models):
+        reported = [json.loads(line) for line in replayed(demo_clip, models).splitlines()]
         starts = [(r["label"], round(r["started"]) % 60) for r in reported if r.get("phase") == "started"]
         assert starts in ([("person", 3)], [("person", 4)])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from broker import Broker
+from patience import PATIENCE
 from staging import Ears
 
 CONFIG = """\
@@ -92,7 +93,7 @@ def test_events_have_true_lengths_and_the_time_of_the_clock_as_it_was_set(
             ears.until(lambda: [s for s in ears.json_on("/summary") if s["event"] == third], 20, "its text")
         finally:
             node.terminate()
-            node.wait(10)
+            node.wait(10 * PATIENCE)
             log.close()
     began = {e["id"]: seconds(e["started"]) for e in ears.json_on("/event")}
     now = time.time()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from broker import Broker
+from patience import in_time
 from rtsp_server import RtspServer
 from staging import BlikkRun, Ears
 
@@ -22,7 +23,8 @@ cameras:
 BASE = "blikk/hallway"
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
+@in_time
 def test_node_ends_in_time_while_a_camera_does_not_answer_and_others_stand_still(
     tmp_path: Path, demo_clip: Path
 ) -> None:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import daytime
 import pytest
 from patience import PATIENCE
 from ports import free_port
@@ -64,7 +65,8 @@ class House:
         self.store = folder / "blikk.db"
         self.node = BlikkRun(
             folder,
-            f"node: hallway\nmqtt: false\nstore: {{path: {self.store}}}\nhttp: {{port: {self._ring_port}}}\n"
+            f"node: hallway\nmqtt: false\ntimezone: {daytime.MORNING}\n"
+            f"store: {{path: {self.store}}}\nhttp: {{port: {self._ring_port}}}\n"
             f"webhook: {{url: 'http://127.0.0.1:{self.hook_port}/', tell: [ring]}}\ncameras:\n"
             f"  front_door: {{source: 'rtsp://127.0.0.1:{free_port()}/none', ring: {{http: true}}}}\n",
             models=None,

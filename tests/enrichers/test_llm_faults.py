@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from llm_asking import model_at, picture, prompt
 from llm_server import LlmServer, Say, refusal
+from patience import PATIENCE
 
 from blikk_edge.core.clock import VirtualClock
 from blikk_edge.core.errors import LlmError
@@ -26,7 +27,7 @@ from blikk_edge.llm.port import (
 )
 
 DEADLINE_S = 1.5
-LATE_S = 4.0
+LATE_S = 4.0 * PATIENCE
 
 
 @pytest.fixture
@@ -295,7 +296,7 @@ async def test_other_trouble_with_a_picture_is_no_blindness(server: LlmServer, m
 
 
 async def until(fact: Any) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 60 * PATIENCE
     while not fact():
         assert time.monotonic() < end, "it did not happen within 60 s"
         await asyncio.sleep(0.005)

@@ -20,6 +20,7 @@ import psutil
 import pytest
 from llm_asking import SCHEMA, picture
 from llm_asking import prompt as short
+from patience import PATIENCE, in_time
 from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.clock import SystemClock
@@ -78,7 +79,7 @@ def process_of(model: LlamaModel) -> psutil.Process:
 
 
 async def until(fact: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 60 * PATIENCE
     while not fact():
         assert time.monotonic() < end, "it did not happen within 60 s"
         await asyncio.sleep(0.01)
@@ -248,6 +249,7 @@ async def test_a_crash_in_the_middle_of_an_answer_is_away_and_the_next_call_work
     await model.complete(prompt(), deadline_s=DEADLINE_S)
 
 
+@in_time
 async def test_a_process_that_hangs_is_away_in_time_and_replaced_by_the_next_call(
     make: Make, gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +267,7 @@ async def test_a_process_that_hangs_is_away_in_time_and_replaced_by_the_next_cal
     assert not hung.is_running()
 
 
+@in_time
 async def test_a_call_that_was_given_up_frees_the_model(make: Make, gguf: Path) -> None:
     model = make(gguf, context_tokens=8192)
     await model.complete(prompt(), deadline_s=DEADLINE_S)

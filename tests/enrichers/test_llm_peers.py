@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 from llm_asking import SCHEMA, model_at, picture
 from llm_asking import prompt as short
+from patience import PATIENCE, in_time
 from tiny_gguf import tiny_model
 
 from blikk_edge.core.clock import SystemClock
@@ -63,6 +64,7 @@ async def test_llama_cpp_python_reports_that_a_prompt_is_too_long(bare: LlamaMod
 
 
 @needs_llama_cpp
+@in_time
 async def test_llama_cpp_python_is_free_again_after_a_call_was_given_up(bare: LlamaModel) -> None:
     await bare.complete(prompt(), deadline_s=DEADLINE_S)
     assert bare._process is not None
@@ -99,7 +101,7 @@ def served(port: int, *options: str) -> Iterator[str]:
 
 
 def until_it_listens(port: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 30 * PATIENCE
     while time.monotonic() < end:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()

@@ -14,6 +14,7 @@ import openai
 import pytest
 from llm_asking import KEY, SCHEMA, model_at, picture, prompt
 from llm_server import GOOD, LlmServer, Say
+from patience import PATIENCE
 
 from blikk_edge.llm.openai_api import OpenAiModel
 from blikk_edge.llm.port import BlindError, GarbledError
@@ -240,7 +241,7 @@ def test_no_other_http_library_is_loaded() -> None:
         "api.require_httpx()\n"
         "assert not {'aiohttp', 'openai', 'pydantic'} & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60 * PATIENCE)
 
 
 def test_the_package_is_not_loaded_before_a_model_is_made() -> None:
@@ -251,4 +252,4 @@ def test_the_package_is_not_loaded_before_a_model_is_made() -> None:
         "api.OpenAiModel(base_url='http://127.0.0.1:1/v1', model='m', clock=SystemClock())\n"
         "assert 'httpx2' in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60 * PATIENCE)

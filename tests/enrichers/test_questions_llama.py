@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from question_props import FakeMemory, question, state
 from summary_props import event, sighting
 from tiny_gguf import tiny_model, tiny_projector
@@ -70,7 +71,7 @@ async def test_a_real_model_answers_in_form(tmp_path, mode):
     try:
         for item in (state(), event(sighting())):
             inbox.put_nowait(item)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60 * PATIENCE):
             while len(answers) < 2:
                 await asyncio.sleep(0.02)
     finally:

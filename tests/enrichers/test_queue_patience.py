@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from patience import PATIENCE
 from queue_props import NOON, WIDE, Drawer, Office, completion, job
 
 from blikk_edge.core.clock import VirtualClock
@@ -334,7 +335,7 @@ async def test_a_camera_over_its_own_limit_is_no_matter_of_the_node() -> None:
 
 
 async def kept(drawer: Drawer, part: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while part not in drawer.kept.get(KEY, ""):
             await asyncio.sleep(0.002)
 
@@ -407,7 +408,7 @@ async def test_a_store_that_fails_is_reported_once_and_nothing_is_overwritten(ca
     await office.ask(job("last"))
     await office.pass_time(6)
     await kept(drawer, '"node": [6, ')
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         while "is kept now" not in caplog.text:
             await asyncio.sleep(0.01)
     await office.close()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from llm_asking import model_at, prompt
 from llm_server import LlmServer, Say, refusal
+from patience import PATIENCE
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.status import LlmPhase
@@ -71,9 +72,9 @@ async def test_retry_after_is_kept_and_the_ring_goes_first_then(desked: WithQueu
     visit = asyncio.ensure_future(desked.queue.ask(job("visit")))
     while desked.queue.state().phase is LlmPhase.READY:
         await asyncio.sleep(0.005)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 5.0 * PATIENCE
     ring = asyncio.ensure_future(desked.queue.ask(job("ring", Priority.RING)))
-    await asyncio.wait_for(asyncio.gather(visit, ring), 10)
+    await asyncio.wait_for(asyncio.gather(visit, ring), 10 * PATIENCE)
     assert time.monotonic() - began >= 1.0
     assert desked.heard == ["visit", "ring", "visit"]
     assert desked.queue.state().phase is LlmPhase.READY
@@ -81,7 +82,7 @@ async def test_retry_after_is_kept_and_the_ring_goes_first_then(desked: WithQueu
 
 async def test_a_broken_body_is_asked_for_again(desked: WithQueue, server: LlmServer) -> None:
     server.say(Say(hang_up=True))
-    await asyncio.wait_for(desked.queue.ask(job("visit")), 10)
+    await asyncio.wait_for(desked.queue.ask(job("visit")), 10 * PATIENCE)
     assert desked.heard == ["visit", "visit"]
 
 
@@ -91,8 +92,8 @@ async def test_an_endpoint_that_hangs_is_left_at_the_deadline(server: LlmServer)
     await asyncio.sleep(0)
     began = time.monotonic()
     with pytest.raises(AwayError):
-        await asyncio.wait_for(desked.queue.ask(job("visit", useful_s=1.0)), 10)
-    assert time.monotonic() - began < 8.0
+        await asyncio.wait_for(desked.queue.ask(job("visit", useful_s=1.0)), 10 * PATIENCE)
+    assert time.monotonic() - began < 8.0 * PATIENCE
     state = desked.queue.state()
     assert state.phase is LlmPhase.RESTING
     assert state.calls_today == len(server.asked)  # it may have worked on it: the estimate counts
@@ -115,7 +116,7 @@ async def test_a_log_in_page_in_its_place_rests_it(desked: WithQueue, server: Ll
     with pytest.raises(GarbledError):
         await desked.queue.ask(job("visit"))
     assert desked.queue.state().phase is LlmPhase.RESTING
-    await asyncio.wait_for(desked.queue.ask(job("later")), 10)
+    await asyncio.wait_for(desked.queue.ask(job("later")), 10 * PATIENCE)
     assert desked.queue.state().phase is LlmPhase.READY
 
 
@@ -125,8 +126,8 @@ async def test_a_caller_who_goes_takes_his_request_back(desked: WithQueue, serve
     while not server.asked:
         await asyncio.sleep(0.005)
     asking.cancel()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 5 * PATIENCE
     while not server.cut_off:
         assert time.monotonic() < end
         await asyncio.sleep(0.005)
-    await asyncio.wait_for(desked.queue.ask(job("later")), 10)
+    await asyncio.wait_for(desked.queue.ask(job("later")), 10 * PATIENCE)

@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 from llm_server import Asked, LlmServer, Say
 from made_once import made_once
+from patience import PATIENCE
 from ports import free_port
 from postgres_server import PASSWORD, PostgresServer
 
@@ -68,7 +69,7 @@ def running(*command: str, cwd: Path | None = None) -> Iterator[subprocess.Popen
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(30 * PATIENCE)
         assert process.stdout is not None
         process.stdout.close()
 

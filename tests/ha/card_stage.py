@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import daytime
 import numpy as np
 from broker import Broker
 from headless import Chromium
@@ -168,6 +169,7 @@ class Household:
         """A browser in which somebody is signed in."""
         folder = self.folder / f"chromium-{time.monotonic_ns()}"
         with Chromium(folder, width_px=width_px, height_px=height_px) as browser:
+            browser.live_in(daytime.MORNING)
             browser.remember(
                 self.ha.url, hassTokens=self.ha.signed_in(), selectedLanguage=f'"{language}"',
                 dockedSidebar='"always_hidden"', selectedTheme=json.dumps({"dark": dark, "theme": "default"}),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from made_once import made_once
+from patience import PATIENCE
 
 from blikk_edge.core.errors import SourceError
 from blikk_edge.demo import clip
@@ -24,7 +25,7 @@ def ha_python() -> str:
     if not python.exists():
         pytest.skip(f"no Home Assistant at {HA_ENV}; run scripts/ha_env")
     version = "import homeassistant.const as c; print(c.__version__)"
-    found = subprocess.run([python, "-c", version], check=False, capture_output=True, text=True, timeout=60)
+    found = subprocess.run([python, "-c", version], check=False, capture_output=True, text=True, timeout=60 * PATIENCE)
     if found.returncode:
         pytest.skip(f"the Home Assistant at {HA_ENV} does not start; run scripts/ha_env: {found.stderr[-300:]}")
     return str(python)

@@ -5,6 +5,7 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
+from patience import PATIENCE
 from real_ha import RealHomeAssistant
 from websockets.exceptions import ConnectionClosed
 
@@ -34,7 +35,7 @@ class Diary:
     def __enter__(self) -> Self:
         self._link = self._home.link()
         self._link.send(json.dumps({"id": 1, "type": "subscribe_events", "event_type": "state_changed"}))
-        assert json.loads(self._link.recv(timeout=10))["success"]
+        assert json.loads(self._link.recv(timeout=10 * PATIENCE))["success"]
         self._writer = threading.Thread(target=self._write, name="diary")
         self._writer.start()
         return self

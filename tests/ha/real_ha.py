@@ -8,8 +8,12 @@ with RealHomeAssistant(python, folder, mqtt_port=1883) as ha:
 Everything listens on loopback. `python` is the interpreter that `scripts/ha_env` prints.
 """
 
+import atexit
+import contextlib
+import functools
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -38,7 +42,7 @@ homeassistant:
   longitude: 5.0
   elevation: 0
   unit_system: metric
-  time_zone: UTC
+  time_zone: {zone}
   currency: EUR
   country: NL
   internal_url: "{url}"
@@ -64,17 +68,81 @@ def wait_for(what: str, look: Callable[[], T | None], limit_s: float = 20.0) -> 
         time.sleep(0.05)
 
 
+class Started:
+    """A process that another one has started."""
+
+    def __init__(self, pid: int) -> None:
+        self._file = os.pidfd_open(pid)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return not self.wait(0.0)
+
+    def send(self, how: signal.Signals) -> None:
+        """Send it a signal; nothing happens where it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._file, how)
+
+    def wait(self, limit_s: float) -> bool:
+        """Whether it ends within that time."""
+        ended = select.poll()
+        ended.register(self._file, select.POLLIN)
+        return bool(ended.poll(1000 * limit_s))
+
+    def close(self) -> None:
+        """Of no use any more."""
+        os.close(self._file)
+
+
+class Starter:
+    """Runs `ha_starter.py`; what it has started ends with this process."""
+
+    def __init__(self, python: str) -> None:
+        environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self._process = subprocess.Popen(
+            [python, Path(__file__).with_name("ha_starter.py")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True, text=True,
+        )  # fmt: skip
+        atexit.register(self._end)
+
+    def start(self, *, config: Path, out: Path, cwd: Path) -> Started:
+        """Start a Home Assistant."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"config": str(config), "out": str(out), "cwd": str(cwd)}) + "\n")
+        self._process.stdin.flush()
+        return Started(int(self._process.stdout.readline()))
+
+    def _end(self) -> None:
+        self._process.communicate()
+
+
+@functools.cache
+def _starter(python: str) -> Starter:
+    """One for all tests of this process."""
+    return Starter(python)
+
+
 class RealHomeAssistant:
     """One Home Assistant with the MQTT integration connected to a broker on `mqtt_port` of loopback.
 
     `copies` are folders to be copied into its configuration, by their place there (`custom_components/blikk`); `more`
-    are further lines of `configuration.yaml`.
+    are further lines of `configuration.yaml`; `zone` is the household's time zone.
     """
 
     def __init__(
-        self, python: str, folder: Path, *, mqtt_port: int, copies: Mapping[str, Path] | None = None, more: str = ""
+        self,
+        python: str,
+        folder: Path,
+        *,
+        mqtt_port: int,
+        copies: Mapping[str, Path] | None = None,
+        more: str = "",
+        zone: str = "UTC",
     ) -> None:
         self.folder = folder
+        self._zone = zone
         self._copies = copies or {}
         self._more = more
         self._python = python
@@ -82,7 +150,7 @@ class RealHomeAssistant:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._token = ""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Started | None = None
         self._socket: ClientConnection | None = None
         self._number = 0
 
@@ -123,7 +191,7 @@ class RealHomeAssistant:
         self._number += 1
         self._socket.send(json.dumps({"id": self._number, **message}))
         while True:
-            answer = json.loads(self._socket.recv(timeout=30))
+            answer = json.loads(self._socket.recv(timeout=30 * PATIENCE))
             if answer.get("id") == self._number and answer["type"] == "result":
                 assert answer["success"], answer
                 return answer["result"]
@@ -139,9 +207,9 @@ class RealHomeAssistant:
     def link(self) -> ClientConnection:
         """A new WebSocket connection, signed in."""
         link = connect(self.url.replace("http", "ws", 1) + "/api/websocket", max_size=None, open_timeout=10)
-        assert json.loads(link.recv(timeout=10))["type"] == "auth_required"
+        assert json.loads(link.recv(timeout=10 * PATIENCE))["type"] == "auth_required"
         link.send(json.dumps({"type": "auth", "access_token": self._token}))
-        assert json.loads(link.recv(timeout=10))["type"] == "auth_ok"
+        assert json.loads(link.recv(timeout=10 * PATIENCE))["type"] == "auth_ok"
         return link
 
     def signed_in(self) -> str:
@@ -191,12 +259,11 @@ class RealHomeAssistant:
             self._socket = None
         if self._process is None:
             return
-        self._process.send_signal(how)
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(STOP_S)
+        self._process.send(how)
+        if not self._process.wait(STOP_S):
+            self._process.send(signal.SIGKILL)
+            assert self._process.wait(STOP_S)
+        self._process.close()
         self._process = None
 
     def __enter__(self) -> Self:
@@ -219,7 +286,7 @@ class RealHomeAssistant:
     def _write_files(self) -> None:
         config = self.folder / "config"
         config.mkdir(parents=True, exist_ok=True)
-        (config / "configuration.yaml").write_text(CONFIGURATION.format(url=self.url) + self._more)
+        (config / "configuration.yaml").write_text(CONFIGURATION.format(url=self.url, zone=self._zone) + self._more)
         for place, folder in self._copies.items():
             shutil.copytree(folder, config / place, ignore=shutil.ignore_patterns("__pycache__"))
         # the steps after the first user would start integrations that look for hosts outside
@@ -249,19 +316,10 @@ class RealHomeAssistant:
         )
 
     def _start(self) -> None:
-        environment = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        command = [self._python, "-m", "homeassistant", "--config", str(self.folder / "config")]
-        with (self.folder / "hass.out").open("ab") as out:
-            self._process = subprocess.Popen(
-                [*command, "--log-no-color", "--skip-pip"],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                env=environment,
-                start_new_session=True,
-                # where it starts counts as a place of components: that of this checkout is there only if it is copied
-                cwd=self.folder,
-            )
+        # where it starts counts as a place of components: that of this checkout is there only if it is copied
+        self._process = _starter(self._python).start(
+            config=self.folder / "config", out=self.folder / "hass.out", cwd=self.folder
+        )
 
     def _sign_up(self) -> None:
         wait_for("Home Assistant answers", self._answers, START_S)
@@ -273,7 +331,7 @@ class RealHomeAssistant:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, f"Home Assistant ended: {self.log[-20:]}"
+        assert self._process.runs, f"Home Assistant ended: {self.log[-20:]}"
         try:
             self.get("/manifest.json")
         except URLError:
@@ -296,7 +354,7 @@ class RealHomeAssistant:
 
     def _http(self, request: Request) -> Any:
         try:
-            with urlopen(request, timeout=30) as answer:
+            with urlopen(request, timeout=30 * PATIENCE) as answer:
                 body = answer.read()
                 return json.loads(body) if "json" in answer.headers.get_content_type() else body
         except HTTPError as error:

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from card_stage import ALL, ROOT, Household, Visit, household, jpeg
 from headless import Chromium
+from patience import PATIENCE
 from real_ha import wait_for
 
 from blikk_edge.core.sightings import Label
@@ -89,16 +90,16 @@ class Page:
 
     def shown(self, rows: int) -> None:
         """Wait until the card is there, with at least so many events."""
-        self.browser.until(f"{ALL}('blikk-timeline-card, blikk-camera-card')[0]?.shadowRoot != null", 60)
+        self.browser.until(f"{ALL}('blikk-timeline-card, blikk-camera-card')[0]?.shadowRoot != null")
         self.until(f"CARD.querySelectorAll('.row[aria-expanded]').length >= {rows}")
 
     def get(self, expression: str) -> Any:
         """A JavaScript expression, in which CARD is the card's shadow root."""
         return self.browser.evaluate(expression.replace("CARD", self.card))
 
-    def until(self, expression: str, limit_s: float = 30.0) -> Any:
+    def until(self, expression: str) -> Any:
         """As `get`, when it is true."""
-        return self.browser.until(expression.replace("CARD", self.card), limit_s)
+        return self.browser.until(expression.replace("CARD", self.card))
 
     def rows(self) -> list[str]:
         """The names of the events as they are listed."""
@@ -107,7 +108,7 @@ class Page:
 
     def until_rows(self, *names: str) -> None:
         """Wait until these are listed, and no others."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 30 * PATIENCE
         while (listed := self.rows()) != list(names):
             assert time.monotonic() < end, f"{listed} are listed, not {names}"
             time.sleep(0.1)
@@ -471,7 +472,7 @@ def test_a_node_that_is_away_is_reported_of_and_its_events_come_back_with_it(pag
     page.open("/card-yaml/0", rows=0)
     page.until("CARD.querySelector('.banner')?.textContent.startsWith('Hallway Pi is not connected')")
     home.node.start()
-    page.until("CARD.querySelector('.banner') === null && CARD.querySelectorAll('.row').length === 10", 60)
+    page.until("CARD.querySelector('.banner') === null && CARD.querySelectorAll('.row').length === 10")
 
 
 def test_a_page_that_is_open_lives_through_a_restart_of_home_assistant(page: Page, home: Household) -> None:

@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 from broker import Broker
 from diary import Diary
+from patience import PATIENCE
 from ports import free_port
 from real_ha import RealHomeAssistant, wait_for
 from rtsp_server import RtspServer
@@ -231,7 +232,7 @@ def test_what_a_camera_sees_is_unavailable_while_its_stream_is_away_and_it_says_
 def test_ring_that_is_heard_while_the_stream_is_away_is_reported(home):
     home.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
     wait_for("the ring", lambda: home.attribute("event.front_door_doorbell", "event_type") == "ring")
-    with urlopen(Request(home.hook, method="POST"), timeout=5) as answer:
+    with urlopen(Request(home.hook, method="POST"), timeout=5 * PATIENCE) as answer:
         assert answer.status == 204
     wait_for("the next", lambda: home.attribute("event.front_door_doorbell", "via") == "http")
 
@@ -282,7 +283,7 @@ def test_pictures_are_those_of_mqtt_byte_for_byte(home):
 def test_doorbell_rings_by_mqtt_and_by_http(home, diary):
     home.ears.say(f"{BASE}/front_door/set/ring", "PRESS")
     wait_for("one ring", lambda: len(diary.fired("event.front_door_doorbell")) == 1)
-    with urlopen(Request(home.hook, method="POST"), timeout=5) as answer:
+    with urlopen(Request(home.hook, method="POST"), timeout=5 * PATIENCE) as answer:
         assert answer.status == 204
     wait_for("two rings", lambda: len(diary.fired("event.front_door_doorbell")) == 2)
 

@@ -68,7 +68,7 @@ class Home:
     def viewers(self) -> int:
         """How many look at the camera, as the node counts them."""
         asked = Request(f"http://127.0.0.1:{self.http}/v1/node", headers={"Authorization": f"Bearer {CONTROL}"})
-        with urlopen(asked, timeout=20) as answer:
+        with urlopen(asked, timeout=20 * PATIENCE) as answer:
             count: int = json.load(answer)["cameras"][0]["viewers"]
             return count
 
@@ -199,7 +199,7 @@ def test_the_address_in_a_notification_opens_the_live_view(home: Home) -> None:
     with home.browser(width_px=412, height_px=915) as browser:
         browser.open(f"{home.ha.url}/?more-info-entity-id={CAMERA}", shows=[], settled=False)
         stream = f"{ALL}('img').find((image) => image.src.includes('{STREAM}'))"
-        browser.until(f"{stream}?.naturalWidth > 300", 60)
+        browser.until(f"{stream}?.naturalWidth > 300")
         home.until_viewers(1)
         keep(browser, "notification")
     home.until_viewers(0)
@@ -215,8 +215,8 @@ def test_the_card_shows_the_live_picture_with_boxes_only_while_it_is_seen(
     dashboard(home, {"type": "custom:blikk-camera-card", "entity": CAMERA, "events": 2})
     with home.browser(width_px=width_px, height_px=height_px, dark=dark, language=language) as browser:
         browser.open(f"{home.ha.url}/card-live/0", shows=[], settled=False)
-        browser.until(f"{ALL}('blikk-camera-card')[0]?.shadowRoot != null", 60)
-        browser.until(LIVE, 60)
+        browser.until(f"{ALL}('blikk-camera-card')[0]?.shadowRoot != null")
+        browser.until(LIVE)
         home.until_viewers(1)
         # the six visits come round within two minutes
         browser.until(f"Number({CARD}.querySelector('canvas.live').dataset.tracks) > 0", 150)
@@ -249,18 +249,18 @@ def test_a_card_tells_of_a_token_that_is_wrong_and_shows_the_still_until_it_is_r
     dashboard(home, {"type": "custom:blikk-camera-card", "entity": CAMERA, "events": 0})
     with home.browser(width_px=800, height_px=800) as browser:
         browser.open(f"{home.ha.url}/card-live/0", shows=[], settled=False)
-        browser.until(f"{ALL}('blikk-camera-card')[0]?.shadowRoot != null", 60)
-        browser.until(LIVE, 60)
+        browser.until(f"{ALL}('blikk-camera-card')[0]?.shadowRoot != null")
+        browser.until(LIVE)
         home.node.stop(30)
         home.write(OTHER)
         home.node.start()
         home.until_online()
-        browser.until(f"{CARD}.querySelector('.bar').textContent.includes('live view: wrong token')", 60)
+        browser.until(f"{CARD}.querySelector('.bar').textContent.includes('live view: wrong token')")
         assert browser.evaluate(f"{CARD}.querySelector('canvas.live').hidden")
         browser.until(f"{CARD}.querySelector('.still img').naturalWidth > 300")
         keep(browser, "card-token")
         assert home.give_token(OTHER)["reason"] == "reauth_successful"
-        browser.until(LIVE, 60)
+        browser.until(LIVE)
     assert [line for line in home.ha.log if "ERROR" in line and "blikk" in line] == []
     assert VIEW not in "\n".join(home.ha.log)
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from homeassistant.components.mqtt.models import SubscriptionID
 from homeassistant.util.async_ import get_scheduled_timer_handles
 
 # the test kit mounts a package of the same name; the first one imported wins
@@ -18,6 +19,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 def _enable_custom(enable_custom_integrations):
     """Let Home Assistant load our component."""
     return
+
+
+@pytest.fixture(autouse=True)
+async def enable_event_loop_debug():
+    """The loop checks from which thread it is called, and what; where each future was made, which takes a third of the
+    time, is not noted.
+    """
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.get_debug = lambda: False
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +47,14 @@ async def _mqtt_ends():
     theirs = {task for task in asyncio.all_tasks() if _is_of_mqtt(_module(task))}
     if theirs:
         await asyncio.wait(theirs, timeout=10)
+
+
+@pytest.fixture(autouse=True)
+def _mqtt_stumbles_over_nothing(monkeypatch):
+    """Home Assistant's MQTT client subscribes one after the other, and raises KeyError for one that has gone meanwhile,
+    as on a slow machine those of an entry that a test unloads.
+    """
+    monkeypatch.setattr(SubscriptionID, "get_subscription_id", SubscriptionID.get_or_generate)
 
 
 def _is_of_mqtt(module):

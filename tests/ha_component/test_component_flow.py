@@ -9,6 +9,7 @@ from homeassistant.config_entries import SOURCE_HASSIO, SOURCE_MQTT, SOURCE_USER
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+from patience import PATIENCE
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message, start_reauth_flow
 from stage import BASE, DOMAIN, NODE, announce, entry_of, golden, publish, set_up
 
@@ -81,7 +82,7 @@ async def test_a_node_that_announces_itself_is_added_after_a_question(hass, mqtt
 async def test_home_assistant_itself_starts_the_flow_when_an_announce_comes(hass, mqtt_mock):
     await hass.async_block_till_done(wait_background_tasks=True)
     async_fire_mqtt_message(hass, f"{BASE}/announce", json.dumps(golden("announce")), retain=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while not (flows := hass.config_entries.flow.async_progress()):
             await asyncio.sleep(0.01)
     assert flows[0]["handler"] == DOMAIN

@@ -14,6 +14,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_send
+from patience import PATIENCE
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 from stage import BASE, DOMAIN, NODE, announce, click, entry_of, golden, publish, published, set_up
 
@@ -132,7 +133,7 @@ async def test_entities_keep_their_ids_when_the_component_takes_over_and_when_it
     await hass.async_block_till_done()
     assert published(mqtt_mock, CLAIM)[-1] == ("", 1, True)
     assert ids(hass, DOMAIN) == {}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while ids(hass, "mqtt") != before:
             await asyncio.sleep(0.01)
 
@@ -204,7 +205,7 @@ def customized(hass, platform):
 
 async def until_plain(hass, before):
     """Until the plain entities are there, and are like ours were as far as there are such."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while True:
             plain = ids(hass, "mqtt")
             if plain and {key: before[key] for key in plain} == {key: customized(hass, "mqtt")[key] for key in plain}:
@@ -275,7 +276,7 @@ async def test_a_node_that_stays_away_is_not_waited_for_for_ever(hass, mqtt_mock
     entry = await begin(hass, content)
     await hass.config_entries.async_remove(entry.entry_id)
     listening = hass.bus.async_listeners()[er.EVENT_ENTITY_REGISTRY_UPDATED]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while hass.bus.async_listeners()[er.EVENT_ENTITY_REGISTRY_UPDATED] == listening:
             await asyncio.sleep(0.02)
     assert f"blikk.removed.{NODE}" in hass_storage
@@ -346,7 +347,7 @@ async def test_a_node_that_will_not_withdraw_is_a_repair_that_a_click_tries_agai
     flow, done = await click(hass, hass_client, issue)
     assert (flow["step_id"], flow["description_placeholders"]) == ("confirm", {"node": "Porch Pi"})
     assert done["type"] == "create_entry"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while entry.state is not ConfigEntryState.LOADED:
             await asyncio.sleep(0.01)
     await hass.async_block_till_done()
@@ -358,7 +359,7 @@ async def test_plain_entities_that_come_later_are_a_repair_until_they_go(hass, m
     entry = await begin(hass, content)
 
     async def until(there):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while (ir.async_get(hass).async_get_issue(DOMAIN, f"plain_entities_{entry.entry_id}") is None) is there:
                 await asyncio.sleep(0.01)
 
@@ -477,7 +478,7 @@ async def test_what_is_hidden_from_the_announce_is_reported_once(hass, mqtt_mock
 async def subscribed(client, times):
     """Until every topic with a wildcard was asked for so often: Home Assistant trips over what is given up earlier."""
     words = ("status", "state", "event", "ring", "summary", "digest", "answer/+", "picture/+")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while any(str(client.subscribe.mock_calls).count(f"'{BASE}/+/{word}'") < times for word in words):
             await asyncio.sleep(0.01)
 
@@ -509,6 +510,6 @@ async def test_plain_entities_that_stand_beside_ours_after_a_reconnection_are_wi
 
     async_dispatcher_send(hass, MQTT_CONNECTION_STATE, True)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while ids(hass, "mqtt"):
             await asyncio.sleep(0.01)

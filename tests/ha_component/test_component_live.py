@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.setup import async_setup_component
+from patience import PATIENCE
 from stage import DOMAIN, JPEG, announce, entry_of, publish, set_up
 
 from custom_components.blikk import camera as camera_platform
@@ -61,7 +62,7 @@ class Node:
                 await socket.send_bytes(picture(number))
 
     async def until(self, state):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             while not state():
                 await asyncio.sleep(0.01)
 
@@ -102,7 +103,7 @@ class Viewer:
 
     async def frame(self):
         """The next picture, once it is shown: at the boundary after it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 head += await self.answer.content.readexactly(1)
@@ -229,7 +230,7 @@ async def test_an_entry_that_is_unloaded_ends_its_streams(hass, entry, node, has
     async with watching(hass_client) as viewer:
         await viewer.frame()
         assert await hass.config_entries.async_unload(entry.entry_id)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20 * PATIENCE):
             await viewer.answer.content.read()
     await node.until(lambda: not node.sockets)
     await showing
@@ -245,7 +246,7 @@ async def card(hass, entry, hass_ws_client):
 
 
 async def told(card):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         message = await card.receive_json()
     assert message["type"] == "event", message
     assert message["event"].pop("subscription") == 5

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 from homeassistant.config_entries import SOURCE_REAUTH
+from patience import PATIENCE
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 from stage import JPEG, NODE, announce, entry_of, golden, jpeg_of, publish, set_up
 
@@ -92,7 +93,7 @@ async def link(hass_ws_client, hass):
         return answer["result"] if answer["success"] else answer["error"]
 
     async def push():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             return (await opened[0].receive_json())["event"]
 
     return SimpleNamespace(ask=ask, push=push)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 import pytest
+from patience import PATIENCE
 
 
 class Input(Protocol):
@@ -19,7 +20,7 @@ Until = Callable[[Callable[[], object]], Awaitable[None]]
 @pytest.fixture
 def until() -> Until:
     async def wait(fact: Callable[[], object]) -> None:
-        end = time.monotonic() + 60.0
+        end = time.monotonic() + 60.0 * PATIENCE
         while not fact():
             assert time.monotonic() < end, "it did not happen within 60 s"
             await asyncio.sleep(0.002)

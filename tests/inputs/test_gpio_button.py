@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from button_pins import Pins, pins_of
 from gpiod.line import Bias, Direction, Edge
+from patience import in_time
 
 from blikk_edge.core.clock import SystemClock, VirtualClock
 from blikk_edge.core.commands import Command, Press
@@ -130,6 +131,7 @@ async def test_a_device_that_is_no_chip_is_a_clear_error(tmp_path: Path) -> None
         await GpioButton("front_door", 17, print, clock=VirtualClock(), devices=tmp_path).run()
 
 
+@in_time
 async def test_press_to_order_takes_milliseconds(pins: Pins, start, until, capsys: pytest.CaptureFixture[str]) -> None:
     times: list[float] = []
     start(button(pins, lambda _: times.append(time.perf_counter()), clock=SystemClock()))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from http_served import resident_mb, serving
+from patience import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -61,7 +62,7 @@ def frame(seq: int) -> str:
 
 async def closed(connection) -> tuple[int, str]:
     """How the server closed it."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         await connection.wait_closed()
     return connection.close_code, connection.close_reason
 
@@ -74,7 +75,7 @@ async def knock(server: HttpServer, token: bytes) -> tuple[asyncio.StreamReader,
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
         b"Authorization: Bearer " + token + b"\r\n\r\n"
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
     return reader, writer
 
@@ -82,7 +83,7 @@ async def knock(server: HttpServer, token: bytes) -> tuple[asyncio.StreamReader,
 async def refusal(reader: asyncio.StreamReader) -> int | None:
     """The close code in the first frame; None where the connection was cut off."""
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * PATIENCE):
             return int.from_bytes((await reader.readexactly(4))[2:])
     except (asyncio.IncompleteReadError, ConnectionResetError):
         return None
@@ -210,13 +211,13 @@ async def test_a_client_that_floods_is_cut_off_and_takes_no_memory(
     flood = endless * (1_000_000 // len(endless))
     most = 0.0
     with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(30 * PATIENCE):
             for _ in range(100):  # 100 MB, if it were let
                 writer.write(flood)
                 await writer.drain()
                 most = max(most, resident_mb() - before)
     with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             await reader.read()  # the end
     assert writer.transport.is_closing() or reader.at_eof()
     writer.transport.abort()
@@ -278,7 +279,7 @@ async def test_no_handshake_however_malformed_shows_its_token_in_the_log_or_floo
         writer.write(raw.encode("latin-1"))
         writer.write_eof()
         with contextlib.suppress(ConnectionError):
-            await asyncio.wait_for(reader.read(), 10)
+            await asyncio.wait_for(reader.read(), 10 * PATIENCE)
         writer.transport.abort()
     formatter = logging.Formatter("%(message)s")
     assert TOKEN not in "\n".join(formatter.format(record) for record in caplog.records)

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
 from annotated_faces import YUNET, AnnotatedPicture, detector, pictures
+from looks_once import LooksOnce
 
 from blikk_edge.core.sightings import Detection
 from blikk_edge.transforms.privacy.faces import FaceFinder
@@ -29,9 +30,9 @@ def yunet(data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finder(yunet: Path) -> FaceFinder:
+def finder(yunet: Path) -> LooksOnce:
     """One face finder for all tests of this thread."""
-    return FaceFinder(yunet)
+    return LooksOnce(FaceFinder(yunet))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from annotated_faces import YOLOX, AnnotatedPicture
+from looks_once import LooksOnce
 
 from blikk_edge.app.pipelines import pipeline
 from blikk_edge.app.replays import DEFAULTS
@@ -48,7 +49,8 @@ def tools(data: Path) -> VisionTools:
         tools = VisionModels(settings).tools(settings)("camera")
     assert isinstance(tools.redactor, Privacy)
     assert tools.redactor.state.startswith("faces are looked for")
-    return tools
+    tools.redactor._faces = LooksOnce(tools.redactor._faces)  # type: ignore[assignment]
+    return replace(tools, detector=LooksOnce(tools.detector))
 
 
 def blurred(picture: AnnotatedPicture, found: Found | None, tools: VisionTools) -> np.ndarray:

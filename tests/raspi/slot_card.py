@@ -25,9 +25,9 @@ from slot_web import Web, serve
 HERE = Path(__file__).parent
 RASPI = HERE.parents[1] / "raspi"
 UNIT = "blikk-edge.service"
-LIMITS = {"health_s": 30.0 * PATIENCE, "steady_s": 0.2, "poll_s": 0.02, "retry_s": (0.0, 0.0), "spare_bytes": 0}
+LIMITS = {"health_s": 30.0 * PATIENCE, "steady_s": 0.2, "poll_s": 0.05, "retry_s": (0.0, 0.0), "spare_bytes": 0}
 """A healthy slot needs less: what is waited for is its state."""
-UNHEALTHY = {"health_s": 1.0, "answer_s": 10.0}
+UNHEALTHY = {"health_s": 0.6, "answer_s": 10.0, "poll_s": 0.1}
 """For slots that never become healthy."""
 
 

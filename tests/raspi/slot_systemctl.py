@@ -29,7 +29,7 @@ def supervise() -> None:
         while True:
             node = subprocess.Popen([ROOT / "opt/blikk/current/bin/blikk", "run"], stderr=subprocess.DEVNULL)
             node.wait()
-            time.sleep(0.05)
+            time.sleep(0.2)
 
 
 def running() -> int | None:

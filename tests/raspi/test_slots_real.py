@@ -52,7 +52,7 @@ def card(tmp_path: Path) -> Iterator[Card]:
         "CACHE_DIRECTORY": str(tmp_path / "cache"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "XDG_STATE_HOME": str(root / "var/lib"),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(tmp_path / "pycache"),
     }
     with card_in(tmp_path, make=make, unit=unit) as card:
         yield card

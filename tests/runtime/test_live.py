@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from patience import PATIENCE
 from stage_props import StampRedactor, frame, pipeline, tools
 
 from blikk_edge.core.live import LIVE, LiveFrame
@@ -17,7 +18,7 @@ def live_frame(at: float, camera: str = "door") -> LiveFrame:
 
 
 async def take(coming: AsyncIterator[LiveFrame]) -> LiveFrame:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         return await anext(coming)
 
 

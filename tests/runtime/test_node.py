@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from patience import PATIENCE
+from patience import PATIENCE, in_time
 from stage_props import PERSON, Gauge, ScriptedSource, pipeline, refuse, tools
 
 from blikk_edge.core.clock import Clock, SystemClock
@@ -179,7 +179,7 @@ async def house(
         yield House(orders, spy, cameras, supervisor, memory, delivery, stop)
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             await running
 
 
@@ -191,6 +191,7 @@ async def test_an_event_flows_from_source_to_sink() -> None:
     assert CameraAvailability(camera="door", online=True) in run.spy.items
 
 
+@in_time
 async def test_stopping_ends_open_events_within_five_seconds() -> None:
     async with house({"door": ScriptedSource}) as run:
         await run.until(lambda: run.spy.of(Event))
@@ -663,7 +664,7 @@ async def test_no_thread_is_left_behind() -> None:
     before = threading.active_count()
     async with house({"door": ScriptedSource}) as run:
         await run.until(lambda: run.spy.of(Event))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * PATIENCE
     while {t.name for t in threading.enumerate()} & {"vision", "camera.door"}:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)

@@ -6,6 +6,7 @@ import random
 import threading
 
 import pytest
+from patience import PATIENCE
 
 from blikk_edge.core.allowance import LOGGED, LOGGED_EVERY_S
 from blikk_edge.core.backoff import Backoff
@@ -183,7 +184,7 @@ async def test_a_hanging_thread_does_not_hold_up_the_end() -> None:
     scheduler = Scheduler(SystemClock(), Supervisor(), grace_s=0.1)
     release = threading.Event()
     scheduler.thread("camera.door", lambda _thread: release.wait(30) and None)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         await scheduler.end_threads()
     release.set()
 
@@ -194,7 +195,7 @@ async def test_a_thread_that_may_be_left_is_waited_for_no_longer_and_nothing_is_
     scheduler = Scheduler(SystemClock(), Supervisor(), grace_s=300.0)
     release = threading.Event()
     scheduler.thread("camera.door", lambda _thread: release.wait(30) and None, leave_after_s=0.1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         await scheduler.end_threads()
     assert not release.is_set()
     assert caplog.records == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from patience import PATIENCE
 
 from blikk_edge.core.clock import SETTLED_S, VirtualClock
 from blikk_edge.core.errors import StoreError
@@ -112,7 +113,7 @@ async def test_what_is_too_old_goes_where_no_new_ones_come(tmp_path: Path) -> No
         items.put_nowait(Health(time=clock.now(), uptime_s=0, cpu_percent=0, rss_bytes=0))
         while not items.empty():
             await asyncio.sleep(0.001)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20 * PATIENCE):
         while kept.pictures():
             await asyncio.sleep(0.001)
     task.cancel()
@@ -204,7 +205,7 @@ async def test_a_folder_that_cannot_be_read_does_not_end_the_sink(
             raise Done
 
     with pytest.raises(Done):
-        await asyncio.wait_for(album(tmp_path).run(Nothing()), 5)
+        await asyncio.wait_for(album(tmp_path).run(Nothing()), 5 * PATIENCE)
     assert "old pictures cannot be removed" in caplog.text
 
 

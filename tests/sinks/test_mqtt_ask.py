@@ -11,6 +11,7 @@ import pytest
 from broker import Broker
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from patience import PATIENCE
 from running_sink import TOPICS, Running, Watcher
 from sink_samples import NODE, T0, event, ring, until
 
@@ -113,7 +114,7 @@ async def test_a_broker_without_mqtt_5_is_answered_over(old_broker: Address, sto
         await client.subscribe(REPLY, 1)
         content = {"question": "who?", "response_topic": REPLY, "correlation": "x"}
         await client.publish(TOPICS.ask, json.dumps(content), 1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             message = await anext(aiter(client.messages))
     assert json.loads(bytes(message.payload))["correlation"] == "x"
     assert running.sink.protocol == "MQTT 3.1.1"

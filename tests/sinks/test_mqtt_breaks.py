@@ -12,6 +12,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 from broker import Broker
+from patience import in_time
 from running_sink import TOPICS, Running, Watcher
 from scripted_broker import ScriptedBroker
 from sink_samples import until
@@ -124,6 +125,7 @@ async def test_a_second_node_of_the_same_name_is_no_reason_for_offline(
     other_store.close()
 
 
+@in_time
 async def test_a_stop_says_offline_at_once(broker: Broker, watcher: Watcher, store: Store) -> None:
     running = Running(Address(host=broker.host, port=broker.port), store, SystemClock(), mode="off")
     running.start()

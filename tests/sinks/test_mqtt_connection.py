@@ -14,6 +14,7 @@ import aiomqtt
 import psutil
 import pytest
 from broker import Broker, Certificates, make_certificates
+from patience import PATIENCE
 from running_sink import TOPICS, Running, Watcher
 from sink_samples import event, observation, picture, until
 
@@ -273,7 +274,7 @@ async def test_a_connection_that_is_lost_in_the_moment_of_the_end_does_not_hold_
     monkeypatch.setattr(Session, "go_on", loses_it)
     running.start()
     await running.connected()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         await running.stop()
 
 

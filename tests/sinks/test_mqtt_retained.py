@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import aiomqtt
 import pytest
 from broker import Broker
+from patience import PATIENCE
 from running_sink import TOPICS, Running, Watcher
 from sink_samples import Box1, picture, state, until
 
@@ -48,7 +49,7 @@ async def kept(broker: Broker) -> set[str]:
 
 
 async def until_kept(broker: Broker, topics: set[str]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 10 * PATIENCE
     while (there := await kept(broker)) != topics:
         assert time.monotonic() < end, there ^ topics
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from broker import make_certificates, make_expired
 from killed_node import kill_and_go_on
+from patience import PATIENCE
 from redis import Redis
 from redis_server import RedisServer
 from sink_samples import Box1, Hasty, event, observation, state, until
@@ -286,7 +287,7 @@ async def test_on_channels_records_have_numbers_that_show_what_a_listener_missed
 
     with redis.pubsub() as channels:
         channels.psubscribe("blikk/porch/*")
-        channels.get_message(timeout=10)
+        channels.get_message(timeout=10 * PATIENCE)
         inbox.put(observation(1), event(1), state(), event(2))
         await until(lambda: listen(channels) and len(heard) == 2)
     inbox.put(event(3))

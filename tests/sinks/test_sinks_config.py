@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from broker import make_certificates
+from patience import PATIENCE
 from ports import free_port
 
 from blikk_edge.app.checking import check
@@ -158,7 +159,9 @@ for module in ("subscribers", "redis.stream", "redis.channels", "postgres.sink",
     __import__("blikk_edge.sinks." + module)
 print(sorted({{"websockets", "aiohttp", "redis", "asyncpg", "zmq"}} & set(sys.modules)))
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60 * PATIENCE, check=False
+    )
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")
 

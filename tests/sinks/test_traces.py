@@ -180,7 +180,9 @@ import blikk_edge.sinks.traces, blikk_edge.web.exposition, blikk_edge.web.metric
 late = ("opentelemetry", "requests", "prometheus_client", "blikk_edge.runtime.probe")
 print([name for name in late if name in sys.modules])
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60 * PATIENCE, check=False
+    )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from sink_samples import event
 
 from blikk_edge.core.clock import VirtualClock
@@ -88,7 +89,7 @@ class Running:
 
     async def _idle(self) -> None:
         """Until all is written, and it waits for an item and for time to pass."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * PATIENCE
         while not (self.inbox.waited_at and self.clock.sleeping):
             assert time.monotonic() < deadline, "it is still at work after 20 s"
             assert not self.task.done(), self.task

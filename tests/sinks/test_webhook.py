@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from patience import PATIENCE
 from sink_samples import T0, Box1, Hasty, event, observation, picture, ring, state, until
 
 from blikk_edge.core.ports import DurableSink, Item
@@ -534,4 +535,4 @@ async def test_the_end_does_not_wait_for_a_server_that_hangs(
 
 def test_aiohttp_is_imported_only_when_it_runs() -> None:
     code = "import sys, blikk_edge.sinks.webhook; sys.exit('aiohttp' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30 * PATIENCE).returncode == 0

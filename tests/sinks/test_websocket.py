@@ -16,6 +16,7 @@ import pytest
 from broker import make_certificates
 from http_served import serving
 from jsonschema import Draft202012Validator
+from patience import PATIENCE
 from sink_samples import NODE, Box1, event, observation, ring, state, until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -93,7 +94,7 @@ async def served(store: Store) -> AsyncIterator[Served]:
 
 
 async def said(connection: ClientConnection, count: int = 1) -> list[Json]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         return [json.loads(await connection.recv()) for _ in range(count)]
 
 
@@ -304,7 +305,7 @@ async def test_there_is_a_limit_and_who_leaves_makes_room(store: Store) -> None:
         async with served.subscriber() as one, served.subscriber() as two:
             await asyncio.gather(said(one), said(two))
             assert (await refusal(served))[0] == 503
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60 * PATIENCE):
             while True:
                 with contextlib.suppress(InvalidStatus):
                     async with served.subscriber() as third:
@@ -325,7 +326,7 @@ async def test_who_is_slow_is_cut_off_with_a_count_and_harms_nobody(store: Store
                 assert sent < 100_000
             seqs: list[int] = []
             with contextlib.suppress(ConnectionClosed):
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(60 * PATIENCE):
                     while True:
                         seqs.append(json.loads(await slow.recv())["seq"])
             assert seqs == list(range(1, len(seqs) + 1))

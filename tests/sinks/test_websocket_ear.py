@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from patience import PATIENCE
 from websockets.asyncio.server import ServerConnection, serve
 
 from blikk_edge.core.observation import Event
@@ -47,7 +48,7 @@ async def test_after_a_break_it_takes_up_behind_the_last_record(complete: bool) 
         port = next(iter(server.sockets)).getsockname()[1]
         ear = WebSocketEar(f"ws://127.0.0.1:{port}", "a-token", None, hear)
         listening = asyncio.create_task(ear.run())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60 * PATIENCE):
             await both.wait()
         assert [each.get("since") for each in queries] == [None, ["s.7.1000"]]
         assert [camera.id for camera in ear.cameras] == ["front_door"]

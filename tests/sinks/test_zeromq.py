@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import zmq
 from jsonschema import Draft202012Validator
+from patience import PATIENCE
 from sink_samples import Box1, event, observation, state, until
 from test_websocket import schema
 
@@ -83,7 +84,7 @@ def hear(of: Any, heard: Heard) -> Heard:
 
 async def joined(inbox: Box1, of: Any, heard: Heard) -> None:
     """Subscribing takes a moment, in which what is published is missed."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         while not hear(of, heard):
             inbox.put(observation(0))
             await asyncio.sleep(0.01)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE, in_time
 from sink_samples import event, observation, ring
 
 from blikk_edge.core.errors import StoreError
@@ -291,7 +292,7 @@ print("kept", kept)
 
 def test_a_file_that_may_not_grow_is_a_store_error_and_loses_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "blikk.db"), str(Path(__file__).parents[1])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     assert "refused: store" in done.stdout
     assert "is its disk full" in done.stdout
@@ -382,7 +383,9 @@ def test_a_store_on_a_disk_that_filled_up_is_opened_with_the_reserve(big_disk: P
         f"if {closed}: store.close()\n"
         "os._exit(0)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(path), str(Path(__file__).parents[1])], check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", code, str(path), str(Path(__file__).parents[1])], check=True, timeout=60 * PATIENCE
+    )
     _fill(big_disk)
     store = Store(path)
     store.open()
@@ -437,6 +440,7 @@ def test_a_store_that_could_not_be_opened_heals_when_it_can(tmp_path: Path) -> N
     store.close()
 
 
+@in_time
 def test_durable_put_is_quick(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     took = []
     for number in range(100):

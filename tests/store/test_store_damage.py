@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE
 from sink_samples import event, observation, ring
 
 from blikk_edge.core.errors import StoreBusyError, StoreError
@@ -319,7 +320,7 @@ store.close()
 def test_a_kill_while_it_is_carried_over_costs_nothing(logged: Path, step: int) -> None:
     overwrite(log_of(logged), 0, b"\xff" * 32)
     command = [sys.executable, "-c", KILLED_IN_SALVAGE, str(logged), str(step)]
-    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert subprocess.run(command, check=False, timeout=60 * PATIENCE).returncode == -signal.SIGKILL
     with opened(logged) as store:
         assert numbers(store) == list(range(WAITING))
     assert not list(logged.parent.glob("*.salvage*"))

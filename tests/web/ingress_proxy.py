@@ -12,6 +12,7 @@ from typing import Self
 
 import aiohttp
 from aiohttp import web
+from patience import PATIENCE
 
 TOKEN = "KFpJ0q8Yz5bN-x_1"
 SESSION = "0123456789abcdef"
@@ -57,7 +58,7 @@ class IngressProxy:
 
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(serve(),))
         self._thread.start()
-        assert started.wait(20)
+        assert started.wait(20 * PATIENCE)
         return self
 
     def __exit__(

@@ -49,7 +49,7 @@ class SetupRun:
             print(self.log.read_text())
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(10 * PATIENCE)
 
 
 def press_button(page: Browser, words: str) -> None:

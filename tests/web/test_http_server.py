@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from broker import make_certificates
 from http_served import CONTROL, VIEW, HalfOpen, ask, resident_mb, said, serving
+from patience import PATIENCE
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -327,7 +328,7 @@ async def test_slow_headers_and_slow_bodies_end_in_time_and_keep_nobody_out(
     head = f"Authorization: Bearer {CONTROL}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"POST /change HTTP/1.1\r\n" + HOST + head.encode() + b'{"a":')
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
     writer.transport.abort()
     assert probe.changed == []
@@ -347,7 +348,7 @@ async def test_a_thousand_half_open_connections_keep_nobody_out(served: HttpServ
     crowd = HalfOpen(served.port, 1000, says)
     try:
         assert [(await ask(served, "/view"))[0] for _ in range(60)] == [200] * 60
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60 * PATIENCE):
             # who was hung up is counted until both ends are closed
             while crowd.hung_up < 800 or len(served._connections) > STRANGERS_MAX + KNOWN:
                 await asyncio.sleep(0.05)
@@ -395,7 +396,7 @@ async def test_who_shows_no_token_in_time_is_hung_up(served: HttpServer, monkeyp
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     stranger, gone = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(request)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
         assert await stranger.read() == b""  # by now its time is over
         writer.write(request)
@@ -432,7 +433,7 @@ async def test_whoever_asks_for_what_is_public_is_counted_like_others(
 async def test_more_who_know_the_token_than_are_served_at_once_lose_the_oldest(served: HttpServer) -> None:
     request = f"GET /view HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n\r\n".encode()
     held = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         for _ in range(KNOWN + 1):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             held.append((reader, writer))
@@ -472,7 +473,7 @@ async def test_no_request_however_malformed_shows_its_token_in_the_log_or_floods
         writer.write(raw.encode("latin-1"))
         writer.write_eof()
         with suppress(ConnectionError):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(60 * PATIENCE):
                 await reader.read()
         writer.close()
     assert (await ask(served, "/view"))[0] == 200
@@ -506,7 +507,7 @@ async def test_a_flood_of_frames_is_cut_off(served: HttpServer, first: bytes, en
     handshake = f"{HANDSHAKE}Authorization: Bearer {VIEW}\r\n\r\n".encode()
     flood = first + endless * (300_000 // len(endless))
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         if early:
             writer.write(handshake + flood)
         else:
@@ -563,7 +564,7 @@ async def test_who_reads_nothing_of_a_large_answer_is_hung_up(
     request = f"GET /large HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n\r\n".encode()
     _, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
     writer.write(request)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         while len(probe.transports) < 2 or not probe.transports[-1].is_closing():
             await asyncio.sleep(0.02)
     writer.transport.abort()
@@ -573,7 +574,7 @@ async def test_who_reads_slowly_is_not_hung_up(served: HttpServer, probe: Probe)
     request = f"GET /large HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {VIEW}\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
     writer.write(request)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         while not probe.transports or not (unread := probe.transports[0].get_write_buffer_size()):
             await asyncio.sleep(0.02)
         made: Any = probe.transports[0].get_protocol()
@@ -609,7 +610,7 @@ async def test_tls_serves_while_hundreds_never_finish_their_handshake(
             for _ in range(20):
                 reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust)
                 writer.write(request.encode())
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(60 * PATIENCE):
                     assert (await reader.read()).startswith(b"HTTP/1.1 200")
                     writer.close()
                     await writer.wait_closed()
@@ -620,7 +621,7 @@ async def test_tls_serves_while_hundreds_never_finish_their_handshake(
                 proxy=None,
             ) as one:
                 assert await one.recv() == "hello"
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(60 * PATIENCE):
                 while crowd.hung_up < 300:  # the silent ones, when their handshake took too long
                     await asyncio.sleep(0.05)
         finally:

@@ -109,7 +109,7 @@ def started(folder: Path, *, app: bool) -> Iterator[Node]:
             yield node
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(20 * PATIENCE)
 
 
 def answers(node: Node) -> bool:
@@ -196,7 +196,7 @@ def test_the_pages_live_in_the_frame_of_home_assistant(
         Chromium(tmp_path / "chromium", width_px=width_px, height_px=height_px) as browser,
     ):
         browser.open(f"{proxy.url}/app/blikk", shows=[], settled=False)
-        browser.until(f"{frame}.querySelector('[data-camera=yard]')?.dataset.frames === 'yes'", 60)
+        browser.until(f"{frame}.querySelector('[data-camera=yard]')?.dataset.frames === 'yes'")
         assert browser.evaluate(f"{frame}.querySelector('.brand').textContent") == "Home"
         words = browser.evaluate(f"{frame}.body.innerText")
         assert "Log out" not in words
@@ -210,7 +210,7 @@ def test_the_pages_live_in_the_frame_of_home_assistant(
             browser.until(f"{frame}.querySelector('main h1, main h2, main canvas, main .filters') !== null")
         browser.evaluate(f"{frame}.defaultView.location.hash = '#/camera/yard', true")
         browser.until(f"{frame}.querySelectorAll('[data-camera]').length === 1")
-        browser.until(f"{frame}.querySelector('[data-camera=yard]')?.dataset.frames === 'yes'", 60)
+        browser.until(f"{frame}.querySelector('[data-camera=yard]')?.dataset.frames === 'yes'")
         switched = browser.evaluate(
             f"{frame}.defaultView.fetch('v1/cameras/yard/set', {{method: 'POST', body: '{{\"detect\": true}}',"
             " headers: {'Content-Type': 'application/json'}}).then((answer) => answer.status)"

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
+from patience import PATIENCE
 
 from blikk_edge.app.asking import answerer
 from blikk_edge.cli.program import program
@@ -376,7 +377,7 @@ async def test_exports_that_nobody_reads_are_few(ask: Ask, monkeypatch: pytest.M
         await reader.readline()
     assert "try again" in (await ask("events/visitor/export", status=503))["error"]
     held[0][1].transport.abort()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * PATIENCE):
         while (await ask.answered("events/visitor/export"))[0] != 200:
             await asyncio.sleep(0.05)
     for _, writer in held:

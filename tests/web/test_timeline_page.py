@@ -4,10 +4,11 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import daytime
 import pytest
 from pages import CHROMIUM, DESKTOP, PHONE, Browser, WebNode, browser
 from patience import PATIENCE
@@ -20,12 +21,12 @@ from blikk_edge.app.wiring import build
 from blikk_edge.core.clock import ClipClock
 
 CLIP = "video/intel_sample/one-by-one-person-detection.mp4"
-YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
-NOON = datetime(YESTERDAY.year, YESTERDAY.month, YESTERDAY.day, 12, tzinfo=UTC).timestamp()
+YESTERDAY = daytime.now().date() - timedelta(days=1)
+NOON = (daytime.now() - timedelta(days=1)).replace(hour=12, minute=0, second=0, microsecond=0).timestamp()
 CONFIG = """\
 node: {{id: hallway, name: Hallway}}
 mqtt: false
-timezone: UTC
+timezone: {zone}
 store: {{path: {folder}/hallway.db}}
 media: {{folder: {folder}/album}}
 search: colours
@@ -67,10 +68,10 @@ def node(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebNo
     """A node that has watched six visits yesterday, and watches the same clip now."""
     folder = tmp_path_factory.mktemp("node")
     clip = data / CLIP
-    one = CONFIG[: CONFIG.index("  yard:")].format(folder=folder, source=clip)
+    one = CONFIG[: CONFIG.index("  yard:")].format(folder=folder, source=clip, zone=daytime.MORNING)
     (folder / "then.yaml").write_text(f"{one}\nhttp: {{port: {free_port()}}}\n")
     asyncio.run(watch(folder, folder / "then.yaml", data / "models"))
-    now = CONFIG.format(folder=folder, source=clip)
+    now = CONFIG.format(folder=folder, source=clip, zone=daytime.MORNING)
     with WebNode(folder, now, models=data / "models") as running:
         yield running
 
@@ -255,7 +256,9 @@ def test_an_event_is_exported_from_its_page_and_replays(node: WebNode, page: Bro
             page.evaluate(f"[...atob({content!r})].map(c => c.charCodeAt(0).toString(16).padStart(2, '0')).join('')")
         )
     )
-    done = subprocess.run([BLIKK, "replay", path, "--json"], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [BLIKK, "replay", path, "--json"], capture_output=True, text=True, check=True, timeout=60 * PATIENCE
+    )
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [each["phase"] for each in records if each["record"] == "event"][-1] == "ended"
     assert {each["id"] if each["record"] == "event" else each["event"] for each in records} == {event}
