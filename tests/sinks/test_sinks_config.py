@@ -91,9 +91,9 @@ def test_a_text_stands_for_the_host(write) -> None:
 @pytest.mark.parametrize(
     ("sinks", "path", "says"),
     [
-        ("websocket: {token: short}", "sinks.websocket.token", "`http: {tokens: {view: !secret name}}`"),
-        ("websocket: {host: 0.0.0.0}", "sinks.websocket.host", "`http: {host: ...}`"),
-        ("websocket: {origins: ['https://a/b']}", "sinks.websocket.origins", "`http: {origins: [...]}`"),
+        ("websocket: {token: short}", "sinks.websocket.token", "tokens: {view: !secret http_view_token"),
+        ("websocket: {host: 0.0.0.0}", "sinks.websocket.host", "\n  host: 0.0.0.0"),
+        ("websocket: {origins: ['https://a/b']}", "sinks.websocket.origins", "\n  origins: "),
         ("websocket: {kep: 1}", "sinks.websocket.kep", "Did you mean `keep`?"),
         ("redis: {hots: r}", "sinks.redis.hots", "Did you mean `host`?"),
         ("redis: {host: r, mode: list}", "sinks.redis.mode", "Use `stream` or `channels`."),
