@@ -82,25 +82,35 @@ def camera_run(
     """
     unchanged = LastAnswer(clock)
     call = WakeCall()
+    terms = Terms(
+        camera=camera.id,
+        shown=camera.source.public,
+        clock=clock,
+        fps=camera.fps,
+        height_px=camera.height_px,
+        rotate=camera.rotate,
+        transport=camera.transport,
+        connect_timeout_s=camera.connect_timeout_s,
+        read_timeout_s=camera.read_timeout_s,
+        watch=camera.watch,
+        sleep_after_s=camera.sleep_after_s,
+        wake_detector=wake_detector(camera, audience),
+        budget=budget if clip is None else None,
+        push_queue=push_queue,
+        encoded=encoded,
+        realtime=clip is None,
+        loop=not play_once,
+        nothing_new=unchanged,
+        start_time=0.0 if clip is None else clip.clock.start,
+        hinted=call.take,
+        current_address=current_address,
+        decoded=None if probe is None else probe.decoded,
+        tap=tap,
+    )
     return CameraRun(
         camera_info(camera),
         shown_source=camera.source.public,
-        make_source=_source_maker(
-            camera,
-            clock,
-            push_queue,
-            encoded,
-            intake,
-            clip,
-            audience,
-            probe,
-            tap,
-            unchanged,
-            call,
-            current_address,
-            budget,
-            loop=not play_once,
-        ),
+        make_source=_source_maker(camera, terms, intake, clip),
         make_pipeline=_pipeline_maker(
             settings, camera, memory, supervisor, audience, probe, keep_path, budgeted=clip is None
         ),
@@ -132,48 +142,7 @@ def _called(camera: CameraSettings) -> bool:
     return camera.plugged is None and not camera.pushed and kind_of(camera.source.reveal()) in CALLED
 
 
-def _source_maker(
-    camera: CameraSettings,
-    clock: Clock,
-    push_queue: PushQueue | None,
-    encoded: EncodedQueue | None,
-    intake: Intake,
-    clip: Clip | None,
-    audience: Audience | None,
-    probe: CameraProbe | None,
-    tap: Tap | None,
-    unchanged: LastAnswer,
-    call: WakeCall,
-    current_address: CurrentAddress | None,
-    budget: DecodeBudget | None,
-    *,
-    loop: bool,
-) -> Callable[[], Source]:
-    terms = Terms(
-        camera=camera.id,
-        shown=camera.source.public,
-        clock=clock,
-        fps=camera.fps,
-        height_px=camera.height_px,
-        rotate=camera.rotate,
-        transport=camera.transport,
-        connect_timeout_s=camera.connect_timeout_s,
-        read_timeout_s=camera.read_timeout_s,
-        watch=camera.watch,
-        sleep_after_s=camera.sleep_after_s,
-        wake_detector=wake_detector(camera, audience),
-        budget=budget if clip is None else None,
-        push_queue=push_queue,
-        encoded=encoded,
-        realtime=clip is None,
-        loop=loop,
-        nothing_new=unchanged,
-        start_time=0.0 if clip is None else clip.clock.start,
-        hinted=call.take,
-        current_address=current_address,
-        decoded=None if probe is None else probe.decoded,
-        tap=tap,
-    )
+def _source_maker(camera: CameraSettings, terms: Terms, intake: Intake, clip: Clip | None) -> Callable[[], Source]:
     if clip is not None:
         return lambda: ReadClip(open_source(camera.source.reveal(), terms), clip, camera.id, intake)
     if (chosen := camera.plugged) is not None:
