@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from blikk_edge.agents.hub import Hub
@@ -19,11 +19,13 @@ from blikk_edge.core.inquiry import Reply, Request
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.loose_thread import LooseThread
 from blikk_edge.core.observation import Event, Observation, Observed, Phase
+from blikk_edge.core.picture import SNAPSHOT, Picture
 from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.overhear import FIRST_S, NodeEar
 from blikk_edge.sinks.mqtt.request import ask_node
+from blikk_edge.sinks.node_requests import NodeRequests
 from blikk_edge.sinks.websocket_ear import WebSocketEar
 from blikk_edge.wire.reader import read_reply
 from blikk_edge.wire.topics import Topics
@@ -40,7 +42,7 @@ LAG_S: Final = 1.0
 
 HOW: Final = "write mqtt://user:password@broker/node, mqtts://, or ws://127.0.0.1:8428 with token="
 
-BY_BROKER: Final = "connect over its broker: Stream.connect('mqtt://user:password@broker/node')"
+ONLY_PICTURES: Final = "a program that listens to a node may ask it for a picture, and nothing else"
 
 T = TypeVar("T")
 
@@ -283,7 +285,7 @@ class RemoteNode(_Remote[NodeEar]):
     def order(self, command: Command) -> None:
         """Publish a command; only for a Picture."""
         if not isinstance(command, Snapshot):
-            raise BlikkError("a program that listens to a node may ask it for a picture, and nothing else")
+            raise BlikkError(ONLY_PICTURES)
         ear = self._running()
         self._submit(ear.publish(self._topics.set(command.camera, "snapshot"), b"PRESS"))
 
@@ -298,12 +300,13 @@ class RemoteNode(_Remote[NodeEar]):
 
 
 class WebSocketNode(_Remote[WebSocketEar]):
-    """Implements `agents.link.Link`: records and states alone. After a break it goes on where it was."""
+    """Implements `agents.link.Link`. After a break it goes on where it was; what is asked goes over HTTP."""
 
     silent = "it answers, but says nothing of its cameras"
 
     def __init__(self, address: str, token: str, ca: Path | None) -> None:
         super().__init__(f"the node at {address}", lambda hear: WebSocketEar(address, token, ca, hear))
+        self._requests = NodeRequests(address.replace("ws", "http", 1), token, ca)
 
     @property
     def whole_since(self) -> float:
@@ -311,10 +314,25 @@ class WebSocketNode(_Remote[WebSocketEar]):
         missed = self._ear.missed if self._ear is not None else None
         return self._began if missed is None else max(self._began, missed)
 
-    def order(self, command: Command) -> NoReturn:  # noqa: ARG002 - the port's
-        """Raises BlikkError: the WebSocket takes nothing."""
-        raise BlikkError(f"{self} sends no pictures by WebSocket: {BY_BROKER}")
+    def order(self, command: Command) -> None:
+        """Fetch the Picture of a Snapshot, blocking; raises BlikkError for anything else, and where none comes."""
+        if not isinstance(command, Snapshot):
+            raise BlikkError(ONLY_PICTURES)
+        self._running()
 
-    def ask(self, request: Request) -> NoReturn:  # noqa: ARG002 - the port's
-        """Raises BlikkError: the WebSocket takes nothing."""
-        raise BlikkError(f"{self} cannot be asked by WebSocket: {BY_BROKER}")
+        async def fetched() -> None:
+            jpeg = await self._requests.frame(command.camera)
+            self._hear(
+                Picture(camera=command.camera, name=SNAPSHOT, time=time.time(), jpeg=jpeg, width_px=0, height_px=0)
+            )
+
+        self._submit(fetched()).result()
+
+    def ask(self, request: Request) -> "Future[Reply]":
+        """The node's reply, over its HTTP server."""
+        self._running()
+
+        async def asked() -> Reply:
+            return read_reply(await self._requests.ask(request))
+
+        return self._submit(asked())

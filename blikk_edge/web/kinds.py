@@ -21,6 +21,7 @@ SERVED: Final["Kinds[PageContext, Served]"] = Kinds(
         "timeline": "blikk_edge.web.timeline",
         "events": "blikk_edge.web.events",
         "search": "blikk_edge.web.search",
+        "ask": "blikk_edge.web.ask",
         "debug": "blikk_edge.web.debug",
         "debug_clip": "blikk_edge.web.debug_clip",
         "zones": "blikk_edge.web.zones",

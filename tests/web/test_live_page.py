@@ -14,6 +14,10 @@ import pytest
 from pages import CHROMIUM, DESKTOP, PHONE, Browser, WebNode, browser
 from patience import PATIENCE
 
+from blikk_edge.core.errors import SinkError
+from blikk_edge.core.inquiry import AskQuestion, Forget, ListEvents
+from blikk_edge.sinks.node_requests import NodeRequests
+
 CLIP = "video/intel_sample/one-by-one-person-detection.mp4"
 SHOWS = "document.querySelector('[data-camera=front_door]')?.dataset.frames === 'yes'"
 CONFIG = """\
@@ -163,3 +167,16 @@ def test_pages_go_on_when_the_node_has_started_again(node: WebNode, page: Browse
     node.start()
     page.until("document.querySelector('[data-camera=front_door] .over') === null", limit_s=60)
     page.until("document.querySelector('.bar .chip.warn') === null")
+
+
+async def test_a_program_asks_and_gets_a_picture_over_http(node: WebNode) -> None:
+    requests = NodeRequests(node.url.rstrip("/"), "none-is-needed-here", None)
+    assert (await requests.frame("front_door")).startswith(b"\xff\xd8\xff")
+    asked = await requests.ask(AskQuestion(question="How many people came today?"))
+    assert asked["ok"]
+    with pytest.raises(SinkError, match=r"there is no such camera; there is front_door, gate \(404\)"):
+        await requests.frame("shed")
+    with pytest.raises(SinkError, match=r"ask for the rest by MQTT \(403\)"):
+        await requests.ask(Forget(until=1.0))
+    with pytest.raises(SinkError, match=r"no camera 'shed' on this node; .* \(400\)"):
+        await requests.ask(ListEvents(camera="shed"))
