@@ -77,7 +77,8 @@ def yaml_lines(cameras: Sequence[Discovered]) -> list[str]:
         if watched is not None:
             lines.append(f"    # watched: {_shown(watched)}")
         if main is not None and main != watched:
-            lines.append(f"    # its largest: {_shown(main)}")
+            lines.append(f"    # its largest: {_shown(main)}; to record it when something happens:")
+            lines += [f"    # archive: !secret {name}_archive", "    # record: events"]
         lines += [f"    # {said}" for said in camera.known]
         if camera.problem:
             lines.append(f"    # {camera.problem}")
@@ -86,10 +87,18 @@ def yaml_lines(cameras: Sequence[Discovered]) -> list[str]:
 
 def secret_lines(cameras: Sequence[Discovered]) -> list[str]:
     """What belongs into `secrets.yaml` for `yaml_lines`, with USER and PASSWORD to be replaced."""
-    return [
-        f"{name}_source: {camera.found.address.replace('://', '://USER:PASSWORD@', 1)}"
-        for name, camera in _with_ids(cameras)
-    ]
+    lines: list[str] = []
+    for name, camera in _with_ids(cameras):
+        lines.append(f"{name}_source: {_with_login(camera.found.address)}")
+        profiles = camera.described.profiles if camera.described else ()
+        main = largest(profiles)
+        if main is not None and main != nearest(profiles, HEIGHT_PX):
+            lines.append(f"{name}_archive: {_with_login(main.url)}")
+    return lines
+
+
+def _with_login(address: str) -> str:
+    return address.replace("://", "://USER:PASSWORD@", 1)
 
 
 def _with_ids(cameras: Sequence[Discovered]) -> list[tuple[str, Discovered]]:

@@ -276,14 +276,21 @@ def test_a_search_finds_the_camera_and_its_lines_watch_it(tmp_path: Path) -> Non
         assert found[0].found.address == f"onvif://127.0.0.1:{device.port}"
         lines = yaml_lines(found)
         assert "    # watched: sub, 640x480 H264, rtsp://127.0.0.1:554/sub" in lines
-        assert "    # its largest: main, 2560x1440 H265, rtsp://127.0.0.1:554/main" in lines
+        assert any(
+            line.startswith("    # its largest: main, 2560x1440 H265, rtsp://127.0.0.1:554/main;") for line in lines
+        )
         secrets = [line.replace("USER:PASSWORD", "admin:secret") for line in secret_lines(found)]
     (tmp_path / "secrets.yaml").write_text("\n".join(secrets))
     config = tmp_path / "blikk.yaml"
     config.write_text("\n".join(["node: porch", "mqtt: false", *lines]))
+    assert load(config, environ={}).cameras[0].record is None
+    recorded = [line.replace("# archive:", "archive:").replace("# record:", "record:") for line in lines]
+    config.write_text("\n".join(["node: porch", "mqtt: false", *recorded]))
     settings = load(config, environ={})
     assert [camera.id for camera in settings.cameras] == ["porch_camera"]
     assert settings.cameras[0].source.reveal() == f"onvif://admin:secret@127.0.0.1:{device.port}"
+    assert settings.cameras[0].archive is not None
+    assert settings.cameras[0].archive.reveal() == "rtsp://admin:secret@127.0.0.1:554/main"
 
 
 def test_lines_say_what_is_known_of_the_maker() -> None:
