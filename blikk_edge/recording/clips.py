@@ -11,6 +11,7 @@ from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event
 from blikk_edge.core.recordings import EventClip, Segment, SegmentIndex
 from blikk_edge.recording.folder import remove
+from blikk_edge.recording.names import REDACTED
 from blikk_edge.recording.options import RecordOptions
 from blikk_edge.recording.reading import joined
 from blikk_edge.recording.segment import FAULTS
@@ -18,9 +19,6 @@ from blikk_edge.store.private_files import make_folder
 
 MADE: Final = ".clips"
 """The folder of clips that somebody asked for a moment ago."""
-
-REDACTED: Final = ".redacted"
-"""The folder of redacted clips."""
 
 WRITTEN_S: Final = 10.0
 """So long after it happened the last of an event is in a segment, at most: a keyframe interval."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from blikk_edge.core.recordings import Segment, SegmentIndex
-from blikk_edge.recording.names import time_of
+from blikk_edge.recording.names import REDACTED, time_of
 from blikk_edge.recording.reading import described
 
 LOG = logging.getLogger("blikk.record")
@@ -87,6 +87,13 @@ def tidy(folder: Path, index: SegmentIndex, camera: str, *, before: float | None
         if len(going) < len(oldest):
             break
     return gone
+
+
+def tidy_all(folder: Path, index: SegmentIndex, camera: str, *, before: float | None, max_bytes: int) -> int:
+    """The same for a camera's recordings and redacted clips together, of which the clips may take a half."""
+    clips = f"{REDACTED}/{camera}"
+    gone = tidy(folder, index, clips, before=before, max_bytes=max_bytes // 2)
+    return gone + tidy(folder, index, camera, before=before, max_bytes=max_bytes - index.segment_bytes(clips))
 
 
 def _drop_missing(folder: Path, index: SegmentIndex, camera: str) -> None:

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+REDACTED: Final = ".redacted"
+"""The folder of redacted clips."""
+
 _NAME: Final = re.compile(r"\d{8}T\d{12}", re.ASCII)
 
 

@@ -30,7 +30,7 @@ class RecordOptions:
         pre_s: How long before an event its recording begins, at the keyframe before that moment.
         post_s: How long after an event its recording ends.
         keep: How long a recording is kept, seconds.
-        max_gb: How much the recordings of this camera may take, in gigabytes; the oldest go first.
+        max_gb: How much its recordings and redacted clips may take, in gigabytes; the oldest go first.
         redact: Whether only redacted clips of events may leave this machine.
         private_areas_in_recordings: The household agrees that private areas are seen in recordings.
     """
@@ -83,7 +83,7 @@ RECORD: Final = Section(
         Key(
             name="max_gb",
             value=number(0.01, 1_000_000),
-            meaning="How much the recordings of this camera may take, in gigabytes; the oldest go first.",
+            meaning="How much recordings and redacted clips of this camera may take, in gigabytes; the oldest go first.",
         ),
         Key(
             name="redact",

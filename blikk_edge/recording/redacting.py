@@ -25,8 +25,8 @@ from blikk_edge.core.scene import Frame, Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, View
 from blikk_edge.core.stages import Detector, Redactor
 from blikk_edge.core.trouble import Trouble
-from blikk_edge.recording.clips import REDACTED, Clips, redacted_path
-from blikk_edge.recording.folder import tidy
+from blikk_edge.recording.clips import Clips, redacted_path
+from blikk_edge.recording.names import REDACTED
 from blikk_edge.recording.options import RecordOptions
 from blikk_edge.recording.segment import FAULTS
 from blikk_edge.sources.file import open_file
@@ -145,7 +145,6 @@ class RedactedClips:
     def _done(self, event: Event, stop: threading.Event) -> None:
         try:
             made = self.make(event, stop)
-            self._remove_old(event.camera)
         except BlikkError as error:
             self._trouble.start(f"{event.camera}: no redacted clip was made: {error}")
         except FAULTS as error:
@@ -208,10 +207,6 @@ class RedactedClips:
             before = found
             # As of a live view: every picture is shown, be somebody found in it or not.
             yield redactor.picture(scene, name=LIVE)
-
-    def _remove_old(self, camera: str) -> None:
-        before = self._clock.now() - self._cameras[camera].options.keep
-        tidy(self._folder, self._index, f"{REDACTED}/{camera}", before=before, max_bytes=10**18)
 
 
 def _persons(detector: Detector, frame: Frame) -> tuple[Detection, ...]:

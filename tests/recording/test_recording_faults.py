@@ -14,8 +14,9 @@ from recording_stage import clips_of, event, make_clip, options, pictures, recor
 from test_recording_events import Taken, taken
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.recording.folder import tidy
-from blikk_edge.recording.names import segment_path, time_of
+from blikk_edge.core.recordings import Segment
+from blikk_edge.recording.folder import tidy, tidy_all
+from blikk_edge.recording.names import REDACTED, segment_path, time_of
 from blikk_edge.recording.options import RecordMode
 from blikk_edge.recording.recorder import Recorder
 from blikk_edge.recording.segment import SegmentWriter
@@ -223,6 +224,29 @@ def test_oldest_recordings_go_first_by_days_and_by_bytes(tmp_path: Path, h264: P
         assert tidy(folder, store, "porch", before=kept[-1].until + 1, max_bytes=10**12) == 1
         assert store.segments("porch") == []
     assert not any((folder / each.path).exists() for each in kept)
+
+
+def test_redacted_clips_count_among_what_a_camera_may_take(tmp_path: Path) -> None:
+    with contextlib.closing(Store(tmp_path / "blikk.db")) as store:
+        for camera in ("porch", f"{REDACTED}/porch"):
+            for number in range(10):
+                path = Path(camera, f"{number}.mp4")
+                (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+                (tmp_path / path).write_bytes(bytes(100))
+                segment = Segment(
+                    camera=camera,
+                    since=10.0 * number,
+                    until=10.0 * number + 9,
+                    path=str(path),
+                    size_bytes=100,
+                    codec="h264",
+                )
+                store.keep_segments([segment])
+        assert tidy_all(tmp_path, store, "porch", before=None, max_bytes=1000) == 10
+        assert [each.since for each in store.segments(f"{REDACTED}/porch")] == [50, 60, 70, 80, 90]
+        assert [each.since for each in store.segments("porch")] == [50, 60, 70, 80, 90]
+        assert tidy_all(tmp_path, store, "porch", before=1000.0, max_bytes=1000) == 10
+        assert not list(tmp_path.rglob("*.mp4"))
 
 
 @pytest.mark.parametrize("time", [1_796_000_000.0, 1_796_000_000.999999, 1_796_000_000.1234564])
