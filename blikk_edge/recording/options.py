@@ -83,7 +83,7 @@ RECORD: Final = Section(
         Key(
             name="max_gb",
             value=number(0.01, 1_000_000),
-            meaning="How much recordings and redacted clips of this camera may take, in gigabytes; the oldest go first.",
+            meaning="How much its recordings and redacted clips may take, in gigabytes; the oldest go first.",
         ),
         Key(
             name="redact",

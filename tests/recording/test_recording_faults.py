@@ -228,6 +228,7 @@ def test_oldest_recordings_go_first_by_days_and_by_bytes(tmp_path: Path, h264: P
 
 def test_redacted_clips_count_among_what_a_camera_may_take(tmp_path: Path) -> None:
     with contextlib.closing(Store(tmp_path / "blikk.db")) as store:
+        store.open()
         for camera in ("porch", f"{REDACTED}/porch"):
             for number in range(10):
                 path = Path(camera, f"{number}.mp4")
