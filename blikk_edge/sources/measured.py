@@ -216,7 +216,7 @@ class Choice:
         return f"every frame ({name}, {width}x{height})"
 
     def _why(self, fitting: Watch, taken: DecodeCost) -> str:
-        why = f"takes {taken.cpu:.0%} of a core"
+        why = f"takes {max(taken.cpu, 0.01):.0%} of a core"
         if fitting is Watch.KEYFRAMES:
             return f"{why}, and {taken.busy:.0%} of the time with what else runs here"
         if fitting is Watch.ECO:
