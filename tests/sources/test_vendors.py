@@ -218,6 +218,29 @@ def test_a_path_that_is_not_there_is_answered_with_the_sub_stream_of_the_vendor(
     assert not re.search("viewer|s3cret|t0ken", said + unknown)
 
 
+REFUSALS = {When.NOT_FOUND: "404 Not Found", When.UNAUTHORIZED: "401 Unauthorized"}
+REFUSED = [
+    (when, vendor, text)
+    for when in REFUSALS
+    for vendor, text in dict(reversed([each for each in ADDRESSES if each[1].startswith("rtsp://HOST/")])).items()
+    if vendors()[vendor].said(when)
+]
+
+
+@pytest.mark.parametrize(("when", "vendor", "text"), REFUSED)
+def test_each_fault_that_can_be_played_is_answered_in_the_words_of_the_table(
+    when: When, vendor: str, text: str
+) -> None:
+    def answer(method: str, _path: str) -> str:
+        return f"RTSP/1.0 {REFUSALS[when] if method == 'DESCRIBE' else '200 OK'}"
+
+    with answering(answer) as server:
+        failed = failing(named(text).replace("192.168.1.20", f"127.0.0.1:{server.port}"))
+
+    assert all(said in str(failed) for said in vendors()[vendor].said(when))
+    assert failed.retry_s == 0  # a camera that sleeps is asked again soon
+
+
 def test_a_vendor_is_asked_for_without_a_login_and_known_by_its_realm() -> None:
     logins: list[str] = []
 
