@@ -44,6 +44,7 @@ cameras:
   garden:
     source: {clip}
 """
+TOKENS: Final = f", tokens: {{view: {'v' * 24}, control: {'c' * 24}}}"
 VISITOR: Final = "document.querySelector('.chip.person') !== null"
 
 
@@ -148,6 +149,20 @@ ZONES: Final = tuple(
 )
 
 
+DOOR: Final = (
+    Photograph(name="web-login", page="#/", until="document.querySelector('form input') !== null", size=(900, 560)),
+    Photograph(
+        name="web-phone",
+        page="phone",
+        until="document.querySelector('main button') !== null",
+        does="localStorage.setItem('blikk.phone', JSON.stringify({name: 'Shed'})); location.reload();",
+        then="document.querySelector('main button')?.disabled === false",
+        size=(420, 340),
+    ),
+)
+"""What is seen before somebody has logged in."""
+
+
 def keep(png: bytes, name: str) -> None:
     """Write it as WebP."""
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
@@ -160,7 +175,8 @@ def take(page: Browser, url: str, photograph: Photograph) -> None:
     """Open the page, wait, and keep what it looks like."""
     page.resize(*(PHONE if photograph.phone else photograph.size), mobile=photograph.phone)
     page.prefer("dark" if photograph.dark else "light")
-    page.open(f"{url}?{photograph.name}{photograph.page}", shows=[], settled=False)
+    path, _, place = photograph.page.partition("#")
+    page.open(f"{url}{path}?{photograph.name}#{place}", shows=[], settled=False)
     page.until(photograph.until, limit_s=180)
     if photograph.does:
         page.evaluate(photograph.does)
@@ -204,6 +220,13 @@ def set_up(page: Browser, folder: Path, film: Path, models: Path | None) -> None
         kept("web-setup-review-phone", *PHONE, dark=True)
 
 
+def locked(folder: Path) -> tuple[Path, str]:
+    """The folder and the configuration of a node that asks who is there, and has a phone as camera."""
+    folder.mkdir()
+    config = f"node: {{id: hallway, name: Hallway}}\nmqtt: false\nstore: {{path: {folder}/hallway.db}}\n"
+    return folder, config + "cameras: {phone: whip}\n"
+
+
 def main() -> int:
     """Take them all, or those whose names begin with one of the arguments."""
     wanted = tuple(sys.argv[1:]) or ("",)
@@ -221,6 +244,12 @@ def main() -> int:
             for photograph in photographs:
                 if photograph.name.startswith(wanted):
                     take(page, url, photograph)
+        doors = [photograph for photograph in DOOR if photograph.name.startswith(wanted)]
+        if doors:
+            asking = stage.enter_context(WebNode(*locked(folder / "locked"), models=models, http=TOKENS))
+            page.until_up(asking.url)
+            for photograph in doors:
+                take(page, asking.url, photograph)
         if any("web-setup".startswith(each) or each.startswith("web-setup") for each in wanted):
             set_up(page, folder / "setup", film, models)
     return 0
