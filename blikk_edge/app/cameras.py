@@ -76,7 +76,7 @@ def camera_run(
     that could not be reached is tried again; `budget` what all cameras may take for decoding; None: nobody measures.
     `memory` has what was parked and how the switches stood; `push_queue` is where an edge client's frames arrive,
     `encoded` where a browser's pictures do;
-    `audience` is who looks at the live view; `probe` is told what happens to the frames; `keep_path` is given the path
+    `audience` is who looks at the live view; `probe` sees what happens to the frames; `keep_path` is given the path
     of each event, from any thread; `tap` the packets of its stream; `current_address` is where a camera is that may get
     another address.
     """

@@ -64,7 +64,7 @@ def pipeline(
 ) -> Pipeline:
     """What lies between this camera's frames and what is reported of them; `steps` are added (new ones for each).
 
-    `audience` is who looks at the live view, None where there is none; `probe` is told what happens to the frames;
+    `audience` is who looks at the live view, None where there is none; `probe` sees what happens to the frames;
     `paths` notes where everybody went; `gate` is this camera's motion gate where somebody looks into it (new for each),
     None: one is made.
 

@@ -1,4 +1,4 @@
-"""Who is told what happens on the way from frame to sink, as the settings say."""
+"""Who sees what happens on the way from frame to sink, as the settings say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

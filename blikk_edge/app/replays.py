@@ -49,7 +49,7 @@ def replay(
     """Everything the camera of this name (the first, without one) would report about a clip; see `runtime.replay`.
 
     `note` is called with what is looked with, before the first frame; `progress` gets models that are fetched;
-    `probe` is told what happens to the frames.
+    `probe` sees what happens to the frames.
     """
     settings = settings or DEFAULTS
     chosen = chosen_camera(settings, camera)

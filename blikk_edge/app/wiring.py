@@ -142,8 +142,8 @@ def build(
 
     `play_once` lets clips end instead of starting again; with `clip`, whose clock `clock` then is, the file of the only
     camera is read as fast as it is looked at. `spies` are sinks beside those of the settings; `progress` is
-    called for models that are fetched; `heartbeat` tells this machine that the node lives; `opening` is called with the
-    store before its file is opened; `probe` is told what happens on the way from frame to sink. `file` is what the
+    called for models that are fetched; `heartbeat` shows this machine that the node lives; `opening` is called with the
+    store before its file is opened; `probe` sees what happens on the way from frame to sink. `file` is what the
     settings were read from, `restart` starts all of it again.
     """
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
@@ -170,8 +170,8 @@ def build(
     push_queues = {camera.id: PushQueue() for camera in settings.cameras if camera.pushed}
     encoded = {camera.id: EncodedQueue() for camera in settings.cameras if camera.by_whip}
     whip = whip_of(settings, encoded, memory=store, clock=clock)
-    told = probing(settings, probe, supervisor, clock)
-    probe = told.probe
+    measuring = probing(settings, probe, supervisor, clock)
+    probe = measuring.probe
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
     attempts = Attempts(most_attempts(len(settings.cameras)))
     budget = DecodeBudget(usable_cores())
@@ -267,7 +267,7 @@ def build(
     sinks = sinks_of(settings, context, supervisor)
     feed = Feed(context.topics) if settings.http else None
     server = None
-    if settings.http is not None and live is not None and feed is not None and told.measured is not None:
+    if settings.http is not None and live is not None and feed is not None and measuring.measured is not None:
         access = access_of(settings.http, clock)
         server = http_server(
             settings.http,
@@ -283,7 +283,7 @@ def build(
             feed=feed,
             problems=lambda: node.problems,
             note=lambda: node.note(),  # noqa: PLW0108 - the node is made below
-            readings=told.measured,
+            readings=measuring.measured,
             config_file=None if file is None else NodeConfigFile(file, settings, environ=environ, clock=clock),
             restart=restart,
             recordings=clips,
@@ -320,7 +320,7 @@ def build(
             *([server] if server else []),
             *([paths] if paths else []),
             *([written.queue] if written and written.queue else []),
-            *([told.traces] if told.traces else []),
+            *([measuring.traces] if measuring.traces else []),
         ),
         writer=written,
         outlets=outlets,

@@ -6,7 +6,7 @@ from blikk_edge.core.clock import Clock
 
 
 class NothingNew(Protocol):
-    """Told by a source, in its own thread, that the camera lives though no frame comes."""
+    """Called by a source, in its own thread, that the camera lives though no frame comes."""
 
     def __call__(self) -> None:
         """The camera has just answered that its picture is the one that was given last."""

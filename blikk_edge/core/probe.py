@@ -275,7 +275,7 @@ class Readings(Protocol):
 
 
 class CameraProbe(Protocol):
-    """Is told what happens to the frames of one camera. Costs little, never waits, raises nothing.
+    """Sees what happens to the frames of one camera. Costs little, never waits, raises nothing.
 
     `glanced`, `dropped` and `decoded` are called in the camera's reader thread, all else in that of a vision worker.
     """
@@ -316,13 +316,13 @@ class CameraProbe(Protocol):
 
 
 class Probe(Protocol):
-    """Is told what happens on the way from frame to sink; a node without one pays nothing.
+    """Sees what happens on the way from frame to sink; a node without one pays nothing.
 
     `camera` may be called in any thread, all else in the event loop.
     """
 
     def camera(self, camera: str) -> CameraProbe:
-        """Who is told of this camera's frames."""
+        """Who is notified of this camera's frames."""
         ...
 
     def journaled(self, record: Record, span: Span) -> None:

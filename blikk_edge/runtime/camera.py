@@ -50,7 +50,7 @@ class CameraRun:
     when a reader whose last attempt gave no frame may try again; before a connection's first frame a reader may say
     nothing for `opening_s` longer than `stall_s`. Of a `pushed` one
     whose summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added
-    steps of its pipeline measure, too. `probe` is told of frames that the pipeline did not get to the end of.
+    steps of its pipeline measure, too. `probe` is notified of frames that the pipeline did not get to the end of.
     `unchanged` says when its source last heard that the picture is the one of before: what nobody has seen for long is
     over, though the camera is there.
     `wake` wakes a source that sleeps; `moved_to` is where it is, if that is elsewhere than was configured.

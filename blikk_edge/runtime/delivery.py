@@ -32,7 +32,7 @@ class Delivery:
     A sink that is away, slow or broken holds up no other: what it has not had waits in the journal, within its bound.
     Records that waited through an outage or a restart are `replayed`. A sink's errors are logged once when they start
     and once when they end; `problems` are those of now. `writing` is whether a record is on its way into the journal.
-    `probe` is told of each record.
+    `probe` is notified of each record.
     """
 
     name = "delivery"

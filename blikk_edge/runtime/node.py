@@ -74,18 +74,18 @@ class Writer(Protocol):
 
 
 class SignOfLife(Protocol):
-    """Tells others on this machine that the node lives (`runtime.heartbeat`)."""
+    """Shows others on this machine that the node lives (`runtime.heartbeat`)."""
 
     async def run(self, status: Callable[[], str], sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Tell it until cancelled; `status` is one line about how the node is doing."""
+        """Show it until cancelled; `status` is one line about how the node is doing."""
         ...
 
     def stopping(self) -> None:
-        """Tell that the node ends now."""
+        """Show that the node ends now."""
         ...
 
     def close(self) -> None:
-        """Tell that it is gone."""
+        """Show that it is gone."""
         ...
 
 

@@ -106,7 +106,7 @@ class CameraFrames:
         self._stages: dict[str, Histogram] = {}
         self._failures: dict[str, int] = {}
 
-    # -- what it is told (core.probe.CameraProbe) ----------------------------------------------------------------
+    # -- what it is notified of (core.probe.CameraProbe) --------------------------------------------------------------
 
     def decoded(self, spent_s: float) -> None:
         """The pictures of the stream since the frame before took so long to decode."""

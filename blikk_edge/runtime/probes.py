@@ -7,14 +7,14 @@ from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Probe, Span
 
 
 class Probes:
-    """Tells each of `probes`; implements `core.probe.Probe`."""
+    """Notifies each of `probes`; implements `core.probe.Probe`."""
 
     def __init__(self, probes: Sequence[Probe]) -> None:
         self._probes = tuple(probes)
         self._cameras: dict[str, _CameraProbes] = {}
 
     def camera(self, camera: str) -> CameraProbe:
-        """Who is told of this camera's frames."""
+        """Who is notified of this camera's frames."""
         if camera not in self._cameras:
             self._cameras[camera] = _CameraProbes([probe.camera(camera) for probe in self._probes])
         return self._cameras[camera]

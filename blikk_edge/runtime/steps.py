@@ -50,7 +50,7 @@ class AddedSteps(Step):
     is switched off until the pipeline starts anew. Without `budgeted` no time is measured.
 
     `problems` says what is wrong, a sentence by step; `skipped` counts the scenes that a step was not given for its
-    time; `running` is the step that is being called now. `probe` is told how long each call took.
+    time; `running` is the step that is being called now. `probe` gets how long each call took.
     """
 
     name = "added"

@@ -8,7 +8,7 @@ from blikk_edge.core.stages import Step
 
 
 class TimedStep(Step):
-    """Does what `step` does, and tells `probe` how long it took, as `stage`; a scene left as it was is no call."""
+    """Does what `step` does, and reports to `probe` how long it took, as `stage`; a scene left as it was is no call."""
 
     def __init__(self, step: Step, stage: str, probe: CameraProbe, stopwatch: Callable[[], float]) -> None:
         self.name = step.name

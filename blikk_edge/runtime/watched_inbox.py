@@ -1,4 +1,4 @@
-"""A sink's end of its mailbox, whose records a probe is told of."""
+"""A sink's end of its mailbox, whose records a probe is notified of."""
 
 from typing import Final, get_args
 

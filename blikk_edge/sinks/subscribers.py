@@ -47,7 +47,7 @@ class _Subscriber:
         wish: What it wants.
         position: The number of the last record that it was sent, or did not want.
         behind: How many records went before it could be sent them.
-        catches_up: It is told what was before the records that are kept, and they may go meanwhile.
+        catches_up: It gets what was before the records that are kept, and they may go meanwhile.
     """
 
     socket: ServedSocket
@@ -236,7 +236,7 @@ class Subscribers:
             async with self._turn:
                 found = await asyncio.to_thread(past, self._history, since=since, until=until)
         except StoreError as error:
-            self._log(logging.WARNING, "store", f"a subscriber is not told what was before: {error}")
+            self._log(logging.WARNING, "store", f"a subscriber does not get what was before: {error}")
             return until
         for record in found:
             if record.id not in known:

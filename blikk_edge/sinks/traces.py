@@ -43,7 +43,7 @@ class Traces:
 
     Its spans are the stages of that frame, the journal, and each sink. They name the camera's id, the event's id, label
     and phase, stages and sinks; nothing else leaves. The library collects them in a thread of its own, in a queue that
-    is bounded, and posts them in batches. `failed` is told when the collector does not take them, `well` when it does.
+    is bounded, and posts them in batches. `failed` is called when the collector refuses them, `well` when it does not.
 
     Raises ConfigError where `opentelemetry` is not installed.
     """
@@ -114,7 +114,7 @@ class Traces:
                 self._exporter.shutdown()  # it tries no more
 
     def camera(self, camera: str) -> "CameraTraces":
-        """Who is told of this camera's frames."""
+        """Who is notified of this camera's frames."""
         return self._cameras[camera]
 
     def journaled(self, record: Record, span: Span) -> None:
@@ -280,10 +280,10 @@ def _told(
     failed: Callable[[BlikkError], None],
     well: Callable[[], None],
 ) -> "SpanExporter":
-    """An exporter that tells whether its batches were taken."""
+    """An exporter that reports whether its batches were taken."""
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult  # noqa: PLC0415  # see Traces
 
-    class Told(SpanExporter):
+    class Reporting(SpanExporter):
         def export(self, spans: Sequence["ReadableSpan"]) -> SpanExportResult:
             answered.status = None
             result = exporter.export(spans)
@@ -304,4 +304,4 @@ def _told(
         def force_flush(self, timeout_millis: int = 30000) -> bool:
             return exporter.force_flush(timeout_millis)
 
-    return Told()
+    return Reporting()

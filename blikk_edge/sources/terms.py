@@ -41,7 +41,7 @@ class Terms:
         current_address: Where the camera is that may get another address; None: it is kept nowhere.
         decoded: Called before each frame with the seconds that decoding took since the one before; None: not measured.
         tap: Takes the packets as they come besides, for a recording; None: nobody does.
-        nothing_new: Told when the camera has answered that its picture is the one of before; None: nobody is.
+        nothing_new: Notified when the camera has answered that its picture is the one of before; None: nobody is.
         start_time: For files that are not `realtime`: the time of the first frame, seconds since 1970 UTC.
     """
 

@@ -78,7 +78,7 @@ class DebugPages:
 
 
 def node_content(now: float, note: NodeNote, figures: NodeFigures, names: Mapping[str, str]) -> JsonObject:
-    """What a page is told of a node."""
+    """What a page gets of a node."""
     measured = {each.camera: each for each in figures.cameras}
     lanes = {each.camera: each for each in note.lanes}
     return {

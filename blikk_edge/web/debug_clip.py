@@ -140,7 +140,7 @@ class ClipPages:
 
 
 def run_content(run: ClipRun) -> JsonObject:
-    """What a page is told of a run."""
+    """What a page gets of a run."""
     return {
         "run": run.run,
         "clip": run.clip,
@@ -164,7 +164,7 @@ def run_content(run: ClipRun) -> JsonObject:
 
 
 def frame_content(frame: ClipFrame) -> JsonObject:
-    """What a page is told of a frame."""
+    """What a page gets of a frame."""
     return {
         "number": frame.number,
         "at": round(frame.at_s, 3),

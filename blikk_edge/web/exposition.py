@@ -116,7 +116,7 @@ def _frames(cameras: Sequence[CameraFigures]) -> Iterator["Metric"]:
 
 
 ALWAYS_TOLD: Final = ("redact", "detect")
-"""Their failures are told as 0 before the first: an alert sees no increase from nothing to 1."""
+"""Their failures are reported as 0 before the first: an alert sees no increase from nothing to 1."""
 
 
 def _ways(note: NodeNote) -> Iterator["Metric"]:

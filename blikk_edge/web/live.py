@@ -138,7 +138,7 @@ def part(jpeg: bytes) -> bytes:
 
 
 def live_content(frame: LiveFrame) -> JsonObject:
-    """What a page is told of a frame."""
+    """What a page gets of a frame."""
     return {
         "camera": frame.camera,
         "time": iso_time(frame.time),

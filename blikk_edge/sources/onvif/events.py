@@ -91,7 +91,7 @@ class CameraEvents:
         return self._problem
 
     async def run(self) -> None:
-        """Listen until cancelled; the camera is told when that ends."""
+        """Listen until cancelled; the camera is notified when that ends."""
         while True:
             self._pulled = False
             try:

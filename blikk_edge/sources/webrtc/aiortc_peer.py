@@ -142,7 +142,7 @@ class AiortcPeer:
 
 
 class _Tap:
-    """Stands in the place of the library's queue of encoded pictures; its reader is told of the end alone."""
+    """Stands in the place of the library's queue of encoded pictures; its reader is notified of the end alone."""
 
     def __init__(self, take: Callable[[Any, Any], None]) -> None:
         self._take = take

@@ -134,7 +134,7 @@ class _Call:
         self._arrived.clear()
 
     async def end(self) -> None:
-        """Hang up, and tell the server."""
+        """Hang up, and notify the server."""
         if self._peer is not None:
             await self._peer.close()
         if self._resource is not None:

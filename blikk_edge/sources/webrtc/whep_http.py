@@ -79,7 +79,7 @@ class WhepServer:
         raise Failed("the server sends from one address to the next without end; mend the path of the source")
 
     async def end(self, resource: Address) -> None:
-        """Tell the server that nobody watches any more. Whether it hears that is of no matter."""
+        """Notify the server that nobody watches any more. Whether it hears that is of no matter."""
         from aiohttp import ClientError  # noqa: PLC0415  # 15 MB that only a node with such a camera needs
 
         try:
