@@ -43,7 +43,7 @@ class Traces:
 
     Its spans are the stages of that frame, the journal, and each sink. They name the camera's id, the event's id, label
     and phase, stages and sinks; nothing else leaves. The library collects them in a thread of its own, in a queue that
-    is bounded, and posts them in batches. `failed` is called when the collector refuses them, `well` when it takes them.
+    is bounded, and posts them in batches. `failed` is called when the collector refuses them, `well` when not.
 
     Raises ConfigError where `opentelemetry` is not installed.
     """
