@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.cli import exits
@@ -11,6 +10,8 @@ from blikk_edge.cli.words import add_command, add_config, add_json
 from blikk_edge.core.errors import BlikkError
 
 if TYPE_CHECKING:
+    import ssl
+
     from blikk_edge.net.http.options import HttpSettings
 
 ANSWER_S: Final = 10.0
@@ -90,8 +91,10 @@ def _asked(http: "HttpSettings", camera: str, method: str) -> dict[str, Any]:
     return dict(content)
 
 
-def _its_own(http: "HttpSettings") -> ssl.SSLContext:
+def _its_own(http: "HttpSettings") -> "ssl.SSLContext":
     """TLS that trusts the node's own certificate alone, whatever name is in it: the token goes to nobody else."""
+    import ssl
+
     assert http.tls is not None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -5,6 +5,7 @@ from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
+from patience import in_time
 from reading import read, replay, terms
 
 from blikk_edge.sources import hardware
@@ -72,6 +73,7 @@ def live(clip: Path, **given: object) -> Capture:
     return open_file(str(clip), terms("clip", **({"budget": DecodeBudget(4.0)} | given)), realtime=True, loop=False)
 
 
+@in_time
 def test_jpegs_of_more_than_is_looked_at_are_decoded_smaller_where_that_is_cheaper(
     make_clip, caplog: pytest.LogCaptureFixture
 ) -> None:
