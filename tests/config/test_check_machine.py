@@ -375,7 +375,8 @@ def test_other_mistakes_are_told_beside_the_section(write):
 
 @pytest.mark.parametrize(("url", "wrong"), [("https://h:8429", True), ("https://h:8443", False), ("https://h", False)])
 def test_an_address_with_a_port_of_earlier_versions_is_refused(write, url: str, wrong: bool):
-    found = check(write(f"node: n\nmqtt: b\ncameras: {{d: /dev/video0}}\nhttp: {{url: '{url}'}}\n"), {}).problems
+    http = f"http: {{port: {free_port()}, url: '{url}'}}\n"
+    found = check(write(f"node: n\nmqtt: b\ncameras: {{d: /dev/video0}}\n{http}"), {}).problems
     assert [problem.path for problem in found] == (["http.url"] if wrong else [])
 
 

@@ -346,14 +346,16 @@ def test_what_cannot_be_decoded_asks_for_a_picture_that_stands_by_itself(codec: 
 
 
 async def test_a_peer_that_is_closed_before_anything_came_leaves_nothing() -> None:
-    before = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+    gc.collect()
+    threads, files = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         made = AiortcPeer(lambda _: True)
         await made.offer()
         await made.close()
         await made.close()
     gc.collect()
-    assert (threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))) == before
+    assert threading.active_count() <= threads
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files
 
 
 def test_that_nobody_sends_is_reported_once_and_a_phone_that_comes_later_is_seen_at_once() -> None:
