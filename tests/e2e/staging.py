@@ -115,6 +115,7 @@ class Ears:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        del self._client  # it closes its sockets when nobody has it, and what it calls has `self`
 
     def until_back(self) -> None:
         """Wait until it is subscribed again at a broker that was started anew: what is said before that is missed."""
