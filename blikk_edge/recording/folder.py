@@ -2,13 +2,14 @@
 
 import logging
 import os
+import time
 from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from blikk_edge.core.recordings import Segment, SegmentIndex
-from blikk_edge.recording.names import REDACTED, time_of
+from blikk_edge.recording.names import MADE, REDACTED, time_of
 from blikk_edge.recording.reading import described
 
 LOG = logging.getLogger("blikk.record")
@@ -18,6 +19,9 @@ AT_ONCE: Final = 200
 
 NEXT_S: Final = 30.0
 """A segment that was not listed ends where the next one begins, if that is so soon; else it is read."""
+
+MADE_KEPT_S: Final = 3600.0
+MADE_MAX: Final = 20
 
 
 def repair(folder: Path, index: SegmentIndex, *, but: Container[str] = frozenset()) -> None:
@@ -94,6 +98,20 @@ def tidy_all(folder: Path, index: SegmentIndex, camera: str, *, before: float | 
     clips = f"{REDACTED}/{camera}"
     gone = tidy(folder, index, clips, before=before, max_bytes=max_bytes // 2)
     return gone + tidy(folder, index, camera, before=before, max_bytes=max_bytes - index.segment_bytes(clips))
+
+
+def tidy_made(folder: Path, *, keep_s: float = MADE_KEPT_S) -> None:
+    """Remove the clips that nobody has asked for in a while, and all but the newest; raises OSError."""
+    now = time.time()
+    made: list[tuple[float, Path]] = []
+    for path in (folder / MADE).glob("*"):
+        try:
+            made.append((path.stat().st_mtime, path))
+        except FileNotFoundError:
+            continue  # it was removed meanwhile
+    for at, (changed, path) in enumerate(sorted(made, reverse=True)):
+        if at >= MADE_MAX or abs(now - changed) >= keep_s:
+            path.unlink(missing_ok=True)
 
 
 def _drop_missing(folder: Path, index: SegmentIndex, camera: str) -> None:

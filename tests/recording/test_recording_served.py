@@ -1,6 +1,8 @@
 """Clips of events over HTTP, and what a configuration may say of recordings."""
 
 import io
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ from typing import Any
 import av
 import pytest
 from http_served import ask, serving
-from recording_stage import clips_of, event, options
+from recording_stage import clips_of, event, options, recording, wait_until
 from test_recording_events import NOW, Stage
 
 from blikk_edge.app.checking import check
@@ -19,7 +21,9 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale
+from blikk_edge.core.recordings import Segment
 from blikk_edge.recording.clips import redacted_path
+from blikk_edge.recording.folder import MADE_KEPT_S, tidy_all
 from blikk_edge.recording.options import RecordMode
 from blikk_edge.store.store import Store
 from blikk_edge.web.events import Events
@@ -102,6 +106,33 @@ async def test_what_is_forgotten_is_forgotten_with_its_recording(
     assert spans == left
     assert len(list(folder.glob("porch/*/*.mp4"))) == len(left)
     assert bool(list(folder.glob(".clips/*"))) == (request_.camera == "yard")
+
+
+async def test_clips_that_were_made_go_with_what_they_show(kept: tuple[Path, Store]) -> None:
+    folder, store = kept
+    clips = clips_of(folder, store)
+    redacted = redacted_path(Path(), "porch", "porch-1")
+    shown = Segment(
+        camera=".redacted/porch", since=NOW + 2.5, until=NOW + 3.5, path=str(redacted), size_bytes=1, codec="h264"
+    )
+    store.keep_segments([shown])
+    (folder / redacted).parent.mkdir(parents=True)
+    (folder / redacted).touch()
+    assert clips.clip("porch", "porch-1", NOW + 2.5, NOW + 3.5) is not None
+
+    forgetter = Forgetter(history=store, album=None, rememberers=(), publish=lambda _item: None, recordings=clips)
+    await forgetter.forget(Forget(camera="porch", since=NOW + 3.0, until=NOW + 9.0))
+    assert not (folder / redacted).exists()
+    assert not list(folder.glob(".clips/*"))
+
+    assert clips.clip("porch", "porch-1", NOW + 0.5, NOW + 1.5) is not None
+    tidy_all(folder, store, "porch", before=NOW + 99.0, max_bytes=10**9)
+    assert clips.clip("porch", "porch-1", NOW + 0.5, NOW + 1.5) is None
+
+    made = next(folder.glob(".clips/*"))
+    os.utime(made, (time.time() - MADE_KEPT_S - 1.0,) * 2)
+    with recording(folder, None, options(), store=store):
+        wait_until(lambda: not made.exists())
 
 
 def test_command_gives_only_the_redacted_clip_of_a_camera_that_is_redacted(
