@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,29 @@ async def test_of_a_camera_that_is_redacted_only_the_redacted_clip_leaves(kept: 
     assert before[0] == 404
     assert b'"clip":null' in unknown.replace(b" ", b"")
     assert after[:2] == (200, b"made by the redactor")
+
+
+async def test_clips_of_a_folder_that_does_not_answer_take_one_thread(
+    kept: tuple[Path, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _folder, store = kept
+    monkeypatch.setattr("blikk_edge.web.events.CLIP_S", 0.1)
+    free, asked = threading.Event(), []
+
+    def hanging(*event: object) -> None:
+        asked.append(event)
+        free.wait()
+
+    recordings = SimpleNamespace(clip=hanging, recorded=lambda *_event: True, redacts=lambda _camera: False)
+    async with serving(page(store, recordings)) as server:
+        try:
+            answers = [await ask(server, "/v1/events/porch-1/clip") for _ in range(3)]
+        finally:
+            free.set()
+
+    assert [status for status, _, _ in answers] == [503] * 3
+    assert b"check its disk or share" in answers[0][1]
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
