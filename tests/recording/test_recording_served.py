@@ -193,6 +193,7 @@ HEAD = "node: a\nmqtt: false\nmodels: {offline: true}\ncameras:\n  gate:\n    so
         ("    archive: http://192.0.2.1/main\n    record: events\n", "no address of an RTSP stream"),
         ("    record: events\n    private: [[[0, 0], [0.3, 0], [0.3, 0.3]]]\n", "the areas of `private` can be seen"),
         ("    record: {mode: events, redact: true}\nprivacy: {blur: false}\n", "which blurs nothing"),
+        ("    record: events\nrecordings: {folder: blikk.yaml}\n", "nothing can be written into this folder"),
     ],
 )
 def test_configuration_that_cannot_be_recorded_says_why(tmp_path: Path, more: str, says: str) -> None:
