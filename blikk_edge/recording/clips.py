@@ -1,6 +1,7 @@
 """Clips of events out of recordings: what may leave this machine, as one MP4 file each."""
 
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -109,11 +110,14 @@ class Clips:
         try:
             make_folder(target.parent)
             tidy_made(self._folder)
+            size, free = sum(each.size_bytes for each in segments), shutil.disk_usage(target.parent).free
+            if size > free:
+                raise StoreError(f"{target.parent}: a clip of {size / 1e6:.0f} MB does not fit on its disk")
             if not segments or not joined(self._folder, segments, target, since=since, until=until):
                 return None
         except FAULTS as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-            raise StoreError(f"{target.parent}: no clip can be made: {said}; is its disk full?") from error
+            raise StoreError(f"{target}: no clip can be made: {said}; check this place and its disk") from error
         return _clip(target, redacted=False)
 
     def _segments(self, camera: str, since: float, until: float) -> Sequence[Segment]:

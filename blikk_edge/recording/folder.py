@@ -22,6 +22,8 @@ NEXT_S: Final = 30.0
 
 MADE_KEPT_S: Final = 3600.0
 MADE_MAX: Final = 20
+MADE_BYTES: Final = 2_000_000_000
+"""Clips of an hour in 4K would fill the disk: the newest stay that are no larger together, and the newest one."""
 
 
 def repair(folder: Path, index: SegmentIndex, *, but: Container[str] = frozenset()) -> None:
@@ -103,14 +105,17 @@ def tidy_all(folder: Path, index: SegmentIndex, camera: str, *, before: float | 
 def tidy_made(folder: Path, *, keep_s: float = MADE_KEPT_S) -> None:
     """Remove the clips that nobody has asked for in a while, and all but the newest; raises OSError."""
     now = time.time()
-    made: list[tuple[float, Path]] = []
+    made: list[tuple[float, int, Path]] = []
     for path in (folder / MADE).glob("*"):
         try:
-            made.append((path.stat().st_mtime, path))
+            status = path.stat()
         except FileNotFoundError:
             continue  # it was removed meanwhile
-    for at, (changed, path) in enumerate(sorted(made, reverse=True)):
-        if at >= MADE_MAX or abs(now - changed) >= keep_s:
+        made.append((status.st_mtime, status.st_size, path))
+    total = 0
+    for at, (changed, size, path) in enumerate(sorted(made, reverse=True)):
+        total += size
+        if at >= MADE_MAX or (at and total > MADE_BYTES) or abs(now - changed) >= keep_s:
             path.unlink(missing_ok=True)
 
 

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -106,6 +107,24 @@ async def test_clips_of_a_folder_that_does_not_answer_take_one_thread(
     assert [status for status, _, _ in answers] == [503] * 3
     assert b"check its disk or share" in answers[0][1]
     assert len(asked) == 1
+
+
+def test_clips_that_were_made_are_bounded_and_fit_on_the_disk(
+    kept: tuple[Path, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, store = kept
+    clips = clips_of(folder, store)
+    monkeypatch.setattr("blikk_edge.recording.folder.MADE_BYTES", 10_000)
+    for number in range(3):
+        assert clips.clip("porch", f"porch-{number}", NOW + 2.5, NOW + 3.5)
+    assert len(list(folder.glob(".clips/*"))) == 2  # the one before, and the one that was made after it
+
+    with pytest.raises(StoreError, match=str(tmp_path)):
+        clips.write("porch", NOW + 2.5, NOW + 3.5, tmp_path)
+    huge = replace(store.segments("porch")[1], path="huge", size_bytes=10**15)
+    store.keep_segments([huge])
+    with pytest.raises(StoreError, match="does not fit on its disk"):
+        clips.clip("porch", "porch-9", NOW + 2.5, NOW + 3.5)
 
 
 @pytest.mark.parametrize(
