@@ -256,3 +256,20 @@ def test_both_streams_of_a_camera_may_stand_in_its_source(tmp_path: Path) -> Non
     assert "p@" not in str(camera.archive)
     assert camera.record is not None
     assert camera.record.mode is RecordMode.EVENTS
+
+
+def test_address_that_is_a_secret_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("main: rtsp://192.0.2.1/key-of-it\nweb: whep+http://192.168.0.1/key-of-it\n")
+    file = tmp_path / "blikk.yaml"
+    file.write_text(
+        HEAD + "    archive: !secret main\n    record: events\n"
+        "  door:\n    source: {watch: rtsp://192.0.2.1/sub, archive: !secret main}\n    record: events\n"
+        "  yard:\n    source: {whep: {address: !secret web}}\n"
+    )
+    settings = check(file, {}).settings
+    assert settings is not None
+    gate, door, yard = settings.cameras
+    assert gate.archive is not None
+    assert gate.archive == door.archive
+    assert [gate.archive.public, str(door.archive), yard.source.public] == ["rtsp://***"] * 2 + ["whep+http://***"]
+    assert "key-of-it" not in repr(settings)
