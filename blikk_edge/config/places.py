@@ -12,7 +12,7 @@ from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.places import file_in, is_file, placed
 from blikk_edge.grammar.problem import Wrong, did_you_mean, listed
 from blikk_edge.grammar.secrets import Secret, SourceUrl
-from blikk_edge.grammar.values import WEB_ADDRESS, Scalar, flag_of
+from blikk_edge.grammar.values import WEB_ADDRESS, Scalar, StreamAddress, flag_of
 from blikk_edge.kinds.chosen import Chosen, OneKind, chosen
 from blikk_edge.sources.address import PORTS, AddressError, parse, scheme_of
 from blikk_edge.sources.kinds import SOURCES, WITH_OPTIONS
@@ -137,7 +137,7 @@ def _archive(text: str) -> SourceUrl:
     return SourceUrl(_address(text))
 
 
-ARCHIVE: Final = Scalar("an address (`rtsp://`, `rtsps://`)", _archive, secret=True)
+ARCHIVE: Final = StreamAddress("an address (`rtsp://`, `rtsps://`)", _archive)
 """A stream that is recorded. May hold a login or be a `!secret`; shows itself without either."""
 
 

@@ -20,7 +20,7 @@ from blikk_edge.core.geometry import MAX_POINTS, Polygon
 from blikk_edge.core.locale import language_of, zone_named, zone_names
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong, did_you_mean, listed
-from blikk_edge.grammar.secrets import Secret
+from blikk_edge.grammar.secrets import Secret, SourceUrl
 
 
 class ValueType(Protocol):
@@ -65,6 +65,24 @@ class Scalar:
         if not leaf.strip():
             raise Wrong("the value is empty", f"Write {self.words}, or remove the key for its default.")
         return self.read(leaf)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAddress:
+    """A type of a stream's address: one that came as a `!secret` shows no more than its scheme.
+
+    Attributes:
+        words: What may stand there, for messages and the reference page.
+        read: The address in a text; raises Wrong.
+    """
+
+    words: str
+    read: Callable[[str], SourceUrl]
+
+    def __call__(self, leaf: Leaf) -> SourceUrl:
+        """The address; raises Wrong."""
+        url: SourceUrl = Scalar(self.words, self.read, secret=True)(leaf)
+        return SourceUrl(url.reveal(), hidden=isinstance(leaf, Secret))
 
 
 TEXT = Scalar("text", str.strip)

@@ -1,7 +1,7 @@
 """Clips of events out of recordings: what may leave this machine, as one MP4 file each."""
 
 import re
-import time
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,21 +10,15 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.observation import Event
 from blikk_edge.core.recordings import EventClip, Segment, SegmentIndex
-from blikk_edge.recording.folder import remove
-from blikk_edge.recording.names import REDACTED
+from blikk_edge.recording.folder import remove, tidy_made
+from blikk_edge.recording.names import MADE, REDACTED
 from blikk_edge.recording.options import RecordOptions
 from blikk_edge.recording.reading import joined
 from blikk_edge.recording.segment import FAULTS
 from blikk_edge.store.private_files import make_folder
 
-MADE: Final = ".clips"
-"""The folder of clips that somebody asked for a moment ago."""
-
 WRITTEN_S: Final = 10.0
 """So long after it happened the last of an event is in a segment, at most: a keyframe interval."""
-
-MADE_KEPT_S: Final = 3600.0
-MADE_MAX: Final = 20
 
 LONGEST_S: Final = 3600.0
 """A clip is no longer: a car may stand there all day."""
@@ -82,7 +76,7 @@ class Clips:
             return _clip(redacted_path(self._folder, camera, event), redacted=True)
         whole = ended is not None and self._clock.now() > ended + options.post_s + WRITTEN_S
         target = self._folder / MADE / f"{event}.{'mp4' if whole else 'open'}"
-        if whole and (made := _clip(target, redacted=False)) is not None:
+        if whole and self.recorded(camera, event, started, ended) and (made := _clip(target, redacted=False)):
             return made
         return self.write(camera, started, ended, target)
 
@@ -98,12 +92,12 @@ class Clips:
                 going |= {each.path: each for each in (*found, *(each for each in redacted if each.path == path))}
         if since is not None or until is not None:
             for name in self._cameras if camera is None else (camera,):
-                found = self._segments(name, since or 0.0, self._clock.now() if until is None else until)
+                span = since or 0.0, self._clock.now() if until is None else until
+                found = (*self._segments(name, *span), *self._segments(f"{REDACTED}/{name}", *span))
                 going |= {each.path: each for each in found}
         try:
-            for event in events:
-                for ending in ("mp4", "open"):
-                    (self._folder / MADE / f"{event.id}.{ending}").unlink(missing_ok=True)
+            if events or going:
+                tidy_made(self._folder, keep_s=0.0)  # each of them may show what is forgotten
             if self._index is not None and going:
                 remove(self._folder, self._index, tuple(going.values()))
         except OSError as error:
@@ -115,12 +109,15 @@ class Clips:
         segments = self._segments(camera, since, until)
         try:
             make_folder(target.parent)
-            self._clear()
+            tidy_made(self._folder)
+            size, free = sum(each.size_bytes for each in segments), shutil.disk_usage(target.parent).free
+            if size > free:
+                raise StoreError(f"{target.parent}: a clip of {size / 1e6:.0f} MB does not fit on its disk")
             if not segments or not joined(self._folder, segments, target, since=since, until=until):
                 return None
         except FAULTS as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-            raise StoreError(f"{target.parent}: no clip can be made: {said}; is its disk full?") from error
+            raise StoreError(f"{target}: no clip can be made: {said}; check this place and its disk") from error
         return _clip(target, redacted=False)
 
     def _segments(self, camera: str, since: float, until: float) -> Sequence[Segment]:
@@ -133,14 +130,6 @@ class Clips:
         since = started - options.pre_s
         until = self._clock.now() if ended is None else ended + options.post_s
         return since, min(until, since + LONGEST_S)
-
-    def _clear(self) -> None:
-        """Remove clips that nobody has asked for in a while."""
-        made = sorted((self._folder / MADE).glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        now = time.time()
-        for at, path in enumerate(made):
-            if at >= MADE_MAX or now - path.stat().st_mtime > MADE_KEPT_S:
-                path.unlink(missing_ok=True)
 
 
 def redacted_path(folder: Path, camera: str, event: str) -> Path:

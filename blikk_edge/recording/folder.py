@@ -2,13 +2,14 @@
 
 import logging
 import os
+import time
 from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from blikk_edge.core.recordings import Segment, SegmentIndex
-from blikk_edge.recording.names import REDACTED, time_of
+from blikk_edge.recording.names import MADE, REDACTED, time_of
 from blikk_edge.recording.reading import described
 
 LOG = logging.getLogger("blikk.record")
@@ -19,12 +20,17 @@ AT_ONCE: Final = 200
 NEXT_S: Final = 30.0
 """A segment that was not listed ends where the next one begins, if that is so soon; else it is read."""
 
+MADE_KEPT_S: Final = 3600.0
+MADE_MAX: Final = 20
+MADE_BYTES: Final = 2_000_000_000
+"""Clips of an hour in 4K would fill the disk: the newest stay that are no larger together, and the newest one."""
+
 
 def repair(folder: Path, index: SegmentIndex, *, but: Container[str] = frozenset()) -> None:
     """List what lies in the folder and is not listed, and list no more what is not there.
 
-    A file that cannot be read, as of a program that was killed before anything was in it, is removed; `but` are
-    those of this process, which may grow meanwhile. Raises OSError, StoreError.
+    A file with nothing in it, as of a program that was killed before, is removed; one that cannot be read now stays
+    as it is. `but` are those of this process, which may grow meanwhile. Raises OSError, StoreError.
     """
     for camera in cameras_in(folder):
         _drop_missing(folder, index, camera)
@@ -51,8 +57,8 @@ def cameras_in(folder: Path) -> Sequence[str]:
 def segments_of(folder: Path, camera: str, day: date) -> Sequence[Path]:
     """The files of one day (UTC), the oldest first."""
     try:
-        names = [each.name for each in (folder / camera / day.isoformat()).iterdir()]
-    except FileNotFoundError:
+        names = [each.name for each in os.scandir(folder / camera / day.isoformat()) if each.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     paths = (folder / camera / day.isoformat() / name for name in sorted(names))
     return [path for path in paths if time_of(path) is not None]
@@ -96,6 +102,23 @@ def tidy_all(folder: Path, index: SegmentIndex, camera: str, *, before: float | 
     return gone + tidy(folder, index, camera, before=before, max_bytes=max_bytes - index.segment_bytes(clips))
 
 
+def tidy_made(folder: Path, *, keep_s: float = MADE_KEPT_S) -> None:
+    """Remove the clips that nobody has asked for in a while, and all but the newest; raises OSError."""
+    now = time.time()
+    made: list[tuple[float, int, Path]] = []
+    for path in (folder / MADE).glob("*"):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue  # it was removed meanwhile
+        made.append((status.st_mtime, status.st_size, path))
+    total = 0
+    for at, (changed, size, path) in enumerate(sorted(made, reverse=True)):
+        total += size
+        if at >= MADE_MAX or (at and total > MADE_BYTES) or abs(now - changed) >= keep_s:
+            path.unlink(missing_ok=True)
+
+
 def _drop_missing(folder: Path, index: SegmentIndex, camera: str) -> None:
     since: float | None = None
     while listed := index.segments(camera, since=since, limit=1000):
@@ -119,15 +142,23 @@ def _unlisted(folder: Path, camera: str, files: Sequence[Path], listed: set[str]
     for path, after in zip(files, (*files[1:], None), strict=False):
         if str(path.relative_to(folder)) in listed:
             continue
-        if (found := _segment(folder, camera, path, after)) is not None:
+        try:
+            found = _segment(folder, camera, path, after)
+        except OSError as error:
+            LOG.warning("%s: it cannot be read now and is not listed: %s", path, error.strerror)
+            continue
+        if found is not None:
             yield found
         else:
-            LOG.warning("%s: nothing can be read of it, it is removed", path)
+            LOG.warning("%s: nothing is in it, it is removed", path)
             path.unlink(missing_ok=True)
 
 
 def _segment(folder: Path, camera: str, path: Path, after: Path | None) -> Segment | None:
-    """What a file says of itself; it ends where the next one begins, if that is soon. None where it cannot be read."""
+    """What a file says of itself; it ends where the next one begins, if that is soon. None where nothing is in it.
+
+    Raises OSError.
+    """
     since, next_s = time_of(path) or 0.0, None if after is None else time_of(after)
     follows = next_s is not None and next_s - since < NEXT_S
     known = described(path, whole=not follows)
@@ -157,5 +188,13 @@ class FolderIndex:
         days = [first + timedelta(days=each) for each in range((last - first).days + 1)]
         files = [path for day in days for path in segments_of(self._folder, camera, day)]
         near = [path for path in files if since - NEXT_S * 4 <= (time_of(path) or 0.0) < until]
-        found = [_segment(self._folder, camera, *each) for each in zip(near, (*near[1:], None), strict=False)]
+        found = [self._segment(camera, *each) for each in zip(near, (*near[1:], None), strict=False)]
         return [each for each in found if each is not None and each.until > since]
+
+    def _segment(self, camera: str, path: Path, after: Path | None) -> Segment | None:
+        try:
+            return _segment(self._folder, camera, path, after)
+        except PermissionError:
+            raise
+        except OSError:  # the node beside has removed it, or it is damaged
+            return None

@@ -8,6 +8,9 @@ from typing import Final
 REDACTED: Final = ".redacted"
 """The folder of redacted clips."""
 
+MADE: Final = ".clips"
+"""The folder of clips that somebody asked for a moment ago."""
+
 _NAME: Final = re.compile(r"\d{8}T\d{12}", re.ASCII)
 
 

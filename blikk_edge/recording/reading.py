@@ -1,5 +1,6 @@
 """Segments read again, packet by packet: how long one is, and one MP4 file of several. Nothing is decoded."""
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,7 +23,10 @@ JOINED_S: Final = 0.5
 
 
 def described(path: Path, *, whole: bool) -> tuple[str, float] | None:
-    """Codec of the video in a segment, and its length in seconds, 0 unless `whole`; None where it cannot be read."""
+    """Codec of the video in a segment, and its length in seconds, 0 unless `whole`; None where nothing is in it.
+
+    Raises OSError where that cannot be known now: a share that does not answer leaves its files as they are.
+    """
     try:
         with av.open(f"file:{path}", options=LOCAL) as container:
             video = container.streams.best("video")
@@ -33,8 +37,12 @@ def described(path: Path, *, whole: bool) -> tuple[str, float] | None:
                 return codec, 0.0
             ends = [packet.dts + (packet.duration or 0) for packet in container.demux(video) if packet.dts is not None]
             return (codec, float(max(ends) * video.time_base)) if ends else None
-    except (av.FFmpegError, ValueError):
+    except (av.error.InvalidDataError, av.error.EOFError):
         return None
+    except OSError:
+        raise
+    except (av.FFmpegError, ValueError) as error:
+        raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def joined(folder: Path, segments: Sequence[Segment], target: Path, *, since: float, until: float) -> bool:

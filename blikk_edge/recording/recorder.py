@@ -24,7 +24,7 @@ from blikk_edge.core.recordings import Segment, SegmentIndex
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.recording.camera import CameraRecorder
 from blikk_edge.recording.feed import QUEUE_BYTES, Feed
-from blikk_edge.recording.folder import cameras_in, repair, tidy_all
+from blikk_edge.recording.folder import cameras_in, repair, tidy_all, tidy_made
 from blikk_edge.recording.options import DAY_S, RecordOptions
 from blikk_edge.recording.segment import FAULTS
 from blikk_edge.sources.archive import ArchiveSource
@@ -294,6 +294,7 @@ class Recorder:
     def _tidy(self) -> None:
         now, settled = self._clock.now(), self._clock.settled
         try:
+            tidy_made(self._folder)
             for camera in {*cameras_in(self._folder), *self._options}:
                 options = self._options.get(camera)
                 keep_s = KEEP_OF_OTHERS_S if options is None else options.keep

@@ -137,7 +137,7 @@ class RedactedClips:
     def _find_undone(self) -> None:
         """Events that ended shortly before the last process did."""
         for camera in self._cameras:
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(StoreError, OSError):  # said by the store, or by who makes the next clip
                 for event in self._history.events(camera=camera, limit=MADE_AT_START):
                     if event.ended is not None and not redacted_path(self._folder, camera, event.id).exists():
                         self._jobs.append(_Job(self._clock.monotonic(), event))
@@ -168,6 +168,8 @@ class RedactedClips:
             keep_private(part, create=True)
             if not _encode(part, self._pictures(raw, event, stop)) or stop.is_set():
                 return False
+            if self._history.event(event.id) is None:
+                return False  # it was forgotten meanwhile
             part.replace(target)
             self._index.keep_segments(
                 [

@@ -89,9 +89,12 @@ class NodeRequests:
             raise SinkError(f"{self._address}: {why}") from None
 
     async def _read(self, answer: "ClientResponse") -> dict[str, Any] | bytes | None:
-        content = await answer.content.read(MOST_BYTES)
-        if not answer.content.at_eof():
-            raise SinkError(f"{self._address}: an answer of more than {MOST_BYTES} bytes is none of a node's")
+        read = bytearray()
+        async for piece in answer.content.iter_any():
+            read += piece
+            if len(read) > MOST_BYTES:
+                raise SinkError(f"{self._address}: an answer of more than {MOST_BYTES} bytes is none of a node's")
+        content = bytes(read)
         kind = answer.content_type
         if answer.status == 200 and kind == "image/jpeg":
             return content

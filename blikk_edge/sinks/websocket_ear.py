@@ -131,7 +131,7 @@ class WebSocketEar:
             try:
                 message = json.loads(text)
                 self._take(message) if message["kind"] != "hello" else self._begin(message)
-            except (WireError, KeyError, TypeError, ValueError, AttributeError) as error:
+            except (WireError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 LOG.debug("%s: a message that is none of the contract (%s)", self._address, type(error).__name__)
             else:
                 backoff.reset()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -19,9 +19,18 @@ class Looks:
     async def look(self, request: "web.Request", look: Callable[[], T]) -> T:
         """What the blocking function gives; raises ConnectionResetError where who asked has gone meanwhile.
 
-        A page drops what it asked for as somebody types on. Looks for nobody would keep the others waiting.
+        A page drops what it asked for as somebody types on. Looks for nobody would keep the others waiting. Who gives
+        up waiting leaves the look its turn until it is done: a disk that does not answer holds one thread.
         """
-        async with self._turn:
-            if request.transport is None:
-                raise ConnectionResetError("the client is gone")
-            return await asyncio.to_thread(look)
+        await self._turn.acquire()
+        if request.transport is None:
+            self._turn.release()
+            raise ConnectionResetError("the client is gone")
+        looking = asyncio.ensure_future(asyncio.to_thread(look))
+        looking.add_done_callback(self._looked)
+        return await asyncio.shield(looking)
+
+    def _looked(self, looking: "asyncio.Future[Any]") -> None:
+        self._turn.release()
+        if not looking.cancelled():
+            looking.exception()  # who asked may not wait for it any more

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -240,6 +241,11 @@ async def test_what_is_no_offer_of_video_is_refused_in_words() -> None:
             found, answer = await node.post(text, token, **headers)
             assert (found, words in answer) == (status, True), answer
         assert not await node.receiver.end()
+    async with shed() as node:
+        for text in (good + "m=" + good.partition("m=")[2], re.sub(r"a=rtpmap:\d+ rtx/90000\r\n", "", good, count=1)):
+            found, answer = await node.post(text)
+            assert (found, "that can be answered" in answer) == (400, True), answer
+        assert not await node.receiver.end()
 
 
 async def test_trickle_and_what_is_kept_for_later_are_refused_as_the_standard_has_it() -> None:
@@ -254,8 +260,9 @@ async def test_trickle_and_what_is_kept_for_later_are_refused_as_the_standard_ha
             ):
                 async with session.request(method, node.url.replace("/whip/shed", path)) as answer:
                     assert (answer.status, answer.headers["Allow"]) == (405, allowed)
-            async with session.delete(f"{node.url}/another") as answer:
-                assert answer.status == 404
+            for name in ("another", "%C3%A4"):
+                async with session.delete(f"{node.url}/{name}") as answer:
+                    assert answer.status == 404
 
 
 async def test_a_flood_of_offers_is_slowed_down() -> None:

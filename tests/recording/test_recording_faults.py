@@ -1,6 +1,7 @@
 """Disks that are full, pause recording or do not answer: watching, journal and store go on."""
 
 import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -8,14 +9,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 from recording_stage import clips_of, event, make_clip, options, pictures, recording, wait_until
 from test_recording_events import Taken, taken
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.recordings import Segment
-from blikk_edge.recording.folder import tidy, tidy_all
+from blikk_edge.recording.folder import repair, tidy, tidy_all
 from blikk_edge.recording.names import REDACTED, segment_path, time_of
 from blikk_edge.recording.options import RecordMode
 from blikk_edge.recording.recorder import Recorder
@@ -255,3 +258,35 @@ def test_name_of_a_segment_says_when_it_begins(time: float) -> None:
     assert time_of(segment_path("porch", time)) == pytest.approx(time, abs=1e-5)
     assert time_of(Path("porch/2026-11-30/20261330T000000000000.mp4")) is None
     assert time_of(Path("porch/2026-11-30/notes.txt")) is None
+
+
+def test_recording_that_cannot_be_read_now_stays_and_strange_files_hold_up_nothing(
+    tmp_path: Path, h264: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, day = tmp_path / "recordings", tmp_path / "recordings" / "porch" / "2026-11-30"
+    day.mkdir(parents=True)
+    (folder / "porch" / "2026-11-01").write_text("a file where a folder belongs")
+    (day / "20261130T000000000000.mp4").mkdir()
+    away, fine, empty = (day / f"20261130T0{hour}0000000000.mp4" for hour in (1, 2, 3))
+    for path in (away, fine):
+        path.write_bytes(h264.read_bytes())
+    empty.touch()
+    opened = av.open
+
+    def broken(file: str, **more: Any) -> Any:
+        if file.endswith(away.name):
+            av.error.err_check(-errno.EIO, file)
+        return opened(file, **more)
+
+    monkeypatch.setattr(av, "open", broken)
+    store = Store(tmp_path / "blikk.db")
+    store.open()
+    try:
+        repair(folder, store)
+        listed = [each.path for each in store.segments("porch")]
+    finally:
+        store.close()
+
+    assert listed == [str(fine.relative_to(folder))]
+    assert away.exists()
+    assert not empty.exists()

@@ -109,6 +109,7 @@ def test_faces_of_a_redacted_clip_are_found_by_no_judge(
     persons = detector(data, 0.1)
     privacy = Privacy(FaceFinder(data / YUNET), private=(BLACK,), person_threshold=0.1)
     every = judges(data)
+    store.put(VISIT)
 
     assert redacting(folder, store, lambda: lambda _camera: (persons, privacy)).make(VISIT, threading.Event())
 
@@ -153,6 +154,27 @@ def test_what_a_killed_process_left_is_removed_and_its_event_done_again(
         stop.set()
         thread.join()
     assert not [each for each in left if each.exists()]
+
+
+def test_event_that_is_forgotten_while_its_clip_is_made_leaves_none(
+    data: Path, recorded: tuple[Path, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, store = recorded
+    store.put(VISIT)
+    persons, seen = detector(data, 0.1), Privacy(None, blur=False)
+    known = [VISIT]
+
+    def tools() -> Tools:
+        known.clear()
+        return lambda _camera: (persons, seen)
+
+    monkeypatch.setattr(store, "event", lambda _name: next(iter(known), None))
+
+    assert not redacting(folder, store, tools).make(VISIT, threading.Event())
+
+    assert not known
+    assert not list(folder.glob(".redac*/**/*.*"))
+    assert not store.segments(".redacted/porch")
 
 
 def test_without_a_face_model_there_is_no_redacted_clip_and_none_leaves(

@@ -1,7 +1,11 @@
 """Clips of events over HTTP, and what a configuration may say of recordings."""
 
 import io
+import os
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +13,7 @@ from typing import Any
 import av
 import pytest
 from http_served import ask, serving
-from recording_stage import clips_of, event, options
+from recording_stage import clips_of, event, options, recording, wait_until
 from test_recording_events import NOW, Stage
 
 from blikk_edge.app.checking import check
@@ -19,7 +23,9 @@ from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import StoreError
 from blikk_edge.core.inquiry import Forget
 from blikk_edge.core.locale import Locale
+from blikk_edge.core.recordings import Segment
 from blikk_edge.recording.clips import redacted_path
+from blikk_edge.recording.folder import MADE_KEPT_S, tidy_all
 from blikk_edge.recording.options import RecordMode
 from blikk_edge.store.store import Store
 from blikk_edge.web.events import Events
@@ -80,6 +86,47 @@ async def test_of_a_camera_that_is_redacted_only_the_redacted_clip_leaves(kept: 
     assert after[:2] == (200, b"made by the redactor")
 
 
+async def test_clips_of_a_folder_that_does_not_answer_take_one_thread(
+    kept: tuple[Path, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _folder, store = kept
+    monkeypatch.setattr("blikk_edge.web.events.CLIP_S", 0.1)
+    free, asked = threading.Event(), []
+
+    def hanging(*event: object) -> None:
+        asked.append(event)
+        free.wait()
+
+    recordings = SimpleNamespace(clip=hanging, recorded=lambda *_event: True, redacts=lambda _camera: False)
+    async with serving(page(store, recordings)) as server:
+        try:
+            answers = [await ask(server, "/v1/events/porch-1/clip") for _ in range(3)]
+        finally:
+            free.set()
+
+    assert [status for status, _, _ in answers] == [503] * 3
+    assert b"check its disk or share" in answers[0][1]
+    assert len(asked) == 1
+
+
+def test_clips_that_were_made_are_bounded_and_fit_on_the_disk(
+    kept: tuple[Path, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, store = kept
+    clips = clips_of(folder, store)
+    monkeypatch.setattr("blikk_edge.recording.folder.MADE_BYTES", 10_000)
+    for number in range(3):
+        assert clips.clip("porch", f"porch-{number}", NOW + 2.5, NOW + 3.5)
+    assert len(list(folder.glob(".clips/*"))) == 2  # the one before, and the one that was made after it
+
+    with pytest.raises(StoreError, match=str(tmp_path)):
+        clips.write("porch", NOW + 2.5, NOW + 3.5, tmp_path)
+    huge = replace(store.segments("porch")[1], path="huge", size_bytes=10**15)
+    store.keep_segments([huge])
+    with pytest.raises(StoreError, match="does not fit on its disk"):
+        clips.clip("porch", "porch-9", NOW + 2.5, NOW + 3.5)
+
+
 @pytest.mark.parametrize(
     ("request_", "left"),
     [
@@ -102,6 +149,33 @@ async def test_what_is_forgotten_is_forgotten_with_its_recording(
     assert spans == left
     assert len(list(folder.glob("porch/*/*.mp4"))) == len(left)
     assert bool(list(folder.glob(".clips/*"))) == (request_.camera == "yard")
+
+
+async def test_clips_that_were_made_go_with_what_they_show(kept: tuple[Path, Store]) -> None:
+    folder, store = kept
+    clips = clips_of(folder, store)
+    redacted = redacted_path(Path(), "porch", "porch-1")
+    shown = Segment(
+        camera=".redacted/porch", since=NOW + 2.5, until=NOW + 3.5, path=str(redacted), size_bytes=1, codec="h264"
+    )
+    store.keep_segments([shown])
+    (folder / redacted).parent.mkdir(parents=True)
+    (folder / redacted).touch()
+    assert clips.clip("porch", "porch-1", NOW + 2.5, NOW + 3.5) is not None
+
+    forgetter = Forgetter(history=store, album=None, rememberers=(), publish=lambda _item: None, recordings=clips)
+    await forgetter.forget(Forget(camera="porch", since=NOW + 3.0, until=NOW + 9.0))
+    assert not (folder / redacted).exists()
+    assert not list(folder.glob(".clips/*"))
+
+    assert clips.clip("porch", "porch-1", NOW + 0.5, NOW + 1.5) is not None
+    tidy_all(folder, store, "porch", before=NOW + 99.0, max_bytes=10**9)
+    assert clips.clip("porch", "porch-1", NOW + 0.5, NOW + 1.5) is None
+
+    made = next(folder.glob(".clips/*"))
+    os.utime(made, (time.time() - MADE_KEPT_S - 1.0,) * 2)
+    with recording(folder, None, options(), store=store):
+        wait_until(lambda: not made.exists())
 
 
 def test_command_gives_only_the_redacted_clip_of_a_camera_that_is_redacted(
@@ -138,6 +212,7 @@ HEAD = "node: a\nmqtt: false\nmodels: {offline: true}\ncameras:\n  gate:\n    so
         ("    archive: http://192.0.2.1/main\n    record: events\n", "no address of an RTSP stream"),
         ("    record: events\n    private: [[[0, 0], [0.3, 0], [0.3, 0.3]]]\n", "the areas of `private` can be seen"),
         ("    record: {mode: events, redact: true}\nprivacy: {blur: false}\n", "which blurs nothing"),
+        ("    record: events\nrecordings: {folder: blikk.yaml}\n", "nothing can be written into this folder"),
     ],
 )
 def test_configuration_that_cannot_be_recorded_says_why(tmp_path: Path, more: str, says: str) -> None:
@@ -181,3 +256,20 @@ def test_both_streams_of_a_camera_may_stand_in_its_source(tmp_path: Path) -> Non
     assert "p@" not in str(camera.archive)
     assert camera.record is not None
     assert camera.record.mode is RecordMode.EVENTS
+
+
+def test_address_that_is_a_secret_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secrets.yaml").write_text("main: rtsp://192.0.2.1/key-of-it\nweb: whep+http://192.168.0.1/key-of-it\n")
+    file = tmp_path / "blikk.yaml"
+    file.write_text(
+        HEAD + "    archive: !secret main\n    record: events\n"
+        "  door:\n    source: {watch: rtsp://192.0.2.1/sub, archive: !secret main}\n    record: events\n"
+        "  yard:\n    source: {whep: {address: !secret web}}\n"
+    )
+    settings = check(file, {}).settings
+    assert settings is not None
+    gate, door, yard = settings.cameras
+    assert gate.archive is not None
+    assert gate.archive == door.archive
+    assert [gate.archive.public, str(door.archive), yard.source.public] == ["rtsp://***"] * 2 + ["whep+http://***"]
+    assert "key-of-it" not in repr(settings)

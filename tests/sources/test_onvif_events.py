@@ -18,7 +18,7 @@ from blikk_edge.sources.address import parse
 from blikk_edge.sources.onvif.changes import FORGOTTEN_S, Changes
 from blikk_edge.sources.onvif.current_address import CurrentAddress
 from blikk_edge.sources.onvif.events import LOCKED_S, PRESSES_AT_ONCE, UNSUPPORTED_S, CameraEvents
-from blikk_edge.sources.onvif.soap_xml import BYTES_MAX, DEPTH_MAX, ELEMENTS_MAX, Notice, notices, tree
+from blikk_edge.sources.onvif.soap_xml import BYTES_MAX, DEPTH_MAX, ELEMENTS_MAX, Notice, camera_time, notices, tree
 from blikk_edge.sources.onvif.topics import TOPICS, Says, topic_of
 
 RING = Press(camera="porch", via="onvif")
@@ -230,6 +230,15 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a
 def test_xml_that_is_no_answer_is_refused(content: bytes) -> None:
     with pytest.raises(SourceError):
         tree(content)
+
+
+@pytest.mark.parametrize(
+    ("year", "shown"), [("2026", True), ("1970", True), ("9999", False), ("9" * 30, False), ("x", False), ("0", False)]
+)
+def test_clock_of_a_camera_that_shows_no_time_counts_for_none(year: str, shown: bool) -> None:
+    rest = "".join(f"<{name}>1</{name}>" for name in ("Month", "Day", "Hour", "Minute", "Second"))
+    answer = tree(soap(f"<UTCDateTime><Year>{year}</Year>{rest}</UTCDateTime>"))
+    assert (camera_time(answer) is not None) == shown
 
 
 def test_a_message_without_topic_or_content_is_passed_over() -> None:

@@ -171,6 +171,16 @@ def test_what_is_no_description_is_said_to_be_none() -> None:
         assert ("DELETE", "/here/1", f"Bearer {TOKEN}") in server.asked
 
 
+def test_a_server_with_a_login_is_told_of_the_end() -> None:
+    broken = b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=video x y z\r\na=rtpmap:q\r\n"
+    with serving(broken=described(broken)) as server:
+        address = server.address.replace("://", "://user:word@")
+        assert said(source(f"{address}/broken", token=None)) == UNUSABLE
+        assert server.asked == [
+            (method, path, "Basic dXNlcjp3b3Jk") for method, path in (("POST", "/broken"), ("DELETE", "/here/1"))
+        ]
+
+
 def test_a_redirect_takes_no_token_elsewhere_and_ends() -> None:
     with serving(there=404) as other, serving() as server:
         elsewhere = f"{other.address.removeprefix('whep+')}/there"

@@ -13,6 +13,7 @@ from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
 from blikk_edge.sources.pixels import Scaler
 from blikk_edge.transforms.models.closer import BURST, CloserLook
 from blikk_edge.transforms.privacy.mask import MaskedDetector
+from blikk_edge.transforms.privacy.paint import paint
 
 LUMA = np.zeros((480, 640), np.uint8)
 THERE = Box(0.5, 0.5, 0.55, 0.6)
@@ -214,6 +215,26 @@ def test_a_part_shows_what_lies_there_in_the_whole_picture(tmp_path: Path, pixel
         assert np.abs(here - there).max() <= 6
     larger = pixel_format in {"yuv420p", "yuvj420p"}
     assert (part.shape[0] > y2 - y1 + 2) is larger
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+@pytest.mark.parametrize("aspect", [0.5, 1.0, 2.2])
+def test_no_pixel_of_a_private_area_is_seen_at_the_edge_of_a_part(rotate: int, aspect: float):
+    width, height = (1080, 1920) if rotate % 180 else (1920, 1080)
+    for number in range(5):
+        x1, y1, x2, y2 = 0.2437 + number / 91, 0.3119 + number / 67, 0.4511 + number / 83, 0.5393 + number / 71
+        upright = np.zeros((height, width), np.uint8)
+        upright[int(y1 * height) : int(y2 * height) + 1, int(x1 * width) : int(x2 * width) + 1] = 1
+        planes = np.full((1620, 1920), 128, np.uint8)
+        planes[:1080] = np.where(np.rot90(upright, rotate // 90), 235, 16)
+        taken = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame = Scaler(480, rotate=rotate).frame(taken, camera="yard", seq=0, time=0.0, aspect=aspect)
+        box = Box(x1 - 0.0531, y1 - 0.0717, x2 - 0.1013, y2 + 0.0377)
+        area = Polygon(((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
+        part = frame.part(box).copy()
+        assert part.max() > 200
+        paint(part, (area,), box)
+        assert part.max() < 60
 
 
 def test_a_part_of_a_small_stream_is_cut_from_what_is_looked_at(tmp_path: Path):

@@ -95,6 +95,10 @@ def folders(settings: Settings, environ: Mapping[str, str], notes: list[str]) ->
     if settings.media is not None and settings.media.folder is not None and not may_be_made(settings.media.folder):
         mend = "Make it writable for this user, or name another place."
         yield Wrong("nothing can be written into this folder", mend, "media", "folder")
+    recorded = any(camera.recorded for camera in settings.cameras)
+    if recorded and settings.recordings.folder is not None and not may_be_made(settings.recordings.folder):
+        mend = "Make it writable for this user, or name another place."
+        yield Wrong("nothing can be written into this folder", mend, "recordings", "folder")
     if _in_use(path):
         notes.append("a node runs with this store: whether its ports are free was not tried")
         return

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
@@ -150,15 +150,16 @@ def services(root: Element) -> dict[str, str]:
 
 
 def camera_time(root: Element) -> datetime | None:
-    """What a camera's clock shows, of its answer to GetSystemDateAndTime."""
+    """What a camera's clock shows, of its answer to GetSystemDateAndTime; None for what can be no time."""
     utc = next(every(root, "UTCDateTime"), None)
     if utc is None:
         return None
     parts = [text_of(utc, name) for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
     try:
-        return datetime(*(int(part) for part in parts), tzinfo=UTC)  # type: ignore[arg-type, misc]  # six numbers
-    except ValueError:
+        time = datetime(*(int(part) for part in parts), tzinfo=UTC)  # type: ignore[arg-type, misc]  # six numbers
+    except (ValueError, OverflowError):
         return None
+    return time if time.year < MAXYEAR else None
 
 
 def _moment(text: str) -> datetime | None:

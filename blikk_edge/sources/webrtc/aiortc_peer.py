@@ -81,6 +81,12 @@ class AiortcPeer:
     async def answer(self, offer: str) -> str:
         """Take the first video of an offer; raises ValueError."""
         await self._described(offer, "offer")
+        try:
+            return await self._answered()
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError):
+            raise ValueError("a description that cannot be answered") from None
+
+    async def _answered(self) -> str:
         taken = False
         for transceiver in self._pc.getTransceivers():
             if transceiver.kind == "video" and not taken:
@@ -94,7 +100,8 @@ class AiortcPeer:
 
     async def close(self) -> None:
         """Hang up."""
-        with suppress(TimeoutError):
+        # where a description was read by half, the library stops a transport that is not there yet
+        with suppress(TimeoutError, AttributeError):
             async with asyncio.timeout(CLOSE_S):
                 await self._pc.close()
         # the library's last words to its tracks are on their way in this loop
@@ -115,6 +122,7 @@ class AiortcPeer:
             AttributeError,
             AssertionError,
             TypeError,
+            RuntimeError,  # what becomes of a StopIteration
         ):
             raise ValueError("a description that cannot be read") from None
 

@@ -11,7 +11,7 @@ from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.secrets import Secret, SourceUrl
-from blikk_edge.grammar.values import SECRET, TEXT, Scalar, read_all
+from blikk_edge.grammar.values import SECRET, TEXT, Scalar, StreamAddress, read_all
 from blikk_edge.sources.address import AddressError, parse
 from blikk_edge.sources.webrtc.peer import IceServer
 
@@ -76,7 +76,7 @@ def _ice_url(text: str) -> str:
     return text.strip()
 
 
-WHEP_ADDRESS = Scalar("an address (`whep+https://`, or `whep+http://` in your own network)", _address, secret=True)
+WHEP_ADDRESS = StreamAddress("an address (`whep+https://`, or `whep+http://` in your own network)", _address)
 
 _ICE_SERVER = Section(
     of=IceServer,

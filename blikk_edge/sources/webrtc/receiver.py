@@ -85,7 +85,7 @@ class WhipReceiver:
     async def end(self, connection: str | None = None) -> bool:
         """End that connection, or whichever there is."""
         open_ = self._connection
-        if open_ is None or (connection is not None and not secrets.compare_digest(open_.id, connection)):
+        if open_ is None or (connection is not None and connection != open_.id):
             return False
         self._connection = None
         await self._close(open_)

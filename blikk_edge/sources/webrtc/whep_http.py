@@ -86,7 +86,7 @@ class WhepServer:
             async with asyncio.timeout(DELETE_S), _session() as session:
                 await _check_reach(resource)
                 async with session.delete(
-                    resource.url, headers=self._headers(resource), allow_redirects=False, ssl=_tls(resource)
+                    _bare(resource), headers=self._headers(resource), allow_redirects=False, ssl=_tls(resource)
                 ):
                     pass
         except (ClientError, OSError, TimeoutError, Failed):

@@ -33,6 +33,8 @@ def paint(picture: Pixels, polygons: Iterable[Polygon], part: Box = WHOLE) -> No
     height, width = picture.shape[:2]
     if part.area == 0:
         return
+    # The outline lies up to a pixel off after rounding, and a part begins up to two pixels beside its place.
+    thickness = 3 if part == WHOLE else 7
     across, down = width / part.width, height / part.height
     for polygon in polygons:
         inside, sides = (
@@ -43,9 +45,8 @@ def paint(picture: Pixels, polygons: Iterable[Polygon], part: Box = WHOLE) -> No
         )
         if len(inside):
             cv2.fillPoly(picture, [inside], (0, 0, 0))
-            # The outline lies up to a pixel off after rounding.
-            cv2.polylines(picture, [inside], isClosed=True, color=(0, 0, 0), thickness=3)
-        cv2.polylines(picture, [sides], isClosed=True, color=(0, 0, 0), thickness=3)
+            cv2.polylines(picture, [inside], isClosed=True, color=(0, 0, 0), thickness=thickness)
+        cv2.polylines(picture, [sides], isClosed=True, color=(0, 0, 0), thickness=thickness)
 
 
 def blur(bgr: Pixels, regions: Sequence[Box]) -> None:
