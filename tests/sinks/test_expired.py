@@ -20,6 +20,7 @@ from blikk_edge.sinks.certificates import Server, untrusted
 from blikk_edge.sinks.edge import EdgeLink
 from blikk_edge.sinks.mqtt.address import Address, Tls
 from blikk_edge.sinks.mqtt.login import visit
+from blikk_edge.sinks.node_requests import NodeRequests
 from blikk_edge.sinks.postgres.client import SSL_REQUEST
 from blikk_edge.sinks.postgres.kind import PostgresOptions
 from blikk_edge.sinks.postgres.sink import PostgresSink
@@ -108,6 +109,10 @@ async def websocket(port: int, ca: Path) -> None:
     await WebSocketEar(f"wss://127.0.0.1:{port}", TOKEN, ca, lambda _item: None).run()
 
 
+async def requests(port: int, ca: Path) -> None:
+    await NodeRequests(f"https://127.0.0.1:{port}", TOKEN, ca).frame("porch")
+
+
 async def edge(port: int, ca: Path) -> None:
     link = EdgeLink(
         f"wss://127.0.0.1:{port}/ingest/x",
@@ -129,7 +134,7 @@ async def webhook(port: int, ca: Path) -> None:
     raise SinkError(ran.stdout + ran.stderr)
 
 
-@pytest.mark.parametrize("connect", [mqtt, redis, postgres, websocket, edge, webhook])
+@pytest.mark.parametrize("connect", [mqtt, redis, postgres, websocket, requests, edge, webhook])
 async def test_it_is_said_since_when_and_how_to_mend_it(
     connect: Callable[[int, Path], Awaitable[None]], expired: Certificates
 ) -> None:
