@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiortc
 import pytest
 import voluptuous as vol
+from broker import make_certificates
 from patience import PATIENCE
 from webrtc_peer import SIZE, encoded, missing, whep_server
 
@@ -72,6 +75,57 @@ def test_a_stream_is_watched_and_its_end_is_told_to_the_server(library: str, cod
     times = [frame.time for frame in seen]
     assert times == sorted(times)
     assert abs(times[-1] - time.time()) < 30 * PATIENCE
+
+
+@contextmanager
+def behind_tls(port: int, folder: Path) -> Iterator[int]:
+    """The port at which a server of this machine is reached with TLS, by a certificate of its own, as cameras have."""
+    certificates = make_certificates(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server, certificates.server_key)
+    loop, opened = asyncio.new_event_loop(), list[asyncio.StreamWriter]()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while content := await reader.read(65536):
+                writer.write(content)
+                await writer.drain()
+        with suppress(OSError, RuntimeError):
+            writer.close()
+
+    async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        opened.extend((writer, inner_writer))
+        await asyncio.gather(pass_on(reader, inner_writer), pass_on(inner_reader, writer))
+
+    server = loop.run_until_complete(asyncio.start_server(join, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        server.close()
+        for writer in opened:
+            writer.transport.abort()
+        while tasks := asyncio.all_tasks(loop):
+            loop.run_until_complete(asyncio.wait(tasks))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing() or "they are here")
+def test_a_stream_is_watched_over_tls_and_its_end_is_told_to_the_server(tmp_path: Path) -> None:
+    with whep_server("werift", "h264") as server:
+        parts = urlsplit(server.address)
+        with behind_tls(parts.port or 0, tmp_path) as port:
+            address = f"whep+https://127.0.0.1:{port}{parts.path}"
+            made, stop = source(address, token=server.token, read_timeout_s=30.0), threading.Event()
+            for frame in made.frames(stop):
+                assert frame.luma.shape == SIZE[::-1]
+                stop.set()
+            assert server.said.until("deleted")["open"] == 0
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing() or "they are here")
