@@ -79,8 +79,11 @@ def parse(url: str) -> tuple[Address, Topics]:
     return address, Topics(prefix, node)
 
 
-def parse_websocket(url: str, token: str | None) -> tuple[str, str, Path | None]:
-    """Address, token and authority of `ws://host:port`, or `wss://host:port?ca=file`. Raises ConfigError."""
+def parse_websocket(url: str, token: str | None) -> tuple[str, str | None, Path | None]:
+    """Address, token and authority of `ws://host:port`, or `wss://host:port?ca=file`. Raises ConfigError.
+
+    Without a token only on this machine, where a node needs none.
+    """
     how = "write ws://127.0.0.1:8428, or wss://host:8428 beyond this machine"
     try:
         parts = urlsplit(url)
@@ -92,8 +95,10 @@ def parse_websocket(url: str, token: str | None) -> tuple[str, str, Path | None]
         raise ConfigError(f"Stream.connect: this is no address of a WebSocket: {how}")
     if parts.scheme == "ws" and not is_loopback(parts.hostname):
         raise ConfigError("Stream.connect: ws:// would show the token to the network; use wss:// beyond this machine")
-    if not isinstance(token, str) or re.fullmatch(r"[!-~]+", token) is None:
-        raise ConfigError("Stream.connect: a WebSocket wants `token=`, `http.tokens.view` of the node")
+    if token is None and parts.scheme == "wss":
+        raise ConfigError("Stream.connect: wss:// wants `token=`, `http.tokens.view` of the node")
+    if token is not None and (not isinstance(token, str) or re.fullmatch(r"[!-~]+", token) is None):
+        raise ConfigError("Stream.connect: `token=` is a text, `http.tokens.view` of the node")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     ca = options.get("ca", [None])[-1]
     return f"{parts.scheme}://{host}:{port or 8428}", token, None if ca is None else Path(ca)
@@ -304,7 +309,7 @@ class WebSocketNode(_Remote[WebSocketEar]):
 
     silent = "it answers, but says nothing of its cameras"
 
-    def __init__(self, address: str, token: str, ca: Path | None) -> None:
+    def __init__(self, address: str, token: str | None, ca: Path | None) -> None:
         super().__init__(f"the node at {address}", lambda hear: WebSocketEar(address, token, ca, hear))
         self._requests = NodeRequests(address.replace("ws", "http", 1), token, ca)
 

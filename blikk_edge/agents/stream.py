@@ -56,8 +56,8 @@ class Stream(NodeStream):
     ) -> NodeStream:
         """A stream of a node that runs, over its broker: `mqtt://user:password@broker/node`, or `mqtts://`.
 
-        At its WebSocket, `ws://127.0.0.1:8428` or `wss://host:8428`, with its `token` (`http.tokens.view`), those of
-        the time of a break come too; questions and pictures go over its HTTP server.
+        At its WebSocket, `ws://127.0.0.1:8428` or `wss://host:8428`, with its `token` (`http.tokens.view`, if it has
+        one), those of the time of a break come too; questions and pictures go over its HTTP server.
 
         With `camera`, of that one alone; else of all, and `state` and `picture` want a node with one. What the
         node reports while the broker is away is not heard, but `ask` and `events` know of it. Raises ConfigError for an

@@ -60,7 +60,10 @@ def discover(options: argparse.Namespace) -> int:
         for line in discovering.secret_lines(cameras):
             say(f"# {line}")
     else:
-        note("no camera answered; is ONVIF switched on in its web page, and is it in the network of this machine?")
+        note(
+            "no camera answered: is ONVIF switched on in its own web page? "
+            "One in another network is found by its address: `blikk discover HOST`"
+        )
     return exits.OK if cameras else exits.FAILED
 
 

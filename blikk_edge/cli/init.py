@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
         f"taken from the variable {PASSWORD_VARIABLE}.",
         examples=(
             "blikk init",
-            "blikk init --camera front_door=rtsp://192.168.1.20/stream1 --mqtt broker.local --username blikk",
+            "blikk init --camera front_door=rtsp://192.168.1.20/stream2 --mqtt broker.local --username blikk",
             "blikk init --camera /dev/video0 --mqtt none --output /etc/blikk/blikk.yaml --json",
         ),
     )

@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
         "is made and written to standard error. Secrets are no arguments: every user of the machine could read them.",
         examples=(
             "blikk mcp --config /etc/blikk/blikk.yaml",
-            "blikk mcp --source rtsp://192.168.1.20/stream1 --pictures",
+            "blikk mcp --source rtsp://192.168.1.20/stream2 --pictures",
             f"{NODE}=mqtt://broker.local/hallway blikk mcp --http",
         ),
     )

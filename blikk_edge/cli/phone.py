@@ -42,13 +42,15 @@ def phone(options: argparse.Namespace) -> int:
     """Ask the node. Raises UsageError for a camera that is none of that kind, NoNodeError where it does not answer."""
     from blikk_edge import config
 
-    settings = config.load(config.find(options.config, os.environ), environ=os.environ)
+    path = config.find(options.config, os.environ)
+    settings = config.load(path, environ=os.environ)
     camera = next((each for each in settings.cameras if each.id == options.camera), None)
     if camera is None or not camera.by_whip:
-        known = ", ".join(each.id for each in settings.cameras if each.by_whip) or "none"
-        raise UsageError(f"{options.camera}: no camera with `source: whip`; there is {known}")
+        known = ", ".join(each.id for each in settings.cameras if each.by_whip)
+        have = f"it has {known}" if known else f"write `{options.camera}: {{source: whip}}` below `cameras:`"
+        raise UsageError(f"{path} has no camera {options.camera!r} with `source: whip`; {have}")
     if settings.http is None:
-        raise UsageError("the node has no server: add `http:`")
+        raise UsageError(f"{path}: the node has no server; add `http:`")
     found = _asked(settings.http, camera.id, "DELETE" if options.forget else "POST")
     if options.json:
         say_json({"ok": True} if options.forget else {name: found[name] for name in ("url", "valid_s", "note")})

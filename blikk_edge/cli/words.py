@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
             text = f"there is no {what} {found['word']!r}{meant(found['word'], known)}"
         elif found := _UNKNOWN.fullmatch(message):
             word = (found["words"].split() or [""])[0].partition("=")[0]
-            text = f"{found['words']!r} is not understood{self._meant_option(word)}"
+            text = f"{found['words']!r} is not understood{self._meant_config(word) or self._meant_option(word)}"
         raise UsageError(f"{text}\nSee `{self.prog} --help`.")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -44,6 +44,12 @@ class Parser(argparse.ArgumentParser):
         if rest and self.get_default("command") is not None:
             self.error(f"unrecognized arguments: {' '.join(rest)}")
         return options, rest
+
+    def _meant_config(self, word: str) -> str:
+        """`; did you mean '--config hall.yaml'?` of a command that wants it so."""
+        known = {name for action in self._actions for name in action.option_strings or (action.dest,)}
+        wanted = "--config" in known and "file" not in known and word.endswith((".yaml", ".yml"))
+        return f"; did you mean '--config {word}'?" if wanted else ""
 
     def _meant_option(self, word: str) -> str:
         """`; did you mean '--json'?`, or nothing: the dashes, which all options share, say nothing."""

@@ -99,6 +99,7 @@ class RedactedClips:
         self._index = index
         self._clock = clock
         self._jobs: deque[_Job] = deque()
+        self._undone: deque[Event] = deque()
         self._trouble = Trouble(LOG)
 
     @property
@@ -125,8 +126,14 @@ class RedactedClips:
         self._remove_leftovers()
         self._find_undone()
         while not stop.wait(1.0):
-            while self._jobs and self._jobs[0].due <= self._clock.monotonic() and not stop.is_set():
-                self._done(self._jobs.popleft().event, stop)
+            while (event := self._next()) is not None and not stop.is_set():
+                self._done(event, stop)
+
+    def _next(self) -> Event | None:
+        """What has just ended goes before what the last process left, which may be a lot."""
+        if self._jobs and self._jobs[0].due <= self._clock.monotonic():
+            return self._jobs.popleft().event
+        return self._undone.popleft() if self._undone else None
 
     def _remove_leftovers(self) -> None:
         """What a process that was killed was working on is not redacted, or not whole."""
@@ -140,7 +147,7 @@ class RedactedClips:
             with contextlib.suppress(StoreError, OSError):  # said by the store, or by who makes the next clip
                 for event in self._history.events(camera=camera, limit=MADE_AT_START):
                     if event.ended is not None and not redacted_path(self._folder, camera, event.id).exists():
-                        self._jobs.append(_Job(self._clock.monotonic(), event))
+                        self._undone.append(event)
 
     def _done(self, event: Event, stop: threading.Event) -> None:
         try:

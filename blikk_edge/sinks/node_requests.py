@@ -22,7 +22,7 @@ ANSWER_S: Final = 50.0
 MOST_BYTES: Final = 8 * 1024 * 1024
 
 HINTS: Final = {
-    401: "it refuses the token",
+    401: "it refuses the token, or wants one: `http.tokens.view` of the node",
     421: "it is not called by this name; use its IP address, or add the name to `http.names`",
 }
 
@@ -30,10 +30,10 @@ HINTS: Final = {
 class NodeRequests:
     """Asks the node at `address`, which is `http(s)://host:port`, with a token of `view`. Raises SinkError.
 
-    `ca` is who signs its certificate; None: whom this machine trusts.
+    `token` is None where the node has none. `ca` is who signs its certificate; None: whom this machine trusts.
     """
 
-    def __init__(self, address: str, token: str, ca: Path | None) -> None:
+    def __init__(self, address: str, token: str | None, ca: Path | None) -> None:
         self._address = address
         self._token = token
         self._ca = ca
@@ -60,7 +60,7 @@ class NodeRequests:
 
         parts = urlsplit(self._address)
         trusting = context_trusting(self._ca) if parts.scheme == "https" else None
-        headers = {"Authorization": f"Bearer {self._token}"}
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:

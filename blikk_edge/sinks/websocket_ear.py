@@ -37,8 +37,8 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 KINDS: Final = (*RECORDS, "state", "status")
 
 HINTS: Final = {
-    401: "it refuses the token",
-    404: "there is no such place; is this the address of a node?",
+    401: "it refuses the token, or wants one: `http.tokens.view` of the node",
+    404: "nothing is sent here; is it a node, and has it `sinks: {websocket: true}`?",
     421: "it is not called by this name; use its IP address, or add the name to `http.names`",
     503: "it has too many subscribers",
 }
@@ -47,11 +47,12 @@ HINTS: Final = {
 class WebSocketEar:
     """Hands what a node sends to `hear`, in one event loop; after a break it goes on where it was.
 
-    `address` is `ws(s)://host:port`. `cameras` are those of which it has sent a state; `online` is whether it is
-    connected, None before. `missed` is when records were lost last, in seconds since 1970 UTC.
+    `address` is `ws(s)://host:port`; `token` is None where the node has none. `cameras` are those of which it has sent
+    a state; `online` is whether it is connected, None before. `missed` is when records were lost last, in seconds
+    since 1970 UTC.
     """
 
-    def __init__(self, address: str, token: str, ca: Path | None, hear: Callable[[Item], None]) -> None:
+    def __init__(self, address: str, token: str | None, ca: Path | None, hear: Callable[[Item], None]) -> None:
         self.node = ""
         self.online: bool | None = None
         self.missed: float | None = None
@@ -92,7 +93,7 @@ class WebSocketEar:
         try:
             async with direct(
                 f"{self._address}/v1/records?{query}",
-                additional_headers={"Authorization": f"Bearer {self._token}"},
+                additional_headers=None if self._token is None else {"Authorization": f"Bearer {self._token}"},
                 ssl=context_trusting(self._ca) if parts.scheme == "wss" else None,
                 proxy=None if is_loopback(parts.hostname or "") else True,
                 open_timeout=OPEN_S,

@@ -101,8 +101,9 @@ def test_a_node_that_runs_is_read_at_its_websocket(node: BlikkRun, websocket: in
         assert count.invoke({"last_seconds": 10}).startswith("0 person came in the last 10 s")
         with pytest.raises(BlikkError, match="no live view without a face model"):
             stream.picture()
-    with pytest.raises(SinkError, match=r"it refuses the token \(401\)"):
-        Stream.connect(url, token="another-token-of-it").open()
+    for refused in ("another-token-of-it", None):
+        with pytest.raises(SinkError, match=r"it refuses the token, or wants one: `http.tokens.view` .* \(401\)"):
+            Stream.connect(url, token=refused).open()
     with pytest.raises(SinkError, match=r"127.0.0.1:\d+: connection refused; check host and port"):
         Stream.connect(f"ws://127.0.0.1:{free_port()}", token=TOKEN).open()
 
@@ -147,7 +148,7 @@ async def test_who_is_there_now_agrees_with_what_was_just_reported(broker: Broke
         ("mqtt://user:hunter2@127.0.0.1", "write mqtt://"),
         ("ws://user:hunter2@127.0.0.1/hall", "no address of a WebSocket"),
         ("ws://192.0.2.7:8428", "would show the token to the network"),
-        ("ws://127.0.0.1:8428", "a WebSocket wants `token=`"),
+        ("wss://192.0.2.7:8428", "wss:// wants `token=`"),
         ("mqtt://user:hunter2@127.0.0.1/hall?qos=2", "'qos' is no option"),
         ("mqtt://user:hunter2@127.0.0.1:x/hall", "no address of a node"),
         ("http://user:hunter2@127.0.0.1:8428", "or ws://127.0.0.1:8428 with token="),
@@ -204,9 +205,11 @@ async def test_agents_reach_the_node_of_a_configuration(broker: Broker, node: Bl
         assert picture.mime_type == "image/jpeg"
 
 
-async def test_agents_ask_a_node_without_a_broker_about_the_past(busy: Path, tmp_path: Path) -> None:
+async def test_a_node_without_broker_and_tokens_is_asked_and_read_on_its_machine(busy: Path, tmp_path: Path) -> None:
+    port = free_port()
     config = (
         f"node: hall\nmqtt: false\nstore: {{path: {tmp_path / 'b.db'}}}\nmodels: {{offline: true}}\n"
+        f"http: {{port: {port}}}\nsinks: {{websocket: true}}\n"
         f"cameras: {{wall: {{source: '{busy}'}}}}\n"
     )
     with BlikkRun(tmp_path, config, models=None) as node:
@@ -220,4 +223,7 @@ async def test_agents_ask_a_node_without_a_broker_about_the_past(busy: Path, tmp
             for tool in ("now", "wait_for"):
                 deaf = await client.call_tool(tool, {})
                 assert (deaf.is_error, "no broker" in deaf.content[0].text) == (True, True), deaf
+        with contextlib.closing(await asyncio.to_thread(opened, f"ws://127.0.0.1:{port}")) as stream:
+            assert stream.state.camera == "wall"
+            assert await stream.aevents() == ()
         node.stop(within_s=20 * PATIENCE)

@@ -1,5 +1,7 @@
 """Redacted clips: judged by the detectors that judge every picture that leaves, and none without a face model."""
 
+import asyncio
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +23,8 @@ from face_judges import found, judges
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import PrivacyError
 from blikk_edge.core.geometry import Polygon
+from blikk_edge.core.observation import Event
+from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Pixels
 from blikk_edge.recording.clips import redacted_path
 from blikk_edge.recording.options import RecordOptions
@@ -193,3 +197,35 @@ def test_without_a_face_model_there_is_no_redacted_clip_and_none_leaves(
     clips = clips_of(folder, store, options(redact=True))
     assert clips.clip("porch", VISIT.id, VISIT.started, VISIT.ended) is None
     assert not clips.recorded("porch", VISIT.id, VISIT.started, VISIT.ended)
+
+
+async def test_the_clip_of_a_new_event_does_not_wait_for_those_of_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blikk_edge.recording.redacting.SETTLE_S", 0.0)
+    made: list[str] = []
+    go_on = threading.Event()
+
+    def make(each: Event, _stop: threading.Event) -> bool:
+        made.append(each.id)
+        go_on.wait()
+        return True
+
+    with contextlib.closing(Store(tmp_path / "blikk.db")) as store:
+        store.open()
+        for n in range(3):
+            store.put(event(NOW + n, NOW + n + 0.5, name=f"old-{n}"))
+        redacted = redacting(tmp_path, store, lambda: pytest.fail("nothing is looked at"))
+        monkeypatch.setattr(redacted, "make", make)
+        inbox = asyncio.Queue[Item]()
+        running = asyncio.create_task(redacted.run(inbox))
+        try:
+            await asyncio.to_thread(wait_until, lambda: made)
+            inbox.put_nowait(event(NOW + 5, NOW + 6, name="new"))
+            await asyncio.to_thread(wait_until, lambda: redacted._jobs)
+            go_on.set()
+            await asyncio.to_thread(wait_until, lambda: len(made) == 4)
+        finally:
+            go_on.set()
+            running.cancel()
+    assert made == ["old-2", "new", "old-1", "old-0"]

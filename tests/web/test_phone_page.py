@@ -129,7 +129,10 @@ def test_the_command_asks_a_node_with_its_own_certificate_and_says_what_is_wrong
     status, words = refused(tmp_path, "shed")
     assert (status, "the node does not answer" in words) == (1, True)
     status, words = refused(tmp_path, "door")
-    assert (status, "there is shed" in words) == (2, True)
+    assert (status, f"{tmp_path / 'blikk.yaml'} has no camera 'door' with `source: whip`; it has shed" in words) == (
+        2,
+        True,
+    )
     with made as running:
         end = time.monotonic() + 60 * PATIENCE
         while (status := refused(tmp_path, "shed")[0]) and time.monotonic() < end:
