@@ -48,6 +48,7 @@ from blikk_edge.app.vision_models import VisionModels
 from blikk_edge.app.writing import writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import VirtualClock
+from blikk_edge.core.locale import Locale
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.ports import Inbox, Item
@@ -159,7 +160,7 @@ class Post:
                     self.summaries += 1
             self.records += 1
             await asyncio.to_thread(self._store.put, item)
-            if self._store.depth() >= 20:
+            if self._store.depth("mqtt") >= 20:
                 await asyncio.to_thread(self._deliver)
 
     def _deliver(self) -> None:
@@ -175,6 +176,7 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
     settings = replace(DEFAULTS, summary=SummarySettings(digest=DigestEvery.HOURLY))
     clock, outlets, store = VirtualClock(MIDNIGHT), Outlets(), Store(folder / "day.db")
     store.open()
+    store.follow({"mqtt": None})
     slow = writing(
         settings,
         mode_of=lambda _: SummaryMode.TEMPLATE,
@@ -184,6 +186,7 @@ async def day(folder: Path, pictures: Iterator[Pixels], *, sample_every_s: int) 
         order=Orders().give,
         supervisor=Supervisor(),
         clock=clock,
+        locale=Locale,
     )
     assert slow is not None  # the settings above ask for it
     post = Post(store)
@@ -295,8 +298,9 @@ def show_live(folder: Path, *, seconds: float) -> list[str]:
             time.sleep(min(SAMPLE_S, seconds / 30))
     store = Store(home / "bench.db")
     store.open()
+    store.follow({"mqtt": None})
     reported = store.events(since=0.0, limit=100_000)
-    waiting = store.depth()
+    waiting = store.depth("mqtt")
     store.close()
     shown = round(seconds / scene_s) * len(spans)
     print(f"\nthe broker was away for {away_s:.0f} s")

@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--peer", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peer:
-        print(json.dumps(measure(*options.peer, options.connections)))
+        print(json.dumps(measure(options.peer[0], options.peer[1], options.connections)))
         return
     rows = []
     for peer in PEERS:
