@@ -151,6 +151,17 @@ def test_there_are_at_most_so_many_looks_a_minute():
     assert BURST < len(eyes.parts) <= BURST + 120
 
 
+def test_only_the_newest_places_are_remembered():
+    closer, eyes = CloserLook(per_minute=6000), Eyes()
+    looks(closer, eyes, [0.0, 0.2, 0.4], THERE)  # nobody is there: it rests for a second
+    everywhere = [Box(x / 20, y / 20, x / 20 + 0.01, y / 20 + 0.01) for x in range(20) for y in range(10)]
+    for number, box in enumerate(everywhere):
+        closer.look(scene(0.6 + number / 1000, box), (), eyes)
+    before = len(eyes.parts)
+    closer.look(scene(0.9, THERE), (), eyes)
+    assert len(eyes.parts) == before + 1
+
+
 @pytest.mark.parametrize("box", [THERE, Box(0, 0, 0.05, 0.05), Box(0.97, 0.9, 1, 1), Box(0.3, 0.3, 0.3, 0.3)])
 def test_a_closer_look_is_a_square_around_what_moves(box):
     eyes = Eyes()

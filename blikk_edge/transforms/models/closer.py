@@ -61,6 +61,9 @@ LONGEST_REST_S: Final = 300.0
 FORGET_S: Final = 600.0
 """A place where nothing moved for so long is a new one."""
 
+PLACES: Final = 64
+"""So many are remembered: in a street they come and go all day."""
+
 
 @dataclass(slots=True)
 class _Suspect:
@@ -145,7 +148,7 @@ class CloserLook:
         if near:
             return max(near, key=lambda s: iou(s.box, box))
         suspect = _Suspect(box)
-        self._suspects.append(suspect)
+        self._suspects = [*sorted(self._suspects, key=lambda s: s.moved)[1 - PLACES :], suspect]
         return suspect
 
     def _judge(
