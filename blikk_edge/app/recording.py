@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def recordings_folder(settings: Settings, store: Path) -> Path:
-    """Where recordings lie, of the node whose store is there."""
-    return settings.recordings.folder or store.with_name("recordings")
+    """Where recordings lie, of the node whose store is there; two nodes of one user have two."""
+    return settings.recordings.folder or store.with_name(f"{store.stem}-recordings")
 
 
 def recorder_of(settings: Settings, store: "Store", clock: Clock) -> "Recorder | None":

@@ -18,6 +18,8 @@ from test_recording_events import NOW, Stage
 
 from blikk_edge.app.checking import check
 from blikk_edge.app.clipping import clip
+from blikk_edge.app.recording import recordings_folder
+from blikk_edge.app.replays import DEFAULTS
 from blikk_edge.asking.forgetting import Forgetter
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import StoreError
@@ -273,3 +275,8 @@ def test_address_that_is_a_secret_is_not_shown(tmp_path: Path) -> None:
     assert gate.archive == door.archive
     assert [gate.archive.public, str(door.archive), yard.source.public] == ["rtsp://***"] * 2 + ["whep+http://***"]
     assert "key-of-it" not in repr(settings)
+
+
+def test_two_nodes_of_one_user_record_into_two_folders(tmp_path: Path) -> None:
+    assert recordings_folder(DEFAULTS, tmp_path / "hall.db") == tmp_path / "hall-recordings"
+    assert recordings_folder(DEFAULTS, tmp_path / "shed.db") == tmp_path / "shed-recordings"
