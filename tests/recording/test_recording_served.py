@@ -36,7 +36,7 @@ from blikk_edge.web.events import Events
 @pytest.fixture
 def kept(tmp_path: Path, h264: Path) -> Iterator[tuple[Path, Store]]:
     """A folder with a recording of six seconds, and a store with an event in it."""
-    stage = Stage(tmp_path / "recordings", options())
+    stage = Stage(tmp_path / "blikk-recordings", options())  # the store's name, as where nothing is configured
     stage.play(h264)
     stage.recorder.close()
     store = Store(tmp_path / "blikk.db")
