@@ -19,7 +19,7 @@ from blikk_edge.core.inquiry import Reply, Request
 from blikk_edge.core.loopback import is_loopback
 from blikk_edge.core.loose_thread import LooseThread
 from blikk_edge.core.observation import Event, Observation, Observed, Phase
-from blikk_edge.core.picture import SNAPSHOT, Picture
+from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraInfo, CameraState
 from blikk_edge.sinks.mqtt.address import Address, Tls
@@ -27,7 +27,7 @@ from blikk_edge.sinks.mqtt.overhear import FIRST_S, NodeEar
 from blikk_edge.sinks.mqtt.request import ask_node
 from blikk_edge.sinks.node_requests import NodeRequests
 from blikk_edge.sinks.websocket_ear import WebSocketEar
-from blikk_edge.wire.reader import read_reply
+from blikk_edge.wire.reader import read_picture, read_reply
 from blikk_edge.wire.topics import Topics
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -327,9 +327,7 @@ class WebSocketNode(_Remote[WebSocketEar]):
 
         async def fetched() -> None:
             jpeg = await self._requests.frame(command.camera)
-            self._hear(
-                Picture(camera=command.camera, name=SNAPSHOT, time=time.time(), jpeg=jpeg, width_px=0, height_px=0)
-            )
+            self._hear(read_picture(command.camera, SNAPSHOT, jpeg, now=time.time()))
 
         self._submit(fetched()).result()
 

@@ -38,7 +38,7 @@ def read_item(topic: str, payload: bytes, topics: Topics, *, now: float) -> Item
             case [camera, "status"]:
                 item = CameraAvailability(camera=camera, online=payload == b"online")
             case [camera, "picture", name] if payload:
-                item = Picture(camera=camera, name=name, time=now, jpeg=payload, width_px=0, height_px=0)
+                item = read_picture(camera, name, payload, now=now)
             case [camera, "state"]:
                 item = _state(camera, _content(payload))
             case [_, ("observation" | "event" | "ring" | "summary") as kind] if payload:
@@ -58,6 +58,11 @@ def read_cameras(payload: bytes) -> tuple[CameraInfo, ...]:
         return tuple(_camera(each) for each in _content(payload)["cameras"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"this is no announce of a node ({type(error).__name__})") from error
+
+
+def read_picture(camera: str, name: str, jpeg: bytes, *, now: float) -> Picture:
+    """A Picture that a node has redacted and sent; its size is in the JPEG alone."""
+    return Picture(camera=camera, name=name, time=now, jpeg=jpeg, width_px=0, height_px=0)
 
 
 def read_reply(content: Mapping[str, Any]) -> Reply:
