@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from blikk_edge.core.loopback import is_loopback
 from blikk_edge.grammar.places import file_in
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
@@ -88,18 +87,6 @@ def _client_tls(**values: Any) -> ClientTlsSettings:
         if one in values and other not in values:
             raise Wrong(f"`{one}` without `{other}`", f"Add `{other}:`, or remove `{one}`.", one)
     return ClientTlsSettings(**values)
-
-
-def only_here_without_tls(of: type) -> Any:
-    """Makes a server's settings; beyond this machine only with TLS."""
-
-    def make(**values: Any) -> Any:
-        made = of(**values)
-        if not is_loopback(made.host) and made.tls is None:
-            raise without_tls("host")
-        return made
-
-    return make
 
 
 def without_tls(*where: str) -> Wrong:

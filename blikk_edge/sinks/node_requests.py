@@ -25,6 +25,17 @@ HINTS: Final = {
     401: "it refuses the token, or wants one: `http.tokens.view` of the node",
     421: "it is not called by this name; use its IP address, or add the name to `http.names`",
 }
+"""What to mend where a node answers with this status."""
+
+
+async def distrust(error: BaseException, address: str, ca: Path | None) -> str | None:
+    """Why the certificate of the node at `address` was refused, and how to mend it; None for another error.
+
+    `address` is `https://` or `wss://host:port`; `ca` is who signs the certificate.
+    """
+    parts = urlsplit(address)
+    server = Server(host=parts.hostname or "", port=parts.port or 443, trusting=lambda: context_trusting(ca))
+    return await untrusted(error, server, mend="check its name, or name its `?ca=`", now=machine_time)
 
 
 class NodeRequests:
@@ -80,11 +91,7 @@ class NodeRequests:
         except TimeoutError:
             raise SinkError(f"{self._address}: no answer within {ANSWER_S:.0f} s; see its log") from None
         except (aiohttp.ClientError, OSError) as error:
-            server = Server(
-                host=parts.hostname or "", port=parts.port or 443, trusting=lambda: context_trusting(self._ca)
-            )
-            mend = "check its name, or name its `?ca=`"
-            refused = await untrusted(error, server, mend=mend, now=machine_time) if trusting is not None else None
+            refused = await distrust(error, self._address, self._ca) if trusting is not None else None
             why = refused or "no connection; check host and port, and that the node runs"
             raise SinkError(f"{self._address}: {why}") from None
 

@@ -18,7 +18,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraAvailability, CameraInfo, CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.net.library_log import no_log
-from blikk_edge.sinks.certificates import Server, machine_time, untrusted
+from blikk_edge.sinks import node_requests
 from blikk_edge.sinks.direct import direct
 from blikk_edge.sinks.trust import context_trusting
 from blikk_edge.wire.envelope import RECORDS
@@ -37,9 +37,8 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 KINDS: Final = (*RECORDS, "state", "status")
 
 HINTS: Final = {
-    401: "it refuses the token, or wants one: `http.tokens.view` of the node",
+    **node_requests.HINTS,
     404: "nothing is sent here; is it a node, and has it `sinks: {websocket: true}`?",
-    421: "it is not called by this name; use its IP address, or add the name to `http.names`",
     503: "it has too many subscribers",
 }
 
@@ -114,11 +113,7 @@ class WebSocketEar:
         except (InvalidHandshake, InvalidMessage) as error:
             raise SinkError(f"{self._address}: it does not answer like a node; check the address") from error
         except ssl.SSLError as error:
-            server = Server(
-                host=parts.hostname or "", port=parts.port or 443, trusting=lambda: context_trusting(self._ca)
-            )
-            mend = "check its name, or name its `?ca=`"
-            if (refused := await untrusted(error, server, mend=mend, now=machine_time)) is not None:
+            if (refused := await node_requests.distrust(error, self._address, self._ca)) is not None:
                 raise SinkError(f"{self._address}: {refused}") from error
             text = error.reason or type(error).__name__
             raise SinkError(f"{self._address}: {text}; check its certificate, or name its `?ca=`") from error

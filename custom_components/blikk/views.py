@@ -12,8 +12,6 @@ from .node import BlikkConfigEntry
 from .pictures import PICTURES, EventPicture
 
 _URL = "/api/blikk/{entry_id}/pictures/{picture_id}"
-
-
 _CLIP_URL = "/api/blikk/{entry_id}/clips/{event_id}"
 _PASSED_ON = ("Content-Type", "Content-Length", "Content-Range", "Accept-Ranges")
 
@@ -36,18 +34,13 @@ class PictureView(HomeAssistantView):
 
     async def get(self, request: web.Request, entry_id: str, picture_id: str) -> web.Response:
         """The JPEG."""
-        hass = request.app[KEY_HASS]
-        entry: BlikkConfigEntry | None = hass.config_entries.async_get_entry(entry_id)
-        if entry is None or entry.domain != DOMAIN or not is_picture_id(picture_id):
-            return web.Response(status=HTTPStatus.NOT_FOUND)
-        if entry.state is not ConfigEntryState.LOADED:
-            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        entry = _entry(request, entry_id, known=is_picture_id(picture_id))
         try:
-            picture = await NodeMedia(hass, entry.runtime_data.announce, entry.data).async_picture(picture_id)
+            picture = await _media(request, entry).async_picture(picture_id)
         except MediaGoneError:
             return web.Response(status=HTTPStatus.NOT_FOUND)
         except MediaTokenError:
-            entry.async_start_reauth(hass)
+            entry.async_start_reauth(request.app[KEY_HASS])
             return web.Response(status=HTTPStatus.BAD_GATEWAY)
         except MediaError:
             return web.Response(status=HTTPStatus.BAD_GATEWAY)
@@ -62,16 +55,10 @@ class ClipView(HomeAssistantView):
 
     async def get(self, request: web.Request, entry_id: str, event_id: str) -> web.StreamResponse:
         """The MP4 file, or what `Range` names of it."""
-        hass = request.app[KEY_HASS]
-        entry: BlikkConfigEntry | None = hass.config_entries.async_get_entry(entry_id)
-        if entry is None or entry.domain != DOMAIN or not is_event_id(event_id):
-            return web.Response(status=HTTPStatus.NOT_FOUND)
-        if entry.state is not ConfigEntryState.LOADED:
-            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        entry = _entry(request, entry_id, known=is_event_id(event_id))
         answer = None
         try:
-            media = NodeMedia(hass, entry.runtime_data.announce, entry.data)
-            async with media.async_clip(event_id, request.headers.get("Range")) as clip:
+            async with _media(request, entry).async_clip(event_id, request.headers.get("Range")) as clip:
                 shown = {name: clip.headers[name] for name in _PASSED_ON if name in clip.headers}
                 answer = web.StreamResponse(status=clip.status, headers={**shown, "Cache-Control": "no-store"})
                 await answer.prepare(request)
@@ -82,7 +69,7 @@ class ClipView(HomeAssistantView):
             return web.Response(status=HTTPStatus.NOT_FOUND)
         except MediaError as error:
             if isinstance(error, MediaTokenError):
-                entry.async_start_reauth(hass)
+                entry.async_start_reauth(request.app[KEY_HASS])
             if answer is not None:  # it has begun: a file that ends early says that something broke
                 if request.transport is not None:
                     request.transport.close()
@@ -102,6 +89,20 @@ class EventPictureView(HomeAssistantView):
         wanted = EventPicture(entry_id=entry_id, camera=camera, event=event, name=name)
         picture = await request.app[KEY_HASS].data[PICTURES].async_content(wanted)
         return web.Response(status=HTTPStatus.NOT_FOUND) if picture is None else _jpeg(picture)
+
+
+def _entry(request: web.Request, entry_id: str, *, known: bool) -> BlikkConfigEntry:
+    """The node that an address names, with an id that is `known` for one; raises HTTPException for any other."""
+    entry: BlikkConfigEntry | None = request.app[KEY_HASS].config_entries.async_get_entry(entry_id)
+    if entry is None or entry.domain != DOMAIN or not known:
+        raise web.HTTPNotFound
+    if entry.state is not ConfigEntryState.LOADED:
+        raise web.HTTPServiceUnavailable
+    return entry
+
+
+def _media(request: web.Request, entry: BlikkConfigEntry) -> NodeMedia:
+    return NodeMedia(request.app[KEY_HASS], entry.runtime_data.announce, entry.data)
 
 
 def _jpeg(picture: bytes) -> web.Response:
