@@ -200,16 +200,8 @@ def _is_of(event: KeptEvent, day: str) -> bool:
 
 
 def _clip(entry: BlikkConfigEntry, identifier: str, event: KeptEvent, titles: Titles) -> BrowseMediaSource:
-    return BrowseMediaSource(
-        domain=DOMAIN,
-        identifier=identifier,
-        media_class=MediaClass.VIDEO,
-        media_content_type=MP4,
-        title=titles.clip(event),
-        can_play=True,
-        can_expand=False,
-        thumbnail=_thumbnail(entry, next(iter(event.pictures), None)),
-    )
+    picture = next(iter(event.pictures), None)
+    return _leaf(entry, identifier, picture, titles.clip(event), media=(MediaClass.VIDEO, MP4))
 
 
 async def _async_events(camera: str, pictures: list[KeptPicture], media: NodeMedia) -> list[KeptEvent]:
@@ -248,12 +240,20 @@ def _found(
             yield picture.time, _leaf(entry, place, picture, name if title else f"{name} · {camera.name}")
 
 
-def _leaf(entry: BlikkConfigEntry, identifier: str, picture: KeptPicture, title: str) -> BrowseMediaSource:
+def _leaf(
+    entry: BlikkConfigEntry,
+    identifier: str,
+    picture: KeptPicture | None,
+    title: str,
+    *,
+    media: tuple[MediaClass, str] = (MediaClass.IMAGE, JPEG),
+) -> BrowseMediaSource:
+    media_class, media_content_type = media
     return BrowseMediaSource(
         domain=DOMAIN,
         identifier=identifier,
-        media_class=MediaClass.IMAGE,
-        media_content_type=JPEG,
+        media_class=media_class,
+        media_content_type=media_content_type,
         title=title,
         can_play=True,
         can_expand=False,
