@@ -56,13 +56,22 @@ logger:
 """
 
 
+class RefusedError(AssertionError):
+    """Home Assistant answered a request with an error, such as 500 for the picture of a camera that has none yet."""
+
+
 def wait_for(what: str, look: Callable[[], T | None], limit_s: float = 20.0) -> T:
-    """Look again and again until there is something true; the last thing seen is part of the error."""
+    """Look again and again until there is something true; the last thing seen, or refused, is part of the error."""
     end = time.monotonic() + PATIENCE * limit_s
     while True:
-        seen = look()
-        if seen:
-            return seen
+        seen: T | RefusedError | None
+        try:
+            seen = look()
+        except RefusedError as error:
+            seen = error
+        else:
+            if seen:
+                return seen
         if time.monotonic() > end:
             raise AssertionError(f"not within {limit_s:.0f} s: {what}; at last {seen!r}")
         time.sleep(0.05)
@@ -360,7 +369,7 @@ class RealHomeAssistant:
         except HTTPError as error:
             with error:
                 text = error.read().decode(errors="replace")
-            raise AssertionError(f"{request.get_method()} {request.full_url}: {error.code} {text[:500]}") from None
+            raise RefusedError(f"{request.get_method()} {request.full_url}: {error.code} {text[:500]}") from None
 
 
 def _store(config: Path, key: str, version: int, minor: int, data: object) -> None:

@@ -378,9 +378,8 @@ async def test_a_camera_that_is_away_is_said_once_and_once_that_it_is_back(caplo
 
 
 async def test_a_wrong_password_is_said_without_it_and_not_tried_again_soon(caplog: pytest.LogCaptureFixture) -> None:
-    with OnvifDevice([], user="admin", password="secret", events=EventService()) as device:
-        for login, words in (("admin:wrong-one@", "user or password is wrong"), ("", "asks for a user")):
-            device.asked.clear()
+    for login, words in (("admin:wrong-one@", "user or password is wrong"), ("", "asks for a user")):
+        with OnvifDevice([], user="admin", password="secret", events=EventService()) as device:
             heard = Listening(device, login=login)
             await until(lambda: device.asked.count("GetServices") > 1)
             tries = device.asked.count("GetServices")
@@ -391,9 +390,8 @@ async def test_a_wrong_password_is_said_without_it_and_not_tried_again_soon(capl
 
 
 async def test_a_camera_without_events_is_no_problem_unless_they_are_wanted(caplog: pytest.LogCaptureFixture) -> None:
-    with OnvifDevice([]) as device:
-        for wanted in (False, True):
-            device.asked.clear()
+    for wanted in (False, True):
+        with OnvifDevice([]) as device:
             heard = Listening(device, wanted=wanted)
             await until(lambda: device.asked.count("GetServices") > 1)
             tries = device.asked.count("GetServices")
