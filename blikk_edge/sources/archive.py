@@ -2,6 +2,8 @@
 
 import threading
 
+from av.video.stream import VideoStream
+
 from blikk_edge.sources.address import plain
 from blikk_edge.sources.faults import source_error
 from blikk_edge.sources.limits import Limit
@@ -35,11 +37,11 @@ class ArchiveSource:
         came = False
         try:
             video = container.streams.best("video")
-            if video is None:
+            if not isinstance(video, VideoStream):
                 raise source_error(self._terms.shown, NOTHING)
             packets = Packets(
                 container,
-                video.index,
+                video,
                 shown=self._terms.shown,
                 read_timeout_s=self._terms.read_timeout_s,
                 limit=limit,

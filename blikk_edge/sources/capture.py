@@ -108,7 +108,7 @@ class Capture:
             tap = self._terms.tap
             packets = Packets(
                 container,
-                stream.index,
+                stream,
                 shown=self._terms.shown,
                 read_timeout_s=self._terms.read_timeout_s,
                 limit=limit,

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from time import perf_counter, thread_time
-from typing import cast
 
 import av
-from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -77,12 +75,12 @@ class VideoDecoder:
             self._counts.corrupt += picture.is_corrupt
         return pictures
 
-    def alone(self, *packets: VideoPacket) -> VideoFrame | None:
-        """The picture of a keyframe by itself, at once; None where it takes more than these packets.
+    def alone(self, packet: VideoPacket) -> VideoFrame | None:
+        """The picture of a keyframe by itself, at once; None where it takes more than this packet.
 
         The decoder is as good as new before and after it.
         """
-        pictures = [*self.decode(joined(packets)), *self.decode(None)]
+        pictures = [*self.decode(packet), *self.decode(None)]
         self.reset()
         return pictures[0] if pictures else None
 
@@ -94,13 +92,3 @@ class VideoDecoder:
         """When this is shown, in seconds of the stream's own clock, or None where it does not say."""
         pts = of.pts
         return None if pts is None else pts * self.tick_s
-
-
-def joined(packets: Sequence[VideoPacket]) -> VideoPacket:
-    """Slices of one picture as one packet: libav takes each packet for a picture."""
-    if len(packets) == 1:
-        return packets[0]
-    made = Packet(b"".join(bytes(packet) for packet in packets))
-    last = packets[-1]
-    made.pts, made.dts, made.time_base, made.is_keyframe = last.pts, last.dts, last.time_base, True
-    return cast("VideoPacket", made)

@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.stages import WakeDetector
-from blikk_edge.sources.decoder import VideoDecoder, joined
+from blikk_edge.sources.decoder import VideoDecoder
 from blikk_edge.sources.packets import Counts, VideoPacket
 from blikk_edge.sources.sizes import Sizes
 
@@ -56,8 +56,7 @@ class KeyframesAlone:
     """Keyframes are decoded, each on its own: what a stream gets that is too much for its machine.
 
     Where one stirs, what follows it is decoded too, for that `part` of the time to the next keyframe for which there is
-    time; 0: never. A keyframe may come in several packets, a slice each; the packet after them shows that it is
-    complete.
+    time; 0: never.
     """
 
     past = False
@@ -74,11 +73,10 @@ class KeyframesAlone:
         self._decode = decode
         self._part = part
         self._wake_detector = wake_detector
-        self._kept: list[VideoPacket] = []
         self._key_s: float | None = None
         self._now_s = 0.0
         self._interval_s = 0.0
-        self._complete: tuple[VideoPacket, ...] = ()  # the keyframe that has just been given
+        self._keyframe: VideoPacket | None = None  # the one that has just been given
         self._until_s: float | None = None  # until then what follows it is decoded
 
     @property
@@ -91,25 +89,21 @@ class KeyframesAlone:
     @property
     def idle_s(self) -> float:
         """How long until the next keyframe is expected."""
-        if self._kept or self._key_s is None:
+        if self._key_s is None:
             return 0.0
         return max(0.0, self._interval_s - (self._now_s - self._key_s))
 
     def pictures(self, packet: VideoPacket) -> Iterator[VideoFrame]:
-        """The picture of a keyframe that has come to its end, and those after it for which there is time."""
+        """The picture of a keyframe, and those after it for which there is time."""
         at = self._decoder.time_s(packet)
         self._now_s = self._now_s if at is None else at
-        keyframe = packet.is_keyframe and packet.size > 0
-        if keyframe and self._kept and at in {None, self._decoder.time_s(self._kept[0]), self._key_s}:
-            self._kept.append(packet)
-            return
-        yield from self._whole_keyframe()
-        if keyframe:
+        if packet.is_keyframe and packet.size:
             yield from self._end()
             if self._key_s is not None:
                 self._interval_s = min(max(0.0, self._now_s - self._key_s), MOST_INTERVAL_S)
-            self._key_s = self._now_s
-            self._kept.append(packet)
+            self._key_s, self._keyframe = self._now_s, packet
+            if (picture := self._decoder.alone(packet)) is not None:
+                yield picture
         elif self._until_s is not None:
             if self._now_s < self._until_s and packet.size:
                 yield from self._later(packet)
@@ -118,33 +112,31 @@ class KeyframesAlone:
 
     def rest(self) -> Iterator[VideoFrame]:
         """The stream ends: what is held back."""
-        yield from self._whole_keyframe()
         yield from self._end()
 
     def gave(self, frame: Frame, _pts_s: float | None) -> bool:
         """This frame is about to be given away. Of a keyframe it is seen whether something stirs in it."""
-        if self._complete and self._until_s is None and self._wake_detector is not None and (part := self._part()):
+        if (
+            self._keyframe is not None
+            and self._until_s is None
+            and self._wake_detector is not None
+            and (part := self._part())
+        ):
             if self._wake_detector.stirs(frame):
                 self._until_s = (self._key_s or 0.0) + part * self._interval_s
             else:
-                self._complete = ()
+                self._keyframe = None
         return False
-
-    def _whole_keyframe(self) -> Iterator[VideoFrame]:
-        if self._kept:
-            self._complete, self._kept = tuple(self._kept), []
-            if (picture := self._decoder.alone(*self._complete)) is not None:
-                yield picture
 
     def _later(self, packet: VideoPacket) -> Iterator[VideoFrame]:
         """What follows the keyframe, which is decoded once more, as they are built upon it."""
-        first, self._complete = self._complete, ()
-        pictures = [*(self._decode(joined(first)) if first else ()), *self._decode(packet)]
+        first, self._keyframe = self._keyframe, None
+        pictures = [*(self._decode(first) if first is not None else ()), *self._decode(packet)]
         yield from filter(self._is_later, pictures)
 
     def _end(self) -> Iterator[VideoFrame]:
         if self._until_s is not None:
-            self._until_s, self._complete = None, ()
+            self._until_s = self._keyframe = None
             held = self._decoder.decode(None)
             self._decoder.reset()
             yield from filter(self._is_later, held)

@@ -1,7 +1,7 @@
 """The packets of one connection's video stream: each read under a limit, what is damaged passed over."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from blikk_edge.sources.faults import STANDS_STILL, meaning, source_error
+from blikk_edge.sources.keyframe_parts import KeyframeParts
 from blikk_edge.sources.limits import LATE_SHARE, MAX_BARREN, Limit
 from blikk_edge.sources.tap import Tapped
 
@@ -51,7 +52,7 @@ class Packets:
     def __init__(
         self,
         container: InputContainer,
-        index: int,
+        stream: VideoStream,
         *,
         shown: str,
         read_timeout_s: float,
@@ -62,9 +63,10 @@ class Packets:
         tapped: Tapped | None = None,
     ) -> None:
         self.waited = False
+        self._parts = KeyframeParts(stream.codec_context)
         self._counts = counts
         self._container = container
-        self._index = index
+        self._index = stream.index
         self._shown = shown
         self._read_timeout_s = read_timeout_s
         self._limit = limit
@@ -93,11 +95,9 @@ class Packets:
             elif packet is None:
                 break
             elif packet.stream_index == index:
-                if tapped is not None:
-                    tapped.take(packet)
                 in_a_row, self._whole = 0, False
                 self.waited = time.monotonic() - asked > WAITED_S
-                yield packet
+                yield from self._handed(self._parts.take(packet))
                 limit.extend(allowed_s)
             elif limit.left_s < 0:
                 raise source_error(self._shown, STANDS_STILL)
@@ -105,7 +105,14 @@ class Packets:
                 tapped.take(packet)
         else:
             return
+        yield from self._handed(self._parts.rest())
         self._end(error)
+
+    def _handed(self, packets: Sequence[VideoPacket]) -> Iterator[VideoPacket]:
+        for packet in packets:
+            if self._tapped is not None:
+                self._tapped.take(packet)
+            yield packet
 
     def _demuxed(self) -> "Iterator[VideoPacket]":
         # Those of other streams come too, so that a limit holds where only these do.
