@@ -49,7 +49,7 @@ def judges(data: Path) -> tuple[Judge, ...]:
 
 def cascades() -> tuple[Judge, ...]:
     """What OpenCV carries itself, where no models are to be had."""
-    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")  # type: ignore[attr-defined]  # it is there
+    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")  # type: ignore[attr-defined]  # not in its stubs
 
     def find(bgr: Pixels) -> Boxes:
         boxes = np.array(cascade.detectMultiScale(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), 1.1, 5), float).reshape(-1, 4)
