@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from blikk_edge.sources.packets import VideoPacket
 
 START: Final = b"\0\0\1"
+MOST_BYTES: Final = 8_000_000
+"""Of the parts of one keyframe; the largest of 4K are half of it."""
+
 LOOK_BYTES: Final = 4096
 """So far into a packet the first slice is looked for: before it are only parameter sets and remarks."""
 
@@ -21,40 +24,48 @@ LOOK_BYTES: Final = 4096
 class KeyframeParts:
     """For one connection. Only H.264 and H.265 with start codes, as streams have them, can come in parts.
 
-    Whether a keyframe is whole shows in the packet after it. So the first keyframe waits for that, and the later ones
-    only where one has come in parts.
+    Whether a keyframe is whole shows in the packet after it. So the first keyframe waits for that, and a later one
+    where the last came in parts.
     """
 
     def __init__(self, context: VideoCodecContext) -> None:
-        self._h265 = context.name.startswith("hevc")
         lengths = (context.extradata or b"")[:1] == b"\1"  # avcC or hvcC, as in files: lengths in place of start codes
-        self._waits = context.name.startswith(("h264", "hevc")) and not lengths
-        self._known = not self._waits
+        self._possible = context.name.startswith(("h264", "hevc")) and not lengths
+        self._h265 = context.name.startswith("hevc")
+        self._waits = True
         self._parts: list[VideoPacket] = []
 
     def take(self, packet: "VideoPacket") -> "Sequence[VideoPacket]":
         """What is whole now that this packet has come, in order."""
-        if self._known and not self._waits and not packet.is_keyframe:  # nearly all
+        if not self._possible:
             return (packet,)
-        keyframe = packet.is_keyframe and packet.size > 0
-        if keyframe and continues_picture(memoryview(packet)[:LOOK_BYTES].tobytes(), h265=self._h265):
-            self._waits = self._known = True
-            if self._parts:
+        if not packet.is_keyframe or not packet.size:
+            return (*self.rest(), packet) if self._parts else (packet,)
+        if continues_picture(memoryview(packet)[:LOOK_BYTES].tobytes(), h265=self._h265):
+            if self._parts and self._joins(packet):
                 self._parts.append(packet)
                 return ()
-            return (packet,)  # its first part is gone already
+            whole = self.rest()
+            self._waits = True
+            return (*whole, packet)  # its first part is gone, or was lost
         whole = self.rest()
-        if whole and not self._known:
-            self._known, self._waits = True, False
-        if keyframe and self._waits:
-            self._parts.append(packet)
-            return whole
-        return (*whole, packet)
+        if not self._waits:
+            return (*whole, packet)
+        self._parts.append(packet)
+        return whole
 
     def rest(self) -> "Sequence[VideoPacket]":
         """What is held back, as the stream ends."""
         parts, self._parts = self._parts, []
-        return (joined(parts),) if parts else ()
+        if not parts:
+            return ()
+        self._waits = len(parts) > 1
+        return (joined(parts),)
+
+    def _joins(self, packet: "VideoPacket") -> bool:
+        """Whether it can be of the picture that is held back: it is shown at the same time, where both say when."""
+        same = None in {packet.pts, self._parts[-1].pts} or packet.pts == self._parts[-1].pts
+        return same and packet.size + sum(part.size for part in self._parts) <= MOST_BYTES
 
 
 def continues_picture(data: bytes, *, h265: bool) -> bool:
@@ -78,7 +89,7 @@ def joined(parts: "Sequence[VideoPacket]") -> "VideoPacket":
     if len(parts) == 1:
         return parts[0]
     made = Packet(b"".join(bytes(part) for part in parts))
-    last = parts[-1]
-    made.stream, made.time_base, made.is_keyframe = last.stream, last.time_base, True
-    made.pts, made.dts, made.duration = last.pts, last.dts, last.duration
+    timed = next((part for part in parts if part.pts is not None), parts[0])
+    made.stream, made.time_base, made.is_keyframe = timed.stream, timed.time_base, True
+    made.pts, made.dts, made.duration = timed.pts, timed.dts, timed.duration
     return cast("VideoPacket", made)

@@ -6,10 +6,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
-from reading import read, terms
+from reading import read, sliced, terms
 from rtsp_server import RtspServer
 
 from blikk_edge.core.clock import VirtualClock
@@ -216,19 +214,7 @@ def live(url: str, watch: Watch = Watch.MEASURED, **given: object) -> Capture:
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["whole pictures", "pictures in two slices"])
 def camera(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
-    path = tmp_path_factory.mktemp("camera") / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        slices = {"x264-params": f"slices={request.param}:scenecut=0"}
-        options = {"g": "15", "bf": "0", "preset": "ultrafast", **slices}
-        stream = container.add_stream("libx264", rate=15, options=options)
-        stream.codec_context.thread_count = 1
-
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for n in range(150):
-            image = np.full((240, 320, 3), 90, np.uint8)
-            image[80:160, n : n + 60] = 230
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
+    path = sliced(tmp_path_factory.mktemp("camera") / "clip.mp4", slices=request.param)
     with RtspServer(path) as server:
         yield server
 
