@@ -18,6 +18,9 @@ from blikk_edge.llm.port import AwayError, RefusedError
 TAIL_BYTES: Final = 4000
 REPORT_BYTES: Final = 10_000
 END_S: Final = 5.0
+LAST_WORDS_S: Final = 5.0
+"""So long a process that cannot load its model has to end: llama.cpp's log is whole only then."""
+
 HEALTH_BYTES: Final = 1000
 
 _CHILD: Final = "blikk_edge.llm.llama_child"
@@ -43,6 +46,7 @@ class LlamaProcess:
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._said = bytearray()
         self._report = bytearray()
+        self._refusal: str | None = None
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
                 [sys.executable, "-m", _CHILD],
@@ -119,7 +123,7 @@ class LlamaProcess:
     def _reported(self, data: bytes) -> None:
         if not data:
             self._gone()
-        elif not self.ready.done():
+        elif not self.ready.done() and self._refusal is None:
             self._report += data
             line, found, _ = self._report.partition(b"\n")
             if found or len(self._report) > REPORT_BYTES:
@@ -134,7 +138,13 @@ class LlamaProcess:
         if isinstance(url, str) and url.startswith("http://127.0.0.1:"):
             self.ready.set_result(url)
         else:
-            said = self._last_words() or quote(str(failed))
+            self._refusal = quote(str(failed))
+            self._loop.call_later(LAST_WORDS_S, self._refuse)
+
+    def _refuse(self) -> None:
+        """Say why it cannot load its model, if it has reported that."""
+        if self._refusal is not None and not self.ready.done():
+            said = self._last_words() or self._refusal
             self._fail(RefusedError(f"{self._who}: llama.cpp cannot load it: {said}"))
 
     def _gone(self) -> None:
@@ -143,6 +153,7 @@ class LlamaProcess:
             self._process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
             self._process.kill()
+        self._refuse()
         if not self.ready.done():
             self._fail(AwayError(f"{self._who}: its process ended while it loaded: {self.end()}"))
         if not self.ended.done():

@@ -25,8 +25,10 @@ from tiny_gguf import tiny_model, tiny_projector
 
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.picture import Picture
+from blikk_edge.llm import llama_process
 from blikk_edge.llm.gbnf import gbnf
 from blikk_edge.llm.llama import LlamaModel
+from blikk_edge.llm.llama_child import Order
 from blikk_edge.llm.port import (
     AwayError,
     BlindError,
@@ -350,6 +352,31 @@ async def test_a_model_that_was_cut_off_is_refused_and_not_loaded_again_and_agai
             await model.complete(prompt(), deadline_s=DEADLINE_S)
         assert str(cut) in str(caught.value)
     assert len([r for r in caplog.records if r.name == "blikk.llm"]) == 2  # then it rests
+
+
+@pytest.mark.parametrize(("ends", "words"), [(True, "the file is cut off"), (False, "check the input params")])
+async def test_why_a_model_cannot_be_loaded_is_said_though_it_is_logged_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool, words: str
+) -> None:
+    late = (
+        "time.sleep(0.3)\nprint('error loading model: the file is cut off', file=sys.stderr)"  # llama.cpp has a thread
+    )
+    report = json.dumps({"failed": "RuntimeError: check the input params"})
+    child = f"import sys, time\nprint({report!r}, flush=True)\n{late if ends else 'time.sleep(600)'}\n"
+    (tmp_path / "late_words.py").write_text(child)
+    monkeypatch.setattr(llama_process, "_HOME", tmp_path)
+    monkeypatch.setattr(llama_process, "_CHILD", "late_words")
+    if not ends:
+        monkeypatch.setattr(llama_process, "LAST_WORDS_S", 0.1)
+    order = Order(
+        engine="xllamacpp", model="", projector=None, name="", context_tokens=0, threads=1, key="", parent=os.getpid()
+    )
+    process = llama_process.LlamaProcess(order, who="the model")
+    try:
+        with pytest.raises(RefusedError, match=f"the model: llama.cpp cannot load it: .*{words}"):
+            await process.ready
+    finally:
+        await process.kill()
 
 
 async def test_a_projector_that_fits_no_model_is_refused(make: Make, gguf: Path) -> None:
