@@ -443,7 +443,7 @@ async def test_the_summary_rewrites_the_notification_without_a_sound(house, phon
     assert final["data"]["image"] == first["data"]["image"]
     assert timelines(first) == []  # which visit it is comes with the summary
     assert timelines(final) == ([golden("summary")["event"]] if either == "component" else [])
-    assert [body["data"].get("entity_id") for body in phone] == ["camera.front_door", None, None]  # live while it is new
+    assert [body["data"].get("entity_id") for body in phone] == ["camera.front_door", None, None]
     await later(house, freezer, seconds=20)
     await summarise(house, "The next visitor came.", revision=1, event="front_door-3")
     assert len(phone) == 3
