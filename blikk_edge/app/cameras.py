@@ -15,6 +15,7 @@ from blikk_edge.core.encoded_queue import EncodedQueue
 from blikk_edge.core.errors import BlikkError
 from blikk_edge.core.live import Audience
 from blikk_edge.core.nothing_new import LastAnswer
+from blikk_edge.core.parcels import Lying, lying_from_json, lying_to_json
 from blikk_edge.core.parked import Parked, parked_from_json, parked_to_json
 from blikk_edge.core.paths import EventPath, PathRecorder
 from blikk_edge.core.ports import Memory, Publish
@@ -117,6 +118,7 @@ def camera_run(
         switches=_switches(settings, camera, memory, supervisor),
         deliver=deliver,
         remember_parked=_parked_keeper(camera, memory, supervisor),
+        remember_lying=_lying_keeper(camera, memory, supervisor),
         intake=intake,
         supervisor=supervisor,
         clock=clock,
@@ -154,6 +156,10 @@ def _parked_key(camera: CameraSettings) -> str:
     return f"parked/{camera.id}"
 
 
+def _lying_key(camera: CameraSettings) -> str:
+    return f"parcels/{camera.id}"
+
+
 def _pipeline_maker(
     settings: Settings,
     camera: CameraSettings,
@@ -171,11 +177,21 @@ def _pipeline_maker(
         supervisor.fail(f"camera.{camera.id}.step.{camera.transforms[index].name}", error)
 
     def make() -> Pipeline:
-        parked = None
+        parked = lying = None
         with supervisor.attempt("store"):
             parked = memory.recall(_parked_key(camera))
+            lying = memory.recall(_lying_key(camera))
         paths = PathRecorder(keep_path) if keep_path is not None else None
-        made = pipeline(settings, camera, parked_from_json(parked), steps_of(camera, failed), audience, probe, paths)
+        made = pipeline(
+            settings,
+            camera,
+            parked_from_json(parked),
+            steps_of(camera, failed),
+            audience,
+            probe,
+            paths,
+            lying=lying_from_json(lying),
+        )
         made.added.budgeted = budgeted
         return made
 
@@ -196,6 +212,17 @@ def _parked_keeper(
     def keep(parked: tuple[Parked, ...]) -> bool:
         with supervisor.attempt("store") as outcome:
             memory.remember(_parked_key(camera), parked_to_json(parked))
+        return not outcome.failed
+
+    return keep
+
+
+def _lying_keeper(
+    camera: CameraSettings, memory: Memory, supervisor: Supervisor
+) -> Callable[[tuple[Lying, ...]], bool]:
+    def keep(lying: tuple[Lying, ...]) -> bool:
+        with supervisor.attempt("store") as outcome:
+            memory.remember(_lying_key(camera), lying_to_json(lying))
         return not outcome.failed
 
     return keep

@@ -185,8 +185,8 @@ class Event:
 
     @property
     def is_news(self) -> bool:
-        """Whether this revision is news: it began, or somebody loiters."""
-        return self.phase == "started" or self.event_type == "loitering"
+        """Whether this revision is news: it began, somebody loiters, or a parcel was taken."""
+        return self.phase == "started" or self.event_type in {"loitering", "package_taken"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
