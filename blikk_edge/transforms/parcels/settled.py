@@ -1,6 +1,7 @@
 """The settled view in small: what it looked like before somebody came, what it looks like now, and since when."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -12,6 +13,12 @@ from blikk_edge.transforms.motion.light import Light, fit
 
 LONG_SIDE = 320
 """Pixels along the longer side: of 640x480 every second. A parcel of 12 px there is told from noise."""
+
+STILL_S: Final = 3.0
+"""So long something must not have changed to count as lying there, or as gone."""
+
+SETTLED_S: Final = 0.7 * STILL_S
+"""As STILL_S, of each pixel: noise moves some of them now and then."""
 
 _FLOOR = 8.0
 """Grey levels below which nothing has changed, however quiet the camera."""
