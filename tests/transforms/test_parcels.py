@@ -24,6 +24,14 @@ from blikk_edge.transforms.parcels.step import Parcels
 LEFT, TAKEN = ParcelChange.LEFT_BEHIND, ParcelChange.TAKEN
 
 
+def bright(view):
+    return view
+
+
+def dark(view):
+    return view * 0.35 + 12
+
+
 def dim(view):
     return view * 0.55 + 20
 
@@ -33,8 +41,9 @@ def infrared(view):
     return cv2.LUT(view, (60 + 120 * np.sin(np.arange(256) / 256 * 2.4) ** 2).astype(np.uint8)) * 0.8 + 15
 
 
-@pytest.mark.parametrize("noise", [1.5, 8.0], ids=["day", "night"])
-@pytest.mark.parametrize("light", [lambda view: view, lambda view: view * 0.35 + 12], ids=["bright", "dark"])
+@pytest.mark.parametrize(
+    ("noise", "light"), [(1.5, bright), (8.0, bright), (1.5, dark), (4.0, dark)], ids=["day", "noise", "dusk", "night"]
+)
 def test_what_somebody_left_is_told_once_with_who_was_near(noise, light):
     porch = street(noise=noise, light=light)
 
@@ -54,6 +63,7 @@ def test_it_is_told_only_in_a_scene_that_was_looked_at():
     porch.play(3, VISITOR)
     porch.view = cardboard(porch.view, DOORMAT)
     porch.play(2, VISITOR)
+    porch.play(1, ASIDE)
 
     assert porch.play(9, analysed=False) == []
     assert changes(porch.play(1, analysed=True)) == [LEFT]
@@ -75,7 +85,7 @@ def test_nothing_is_left_while_its_owner_stays_beside_it():
     beside = Box(0.58, 0.2, 0.78, 0.9)
 
     assert porch.play(60, beside) == []
-    assert changes(porch.play(9)) == [LEFT]
+    assert changes(porch.play(1, ASIDE) + porch.play(9)) == [LEFT]
 
 
 @pytest.mark.parametrize("light", [lambda view: view, dim, infrared], ids=["same light", "dimmed", "infrared"])
@@ -225,6 +235,7 @@ def test_what_the_detector_calls_a_suitcase_is_one_parcel_under_its_own_name():
     porch.play(3, VISITOR)
     porch.view = cardboard(porch.view, DOORMAT)
     porch.play(2, VISITOR, others=[suitcase])
+    porch.play(1, ASIDE, others=[suitcase])
 
     [parcel] = porch.play(9, others=[suitcase])
     assert (parcel.track.id, parcel.track.sub_label) == (7, "suitcase")

@@ -17,8 +17,14 @@ _CELLS: Final = 4
 _CLEAR: Final = 2.5
 """Edges so many times as strong as noise are edges."""
 
+_INNER: Final = (0.15, 0.3)
+"""Edges within so many times as strong as those of the outline are light; so many more, and they are a thing's own."""
+
 _RING_PX: Final = 2
 _INSIDE_PX: Final = 12
+_CORE: Final = 0.4
+"""A region's inside begins at this share of its depth: soft edges of its outline, as a shadow has, end before."""
+
 _GAIN: Final = (0.3, 3.0)
 _PACE: Final = 0.1
 _REST: Final = 0.6
@@ -34,12 +40,15 @@ class Evidence:
             something was put there, near 0 where something was taken.
         edges: How clear of noise the new edges in and around it are.
         other: How little of the former texture is left in it: near 0 for a shadow or a light on a patterned ground.
+        inner: How strong its new edges within are, beside those of its outline: near 0 for a shadow or a light on any
+            ground.
         solid: How much of its box the region fills.
     """
 
     outline: float
     edges: float
     other: float
+    inner: float
     solid: float
 
     @property
@@ -51,8 +60,9 @@ class Evidence:
         """
         outline = min(1.0, max(0.0, (self.outline - 0.3) / 0.4))
         other = min(1.0, max(0.0, (self.other - 0.35) / 0.4))
+        inner = min(1.0, max(0.0, (self.inner - _INNER[0]) / _INNER[1]))
         solid = min(1.0, self.solid / 0.6)
-        return math.sqrt(math.sqrt(outline * self.edges * other * solid))
+        return float((outline * self.edges * other * inner * solid) ** 0.2)
 
 
 def weigh(before: Grid, now: Grid, region: Mask, noise: float) -> Evidence:
@@ -61,7 +71,7 @@ def weigh(before: Grid, now: Grid, region: Mask, noise: float) -> Evidence:
     filled = region.astype(np.uint8)
     kernel = np.ones((2 * _RING_PX + 1, 2 * _RING_PX + 1), np.uint8)
     ring = (cv2.dilate(filled, kernel) - cv2.erode(filled, kernel)) > 0
-    inside = cv2.erode(filled, kernel) > 0
+    inside = _inside(filled)
     floor = _CLEAR * 0.35 * noise  # Sobel's share of the noise of a picture averaged over 3x3
     normal = Gradients.of(cv2.GaussianBlur(filled.astype(np.float32), (0, 0), 1.0))  # type: ignore[arg-type]  # float32
     across = normal.strength
@@ -70,14 +80,31 @@ def weigh(before: Grid, now: Grid, region: Mask, noise: float) -> Evidence:
         for edges in (was, is_)
     )
     change = cv2.magnitude(is_.x - was.x, is_.y - was.y)
-    clear = float(change[ring].mean()) / max(0.3, floor)
+    strength = float(change[ring].mean())
     height, width = _extent(region)
     return Evidence(
         outline=new_ring / max(1e-6, new_ring + old_ring),
-        edges=min(1.0, clear / 3.0),
-        other=1.0 - max(0.0, _alike(was, is_, inside if np.count_nonzero(inside) >= _INSIDE_PX else region, floor)),
+        edges=min(1.0, strength / max(0.3, floor) / 3.0),
+        other=1.0 - max(0.0, _alike(was, is_, inside, floor)),
+        inner=_new_within(was, is_, inside, floor) / max(1e-6, strength),
         solid=float(np.count_nonzero(region)) / max(1, height * width),
     )
+
+
+def _inside(filled: NDArray[np.uint8]) -> Mask:
+    """The pixels of a region that are away from its outline."""
+    padded = cv2.copyMakeBorder(filled, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    inside: Mask = depth > max(_RING_PX, _CORE * float(depth.max()))
+    return inside if np.count_nonzero(inside) >= _INSIDE_PX else filled > 0
+
+
+def _new_within(was: Gradients, is_: Gradients, cells: Mask, floor: float) -> float:
+    """How strong the edges are that the former ones, in another light, do not explain: their upper tenth."""
+    x, y, p, q = was.x[cells], was.y[cells], is_.x[cells], is_.y[cells]
+    energy = float((x * x + y * y).sum())
+    gain = max(0.0, float((x * p + y * q).sum()) / energy) if energy > cells.sum() * floor * floor else 0.0
+    return max(0.0, float(np.quantile(np.hypot(p - gain * x, q - gain * y), 0.9)) - floor)
 
 
 def _extent(region: Mask) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from blikk_edge.core.geometry import Box, intersection, iou
 from blikk_edge.transforms.motion.grid import Grid, Mask
 from blikk_edge.transforms.parcels.evidence import found_again, plausible, weigh
-from blikk_edge.transforms.parcels.nearby import SAME_TIME_S, Nearby, Visit, nearness
+from blikk_edge.transforms.parcels.nearby import AWAY, EVERY_S, SAME_TIME_S, Nearby, Visit, nearness
 from blikk_edge.transforms.parcels.present import Present
 from blikk_edge.transforms.parcels.regions import LEAST_PX, around, regions, within
 from blikk_edge.transforms.parcels.settled import SETTLED_S, STILL_S, SettledView
@@ -19,8 +19,8 @@ from blikk_edge.transforms.parcels.settled import SETTLED_S, STILL_S, SettledVie
 ALONE_S: Final = 3.0
 """So long nobody must have been near: whoever puts something down and picks it up again has left nothing."""
 
-AWAY: Final = 0.35
-"""Whoever is this near to it (`nearness`) is still there."""
+UNSEEN_S: Final = 20.0
+"""As `ALONE_S`, where nobody was seen to walk off: who sits there unseen moves within that time."""
 
 REJECTED_S: Final = 12.0
 """So long something that is no parcel differs from the view until it belongs to it."""
@@ -41,8 +41,6 @@ FORMER: Final = 16
 
 RETURNED: Final = 0.75
 """What correlates so far with how a place looked before is there again."""
-
-_VISIT_S: Final = 0.4
 
 
 @dataclass(slots=True)
@@ -125,9 +123,12 @@ class LeftBehind:
             age_s = float(np.median(view.age_s[cells]))
             if age_s < STILL_S:
                 continue
-            score = self._score(candidate, present, view, cells, len(seen), aspect, time)
-            if score is None:
-                continue
+            score = 0.0
+            if (visit := candidate.visit) is not None and _may_be_left(candidate.box, visit, present.others, aspect):
+                kept_still_s = float(np.quantile(view.age_s[cells], 0.2))
+                if not self._is_alone(candidate, present, nearby, kept_still_s, time):
+                    continue
+                score = self._score(candidate.box, visit, view, cells) / math.sqrt(max(1.0, len(seen) / 4))
             if score >= LEAST_SCORE:
                 yield Left(candidate, cells, score)
                 continue
@@ -142,36 +143,28 @@ class LeftBehind:
                 candidate.box, candidate.seen = box, time
                 return candidate
         since = time - float(np.median(view.age_s[cells]))
-        visit = nearby.at(box, since - SAME_TIME_S, since + _VISIT_S)
+        visit = nearby.at(box, since - SAME_TIME_S, since + EVERY_S)
         self._candidates.append(Candidate(box, since, visit, time))
         return self._candidates[-1]
 
-    def _score(
-        self,
-        candidate: Candidate,
-        present: Present,
-        view: SettledView,
-        cells: Mask,
-        count: int,
-        aspect: float,
-        time: float,
-    ) -> float | None:
-        """How sure it is that this was left; 0 for what was not, None while that is open."""
-        visit, box = candidate.visit, candidate.box
-        if visit is None or not _may_be_left(box, visit, present.others, aspect):
-            return 0.0
-        if any(nearness(person, box) > AWAY for person in present.people):
+    def _is_alone(self, candidate: Candidate, present: Present, nearby: Nearby, still_s: float, time: float) -> bool:
+        """Whether nobody has been near for long enough; `still_s` is how long it has kept still, edges and all."""
+        if any(nearness(person, candidate.box) > AWAY for person in present.people):
             candidate.alone_since = None
-            return None
+            return False
         if candidate.alone_since is None:
             candidate.alone_since = time
-        if time - candidate.alone_since < ALONE_S:
-            return None
+        if nearby.walked_off(candidate.box):
+            return time - candidate.alone_since >= ALONE_S
+        return min(time - candidate.alone_since, still_s) >= UNSEEN_S
+
+    def _score(self, box: Box, visit: Visit, view: SettledView, cells: Mask) -> float:
+        """How sure it is that this was left, 0..1."""
         if self._returned(box, view):
             return 0.0
         part = around(box, view.shape, 0.4, least=4)
         evidence = weigh(view.before[part], view.now[part], cells[part], view.noise)
-        return evidence.score * (0.5 + 0.5 * visit.near.score) / math.sqrt(max(1.0, count / 4))
+        return evidence.score * (0.5 + 0.5 * visit.near.score)
 
     def _returned(self, box: Box, view: SettledView) -> bool:
         """Whether this place looks as it did before something that was no parcel stood there."""

@@ -26,7 +26,9 @@ LITTLE: Final = 0.2
 MOVED: Final = 0.7
 """Correlation from which something that is no longer at its place is found beside it: it was pushed."""
 
-SAME_EDGES: Final = 0.85
+SAME_EDGES: Final = 0.78
+"""`likeness` from which it is the same parcel in another light; a bare ground comes to .73."""
+
 OTHER_LOOK_S: Final = 300.0
 """What neither looks like the parcel nor like its place without it hides it; after so long it is how it looks now."""
 
@@ -184,8 +186,8 @@ class LyingParcels:
         return None
 
     def _recognise(self, placed: Placed, view: SettledView, now: Grid, time: float) -> None:
-        """What lies there, in this light or since the start; what was gone before anybody looked is forgotten."""
-        if not placed.checked and likeness(edges_of(now), placed.edges) < SAME_EDGES:
+        """What lies there, in this light or since the start; what is not there any more is forgotten."""
+        if likeness(edges_of(now), placed.edges) < SAME_EDGES:
             self._placed.remove(placed)
             return
         placed.checked = True

@@ -10,11 +10,16 @@ from blikk_edge.core.parcels import NearTrack
 from blikk_edge.core.sightings import Label
 
 EVERY_S: Final = 0.4
+"""So often it is noted who is where, and the view compared."""
+
 KEPT: Final = 600
 """So many sightings are kept: two minutes of two people."""
 
 SAME_TIME_S: Final = 6.0
 """So long after somebody was at a place it may still be seen that they were: walking off takes a while."""
+
+AWAY: Final = 0.35
+"""Whoever is nearer to a place than this (`nearness`) is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,10 @@ class Nearby:
             return None
         heights = [p.box.height for p in self._people if p.track == best.near.track and since <= p.time <= until]
         return Visit(near=best.near, height=max(heights), box=best.box)
+
+    def walked_off(self, place: Box) -> bool:
+        """Whether the last who was seen was seen beside a place: not still there, and not seen any more."""
+        return bool(self._people) and intersection(self._people[-1].box, place) == 0
 
 
 def nearness(person: Box, place: Box) -> float:

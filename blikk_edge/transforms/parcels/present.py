@@ -40,7 +40,7 @@ class Present:
         tracks = [t.box for t in scene.tracks if t.label in _OTHERS and not t.missed]
         self.others = [*(d.box for d in scene.detections if d.label in _OTHERS), *tracks]
 
-    def mask(self, shape: tuple[int, int]) -> Mask | None:
+    def mask(self, shape: tuple[int, ...]) -> Mask | None:
         """The pixels that they cover; None where nobody is there."""
         boxes = [*self.people, *self.others]
         return mask_of(shape, boxes=[box.grown(_AROUND) for box in boxes]) if boxes else None

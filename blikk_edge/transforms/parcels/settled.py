@@ -64,13 +64,15 @@ class SettledView:
     """Two looks of one view, pixel by pixel: `before`, which is learnt slowly, and `now`, which has lasted for `age_s`.
 
     What is covered by somebody, or differs from `before`, is not learnt: it stays as it was before they came, until
-    `accept` is called. The light of the whole view (gain and offset) is followed.
+    `accept` is called. What was covered from the start is learnt once it is not. The light of the whole view (gain and
+    offset) is followed.
     """
 
-    def __init__(self, grey: Grid) -> None:
+    def __init__(self, grey: Grid, covered: Mask | None = None) -> None:
         self.before = grey.copy()
         self.now = grey.copy()
         self.age_s: NDArray[np.float32] = np.zeros_like(grey)
+        self._unseen = covered
         self.noise = 2.0
         self._last = grey
 
@@ -95,7 +97,7 @@ class SettledView:
         if covered is not None:
             differs &= ~covered
         if np.count_nonzero(differs) > _ANOTHER * differs.size:
-            self.restart(grey)
+            self._restart(grey, covered)
             return False
         steady = np.abs(grey - self.now) <= self.reach
         if covered is not None:
@@ -108,22 +110,27 @@ class SettledView:
         pace = np.float32(min(1.0, elapsed_s / _LONG_PACE_S))
         calm = steady & ~differs
         self.before += np.where(calm, pace * (grey - self.before), np.float32(0.0))
+        if self._unseen is not None:
+            settled = self._unseen & (self.age_s >= SETTLED_S)
+            self.accept(settled)
+            self._unseen = self._unseen & ~settled
         return True
 
     def differs(self, grey: Grid) -> Mask:
         """What has changed since before."""
         changed: Mask = np.abs(grey - self.before) > self.reach
-        return changed
+        return changed if self._unseen is None else changed & ~self._unseen
 
     def accept(self, cells: Mask) -> None:
         """What these pixels show now belongs to the view."""
         np.copyto(self.before, self.now, where=cells)
 
-    def restart(self, grey: Grid) -> None:
+    def _restart(self, grey: Grid, covered: Mask | None) -> None:
         """Begin anew: another light, or another view."""
         self.before = grey.copy()
         self.now = grey.copy()
         self.age_s.fill(0.0)
+        self._unseen = covered
 
     def _measure_noise(self, grey: Grid) -> None:
         apart = np.abs(grey[::_STEP, ::_STEP] - self._last[::_STEP, ::_STEP]).ravel()

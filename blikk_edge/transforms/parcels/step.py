@@ -15,13 +15,10 @@ from blikk_edge.core.stages import Step
 from blikk_edge.transforms.motion.grid import Mask
 from blikk_edge.transforms.parcels.left import Left, LeftBehind
 from blikk_edge.transforms.parcels.lying import LyingParcels
-from blikk_edge.transforms.parcels.nearby import Nearby, nearness
+from blikk_edge.transforms.parcels.nearby import EVERY_S, Nearby, nearness
 from blikk_edge.transforms.parcels.present import Present, people_of
 from blikk_edge.transforms.parcels.regions import mask_of, same_thing
 from blikk_edge.transforms.parcels.settled import SettledView, small
-
-EVERY_S: Final = 0.4
-"""So often the view is compared, at most, where the detector did not look."""
 
 VISITS: Final = 0.5
 """Whoever is nearer to a parcel than this (`nearness`) is at it."""
@@ -123,11 +120,11 @@ class Parcels(Step):
         elapsed_s = max(0.0, time - self._last)
         self._last = time
         view = self._view
-        if view is None or view.shape != (grey.shape[0], grey.shape[1]):
-            view = self._view = SettledView(grey)
-            self._hidden = mask_of(view.shape, polygons=self._private) if self._private else None
+        if view is None or view.shape != grey.shape:
+            self._hidden = mask_of(grey.shape, polygons=self._private) if self._private else None
+            self._view = SettledView(grey, self._covered(grey.shape))
             return
-        covered = self._covered(view)
+        covered = self._covered(view.shape)
         if not view.learn(grey, elapsed_s, covered):
             self._left.forget()
             self._placed.relight()
@@ -146,8 +143,8 @@ class Parcels(Step):
                 self._asked = time
                 self.ask(time)
 
-    def _covered(self, view: SettledView) -> Mask | None:
-        present = self._present.mask(view.shape)
+    def _covered(self, shape: tuple[int, ...]) -> Mask | None:
+        present = self._present.mask(shape)
         if present is None or self._hidden is None:
             return self._hidden if present is None else present
         return present | self._hidden
