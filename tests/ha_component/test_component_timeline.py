@@ -137,13 +137,21 @@ async def test_a_page_reports_what_happened_newest_first(hass, mqtt_mock, nodes,
     assert ids(page) == ["front_door-2", "front_door-1"]
     assert page["events"][0] == {
         "id": "front_door-2", "camera": "camera.front_door", "name": "Front door", "label": "person",
-        "loitering": True, "interrupted": False, "peak": 2, "zones": ["porch"], "pictures": [], "mark": None,
+        "loitering": True, "taken": False, "interrupted": False, "peak": 2, "zones": ["porch"], "pictures": [],
+        "mark": None,
         "started": "2026-11-21T12:02:00.000+00:00", "ended": "2026-11-21T12:02:20.000+00:00",
         "title": "Two people at the front door", "importance": "high", "source": "llm",
         "text": "Two people came up the path, stood at the porch for 20 seconds and left.",
     }  # fmt: skip
     assert (page["before"], page["missing"]) == (None, [])
     assert len(nodes.asked) == 1
+
+
+async def test_a_parcel_that_was_taken_is_shown_as_taken(hass, mqtt_mock, nodes, link):
+    await set_up(hass)
+    nodes.kept[NODE] = [happened(1, label="package"), happened(2, label="package", event_type="package_taken")]
+    page = await link.ask("blikk/timeline")
+    assert [(event["label"], event["taken"]) for event in page["events"]] == [("package", True), ("package", False)]
 
 
 async def test_pages_of_two_nodes_join_without_a_gap_or_a_repetition(hass, mqtt_mock, nodes, link):

@@ -17,6 +17,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.scene import Frame, Pixels, Scene
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.core.status import CameraState
+from blikk_edge.language.facts import only_taken
 from blikk_edge.runtime.pipeline import Pipeline, VisionTools
 
 FPS = 5
@@ -164,6 +165,7 @@ def test_over_a_restart_it_is_counted_and_no_news_and_its_taking_is_an_event():
 
     [event] = of(door.take(), Label.PACKAGE)
     assert (event.phase, event.revision, event.change) == (Phase.ENDED, 1, ParcelChange.TAKEN)
+    assert only_taken(event)
     assert event.near.score == 1.0
     assert packages(states(door.items)[-1]) == 0
     assert door.line.lying == ()

@@ -137,11 +137,13 @@ def test_what_is_left_beside_one_that_lies_there_is_another():
     assert len(porch.shown.parcels) == 2
 
 
-def shadow(view):
+def lit(view, share, soft=0.0):
+    """A part of the view in shadow, or in the light of a lamp or an open door."""
     x1, y1, x2, y2 = DOORMAT.pixels(WIDTH, HEIGHT)
-    drawn = view.copy()
-    drawn[y1:y2, x1:x2] = (drawn[y1:y2, x1:x2] * 0.6).astype(np.uint8)
-    return drawn
+    part = np.zeros((HEIGHT, WIDTH), np.float32)
+    part[y1:y2, x1:x2] = 1
+    part = cv2.GaussianBlur(part, (0, 0), soft) if soft else part
+    return np.clip(view * (1 + (share - 1) * part), 0, 255).astype(np.uint8)
 
 
 def door(view):
@@ -150,12 +152,71 @@ def door(view):
     return drawn
 
 
-@pytest.mark.parametrize("change", [shadow, door], ids=["a shadow", "a door"])
-def test_what_is_no_parcel_is_not_told(change):
-    porch = street()
+PLAIN = np.full((HEIGHT, WIDTH), 130, np.uint8)
+
+
+@pytest.mark.parametrize("ground", [PLAIN, GROUND], ids=["plain", "patterned"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda v: lit(v, 0.5), lambda v: lit(v, 0.6, 2.0), lambda v: lit(v, 1.5), lambda v: lit(v, 1.5, 2.0), door],
+    ids=["shadow", "soft shadow", "light", "soft light", "door"],
+)
+def test_what_is_no_parcel_is_not_told(ground, change):
+    porch = street(view=ground)
     porch.play(3, VISITOR)
     porch.view = change(porch.view)
-    assert porch.play(2, VISITOR) + porch.play(40) == []
+    assert porch.play(2, VISITOR) + porch.play(1, ASIDE) + porch.play(20) == []
+    assert porch.take(ground) + porch.play(20) == []
+
+
+def test_who_sits_down_where_the_detector_does_not_see_them_was_not_left():
+    porch = street()
+    porch.play(5, VISITOR)
+    for shift in (0.0, 0.02) * 3:
+        assert porch.play(8, Box(0.42 + shift, 0.5 + shift, 0.58, 0.9), seen=False) == []
+    assert porch.play(12) == []
+
+
+def test_a_lamp_that_goes_on_and_off_with_the_visitor_leaves_nothing():
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    lamp = 0.35 + np.exp(-((x - 160) ** 2 + (y - 150) ** 2) / 9800)
+    porch = street(light=dark)
+    porch.play(1, VISITOR)
+    porch.light = lambda view: np.clip(view * lamp, 0, 255)
+    assert porch.play(6, VISITOR) + porch.play(2, ASIDE) + porch.play(15) == []
+    porch.light = dark
+    assert porch.play(15) == []
+
+
+def test_a_view_that_shifted_unnoticed_forgets_the_parcel_and_tells_nothing():
+    porch = street()
+    porch.leave(DOORMAT)
+    porch.view = np.roll(porch.view, 20, axis=1)
+    assert porch.play(15) + porch.play(4, VISITOR) + porch.play(20) == []
+    assert porch.shown.parcels == ()
+
+
+def test_what_is_taken_while_the_camera_switches_to_infrared_is_taken():
+    porch = street()
+    porch.leave(DOORMAT)
+    porch.play(2, VISITOR)
+    porch.light = infrared
+    porch.play(1, VISITOR)
+    assert changes(porch.take()) in ([TAKEN], [])
+    assert porch.shown.parcels == ()
+
+
+@pytest.mark.parametrize("place", [Box(0.45, 0.88, 0.56, 1.0), Box(0.94, 0.6, 1.0, 0.75)], ids=["below", "aside"])
+def test_what_lies_half_outside_is_left_and_taken_or_neither(place):
+    porch = street()
+    there = Box(place.x1 - 0.1, 0.3, min(1.0, place.x2 + 0.05), 1.0)
+    porch.play(3, there)
+    porch.view = cardboard(porch.view, place)
+    told = porch.play(2, there) + porch.play(1, ASIDE) + porch.play(9)
+    told += porch.play(3, there)
+    porch.view = GROUND
+    told += porch.play(2, there) + porch.play(9)
+    assert changes(told) in ([LEFT, TAKEN], [])
 
 
 def test_what_appears_where_nobody_was_is_not_told():

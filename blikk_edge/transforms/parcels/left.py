@@ -125,7 +125,7 @@ class LeftBehind:
                 continue
             score = 0.0
             if (visit := candidate.visit) is not None and _may_be_left(candidate.box, visit, present.others, aspect):
-                kept_still_s = float(np.quantile(view.age_s[cells], 0.2))
+                kept_still_s = float(np.quantile(view.age_s[cells], 0.1))
                 if not self._is_alone(candidate, present, nearby, kept_still_s, time):
                     continue
                 score = self._score(candidate.box, visit, view, cells) / math.sqrt(max(1.0, len(seen) / 4))
