@@ -1,5 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// 25b80572368d9a41994ca879aa715d3386ed2aa275d0cb2a6b3f24f0aeb5d922
+// 562b93069ac0a457eb97af74b7371923f971c1581853f017ada8bbd44ff11cc6
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -655,6 +655,10 @@ export interface Reply {
      * Presses of the doorbell instead of events
      */
     rings: boolean;
+    /**
+     * Of parcels, and only where the question asks so: what happened to them within the period
+     */
+    change?: "left_behind" | "taken";
     min_duration_s: number;
   };
   /**
