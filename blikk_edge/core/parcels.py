@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.remembered import remembered
 from blikk_edge.core.sightings import Label, Track
 
 LEFT_BEHIND: Final = "left_behind"
@@ -92,23 +93,13 @@ def lying_to_json(lying: Sequence[Lying]) -> str:
 
 def lying_from_json(text: str | None) -> tuple[Lying, ...]:
     """What `lying_to_json` wrote; whatever cannot be read (None, damaged text, a strange entry) is left out."""
-    try:
-        entries = json.loads(text or "[]")
-    except (ValueError, RecursionError):
-        return ()
-    if not isinstance(entries, list):
-        return ()
-    read = (_entry(entry) for entry in entries)
-    return tuple(lying for lying in read if lying is not None)
+    return remembered(text, _entry)
 
 
 def _entry(entry: Any) -> Lying | None:
-    try:
-        x1, y1, x2, y2 = (float(v) for v in entry["box"])
-        since, score = float(entry["since"]), float(entry["score"])
-        edges = bytes.fromhex(entry["edges"])
-        if not (0.0 <= since < 1e11 and 0.0 <= score <= 1.0 and len(edges) == EDGES):
-            return None
-        return Lying(box=Box(x1, y1, x2, y2), since=since, score=score, edges=edges)
-    except (KeyError, TypeError, ValueError, OverflowError):
+    x1, y1, x2, y2 = (float(v) for v in entry["box"])
+    since, score = float(entry["since"]), float(entry["score"])
+    edges = bytes.fromhex(entry["edges"])
+    if not (0.0 <= since < 1e11 and 0.0 <= score <= 1.0 and len(edges) == EDGES):
         return None
+    return Lying(box=Box(x1, y1, x2, y2), since=since, score=score, edges=edges)

@@ -218,7 +218,8 @@ async def test_rings_stand_among_the_events_in_pages_of_their_own_or_by_themselv
     assert ids(first)[:3] == ["ring-39", "front_door-38", "ring-37"]
     assert first["events"][0] | {"name": ""} == {
         "id": "ring-39", "camera": "camera.front_door", "name": "", "label": "ring", "loitering": False,
-        "interrupted": False, "peak": None, "zones": [], "pictures": [], "mark": None, "title": None, "text": None,
+        "taken": False, "interrupted": False, "peak": None, "zones": [], "pictures": [], "mark": None, "title": None,
+        "text": None,
         "importance": None, "source": None,
         "started": "2026-11-21T12:39:01.000+00:00", "ended": "2026-11-21T12:39:01.000+00:00",
     }  # fmt: skip
