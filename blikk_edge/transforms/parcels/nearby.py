@@ -87,8 +87,8 @@ class Nearby:
         return Visit(near=best.near, height=max(heights), box=best.box)
 
     def walked_off(self, place: Box) -> bool:
-        """Whether the last who was seen was seen beside a place: not still there, and not seen any more."""
-        return bool(self._people) and intersection(self._people[-1].box, place) == 0
+        """Whether the last who was seen was seen beside a place, and not over most of it."""
+        return bool(self._people) and intersection(self._people[-1].box, place) < 0.5 * place.area
 
 
 def nearness(person: Box, place: Box) -> float:
