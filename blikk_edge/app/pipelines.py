@@ -8,6 +8,7 @@ from blikk_edge.config.settings import CameraSettings, Settings
 from blikk_edge.core.errors import BlikkError, StepError
 from blikk_edge.core.fields import Watch
 from blikk_edge.core.live import Audience
+from blikk_edge.core.parcels import Lying
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.paths import PathRecorder
 from blikk_edge.core.probe import CameraProbe
@@ -21,6 +22,7 @@ from blikk_edge.transforms.models.closer import CloserLook
 from blikk_edge.transforms.motion.gate import MotionGate
 from blikk_edge.transforms.motion.select import Selector
 from blikk_edge.transforms.motion.wake_detector import GateWakeDetector
+from blikk_edge.transforms.parcels.step import Parcels
 from blikk_edge.transforms.privacy.mask import masked
 from blikk_edge.transforms.tracking.tracker import Tracker
 from blikk_edge.transforms.tracking.zones import Zone, Zones
@@ -61,12 +63,13 @@ def pipeline(
     probe: CameraProbe | None = None,
     paths: PathRecorder | None = None,
     gate: MotionGate | None = None,
+    lying: Sequence[Lying] = (),
 ) -> Pipeline:
     """What lies between this camera's frames and what is reported of them; `steps` are added (new ones for each).
 
     `audience` is who looks at the live view, None where there is none; `probe` sees what happens to the frames;
     `paths` notes where everybody went; `gate` is this camera's motion gate where somebody looks into it (new for each),
-    None: one is made.
+    None: one is made; `lying` are the parcels that lay there when the last one ended.
 
     Raises ConfigError where steps cannot go together.
     """
@@ -101,7 +104,13 @@ def pipeline(
         closer=_closer(settings, camera),
         audience=audience,
         paths=paths,
+        parcels=Parcels(lying=lying, private=camera.private) if _watches_parcels(camera) else None,
     )
+
+
+def _watches_parcels(camera: CameraSettings) -> bool:
+    """Whether what was left behind is looked for: packages are reported, and persons, who leave them."""
+    return camera.parcels and {Label.PERSON, Label.PACKAGE} <= set(camera.labels)
 
 
 def _looks_closer(camera: CameraSettings) -> bool:

@@ -307,6 +307,12 @@ def _camera(folder: Path) -> Section:
             Key(name="loiter_s", value=duration(1, DAY), meaning="How long someone stays before it is loitering."),
             Key(name="still_s", value=duration(1, DAY), meaning="How long something rests before it stands still."),
             Key(
+                name="parcels",
+                value=FLAG,
+                meaning="Look for what somebody left behind, whatever it is, and for whether it was taken. Needs "
+                "`person` and `package` in `labels`.",
+            ),
+            Key(
                 name="zones",
                 value=ById(section=_ZONE, given="name", words="one entry for each zone"),
                 meaning="ById parts of the picture, each below an id like `path`.",

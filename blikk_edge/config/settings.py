@@ -164,6 +164,7 @@ class CameraSettings:
         select: Which frames are worth a look.
         loiter_s: How long someone stays before it is loitering.
         still_s: How long something rests before it stands still.
+        parcels: Whether what somebody left behind is looked for, whatever it is, and whether it was taken.
         zones: Named parts of the picture.
         private: Parts that are painted over before anything leaves.
         ring: What rings it; None: it is no doorbell.
@@ -199,6 +200,7 @@ class CameraSettings:
     select: SelectSettings = field(default_factory=SelectSettings)
     loiter_s: float = 60.0
     still_s: float = 10.0
+    parcels: bool = True
     zones: tuple[ZoneSettings, ...] = ()
     private: tuple[Polygon, ...] = ()
     ring: RingSettings | None = None

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from blikk_edge.core.appearance import Appearance
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Summary
 
@@ -69,6 +70,21 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Near:
+    """Who was at a parcel when it was left or taken. Not that they did it.
+
+    Attributes:
+        label: What they are.
+        score: How near they were in place and time, 0..1: 1 where they covered it just then.
+        event: The id of the Event that they belong to, where one was reported.
+    """
+
+    label: Label
+    score: float
+    event: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What changed in front of one camera.
 
@@ -87,6 +103,7 @@ class Observation:
         measures: Those it is about, where `kind` is MEASURE or one of an alert (`core.measures`).
         appearances: What its objects, or the whole picture, looked like, where that is searched for; of several
             observations folded into one those of all.
+        change: What happened to its objects, where they are parcels that were left behind or taken.
     """
 
     id: str
@@ -102,6 +119,7 @@ class Observation:
     embedding: tuple[float, ...] | None = None
     measures: tuple[Measure, ...] = ()
     appearances: tuple[Appearance, ...] = ()
+    change: ParcelChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +143,8 @@ class Event:
         picture: The name of the Picture that goes with it.
         interrupted: The node ended while it went on: it `ended` when it was last seen, as far as is known.
         mark: What the household said of it; only the history knows it.
+        change: What was found to have happened to a parcel since the revision before: left behind or taken.
+        near: Who was near then, where somebody was seen.
     """
 
     id: str
@@ -143,6 +163,8 @@ class Event:
     picture: str | None = None
     interrupted: bool = False
     mark: str = ""
+    change: ParcelChange | None = None
+    near: Near | None = None
 
     @property
     def duration_s(self) -> float:
@@ -161,6 +183,8 @@ class Event:
             reason=Observed.LEFT,
             ended=ended,
             interrupted=True,
+            change=None,
+            near=None,
         )
 
 

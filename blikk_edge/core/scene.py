@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blikk_edge.core.geometry import Box
+from blikk_edge.core.parcels import Parcel
 from blikk_edge.core.picture import Wanted
 from blikk_edge.core.sightings import Detection, Measure, Motion, Track
 
@@ -133,6 +134,8 @@ class Scene:
         tracks: What is followed; where the detector has not looked, as of its last look.
         embedding: A vector that describes the whole picture, where a step makes one.
         measures: What steps measured in it.
+        parcels: What lies there that was left behind, and what was found to be taken in this scene; those that lie
+            there are among the `tracks`.
     """
 
     frame: Frame
@@ -144,3 +147,4 @@ class Scene:
     tracks: tuple[Track, ...] = ()
     embedding: tuple[float, ...] | None = None
     measures: tuple[Measure, ...] = ()
+    parcels: tuple[Parcel, ...] = ()

@@ -11,6 +11,7 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import ModelError, SourceError, StepError
 from blikk_edge.core.nothing_new import LastAnswer
 from blikk_edge.core.observation import Event, Phase
+from blikk_edge.core.parcels import Lying
 from blikk_edge.core.parked import Parked
 from blikk_edge.core.picture import FRAME
 from blikk_edge.core.ports import Item
@@ -44,9 +45,10 @@ class CameraRun:
     """A camera of a running node.
 
     `read` is the body of its reader thread, `look` is called by a vision worker with each scene. `deliver` takes what
-    there is to publish, from any thread; `remember_parked` says whether it could. A `finite` source (a demo's file)
-    ends; any other is opened again for ever. One that broke counts as away after `away_after_s`; 0: at once. `rings`
-    are the ways in which its doorbell may be pressed; each of its pipelines has the same `switches`. `attempts` says
+    there is to publish, from any thread; `remember_parked` and `remember_lying` say whether they could. A `finite`
+    source (a demo's file) ends; any other is opened again for ever. One that broke counts as away after
+    `away_after_s`; 0: at once. `rings` are the ways in which its doorbell may be pressed; each of its pipelines has the
+    same `switches`. `attempts` says
     when a reader whose last attempt gave no frame may try again; before a connection's first frame a reader may say
     nothing for `opening_s` longer than `stall_s`. Of a `pushed` one
     whose summaries are made by VISION every frame becomes a Picture for the model. Its `info` names what the added
@@ -66,6 +68,7 @@ class CameraRun:
         switches: Switches,
         deliver: Callable[[Item], None],
         remember_parked: Callable[[tuple[Parked, ...]], bool],
+        remember_lying: Callable[[tuple[Lying, ...]], bool] = lambda _lying: True,
         intake: Intake,
         supervisor: Supervisor,
         clock: Clock,
@@ -101,7 +104,9 @@ class CameraRun:
         self._hung: set[str] = set()  # added steps; each time one hangs, a thread is lost
         self._deliver = deliver
         self._remember_parked = remember_parked
+        self._remember_lying = remember_lying
         self._parked = self._pipeline.reporter.parked
+        self._lying = self._pipeline.lying
         self._intake = intake
         self._supervisor = supervisor
         self._clock = clock
@@ -217,6 +222,8 @@ class CameraRun:
         self._look_at_steps(self._pipeline)
         if (parked := pipeline.reporter.parked) != self._parked and self._remember_parked(parked):
             self._parked = parked
+        if (lying := pipeline.lying) != self._lying and self._remember_lying(lying):
+            self._lying = lying
 
     def close(self) -> None:
         """End open events; only while nobody looks at this camera (`Intake.hold`)."""

@@ -13,6 +13,7 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.live import LIVE, Audience, LiveFrame
 from blikk_edge.core.measures import MeasureReporter
 from blikk_edge.core.observation import Event, Observation, Phase
+from blikk_edge.core.parcels import Lying, ParcelChange
 from blikk_edge.core.paths import PathRecorder
 from blikk_edge.core.picture import FRAME, SNAPSHOT, Picture, Wanted
 from blikk_edge.core.ports import Item
@@ -26,6 +27,7 @@ from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
 from blikk_edge.runtime.detect import Closer, Detect
 from blikk_edge.runtime.looks import Looks
+from blikk_edge.runtime.parcel_pictures import ParcelPictures, ParcelStep
 from blikk_edge.runtime.steps import AddedSteps
 from blikk_edge.runtime.switches import Switches
 from blikk_edge.runtime.timed_step import TimedStep
@@ -114,6 +116,7 @@ class Pipeline:
         audience: Audience | None = None,
         cells: Callable[[], Cells | None] = lambda: None,
         paths: PathRecorder | None = None,
+        parcels: ParcelStep | None = None,
         stopwatch: Callable[[], float] = time.perf_counter,
         probe: CameraProbe | None = None,
     ) -> None:
@@ -125,12 +128,18 @@ class Pipeline:
         self._select = select
         self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch, closer=closer)
         self._look: Step = self._detect
-        self._follow = (track, zones)
+        self._parcels = parcels
+        self._visited = ParcelPictures(parcels)
+        self._taken: str | None = None  # the event that says in this scene that a parcel was taken
+        steps_after = (zones,) if parcels is None else (parcels, zones)
+        if parcels is not None:
+            parcels.ask = self.hint
+        self._follow: tuple[Step, ...] = (track, *steps_after)
         if probe is not None:
             self._look = TimedStep(self._detect, Stage.DETECT, probe, stopwatch)
             self._follow = (
                 TimedStep(track, Stage.TRACK, probe, stopwatch),
-                TimedStep(zones, Stage.ZONES, probe, stopwatch),
+                *(TimedStep(step, Stage.ZONES, probe, stopwatch) for step in steps_after),
             )
         self._probe = probe
         self._stopwatch = stopwatch
@@ -170,6 +179,11 @@ class Pipeline:
     def reporter(self) -> EventReporter:
         """What this camera has reported so far; its parked vehicles outlive the process."""
         return self._reporter
+
+    @property
+    def lying(self) -> tuple[Lying, ...]:
+        """The parcels that lie there now; they outlive the process."""
+        return () if self._parcels is None else self._parcels.lying
 
     def reopen(self) -> None:
         """The stream was opened anew: the background is learnt again, and the first frame is looked at."""
@@ -307,6 +321,7 @@ class Pipeline:
                 self._probe.reported(event)
         if self._paths is not None and scene.analysed:
             self._paths.see(scene.frame.time, scene.tracks, self._reporter.members)
+        self._taken = next((e.id for e in changed.events if e.change is ParcelChange.TAKEN), None)
         self.open = self._reporter.open
         if changed.events:  # who hears of one and asks who is there must not get an older answer
             yield from self._state_of(scene, gap_s=0.0)
@@ -348,7 +363,7 @@ class Pipeline:
         if (state := self._state) is not None and (reported.events or reported.observations or measured):
             self._state = replace(
                 state,
-                counts=tuple((label, 0) for label, _ in state.counts),
+                counts=tuple((label, len(self.lying) if label is Label.PACKAGE else 0) for label, _ in state.counts),
                 zones=(),
                 zone_counts=(),
                 measures=self._measured.current,
@@ -395,6 +410,8 @@ class Pipeline:
         self, scene: Scene, everybody: Callable[[], Scene], tools: VisionTools
     ) -> Iterator[Picture | Observation]:
         """The Pictures that are due, as long as faces can be looked for, and what their looks add."""
+        taken, self._taken = self._taken, None
+        yield from self._visited.of(scene, taken, lambda: self._parcel_picture(everybody(), tools))
         due = self._due(scene) if scene.analysed else []
         for wanted, event in due:
             try:
@@ -412,6 +429,12 @@ class Pipeline:
             if wanted.name == SNAPSHOT and self._reporting and not self._open:
                 look = self._looks.whole(picture, tools)
                 yield from () if look is None else self._reporter.pictured(scene, look)
+
+    def _parcel_picture(self, everybody: Scene, tools: VisionTools) -> Picture | None:
+        try:
+            return self._redacted(everybody, tools, name=Label.PACKAGE.value)
+        except PrivacyError:  # `_pictures` says so
+            return None
 
     def _redacted(self, everybody: Scene, tools: VisionTools, *, name: str, event: str | None = None) -> Picture:
         """A Picture of the scene with everybody who may have to be blurred; raises PrivacyError."""

@@ -10,6 +10,7 @@ from blikk_edge.core.errors import WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import (
     Event,
+    Near,
     Observation,
     Observed,
     Phase,
@@ -19,6 +20,7 @@ from blikk_edge.core.observation import (
     Sighting,
     Withdrawn,
 )
+from blikk_edge.core.parcels import ParcelChange
 from blikk_edge.core.sightings import Label, Measure
 from blikk_edge.core.summary import Answer, Author, Checked, Importance, Summary
 from blikk_edge.wire.values import Json, JsonObject
@@ -45,6 +47,9 @@ def record_to_text(record: Record) -> str:
             del measure["item"]
     if fields.get("appearances") == ():
         del fields["appearances"]
+    for name in ("change", "near"):  # of parcels alone
+        if name in fields and fields[name] is None:
+            del fields[name]
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -84,6 +89,7 @@ def _observation(content: JsonObject) -> Observation:
         embedding=_maybe(content["embedding"], lambda values: _tuple(values, _real)),
         measures=_tuple(content.get("measures", []), _measure),
         appearances=_tuple(content.get("appearances", []), _appearance),
+        change=_maybe(content.get("change"), _change),
     )
 
 
@@ -105,6 +111,8 @@ def _event(content: JsonObject) -> Event:
         picture=_maybe(content["picture"], _text),
         interrupted=_truth(content.get("interrupted", False)),  # records of earlier versions do not have it
         mark=_text(content.get("mark", "")),
+        change=_maybe(content.get("change"), _change),
+        near=_maybe(content.get("near"), _near),
     )
 
 
@@ -188,6 +196,19 @@ def _sighting(value: Json) -> Sighting:
         dwell_s=_real(content["dwell_s"]),
         still=_truth(content["still"]),
         zones=_tuple(content["zones"], _text),
+    )
+
+
+def _change(value: Json) -> ParcelChange:
+    return ParcelChange(_text(value))
+
+
+def _near(value: Json) -> Near:
+    content = _object(value)
+    return Near(
+        label=Label(_text(content["label"])),
+        score=_real(content["score"]),
+        event=_maybe(content["event"], _text),
     )
 
 
