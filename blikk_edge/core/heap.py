@@ -4,6 +4,7 @@ import ctypes
 from functools import cache
 from typing import Any
 
+
 def give_back() -> None:
     """Give back what is free between blocks that are used; a millisecond. Does nothing where the C library cannot.
 
