@@ -30,7 +30,6 @@ EXIT_SPEED = 0.1
 
 # When it need not be looked at in every frame. Speeds and distances are in its own sizes.
 SURE_HITS = 4
-MISSED_LOOKS = 3  # who was missed in so many looks in a row is looked for less often
 SURPRISE = 0.25  # so far from where it was expected
 FAST = 1.5  # a second: a runner, a car nearby
 SLOW = 0.1
@@ -105,16 +104,19 @@ class Follow:
     @property
     def rest_s(self) -> float:
         """For how long after a look it may be left to its motion model; `inf` while it stands still."""
-        if self.confirmed and self.missed >= MISSED_LOOKS:
-            return REST_S
         if not self.confirmed or self.missed or self.hits < SURE_HITS:
             return 0.0
         speed = math.hypot(self._x.velocity, self._y.velocity) / self._size
-        if speed > FAST or self._surprise > SURPRISE or self._still.unsettled or self.leaving:
+        if speed > FAST or self._surprise > SURPRISE or self._still.unsettled or self.leaving or self._at_side:
             return 0.0
         if self.still_since is not None:
             return math.inf
         return SLOW_REST_S if speed < SLOW else REST_S
+
+    @property
+    def _at_side(self) -> bool:
+        """Whether a step may take it out of the picture at the left or right."""
+        return self.still_since is None and (self.box.x1 <= BORDER or self.box.x2 >= 1 - BORDER)
 
     def predict(self, time: float) -> None:
         """Move the model on to `time`; times that do not advance change nothing."""
