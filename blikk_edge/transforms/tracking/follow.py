@@ -32,9 +32,7 @@ EXIT_SPEED = 0.1
 SURE_HITS = 4
 SURPRISE = 0.25  # so far from where it was expected
 FAST = 1.5  # a second: a runner, a car nearby
-SLOW = 0.1
 REST_S = 0.5
-SLOW_REST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ class Follow:
             return 0.0
         if self.still_since is not None:
             return math.inf
-        return SLOW_REST_S if speed < SLOW else REST_S
+        return REST_S
 
     @property
     def _at_side(self) -> bool:
