@@ -218,51 +218,6 @@ def test_the_state_agrees_with_what_is_observed_when_it_is_observed() -> None:
     assert {kind: said[kind] for kind in expected} == expected
 
 
-def test_a_person_who_is_steady_is_looked_at_twice_a_second_and_a_young_one_in_every_frame() -> None:
-    look_with = tools()
-    line = pipeline()
-    times = []
-    for n in range(40):
-        scene = line.glance(frame(n / 5))
-        assert scene is not None
-        if scene.look:
-            times.append(n)
-        list(line.step(scene, look_with))
-    assert times[:6] == [0, 1, 2, 3, 4, 5], "of the first second of motion"
-    assert [later - earlier for earlier, later in pairwise(times[6:])] == [3] * (len(times) - 7)
-
-
-class _Seen(StampRedactor):
-    """Keeps the scenes that Pictures are made of."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scenes: list[Scene] = []
-
-    def picture(self, scene: Scene, *, name: str, event: str | None = None) -> Picture:
-        self.scenes.append(scene)
-        return super().picture(scene, name=name, event=event)
-
-
-def test_a_picture_that_leaves_is_redacted_by_what_was_found_in_its_own_frame() -> None:
-    def drifts(look: int) -> tuple[Detection, ...]:
-        return (replace(PERSON, box=Box(0.4 + 0.001 * look, 0.2, 0.6, 0.9)),)
-
-    redactor, detector = _Seen(), ScriptedDetector(drifts)
-    line, look_with = pipeline(), VisionTools(detector, redactor)
-    for n in range(60):
-        if n >= 20:
-            line.want("snapshot")  # in each frame, also where the tracks may rest
-        scene = line.glance(frame(n / 5))
-        assert scene is not None
-        list(line.step(scene, look_with))
-        if n >= 20:
-            shown = redactor.scenes[-1]
-            assert shown.frame is scene.frame
-            assert [d.box.x1 for d in shown.detections] == [0.4 + 0.001 * detector.looks]
-    assert len(redactor.scenes) >= 40
-
-
 def test_closing_says_that_nobody_is_there_before_the_event_ends() -> None:
     line = pipeline()
     run(line, tools(), range(5))

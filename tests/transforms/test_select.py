@@ -1,6 +1,7 @@
 """Which frames are worth a look."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -210,6 +211,14 @@ def test_who_comes_beside_a_resting_track_is_looked_at_at_once_and_once():
     for time in (0.2, 1.0, 2.0):
         selector.look(scene(time, moving(0.1, 0.2)), ())
     assert [selector.look(scene(t, both), (walker,)) for t in (2.2, 2.4)] == [Reason.MOTION, None]
+
+
+@pytest.mark.parametrize(("label", "reason"), [(Label.PERSON, None), (Label.VEHICLE, Reason.MOTION)])
+def test_who_comes_in_front_of_a_parked_car_is_looked_at_at_once(label, reason):
+    """What moves within a person who stands there is that person; a parked car does not sway."""
+    standing = replace(track(last_seen=0.0, still_since=0.0, rest_s=math.inf), label=label, box=Box(0.1, 0.1, 0.6, 0.5))
+    in_front = Motion(view=View.MOVING, score=0.8, boxes=(Box(0.3, 0.2, 0.4, 0.5),))
+    assert started().look(scene(0.4, in_front), (standing,)) is reason
 
 
 def test_motion_much_larger_than_who_is_expected_is_not_explained():

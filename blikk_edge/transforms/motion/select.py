@@ -7,7 +7,7 @@ from math import inf
 from blikk_edge.core.geometry import Box, intersection, iou
 from blikk_edge.core.probe import RUN_GAP_S, begins_run
 from blikk_edge.core.scene import Scene
-from blikk_edge.core.sightings import Motion, Reason, Track, View, moves
+from blikk_edge.core.sightings import Label, Motion, Reason, Track, View, moves
 from blikk_edge.core.stages import Needs, Step
 
 # A walker 50 px high leaves the place of his last look in one frame at 5 fps, a person who sways stays there.
@@ -31,12 +31,12 @@ class Selector(Step):
     time. Motion is looked at in every frame for `fresh_s` after it began, and wherever it gets to a place that the
     last look did not see moving; while it keeps to its place once in `again_s`; and twice until `tail_s` after it
     ended, so that a departure is noticed. Where a track that may rest is expected, motion is explained, and is
-    nothing new. A track is followed once its `rest_s` have passed since the last look, until it has not been seen
-    for `lost_s`. With `small`, so is motion below the threshold, of somebody small or far away, in at most ten
-    frames in a row and a minute. Without any of this one frame is looked at every `every_s` (0: never) while there
-    are tracks; without them the pause grows by `every_s` with each such look, to five times as long. With
-    `motion=False` or `scene_change=False` those reasons do not count. `reason` is why the last frame is worth a
-    look, None where it is not.
+    nothing new; a parked vehicle explains none. A track is followed once its `rest_s` have passed since the last
+    look, until it has not been seen for `lost_s`. With `small`, so is motion below the threshold, of somebody small
+    or far away, in at most ten frames in a row and a minute. Without any of this one frame is looked at every
+    `every_s` (0: never) while there are tracks; without them the pause grows by `every_s` with each such look, to
+    five times as long. With `motion=False` or `scene_change=False` those reasons do not count. `reason` is why the
+    last frame is worth a look, None where it is not.
     """
 
     name = "select"
@@ -124,7 +124,7 @@ class Selector(Step):
             return ended_s <= self._tail_s and since_s >= self._tail_s / 2
         if since_s >= self._again_s:
             return True
-        resting = [box for track in tracks if track.rest_s and (box := track.expected(time)) is not None]
+        resting = [box for track in tracks if _may_move(track) and (box := track.expected(time)) is not None]
         new = [box for box in motion.boxes if not _explained(box, resting)]
         if time - self._began <= self._fresh_s:
             return bool(new) or not motion.boxes
@@ -142,6 +142,12 @@ class Selector(Step):
 
     def _follows(self, track: Track, time: float, since_s: float) -> bool:
         return since_s >= track.rest_s and time - track.last_seen <= self._lost_s
+
+
+def _may_move(track: Track) -> bool:
+    """Whether motion may be that of a track which rests. What moves in front of a parked car is not the car."""
+    parked = track.still_since is not None and track.label in (Label.VEHICLE, Label.PACKAGE)
+    return track.rest_s > 0 and not parked
 
 
 def _explained(box: Box, expected: Sequence[Box]) -> bool:
