@@ -141,10 +141,11 @@ def ours_at_rest(seen: Iterable[Look]) -> list[Boxes]:
     tracker = Tracker(thresholds={Label.PERSON: THRESHOLD})
     out: list[Boxes] = []
     tracks: tuple[Track, ...] = ()
-    looked = float("-inf")
+    looked = before = float("-inf")
     for look in seen:
         since_s = look.time - looked + 1e-3
-        if since_s < AGAIN_S and all(since_s < track.rest_s for track in tracks):
+        rested_s, before = since_s + (look.time - before) / 2, look.time
+        if since_s < AGAIN_S and all(rested_s < track.rest_s for track in tracks):
             expected = {t.id: t.expected(look.time) for t in tracks if t.confirmed and not t.missed}
             out.append({key: box for key, box in expected.items() if box is not None})
             continue

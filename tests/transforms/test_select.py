@@ -179,13 +179,12 @@ def test_still_track_that_was_missed_is_looked_for():
     assert started().look(scene(0.2), (track(last_seen=0.0, still_since=0.0, missed=1),)) is Reason.FOLLOW
 
 
-def test_track_that_may_rest_is_looked_at_once_it_has_rested():
+@pytest.mark.parametrize(("fps", "every"), [(2.5, 1), (4, 2), (5, 3), (10, 6)])
+def test_track_that_may_rest_is_looked_at_in_the_frame_nearest_to_when_it_is_due(fps, every):
     selector = started()
-    walker = track(last_seen=0.0, rest_s=0.5)
-    assert [selector.look(scene(t), (walker,)) for t in (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)] == [
-        *(None, None, Reason.FOLLOW),
-        *(None, None, Reason.FOLLOW),
-    ]
+    walker = track(last_seen=0.0, rest_s=0.6)
+    looked = [n for n in range(1, 4 * every + 1) if selector.look(scene(n / fps), (walker,)) is Reason.FOLLOW]
+    assert looked == [every, 2 * every, 3 * every, 4 * every]
 
 
 def test_one_track_that_may_not_rest_is_reason_enough():

@@ -75,6 +75,7 @@ class Selector(Step):
     def reset(self) -> None:
         """Start anew, as after a reconnect: the next frame is the first."""
         self._view: View | None = None
+        self._frame_at: float | None = None
         self._looked: float | None = None
         self._looked_at: tuple[Box, ...] = ()
         self._began = 0.0
@@ -87,6 +88,7 @@ class Selector(Step):
         """Why the detector should look at this frame, or None; `tracks` are those of the last look."""
         reason = self._reason(scene, tracks)
         self._view = scene.motion.view
+        self._frame_at = scene.frame.time
         if reason is not None:
             self._looked = scene.frame.time
             self._looked_at = scene.motion.boxes
@@ -107,7 +109,8 @@ class Selector(Step):
         since_s = time - self._looked + _ROUNDING_S
         if self._motion and self._is_due(motion if moving else None, tracks, time, since_s=since_s):
             return Reason.MOTION
-        if any(self._follows(track, time, since_s) for track in tracks):
+        gap_s = 0.0 if self._frame_at is None else time - self._frame_at
+        if any(self._follows(track, time, since_s + gap_s / 2) for track in tracks):
             return Reason.FOLLOW
         if self._small and self._motion and not moving and self._small_is_due(motion, time):
             return Reason.SMALL
@@ -140,8 +143,8 @@ class Selector(Step):
         self._small_left -= 1
         return True
 
-    def _follows(self, track: Track, time: float, since_s: float) -> bool:
-        return since_s >= track.rest_s and time - track.last_seen <= self._lost_s
+    def _follows(self, track: Track, time: float, rested_s: float) -> bool:
+        return rested_s >= track.rest_s and time - track.last_seen <= self._lost_s
 
 
 def _may_move(track: Track) -> bool:

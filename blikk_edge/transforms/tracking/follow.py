@@ -32,7 +32,7 @@ EXIT_SPEED = 0.1
 SURE_HITS = 4
 SURPRISE = 0.25  # so far from where it was expected
 FAST = 1.5  # a second: a runner, a car nearby
-REST_S = 0.5
+REST_S = 0.6
 
 
 @dataclass(frozen=True, slots=True)
