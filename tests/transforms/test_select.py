@@ -181,10 +181,17 @@ def test_still_track_that_was_missed_is_looked_for():
 
 @pytest.mark.parametrize(("fps", "every"), [(2.5, 1), (4, 2), (5, 3), (10, 6)])
 def test_track_that_may_rest_is_looked_at_in_the_frame_nearest_to_when_it_is_due(fps, every):
-    selector = started()
-    walker = track(last_seen=0.0, rest_s=0.6)
-    looked = [n for n in range(1, 4 * every + 1) if selector.look(scene(n / fps), (walker,)) is Reason.FOLLOW]
+    selector, walker, looked = started(), track(last_seen=0.0, rest_s=0.6), []
+    for n in range(1, 4 * every + 1):
+        if selector.look(scene(n / fps), (walker,)) is Reason.FOLLOW:
+            looked.append(n)
+            walker = replace(walker, last_seen=n / fps)
     assert looked == [every, 2 * every, 3 * every, 4 * every]
+
+
+def test_where_the_frame_that_was_due_is_dropped_the_next_one_is_looked_at():
+    selector, walker = started(), track(last_seen=0.0, rest_s=0.6)
+    assert [selector.look(scene(n / 5), (walker,)) for n in (1, 2, 3, 4)] == [None, None, Reason.FOLLOW, Reason.FOLLOW]
 
 
 def test_one_track_that_may_not_rest_is_reason_enough():

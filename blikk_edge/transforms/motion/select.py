@@ -31,9 +31,9 @@ class Selector(Step):
     time. Motion is looked at in every frame for `fresh_s` after it began, and wherever it gets to a place that the
     last look did not see moving; while it keeps to its place once in `again_s`; and twice until `tail_s` after it
     ended, so that a departure is noticed. Where a track that may rest is expected, motion is explained, and is
-    nothing new; a parked vehicle explains none. A track is followed once its `rest_s` have passed since the last
-    look, until it has not been seen for `lost_s`. With `small`, so is motion below the threshold, of somebody small
-    or far away, in at most ten frames in a row and a minute. Without any of this one frame is looked at every
+    nothing new; a parked vehicle explains none. A track is followed in the frame nearest to `rest_s` after it was
+    last seen, until it has not been seen for `lost_s`. With `small`, so is motion below the threshold, of somebody
+    small or far away, in at most ten frames in a row and a minute. Without any of this one frame is looked at every
     `every_s` (0: never) while there are tracks; without them the pause grows by `every_s` with each such look, to
     five times as long. With `motion=False` or `scene_change=False` those reasons do not count. `reason` is why the
     last frame is worth a look, None where it is not.
@@ -110,7 +110,7 @@ class Selector(Step):
         if self._motion and self._is_due(motion if moving else None, tracks, time, since_s=since_s):
             return Reason.MOTION
         gap_s = 0.0 if self._frame_at is None else time - self._frame_at
-        if any(self._follows(track, time, since_s + gap_s / 2) for track in tracks):
+        if any(self._follows(track, time, gap_s) for track in tracks):
             return Reason.FOLLOW
         if self._small and self._motion and not moving and self._small_is_due(motion, time):
             return Reason.SMALL
@@ -143,7 +143,9 @@ class Selector(Step):
         self._small_left -= 1
         return True
 
-    def _follows(self, track: Track, time: float, rested_s: float) -> bool:
+    def _follows(self, track: Track, time: float, gap_s: float) -> bool:
+        # from when it was seen, not from when a frame was chosen, which may have been dropped since
+        rested_s = time - track.last_seen + gap_s / 2 + _ROUNDING_S
         return rested_s >= track.rest_s and time - track.last_seen <= self._lost_s
 
 
