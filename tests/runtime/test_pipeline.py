@@ -200,11 +200,11 @@ def test_the_state_agrees_with_what_is_observed_when_it_is_observed() -> None:
     left = Zone(name="left", polygon=Polygon(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))))
 
     def walks(look: int) -> tuple[Detection, ...]:  # in from the right, out on the left
-        x = 0.7 - 0.02 * (look - 3)
-        return (replace(PERSON, box=Box(x, 0.2, x + 0.2, 0.9)),) if 3 < look < 36 else ()
+        x = 0.7 - 0.04 * (look - 3)
+        return (replace(PERSON, box=Box(x, 0.2, x + 0.2, 0.9)),) if 3 < look < 20 else ()
 
     line = pipeline(zones=(left,))
-    items = [*run(line, tools(walks), range(80)), *line.close(16.0)]
+    items = [*run(line, tools(walks), range(120)), *line.close(24.0)]
     said = {}
     for place, item in enumerate(items):
         if isinstance(item, Observation | Event):

@@ -14,7 +14,7 @@ from blikk_edge.core.geometry import Box, Polygon, iou
 from blikk_edge.core.live import LIVE
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Label, Track
 from blikk_edge.transforms.models.builtin import BuiltinDetector
 from blikk_edge.transforms.privacy.faces import Face, FaceFinder, head_region
 from blikk_edge.transforms.privacy.paint import blur, encode, paint
@@ -184,11 +184,19 @@ def _own_pixels(scene: Scene) -> Pixels:
 
 
 def _persons(scene: Scene, threshold: float) -> list[Person]:
-    """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected."""
+    """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected.
+
+    Who was not detected may be where he was last seen, which can be half a second ago, or have walked on.
+    """
+
+    def places(track: Track) -> tuple[Box, ...]:
+        expected = track.expected(scene.frame.time)
+        return (track.box,) if expected is None else (track.box, expected)
+
     sightings = (
         *((d.label, d.score, Person(d.box, d.head)) for d in scene.detections),
         # who was found in this frame is among the detections, where their box is no guess
-        *((t.label, t.best_score, Person(t.box)) for t in scene.tracks if t.missed),
+        *((t.label, t.best_score, Person(place)) for t in scene.tracks if t.missed for place in places(t)),
     )
     persons: list[Person] = []
     for label, score, person in sightings:

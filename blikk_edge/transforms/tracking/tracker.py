@@ -1,9 +1,10 @@
 """Follows detections over time: Scene with detections -> Scene with tracks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from blikk_edge.core.geometry import iou
+from blikk_edge.core.geometry import intersection, iou
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Motion, Track, View
 from blikk_edge.core.stages import Step
@@ -57,7 +58,8 @@ class Tracker(Step):
         self._follows.clear()
 
     def _tracks(self) -> tuple[Track, ...]:
-        return tuple(follow.track() for follow in self._follows)
+        tracks = [follow.track() for follow in self._follows]
+        return tuple(replace(t, rest_s=0.0) if t.rest_s and _meets_somebody(t, tracks) else t for t in tracks)
 
     def _look(self, scene: Scene) -> None:
         time = scene.frame.time
@@ -114,6 +116,15 @@ class Tracker(Step):
                 motion.view is View.NEW_SCENE or any(follow.overlap(box) > 0.0 for box in motion.boxes)
             ):
                 follow.disturbed = True
+
+
+def _meets_somebody(track: Track, tracks: Sequence[Track]) -> bool:
+    """Whether it may be taken for another of its label by the time it is looked at again."""
+    if track.rest_s == math.inf:
+        return False
+    own = track.expected(track.last_seen + track.rest_s)
+    others = (t.expected(t.last_seen + track.rest_s) for t in tracks if t.id != track.id and t.label is track.label)
+    return own is not None and any(other is not None and intersection(own, other) > 0.0 for other in others)
 
 
 def _associate(
