@@ -26,6 +26,7 @@ class Stage(StrEnum):
     WAIT = "wait"  # in the lane, until a vision worker takes it
     DETECT = "detect"  # with the conversion to colour
     TRACK = "track"
+    PARCELS = "parcels"
     ZONES = "zones"
     REPORT = "report"
     REDACT = "redact"

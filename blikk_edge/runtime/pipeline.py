@@ -131,16 +131,15 @@ class Pipeline:
         self._parcels = parcels
         self._visited = ParcelPictures(parcels)
         self._taken: str | None = None  # the event that says in this scene that a parcel was taken
-        steps_after = (zones,) if parcels is None else (parcels, zones)
+        follow: dict[Stage, Step] = {Stage.TRACK: track}
         if parcels is not None:
             parcels.ask = self.hint
-        self._follow: tuple[Step, ...] = (track, *steps_after)
+            follow[Stage.PARCELS] = parcels
+        follow[Stage.ZONES] = zones
+        self._follow = tuple(follow.values())
         if probe is not None:
             self._look = TimedStep(self._detect, Stage.DETECT, probe, stopwatch)
-            self._follow = (
-                TimedStep(track, Stage.TRACK, probe, stopwatch),
-                *(TimedStep(step, Stage.ZONES, probe, stopwatch) for step in steps_after),
-            )
+            self._follow = tuple(TimedStep(step, stage, probe, stopwatch) for stage, step in follow.items())
         self._probe = probe
         self._stopwatch = stopwatch
         self._reporter = reporter
