@@ -14,11 +14,11 @@ from blikk_edge.core.geometry import Box, Polygon, iou
 from blikk_edge.core.live import LIVE
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import Detection, Label, Track
 from blikk_edge.transforms.models.builtin import BuiltinDetector
 from blikk_edge.transforms.privacy.faces import Face, FaceFinder, head_region
 from blikk_edge.transforms.privacy.paint import blur, encode, paint
-from blikk_edge.transforms.privacy.plates import find_plates
+from blikk_edge.transforms.privacy.plates import WITHOUT_PLATES, find_plates
 
 # YuNet's box ends at chin and brow; hair, ears and neck tell people apart too.
 _FACE_MARGIN = 0.25
@@ -211,6 +211,7 @@ def _persons(scene: Scene, threshold: float) -> list[Person]:
 
 
 def _vehicles(scene: Scene) -> list[Box]:
-    """Every vehicle of the scene: what was detected, however unsure, and what is tracked and was not detected."""
-    detected = [d.box for d in scene.detections if d.label is Label.VEHICLE]
-    return detected + [t.box for t in scene.tracks if t.missed and t.label is Label.VEHICLE]
+    """Every vehicle of the scene, surest first: what was detected, and what is tracked and was not detected."""
+    seen: tuple[Detection | Track, ...] = (*scene.detections, *(track for track in scene.tracks if track.missed))
+    vehicles = [each for each in seen if each.label is Label.VEHICLE and each.sub_label not in WITHOUT_PLATES]
+    return [each.box for each in sorted(vehicles, key=lambda each: -each.score)]
