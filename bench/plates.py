@@ -109,7 +109,7 @@ def near(bgr: Pixels, vehicles: Sequence[Box]) -> list[Box]:
 
 def lower_part(bgr: Pixels, vehicles: Sequence[Box]) -> list[Box]:
     """Where plates are, whether there is one or not."""
-    grown = [vehicle.grown(0.04) for vehicle in near(bgr, vehicles)]
+    grown = [vehicle.grown(0.07) for vehicle in near(bgr, vehicles)]
     return [Box(each.x1, each.y1 + (0.45 * each.height if each.y1 > 0 else 0), each.x2, each.y2) for each in grown]
 
 
@@ -121,7 +121,7 @@ def haar() -> Step:
         found = []
         for vehicle in near(bgr, vehicles):
             height, width = bgr.shape[:2]
-            x1, y1, x2, y2 = vehicle.grown(0.04).pixels(width, height)
+            x1, y1, x2, y2 = vehicle.grown(0.07).pixels(width, height)
             luma = cv2.equalizeHist(cv2.cvtColor(bgr[y1:y2, x1:x2], cv2.COLOR_BGR2GRAY))
             for x, y, w, h in cascade.detectMultiScale(luma, 1.05, 1):
                 box = ((x1 + x) / width, (y1 + y) / height, (x1 + x + w) / width, (y1 + y + h) / height)
@@ -140,7 +140,7 @@ def text_network(model: Path) -> Step:
         found = []
         height, width = bgr.shape[:2]
         for vehicle in near(bgr, vehicles):
-            x1, y1, x2, y2 = vehicle.grown(0.04).pixels(width, height)
+            x1, y1, x2, y2 = vehicle.grown(0.07).pixels(width, height)
             size = max(32, round((x2 - x1) / 32) * 32), max(32, round((y2 - y1) / 32) * 32)
             fed = (cv2.resize(bgr[y1:y2, x1:x2], size).astype(np.float32) / 255 - mean) / std
             network.setInput(fed.transpose(2, 0, 1)[None])

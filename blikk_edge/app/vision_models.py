@@ -33,7 +33,7 @@ LOW_SCORE: Final = FAINT
 
 BLURRED_SCORE: Final = 0.1
 """Down to this persons are blurred, and plates of vehicles: than from .25 a third fewer faces were missed, and of near
-vehicles in the dark 40 % more are found, for next to no more blurred area."""
+vehicles in the dark a third more are found, for next to no more blurred area."""
 
 
 class VisionModels:
