@@ -13,7 +13,7 @@ from blikk_edge.core.parked import Parked
 from blikk_edge.core.paths import PathRecorder
 from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.reporter import EventReporter, ReportRules
-from blikk_edge.core.sightings import Label
+from blikk_edge.core.sightings import BLURRED, Label
 from blikk_edge.core.stages import Step, WakeDetector
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
 from blikk_edge.runtime.steps import declared
@@ -81,6 +81,7 @@ def pipeline(
         labels=camera.labels,
     )
     gate = gate or MotionGate(private=camera.private)
+    thresholds = dict(settings.detector_of(camera).thresholds)
     return Pipeline(
         camera=camera.id,
         gate=gate,
@@ -92,7 +93,7 @@ def pipeline(
             every_s=camera.select.every_s,
             small=_looks_closer(camera),
         ),
-        track=Tracker(thresholds=dict(settings.detector_of(camera).thresholds), still_s=camera.still_s),
+        track=Tracker(thresholds=thresholds, still_s=camera.still_s),
         zones=Zones([Zone(name=z.name, polygon=z.polygon, labels=z.labels) for z in camera.zones]),
         reporter=EventReporter(camera.id, rules, parked=parked),
         labels=camera.labels,
@@ -100,7 +101,7 @@ def pipeline(
         concepts=camera.concepts,
         probe=probe,
         hide=partial(masked, private=camera.private),
-        faint_below=min(FAINT, dict(settings.detector_of(camera).thresholds).get(Label.PERSON, FAINT)),
+        faint_below={label: min(FAINT, thresholds.get(label, FAINT)) for label in BLURRED},
         closer=_closer(settings, camera),
         audience=audience,
         paths=paths,

@@ -440,6 +440,7 @@ def _privacy(folder: Path) -> Section:
             Key(name="model", value=model_in(folder, FACES), meaning="The model that finds faces."),
             Key(name="threshold", value=SHARE, meaning="How sure it must be; lower blurs more."),
             Key(name="jpeg_quality", value=whole(1, 100), meaning="The quality of the pictures."),
+            Key(name="plates", value=FLAG, meaning="Blur number plates from 60 px of width on, too."),
         ),
     )
 

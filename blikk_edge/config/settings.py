@@ -245,12 +245,14 @@ class PrivacySettings:
         model: The model that finds faces: a registry name, a path or an address.
         threshold: How sure it must be, 0..1; lower blurs more.
         jpeg_quality: The quality of the Pictures, 1..100.
+        plates: Blur number plates too.
     """
 
     blur: bool = True
     model: str = "yunet"
     threshold: float = 0.4
     jpeg_quality: int = 85
+    plates: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,10 @@ class Label(StrEnum):
     PACKAGE = "package"
 
 
+BLURRED: Final = frozenset({Label.PERSON, Label.VEHICLE})
+"""Of what something is blurred: heads, number plates."""
+
+
 class View(StrEnum):
     """What the motion gate made of the whole picture."""
 

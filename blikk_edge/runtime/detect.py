@@ -1,13 +1,13 @@
 """The step that has the detector look."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 from blikk_edge.core.geometry import WHOLE, Box
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.core.sightings import BLURRED, Detection, Label
 from blikk_edge.core.stages import PartDetector, Step
 
 
@@ -36,9 +36,10 @@ class Closer(Protocol):
 class Detect(Step):
     """A Step that sets `detections` and `analysed` where `look` is set; raises ModelError.
 
-    `detector` is that of the vision worker whose turn it is. Only `labels` and persons count; `faint` are persons of
-    the last scene with a score below `faint_below`, who are no detections, but are blurred like anybody. What an edge
-    client found in a frame before it blurred it stands for a look. `inference_ms` is a moving mean.
+    `detector` is that of the vision worker whose turn it is. Only `labels` and persons count, with a score of
+    at least that of their label in `faint_below`; `faint` are the other persons and vehicles of the last scene, who are
+    no detections, but are blurred like any other. What an edge client found in a frame before it blurred it stands for
+    a look. `inference_ms` is a moving mean.
     """
 
     name = "detect"
@@ -47,7 +48,7 @@ class Detect(Step):
         self,
         *,
         labels: Collection[Label],
-        faint_below: float,
+        faint_below: Mapping[Label, float],
         stopwatch: Callable[[], float],
         closer: Closer | None = None,
     ) -> None:
@@ -70,9 +71,11 @@ class Detect(Step):
         if not scene.look:
             return scene
         found = self._closer_look(scene) if scene.frame.found is None else scene.frame.found
-        kept = [d for d in found if d.label in self._labels]
-        self.faint = tuple(d for d in kept if d.label is Label.PERSON and d.score < self._faint_below)
-        return replace(scene, analysed=True, detections=tuple(d for d in kept if d not in self.faint))
+        self.faint = tuple(d for d in found if d.label in BLURRED and not self._counts(d))
+        return replace(scene, analysed=True, detections=tuple(d for d in found if self._counts(d)))
+
+    def _counts(self, found: Detection) -> bool:
+        return found.label in self._labels and found.score >= self._faint_below.get(found.label, 0.0)
 
     def _closer_look(self, scene: Scene) -> tuple[Detection, ...]:
         """What is found in the frame, and in a part of it that is worth it."""

@@ -2,9 +2,10 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from blikk_edge.core.concepts import Concept
@@ -20,7 +21,7 @@ from blikk_edge.core.ports import Item
 from blikk_edge.core.probe import CameraProbe, FrameNote, Outcome, Span, Stage, why
 from blikk_edge.core.reporter import Changed, EventReporter, Reported
 from blikk_edge.core.scene import Frame, Scene
-from blikk_edge.core.sightings import Cells, Label, Motion, Reason, Track, View, moves
+from blikk_edge.core.sightings import BLURRED, Cells, Label, Motion, Reason, Track, View, moves
 from blikk_edge.core.stages import AppearanceReader, PartDetector, Redactor, Step
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
@@ -33,7 +34,7 @@ from blikk_edge.runtime.switches import Switches
 from blikk_edge.runtime.timed_step import TimedStep
 
 FAINT: Final = 0.25
-"""A person with a lower score is blurred like any other, and counts for nothing else."""
+"""A person or a vehicle with a lower score is blurred like any other, and counts for nothing else."""
 
 STATE_EVERY_S: Final = 30.0
 STATE_GAP_S: Final = 0.5
@@ -111,7 +112,7 @@ class Pipeline:
         steps: Sequence[Step] = (),
         concepts: Sequence[Concept] = (),
         hide: Callable[[Frame], Frame] = lambda frame: frame,
-        faint_below: float = FAINT,
+        faint_below: Mapping[Label, float] = MappingProxyType(dict.fromkeys(BLURRED, FAINT)),
         closer: Closer | None = None,
         audience: Audience | None = None,
         cells: Callable[[], Cells | None] = lambda: None,

@@ -340,6 +340,24 @@ def test_a_person_who_is_hardly_seen_is_blurred_and_counts_for_nothing_else() ->
     assert {event.peak for event in items if isinstance(event, Event)} == {1}
 
 
+def test_a_vehicle_that_is_not_reported_is_known_to_who_blurs_its_plate() -> None:
+    car = Detection(label=Label.VEHICLE, sub_label="car", score=0.9, box=Box(0.5, 0.5, 0.9, 0.9))
+    hardly = replace(car, score=0.12, box=Box(0.1, 0.5, 0.4, 0.9))
+    line, look_with = pipeline(labels=(Label.PERSON,)), tools(lambda look: (PERSON, car, hardly))
+    seen = []
+    draw = look_with.redactor.picture
+
+    def picture(scene: Scene, *, name: str, event: str | None = None) -> Picture:
+        seen.append(scene.detections)
+        return draw(scene, name=name, event=event)
+
+    look_with.redactor.picture = picture
+    items = run(line, look_with, range(10))
+    assert seen
+    assert all({car, hardly} <= set(detections) for detections in seen)
+    assert {event.label for event in items if isinstance(event, Event)} == {Label.PERSON}
+
+
 def set_clock_runs(line: Pipeline, look_with: VisionTools, runs: list[tuple[float, int]]) -> list[Item]:
     """What is reported of runs of frames, each from a time on and so many, each on a timeline of its own."""
     frames = (frame(begin + n / 5, timeline=index) for index, (begin, count) in enumerate(runs) for n in range(count))
