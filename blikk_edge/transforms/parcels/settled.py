@@ -43,7 +43,12 @@ def small(luma: Pixels) -> Grid:
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """The edges of a grey picture, in grey levels a pixel: two (h, w) float32 arrays."""
+    """The edges of a grey picture, in grey levels a pixel: (h, w) float32 arrays.
+
+    Attributes:
+        x: From left to right.
+        y: From top to bottom.
+    """
 
     x: Grid
     y: Grid
