@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from empty_scenes import EMPTY, FPS, SCENES, START, View, pictures, streamed, view
@@ -48,8 +47,8 @@ VIEWS = {
     "clock": ("corridor", "street", "yard"),
     "dusk": ("street", "corridor", "lawn"),
 }
-STILL = frozenset({"day", "night", "clock", "dusk"})
-"""Scenes in which nothing moves: the light alone changes, or the camera writes into its picture."""
+STILL = frozenset({"day", "dusk"})
+"""Scenes in which the light alone changes, everywhere."""
 
 
 class Empty:

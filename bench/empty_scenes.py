@@ -242,7 +242,7 @@ def headlights(view: View, rng: np.random.Generator, seconds: float) -> Iterator
 
 
 def clock(view: View, rng: np.random.Generator, seconds: float) -> Iterator[Shot]:
-    """The camera writes the time to the second, its name and a blinking dot into the picture, by day and by its lamp."""
+    """The camera writes the time, its name and a blinking dot into the picture, by day or by its lamp."""
     by_lamp = bool(rng.integers(0, 2))
     for time in _steps(seconds):
         text = f"2026-11-30 {int(time) // 3600:02}:{int(time) // 60 % 60:02}:{int(time) % 60:02}"

@@ -5,7 +5,8 @@
 The six visits of Intel's one-by-one-person-detection.mp4, made small and put into the clip's own empty view, so that a
 person is as many pixels high of 432 as a row says. Dark is gamma .45 and contrast .7 with noise; infrared is without
 colour, by a lamp that lights the middle, with clothes that hardly stand out, a soft lens and noise. Both are made
-before the clip is encoded, as a camera would see it. 40 px are somebody of 45 px at 480p. Each clip goes through what `blikk replay` runs, at the defaults, three times:
+before the clip is encoded, as a camera would see it. 40 px are somebody of 45 px at 480p.
+Each clip goes through what `blikk replay` runs, at the defaults, three times:
 with closer looks; without them; and without them, with a detector that looks at the whole frame and at six fixed tiles
 of it each time, as others do for small objects. A visit counts when a person was reported while somebody was there; an
 event without anybody is extra, and counted by the hour of all that the row's way has seen. Looks are runs of the
@@ -91,7 +92,7 @@ def darkened(bgr: Pixels, noise: np.random.Generator) -> Pixels:
 
 
 def by_lamp(bgr: Pixels, empty: Pixels, noise: np.random.Generator) -> Pixels:
-    """What a camera with an infrared lamp makes of it, (h, w) grey: everything is nearly as bright as what is behind it."""
+    """What a camera with an infrared lamp makes of it, (h, w) grey: all is nearly as bright as what is behind it."""
     dull = np.clip(empty + np.float32(0.7) * (bgr - empty.astype(np.float32)), 0, 255).astype(np.uint8)
     soft = cv2.GaussianBlur(infrared(dull), (0, 0), 1.0)
     return np.clip(0.6 * soft + noise.normal(0, 4, soft.shape), 0, 255).astype(np.uint8)

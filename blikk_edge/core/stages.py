@@ -59,7 +59,8 @@ class PartDetector(Protocol):
     def detect(self, bgr: Pixels, part: Box = WHOLE, lighting: Lighting = Lighting.DAY) -> tuple[Detection, ...]:
         """Objects in a (h, w, 3) uint8 BGR picture that shows this part of the camera's, best score first.
 
-        Where it is not day, it is given as much contrast as its noise allows. Their boxes are shares of the pixels that are given. Raises ModelError.
+        Where it is not day, they are given as much contrast as their noise allows. The boxes are shares of the pixels
+        that are given. Raises ModelError.
         """
         ...
 

@@ -50,8 +50,8 @@ class Detect(Step):
 
     `detector` is that of the vision worker whose turn it is. Only `labels` and persons count; `faint` are persons of
     the last scene with a score below `faint_below`, who are no detections, but are blurred like anybody. What an edge
-    client found in a frame before it blurred it stands for a look. The `meter` sets `lighting`; by another than daylight
-    the detector sees parts with more contrast. `inference_ms` is a moving mean.
+    client found in a frame before it blurred it stands for a look. The `meter` sets `lighting`; where it is not day the
+    detector sees parts with more contrast. `inference_ms` is a moving mean.
     """
 
     name = "detect"

@@ -73,7 +73,7 @@ def stretched(bgr: Pixels) -> Pixels:
     The noise is evened out first, edges are kept; black pixels, as private areas are, do not count and stay black.
     """
     even = cv2.bilateralFilter(bgr, _REACH_PX, _STEP, _SIGMA_PX)
-    grey = cv2.cvtColor(even, cv2.COLOR_BGR2GRAY)
+    grey = np.asarray(cv2.cvtColor(even, cv2.COLOR_BGR2GRAY), np.uint8)
     shown = grey[bgr.any(axis=2)]
     if shown.size == 0:
         return bgr

@@ -51,9 +51,10 @@ class MotionGate(Step):
     Time is `frame.time`: the same scene at any frame rate gives the same answers. `settle_s` is how long the background
     is learnt after a start; what has stood without a change for `absorb_s` belongs to the background; after the light
     changed everywhere nothing counts as motion for `light_s`; another view must stand still for `decide_s` before it is
-    a new scene. What changes from one frame to the next in a good part of the picture where nothing moved before is held
-    back for .3 s, as an infrared filter crosses it so; where the light jumped everywhere, until the picture has stood for
-    .8 s, at most 4 s. What lies in `private` polygons is not looked at. `Motion.boxes` are at most `most_boxes`.
+    a new scene. What changes from one frame to the next in a good part of the picture, where nothing moved before, is
+    held back for .3 s: an infrared filter crosses it so. Where the light jumped everywhere it is held back until the
+    picture has stood for .8 s, at most 4 s. What lies in `private` polygons is not looked at.
+    `Motion.boxes` are at most `most_boxes`.
 
     `cells` are those of the last frame's grid that move, None where none does or the whole view changed.
 
