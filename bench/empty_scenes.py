@@ -81,7 +81,8 @@ def median(path: Path, frames: range) -> Pixels:
             for number, picture in enumerate(itertools.islice(container.decode(video=0), frames.stop))
             if number in frames
         ]
-    return np.median(np.stack(pictures), axis=0).astype(np.uint8)
+    stacked: Pixels = np.asarray(pictures, np.uint8)
+    return np.median(stacked, axis=0).astype(np.uint8)
 
 
 def view(data: Path, name: str) -> View:
@@ -203,7 +204,7 @@ def insects(view: View, rng: np.random.Generator, seconds: float) -> Iterator[Sh
         if rng.random() < busy:
             flying.append([
                 rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT), rng.normal(0, 70), rng.normal(0, 50),
-                rng.choice([3, 5, 8, 14, 30]), rng.uniform(60, 200), rng.integers(2, 20),
+                rng.choice([3, 5, 8, 14, 30]), rng.uniform(60, 200), float(rng.integers(2, 20)),
             ])  # fmt: skip
         spots = np.zeros((HEIGHT, WIDTH), np.float32)
         for moth in flying:
