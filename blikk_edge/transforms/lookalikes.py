@@ -17,6 +17,9 @@ LONG_S: Final = 4.0
 ABOVE: Final = 0.2
 """What is really there scores so much more than what only looks like it."""
 
+CLEAR: Final = 0.75
+"""Who scores so much is really there, whatever was found there before."""
+
 FORGET_S: Final = 1800.0
 PLACES: Final = 32
 
@@ -34,7 +37,7 @@ class Lookalikes:
     """Remembers where something was found again and again that never was clear enough to be followed.
 
     A lane mark in the rain scores as a bird in every third look, around the threshold; twice in a row it would be one.
-    What is found at such a place counts only with a score of `ABOVE` more than it ever had there until then.
+    What is found at such a place counts only with a score of `ABOVE` more than it ever had there until then, or of `CLEAR`.
     """
 
     def __init__(self) -> None:
@@ -69,7 +72,7 @@ class Lookalikes:
 
     @staticmethod
     def _stands_out(place: _Place, detection: Detection) -> bool:
-        return detection.score > min(place.best, 1 - ABOVE) + ABOVE
+        return detection.score > min(place.best + ABOVE, CLEAR)
 
 
 def _settled(place: _Place) -> bool:
