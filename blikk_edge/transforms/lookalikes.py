@@ -37,7 +37,8 @@ class Lookalikes:
     """Remembers where something was found again and again that never was clear enough to be followed.
 
     A lane mark in the rain scores as a bird in every third look, around the threshold; twice in a row it would be one.
-    What is found at such a place counts only with a score of `ABOVE` more than it ever had there until then, or of `CLEAR`.
+    What is found at such a place counts only with a score of `ABOVE` more than it ever had there until then, or of
+    `CLEAR`.
     """
 
     def __init__(self) -> None:
