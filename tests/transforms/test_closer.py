@@ -103,9 +103,31 @@ def test_a_bush_that_looks_like_a_person_never_becomes_one():
     assert max(given) < 0.45
 
 
+def test_two_bushes_that_look_like_a_person_in_turn_never_become_one():
+    eyes = Eyes()
+    closer, given = CloserLook(per_minute=600), []
+    for number in range(600):
+        left = 0.5 if number % 7 < 3 else 0.53
+        eyes.found = (person(0.65, Box(left, 0.5, left + 0.05, 0.6)),)
+        given += [d.score for d in closer.look(scene(number / 5, THERE), (), eyes)]
+    assert len(eyes.parts) > 100
+    assert max(given) < 0.45
+
+
 def test_who_stands_and_is_clear_twice_is_a_person():
     first, second = looks(CloserLook(), Eyes(person(0.85)), [0.0, 0.2], THERE)
     assert first < 0.45 < second
+
+
+def test_who_was_clear_before_nobody_was_found_is_not_so_any_more():
+    closer, eyes = CloserLook(), Eyes(person(0.85))
+    looks(closer, eyes, [0.0], THERE)
+    eyes.found = ()
+    looks(closer, eyes, [0.2 + n / 5 for n in range(20)], THERE)
+    eyes.found = (person(0.7),)
+    assert max(looks(closer, eyes, [6.0 + n / 5 for n in range(4)], THERE)) < 0.45
+    eyes.found = (person(0.85),)
+    assert max(looks(closer, eyes, [7.0], THERE)) < 0.45
 
 
 def test_somebody_elsewhere_is_somebody_else():

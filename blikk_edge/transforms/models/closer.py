@@ -8,7 +8,7 @@ from typing import Final
 from blikk_edge.core.geometry import Box, intersection, iou
 from blikk_edge.core.scene import Scene
 from blikk_edge.core.sightings import Detection, Label, Track, View
-from blikk_edge.transforms.lookalikes import Lookalikes
+from blikk_edge.transforms.lookalikes import CLEAR, Lookalikes
 from blikk_edge.transforms.models.registry import REGISTRY, OutputFormat
 
 WITH: Final = frozenset(
@@ -52,11 +52,12 @@ person does so in every look, whatever moves before it. It is too little for a p
 """
 
 WALKED: Final = 0.35
-"""Of his height: how far somebody has moved who has moved. What the detector makes of one thing sways by .3."""
+"""Of his height: how far somebody has got, his longest step left out. What the detector makes of one thing sways by .3,
+and between two bushes it jumps once.
+"""
 
-CLEAR: Final = 0.75
 CLEAR_LOOKS: Final = 2
-"""Who scores so much so often need not have moved."""
+"""Who is clear so often need not have moved."""
 
 PACE: Final = 1.5
 """Heights a second that somebody may move."""
@@ -97,6 +98,7 @@ class _Suspect:
         first: Where a person was first found, of those who can be the same one.
         last: Where a person was last found.
         found: When that was.
+        longest: The longest way from one look to the next since, in heights of the picture.
         walked: Whether the person has moved since.
         clear: How often the person was clear since.
     """
@@ -109,6 +111,7 @@ class _Suspect:
     first: Box | None = None
     last: Box | None = None
     found: float = -math.inf
+    longest: float = 0.0
     walked: bool = False
     clear: int = 0
 
@@ -121,16 +124,18 @@ class _Suspect:
         """Somebody may be here: the same one as last time, or another."""
         if self.first is None or self.last is None or not _same(self.last, person, time - self.found, aspect):
             self.forget()
-            self.first = person
+            self.first = self.last = person
         self.clear += score >= CLEAR
-        self.walked |= _distance(self.first, person, aspect) > WALKED * max(self.first.height, person.height)
+        self.longest = max(self.longest, _distance(self.last, person, aspect))
+        away = _distance(self.first, person, aspect) - self.longest
+        self.walked |= away > WALKED * max(self.first.height, person.height)
         self.last, self.found = person, time
 
     def forget(self) -> None:
         """Nobody is here, or somebody else."""
         self.evidence = min(self.evidence, 0.0)
         self.first = self.last = None
-        self.walked, self.clear = False, 0
+        self.longest, self.walked, self.clear = 0.0, False, 0
 
 
 class CloserLook:
@@ -227,6 +232,7 @@ class CloserLook:
         counted = suspect.evidence if followed or suspect.moved_or_clear else min(UNMOVED, suspect.evidence)
         posterior = 1 / (1 + math.exp(-PRIOR - counted))
         if suspect.evidence <= DISMISSED:
+            suspect.forget()
             suspect.evidence = DOUBTED
             suspect.due = time + suspect.rest_s
             suspect.rest_s = min(LONGEST_REST_S, 2 * suspect.rest_s)

@@ -23,13 +23,12 @@ _STANDS = 0.7
 _JUMP = 15.0
 _LIGHT_PACE_S = 0.2
 _LONGEST_LIGHT_S = 5.0
-_SUDDEN = 0.08
-_CALM = 0.03
-_HOLD_S = 0.3
-_CHANGING = 0.1
+# Of the picture: so much moves at once where an infrared filter crosses it, and at most so much moved before.
+_SUDDEN, _CALM, _SUDDEN_S = 0.08, 0.03, 0.3
+# After a jump of the light the picture stands once less of it changes from frame to frame, for so long.
+_CHANGING, _STANDS_S, _LONGEST_HOLD_S = 0.1, 0.8, 4.0
+# Between frames that are further apart than this it became dark or light by itself.
 _LIGHT_GAP_S = 1.0
-_LONGEST_HOLD_S = 4.0
-_STANDS_S = 0.8
 _QUIET = Motion(view=View.QUIET)
 
 
@@ -146,11 +145,11 @@ class MotionGate(Step):
             self._held_since, self._previous = time, None
         if self._held_since is not None:
             return self._until_still(background, grid, time, motion)
-        sudden = calm and share >= _SUDDEN and elapsed_s <= _HOLD_S
+        sudden = calm and share >= _SUDDEN and elapsed_s <= _SUDDEN_S
         if motion.view is not View.MOVING or not (sudden or time < self._sudden_until):
             return motion
         if sudden:
-            self._sudden_until = time + _HOLD_S
+            self._sudden_until = time + _SUDDEN_S
         self._calm, self.cells = False, None
         return Motion(view=View.LIGHT)
 
