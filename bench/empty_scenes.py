@@ -70,17 +70,27 @@ EMPTY = {
     "motorway": ("video/cdnet_highway/bgslibrary_video03.avi", range(0, 1600, 25), (0.0, 0.0, 1.0, 1.0)),
     "lawn": ("video/vtest_pets09s2l1/vtest_first400.mp4", range(0, 400, 5), (0.0, 0.2, 0.82, 1.0)),
     "car park": ("video/intel_sample/car-detection.mp4", range(0, 54, 3), (0.0, 0.1, 1.0, 1.0)),
+    "room": ("video/intel_sample_previews/people-detection.gif", range(16, 30), (0.0, 0.0, 1.0, 1.0)),
+    "verge": ("video/dvr_scan/traffic_camera.mp4", range(0, 570, 15), (0.0, 0.28, 0.4, 0.72)),
+    "gantry": ("video/dvr_scan/traffic_camera.mp4", range(0, 570, 15), (0.6, 0.2, 1.0, 0.68)),
+    "bend": ("video/bgslibrary/video02.avi", range(0, 700, 9), (0.0, 0.15, 1.0, 1.0)),
+    "lane": ("video/bgslibrary/video.avi", range(0, 50, 5), (0.0, 0.0, 1.0, 1.0)),
+    "bedroom": ("images/coco128_lightly/images/val2017/000000000632.jpg", range(1), (0.0, 0.0, 1.0, 1.0)),
+    "lounge": ("images/coco128_lightly/images/val2017/000000004495.jpg", range(1), (0.0, 0.0, 1.0, 1.0)),
 }
+
+
+def decoded(path: Path) -> Iterator[Pixels]:
+    """The frames of a clip, (h, w, 3) BGR."""
+    with av.open(str(path)) as container:
+        for picture in container.decode(video=0):
+            yield picture.to_ndarray(format="bgr24")
 
 
 def median(path: Path, frames: range) -> Pixels:
     """The median of some frames of a clip, (h, w, 3) BGR: what moved in a few of them is gone."""
-    with av.open(str(path)) as container:
-        pictures = [
-            picture.to_ndarray(format="bgr24")
-            for number, picture in enumerate(itertools.islice(container.decode(video=0), frames.stop))
-            if number in frames
-        ]
+    clip = enumerate(itertools.islice(decoded(path), frames.stop))
+    pictures = [picture for number, picture in clip if number in frames]
     stacked: Pixels = np.asarray(pictures, np.uint8)
     return np.median(stacked, axis=0).astype(np.uint8)
 
