@@ -18,6 +18,7 @@ from blikk_edge.core.stages import Step, WakeDetector
 from blikk_edge.runtime.pipeline import FAINT, Pipeline
 from blikk_edge.runtime.steps import declared
 from blikk_edge.transforms.kinds import CameraContext
+from blikk_edge.transforms.lighting import LightMeter
 from blikk_edge.transforms.models.closer import CloserLook
 from blikk_edge.transforms.motion.gate import MotionGate
 from blikk_edge.transforms.motion.select import Selector
@@ -103,6 +104,7 @@ def pipeline(
         hide=partial(masked, private=camera.private),
         faint_below={label: min(FAINT, thresholds.get(label, FAINT)) for label in BLURRED},
         closer=_closer(settings, camera),
+        meter=LightMeter() if _looks_closer(camera) else None,
         audience=audience,
         paths=paths,
         parcels=Parcels(lying=lying, private=camera.private) if _watches_parcels(camera) else None,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.parcels import Parcel
 from blikk_edge.core.picture import Wanted
-from blikk_edge.core.sightings import Detection, Measure, Motion, Track
+from blikk_edge.core.sightings import Detection, Lighting, Measure, Motion, Track
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -130,6 +130,7 @@ class Scene:
         look: Whether the detector shall look at this frame.
         wanted: The Pictures that were asked for of this frame.
         analysed: Whether the detector has looked at it.
+        lighting: By which light, where it has.
         detections: What it found; empty where it has not looked.
         tracks: What is followed; where the detector has not looked, as of its last look.
         embedding: A vector that describes the whole picture, where a step makes one.
@@ -143,6 +144,7 @@ class Scene:
     look: bool = False
     wanted: tuple[Wanted, ...] = ()
     analysed: bool = False
+    lighting: Lighting = Lighting.DAY
     detections: tuple[Detection, ...] = ()
     tracks: tuple[Track, ...] = ()
     embedding: tuple[float, ...] | None = None

@@ -44,6 +44,14 @@ class View(StrEnum):
     NEW_SCENE = "new_scene"  # another view altogether: the camera was turned, or covered
 
 
+class Lighting(StrEnum):
+    """By which light a camera sees."""
+
+    DAY = "day"
+    LOW = "low"  # in colour, but dark
+    INFRARED = "infrared"  # without colour
+
+
 class Reason(StrEnum):
     """Why a frame is worth a look of the detector."""
 

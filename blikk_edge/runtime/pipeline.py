@@ -26,7 +26,7 @@ from blikk_edge.core.stages import AppearanceReader, PartDetector, Redactor, Ste
 from blikk_edge.core.status import CameraState
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.runtime import log
-from blikk_edge.runtime.detect import Closer, Detect
+from blikk_edge.runtime.detect import Closer, Detect, Meter
 from blikk_edge.runtime.looks import Looks
 from blikk_edge.runtime.parcel_pictures import ParcelPictures, ParcelStep
 from blikk_edge.runtime.steps import AddedSteps
@@ -114,6 +114,7 @@ class Pipeline:
         hide: Callable[[Frame], Frame] = lambda frame: frame,
         faint_below: Mapping[Label, float] = MappingProxyType(dict.fromkeys(BLURRED, FAINT)),
         closer: Closer | None = None,
+        meter: Meter | None = None,
         audience: Audience | None = None,
         cells: Callable[[], Cells | None] = lambda: None,
         paths: PathRecorder | None = None,
@@ -127,7 +128,7 @@ class Pipeline:
         self.added = AddedSteps(steps, hide=hide, stopwatch=stopwatch, probe=probe)
         self._gate = gate
         self._select = select
-        self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch, closer=closer)
+        self._detect = Detect(labels=labels, faint_below=faint_below, stopwatch=stopwatch, closer=closer, meter=meter)
         self._look: Step = self._detect
         self._parcels = parcels
         self._visited = ParcelPictures(parcels)
