@@ -25,6 +25,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.enrichers.questions.kind import OPTIONS as QUESTIONS
 from blikk_edge.enrichers.summaries.dispatch_kind import OPTIONS as DISPATCH
+from blikk_edge.fleet.options import fleet_options
 from blikk_edge.grammar.places import file_in, path_in
 from blikk_edge.grammar.schema import ById, Gone, Key, Section, default_words
 from blikk_edge.grammar.values import (
@@ -142,6 +143,12 @@ def grammar(folder: Path) -> Section:
                 name="recordings",
                 value=recordings(folder),
                 meaning="Where recordings lie of cameras with `record:`.",
+            ),
+            Key(
+                name="fleet",
+                value=fleet_options(folder),
+                meaning="A site whose cameras several nodes share, over NATS.",
+                default="it is on its own",
             ),
             Key(
                 name="search",

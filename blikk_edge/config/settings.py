@@ -13,6 +13,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.enrichers.questions.kind import QuestionSettings
 from blikk_edge.enrichers.summaries.dispatch_kind import IngestSettings
 from blikk_edge.enrichers.summaries.kind import SummarySettings
+from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.grammar.secrets import Secret, SourceUrl
 from blikk_edge.kinds.chosen import Chosen
 from blikk_edge.kinds.context import Context
@@ -304,6 +305,7 @@ class Settings:
         http: The HTTP server with pages and API; None: there is none.
         recordings: Where recordings of cameras lie.
         search: How what was seen can be searched for; None: not at all.
+        fleet: The site whose cameras this node shares with others; None: it is on its own.
         ingest: What becomes of the frames that edge clients (`blikk push`) bring.
         traces: Where traces of events go; None: none are made.
         timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.
@@ -330,6 +332,7 @@ class Settings:
     http: HttpSettings | None = None
     recordings: RecordingsOptions = field(default_factory=RecordingsOptions)
     search: SearchOptions | None = None
+    fleet: FleetOptions | None = None
     ingest: IngestSettings = field(default_factory=IngestSettings)
     traces: TracesOptions | None = None
     timezone: str | None = None
