@@ -206,7 +206,7 @@ class Leases:
                         self._heard(bucket, entry.key, entry.value, entry.revision)
             finally:
                 with contextlib.suppress(Error, OSError, TimeoutError):
-                    await watcher.stop()
+                    await watcher.stop()  # type: ignore[no-untyped-call]  # of the library
 
     def _heard(self, bucket: _Bucket, key: str, raw: bytes | None, revision: int) -> None:
         bucket.seen = max(bucket.seen, revision)
