@@ -1,7 +1,6 @@
 """`blikk fleet`: the cameras of a site, which its members share."""
 
 import argparse
-import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,8 @@ def add(commands: Any) -> None:
 
 def apply(options: argparse.Namespace) -> int:
     """Check, compare and apply."""
+    import asyncio
+
     from blikk_edge import config
     from blikk_edge.config.loading import load
     from blikk_edge.config.site_cameras import Changes, changes, read_site_cameras
