@@ -87,6 +87,7 @@ class Observation:
         measures: Those it is about, where `kind` is MEASURE or one of an alert (`core.measures`).
         appearances: What its objects, or the whole picture, looked like, where that is searched for; of several
             observations folded into one those of all.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Observation:
     embedding: tuple[float, ...] | None = None
     measures: tuple[Measure, ...] = ()
     appearances: tuple[Appearance, ...] = ()
+    fence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,7 @@ class Event:
         picture: The name of the Picture that goes with it.
         interrupted: The node ended while it went on: it `ended` when it was last seen, as far as is known.
         mark: What the household said of it; only the history knows it.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -143,6 +146,7 @@ class Event:
     picture: str | None = None
     interrupted: bool = False
     mark: str = ""
+    fence: int | None = None
 
     @property
     def duration_s(self) -> float:
@@ -174,6 +178,7 @@ class Ring:
         time: When, seconds since 1970 UTC.
         via: `mqtt`, `http`, `gpio` or `onvif`.
         mark: What the household said of it, where no visit was seen that would have it; only the history knows it.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -181,6 +186,7 @@ class Ring:
     time: float
     via: str
     mark: str = ""
+    fence: int | None = None
 
 
 class Shown(StrEnum):
@@ -200,11 +206,13 @@ class Withdrawn:
         camera: The camera's id; None for the digest of the node.
         what: The kind of place.
         name: The name of the Picture, or the id of the Question.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     camera: str | None
     what: Shown
     name: str = ""
+    fence: int | None = None
 
 
 Record: TypeAlias = Observation | Event | Ring | Summary | Answer | Withdrawn

@@ -38,6 +38,8 @@ def record_to_text(record: Record) -> str:
         del fields["interrupted"]
     if fields.get("mark") == "":
         del fields["mark"]
+    if fields["fence"] is None:
+        del fields["fence"]
     if fields.get("measures") == ():
         del fields["measures"]
     for measure in fields.get("measures", ()):
@@ -84,6 +86,7 @@ def _observation(content: JsonObject) -> Observation:
         embedding=_maybe(content["embedding"], lambda values: _tuple(values, _real)),
         measures=_tuple(content.get("measures", []), _measure),
         appearances=_tuple(content.get("appearances", []), _appearance),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -105,6 +108,7 @@ def _event(content: JsonObject) -> Event:
         picture=_maybe(content["picture"], _text),
         interrupted=_truth(content.get("interrupted", False)),  # records of earlier versions do not have it
         mark=_text(content.get("mark", "")),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -115,6 +119,7 @@ def _ring(content: JsonObject) -> Ring:
         time=_real(content["time"]),
         via=_text(content["via"]),
         mark=_text(content.get("mark", "")),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -137,6 +142,7 @@ def _summary(content: JsonObject) -> Summary:
         output_tokens=_whole(content["output_tokens"]),
         pictures=_whole(content["pictures"]),
         checked=Checked(_text(content.get("checked", Checked.WHOLE))),  # older stores do not say
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -157,12 +163,16 @@ def _answer(content: JsonObject) -> Answer:
         model=_maybe(content["model"], _text),
         input_tokens=_whole(content["input_tokens"]),
         output_tokens=_whole(content["output_tokens"]),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
 def _withdrawn(content: JsonObject) -> Withdrawn:
     return Withdrawn(
-        camera=_maybe(content["camera"], _text), what=Shown(_text(content["what"])), name=_text(content["name"])
+        camera=_maybe(content["camera"], _text),
+        what=Shown(_text(content["what"])),
+        name=_text(content["name"]),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
