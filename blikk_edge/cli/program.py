@@ -29,6 +29,7 @@ from blikk_edge.cli import (
     service,
     setup,
     version,
+    worker,
 )
 from blikk_edge.cli.words import Parser
 from blikk_edge.core.errors import BlikkError
@@ -37,6 +38,7 @@ COMMANDS = (
     init,
     run,
     check,
+    worker,
     discover,
     setup,
     demo,

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from blikk_edge.cli import exits, progress
-from blikk_edge.cli.words import add_command, add_config
+from blikk_edge.cli.words import add_command, add_config, add_log
 
 
 def add(commands: Any) -> None:
@@ -20,13 +20,7 @@ def add(commands: Any) -> None:
         examples=("blikk run", "blikk run --config /etc/blikk/blikk.yaml --log-level warning"),
     )
     add_config(parser, meaning="the configuration")
-    parser.add_argument(
-        "--log-level",
-        default="info",
-        choices=("debug", "info", "warning", "error"),
-        help="what goes to standard error: debug, info, warning or error (default: info)",
-        metavar="LEVEL",
-    )
+    add_log(parser)
     parser.set_defaults(command=run)
 
 
@@ -45,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     from blikk_edge.runtime import log
     from blikk_edge.runtime.heartbeat import Heartbeat
 
-    log.set_up(options.log_level)
+    site = None if settings.fleet is None else settings.fleet.site
+    log.set_up(options.log_level, as_json=options.log_json, node=settings.node.id, site=site)
     restart = Restart()
     node = build(
         settings,

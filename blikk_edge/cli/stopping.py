@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from blikk_edge.cli import exits
 from blikk_edge.core import loose_thread
 
-SERVICES: Final = ("run", "setup", "push", "mcp", "debug")
+SERVICES: Final = ("run", "worker", "setup", "push", "mcp", "debug")
 """The commands that go on until they are asked to stop: that is no failure."""
 
 END_S: Final = 4.5

@@ -49,6 +49,7 @@ class Link:
         self._client: Client | None = None
         self._trouble = Trouble(LOG)
         self._warned = False
+        self._making = asyncio.Lock()
 
     def __str__(self) -> str:
         return f"nats {', '.join(server.split('://')[-1] for server in self._options.servers)}"
@@ -65,9 +66,14 @@ class Link:
 
     async def open(self) -> "JetStreamContext":
         """JetStream over the connection, which is made where there is none. Raises SinkError."""
-        if self._client is None or self._client.is_closed:
-            self._client = await self._connect()
-        return self._client.jetstream(timeout=ANSWER_S)
+        return (await self.client()).jetstream(timeout=ANSWER_S)
+
+    async def client(self) -> "Client":
+        """The connection, which is made where there is none. Raises SinkError."""
+        async with self._making:  # of two who ask at once the second gets what the first made
+            if self._client is None or self._client.is_closed:
+                self._client = await self._connect()
+        return self._client
 
     async def close(self) -> None:
         """Let go of the connection; harmless without one."""

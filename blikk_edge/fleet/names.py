@@ -28,7 +28,7 @@ class Names:
 
     @property
     def members(self) -> str:
-        """The key-value bucket with the heartbeats of nodes and workers."""
+        """The key-value bucket with the heartbeats of nodes."""
         return f"blikk_{self.site}_members"
 
     @property
@@ -45,6 +45,25 @@ class Names:
     def jobs(self) -> str:
         """The stream of work for workers."""
         return f"blikk_{self.site}_jobs"
+
+    @property
+    def workers(self) -> str:
+        """The key-value bucket with the heartbeats of workers; those of nodes, which can own cameras, are elsewhere."""
+        return f"blikk_{self.site}_workers"
+
+    @property
+    def budget(self) -> str:
+        """The key-value bucket with what the site's language models have cost, a key for each day."""
+        return f"blikk_{self.site}_budget"
+
+    @property
+    def wake(self) -> str:
+        """The subject on which workers hear that there is a job."""
+        return f"blikk.{self.site}.wake"
+
+    def answer(self, node: str) -> str:
+        """The subject below which a node gets the answers to its jobs."""
+        return f"blikk.{self.site}.answer.{node}"
 
     def record(self, camera: str, kind: str) -> str:
         """The subject of records of one kind of one camera."""
