@@ -102,7 +102,7 @@ def grammar(folder: Path) -> Section:
                     reserved=RESERVED_CAMERAS,
                     least_one=True,
                 ),
-                required=True,
+                default="**required**; beside `fleet` those of the site",
                 meaning="The cameras, each below an id like `front_door`, which is its place on MQTT. These ids are "
                 f"taken: {', '.join(f'`{name}`' for name in RESERVED_CAMERAS)}.",
             ),
@@ -332,6 +332,12 @@ def _camera(folder: Path) -> Section:
                 name="transforms",
                 value=KindList(OneKind(TRANSFORMS, folder)),
                 meaning="What plug-ins measure in the picture, in their order; `blikk plugins` lists them.",
+            ),
+            Key(
+                name="near",
+                value=ListOf(SLUG),
+                meaning="Labels of places that it is near to, where nodes share the cameras of a site: those with the "
+                "same label in `fleet.near` have it first.",
             ),
             Key(
                 name="push_token",

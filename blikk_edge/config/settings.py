@@ -178,6 +178,7 @@ class CameraSettings:
         record: What is recorded; None: nothing.
         transforms: What plug-ins measure in the picture, in their order.
         concepts: Words that each object is compared with.
+        near: Labels of places that it is near to, where nodes share it.
     """
 
     id: str
@@ -212,6 +213,7 @@ class CameraSettings:
     record: RecordOptions | None = None
     transforms: "tuple[Chosen[CameraContext, Step], ...]" = ()
     concepts: tuple[Concept, ...] = ()
+    near: tuple[str, ...] = ()
 
     @property
     def pushed(self) -> bool:
@@ -289,7 +291,8 @@ class Settings:
     Attributes:
         node: Who this node is.
         mqtt: The MQTT broker; None: there is none, and so no Home Assistant.
-        cameras: In the order of the file, at least one.
+        cameras: In the order of the file, at least one; of a node that `shares` those of its site, which are not there
+            until they were applied.
         detectors: Ways of looking for objects; `default` is always among them.
         privacy: How faces are made unrecognisable.
         home_assistant: How Home Assistant gets its entities.
@@ -305,7 +308,9 @@ class Settings:
         http: The HTTP server with pages and API; None: there is none.
         recordings: Where recordings of cameras lie.
         search: How what was seen can be searched for; None: not at all.
-        fleet: The site whose cameras this node shares with others; None: it is on its own.
+        fleet: The site that this node belongs to; None: it is on its own.
+        shares: Whether its cameras are those of the site, which it shares with others.
+        cameras_version: That of the site's cameras; 0 where none were applied, or where it does not share.
         ingest: What becomes of the frames that edge clients (`blikk push`) bring.
         traces: Where traces of events go; None: none are made.
         timezone: That of times in texts and answers, in which days begin: an IANA name; None: Home Assistant's.
@@ -316,7 +321,7 @@ class Settings:
 
     node: NodeSettings
     mqtt: MqttSettings | None
-    cameras: tuple[CameraSettings, ...]
+    cameras: tuple[CameraSettings, ...] = ()
     detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     home_assistant: HomeAssistantSettings = field(default_factory=HomeAssistantSettings)
@@ -333,6 +338,8 @@ class Settings:
     recordings: RecordingsOptions = field(default_factory=RecordingsOptions)
     search: SearchOptions | None = None
     fleet: FleetOptions | None = None
+    shares: bool = False
+    cameras_version: int = 0
     ingest: IngestSettings = field(default_factory=IngestSettings)
     traces: TracesOptions | None = None
     timezone: str | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from blikk_edge.core.errors import SinkError
+from blikk_edge.fleet.bucket import opened
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 
@@ -46,10 +47,7 @@ async def apply(link: Link, names: Names, text: str, *, after: Applied) -> Appli
 
 
 async def _bucket(link: Link, names: Names) -> "KeyValue":
-    from nats.js.api import KeyValueConfig  # noqa: PLC0415  # only a node of a fleet needs it
-
-    jetstream = await link.open()
-    return await _bounded(link, jetstream.create_key_value(KeyValueConfig(bucket=names.cameras, history=HISTORY)))
+    return await _bounded(link, opened(link, names.cameras, history=HISTORY))
 
 
 async def _read(kv: "KeyValue") -> Applied:

@@ -1,21 +1,19 @@
 """Who watches which camera: a member's heartbeat, what it sees of the others, and its claims by compare-and-set."""
 
 import asyncio
-import contextlib
-import json
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
+from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.member import Member, member_content, read_member
 from blikk_edge.fleet.names import Names
-from blikk_edge.fleet.placing import Place, Wanted, placed
-
-if TYPE_CHECKING:
-    from nats.js.kv import KeyValue
+from blikk_edge.fleet.placing import Place, Wanted, moves, placed
 
 LOG = logging.getLogger("blikk.fleet")
 
@@ -24,11 +22,25 @@ BEAT_S: Final = 2.0
 LOOKS: Final = 4
 """So often in the time of a beat it is looked whether somebody is gone."""
 
-BEHIND: Final = 2
-"""After so many beats in which nothing came of what is there, a bucket is listened to anew."""
-
 ANSWER_S: Final = 3.0
-MOST_COPIES: Final = 3
+
+AHEAD_S: Final = 15.0
+"""So long a camera is watched ahead that shows nothing; then it is given up, and left alone for AGAIN_S."""
+
+AGAIN_S: Final = 60.0
+AHEAD_MAX: Final = 4
+"""So many cameras at once are moved to a member that has less to do."""
+
+NOBODY_S: Final = 5.0
+"""A camera that nobody holds for so long is not watched; before that it is on its way to somebody."""
+
+HAND_OVER_S: Final = 5.0
+"""So long a stop waits for others; with the end of the node it has to fit into the 10 s that Docker gives."""
+
+REVISION_BITS: Final = 21
+"""Two million leases before one bucket could meet the fences of the next; with the seconds 52 bits of JSON's 53."""
+
+LEADER: Final = "leader"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,37 +49,35 @@ class Lease:
 
     Attributes:
         owner: The member.
-        revision: Of the key, which is the fence.
+        revision: Of the key, which makes the fence.
     """
 
     owner: str
     revision: int
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """A bucket that is listened to: its newest values by key, with their revisions and when they came."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What a member holds, kept for a start without NATS.
 
-    name: str
-    values: dict[str, tuple[dict[str, Any], int, float]] = field(default_factory=dict)
-    revisions: dict[str, int] = field(default_factory=dict)
-    """Of every key, those that were removed included: with what a key is made anew."""
+    Attributes:
+        fences: The fence of each camera.
+        leads: Whether it speaks for the site.
+    """
 
-    seen: int = 0
-    behind: int = 0
-    kv: "KeyValue | None" = None
-    listening: asyncio.Task[None] | None = None
+    fences: Mapping[str, int] = field(default_factory=dict)
+    leads: bool = False
 
 
 class Leases:
     """The cameras that this member may watch, of those that are `wanted`; `place` is said to the others.
 
     `run` keeps it so until cancelled. A member counts as gone when its heartbeat has not changed for `ttl_s` by the
-    clock of who looks. Without NATS what is held stays; a process that did not run for `ttl_s` speaks for nothing until
-    it has seen what it still holds, or has known for `ttl_s` that there is no NATS. `fence` is safe from any thread.
+    clock of who looks. Without NATS what is held stays; a process that did not run for long speaks for nothing until
+    it has seen what it still holds, or has known for `ttl_s` that there is no NATS. Where there is no NATS from the
+    start, it holds what it held `last`. `version` is that of the cameras: members with an older one get no more.
+    `load` is how busy this machine is, 0..1. What is asked by others is safe from any thread.
     """
-
-    name = "fleet"
 
     def __init__(
         self,
@@ -77,90 +87,199 @@ class Leases:
         *,
         wanted: Iterable[Wanted],
         clock: Clock,
+        version: int = 0,
+        last: Holding | None = None,
+        load: Callable[[], float] = lambda: 0.0,
         ttl_s: float = TTL_S,
         beat_s: float = BEAT_S,
-        copies: int = 1,
     ) -> None:
         self._link = link
-        self._place = place
+        self._me = Member(place=place, version=version)
         self._wanted = tuple(wanted)
         self._clock = clock
+        self._load = load
+        self._last = last or Holding()
         self._ttl_s = ttl_s
         self._beat_s = beat_s
-        self._copies = MOST_COPIES if copies >= MOST_COPIES else 1
-        self._members = _Bucket(names.members)
-        self._leases = _Bucket(names.leases)
+        self._pause_s = 0.75 * (ttl_s - beat_s)
+        """A pause after which another may have taken a camera: the last beat was up to `beat_s` before it."""
+        self._run_id = f"{int(clock.now() * 1000):014d}-{secrets.token_hex(4)}"
+        self._rival_at: float | None = None
+        self._members = Bucket(link, names.members, clock=clock, changed=self._heard_member)
+        self._leases = Bucket(link, names.leases, clock=clock, changed=self._heard_lease)
         self._held: dict[str, int] = {}
+        self._leads = False
+        self._ahead: dict[str, float] = {}  # since when
+        self._frames: set[str] = set()
+        self._given_up: dict[str, float] = {}
+        self._nobody: dict[str, float] = {}  # since when
+        self._alive: dict[str, Member] = {place.member: self._me}
+        self._changed_at = self._began_at = self._ran_at = clock.monotonic()
         self._beats = 0
-        self._ran_at = clock.monotonic()
         self._beat_at = -beat_s
         self._doubted_at: float | None = None
         self._live = False
+        self._was_live = False
+
+    # -- what is asked -------------------------------------------------------------------------------------------
+
+    @property
+    def me(self) -> str:
+        """This member."""
+        return self._me.place.member
 
     @property
     def problem(self) -> str | None:
-        """What is wrong now; None while it is connected."""
+        """What is wrong now, in a sentence; None while all is well."""
+        if self._rival():
+            return f"another node calls itself {self.me}: this one watches nothing; give each a `node.id` of its own"
+        if (nobody := self.unwatched()) and self.leads:
+            return f"nobody has room for {', '.join(sorted(nobody))}: start another node, or raise `fleet.cameras_max`"
         return self._link.problem
+
+    @property
+    def holding(self) -> Holding:
+        """What it holds now."""
+        return Holding(fences=dict(self._held), leads=self._leads)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this member speaks for the site."""
+        return self._leads and not self._doubted
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other member is there, as far as is known."""
+        return len(self._alive) == 1
+
+    @property
+    def alive(self) -> Mapping[str, Member]:
+        """The members that are there, this one included, by id."""
+        return self._alive
+
+    def watches(self, camera: str) -> bool:
+        """Whether this member is to have the stream open: it holds the camera, or is about to."""
+        return camera in self._held or camera in self._ahead
 
     def fence(self, camera: str) -> int | None:
         """The fence with which this member speaks for a camera now; None where it does not."""
-        # asked before the loop had its turn: a process that was stopped goes on in any of its threads
-        if self._doubted_at is not None or self._clock.monotonic() - self._ran_at > self._ttl_s:
-            return None
-        return self._held.get(camera)
+        return None if self._doubted else self._held.get(camera)
+
+    def seen(self, camera: str) -> None:
+        """Frames of a camera come that is watched ahead: it may be claimed."""
+        if camera in self._ahead:
+            self._frames.add(camera)
 
     def owner(self, camera: str) -> str | None:
         """The member that watches a camera, as far as is known here."""
-        lease = self._lease(camera)
+        lease = self._lease(_key(camera))
         return None if lease is None else lease.owner
+
+    def elsewhere(self, camera: str) -> str | None:
+        """In a sentence why a camera is not watched here; None where it is."""
+        if self.watches(camera):
+            return None
+        owner = self.owner(camera)
+        if owner is not None and owner != self.me and camera not in self._nobody:
+            return f"{owner} watches it"
+        return "no node of the site watches it now"
+
+    def unwatched(self) -> Collection[str]:
+        """The cameras that nobody has held for a while."""
+        now = self._clock.monotonic()
+        return tuple(camera for camera, since in dict(self._nobody).items() if now - since > NOBODY_S)
+
+    @property
+    def _doubted(self) -> bool:
+        # asked before the loop had its turn: a process that was stopped goes on in any of its threads
+        return self._doubted_at is not None or self._clock.monotonic() - self._ran_at > self._pause_s
+
+    # -- what is done --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Beat, look and claim until cancelled. Raises nothing that is expected: see `problem`."""
+        ticking = asyncio.create_task(self._tick(), name="fleet.clock")
         try:
             while True:
-                self._look_at_clock()
-                if self._clock.monotonic() - self._beat_at >= self._beat_s:
+                if self._clock.monotonic() - self._beat_at >= self._beat_s and not self._rival():
                     await self._beat()
-                if self._live:
+                if self._live and not self._rival():
                     await self._look()
                 await self._clock.sleep(self._beat_s / LOOKS)
         finally:
+            ticking.cancel()
             for bucket in (self._members, self._leases):
-                await _unheard(bucket)
+                await bucket.close()
+
+    async def _tick(self) -> None:
+        """Look at the clock, whatever a beat waits for: a gap means that the process did not run."""
+        while True:
+            self._look_at_clock()
+            await self._clock.sleep(self._beat_s / LOOKS)
+
+    async def hand_over(self, limit_s: float = HAND_OVER_S) -> None:
+        """This member is about to stop: wait until others hold its cameras, as far as they have room."""
+        if not self._live or self.alone:
+            return
+        self._me = replace(self._me, leaving=True)
+        self._beat_at = -self._beat_s
+        deadline = self._clock.monotonic() + limit_s
+        while (self._held or self._leads) and self._live and self._clock.monotonic() < deadline:
+            staying = [each for each in self._alive.values() if not each.leaving]
+            if not staying or (not self._leads and not any(self._room(each) for each in staying)):
+                break
+            await self._clock.sleep(self._beat_s / LOOKS / 4)
+        if self._held:
+            LOG.warning("nobody has taken over yet: %s", ", ".join(sorted(self._held)))
+
+    async def leave(self) -> None:
+        """After `run`: say that this member is gone, so that nobody has to wait until it counts as gone."""
+        from nats.errors import Error  # noqa: PLC0415  # only a node of a fleet needs it
+
+        try:
+            async with asyncio.timeout(1.0):
+                if self._was_live and self._link.connected and not self._rival():
+                    await self._members.remove(self.me)
+        except (SinkError, Error, OSError, TimeoutError) as error:
+            LOG.debug("not said that it is gone: %s", error)
+        finally:
+            await self._members.close()
 
     def _look_at_clock(self) -> None:
         now = self._clock.monotonic()
-        if now - self._ran_at > self._ttl_s:
-            LOG.warning("this process did not run for %.0f s: it waits for what it still owns", now - self._ran_at)
+        if now - self._ran_at > self._pause_s:
+            LOG.warning("this process did not run for %.0f s: it waits for what it still holds", now - self._ran_at)
             self._doubted_at = now
             self._lose_sight()
         self._ran_at = now
-        if self._doubted_at is not None and not self._live and now - self._doubted_at > self._ttl_s:
+        if self._live:
+            return
+        if self._doubted_at is not None and now - self._doubted_at > self._ttl_s:
             self._doubted_at = None
+        if not self._was_live and now - self._began_at > self._ttl_s and (self._last.fences or self._last.leads):
+            wanted = {each.camera for each in self._wanted}
+            self._held = {camera: fence for camera, fence in self._last.fences.items() if camera in wanted}
+            self._leads, self._last = self._last.leads, Holding()
+            LOG.warning("there is no NATS: this node watches the %d cameras that it had last", len(self._held))
 
     def _lose_sight(self) -> None:
         """What was seen last is old: nobody is gone because of it."""
         self._live, self._beat_at = False, -self._beat_s
-        now = self._clock.monotonic()
-        for key, (value, revision, _) in self._members.values.items():
-            self._members.values[key] = value, revision, now
+        self._members.refresh()
 
     async def _beat(self) -> None:
-        from nats.errors import Error  # noqa: PLC0415  # only a node of a fleet needs it
+        from nats.errors import Error  # noqa: PLC0415  # as above
 
         self._beat_at, self._beats = self._clock.monotonic(), self._beats + 1
-        place = self._place
-        said = {
-            "beat": self._beats,
-            "cameras_max": place.cameras_max,
-            "load": round(place.load, 2),
-            "near": sorted(place.near),
-        }
+        self._me = replace(self._me, place=replace(self._me.place, load=self._load()))
+        self._alive[self.me] = self._me
+        buckets = (self._members, self._leases)
         try:
             async with asyncio.timeout(ANSWER_S):
-                members, _ = [await self._open(bucket) for bucket in (self._members, self._leases)]
-                await members.put(place.member, json.dumps(said).encode())
-                current = [await self._current(bucket) for bucket in (self._members, self._leases)]
+                for bucket in buckets:
+                    await bucket.open()
+                await self._members.put(self.me, member_content(self._me, self._beats, run=self._run_id))
+                current = [await bucket.current() for bucket in buckets]
         except (SinkError, Error, OSError, TimeoutError) as error:
             LOG.debug("no beat: %s", error)
             self._lose_sight()
@@ -168,133 +287,147 @@ class Leases:
         else:
             if not self._live and all(current):
                 self._lose_sight()
-                self._beat_at, self._live, self._doubted_at = self._clock.monotonic(), True, None
+                self._beat_at = self._clock.monotonic()
+                self._live = self._was_live = True
+                self._doubted_at, self._changed_at = None, self._beat_at
                 self._drop_lost()
 
-    async def _open(self, bucket: _Bucket) -> "KeyValue":
-        if bucket.kv is None:
-            from nats.js.api import KeyValueConfig  # noqa: PLC0415  # as above
+    def _heard_member(self, key: str) -> None:
+        """Of two processes with the same id the one that started last is the member."""
+        value = self._members.values.get(key)
+        if key != self.me or value is None or not isinstance(run := value.content.get("run"), str):
+            return
+        if run > self._run_id:
+            self._rival_at = self._clock.monotonic()
+            self._held, self._ahead, self._leads = {}, {}, False
 
-            jetstream = await self._link.open()
-            config = KeyValueConfig(bucket=bucket.name, history=1, replicas=self._copies)
-            bucket.kv = await jetstream.create_key_value(config)
-        if bucket.listening is None or bucket.listening.done():
-            bucket.seen = bucket.behind = 0
-            bucket.listening = asyncio.create_task(self._listen(bucket, bucket.kv), name=bucket.name)
-        return bucket.kv
+    def _rival(self) -> bool:
+        return self._rival_at is not None and self._clock.monotonic() - self._rival_at <= self._ttl_s
 
-    async def _current(self, bucket: _Bucket) -> bool:
-        """Whether all that is there has been seen; where nothing comes for long, it is listened to anew."""
-        assert bucket.kv is not None  # opened before
-        newest = (await bucket.kv.status()).stream_info.state.last_seq
-        if bucket.seen >= newest:
-            bucket.behind = 0
-            return True
-        bucket.behind += 1
-        if bucket.behind > BEHIND:
-            await _unheard(bucket)
-        return False
+    def _heard_lease(self, _key: str) -> None:
+        if self._live:
+            self._drop_lost()
 
-    async def _listen(self, bucket: _Bucket, kv: "KeyValue") -> None:
-        from nats.errors import Error  # noqa: PLC0415  # as above
-
-        with contextlib.suppress(Error, OSError, TimeoutError):
-            watcher = await kv.watchall()
-            try:
-                async for entry in watcher:
-                    if entry is not None and entry.revision is not None:
-                        self._heard(bucket, entry.key, entry.value, entry.revision)
-            finally:
-                with contextlib.suppress(Error, OSError, TimeoutError):
-                    await watcher.stop()  # type: ignore[no-untyped-call]  # of the library
-
-    def _heard(self, bucket: _Bucket, key: str, raw: bytes | None, revision: int) -> None:
-        bucket.seen = max(bucket.seen, revision)
-        if revision <= bucket.revisions.get(key, 0):
-            return  # of the listening before
-        bucket.revisions[key] = revision
-        try:
-            value = json.loads(raw or b"null")
-        except ValueError:
-            value = None
-        if isinstance(value, dict):
-            bucket.values[key] = value, revision, self._clock.monotonic()
-        else:
-            bucket.values.pop(key, None)
-
-    def _lease(self, camera: str) -> Lease | None:
-        value, revision, _ = self._leases.values.get(_key(camera), ({}, 0, 0.0))
-        owner = value.get("owner")
-        return Lease(owner=owner, revision=revision) if isinstance(owner, str) else None
-
-    def _alive(self) -> list[Place]:
-        now = self._clock.monotonic()
-        seen = {key: value for key, (value, _, at) in self._members.values.items() if now - at <= self._ttl_s}
-        seen.pop(self._place.member, None)
-        return [self._place, *(_place(member, value) for member, value in seen.items())]
+    def _lease(self, key: str) -> Lease | None:
+        value = self._leases.values.get(key)
+        owner = None if value is None else value.content.get("owner")
+        return Lease(owner=owner, revision=value.revision) if value and isinstance(owner, str) else None
 
     def _drop_lost(self) -> None:
         """Drop what another has claimed."""
         for camera in list(self._held):
-            lease = self._lease(camera)
-            if lease is not None and lease.owner != self._place.member:
+            lease = self._lease(_key(camera))
+            if lease is not None and lease.owner != self.me:
                 LOG.info("%s: %s watches it now", camera, lease.owner)
                 del self._held[camera]
+        leader = self._lease(LEADER)
+        if self._leads and leader is not None and leader.owner != self.me:
+            LOG.info("%s speaks for the site now", leader.owner)
+            self._leads = False
+
+    def _look_who_is_there(self) -> None:
+        now = self._clock.monotonic()
+        found = {self.me: self._me}
+        for key, value in self._members.values.items():
+            if key != self.me and now - value.heard_at <= self._ttl_s:
+                found[key] = read_member(key, value.content)
+        if found.keys() != self._alive.keys():
+            self._changed_at = now
+        self._alive = found
+
+    def _room(self, member: Member) -> int:
+        owners = [self.owner(each.camera) for each in self._wanted]
+        return max(0, member.place.cameras_max - owners.count(member.place.member))
 
     async def _look(self) -> None:
         self._drop_lost()
-        alive = self._alive()
-        there = {place.member for place in alive}
-        watched: dict[str, list[str]] = {}
+        self._look_who_is_there()
+        now = self._clock.monotonic()
+        held: dict[str, list[str]] = {}
         free: list[Wanted] = []
+        going: list[Wanted] = []
         for each in self._wanted:
-            lease = self._lease(each.camera)
-            own = lease is not None and lease.owner == self._place.member and each.camera not in self._held
-            if lease is None or lease.owner not in there or own:
+            owner = self.owner(each.camera)
+            member = None if owner is None else self._alive.get(owner)
+            if member is None or (owner == self.me and each.camera not in self._held):
                 free.append(each)
+            elif each.camera in self._ahead:
+                held.setdefault(self.me, []).append(each.camera)  # it takes room here already
+            elif member.leaving:
+                going.append(each)
             else:
-                watched.setdefault(lease.owner, []).append(each.camera)
-        plan = placed(free, alive, watched)
-        await self._claim([camera for camera, member in plan.items() if member == self._place.member])
+                held.setdefault(member.place.member, []).append(each.camera)
+        self._nobody = {each.camera: self._nobody.get(each.camera, now) for each in free}
+        if self._me.leaving:
+            return
+        peers = [each.place for each in self._alive.values() if not each.leaving and each.version >= self._me.version]
+        plan = placed([*free, *going], peers, held)
+        mine = [each for each in free if plan.get(each.camera) == self.me or each.camera in self._ahead]
+        await self._claim([each.camera for each in mine])
+        for each in going:
+            if plan.get(each.camera) == self.me and not self._rests(each.camera):
+                self._ahead[each.camera] = now
+        if self._settled(now):
+            wanted = [each for each in self._wanted if not self._rests(each.camera)]
+            for camera in moves(wanted, peers, held, me=self.me)[: max(0, AHEAD_MAX - len(self._ahead))]:
+                self._ahead[camera] = now
+        await self._claim_ahead(now)
+        await self._lead(peers)
 
-    async def _claim(self, cameras: Sequence[str]) -> None:
-        from nats.errors import Error  # noqa: PLC0415  # as above
-        from nats.js.errors import KeyWrongLastSequenceError  # noqa: PLC0415
+    def _settled(self, now: float) -> bool:
+        """Whether cameras may be moved to who has less to do: nobody comes or goes."""
+        same = all(each.version == self._me.version and not each.leaving for each in self._alive.values())
+        return same and now - self._changed_at > 2 * self._beat_s
 
-        value = {"owner": self._place.member}
+    def _rests(self, camera: str) -> bool:
+        """Whether a camera was watched ahead in vain a short while ago."""
+        return self._clock.monotonic() - self._given_up.get(camera, -AGAIN_S) < AGAIN_S
+
+    async def _claim_ahead(self, now: float) -> None:
+        """Claim what is watched ahead and shows frames; give up what shows none."""
+        await self._claim([camera for camera in self._ahead if camera in self._frames])
+        for camera, since in list(self._ahead.items()):
+            if camera in self._held:
+                del self._ahead[camera]
+            elif now - since > AHEAD_S or self.owner(camera) not in self._alive:
+                self._given_up[camera] = now
+                del self._ahead[camera]
+        self._frames &= self._ahead.keys()
+
+    async def _lead(self, peers: Sequence[Place]) -> None:
+        leader = self._lease(LEADER)
+        member = None if leader is None else self._alive.get(leader.owner)
+        vacant = member is None or member.leaving or (member is self._me and not self._leads)
+        turn = vacant and min((peer.member for peer in peers), default="") == self.me
+        if turn and await self._claimed(LEADER) is not None:
+            self._leads = True
+            LOG.info("this node speaks for the site from now on")
+
+    async def _claim(self, cameras: Iterable[str]) -> None:
         for camera in cameras:
-            key, kv = _key(camera), self._leases.kv
-            assert kv is not None  # it is live
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    revision = await kv.update(key, json.dumps(value).encode(), self._leases.revisions.get(key, 0))
-            except KeyWrongLastSequenceError:
-                continue  # another was faster, which will be heard
-            except (Error, OSError, TimeoutError) as error:
-                LOG.debug("%s: not claimed: %s", camera, error)
-                return
-            self._heard(self._leases, key, json.dumps(value).encode(), revision)
-            self._held[camera] = revision
-            LOG.info("%s: watched here from now on (fence %d)", camera, revision)
+            revision = await self._claimed(_key(camera))
+            if revision is not None:
+                self._held[camera] = fence_of(self._leases.made_s, revision)
+                self._nobody.pop(camera, None)
+                LOG.info("%s: watched here from now on (fence %d)", camera, self._held[camera])
+
+    async def _claimed(self, key: str) -> int | None:
+        """The revision with which a key is ours now; None where another was faster, or NATS did not answer."""
+        from nats.errors import Error  # noqa: PLC0415  # as above
+
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await self._leases.claim(key, {"owner": self.me})
+        except (SinkError, Error, OSError, TimeoutError) as error:
+            LOG.debug("%s: not claimed: %s", key, error)
+            self._lose_sight()
+            return None
+
+
+def fence_of(made_s: int, revision: int) -> int:
+    """The fence of a lease: it grows with each, also when the bucket is lost and made anew; an exact number in JSON."""
+    return (made_s << REVISION_BITS) + revision
 
 
 def _key(camera: str) -> str:
     return f"camera.{camera}"
-
-
-def _place(member: str, value: dict[str, Any]) -> Place:
-    """What another member says; one that says nonsense has no room."""
-    most, load, near = value.get("cameras_max"), value.get("load"), value.get("near")
-    return Place(
-        member=member,
-        cameras_max=most if isinstance(most, int) else 0,
-        load=load if isinstance(load, int | float) else 0.0,
-        near=frozenset(each for each in near if isinstance(each, str)) if isinstance(near, list) else frozenset(),
-    )
-
-
-async def _unheard(bucket: _Bucket) -> None:
-    task, bucket.listening = bucket.listening, None
-    if task is not None:
-        task.cancel()
-        await asyncio.wait((task,), timeout=ANSWER_S)

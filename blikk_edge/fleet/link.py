@@ -24,6 +24,7 @@ AGAIN_S: Final = 1.0
 TRIES: Final = 3
 PING_S: Final = 5
 CLOSE_S: Final = 2.0
+COPIES: Final = 3
 
 _SAYS: Final = (
     ("authorization violation", f"it does not take this key; check `{KEY}.nkey`"),
@@ -58,6 +59,11 @@ class Link:
     def problem(self) -> str | None:
         """What is wrong now; None while it is connected."""
         return self._trouble.now
+
+    @property
+    def copies(self) -> int:
+        """On how many servers what is kept is to lie."""
+        return COPIES if len(self._options.servers) >= COPIES else 1
 
     @property
     def connected(self) -> bool:

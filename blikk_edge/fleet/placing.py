@@ -67,11 +67,67 @@ def placed(wanted: Iterable[Wanted], places: Sequence[Place], held: Mapping[str,
     return found
 
 
+def moves(
+    wanted: Iterable[Wanted], places: Sequence[Place], held: Mapping[str, Collection[str]], *, me: str
+) -> list[str]:
+    """The cameras that `me` should take from others which watch them well: few, the most important first.
+
+    Those that are near to it and not to who has them; and, where it has the smallest share of all, one of who has the
+    largest share, if that is still no smaller afterwards. Never from one whose machine is less busy.
+    """
+    by_id = {place.member: place for place in places}
+    own = by_id.get(me)
+    if own is None or len(held.get(me, ())) >= own.cameras_max:
+        return []
+    labels = {each.camera: each.near for each in wanted}
+    owners = {camera: member for member, cameras in held.items() for camera in cameras if member in by_id}
+    others = [
+        (camera, by_id[member])
+        for camera, member in owners.items()
+        if camera in labels and member != me and _busy(own) <= _busy(by_id[member])
+    ]
+    found = [
+        camera
+        for camera, place in others
+        if own.near & labels[camera]
+        and not place.near & labels[camera]
+        and _nearest(camera, labels[camera], places, held) == me
+    ]
+    rest = [place for place in places if place.member != me and place.cameras_max > 0]
+    if rest and all(
+        _share(own, held) < _share(place, held) or (_share(own, held) == _share(place, held) and me < place.member)
+        for place in rest
+    ):
+        fullest = max(rest, key=lambda place: (_share(place, held), place.member))
+        theirs = [camera for camera, place in others if place is fullest and not place.near & labels[camera]]
+        theirs = theirs or [camera for camera, place in others if place is fullest and own.near & labels[camera]]
+        if theirs and _share(own, held, more=1) <= _share(fullest, held, more=-1):
+            found.append(max(theirs, key=lambda camera: (_hash(camera, me), camera)))
+    return list(dict.fromkeys(found))
+
+
+def _nearest(camera: str, labels: Collection[str], places: Sequence[Place], held: Mapping[str, Collection[str]]) -> str:
+    """Of the members that are near to a camera and have room the one that is to have it."""
+    near = [
+        each for each in places if each.near & frozenset(labels) and len(held.get(each.member, ())) < each.cameras_max
+    ]
+    return max(near, key=lambda place: (_hash(camera, place.member), place.member)).member if near else ""
+
+
+def _share(place: Place, held: Mapping[str, Collection[str]], *, more: int = 0) -> float:
+    """How full a member is, with so many cameras more."""
+    return (len(held.get(place.member, ())) + more) / max(1, place.cameras_max)
+
+
 def _score(camera: str, place: Place, room: int) -> float:
     """The higher, the rather it is this one."""
-    load = round(min(1.0, max(0.0, place.load)) * LOAD_STEPS) / LOAD_STEPS
-    weight = room / place.cameras_max * max(IDLE_LEAST, 1.0 - load)
+    weight = room / place.cameras_max * max(IDLE_LEAST, 1.0 - _busy(place))
     return -weight / math.log(_hash(camera, place.member))
+
+
+def _busy(place: Place) -> float:
+    """How busy its machine is, 0..1, in steps."""
+    return round(min(1.0, max(0.0, place.load)) * LOAD_STEPS) / LOAD_STEPS
 
 
 def _hash(camera: str, member: str) -> float:

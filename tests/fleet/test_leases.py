@@ -1,6 +1,7 @@
 """Who watches which camera, at a real NATS server."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -9,14 +10,14 @@ from nats_server import NatsServer
 from sink_samples import until
 
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.fleet.leases import Leases
+from blikk_edge.fleet.leases import REVISION_BITS, Leases
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.placing import Place, Wanted
 
 CAMERAS = tuple(Wanted(camera=f"camera_{number}") for number in range(6))
-TTL_S = 3.0
+TTL_S = 6.0
 
 
 class Paused(SystemClock):
@@ -113,3 +114,25 @@ async def test_without_nats_what_is_held_stays_and_is_the_same_afterwards(tmp_pa
         await asyncio.to_thread(server.start)
         await until(lambda: one.leases.problem is None and one.leases._live, "it is there again")
         assert one.fences == before
+
+
+async def test_of_two_processes_with_one_id_the_later_watches_and_the_other_says_why_not(
+    tmp_path: Path, member: Start
+) -> None:
+    with NatsServer(tmp_path) as server:
+        first = member(server, "one")
+        await until(lambda: len(first.fences) == len(CAMERAS), "all are watched")
+        second = member(server, "one")
+        await until(lambda: len(second.fences) == len(CAMERAS) and not first.fences, "the later has them")
+        assert "another node calls itself one" in (first.leases.problem or "")
+
+
+async def test_fences_grow_when_nats_has_lost_all(tmp_path: Path, member: Start) -> None:
+    with NatsServer(tmp_path) as server:
+        one = member(server, "one")
+        await until(lambda: len(one.fences) == len(CAMERAS), "all are watched")
+        before = one.fences
+        await until(lambda: time.time() > before["camera_0"] >> REVISION_BITS, "another second")
+        jetstream = await one.link.open()
+        await jetstream.delete_key_value(Names("hall").leases)
+        await until(lambda: one.fences.keys() == before.keys() and min(one.fences.values()) > max(before.values()))

@@ -41,6 +41,8 @@ class _Asker:
 class RequestHandler:
     """Takes requests and publishes their replies, one at a time; `complain` gets what no asker can be answered.
 
+    What `answers` says is for another to answer is passed over.
+
     Times without an offset are those of `locale`.
     """
 
@@ -53,7 +55,9 @@ class RequestHandler:
         ask: Answerer | None,
         locale: LocaleNow,
         complain: Callable[[WireError], None],
+        answers: Callable[[Request], bool] = lambda _request: True,
     ) -> None:
+        self._answers = answers
         self._connection = connection
         self._topics = topics
         self._cameras = cameras
@@ -85,6 +89,8 @@ class RequestHandler:
             request = read_request(envelope.content, self._cameras, self._locale().timezone)
         except WireError as error:
             self._refuse(refusal(error), asker, group)
+            return
+        if not self._answers(request):
             return
         if asker.topic is None and isinstance(request, AskQuestion | ListEvents):
             self._complain(WireError("ask: no response topic; nobody would hear the answer"))
