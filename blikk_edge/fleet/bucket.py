@@ -111,7 +111,7 @@ class Bucket:
             await self._lost()
             return False
         newest, made_s = stream.state.last_seq, int(stream.created.timestamp()) if stream.created else 0
-        if self._made_s not in {0, made_s}:  # it was lost, and made anew
+        if self._made_s not in {0, made_s} or newest < self._seen:  # it was lost, and made anew
             self._values.clear()
             self._revisions.clear()
             await self.close()

@@ -139,7 +139,9 @@ class Leases:
 
     @property
     def holding(self) -> Holding:
-        """What it holds now."""
+        """What it holds now; before it has seen NATS what it held last, as it may have to do with that."""
+        if not self._was_live and not self._held:
+            return self._last
         return Holding(fences=dict(self._held), leads=self._leads)
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import StoreError
+from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.ports import Memory
 from blikk_edge.fleet.applied import HISTORY, KEY
 from blikk_edge.fleet.bucket import Bucket
@@ -108,11 +108,11 @@ class Membership:
                 try:
                     async with asyncio.timeout(BEAT_S):
                         await self._applied.current()
-                except (Error, OSError, TimeoutError) as error:
+                except (SinkError, Error, OSError, TimeoutError) as error:
                     LOG.debug("the cameras of the site cannot be looked at: %s", error)
                     continue
                 value = self._applied.values.get(KEY)
-                if value is not None and value.revision > self._version and self._is_turn(value.revision):
+                if value is not None and value.revision != self._version and self._is_turn(value.revision):
                     LOG.warning("other cameras were applied (version %d): starting again", value.revision)
                     self._version = value.revision
                     self._restart()
@@ -127,7 +127,7 @@ class Membership:
         if any(member.leaving for member in alive.values()):
             return False
         before = [member for member, at in self._there.items() if member < self.permit.me and now - at < BACK_S]
-        turn = all(member in alive and alive[member].version >= version for member in before)
+        turn = all(member in alive and alive[member].version == version for member in before)
         if not turn and not self._waits:
             LOG.info("other cameras were applied (version %d): waiting for the nodes before this one", version)
             self._waits = True

@@ -74,6 +74,9 @@ def test_cameras_are_kept_with_their_secrets_as_names_and_changes_are_said(
         ("cameras:\n  yard: {source: !secret yard, fps: fast}\n", 2, "cameras.yard.fps"),
         ("cameras:\n  yard: {source: !secret yard}\nmqtt: false\n", 3, "only cameras are shared"),
         ("cameras:\n  yard: {source: !secret gone}\n", 2, "has no entry"),
+        ("cameras:\n  yard: {source: whip}\n", 2, "cannot follow to another"),
+        ("cameras:\n  yard: {source: !secret yard, record: events}\n", 2, "recordings lie on the disk of one machine"),
+        ("cameras:\n  yard: {source: !secret yard, ring: {gpio: 17}}\n", 2, "a pin belongs to one machine"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line_and_nothing_is_applied(

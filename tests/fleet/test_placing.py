@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blikk_edge.fleet.placing import Place, Wanted, placed
+from blikk_edge.fleet.placing import Place, Wanted, moves, placed
 
 LABELS = st.frozensets(st.sampled_from(["hall_a", "hall_b", "yard"]))
 PLACES = st.lists(
@@ -84,3 +84,34 @@ def test_a_load_that_changes_a_little_moves_nothing() -> None:
         for load in (0.26, 0.34)
     )
     assert before == after
+
+
+@given(st.integers(0, 12), st.integers(1, 4))
+def test_a_member_that_comes_gets_its_share_by_few_moves_and_then_nothing_moves(count: int, more: int) -> None:
+    wanted, places = cameras(count), members("old", *(f"new_{number}" for number in range(more)), cameras_max=20)
+    held = {place.member: list[str]() for place in places}
+    held["old"] = [each.camera for each in wanted]
+    moved = 0
+    while found := [(place.member, moves(wanted, places, held, me=place.member)) for place in places]:
+        takes = [(member, camera) for member, those in found for camera in those]
+        if not takes:
+            break
+        for member, camera in takes:
+            owner = next(owner for owner, those in held.items() if camera in those)
+            held[owner].remove(camera)
+            held[member].append(camera)
+            moved += 1
+        assert moved <= count
+    sizes = [len(those) for those in held.values()]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_camera_moves_to_a_member_that_is_near_but_not_to_a_machine_that_is_busier() -> None:
+    wanted = [Wanted(camera="yard", near=frozenset({"yard"})), *cameras(3)]
+    far = Place(member="far", cameras_max=20)
+    near = Place(member="near", cameras_max=20, near=frozenset({"yard"}))
+    held = {"far": ["yard"], "near": ["camera_0", "camera_1", "camera_2"]}
+    assert moves(wanted, [far, near], held, me="near") == ["yard"]
+    assert moves(wanted, [far, near], {"far": [], "near": ["yard"]}, me="far") == []
+    busy = Place(member="near", cameras_max=20, near=frozenset({"yard"}), load=0.9)
+    assert moves(wanted, [far, busy], held, me="near") == []

@@ -147,6 +147,7 @@ class Session:
             await self._subscribe(self._topics.set_filter, set_topics)
         await self._subscribe(self._topics.ask)
         if not self._role.node:
+            await self._subscribe(self._topics.claim)  # with the language and the time zone of the household
             return
         for topic_filter in self._planner.filters:
             await self._subscribe(topic_filter, self._planner.config_topics if "+" in topic_filter else None)

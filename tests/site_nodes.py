@@ -20,7 +20,7 @@ from nowhere import NOWHERE
 from patience import PATIENCE
 
 BLIKK = Path(sys.executable).with_name("blikk")
-PLUGIN = Path(__file__).parents[1] / "plugins" / "blikk_sim.py"
+PLUGIN = Path(__file__).parent / "plugins" / "blikk_sim.py"
 CONFIG = """\
 node: {node}
 mqtt: {{host: 127.0.0.1, port: {broker}}}
