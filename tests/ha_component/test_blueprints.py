@@ -351,6 +351,7 @@ async def test_a_ring_that_is_reported_late_says_when_it_was(house, phone, eithe
     await later(house, freezer, seconds=20)
     await summarise(house, since="2026-11-21T11:59:00Z")
     assert [body["title"] for body in phone] == [title, title]
+    assert ("entity_id" in phone[0]["data"]) == (title == "Front door")  # what is over is not shown live
 
 
 async def test_two_rings_of_an_outage_that_are_reported_at_once_are_two(house, phone, either, freezer, automate):
@@ -442,6 +443,7 @@ async def test_the_summary_rewrites_the_notification_without_a_sound(house, phon
     assert final["data"]["image"] == first["data"]["image"]
     assert timelines(first) == []  # which visit it is comes with the summary
     assert timelines(final) == ([golden("summary")["event"]] if either == "component" else [])
+    assert [body["data"].get("entity_id") for body in phone] == ["camera.front_door", None, None]
     await later(house, freezer, seconds=20)
     await summarise(house, "The next visitor came.", revision=1, event="front_door-3")
     assert len(phone) == 3
@@ -843,6 +845,7 @@ async def test_who_lingers_is_reported_with_the_picture_and_then_the_summary(hou
     assert lives(phone[0]) == [LIVE]
     assert (lives(phone[1]), timelines(phone[1])) == (([], [VISIT]) if either == "component" else ([LIVE], []))
     assert phone[1]["data"]["alert_once"]
+    assert [body["data"].get("entity_id") for body in phone] == ["camera.front_door", None]
 
 
 async def test_who_lingered_during_an_outage_is_reported_with_the_time(house, phone, either, freezer, automate):
@@ -904,3 +907,4 @@ async def test_the_live_view_can_be_left_out(house, phone, node, freezer, automa
     await automate("someone_lingers", detections=["event.front_door_detection"], live_words="")
     await linger(house, freezer)
     assert titles(phone[0]) == []
+    assert "entity_id" not in phone[0]["data"]
