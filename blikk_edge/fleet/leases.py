@@ -37,6 +37,7 @@ NOBODY_S: Final = 5.0
 HAND_OVER_S: Final = 5.0
 """So long a stop waits for others; with the end of the node it has to fit into the 10 s that Docker gives."""
 
+NAMED: Final = 5
 REVISION_BITS: Final = 21
 """Two million leases before one bucket could meet the fences of the next; with the seconds 52 bits of JSON's 53."""
 
@@ -134,7 +135,9 @@ class Leases:
         if self._rival():
             return f"another node calls itself {self.me}: this one watches nothing; give each a `node.id` of its own"
         if (nobody := self.unwatched()) and self.leads:
-            return f"nobody has room for {', '.join(sorted(nobody))}: start another node, or raise `fleet.cameras_max`"
+            more = f" and {len(nobody) - NAMED} more" if len(nobody) > NAMED else ""
+            named = f"{', '.join(sorted(nobody)[:NAMED])}{more}"
+            return f"nobody has room for {named}: start another node, or raise `fleet.cameras_max`"
         return self._link.problem
 
     @property
