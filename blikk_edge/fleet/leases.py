@@ -338,6 +338,8 @@ class Leases:
                 found[key] = read_member(key, value.content)
         if found.keys() != self._alive.keys():
             self._changed_at = now
+            for member in sorted(found.keys() ^ self._alive.keys()):
+                LOG.info("node %s is %s", member, "there" if member in found else "gone")
         self._alive = found
 
     def _room(self, member: Member) -> int:

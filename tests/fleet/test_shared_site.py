@@ -1,10 +1,12 @@
 """Nodes that share the cameras of a site, as processes: at a real NATS server and a real broker."""
 
+import json
 import re
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from broker import Broker
@@ -34,6 +36,26 @@ def site(tmp_path: Path, id: str, nats: NatsServer, broker: Broker) -> Site:  # 
     return made
 
 
+def first_then_second(hall: Site) -> None:
+    """One node has all cameras, and another has just come."""
+    hall.start("one")
+    hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
+    hall.start("two")
+    hall.until(lambda: "node two is there" in hall["one"].log, "the other one")
+
+
+def answers(hall: Site, *requests: dict[str, str]) -> list[dict[str, Any]]:
+    """The one reply to each of these requests."""
+    place = f"blikk/{hall.id}/reply/test"
+    for number, request in enumerate(requests):
+        hall.ears.say(
+            f"blikk/{hall.id}/ask", json.dumps({**request, "response_topic": place, "correlation": str(number)})
+        )
+    hall.until(lambda: len(hall.ears.of(place)) >= len(requests), "the answers")
+    replies = [content(each) for each in hall.ears.of(place)]
+    return sorted(replies, key=lambda reply: int(reply["correlation"]))
+
+
 def at(log: str, text: str) -> str:
     """The time of the last line of a log that has this text."""
     return [line.split()[0] for line in log.splitlines() if text in line][-1]
@@ -49,10 +71,12 @@ def test_two_nodes_share_cameras_and_the_other_takes_over_all_of_one_that_is_kil
         dead, left = sorted(hall.nodes.values(), key=lambda node: "speaks for the site" not in node.log)
         of_dead = hall.held(dead.name)
         since = time.monotonic()
-        for camera in of_dead:
+        for camera in hall.owners():
             hall.until(
                 lambda camera=camera, since=since: hall.ears.of(f"{camera}/event", since=since), f"an event of {camera}"
             )
+        replies = answers(hall, *({"do": "events", "camera": camera} for camera in hall.owners()), {"do": "nonsense"})
+        assert [bool(reply.get("events")) for reply in replies] == [True] * CAMERAS + [False]
         dead.signal(signal.SIGKILL)
         dead.wait()
         since = time.monotonic()
@@ -83,8 +107,7 @@ def test_a_node_that_was_stopped_says_nothing_of_what_others_watch_by_now(
     tmp_path: Path, nats: NatsServer, broker: Broker
 ) -> None:
     with site(tmp_path, "paused", nats, broker) as hall:
-        hall.start()
-        hall.until(lambda: hall.shared(CAMERAS), "all cameras")
+        first_then_second(hall)
         lost = hall.held("one")
         hall["one"].signal(signal.SIGSTOP)
         hall.until(lambda: hall.held("two") == set(hall.owners()), "the other has all")
@@ -138,8 +161,7 @@ def test_without_nats_the_nodes_go_on_and_one_that_is_started_watches_what_it_ha
 
 def test_a_planned_stop_hands_over_before_it_lets_go(tmp_path: Path, nats: NatsServer, broker: Broker) -> None:
     with site(tmp_path, "planned", nats, broker) as hall:
-        hall.start()
-        hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
+        first_then_second(hall)
         given = hall.held("one")
         hall["one"].signal(signal.SIGTERM)
         assert hall["one"].wait() == 0
@@ -158,8 +180,7 @@ def test_cameras_that_are_applied_anew_reach_the_nodes_one_after_the_other(
     tmp_path: Path, nats: NatsServer, broker: Broker
 ) -> None:
     with site(tmp_path, "anew", nats, broker) as hall:
-        hall.start()
-        hall.until(lambda: hall.shared(CAMERAS) and hall.status() == b"online", "all cameras")
+        first_then_second(hall)
         hall["one"].apply(cameras_yaml(CAMERAS + 1))
         hall.until(lambda: hall.status(f"camera_{CAMERAS}") == b"online", "the new camera", 60)
         for node in hall.nodes.values():

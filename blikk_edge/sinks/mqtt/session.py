@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from blikk_edge.core.allowance import COMMANDS, COMMANDS_PER_S, Allowance
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.commands import Snapshot
 from blikk_edge.core.errors import SinkError, WireError
-from blikk_edge.core.inquiry import Answerer, Request
+from blikk_edge.core.inquiry import Answerer, Forget, Mark, Request
 from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.observation import Shown, Withdrawn
 from blikk_edge.core.permit import Permit
@@ -113,6 +113,7 @@ class Session:
             cameras=self._cameras,
             ask=ask,
             answers=self._answers,
+            heeds=self._heeds,
             locale=locale,
             complain=self._complain,
         )
@@ -252,15 +253,23 @@ class Session:
             return True
         return self._permit.fence(item.camera) is not None
 
-    def _answers(self, request: Request) -> bool:
-        """Whether a request is for this connection to answer: of a camera who holds it does, of all else the leader."""
+    def _answers(self, request: Request | None) -> bool:
+        """Whether a request is for this connection to answer, or one that cannot be read.
+
+        Of a camera, or of one of its events, who holds it answers; of all else the leader.
+        """
         if self._permit is None:
             return True
-        camera = getattr(request, "camera", None)
-        held = camera is not None and self._permit.fence(camera) is not None
+        camera = None if request is None else _camera_of(request, self._cameras)
         if self._role.cameras:
-            return held
+            return camera is not None and self._permit.fence(camera) is not None
         return camera is None or camera in self._permit.unwatched()
+
+    def _heeds(self, request: Request) -> bool:
+        """Whether a request that another answers is to be carried out here too: any may have the events."""
+        if self._permit is None or not self._role.cameras or not isinstance(request, Forget | Mark):
+            return False
+        return _camera_of(request, self._cameras) is not None or not self._permit.leads
 
     async def _publish(self, message: Message) -> Outcome:
         """Publish; the broker keeps it only if it shall (`DiscoveryPlanner.retaining`)."""
@@ -406,6 +415,14 @@ class Session:
         self._troubles.forget(ENTITIES_LEFT_OUT)
         if left_out:
             self._troubles.start(BrokerTrouble(kind=ENTITIES_LEFT_OUT, where=", ".join(left_out[:5])))
+
+
+def _camera_of(request: Request, cameras: Collection[str]) -> str | None:
+    """The camera that a request is about, by itself or by the id of an event or ring; None where it is about none."""
+    camera, event = getattr(request, "camera", None), getattr(request, "event", None)
+    if camera is None and isinstance(event, str):
+        camera = event.partition("-")[0]
+    return camera if camera in cameras else None
 
 
 def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> aiomqtt.MqttError:
