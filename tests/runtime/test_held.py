@@ -1,15 +1,17 @@
 """What a node that shares cameras lets out."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
-from sink_samples import event, observation, picture, ring
+from sink_samples import event, observation, picture, ring, until
 
+from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.observation import Event, Phase
 from blikk_edge.core.ports import Item
 from blikk_edge.core.status import CameraState
-from blikk_edge.runtime.held import HeldInbox, HeldItems
+from blikk_edge.runtime.held import HeldInbox, HeldItems, held_parts
 
 CAMERA = "front_door"
 
@@ -116,3 +118,31 @@ async def test_states_of_cameras_that_are_not_held_do_not_leave_the_machine(perm
 
     permit.fences["yard"] = 3
     assert await HeldInbox(Inbox(), permit).get() == CameraState(camera="yard", online=True)
+
+
+async def test_a_part_of_a_camera_runs_while_it_is_watched_here(permit: Held) -> None:
+    runs: list[str] = []
+
+    class Listens:
+        name, camera = "onvif.front_door", CAMERA
+
+        async def run(self) -> None:
+            runs.append("begins")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                runs.append("ends")
+
+    (part,) = held_parts((Listens(),), permit, SystemClock())
+    running = asyncio.create_task(part.run())
+    try:
+        permit.fences[CAMERA] = 7
+        await until(lambda: runs == ["begins"])
+        permit.fences.clear()
+        await until(lambda: runs == ["begins", "ends"])
+        permit.fences[CAMERA] = 9
+        await until(lambda: runs == ["begins", "ends", "begins"])
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert runs[-1] == "ends"
