@@ -10,7 +10,7 @@ from typing import Final
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.fleet.bucket import Bucket
-from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.link import Link, heed_cancellation
 from blikk_edge.fleet.member import Member, member_content, read_member
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.placing import Place, Wanted, moves, placed
@@ -206,6 +206,7 @@ class Leases:
         ticking = asyncio.create_task(self._tick(), name="fleet.clock")
         try:
             while True:
+                heed_cancellation()
                 if self._clock.monotonic() - self._beat_at >= self._beat_s and not self._rival():
                     await self._beat()
                 if self._live and not self._rival():

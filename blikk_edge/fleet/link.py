@@ -178,6 +178,17 @@ class Link:
         raise error
 
 
+def heed_cancellation() -> None:
+    """Raise CancelledError where this task was cancelled and a library has swallowed that.
+
+    Up to Python 3.11 `asyncio.wait_for`, with which the library waits for each answer, does so when the answer comes at
+    the same time.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _tells(error: Exception) -> bool:
     """Whether an error says why, other than that the connection broke off."""
     return not isinstance(error, ConnectionResetError | BrokenPipeError | EOFError) and "eof" not in str(error).lower()

@@ -12,7 +12,7 @@ from blikk_edge.core.ports import Memory
 from blikk_edge.fleet.applied import HISTORY, KEY
 from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.leases import BEAT_S, Holding, Leases
-from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.link import Link, heed_cancellation
 from blikk_edge.fleet.names import Names
 
 LOG = logging.getLogger("blikk.fleet")
@@ -101,6 +101,7 @@ class Membership:
 
         try:
             while True:
+                heed_cancellation()
                 await self._clock.sleep(BEAT_S / 2)
                 self._there |= dict.fromkeys(self.permit.alive, self._clock.monotonic())
                 if not self._link.connected:

@@ -1,6 +1,7 @@
 """Who watches which camera, at a real NATS server."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -136,3 +137,23 @@ async def test_fences_grow_when_nats_has_lost_all(tmp_path: Path, member: Start)
         jetstream = await one.link.open()
         await jetstream.delete_key_value(Names("hall").leases)
         await until(lambda: one.fences.keys() == before.keys() and min(one.fences.values()) > max(before.values()))
+
+
+async def test_it_ends_though_a_library_swallows_that_it_was_asked_to(
+    tmp_path: Path, member: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with NatsServer(tmp_path) as server:
+        one = member(server, "one")
+        await until(lambda: len(one.fences) == len(CAMERAS), "all are watched")
+        asked = asyncio.Event()
+
+        async def put(*_: object) -> None:
+            asked.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+        monkeypatch.setattr(one.leases._members, "put", put)
+        await until(asked.is_set, "a beat")
+        one.task.cancel()
+        await until(one.task.done, "the end")
+        assert one.task.cancelled()
