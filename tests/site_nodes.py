@@ -80,11 +80,15 @@ class Node:
         return self.process.wait(30 * PATIENCE)
 
     def apply(self, text: str) -> None:
-        """`blikk fleet apply` with the configuration of this node."""
+        """`blikk fleet apply` with the configuration of this node; again where NATS was too slow to answer."""
         file = self.folder / "cameras.yaml"
         file.write_text(text)
         command = [str(BLIKK), "fleet", "apply", str(file), "--config", str(self.config)]
-        subprocess.run(command, check=True, capture_output=True, env=self.environ, timeout=60 * PATIENCE)
+        for _ in range(PATIENCE):
+            done = subprocess.run(command, check=False, capture_output=True, env=self.environ, timeout=60 * PATIENCE)
+            if not done.returncode:
+                return
+        raise AssertionError(done.stderr.decode())
 
 
 @dataclass(frozen=True, slots=True)
