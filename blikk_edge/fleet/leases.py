@@ -162,6 +162,11 @@ class Leases:
         """The members that are there, this one included, by id."""
         return self._alive
 
+    @property
+    def calm(self) -> bool:
+        """Whether it sees the others, and none has come or gone for two beats."""
+        return self._live and self._clock.monotonic() - self._changed_at > 2 * self._beat_s
+
     def watches(self, camera: str) -> bool:
         """Whether this member is to have the stream open: it holds the camera, or is about to."""
         return camera in self._held or camera in self._ahead
@@ -375,17 +380,17 @@ class Leases:
         for each in going:
             if plan.get(each.camera) == self.me and not self._rests(each.camera):
                 self._ahead[each.camera] = now
-        if self._settled(now):
+        if self._settled():
             wanted = [each for each in self._wanted if not self._rests(each.camera)]
             for camera in moves(wanted, peers, held, me=self.me)[: max(0, AHEAD_MAX - len(self._ahead))]:
                 self._ahead[camera] = now
         await self._claim_ahead(now)
         await self._lead(peers)
 
-    def _settled(self, now: float) -> bool:
+    def _settled(self) -> bool:
         """Whether cameras may be moved to who has less to do: nobody comes or goes."""
         same = all(each.version == self._me.version and not each.leaving for each in self._alive.values())
-        return same and now - self._changed_at > 2 * self._beat_s
+        return same and self.calm
 
     def _rests(self, camera: str) -> bool:
         """Whether a camera was watched ahead in vain a short while ago."""

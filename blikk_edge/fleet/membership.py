@@ -121,11 +121,11 @@ class Membership:
             await self._applied.close()
 
     def _is_turn(self, version: int) -> bool:
-        """Whether all members before this one know these cameras, and none is about to start again."""
+        """Whether all members before this one know these cameras, and none comes or goes."""
         if self._version == 0:
             return True  # there is nothing to hand over
         now, alive = self._clock.monotonic(), self.permit.alive
-        if any(member.leaving for member in alive.values()):
+        if not self.permit.calm or any(member.leaving for member in alive.values()):
             return False
         before = [member for member, at in self._there.items() if member < self.permit.me and now - at < BACK_S]
         turn = all(member in alive and alive[member].version == version for member in before)
