@@ -18,6 +18,7 @@ from blikk_edge.core.nothing_new import LastAnswer
 from blikk_edge.core.parcels import lying_from_json, lying_to_json
 from blikk_edge.core.parked import parked_from_json, parked_to_json
 from blikk_edge.core.paths import EventPath, PathRecorder
+from blikk_edge.core.permit import Permit
 from blikk_edge.core.ports import Memory, Publish
 from blikk_edge.core.probe import CameraProbe
 from blikk_edge.core.push_queue import PushQueue
@@ -72,6 +73,7 @@ def camera_run(
     keep_path: Callable[[EventPath], None] | None = None,
     tap: Tap | None = None,
     current_address: CurrentAddress | None = None,
+    permit: Permit | None = None,
 ) -> CameraRun:
     """The camera, which is opened when it is run. `play_once` lets a clip end instead of starting again.
 
@@ -81,7 +83,7 @@ def camera_run(
     `encoded` where a browser's pictures do;
     `audience` is who looks at the live view; `probe` sees what happens to the frames; `keep_path` is given the path
     of each event, from any thread; `tap` the packets of its stream; `current_address` is where a camera is that may get
-    another address.
+    another address; `permit` says which cameras this node watches of those that it shares.
     """
     unchanged = LastAnswer(clock)
     call = WakeCall()
@@ -138,6 +140,7 @@ def camera_run(
         probe=probe,
         wake=call.give,
         moved_to=lambda: current_address.moved_to if current_address else None,
+        elsewhere=lambda: permit.elsewhere(camera.id) if permit else None,
     )
 
 

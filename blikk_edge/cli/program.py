@@ -13,6 +13,7 @@ from blikk_edge.cli import (
     demo,
     discover,
     exits,
+    fleet,
     health,
     init,
     mcp,
@@ -28,6 +29,7 @@ from blikk_edge.cli import (
     service,
     setup,
     version,
+    worker,
 )
 from blikk_edge.cli.words import Parser
 from blikk_edge.core.errors import BlikkError
@@ -36,6 +38,7 @@ COMMANDS = (
     init,
     run,
     check,
+    worker,
     discover,
     setup,
     demo,
@@ -51,6 +54,7 @@ COMMANDS = (
     models,
     plugins,
     purge,
+    fleet,
     service,
     version,
     completion,

@@ -103,6 +103,8 @@ def _note(tree: Tree, wrongs: list[vol.Invalid]) -> None:
 def _across(value: Leaf) -> Iterator[Wrong]:
     """What only shows when several keys are seen together. Looks at raw values: parts of them may be wrong."""
     root = _mapping(value)
+    if "cameras" not in root and "fleet" not in root and (value is None or isinstance(value, dict)):
+        yield Wrong("`cameras` is missing", "Add `cameras:` with one entry for each camera.", "cameras")
     detectors = {DetectorSettings().name, *_mapping(root.get("detectors"))}
     pins: dict[str, str] = {}
     for camera, below in _mapping(root.get("cameras")).items():

@@ -104,6 +104,7 @@ class Observation:
         appearances: What its objects, or the whole picture, looked like, where that is searched for; of several
             observations folded into one those of all.
         change: What happened to its objects, where they are parcels that were left behind or taken.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Observation:
     measures: tuple[Measure, ...] = ()
     appearances: tuple[Appearance, ...] = ()
     change: ParcelChange | None = None
+    fence: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,7 @@ class Event:
         mark: What the household said of it; only the history knows it.
         change: What was found to have happened to a parcel since the revision before: left behind or taken.
         near: Who was near then, where somebody was seen.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -165,6 +168,7 @@ class Event:
     mark: str = ""
     change: ParcelChange | None = None
     near: Near | None = None
+    fence: int | None = None
 
     @property
     def duration_s(self) -> float:
@@ -198,6 +202,7 @@ class Ring:
         time: When, seconds since 1970 UTC.
         via: `mqtt`, `http`, `gpio` or `onvif`.
         mark: What the household said of it, where no visit was seen that would have it; only the history knows it.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     id: str
@@ -205,6 +210,7 @@ class Ring:
     time: float
     via: str
     mark: str = ""
+    fence: int | None = None
 
 
 class Shown(StrEnum):
@@ -224,11 +230,13 @@ class Withdrawn:
         camera: The camera's id; None for the digest of the node.
         what: The kind of place.
         name: The name of the Picture, or the id of the Question.
+        fence: The fence of the lease under which it was made, where nodes share cameras; else None.
     """
 
     camera: str | None
     what: Shown
     name: str = ""
+    fence: int | None = None
 
 
 Record: TypeAlias = Observation | Event | Ring | Summary | Answer | Withdrawn

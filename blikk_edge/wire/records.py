@@ -40,6 +40,8 @@ def record_to_text(record: Record) -> str:
         del fields["interrupted"]
     if fields.get("mark") == "":
         del fields["mark"]
+    if fields["fence"] is None:
+        del fields["fence"]
     if fields.get("measures") == ():
         del fields["measures"]
     for measure in fields.get("measures", ()):
@@ -90,6 +92,7 @@ def _observation(content: JsonObject) -> Observation:
         measures=_tuple(content.get("measures", []), _measure),
         appearances=_tuple(content.get("appearances", []), _appearance),
         change=_maybe(content.get("change"), _change),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -113,6 +116,7 @@ def _event(content: JsonObject) -> Event:
         mark=_text(content.get("mark", "")),
         change=_maybe(content.get("change"), _change),
         near=_maybe(content.get("near"), _near),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -123,6 +127,7 @@ def _ring(content: JsonObject) -> Ring:
         time=_real(content["time"]),
         via=_text(content["via"]),
         mark=_text(content.get("mark", "")),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -145,6 +150,7 @@ def _summary(content: JsonObject) -> Summary:
         output_tokens=_whole(content["output_tokens"]),
         pictures=_whole(content["pictures"]),
         checked=Checked(_text(content.get("checked", Checked.WHOLE))),  # older stores do not say
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
@@ -165,12 +171,16 @@ def _answer(content: JsonObject) -> Answer:
         model=_maybe(content["model"], _text),
         input_tokens=_whole(content["input_tokens"]),
         output_tokens=_whole(content["output_tokens"]),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 
 def _withdrawn(content: JsonObject) -> Withdrawn:
     return Withdrawn(
-        camera=_maybe(content["camera"], _text), what=Shown(_text(content["what"])), name=_text(content["name"])
+        camera=_maybe(content["camera"], _text),
+        what=Shown(_text(content["what"])),
+        name=_text(content["name"]),
+        fence=_maybe(content.get("fence"), _whole),
     )
 
 

@@ -88,6 +88,7 @@ EXAMPLES = {
     "envelope-status": _sent(enveloped(s.GONE, s.TOPICS).text),
     "envelope-state": _sent(enveloped(s.STATE, s.TOPICS).text),
     "envelope-replayed": _sent(enveloped(s.RING, s.TOPICS, replayed=True).text),
+    "envelope-fleet": _sent(enveloped(replace(s.RING, fence=41), Topics("blikk", "hall", "hall_1"), PLACE).text),
     "hello": _sent(hello(Subscription(), node="porch", stream="mie4k2x1", seq=7, complete=None, cursor=CURSOR)),
     "discovery-node": NODE.message(),
     "discovery-camera": FRONT.message(),

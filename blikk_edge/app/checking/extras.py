@@ -25,16 +25,21 @@ def language_model(settings: Settings, _environ: Mapping[str, str], _notes: list
     summary = settings.summary
     if summary is None or summary.model is None:
         return
+    from blikk_edge.app.writing import sharing
     from blikk_edge.llm.gguf import LlamaOptions
     from blikk_edge.llm.llama import check_gguf
     from blikk_edge.llm.port import ModelContext
+    from blikk_edge.llm.shared import SharedOptions
 
     try:
-        summary.model.make(ModelContext(clock=SystemClock()))
+        clock = SystemClock()
+        summary.model.make(ModelContext(clock=clock, share=sharing(settings, clock)))
     except BlikkError as error:
         yield Wrong(str(error), "Until then the template writes.", "summary", "provider")
         return
     options = summary.model.options
+    if isinstance(options, SharedOptions):
+        options = None if options.own is None else options.own.options
     if not isinstance(options, LlamaOptions):
         return
     for key, path in (("model", options.model), ("projector", options.projector)):
@@ -59,6 +64,7 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
         ("http", settings.http, "aiohttp", ""),
         ("webhook", settings.webhook, "aiohttp", ""),
         ("traces", settings.traces, "opentelemetry.sdk", "otel"),
+        ("fleet", settings.fleet, "nats", "fleet"),
     ):
         if options is not None:
             yield from _missing(package, extra, section)

@@ -1,5 +1,6 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
 // 562b93069ac0a457eb97af74b7371923f971c1581853f017ada8bbd44ff11cc6
+// 9a8b686956d910af16394c19f3831723764af1a3a8f9b92b03a0fd34898ff1ac
 
 /**
  * ISO 8601, UTC, milliseconds
@@ -241,6 +242,14 @@ export interface Envelope {
    * The value of `since` with which a subscriber takes up after this record; on the WebSocket only
    */
   cursor: string | null;
+  /**
+   * The node that publishes, where the nodes of a site share its cameras; `topic` names the site
+   */
+  member?: string;
+  /**
+   * Of a record, where nodes share cameras: grows with each lease of the camera; where two records of one time contradict each other, the higher one holds
+   */
+  fence?: number;
   /**
    * The JSON of the topic, with the schema of its name; of `status` the text `online` or `offline`; of `withdrawn` null: what the topic showed is to be forgotten
    */
