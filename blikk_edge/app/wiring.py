@@ -18,6 +18,7 @@ from blikk_edge.app.recording import clips_of, recorder_of, redacted_clips_of
 from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import access_of, http_server
 from blikk_edge.app.stand_ins import ProgressOf
+from blikk_edge.app.uplink import uplink_of
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
@@ -263,6 +264,7 @@ def build(
         ),
         states=states,
         publish=outlets.deliver,
+        uplink=uplink_of(settings),
     )
     sinks = sinks_of(settings, context, supervisor)
     feed = Feed(context.topics) if settings.http else None
