@@ -41,6 +41,7 @@ class Centre:
     def __init__(self, server: PostgresServer, *, user: str = "blikk") -> None:
         self.server = server
         self.user = user
+        self.folder = Path()
 
     async def __call__(self, query: str, *values: Any, user: str = "postgres", database: str = "blikk") -> list[Any]:
         connection = await asyncpg.connect(
