@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,13 @@ import numpy as np
 import pytest
 from centre_kit import Centre, looked
 from postgres_server import PASSWORD, PostgresServer
-from sink_samples import T0, event, observation
+from sink_samples import T0, event, observation, ring
 from tiny_clip import write_pair
 
 from blikk_edge.app.search_model import opened
 from blikk_edge.cli.program import program
 from blikk_edge.core.appearance import PROMPT, Colour
-from blikk_edge.core.summary import Summary
+from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.fleet.centre.collector import prepare
 from blikk_edge.fleet.centre.rows import row_in
 from blikk_edge.fleet.centre.tables import vectors_at
@@ -74,7 +75,12 @@ async def _fill(centre: Centre, folder: Path, *, vector: bool) -> None:
     plain = looked(observation(3, camera="gate"))  # no model saw it
     stale = replace(looked(observation(30), numbers=like("a red car")), fence=1)
     newer = replace(observation(20), fence=2)
-    sites = {"hall": [event(1), summary, red, blue, plain, newer, stale], "yard": [event(1), replace(red, event=None)]}
+    sure = Answer(
+        id="answer-1", camera="gate", question="open", asked="Open?", answer="yes", confidence=0.8, time=T0, since=T0,
+        changed=True,
+    )  # fmt: skip
+    hall = [event(1), summary, red, blue, plain, newer, stale, ring(4), sure]
+    sites = {"hall": hall, "yard": [event(1), replace(red, event=None)]}
     connection = await asyncpg.connect(
         host="127.0.0.1", port=centre.server.port, user="blikk", password=PASSWORD, database="blikk"
     )
@@ -159,3 +165,32 @@ def test_who_may_read_nothing_is_told_so(run: Run) -> None:
 def test_a_site_without_the_fleet_is_no_question(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert program(["search", "red car", "--site", "hall"]) == 2
     assert "add `--fleet`" in capsys.readouterr().err
+
+
+MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
+
+
+def _written_out(sql: str) -> str:
+    """As Grafana's PostgreSQL source writes its macros and variables out."""
+    sql = sql.replace("${site:sqlstring}", "'hall','yard'").replace("$__interval", "1h")
+    sql = re.sub(r"\$__timeFilter\(([\w.]+)\)", r"\1 BETWEEN '2026-11-21T00:00:00Z' AND '2026-11-22T00:00:00Z'", sql)
+    return re.sub(r"\$__timeGroupAlias\((\w+), 1h\)", r'floor(extract(epoch FROM \1) / 3600) * 3600 AS "time"', sql)
+
+
+async def test_every_query_of_the_dashboard_runs_as_a_reader_and_sees_what_is_there(centre: Centre) -> None:
+    board = json.loads((MONITORING / "grafana-sites.json").read_text())
+    queries = {panel["title"]: panel["targets"][0]["rawSql"] for panel in board["panels"]}
+    queries |= {variable["name"]: variable["query"] for variable in board["templating"]["list"][1:]}
+    found = {}
+    for title, query in queries.items():
+        written = _written_out(query).replace("now() - interval '31 days'", "timestamptz '2026-11-01T00:00:00Z'")
+        assert "$" not in written, title
+        found[title] = [tuple(row.values()) for row in await centre(written, user="reader_all")]
+    assert found["site"] == [("hall",), ("yard",)]
+    assert found["Visits"] == [(2,)]
+    assert found["Marked as stale"] == [(1,)]
+    assert [row[1:] for row in found["Visits by site"]] == [("hall", 1), ("yard", 1)]
+    newest = {row[1]: row[5] for row in found["Newest visits"]}
+    assert newest == {"hall": "A red car", "yard": None}
+    assert {row[:2] for row in found["Cameras"]} == {("hall", "front_door"), ("hall", "gate"), ("yard", "front_door")}
+    assert [title for title, rows in found.items() if not rows] == []
