@@ -9,7 +9,7 @@ waits in its journal, over both servers, until the centre has stored it: what a 
 
 import argparse
 import asyncio
-import struct
+import random
 import tempfile
 import time
 from contextlib import closing
@@ -41,8 +41,8 @@ def made(number: int, *, embedded: bool) -> Observation:
     record = replace(observation(number), fence=1)
     if not embedded:
         return record
-    numbers = struct.unpack("<512e", struct.pack("<512e", *(((number * 31 + at) % 97) / 97 - 0.5 for at in range(512))))
-    return looked(record, numbers=numbers)
+    noise = random.Random(number)
+    return looked(record, numbers=tuple(noise.gauss(0, 0.044) for _ in range(512)))
 
 
 async def filled(url: str, records: int, *, embedded: bool) -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import av
+import numpy as np
 from postgres_server import PASSWORD, PostgresServer
 from sink_samples import Box1, Hasty, until
 
@@ -89,6 +91,23 @@ def looked(
         embedding=Embedding.packed("tiny", raw) if numbers else None,
     )
     return replace(record, kind=Observed.APPEARED, appearances=(seen,))
+
+
+def moving_clip(folder: Path) -> Path:
+    """A box that goes through an empty room."""
+    path = folder / "clip.mp4"
+    room = np.full((240, 320, 3), 90, np.uint8)
+    room[::8, :, :] = 110
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for step in range(60):
+            frame = room.copy()
+            if step >= 20:
+                frame[100:220, step * 4 : step * 4 + 60] = 230
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+        output.mux(stream.encode(None))
+    return path
 
 
 def source(url: str, site: str, **more: Any) -> SiteSource:

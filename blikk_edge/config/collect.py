@@ -69,10 +69,10 @@ def _source(*, domain: str | None = None, readers: tuple[str, ...] = (), **fleet
     return SiteSource(fleet=FleetOptions(**fleet), domain=domain, readers=readers)
 
 
-def collect_grammar(folder: Path) -> Section:
-    """The whole of `collect.yaml`, whose relative paths start at `folder`."""
+def site_section(folder: Path) -> Section:
+    """One of `sites`, whose relative paths start at `folder`."""
     of_fleet = tuple(key for key in fleet_options(folder).keys if key.name in {"site", "servers", "nkey", "tls"})
-    site = Section(
+    return Section(
         of=FleetOptions,
         make=_source,
         plain="site",
@@ -85,11 +85,17 @@ def collect_grammar(folder: Path) -> Section:
                 default="none: the servers are the site's own",
             ),
             Key(
-                name="readers", value=ListOf(TEXT), meaning="Roles of the database that may read this site.",
+                name="readers",
+                value=ListOf(TEXT),
+                meaning="Roles of the database that may read this site.",
                 default="none",
             ),
         ),
-    )  # fmt: skip
+    )
+
+
+def collect_grammar(folder: Path) -> Section:
+    """The whole of `collect.yaml`, whose relative paths start at `folder`."""
 
     def make(
         *, search: SearchOptions | None = None, language: str | None = None, keep: float | None = None, **centre: Any
@@ -104,7 +110,10 @@ def collect_grammar(folder: Path) -> Section:
         keys=(
             Key(name="postgres", value=postgres_options(folder), required=True, meaning="The database."),
             Key(
-                name="sites", value=_Sites(site), meaning="The sites. Needed by `blikk collect` alone.", default="none"
+                name="sites",
+                value=_Sites(site_section(folder)),
+                meaning="The sites. Needed by `blikk collect` alone.",
+                default="none",
             ),
             Key(
                 name="readers",
@@ -144,7 +153,9 @@ def load_collect(path: Path, *, environ: Mapping[str, str]) -> CollectSettings:
         except vol.Invalid as wrong:
             for each in wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]:
                 mend = each.mend if isinstance(each, Wrong) else "See docs/guide/fleet.md."
-                tree.add(tuple(step if isinstance(step, int) else str(step) for step in each.path), each.msg, mend)
+                place = tuple(step if isinstance(step, int) else str(step) for step in each.path)
+                if not any(place[: len(broken)] == broken for broken in tree.broken):
+                    tree.add(place, each.msg, mend)
     if settings is None or tree.problems:
         raise ConfigErrors(tree.problems)
     return settings

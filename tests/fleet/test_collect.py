@@ -10,11 +10,16 @@ from typing import Any
 
 import asyncpg
 import pytest
-from centre_kit import Centre, CollectProcess, collecting, delivering, looked, settled, source, uplink
+from centre_kit import Centre, CollectProcess, collecting, delivering, looked, moving_clip, settled, source, uplink
 from nats_server import NatsServer
+from ports import free_port
 from postgres_server import PASSWORD, PostgresServer
 from sink_samples import T0, Box1, event, observation, ring, until
 
+from blikk_edge.app.wiring import build
+from blikk_edge.config import load
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.commands import Press
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Phase
 from blikk_edge.fleet.centre.collector import prepare
@@ -79,6 +84,28 @@ async def test_a_record_is_kept_at_the_edge_until_it_is_in_the_database(
             await settled(inbox, delivery)
     assert await centre.ids() == [f"observation-{number}" for number in range(5)]
     assert (await centre.ids("event"), await centre.ids("ring")) == (["event-1"], ["ring-1"])
+
+
+async def test_a_node_that_runs_sends_what_it_sees(nats: NatsServer, centre: Centre, site: str, tmp_path: Path) -> None:
+    path = tmp_path / "blikk.yaml"
+    path.write_text(
+        f"node: porch\nmqtt: false\nstore: {{path: {tmp_path}/store.db}}\nhttp: {{port: {free_port()}}}\n"
+        f"models: {{cache: {tmp_path}, offline: true}}\nsummary: false\n"
+        f"cameras: {{door: {{source: {moving_clip(tmp_path)}, ring: {{http: true}}}}}}\n"
+        f"fleet: {{site: {site}, servers: [{nats.url}]}}\nsinks: {{uplink: true}}\n"
+    )
+    environ = {"HOME": str(tmp_path)}
+    app = build(load(path, environ=environ), environ=environ, clock=SystemClock())
+    stop = asyncio.Event()
+    running = asyncio.create_task(app.run(stop))
+    async with collecting(centre.options(source(nats.url, site))):
+        while not (await centre.ids() and await centre.ids("ring")):
+            app.order(Press(camera="door", via="http"))
+            await asyncio.sleep(0.3)
+        stop.set()
+        await running
+    rows = await centre("SELECT DISTINCT site, camera, member, fence FROM blikk.records")
+    assert [tuple(row.values()) for row in rows] == [(site, "door", "porch", None)]
 
 
 async def test_a_collector_and_a_database_that_are_killed_lose_nothing_and_double_nothing(

@@ -167,10 +167,9 @@ class SiteCollector:
         try:
             await self._store(writer, messages)
         except Exception as error:
-            await self._give_back(messages)
+            await self._intake.give_back(messages)
             raise self._postgres.error(error) from error
-        for message in messages:
-            await message.ack()
+        await self._intake.stored(messages)
         self.counts["batches"] += 1
 
     async def _store(self, writer: Writer, messages: "Sequence[Msg]") -> None:
@@ -198,11 +197,3 @@ class SiteCollector:
             LOG.warning("%s: %d messages are no records; they are in `refused` (%s)", self._site, len(refused), first)
         self.counts["stored"] += len(messages) - len(refused)
         self.counts["refused"] += len(refused)
-
-    async def _give_back(self, messages: "Sequence[Msg]") -> None:
-        """As far as that goes: what is not given back comes again by itself, after `records.ACK_WAIT_S`."""
-        try:
-            for message in messages:
-                await message.nak()
-        except Exception as error:  # noqa: BLE001 - whatever the library raises
-            LOG.debug("%s", quote(str(error)))

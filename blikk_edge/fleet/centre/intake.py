@@ -1,6 +1,8 @@
 """Records as they come out of a site's stream: asked for in good time, taken in batches, acknowledged when stored."""
 
 import json
+import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.errors import SinkError, quote
@@ -12,10 +14,12 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
+LOG = logging.getLogger("blikk.collect")
+
 ASKED: Final = 1000
 """Records that are asked for at once; so many are on their way at most, while others are being written."""
 
-EXPIRES_S: Final = 10.0
+EXPIRES_S: Final = 5.0
 LINGER_S: Final = 0.02
 """For so long a batch waits for more once it has begun."""
 
@@ -68,6 +72,22 @@ class Intake:
         except Exception as error:
             raise self._link.error(error) from error
         return batch
+
+    async def stored(self, batch: "Sequence[Msg]") -> None:
+        """These are committed, and leave the stream. Raises SinkError; they come again then."""
+        try:
+            for message in batch:
+                await message.ack()
+        except Exception as error:
+            raise self._link.error(error) from error
+
+    async def give_back(self, batch: "Sequence[Msg]") -> None:
+        """These could not be stored. As far as that goes: what stays here comes again by itself, after ACK_WAIT_S."""
+        try:
+            for message in batch:
+                await message.nak()
+        except Exception as error:  # noqa: BLE001 - whatever the library raises
+            LOG.debug("%s", quote(str(error)))
 
     async def _ask(self, count: int) -> None:
         assert self._sub is not None

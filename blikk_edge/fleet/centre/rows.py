@@ -16,6 +16,7 @@ from blikk_edge.sinks.postgres.rows import LAST
 from blikk_edge.wire.values import Json, JsonObject
 
 BYTES_MAX: Final = 8 * 1024 * 1024
+FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TEXT_MAX: Final = 400
 """Of what becomes part of a key; Blikk Edge's ids are shorter."""
 
@@ -197,7 +198,7 @@ def _maybe(value: object, read: Callable[[object], Any]) -> Any:
 
 def _moment(value: object) -> datetime:
     moment = datetime.fromisoformat(_text(value))
-    return min(moment.replace(tzinfo=moment.tzinfo or UTC), LAST)
+    return min(max(moment.replace(tzinfo=moment.tzinfo or UTC), FIRST), LAST)
 
 
 def _storable_text(text: str) -> str:

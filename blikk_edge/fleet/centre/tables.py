@@ -16,6 +16,7 @@ READABLE: Final = (
     "records", "appearances", "readers", "leases", "events", "observations", "rings", "summaries", "answers",
 )  # fmt: skip
 ALL: Final = "*"
+MIGRATE_S: Final = 3600.0
 
 _FILE: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _MONTH: Final = re.compile(r"_(\d{4})_(\d{2})$")
@@ -76,7 +77,7 @@ async def migrate(connection: Any, schema: str, every: Sequence[Migration] | Non
         applied = []
         for each in every:
             if (known := there.get(each.number)) is None:
-                await connection.execute(each.text)
+                await connection.execute(each.text, timeout=MIGRATE_S)
                 await connection.execute(
                     "INSERT INTO migrations (number, name, sha256) VALUES ($1, $2, $3)",
                     *(each.number, each.name, each.sha256),
