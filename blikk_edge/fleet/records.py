@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from blikk_edge.core.errors import SinkError
 from blikk_edge.fleet.names import Names
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ async def make_records(
 ) -> None:
     """Have the stream and its consumer; what is there stays as it is. Raises what the library raises.
 
-    A record is in it until the centre has stored it. A full one refuses, so that the edge keeps what it has.
+    A record is in it until the centre has stored it. A full one refuses, so that the edge keeps what it has. Raises
+    SinkError for a stream of that name that would let go of records by itself.
     """
     from nats.js.api import (  # noqa: PLC0415  # only a part of a fleet needs it
         AckPolicy,
@@ -40,7 +42,13 @@ async def make_records(
     from nats.js.errors import NotFoundError  # noqa: PLC0415
 
     try:
-        await jetstream.stream_info(names.records)
+        there = (await jetstream.stream_info(names.records)).config
+        if (there.retention, there.discard) != (RetentionPolicy.WORK_QUEUE, DiscardPolicy.NEW) or there.max_age:
+            raise SinkError(
+                f"the stream {names.records} was made by somebody else, and would let go of records that are not "
+                "stored; remove it: it is made anew as it has to be",
+                after_s=60.0,
+            )
     except NotFoundError:
         await jetstream.add_stream(
             StreamConfig(

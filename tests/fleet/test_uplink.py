@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +22,7 @@ from blikk_edge.app.uplink import uplink_of
 from blikk_edge.config import load
 from blikk_edge.config.loading import check
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.ports import Pending
@@ -29,6 +32,7 @@ from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
 
+PATIENT_S = 120.0
 _SITES = count()
 
 
@@ -148,6 +152,16 @@ async def test_a_silent_centre_is_a_problem_and_a_stream_that_was_made_anew_is_f
     await link.close()
 
 
+async def test_a_stream_that_would_let_go_of_records_is_not_used(nats: NatsServer, site: str) -> None:
+    link = Link(FleetOptions(site=site, servers=(nats.url,)), name="other")
+    await (await link.open()).add_stream(name=Names(site).records, subjects=[Names(site).every_record])
+    sink = uplink(nats.url, site)
+    with pytest.raises(SinkError, match=r"would let go of records that are not stored; remove it"):
+        await sink.open()
+    await sink.close()
+    await link.close()
+
+
 def test_a_configuration_names_it_beside_the_fleet(tmp_path: Path, site: str) -> None:
     path = tmp_path / "blikk.yaml"
     head = "node: porch\nmqtt: false\ncameras: {d: /dev/video0}\n"
@@ -161,3 +175,14 @@ def test_a_configuration_names_it_beside_the_fleet(tmp_path: Path, site: str) ->
 
     path.write_text(f"{head}sinks: {{uplink: true}}\n")
     assert uplink_of(load(path, environ={})) is None
+
+
+def test_a_node_without_a_fleet_imports_nothing_of_it() -> None:
+    code = """
+import sys
+import blikk_edge.app.wiring, blikk_edge.cli.program
+print(sorted(name for name in sys.modules if name.partition(".")[0] in {"nats", "asyncpg"} or "fleet.centre" in name
+             or name in {"blikk_edge.fleet.uplink", "blikk_edge.fleet.records", "blikk_edge.fleet.state"}))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENT_S, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")

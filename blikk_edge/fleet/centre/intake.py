@@ -49,7 +49,14 @@ class Intake:
             raise self._link.error(error) from error
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Give back what was not taken yet, and let go of the connection."""
+        waiting: list[Msg] = []
+        try:
+            while self._sub is not None and self._link.connected and self._sub.pending_msgs:
+                waiting += await self._next(LINGER_S)
+        except Exception as error:  # noqa: BLE001 - whatever the library raises: they come again by themselves
+            LOG.debug("%s", quote(str(error)))
+        await self.give_back(waiting)
         self._sub = None
         await self._link.close()
 
