@@ -6,11 +6,11 @@ from dataclasses import replace
 from blikk_edge.app.search_model import opened
 from blikk_edge.app.searching import Asked, request_of
 from blikk_edge.app.vision_models import model_folders
-from blikk_edge.asking.searching import search
+from blikk_edge.asking.searching import PICTURES_MAX, search
 from blikk_edge.config.collect import CollectSettings
 from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.errors import ModelError, SinkError, StoreError
-from blikk_edge.core.inquiry import Reply, Search, refusal
+from blikk_edge.core.inquiry import Found, Reply, Search, refusal
 from blikk_edge.core.locale import Locale
 from blikk_edge.fleet.centre.looks import SEP, FleetLooks, nearest_of
 from blikk_edge.language.reading import english, reading
@@ -43,11 +43,17 @@ def _look(looks: FleetLooks, request: Search, locale: Locale, tower: Towers | No
     readings = [rules for rules in (reading(locale.language), english()) if rules is not None]
     try:
         reply = search(request, history=looks, readings=readings, tower=tower, embeddings=nearest_of(looks))
+        found = tuple(_with_pictures(each, looks) for each in reply.found or ())
     except StoreError as error:
         return refusal(error)
     names = dict.fromkeys(each.what.event for each in reply.found or () if each.what.event is not None)
     events = [event for name in names if (event := looks.event(name)) is not None]
-    return replace(reply, events=tuple(looks.with_text(event) for event in events))
+    return replace(reply, found=found, events=tuple(looks.with_text(event) for event in events))
+
+
+def _with_pictures(found: Found, looks: FleetLooks) -> Found:
+    event, time = found.what.event, found.what.time
+    return found if event is None else replace(found, pictures=looks.pictures(event, time, PICTURES_MAX))
 
 
 def _tower(settings: CollectSettings) -> Towers | None:

@@ -1,11 +1,11 @@
 """Records of a node on their way to the centre: published to the site's stream, and kept here until they are stored."""
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -21,9 +21,10 @@ from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.records import Progress, make_records, progress
 from blikk_edge.sinks.uplink import UplinkOptions
 from blikk_edge.wire.envelope import enveloped
-from blikk_edge.wire.messages import encode
+from blikk_edge.wire.messages import PROTOCOL, encode
 from blikk_edge.wire.records import record_to_text
 from blikk_edge.wire.topics import Topics
+from blikk_edge.wire.values import JsonObject, iso_time, json_bytes
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -268,8 +269,8 @@ class Uplink:
 
     async def _show(self, picture: Picture) -> None:
         if self._pictures is not None and picture.name not in PASSING:
-            name = picture_name(picture.camera, picture.event, picture.name, picture.time)
-            await self._keep(self._pictures, name, encode(picture, self._topics).payload)
+            jpeg = encode(picture, self._topics).payload
+            await self._keep(self._pictures, _Shown(picture.camera, picture.event, picture.name, picture.time, jpeg))
 
     async def _catch_up(self, store: "ObjectStore", batch: Sequence[Pending]) -> None:
         """The Pictures of what waited through an outage, as far as the album has them. Raises SinkError."""
@@ -281,27 +282,73 @@ class Uplink:
             if not pending.replayed or not over or mark_of(record) in self._known:
                 continue
             assert isinstance(record, Event | Ring)
-            for name, jpeg in await asyncio.to_thread(_of_album, self._album, record):
+            for shown in await asyncio.to_thread(_of_album, self._album, record):
                 try:
                     async with asyncio.timeout(ANSWER_S):
-                        await self._keep(store, name, jpeg)
+                        await self._keep(store, shown)
                 except Exception as error:
                     raise self._link.error(error) from error
 
-    async def _keep(self, store: "ObjectStore", name: str, jpeg: bytes) -> None:
+    async def _keep(self, store: "ObjectStore", shown: "_Shown") -> None:
+        """Have it in the object store, and say so to the centre; a full store leaves it out."""
         from nats.js.errors import APIError, NotFoundError  # noqa: PLC0415  # see Link
 
-        with contextlib.suppress(NotFoundError):
-            await store.get_info(name)
-            return
         try:
-            await store.put(name, jpeg)
-        except APIError as error:
-            if "maximum bytes exceeded" not in str(error.description):
-                raise
-            self._unseen.start(f"{self._link}: {self._names.pictures} is full; pictures are left out until it has room")
-        else:
+            await store.get_info(shown.object)
+        except NotFoundError:
+            try:
+                await store.put(shown.object, shown.jpeg)
+            except APIError as error:
+                if "maximum bytes exceeded" not in str(error.description):
+                    raise
+                full = f"{self._link}: {self._names.pictures} is full; pictures are left out until it has room"
+                self._unseen.start(full)
+                return
             self._unseen.end(f"{self._link}: pictures are kept again")
+        if (jetstream := self._jetstream) is not None:
+            assert self._options.pictures_s is not None  # else there is no store
+            said = shown.said(self._topics.member, self._options.pictures_s)
+            subject, headers = self._names.record(shown.camera, "picture"), {_MARK: f"picture {shown.object}"}
+            await jetstream.publish(subject, json_bytes(said), stream=self._names.records, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A Picture on its way into the object store.
+
+    Attributes:
+        camera: The camera's id.
+        event: The id of the Event or Ring that it shows, if any.
+        name: Its place on MQTT.
+        time: Capture time, seconds since 1970 UTC.
+        jpeg: The file.
+    """
+
+    camera: str
+    event: str | None
+    name: str
+    time: float
+    jpeg: bytes = field(repr=False)
+
+    @property
+    def object(self) -> str:
+        """What it is called in the object store: `<camera>/<event or ->/<UTC time with ms>.<name>.jpg`."""
+        moment = datetime.fromtimestamp(self.time, UTC)
+        stamp = f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}"
+        return f"{self.camera}/{self.event or '-'}/{stamp}.{self.name}.jpg"
+
+    def said(self, member: str | None, kept_s: float) -> JsonObject:
+        """What the centre is told of it."""
+        content: JsonObject = {
+            "v": PROTOCOL,
+            "id": self.object,
+            "camera": self.camera,
+            "event": self.event,
+            "name": self.name,
+            "time": iso_time(self.time),
+            "expires": iso_time(self.time + kept_s),
+        }
+        return {"v": PROTOCOL, "kind": "picture", "camera": self.camera, "member": member, "content": content}
 
 
 def mark_of(record: Record) -> str:
@@ -322,17 +369,11 @@ def calls(item: Item) -> TypeGuard[Ring | Event | Observation]:
             return False
 
 
-def picture_name(camera: str, event: str | None, name: str, time: float) -> str:
-    """What a Picture is called in the object store: `<camera>/<event or ->/<UTC time with ms>.<name>.jpg`."""
-    moment = datetime.fromtimestamp(time, UTC)
-    return f"{camera}/{event or '-'}/{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}.{name}.jpg"
-
-
-def _of_album(album: Album, of: Event | Ring) -> list[tuple[str, bytes]]:
-    """Names and files of the Pictures that the album has of it; blocking."""
+def _of_album(album: Album, of: Event | Ring) -> list[_Shown]:
+    """The Pictures that the album has of it; blocking."""
     try:
         return [
-            (picture_name(kept.camera, kept.event, kept.name, kept.time), jpeg)
+            _Shown(kept.camera, kept.event, kept.name, kept.time, jpeg)
             for kept in album.pictures(camera=of.camera, event=of.id)
             if (jpeg := album.jpeg(kept.id)) is not None
         ]

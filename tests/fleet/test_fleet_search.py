@@ -91,6 +91,13 @@ async def _fill(centre: Centre, folder: Path, *, vector: bool) -> None:
         topics = Topics("blikk", site, member="porch")
         named = [_as(record, tower.name) for record in records]
         await writer.write(site, [row_in(enveloped(each, topics).text) for each in named])
+    for name, expires in (("there", "9000-01-01T00:00:00Z"), ("gone", "2026-11-22T00:00:00Z")):
+        said = {
+            "id": f"front_door/event-1/{name}.jpg", "camera": "front_door", "event": "event-1", "name": "person",
+            "time": "2026-11-21T12:00:03Z", "expires": expires,
+        }  # fmt: skip
+        message = {"v": 1, "kind": "picture", "camera": "front_door", "member": "porch", "content": said}
+        await writer.write("hall", [row_in(json.dumps(message).encode())])
     await connection.close()
 
 
@@ -132,6 +139,9 @@ def test_words_find_what_is_most_like_them_in_every_site(run: Run) -> None:
     assert (event["site"], event["id"], event["camera"]) == ("hall", "event-1", "front_door")
     assert event["summary"]["title"] == "A red car"
     assert event["summary"]["event"] == "event-1"
+    assert {each["site"]: each["pictures"] for each in reply["found"]}["yard"] == []
+    (hall,) = (each for each in reply["found"] if each["event"] == "event-1")
+    assert hall["pictures"] == ["front_door/event-1/there.jpg"], "what is there no more is not shown"
 
 
 def test_a_site_a_camera_and_a_time_narrow_it(run: Run) -> None:

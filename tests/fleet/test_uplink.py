@@ -26,6 +26,7 @@ from blikk_edge.core.errors import SinkError
 from blikk_edge.core.observation import Phase
 from blikk_edge.core.picture import SNAPSHOT
 from blikk_edge.core.ports import Pending
+from blikk_edge.fleet.centre.rows import row_in
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
@@ -107,6 +108,10 @@ async def test_pictures_go_out_as_they_come_and_those_of_an_outage_out_of_the_al
         assert {each.name for each in await _listed(pictures)} == wanted
         found = await pictures.get("front_door/event-2/20261121T120002000.person.jpg")
         assert found.data == missed.jpeg
+        stream = await (await link.open()).pull_subscribe_bind("collect", Names(site).records)
+        said: set[str] = set()
+        while not wanted <= said:
+            said |= {row_in(message.data).id for message in await stream.fetch(3, timeout=60)}
         status = await pictures.status()
         assert status.ttl == 3600
     finally:

@@ -163,6 +163,16 @@ class FleetLooks:
         found = self._read(site, rows[0], "summary") if rows else None
         return EventWithText(event=event, summary=found if isinstance(found, Summary) else None)
 
+    def pictures(self, event: str, time: float, most: int) -> tuple[str, ...]:
+        """The Pictures of an event that are still in the object store of its site, the nearest in time first."""
+        site, _, name = event.partition(SEP)
+        rows = self.fetch(
+            "SELECT id FROM {schema}.pictures WHERE site = $1 AND event = $2 AND expires > now() "
+            "ORDER BY abs(extract(epoch FROM time)::float8 - $3::float8), id LIMIT $4",
+            *(site, name, time, most),
+        )
+        return tuple(row["id"] for row in rows)
+
     def where(
         self,
         *,

@@ -47,7 +47,7 @@ class Row:
     """One record: a row of `records`.
 
     Attributes:
-        kind: One of `wire.envelope.RECORDS`.
+        kind: One of `wire.envelope.RECORDS`, or `picture`, which says that one is in the site's object store.
         id: Unique for its kind and site.
         at: The time that never changes through its revisions: when an event started, what a summary begins with.
         time: That of this revision.
@@ -222,6 +222,7 @@ _AT: Final[Mapping[str, str]] = {
     "ring": "time",
     "summary": "since",
     "answer": "time",
+    "picture": "time",
 }
 """Of each kind the field that says when it is: the same in each revision."""
 
@@ -234,6 +235,7 @@ _NEEDED: Final[Mapping[str, Mapping[str, Callable[[object], object]]]] = {
         "loitering": _truth,
     },
     "summary": {"until": _moment},
+    "picture": {"name": _key, "expires": _moment},
     "answer": {"confidence": lambda value: _maybe(value, _number), "since": _moment, "changed": _truth},
 }
 """What the views read out of the JSON: one that they could not read would break all of them."""

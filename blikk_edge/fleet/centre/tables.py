@@ -14,6 +14,7 @@ from blikk_edge.sinks.postgres.tables import LOCK
 PARTITIONED: Final = ("records", "appearances")
 READABLE: Final = (
     "records", "appearances", "readers", "leases", "events", "observations", "rings", "summaries", "answers",
+    "pictures",
 )  # fmt: skip
 ALL: Final = "*"
 MIGRATE_S: Final = 3600.0

@@ -111,3 +111,8 @@ SELECT site, camera, id, content->>'question' AS question, content->>'answer' AS
     (content->>'confidence')::double precision AS confidence, time, (content->>'since')::timestamptz AS since,
     (content->>'changed')::boolean AS changed, member, fence, stored, content
 FROM records WHERE kind = 'answer' AND NOT stale;
+
+CREATE VIEW pictures WITH (security_invoker = true) AS
+SELECT site, camera, id, event, time, content->>'name' AS name, (content->>'expires')::timestamptz AS expires, member,
+    stored
+FROM records WHERE kind = 'picture' AND NOT stale;
