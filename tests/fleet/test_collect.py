@@ -80,9 +80,14 @@ async def test_a_record_is_kept_at_the_edge_until_it_is_in_the_database(
         await until(lambda: delivery.outbox == 7, "they wait")
         await asyncio.sleep(0.3)  # nothing takes them; they must not be settled
         assert delivery.outbox == 7
-        async with collecting(centre.options(source(nats.url, site))):
+        options = centre.options(source(nats.url, site))
+        async with collecting(options) as one, collecting(options) as other:  # they share the work
+            inbox.put(*(observation(number) for number in range(5, 200)))
             await settled(inbox, delivery)
-    assert await centre.ids() == [f"observation-{number}" for number in range(5)]
+            counts = [collector.sites[0].counts for collector in (one, other)]
+            assert sum(count["stored"] for count in counts) >= 202
+            assert not any(count["refused"] or count["retries"] for count in counts)
+    assert await centre.ids() == [f"observation-{number}" for number in range(200)]
     assert (await centre.ids("event"), await centre.ids("ring")) == (["event-1"], ["ring-1"])
 
 
