@@ -76,11 +76,11 @@ def search(settings: Settings, asked: Asked, *, environ: Mapping[str, str]) -> A
     store = opened_store(path)
     locale = household_locale(settings, Store(path), clock)() if isinstance(store, StoreError) else None
     if isinstance(store, StoreError):
-        request = _request(asked, [each.id for each in cameras], locale or Locale(), clock.now())
+        request = request_of(asked, [each.id for each in cameras], locale or Locale(), clock.now())
         return _answered(settings, path, asked_of_node(settings, request, path, store))
     try:
         now = household_locale(settings, store, clock)
-        request = _request(asked, [each.id for each in cameras], now(), clock.now())
+        request = request_of(asked, [each.id for each in cameras], now(), clock.now())
         tower = _tower(settings)
         service = QuestionService(
             history=store,
@@ -108,7 +108,8 @@ def _tower(settings: Settings) -> Towers | None:
         return None
 
 
-def _request(asked: Asked, cameras: Sequence[str], locale: Locale, now: float) -> Search:
+def request_of(asked: Asked, cameras: Sequence[str], locale: Locale, now: float) -> Search:
+    """The request, of words and times as they were typed, at one of `cameras`. Raises WireError."""
     content: JsonObject = {
         "do": "search",
         "query": asked.query,

@@ -19,6 +19,7 @@ from blikk_edge.app.search_model import SearchModel, text_towers
 from blikk_edge.app.serving import access_of, http_server
 from blikk_edge.app.sharing import membership_of
 from blikk_edge.app.stand_ins import ProgressOf
+from blikk_edge.app.uplink import uplink_of
 from blikk_edge.app.writing import Writing, modes, writing
 from blikk_edge.config.settings import Settings
 from blikk_edge.core.clock import Clock, steady
@@ -273,6 +274,7 @@ def build(
         states=states,
         publish=outlets.deliver,
         permit=permit,
+        uplink=uplink_of(settings),
     )
     sinks = sinks_of(settings, context, supervisor)
     feed = Feed(context.topics) if settings.http else None

@@ -65,9 +65,14 @@ class Names:
         """The subject below which a node gets the answers to its jobs."""
         return f"blikk.{self.site}.answer.{node}"
 
-    def record(self, camera: str, kind: str) -> str:
-        """The subject of records of one kind of one camera."""
-        return f"blikk.{self.site}.record.{camera}.{kind}"
+    def record(self, camera: str | None, kind: str) -> str:
+        """The subject of records of one kind of one camera; of what is of the whole site where that is None."""
+        return f"blikk.{self.site}.record.{camera or '_'}.{kind}"
+
+    @property
+    def every_record(self) -> str:
+        """The subjects of all records."""
+        return f"blikk.{self.site}.record.>"
 
     def job(self, kind: str, priority: str) -> str:
         """The subject of work of one kind and priority."""

@@ -50,7 +50,12 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one call has reserved, on which day."""
+    """What one call has reserved.
+
+    Attributes:
+        day: On which day, in UTC.
+        tokens: How many tokens.
+    """
 
     day: str
     tokens: int

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from blikk_edge.core.album import Album
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.inquiry import Answerer
 from blikk_edge.core.locale import Claim, LocaleNow
 from blikk_edge.core.permit import Permit
-from blikk_edge.core.ports import History, Order, Publish
+from blikk_edge.core.ports import DurableSink, History, Order, Publish
 from blikk_edge.core.status import CameraState, NodeInfo
 from blikk_edge.wire.topics import Topics
 
@@ -30,6 +31,7 @@ class Context:
         states: How each camera is doing now.
         publish: Hands a Summary or an Answer to every sink. Never blocks.
         permit: Which cameras this node may speak for, where several share them; None: for all.
+        uplink: Makes the sink `uplink` of its options, where the node belongs to a site; else None.
     """
 
     clock: Clock
@@ -44,3 +46,4 @@ class Context:
     states: Callable[[], Sequence[CameraState]] = field(repr=False)
     publish: Publish = field(repr=False)
     permit: Permit | None = field(default=None, repr=False)
+    uplink: "Callable[[Any, Context], DurableSink] | None" = field(default=None, repr=False)

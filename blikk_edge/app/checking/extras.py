@@ -16,6 +16,7 @@ _OF_SINKS: Final = {
     "redis": (("redis", "redis"),),
     "postgres": (("asyncpg", "postgres"),),
     "zeromq": (("zmq", "zeromq"),),
+    "uplink": (("nats", "fleet"),),
 }
 """The packages that sinks of ours need, each with its extra."""
 
@@ -69,6 +70,8 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
         if options is not None:
             yield from _missing(package, extra, section)
     for sink in settings.sinks:
+        if sink.name == "uplink" and settings.fleet is None:
+            yield Wrong("this node belongs to no site", "Add `fleet:` with `site:`.", "sinks", "uplink")
         for package, extra in _OF_SINKS.get(sink.name, ()):
             yield from _missing(package, extra, "sinks", sink.kinds.key(sink.name))
 

@@ -1,6 +1,5 @@
 // Written by `npm run types` from contract/schemas, whose SHA-256 is
-// 562b93069ac0a457eb97af74b7371923f971c1581853f017ada8bbd44ff11cc6
-// 9a8b686956d910af16394c19f3831723764af1a3a8f9b92b03a0fd34898ff1ac
+// c93f8d62b1080b45c1d518c1d6a0ea345e61e31b6d46507f9eece461058f87ba
 
 /**
  * ISO 8601, UTC, milliseconds
