@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from os import environ
 from pathlib import Path
 
 from parcel_clips import DAY, DUSK, INFRARED, NIGHT, Deed, Light, Script, Truth, make
@@ -236,6 +237,7 @@ def main() -> int:
     if data is None:
         print("no test data", file=sys.stderr)
         return 1
+    environ.setdefault("BLIKK_MODELS", str(data / "models"))
     if args.pictures:
         args.pictures.mkdir(parents=True, exist_ok=True)
     rows = ROWS[:2] if args.quick else ROWS
