@@ -24,6 +24,15 @@ from ports import free_port
 START_S = 15.0
 
 
+def nats_server_binary() -> str:
+    """The program; skips the test where there is none."""
+    beside = Path(sys.executable).with_name("nats-server")
+    binary = str(beside) if beside.exists() else shutil.which("nats-server")
+    if binary is None:
+        pytest.skip("no nats-server; scripts/test installs it")
+    return binary
+
+
 class NatsServer:
     """One nats-server in `folder`, which must be its own. `extra` are further lines of its configuration.
 
@@ -74,10 +83,7 @@ class NatsServer:
         """Start without waiting: a member of a cluster waits for the others."""
         if self._process is not None:
             return
-        beside = Path(sys.executable).with_name("nats-server")
-        binary = str(beside) if beside.exists() else shutil.which("nats-server")
-        if binary is None:
-            pytest.skip("no nats-server; scripts/test installs it")
+        binary = nats_server_binary()
         lines = [
             f'server_name: "{self.name}"',
             f"listen: 127.0.0.1:{self.port}",

@@ -1,7 +1,9 @@
 """The accounts and rights in docker/fleet, at a real NATS server with TLS: enough for the work, and no more."""
 
 import asyncio
+import os
 import re
+import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from llm_server import LlmServer, Say
 from nacl.signing import SigningKey
 from nats.aio.client import Client
 from nats.js.errors import BucketNotFoundError, NoStreamResponseError, NotFoundError
-from nats_server import NatsServer
+from nats_server import NatsServer, nats_server_binary
 from sink_samples import Box1, observation, picture, until
 
 from blikk_edge.core.errors import SinkError
@@ -50,14 +52,15 @@ class Guarded:
         self.folder = folder
         self.certificates = certificates
         self.environ: dict[str, str] = {}
-        text = (FLEET / "nats.conf").read_text()
-        ours = text[text.index("\ntls {") :].replace("# yard {", "yard {").replace("  hall {", "  other { $OTHER }\n  hall {")
+        self.text = (FLEET / "nats.conf").read_text()
         for inside, here in (
             ("/run/secrets/nats_certificate_key", certificates.server_key),
             ("/run/secrets/nats_certificate", certificates.server),
         ):
-            assert inside in ours
-            ours = ours.replace(inside, str(here))
+            assert inside in self.text
+            self.text = self.text.replace(inside, str(here))
+        accounts = "accounts {\n  other { $OTHER }"
+        ours = self.text[self.text.index("\ntls {") :].replace("# yard {", "yard {").replace("accounts {", accounts)
         rules = (FLEET / "hall.conf").read_text()
         own = folder / "nats"
         own.mkdir()
@@ -125,9 +128,22 @@ async def working(nats: Guarded, llm: LlmServer) -> AsyncIterator[Worker]:
         await task
 
 
+def test_the_file_is_valid_as_a_whole(nats: Guarded) -> None:
+    file = nats.server.folder / "whole.conf"
+    file.write_text(nats.text)
+    command = [nats_server_binary(), "-t", "-c", str(file)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=os.environ | nats.environ)
+    assert done.returncode == 0, done.stderr
+
+
 async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded) -> None:
     before = len(nats.violations)
-    async with linked(nats, "hall_node", "hall_node", "hall_operator", "hall_collector") as (node, up, operator, centre):
+    async with linked(nats, "hall_node", "hall_node", "hall_operator", "hall_collector") as (
+        node,
+        up,
+        operator,
+        centre,
+    ):
         # a node may be there before cameras were applied
         assert (await applied.applied(node, HALL)).version == 0
         assert (await applied.apply(operator, HALL, CAMERAS, after=Applied())).version == 1
@@ -304,7 +320,9 @@ async def test_a_role_may_not_do_what_is_anothers(nats: Guarded) -> None:
             )
 
 
-async def test_the_log_of_nats_says_whose_key_lacks_which_right(nats: Guarded, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_of_nats_says_whose_key_lacks_which_right(
+    nats: Guarded, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG", "blikk.fleet")
     async with linked(nats, "hall_node") as (node,):
         there = await applied.applied(node, HALL)
