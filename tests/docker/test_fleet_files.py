@@ -42,7 +42,7 @@ def test_a_service_has_no_right_that_it_does_not_need(name: str) -> None:
     assert re.fullmatch(r"[^:@\s]+:[\w.-]*\d[\w.-]*", service["image"])
     for volume in service["volumes"]:
         place, _, rest = volume.partition(":")
-        assert place in COMPOSE["volumes"] or (rest.endswith(":ro") and (FLEET / place).is_file())
+        assert place in COMPOSE["volumes"] or (rest.endswith(":ro") and (FLEET / place).exists())
 
 
 def test_secrets_are_files_that_are_named_for_who_needs_them() -> None:
@@ -83,7 +83,9 @@ def test_the_example_names_every_variable_that_the_compose_file_takes() -> None:
     taken = set(re.findall(r"\$\{(\w+)", (FLEET / "compose.yaml").read_text(encoding="utf-8")))
     given = set(re.findall(r"^#?([A-Z_]+)=", (FLEET / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     assert given == taken
-    keys = set(re.findall(r"\$(HALL_\w+)", re.sub("#.*", "", (FLEET / "hall.conf").read_text(encoding="utf-8"))))
+    keys = set(
+        re.findall(r"\$(HALL_\w+)", re.sub("#.*", "", (FLEET / "hall" / "account.conf").read_text(encoding="utf-8")))
+    )
     assert keys == set(COMPOSE["services"]["nats"]["environment"])
 
 

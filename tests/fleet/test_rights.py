@@ -61,11 +61,13 @@ class Guarded:
             self.text = self.text.replace(inside, str(here))
         accounts = "accounts {\n  other { $OTHER }"
         ours = self.text[self.text.index("\ntls {") :].replace("# yard {", "yard {").replace("accounts {", accounts)
-        rules = (FLEET / "hall.conf").read_text()
         own = folder / "nats"
         own.mkdir()
-        (own / "hall.conf").write_text(rules)
-        (own / "yard.conf").write_text(rules.replace("hall", "yard").replace("HALL", "YARD"))
+        for site in SITES:
+            (own / site).mkdir()
+            for file in (FLEET / "hall").iterdir():
+                rules = file.read_text().replace("hall", site).replace("HALL", site.upper())
+                (own / site / file.name).write_text(rules)
         for site in SITES:
             for role in ROLES:
                 self.environ[f"{site}_{role}".upper()] = self.key(f"{site}_{role}")
@@ -78,13 +80,13 @@ class Guarded:
         (self.folder / f"{name}.nk").write_bytes(pair.seed)
         return pair.public_key.decode()
 
-    def options(self, key: str, site: str = "hall") -> FleetOptions:
-        """Of who has this key and works for this site."""
+    def options(self, key: str) -> FleetOptions:
+        """Of who has this key, whosever it is, and works for the site `hall`."""
         tls = ClientTlsSettings(ca=self.certificates.ca)
-        return FleetOptions(site=site, servers=(self.server.url,), nkey=self.folder / f"{key}.nk", tls=tls)
+        return FleetOptions(site="hall", servers=(self.server.url,), nkey=self.folder / f"{key}.nk", tls=tls)
 
-    def link(self, key: str, site: str = "hall") -> Link:
-        return Link(self.options(key, site), name=key)
+    def link(self, key: str) -> Link:
+        return Link(self.options(key), name=key)
 
     @property
     def violations(self) -> list[str]:
@@ -235,7 +237,7 @@ class Raw:
 
 def rights(site: str) -> list[str]:
     """Every subject that anybody of the site may publish to; wildcards as some word."""
-    text = (FLEET / "hall.conf").read_text().replace("hall", site)
+    text = "".join(file.read_text() for file in (FLEET / "hall").iterdir()).replace("hall", site)
     found = re.findall(r'"((?:\$|blikk)[^"]*)"', text)
     assert len(found) > 50
     return [subject.replace("*", "x").replace(">", "x") for subject in found]
@@ -337,3 +339,31 @@ async def test_the_log_of_nats_says_whose_key_lacks_which_right(
     log = caplog.text + str(caught.value) + (nats.server.folder / "nats.log").read_text()
     assert len(seeds) == 9
     assert not [seed for seed in seeds if seed in log]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_key_that_is_taken_out_is_shut_out_at_once(nats: Guarded, role: str) -> None:
+    file = nats.server.folder / "yard" / "account.conf"
+    before = file.read_text()
+    line = f"  {{nkey: $YARD_{role.upper()}, permissions: {{include ./{role}.conf}}}}\n"
+    assert line in before
+    async with linked(nats, f"yard_{role}", "hall_node") as (gone, other):
+        await gone.client()
+        await other.client()
+        try:
+            file.write_text(before.replace(line, ""))
+            nats.server.reload()
+            await until(lambda: not gone.connected, "it is shut out")
+            assert other.connected
+            with pytest.raises(SinkError, match=r"it does not take this key; check `fleet\.nkey`"):
+                await nats.link(f"yard_{role}").open()
+        finally:
+            file.write_text(before)
+            nats.server.reload()
+    async with linked(nats, f"yard_{role}") as (again,):
+        while True:  # the server reads its file when it gets to it
+            try:
+                await again.open()
+                break
+            except SinkError:
+                await asyncio.sleep(0.1)
