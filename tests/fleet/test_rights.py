@@ -60,7 +60,8 @@ class Guarded:
             assert inside in self.text
             self.text = self.text.replace(inside, str(here))
         accounts = "accounts {\n  other { $OTHER }"
-        ours = self.text[self.text.index("\ntls {") :].replace("# yard {", "yard {").replace("accounts {", accounts)
+        ours = self.text.replace("# yard {", "yard {").replace("accounts {", accounts)
+        ours = re.sub("(?m)^(server_name|listen): .*$", "", ours).replace("/data", str(folder / "jetstream"))
         own = folder / "nats"
         own.mkdir()
         for site in SITES:
@@ -72,7 +73,7 @@ class Guarded:
             for role in ROLES:
                 self.environ[f"{site}_{role}".upper()] = self.key(f"{site}_{role}")
         ours = ours.replace("$OTHER", f"jetstream: enabled, users: [{{nkey: {self.key('other')}}}]")
-        self.server = NatsServer(own, extra=ours.splitlines())
+        self.server = NatsServer(own, extra=ours.splitlines(), jetstream=False)
 
     def key(self, name: str) -> str:
         """A new key, whose seed is in a file of this name; its public half."""
@@ -360,10 +361,11 @@ async def test_a_key_that_is_taken_out_is_shut_out_at_once(nats: Guarded, role: 
         finally:
             file.write_text(before)
             nats.server.reload()
-    async with linked(nats, f"yard_{role}") as (again,):
-        while True:  # the server reads its file when it gets to it
+    async with linked(nats, f"yard_{role}", "hall_node") as (again, other):
+        while True:  # the server reads its files when it gets to it
             try:
                 await again.open()
+                await applied.applied(other, HALL)  # there is still room for JetStream of each account
                 break
             except SinkError:
                 await asyncio.sleep(0.1)
