@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,11 +28,15 @@ PING_S: Final = 5
 CLOSE_S: Final = 2.0
 COPIES: Final = 3
 
+_VIOLATION: Final = "permissions violation"
+REFUSED_S: Final = 2 * ANSWER_S
+"""To what a key has no right the server gives no answer: it is told beside, so long before the answer is missed."""
+
 _SAYS: Final = (
     ("authorization violation", f"it does not take this key; check `{KEY}.nkey`"),
     ("user authentication expired", f"the time of this key is over; make another one for `{KEY}.nkey`"),
     ("account authentication expired", "the time of this site's account is over"),
-    ("permissions violation", "this key may not do that; see the rights of its user there"),
+    (_VIOLATION, "this key may not do that; see the rights of its user there"),
     ("maximum connections exceeded", "it has too many connections"),
     ("jetstream not enabled", "it has no JetStream; start it with `jetstream` in its configuration"),
     ("insufficient resources", "it has no room left (JetStream's limits); make room there"),
@@ -51,6 +57,7 @@ class Link:
         self._trouble = Trouble(LOG)
         self._warned = False
         self._making = asyncio.Lock()
+        self._refused = (-math.inf, "")
 
     def __str__(self) -> str:
         return f"nats {', '.join(server.split('://')[-1] for server in self._options.servers)}"
@@ -106,6 +113,8 @@ class Link:
 
         async def failed(error: Exception) -> None:
             wrong.append(error)
+            if _VIOLATION in str(error).lower():
+                self._refused = time.monotonic(), str(error).lower().partition(_VIOLATION)[2].strip()
             LOG.debug("%s: %s", self, quote(str(error)))
             tries = 1 if _tells(error) else TRIES  # a refusal may be cut off before it can be read
             if len(wrong) >= tries * len(options.servers):  # the library itself would try for ever
@@ -169,6 +178,9 @@ class Link:
         for words, means in _SAYS:
             if words in said:
                 return SinkError(f"{self}: {means}")
+        when, what = self._refused
+        if isinstance(error, TimeoutError) and time.monotonic() - when <= REFUSED_S:
+            return SinkError(f"{self}: this key has no right {quote(what)}; see the rights of its user there")
         if isinstance(error, OSError | TimeoutError | EOFError):
             return SinkError(
                 f"{self}: {unreachable(error, KEY)}".replace(f"`{KEY}.host` and `port`", f"`{KEY}.servers`")

@@ -331,7 +331,8 @@ async def test_the_log_of_nats_says_whose_key_lacks_which_right(
         there = await applied.applied(node, HALL)
         with pytest.raises(SinkError) as caught:
             await applied.apply(node, HALL, CAMERAS, after=there)
-    assert "it does not answer in time" in str(caught.value)
+    assert "this key has no right for publish to" in str(caught.value)
+    assert "$kv.blikk_hall_cameras.cameras" in str(caught.value)
     assert 'permissions violation for publish to "$kv.blikk_hall_cameras.cameras"' in caplog.text
     said = nats.violations[-1]
     assert nats.environ["HALL_NODE"] in said
