@@ -6,6 +6,7 @@ import json
 import threading
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -230,13 +231,13 @@ async def test_a_day_has_its_events_those_that_reach_into_it_and_its_rings(ask: 
 
 
 def test_a_line_says_that_a_parcel_was_taken(tmp_path: Path) -> None:
-    store = Store(tmp_path / "blikk.db")
-    store.open()
     left = visit("left", "2026-11-21 12:00", label=Label.PACKAGE)
-    store.put(replace(left, id="lies", phase=Phase.STARTED, ended=None, change=ParcelChange.LEFT_BEHIND))
-    store.put(replace(left, id="taken", change=ParcelChange.TAKEN))
-    store.put(left)
-    lines = store.lines(since=NOW - 86_400, until=NOW, limit=9)
+    with closing(Store(tmp_path / "blikk.db")) as store:
+        store.open()
+        store.put(replace(left, id="lies", phase=Phase.STARTED, ended=None, change=ParcelChange.LEFT_BEHIND))
+        store.put(replace(left, id="taken", change=ParcelChange.TAKEN))
+        store.put(left)
+        lines = store.lines(since=NOW - 86_400, until=NOW, limit=9)
     assert {line.id: line_content(line, None).get("taken", False) for line in lines} == {
         "lies": False,
         "taken": True,
