@@ -19,6 +19,7 @@ from parcel_scenes import (
 from blikk_edge.core.geometry import Box, Polygon, iou
 from blikk_edge.core.parcels import FIRST_ID, ParcelChange
 from blikk_edge.core.sightings import Label, View
+from blikk_edge.transforms.parcels.evidence import plausible
 from blikk_edge.transforms.parcels.step import Parcels
 
 LEFT, TAKEN = ParcelChange.LEFT_BEHIND, ParcelChange.TAKEN
@@ -318,3 +319,9 @@ def test_who_stands_on_without_being_looked_at_again_has_not_taken_it():
     porch.leave(DOORMAT)
     porch.play(3, VISITOR)
     assert porch.play(40, VISITOR, analysed=False) == []
+
+
+def test_a_sliver_at_the_lower_border_is_no_parcel_but_half_a_box_is() -> None:
+    assert not plausible(Box(0.909, 0.9, 0.934, 1.0), 0.88, 16 / 9)
+    assert plausible(Box(0.909, 0.8, 0.934, 0.9), 0.88, 16 / 9)
+    assert plausible(Box(0.85, 0.8, 0.95, 1.0), 0.88, 16 / 9)

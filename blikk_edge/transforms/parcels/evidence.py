@@ -25,6 +25,9 @@ _INSIDE_PX: Final = 12
 _CORE: Final = 0.4
 """A region's inside begins at this share of its depth: soft edges of its outline, as a shadow has, end before."""
 
+_LEAST, _LEAST_CUT_OFF, _MOST, _BORDER = 0.05, 0.1, 0.7, 0.996
+"""The least and the largest side of a parcel, in heights of the person; `_LEAST_CUT_OFF` at the lower border."""
+
 _GAIN: Final = (0.3, 3.0)
 _PACE: Final = 0.1
 _REST: Final = 0.6
@@ -207,6 +210,7 @@ def plausible(region: Box, person_height: float, aspect: float) -> bool:
     if person_height <= 0:
         return False
     height, width = region.height / person_height, region.width * aspect / person_height
-    if min(height, width) < 0.05 or max(height, width) > 0.7:
+    cut_off = region.y2 >= _BORDER  # of what goes on below the picture a sliver says too little
+    if min(height, width) < (_LEAST_CUT_OFF if cut_off else _LEAST) or max(height, width) > _MOST:
         return False
     return 0.25 <= width / height <= 4.5 and region.x1 > 0.004 and region.x2 < 0.996 and region.y1 > 0.004
