@@ -70,6 +70,24 @@ class Centre:
             return [row["id"] for row in await self(query, kind)]
         return []
 
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Nothing is written to `records` meanwhile: who wants to waits."""
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=self.server.port, user="postgres", password=PASSWORD, database="blikk"
+        )
+        try:
+            await connection.execute("BEGIN")
+            await connection.execute("LOCK TABLE blikk.records IN SHARE MODE")
+            yield
+        finally:
+            connection.terminate()
+
+    async def until_held_up(self) -> None:
+        """Wait until somebody waits to write."""
+        while not await self("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.02)
+
     def postgres(self, **more: Any) -> PostgresOptions:
         given = {"host": "127.0.0.1", "port": self.server.port, "username": self.user, "password": Secret(PASSWORD)}
         return PostgresOptions(**(given | more))

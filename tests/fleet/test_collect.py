@@ -121,17 +121,22 @@ async def test_a_collector_and_a_database_that_are_killed_lose_nothing_and_doubl
     try:
         async with delivering(store, uplink(nats.url, site, max_per_second=10_000)) as (inbox, delivery):
             await until(lambda: process.said("collects the records"), "it is ready")
-            inbox.put(*(observation(number) for number in range(700)))
+            inbox.put(*(observation(number) for number in range(100)))
             while not await centre.ids():
-                await asyncio.sleep(0.005)
-            process.kill()  # in the middle of it
-            assert delivery.outbox > 0
-            process = CollectProcess(tmp_path, centre, nats.url, site)
-            inbox.put(*(observation(number) for number in range(700, 1400)))
-            while len(await centre.ids()) < 750:
                 await asyncio.sleep(0.02)
-            await asyncio.to_thread(centre.server.kill)
-            assert delivery.outbox > 0
+            async with centre.held():
+                inbox.put(*(observation(number) for number in range(100, 700)))
+                await centre.until_held_up()
+                process.kill()  # in the middle of it
+                assert delivery.outbox > 0
+            process = CollectProcess(tmp_path, centre, nats.url, site)
+            while len(await centre.ids()) < 700:
+                await asyncio.sleep(0.02)
+            async with centre.held():
+                inbox.put(*(observation(number) for number in range(700, 1400)))
+                await centre.until_held_up()
+                await asyncio.to_thread(centre.server.kill)
+                assert delivery.outbox > 0
             await until(lambda: process.said("nobody answers there") or process.said("the connection"), "it is missed")
             await asyncio.to_thread(centre.server.start)
             await settled(inbox, delivery)
