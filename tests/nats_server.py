@@ -37,7 +37,7 @@ class NatsServer:
     """One nats-server in `folder`, which must be its own. `extra` are further lines of its configuration.
 
     JetStream writes to disk at once: what it has acknowledged survives `kill`. `cluster` is its own port for the other
-    servers, and theirs.
+    servers, and theirs. `room` is what it promises to streams, by itself no more than the disk has.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class NatsServer:
         cluster: tuple[int, Sequence[int]] | None = None,
         extra: Sequence[str] = (),
         jetstream: bool = True,
+        room: str = "1TB",
     ) -> None:
         self.folder = folder
         self.name = name
@@ -56,6 +57,7 @@ class NatsServer:
         self._cluster = cluster
         self._extra = tuple(extra)
         self._jetstream = jetstream
+        self._room = room
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -90,7 +92,8 @@ class NatsServer:
             f"http: 127.0.0.1:{self.monitor}",
         ]
         if self._jetstream:
-            lines.append(f'jetstream {{store_dir: "{self.folder / "jetstream"}", sync_interval: always}}')
+            folder = self.folder / "jetstream"
+            lines.append(f'jetstream {{store_dir: "{folder}", sync_interval: always, max_file_store: {self._room}}}')
         if self._cluster is not None:
             own, others = self._cluster
             routes = ", ".join(f"nats://127.0.0.1:{port}" for port in others)

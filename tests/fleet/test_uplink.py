@@ -191,3 +191,11 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] in {"nats", 
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENT_S, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")
+
+
+async def test_a_server_whose_disk_has_too_little_room_is_said(tmp_path: Path) -> None:
+    with NatsServer(tmp_path, room="10MB") as small:
+        sink = uplink(small.url, "hall")
+        with pytest.raises(SinkError, match="its disk has too little room; make room, or lower"):
+            await sink.open()
+        await sink.close()
