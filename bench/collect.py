@@ -19,10 +19,10 @@ from pathlib import Path
 import psutil
 from rig import table  # it names the folder of the tests
 
-from centre_kit import Centre, CollectProcess, delivering, looked, settled, uplink  # isort: skip
+from centre_kit import Centre, CollectProcess, looked, settled, uplink  # isort: skip
 from nats_server import NatsServer  # isort: skip
 from postgres_server import PostgresServer  # isort: skip
-from sink_samples import observation  # isort: skip
+from sink_samples import delivering, observation  # isort: skip
 
 from blikk_edge.core.observation import Observation
 from blikk_edge.fleet.link import Link

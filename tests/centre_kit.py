@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import av
-import numpy as np
 from postgres_server import PASSWORD, PostgresServer
-from sink_samples import Box1, Hasty, until
+from sink_samples import Box1, until
 
 from blikk_edge.core.appearance import Appearance, Colour, Embedding
 from blikk_edge.core.clock import SystemClock
@@ -31,7 +29,6 @@ from blikk_edge.grammar.secrets import Secret
 from blikk_edge.runtime.delivery import Delivery
 from blikk_edge.sinks.postgres.kind import PostgresOptions
 from blikk_edge.sinks.uplink import UplinkOptions
-from blikk_edge.store.store import Store
 from blikk_edge.wire.topics import Topics
 
 CLOCK = SystemClock()
@@ -111,23 +108,6 @@ def looked(
     return replace(record, kind=Observed.APPEARED, appearances=(seen,))
 
 
-def moving_clip(folder: Path) -> Path:
-    """A box that goes through an empty room."""
-    path = folder / "clip.mp4"
-    room = np.full((240, 320, 3), 90, np.uint8)
-    room[::8, :, :] = 110
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for step in range(60):
-            frame = room.copy()
-            if step >= 20:
-                frame[100:220, step * 4 : step * 4 + 60] = 230
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
-        output.mux(stream.encode(None))
-    return path
-
-
 def source(url: str, site: str, **more: Any) -> SiteSource:
     return SiteSource(fleet=FleetOptions(site=site, servers=(url,)), **more)
 
@@ -154,20 +134,6 @@ def uplink(url: str, site: str, *, node: str = "porch", **more: Any) -> Uplink:
         clock=given.pop("clock", CLOCK),
         **given,
     )
-
-
-@asynccontextmanager
-async def delivering(store: Store, sink: Uplink) -> AsyncIterator[tuple[Box1, Delivery]]:
-    """A node's delivery with this one sink."""
-    store.follow({sink.name: sink.takes})
-    inbox, delivery = Box1(), Delivery(store, (sink,), clock=Hasty())
-    task = asyncio.ensure_future(delivery.run(inbox))
-    try:
-        yield inbox, delivery
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def settled(inbox: Box1, delivery: Delivery) -> None:

@@ -3,18 +3,17 @@
 import asyncio
 from dataclasses import replace
 
-from blikk_edge.app.search_model import opened
+from blikk_edge.app.search_model import at_hand
 from blikk_edge.app.searching import Asked, request_of
 from blikk_edge.app.vision_models import model_folders
 from blikk_edge.asking.searching import PICTURES_MAX, search
 from blikk_edge.config.collect import CollectSettings
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import ModelError, SinkError, StoreError
+from blikk_edge.core.errors import SinkError, StoreError
 from blikk_edge.core.inquiry import Found, Reply, Search, refusal
 from blikk_edge.core.locale import Locale
 from blikk_edge.fleet.centre.looks import SEP, FleetLooks, nearest_of
 from blikk_edge.language.reading import english, reading
-from blikk_edge.runtime import log
 from blikk_edge.transforms.embedding.towers import Towers
 from blikk_edge.wire.inquiries import reply_content
 from blikk_edge.wire.values import Json, JsonObject
@@ -32,7 +31,7 @@ async def _search(settings: CollectSettings, request: Search, locale: Locale, si
     looks = FleetLooks(settings.centre.postgres, site=site)
     try:
         await looks.open()
-        return await asyncio.to_thread(_look, looks, request, locale, _tower(settings))
+        return await asyncio.to_thread(_look, looks, request, locale, at_hand(settings.search, model_folders(None)))
     except SinkError as error:
         raise StoreError(str(error)) from error
     finally:
@@ -54,17 +53,6 @@ def _look(looks: FleetLooks, request: Search, locale: Locale, tower: Towers | No
 def _with_pictures(found: Found, looks: FleetLooks) -> Found:
     event, time = found.what.event, found.what.time
     return found if event is None else replace(found, pictures=looks.pictures(event, time, PICTURES_MAX))
-
-
-def _tower(settings: CollectSettings) -> Towers | None:
-    """The model, where it is here: nobody waits for a download to search."""
-    if settings.search is None or not settings.search.by_words:
-        return None
-    try:
-        return opened(settings.search, replace(model_folders(None), offline=True))
-    except ModelError as error:
-        log.part("search").error("%s; only labels and colours are searched", error)
-        return None
 
 
 def with_sites(reply: JsonObject) -> JsonObject:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import voluptuous as vol
 
-from blikk_edge.config.yaml_lines import read_tree
+from blikk_edge.config.fleet_file import settings_in
 from blikk_edge.fleet.centre.options import CentreOptions, SiteSource
 from blikk_edge.fleet.options import FleetOptions, fleet_options
 from blikk_edge.grammar.leaf import Leaf
-from blikk_edge.grammar.problem import ConfigErrors, Wrong
+from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.values import SLUG, TEXT, ListOf, duration, errors_at
 from blikk_edge.sinks.postgres.kind import postgres_options
@@ -145,17 +145,5 @@ def collect_grammar(folder: Path) -> Section:
 
 def load_collect(path: Path, *, environ: Mapping[str, str]) -> CollectSettings:
     """The settings in a file; raises ConfigErrors with everything that is wrong."""
-    tree = read_tree(path, environ)
-    settings: CollectSettings | None = None
-    if () not in tree.broken:
-        try:
-            settings = collect_grammar(path.absolute().parent)(tree.value)
-        except vol.Invalid as wrong:
-            for each in wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]:
-                mend = each.mend if isinstance(each, Wrong) else "See docs/guide/fleet.md."
-                place = tuple(step if isinstance(step, int) else str(step) for step in each.path)
-                if not any(place[: len(broken)] == broken for broken in tree.broken):
-                    tree.add(place, each.msg, mend)
-    if settings is None or tree.problems:
-        raise ConfigErrors(tree.problems)
+    settings: CollectSettings = settings_in(path, collect_grammar, environ=environ)
     return settings

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import voluptuous as vol
-
-from blikk_edge.config.yaml_lines import read_tree
+from blikk_edge.config.fleet_file import settings_in
 from blikk_edge.fleet.options import FleetOptions, fleet_options
 from blikk_edge.fleet.site_budget import SiteLimits
 from blikk_edge.fleet.worker import CONCURRENCY, TIMEOUT_S, WorkerOptions
-from blikk_edge.grammar.problem import ConfigErrors, Wrong
+from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.values import SLUG, Scalar, duration, whole
 from blikk_edge.kinds.chosen import Chosen
@@ -131,15 +129,5 @@ def _model(folder: Path) -> Section:
 
 def load_worker(path: Path, *, environ: Mapping[str, str]) -> WorkerSettings:
     """The settings in a file; raises ConfigErrors with everything that is wrong."""
-    tree = read_tree(path, environ)
-    settings: WorkerSettings | None = None
-    if () not in tree.broken:
-        try:
-            settings = worker_grammar(path.absolute().parent)(tree.value)
-        except vol.Invalid as wrong:
-            for each in wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]:
-                mend = each.mend if isinstance(each, Wrong) else "See docs/guide/fleet.md."
-                tree.add(tuple(step if isinstance(step, int) else str(step) for step in each.path), each.msg, mend)
-    if settings is None or tree.problems:
-        raise ConfigErrors(tree.problems)
+    settings: WorkerSettings = settings_in(path, worker_grammar, environ=environ)
     return settings

@@ -11,6 +11,7 @@ from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section, default_words
 from blikk_edge.grammar.secrets import Secret
+from blikk_edge.grammar.values import errors_of
 from blikk_edge.kinds.chosen import Chosen, chosen
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.llm.kinds import MODELS
@@ -72,7 +73,7 @@ def _plugged(provider: str, options: Leaf, folder: Path) -> Chosen[ModelContext,
     try:
         return chosen(MODELS, provider, options, folder)
     except vol.Invalid as wrong:
-        for each in wrong.errors if isinstance(wrong, vol.MultipleInvalid) else [wrong]:
+        for each in errors_of(wrong):
             if each.path and each.path[0] not in HANDED_ON:
                 each.prepend(["options"])
         raise

@@ -10,11 +10,12 @@ from typing import Any
 
 import asyncpg
 import pytest
-from centre_kit import Centre, CollectProcess, collecting, delivering, looked, moving_clip, settled, source, uplink
+from centre_kit import Centre, CollectProcess, collecting, looked, settled, source, uplink
+from moving_clip import moving_clip
 from nats_server import NatsServer
 from ports import free_port
 from postgres_server import PASSWORD, PostgresServer
-from sink_samples import T0, Box1, event, observation, ring, until
+from sink_samples import T0, Box1, delivering, event, observation, ring, until
 
 from blikk_edge.app.wiring import build
 from blikk_edge.config import load

@@ -11,12 +11,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from centre_kit import Centre, collecting, delivering, settled, source, uplink
+from centre_kit import Centre, collecting, settled, source, uplink
 from nats.errors import Error
 from nats_server import NatsServer
 from ports import free_port
 from postgres_server import PostgresServer
-from sink_samples import Box1, event, observation, picture, ring, until
+from sink_samples import Box1, delivering, event, observation, picture, ring, until
 
 from blikk_edge.app.uplink import uplink_of
 from blikk_edge.config import load

@@ -8,7 +8,7 @@ from blikk_edge.app.checking.extras import language_model
 from blikk_edge.config.loading import load
 from blikk_edge.config.worker import load_worker
 from blikk_edge.fleet.site_budget import SiteLimits
-from blikk_edge.grammar.problem import ConfigError
+from blikk_edge.grammar.problem import ConfigError, ConfigErrors
 from blikk_edge.llm.openai import OpenAiOptions
 from blikk_edge.llm.shared import SharedOptions
 
@@ -42,6 +42,14 @@ def test_what_is_wrong_with_it_is_named(tmp_path: Path, text: str, words: str) -
     with pytest.raises(ConfigError, match=words) as caught:
         load_worker(file, environ={})
     assert "worker.yaml" in str(caught.value)
+
+
+def test_a_value_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
+    file = tmp_path / "worker.yaml"
+    file.write_text("worker: rack_1\nfleet: {site: !secret nothing}\nmodel: " + MODEL)
+    with pytest.raises(ConfigErrors) as caught:
+        load_worker(file, environ={})
+    assert [problem.path for problem in caught.value.problems] == ["fleet.site"]
 
 
 def test_a_node_names_the_workers_and_its_own_model(tmp_path: Path) -> None:
