@@ -8,7 +8,7 @@ from typing import Any, Final
 from blikk_edge.config.fleet_file import settings_in
 from blikk_edge.fleet.options import FleetOptions, fleet_options
 from blikk_edge.fleet.site_budget import SiteLimits
-from blikk_edge.fleet.worker import CONCURRENCY, TIMEOUT_S, WorkerOptions
+from blikk_edge.fleet.worker_options import CONCURRENCY, TIMEOUT_S, WorkerOptions
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.values import SLUG, Scalar, duration, whole

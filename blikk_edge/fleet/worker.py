@@ -6,7 +6,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge import __version__
@@ -14,33 +14,16 @@ from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError, SinkError, WireError, quote
 from blikk_edge.core.trouble import Trouble, place_of
-from blikk_edge.fleet.jobs import (
-    KIND,
-    TAKEN,
-    WORK_MAX_S,
-    ModelJob,
-    Urgency,
-    completion_bytes,
-    error_bytes,
-    job_in,
-    left_in,
-)
+from blikk_edge.fleet.jobs import completion_bytes, error_bytes, job_in
 from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.model_work import GRACE_S, ModelWork, wanted_s
 from blikk_edge.fleet.names import Names
-from blikk_edge.fleet.site_budget import SiteBudget, SiteLimits
+from blikk_edge.fleet.site_budget import SiteBudget
 from blikk_edge.fleet.turns import Turns
-from blikk_edge.llm.port import (
-    AwayError,
-    BusyError,
-    Completion,
-    Counting,
-    GarbledError,
-    LanguageModel,
-    Prompt,
-    RefusedError,
-)
+from blikk_edge.fleet.work_queue import ASK_S, DELIVERED_MAX, bucket, make_queue, next_job
+from blikk_edge.fleet.worker_options import WorkerOptions
+from blikk_edge.llm.port import AwayError, LanguageModel, RefusedError
 from blikk_edge.llm.queue.port import NotNowError
-from blikk_edge.llm.tokens import prompt_tokens
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -50,39 +33,13 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("blikk.worker")
 
-ACK_WAIT_S: Final = 6.0
-"""A job whose worker has not been heard of for so long goes to another."""
 BEAT_S: Final = 2.0
-DELIVERED_MAX: Final = 4
-"""A job that was given to workers so often, and came to nothing, is given up."""
 LOOK_S: Final = 2.0
 """How often an idle worker looks by itself: nobody calls for what another has lost."""
-ASK_S: Final = 3.0
 AGAIN_S: Final = 1.0
-QUEUE_BYTES: Final = 128 * 2**20
 BUDGET_DAYS: Final = 4
 GONE_AFTER_S: Final = 86_400.0
 """So long the site remembers a worker that is gone."""
-GRACE_S: Final = 1.0
-CONCURRENCY: Final = 1
-TIMEOUT_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOptions:
-    """What a worker does.
-
-    Attributes:
-        id: Its name within the site.
-        concurrency: Jobs at the same time.
-        timeout_s: The longest call of its model.
-        limits: What the site may use in a day, all workers together.
-    """
-
-    id: str
-    concurrency: int = CONCURRENCY
-    timeout_s: float = TIMEOUT_S
-    limits: SiteLimits = field(default_factory=SiteLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +63,13 @@ class Worker:
         self._options = options
         self._link = link
         self._names = names
-        self._model = model
+        self._model = ModelWork(model, timeout_s=options.timeout_s, clock=clock)
         self._clock = clock
         self._turns = Turns()
         self._since = clock.now()
         self._wake = asyncio.Event()
         self._running: dict[asyncio.Task[None], Msg] = {}
-        self._backoff = Backoff()
-        self._rest_until = clock.monotonic()
         self._away = Trouble(LOG)
-        self._ill = Trouble(LOG, "the model is not asked now: %s")
         self.counts: Counter[str] = Counter()
         """How many jobs were `done`, `refused`, given `back`, `unwanted`, and `dead`."""
         self.opened: Callable[[], None] = lambda: None
@@ -124,7 +78,7 @@ class Worker:
     @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong now."""
-        return tuple(text for text in (self._away.now, self._ill.now) if text is not None)
+        return tuple(text for text in (self._away.now, self._model.problem) if text is not None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`. What is under way then is given back, and the next worker gets it at once."""
@@ -152,9 +106,9 @@ class Worker:
         client = await self._link.client()
         names = self._names
         try:
-            await _make_queue(jetstream, names)
-            workers = await _bucket(jetstream, names.workers, ttl_s=GONE_AFTER_S)
-            counters = await _bucket(jetstream, names.budget, ttl_s=BUDGET_DAYS * 86_400.0)
+            await make_queue(jetstream, names)
+            workers = await bucket(jetstream, names.workers, ttl_s=GONE_AFTER_S)
+            counters = await bucket(jetstream, names.budget, ttl_s=BUDGET_DAYS * 86_400.0)
         except Exception as error:
             raise self._link.error(error) from error
         return _Site(client, jetstream, SiteBudget(counters, self._options.limits, self._clock), workers)
@@ -220,32 +174,17 @@ class Worker:
         while not stop.is_set():
             if len(self._running) >= self._options.concurrency:
                 await self._until(stop, *self._running, within_s=LOOK_S)
-            elif (rest_s := self._rest_until - self._clock.monotonic()) > 0:
+            elif (rest_s := self._model.rest_s) > 0:
                 await self._until(stop, within_s=rest_s)
             else:
                 self._wake.clear()
-                message = await self._next(site)
+                message = await next_job(site.client, self._link, self._names, self._turns)
                 if message is None:
                     await self._until(stop, self._wake, within_s=LOOK_S)
                 else:
                     task = asyncio.create_task(self._do(site, message), name="worker.job")
                     self._running[task] = message
                     task.add_done_callback(lambda done: self._running.pop(done, None))
-
-    async def _next(self, site: _Site) -> "Msg | None":
-        """The job whose turn it is; None where there is none."""
-        for place in self._turns.order():
-            consumer = _consumer(place)
-            subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._names.jobs}.{consumer}"
-            # a job comes with the subject of the queue, which the library's newer way of asking does not expect
-            message = await site.client.request(subject, b'{"batch":1,"no_wait":true}', timeout=ASK_S, old_style=True)
-            status = (message.headers or {}).get("Status")
-            if status not in {None, "404", "408"}:
-                raise SinkError(f"{self._link}: the queue answers {status}: {quote(str(message.headers))}")
-            self._turns.looked(place, taken=status is None)
-            if status is None:
-                return message
-        return None
 
     async def _until(self, *events: "asyncio.Event | asyncio.Task[None]", within_s: float) -> None:
         waiting = [each if isinstance(each, asyncio.Task) else asyncio.ensure_future(each.wait()) for each in events]
@@ -290,7 +229,7 @@ class Worker:
             self.counts["dead"] += 1
             await message.term()
             return
-        left_s = await self._left_s(site, job)
+        left_s = await wanted_s(site.client, job)
         if left_s <= 0:
             if message.metadata.num_delivered == 1 and left_s < 0:
                 # the asker's subscription may not have come round all servers yet
@@ -301,70 +240,19 @@ class Worker:
                 await message.term()
             return
         try:
-            completion = await self._completion(site, job, left_s)
+            completion = await self._model.complete(job, site.budget, left_s=left_s)
         except (AwayError, RefusedError) as error:
-            self._rest(error)
+            self._model.rest(error)
             await self._back(message)
         except LlmError as error:
             self.counts["refused"] += 1
             await site.client.publish(job.answer_to, error_bytes(error))
             await message.ack_sync(ASK_S)
         else:
-            self._backoff.reset()
-            self._ill.end("the model answers again")
+            self._model.well()
             await site.client.publish(job.answer_to, completion_bytes(completion))
             await message.ack_sync(ASK_S)
             self.counts["done"] += 1
-
-    async def _left_s(self, site: _Site, job: ModelJob) -> float:
-        """For how long its asker wants it; 0 where it wants it no more, -1 where it is not there."""
-        from nats.errors import NoRespondersError  # noqa: PLC0415  # see link
-        from nats.errors import TimeoutError as NatsTimeoutError  # noqa: PLC0415
-
-        try:
-            answer = await site.client.request(job.answer_to, TAKEN, timeout=ASK_S)
-            return left_in(answer.data)
-        except (NoRespondersError, NatsTimeoutError):
-            return -1.0
-        except WireError as error:
-            LOG.debug("%s: %s", job.node, error)
-            return 0.0
-
-    async def _completion(self, site: _Site, job: ModelJob, left_s: float) -> Completion:
-        """The model's answer within the budget of the site; raises LlmError."""
-        deadline_s = min(left_s, self._options.timeout_s)
-        share = await site.budget.reserve(self._tokens(job.prompt))
-        spent: int | None = None
-        try:
-            async with asyncio.timeout(deadline_s + GRACE_S):
-                completion = await self._model.complete(job.prompt, deadline_s=deadline_s)
-            spent = completion.input_tokens + completion.output_tokens
-        except TimeoutError as error:
-            spent = share.tokens
-            raise AwayError(f"{self._model.name} did not answer within {deadline_s:g} s") from error
-        except GarbledError as error:
-            spent = share.tokens if error.spent is None else error.spent.input_tokens + error.spent.output_tokens
-            raise
-        except asyncio.CancelledError:
-            spent = share.tokens
-            raise
-        finally:
-            if spent != share.tokens:
-                await site.budget.settle(share, spent)
-        return completion
-
-    def _tokens(self, prompt: Prompt) -> int:
-        model = self._model
-        sent = model.expected_tokens(prompt) if isinstance(model, Counting) else prompt_tokens(prompt)
-        return sent + prompt.max_tokens
-
-    def _rest(self, error: LlmError) -> None:
-        """The model cannot be asked: let others do its work for a while."""
-        rest_s = self._backoff.next_s()
-        if isinstance(error, BusyError) and error.retry_after_s is not None:
-            rest_s = max(rest_s, error.retry_after_s)
-        self._rest_until = self._clock.monotonic() + rest_s
-        self._ill.start(str(error))
 
     async def _back(self, message: "Msg", *, delay_s: float | None = None) -> None:
         self.counts["back"] += 1
@@ -402,48 +290,3 @@ class Worker:
 def _said(error: BaseException) -> str:
     """An expected error in its words; of another only where it came from: its words may quote a prompt."""
     return quote(str(error)) if isinstance(error, LlmError | SinkError | WireError) else place_of(error)
-
-
-def _consumer(place: Urgency) -> str:
-    return f"{KIND}_{place}"
-
-
-async def _make_queue(jetstream: "JetStreamContext", names: Names) -> None:
-    """The queue of the site and what is read from it, where they are not there."""
-    from nats.js import api  # noqa: PLC0415  # see link
-    from nats.js.errors import NotFoundError  # noqa: PLC0415
-
-    try:
-        await jetstream.stream_info(names.jobs)
-    except NotFoundError:
-        await jetstream.add_stream(
-            api.StreamConfig(
-                name=names.jobs,
-                subjects=[names.job("*", "*")],
-                retention=api.RetentionPolicy.WORK_QUEUE,
-                discard=api.DiscardPolicy.NEW,  # who asks hears that it is full, and helps itself
-                max_age=WORK_MAX_S,
-                max_bytes=QUEUE_BYTES,
-            )
-        )
-    for place in Urgency:
-        await jetstream.add_consumer(
-            names.jobs,
-            api.ConsumerConfig(
-                durable_name=_consumer(place),
-                filter_subject=names.job(KIND, place),
-                ack_policy=api.AckPolicy.EXPLICIT,
-                ack_wait=ACK_WAIT_S,
-                max_deliver=DELIVERED_MAX,
-            ),
-        )
-
-
-async def _bucket(jetstream: "JetStreamContext", name: str, *, ttl_s: float) -> "KeyValue":
-    from nats.js import api  # noqa: PLC0415  # see link
-    from nats.js.errors import BucketNotFoundError  # noqa: PLC0415
-
-    try:
-        return await jetstream.key_value(name)
-    except BucketNotFoundError:
-        return await jetstream.create_key_value(api.KeyValueConfig(bucket=name, history=1, ttl=ttl_s))

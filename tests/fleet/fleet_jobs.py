@@ -17,7 +17,8 @@ from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.shared_model import SharedModel
 from blikk_edge.fleet.site_budget import SiteLimits
-from blikk_edge.fleet.worker import Worker, WorkerOptions
+from blikk_edge.fleet.worker import Worker
+from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.llm.openai_api import OpenAiModel
 from blikk_edge.llm.port import LanguageModel, Prompt
 from blikk_edge.llm.queue.port import Job, Priority

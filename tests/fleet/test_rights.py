@@ -33,7 +33,8 @@ from blikk_edge.fleet.placing import Place, Wanted
 from blikk_edge.fleet.shared_model import SharedModel
 from blikk_edge.fleet.state import site_state
 from blikk_edge.fleet.uplink import Uplink
-from blikk_edge.fleet.worker import Worker, WorkerOptions
+from blikk_edge.fleet.worker import Worker
+from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.net.options import ClientTlsSettings
 from blikk_edge.sinks.uplink import UplinkOptions
 from blikk_edge.wire.topics import Topics

@@ -15,7 +15,8 @@ from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.shared_model import SharedModel
-from blikk_edge.fleet.worker import Worker, WorkerOptions
+from blikk_edge.fleet.worker import Worker
+from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.llm.port import AwayError
 
 
