@@ -105,7 +105,7 @@ def look_reader(settings: Settings, note: Callable[[str], None]) -> LookReader |
     if settings.search is None:
         return None
     try:
-        towers = opened(settings.search, model_folders(settings)) if settings.search.by_words else None
+        towers = opened(settings.search, model_folders(settings)) if settings.search.of_its_own else None
     except ModelError as error:
         note(str(error))
         towers = None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from blikk_edge.app.vision_models import model_folders
 from blikk_edge.config.settings import Settings
@@ -15,9 +15,12 @@ from blikk_edge.runtime import log
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.transforms.embedding.options import SearchOptions
 from blikk_edge.transforms.embedding.reader import LookReader
-from blikk_edge.transforms.embedding.towers import Towers
+from blikk_edge.transforms.embedding.towers import Towers, TwoTowers
 from blikk_edge.transforms.models.folders import ModelFolders, resolve, sha256_of
 from blikk_edge.transforms.models.registry import REGISTRY
+
+if TYPE_CHECKING:
+    from blikk_edge.app.shared_search import SharedSearch
 
 LAST_S: Final = 1800.0
 """The longest pause between two tries to fetch it."""
@@ -25,14 +28,21 @@ LAST_S: Final = 1800.0
 PROBLEM: Final = "search"
 
 
+def name_of(options: SearchOptions) -> str:
+    """What the model of these options is called; raises ModelError where it is a file that cannot be read."""
+    if options.model in REGISTRY:
+        return options.model
+    # of two models that are called the same no embeddings are compared
+    path = Path(options.model)
+    return f"{path.stem}-{sha256_of(path)[:8]}"
+
+
 def opened(options: SearchOptions, where: ModelFolders) -> Towers:
     """The model of these options; raises ModelError where it cannot be had from these folders, or not be used."""
     entry = REGISTRY.get(options.model)
     if entry is None:
-        model = Path(options.model)
         assert options.tokenizer is not None  # the grammar has seen to it
-        # of two models that are called the same no embeddings are compared
-        return Towers(f"{model.stem}-{sha256_of(model)[:8]}", model, options.tokenizer)
+        return Towers(name_of(options), Path(options.model), options.tokenizer)
     found = resolve(entry.name, model_folders=where)
     (tokenizer,) = (resolve(name, model_folders=where) for name in entry.needs)
     return Towers(entry.name, found.path, tokenizer.path)
@@ -69,7 +79,7 @@ class SearchModel:
 
     def reader(self) -> LookReader:
         """Who looks at the Pictures of one vision worker."""
-        return LookReader(lambda: self.towers, failed=self._failed)
+        return LookReader(lambda: self.towers, failed=self.failed)
 
     async def run(self) -> None:
         """Open it; ever more rarely, until it is there."""
@@ -92,7 +102,7 @@ class SearchModel:
     def _open(self) -> Towers:
         return opened(self._options, model_folders(self._settings))
 
-    def _failed(self, error: ModelError) -> None:
+    def failed(self, error: ModelError) -> None:
         """Called in a vision worker."""
         self._broken, self.towers = True, None
         self._report(error)
@@ -104,6 +114,6 @@ class SearchModel:
             log.part(PROBLEM).warning("%s", problem)
 
 
-def text_towers(model: SearchModel | None) -> Callable[[], Towers | None]:
+def text_towers(model: "SearchModel | SharedSearch | None") -> Callable[[], TwoTowers | None]:
     """Who turns words into embeddings, where there is a model by now."""
     return (lambda: None) if model is None else (lambda: model.towers)

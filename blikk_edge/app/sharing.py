@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.app.identity import store_path
+from blikk_edge.app.search_model import SearchModel
 from blikk_edge.config.settings import Settings
 from blikk_edge.config.site_cameras import with_site_cameras
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.ports import Memory
 from blikk_edge.runtime import log
+from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.store.private_files import keep_private, make_folder
 
 if TYPE_CHECKING:
+    from blikk_edge.app.shared_search import SharedSearch
     from blikk_edge.fleet.applied import Applied
     from blikk_edge.fleet.membership import Membership
 
@@ -121,3 +124,14 @@ def _recalled(path: Path, settings: Settings) -> "Applied":
         if content["site"] == settings.fleet.site:
             return Applied(version=int(content["version"]), text=str(content["text"]))
     return Applied()
+
+
+def search_of(settings: Settings, supervisor: Supervisor, clock: Clock) -> "SearchModel | SharedSearch | None":
+    """What reads how things look, for a node where that can be searched for; the workers of its site do their part."""
+    if settings.search is None:
+        return None
+    if not settings.search.workers:
+        return SearchModel(settings, supervisor, clock)
+    from blikk_edge.app.shared_search import SharedSearch  # noqa: PLC0415  # only a node of a fleet needs it
+
+    return SharedSearch(settings, supervisor, clock)

@@ -172,6 +172,10 @@ def used(settings: Settings | None) -> tuple[str, ...]:
     if settings is None:
         return DetectorSettings().model, PrivacySettings().model
     names = [*(settings.detector_of(camera).model for camera in settings.cameras), settings.privacy.model]
-    if settings.search is not None and (towers := REGISTRY.get(settings.search.model)) is not None:
+    if (
+        settings.search is not None
+        and settings.search.of_its_own
+        and (towers := REGISTRY.get(settings.search.model)) is not None
+    ):
         names += [towers.name, *towers.needs]
     return tuple(dict.fromkeys(name for name in names if name in REGISTRY))

@@ -15,9 +15,9 @@ from blikk_edge.app.parts import album_of, buttons_of, current_addresses, doors_
 from blikk_edge.app.plugins import parts, sinks_of
 from blikk_edge.app.probing import probing
 from blikk_edge.app.recording import clips_of, recorder_of, redacted_clips_of
-from blikk_edge.app.search_model import SearchModel, text_towers
+from blikk_edge.app.search_model import text_towers
 from blikk_edge.app.serving import access_of, http_server
-from blikk_edge.app.sharing import membership_of
+from blikk_edge.app.sharing import membership_of, search_of
 from blikk_edge.app.stand_ins import ProgressOf
 from blikk_edge.app.uplink import uplink_of
 from blikk_edge.app.writing import Writing, modes, writing
@@ -162,7 +162,7 @@ def build(
     clock = steady(clock)  # one for all parts: they see together that the machine's clock was set
     supervisor = Supervisor(clock)
     path = store_path(settings, environ)
-    search_model = SearchModel(settings, supervisor, clock) if settings.search else None
+    search_model = search_of(settings, supervisor, clock)
     models = LaterModels(
         settings,
         supervisor,

@@ -129,7 +129,7 @@ def collect_grammar(folder: Path) -> Section:
             ),
             Key(
                 name="search",
-                value=search(folder),
+                value=search(folder, of_node=False),
                 meaning="What compares pictures with words in `blikk search --fleet`, as in `blikk.yaml`.",
                 default="labels and colours alone",
             ),

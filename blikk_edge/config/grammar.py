@@ -1,15 +1,13 @@
 """The grammar of `blikk.yaml`: every key, how it is read and what it means. Defaults are those of the Settings."""
 
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 from blikk_edge.config import build
+from blikk_edge.config.detectors import detector_section
 from blikk_edge.config.places import ARCHIVE, EventsIn, SourceIn, model_in
 from blikk_edge.config.settings import (
     CameraSettings,
-    DetectorSettings,
     ModelSettings,
     NodeSettings,
     PrivacySettings,
@@ -26,15 +24,14 @@ from blikk_edge.enrichers.kinds import ENRICHERS
 from blikk_edge.enrichers.questions.kind import OPTIONS as QUESTIONS
 from blikk_edge.enrichers.summaries.dispatch_kind import OPTIONS as DISPATCH
 from blikk_edge.fleet.options import fleet_options
-from blikk_edge.grammar.places import file_in, path_in
-from blikk_edge.grammar.schema import ById, Gone, Key, Section, default_words
+from blikk_edge.grammar.places import path_in
+from blikk_edge.grammar.schema import ById, Gone, Key, Section
 from blikk_edge.grammar.values import (
     FLAG,
     LANGUAGE,
     POLYGON,
     POLYGONS,
     ROTATE,
-    SHA256,
     SLUG,
     TEXT,
     TIMEZONE,
@@ -56,15 +53,13 @@ from blikk_edge.sinks.kinds import SINKS
 from blikk_edge.sinks.mqtt.kind import HOME_ASSISTANT
 from blikk_edge.sinks.traces_options import traces
 from blikk_edge.transforms.embedding.options import CONCEPTS, search
-from blikk_edge.transforms.kinds import DETECTORS, TRANSFORMS
-from blikk_edge.transforms.models.registry import CUSTOM_DECODERS, REGISTRY
+from blikk_edge.transforms.kinds import TRANSFORMS
+from blikk_edge.transforms.models.registry import REGISTRY
 from blikk_edge.web.kinds import SERVED
 
 SHARE = number(0, 1)
 LABELS = ListOf(choice(Label))
-MODELS = tuple(entry.name for entry in REGISTRY.values() if entry.finds_objects)
 FACES = tuple(entry.name for entry in REGISTRY.values() if entry.finds_faces)
-DECODERS = choice(CUSTOM_DECODERS)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
 # Ids that are topics of the node itself, `blikk/<node>/<here>`; a camera of that name would write into them.
@@ -108,7 +103,7 @@ def grammar(folder: Path) -> Section:
             ),
             Key(
                 name="detectors",
-                value=ById(section=_detector(folder), given="name", words="one entry for each detector"),
+                value=ById(section=detector_section(folder), given="name", words="one entry for each detector"),
                 meaning="Ways of looking for objects, each below a name that cameras refer to. "
                 "`default` is always there; an entry of that name changes it.",
                 default="`default`",
@@ -406,43 +401,6 @@ _RING = Section(
         Key(name="onvif", value=FLAG, meaning="Ring when the camera reports by ONVIF that its button was pressed."),
     ),
 )
-
-
-def _detector(folder: Path) -> Section:
-    tflite = cast("Section", DETECTORS.get("tflite").section(folder))  # ours are
-    theirs = (replace(key, default=default_words(tflite.of, key)) for key in tflite.keys)
-    thresholds = Section(
-        of=dict,
-        make=lambda **values: {Label(name): score for name, score in values.items()},
-        keys=tuple(
-            Key(name=label.value, value=SHARE, meaning=f"For the label `{label}`.", default=f"`{score:g}`")
-            for label, score in DetectorSettings().thresholds
-        ),
-    )
-    return Section(
-        of=DetectorSettings,
-        make=build.detector,
-        keys=(
-            Key(name="model", value=model_in(folder, MODELS), meaning="The model: one by name, or your own."),
-            Key(
-                name="sha256", value=SHA256, meaning="What the model file must be; needed where `model` is an address."
-            ),
-            Key(
-                name="labels_file",
-                value=file_in(folder),
-                meaning="The class names of your own model, one in each line.",
-            ),
-            Key(name="decoder", value=DECODERS, meaning="How the output of your own model is read."),
-            *theirs,
-            Key(name="thresholds", value=thresholds, meaning="How sure it must be, from 0 to 1, by label."),
-            Key(
-                name="kind",
-                value=OneKind(DETECTORS, folder),
-                meaning="Another kind of detector, of a plug-in or `opencv`; `model` serves where it cannot be had.",
-                default="`tflite`",
-            ),
-        ),
-    )
 
 
 def _privacy(folder: Path) -> Section:

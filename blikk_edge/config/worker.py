@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from blikk_edge.config.detectors import detector_section
 from blikk_edge.config.fleet_file import settings_in
+from blikk_edge.config.settings import DetectorSettings
 from blikk_edge.fleet.options import FleetOptions, fleet_options
 from blikk_edge.fleet.site_budget import SiteLimits
 from blikk_edge.fleet.worker_options import CONCURRENCY, TIMEOUT_S, WorkerOptions
@@ -17,6 +19,7 @@ from blikk_edge.llm.chosen import Providers
 from blikk_edge.llm.kinds import TextOptions
 from blikk_edge.llm.port import LanguageModel, ModelContext
 from blikk_edge.llm.shared import OWN
+from blikk_edge.transforms.embedding.options import SearchOptions, search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +46,23 @@ class WorkerSettings:
     Attributes:
         worker: Its name within the site.
         fleet: The site that it works for.
-        model: What it works with.
+        model: The language model that it works with, if any.
+        embedding: What it compares crops with words by, if it does.
+        detector: What it looks for objects in crops with, if it does.
     """
 
     worker: str
     fleet: FleetOptions
-    model: ModelOfWorker
+    model: ModelOfWorker | None = None
+    embedding: SearchOptions | None = None
+    detector: DetectorSettings | None = None
 
     @property
     def options(self) -> WorkerOptions:
         """What the worker itself wants to know."""
         model = self.model
+        if model is None:
+            return WorkerOptions(id=self.worker)
         return WorkerOptions(
             id=self.worker, concurrency=model.concurrency, timeout_s=model.timeout_s, limits=model.limits
         )
@@ -82,6 +91,7 @@ def worker_grammar(folder: Path) -> Section:
     """The whole of `worker.yaml`, whose relative paths start at `folder`."""
     return Section(
         of=WorkerSettings,
+        make=_settings,
         keys=(
             Key(name="worker", value=SLUG, required=True, meaning="The name of this worker within the site."),
             Key(
@@ -93,11 +103,34 @@ def worker_grammar(folder: Path) -> Section:
             Key(
                 name="model",
                 value=_model(folder),
-                required=True,
                 meaning="The language model, as `summary` in `blikk.yaml` names it.",
+                default="none",
+            ),
+            Key(
+                name="embedding",
+                value=search(folder, of_node=False),
+                meaning="What compares redacted crops with words, for nodes with `search: {workers: [embedding]}`; "
+                "the same model as theirs.",
+                default="none",
+            ),
+            Key(
+                name="detector",
+                value=detector_section(folder),
+                meaning="What looks for objects in redacted crops, for nodes with `search: {workers: [detector]}`; as "
+                "one of `detectors` in `blikk.yaml`.",
+                default="none",
             ),
         ),
     )
+
+
+def _settings(**values: Any) -> WorkerSettings:
+    made = WorkerSettings(**values)
+    if made.model is None and made.embedding is None and made.detector is None:
+        raise Wrong("a worker without anything to work with", "Add `model:`, `embedding:` or `detector:`.")
+    if made.embedding is not None and not made.embedding.by_words:
+        raise Wrong("no model to compare with words", "Name one, or remove `embedding`.", "embedding")
+    return made
 
 
 def _model(folder: Path) -> Section:

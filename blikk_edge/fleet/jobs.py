@@ -81,23 +81,23 @@ class ModelJob:
 
 def job_in(data: bytes) -> ModelJob:
     """The job of a message; raises WireError."""
-    content = _object(data)
+    content = object_in(data)
     if content.get("v") != VERSION:
         raise WireError(f"a job of version {quote(str(content.get('v')))}, and this worker knows {VERSION}")
     try:
         camera = content["camera"]
         prompt = Prompt(
-            system=_text(content["system"]),
-            user=_text(content["user"]),
-            schema_name=_text(content["schema_name"]),
+            system=text_of(content["system"]),
+            user=text_of(content["user"]),
+            schema_name=text_of(content["schema_name"]),
             schema=dict(content["schema"]),
             max_tokens=int(content["max_tokens"]),
             pictures=tuple(_picture(each) for each in content["pictures"]),
         )
         return ModelJob(
-            node=_text(content["node"]),
-            camera=None if camera is None else _text(camera),
-            answer_to=_text(content["answer_to"]),
+            node=text_of(content["node"]),
+            camera=None if camera is None else text_of(camera),
+            answer_to=text_of(content["answer_to"]),
             prompt=prompt,
         )
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
@@ -108,13 +108,15 @@ def _picture(content: Mapping[str, Any]) -> Picture:
     return Picture(**dict(content) | {"jpeg": base64.b64decode(content["jpeg"], validate=True)})
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """The value, where it is a text; raises TypeError."""
     if not isinstance(value, str):
         raise TypeError("not a text")
     return value
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def object_in(data: bytes) -> dict[str, Any]:
+    """The JSON object of a message; raises WireError."""
     try:
         content = json.loads(data)
     except ValueError:
@@ -158,7 +160,7 @@ def left_bytes(left_s: float) -> bytes:
 
 def left_in(data: bytes) -> float:
     """For how many seconds the answer is wanted; raises WireError."""
-    left_s = _object(data).get("left_s")
+    left_s = object_in(data).get("left_s")
     if isinstance(left_s, bool) or not isinstance(left_s, int | float):
         raise WireError("no time that is left")
     return min(WORK_MAX_S, max(0.0, float(left_s)))
@@ -166,7 +168,7 @@ def left_in(data: bytes) -> float:
 
 def answer_in(data: bytes) -> Completion:
     """What a worker wrote; raises the LlmError that it came to, and WireError for what is neither."""
-    content = _object(data)
+    content = object_in(data)
     if "failed" in content:
         kind = _ERRORS.get(str(content["failed"]), AwayError)
         text = quote(str(content.get("text") or "a worker failed"))
@@ -181,8 +183,8 @@ def _completion(content: object) -> Completion:
         if not isinstance(content, dict):
             raise TypeError("not an object")
         return Completion(
-            text=_text(content["text"]),
-            model=_text(content["model"]),
+            text=text_of(content["text"]),
+            model=text_of(content["model"]),
             input_tokens=int(content["input_tokens"]),
             output_tokens=int(content["output_tokens"]),
             estimated=bool(content["estimated"]),

@@ -8,10 +8,20 @@ from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError, WireError
 from blikk_edge.core.trouble import Trouble
-from blikk_edge.fleet.jobs import TAKEN, ModelJob, left_in
+from blikk_edge.fleet.jobs import KIND, TAKEN, ModelJob, completion_bytes, error_bytes, job_in, left_in
 from blikk_edge.fleet.site_budget import SiteBudget
+from blikk_edge.fleet.work import Asked, Done
 from blikk_edge.fleet.work_queue import ASK_S
-from blikk_edge.llm.port import AwayError, BusyError, Completion, Counting, GarbledError, LanguageModel, Prompt
+from blikk_edge.llm.port import (
+    AwayError,
+    BusyError,
+    Completion,
+    Counting,
+    GarbledError,
+    LanguageModel,
+    Prompt,
+    RefusedError,
+)
 from blikk_edge.llm.tokens import prompt_tokens
 
 if TYPE_CHECKING:
@@ -24,6 +34,8 @@ GRACE_S: Final = 1.0
 
 class ModelWork:
     """Has `model` do jobs, each within `timeout_s`, and rests where it is away or refuses to answer."""
+
+    kind = KIND
 
     def __init__(self, model: LanguageModel, *, timeout_s: float, clock: Clock) -> None:
         self._model = model
@@ -47,6 +59,21 @@ class ModelWork:
     def rest_s(self) -> float:
         """For how long it is still left alone."""
         return max(0.0, self._rest_until - self._clock.monotonic())
+
+    def read(self, data: bytes) -> ModelJob:
+        """The job of a message; raises WireError."""
+        return job_in(data)
+
+    async def do(self, job: ModelJob, budget: SiteBudget, *, left_s: float) -> Done:
+        """The model's answer, as the asker is sent it; see `Work`."""
+        try:
+            completion = await self.complete(job, budget, left_s=left_s)
+        except (AwayError, RefusedError):
+            raise
+        except LlmError as error:
+            spent = error.spent if isinstance(error, GarbledError) else None
+            return Done(answer=error_bytes(error), failed=True, spent=spent)
+        return Done(answer=completion_bytes(completion), spent=completion)
 
     async def complete(self, job: ModelJob, budget: SiteBudget, *, left_s: float) -> Completion:
         """The model's answer within `left_s` and the budget of the site; raises LlmError."""
@@ -94,7 +121,7 @@ class ModelWork:
         return sent + prompt.max_tokens
 
 
-async def wanted_s(client: "Client", job: ModelJob) -> float:
+async def wanted_s(client: "Client", job: Asked) -> float:
     """For how long its asker wants the answer; 0 where it wants it no more, -1 where the asker is not there."""
     from nats.errors import NoRespondersError  # noqa: PLC0415  # see link
     from nats.errors import TimeoutError as NatsTimeoutError  # noqa: PLC0415

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.errors import SinkError, quote
-from blikk_edge.fleet.jobs import KIND, WORK_MAX_S, Urgency
+from blikk_edge.fleet.jobs import WORK_MAX_S, Urgency
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.turns import Turns
@@ -22,10 +22,10 @@ ASK_S: Final = 3.0
 QUEUE_BYTES: Final = 128 * 2**20
 
 
-async def next_job(client: "Client", link: Link, names: Names, turns: Turns) -> "Msg | None":
-    """The job whose turn it is; None where there is none. Raises SinkError, and what the library raises."""
+async def next_job(client: "Client", link: Link, names: Names, kind: str, turns: Turns) -> "Msg | None":
+    """The job of this kind whose turn it is, if there is one. Raises SinkError, and what the library raises."""
     for place in turns.order():
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{names.jobs}.{_consumer(place)}"
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{names.jobs}.{_consumer(kind, place)}"
         # a job comes with the subject of the queue, which the library's newer way of asking does not expect
         message = await client.request(subject, b'{"batch":1,"no_wait":true}', timeout=ASK_S, old_style=True)
         status = (message.headers or {}).get("Status")
@@ -37,8 +37,8 @@ async def next_job(client: "Client", link: Link, names: Names, turns: Turns) -> 
     return None
 
 
-async def make_queue(jetstream: "JetStreamContext", names: Names) -> None:
-    """Have the queue of the site, and what is read from it. Raises what the library raises."""
+async def make_queue(jetstream: "JetStreamContext", names: Names, kind: str) -> None:
+    """Have the queue of the site, and what jobs of this kind are read from. Raises what the library raises."""
     from nats.js import api  # noqa: PLC0415  # see link
     from nats.js.errors import NotFoundError  # noqa: PLC0415
 
@@ -59,8 +59,8 @@ async def make_queue(jetstream: "JetStreamContext", names: Names) -> None:
         await jetstream.add_consumer(
             names.jobs,
             api.ConsumerConfig(
-                durable_name=_consumer(place),
-                filter_subject=names.job(KIND, place),
+                durable_name=_consumer(kind, place),
+                filter_subject=names.job(kind, place),
                 ack_policy=api.AckPolicy.EXPLICIT,
                 ack_wait=ACK_WAIT_S,
                 max_deliver=DELIVERED_MAX,
@@ -79,5 +79,5 @@ async def bucket(jetstream: "JetStreamContext", name: str, *, ttl_s: float) -> "
         return await jetstream.create_key_value(api.KeyValueConfig(bucket=name, history=1, ttl=ttl_s))
 
 
-def _consumer(place: Urgency) -> str:
-    return f"{KIND}_{place}"
+def _consumer(kind: str, place: Urgency) -> str:
+    return f"{kind}_{place}"

@@ -1,4 +1,4 @@
-"""A worker: takes language-model jobs from the queue of a site, and gives back what it could not finish."""
+"""A worker: takes jobs from the queue of a site, and gives back what it could not finish."""
 
 import asyncio
 import json
@@ -7,22 +7,23 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from blikk_edge import __version__
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError, SinkError, WireError, quote
 from blikk_edge.core.trouble import Trouble, place_of
-from blikk_edge.fleet.jobs import completion_bytes, error_bytes, job_in
+from blikk_edge.fleet.jobs import KIND, error_bytes, object_in, text_of
 from blikk_edge.fleet.link import Link
-from blikk_edge.fleet.model_work import GRACE_S, ModelWork, wanted_s
+from blikk_edge.fleet.model_work import GRACE_S, wanted_s
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.site_budget import SiteBudget
 from blikk_edge.fleet.turns import Turns
+from blikk_edge.fleet.work import JobT, Work
 from blikk_edge.fleet.work_queue import ASK_S, DELIVERED_MAX, bucket, make_queue, next_job
 from blikk_edge.fleet.worker_options import WorkerOptions
-from blikk_edge.llm.port import AwayError, LanguageModel, RefusedError
+from blikk_edge.llm.port import AwayError, RefusedError
 from blikk_edge.llm.queue.port import NotNowError
 
 if TYPE_CHECKING:
@@ -52,18 +53,20 @@ class _Site:
     workers: "KeyValue"
 
 
-class Worker:
-    """Takes jobs as `turns` says, most important first, and has `model` do them. Works while `run` does.
+class Worker(Generic[JobT]):
+    """Takes jobs of one kind as `turns` says, most important first, and has `work` do them. Works while `run` does.
 
     A job is acknowledged when its answer was sent; until then the queue hears of it every BEAT_S. Where the worker
     dies, another gets it after ACK_WAIT_S. Where its model is away, the job goes back at once, and the worker rests.
     """
 
-    def __init__(self, options: WorkerOptions, link: Link, names: Names, *, model: LanguageModel, clock: Clock) -> None:
+    def __init__(self, options: WorkerOptions, link: Link, names: Names, *, work: Work[JobT], clock: Clock) -> None:
         self._options = options
         self._link = link
         self._names = names
-        self._model = ModelWork(model, timeout_s=options.timeout_s, clock=clock)
+        self._work = work
+        # one process may do work of several kinds
+        self._key = options.id if work.kind == KIND else f"{options.id}.{work.kind}"
         self._clock = clock
         self._turns = Turns()
         self._since = clock.now()
@@ -78,7 +81,7 @@ class Worker:
     @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong now."""
-        return tuple(text for text in (self._away.now, self._model.problem) if text is not None)
+        return tuple(text for text in (self._away.now, self._work.problem) if text is not None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`. What is under way then is given back, and the next worker gets it at once."""
@@ -96,7 +99,7 @@ class Worker:
         finally:
             await self._give_back()
             await self._link.close()
-            await self._model.close()
+            await self._work.close()
 
     # -- the site ------------------------------------------------------------------------------------------------------
 
@@ -106,7 +109,7 @@ class Worker:
         client = await self._link.client()
         names = self._names
         try:
-            await make_queue(jetstream, names)
+            await make_queue(jetstream, names, self._work.kind)
             workers = await bucket(jetstream, names.workers, ttl_s=GONE_AFTER_S)
             counters = await bucket(jetstream, names.budget, ttl_s=BUDGET_DAYS * 86_400.0)
         except Exception as error:
@@ -127,7 +130,7 @@ class Worker:
         ]
         beating = asyncio.ensure_future(self._beat(site))
         self.opened()
-        LOG.info("takes jobs of site %s from %s, for %s", self._names.site, self._link, self._model.name)
+        LOG.info("takes jobs of site %s from %s, for %s", self._names.site, self._link, self._work.name)
         try:
             await self._take(site, stop)
         except Exception as error:
@@ -143,7 +146,7 @@ class Worker:
         """Say every BEAT_S that it is there, and how it does. What cannot be sent is sent the next time."""
         while True:
             try:
-                await site.workers.put(self._options.id, json.dumps(self.beat()).encode())
+                await site.workers.put(self._key, json.dumps(self.beat()).encode())
             except Exception as error:  # noqa: BLE001 - whatever the library raises, the work goes on
                 LOG.debug("%s", quote(str(self._described(error))))
             await self._clock.sleep(BEAT_S)
@@ -158,8 +161,9 @@ class Worker:
         """What its heartbeat says."""
         return {
             "node": self._options.id,
+            "kind": self._work.kind,
             "version": __version__,
-            "model": self._model.name,
+            "model": self._work.name,
             "since": round(self._since, 3),
             "load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
             "running": len(self._running),
@@ -174,11 +178,11 @@ class Worker:
         while not stop.is_set():
             if len(self._running) >= self._options.concurrency:
                 await self._until(stop, *self._running, within_s=LOOK_S)
-            elif (rest_s := self._model.rest_s) > 0:
+            elif (rest_s := self._work.rest_s) > 0:
                 await self._until(stop, within_s=rest_s)
             else:
                 self._wake.clear()
-                message = await next_job(site.client, self._link, self._names, self._turns)
+                message = await next_job(site.client, self._link, self._names, self._work.kind, self._turns)
                 if message is None:
                     await self._until(stop, self._wake, within_s=LOOK_S)
                 else:
@@ -221,7 +225,7 @@ class Worker:
 
     async def _answered(self, site: _Site, message: "Msg") -> None:
         try:
-            job = job_in(message.data)
+            job = self._work.read(message.data)
             if not job.answer_to.startswith(f"{self._names.answer(job.node)}."):
                 raise WireError(f"its answer would not go to {quote(job.node)}, who asks")
         except WireError as error:
@@ -240,19 +244,16 @@ class Worker:
                 await message.term()
             return
         try:
-            completion = await self._model.complete(job, site.budget, left_s=left_s)
+            done = await self._work.do(job, site.budget, left_s=left_s)
         except (AwayError, RefusedError) as error:
-            self._model.rest(error)
+            self._work.rest(error)
             await self._back(message)
-        except LlmError as error:
-            self.counts["refused"] += 1
-            await site.client.publish(job.answer_to, error_bytes(error))
-            await message.ack_sync(ASK_S)
-        else:
-            self._model.well()
-            await site.client.publish(job.answer_to, completion_bytes(completion))
-            await message.ack_sync(ASK_S)
-            self.counts["done"] += 1
+            return
+        if not done.failed:
+            self._work.well()
+        await site.client.publish(job.answer_to, done.answer)
+        await message.ack_sync(ASK_S)
+        self.counts["refused" if done.failed else "done"] += 1
 
     async def _back(self, message: "Msg", *, delay_s: float | None = None) -> None:
         self.counts["back"] += 1
@@ -278,11 +279,12 @@ class Worker:
             seq = int(json.loads(advisory)["stream_seq"])
             raw = await site.jetstream.get_msg(self._names.jobs, seq)
             await site.jetstream.delete_msg(self._names.jobs, seq)
-            job = job_in(raw.data or b"")
-            text = f"a job of {job.node} was given up: it came to nothing with {DELIVERED_MAX} workers or tries"
+            job = object_in(raw.data or b"")
+            node = quote(text_of(job["node"]))
+            text = f"a job of {node} was given up: it came to nothing with {DELIVERED_MAX} workers or tries"
             LOG.error("%s", text)
             self.counts["dead"] += 1
-            await site.client.publish(job.answer_to, error_bytes(NotNowError(text)))
+            await site.client.publish(text_of(job["answer_to"]), error_bytes(NotNowError(text)))
         except Exception as error:  # noqa: BLE001 - another worker may have taken it out; or NATS is away
             LOG.warning("a job was given up, and cannot be looked at: %s", _said(self._described(error)))
 

@@ -12,7 +12,9 @@ from llm_server import LlmServer
 from sink_samples import until
 
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.fleet.jobs import ModelJob
 from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.model_work import ModelWork
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.shared_model import SharedModel
@@ -58,10 +60,11 @@ async def working(
     name: str = "rack_1",
     concurrency: int = 1,
     limits: SiteLimits | None = None,
-) -> AsyncIterator[Worker]:
+) -> AsyncIterator[Worker[ModelJob]]:
     """A worker in this process, which takes jobs."""
     chosen = WorkerOptions(id=name, concurrency=concurrency, timeout_s=30.0, limits=limits or SiteLimits())
-    worker = Worker(chosen, Link(options(url, site), name=name), Names(site), model=made, clock=CLOCK)
+    work = ModelWork(made, timeout_s=chosen.timeout_s, clock=CLOCK)
+    worker = Worker(chosen, Link(options(url, site), name=name), Names(site), work=work, clock=CLOCK)
     ready, stop = asyncio.Event(), asyncio.Event()
     worker.opened = ready.set
     task = asyncio.create_task(worker.run(stop))

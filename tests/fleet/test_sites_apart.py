@@ -12,6 +12,7 @@ from nats_server import NatsServer
 from sink_samples import until
 
 from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.model_work import ModelWork
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.shared_model import SharedModel
@@ -41,7 +42,14 @@ async def test_a_key_of_another_site_reaches_no_worker(tmp_path: Path) -> None:
         ready, stop = asyncio.Event(), asyncio.Event()
         async with LlmServer(lambda _: Say(text='{"title": "A person came"}')) as llm:
             options = WorkerOptions(id="rack_1")
-            worker = Worker(options, link("hall", "rack_1"), Names("hall"), model=model(llm), clock=CLOCK)
+            work = ModelWork(model(llm), timeout_s=60.0, clock=CLOCK)
+            worker = Worker(
+                options,
+                link("hall", "rack_1"),
+                Names("hall"),
+                work=ModelWork(model(llm), timeout_s=60.0, clock=CLOCK),
+                clock=CLOCK,
+            )
             worker.opened = ready.set
             task = asyncio.create_task(worker.run(stop))
             await until(lambda: ready.is_set() or task.done(), "the worker is ready")

@@ -59,7 +59,7 @@ def packages(settings: Settings, _environ: Mapping[str, str], _notes: list[str])
 
     for camera in settings.cameras:
         yield from _of_camera(camera)
-    if settings.search is not None and settings.search.by_words:
+    if settings.search is not None and settings.search.of_its_own:
         yield from _missing("onnxruntime", "clip", "search")
     for section, options, package, extra in (
         ("http", settings.http, "aiohttp", ""),

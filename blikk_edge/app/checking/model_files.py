@@ -54,7 +54,8 @@ def _search_model(
     settings: Settings, cache: Path | None, environ: Mapping[str, str], notes: list[str]
 ) -> Iterator[Wrong]:
     """The model that compares pictures with words, and its tokenizer."""
-    towers = None if settings.search is None else REGISTRY.get(settings.search.model)
+    search = settings.search
+    towers = REGISTRY.get(search.model) if search is not None and search.of_its_own else None
     for entry in () if towers is None else (towers, *(REGISTRY[name] for name in towers.needs)):
         if _here(entry, cache, environ):
             continue

@@ -5,7 +5,7 @@ from typing import Final
 
 from blikk_edge.core.appearance import PROMPT
 from blikk_edge.core.sightings import Label
-from blikk_edge.transforms.embedding.towers import Towers, Vector
+from blikk_edge.transforms.embedding.towers import TwoTowers, Vector
 
 SCALE: Final = 100.0
 """How CLIP weighs a difference of cosines: its learnt logit scale, at the bound that its training sets."""
@@ -20,7 +20,7 @@ _OTHERS: Final = (
 _OF_LABEL: Final = {Label.PERSON: "a person", Label.VEHICLE: "a vehicle", Label.ANIMAL: "an animal"}
 
 
-def fit(towers: Towers, picture: Vector, concept: str, label: Label | None) -> float:
+def fit(towers: TwoTowers, picture: Vector, concept: str, label: Label | None) -> float:
     """0..1: how much better a picture's embedding fits these words than the best of the usual ones; .5: as well.
 
     The logistic function of the difference of cosines, as CLIP's own classification of two. Raises ModelError.

@@ -1,6 +1,7 @@
 """The keys of `blikk.yaml` for searching by words: `search`, and a camera's `concepts`."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,13 @@ MODELS: Final = tuple(entry.name for entry in REGISTRY.values() if entry.decoder
 TEXT_MAX: Final = 200
 
 
+class Shared(StrEnum):
+    """What the workers of the site may do."""
+
+    EMBEDDING = "embedding"  # compare pictures with words
+    DETECTOR = "detector"  # say more exactly what appeared
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
     """How what was seen can be searched for.
@@ -26,19 +34,37 @@ class SearchOptions:
     Attributes:
         model: What compares pictures with words: a registry name, a path, or `colours` for none.
         tokenizer: That of a model of your own, a `tokenizer.json`; None with a model of the registry.
+        workers: What the workers of the site do.
     """
 
     model: str = MODELS[0]
     tokenizer: Path | None = None
+    workers: tuple[Shared, ...] = ()
 
     @property
     def by_words(self) -> bool:
         """Whether there is a model."""
         return self.model != COLOURS
 
+    @property
+    def of_its_own(self) -> bool:
+        """Whether this machine is to have that model."""
+        return self.by_words and Shared.EMBEDDING not in self.workers
 
-def search(folder: Path) -> Section:
-    """What stands below `search`, whose relative paths start at `folder`."""
+
+_WORKERS: Final = Key(
+    name="workers",
+    value=ListOf(choice(Shared)),
+    meaning="What the workers of the site (`fleet:`, `blikk worker`) do for this node: `embedding`: they compare "
+    "pictures with words, by the same `model`, and this node fetches none; its own copy serves where none answers, "
+    "if it is here. `detector`: a larger detector of theirs says what appeared (`truck` in place of `car`). They are "
+    "sent crops of redacted pictures.",
+    default="none",
+)
+
+
+def search(folder: Path, *, of_node: bool = True) -> Section:
+    """What stands below `search`, whose relative paths start at `folder`. A node may have workers do some of it."""
     return Section(
         of=SearchOptions,
         make=_checked,
@@ -57,6 +83,7 @@ def search(folder: Path) -> Section:
                 value=file_in(folder),
                 meaning="The `tokenizer.json` of your own model.",
             ),
+            *([_WORKERS] if of_node else []),
         ),
     )
 
@@ -80,6 +107,8 @@ def _checked(**values: Any) -> SearchOptions:
     own = made.model not in {*MODELS, COLOURS}
     if own and made.tokenizer is None:
         raise Wrong("a model of your own without `tokenizer`", "Add `tokenizer:`, the path of its tokenizer.json.")
+    if Shared.EMBEDDING in made.workers and not made.by_words:
+        raise Wrong("no model that workers could have", "Name a model, or leave out `embedding`.", "workers")
     if made.tokenizer is not None and not own:
         raise Wrong("`tokenizer` without a model of your own", "Remove it, or name your model's path.", "tokenizer")
     return made

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from blikk_edge.core.appearance import Appearance, Embedding, Look
 from blikk_edge.core.errors import ModelError
-from blikk_edge.core.geometry import Box
+from blikk_edge.core.geometry import Box, iou
 from blikk_edge.core.observation import Sighting
 from blikk_edge.core.picture import Picture
+from blikk_edge.core.sightings import Detection
 from blikk_edge.transforms.embedding.colours import dominant_colours
 from blikk_edge.transforms.embedding.fitting import fit
-from blikk_edge.transforms.embedding.towers import Towers, Vector
+from blikk_edge.transforms.embedding.towers import TwoTowers, Vector
 
 SHARE: Final = 0.1
 """So much of a worker's time may go into embeddings, on average."""
@@ -26,8 +27,17 @@ SAVED_S: Final = 3.0
 AROUND: Final = 0.1
 """So much of an object's box is shown around it, too, on each side."""
 
+MORE_AROUND: Final = 0.25
+"""As AROUND, for a detector: it was trained with objects in their surroundings."""
+
+SAME: Final = 0.5
+"""What overlaps an object by so much (IoU) is that object."""
+
 LEAST_PX: Final = 16
 """A smaller object has no looks."""
+
+SecondLook: TypeAlias = Callable[[NDArray[np.uint8]], Sequence[Detection]]
+"""A detector that is given a crop of a Picture; raises ModelError."""
 
 _PAD: Final = (114, 114, 114)
 
@@ -56,21 +66,24 @@ class LookReader:
     """Reads how objects look in redacted Pictures; implements `core.stages.AppearanceReader`.
 
     `towers` gives the model where it is there by now; without one, or without time for it, a Look has colours only.
-    `failed` is called with a model that fails. One for each vision worker: not shared between threads. Without
-    `budgeted` it takes all the time that it needs.
+    `failed` is called with a model that fails. `second` is a larger detector, where there is one now, whose word for an
+    object counts; that of the node's own where it finds nothing of that label there. One for each vision worker: not
+    shared between threads. Without `budgeted` it takes all the time that it needs.
     """
 
     def __init__(
         self,
-        towers: Callable[[], Towers | None] = lambda: None,
+        towers: Callable[[], TwoTowers | None] = lambda: None,
         *,
         failed: Callable[[ModelError], None] = lambda _error: None,
+        second: Callable[[], SecondLook | None] = lambda: None,
         budget: Budget | None = None,
         budgeted: bool = True,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._towers = towers
         self._failed = failed
+        self._second = second
         self._budget = budget or Budget()
         self._budgeted = budgeted
         self._stopwatch = stopwatch
@@ -104,8 +117,24 @@ class LookReader:
         if min(x2 - x1, y2 - y1) < LEAST_PX:
             return None
         colours = dominant_colours(pixels[y1:y2, x1:x2])
-        bare = Appearance(track=seen.track, label=seen.label, kind=seen.sub_label, colours=colours)
+        bare = Appearance(track=seen.track, label=seen.label, kind=self._kind(pixels, seen), colours=colours)
         return self._read(bare, pixels, seen.box.grown(AROUND), concepts)
+
+    def _kind(self, pixels: NDArray[np.uint8], seen: Sighting) -> str:
+        """What the larger detector calls an object."""
+        second, began = self._second(), self._stopwatch() if self._budgeted else 0.0
+        if second is None or (self._budgeted and not self._budget.allows(began)):
+            return seen.sub_label
+        part = seen.box.grown(MORE_AROUND)
+        x1, y1, x2, y2 = part.pixels(pixels.shape[1], pixels.shape[0])
+        try:
+            found = second(pixels[y1:y2, x1:x2])
+        except ModelError:
+            found = ()
+        if self._budgeted:
+            self._budget.spend(self._stopwatch() - began)
+        there = (each for each in found if each.label is seen.label and iou(each.box.placed(part), seen.box) >= SAME)
+        return next((each.sub_label for each in there), seen.sub_label)
 
     def _read(self, bare: Appearance, pixels: NDArray[np.uint8], box: Box, concepts: Mapping[str, str]) -> Look:
         towers = self._towers()

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -29,6 +29,24 @@ STD: Final = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 
 ALIKE: Final = 0.98
 """The least cosine between what a quantised model and the full one make of the same."""
+
+
+class TwoTowers(Protocol):
+    """What turns pictures and words into embeddings, wherever it is. Safe from any thread; raises ModelError.
+
+    Attributes:
+        name: Which model it is.
+    """
+
+    name: str
+
+    def picture(self, bgr: NDArray[np.uint8], /) -> Vector:
+        """The embedding, of unit length, of a (h, w, 3) uint8 BGR picture."""
+        ...
+
+    def text(self, text: str, /) -> Vector:
+        """The embedding, of unit length, of a text."""
+        ...
 
 
 class Towers:

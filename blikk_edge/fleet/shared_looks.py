@@ -1,0 +1,86 @@
+"""Workers of a site that look at redacted crops, and read words, for a node's threads."""
+
+import asyncio
+import concurrent.futures
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import ModelError, SinkError, WireError
+from blikk_edge.core.sightings import Detection
+from blikk_edge.fleet.asking import Asker
+from blikk_edge.fleet.jobs import Urgency
+from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.look_jobs import LookJob, LookKind, found_in, vector_in
+from blikk_edge.fleet.names import Names
+
+WAIT_S: Final = 1.0
+"""So long a worker is waited for: the thread that asks watches cameras, too."""
+
+ANSWER_S: Final = 3.0
+"""So long an answer is waited for."""
+
+
+class SharedLooks:
+    """Jobs of one kind for the workers of a site; `node` is who asks.
+
+    `attach` in the running loop, `embedding` and `found` in any other thread.
+    """
+
+    def __init__(self, link: Link, names: Names, *, kind: LookKind, node: str, clock: Clock) -> None:
+        self._asker = Asker(link, names, kind=kind, node=node, wait_s=WAIT_S, clock=clock)
+        self._node = node
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether a worker is asked now: none was missed a short while ago."""
+        return self._loop is not None and self._asker.rest_s == 0.0
+
+    @property
+    def problem(self) -> str | None:
+        """Why none is asked now; None while they answer."""
+        return self._asker.problem
+
+    def attach(self) -> None:
+        """From now on jobs go out in the running loop."""
+        self._loop = asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        self._loop = None
+        await self._asker.close()
+
+    def embedding(self, model: str, *, jpeg: bytes | None = None, words: str | None = None) -> NDArray[np.float32]:
+        """What a model of this name makes of a crop of a Picture, or of words; of unit length. Raises ModelError."""
+        try:
+            return vector_in(self._ask(model=model, jpeg=jpeg, words=words))
+        except WireError as error:
+            raise ModelError(f"a worker answered with {error}") from error
+
+    def found(self, jpeg: bytes) -> tuple[Detection, ...]:
+        """What a detector finds in a crop of a Picture, best score first; raises ModelError."""
+        try:
+            return found_in(self._ask(jpeg=jpeg))
+        except WireError as error:
+            raise ModelError(f"a worker answered with {error}") from error
+
+    def _ask(self, *, model: str | None = None, jpeg: bytes | None = None, words: str | None = None) -> bytes:
+        def made(answer_to: str) -> bytes:
+            return LookJob(node=self._node, answer_to=answer_to, model=model, jpeg=jpeg, words=words).to_bytes()
+
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            raise ModelError("the workers of the site cannot be asked now")
+        # somebody waits for a search; what appeared was reported already
+        urgency = Urgency.PERSON if words is None else Urgency.RING
+        asked = asyncio.run_coroutine_threadsafe(self._asker.ask(urgency, made, within_s=ANSWER_S), loop)
+        try:
+            return asked.result(ANSWER_S + WAIT_S)
+        except SinkError as error:
+            raise ModelError(str(error)) from error
+        except (TimeoutError, concurrent.futures.CancelledError) as error:
+            asked.cancel()
+            raise ModelError("no worker of the site answered") from error

@@ -1,0 +1,241 @@
+"""Looks at redacted crops by a site's workers: a real NATS server, real workers, a CLIP model made here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fleet_jobs import CLOCK, options
+from nats_server import NatsServer
+from sink_samples import until
+from tiny_clip import COLOURS, write_pair
+
+from blikk_edge.core.errors import ModelError, WireError
+from blikk_edge.core.geometry import Box
+from blikk_edge.core.observation import Sighting
+from blikk_edge.core.picture import Picture
+from blikk_edge.core.sightings import Detection, Label
+from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.look_jobs import LookJob, LookKind, found_in, look_job_in, refusal_bytes, vector_in
+from blikk_edge.fleet.look_work import LookWork, detector_work, embedding_work
+from blikk_edge.fleet.names import Names
+from blikk_edge.fleet.shared_looks import SharedLooks
+from blikk_edge.fleet.worker import Worker
+from blikk_edge.fleet.worker_options import WorkerOptions
+from blikk_edge.transforms.embedding.reader import LookReader
+from blikk_edge.transforms.embedding.shared import SIDE_PX, ServedDetector, ServedTowers, SharedTowers, crop
+from blikk_edge.transforms.embedding.towers import Towers
+from blikk_edge.transforms.privacy.paint import encode
+
+RED_BOX = Box(0.05, 0.2, 0.45, 0.9)
+_SITES = count()
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One server for all sites of these tests."""
+    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def towers(tmp_path_factory: pytest.TempPathFactory) -> Towers:
+    return Towers("tiny", *write_pair(tmp_path_factory.mktemp("pair")))
+
+
+@pytest.fixture
+def site() -> str:
+    """A site of its own for each test."""
+    return f"looks_{next(_SITES)}"
+
+
+class Larger:
+    """A detector that takes what is not grey for a truck, wherever it is in its picture."""
+
+    name = "larger"
+
+    def __init__(self, label: Label = Label.VEHICLE) -> None:
+        self.label = label
+
+    def detect(self, bgr: np.ndarray) -> tuple[Detection, ...]:
+        rows, columns = np.nonzero(np.ptp(bgr.astype(int), axis=2) > 60)
+        if not rows.size:
+            return ()
+        height, width = bgr.shape[:2]
+        box = Box(columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height)
+        return (Detection(label=self.label, sub_label="truck", score=0.9, box=box),)
+
+
+def picture() -> Picture:
+    """A red object to the left on grey."""
+    bgr = np.full((480, 640, 3), COLOURS["grey"][::-1], np.uint8)
+    x1, y1, x2, y2 = RED_BOX.pixels(640, 480)
+    bgr[y1:y2, x1:x2] = COLOURS["red"][::-1]
+    return Picture(camera="gate", name="frame", time=1.0, jpeg=encode(bgr, 85), width_px=640, height_px=480)
+
+
+SEEN = Sighting(track=1, label=Label.VEHICLE, sub_label="car", score=0.9, box=RED_BOX, since=1.0, dwell_s=0.0)
+
+
+@asynccontextmanager
+async def looking(url: str, site: str, work: LookWork) -> AsyncIterator[Worker[LookJob]]:
+    """A worker that does this work."""
+    chosen = WorkerOptions(id="rack_1", concurrency=2)
+    worker = Worker(chosen, Link(options(url, site), name=f"rack_1.{work.kind}"), Names(site), work=work, clock=CLOCK)
+    ready, stop = asyncio.Event(), asyncio.Event()
+    worker.opened = ready.set
+    task = asyncio.create_task(worker.run(stop))
+    try:
+        await until(lambda: ready.is_set() or task.done(), "the worker is ready")
+        yield worker
+    finally:
+        stop.set()
+        await task
+
+
+@asynccontextmanager
+async def asking(url: str, site: str, kind: LookKind) -> AsyncIterator[SharedLooks]:
+    """A node that asks, in other threads."""
+    looks = SharedLooks(
+        Link(options(url, site), name=f"node_1.{kind}"), Names(site), kind=kind, node="node_1", clock=CLOCK
+    )
+    looks.attach()
+    try:
+        yield looks
+    finally:
+        await looks.close()
+
+
+async def test_an_embedding_by_a_worker_is_that_of_the_model_itself(
+    nats: NatsServer, site: str, towers: Towers
+) -> None:
+    work = embedding_work(ServedTowers(towers))
+    async with looking(nats.url, site, work) as worker, asking(nats.url, site, LookKind.EMBED) as looks:
+        shared = SharedTowers("tiny", looks)
+        read = await asyncio.to_thread(LookReader(lambda: shared).look, picture(), [SEEN], {"blue": "blue car"})
+        own = LookReader(lambda: towers).look(picture(), [SEEN], {"blue": "blue car"})
+        assert read[0].appearance.embedding is not None
+        assert own[0].appearance.embedding is not None
+        assert read[0].appearance.embedding.model == "tiny"
+        pair = [np.array(each.appearance.embedding.numbers) for each in (read[0], own[0]) if each.appearance.embedding]
+        assert float(pair[0] @ pair[1]) > 0.99
+        assert read[0].scores["blue"] == pytest.approx(own[0].scores["blue"], abs=0.05)
+        asked = worker.counts["done"]
+        await asyncio.to_thread(shared.text, "a photo of blue car")
+        assert worker.counts["done"] == asked, "a text that was asked for is kept"
+
+
+async def test_a_model_of_another_name_is_not_compared_with(nats: NatsServer, site: str, towers: Towers) -> None:
+    work = embedding_work(ServedTowers(towers))
+    async with looking(nats.url, site, work), asking(nats.url, site, LookKind.EMBED) as looks:
+        with pytest.raises(ModelError, match="this worker has the model tiny, and other is asked for"):
+            await asyncio.to_thread(SharedTowers("other", looks).text, "red")
+        assert looks.answers
+
+
+@pytest.mark.parametrize(("label", "kind"), [(Label.VEHICLE, "truck"), (Label.ANIMAL, "car")])
+async def test_a_larger_detector_says_more_exactly_what_it_is_but_nothing_else(
+    nats: NatsServer, site: str, label: Label, kind: str
+) -> None:
+    work = detector_work(ServedDetector(Larger(label)))
+    async with looking(nats.url, site, work), asking(nats.url, site, LookKind.DETECT) as looks:
+        reader = LookReader(second=lambda: lambda pixels: looks.found(crop(pixels)))
+        (look,) = await asyncio.to_thread(reader.look, picture(), [SEEN], {})
+        assert (look.appearance.label, look.appearance.kind) == (Label.VEHICLE, kind)
+
+
+async def test_what_a_larger_detector_finds_elsewhere_is_not_this_object(nats: NatsServer, site: str) -> None:
+    """The object is grey; the red one beside it, partly in its crop, is a truck."""
+    beside = Sighting(
+        track=2, label=Label.VEHICLE, sub_label="car", score=0.9, box=Box(0.5, 0.2, 0.95, 0.9), since=1.0, dwell_s=0.0
+    )
+    work = detector_work(ServedDetector(Larger()))
+    async with looking(nats.url, site, work), asking(nats.url, site, LookKind.DETECT) as looks:
+        reader = LookReader(second=lambda: lambda pixels: looks.found(crop(pixels)))
+        (look,) = await asyncio.to_thread(reader.look, picture(), [beside], {})
+        assert look.appearance.kind == "car"
+
+
+async def test_without_a_worker_a_look_has_colours_and_the_next_asks_nobody(nats: NatsServer, site: str) -> None:
+    async with asking(nats.url, site, LookKind.EMBED) as looks:
+        shared = SharedTowers("tiny", looks)
+        reader = LookReader(lambda: shared if looks.answers else None)
+        (first,) = await asyncio.to_thread(reader.look, picture(), [SEEN], {})
+        assert first.appearance.embedding is None
+        assert first.appearance.colours
+        assert not looks.answers
+        assert "never had a worker" in (looks.problem or "")
+
+
+async def test_a_loop_that_ended_leaves_nobody_waiting(nats: NatsServer, site: str) -> None:
+    looks = SharedLooks(
+        Link(options(nats.url, site), name="node_1.embed"), Names(site), kind=LookKind.EMBED, node="n", clock=CLOCK
+    )
+    with pytest.raises(ModelError, match="cannot be asked now"):
+        looks.embedding("tiny", words="red")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[]",
+        b"\xff",
+        b'{"v": 2, "node": "n", "answer_to": "a", "model": null, "jpeg": null, "words": "w"}',
+        b'{"v": 1, "node": "n", "answer_to": "a", "model": null, "jpeg": null, "words": null}',
+        b'{"v": 1, "node": "n", "answer_to": "a", "model": null, "jpeg": "=", "words": null}',
+        b'{"v": 1, "node": 1, "answer_to": "a", "model": null, "jpeg": null, "words": "w"}',
+    ],
+)
+def test_what_is_no_job_is_refused(data: bytes) -> None:
+    with pytest.raises(WireError):
+        look_job_in(data)
+
+
+def test_a_job_is_the_same_on_the_other_side() -> None:
+    for job in (
+        LookJob(node="n", answer_to="a", model="tiny", jpeg=b"\xff\xd8"),
+        LookJob(node="n", answer_to="a", words="ä"),
+    ):
+        assert look_job_in(job.to_bytes()) == job
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        b'{"vector": 3}',
+        b'{"vector": ""}',
+        b'{"vector": "AAAAAA=="}',
+        b'{"vector": "AADAfw=="}',
+        b'{"found": 3}',
+        b'{"found": [["person", "person", 0.5, 0, 0, 2, 1]]}',
+        b'{"found": [["ghost", "person", 0.5, 0, 0, 1, 1]]}',
+    ],
+)
+def test_what_is_no_answer_is_refused(data: bytes) -> None:
+    with pytest.raises(WireError):
+        (found_in if b"found" in data else vector_in)(data)
+
+
+def test_why_a_worker_failed_is_told() -> None:
+    with pytest.raises(ModelError, match="no crop"):
+        vector_in(refusal_bytes("no crop"))
+
+
+def test_crops_go_out_no_larger_than_a_model_looks(tmp_path: Path) -> None:
+    seen = []
+
+    class Sees:
+        name = "sees"
+
+        def detect(self, bgr: np.ndarray) -> tuple[Detection, ...]:
+            seen.append(bgr.shape)
+            return ()
+
+    ServedDetector(Sees()).in_jpeg(crop(np.zeros((1000, 2000, 3), np.uint8)))
+    assert seen == [(SIDE_PX // 2, SIDE_PX, 3)]
+    with pytest.raises(ModelError, match="no picture"):
+        ServedDetector(Sees()).in_jpeg(b"none")
