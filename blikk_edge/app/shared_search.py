@@ -23,6 +23,10 @@ LOOK_S: Final = 5.0
 """How often it is looked whether the workers answer."""
 
 _KINDS: Final = {Shared.EMBEDDING: LookKind.EMBED, Shared.DETECTOR: LookKind.DETECT}
+_WHAT: Final = {
+    Shared.EMBEDDING: "pictures are compared with words by their model",
+    Shared.DETECTOR: "their detector says more exactly what appeared",
+}
 
 
 class SharedSearch:
@@ -69,8 +73,9 @@ class SharedSearch:
 
     async def run(self) -> None:
         """Have jobs done until cancelled."""
-        for looks in self._looks.values():
+        for what, looks in self._looks.items():
             looks.attach()
+            log.part(PROBLEM).info("left to the workers of the site: %s", _WHAT[what])
         try:
             if (shared := self._looks.get(Shared.EMBEDDING)) is not None:
                 await self._stand_in(shared)

@@ -25,6 +25,7 @@ from blikk_edge.fleet import applied
 from blikk_edge.fleet.applied import Applied
 from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.centre.intake import Intake
+from blikk_edge.fleet.jobs import ModelJob
 from blikk_edge.fleet.leases import Leases
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.model_work import ModelWork
@@ -122,13 +123,7 @@ async def linked(nats: Guarded, *keys: str) -> AsyncIterator[list[Link]]:
 @asynccontextmanager
 async def working(nats: Guarded, llm: LlmServer) -> AsyncIterator[Worker[ModelJob]]:
     work = ModelWork(model(llm), timeout_s=60.0, clock=CLOCK)
-    worker = Worker(
-        WorkerOptions(id="rack_1"),
-        nats.link("hall_worker"),
-        HALL,
-        work=ModelWork(model(llm), timeout_s=60.0, clock=CLOCK),
-        clock=CLOCK,
-    )
+    worker = Worker(WorkerOptions(id="rack_1"), nats.link("hall_worker"), HALL, work=work, clock=CLOCK)
     ready, stop = asyncio.Event(), asyncio.Event()
     worker.opened = ready.set
     task = asyncio.create_task(worker.run(stop))

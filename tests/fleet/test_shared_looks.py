@@ -13,6 +13,8 @@ from nats_server import NatsServer
 from sink_samples import until
 from tiny_clip import COLOURS, write_pair
 
+from blikk_edge.app.shared_search import SharedSearch
+from blikk_edge.config.loading import load
 from blikk_edge.core.errors import ModelError, WireError
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.observation import Sighting
@@ -25,6 +27,7 @@ from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.shared_looks import SharedLooks
 from blikk_edge.fleet.worker import Worker
 from blikk_edge.fleet.worker_options import WorkerOptions
+from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.transforms.embedding.reader import LookReader
 from blikk_edge.transforms.embedding.shared import SIDE_PX, ServedDetector, ServedTowers, SharedTowers, crop
 from blikk_edge.transforms.embedding.towers import Towers
@@ -168,6 +171,36 @@ async def test_without_a_worker_a_look_has_colours_and_the_next_asks_nobody(nats
         assert first.appearance.colours
         assert not looks.answers
         assert "never had a worker" in (looks.problem or "")
+
+
+async def test_the_nodes_own_copy_serves_while_no_worker_answers(
+    nats: NatsServer, site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blikk_edge.app.shared_search.LOOK_S", 0.05)
+    model, tokenizer = write_pair(tmp_path)
+    (tmp_path / "yard.mp4").touch()
+    file = tmp_path / "blikk.yaml"
+    file.write_text(
+        "node: one\nmqtt: false\ncameras: {yard: {source: yard.mp4}}\n"
+        f"fleet: {{site: {site}, servers: [{nats.url}]}}\n"
+        f"search: {{model: {model}, tokenizer: {tokenizer}, workers: [embedding]}}\n"
+    )
+    supervisor = Supervisor()
+    search = SharedSearch(load(file, environ={}), supervisor, CLOCK)
+    running = asyncio.create_task(search.run())
+    reader = search.reader()
+    try:
+        await until(lambda: search.towers is not None, "the workers may be asked")
+        assert isinstance(search.towers, SharedTowers)
+        (first,) = await asyncio.to_thread(reader.look, picture(), [SEEN], {})
+        assert first.appearance.embedding is None
+        await until(lambda: isinstance(search.towers, Towers), "its own copy")
+        (second,) = await asyncio.to_thread(reader.look, picture(), [SEEN], {})
+        assert second.appearance.embedding is not None
+        assert "searches use this node's own model" in supervisor.problems["search"]
+    finally:
+        running.cancel()
+        await asyncio.wait((running,))
 
 
 async def test_a_loop_that_ended_leaves_nobody_waiting(nats: NatsServer, site: str) -> None:

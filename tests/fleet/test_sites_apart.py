@@ -43,13 +43,7 @@ async def test_a_key_of_another_site_reaches_no_worker(tmp_path: Path) -> None:
         async with LlmServer(lambda _: Say(text='{"title": "A person came"}')) as llm:
             options = WorkerOptions(id="rack_1")
             work = ModelWork(model(llm), timeout_s=60.0, clock=CLOCK)
-            worker = Worker(
-                options,
-                link("hall", "rack_1"),
-                Names("hall"),
-                work=ModelWork(model(llm), timeout_s=60.0, clock=CLOCK),
-                clock=CLOCK,
-            )
+            worker = Worker(options, link("hall", "rack_1"), Names("hall"), work=work, clock=CLOCK)
             worker.opened = ready.set
             task = asyncio.create_task(worker.run(stop))
             await until(lambda: ready.is_set() or task.done(), "the worker is ready")

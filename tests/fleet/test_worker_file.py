@@ -1,16 +1,19 @@
 """What may stand in `worker.yaml`, and at `summary: {provider: fleet}`."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from blikk_edge.app.checking.extras import language_model
+from blikk_edge.app.vision_models import used
 from blikk_edge.config.loading import load
 from blikk_edge.config.worker import load_worker
 from blikk_edge.fleet.site_budget import SiteLimits
 from blikk_edge.grammar.problem import ConfigError, ConfigErrors
 from blikk_edge.llm.openai import OpenAiOptions
 from blikk_edge.llm.shared import SharedOptions
+from blikk_edge.transforms.embedding.options import SearchOptions, Shared
 
 MODEL = "{provider: openai, base_url: 'http://127.0.0.1:1/v1', model: tiny-1}"
 HEAD = "node: one\nmqtt: false\ncameras: {yard: {source: yard.mp4}}\n"
@@ -23,7 +26,43 @@ def test_a_worker_file_is_read(tmp_path: Path) -> None:
     read = load_worker(file, environ={})
     assert (read.fleet.site, read.options.id, read.options.concurrency) == ("hall", "rack_1", 3)
     assert (read.options.timeout_s, read.options.limits) == (120.0, SiteLimits(calls_per_day=9))
+    assert read.model is not None
     assert isinstance(read.model.chosen.options, OpenAiOptions)
+
+
+def test_a_worker_may_only_look(tmp_path: Path) -> None:
+    file = tmp_path / "worker.yaml"
+    file.write_text("worker: rack_1\nfleet: hall\nembedding: tinyclip\ndetector: {threads: 2}\n")
+    read = load_worker(file, environ={})
+    assert (read.model, read.embedding) == (None, SearchOptions(model="tinyclip"))
+    assert read.detector is not None
+    assert (read.detector.model, read.detector.tflite.threads) == ("yolox-nano", 2)
+
+
+@pytest.mark.parametrize(
+    ("search", "fleet", "words"),
+    [
+        ("{workers: [embedding]}", "", "workers of no site. Add `fleet:`"),
+        ("{model: colours, workers: [embedding]}", "fleet: hall\n", "no model that workers could have"),
+        ("{workers: [clip]}", "fleet: hall\n", "`embedding` or `detector`"),
+    ],
+)
+def test_a_search_that_workers_cannot_do_is_named(tmp_path: Path, search: str, fleet: str, words: str) -> None:
+    file = tmp_path / "blikk.yaml"
+    (tmp_path / "yard.mp4").touch()
+    file.write_text(f"{HEAD}search: {search}\n{fleet}")
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load(file, environ={})
+
+
+def test_a_node_whose_workers_compare_needs_no_model(tmp_path: Path) -> None:
+    file = tmp_path / "blikk.yaml"
+    (tmp_path / "yard.mp4").touch()
+    file.write_text(f"{HEAD}search: {{workers: [embedding, detector]}}\nfleet: hall\n")
+    settings = load(file, environ={})
+    assert settings.search is not None
+    assert settings.search.workers == (Shared.EMBEDDING, Shared.DETECTOR)
+    assert "tinyclip" not in used(settings)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +73,11 @@ def test_a_worker_file_is_read(tmp_path: Path) -> None:
         ("worker: rack_1\nfleet: hall\nmodel: {provider: openai, model: x}", "without `base_url`"),
         ("worker: rack_1\nfleet: hall\nmodel: {provider: fleet}", "without a language model of its own"),
         (f"worker: rack_1\nfleet: hall\nmodels: {MODEL}", "Did you mean `model`"),
+        ("worker: rack_1\nfleet: hall", "without anything to work with"),
+        ("worker: rack_1\nfleet: hall\nembedding: false", "without anything to work with"),
+        ("worker: rack_1\nfleet: hall\nembedding: colours", "no model to compare with words"),
+        ("worker: rack_1\nfleet: hall\nembedding: {workers: [embedding]}", "the key `workers` is not known here"),
+        ("worker: rack_1\nfleet: hall\ndetector: {model: yolox-nan}", "Did you mean `yolox-nano`"),
     ],
 )
 def test_what_is_wrong_with_it_is_named(tmp_path: Path, text: str, words: str) -> None:
