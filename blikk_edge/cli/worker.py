@@ -38,8 +38,10 @@ def worker(options: argparse.Namespace) -> int:
     from blikk_edge.cli.services import serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.fleet.link import Link
+    from blikk_edge.fleet.metrics_server import Families, metrics_served
     from blikk_edge.fleet.names import Names
     from blikk_edge.fleet.worker import Worker
+    from blikk_edge.fleet.worker_figures import worker_families
     from blikk_edge.llm.port import ModelContext
     from blikk_edge.runtime import log
 
@@ -49,7 +51,14 @@ def worker(options: argparse.Namespace) -> int:
 
     async def run(stop: "asyncio.Event") -> None:
         link = Link(settings.fleet, name=settings.worker)
-        await Worker(settings.options, link, Names(settings.fleet.site), model=model, clock=clock).run(stop)
+        made = Worker(settings.options, link, Names(settings.fleet.site), model=model, clock=clock)
+
+        async def read() -> Families:
+            note = await made.note()
+            return lambda: worker_families(note, made.figures)
+
+        async with metrics_served(settings.http, read, clock=clock):
+            await made.run(stop)
 
     serve(run)
     return exits.OK

@@ -17,6 +17,9 @@ from blikk_edge.llm.chosen import Providers
 from blikk_edge.llm.kinds import TextOptions
 from blikk_edge.llm.port import LanguageModel, ModelContext
 from blikk_edge.llm.shared import OWN
+from blikk_edge.net.http.options import HttpSettings, metrics_options
+
+METRICS_PORT: Final = 8431
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +47,13 @@ class WorkerSettings:
         worker: Its name within the site.
         fleet: The site that it works for.
         model: What it works with.
+        http: Where it serves `/metrics`; None: nowhere.
     """
 
     worker: str
     fleet: FleetOptions
     model: ModelOfWorker
+    http: HttpSettings | None = None
 
     @property
     def options(self) -> WorkerOptions:
@@ -95,6 +100,12 @@ def worker_grammar(folder: Path) -> Section:
                 value=_model(folder),
                 required=True,
                 meaning="The language model, as `summary` in `blikk.yaml` names it.",
+            ),
+            Key(
+                name="http",
+                value=metrics_options(folder, METRICS_PORT),
+                meaning="Serves `/metrics` for Prometheus.",
+                default="off",
             ),
         ),
     )

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
@@ -77,7 +78,8 @@ class Leases:
     clock of who looks. Without NATS what is held stays; a process that did not run for long speaks for nothing until
     it has seen what it still holds, or has known for `ttl_s` that there is no NATS. Where there is no NATS from the
     start, it holds what it held `last`. `version` is that of the cameras: members with an older one get no more.
-    `load` is how busy this machine is, 0..1. What is asked by others is safe from any thread.
+    `load` is how busy this machine is, 0..1; `says` is what else a heartbeat says, for people and programs that look at
+    the site. What is asked by others is safe from any thread.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Leases:
         version: int = 0,
         last: Holding | None = None,
         load: Callable[[], float] = lambda: 0.0,
+        says: Callable[[], Mapping[str, Any]] = dict,
         ttl_s: float = TTL_S,
         beat_s: float = BEAT_S,
     ) -> None:
@@ -99,6 +102,7 @@ class Leases:
         self._wanted = tuple(wanted)
         self._clock = clock
         self._load = load
+        self._says = says
         self._last = last or Holding()
         self._ttl_s = ttl_s
         self._beat_s = beat_s
@@ -121,6 +125,8 @@ class Leases:
         self._doubted_at: float | None = None
         self._live = False
         self._was_live = False
+        self.counts: Counter[str] = Counter()
+        """How many cameras were `claimed` that nobody held, `moved` here and `handed_on`; claims that were `beaten`."""
 
     # -- what is asked -------------------------------------------------------------------------------------------
 
@@ -161,6 +167,31 @@ class Leases:
     def alive(self) -> Mapping[str, Member]:
         """The members that are there, this one included, by id."""
         return self._alive
+
+    @property
+    def place(self) -> Place:
+        """What this member can watch."""
+        return self._me.place
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras of the site, as this member knows them."""
+        return tuple(each.camera for each in self._wanted)
+
+    @property
+    def members(self) -> Mapping[str, bool]:
+        """Whether a member is there, by id; one that has stopped as planned is not among them."""
+        return dict.fromkeys((self.me, *self._members.values), False) | dict.fromkeys(self._alive, True)
+
+    @property
+    def held(self) -> int:
+        """How many cameras this member holds."""
+        return len(self._held)
+
+    @property
+    def sees(self) -> bool:
+        """Whether heartbeats get through, and those of the others are heard."""
+        return self._live
 
     @property
     def calm(self) -> bool:
@@ -289,7 +320,7 @@ class Leases:
             async with asyncio.timeout(ANSWER_S):
                 for bucket in buckets:
                     await bucket.open()
-                await self._members.put(self.me, member_content(self._me, self._beats, run=self._run_id))
+                await self._members.put(self.me, self._content())
                 current = [await bucket.current() for bucket in buckets]
         except (SinkError, Error, OSError, TimeoutError) as error:
             LOG.debug("no beat: %s", error)
@@ -302,6 +333,9 @@ class Leases:
                 self._live = self._was_live = True
                 self._doubted_at, self._changed_at = None, self._beat_at
                 self._drop_lost()
+
+    def _content(self) -> Mapping[str, Any]:
+        return {**self._says(), **member_content(self._me, self._beats, run=self._run_id)}
 
     def _heard_member(self, key: str) -> None:
         """Of two processes with the same id the one that started last is the member."""
@@ -330,6 +364,7 @@ class Leases:
             lease = self._lease(_key(camera))
             if lease is not None and lease.owner != self.me:
                 LOG.info("%s: %s watches it now", camera, lease.owner)
+                self.counts["handed_on"] += 1
                 del self._held[camera]
         leader = self._lease(LEADER)
         if self._leads and leader is not None and leader.owner != self.me:
@@ -418,8 +453,10 @@ class Leases:
 
     async def _claim(self, cameras: Iterable[str]) -> None:
         for camera in cameras:
+            owner = self.owner(camera)
             revision = await self._claimed(_key(camera))
             if revision is not None:
+                self.counts["moved" if owner != self.me and owner in self._alive else "claimed"] += 1
                 self._held[camera] = fence_of(self._leases.made_s, revision)
                 self._nobody.pop(camera, None)
                 LOG.info("%s: watched here from now on (fence %d)", camera, self._held[camera])
@@ -430,11 +467,14 @@ class Leases:
 
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await self._leases.claim(key, {"owner": self.me})
+                revision = await self._leases.claim(key, {"owner": self.me})
         except (SinkError, Error, OSError, TimeoutError) as error:
             LOG.debug("%s: not claimed: %s", key, error)
             self._lose_sight()
             return None
+        if revision is None:
+            self.counts["beaten"] += 1
+        return revision
 
 
 def fence_of(made_s: int, revision: int) -> int:
