@@ -38,6 +38,9 @@ NOBODY_S: Final = 5.0
 HAND_OVER_S: Final = 5.0
 """So long a stop waits for others; with the end of the node it has to fit into the 10 s that Docker gives."""
 
+FORGET_S: Final = 86_400.0
+"""A member that has been gone for so long is forgotten: nobody is to be told of it for ever."""
+
 NAMED: Final = 5
 REVISION_BITS: Final = 21
 """Two million leases before one bucket could meet the fences of the next; with the seconds 52 bits of JSON's 53."""
@@ -96,6 +99,7 @@ class Leases:
         says: Callable[[], Mapping[str, Any]] = dict,
         ttl_s: float = TTL_S,
         beat_s: float = BEAT_S,
+        forget_s: float = FORGET_S,
     ) -> None:
         self._link = link
         self._me = Member(place=place, version=version)
@@ -106,6 +110,7 @@ class Leases:
         self._last = last or Holding()
         self._ttl_s = ttl_s
         self._beat_s = beat_s
+        self._forget_s = forget_s
         self._pause_s = 0.75 * (ttl_s - beat_s)
         """A pause after which another may have taken a camera: the last beat was up to `beat_s` before it."""
         self._run_id = f"{int(clock.now() * 1000):014d}-{secrets.token_hex(4)}"
@@ -421,6 +426,8 @@ class Leases:
                 self._ahead[camera] = now
         await self._claim_ahead(now)
         await self._lead(peers)
+        if self.leads:
+            await self._forget(now)
 
     def _settled(self) -> bool:
         """Whether cameras may be moved to who has less to do: nobody comes or goes."""
@@ -450,6 +457,21 @@ class Leases:
         if turn and await self._claimed(LEADER) is not None:
             self._leads = True
             LOG.info("this node speaks for the site from now on")
+
+    async def _forget(self, now: float) -> None:
+        """Remove the heartbeats of members that have been gone for long, as far as this one has looked."""
+        from nats.errors import Error  # noqa: PLC0415  # as above
+
+        for key, value in list(self._members.values.items()):
+            if key in self._alive or now - value.heard_at <= self._forget_s:
+                continue
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    await self._members.remove(key, revision=value.revision)
+            except (SinkError, Error, OSError, TimeoutError) as error:  # it has just come back, or NATS is away
+                LOG.debug("node %s is not forgotten: %s", key, error)
+            else:
+                LOG.info("node %s has been gone for %.0f s and is forgotten", key, now - value.heard_at)
 
     async def _claim(self, cameras: Iterable[str]) -> None:
         for camera in cameras:

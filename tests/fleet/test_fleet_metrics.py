@@ -4,14 +4,16 @@ import asyncio
 import json
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from broker import Broker
 from centre_kit import Centre, CollectProcess
 from fleet_jobs import WorkerProcess, asker, job
@@ -23,10 +25,16 @@ from postgres_server import PostgresServer
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_server import Prometheus, expressions, names_in, promtool_finds_fault
+from sink_samples import until
 from site_nodes import BLIKK, Site, cameras_yaml
 
 from blikk_edge import __version__
+from blikk_edge.core.clock import SystemClock
+from blikk_edge.core.errors import ConfigError
+from blikk_edge.fleet.metrics_server import Families, metrics_served
 from blikk_edge.llm.port import AwayError
+from blikk_edge.net.http.options import HttpSettings
+from blikk_edge.web.prometheus import build_info
 
 EXPRESSIONS = expressions("alerts-fleet.yml", "grafana-fleet.json")
 TOKEN = "a-token-that-nobody-guesses"
@@ -257,6 +265,48 @@ async def nats_goes(hall: Fleet) -> None:
     await hall.until(leader, "fleet_sees_others", 1)
     await hall.until("worker", "worker_nats_connected", 1)
     await hall.until("collect", "collect_nats_connected", 1)
+
+
+async def test_a_port_that_is_taken_is_said_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    clock, port = SystemClock(), free_port()
+    url = f"http://127.0.0.1:{port}/metrics"
+
+    async def read(program: str) -> Families:
+        return lambda: iter([build_info(program)])
+
+    def answered(program: str) -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=10 * PATIENCE) as answer:
+                return f'program="{program}"' in answer.read().decode()
+        except OSError:
+            return False
+
+    async def until_answered(program: str) -> None:
+        deadline = time.monotonic() + WITHIN_S
+        while not await asyncio.to_thread(answered, program):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
+    http = HttpSettings(port=port)
+    async with AsyncExitStack() as later:
+        async with metrics_served(http, lambda: read("first"), clock=clock):
+            await until_answered("first")
+            await later.enter_async_context(metrics_served(http, lambda: read("second"), clock=clock))
+            await until(lambda: "choose another `http.port`" in caplog.text, "it is said", WITHIN_S)
+        await until_answered("second")
+
+
+async def test_without_the_package_a_program_that_shall_serve_says_what_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+
+    async def nothing() -> Families:
+        return lambda: iter(())
+
+    with pytest.raises(ConfigError, match=r"pip install 'blikk-edge\[metrics\]'"):
+        async with metrics_served(HttpSettings(port=free_port()), nothing, clock=SystemClock()):
+            pass
 
 
 def test_the_rules_fire_when_they_should_and_else_are_silent() -> None:

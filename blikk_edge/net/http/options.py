@@ -138,7 +138,9 @@ def metrics_options(folder: Path, port: int) -> Section:
             Key(name="tls", value=server_tls(folder), meaning="Encryption."),
             Key(
                 name="tokens",
-                value=Section(of=HttpTokens, keys=_TOKENS.keys[:1]),
+                value=Section(
+                    of=HttpTokens, keys=(Key(name="view", value=TOKEN, meaning="Who knows it sees the figures."),)
+                ),
                 meaning="What those who ask have to know. Without any only this machine is answered.",
                 default="none",
             ),
