@@ -5,7 +5,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -144,15 +144,18 @@ async def settled(inbox: Box1, delivery: Delivery) -> None:
 class CollectProcess:
     """`blikk collect` as a process of its own; its log is a file."""
 
-    def __init__(self, folder: Path, centre: Centre, url: str, site: str) -> None:
+    def __init__(
+        self, folder: Path, centre: Centre, url: str, site: str, *, more: Sequence[str] = (), keys: str = ""
+    ) -> None:
         self.log = folder / "collect.log"
         file = folder / "collect.yaml"
         file.write_text(
             f"postgres: {{host: 127.0.0.1, port: {centre.server.port}, password: !secret centre}}\n"
             f"sites: [{{site: {site}, servers: [{url}]}}]\n"
+            f"{keys}\n"
         )
         (folder / "secrets.yaml").write_text(f"centre: {PASSWORD}\n")
-        command = [str(Path(sys.executable).with_name("blikk")), "collect", "--config", str(file)]
+        command = [str(Path(sys.executable).with_name("blikk")), "collect", "--config", str(file), *more]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, env=os.environ | {"HOME": str(folder)})
 

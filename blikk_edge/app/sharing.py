@@ -16,6 +16,7 @@ from blikk_edge.config.site_cameras import with_site_cameras
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
 from blikk_edge.core.ports import Memory
+from blikk_edge.core.probe import SinkNote
 from blikk_edge.runtime import log
 from blikk_edge.runtime.scheduler import Supervisor
 from blikk_edge.store.private_files import keep_private, make_folder
@@ -48,7 +49,13 @@ def with_cameras(settings: Settings, file: Path, environ: Mapping[str, str]) -> 
 
 
 def membership_of(
-    settings: Settings, memory: Memory, clock: Clock, *, restart: Callable[[], None] | None, left_out: Sequence[str]
+    settings: Settings,
+    memory: Memory,
+    clock: Clock,
+    *,
+    restart: Callable[[], None] | None,
+    left_out: Sequence[str],
+    uplink: Callable[[], SinkNote | None],
 ) -> "Membership | None":
     """The membership of a node that shares cameras; None of any other, which imports nothing for it."""
     fleet = settings.fleet
@@ -70,8 +77,9 @@ def membership_of(
         version=settings.cameras_version,
         last=recalled(memory),
         load=_load,
+        says=lambda: membership.says(),  # noqa: PLW0108 - it is made below
     )
-    return Membership(
+    membership = Membership(
         link,
         names,
         leases,
@@ -80,7 +88,9 @@ def membership_of(
         version=settings.cameras_version,
         restart=restart or (lambda: None),
         left_out=left_out,
+        uplink=uplink,
     )
+    return membership
 
 
 def _load() -> float:

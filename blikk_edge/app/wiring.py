@@ -188,7 +188,14 @@ def build(
     intake = Intake({camera.id: camera.backpressure_strategy for camera in settings.cameras}, probe=probe)
     attempts = Attempts(most_attempts(len(settings.cameras)))
     budget = DecodeBudget(usable_cores())
-    membership = membership_of(settings, store, clock, restart=restart, left_out=left_out)
+    membership = membership_of(
+        settings,
+        store,
+        clock,
+        restart=restart,
+        left_out=left_out,
+        uplink=lambda: next((note for note in delivery.notes() if note.name == "uplink"), None),
+    )
     permit = None if membership is None else membership.permit
     outlets, orders = Outlets(permit), Orders()
     live = Live() if settings.http else None
@@ -303,6 +310,7 @@ def build(
         )
     with supervisor.guard("store"):
         store.follow({sink.name: sink.takes for sink in sinks.durable}, absent=sinks.absent)
+    delivery = Delivery(store, sinks.durable, clock=clock, probe=probe)
     node = Node(
         cameras=cameras,
         intake=intake,
@@ -322,6 +330,7 @@ def build(
         ),
         outside=sinks.others,
         permit=permit,
+        fleet=None if membership is None else membership.note,
         enrichers=(*(written.enrichers if written else ()), *parts(settings.enrichers, context, supervisor)),
         parts=(
             locale,
@@ -343,7 +352,7 @@ def build(
         orders=orders,
         supervisor=supervisor,
         memory=store,
-        delivery=Delivery(store, sinks.durable, clock=clock, probe=probe),
+        delivery=delivery,
         clock=clock,
         health_every_s=settings.health_every_s,
         unfinished=store,

@@ -11,10 +11,12 @@ from blikk_edge.core.clock import Clock
 from blikk_edge.core.stages import Detector
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.look_work import detector_work, embedding_work
+from blikk_edge.fleet.metrics_server import Families, metrics_served
 from blikk_edge.fleet.model_work import ModelWork
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.work import Work
 from blikk_edge.fleet.worker import Worker
+from blikk_edge.fleet.worker_figures import worker_families
 from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.llm.port import ModelContext
 
@@ -27,11 +29,19 @@ def worked(settings: WorkerSettings, clock: Clock) -> Callable[[asyncio.Event], 
     works = tuple(_works(settings, clock))
 
     async def run(stop: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as group:
-            for options, work in works:
-                link = Link(settings.fleet, name=f"{settings.worker}.{work.kind}")
-                worker = Worker(options, link, Names(settings.fleet.site), work=work, clock=clock)
-                group.create_task(worker.run(stop), name=f"worker.{work.kind}")
+        names = Names(settings.fleet.site)
+        workers: list[Worker[Any]] = []
+        for options, work in works:
+            link = Link(settings.fleet, name=f"{settings.worker}.{work.kind}")
+            workers.append(Worker(options, link, names, work=work, clock=clock))
+
+        async def read() -> Families:
+            notes = await asyncio.gather(*(each.note() for each in workers))
+            return lambda: worker_families([(note, each.figures) for note, each in zip(notes, workers, strict=True)])
+
+        async with metrics_served(settings.http, read, clock=clock), asyncio.TaskGroup() as group:
+            for each in workers:
+                group.create_task(each.run(stop), name="worker")
 
     return run
 

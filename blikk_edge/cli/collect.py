@@ -42,13 +42,21 @@ def collect(options: argparse.Namespace) -> int:
     from blikk_edge.cli.services import serve
     from blikk_edge.core.clock import SystemClock
     from blikk_edge.fleet.centre.collector import Collector
+    from blikk_edge.fleet.centre.figures import collector_families
+    from blikk_edge.fleet.metrics_server import Families, metrics_served
     from blikk_edge.runtime import log
 
     log.set_up(options.log_level, as_json=options.log_json)
-    collector = Collector(settings.centre, clock=SystemClock())
+    clock = SystemClock()
+    collector = Collector(settings.centre, clock=clock)
+
+    async def read() -> Families:
+        notes = await collector.notes()
+        return lambda: collector_families(notes)
 
     async def run(stop: "asyncio.Event") -> None:
-        await collector.run(stop)
+        async with metrics_served(settings.http, read, clock=clock):
+            await collector.run(stop)
 
     serve(run)
     return exits.OK

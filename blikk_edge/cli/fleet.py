@@ -10,6 +10,9 @@ from blikk_edge.cli.output import UsageError, plural, say, say_json
 from blikk_edge.cli.words import Parser, add_command, add_config, add_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blikk_edge.fleet.heard import NodeHeard, WorkerHeard
     from blikk_edge.fleet.state import SiteState
 
 
@@ -119,33 +122,57 @@ def status(options: argparse.Namespace) -> int:
             await link.close()
 
     state = asyncio.run(work())
-    result = exits.FAILED if state.problems else exits.OK
     if options.json:
         from dataclasses import asdict
 
-        say_json({"ok": not state.problems, **asdict(state), "problems": state.problems})
+        more = {"programs": state.programs, "notes": state.notes, "problems": state.problems}
+        say_json({"ok": not state.problems, **asdict(state), **more})
     else:
         _show(state)
-    return result
+    return exits.FAILED if state.problems else exits.OK
 
 
 def _show(state: "SiteState") -> None:
-    say(f"site {state.site}: {plural(len(state.cameras), 'camera')}, version {state.version}")
+    leader = "" if state.leader is None else f", {state.leader} speaks for it"
+    say(f"site {state.site}: {plural(len(state.cameras), 'camera')}, version {state.version}{leader}")
     for camera in state.cameras:
         say(f"  {camera.id}: {camera.owner or 'nobody'}" + (f", fence {camera.fence}" if camera.fence else ""))
-    for word, those in (("node", state.nodes), ("worker", state.workers)):
-        for each in those:
-            how = "is there" if each.here else f"silent for {each.silent_s:.0f} s"
-            load = each.says.get("load")
-            more = [f"load {load:.2f}"] if isinstance(load, int | float) else []
-            if word == "node":
-                more.append(plural(sum(camera.owner == each.id for camera in state.cameras), "camera"))
-            more += [f"{name} {each.says[name]}" for name in ("version", "model") if name in each.says]
-            say(f"{word} {each.id}: {', '.join([how, *more])}")
+    for node in state.nodes:
+        say(f"node {node.id}: {', '.join(_about_node(node, state))}")
+    for worker in state.workers:
+        say(f"worker {worker.id}: {', '.join(_about_worker(worker))}")
     if state.jobs is not None:
         say(f"jobs: {state.jobs} wait")
     if (waiting := state.waiting) is not None:
         oldest = "" if waiting.oldest_s is None else f", the oldest for {waiting.oldest_s:.0f} s"
         say(f"records: {waiting.records} wait for the centre{oldest}")
+    for note in state.notes:
+        say(f"note: {note}")
     for problem in state.problems:
         say(f"problem: {problem}")
+
+
+def _about_node(node: "NodeHeard", state: "SiteState") -> "Iterator[str]":
+    yield from _about(node)
+    watched = sum(camera.owner == node.id for camera in state.cameras)
+    yield plural(watched, "camera") if node.cameras_max is None else f"{watched} of at most {node.cameras_max} cameras"
+    if node.version is not None and node.version != state.version:
+        yield f"cameras of version {node.version}"
+    if node.uplink is not None and node.uplink.waiting is not None:
+        yield f"{plural(node.uplink.waiting, 'record')} in its journal"
+
+
+def _about_worker(worker: "WorkerHeard") -> "Iterator[str]":
+    yield from _about(worker)
+    if worker.running is not None and worker.concurrency is not None:
+        yield f"{worker.running} of at most {worker.concurrency} jobs"
+    if worker.model is not None:
+        yield f"model {worker.model}" + (" (away)" if worker.model_up is False else "")
+
+
+def _about(heard: "NodeHeard | WorkerHeard") -> "Iterator[str]":
+    yield "is there" if heard.here else f"silent for {heard.silent_s:.0f} s"
+    if heard.program is not None:
+        yield f"program {heard.program}"
+    if heard.load is not None:
+        yield f"load {heard.load:.2f}"

@@ -14,10 +14,12 @@ from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
 from blikk_edge.grammar.values import SLUG, TEXT, ListOf, duration, errors_at
+from blikk_edge.net.http.options import HttpSettings, metrics_options
 from blikk_edge.sinks.postgres.kind import postgres_options
 from blikk_edge.transforms.embedding.options import SearchOptions, search
 
 DAY_S: Final = 86_400.0
+METRICS_PORT: Final = 8432
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +30,13 @@ class CollectSettings:
         centre: The database, and from where its records come.
         search: What compares pictures with words in `blikk search --fleet`; None: labels and colours alone.
         language: In which questions are read; None: English.
+        http: Where `blikk collect` serves `/metrics`; None: nowhere.
     """
 
     centre: CentreOptions
     search: SearchOptions | None = None
     language: str | None = None
+    http: HttpSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,16 @@ def collect_grammar(folder: Path) -> Section:
     """The whole of `collect.yaml`, whose relative paths start at `folder`."""
 
     def make(
-        *, search: SearchOptions | None = None, language: str | None = None, keep: float | None = None, **centre: Any
+        *,
+        search: SearchOptions | None = None,
+        language: str | None = None,
+        keep: float | None = None,
+        http: HttpSettings | None = None,
+        **centre: Any,
     ) -> CollectSettings:
         if keep is not None:
             centre["keep_s"] = keep
-        return CollectSettings(centre=CentreOptions(**centre), search=search, language=language)
+        return CollectSettings(centre=CentreOptions(**centre), search=search, language=language, http=http)
 
     return Section(
         of=CollectSettings,
@@ -138,6 +147,12 @@ def collect_grammar(folder: Path) -> Section:
                 value=SLUG,
                 meaning="The language of questions, beside English.",
                 default="English alone",
+            ),
+            Key(
+                name="http",
+                value=metrics_options(folder, METRICS_PORT),
+                meaning="`blikk collect` serves `/metrics` for Prometheus.",
+                default="off",
             ),
         ),
     )

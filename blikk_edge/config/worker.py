@@ -19,7 +19,10 @@ from blikk_edge.llm.chosen import Providers
 from blikk_edge.llm.kinds import TextOptions
 from blikk_edge.llm.port import LanguageModel, ModelContext
 from blikk_edge.llm.shared import OWN
+from blikk_edge.net.http.options import HttpSettings, metrics_options
 from blikk_edge.transforms.embedding.options import SearchOptions, search
+
+METRICS_PORT: Final = 8431
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,7 @@ class WorkerSettings:
         model: The language model that it works with, if any.
         embedding: What it compares crops with words by, if it does.
         detector: What it looks for objects in crops with, if it does.
+        http: Where it serves `/metrics`; None: nowhere.
     """
 
     worker: str
@@ -56,6 +60,7 @@ class WorkerSettings:
     model: ModelOfWorker | None = None
     embedding: SearchOptions | None = None
     detector: DetectorSettings | None = None
+    http: HttpSettings | None = None
 
     @property
     def options(self) -> WorkerOptions:
@@ -119,6 +124,12 @@ def worker_grammar(folder: Path) -> Section:
                 meaning="What looks for objects in redacted crops, for nodes with `search: {workers: [detector]}`; as "
                 "one of `detectors` in `blikk.yaml`.",
                 default="none",
+            ),
+            Key(
+                name="http",
+                value=metrics_options(folder, METRICS_PORT),
+                meaning="Serves `/metrics` for Prometheus.",
+                default="off",
             ),
         ),
     )

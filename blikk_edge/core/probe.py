@@ -172,6 +172,47 @@ class SinkNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FleetNote:
+    """How a node is doing that shares the cameras of a site, now; what is counted is counted since start.
+
+    Attributes:
+        site: The site.
+        version: That of the cameras that this node knows.
+        cameras: The cameras of the site, as this node knows them.
+        elsewhere: Those of them that this node does not watch.
+        unwatched: Those that nobody watches, as far as is known here.
+        members: The nodes of the site that were not stopped as planned, by id: whether one is there.
+        held: How many cameras this node holds.
+        cameras_max: The most that it may.
+        refused: How many cameras of the site it cannot watch.
+        leads: Whether it speaks for the site.
+        connected: Whether there is a connection to NATS.
+        sees: Whether its heartbeats get through, and it hears those of the others.
+        claims: Cameras that nobody held and it has claimed.
+        moves: Cameras that it has taken over from a node that was there.
+        claims_lost: Claims with which another was faster.
+        handed_on: Cameras that another has claimed of it.
+    """
+
+    site: str
+    version: int
+    cameras: tuple[str, ...]
+    elsewhere: frozenset[str]
+    unwatched: frozenset[str]
+    members: Mapping[str, bool]
+    held: int
+    cameras_max: int
+    refused: int
+    leads: bool
+    connected: bool
+    sees: bool
+    claims: int
+    moves: int
+    claims_lost: int
+    handed_on: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeNote:
     """Everything about a node that can be asked for now and need not be measured on the way.
 
@@ -185,6 +226,7 @@ class NodeNote:
         llm: The language model; None without one.
         temperature_c: Of the machine, degrees Celsius; None where it has no sensor.
         problems: What is wrong, a sentence each.
+        fleet: The site whose cameras it shares; None where it shares none.
     """
 
     cameras: tuple[CameraState, ...]
@@ -196,6 +238,7 @@ class NodeNote:
     llm: LlmState | None
     temperature_c: float | None
     problems: tuple[str, ...]
+    fleet: FleetNote | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,9 +136,9 @@ class Bucket:
             await self._lost()
             raise
 
-    async def remove(self, key: str) -> None:
-        """Remove a key."""
-        await (await self.open()).delete(key)
+    async def remove(self, key: str, *, revision: int | None = None) -> None:
+        """Remove a key; with a revision only while it has this one, else an error of NATS is raised."""
+        await (await self.open()).delete(key, last=revision)
 
     async def claim(self, key: str, content: Mapping[str, Any]) -> int | None:
         """Write a key that is as it was heard last: its revision; None where it was changed meanwhile."""

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError
@@ -36,6 +37,9 @@ NOBODY_S: Final = 5.0
 
 HAND_OVER_S: Final = 5.0
 """So long a stop waits for others; with the end of the node it has to fit into the 10 s that Docker gives."""
+
+FORGET_S: Final = 86_400.0
+"""A member that has been gone for so long is forgotten: nobody is to be told of it for ever."""
 
 NAMED: Final = 5
 REVISION_BITS: Final = 21
@@ -77,7 +81,8 @@ class Leases:
     clock of who looks. Without NATS what is held stays; a process that did not run for long speaks for nothing until
     it has seen what it still holds, or has known for `ttl_s` that there is no NATS. Where there is no NATS from the
     start, it holds what it held `last`. `version` is that of the cameras: members with an older one get no more.
-    `load` is how busy this machine is, 0..1. What is asked by others is safe from any thread.
+    `load` is how busy this machine is, 0..1; `says` is what else a heartbeat says, for people and programs that look at
+    the site. What is asked by others is safe from any thread.
     """
 
     def __init__(
@@ -91,17 +96,21 @@ class Leases:
         version: int = 0,
         last: Holding | None = None,
         load: Callable[[], float] = lambda: 0.0,
+        says: Callable[[], Mapping[str, Any]] = dict,
         ttl_s: float = TTL_S,
         beat_s: float = BEAT_S,
+        forget_s: float = FORGET_S,
     ) -> None:
         self._link = link
         self._me = Member(place=place, version=version)
         self._wanted = tuple(wanted)
         self._clock = clock
         self._load = load
+        self._says = says
         self._last = last or Holding()
         self._ttl_s = ttl_s
         self._beat_s = beat_s
+        self._forget_s = forget_s
         self._pause_s = 0.75 * (ttl_s - beat_s)
         """A pause after which another may have taken a camera: the last beat was up to `beat_s` before it."""
         self._run_id = f"{int(clock.now() * 1000):014d}-{secrets.token_hex(4)}"
@@ -121,6 +130,8 @@ class Leases:
         self._doubted_at: float | None = None
         self._live = False
         self._was_live = False
+        self.counts: Counter[str] = Counter()
+        """How many cameras were `claimed` that nobody held, `moved` here and `handed_on`; claims that were `beaten`."""
 
     # -- what is asked -------------------------------------------------------------------------------------------
 
@@ -161,6 +172,31 @@ class Leases:
     def alive(self) -> Mapping[str, Member]:
         """The members that are there, this one included, by id."""
         return self._alive
+
+    @property
+    def place(self) -> Place:
+        """What this member can watch."""
+        return self._me.place
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras of the site, as this member knows them."""
+        return tuple(each.camera for each in self._wanted)
+
+    @property
+    def members(self) -> Mapping[str, bool]:
+        """Whether a member is there, by id; one that has stopped as planned is not among them."""
+        return dict.fromkeys((self.me, *self._members.values), False) | dict.fromkeys(self._alive, True)
+
+    @property
+    def held(self) -> int:
+        """How many cameras this member holds."""
+        return len(self._held)
+
+    @property
+    def sees(self) -> bool:
+        """Whether heartbeats get through, and those of the others are heard."""
+        return self._live
 
     @property
     def calm(self) -> bool:
@@ -289,7 +325,7 @@ class Leases:
             async with asyncio.timeout(ANSWER_S):
                 for bucket in buckets:
                     await bucket.open()
-                await self._members.put(self.me, member_content(self._me, self._beats, run=self._run_id))
+                await self._members.put(self.me, self._content())
                 current = [await bucket.current() for bucket in buckets]
         except (SinkError, Error, OSError, TimeoutError) as error:
             LOG.debug("no beat: %s", error)
@@ -302,6 +338,9 @@ class Leases:
                 self._live = self._was_live = True
                 self._doubted_at, self._changed_at = None, self._beat_at
                 self._drop_lost()
+
+    def _content(self) -> Mapping[str, Any]:
+        return {**self._says(), **member_content(self._me, self._beats, run=self._run_id)}
 
     def _heard_member(self, key: str) -> None:
         """Of two processes with the same id the one that started last is the member."""
@@ -330,6 +369,7 @@ class Leases:
             lease = self._lease(_key(camera))
             if lease is not None and lease.owner != self.me:
                 LOG.info("%s: %s watches it now", camera, lease.owner)
+                self.counts["handed_on"] += 1
                 del self._held[camera]
         leader = self._lease(LEADER)
         if self._leads and leader is not None and leader.owner != self.me:
@@ -386,6 +426,8 @@ class Leases:
                 self._ahead[camera] = now
         await self._claim_ahead(now)
         await self._lead(peers)
+        if self.leads:
+            await self._forget(now)
 
     def _settled(self) -> bool:
         """Whether cameras may be moved to who has less to do: nobody comes or goes."""
@@ -416,10 +458,27 @@ class Leases:
             self._leads = True
             LOG.info("this node speaks for the site from now on")
 
+    async def _forget(self, now: float) -> None:
+        """Remove the heartbeats of members that have been gone for long, as far as this one has looked."""
+        from nats.errors import Error  # noqa: PLC0415  # as above
+
+        for key, value in list(self._members.values.items()):
+            if key in self._alive or now - value.heard_at <= self._forget_s:
+                continue
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    await self._members.remove(key, revision=value.revision)
+            except (SinkError, Error, OSError, TimeoutError) as error:  # it has just come back, or NATS is away
+                LOG.debug("node %s is not forgotten: %s", key, error)
+            else:
+                LOG.info("node %s has been gone for %.0f s and is forgotten", key, now - value.heard_at)
+
     async def _claim(self, cameras: Iterable[str]) -> None:
         for camera in cameras:
+            owner = self.owner(camera)
             revision = await self._claimed(_key(camera))
             if revision is not None:
+                self.counts["moved" if owner != self.me and owner in self._alive else "claimed"] += 1
                 self._held[camera] = fence_of(self._leases.made_s, revision)
                 self._nobody.pop(camera, None)
                 LOG.info("%s: watched here from now on (fence %d)", camera, self._held[camera])
@@ -430,11 +489,14 @@ class Leases:
 
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await self._leases.claim(key, {"owner": self.me})
+                revision = await self._leases.claim(key, {"owner": self.me})
         except (SinkError, Error, OSError, TimeoutError) as error:
             LOG.debug("%s: not claimed: %s", key, error)
             self._lose_sight()
             return None
+        if revision is None:
+            self.counts["beaten"] += 1
+        return revision
 
 
 def fence_of(made_s: int, revision: int) -> int:

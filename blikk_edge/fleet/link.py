@@ -49,13 +49,14 @@ _SAYS: Final = (
 
 
 class Link:
-    """One connection of this process, for leases, uplink and jobs together. Shows itself as the site's servers."""
+    """One connection of this process. Shows itself as the site's servers; `log` is where it says how it is doing."""
 
-    def __init__(self, options: FleetOptions, *, name: str) -> None:
+    def __init__(self, options: FleetOptions, *, name: str, log: logging.Logger = LOG) -> None:
         self._options = options
         self._name = name
         self._client: Client | None = None
-        self._trouble = Trouble(LOG)
+        self._log = log
+        self._trouble = Trouble(log)
         self._warned = False
         self._making = asyncio.Lock()
         self._refused = (-math.inf, "")
@@ -116,7 +117,7 @@ class Link:
             wrong.append(error)
             if _VIOLATION in str(error).lower():
                 self._refused = time.monotonic(), str(error).lower().partition(_VIOLATION)[2].strip()
-            LOG.debug("%s: %s", self, quote(str(error)))
+            self._log.debug("%s: %s", self, quote(str(error)))
             tries = 1 if _tells(error) else TRIES  # a refusal may be cut off before it can be read
             if len(wrong) >= tries * len(options.servers):  # the library itself would try for ever
                 enough.set()
@@ -153,14 +154,14 @@ class Link:
             if not client.is_connected:
                 connecting.cancel()
                 await _closed(client)
-        LOG.info("connected to %s", self)
+        self._log.info("connected to %s", self)
         self._trouble.end(f"connected to {self} again")
         return client
 
     def _warn_once(self) -> None:
         if not self._warned:
             self._warned = True
-            LOG.warning("%s: what is sent goes over the network unencrypted; use `%s.tls`", self, KEY)
+            self._log.warning("%s: what is sent goes over the network unencrypted; use `%s.tls`", self, KEY)
 
     async def _lost(self) -> None:
         if self._client is not None:  # else it was closed by us

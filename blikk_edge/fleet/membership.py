@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
+from blikk_edge import __version__
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import SinkError, StoreError
+from blikk_edge.core.errors import SinkError, StoreError, quote
 from blikk_edge.core.ports import Memory
+from blikk_edge.core.probe import FleetNote, SinkNote
 from blikk_edge.fleet.applied import HISTORY, KEY
 from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.leases import BEAT_S, Holding, Leases
@@ -31,7 +33,7 @@ class Membership:
 
     What it holds is kept in `memory`. When cameras of another version than `version` are applied, `restart` is called,
     when it is this node's turn: one after the other, in the order of their ids. `left_out` are sentences about cameras
-    that cannot be watched here.
+    that cannot be watched here. `uplink` is how that sink is doing; None where the node has none.
     """
 
     name = "fleet"
@@ -47,8 +49,11 @@ class Membership:
         version: int,
         restart: Callable[[], None],
         left_out: Sequence[str] = (),
+        uplink: Callable[[], SinkNote | None] = lambda: None,
     ) -> None:
         self.permit = leases
+        self._names = names
+        self._uplink = uplink
         self._link = link
         self._memory = memory
         self._clock = clock
@@ -70,6 +75,41 @@ class Membership:
         if self._version == 0:
             return "the site has no cameras yet: apply some with `blikk fleet apply cameras.yaml`"
         return None
+
+    def note(self) -> FleetNote:
+        """How this member is doing now."""
+        leases = self.permit
+        cameras, counts = leases.cameras, leases.counts
+        return FleetNote(
+            site=self._names.site,
+            version=self._version,
+            cameras=cameras,
+            elsewhere=frozenset(camera for camera in cameras if not leases.watches(camera)),
+            unwatched=frozenset(leases.unwatched()),
+            members=leases.members,
+            held=leases.held,
+            cameras_max=leases.place.cameras_max,
+            refused=len(self._left_out),
+            leads=leases.leads,
+            connected=self._link.connected,
+            sees=leases.sees,
+            claims=counts["claimed"],
+            moves=counts["moved"],
+            claims_lost=counts["beaten"],
+            handed_on=counts["handed_on"],
+        )
+
+    def says(self) -> Mapping[str, Any]:
+        """What a heartbeat says of the program, for who looks at the site; members do not read it."""
+        said: dict[str, Any] = {"program": __version__}
+        if (problem := self.permit.problem) is not None:
+            said["problem"] = quote(problem)
+        if self._left_out:
+            said["refused"] = [quote(text) for text in self._left_out[:PROBLEMS_MAX]]
+            said["refused_count"] = len(self._left_out)
+        if (uplink := self._uplink()) is not None:
+            said["uplink"] = {"waiting": uplink.backlog, "problem": uplink.problem and quote(uplink.problem)}
+        return said
 
     async def run(self) -> None:
         """Be a member until cancelled."""

@@ -8,43 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import SinkError
-from blikk_edge.fleet.leases import TTL_S
+from blikk_edge.fleet.heard import TTL_OF_WORKER_S, NodeHeard, WorkerHeard, node_heard, worker_heard
+from blikk_edge.fleet.leases import LEADER, TTL_S
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
-from blikk_edge.fleet.records import CONSUMER
+from blikk_edge.fleet.stream_info import ANSWER_S, Waiting, moment, stream_info, waiting
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
-ANSWER_S: Final = 5.0
-WORKER_S: Final = 10.0
-"""A worker that has not been heard of for so long is gone; each says something every 2 s."""
-
-LAG_S: Final = 60.0
-"""Records that wait longer for the centre are a problem."""
-
-FULL: Final = 0.9
-"""So full a stream is a problem: what it refuses stays at the nodes."""
-
 _CAMERA: Final = "camera."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """A node or a worker, as its last heartbeat says.
-
-    Attributes:
-        id: Its id.
-        silent_s: How long ago that was, by the clock of the servers.
-        here: Whether it counts as there.
-        says: What it said.
-    """
-
-    id: str
-    silent_s: float
-    here: bool
-    says: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,58 +36,46 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """What waits for the centre.
-
-    Attributes:
-        records: How many records.
-        size_bytes: What they take.
-        max_bytes: What the stream takes at most; None: no bound.
-        oldest_s: For how long the oldest has been in the stream; None where none waits.
-        collects: Whether a `blikk collect` asks for them.
-        given: How many are with one, and not stored yet.
-    """
-
-    records: int
-    size_bytes: int
-    max_bytes: int | None
-    oldest_s: float | None
-    collects: bool
-    given: int
-
-    @property
-    def problems(self) -> Iterator[str]:
-        """What is wrong, each a sentence."""
-        if not self.collects and not self.given and self.records:
-            yield f"{self.records} records wait, and nobody takes them; see whether `blikk collect` runs"
-        elif self.oldest_s is not None and self.oldest_s > LAG_S:
-            yield f"records wait for {self.oldest_s:.0f} s; see the log of `blikk collect`"
-        if self.max_bytes is not None and self.size_bytes > FULL * self.max_bytes:
-            share = 100 * self.size_bytes / self.max_bytes
-            yield f"the stream of records is {share:.0f} % full; what it does not take waits at the nodes"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteState:
     """How a site is doing.
 
     Attributes:
         site: Its name.
         version: Of the cameras that were applied; 0: none were.
+        leader: The node that speaks for the site; None: none does.
         cameras: Those that were applied, and those that somebody watches, by id.
         nodes: Its nodes, by id.
         workers: Its workers, by id.
-        waiting: What waits for the centre; None where no node has an uplink.
+        waiting: What waits for the centre; None where there is no stream of records.
         jobs: How many jobs wait for a worker; None where there never was one.
     """
 
     site: str
     version: int
+    leader: str | None
     cameras: tuple[Watched, ...]
-    nodes: tuple[Heard, ...]
-    workers: tuple[Heard, ...]
+    nodes: tuple[NodeHeard, ...]
+    workers: tuple[WorkerHeard, ...]
     waiting: Waiting | None
     jobs: int | None
+
+    @property
+    def programs(self) -> Mapping[str, tuple[str, ...]]:
+        """The nodes and workers that are there, by the version of their program; "" where one does not say it."""
+        found: dict[str, list[str]] = {}
+        for kind, those in (("node", self.nodes), ("worker", self.workers)):
+            for each in those:
+                if each.here:
+                    found.setdefault(each.program or "", []).append(f"{kind} {each.id}")
+        return {program: tuple(found[program]) for program in sorted(found)}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing and not wrong, each a sentence."""
+        if len(self.programs) <= 1:
+            return ()
+        said = [f"{program or 'an older one'} ({', '.join(those)})" for program, those in self.programs.items()]
+        return (f"programs of different versions are there: {'; '.join(said)}",)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -124,20 +85,25 @@ class SiteState:
     def _problems(self) -> Iterator[str]:
         here = {node.id for node in self.nodes if node.here}
         for node in self.nodes:
-            if not node.here:
-                yield f"node {node.id}: it has not been heard of for {node.silent_s:.0f} s"
+            yield from (f"node {node.id}: {text}" for text in node.problems(self.version))
         for camera in self.cameras:
             if camera.owner is None:
                 yield f"camera {camera.id}: nobody watches it"
             elif camera.owner not in here:
                 yield f"camera {camera.id}: {camera.owner} is to watch it, and is not there"
+        if self.cameras and here and self.leader not in here:
+            yield "no node speaks for the site; one takes over within some seconds"
         for worker in self.workers:
-            if worker.here and isinstance(said := worker.says.get("problems"), list):
-                yield from (f"worker {worker.id}: {text}" for text in said)
+            if worker.here:
+                yield from (f"worker {worker.id}: {text}" for text in worker.problems)
         if self.jobs and not any(worker.here for worker in self.workers):
             yield f"{self.jobs} jobs wait, and no worker is there; start `blikk worker`"
+        if self.jobs is None and any(worker.here for worker in self.workers):
+            yield "there is no stream of jobs, though a worker is there; its log says why"
         if self.waiting is not None:
             yield from self.waiting.problems
+        elif senders := [node.id for node in self.nodes if node.here and node.uplink is not None]:
+            yield f"there is no stream of records, though {', '.join(senders)} sends some; its log says why"
 
 
 async def site_state(link: Link, names: Names, *, cameras: tuple[str, ...], version: int, clock: Clock) -> SiteState:
@@ -146,44 +112,41 @@ async def site_state(link: Link, names: Names, *, cameras: tuple[str, ...], vers
     try:
         async with asyncio.timeout(3 * ANSWER_S):
             now = await _servers_now(link, names, clock)
-            nodes = [_heard(id_, *said, now, TTL_S) for id_, said in (await _bucket(jetstream, names.members)).items()]
-            workers = [
-                _heard(id_, *said, now, WORKER_S) for id_, said in (await _bucket(jetstream, names.workers)).items()
-            ]
-            leases = {
-                key.removeprefix(_CAMERA): (value.get("owner"), fence)
-                for key, (value, fence, _) in (await _bucket(jetstream, names.leases)).items()
-                if key.startswith(_CAMERA) and isinstance(value.get("owner"), str)
-            }
-            jobs = await _info(link, names.jobs)
-            waiting = await _waiting(link, names, now)
+            members = await _bucket(jetstream, names.members)
+            workers = await _bucket(jetstream, names.workers)
+            leases = await _bucket(jetstream, names.leases)
+            client = await link.client()
+            jobs = await stream_info(client, link, names.jobs)
+            queue = await waiting(client, link, names, clock, consumer=True)
     except Exception as error:
         raise link.error(error) from error
+    owners = {key: (value["owner"], fence) for key, (value, fence, _) in leases.items() if _owner(value)}
+    held = {key.removeprefix(_CAMERA): owner for key, owner in owners.items() if key.startswith(_CAMERA)}
     unwatched = (None, None)
     return SiteState(
         site=names.site,
         version=version,
+        leader=owners.get(LEADER, unwatched)[0],
         cameras=tuple(
-            Watched(id=id_, owner=leases.get(id_, unwatched)[0], fence=leases.get(id_, unwatched)[1])
-            for id_ in sorted({*cameras, *leases})
+            Watched(id=id_, owner=held.get(id_, unwatched)[0], fence=held.get(id_, unwatched)[1])
+            for id_ in sorted({*cameras, *held})
         ),
-        nodes=tuple(sorted(nodes, key=lambda node: node.id)),
-        workers=tuple(sorted(workers, key=lambda worker: worker.id)),
-        waiting=waiting,
+        nodes=tuple(node_heard(id_, says, _silent_s(at, now), TTL_S) for id_, (says, _, at) in sorted(members.items())),
+        workers=tuple(
+            worker_heard(id_, says, _silent_s(at, now), TTL_OF_WORKER_S)
+            for id_, (says, _, at) in sorted(workers.items())
+        ),
+        waiting=queue,
         jobs=None if jobs is None else int(jobs["state"]["messages"]),
     )
 
 
-def _heard(
-    id: str,  # noqa: A002  # the glossary's word
-    says: Mapping[str, Any],
-    _revision: int,
-    at: datetime,
-    now: datetime,
-    ttl_s: float,
-) -> Heard:
-    silent_s = max(0.0, (now - at).total_seconds())
-    return Heard(id=id, silent_s=round(silent_s, 1), here=silent_s <= ttl_s, says=says)
+def _owner(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("owner"), str)
+
+
+def _silent_s(at: datetime, now: datetime) -> float:
+    return max(0.0, (now - at).total_seconds())
 
 
 async def _bucket(jetstream: "JetStreamContext", name: str) -> dict[str, tuple[dict[str, Any], int, datetime]]:
@@ -205,59 +168,17 @@ async def _bucket(jetstream: "JetStreamContext", name: str) -> dict[str, tuple[d
             except ValueError:
                 continue
             if isinstance(value, dict) and entry.revision is not None:
-                found[entry.key] = value, entry.revision, _moment(entry.created)
+                found[entry.key] = value, entry.revision, moment(entry.created)
     finally:
         await watcher.stop()  # type: ignore[no-untyped-call]  # of the library
     return found
 
 
-async def _info(link: Link, stream: str) -> dict[str, Any] | None:
-    """What the servers say of a stream, with their time; None where there is none of that name."""
-    client = await link.client()
-    answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=ANSWER_S)
-    content: dict[str, Any] = json.loads(answer.data)
-    if (error := content.get("error")) is not None:
-        if error.get("code") == 404:
-            return None
-        raise SinkError(f"{link}: {error.get('description')}")
-    return content
-
-
 async def _servers_now(link: Link, names: Names, clock: Clock) -> datetime:
     """The servers' time; ours where they are too old to say it."""
-    for stream in (f"KV_{names.members}", f"KV_{names.workers}", names.records):
-        content = await _info(link, stream)
-        if content is not None and "ts" in content:
-            return _moment(content["ts"])
-    return datetime.fromtimestamp(clock.now(), UTC)
-
-
-async def _waiting(link: Link, names: Names, now: datetime) -> Waiting | None:
-    content = await _info(link, names.records)
-    if content is None:
-        return None
     client = await link.client()
-    answer = await client.request(f"$JS.API.CONSUMER.INFO.{names.records}.{CONSUMER}", b"", timeout=ANSWER_S)
-    consumer = json.loads(answer.data)
-    state, most = content["state"], content["config"].get("max_bytes", -1)
-    records = int(state["messages"])
-    return Waiting(
-        records=records,
-        size_bytes=int(state["bytes"]),
-        max_bytes=most if most > 0 else None,
-        oldest_s=max(0.0, round((now - _moment(state["first_ts"])).total_seconds(), 1)) if records else None,
-        collects=bool(consumer.get("num_waiting")),
-        given=int(consumer.get("num_ack_pending", 0)),
-    )
-
-
-def _moment(said: object) -> datetime:
-    """A time of the servers, whose nanoseconds no calendar of ours holds."""
-    if isinstance(said, datetime):
-        return said if said.tzinfo is not None else said.replace(tzinfo=UTC)
-    text = str(said)
-    head, _, rest = text.partition(".")
-    if rest:
-        digits = rest.rstrip("Z").partition("+")[0][:6]
-        return datetime.fromisoformat(f"{head}.{digits:0<6}+00:00")
-    return datetime.fromisoformat(text)
+    for stream in (f"KV_{names.members}", f"KV_{names.workers}", names.records):
+        content = await stream_info(client, link, stream)
+        if content is not None and "ts" in content:
+            return moment(content["ts"])
+    return datetime.fromtimestamp(clock.now(), UTC)

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic
 
@@ -14,14 +14,16 @@ from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import LlmError, SinkError, WireError, quote
 from blikk_edge.core.trouble import Trouble, place_of
-from blikk_edge.fleet.jobs import KIND, error_bytes, object_in, text_of
+from blikk_edge.fleet.jobs import KIND, Urgency, error_bytes, object_in, text_of
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.model_work import GRACE_S, wanted_s
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.site_budget import SiteBudget
+from blikk_edge.fleet.stream_info import stream_info
 from blikk_edge.fleet.turns import Turns
 from blikk_edge.fleet.work import JobT, Work
 from blikk_edge.fleet.work_queue import ASK_S, DELIVERED_MAX, bucket, make_queue, next_job
+from blikk_edge.fleet.worker_figures import Outcome, WorkerFigures, WorkerNote, queue_of
 from blikk_edge.fleet.worker_options import WorkerOptions
 from blikk_edge.llm.port import AwayError, RefusedError
 from blikk_edge.llm.queue.port import NotNowError
@@ -73,10 +75,15 @@ class Worker(Generic[JobT]):
         self._wake = asyncio.Event()
         self._running: dict[asyncio.Task[None], Msg] = {}
         self._away = Trouble(LOG)
-        self.counts: Counter[str] = Counter()
-        """How many jobs were `done`, `refused`, given `back`, `unwanted`, and `dead`."""
+        self._site: _Site | None = None
+        self.figures = WorkerFigures()
         self.opened: Callable[[], None] = lambda: None
         """Called when it is ready to take jobs, each time after it connected."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many jobs were `done`, `refused`, given `back`, `unwanted`, and `dead`."""
+        return self.figures.counts
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -89,7 +96,7 @@ class Worker(Generic[JobT]):
         try:
             while not stop.is_set():
                 try:
-                    site = await self._open()
+                    self._site = site = await self._open()
                     self._away.end(f"takes jobs of {self._names.site} again")
                     backoff.reset()
                     await self._work_at(site, stop)
@@ -97,9 +104,39 @@ class Worker(Generic[JobT]):
                     self._away.start(str(error))
                     await self._until(stop, within_s=backoff.next_s())
         finally:
+            self._site = None
             await self._give_back()
             await self._link.close()
             await self._work.close()
+
+    async def note(self) -> WorkerNote:
+        """How it is doing now. What NATS does not say within ASK_S is left out."""
+        site, spent, queued = self._site, None, None
+        if site is not None and self._link.connected:
+            try:
+                async with asyncio.timeout(ASK_S):
+                    spent, queued = await asyncio.gather(site.budget.today(), self._queued(site))
+            except Exception as error:  # noqa: BLE001 - whatever the library raises, all else is said
+                LOG.debug("%s", quote(str(self._described(error))))
+        return WorkerNote(
+            site=self._names.site,
+            kind=self._work.kind,
+            connected=self._link.connected,
+            model_up=self._work.problem is None,
+            running=len(self._running),
+            concurrency=self._options.concurrency,
+            problems=len(self.problems),
+            limits=self._options.limits,
+            spent=spent,
+            queued=queued,
+        )
+
+    async def _queued(self, site: _Site) -> Mapping[Urgency, int]:
+        """Jobs that wait or are being done, by queue."""
+        names = self._names
+        info = await stream_info(site.client, self._link, names.jobs, subjects=names.job(self._work.kind, "*"))
+        found: Mapping[str, int] = {} if info is None else info["state"].get("subjects") or {}
+        return {queue: found.get(names.job(self._work.kind, queue), 0) for queue in Urgency}
 
     # -- the site ------------------------------------------------------------------------------------------------------
 
@@ -164,6 +201,7 @@ class Worker(Generic[JobT]):
             "kind": self._work.kind,
             "version": __version__,
             "model": self._work.name,
+            "model_up": self._work.problem is None,
             "since": round(self._since, 3),
             "load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
             "running": len(self._running),
@@ -224,13 +262,14 @@ class Worker(Generic[JobT]):
                 LOG.debug("%s", quote(str(error)))
 
     async def _answered(self, site: _Site, message: "Msg") -> None:
+        queue, began = queue_of(message.subject), self._clock.monotonic()
         try:
             job = self._work.read(message.data)
             if not job.answer_to.startswith(f"{self._names.answer(job.node)}."):
                 raise WireError(f"its answer would not go to {quote(job.node)}, who asks")
         except WireError as error:
             LOG.warning("a job that cannot be read was thrown away: %s", error)
-            self.counts["dead"] += 1
+            self.figures.jobs[queue, Outcome.DEAD] += 1
             await message.term()
             return
         left_s = await wanted_s(site.client, job)
@@ -240,7 +279,7 @@ class Worker(Generic[JobT]):
                 await message.nak(delay=AGAIN_S)
             else:
                 LOG.debug("nobody waits for a job of %s any more", job.node)
-                self.counts["unwanted"] += 1
+                self.figures.jobs[queue, Outcome.UNWANTED] += 1
                 await message.term()
             return
         try:
@@ -251,12 +290,16 @@ class Worker(Generic[JobT]):
             return
         if not done.failed:
             self._work.well()
+        if done.spent is not None:
+            self.figures.spent(done.spent)
         await site.client.publish(job.answer_to, done.answer)
         await message.ack_sync(ASK_S)
-        self.counts["refused" if done.failed else "done"] += 1
+        self.figures.jobs[queue, Outcome.REFUSED if done.failed else Outcome.DONE] += 1
+        if not done.failed:
+            self.figures.seconds[queue].add(self._clock.monotonic() - began)
 
     async def _back(self, message: "Msg", *, delay_s: float | None = None) -> None:
-        self.counts["back"] += 1
+        self.figures.jobs[queue_of(message.subject), Outcome.BACK] += 1
         try:
             if not message.is_acked:
                 await message.nak(delay=delay_s)
@@ -283,7 +326,7 @@ class Worker(Generic[JobT]):
             node = quote(text_of(job["node"]))
             text = f"a job of {node} was given up: it came to nothing with {DELIVERED_MAX} workers or tries"
             LOG.error("%s", text)
-            self.counts["dead"] += 1
+            self.figures.jobs[queue_of(raw.subject or ""), Outcome.DEAD] += 1
             await site.client.publish(text_of(job["answer_to"]), error_bytes(NotNowError(text)))
         except Exception as error:  # noqa: BLE001 - another worker may have taken it out; or NATS is away
             LOG.warning("a job was given up, and cannot be looked at: %s", _said(self._described(error)))

@@ -12,6 +12,7 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/@]+@")
 # A line is a line, whatever the text in it came from: line breaks, terminal commands, and what turns text round.
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _CAMERA: Final = re.compile(r"camera\.(?P<camera>[a-z0-9_]+)")
+_SITE: Final = re.compile(r"collect\.(?P<site>[a-z0-9_]+)")
 _BEARER: Final = re.compile(r"(?i)(?<=bearer)(?:\s|\\+(?:[rnt]|x[0-9a-f]{2}))+[^\s'\"]+")
 
 
@@ -46,8 +47,9 @@ class _Object(_Line):
             "message": _scrubbed(record.getMessage()),
             **self._known,
         }
-        if (of := _CAMERA.match(part)) is not None:
-            content["camera"] = of["camera"]
+        for pattern in (_CAMERA, _SITE):
+            if (of := pattern.match(part)) is not None:
+                content |= of.groupdict()
         if record.exc_info:
             content["error"] = _scrubbed(self.formatException(record.exc_info))
         return json.dumps(content)

@@ -15,7 +15,7 @@ from blikk_edge.core.observation import Ring
 from blikk_edge.core.permit import Permit
 from blikk_edge.core.picture import RING, SNAPSHOT
 from blikk_edge.core.ports import Enricher, Inbox, Item, Memory, Reporting, Sink, Unfinished
-from blikk_edge.core.probe import NodeNote, Probe, SinkNote
+from blikk_edge.core.probe import FleetNote, NodeNote, Probe, SinkNote
 from blikk_edge.core.rate_limited_log import RateLimitedLog
 from blikk_edge.core.status import CameraAvailability, LlmState, SummaryMode
 from blikk_edge.core.summary import Summary
@@ -140,7 +140,8 @@ class Deliverer(Protocol):
 class Node:
     """A node that runs until it is asked to stop; a demo's also ends when all its finite sources have.
 
-    With a `permit` it watches the cameras only that it says, and those of `outside` get nothing of any other.
+    With a `permit` it watches the cameras only that it says, and those of `outside` get nothing of any other; `fleet`
+    is how it shares them.
     """
 
     def __init__(
@@ -166,9 +167,11 @@ class Node:
         probe: Probe | None = None,
         attempts: Attempts | None = None,
         permit: Permit | None = None,
+        fleet: Callable[[], FleetNote] | None = None,
         outside: Sequence[Sink] = (),
     ) -> None:
         self._permit = permit
+        self._fleet = fleet
         self._outside = tuple(outside)
         self._cameras = cameras
         self._intake = intake
@@ -285,6 +288,7 @@ class Node:
             llm=self._writer.state() if self._writer is not None else None,
             temperature_c=temperature_c(),
             problems=self.problems,
+            fleet=None if self._fleet is None else self._fleet(),
         )
 
     def _watched(self, inboxes: Sequence[Inbox[Item]]) -> Sequence[Inbox[Item]]:

@@ -1,63 +1,36 @@
 """The figures of a node as Prometheus reads them. Pure; `prometheus_client` is imported when they are asked for."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import isinf
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
-from blikk_edge.core.errors import ConfigError
-from blikk_edge.core.installing import pip_install
-from blikk_edge.core.probe import CameraFigures, NodeFigures, NodeNote, Timing
+from blikk_edge.core.probe import CameraFigures, FleetNote, NodeFigures, NodeNote
 from blikk_edge.core.status import CameraState, LlmPhase, LlmState
+from blikk_edge.web.prometheus import Rows, build_info, counter, gauge, histogram, page
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-Labels: TypeAlias = tuple[str, ...]
-Rows: TypeAlias = Iterable[tuple[Labels, float | None]]
-"""The values of the labels, and what is measured; None is left out."""
 
 
 def exposition(note: NodeNote, figures: NodeFigures, accept: str = "") -> tuple[bytes, str]:
     """The page that Prometheus reads, and its content type, of those that the header `Accept` allows.
 
-    What is there now is on it, and nothing else: a camera that is gone leaves no series. Raises ConfigError where
-    `prometheus_client` is not installed.
+    What is there now is on it, and nothing else: a camera that is gone, or that another node watches, leaves
+    no series. Raises ConfigError where `prometheus_client` is not installed.
     """
-    try:
-        from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415  # 11 MB, if it is asked for
-        from prometheus_client.exposition import choose_encoder  # noqa: PLC0415
-    except ImportError:
-        raise ConfigError(
-            f"/metrics needs the package prometheus_client. Type: {pip_install('blikk-edge[metrics]')}"
-        ) from None
-    registry = CollectorRegistry()
-    registry.register(_Collector(note, figures))
-    ProcessCollector(registry=registry)
-    encode, content_type = choose_encoder(accept)
-    return encode(registry), content_type
+    return page(lambda: _families(note, figures), accept)
 
 
-class _Collector:
-    """What the library asks for the metrics."""
-
-    def __init__(self, note: NodeNote, figures: NodeFigures) -> None:
-        self._note = note
-        self._figures = figures
-
-    def describe(self) -> Iterator["Metric"]:
-        """Nothing is measured twice: no name need be known before."""
-        return iter(())
-
-    def collect(self) -> Iterator["Metric"]:
-        """All of them."""
-        yield from _cameras(self._note.cameras)
-        yield from _frames(self._figures.cameras)
-        yield from _ways(self._note)
-        yield from _sinks(self._note, self._figures)
-        yield from _node(self._note)
-        if self._note.llm is not None:
-            yield from _llm(self._note.llm)
+def _families(note: NodeNote, figures: NodeFigures) -> Iterator["Metric"]:
+    away = frozenset[str]() if note.fleet is None else note.fleet.elsewhere
+    yield from _cameras([state for state in note.cameras if state.camera not in away])
+    yield from _frames(figures.cameras)
+    yield from _ways(note)
+    yield from _sinks(note, figures)
+    yield from _node(note)
+    if note.llm is not None:
+        yield from _llm(note.llm)
+    if note.fleet is not None:
+        yield from _fleet(note.fleet)
 
 
 def _cameras(cameras: Sequence[CameraState]) -> Iterator["Metric"]:
@@ -65,18 +38,16 @@ def _cameras(cameras: Sequence[CameraState]) -> Iterator["Metric"]:
         return (((state.camera,), read(state)) for state in cameras)
 
     camera = ("camera",)
-    yield _gauge("camera_online", "Whether the camera's stream is there.", camera, of(lambda s: s.online))
-    yield _gauge("camera_problem", "Whether something is wrong.", camera, of(lambda s: s.problem is not None))
-    yield _gauge("camera_fps", "Frames per second that arrive.", camera, of(lambda s: s.fps))
-    yield _gauge(
-        "camera_last_frame_age_seconds", "Since the last frame came.", camera, of(lambda s: s.last_frame_age_s)
-    )
-    yield _gauge("camera_motion_score", "The newest motion score, 0 to 1.", camera, of(lambda s: s.score))
-    yield _gauge("camera_threshold", "The motion score that counts as moving.", camera, of(lambda s: s.threshold))
-    yield _gauge("camera_detect", "Whether detection is switched on.", camera, of(lambda s: s.detect))
-    yield _counter("camera_restarts", "New starts of reader or pipeline.", camera, of(lambda s: s.restarts))
-    yield _counter("camera_inferences", "Looks of the detector.", camera, of(lambda s: s.inferences))
-    yield _counter(
+    yield gauge("camera_online", "Whether the camera's stream is there.", camera, of(lambda s: s.online))
+    yield gauge("camera_problem", "Whether something is wrong.", camera, of(lambda s: s.problem is not None))
+    yield gauge("camera_fps", "Frames per second that arrive.", camera, of(lambda s: s.fps))
+    yield gauge("camera_last_frame_age_seconds", "Since the last frame came.", camera, of(lambda s: s.last_frame_age_s))
+    yield gauge("camera_motion_score", "The newest motion score, 0 to 1.", camera, of(lambda s: s.score))
+    yield gauge("camera_threshold", "The motion score that counts as moving.", camera, of(lambda s: s.threshold))
+    yield gauge("camera_detect", "Whether detection is switched on.", camera, of(lambda s: s.detect))
+    yield counter("camera_restarts", "New starts of reader or pipeline.", camera, of(lambda s: s.restarts))
+    yield counter("camera_inferences", "Looks of the detector.", camera, of(lambda s: s.inferences))
+    yield counter(
         "step_skipped",
         "Frames that an added step was not given because it took too long.",
         ("camera", "stage"),
@@ -86,28 +57,28 @@ def _cameras(cameras: Sequence[CameraState]) -> Iterator["Metric"]:
 
 def _frames(cameras: Sequence[CameraFigures]) -> Iterator["Metric"]:
     reason = ("camera", "reason")
-    yield _counter(
+    yield counter(
         "frames_captured", "Frames that came from the source.", ("camera",), (((c.camera,), c.frames) for c in cameras)
     )
-    yield _counter(
+    yield counter(
         "frames",
         "Frames by what became of them.",
         reason,
         (((c.camera, str(outcome)), n) for c in cameras for outcome, n in c.outcomes.items()),
     )
-    yield _counter(
+    yield counter(
         "frame_decisions",
         "Frames by why the detector was to look at them, or why not.",
         reason,
         (((c.camera, str(why)), n) for c in cameras for why, n in c.reasons.items()),
     )
-    yield _histogram(
+    yield histogram(
         "stage_seconds",
         "How long a stage takes with a frame.",
         ("camera", "stage"),
         (((c.camera, stage), timing) for c in cameras for stage, timing in c.stages.items()),
     )
-    yield _counter(
+    yield counter(
         "stage_failures",
         "How often a stage could not do its work: `redact`, no Picture left; `detect`, the model failed.",
         ("camera", "stage"),
@@ -120,16 +91,16 @@ ALWAYS_TOLD: Final = ("redact", "detect")
 
 
 def _ways(note: NodeNote) -> Iterator["Metric"]:
-    yield _gauge(
+    yield gauge(
         "lane_waiting",
         "Frames that wait for a vision worker.",
         ("camera",),
         (((lane.camera,), lane.waiting) for lane in note.lanes),
     )
-    yield _gauge(
+    yield gauge(
         "mailbox_waiting", "What waits for a sink.", ("sink",), (((b.consumer,), b.waiting) for b in note.mailboxes)
     )
-    yield _counter(
+    yield counter(
         "mailbox_lost",
         "Records that found no room in the mailbox of a sink.",
         ("sink",),
@@ -139,24 +110,24 @@ def _ways(note: NodeNote) -> Iterator["Metric"]:
 
 def _sinks(note: NodeNote, figures: NodeFigures) -> Iterator["Metric"]:
     sink, sight = ("sink",), ("camera", "sink")
-    yield _gauge("sink_up", "Whether nothing is wrong with it.", sink, (((s.name,), not s.problem) for s in note.sinks))
-    yield _gauge(
+    yield gauge("sink_up", "Whether nothing is wrong with it.", sink, (((s.name,), not s.problem) for s in note.sinks))
+    yield gauge(
         "sink_backlog", "Records that wait for it in the journal.", sink, (((s.name,), s.backlog) for s in note.sinks)
     )
-    yield _histogram(
+    yield histogram(
         "publish_seconds",
         "Until a sink has taken a batch of records.",
         sink,
         (((name,), timing) for name, timing in figures.publish.items()),
     )
-    yield _histogram("journal_seconds", "Until a record is on disk.", (), (((), figures.journal),))
-    yield _histogram(
+    yield histogram("journal_seconds", "Until a record is on disk.", (), (((), figures.journal),))
+    yield histogram(
         "first_sight_to_sink_seconds",
         "From the first frame that shows what a new event is about until a sink is given it.",
         sight,
         figures.to_sinks.items(),
     )
-    yield _histogram(
+    yield histogram(
         "first_sight_to_acknowledged_seconds",
         "From the first frame that shows what a new event is about until a sink has it.",
         sight,
@@ -165,52 +136,59 @@ def _sinks(note: NodeNote, figures: NodeFigures) -> Iterator["Metric"]:
 
 
 def _node(note: NodeNote) -> Iterator["Metric"]:
-    yield _counter("records_lost", "Records that some sink will never have.", (), (((), note.lost),))
-    yield _gauge("records_unsaved", "Records that are in memory only.", (), (((), note.unsaved),))
-    yield _gauge("problems", "What is wrong now, counted.", (), (((), len(note.problems)),))
-    yield _gauge("temperature_celsius", "Of the machine.", (), (((), note.temperature_c),))
+    yield counter("records_lost", "Records that some sink will never have.", (), (((), note.lost),))
+    yield gauge("records_unsaved", "Records that are in memory only.", (), (((), note.unsaved),))
+    yield gauge("problems", "What is wrong now, counted.", (), (((), len(note.problems)),))
+    yield gauge("temperature_celsius", "Of the machine.", (), (((), note.temperature_c),))
+    yield build_info("node")
 
 
 def _llm(llm: LlmState) -> Iterator["Metric"]:
-    yield _gauge(
+    yield gauge(
         "llm_phase",
         "1 for the phase that the language model is in.",
         ("reason",),
         (((str(phase),), llm.phase is phase) for phase in LlmPhase),
     )
-    yield _gauge("llm_waiting", "Jobs that wait for it.", (), (((), llm.waiting),))
-    yield _gauge("llm_calls_today", "Calls since midnight.", (), (((), llm.calls_today),))
-    yield _gauge("llm_tokens_today", "Tokens since midnight.", (), (((), llm.tokens_today),))
-    yield _gauge("llm_calls_left", "Calls until the day's limit.", (), (((), llm.calls_left),))
-    yield _gauge("llm_tokens_left", "Tokens until the day's limit.", (), (((), llm.tokens_left),))
-    yield _gauge("llm_cost_today", "In the currency of the prices.", (), (((), llm.cost_today),))
+    yield gauge("llm_waiting", "Jobs that wait for it.", (), (((), llm.waiting),))
+    yield gauge("llm_calls_today", "Calls since midnight.", (), (((), llm.calls_today),))
+    yield gauge("llm_tokens_today", "Tokens since midnight.", (), (((), llm.tokens_today),))
+    yield gauge("llm_calls_left", "Calls until the day's limit.", (), (((), llm.calls_left),))
+    yield gauge("llm_tokens_left", "Tokens until the day's limit.", (), (((), llm.tokens_left),))
+    yield gauge("llm_cost_today", "In the currency of the prices.", (), (((), llm.cost_today),))
 
 
-def _gauge(name: str, meaning: str, labels: Labels, rows: Rows) -> "Metric":
-    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  # see exposition
+def _fleet(fleet: FleetNote) -> Iterator["Metric"]:
+    site, own = ("site",), (fleet.site,)
 
-    return _filled(GaugeMetricFamily(f"blikk_{name}", meaning, labels=labels), rows)
+    def now(name: str, meaning: str, value: float) -> "Metric":
+        return gauge(f"fleet_{name}", meaning, site, ((own, value),))
 
+    def since_start(name: str, meaning: str, value: int) -> "Metric":
+        return counter(f"fleet_{name}", meaning, site, ((own, value),))
 
-def _counter(name: str, meaning: str, labels: Labels, rows: Rows) -> "Metric":
-    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415  # see exposition
-
-    return _filled(CounterMetricFamily(f"blikk_{name}", meaning, labels=labels), rows)
-
-
-def _filled(family: "GaugeMetricFamily | CounterMetricFamily", rows: Rows) -> "Metric":
-    """The family with those rows that have a value."""
-    for values, value in rows:
-        if value is not None:
-            family.add_metric(values, value)
-    return family
-
-
-def _histogram(name: str, meaning: str, labels: Labels, timings: Iterable[tuple[Labels, Timing]]) -> "Metric":
-    from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415  # see exposition
-
-    family = HistogramMetricFamily(f"blikk_{name}", meaning, labels=labels)
-    for values, timing in timings:
-        buckets = [("+Inf" if isinf(bound_s) else str(bound_s), count) for bound_s, count in timing.buckets]
-        family.add_metric(values, buckets, timing.total_s)
-    return family
+    yield now("leader", "Whether this node speaks for the site.", fleet.leads)
+    yield now("nats_connected", "Whether there is a connection to NATS.", fleet.connected)
+    yield now("sees_others", "Whether heartbeats get through, and those of the others are heard.", fleet.sees)
+    yield now("members", "Nodes of the site that are there, as this one sees it.", sum(fleet.members.values()))
+    yield now("cameras_held", "Cameras of the site that this node watches.", fleet.held)
+    yield now("cameras_max", "The most cameras that this node watches.", fleet.cameras_max)
+    yield now("cameras_refused", "Cameras of the site that this node cannot watch.", fleet.refused)
+    yield now("cameras_version", "The version of the cameras that this node knows.", fleet.version)
+    yield since_start("claims", "Cameras that nobody held and this node has claimed.", fleet.claims)
+    yield since_start("moves", "Cameras that this node has taken over from one that was there.", fleet.moves)
+    yield since_start("claims_lost", "Claims with which another node was faster.", fleet.claims_lost)
+    yield since_start("handed_on", "Cameras of this node that another one watches by now.", fleet.handed_on)
+    if fleet.leads:  # what is said of the site as a whole is said once
+        yield gauge(
+            "fleet_member_up",
+            "Whether a node of the site is there, as the leader sees it.",
+            ("site", "member"),
+            (((fleet.site, member), up) for member, up in fleet.members.items()),
+        )
+        yield gauge(
+            "fleet_camera_watched",
+            "Whether some node watches a camera of the site, as the leader sees it.",
+            ("site", "camera"),
+            (((fleet.site, camera), camera not in fleet.unwatched) for camera in fleet.cameras),
+        )

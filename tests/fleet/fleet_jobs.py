@@ -80,13 +80,23 @@ class WorkerProcess:
     """`blikk worker` as a process of its own; its log is a file."""
 
     def __init__(
-        self, folder: Path, url: str, site: str, base_url: str, *, name: str, more: Sequence[str] = ()
+        self,
+        folder: Path,
+        url: str,
+        site: str,
+        base_url: str,
+        *,
+        name: str,
+        more: Sequence[str] = (),
+        keys: str = "",
+        limits: str = "timeout_s: 60",
     ) -> None:
         self.log = folder / f"{name}.log"
         file = folder / f"{name}.yaml"
         file.write_text(
             f"worker: {name}\nfleet: {{site: {site}, servers: [{url}]}}\n"
-            f"model: {{provider: openai, base_url: {base_url}, model: tiny-1, limits: {{timeout_s: 60}}}}\n"
+            f"model: {{provider: openai, base_url: {base_url}, model: tiny-1, limits: {{{limits}}}}}\n"
+            f"{keys}\n"
         )
         command = [str(Path(sys.executable).with_name("blikk")), "worker", "--config", str(file), *more]
         with self.log.open("wb") as log:

@@ -13,6 +13,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "fleet.md"
 
 
 def written(folder: Path, text: str) -> Path:
+    (folder / "c").touch()
     (folder / "secrets.yaml").write_text("centre: tell-nobody-4711\n")
     path = folder / "collect.yaml"
     path.write_text(text)
@@ -45,6 +46,8 @@ def test_the_file_of_the_guide_is_understood(tmp_path: Path) -> None:
         ("postgres: db\nsites: [{site: hall, near: a}]", "sites[0].near", ""),
         ("postgres: db\nkeep: 3d", "keep", "Write a duration from 31d"),
         ("postgres: {host: db, kinds: [ring]}", "postgres.kinds", ""),
+        ("postgres: db\nhttp: {host: 10.1.2.3}", "http.host", "Add `tls:`"),
+        ("postgres: db\nhttp: {host: 10.1.2.3, tls: {certificate: c, key: c}}", "http.host", "Add `tokens:"),
         ("postgres: {host: db, password: !secret nothing}", "postgres.password", ""),
     ],
 )

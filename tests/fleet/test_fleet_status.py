@@ -39,8 +39,8 @@ async def _fill(url: str) -> None:
     await applied.apply(link, names, CAMERAS, after=Applied())
     jetstream = await link.open()
     leases = await jetstream.create_key_value(KeyValueConfig(bucket=names.leases))
-    for camera, owner in (("door", "porch"), ("gate", "rack")):
-        await leases.put(f"camera.{camera}", json.dumps({"owner": owner}).encode())
+    for key, owner in (("camera.door", "porch"), ("camera.gate", "rack"), ("leader", "porch")):
+        await leases.put(key, json.dumps({"owner": owner}).encode())
     sink = uplink(url, "hall", silent_s=0.0)
     await sink.open()
     task = asyncio.create_task(
@@ -52,18 +52,45 @@ async def _fill(url: str) -> None:
     await link.close()
 
 
+PORCH = {
+    "beat": 1,
+    "cameras_max": 16,
+    "load": 0.25,
+    "version": 1,
+    "program": "9.9.0",
+    "refused": ["cameras.yard.source: there is no secret `yard`"],
+    "refused_count": 3,
+    "uplink": {"waiting": 12, "problem": "nats: 12 records of the site wait for the centre"},
+    "of a later version": [1, {}],
+}
+ATTIC = {"beat": 1, "cameras_max": 16, "load": 0.5, "version": 0}
+"""As an older program says it."""
+WORKER = {
+    "version": "9.8.0",
+    "model": "m",
+    "model_up": False,
+    "running": 1,
+    "concurrency": 2,
+    "problems": ["it is away"],
+}
+
+
 @contextmanager
 def beating(url: str) -> Iterator[None]:
-    """The node `porch`, which says every half a second that it is there."""
+    """Two nodes and a worker, which say every half a second that they are there."""
     from nats.js.api import KeyValueConfig
 
     began, stop = threading.Event(), threading.Event()
 
     async def beat() -> None:
         link = Link(FleetOptions(site="hall", servers=(url,)), name="porch")
-        members = await (await link.open()).create_key_value(KeyValueConfig(bucket=Names("hall").members))
+        jetstream, names = await link.open(), Names("hall")
+        members = await jetstream.create_key_value(KeyValueConfig(bucket=names.members))
+        workers = await jetstream.create_key_value(KeyValueConfig(bucket=names.workers))
         while not stop.is_set():
-            await members.put("porch", json.dumps({"beat": 1, "cameras_max": 16, "load": 0.25}).encode())
+            await members.put("porch", json.dumps(PORCH).encode())
+            await members.put("attic", json.dumps(ATTIC).encode())
+            await workers.put("rack_1", json.dumps(WORKER).encode())
             began.set()
             await asyncio.sleep(0.5)
         await link.close()
@@ -101,20 +128,42 @@ def test_it_says_who_watches_what_waits_and_what_is_wrong(
         ("gate", "rack"),
         ("yard", None),
     ]
-    assert [(each["id"], each["here"]) for each in said["nodes"]] == [("porch", True)]
+    assert [(each["id"], each["here"], each["program"]) for each in said["nodes"]] == [
+        ("attic", True, None),
+        ("porch", True, "9.9.0"),
+    ]
+    assert said["leader"] == "porch"
+    assert said["nodes"][1]["uplink"]["waiting"] == 12
+    assert [(each["id"], each["model_up"], each["program"]) for each in said["workers"]] == [("rack_1", False, "9.8.0")]
+    assert said["programs"] == {"": ["node attic"], "9.8.0": ["worker rack_1"], "9.9.0": ["node porch"]}
     assert (said["waiting"]["records"], said["waiting"]["collects"]) == (2, False)
+    assert said["notes"] == [
+        "programs of different versions are there: an older one (node attic); 9.8.0 (worker rack_1); 9.9.0 (node porch)"
+    ]
     assert said["problems"] == [
+        "node attic: it has version 0 of the cameras, and 1 is applied; it starts again in its turn",
+        "node porch: it refuses a camera of the site: cameras.yard.source: there is no secret `yard`",
+        "node porch: it refuses 2 more cameras of the site",
+        "node porch: uplink: nats: 12 records of the site wait for the centre",
         "camera gate: rack is to watch it, and is not there",
         "camera yard: nobody watches it",
+        "worker rack_1: it is away",
+        "there is no stream of jobs, though a worker is there; its log says why",
         "2 records wait, and nobody takes them; see whether `blikk collect` runs",
     ]
     assert lines[:4] == [
-        "site hall: 3 cameras, version 1",
+        "site hall: 3 cameras, version 1, porch speaks for it",
         "  door: porch, fence 1",
         "  gate: rack, fence 2",
         "  yard: nobody",
     ]
-    assert "node porch: is there, load 0.25, 1 camera" in lines
+    assert lines[4:7] == [
+        "node attic: is there, load 0.50, 0 of at most 16 cameras, cameras of version 0",
+        "node porch: is there, program 9.9.0, load 0.25, 1 of at most 16 cameras, 12 records in its journal",
+        "worker rack_1: is there, program 9.8.0, 1 of at most 2 jobs, model m (away)",
+    ]
+    assert f"note: {said['notes'][0]}" in lines
+    assert f"problem: {said['problems'][0]}" in lines
     assert any(line.startswith("records: 2 wait for the centre, the oldest for ") for line in lines)
 
     while asked("--json")[1].count('"here": true'):  # nobody renews it

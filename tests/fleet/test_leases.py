@@ -19,6 +19,7 @@ from blikk_edge.fleet.placing import Place, Wanted
 
 CAMERAS = tuple(Wanted(camera=f"camera_{number}") for number in range(6))
 TTL_S = 6.0
+FORGET_S = 9.0
 
 
 class Paused(SystemClock):
@@ -37,7 +38,16 @@ class Member:
         self.clock = Paused()
         self.link = Link(FleetOptions(site="hall", servers=(server.url,)), name=name)
         place = Place(member=name, cameras_max=20)
-        self.leases = Leases(self.link, Names("hall"), place, wanted=CAMERAS, clock=self.clock, ttl_s=TTL_S, beat_s=0.4)
+        self.leases = Leases(
+            self.link,
+            Names("hall"),
+            place,
+            wanted=CAMERAS,
+            clock=self.clock,
+            ttl_s=TTL_S,
+            beat_s=0.4,
+            forget_s=FORGET_S,
+        )
         self.task = asyncio.create_task(self.leases.run())
 
     @property
@@ -81,6 +91,8 @@ async def test_each_camera_has_one_owner_and_those_of_a_dead_member_another_with
         await until(lambda: len(left.fences) == len(CAMERAS), "the other has taken over")
         assert all(left.fences[camera] > fence for camera, fence in before.items())
         assert kept.items() <= left.fences.items()
+        assert left.leases.counts["claimed"] >= len(before)
+        await until(lambda: left.leases.members == {left.leases.me: True}, "the dead one is forgotten")
 
 
 async def test_a_process_that_was_stopped_speaks_for_nothing_until_it_has_seen_what_is_left_to_it(

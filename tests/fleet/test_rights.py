@@ -161,9 +161,9 @@ async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded) -> No
         await followed.close()
 
         place = Place(member="porch", cameras_max=4)
-        leases = Leases(node, HALL, place, wanted=[Wanted(camera="door")], clock=CLOCK, beat_s=0.2)
+        leases = Leases(node, HALL, place, wanted=[Wanted(camera="door")], clock=CLOCK, version=1, beat_s=0.2)
         sharing = asyncio.create_task(leases.run())
-        await until(lambda: leases.fence("door") is not None, "the camera is held")
+        await until(lambda: leases.fence("door") is not None and leases.leads, "the camera is held")
 
         options = UplinkOptions(pictures_s=60.0)
         sink = Uplink(options, up, HALL, topics=Topics("blikk", "hall", member="porch"), clock=CLOCK)
@@ -180,6 +180,7 @@ async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded) -> No
             taken += [message.subject.rpartition(".")[2] for message in batch]
             await intake.stored(batch)
         assert sorted(taken) == ["observation", "picture"]
+        assert await intake.waiting(CLOCK) is not None
         await sending
 
         state = await site_state(operator, HALL, cameras=("door",), version=1, clock=CLOCK)
@@ -193,6 +194,9 @@ async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded) -> No
             await until(lambda: worker.counts["done"] == 1, "it is counted")
             workers = (await site_state(operator, HALL, cameras=(), version=1, clock=CLOCK)).workers
             assert [each.id for each in workers] == ["rack_1"]
+            note = await worker.note()
+            assert note.spent is not None
+            assert (note.spent.calls, set((note.queued or {}).values())) == (1, {0})
             await asker.close()
 
         for task in (sharing, showing):

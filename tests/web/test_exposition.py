@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from blikk_edge.core.errors import ConfigError
 from blikk_edge.core.observation import Event, Observed, Phase
-from blikk_edge.core.probe import FrameNote, LaneNote, MailboxNote, NodeNote, Outcome, SinkNote, Stage, Why
+from blikk_edge.core.probe import FleetNote, FrameNote, LaneNote, MailboxNote, NodeNote, Outcome, SinkNote, Stage, Why
 from blikk_edge.core.sightings import Label, View
 from blikk_edge.core.status import CameraState, LlmPhase, LlmState
 from blikk_edge.runtime.probe import NodeProbe
@@ -33,6 +33,26 @@ NODE = NodeNote(
     llm=LlmState(model="m", phase=LlmPhase.OVER_BUDGET, calls_today=5, tokens_today=900, calls_left=0, tokens_left=50),
     temperature_c=51.5,
     problems=("mqtt: the broker is away",),
+)
+
+
+FLEET = FleetNote(
+    site="hall",
+    version=7,
+    cameras=("door", "yard"),
+    elsewhere=frozenset({"yard"}),
+    unwatched=frozenset({"yard"}),
+    members={"one": True, "two": False},
+    held=1,
+    cameras_max=16,
+    refused=2,
+    leads=True,
+    connected=True,
+    sees=False,
+    claims=3,
+    moves=4,
+    claims_lost=5,
+    handed_on=6,
 )
 
 
@@ -72,6 +92,15 @@ def told() -> NodeProbe:
 
 def page(node: NodeNote = NODE) -> str:
     return exposition(node, told().figures())[0].decode()
+
+
+def linted(text: str) -> tuple[int, str]:
+    """What Prometheus' own linter says of a page."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool; scripts/test installs it")
+    judged = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, check=False)
+    return judged.returncode, judged.stderr.decode() + judged.stdout.decode()
 
 
 def values(text: str) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -119,8 +148,33 @@ def test_the_page_says_what_was_measured_and_how_the_node_is_now():
 
 def test_labels_are_camera_stage_sink_and_reason_and_no_problem_is_told_in_words():
     labels = {name for family in read_text(page()) for sample in family.samples for name in sample.labels}
-    assert labels - {"le"} == {"camera", "stage", "sink", "reason"}
+    assert labels - {"le"} == {"camera", "stage", "sink", "reason", "program", "version"}
     assert "broker is away" not in page()
+
+
+def test_a_node_that_shares_cameras_says_how_and_the_leader_of_the_whole_site():
+    shared = page(replace(NODE, fleet=FLEET))
+    found = values(shared)
+    expected = {
+        "leader": 1, "nats_connected": 1, "sees_others": 0, "members": 1, "cameras_held": 1, "cameras_max": 16,
+        "cameras_refused": 2, "cameras_version": 7, "claims_total": 3, "moves_total": 4, "claims_lost_total": 5,
+        "handed_on_total": 6,
+    }  # fmt: skip
+    assert {name: found["blikk_fleet_" + name, ("hall",)] for name in expected} == expected
+    of_site = {
+        ("blikk_fleet_member_up", ("one", "hall")): 1,
+        ("blikk_fleet_member_up", ("two", "hall")): 0,
+        ("blikk_fleet_camera_watched", ("door", "hall")): 1,
+        ("blikk_fleet_camera_watched", ("yard", "hall")): 0,
+    }
+    assert {key: found.get(key) for key in of_site} == of_site
+    # one that another node watches is not away
+    assert ("blikk_camera_online", ("yard",)) not in found
+    assert found["blikk_camera_online", ("door",)] == 1
+    other = values(page(replace(NODE, fleet=replace(FLEET, leads=False))))
+    assert not [key for key in of_site if key in other]
+    assert not [key for key in values(page()) if key[0].startswith("blikk_fleet")]
+    assert linted(shared) == (0, "")
 
 
 def test_a_camera_that_is_gone_leaves_no_series():
@@ -131,11 +185,7 @@ def test_a_camera_that_is_gone_leaves_no_series():
 
 
 def test_promtool_finds_nothing_to_complain_about():
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("no promtool; scripts/test installs it")
-    judged = subprocess.run([promtool, "check", "metrics"], input=page().encode(), capture_output=True, check=False)
-    assert (judged.returncode, judged.stderr.decode() + judged.stdout.decode()) == (0, "")
+    assert linted(page()) == (0, "")
 
 
 def test_who_asks_for_openmetrics_gets_it():

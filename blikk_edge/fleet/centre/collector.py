@@ -10,6 +10,7 @@ from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, WireError, quote
 from blikk_edge.core.trouble import Trouble
+from blikk_edge.fleet.centre.figures import SiteFigures, SiteNote
 from blikk_edge.fleet.centre.intake import Intake
 from blikk_edge.fleet.centre.options import CentreOptions, SiteSource
 from blikk_edge.fleet.centre.rows import Row, mark_in, row_in
@@ -37,6 +38,10 @@ class Collector:
         self._clock = clock
         self.sites = tuple(SiteCollector(options, source, clock=clock, name=name) for source in options.sites)
         self._ready = Trouble(LOG)
+
+    async def notes(self) -> Sequence[SiteNote]:
+        """How each site is doing now."""
+        return await asyncio.gather(*(site.note() for site in self.sites))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Have the tables, collect, and tidy now and then."""
@@ -108,69 +113,114 @@ async def prepare(options: CentreOptions) -> None:
         await client.close()
 
 
+class _NoDatabaseError(SinkError):
+    """It is the database with which something is wrong, not NATS."""
+
+
 class SiteCollector:
-    """Collects from one site. `counts`: records that were `stored` or `refused`, `batches`, and `retries`."""
+    """Collects from one site, whose name is in each line of its log."""
 
     def __init__(self, options: CentreOptions, source: SiteSource, *, clock: Clock, name: str) -> None:
         self._site = source.site
         self._schema = options.postgres.schema
         self._postgres = PostgresClient(options.postgres, key=KEY)
-        link = Link(source.fleet, name=f"{name}.{source.site}")
-        self._intake = Intake(link, Names(source.site), domain=source.domain)
+        self._log = logging.getLogger(f"{LOG.name}.{source.site}")
+        link = Link(source.fleet, name=f"{name}.{source.site}", log=self._log)
+        self._intake = Intake(link, Names(source.site), domain=source.domain, log=self._log)
         self._clock = clock
-        self._trouble = Trouble(LOG)
+        self._trouble = Trouble(self._log)
         self._connection: Any = None
-        self.counts: Counter[str] = Counter()
+        self._begun = False
+        self.figures = SiteFigures()
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many records were `stored` or `refused`, `batches`, and `retries`."""
+        figures = self.figures
+        return Counter(
+            stored=figures.stored.total(),
+            refused=figures.refused,
+            batches=figures.batch.read().count,
+            retries=figures.retries,
+        )
 
     @property
     def problem(self) -> str | None:
         """What is wrong now; None while all is well."""
         return self._trouble.now
 
+    async def note(self) -> SiteNote:
+        """How it is doing now."""
+        last_at = self.figures.last_at
+        return SiteNote(
+            site=self._site,
+            figures=self.figures,
+            nats_connected=self._intake.connected if self._begun else None,
+            database_connected=self._postgres.connected,
+            problem=self.problem is not None,
+            waiting=await self._intake.waiting(self._clock),
+            stored_age_s=None if last_at is None else round(self._clock.monotonic() - last_at, 1),
+        )
+
     async def run(self) -> None:
         """Collect until cancelled; what cannot be stored now stays in the stream."""
         backoff = Backoff()
+        self._begun = True
         try:
             while True:
                 try:
                     await self._intake.open()
                     writer = await self._opened()
-                    self._trouble.end(f"{self._site}: records are collected again")
-                    LOG.info("collects the records of site %s", self._site)
+                    self._trouble.end("records are collected again")
+                    self._log.info("collects the records of site %s", self._site)
                     while True:
                         await self._one(writer)
                         backoff.reset()
                 except SinkError as error:
-                    self._trouble.start(f"{self._site}: {error}")
-                    self.counts["retries"] += 1
+                    self._trouble.start(str(error))
+                    self.figures.retries += 1
                     await self._postgres.close()
-                    await self._intake.close()
+                    if isinstance(error, _NoDatabaseError):
+                        await self._intake.rest()
+                    else:
+                        await self._intake.close()
                     await self._clock.sleep(max(backoff.next_s(), error.after_s or 0.0))
         finally:
             await self._postgres.close()
             await self._intake.close()
 
     async def _opened(self) -> Writer:
-        self._connection = await self._postgres.open()
+        try:
+            self._connection = await self._postgres.open()
+        except SinkError as error:
+            raise _NoDatabaseError(str(error), after_s=error.after_s) from error
         writer = Writer(self._connection, self._schema)
         try:
             await writer.prepare()
         except Exception as error:
-            raise self._postgres.error(error) from error
+            raise self._no_database(error) from error
         return writer
+
+    def _no_database(self, error: Exception) -> _NoDatabaseError:
+        said = self._postgres.error(error)
+        return _NoDatabaseError(str(said), after_s=said.after_s)
 
     async def _one(self, writer: Writer) -> None:
         """Store a batch, then acknowledge it. Raises SinkError, with the batch back in the stream."""
         messages = await self._intake.take(BATCH)
         if not messages:
+            if not self._postgres.connected:  # else nobody would notice until the next record
+                raise _NoDatabaseError(f"{self._postgres}: the connection broke; it is tried again")
             return
+        began = self._clock.monotonic()
         try:
             await self._store(writer, messages)
         except Exception as error:
             await self._intake.give_back(messages)
-            raise self._postgres.error(error) from error
+            raise self._no_database(error) from error
         await self._intake.stored(messages)
-        self.counts["batches"] += 1
+        self.figures.last_at = self._clock.monotonic()
+        self.figures.batch.add(self.figures.last_at - began)
 
     async def _store(self, writer: Writer, messages: "Sequence[Msg]") -> None:
         rows: list[tuple[Row, Msg]] = []
@@ -180,20 +230,23 @@ class SiteCollector:
                 rows.append((row_in(message.data), message))
             except WireError as error:
                 refused.append((message, str(error)))
+        stale = 0
         try:
             if rows:
-                await writer.write(self._site, [row for row, _ in rows])
+                stale = await writer.write(self._site, [row for row, _ in rows])
         except Exception as error:
             if not is_of_the_record(error):
                 raise
-            for place, why in await writer.write_each(self._site, [row for row, _ in rows]):
-                refused.append((rows[place][1], why))
+            stale, wrong = await writer.write_each(self._site, [row for row, _ in rows])
+            refused += [(rows[place][1], why) for place, why in wrong]
+            rows = [row for place, row in enumerate(rows) if place not in dict(wrong)]
         if refused:
             await writer.refuse(
                 self._site,
                 [(mark_in(message.data), message.subject, quote(why), message.data) for message, why in refused],
             )
             first = refused[0][1]
-            LOG.warning("%s: %d messages are no records; they are in `refused` (%s)", self._site, len(refused), first)
-        self.counts["stored"] += len(messages) - len(refused)
-        self.counts["refused"] += len(refused)
+            self._log.warning("%d messages are no records; they are in `refused` (%s)", len(refused), first)
+        self.figures.stored.update(row.kind for row, _ in rows)
+        self.figures.refused += len(refused)
+        self.figures.stale += stale

@@ -1,25 +1,27 @@
 """Records as they come out of a site's stream: asked for in good time, taken in batches, acknowledged when stored."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import SinkError, quote
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.records import CONSUMER, make_records
+from blikk_edge.fleet.stream_info import Waiting, waiting
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
-LOG = logging.getLogger("blikk.collect")
-
 ASKED: Final = 1000
 """Records that are asked for at once; so many are on their way at most, while others are being written."""
 
 EXPIRES_S: Final = 5.0
+SAY_S: Final = 3.0
 LINGER_S: Final = 0.02
 """For so long a batch waits for more once it has begun."""
 
@@ -29,13 +31,33 @@ _NOTHING: Final = frozenset({"404", "408"})
 class Intake:
     """The consumer of one site's stream; by way of the `domain` of a leaf node, or directly."""
 
-    def __init__(self, link: Link, names: Names, *, domain: str | None = None) -> None:
+    def __init__(
+        self, link: Link, names: Names, *, domain: str | None = None, log: logging.Logger | None = None
+    ) -> None:
+        self._log = log or logging.getLogger("blikk.collect")
         self._link = link
         self._names = names
         self._domain = domain
         self._api = "$JS.API" if domain is None else f"$JS.{domain}.API"
         self._sub: Subscription | None = None
         self._asked = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to NATS now."""
+        return self._link.connected
+
+    async def waiting(self, clock: Clock) -> Waiting | None:
+        """What waits in the stream; None where NATS does not say so within SAY_S."""
+        if not self._link.connected:
+            return None
+        try:
+            async with asyncio.timeout(SAY_S):
+                client = await self._link.client()
+                return await waiting(client, self._link, self._names, clock, api=self._api)
+        except Exception as error:  # noqa: BLE001 - whatever the library raises: it is asked again by who wants to know
+            self._log.debug("%s", quote(str(error)))
+            return None
 
     async def open(self) -> None:
         """Connect, and have the stream and the consumer. Raises SinkError."""
@@ -48,16 +70,22 @@ class Intake:
         except Exception as error:
             raise self._link.error(error) from error
 
-    async def close(self) -> None:
-        """Give back what was not taken yet, and let go of the connection."""
-        waiting: list[Msg] = []
+    async def rest(self) -> None:
+        """Give back what was not taken yet, and ask for no more, until it is opened again."""
+        left: list[Msg] = []
         try:
             while self._sub is not None and self._link.connected and self._sub.pending_msgs:
-                waiting += await self._next(LINGER_S)
+                left += await self._next(LINGER_S)
+            if self._sub is not None and self._link.connected:
+                await self._sub.unsubscribe()
         except Exception as error:  # noqa: BLE001 - whatever the library raises: they come again by themselves
-            LOG.debug("%s", quote(str(error)))
-        await self.give_back(waiting)
+            self._log.debug("%s", quote(str(error)))
+        await self.give_back(left)
         self._sub = None
+
+    async def close(self) -> None:
+        """Give back what was not taken yet, and let go of the connection."""
+        await self.rest()
         await self._link.close()
 
     async def take(self, most: int) -> "list[Msg]":
@@ -94,7 +122,7 @@ class Intake:
             for message in batch:
                 await message.nak()
         except Exception as error:  # noqa: BLE001 - whatever the library raises
-            LOG.debug("%s", quote(str(error)))
+            self._log.debug("%s", quote(str(error)))
 
     async def _ask(self, count: int) -> None:
         assert self._sub is not None

@@ -226,6 +226,9 @@ _AT: Final[Mapping[str, str]] = {
 }
 """Of each kind the field that says when it is: the same in each revision."""
 
+KINDS: Final = tuple(_AT)
+"""What becomes a row: the kinds of records, and `picture`."""
+
 _NEEDED: Final[Mapping[str, Mapping[str, Callable[[object], object]]]] = {
     "observation": {"score": lambda value: _maybe(value, _number)},
     "event": {

@@ -42,10 +42,11 @@ _STALE: Final = """EXISTS (
 
 _RECORDS: Final = (
     """
+WITH written AS (
 INSERT INTO "{schema}".records AS r
     (site, kind, id, at, time, revision, camera, event, label, member, fence, stale, content)
 SELECT DISTINCT ON (site, kind, id, at)
-    site, kind, id, at, time, revision, camera, event, label, member, fence, """
+    site, kind, id, at, time, revision, camera, event, label, member, fence, """  # noqa: S608 - constants of ours
     + _STALE
     + """, content
 FROM incoming i ORDER BY site, kind, id, at, revision DESC, fence DESC NULLS LAST
@@ -54,6 +55,8 @@ ON CONFLICT (site, kind, id, at) DO UPDATE SET
     label = excluded.label, member = excluded.member, fence = excluded.fence, stale = excluded.stale,
     content = excluded.content
 WHERE (excluded.revision, coalesce(excluded.fence, 0)) > (r.revision, coalesce(r.fence, 0))
+RETURNING stale
+) SELECT count(*) FROM written WHERE stale
 """
 )
 
@@ -88,8 +91,8 @@ class Writer:
         """To be called before the first batch."""
         await self._connection.execute(_PREPARE)
 
-    async def write(self, site: str, rows: Sequence[Row]) -> None:
-        """Write all of them, or none."""
+    async def write(self, site: str, rows: Sequence[Row]) -> int:
+        """Write all of them, or none; how many records, of these and of those before, are marked as stale by it."""
         records = [
             (site, row.kind, row.id, row.at, row.time, row.revision, row.camera, row.event, row.label, row.member,
              row.fence, row.content)
@@ -108,29 +111,31 @@ class Writer:
                 await self._partitions.ensure(self._connection, "records", [row.at for row in rows])
                 await self._connection.copy_records_to_table("incoming", records=records, columns=_COLUMNS)
                 leases = await self._connection.fetch(self._said(_LEASES))
-                await self._connection.execute(self._said(_RECORDS))
+                stale: int = await self._connection.fetchval(self._said(_RECORDS))
                 if seen:
                     await self._partitions.ensure(self._connection, "appearances", [each[3] for each in seen])
                     await self._connection.copy_records_to_table("incoming_seen", records=seen, columns=_SEEN)
                     await self._connection.execute(self._said(_APPEARANCES))
                 for lease in leases:
-                    for table in ("records", "appearances"):
-                        await self._connection.execute(self._said(_MARK, table), *lease.values())
+                    marked: str = await self._connection.execute(self._said(_MARK, "records"), *lease.values())
+                    stale += int(marked.rpartition(" ")[2])  # `UPDATE 3`
+                    await self._connection.execute(self._said(_MARK, "appearances"), *lease.values())
         except BaseException:
             self._partitions.forget()
             raise
+        return stale
 
-    async def write_each(self, site: str, rows: Sequence[Row]) -> list[tuple[int, str]]:
-        """Write one after the other; the places of those that the tables do not take, and why."""
-        refused = []
+    async def write_each(self, site: str, rows: Sequence[Row]) -> tuple[int, list[tuple[int, str]]]:
+        """Write one after the other: as `write`, and the places of those that the tables do not take, and why."""
+        stale, refused = 0, []
         for place, row in enumerate(rows):
             try:
-                await self.write(site, [row])
+                stale += await self.write(site, [row])
             except Exception as error:
                 if not is_of_the_record(error):
                     raise
                 refused.append((place, type(error).__name__))
-        return refused
+        return stale, refused
 
     async def refuse(self, site: str, refused: Sequence[tuple[str, str, str, bytes]]) -> None:
         """Keep what is no record: its mark, subject, what is wrong, and the message."""

@@ -10,7 +10,7 @@ from blikk_edge.grammar.schema import Gone, Key, Section
 from blikk_edge.grammar.secrets import Secret
 from blikk_edge.grammar.values import HOST, WEB_ADDRESS, ListOf, Scalar, whole
 from blikk_edge.net.hosts import is_origin
-from blikk_edge.net.options import EVERYWHERE, TOKEN, ServerTlsSettings, server_tls
+from blikk_edge.net.options import EVERYWHERE, TOKEN, ServerTlsSettings, server_tls, without_tls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,49 @@ _TOKENS = Section(
         Key(name="control", value=TOKEN, meaning="Who knows it may also change switches, zones and this file."),
     ),
 )
+
+
+def metrics_options(folder: Path, port: int) -> Section:
+    """The keys below `http` of a program that serves `/metrics` alone, on this port unless the file names another."""
+
+    def make(**values: Any) -> HttpSettings:
+        made = HttpSettings(**{"port": port} | values)
+        if not is_loopback(made.host):
+            if made.tls is None:
+                raise without_tls("host")
+            if made.tokens.view is None:
+                raise Wrong(
+                    "a server beyond this machine without `tokens`", "Add `tokens: {view: !secret name}`.", "host"
+                )
+        return made
+
+    return Section(
+        of=HttpSettings,
+        make=make,
+        switch=True,
+        keys=(
+            Key(
+                name="host",
+                value=HOST,
+                meaning="Where it listens; anything beyond this machine needs `tls` and `tokens`.",
+            ),
+            Key(name="port", value=whole(1, 65535), meaning="Its port.", default=f"`{port}`"),
+            Key(name="tls", value=server_tls(folder), meaning="Encryption."),
+            Key(
+                name="tokens",
+                value=Section(
+                    of=HttpTokens, keys=(Key(name="view", value=TOKEN, meaning="Who knows it sees the figures."),)
+                ),
+                meaning="What those who ask have to know. Without any only this machine is answered.",
+                default="none",
+            ),
+            Key(
+                name="names",
+                value=ListOf(HOST),
+                meaning="The host names by which others call this machine, besides its own and IP addresses.",
+            ),
+        ),
+    )
 
 
 def http_options(folder: Path) -> Section:

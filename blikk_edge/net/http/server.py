@@ -58,7 +58,7 @@ class HttpServer:
     web page has made it (403), and that it may have what it asks for (401, 403). Every failure is JSON. Beyond loopback
     it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out, and of those who do the newest
     `known` stay: `net.listening.Connections`.
-    Port 0 takes a free one, found in `port` once it is `ready`.
+    `serves` is what the log calls it. Port 0 takes a free one, found in `port` once it is `ready`.
     """
 
     name = "http"
@@ -76,6 +76,7 @@ class HttpServer:
         names: Sequence[str] = (),
         in_the_clear: bool = False,
         known: int = KNOWN,
+        serves: str = "pages and API are",
     ) -> None:
         self.port = port
         self.ready = asyncio.Event()
@@ -87,6 +88,7 @@ class HttpServer:
         self._key = key
         self._names = names_of_this_machine() | {name.lower() for name in names}
         self._in_the_clear = in_the_clear
+        self._serves = serves
         self._connections = Connections(LOG, clock, known=known)
         self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._routes: dict[object, Route] = {}
@@ -152,7 +154,7 @@ class HttpServer:
                 listening.append(server)
             self.port = listening[0].sockets[0].getsockname()[1]
             self.ready.set()
-            LOG.info("pages and API are served on %s:%d", self._host, self.port)
+            LOG.info("%s served on %s:%d", self._serves, self._host, self.port)
             await self._connections.watch()
         except OSError as error:
             reason = error.strerror or str(error)

@@ -57,6 +57,11 @@ class PostgresClient:
     def __str__(self) -> str:
         return f"postgres {self._options.host}:{self._options.port}/{self._options.database}"
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None and not self._connection.is_closed()
+
     async def open(self) -> Any:
         """The connection; an open one is closed first. Raises SinkError."""
         await self.close()

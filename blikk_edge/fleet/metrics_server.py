@@ -1,0 +1,103 @@
+"""`/metrics` of a program that is no node: a port of its own, for Prometheus."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from blikk_edge.core.backoff import Backoff
+from blikk_edge.core.clock import Clock
+from blikk_edge.core.errors import BlikkError
+from blikk_edge.core.trouble import Trouble
+from blikk_edge.net.http.access import Access
+from blikk_edge.net.http.options import HttpSettings
+from blikk_edge.net.http.route import Route, Scope
+from blikk_edge.net.http.server import HttpServer
+from blikk_edge.web.prometheus import missing, page
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from prometheus_client import Metric
+
+LOG = logging.getLogger("blikk.http")
+
+Families: TypeAlias = Callable[[], Iterator["Metric"]]
+
+
+class MetricsPage:
+    """Serves what `read` says when somebody asks; nothing is kept for it."""
+
+    name = "metrics"
+
+    def __init__(self, read: Callable[[], Awaitable[Families]]) -> None:
+        self._read = read
+        # One page at a time: many who ask at once would have the servers asked for each.
+        self._turn = asyncio.Lock()
+
+    def routes(self) -> Sequence[Route]:
+        """What it serves."""
+        return (
+            Route(
+                method="GET",
+                path="/metrics",
+                handler=self._metrics,
+                scope=Scope.VIEW,
+                summary="What the program measures, in the text format of Prometheus or in OpenMetrics.",
+                answer="text/plain",
+            ),
+        )
+
+    async def _metrics(self, request: "web.Request") -> "web.StreamResponse":
+        from aiohttp import web  # noqa: PLC0415  # see net.http.answers
+
+        accept = request.headers.get("Accept", "")
+        async with self._turn:
+            families = await self._read()
+            content, kind = await asyncio.to_thread(page, families, accept)
+        return web.Response(body=content, headers={"Content-Type": kind, "Cache-Control": "no-store"})
+
+
+@asynccontextmanager
+async def metrics_served(
+    http: HttpSettings | None, read: Callable[[], Awaitable[Families]], *, clock: Clock
+) -> AsyncIterator[None]:
+    """What `read` says is served meanwhile, where `http` says so.
+
+    Raises ConfigError where `prometheus_client` is not installed. A port that cannot be had is tried again: what the
+    program is for goes on.
+    """
+    if http is None:
+        yield
+        return
+    if (error := missing()) is not None:
+        raise error
+    serving = asyncio.create_task(_serve(http, MetricsPage(read), clock), name="metrics")
+    try:
+        yield
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _serve(http: HttpSettings, page: MetricsPage, clock: Clock) -> None:
+    view = http.tokens.view
+    trouble, backoff = Trouble(LOG), Backoff()
+    while True:
+        access = Access(view=view.reveal() if view else None, control=None, clock=clock)
+        server = HttpServer(
+            (page,),
+            access,
+            clock=clock,
+            host=http.host,
+            port=http.port,
+            certificate=http.tls.certificate if http.tls else None,
+            key=http.tls.key if http.tls else None,
+            names=http.names,
+            serves="metrics are",
+        )
+        try:
+            await server.run()
+        except BlikkError as error:
+            trouble.start(str(error))
+            await clock.sleep(backoff.next_s())
