@@ -42,8 +42,15 @@ class Verdict:
     arrive_s: float
 
     @property
-    def well(self) -> bool:
-        return not (self.lost or self.doubled or self.both or self.wrong)
+    def missed(self) -> list[str]:
+        """What should not be, in words."""
+        said = {
+            "records lost": self.lost,
+            "records doubled": self.doubled,
+            "leases of a camera at one time": self.both,
+            "records marked wrongly": self.wrong,
+        }
+        return [f"{count} {what}" for what, count in said.items() if count]
 
 
 def written(fleet: Fleet) -> dict[Key, int]:

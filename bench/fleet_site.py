@@ -1,11 +1,13 @@
 """The site of `fleet.py`: NATS servers, nodes, a broker, PostgreSQL with `blikk collect`, and who owns which camera."""
 
 import asyncio
+import json
 import os
 import re
 import signal
 import sqlite3
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -75,6 +77,7 @@ class Fleet:
     Attributes:
         count: How many cameras there are, simulated and real.
         parts: The processes by what they are called, for what they take of the machine.
+        away: The nodes that run and can own nothing now, as the others see it.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Fleet:
         self._sizes = servers, nodes, cameras, rtsp, fps
         self._cut = cut
         self._stack = ExitStack()
+        self.away: set[str] = set()
 
     def __enter__(self) -> "Fleet":
         try:
@@ -167,14 +171,18 @@ class Fleet:
         return max(self.watches, key=lambda name: self.watches[name].leads_at)
 
     def fullest(self, *, but: str = "") -> str:
-        """The running node with the most cameras."""
+        """The node with the most cameras."""
         owners = list(self.owners().values())
-        return max((name for name in self.nodes if name != but and self.runs(name)), key=owners.count)
+        return max((name for name in self.nodes if name != but), key=owners.count)
 
     def all_owned(self) -> bool:
-        """Whether each camera is owned by a node that runs."""
+        """Whether each camera is owned by a node that runs and is not away."""
         owners = self.owners()
-        return len(owners) == self.count and all(self.runs(name) for name in owners.values())
+        return len(owners) == self.count and all(self.runs(name) and name not in self.away for name in owners.values())
+
+    def said(self, name: str, words: str) -> int:
+        """How often these words are in the log of a node."""
+        return self.nodes[name].log.count(words)
 
     def until(self, state: Callable[[], object], what: str, within_s: float = 120.0) -> float:
         """Wait for a state; when it came (monotonic)."""
@@ -198,6 +206,20 @@ def end(node: Node) -> None:
     if node.process is not None and node.process.poll() is None:
         node.signal(signal.SIGKILL)
         node.wait()
+
+
+def leads(fleet: Fleet, stream: str) -> NatsServer:
+    """The server that leads a stream."""
+    for server in fleet.servers:
+        if server.runs:
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.monitor}/jsz?streams=true", timeout=10) as answer:
+                found = json.load(answer)
+            for account in found.get("account_details", ()):
+                for each in account.get("stream_detail", ()):
+                    if each["name"] == stream and "cluster" in each:
+                        leader = each["cluster"].get("leader")
+                        return next(one for one in fleet.servers if one.name == leader)
+    return fleet.servers[0]
 
 
 def note_what_is_written(path: Path) -> None:

@@ -61,6 +61,8 @@ class NatsServer:
         self._jetstream = jetstream
         self._room = room
         self._in_cluster = tuple(in_cluster)
+        self.under: Sequence[str] = ()
+        """A program and its arguments under which it is started, as one that makes its disk slow."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,6 +75,11 @@ class NatsServer:
         """Its process."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and not killed."""
+        return self._process is not None
 
     def start(self) -> None:
         """Start on the same port as before and wait until it accepts connections."""
@@ -106,7 +113,7 @@ class NatsServer:
         config.write_text("\n".join([*lines, *self._extra]) + "\n")
         with (self.folder / "nats.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [binary, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self.under, binary, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def pause(self) -> None:
