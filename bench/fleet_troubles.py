@@ -18,6 +18,7 @@ from blikk_edge.fleet.options import FleetOptions
 
 AWAY_S: Final = 2 * TTL_S
 SLOW_S: Final = 0.1
+STOP_S: Final = 10.0
 NAMES: Final = Names(SITE)
 
 
@@ -99,13 +100,15 @@ def planned_stop(fleet: Fleet) -> Outcome:
     status = node.wait()
     ended = time.monotonic() - began
     left = len(fleet.held(name))
-    owned = fleet.until(fleet.all_owned, "owners") - began
+    owned = fleet.until(fleet.all_owned, "owners") - began - ended
     node.start()
+    wrong = [f"it ended with {status}"] if status else []
+    wrong += [f"it took longer than the {STOP_S:.0f} s that Docker gives"] if ended > STOP_S else []
     return Outcome(
         what=f"SIGTERM of a node with {lost}",
         owned_s=owned,
         more=f"ended after {ended:.1f} s, {left} not handed over",
-        wrong=f"it ended with {status}" if status else "",
+        wrong="; ".join(wrong),
     )
 
 

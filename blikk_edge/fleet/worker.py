@@ -150,11 +150,11 @@ class Worker:
         """Everything that it needs there, made where it is the first; raises SinkError."""
         jetstream = await self._link.open()
         client = await self._link.client()
-        names = self._names
+        names, copies = self._names, self._link.copies
         try:
-            await _make_queue(jetstream, names)
-            workers = await _bucket(jetstream, names.workers, ttl_s=GONE_AFTER_S)
-            counters = await _bucket(jetstream, names.budget, ttl_s=BUDGET_DAYS * 86_400.0)
+            await _make_queue(jetstream, names, copies)
+            workers = await _bucket(jetstream, names.workers, ttl_s=GONE_AFTER_S, copies=copies)
+            counters = await _bucket(jetstream, names.budget, ttl_s=BUDGET_DAYS * 86_400.0, copies=copies)
         except Exception as error:
             raise self._link.error(error) from error
         return _Site(client, jetstream, SiteBudget(counters, self._options.limits, self._clock), workers)
@@ -408,7 +408,7 @@ def _consumer(place: Urgency) -> str:
     return f"{KIND}_{place}"
 
 
-async def _make_queue(jetstream: "JetStreamContext", names: Names) -> None:
+async def _make_queue(jetstream: "JetStreamContext", names: Names, copies: int) -> None:
     """The queue of the site and what is read from it, where they are not there."""
     from nats.js import api  # noqa: PLC0415  # see link
     from nats.js.errors import NotFoundError  # noqa: PLC0415
@@ -424,6 +424,7 @@ async def _make_queue(jetstream: "JetStreamContext", names: Names) -> None:
                 discard=api.DiscardPolicy.NEW,  # who asks hears that it is full, and helps itself
                 max_age=WORK_MAX_S,
                 max_bytes=QUEUE_BYTES,
+                num_replicas=copies,
             )
         )
     for place in Urgency:
@@ -439,11 +440,12 @@ async def _make_queue(jetstream: "JetStreamContext", names: Names) -> None:
         )
 
 
-async def _bucket(jetstream: "JetStreamContext", name: str, *, ttl_s: float) -> "KeyValue":
+async def _bucket(jetstream: "JetStreamContext", name: str, *, ttl_s: float, copies: int) -> "KeyValue":
     from nats.js import api  # noqa: PLC0415  # see link
     from nats.js.errors import BucketNotFoundError  # noqa: PLC0415
 
     try:
         return await jetstream.key_value(name)
     except BucketNotFoundError:
-        return await jetstream.create_key_value(api.KeyValueConfig(bucket=name, history=1, ttl=ttl_s))
+        config = api.KeyValueConfig(bucket=name, history=1, ttl=ttl_s, replicas=copies)
+        return await jetstream.create_key_value(config)
