@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats_server import NatsServer
 from sink_samples import until
 
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.leases import REVISION_BITS, Leases
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
@@ -18,6 +20,8 @@ from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.placing import Place, Wanted
 
 CAMERAS = tuple(Wanted(camera=f"camera_{number}") for number in range(6))
+MANY = tuple(Wanted(camera=f"camera_{number}") for number in range(60))
+NAMES = Names("hall")
 TTL_S = 6.0
 
 
@@ -33,16 +37,25 @@ class Paused(SystemClock):
 class Member:
     """A member in a task, which may be killed: it says nothing then, and its leases stay."""
 
-    def __init__(self, server: NatsServer, name: str) -> None:
+    def __init__(
+        self,
+        server: NatsServer,
+        name: str,
+        *,
+        wanted: Sequence[Wanted] = CAMERAS,
+        cameras_max: int = 100,
+        beat_s: float = 0.4,
+    ) -> None:
         self.clock = Paused()
         self.link = Link(FleetOptions(site="hall", servers=(server.url,)), name=name)
-        place = Place(member=name, cameras_max=20)
-        self.leases = Leases(self.link, Names("hall"), place, wanted=CAMERAS, clock=self.clock, ttl_s=TTL_S, beat_s=0.4)
+        self.wanted = wanted
+        place = Place(member=name, cameras_max=cameras_max)
+        self.leases = Leases(self.link, NAMES, place, wanted=wanted, clock=self.clock, ttl_s=TTL_S, beat_s=beat_s)
         self.task = asyncio.create_task(self.leases.run())
 
     @property
     def fences(self) -> dict[str, int]:
-        found = {each.camera: self.leases.fence(each.camera) for each in CAMERAS}
+        found = {each.camera: self.leases.fence(each.camera) for each in self.wanted}
         return {camera: fence for camera, fence in found.items() if fence is not None}
 
     async def kill(self) -> None:
@@ -51,7 +64,7 @@ class Member:
         await self.link.close()
 
 
-Start = Callable[[NatsServer, str], Member]
+Start = Callable[..., Member]
 
 
 @pytest.fixture
@@ -59,8 +72,8 @@ async def member() -> AsyncIterator[Start]:
     """Members that are ended after the test."""
     made: list[Member] = []
 
-    def start(server: NatsServer, name: str) -> Member:
-        made.append(Member(server, name))
+    def start(server: NatsServer, name: str, **more: Any) -> Member:
+        made.append(Member(server, name, **more))
         return made[-1]
 
     yield start
@@ -81,6 +94,26 @@ async def test_each_camera_has_one_owner_and_those_of_a_dead_member_another_with
         await until(lambda: len(left.fences) == len(CAMERAS), "the other has taken over")
         assert all(left.fences[camera] > fence for camera, fence in before.items())
         assert kept.items() <= left.fences.items()
+
+
+async def test_a_member_beats_though_its_claims_take_long(
+    tmp_path: Path, member: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the disk of NATS is slow: all of them one after the other would take longer than TTL."""
+    real = Bucket.claim
+
+    async def slow(bucket: Bucket, key: str, content: Mapping[str, Any]) -> int | None:
+        await asyncio.sleep(2 * TTL_S / len(MANY))
+        return await real(bucket, key, content)
+
+    monkeypatch.setattr(Bucket, "claim", slow)
+    with NatsServer(tmp_path) as server:
+        looks = member(server, "looks", cameras_max=0)
+        one = member(server, "one", wanted=MANY)
+        await until(lambda: "one" in looks.leases.alive, "it is there")
+        seen: list[bool] = []
+        await until(lambda: seen.append("one" in looks.leases.alive) or len(one.fences) == len(MANY), "all are watched")
+        assert all(seen)
 
 
 async def test_a_process_that_was_stopped_speaks_for_nothing_until_it_has_seen_what_is_left_to_it(
@@ -135,7 +168,7 @@ async def test_fences_grow_when_nats_has_lost_all(tmp_path: Path, member: Start)
         before = one.fences
         await until(lambda: time.time() > (before["camera_0"] >> REVISION_BITS) + 1, "another second")
         jetstream = await one.link.open()
-        await jetstream.delete_key_value(Names("hall").leases)
+        await jetstream.delete_key_value(NAMES.leases)
         await until(lambda: one.fences.keys() == before.keys() and min(one.fences.values()) > max(before.values()))
 
 
