@@ -277,9 +277,9 @@ class Leases:
             LOG.warning("there is no NATS: this node watches the %d cameras that it had last", len(self._held))
 
     def _lose_sight(self) -> None:
-        """What was seen last is old: nobody is gone because of it."""
+        """What was seen last is old: nobody is gone because of it, and nobody is back."""
         self._live, self._beat_at = False, -self._beat_s
-        self._members.refresh()
+        self._members.refresh(self._alive)
 
     async def _beat(self) -> None:
         from nats.errors import Error  # noqa: PLC0415  # as above

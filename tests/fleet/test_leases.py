@@ -116,6 +116,24 @@ async def test_a_member_beats_though_its_claims_take_long(
         assert all(seen)
 
 
+async def test_a_member_that_is_gone_is_not_there_again_when_nats_was_away_for_a_moment(
+    tmp_path: Path, member: Start
+) -> None:
+    with NatsServer(tmp_path) as server:
+        one, two, dead = (member(server, name, cameras_max=0) for name in ("one", "two", "dead"))
+        await until(lambda: len(one.leases.alive) == 3, "all are there")
+        await dead.kill()
+        await until(lambda: len(one.leases.alive) == 2, "it is gone")
+        await asyncio.to_thread(server.kill)
+        await until(lambda: not one.leases._live, "the loss is noticed")
+        await asyncio.to_thread(server.start)
+        seen: list[set[str]] = []
+        await until(lambda: seen.append(set(one.leases.alive)) or one.leases.calm, "it sees the others again")
+        assert seen[-1] == {"one", "two"}
+        assert not [each for each in seen if "dead" in each]
+        assert two.leases.alive
+
+
 async def test_a_process_that_was_stopped_speaks_for_nothing_until_it_has_seen_what_is_left_to_it(
     tmp_path: Path, member: Start
 ) -> None:
