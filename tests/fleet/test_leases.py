@@ -116,6 +116,25 @@ async def test_a_member_beats_though_its_claims_take_long(
         assert all(seen)
 
 
+async def test_a_member_that_hears_nothing_takes_nobody_for_gone(tmp_path: Path, member: Start) -> None:
+    """As where the server dies on which its subscriptions were, and another one answers."""
+    with NatsServer(tmp_path) as server:
+        one, two = (member(server, name, beat_s=TTL_S / 3) for name in ("one", "two"))
+        await until(lambda: len(one.fences) + len(two.fences) == len(CAMERAS), "all are watched")
+        await until(lambda: one.leases.calm and two.leases.calm, "none comes or goes", 60.0)
+        jetstream = await one.link.open()
+        for stream in (f"KV_{NAMES.members}", f"KV_{NAMES.leases}"):
+            for consumer in await jetstream.consumers_info(stream):
+                await jetstream.delete_consumer(stream, consumer.name)
+        heard = one.leases._members.values["two"].revision
+        seen: list[int] = []
+        await until(
+            lambda: seen.append(len(one.leases.alive)) or one.leases._members.values["two"].revision > heard,
+            "it listens anew",
+        )
+        assert set(seen) == {2}
+
+
 async def test_a_member_that_is_gone_is_not_there_again_when_nats_was_away_for_a_moment(
     tmp_path: Path, member: Start
 ) -> None:
