@@ -10,6 +10,7 @@ streams. After each trouble all that the nodes have written into their journals 
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -72,6 +73,7 @@ def main() -> int:
     parser.add_argument("--rtsp", type=int, default=6, help="real ones")
     parser.add_argument("--fps", type=float, default=1.0, help="of a simulated camera")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that was started ends
     folder = Path(tempfile.mkdtemp(prefix="fleet-"))
     sizes = {"servers": 3, "nodes": 3, "cameras": options.cameras, "rtsp": options.rtsp}
     if options.quick:

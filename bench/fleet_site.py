@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -106,7 +107,10 @@ class Fleet:
             self.servers = enter(nats_cluster(self.folder, count=servers, in_cluster=(NO_ADVERTISE,)))
         (self.folder / "broker").mkdir()
         self.broker = enter(Broker(self.folder / "broker"))
-        self.postgres = enter(PostgresServer())
+        self.postgres = PostgresServer()
+        self._slow_sync = self.postgres.folder / "slow_sync"
+        self.postgres.under = self._able_to_be_slow()
+        enter(self.postgres)
         self.centre = Centre(self.postgres)
         asyncio.run(self.centre.make())
         self.collect = CollectProcess(self.folder, self.centre, self.addresses, SITE)
@@ -135,6 +139,16 @@ class Fleet:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _able_to_be_slow(self) -> list[str]:
+        """The words under which PostgreSQL is started, so that `slow_down_database` works."""
+        source, library = Path(__file__).with_name("slow_sync.c"), self._slow_sync.with_suffix(".so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+        return ["env", f"LD_PRELOAD={library}", f"SLOW_SYNC={self._slow_sync}"]
+
+    def slow_down_database(self, sync_s: float) -> None:
+        """Have each sync of its disk take so much longer from now on."""
+        self._slow_sync.write_text(f"{sync_s * 1e6:.0f}")
 
     @property
     def addresses(self) -> str:
@@ -208,18 +222,28 @@ def end(node: Node) -> None:
         node.wait()
 
 
-def leads(fleet: Fleet, stream: str) -> NatsServer:
-    """The server that leads a stream."""
-    for server in fleet.servers:
-        if server.runs:
-            with urllib.request.urlopen(f"http://127.0.0.1:{server.monitor}/jsz?streams=true", timeout=10) as answer:
-                found = json.load(answer)
-            for account in found.get("account_details", ()):
-                for each in account.get("stream_detail", ()):
-                    if each["name"] == stream and "cluster" in each:
-                        leader = each["cluster"].get("leader")
-                        return next(one for one in fleet.servers if one.name == leader)
-    return fleet.servers[0]
+def leads(fleet: Fleet, stream: str, within_s: float = 60.0) -> NatsServer:
+    """The server that leads a stream; waits until one does."""
+    if len(fleet.servers) == 1:
+        return fleet.servers[0]
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        for server in filter(lambda each: each.runs, fleet.servers):
+            if (found := _leader_in(server, stream)) is not None:
+                return next(each for each in fleet.servers if each.name == found)
+        time.sleep(0.1)
+    raise TimeoutError(f"no server leads {stream}")
+
+
+def _leader_in(server: NatsServer, stream: str) -> str | None:
+    """The name of who leads a stream, as this server knows it."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.monitor}/jsz?streams=true", timeout=10) as answer:
+            accounts = json.load(answer).get("account_details", ())
+    except OSError:
+        return None
+    streams = [each for account in accounts for each in account.get("stream_detail", ())]
+    return next((each.get("cluster", {}).get("leader") or None for each in streams if each["name"] == stream), None)
 
 
 def note_what_is_written(path: Path) -> None:
