@@ -1,6 +1,6 @@
 """A site of several nodes in trouble: cameras owned in time, by one node each, and no record lost or doubled.
 
-    python bench/fleet.py [--quick] [--check] [--only node_killed ...]
+    python bench/fleet.py [--quick] [--check] [--only node_killed ...] [--scale]
 
 Three NATS servers, three nodes, one broker and PostgreSQL with `blikk collect`, all real and on loopback. Simulated
 cameras show the scenes of a real clip, each at its own offset (`tests/plugins/blikk_sim.py`), beside some real RTSP
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from fleet_judge import Verdict, judged
+from fleet_scale import curve
 from fleet_site import Fleet, load, measured
 from fleet_troubles import TROUBLES, Outcome
 from rig import table
@@ -25,20 +26,21 @@ OWNED_S = 8.0
 """TTL and two seconds."""
 
 SETTLE_S = 10.0
+QUICK_S = 3.0
 QUICK = ("node_killed", "node_paused")
 
 
-def site_at_work(fleet: Fleet) -> None:
-    """Wait until all nodes are there and all cameras are owned."""
+def site_at_work(fleet: Fleet, settle_s: float) -> None:
+    """Wait until all nodes are there and all cameras are owned, and a while more."""
     fleet.until(lambda: all(map(fleet.runs, fleet.nodes)), "all nodes")
     fleet.until(fleet.all_owned, "owners of all cameras")
-    time.sleep(SETTLE_S)
+    time.sleep(settle_s)
 
 
-def said(name: str, outcome: Outcome, verdict: Verdict, before: Verdict | None) -> list[str]:
+def said(name: str, outcome: Outcome, verdict: Verdict, before: Verdict | None, within_s: float) -> list[str]:
     """Print what came of a trouble; what was missed."""
     missed = [
-        *([f"cameras had no owner for {outcome.owned_s:.1f} s"] if outcome.owned_s > OWNED_S else []),
+        *([f"cameras had no owner for {outcome.owned_s:.1f} s"] if outcome.owned_s > within_s else []),
         *([outcome.wrong] if outcome.wrong else []),
         *verdict.missed,
     ]
@@ -68,14 +70,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one server, two nodes, 30 cameras, two troubles")
     parser.add_argument("--check", action="store_true", help="end with 1 where a limit is missed")
+    parser.add_argument("--scale", action="store_true", help="what a camera costs, with 30, 300 and 3000 of them")
+    parser.add_argument("--within", type=float, default=OWNED_S, help="seconds until all cameras are owned again")
     parser.add_argument("--only", nargs="+", choices=TROUBLES, metavar="TROUBLE", help=", ".join(TROUBLES))
     parser.add_argument("--cameras", type=int, default=300, help="simulated ones")
     parser.add_argument("--rtsp", type=int, default=6, help="real ones")
     parser.add_argument("--fps", type=float, default=1.0, help="of a simulated camera")
     options = parser.parse_args()
+    if options.scale:
+        curve((30, 300, 3000))
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that was started ends
     folder = Path(tempfile.mkdtemp(prefix="fleet-"))
     sizes = {"servers": 3, "nodes": 3, "cameras": options.cameras, "rtsp": options.rtsp}
+    settle_s = QUICK_S if options.quick else SETTLE_S
     if options.quick:
         sizes = {"servers": 1, "nodes": 2, "cameras": 30, "rtsp": 0}
     missed, before = [], None
@@ -87,14 +95,14 @@ def main() -> int:
             print(
                 f"{fleet.count} cameras owned {first:.1f} s after the start of {len(fleet.nodes)} nodes; load {load()}"
             )
-            site_at_work(fleet)
+            site_at_work(fleet, settle_s)
             if not options.quick:
                 took(fleet, 20.0)
             for name in options.only or (QUICK if options.quick else TROUBLES):
                 outcome = TROUBLES[name](fleet)
-                site_at_work(fleet)
+                site_at_work(fleet, settle_s)
                 verdict = judged(fleet)
-                missed += said(name, outcome, verdict, before)
+                missed += said(name, outcome, verdict, before, options.within)
                 before = verdict
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -106,7 +106,7 @@ class Fleet:
         else:
             self.servers = enter(nats_cluster(self.folder, count=servers, in_cluster=(NO_ADVERTISE,)))
         (self.folder / "broker").mkdir()
-        self.broker = enter(Broker(self.folder / "broker"))
+        self.broker = enter(Broker(self.folder / "broker", extra=("sys_interval 1",)))
         self.postgres = PostgresServer()
         self._slow_sync = self.postgres.folder / "slow_sync"
         self.postgres.under = self._able_to_be_slow()

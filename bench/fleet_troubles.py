@@ -17,7 +17,10 @@ from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
 
 AWAY_S: Final = 2 * TTL_S
-SLOW_S: Final = 0.1
+SLOW_SERVER_S: Final = 0.02
+SLOW_DATABASE_S: Final = 0.1
+"""How much longer each sync takes of a disk that is slow."""
+
 STOP_S: Final = 10.0
 NAMES: Final = Names(SITE)
 
@@ -139,9 +142,9 @@ def database_restarted(fleet: Fleet) -> Outcome:
 def slow_server(fleet: Fleet) -> Outcome:
     """The disk of the NATS server that leads the leases needs long for each write, and a node dies."""
     server = leads(fleet, f"KV_{NAMES.leases}")
-    _restarted(server, slow())
+    _restarted(server, slow(SLOW_SERVER_S))
     asyncio.run(_have_lead(fleet, server))
-    outcome = _killed(fleet, fleet.fullest(but=fleet.leader()), f"a node, NATS syncs in {SLOW_S * 1000:.0f} ms")
+    outcome = _killed(fleet, fleet.fullest(but=fleet.leader()), f"a node, NATS syncs in {SLOW_SERVER_S * 1000:.0f} ms")
     led = leads(fleet, f"KV_{NAMES.leases}") is server
     _restarted(server, ())
     return Outcome(what=outcome.what, owned_s=outcome.owned_s, more="" if led else "another server led at the end")
@@ -150,7 +153,7 @@ def slow_server(fleet: Fleet) -> Outcome:
 def slow_database(fleet: Fleet) -> Outcome:
     """The disk of PostgreSQL needs long for each write."""
     before = fleet.owners()
-    fleet.slow_down_database(SLOW_S)
+    fleet.slow_down_database(SLOW_DATABASE_S)
     began = time.monotonic()
     fleet.query("CREATE TABLE slow AS SELECT 1")
     commit_s = time.monotonic() - began
@@ -159,7 +162,7 @@ def slow_database(fleet: Fleet) -> Outcome:
     fleet.slow_down_database(0.0)
     moved = sum(owner != before[camera] for camera, owner in fleet.owners().items())
     return Outcome(
-        what=f"PostgreSQL syncs in {SLOW_S * 1000:.0f} ms for {2 * AWAY_S:.0f} s",
+        what=f"PostgreSQL syncs in {SLOW_DATABASE_S * 1000:.0f} ms for {2 * AWAY_S:.0f} s",
         owned_s=0.0,
         more=f"a commit took {commit_s * 1000:.0f} ms, {moved} cameras moved",
     )
@@ -181,10 +184,10 @@ TROUBLES: Final[dict[str, Callable[[Fleet], Outcome]]] = {
 }
 
 
-def slow() -> list[str]:
-    """A program is started under these words so that each sync of its disk takes SLOW_S longer (strace)."""
+def slow(sync_s: float) -> list[str]:
+    """The words under which a program is started so that each sync of its disk takes so much longer (strace)."""
     calls = "fsync,fdatasync"
-    delay = f"inject={calls}:delay_exit={SLOW_S * 1e6:.0f}"
+    delay = f"inject={calls}:delay_exit={sync_s * 1e6:.0f}"
     return ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", delay]
 
 
