@@ -68,6 +68,12 @@ class Broker:
         """Everything Mosquitto said, over all starts."""
         return (self.folder / "mosquitto.log").read_text(errors="replace")
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start on the same port as before and wait until it accepts connections."""
         if self._process is not None:

@@ -37,7 +37,8 @@ class NatsServer:
     """One nats-server in `folder`, which must be its own. `extra` are further lines of its configuration.
 
     JetStream writes to disk at once: what it has acknowledged survives `kill`. `cluster` is its own port for the other
-    servers, and theirs. `room` is what it promises to streams, by itself no more than the disk has.
+    servers, and theirs; `in_cluster` are further words of that part. `room` is what it promises to streams, by itself
+    no more than the disk has.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class NatsServer:
         extra: Sequence[str] = (),
         jetstream: bool = True,
         room: str = "1TB",
+        in_cluster: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.name = name
@@ -58,6 +60,9 @@ class NatsServer:
         self._extra = tuple(extra)
         self._jetstream = jetstream
         self._room = room
+        self._in_cluster = tuple(in_cluster)
+        self.under: Sequence[str] = ()
+        """A program and its arguments under which it is started, as one that makes its disk slow."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,6 +75,11 @@ class NatsServer:
         """Its process."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and not killed."""
+        return self._process is not None
 
     def start(self) -> None:
         """Start on the same port as before and wait until it accepts connections."""
@@ -97,12 +107,13 @@ class NatsServer:
         if self._cluster is not None:
             own, others = self._cluster
             routes = ", ".join(f"nats://127.0.0.1:{port}" for port in others)
-            lines.append(f"cluster {{name: site, listen: 127.0.0.1:{own}, routes: [{routes}]}}")
+            words = ", ".join(["name: site", f"listen: 127.0.0.1:{own}", f"routes: [{routes}]", *self._in_cluster])
+            lines.append(f"cluster {{{words}}}")
         config = self.folder / "nats.conf"
         config.write_text("\n".join([*lines, *self._extra]) + "\n")
         with (self.folder / "nats.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [binary, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self.under, binary, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def pause(self) -> None:
@@ -140,7 +151,9 @@ class NatsServer:
 
 
 @contextmanager
-def nats_cluster(folder: Path, *, count: int = 3, extra: Sequence[str] = ()) -> Iterator[list[NatsServer]]:
+def nats_cluster(
+    folder: Path, *, count: int = 3, extra: Sequence[str] = (), in_cluster: Sequence[str] = ()
+) -> Iterator[list[NatsServer]]:
     """That many servers that are one cluster, each in a folder of its own."""
     ports = [free_port() for _ in range(count)]
     servers = []
@@ -148,7 +161,9 @@ def nats_cluster(folder: Path, *, count: int = 3, extra: Sequence[str] = ()) -> 
         own = folder / f"nats-{place}"
         own.mkdir(parents=True, exist_ok=True)
         others = [each for each in ports if each != port]
-        servers.append(NatsServer(own, name=f"nats-{place}", cluster=(port, others), extra=extra))
+        servers.append(
+            NatsServer(own, name=f"nats-{place}", cluster=(port, others), extra=extra, in_cluster=in_cluster)
+        )
     try:
         for server in servers:
             server.launch()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -41,6 +42,9 @@ class PostgresServer:
         if self._as:
             for path in (self.folder, *self.folder.iterdir()):
                 shutil.chown(path, "postgres", "postgres")
+        self.under: Sequence[str] = ()
+        """A program and its arguments under which it is started, as one that makes its disk slow."""
+
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,7 +72,7 @@ class PostgresServer:
         if self._tls:
             given |= {"ssl": "on", "ssl_cert_file": self.certificates.server}
             given["ssl_key_file"] = self.certificates.server_key
-        command = [str(self._bin / "postgres"), "-D", str(self.folder / "data")]
+        command = [*self.under, str(self._bin / "postgres"), "-D", str(self.folder / "data")]
         command += [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         deadline = time.monotonic() + START_S
         while True:  # after a kill the memory of the one before may still be there for a moment

@@ -29,7 +29,7 @@ models: {{offline: true, cache: {folder}/models}}
 privacy: {{blur: false}}
 summary: false
 health_every_s: 2
-fleet: {{site: {site}, servers: ["{nats}"]}}
+fleet: {{site: {site}, servers: [{nats}], cameras_max: {cameras_max}}}
 {more}
 """
 
@@ -41,15 +41,17 @@ def cameras_yaml(count: int, *, more: str = "") -> str:
 
 
 class Node:
-    """`blikk run` of one member in a process of its own."""
+    """`blikk run` of one member in a process of its own. `nats` are addresses; `more` are lines of its settings."""
 
-    def __init__(self, folder: Path, name: str, *, site: str, nats: str, broker: int, more: str = "") -> None:
+    def __init__(
+        self, folder: Path, name: str, *, site: str, nats: str, broker: int, cameras_max: int = 16, more: str = ""
+    ) -> None:
         self.name = name
         self.folder = folder / name
         self.folder.mkdir()
         self.config = self.folder / "blikk.yaml"
         values = {"node": name, "folder": self.folder, "site": site, "nats": nats, "broker": broker, "more": more}
-        self.config.write_text(CONFIG.format(**values))
+        self.config.write_text(CONFIG.format(cameras_max=cameras_max, **values))
         packages = folder / "packages"
         info = packages / "blikk_sim-1.0.dist-info"
         if not info.exists():
@@ -140,9 +142,17 @@ class Ears:
 class Site:
     """A site of that id, with members by name, which are not started yet; all ends with the context."""
 
-    def __init__(self, folder: Path, id: str, *names: str, nats: str, broker: int) -> None:  # noqa: A002  # as there
+    def __init__(
+        self,
+        folder: Path,
+        id: str,  # noqa: A002  # as there
+        *names: str,
+        nats: str,
+        broker: int,
+        **more: Any,
+    ) -> None:
         self.id = id
-        self.nodes = {name: Node(folder, name, site=id, nats=nats, broker=broker) for name in names}
+        self.nodes = {name: Node(folder, name, site=id, nats=nats, broker=broker, **more) for name in names}
         self.ears = Ears(broker, id)
 
     def __enter__(self) -> Self:

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.core.clock import Clock
@@ -152,12 +152,11 @@ class Bucket:
         self._heard(key, raw, revision)
         return revision
 
-    def refresh(self) -> None:
-        """Take all that was heard for heard now: nobody is gone because we did not listen."""
+    def refresh(self, keys: Container[str]) -> None:
+        """Take what was heard of these for heard now: nobody is gone because we did not listen."""
         now = self._clock.monotonic()
         self._values = {
-            key: Value(content=value.content, revision=value.revision, heard_at=now)
-            for key, value in self._values.items()
+            key: replace(value, heard_at=now) if key in keys else value for key, value in self._values.items()
         }
 
     async def close(self) -> None:

@@ -35,6 +35,9 @@ AHEAD_MAX: Final = 4
 NOBODY_S: Final = 5.0
 """A camera that nobody holds for so long is not watched; before that it is on its way to somebody."""
 
+CLAIMS: Final = 8
+"""So many claims are on their way at once: NATS may need long for each, and the next beat waits for them."""
+
 HAND_OVER_S: Final = 5.0
 """So long a stop waits for others; with the end of the node it has to fit into the 10 s that Docker gives."""
 
@@ -128,6 +131,7 @@ class Leases:
         self._beats = 0
         self._beat_at = -beat_s
         self._doubted_at: float | None = None
+        self._behind = False
         self._live = False
         self._was_live = False
         self.counts: Counter[str] = Counter()
@@ -248,8 +252,9 @@ class Leases:
         try:
             while True:
                 heed_cancellation()
-                if self._clock.monotonic() - self._beat_at >= self._beat_s and not self._rival():
-                    await self._beat()
+                due = self._clock.monotonic() - self._beat_at >= self._beat_s
+                if (due or self._behind) and not self._rival():
+                    await self._beat(says=due)
                 if self._live and not self._rival():
                     await self._look()
                 await self._clock.sleep(self._beat_s / LOOKS)
@@ -310,29 +315,33 @@ class Leases:
             LOG.warning("there is no NATS: this node watches the %d cameras that it had last", len(self._held))
 
     def _lose_sight(self) -> None:
-        """What was seen last is old: nobody is gone because of it."""
+        """What was seen last is old: nobody is gone because of it, and nobody is back."""
         self._live, self._beat_at = False, -self._beat_s
-        self._members.refresh()
+        self._members.refresh(self._alive)
 
-    async def _beat(self) -> None:
+    async def _beat(self, *, says: bool) -> None:
+        """Say that this member is there, unless it is not due yet, and see whether all has been heard."""
         from nats.errors import Error  # noqa: PLC0415  # as above
 
-        self._beat_at, self._beats = self._clock.monotonic(), self._beats + 1
-        self._me = replace(self._me, place=replace(self._me.place, load=self._load()))
-        self._alive[self.me] = self._me
         buckets = (self._members, self._leases)
+        if says:
+            self._beat_at, self._beats = self._clock.monotonic(), self._beats + 1
+            self._me = replace(self._me, place=replace(self._me.place, load=self._load()))
+            self._alive[self.me] = self._me
         try:
             async with asyncio.timeout(ANSWER_S):
                 for bucket in buckets:
                     await bucket.open()
-                await self._members.put(self.me, self._content())
+                if says:
+                    await self._members.put(self.me, self._content())
                 current = [await bucket.current() for bucket in buckets]
         except (SinkError, Error, OSError, TimeoutError) as error:
             LOG.debug("no beat: %s", error)
             self._lose_sight()
             self._beat_at = self._clock.monotonic()
         else:
-            if not self._live and all(current):
+            self._behind = not all(current)
+            if not self._live and not self._behind:
                 self._lose_sight()
                 self._beat_at = self._clock.monotonic()
                 self._live = self._was_live = True
@@ -376,17 +385,34 @@ class Leases:
             LOG.info("%s speaks for the site now", leader.owner)
             self._leads = False
 
-    def _look_who_is_there(self) -> None:
-        now = self._clock.monotonic()
-        found = {self.me: self._me}
-        for key, value in self._members.values.items():
-            if key != self.me and now - value.heard_at <= self._ttl_s:
-                found[key] = read_member(key, value.content)
+    async def _look_who_is_there(self) -> None:
+        found = self._beating()
+        if self._alive.keys() - found.keys() and not await self._has_heard_all():
+            return  # they may have said more than came
+        now, found = self._clock.monotonic(), self._beating()
         if found.keys() != self._alive.keys():
             self._changed_at = now
             for member in sorted(found.keys() ^ self._alive.keys()):
                 LOG.info("node %s is %s", member, "there" if member in found else "gone")
         self._alive = found
+
+    def _beating(self) -> dict[str, Member]:
+        """This member, and those whose heartbeat came within TTL."""
+        now = self._clock.monotonic()
+        others = {key: value for key, value in self._members.values.items() if now - value.heard_at <= self._ttl_s}
+        return {key: read_member(key, value.content) for key, value in others.items()} | {self.me: self._me}
+
+    async def _has_heard_all(self) -> bool:
+        """Whether all that members said came here; where NATS does not answer, it is lost from sight."""
+        from nats.errors import Error  # noqa: PLC0415  # as above
+
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await self._members.current()
+        except (SinkError, Error, OSError, TimeoutError) as error:
+            LOG.debug("not seen who is there: %s", error)
+            self._lose_sight()
+            return False
 
     def _room(self, member: Member) -> int:
         owners = [self.owner(each.camera) for each in self._wanted]
@@ -394,7 +420,9 @@ class Leases:
 
     async def _look(self) -> None:
         self._drop_lost()
-        self._look_who_is_there()
+        await self._look_who_is_there()
+        if not self._live:
+            return
         now = self._clock.monotonic()
         held: dict[str, list[str]] = {}
         free: list[Wanted] = []
@@ -473,15 +501,21 @@ class Leases:
             else:
                 LOG.info("node %s has been gone for %.0f s and is forgotten", key, now - value.heard_at)
 
-    async def _claim(self, cameras: Iterable[str]) -> None:
-        for camera in cameras:
-            owner = self.owner(camera)
-            revision = await self._claimed(_key(camera))
-            if revision is not None:
-                self.counts["moved" if owner != self.me and owner in self._alive else "claimed"] += 1
-                self._held[camera] = fence_of(self._leases.made_s, revision)
-                self._nobody.pop(camera, None)
-                LOG.info("%s: watched here from now on (fence %d)", camera, self._held[camera])
+    async def _claim(self, cameras: Sequence[str]) -> None:
+        """Claim these, until a beat is due: what is left comes after it."""
+        for first in range(0, len(cameras), CLAIMS):
+            if first and self._clock.monotonic() - self._beat_at >= self._beat_s:
+                return
+            await asyncio.gather(*map(self._claim_one, cameras[first : first + CLAIMS]))
+
+    async def _claim_one(self, camera: str) -> None:
+        owner = self.owner(camera)
+        revision = await self._claimed(_key(camera))
+        if revision is not None:
+            self.counts["moved" if owner != self.me and owner in self._alive else "claimed"] += 1
+            self._held[camera] = fence_of(self._leases.made_s, revision)
+            self._nobody.pop(camera, None)
+            LOG.info("%s: watched here from now on (fence %d)", camera, self._held[camera])
 
     async def _claimed(self, key: str) -> int | None:
         """The revision with which a key is ours now; None where another was faster, or NATS did not answer."""

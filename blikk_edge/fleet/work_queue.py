@@ -37,8 +37,11 @@ async def next_job(client: "Client", link: Link, names: Names, kind: str, turns:
     return None
 
 
-async def make_queue(jetstream: "JetStreamContext", names: Names, kind: str) -> None:
-    """Have the queue of the site, and what jobs of this kind are read from. Raises what the library raises."""
+async def make_queue(jetstream: "JetStreamContext", names: Names, kind: str, *, copies: int) -> None:
+    """Have the queue of the site, in so many `copies`, and what jobs of this kind are read from.
+
+    Raises what the library raises.
+    """
     from nats.js import api  # noqa: PLC0415  # see link
     from nats.js.errors import NotFoundError  # noqa: PLC0415
 
@@ -53,6 +56,7 @@ async def make_queue(jetstream: "JetStreamContext", names: Names, kind: str) -> 
                 discard=api.DiscardPolicy.NEW,  # who asks hears that it is full, and helps itself
                 max_age=WORK_MAX_S,
                 max_bytes=QUEUE_BYTES,
+                num_replicas=copies,
             )
         )
     for place in Urgency:
@@ -68,7 +72,7 @@ async def make_queue(jetstream: "JetStreamContext", names: Names, kind: str) -> 
         )
 
 
-async def bucket(jetstream: "JetStreamContext", name: str, *, ttl_s: float) -> "KeyValue":
+async def bucket(jetstream: "JetStreamContext", name: str, *, ttl_s: float, copies: int) -> "KeyValue":
     """A bucket whose keys go after `ttl_s`, made where it is not there. Raises what the library raises."""
     from nats.js import api  # noqa: PLC0415  # see link
     from nats.js.errors import BucketNotFoundError  # noqa: PLC0415
@@ -76,7 +80,7 @@ async def bucket(jetstream: "JetStreamContext", name: str, *, ttl_s: float) -> "
     try:
         return await jetstream.key_value(name)
     except BucketNotFoundError:
-        return await jetstream.create_key_value(api.KeyValueConfig(bucket=name, history=1, ttl=ttl_s))
+        return await jetstream.create_key_value(api.KeyValueConfig(bucket=name, history=1, ttl=ttl_s, replicas=copies))
 
 
 def _consumer(kind: str, place: Urgency) -> str:

@@ -144,11 +144,11 @@ class Worker(Generic[JobT]):
         """Everything that it needs there, made where it is the first; raises SinkError."""
         jetstream = await self._link.open()
         client = await self._link.client()
-        names = self._names
+        names, copies = self._names, self._link.copies
         try:
-            await make_queue(jetstream, names, self._work.kind)
-            workers = await bucket(jetstream, names.workers, ttl_s=GONE_AFTER_S)
-            counters = await bucket(jetstream, names.budget, ttl_s=BUDGET_DAYS * 86_400.0)
+            await make_queue(jetstream, names, self._work.kind, copies=copies)
+            workers = await bucket(jetstream, names.workers, ttl_s=GONE_AFTER_S, copies=copies)
+            counters = await bucket(jetstream, names.budget, ttl_s=BUDGET_DAYS * 86_400.0, copies=copies)
         except Exception as error:
             raise self._link.error(error) from error
         return _Site(client, jetstream, SiteBudget(counters, self._options.limits, self._clock), workers)

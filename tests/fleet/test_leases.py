@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats_server import NatsServer
 from sink_samples import until
 
 from blikk_edge.core.clock import SystemClock
+from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.leases import REVISION_BITS, Leases
 from blikk_edge.fleet.link import Link
 from blikk_edge.fleet.names import Names
@@ -18,6 +20,8 @@ from blikk_edge.fleet.options import FleetOptions
 from blikk_edge.fleet.placing import Place, Wanted
 
 CAMERAS = tuple(Wanted(camera=f"camera_{number}") for number in range(6))
+MANY = tuple(Wanted(camera=f"camera_{number}") for number in range(60))
+NAMES = Names("hall")
 TTL_S = 6.0
 FORGET_S = 9.0
 
@@ -34,25 +38,33 @@ class Paused(SystemClock):
 class Member:
     """A member in a task, which may be killed: it says nothing then, and its leases stay."""
 
-    def __init__(self, server: NatsServer, name: str) -> None:
+    def __init__(
+        self,
+        server: NatsServer,
+        name: str,
+        *,
+        wanted: Sequence[Wanted] = CAMERAS,
+        cameras_max: int = 100,
+        beat_s: float = 0.4,
+    ) -> None:
         self.clock = Paused()
         self.link = Link(FleetOptions(site="hall", servers=(server.url,)), name=name)
-        place = Place(member=name, cameras_max=20)
+        self.wanted = wanted
         self.leases = Leases(
             self.link,
-            Names("hall"),
-            place,
-            wanted=CAMERAS,
+            NAMES,
+            Place(member=name, cameras_max=cameras_max),
+            wanted=wanted,
             clock=self.clock,
             ttl_s=TTL_S,
-            beat_s=0.4,
+            beat_s=beat_s,
             forget_s=FORGET_S,
         )
         self.task = asyncio.create_task(self.leases.run())
 
     @property
     def fences(self) -> dict[str, int]:
-        found = {each.camera: self.leases.fence(each.camera) for each in CAMERAS}
+        found = {each.camera: self.leases.fence(each.camera) for each in self.wanted}
         return {camera: fence for camera, fence in found.items() if fence is not None}
 
     async def kill(self) -> None:
@@ -61,7 +73,7 @@ class Member:
         await self.link.close()
 
 
-Start = Callable[[NatsServer, str], Member]
+Start = Callable[..., Member]
 
 
 @pytest.fixture
@@ -69,8 +81,8 @@ async def member() -> AsyncIterator[Start]:
     """Members that are ended after the test."""
     made: list[Member] = []
 
-    def start(server: NatsServer, name: str) -> Member:
-        made.append(Member(server, name))
+    def start(server: NatsServer, name: str, **more: Any) -> Member:
+        made.append(Member(server, name, **more))
         return made[-1]
 
     yield start
@@ -93,6 +105,63 @@ async def test_each_camera_has_one_owner_and_those_of_a_dead_member_another_with
         assert kept.items() <= left.fences.items()
         assert left.leases.counts["claimed"] >= len(before)
         await until(lambda: left.leases.members == {left.leases.me: True}, "the dead one is forgotten")
+
+
+async def test_a_member_beats_though_its_claims_take_long(
+    tmp_path: Path, member: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the disk of NATS is slow: all of them one after the other would take longer than TTL."""
+    real = Bucket.claim
+
+    async def slow(bucket: Bucket, key: str, content: Mapping[str, Any]) -> int | None:
+        await asyncio.sleep(2 * TTL_S / len(MANY))
+        return await real(bucket, key, content)
+
+    monkeypatch.setattr(Bucket, "claim", slow)
+    with NatsServer(tmp_path) as server:
+        looks = member(server, "looks", cameras_max=0)
+        one = member(server, "one", wanted=MANY)
+        await until(lambda: "one" in looks.leases.alive, "it is there")
+        seen: list[bool] = []
+        await until(lambda: seen.append("one" in looks.leases.alive) or len(one.fences) == len(MANY), "all are watched")
+        assert all(seen)
+
+
+async def test_a_member_that_hears_nothing_takes_nobody_for_gone(tmp_path: Path, member: Start) -> None:
+    """As where the server dies on which its subscriptions were, and another one answers."""
+    with NatsServer(tmp_path) as server:
+        one, two = (member(server, name, beat_s=TTL_S / 3) for name in ("one", "two"))
+        await until(lambda: len(one.fences) + len(two.fences) == len(CAMERAS), "all are watched")
+        await until(lambda: one.leases.calm and two.leases.calm, "none comes or goes", 60.0)
+        jetstream = await one.link.open()
+        for stream in (f"KV_{NAMES.members}", f"KV_{NAMES.leases}"):
+            for consumer in await jetstream.consumers_info(stream):
+                await jetstream.delete_consumer(stream, consumer.name)
+        heard = one.leases._members.values["two"].revision
+        seen: list[int] = []
+        await until(
+            lambda: seen.append(len(one.leases.alive)) or one.leases._members.values["two"].revision > heard,
+            "it listens anew",
+        )
+        assert set(seen) == {2}
+
+
+async def test_a_member_that_is_gone_is_not_there_again_when_nats_was_away_for_a_moment(
+    tmp_path: Path, member: Start
+) -> None:
+    with NatsServer(tmp_path) as server:
+        one, two, dead = (member(server, name, cameras_max=0) for name in ("one", "two", "dead"))
+        await until(lambda: len(one.leases.alive) == 3, "all are there")
+        await dead.kill()
+        await until(lambda: len(one.leases.alive) == 2, "it is gone")
+        await asyncio.to_thread(server.kill)
+        await until(lambda: not one.leases._live, "the loss is noticed")
+        await asyncio.to_thread(server.start)
+        seen: list[set[str]] = []
+        await until(lambda: seen.append(set(one.leases.alive)) or one.leases.calm, "it sees the others again")
+        assert seen[-1] == {"one", "two"}
+        assert not [each for each in seen if "dead" in each]
+        assert two.leases.alive
 
 
 async def test_a_process_that_was_stopped_speaks_for_nothing_until_it_has_seen_what_is_left_to_it(
@@ -147,7 +216,7 @@ async def test_fences_grow_when_nats_has_lost_all(tmp_path: Path, member: Start)
         before = one.fences
         await until(lambda: time.time() > (before["camera_0"] >> REVISION_BITS) + 1, "another second")
         jetstream = await one.link.open()
-        await jetstream.delete_key_value(Names("hall").leases)
+        await jetstream.delete_key_value(NAMES.leases)
         await until(lambda: one.fences.keys() == before.keys() and min(one.fences.values()) > max(before.values()))
 
 

@@ -1,8 +1,15 @@
-"""A source that shows somebody who comes and goes: a small grey picture with what is to be found in it. One file."""
+"""A source that shows somebody who comes and goes: a small grey picture with what is to be found in it. One file.
 
+With a `reel` it shows the scenes of a clip instead, as `bench/fleet_reel.py` records them: what was found, in its time.
+"""
+
+import bisect
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -10,20 +17,53 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Frame
 from blikk_edge.core.sightings import Detection, Label
 from blikk_edge.grammar.schema import Key, Section
-from blikk_edge.grammar.values import duration
+from blikk_edge.grammar.values import TEXT, duration
 from blikk_edge.kinds.kind import Kind
 from blikk_edge.sources.terms import Terms
 
 HEIGHT, WIDTH, SIDE = 96, 128, 32
+HOLDS_S = 0.3
+"""So long what was found stays in a reel when nothing is found after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimOptions:
-    """How long somebody is there, and away; and how long it takes to open."""
+    """How long somebody is there, and away; and how long it takes to open. Or a reel, and where in it to begin."""
 
     there_s: float = 3.0
     away_s: float = 3.0
     opens_s: float = 0.2
+    reel: str = ""
+    offset_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reel:
+    """The scenes of a clip: what was found, by the seconds from its start."""
+
+    length_s: float
+    times: Sequence[float]
+    scenes: Sequence[tuple[Detection, ...]]
+
+    def at(self, time: float) -> tuple[Detection, ...]:
+        """What is to be found then; the clip begins anew when it has ended."""
+        time %= self.length_s
+        place = bisect.bisect_right(self.times, time) - 1
+        return self.scenes[place] if place >= 0 and time - self.times[place] < HOLDS_S else ()
+
+
+@cache
+def reel_of(path: str) -> Reel:
+    """The reel in a file; all cameras of a node share it."""
+    content = json.loads(Path(path).read_text())
+    times, found = zip(*content["scenes"], strict=True)
+    scenes = tuple(
+        tuple(
+            Detection(label=Label(label), sub_label=label, score=score, box=Box(*box)) for label, score, *box in scene
+        )
+        for scene in found
+    )
+    return Reel(length_s=content["length_s"], times=times, scenes=scenes)
 
 
 class SimSource:
@@ -41,18 +81,22 @@ class SimSource:
             return
         while not stop.wait(1 / self._terms.fps):
             seq += 1
-            at = (clock.monotonic() - began) % (options.there_s + options.away_s)
-            yield self._frame(seq, at / options.there_s if at < options.there_s else None)
+            at = clock.monotonic() - began
+            yield self._frame(seq, reel_of(options.reel).at(at + options.offset_s) if options.reel else self._walk(at))
 
-    def _frame(self, seq: int, way: float | None) -> Frame:
+    def _walk(self, at: float) -> tuple[Detection, ...]:
+        way = at % (self._options.there_s + self._options.away_s) / self._options.there_s
+        left = round(way * (WIDTH - SIDE))
+        box = Box(left / WIDTH, 1 - 2 * SIDE / HEIGHT, (left + SIDE) / WIDTH, 1.0) if way < 1 else None
+        return (Detection(label=Label.PERSON, sub_label="person", score=0.9, box=box),) if box else ()
+
+    def _frame(self, seq: int, found: tuple[Detection, ...]) -> Frame:
         luma = np.full((HEIGHT, WIDTH), 90, np.uint8)
         luma[::8] = 110
-        found: tuple[Detection, ...] = ()
-        if way is not None:
-            left = round(way * (WIDTH - SIDE))
-            luma[HEIGHT - 2 * SIDE :, left : left + SIDE] = 230
-            box = Box(left / WIDTH, 1 - 2 * SIDE / HEIGHT, (left + SIDE) / WIDTH, 1.0)
-            found = (Detection(label=Label.PERSON, sub_label="person", score=0.9, box=box),)
+        for each in found:
+            box = each.box
+            rows = slice(round(box.y1 * HEIGHT), round(box.y2 * HEIGHT))
+            luma[rows, round(box.x1 * WIDTH) : round(box.x2 * WIDTH)] = 230
         return Frame(
             camera=self._terms.camera,
             seq=seq,
@@ -68,9 +112,12 @@ KIND = Kind(
     meaning="Somebody who comes and goes.",
     options=Section(
         of=SimOptions,
-        keys=tuple(
-            Key(name=name, value=duration(0, 3600), meaning=meaning)
-            for name, meaning in (("there_s", "There."), ("away_s", "Away."), ("opens_s", "Until it is open."))
+        keys=(
+            Key(name="there_s", value=duration(0, 3600), meaning="There."),
+            Key(name="away_s", value=duration(0, 3600), meaning="Away."),
+            Key(name="opens_s", value=duration(0, 3600), meaning="Until it is open."),
+            Key(name="reel", value=TEXT, meaning="A file with the scenes of a clip."),
+            Key(name="offset_s", value=duration(0, 3600), meaning="Where in the reel it begins."),
         ),
     ),
     make=SimSource,

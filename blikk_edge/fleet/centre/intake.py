@@ -64,7 +64,8 @@ class Intake:
         client = await self._link.client()
         try:
             jetstream = client.jetstream(domain=self._domain) if self._domain else client.jetstream()
-            await make_records(jetstream, self._names)
+            # how many servers a site behind a leaf node has is not known here
+            await make_records(jetstream, self._names, copies=1 if self._domain else self._link.copies)
             self._asked = 0
             self._sub = await client.subscribe(client.new_inbox())
         except Exception as error:
