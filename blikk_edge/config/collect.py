@@ -13,7 +13,8 @@ from blikk_edge.fleet.options import FleetOptions, fleet_options
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
-from blikk_edge.grammar.values import SLUG, TEXT, ListOf, duration, errors_at
+from blikk_edge.grammar.values import SLUG, TEXT, TIMEZONE, ListOf, duration, errors_at
+from blikk_edge.net.http.options import HttpSettings, http_options
 from blikk_edge.sinks.postgres.kind import postgres_options
 from blikk_edge.transforms.embedding.options import SearchOptions, search
 
@@ -28,11 +29,15 @@ class CollectSettings:
         centre: The database, and from where its records come.
         search: What compares pictures with words in `blikk search --fleet`; None: labels and colours alone.
         language: In which questions are read; None: English.
+        timezone: In which days begin on the pages of `blikk fleet web`; None: this machine's.
+        http: Where `blikk fleet web` serves its pages, and to whom; None: on this machine alone.
     """
 
     centre: CentreOptions
     search: SearchOptions | None = None
     language: str | None = None
+    timezone: str | None = None
+    http: HttpSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +103,19 @@ def collect_grammar(folder: Path) -> Section:
     """The whole of `collect.yaml`, whose relative paths start at `folder`."""
 
     def make(
-        *, search: SearchOptions | None = None, language: str | None = None, keep: float | None = None, **centre: Any
+        *,
+        search: SearchOptions | None = None,
+        language: str | None = None,
+        timezone: str | None = None,
+        http: HttpSettings | None = None,
+        keep: float | None = None,
+        **centre: Any,
     ) -> CollectSettings:
         if keep is not None:
             centre["keep_s"] = keep
-        return CollectSettings(centre=CentreOptions(**centre), search=search, language=language)
+        return CollectSettings(
+            centre=CentreOptions(**centre), search=search, language=language, timezone=timezone, http=http
+        )
 
     return Section(
         of=CollectSettings,
@@ -112,7 +125,7 @@ def collect_grammar(folder: Path) -> Section:
             Key(
                 name="sites",
                 value=_Sites(site_section(folder)),
-                meaning="The sites. Needed by `blikk collect` alone.",
+                meaning="The sites. Needed by `blikk collect`, and by `blikk fleet web` for their pictures.",
                 default="none",
             ),
             Key(
@@ -138,6 +151,18 @@ def collect_grammar(folder: Path) -> Section:
                 value=SLUG,
                 meaning="The language of questions, beside English.",
                 default="English alone",
+            ),
+            Key(
+                name="timezone",
+                value=TIMEZONE,
+                meaning="The time zone in which days begin on the pages of `blikk fleet web`.",
+                default="this machine's",
+            ),
+            Key(
+                name="http",
+                value=http_options(folder),
+                meaning="Where `blikk fleet web` serves its pages, and to whom, as in `blikk.yaml`.",
+                default="for this machine only, on port 8428",
             ),
         ),
     )
