@@ -63,9 +63,17 @@ def log_as_before() -> Iterator[None]:
     """A command that is run within the test sets up the log of the whole process."""
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
+    levels = {log: log.level for log in _loggers()}
     yield
     root.setLevel(level)
     root.handlers[:] = handlers
+    for log in _loggers():
+        log.setLevel(levels.get(log, logging.NOTSET))
+
+
+def _loggers() -> list[logging.Logger]:
+    """Those that have been named so far."""
+    return [each for each in list(logging.root.manager.loggerDict.values()) if isinstance(each, logging.Logger)]
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,20 @@
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from blikk_edge.cli import exits
 from blikk_edge.cli.output import UsageError, plural, say, say_json
-from blikk_edge.cli.words import Parser, add_command, add_config, add_json
+from blikk_edge.cli.words import Parser, add_command, add_config, add_json, add_log
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from blikk_edge.fleet.heard import NodeHeard, WorkerHeard
     from blikk_edge.fleet.state import SiteState
+
+COLLECT_FILE: Final = Path("collect.yaml")
 
 
 def add(commands: Any) -> None:
@@ -48,6 +51,17 @@ def add(commands: Any) -> None:
     add_config(asking, meaning="the configuration of a member, with `fleet:`")
     add_json(asking, "all of it")
     asking.set_defaults(command=status)
+    serving = add_command(
+        several,
+        "web",
+        summary="show the timeline of all sites in a browser until stopped",
+        more="Reads the database of `blikk collect` as the user in its `postgres`, and shows what that user may see.\n"
+        "Pictures come from the NATS of the sites that it names.",
+        examples=("blikk fleet web --config web.yaml", "blikk fleet web --config /etc/blikk/web.yaml --log-json"),
+    )
+    add_config(serving, meaning=f"a file with the keys of {COLLECT_FILE} (default: {COLLECT_FILE})", searched=False)
+    add_log(serving)
+    serving.set_defaults(command=web)
 
 
 def apply(options: argparse.Namespace) -> int:
@@ -130,6 +144,35 @@ def status(options: argparse.Namespace) -> int:
     else:
         _show(state)
     return exits.FAILED if state.problems else exits.OK
+
+
+def web(options: argparse.Namespace) -> int:
+    """Serve the pages of all sites."""
+    from blikk_edge.app.fleet_pages import FleetPages
+    from blikk_edge.cli.services import serve
+    from blikk_edge.config.collect import load_collect
+    from blikk_edge.core.clock import SystemClock
+    from blikk_edge.runtime import log
+
+    settings = load_collect(options.config or COLLECT_FILE, environ=os.environ)
+    log.set_up(options.log_level, as_json=options.log_json)
+
+    async def run(stop: "asyncio.Event") -> None:
+        import asyncio
+
+        serving = asyncio.ensure_future(FleetPages(settings, clock=SystemClock()).run())
+        ended = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait((serving, ended), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (serving, ended):
+                task.cancel()
+            await asyncio.gather(serving, ended, return_exceptions=True)
+        if not serving.cancelled():
+            serving.result()
+
+    serve(run)
+    return exits.OK
 
 
 def _show(state: "SiteState") -> None:

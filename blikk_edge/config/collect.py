@@ -13,8 +13,8 @@ from blikk_edge.fleet.options import FleetOptions, fleet_options
 from blikk_edge.grammar.leaf import Leaf
 from blikk_edge.grammar.problem import Wrong
 from blikk_edge.grammar.schema import Key, Section
-from blikk_edge.grammar.values import SLUG, TEXT, ListOf, duration, errors_at
-from blikk_edge.net.http.options import HttpSettings, metrics_options
+from blikk_edge.grammar.values import SLUG, TEXT, TIMEZONE, ListOf, duration, errors_at
+from blikk_edge.net.http.options import HttpSettings, http_options, metrics_options
 from blikk_edge.sinks.postgres.kind import postgres_options
 from blikk_edge.transforms.embedding.options import SearchOptions, search
 
@@ -31,11 +31,15 @@ class CollectSettings:
         search: What compares pictures with words in `blikk search --fleet`; None: labels and colours alone.
         language: In which questions are read; None: English.
         http: Where `blikk collect` serves `/metrics`; None: nowhere.
+        web: Where `blikk fleet web` serves its pages, and to whom; None: on this machine alone.
+        timezone: In which days begin on these pages; None: this machine's.
     """
 
     centre: CentreOptions
     search: SearchOptions | None = None
     language: str | None = None
+    web: HttpSettings | None = None
+    timezone: str | None = None
     http: HttpSettings | None = None
 
 
@@ -107,11 +111,15 @@ def collect_grammar(folder: Path) -> Section:
         language: str | None = None,
         keep: float | None = None,
         http: HttpSettings | None = None,
+        web: HttpSettings | None = None,
+        timezone: str | None = None,
         **centre: Any,
     ) -> CollectSettings:
         if keep is not None:
             centre["keep_s"] = keep
-        return CollectSettings(centre=CentreOptions(**centre), search=search, language=language, http=http)
+        return CollectSettings(
+            centre=CentreOptions(**centre), search=search, language=language, http=http, web=web, timezone=timezone
+        )
 
     return Section(
         of=CollectSettings,
@@ -121,7 +129,7 @@ def collect_grammar(folder: Path) -> Section:
             Key(
                 name="sites",
                 value=_Sites(site_section(folder)),
-                meaning="The sites. Needed by `blikk collect` alone.",
+                meaning="The sites. Needed by `blikk collect`, and by `blikk fleet web` for their pictures.",
                 default="none",
             ),
             Key(
@@ -153,6 +161,18 @@ def collect_grammar(folder: Path) -> Section:
                 value=metrics_options(folder, METRICS_PORT),
                 meaning="`blikk collect` serves `/metrics` for Prometheus.",
                 default="off",
+            ),
+            Key(
+                name="web",
+                value=http_options(folder),
+                meaning="Where `blikk fleet web` serves its pages, and to whom, as `http` in `blikk.yaml`.",
+                default="for this machine only, on port 8428",
+            ),
+            Key(
+                name="timezone",
+                value=TIMEZONE,
+                meaning="The time zone in which days begin on these pages.",
+                default="this machine's",
             ),
         ),
     )

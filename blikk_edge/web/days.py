@@ -1,5 +1,6 @@
 """Days, hours and months as the node's calendar has them; a day has 23 or 25 hours where the clocks change."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from blikk_edge.net.http.answers import BadParameterError
 
 DAY: Final = timedelta(days=1)
+_CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _STEP_S: Final = 1800.0
 """Clocks are changed by an hour, on Lord Howe Island by half of one."""
 
@@ -19,6 +21,16 @@ def wall(seconds: float, zone: tzinfo | None) -> datetime:
 def day_span(day: date, zone: tzinfo | None) -> tuple[float, float]:
     """From midnight to midnight, in seconds since 1970 UTC."""
     return _midnight(day, zone), _midnight(day + DAY, zone)
+
+
+def clock_named(query: Mapping[str, str], name: str, day: date, zone: tzinfo | None) -> float | None:
+    """The moment of a day at which the parameter `name` has its clock, as `08:30`; raises BadParameterError."""
+    if not (text := query.get(name, "")):
+        return None
+    if not _CLOCK.fullmatch(text):
+        raise BadParameterError(f"`{name}` must be like 08:30")
+    moment = datetime.combine(day, time.fromisoformat(text))
+    return (moment.replace(tzinfo=zone) if zone else moment.astimezone()).timestamp()
 
 
 def hours_of(day: date, zone: tzinfo | None) -> list[float]:

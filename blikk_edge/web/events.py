@@ -2,15 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 from blikk_edge import __version__
 from blikk_edge.core.album import Kept
+from blikk_edge.core.clock import Clock
 from blikk_edge.core.errors import StoreError
-from blikk_edge.core.observation import Event, Observation
+from blikk_edge.core.observation import Event, Observation, Ring
 from blikk_edge.core.paths import EventPath
-from blikk_edge.core.recordings import EventClip
+from blikk_edge.core.recordings import EventClip, EventClips
 from blikk_edge.core.summary import Author, Checked, Summary
 from blikk_edge.core.timeline import Beside, Course
 from blikk_edge.kinds.kind import Kind
@@ -43,14 +44,58 @@ RANG_BEFORE_S: Final = 10.0
 _FILE_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
 
+class EventHistory(Protocol):
+    """What is asked of a history about one event; see `core.ports.History`. Blocking, raises StoreError."""
+
+    def event(self, id: str, /) -> Event | None:  # noqa: A002  # the glossary's word
+        """The newest revision of an event, or None."""
+        ...
+
+    def course(self, event: str, /) -> Course:
+        """How an event went."""
+        ...
+
+    def summaries(self, *, event: str, limit: int) -> Sequence[Summary]:
+        """The newest revision of each Summary of an event."""
+        ...
+
+    def rings(self, *, camera: str, since: float, until: float, limit: int) -> Sequence[Ring]:
+        """Presses of a doorbell in `since <= t < until`."""
+        ...
+
+    def beside(self, time: float, event: str, /, *, camera: str) -> tuple[Beside | None, Beside | None]:
+        """The event before and the one after."""
+        ...
+
+
+class EventPictures(Protocol):
+    """What is asked of an album about one event; see `core.album.Album`. Blocking, raises StoreError."""
+
+    def by_event(self, events: Sequence[Event], /) -> Mapping[str, Sequence[Kept]]:
+        """The newest Pictures of each of these events that has some, by its id."""
+        ...
+
+    def jpeg(self, id: str, /) -> bytes | None:  # noqa: A002  # the word of the contract
+        """The bytes of one; None where it is not there (any more)."""
+        ...
+
+
 class Events:
-    """What the history and the album hold of one event."""
+    """What a history and an album hold of one event."""
 
     name = "events"
 
-    def __init__(self, context: PageContext) -> None:
-        self._context = context
-        self._history = context.node.history
+    def __init__(
+        self,
+        history: EventHistory,
+        album: EventPictures | None,
+        clock: Clock,
+        recordings: EventClips | None = None,
+    ) -> None:
+        self._history = history
+        self._album = album
+        self._clock = clock
+        self._recordings = recordings
         self._looks = Looks()
         self._clip_looks = Looks()
         self._exports = 0
@@ -92,7 +137,7 @@ class Events:
 
     async def _clip_known(self, request: "web.Request", name: str) -> JsonObject | None:
         """Whether there is a clip; a folder that does not answer has none."""
-        recordings = self._context.recordings
+        recordings = self._recordings
         if recordings is None:
             return None
 
@@ -111,7 +156,7 @@ class Events:
     async def _clip(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import web  # noqa: PLC0415  # 15 MB that only a node with pages needs
 
-        name, recordings = request.match_info["id"], self._context.recordings
+        name, recordings = request.match_info["id"], self._recordings
 
         def made() -> EventClip | None:
             event = self._found(name)
@@ -151,7 +196,7 @@ class Events:
         return answer
 
     def _exported(self, name: str) -> bytes:
-        album, course = self._context.node.album, self._history.course(name)
+        album, course = self._album, self._history.course(name)
         about = self._known(name, course)
         event = self._found(name)
         kept = sorted(self._pictures(event), key=lambda each: each.time)
@@ -166,7 +211,7 @@ class Events:
         """What the API says of an event; raises RefusedError where it is not there."""
         event = self._found(name)
         summary = next(iter(self._history.summaries(event=name, limit=1)), None)
-        until = self._context.node.clock.now() if event.ended is None else event.ended
+        until = self._clock.now() if event.ended is None else event.ended
         rings = self._history.rings(
             camera=event.camera, since=event.started - RANG_BEFORE_S, until=until + 1.0, limit=RINGS_MAX
         )
@@ -190,8 +235,14 @@ class Events:
         return event
 
     def _pictures(self, event: Event) -> Sequence[Kept]:
-        album = self._context.node.album
+        album = self._album
         return () if album is None else album.by_event([event]).get(event.id, ())
+
+
+def events_of(context: PageContext) -> Events:
+    """Those of a node."""
+    node = context.node
+    return Events(node.history, node.album, node.clock, context.recordings)
 
 
 def why(summary: Summary) -> str:
@@ -236,5 +287,5 @@ KIND: Kind[PageContext, Events] = Kind(
     name="events",
     meaning="One event: all that is known of it, and the file that replays it.",
     options=NONE,
-    make=lambda _options, context: Events(context),
+    make=lambda _options, context: events_of(context),
 )

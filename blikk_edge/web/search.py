@@ -95,7 +95,7 @@ class SearchPage:
                 Search(query=words, camera=camera, since=since, until=bounds, limit=min(limit, SEEN_MAX))
             )
         written = await self._looks.look(request, lambda: self._written(words, camera, since, until))
-        hits = _merged((written, _meant(meant), _seen(seen)))[:limit]
+        hits = merged((written, _meant(meant), seen_hits(seen)))[:limit]
         found = await self._looks.look(request, lambda: self._found(hits))
         return json_answer(
             {
@@ -133,14 +133,15 @@ class SearchPage:
             for line in self._history.lines(since=0.0, until=math.inf, event=hit.event, limit=1)
         ]
         pictures = newest_pictures(self._context.node.album, [line for _, line in lines], self._context)
-        return [_content(hit, line, hit.picture or pictures.get(line.id)) for hit, line in lines]
+        return [hit_content(hit, line, hit.picture or pictures.get(line.id)) for hit, line in lines]
 
 
 def _meant(reply: Reply) -> list[Hit]:
     return [Hit(each.event.id, "meaning") for each in reply.events] if reply.ok and reply.query else []
 
 
-def _seen(reply: Reply | None) -> list[Hit]:
+def seen_hits(reply: Reply | None) -> list[Hit]:
+    """The events of what looked like the words."""
     if reply is None or not reply.ok:
         return []
     return [
@@ -150,7 +151,7 @@ def _seen(reply: Reply | None) -> list[Hit]:
     ]
 
 
-def _merged(found: Iterable[Iterable[Hit]]) -> list[Hit]:
+def merged(found: Iterable[Iterable[Hit]]) -> list[Hit]:
     """Each event once, at its first place; a later way to the same event adds its score and picture."""
     merged: dict[str, Hit] = {}
     for hits in found:
@@ -163,7 +164,8 @@ def _merged(found: Iterable[Iterable[Hit]]) -> list[Hit]:
     return list(merged.values())
 
 
-def _content(hit: Hit, line: EventLine, picture: str | None) -> JsonObject:
+def hit_content(hit: Hit, line: EventLine, picture: str | None) -> JsonObject:
+    """A line of the timeline, and how it was found."""
     content: JsonObject = {**line_content(line, picture), "by": hit.by}
     return content if hit.score is None else {**content, "score": round(hit.score, 4)}
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.allowance import Allowance
+from blikk_edge.core.clock import Clock
 from blikk_edge.kinds.kind import Kind
-from blikk_edge.net.http.access import begin_session, covers, end_session
+from blikk_edge.net.http.access import Access, begin_session, covers, end_session
 from blikk_edge.net.http.answers import RefusedError, json_answer, json_body
 from blikk_edge.net.http.route import Route, Scope
 from blikk_edge.web.context import PageContext
@@ -26,19 +27,16 @@ LOGINS: Final = 5
 LOGINS_PER_S: Final = 0.2
 
 
-class Site:
-    """The one document and its files, log-in and log-out, and the node as pages know it."""
+class Sessions:
+    """Log-in and log-out."""
 
-    name = "site"
-
-    def __init__(self, context: PageContext) -> None:
-        self._context = context
-        self._allowance = Allowance(context.node.clock, at_once=LOGINS, per_s=LOGINS_PER_S)
+    def __init__(self, access: Access, clock: Clock) -> None:
+        self._access = access
+        self._allowance = Allowance(clock, at_once=LOGINS, per_s=LOGINS_PER_S)
 
     def routes(self) -> Sequence[Route]:
         """What it serves."""
         return (
-            *page_routes(),
             Route(
                 method="GET",
                 path="/v1/session",
@@ -61,6 +59,47 @@ class Site:
                 scope=Scope.VIEW,
                 summary="Log out: removes the cookie.",
             ),
+        )
+
+    async def _session(self, request: "web.Request") -> "web.StreamResponse":
+        access = self._access
+        scope = access.scope_or_public(request)
+        may = covers(scope, Scope.VIEW)
+        csrf = access.csrf(request) if may else None
+        return json_answer({"scope": scope.value, "open": access.asks_nobody(request), "csrf": csrf})
+
+    async def _login(self, request: "web.Request") -> "web.StreamResponse":
+        token = (await json_body(request)).get("token")
+        made = self._access.login(token) if isinstance(token, str) else None
+        if made is None:  # who knows a token is let in, however many others guess
+            if not self._allowance.take("login"):
+                raise RefusedError(429, "too many tries; wait a few seconds")
+            raise RefusedError(401, "this token is not one of `http.tokens`")
+        cookie, scope = made
+        answer = json_answer({"scope": scope.value})
+        begin_session(request, answer, cookie)
+        return answer
+
+    async def _logout(self, _request: "web.Request") -> "web.StreamResponse":
+        answer = json_answer({"scope": Scope.PUBLIC.value})
+        end_session(answer)
+        return answer
+
+
+class Site:
+    """The one document and its files, log-in and log-out, and the node as pages know it."""
+
+    name = "site"
+
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._sessions = Sessions(context.access, context.node.clock)
+
+    def routes(self) -> Sequence[Route]:
+        """What it serves."""
+        return (
+            *page_routes(),
+            *self._sessions.routes(),
             Route(
                 method="GET",
                 path="/v1/node",
@@ -76,30 +115,6 @@ class Site:
                 summary="Whether the node works: 200, or 503 where no camera is online. Says no more than that.",
             ),
         )
-
-    async def _session(self, request: "web.Request") -> "web.StreamResponse":
-        access = self._context.access
-        scope = access.scope_or_public(request)
-        may = covers(scope, Scope.VIEW)
-        csrf = access.csrf(request) if may else None
-        return json_answer({"scope": scope.value, "open": access.asks_nobody(request), "csrf": csrf})
-
-    async def _login(self, request: "web.Request") -> "web.StreamResponse":
-        token = (await json_body(request)).get("token")
-        made = self._context.access.login(token) if isinstance(token, str) else None
-        if made is None:  # who knows a token is let in, however many others guess
-            if not self._allowance.take("login"):
-                raise RefusedError(429, "too many tries; wait a few seconds")
-            raise RefusedError(401, "this token is not one of `http.tokens`")
-        cookie, scope = made
-        answer = json_answer({"scope": scope.value})
-        begin_session(request, answer, cookie)
-        return answer
-
-    async def _logout(self, _request: "web.Request") -> "web.StreamResponse":
-        answer = json_answer({"scope": Scope.PUBLIC.value})
-        end_session(answer)
-        return answer
 
     async def _node(self, _request: "web.Request") -> "web.StreamResponse":
         context = self._context
@@ -143,9 +158,9 @@ class Site:
         return json_answer({"status": "ok" if works else "no camera is online"}, status=200 if works else 503)
 
 
-def page_routes() -> Sequence[Route]:
-    """The one document and its files."""
-    return (
+def page_routes(*, phone: bool = True) -> Sequence[Route]:
+    """The one document and its files; with or without the page that makes a phone the camera."""
+    every = (
         Route(
             method="GET",
             path="/",
@@ -174,6 +189,7 @@ def page_routes() -> Sequence[Route]:
             document=False,
         ),
     )
+    return tuple(each for each in every if phone or each.path != "/phone")
 
 
 async def _index(request: "web.Request") -> "web.StreamResponse":

@@ -198,7 +198,7 @@ def _of_today(hass: HomeAssistant, place: Place, event: Event) -> list[str]:
     """The picture that came over MQTT, which is kept for a day; one that replaces it has another address."""
     picture = EventPicture(entry_id=place.entry.entry_id, camera=place.camera.id, event=event.id, name=event.label)
     time = hass.data[PICTURES].time(picture)
-    return [] if time is None else [f"{picture.path}?at={time:.3f}"]
+    return [] if time is None else [f"{picture.path}?at={time:.6f}"]
 
 
 @callback

@@ -286,14 +286,15 @@ async def test_months_that_are_over_go_and_the_files_of_the_tables_are_checked(c
         assert await centre.ids() == ["observation-2", "observation-3"]
 
         assert await migrate(connection, "blikk") == []
-        more = Migration(number=2, name="0002_note.sql", text="CREATE TABLE note (a integer)")
-        assert await migrate(connection, "blikk", [*migrations(), more]) == ["0002_note.sql"]
-        with pytest.raises(SinkError, match="of version 2, and this Blikk Edge knows 1; update it"):
+        known = len(migrations())
+        more = Migration(number=known + 1, name="9998_note.sql", text="CREATE TABLE note (a integer)")
+        assert await migrate(connection, "blikk", [*migrations(), more]) == ["9998_note.sql"]
+        with pytest.raises(SinkError, match=f"of version {known + 1}, and this Blikk Edge knows {known}; update it"):
             await migrate(connection, "blikk")
         changed = replace(more, text="CREATE TABLE note (b integer)")
-        with pytest.raises(SinkError, match=r"another 0002_note\.sql"):
+        with pytest.raises(SinkError, match=r"another 9998_note\.sql"):
             await migrate(connection, "blikk", [*migrations(), changed])
-        half = Migration(number=3, name="0003_half.sql", text="CREATE TABLE half (); SELECT 1 / 0")
+        half = Migration(number=known + 2, name="9999_half.sql", text="CREATE TABLE half (); SELECT 1 / 0")
         with pytest.raises(asyncpg.DivisionByZeroError):
             await migrate(connection, "blikk", [*migrations(), more, half])
     finally:

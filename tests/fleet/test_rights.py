@@ -25,6 +25,8 @@ from blikk_edge.fleet import applied
 from blikk_edge.fleet.applied import Applied
 from blikk_edge.fleet.bucket import Bucket
 from blikk_edge.fleet.centre.intake import Intake
+from blikk_edge.fleet.centre.options import SiteSource
+from blikk_edge.fleet.centre.pictures import Pictures
 from blikk_edge.fleet.jobs import ModelJob
 from blikk_edge.fleet.leases import Leases
 from blikk_edge.fleet.link import Link
@@ -42,7 +44,7 @@ from blikk_edge.sinks.uplink import UplinkOptions
 from blikk_edge.wire.topics import Topics
 
 FLEET = Path(__file__).parents[2] / "docker" / "fleet"
-ROLES = ("node", "worker", "operator", "collector")
+ROLES = ("node", "worker", "operator", "collector", "viewer")
 SITES = ("hall", "yard")
 CAMERAS = "cameras:\n  door: {source: /dev/video0}\n"
 HALL = Names("hall")
@@ -145,12 +147,8 @@ def test_the_file_is_valid_as_a_whole(nats: Guarded) -> None:
 
 async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded) -> None:
     before = len(nats.violations)
-    async with linked(nats, "hall_node", "hall_node", "hall_operator", "hall_collector") as (
-        node,
-        up,
-        operator,
-        centre,
-    ):
+    keys = ("hall_node", "hall_node", "hall_operator", "hall_collector")
+    async with linked(nats, *keys) as (node, up, operator, centre):
         # a node may be there before cameras were applied
         assert (await applied.applied(node, HALL)).version == 0
         assert (await applied.apply(operator, HALL, CAMERAS, after=Applied())).version == 1
@@ -182,6 +180,11 @@ async def test_each_does_its_work_and_asks_for_nothing_else(nats: Guarded) -> No
         assert sorted(taken) == ["observation", "picture"]
         assert await intake.waiting(CLOCK) is not None
         await sending
+        shown = Pictures([SiteSource(fleet=nats.options("hall_viewer"))], clock=CLOCK)
+        name = "hall/front_door/-/20261121T120001000.person.jpg"
+        assert await shown.jpeg(name) == picture(1).jpeg
+        assert await shown.jpeg(f"{name}x") is None
+        await shown.close()
 
         state = await site_state(operator, HALL, cameras=("door",), version=1, clock=CLOCK)
         assert ("door", "porch") in [(each.id, each.owner) for each in state.cameras]
@@ -319,6 +322,12 @@ REFUSED = [
     ("collector", "$JS.API.CONSUMER.MSG.NEXT.blikk_hall_jobs.llm_ring"),
     ("collector", "blikk.hall.record.door.ring"),
     ("collector", "$JS.API.STREAM.DELETE.blikk_hall_records"),
+    ("viewer", "$JS.API.STREAM.MSG.GET.blikk_hall_records"),
+    ("viewer", "$JS.API.CONSUMER.MSG.NEXT.blikk_hall_records.collect"),
+    ("viewer", "$JS.API.STREAM.DELETE.OBJ_blikk_hall_pictures"),
+    ("viewer", "$O.blikk_hall_pictures.M.x"),
+    ("viewer", "$KV.blikk_hall_cameras.cameras"),
+    ("viewer", "blikk.hall.record.door.ring"),
 ]
 
 
@@ -347,7 +356,7 @@ async def test_the_log_of_nats_says_whose_key_lacks_which_right(
     assert '"$KV.blikk_hall_cameras.cameras"' in said
     seeds = [file.read_text() for file in nats.folder.glob("*.nk")]
     log = caplog.text + str(caught.value) + (nats.server.folder / "nats.log").read_text()
-    assert len(seeds) == 9
+    assert len(seeds) == 11
     assert not [seed for seed in seeds if seed in log]
 
 

@@ -30,7 +30,7 @@ from blikk_edge.recording.clips import redacted_path
 from blikk_edge.recording.folder import MADE_KEPT_S, tidy_all
 from blikk_edge.recording.options import RecordMode
 from blikk_edge.store.store import Store
-from blikk_edge.web.events import Events
+from blikk_edge.web.events import Events, events_of
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def kept(tmp_path: Path, h264: Path) -> Iterator[tuple[Path, Store]]:
 def page(store: Store, recordings: object) -> Events:
     node = SimpleNamespace(history=store, album=None, clock=SystemClock(), locale=Locale)
     context: Any = SimpleNamespace(node=node, recordings=recordings)
-    return Events(context)
+    return events_of(context)
 
 
 async def test_clip_of_an_event_is_given_whole_and_in_parts_to_who_may_see_it(kept: tuple[Path, Store]) -> None:

@@ -36,7 +36,7 @@ from blikk_edge.net.http.access import Access
 from blikk_edge.net.http.server import HttpServer
 from blikk_edge.sinks.album import PictureAlbum
 from blikk_edge.store.store import Store
-from blikk_edge.web.events import EXPORTS_MAX, Events, why
+from blikk_edge.web.events import EXPORTS_MAX, events_of, why
 from blikk_edge.web.looking import line_content
 from blikk_edge.web.media import MediaApi
 from blikk_edge.web.search import SearchPage
@@ -195,7 +195,7 @@ async def ask(tmp_path: Path) -> AsyncIterator[Ask]:
     access = Access(view=None, control=None, clock=clock)
     pages: Any = SimpleNamespace(node=context, recordings=None)  # of a PageContext these parts use no more
     server = HttpServer(
-        [Timeline(pages), Events(pages), SearchPage(pages), MediaApi(album, store)],
+        [Timeline(pages), events_of(pages), SearchPage(pages), MediaApi(album, store)],
         access,
         clock=clock,
         port=0,

@@ -13,8 +13,8 @@ from blikk_edge.asking.embeddings import Embeddings
 from blikk_edge.core.appearance import Colour, Description, StoredAppearance
 from blikk_edge.core.errors import SinkError, StoreError, WireError
 from blikk_edge.core.inquiry import EventWithText
-from blikk_edge.core.observation import Event
-from blikk_edge.core.ports import Looks
+from blikk_edge.core.observation import Event, Observation, Ring
+from blikk_edge.core.ports import Item, Looks
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.summary import Summary
 from blikk_edge.fleet.centre.tables import vectors_at
@@ -48,12 +48,20 @@ class FleetLooks:
         self._site = site
         self._connection: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._turn = asyncio.Lock()
         self.vectors: str | None = None
         """The schema of pgvector; None where it is not installed."""
 
     async def open(self) -> None:
         """Connect. Raises SinkError."""
+        self.attach()
+        await self._connect()
+
+    def attach(self) -> None:
+        """Use the running loop; the connection is made with the first question, and anew where it broke."""
         self._loop = asyncio.get_running_loop()
+
+    async def _connect(self) -> None:
         self._connection = await self._client.open()
         try:
             self.vectors = await vectors_at(self._connection)
@@ -204,11 +212,21 @@ class FleetLooks:
         """The rows of a query, in which `{schema}` stands for the schema. Blocking; raises StoreError."""
         assert self._loop is not None  # opened before
         work = self._fetch(query.format(schema=f'"{self._schema}"'), values)
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(ASK_S * 2)
+        asked = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return asked.result(ASK_S * 2)
+        except TimeoutError as error:
+            asked.cancel()
+            raise StoreError(f"{self._client}: it does not answer") from error
 
     async def _fetch(self, query: str, values: Sequence[Any]) -> list[Any]:
         try:
-            return list(await self._connection.fetch(query, *values, timeout=ASK_S))
+            async with self._turn:  # a connection answers one at a time
+                if self._connection is None or self._connection.is_closed():
+                    await self._connect()
+                return list(await self._connection.fetch(query, *values, timeout=ASK_S))
+        except SinkError as error:
+            raise StoreError(str(error)) from error
         except Exception as error:
             state = getattr(error, "sqlstate", None)
             if state == "42501":
@@ -221,16 +239,19 @@ class FleetLooks:
     def _said(self, error: Exception) -> SinkError:
         return self._client.error(error)
 
-    def _read(self, site: str, row: Any, kind: str) -> Event | Summary | None:
-        """A record, whose camera, event and (of an event) id are said with the site."""
+    def _read(self, site: str, row: Any, kind: str) -> Item | None:
+        """A record, whose camera, event and (but of a summary) id are said with the site; None: it cannot be read."""
         topics = Topics("blikk", site)
         try:
             topic = f"{topics.base}/{row['camera']}/{kind}"
             found = read_item(topic, row["content"].encode(), topics, now=0.0)
         except WireError:  # of a newer version
             return None
-        if isinstance(found, Event):
+        if isinstance(found, Event | Ring):
             return replace(found, id=f"{site}{SEP}{found.id}", camera=f"{site}{SEP}{found.camera}")
+        if isinstance(found, Observation):
+            event = None if found.event is None else f"{site}{SEP}{found.event}"
+            return replace(found, id=f"{site}{SEP}{found.id}", camera=f"{site}{SEP}{found.camera}", event=event)
         if isinstance(found, Summary):
             return replace(found, event=f"{site}{SEP}{found.event}", camera=f"{site}{SEP}{found.camera}")
         return None

@@ -53,7 +53,7 @@ FROM incoming i ORDER BY site, kind, id, at, revision DESC, fence DESC NULLS LAS
 ON CONFLICT (site, kind, id, at) DO UPDATE SET
     time = excluded.time, revision = excluded.revision, camera = excluded.camera, event = excluded.event,
     label = excluded.label, member = excluded.member, fence = excluded.fence, stale = excluded.stale,
-    content = excluded.content
+    content = excluded.content, stored = now()
 WHERE (excluded.revision, coalesce(excluded.fence, 0)) > (r.revision, coalesce(r.fence, 0))
 RETURNING stale
 ) SELECT count(*) FROM written WHERE stale

@@ -1,8 +1,8 @@
 // The shell of all pages: log-in, navigation, which page is open, and what every page knows of the node.
 
-import { ApiError, change, get, session } from "./api.js";
+import { ApiError, change, session } from "./api.js";
 import { Languages, LogIn } from "./parts.js";
-import { listen, store, useStore } from "./store.js";
+import { listen, loadNode, store, useStore } from "./store.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import * as words from "./words.js";
 import { t } from "./words.js";
@@ -10,11 +10,14 @@ import { t } from "./words.js";
 const PAGES = [
   { path: /^\/?$/, file: "./pages/wall.js", nav: "live", href: "#/" },
   { path: /^\/camera\/([a-z0-9_]+)$/, file: "./pages/camera.js", within: "live" },
-  { path: /^\/timeline$/, file: "./pages/timeline.js", nav: "timeline", href: "#/timeline" },
-  { path: /^\/event\/([^/?]+)$/, file: "./pages/event.js", title: "event", within: "timeline" },
+  { path: /^\/timeline$/, file: "./pages/timeline.js", nav: "timeline", href: "#/timeline", ofSites: true },
+  { path: /^\/event\/([^/?]+)$/, file: "./pages/event.js", title: "event", within: "timeline", ofSites: true },
   { path: /^\/debug$/, file: "./pages/debug.js", nav: "debug", href: "#/debug" },
   { path: /^\/zones\/([a-z0-9_]+)$/, file: "./pages/zones.js", title: "zones", within: "live" },
 ];
+
+// Of all sites of a fleet the past is shown.
+const pages = () => PAGES.filter((page) => !store.node.sites || page.ofSites);
 
 // Where a recorded clip is behind the pages there is but one.
 const CLIP = { path: /^\/?.*$/, file: "./pages/debug_clip.js", title: "clip" };
@@ -30,12 +33,14 @@ function Header({ open }) {
   return html`<header class="bar">
     <a class="brand" href="#/"><img src="static/icon.svg" alt="" width="28" height="28" /><span>${node.name}</span></a>
     <nav aria-label=${t("nav.pages")}>
-      ${PAGES.filter((page) => page.nav && !node.clip).map(
-        (
-          page,
-        ) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : page.nav === open?.within ? "true" : null}>
+      ${pages()
+        .filter((page) => page.nav && !node.clip)
+        .map(
+          (
+            page,
+          ) => html`<a href=${page.href} key=${page.nav} aria-current=${page === open ? "page" : page.nav === open?.within ? "true" : null}>
           ${t(`nav.${page.nav}`)}</a>`,
-      )}
+        )}
     </nav>
     <span class="spacer"></span>
     ${!connected && html`<span class="chip warn" role="status">${t("state.reconnecting")}</span>`}
@@ -68,7 +73,7 @@ function Shell() {
   }, []);
   useEffect(() => {
     const [path, query] = place.split("?");
-    const found = store.node.clip ? CLIP : (PAGES.find((each) => each.path.test(path)) ?? PAGES[0]);
+    const found = store.node.clip ? CLIP : (pages().find((each) => each.path.test(path)) ?? pages()[0]);
     let wanted = true;
     import(found.file).then((module) => {
       if (!wanted) return;
@@ -110,7 +115,7 @@ async function start() {
     render(html`<${Login} />`, root);
     return;
   }
-  store.node = await get("v1/node");
+  await loadNode();
   listen();
   render(html`<${Shell} />`, root);
 }

@@ -20,11 +20,11 @@ function daysOf(month) {
   return Array.from({ length: count }, (_, at) => `${month}-${String(at + 1).padStart(2, "0")}`);
 }
 
-export function Calendar({ day, camera, choose }) {
+export function Calendar({ day, camera, site, choose }) {
   const [month, setMonth] = useState(day.slice(0, 7));
   const [counts, setCounts] = useState(new Map());
   const take = (found) => setCounts(new Map(found.days.map((each) => [each.day, each.events])));
-  const [wrong] = useAnswer("v1/timeline/days", { month, camera }, take);
+  const [wrong] = useAnswer("v1/timeline/days", { month, camera, site }, take);
   const days = daysOf(month);
   const first = (new Date(`${days[0]}T12:00:00Z`).getUTCDay() + 6) % 7;
   const most = Math.max(1, ...counts.values());

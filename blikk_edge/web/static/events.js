@@ -1,6 +1,7 @@
 // What the timeline and the page of an event say of events in the same way: pictures, names, times, lines of a list.
 
 import { address } from "./api.js";
+import { store } from "./store.js";
 import { html, useState } from "./vendor/preact.js";
 import { clock, label, length, t } from "./words.js";
 
@@ -8,6 +9,9 @@ export const LABELS = ["person", "vehicle", "animal", "package"];
 
 export const pictureAddress = (id) => address(`v1/pictures/${encodeURIComponent(id)}`);
 export const eventAddress = (id) => `#/event/${encodeURIComponent(id)}`;
+
+export const cameraAddress = (id) => (store.node.sites ? `#/timeline?camera=${id}` : `#/camera/${id}`);
+export const noPictures = () => t(store.node.sites ? "sites.no_pictures" : "timeline.no_pictures");
 
 export const ended = (event, now) => (event.ended ? Date.parse(event.ended) : now);
 
@@ -22,6 +26,14 @@ export function span(event, zone, now = Date.now()) {
 export function title(event) {
   if (event.title) return event.title;
   return event.peak > 1 ? `${event.peak} × ${label(event.label)}` : label(event.label);
+}
+
+// What was observed, in words.
+export function said(record) {
+  const who = [...new Set(record.objects.map((each) => label(each.label)))].join(", ");
+  const folded = record.folded > 1 ? ` × ${record.folded}` : "";
+  const where = record.kind.endsWith("_zone") && record.zones.length ? ` ${record.zones.join(", ")}` : "";
+  return `${who ? `${who}: ` : ""}${t(`observed.${record.change ?? record.kind}`)}${where}${folded}`;
 }
 
 export function Thumb({ picture }) {

@@ -2,7 +2,7 @@
 
 import { drawMarks, fit } from "./draw.js";
 import { useDrawn } from "./drawn.js";
-import { LABELS, span, Thumb, title } from "./events.js";
+import { cameraAddress, LABELS, span, Thumb, title } from "./events.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { clock, key, mark, n, t } from "./words.js";
 
@@ -128,7 +128,7 @@ function Lane({ lane, scene, onPoint }) {
   const canvas = useDrawn((each) => drawLane(each, lane, scene), [lane, scene]);
   const height = PAD * 2 + lane.rows * ROW + (lane.rows - 1) * GAP;
   const said = `${lane.camera.name}: ${n("timeline.events", lane.bars.length)}`;
-  return html`<a class="lane-name" href=${`#/camera/${lane.camera.id}`}>${lane.camera.name}</a>
+  return html`<a class="lane-name" href=${lane.camera.href ?? cameraAddress(lane.camera.id)}>${lane.camera.name}</a>
     <canvas ref=${canvas} role="img" aria-label=${said} style=${{ height: `${height}px` }} data-camera=${lane.camera.id}
       data-bars=${lane.bars.length} onPointerMove=${(event) => event.pointerType === "mouse" && onPoint(lane, event)}
       onPointerLeave=${() => onPoint(null)} onClick=${(event) => onPoint(lane, event, true)}></canvas>`;

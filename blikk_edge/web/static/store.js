@@ -2,6 +2,7 @@
 
 import { ApiError, get, session, socket } from "./api.js";
 import { useEffect, useState } from "./vendor/preact.js";
+import { t } from "./words.js";
 
 export const store = {
   node: null,
@@ -55,12 +56,17 @@ export function listen() {
   });
 }
 
+export async function loadNode() {
+  store.node = await get("v1/node");
+  store.node.name ||= t("timeline.all_sites");
+}
+
 async function refresh() {
   try {
     const { version } = store.node;
     store.session = await session();
     if (store.session.scope === "public") return location.reload();
-    store.node = await get("v1/node");
+    await loadNode();
     if (store.node.version !== version) return location.reload();
     changed();
   } catch (error) {

@@ -3,7 +3,7 @@
 import { address } from "../api.js";
 import { COLOURS, drawBox, drawPolygon, fit } from "../draw.js";
 import { useDrawn } from "../drawn.js";
-import { Chips, ended, eventAddress, pictureAddress, span, title } from "../events.js";
+import { Chips, cameraAddress, ended, eventAddress, noPictures, pictureAddress, said, span, title } from "../events.js";
 import { useKeys } from "../keys.js";
 import { useAnswer } from "../parts.js";
 import { useFeed, useStore } from "../store.js";
@@ -118,16 +118,12 @@ function Stage({ found, camera, ways, picture, time, layers }) {
     [found, ways, time, layers, shape],
   );
   useEffect(() => setGone(false), [picture?.id]);
-  const said = t("event.picture", { what: title({ ...event, title: found.summary?.title }) });
-  const why = !node.pictures
-    ? t("timeline.no_pictures")
-    : event.ended
-      ? t("event.picture_gone")
-      : t("event.no_picture_yet");
+  const words = t("event.picture", { what: title({ ...event, title: found.summary?.title }) });
+  const why = !node.pictures ? noPictures() : event.ended ? t("event.picture_gone") : t("event.no_picture_yet");
   return html`<div class="live still" style=${{ aspectRatio: shape }} data-ways=${ways.length}>
     ${
       picture && !gone
-        ? html`<img src=${pictureAddress(picture.id)} alt=${said} onError=${() => setGone(true)}
+        ? html`<img src=${pictureAddress(picture.id)} alt=${words} onError=${() => setGone(true)}
           onLoad=${({ target }) => setShape(`${target.naturalWidth} / ${target.naturalHeight}`)} />`
         : html`<p class="over">${why}</p>`
     }
@@ -146,7 +142,7 @@ function Facts({ found, camera, zone }) {
   const { event, rings } = found;
   const scores = [event, ...found.course.records].flatMap((each) => each.objects.map((seen) => seen.score));
   const facts = [
-    [t("title.camera"), html`<a href=${`#/camera/${event.camera}`}>${camera?.name ?? event.camera}</a>`],
+    [t("title.camera"), html`<a href=${cameraAddress(event.camera)}>${camera?.name ?? event.camera}</a>`],
     [t("event.time"), span(event, zone)],
     [t("layer.zones"), event.zones.join(", ")],
     [t("event.peak"), event.peak > 1 ? event.peak : null],
@@ -184,14 +180,10 @@ function Summary({ summary, event, node }) {
   </section>`;
 }
 
-function said(record) {
-  if (record.record === "event")
-    return t("course.report", { what: t(`phase.${record.phase}`), number: record.revision });
-  const who = [...new Set(record.objects.map((each) => label(each.label)))].join(", ");
-  const folded = record.folded > 1 ? ` × ${record.folded}` : "";
-  const where = record.kind.endsWith("_zone") && record.zones.length ? ` ${record.zones.join(", ")}` : "";
-  return `${who ? `${who}: ` : ""}${t(`observed.${record.change ?? record.kind}`)}${where}${folded}`;
-}
+const reported = (record) =>
+  record.record === "event"
+    ? t("course.report", { what: t(`phase.${record.phase}`), number: record.revision })
+    : said(record);
 
 function Course({ found, zone, time, seek }) {
   const { records, whole } = found.course;
@@ -202,7 +194,7 @@ function Course({ found, zone, time, seek }) {
             const at = Date.parse(record.time);
             return html`<li key=${`${record.record}${record.id}${record.revision ?? ""}`} class=${record.record}>
               <button aria-pressed=${Math.abs(at - time) < 50} onClick=${() => seek(at)} onFocus=${() => seek(at)}>
-                <time datetime=${record.time}>${clock(record.time, zone)}</time> <span>${said(record)}</span></button></li>`;
+                <time datetime=${record.time}>${clock(record.time, zone)}</time> <span>${reported(record)}</span></button></li>`;
           })}</ol>`
         : html`<p class="quiet">${t("course.none")}</p>`
     }

@@ -2,11 +2,11 @@
 
 import { get } from "../api.js";
 import { Calendar } from "../calendar.js";
-import { Chips, eventAddress, LABELS, span, Thumb, title } from "../events.js";
+import { Chips, eventAddress, LABELS, noPictures, said, span, Thumb, title } from "../events.js";
 import { useKeys } from "../keys.js";
 import { Lanes, moved, within, zoomed } from "../lanes.js";
 import { Check, useAnswer, Wrong } from "../parts.js";
-import { useFeed, useStore } from "../store.js";
+import { store, useFeed, useStore } from "../store.js";
 import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { clock, date, day as dayOf, key, label, n, t } from "../words.js";
 
@@ -14,6 +14,7 @@ const PAGE = 40;
 const SOON_MS = 600;
 const TICK_MS = 20_000;
 const MANY = 5;
+const LANES = 40;
 
 // ---- the day, and what happens while it is looked at
 
@@ -41,43 +42,62 @@ function useDay(filter) {
   const timer = useRef(0);
   const shown = useRef(null);
   shown.current = data;
-  const { day, camera, label, zone } = filter;
+  const { camera, site } = filter;
+  const query = asked(filter);
   const take = (found) => {
     const ahead = Date.parse(found.now) - Date.now();
-    setData(ordered({ ...found, ahead }, [...found.events, ...found.rings].map(timed)));
+    setData(ordered({ ...found, ahead }, [...found.events, ...found.rings, ...(found.observations ?? [])].map(timed)));
   };
-  const [wrong, setWrong] = useAnswer("v1/timeline", { day, camera, label, zone }, take, round);
-  const handle = useCallback(
-    (envelope) => {
-      if (!shown.current?.today || !["event", "summary", "ring"].includes(envelope.kind)) return;
-      if (camera && envelope.camera !== camera) return;
-      const id = envelope.kind === "event" ? envelope.content.id : envelope.content.event;
-      fresh.current.add(id ?? "");
-      clearTimeout(timer.current);
-      timer.current = setTimeout(async () => {
-        const ids = [...fresh.current];
-        fresh.current.clear();
-        if (ids.length > MANY || ids.includes("")) return setRound((count) => count + 1);
-        try {
-          const query = { day: shown.current.day, camera, label, zone };
-          const found = await Promise.all(ids.map((event) => get("v1/timeline", { ...query, event })));
-          setData(
-            (before) =>
-              before &&
-              merged(
-                before,
-                found.flatMap((each) => each.events),
-              ),
-          );
-        } catch (error) {
-          setWrong(error);
-        }
-      }, SOON_MS);
-    },
-    [camera, label, zone],
-  );
+  const [wrong, setWrong] = useAnswer("v1/timeline", query, take, round);
+  const handle = useCallback((envelope) => {
+    if (!shown.current?.today || !["event", "summary", "ring"].includes(envelope.kind)) return;
+    if (camera && envelope.camera !== camera) return;
+    if (site && !envelope.camera.startsWith(`${site}/`)) return;
+    const id = envelope.kind === "event" ? envelope.content.id : envelope.content.event;
+    fresh.current.add(id ?? "");
+    clearTimeout(timer.current);
+    timer.current = setTimeout(async () => {
+      const ids = [...fresh.current];
+      fresh.current.clear();
+      if (ids.length > MANY || ids.includes("")) return setRound((count) => count + 1);
+      try {
+        const now = { ...query, day: shown.current.day };
+        const found = await Promise.all(ids.map((event) => get("v1/timeline", { ...now, event })));
+        setData(
+          (before) =>
+            before &&
+            merged(
+              before,
+              found.flatMap((each) => each.events),
+            ),
+        );
+      } catch (error) {
+        setWrong(error);
+      }
+    }, SOON_MS);
+  }, Object.values(query));
   useFeed(handle);
-  return { data, wrong, reload: () => setRound((count) => count + 1) };
+  const reload = () => setRound((count) => count + 1);
+  const { connected } = useStore();
+  const was = useRef(true);
+  useEffect(() => {
+    if (connected && !was.current) reload(); // what happened meanwhile nobody has said
+    was.current = connected;
+  }, [connected]);
+  // what comes after the last that is there
+  const older = async () => {
+    try {
+      const { events, rings, observations, more, older } = await get("v1/timeline", {
+        ...query,
+        day: data.day,
+        until: data.older,
+      });
+      setData((before) => ({ ...merged(before, [...events, ...rings, ...observations]), more, older }));
+    } catch (error) {
+      setWrong(error);
+    }
+  };
+  return { data, wrong, reload, older };
 }
 
 // The node's clock, now and then.
@@ -111,11 +131,13 @@ function Row({ event, camera, zone, now, chosen, onFocus, by = null }) {
   </li>`;
 }
 
+// A ring, or what was observed.
 function Ring({ ring, camera, zone }) {
   return html`<li class="event-row ring"><span class="row-inner">
-    <${Thumb} key=${ring.picture} picture=${ring.picture} />
-    <span class="what"><strong>${t("event.ring")}</strong>
+    ${!ring.kind && html`<${Thumb} key=${ring.picture} picture=${ring.picture} />`}
+    <span class="what"><strong>${ring.kind ? said(ring) : t("event.ring")}</strong>
       <span class="facts"><time datetime=${ring.time}>${clock(ring.time, zone)}</time>${` · ${camera}`}</span>
+      ${ring.event && html`<a href=${eventAddress(ring.event)}>${t("title.event")}</a>`}
       ${ring.mark && html`<span class="chips"><span class="chip">“${ring.mark}”</span></span>`}</span></span></li>`;
 }
 
@@ -140,9 +162,9 @@ function List({ items, names, zone, now, chosen, choose, count, more }) {
 
 // ---- search
 
-function Found({ q, day, camera, names, zone }) {
+function Found({ q, day, camera, site, names, zone }) {
   const [found, setFound] = useState(null);
-  const [wrong] = useAnswer("v1/search", { q, day, camera }, setFound);
+  const [wrong] = useAnswer("v1/search", { q, day, camera, site }, setFound);
   if (wrong) return html`<${Wrong} text=${wrong.message} />`;
   if (!found) return html`<p class="quiet" role="status">${t("timeline.searching")}</p>`;
   return html`<p class="quiet" role="status">${n("search.found", found.found.length)}
@@ -164,7 +186,7 @@ function Search({ q, here, start, leave }) {
     else leave();
   };
   return html`<form class="search" role="search" onSubmit=${send}>
-    <input type="search" aria-label=${t("search.label")} placeholder=${t("search.hint")} value=${words} maxlength="500"
+    <input type="search" aria-label=${t("search.label")} placeholder=${t(store.node.sites ? "sites.hint" : "search.hint")} value=${words} maxlength="500"
       onInput=${(event) => setWords(event.target.value)} />
     <${Check} on=${onDay}
       set=${(on) => {
@@ -179,26 +201,46 @@ function Search({ q, here, start, leave }) {
 // ---- the page
 
 function Filters({ node, filter, set }) {
+  const cameras = node.cameras.filter((each) => !filter.site || each.id.startsWith(`${filter.site}/`));
   const zones = [
     ...new Set(
-      node.cameras
+      cameras
         .filter((each) => !filter.camera || each.id === filter.camera)
         .flatMap((each) => each.zones.map((zone) => zone.id)),
     ),
   ];
   const choice = (what, all) =>
-    html`<select aria-label=${t(`timeline.${what}`)} onChange=${(event) => set({ [what]: event.target.value })}>
+    html`<select aria-label=${t(`timeline.${what}`)}
+      onChange=${(event) => set({ [what]: event.target.value, ...(what === "site" && { camera: "" }) })}>
       <option value="">${t(`timeline.all_${what}s`)}</option>
       ${all.map(([id, name]) => html`<option key=${id} value=${id} selected=${id === filter[what]}>${name}</option>`)}
     </select>`;
+  const clockOf = (what) =>
+    html`<label>${t(`timeline.${what}`)}
+      <input type="time" value=${filter[what]} onChange=${(event) => set({ [what]: event.target.value })} /></label>`;
   return html`<div class="filters" role="group" aria-label=${t("timeline.filters")}>
     ${
-      node.cameras.length > 1 &&
+      node.sites?.length > 1 &&
       choice(
-        "camera",
-        node.cameras.map(({ id, name }) => [id, name]),
+        "site",
+        node.sites.map((site) => [site, site]),
       )
     }
+    ${
+      cameras.length > 1 &&
+      choice(
+        "camera",
+        cameras.map(({ id, name }) => [id, name]),
+      )
+    }
+    ${
+      node.sites &&
+      choice(
+        "kind",
+        KINDS.map((kind) => [kind, t(`timeline.kind_${kind}`)]),
+      )
+    }
+    ${node.sites && html`<span class="clocks">${["from", "to"].map(clockOf)}</span>`}
     ${
       zones.length > 0 &&
       choice(
@@ -213,17 +255,44 @@ function Filters({ node, filter, set }) {
   </div>`;
 }
 
+function Count({ data, items, kind }) {
+  const events = items.filter((item) => item.label).length;
+  return html`<p class="quiet count" role="status">${
+    events || !kind || kind === "event"
+      ? n("timeline.events", events)
+      : `${t(`timeline.kind_${kind}`)}: ${items.length}`
+  }${data.more && html` · ${t("timeline.too_many", { count: data.items.length })}`}</p>`;
+}
+
 function Empty({ data, node, filter, set }) {
-  const filtered = filter.camera || filter.label || filter.zone;
+  const filtered = NARROWING.some((name) => filter[name]);
+  const none = Object.fromEntries(NARROWING.map((name) => [name, ""]));
   return html`<div class="empty card pad">
     <p>${filtered ? t("timeline.none_filtered") : data.today ? t("timeline.none_today") : t("timeline.none")}</p>
-    ${filtered && html`<button onClick=${() => set({ camera: "", label: "", zone: "" })}>${t("timeline.unfilter")}</button>`}
+    ${filtered && html`<button onClick=${() => set(none)}>${t("timeline.unfilter")}</button>`}
     ${!filtered && data.before && html`<button onClick=${() => set({ day: data.before })}>${t("timeline.last_day")}</button>`}
-    ${!node.pictures && html`<p class="note">${t("timeline.no_pictures")}</p>`}
+    ${!node.pictures && html`<p class="note">${noPictures()}</p>`}
   </div>`;
 }
 
-const NAMES = ["day", "camera", "label", "zone", "q"];
+const KINDS = ["event", "ring", "observation"];
+const NARROWING = ["site", "camera", "label", "zone", "kind", "from", "to"];
+const NAMES = ["day", "q", ...NARROWING];
+const asked = ({ q, ...query }) => query;
+
+const siteOf = (id) => id.slice(0, id.indexOf("/"));
+
+// The lanes of a day and what is in them: a node's cameras; of several sites one each; of one its cameras that saw something.
+function lanesOf(node, filter, data) {
+  const cameras = node.cameras.filter((each) => !filter.camera || each.id === filter.camera);
+  if (!node.sites) return [cameras, data];
+  if (node.sites.length > 1 && !filter.site && !filter.camera) {
+    const lanes = node.sites.map((site) => ({ id: site, name: site, href: `#/timeline?site=${site}&day=${data.day}` }));
+    return [lanes, { ...data, items: data.items.map((item) => ({ ...item, camera: siteOf(item.camera) })) }];
+  }
+  const seen = new Set(data.items.map((item) => item.camera));
+  return [cameras.filter((each) => seen.has(each.id)).slice(0, LANES), data];
+}
 
 function useFilter(query) {
   const read = () => Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
@@ -242,7 +311,7 @@ function useFilter(query) {
 export function Page({ query }) {
   const { node } = useStore();
   const [filter, set] = useFilter(query);
-  const { data, wrong, reload } = useDay(filter);
+  const { data, wrong, reload, older } = useDay(filter);
   const now = useNow(data, reload);
   const [view, setView] = useState(null);
   const [chosen, setChosen] = useState(null);
@@ -270,6 +339,8 @@ export function Page({ query }) {
     () => data?.items.filter((item) => (item.to ?? now) >= shown.since && item.from <= shown.until) ?? [],
     [data, shown?.since, shown?.until],
   );
+
+  const [lanes, laid] = useMemo(() => (data ? lanesOf(node, filter, data) : []), [node, filter, data]);
 
   const choose = (id) => {
     const at = items.findIndex((item) => item.id === id);
@@ -319,7 +390,6 @@ export function Page({ query }) {
 
   if (wrong && !data) return html`<${Wrong} text=${wrong.message} />`;
   if (!data) return html`<p class="quiet" role="status">${t("timeline.loading")}</p>`;
-  const cameras = node.cameras.filter((each) => !filter.camera || each.id === filter.camera);
   const more = () => setCount((before) => before + PAGE);
   return html`<div class="heading timeline-heading">
       <button aria-label=${t("timeline.day_before")} title=${key("Shift ←")}
@@ -335,22 +405,22 @@ export function Page({ query }) {
       <${Search} q=${filter.q} here=${Boolean(filter.q && filter.day)} leave=${() => change({ q: "" })}
         start=${(q, onDay) => change({ q, day: onDay ? data.day : "" })} />
     </div>
-    ${calendar && html`<${Calendar} day=${data.day} camera=${filter.camera} choose=${(to) => change({ day: to, q: "" })} />`}
+    ${calendar && html`<${Calendar} day=${data.day} camera=${filter.camera} site=${filter.site} choose=${(to) => change({ day: to, q: "" })} />`}
     <${Wrong} text=${wrong?.message} />
     ${
       filter.q
-        ? html`<${Found} key=${`${filter.q}|${filter.day}`} q=${filter.q} day=${filter.day} camera=${filter.camera} names=${names} zone=${zone} />`
+        ? html`<${Found} key=${`${filter.q}|${filter.day}`} q=${filter.q} day=${filter.day} camera=${filter.camera} site=${filter.site} names=${names} zone=${zone} />`
         : html`<${Filters} node=${node} filter=${filter} set=${change} />
-        <${Lanes} cameras=${cameras} data=${data} day=${day} view=${shown} setView=${setView} zoom=${zoom} now=${now} zone=${zone}
+        <${Lanes} cameras=${lanes} data=${laid} day=${day} view=${shown} setView=${setView} zoom=${zoom} now=${now} zone=${zone}
           chosen=${chosen} choose=${choose} />
-        <p class="quiet count" role="status">${n("timeline.events", items.filter((item) => item.label).length)}
-          ${data.more && html` · ${t("timeline.too_many", { count: data.items.length })}`}</p>
+        <${Count} data=${data} items=${items} kind=${filter.kind} />
         ${
           items.length
             ? html`<${List} items=${items} names=${names} zone=${zone} now=${now} chosen=${chosen} choose=${setChosen}
                 count=${count} more=${more} />`
             : html`<${Empty} data=${data} node=${node} filter=${filter} set=${change} />`
-        }`
+        }
+        ${node.sites && data.more && html`<p class="row"><button onClick=${older}>${t("timeline.older")}</button></p>`}`
     }`;
 }
 
