@@ -30,9 +30,8 @@ from site_nodes import BLIKK, Site, cameras_yaml
 
 from blikk_edge import __version__
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import ConfigError
+from blikk_edge.core.errors import ConfigError, LlmError
 from blikk_edge.fleet.metrics_server import Families, metrics_served
-from blikk_edge.llm.port import AwayError
 from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.web.prometheus import build_info
 
@@ -50,7 +49,7 @@ class Fleet:
     site: Site
     nats: NatsServer
     postgres: PostgresServer
-    llm: LlmServer
+    refuses: asyncio.Event
     collect: CollectProcess
     prometheus: Prometheus
     ports: Mapping[str, int]
@@ -127,14 +126,15 @@ async def running(folder: Path) -> AsyncIterator[Fleet]:
             file = site[name].config
             file.write_text(f"{file.read_text()}{keys[name]}\nsinks: {{uplink: true}}\n")
         await asyncio.to_thread(site["one"].apply, cameras_yaml(2))
-        async with LlmServer(lambda _: Say(text=TITLE)) as llm:
+        refuses = asyncio.Event()
+        async with LlmServer(lambda _: refusal(401, "no") if refuses.is_set() else Say(text=TITLE)) as llm:
             worker = WorkerProcess(
                 folder, nats.url, "hall", llm.base_url, name="rack_1", keys=keys["worker"], limits=limits
             )
             collect = CollectProcess(folder, centre, nats.url, "hall", more=["--log-json"], keys=keys["collect"])
             site.start()
             try:
-                yield Fleet(site, nats, postgres, llm, collect, prometheus, ports)
+                yield Fleet(site, nats, postgres, refuses, collect, prometheus, ports)
             finally:
                 worker.kill()
                 collect.kill()
@@ -214,15 +214,27 @@ async def status_says_the_same(hall: Fleet) -> None:
 
 
 async def the_model_goes(hall: Fleet) -> None:
-    hall.llm.say(*(refusal(401, "no") for _ in range(3)))
-    node = asker(hall.nats.url, "hall", wait_s=1.0)
-    with suppress(AwayError):
-        await node.complete_job(job("again"), deadline_s=2.0)
-    await node.close()
+    def wrong() -> list[str]:
+        return [text for text in hall.status()["problems"] if text.startswith("worker rack_1: ")]
+
+    hall.refuses.set()
+    node = asker(hall.nats.url, "hall", wait_s=WITHIN_S)
+    waiting = asyncio.create_task(node.complete_job(job("again"), deadline_s=WITHIN_S))
     await hall.until("worker", "worker_model_up", 0)
     await hall.until("worker", "worker_jobs_total", lambda count: count > 0, queue="person", outcome="back")
-    said = await asyncio.to_thread(hall.status)
-    assert [text for text in said["problems"] if "worker rack_1: " in text] or said["workers"][0]["model_up"]
+    deadline = time.monotonic() + WITHIN_S
+    while not await asyncio.to_thread(wrong):
+        assert time.monotonic() < deadline
+    hall.refuses.clear()
+    with suppress(LlmError):  # it may have been given up by now
+        await waiting
+    while True:
+        with suppress(LlmError):
+            assert (await node.complete_job(job("once more"), deadline_s=WITHIN_S)).text == TITLE
+            break
+        await asyncio.sleep(0.2)
+    await node.close()
+    await hall.until("worker", "worker_model_up", 1)
 
 
 async def the_database_goes(hall: Fleet) -> None:
