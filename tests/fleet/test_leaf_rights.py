@@ -86,6 +86,10 @@ def leaf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaf]:
             own = folder / name
             shutil.copytree(FLEET / "leaf", own)
             shutil.copytree(FLEET / "hall", own / "hall")
+            account = own / "hall" / "account.conf"
+            without, removed = re.subn(r"(?ms)^  \{\n    nkey: \$HALL_COLLECTOR\n.*?^  \}\n", "", account.read_text())
+            assert removed == 1
+            account.write_text(without)
             (own / "link.conf").write_text(f"nkey: {(folder / 'link.nk').read_text()}\n")
             extra = ours(f"{name}.conf", certificates, leaves=leaves, store=folder / "kept")
             servers.append(NatsServer(own, name=name, extra=extra, jetstream=False))
