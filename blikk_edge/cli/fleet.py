@@ -188,7 +188,8 @@ def _show(state: "SiteState") -> None:
         say(f"jobs: {state.jobs} wait")
     if (waiting := state.waiting) is not None:
         oldest = "" if waiting.oldest_s is None else f", the oldest for {waiting.oldest_s:.0f} s"
-        say(f"records: {waiting.records} wait for the centre{oldest}")
+        taken = "" if waiting.collects or waiting.given else "; no `blikk collect` asks for any"
+        say(f"records: {waiting.records} wait for the centre{oldest}{taken}")
     for note in state.notes:
         say(f"note: {note}")
     for problem in state.problems:
@@ -199,6 +200,8 @@ def _about_node(node: "NodeHeard", state: "SiteState") -> "Iterator[str]":
     yield from _about(node)
     watched = sum(camera.owner == node.id for camera in state.cameras)
     yield plural(watched, "camera") if node.cameras_max is None else f"{watched} of at most {node.cameras_max} cameras"
+    if node.leaving:
+        yield "about to stop"
     if node.version is not None and node.version != state.version:
         yield f"cameras of version {node.version}"
     if node.uplink is not None and node.uplink.waiting is not None:

@@ -106,7 +106,8 @@ class Link:
         if options.tls is not None:
             chosen["tls"] = await asyncio.to_thread(context_of, options.tls, f"{KEY}.tls")
         if options.nkey is not None:
-            chosen["nkeys_seed_str"] = await asyncio.to_thread(_seed, options.nkey)
+            seed = await asyncio.to_thread(_seed, options.nkey)
+            chosen |= {"nkeys_seed_str": seed, "inbox_prefix": f"_INBOX.{_public(seed, options.nkey)}"}
         if options.tls is None and any(is_remote(server) and server.startswith("nats:") for server in options.servers):
             self._warn_once()
         client = Client()
@@ -218,6 +219,19 @@ async def _closed(client: "Client") -> None:
             raise
     except Exception as error:  # noqa: BLE001 - it is gone either way
         LOG.debug("%s", quote(str(error)))
+
+
+def _public(seed: str, path: Path) -> str:
+    """The public half of a key, below which its answers go: rights can keep other keys of the site from them."""
+    import nkeys  # type: ignore[import-untyped]  # noqa: PLC0415  # it has no types; see Link._connect
+
+    try:
+        pair = nkeys.from_seed(seed.encode())
+        public: str = pair.public_key.decode()
+        pair.wipe()
+    except Exception as error:
+        raise SinkError(f"{KEY}.nkey: the seed in {path} is not whole; copy it again, or make another") from error
+    return public
 
 
 def _seed(path: Path) -> str:

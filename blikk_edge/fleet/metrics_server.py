@@ -77,7 +77,9 @@ async def metrics_served(
         yield
     finally:
         serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+        await asyncio.wait((serving,))
+        if not serving.cancelled():
+            serving.result()  # it ends by an error of ours only
 
 
 async def _serve(http: HttpSettings, page: MetricsPage, clock: Clock) -> None:

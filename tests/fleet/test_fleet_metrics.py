@@ -30,9 +30,8 @@ from site_nodes import BLIKK, Site, cameras_yaml
 
 from blikk_edge import __version__
 from blikk_edge.core.clock import SystemClock
-from blikk_edge.core.errors import ConfigError
+from blikk_edge.core.errors import ConfigError, LlmError
 from blikk_edge.fleet.metrics_server import Families, metrics_served
-from blikk_edge.llm.port import AwayError
 from blikk_edge.net.http.options import HttpSettings
 from blikk_edge.web.prometheus import build_info
 
@@ -41,6 +40,9 @@ TOKEN = "a-token-that-nobody-guesses"
 TITLE = '{"title": "A person came"}'
 WITHIN_S = 10.0 * PATIENCE
 NODES = ("one", "two")
+CAMERAS = 3
+ROOM = 2
+"""So many cameras each node watches at most."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Fleet:
     site: Site
     nats: NatsServer
     postgres: PostgresServer
-    llm: LlmServer
+    refuses: asyncio.Event
     collect: CollectProcess
     prometheus: Prometheus
     ports: Mapping[str, int]
@@ -125,16 +127,18 @@ async def running(folder: Path) -> AsyncIterator[Fleet]:
         await centre.make()
         for name in NODES:
             file = site[name].config
-            file.write_text(f"{file.read_text()}{keys[name]}\nsinks: {{uplink: true}}\n")
-        await asyncio.to_thread(site["one"].apply, cameras_yaml(2))
-        async with LlmServer(lambda _: Say(text=TITLE)) as llm:
+            text = file.read_text().replace("fleet: {", f"fleet: {{cameras_max: {ROOM}, ")
+            file.write_text(f"{text}{keys[name]}\nsinks: {{uplink: true}}\n")
+        await asyncio.to_thread(site["one"].apply, cameras_yaml(CAMERAS))
+        refuses = asyncio.Event()
+        async with LlmServer(lambda _: refusal(401, "no") if refuses.is_set() else Say(text=TITLE)) as llm:
             worker = WorkerProcess(
                 folder, nats.url, "hall", llm.base_url, name="rack_1", keys=keys["worker"], limits=limits
             )
             collect = CollectProcess(folder, centre, nats.url, "hall", more=["--log-json"], keys=keys["collect"])
             site.start()
             try:
-                yield Fleet(site, nats, postgres, llm, collect, prometheus, ports)
+                yield Fleet(site, nats, postgres, refuses, collect, prometheus, ports)
             finally:
                 worker.kill()
                 collect.kill()
@@ -143,7 +147,8 @@ async def running(folder: Path) -> AsyncIterator[Fleet]:
 async def test_a_fleet_says_how_it_is_doing_and_what_is_wrong(tmp_path: Path) -> None:
     async with running(tmp_path) as hall:
         for name in NODES:
-            await hall.until(name, "fleet_cameras_held", 1)
+            await hall.until(name, "fleet_cameras_held", lambda count: count >= 1)
+            await hall.until(name, "fleet_cameras_max", ROOM)
             await hall.until(name, "fleet_members", 2)
         await hall.until("collect", "collect_records_total", lambda count: count > 0, kind="event")
         await hall.until("collect", "collect_oldest_seconds", lambda age: age < 60)
@@ -214,15 +219,27 @@ async def status_says_the_same(hall: Fleet) -> None:
 
 
 async def the_model_goes(hall: Fleet) -> None:
-    hall.llm.say(*(refusal(401, "no") for _ in range(3)))
-    node = asker(hall.nats.url, "hall", wait_s=1.0)
-    with suppress(AwayError):
-        await node.complete_job(job("again"), deadline_s=2.0)
-    await node.close()
+    def wrong() -> list[str]:
+        return [text for text in hall.status()["problems"] if text.startswith("worker rack_1: ")]
+
+    hall.refuses.set()
+    node = asker(hall.nats.url, "hall", wait_s=WITHIN_S)
+    waiting = asyncio.create_task(node.complete_job(job("again"), deadline_s=WITHIN_S))
     await hall.until("worker", "worker_model_up", 0)
     await hall.until("worker", "worker_jobs_total", lambda count: count > 0, queue="person", outcome="back")
-    said = await asyncio.to_thread(hall.status)
-    assert [text for text in said["problems"] if "worker rack_1: " in text] or said["workers"][0]["model_up"]
+    deadline = time.monotonic() + WITHIN_S
+    while not await asyncio.to_thread(wrong):
+        assert time.monotonic() < deadline
+    hall.refuses.clear()
+    with suppress(LlmError):  # it may have been given up by now
+        await waiting
+    while True:
+        with suppress(LlmError):
+            assert (await node.complete_job(job("once more"), deadline_s=WITHIN_S)).text == TITLE
+            break
+        await asyncio.sleep(0.2)
+    await node.close()
+    await hall.until("worker", "worker_model_up", 1)
 
 
 async def the_database_goes(hall: Fleet) -> None:
@@ -243,13 +260,24 @@ async def a_node_goes(hall: Fleet) -> None:
     hall.site[other].signal(signal.SIGKILL)
     await asyncio.to_thread(hall.site[other].wait)
     await hall.until(leader, "fleet_member_up", 0, member=other)
-    await hall.until(leader, "fleet_cameras_held", 2)
+    await hall.until(leader, "fleet_cameras_held", ROOM)
     await hall.until(leader, "fleet_members", 1)
-    for camera in ("camera_0", "camera_1"):
-        await hall.until(leader, "fleet_camera_watched", 1, camera=camera)
-        await hall.until(leader, "camera_online", 1, camera=camera)
+    # there is room for all but one: the leader says of which nobody watches it, and nothing else of it
+    unwatched = "count(min by (site, camera) (blikk_fleet_camera_watched) == 0) == 1"
+    await asyncio.to_thread(hall.prometheus.until, unwatched, 60)
+    watched = {
+        f"camera_{number}": hall.value(leader, "fleet_camera_watched", camera=f"camera_{number}")
+        for number in range(CAMERAS)
+    }
+    assert sorted(watched.values(), key=bool) == [0, 1, 1]
+    for camera, by_leader in watched.items():
+        if by_leader:
+            await hall.until(leader, "camera_online", 1, camera=camera)
+        else:
+            assert hall.value(leader, "camera_online", camera=camera) is None
     said = await asyncio.to_thread(hall.status)
     assert any(text.startswith(f"node {other}: it has not been heard of for") for text in said["problems"])
+    assert any(text.startswith("node " + leader + ": nobody has room for camera_") for text in said["problems"])
     assert said["leader"] == leader
 
 
@@ -258,7 +286,7 @@ async def nats_goes(hall: Fleet) -> None:
     hall.nats.kill()
     await hall.until(leader, "fleet_sees_others", 0)
     await hall.until(leader, "fleet_nats_connected", 0)
-    await hall.until(leader, "fleet_cameras_held", 2)
+    await hall.until(leader, "fleet_cameras_held", ROOM)
     await hall.until("worker", "worker_nats_connected", 0)
     await hall.until("collect", "collect_nats_connected", 0)
     hall.nats.start()

@@ -164,7 +164,8 @@ def test_it_says_who_watches_what_waits_and_what_is_wrong(
     ]
     assert f"note: {said['notes'][0]}" in lines
     assert f"problem: {said['problems'][0]}" in lines
-    assert any(line.startswith("records: 2 wait for the centre, the oldest for ") for line in lines)
+    (records,) = (line for line in lines if line.startswith("records: 2 wait for the centre, the oldest for "))
+    assert records.endswith(" s; no `blikk collect` asks for any")
 
     while asked("--json")[1].count('"here": true'):  # nobody renews it
         time.sleep(0.2)

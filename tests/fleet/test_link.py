@@ -63,9 +63,15 @@ async def test_a_key_that_is_refused_or_missing_is_named(tmp_path: Path, link: l
     (tmp_path / "right.nk").write_text(f"# of the hall\n{seed}\n")
     (tmp_path / "other.nk").write_text(key()[0])
     (tmp_path / "none.nk").write_text(public)
+    (tmp_path / "half.nk").write_text(seed[:30])
     lines = [f"accounts {{ HALL {{ jetstream: enabled, users: [{{nkey: {public}}}] }} }}"]
     with NatsServer(tmp_path / "nats", extra=lines) as server:
-        for name, words in (("other", "does not take this key"), ("none", "has no seed"), ("right", "")):
+        for name, words in (
+            ("other", "does not take this key"),
+            ("none", "has no seed"),
+            ("half", "is not whole; copy it again"),
+            ("right", ""),
+        ):
             options = FleetOptions(site="hall", servers=(server.url,), nkey=tmp_path / f"{name}.nk")
             made = Link(options, name="one")
             link.append(made)
@@ -75,6 +81,7 @@ async def test_a_key_that_is_refused_or_missing_is_named(tmp_path: Path, link: l
                 assert "SU" not in str(caught.value).replace("`SU...`", "")
             else:
                 await (await made.open()).account_info()
+                assert (await made.client()).new_inbox().startswith(f"_INBOX.{public}.")
 
 
 async def test_a_server_without_jetstream_is_said(tmp_path: Path, link: list[Link]) -> None:
