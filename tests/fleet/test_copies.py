@@ -10,9 +10,11 @@ from sink_samples import until
 
 from blikk_edge.fleet.centre.intake import Intake
 from blikk_edge.fleet.link import Link
+from blikk_edge.fleet.model_work import ModelWork
 from blikk_edge.fleet.names import Names
 from blikk_edge.fleet.options import FleetOptions
-from blikk_edge.fleet.worker import Worker, WorkerOptions
+from blikk_edge.fleet.worker import Worker
+from blikk_edge.fleet.worker_options import WorkerOptions
 
 
 async def test_a_collector_and_a_worker_that_come_first_make_it_on_three_servers(tmp_path: Path) -> None:
@@ -23,7 +25,8 @@ async def test_a_collector_and_a_worker_that_come_first_make_it_on_three_servers
         stop, ready = asyncio.Event(), asyncio.Event()
         async with LlmServer() as llm:
             chosen = WorkerOptions(id="rack_1")
-            worker = Worker(chosen, Link(options, name="rack_1"), names, model=model(llm), clock=CLOCK)
+            work = ModelWork(model(llm), timeout_s=60.0, clock=CLOCK)
+            worker = Worker(chosen, Link(options, name="rack_1"), names, work=work, clock=CLOCK)
             worker.opened = ready.set
             working = asyncio.create_task(worker.run(stop))
             try:

@@ -127,7 +127,7 @@ async def running(folder: Path) -> AsyncIterator[Fleet]:
         await centre.make()
         for name in NODES:
             file = site[name].config
-            text = file.read_text().replace("fleet: {", f"fleet: {{cameras_max: {ROOM}, ")
+            text = file.read_text().replace("cameras_max: 16", f"cameras_max: {ROOM}")
             file.write_text(f"{text}{keys[name]}\nsinks: {{uplink: true}}\n")
         await asyncio.to_thread(site["one"].apply, cameras_yaml(CAMERAS))
         refuses = asyncio.Event()

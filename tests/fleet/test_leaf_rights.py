@@ -76,7 +76,7 @@ def leaf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaf]:
     certificates = make_certificates(folder)
     servers = []
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("node", "worker", "operator", "collector", "link"):
+        for name in ("node", "worker", "operator", "collector", "viewer", "link"):
             pair = nkeys.from_seed(nkeys.encode_seed(bytes(SigningKey.generate()), nkeys.PREFIX_BYTE_USER))
             (folder / f"{name}.nk").write_bytes(pair.seed)
             public = pair.public_key.decode()
