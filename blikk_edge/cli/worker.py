@@ -57,7 +57,7 @@ def worker(options: argparse.Namespace) -> int:
             note = await made.note()
             return lambda: worker_families(note, made.figures)
 
-        async with metrics_served(settings.http, read, clock=clock):
+        async with metrics_served(settings.metrics, read, clock=clock):
             await made.run(stop)
 
     serve(run)

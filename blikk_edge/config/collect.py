@@ -30,13 +30,13 @@ class CollectSettings:
         centre: The database, and from where its records come.
         search: What compares pictures with words in `blikk search --fleet`; None: labels and colours alone.
         language: In which questions are read; None: English.
-        http: Where `blikk collect` serves `/metrics`; None: nowhere.
+        metrics: Where `blikk collect` serves `/metrics`; None: nowhere.
     """
 
     centre: CentreOptions
     search: SearchOptions | None = None
     language: str | None = None
-    http: HttpSettings | None = None
+    metrics: HttpSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,12 @@ def collect_grammar(folder: Path) -> Section:
         search: SearchOptions | None = None,
         language: str | None = None,
         keep: float | None = None,
-        http: HttpSettings | None = None,
+        metrics: HttpSettings | None = None,
         **centre: Any,
     ) -> CollectSettings:
         if keep is not None:
             centre["keep_s"] = keep
-        return CollectSettings(centre=CentreOptions(**centre), search=search, language=language, http=http)
+        return CollectSettings(centre=CentreOptions(**centre), search=search, language=language, metrics=metrics)
 
     return Section(
         of=CollectSettings,
@@ -149,7 +149,7 @@ def collect_grammar(folder: Path) -> Section:
                 default="English alone",
             ),
             Key(
-                name="http",
+                name="metrics",
                 value=metrics_options(folder, METRICS_PORT),
                 meaning="`blikk collect` serves `/metrics` for Prometheus.",
                 default="off",

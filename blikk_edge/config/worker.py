@@ -47,13 +47,13 @@ class WorkerSettings:
         worker: Its name within the site.
         fleet: The site that it works for.
         model: What it works with.
-        http: Where it serves `/metrics`; None: nowhere.
+        metrics: Where it serves `/metrics`; None: nowhere.
     """
 
     worker: str
     fleet: FleetOptions
     model: ModelOfWorker
-    http: HttpSettings | None = None
+    metrics: HttpSettings | None = None
 
     @property
     def options(self) -> WorkerOptions:
@@ -102,7 +102,7 @@ def worker_grammar(folder: Path) -> Section:
                 meaning="The language model, as `summary` in `blikk.yaml` names it.",
             ),
             Key(
-                name="http",
+                name="metrics",
                 value=metrics_options(folder, METRICS_PORT),
                 meaning="Serves `/metrics` for Prometheus.",
                 default="off",
