@@ -39,7 +39,7 @@ class FleetPages:
     """Serves the pages until cancelled. To be made in the running loop."""
 
     def __init__(self, settings: CollectSettings, *, clock: Clock) -> None:
-        http = settings.web or HttpSettings()
+        http = settings.http or HttpSettings()
         access = access_of(http, clock)
         self._past = SitesPast(settings.centre.postgres)
         self._past.attach()

@@ -39,7 +39,7 @@ def worked(settings: WorkerSettings, clock: Clock) -> Callable[[asyncio.Event], 
             notes = await asyncio.gather(*(each.note() for each in workers))
             return lambda: worker_families([(note, each.figures) for note, each in zip(notes, workers, strict=True)])
 
-        async with metrics_served(settings.http, read, clock=clock), asyncio.TaskGroup() as group:
+        async with metrics_served(settings.metrics, read, clock=clock), asyncio.TaskGroup() as group:
             for each in workers:
                 group.create_task(each.run(stop), name="worker")
 

@@ -55,7 +55,7 @@ def collect(options: argparse.Namespace) -> int:
         return lambda: collector_families(notes)
 
     async def run(stop: "asyncio.Event") -> None:
-        async with metrics_served(settings.http, read, clock=clock):
+        async with metrics_served(settings.metrics, read, clock=clock):
             await collector.run(stop)
 
     serve(run)

@@ -30,17 +30,17 @@ class CollectSettings:
         centre: The database, and from where its records come.
         search: What compares pictures with words in `blikk search --fleet`; None: labels and colours alone.
         language: In which questions are read; None: English.
-        http: Where `blikk collect` serves `/metrics`; None: nowhere.
-        web: Where `blikk fleet web` serves its pages, and to whom; None: on this machine alone.
+        metrics: Where `blikk collect` serves `/metrics`; None: nowhere.
+        http: Where `blikk fleet web` serves its pages, and to whom; None: on this machine alone.
         timezone: In which days begin on these pages; None: this machine's.
     """
 
     centre: CentreOptions
     search: SearchOptions | None = None
     language: str | None = None
-    web: HttpSettings | None = None
-    timezone: str | None = None
+    metrics: HttpSettings | None = None
     http: HttpSettings | None = None
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +110,20 @@ def collect_grammar(folder: Path) -> Section:
         search: SearchOptions | None = None,
         language: str | None = None,
         keep: float | None = None,
+        metrics: HttpSettings | None = None,
         http: HttpSettings | None = None,
-        web: HttpSettings | None = None,
         timezone: str | None = None,
         **centre: Any,
     ) -> CollectSettings:
         if keep is not None:
             centre["keep_s"] = keep
         return CollectSettings(
-            centre=CentreOptions(**centre), search=search, language=language, http=http, web=web, timezone=timezone
+            centre=CentreOptions(**centre),
+            search=search,
+            language=language,
+            metrics=metrics,
+            http=http,
+            timezone=timezone,
         )
 
     return Section(
@@ -157,13 +162,13 @@ def collect_grammar(folder: Path) -> Section:
                 default="English alone",
             ),
             Key(
-                name="http",
+                name="metrics",
                 value=metrics_options(folder, METRICS_PORT),
                 meaning="`blikk collect` serves `/metrics` for Prometheus.",
                 default="off",
             ),
             Key(
-                name="web",
+                name="http",
                 value=http_options(folder),
                 meaning="Where `blikk fleet web` serves its pages, and to whom, as `http` in `blikk.yaml`.",
                 default="for this machine only, on port 8428",

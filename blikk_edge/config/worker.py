@@ -52,7 +52,7 @@ class WorkerSettings:
         model: The language model that it works with, if any.
         embedding: What it compares crops with words by, if it does.
         detector: What it looks for objects in crops with, if it does.
-        http: Where it serves `/metrics`; None: nowhere.
+        metrics: Where it serves `/metrics`; None: nowhere.
     """
 
     worker: str
@@ -60,7 +60,7 @@ class WorkerSettings:
     model: ModelOfWorker | None = None
     embedding: SearchOptions | None = None
     detector: DetectorSettings | None = None
-    http: HttpSettings | None = None
+    metrics: HttpSettings | None = None
 
     @property
     def options(self) -> WorkerOptions:
@@ -126,7 +126,7 @@ def worker_grammar(folder: Path) -> Section:
                 default="none",
             ),
             Key(
-                name="http",
+                name="metrics",
                 value=metrics_options(folder, METRICS_PORT),
                 meaning="Serves `/metrics` for Prometheus.",
                 default="off",

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from blikk_edge.core.backoff import Backoff
 from blikk_edge.core.clock import Clock
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 LOG = logging.getLogger("blikk.http")
+
+SECTION: Final = "metrics"
+"""Where its keys stand in the file of the program."""
 
 Families: TypeAlias = Callable[[], Iterator["Metric"]]
 
@@ -60,19 +63,19 @@ class MetricsPage:
 
 @asynccontextmanager
 async def metrics_served(
-    http: HttpSettings | None, read: Callable[[], Awaitable[Families]], *, clock: Clock
+    at: HttpSettings | None, read: Callable[[], Awaitable[Families]], *, clock: Clock
 ) -> AsyncIterator[None]:
-    """What `read` says is served meanwhile, where `http` says so.
+    """What `read` says is served meanwhile, where `at` says.
 
     Raises ConfigError where `prometheus_client` is not installed. A port that cannot be had is tried again: what the
     program is for goes on.
     """
-    if http is None:
+    if at is None:
         yield
         return
     if (error := missing()) is not None:
         raise error
-    serving = asyncio.create_task(_serve(http, MetricsPage(read), clock), name="metrics")
+    serving = asyncio.create_task(_serve(at, MetricsPage(read), clock), name="metrics")
     try:
         yield
     finally:
@@ -82,21 +85,22 @@ async def metrics_served(
             serving.result()  # it ends by an error of ours only
 
 
-async def _serve(http: HttpSettings, page: MetricsPage, clock: Clock) -> None:
-    view = http.tokens.view
+async def _serve(at: HttpSettings, page: MetricsPage, clock: Clock) -> None:
+    view = at.tokens.view
     trouble, backoff = Trouble(LOG), Backoff()
     while True:
-        access = Access(view=view.reveal() if view else None, control=None, clock=clock)
+        access = Access(view=view.reveal() if view else None, control=None, clock=clock, section=SECTION)
         server = HttpServer(
             (page,),
             access,
             clock=clock,
-            host=http.host,
-            port=http.port,
-            certificate=http.tls.certificate if http.tls else None,
-            key=http.tls.key if http.tls else None,
-            names=http.names,
-            serves="metrics are",
+            host=at.host,
+            port=at.port,
+            certificate=at.tls.certificate if at.tls else None,
+            key=at.tls.key if at.tls else None,
+            names=at.names,
+            serves="figures are",
+            section=SECTION,
         )
         try:
             await server.run()

@@ -46,8 +46,8 @@ def test_the_file_of_the_guide_is_understood(tmp_path: Path) -> None:
         ("postgres: db\nsites: [{site: hall, near: a}]", "sites[0].near", ""),
         ("postgres: db\nkeep: 3d", "keep", "Write a duration from 31d"),
         ("postgres: {host: db, kinds: [ring]}", "postgres.kinds", ""),
-        ("postgres: db\nhttp: {host: 10.1.2.3}", "http.host", "Add `tls:`"),
-        ("postgres: db\nhttp: {host: 10.1.2.3, tls: {certificate: c, key: c}}", "http.host", "Add `tokens:"),
+        ("postgres: db\nmetrics: {host: 10.1.2.3}", "metrics.host", "Add `tls:`"),
+        ("postgres: db\nmetrics: {host: 10.1.2.3, tls: {certificate: c, key: c}}", "metrics.host", "Add `tokens:"),
         ("postgres: {host: db, password: !secret nothing}", "postgres.password", ""),
     ],
 )

@@ -38,7 +38,7 @@ from blikk_edge.web.prometheus import build_info
 EXPRESSIONS = expressions("alerts-fleet.yml", "grafana-fleet.json")
 TOKEN = "a-token-that-nobody-guesses"
 TITLE = '{"title": "A person came"}'
-WITHIN_S = 10.0 * PATIENCE
+WITHIN_S = 20.0 * PATIENCE
 NODES = ("one", "two")
 CAMERAS = 3
 ROOM = 2
@@ -108,7 +108,10 @@ class Fleet:
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Fleet]:
     ports = {name: free_port() for name in (*NODES, "worker", "collect")}
-    keys = {name: f"http: {{port: {port}, tokens: {{view: {TOKEN}}}}}" for name, port in ports.items()}
+    keys = {
+        name: f"{'http' if name in NODES else 'metrics'}: {{port: {port}, tokens: {{view: {TOKEN}}}}}"
+        for name, port in ports.items()
+    }
     addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     targets = {
         "blikk": [addresses[name] for name in NODES],
@@ -320,7 +323,7 @@ async def test_a_port_that_is_taken_is_said_and_tried_again(caplog: pytest.LogCa
         async with metrics_served(http, lambda: read("first"), clock=clock):
             await until_answered("first")
             await later.enter_async_context(metrics_served(http, lambda: read("second"), clock=clock))
-            await until(lambda: "choose another `http.port`" in caplog.text, "it is said", WITHIN_S)
+            await until(lambda: "choose another `metrics.port`" in caplog.text, "it is said", WITHIN_S)
         await until_answered("second")
 
 

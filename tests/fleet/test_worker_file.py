@@ -28,16 +28,16 @@ def test_a_worker_file_is_read(tmp_path: Path) -> None:
     assert (read.options.timeout_s, read.options.limits) == (120.0, SiteLimits(calls_per_day=9))
     assert read.model is not None
     assert isinstance(read.model.chosen.options, OpenAiOptions)
-    assert read.http is None
+    assert read.metrics is None
 
 
 def test_it_may_serve_its_figures(tmp_path: Path) -> None:
     file = tmp_path / "worker.yaml"
     head = f"worker: rack_1\nfleet: hall\nmodel: {MODEL}\n"
-    file.write_text(f"{head}http: true\n")
-    http = load_worker(file, environ={}).http
-    assert http is not None
-    assert (http.host, http.port, http.tokens.view) == ("127.0.0.1", 8431, None)
+    file.write_text(f"{head}metrics: true\n")
+    served = load_worker(file, environ={}).metrics
+    assert served is not None
+    assert (served.host, served.port, served.tokens.view) == ("127.0.0.1", 8431, None)
 
 
 def test_a_worker_may_only_look(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_a_node_whose_workers_compare_needs_no_model(tmp_path: Path) -> None:
         ("worker: rack_1\nfleet: hall\nembedding: colours", "no model to compare with words"),
         ("worker: rack_1\nfleet: hall\nembedding: {workers: [embedding]}", "the key `workers` is not known here"),
         ("worker: rack_1\nfleet: hall\ndetector: {model: yolox-nan}", "Did you mean `yolox-nano`"),
-        (f"worker: rack_1\nfleet: hall\nmodel: {MODEL}\nhttp: {{host: 0.0.0.0}}", "without `tls`"),
-        (f"worker: rack_1\nfleet: hall\nmodel: {MODEL}\nhttp: {{url: 'http://a'}}", "the key `url` is not known"),
+        (f"worker: rack_1\nfleet: hall\nmodel: {MODEL}\nmetrics: {{host: 0.0.0.0}}", "without `tls`"),
+        (f"worker: rack_1\nfleet: hall\nmodel: {MODEL}\nmetrics: {{url: 'http://a'}}", "the key `url` is not known"),
     ],
 )
 def test_what_is_wrong_with_it_is_named(tmp_path: Path, text: str, words: str) -> None:

@@ -51,7 +51,7 @@ class Access:
     A token comes as `Authorization: Bearer`, offered by a WebSocket as a protocol (`wire.bearer`), or as the cookie of
     a session. Sessions are not kept: a cookie is signed with the tokens, so it outlives a restart, and ends with them.
     Without any token whoever is on this machine may have all, unless a proxy sends others there. Who comes through
-    `ingress` may have all too: Home Assistant has let them in.
+    `ingress` may have all too: Home Assistant has let them in. `section` is where the keys of the server stand.
 
     A request that changes something and comes with a cookie needs the header `X-Blikk-CSRF`, which only our own pages
     can know. One that another web page has made is refused in any case (`check_origin`).
@@ -65,7 +65,9 @@ class Access:
         clock: Clock,
         origins: Collection[str] = (),
         ingress: Ingress | None = None,
+        section: str = "http",
     ) -> None:
+        self._section = section
         self._tokens = {scope: token for scope, token in ((Scope.CONTROL, control), (Scope.VIEW, view)) if token}
         self._clock = clock
         self._origins = frozenset(origins)
@@ -151,15 +153,15 @@ class Access:
 
     def _check_here(self, request: "web.Request") -> None:
         if not _is_here(request):
-            raise RefusedError(403, "without `http.tokens` only this machine is answered")
+            raise RefusedError(403, f"without `{self._section}.tokens` only this machine is answered")
         if _is_forwarded(request):
-            raise RefusedError(403, "a proxy sends others here: set `http.tokens`")
+            raise RefusedError(403, f"a proxy sends others here: set `{self._section}.tokens`")
 
     def _shown(self, presents: Callable[[str], bool]) -> Scope:
         for scope, token in self._tokens.items():
             if presents(token):
                 return scope
-        raise RefusedError(401, "this token is not one of `http.tokens`")
+        raise RefusedError(401, f"this token is not one of `{self._section}.tokens`")
 
     def _session(self, cookie: str) -> Scope | None:
         said, _, _ = cookie.rpartition(".")

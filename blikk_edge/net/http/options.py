@@ -111,7 +111,7 @@ _TOKENS = Section(
 
 
 def metrics_options(folder: Path, port: int) -> Section:
-    """The keys below `http` of a program that serves `/metrics` alone, on this port unless the file names another."""
+    """The keys below `metrics` of a program that serves that page alone, on this port by itself."""
 
     def make(**values: Any) -> HttpSettings:
         made = HttpSettings(**{"port": port} | values)

@@ -58,7 +58,8 @@ class HttpServer:
     web page has made it (403), and that it may have what it asks for (401, 403). Every failure is JSON. Beyond loopback
     it needs a certificate, unless `in_the_clear`. Who shows no token keeps nobody out, and of those who do the newest
     `known` stay: `net.listening.Connections`.
-    `serves` is what the log calls it. Port 0 takes a free one, found in `port` once it is `ready`.
+    `serves` is what the log calls it, `section` where its keys stand. Port 0 takes a free one, found in `port` once it
+    is `ready`.
     """
 
     name = "http"
@@ -77,6 +78,7 @@ class HttpServer:
         in_the_clear: bool = False,
         known: int = KNOWN,
         serves: str = "pages and API are",
+        section: str = "http",
     ) -> None:
         self.port = port
         self.ready = asyncio.Event()
@@ -89,6 +91,7 @@ class HttpServer:
         self._names = names_of_this_machine() | {name.lower() for name in names}
         self._in_the_clear = in_the_clear
         self._serves = serves
+        self._section = section
         self._connections = Connections(LOG, clock, known=known)
         self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._routes: dict[object, Route] = {}
@@ -115,7 +118,7 @@ class HttpServer:
 
         tls = None
         if self._certificate is not None or not self._in_the_clear:
-            tls = server_tls("http", self._host, self._certificate, self._key)
+            tls = server_tls(self._section, self._host, self._certificate, self._key)
         app = web.Application(middlewares=[self._guard()], client_max_size=BODY_BYTES)
         app.on_response_prepare.append(_add_headers)
         for route in self.routes():
@@ -159,7 +162,8 @@ class HttpServer:
         except OSError as error:
             reason = error.strerror or str(error)
             raise BlikkError(
-                f"http on {self._host}:{self.port}: {reason}; choose another `http.port`, or see who uses it"
+                f"{self._section} on {self._host}:{self.port}: {reason}; choose another `{self._section}.port`, or see "
+                "who uses it"
             ) from error
         finally:
             self.ready.clear()
@@ -212,7 +216,7 @@ class HttpServer:
         if self._access.of_ingress(request):
             connection_of(request).recognised()  # also for what is public: it is used for many requests
         elif len(hosts) != 1 or not may_be_called(hosts[0], self._names):
-            raise RefusedError(421, "this server is not called so; add the name to `http.names`")
+            raise RefusedError(421, f"this server is not called so; add the name to `{self._section}.names`")
         self._access.check_origin(request)
         route = self._routes.get(request.match_info.route)
         if route is None or route.scope in {Scope.PUBLIC, Scope.OWN}:  # what is not there needs no token
@@ -222,8 +226,9 @@ class HttpServer:
         given = self._access.scope(request)
         if not covers(given, route.scope):
             if given is Scope.PUBLIC:
-                raise RefusedError(401, "send `Authorization: Bearer` with one of `http.tokens`, or log in")
-            raise RefusedError(403, "this needs the token `http.tokens.control`")
+                tokens = f"{self._section}.tokens"
+                raise RefusedError(401, f"send `Authorization: Bearer` with one of `{tokens}`, or log in")
+            raise RefusedError(403, f"this needs the token `{self._section}.tokens.control`")
         connection_of(request).recognised()
 
     async def _document(self, _request: "web.Request") -> "web.StreamResponse":
