@@ -32,6 +32,18 @@ def test_the_file_of_the_guide_is_understood(tmp_path: Path) -> None:
     assert (yard.site, yard.domain, yard.fleet.servers) == ("yard", "yard", ("nats://nats.local:4222",))
 
 
+def test_the_file_of_the_pages_is_understood_and_beyond_this_machine_it_needs_more(tmp_path: Path) -> None:
+    (sample,) = re.findall(r"```text\n(# web\.yaml\n.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "hall_viewer.nk").touch()
+    text = sample.replace("!secret grafana", "!secret centre")
+    settings = load_collect(written(tmp_path, text), environ={})
+    assert settings.http is not None
+    assert (settings.http.host, settings.http.tokens.view, settings.timezone) == ("127.0.0.1", None, "Europe/Berlin")
+    with pytest.raises(ConfigErrors) as caught:
+        load_collect(written(tmp_path, text.replace("http: true", "http: {host: 0.0.0.0}")), environ={})
+    assert [problem.path for problem in caught.value.problems] == ["http.host"]
+
+
 @pytest.mark.parametrize(
     ("text", "path", "mend"),
     [

@@ -13,6 +13,7 @@ import asyncpg
 import numpy as np
 import pytest
 from centre_kit import Centre, looked
+from http_served import ask, serving
 from postgres_server import PASSWORD, PostgresServer
 from sink_samples import T0, event, observation, ring
 from tiny_clip import write_pair
@@ -20,8 +21,12 @@ from tiny_clip import write_pair
 from blikk_edge.app.search_model import opened
 from blikk_edge.cli.program import program
 from blikk_edge.core.appearance import PROMPT, Colour
+from blikk_edge.core.clock import SystemClock
 from blikk_edge.core.summary import Answer, Summary
 from blikk_edge.fleet.centre.collector import prepare
+from blikk_edge.fleet.centre.pages import SitesPages
+from blikk_edge.fleet.centre.past import SitesPast
+from blikk_edge.fleet.centre.pictures import Pictures
 from blikk_edge.fleet.centre.rows import row_in
 from blikk_edge.fleet.centre.tables import vectors_at
 from blikk_edge.fleet.centre.writing import Writer
@@ -163,6 +168,26 @@ def test_without_a_model_label_and_colour_are_searched(run: Run) -> None:
         ("hall", "observation-3", "colour"),
         ("yard", "observation-1", "colour"),
     }
+
+
+async def test_the_page_of_all_sites_finds_by_looks_too(centre: Centre) -> None:
+    folder, clock = centre.folder, SystemClock()
+    tower = opened(
+        SearchOptions(model=str(folder / "two_towers.onnx"), tokenizer=folder / "tokenizer.json"),
+        ModelFolders(cache=folder, offline=True),
+    )
+    past = SitesPast(centre.postgres(username="reader_all"))
+    past.attach()
+    pages = SitesPages(past, Pictures((), clock=clock), clock=clock, tower=lambda: tower)
+    async with serving(pages) as server:
+        status, body, _ = await ask(server, "/v1/search?q=red%20cars&site=hall")
+    await past.close()
+    reply = json.loads(body)
+    assert (status, reply["model"]) == (200, tower.name)
+    (found,) = reply["found"]  # of what is like it one belongs to an event
+    assert (found["id"], found["by"], found["title"]) == ("hall/event-1", "concept", "A red car")
+    assert found["score"] > 0.5
+    assert found["picture"] == "hall/front_door/event-1/there.jpg"
 
 
 def test_who_may_read_nothing_is_told_so(run: Run) -> None:

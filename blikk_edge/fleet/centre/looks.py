@@ -64,6 +64,8 @@ class FleetLooks:
     async def _connect(self) -> None:
         self._connection = await self._client.open()
         try:
+            # compiling a question takes longer than answering it: 760 ms instead of 30 for a day of 1000 events
+            await self._connection.execute("SET jit = off")
             self.vectors = await vectors_at(self._connection)
         except Exception as error:
             raise self._client.error(error) from error

@@ -15,9 +15,10 @@ from blikk_edge.core.errors import StoreError
 from blikk_edge.core.inquiry import QUESTION_MAX, Reply, Search
 from blikk_edge.core.observation import Event, Observation
 from blikk_edge.core.timeline import Beside
+from blikk_edge.fleet.centre.asked import Which, storable
 from blikk_edge.fleet.centre.changes import Changes
 from blikk_edge.fleet.centre.looks import SEP, nearest_of
-from blikk_edge.fleet.centre.past import SitesPast, Which, storable
+from blikk_edge.fleet.centre.past import SitesPast
 from blikk_edge.fleet.centre.pictures import Pictures
 from blikk_edge.language.reading import english, reading
 from blikk_edge.net.http.answers import LIMIT_MAX, BadParameterError, RefusedError, json_answer, limit_of, time_of
@@ -295,8 +296,7 @@ class SitesPages:
         from aiohttp import web  # noqa: PLC0415  # 15 MB that only a program with pages needs
 
         name = request.match_info["id"]
-        seen = await asyncio.to_thread(self._past.may_see, name)
-        jpeg = await self._pictures.jpeg(name) if seen else None
+        jpeg = await self._pictures.jpeg(name) if await self._past.shows(name) else None
         if jpeg is None:
             raise RefusedError(404, "there is no such picture (any more)")
         return web.Response(body=jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
@@ -316,9 +316,10 @@ class SitesAlbum:
 
     def jpeg(self, id: str) -> bytes | None:  # noqa: A002  # the word of the contract
         """The bytes of one; None where it is not there (any more), or may not be seen."""
-        if not self._past.may_see(id):
-            return None
-        return asyncio.run_coroutine_threadsafe(self._pictures.jpeg(id), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._jpeg(id), self._loop).result()
+
+    async def _jpeg(self, name: str) -> bytes | None:
+        return await self._pictures.jpeg(name) if await self._past.shows(name) else None
 
 
 def _observed(observation: Observation) -> JsonObject:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from blikk_edge.core.clock import Clock
-from blikk_edge.core.errors import SinkError, StoreError
+from blikk_edge.core.errors import StoreError
 from blikk_edge.core.trouble import Trouble
 from blikk_edge.fleet.centre.looks import SEP
 from blikk_edge.fleet.centre.options import SiteSource
@@ -55,6 +55,8 @@ class SitePictures:
 
         site = self._names.site
         async with self._places:
+            if self._trouble.now is not None and self._clock.monotonic() < self._again:
+                raise StoreError(self._trouble.now)
             try:
                 async with asyncio.timeout(PICTURE_S):
                     jetstream, store = await self._opened()
@@ -66,6 +68,8 @@ class SitePictures:
                 self._store = None
                 self._again = self._clock.monotonic() + AGAIN_S
                 self._trouble.start(f"{site}: its pictures cannot be had: {said}")
+                if not self._link.connected:  # the library may have given up; the next one connects anew
+                    await self._link.close()
                 raise StoreError(str(said)) from error
         self._trouble.end(f"{site}: its pictures can be had again")
         return found
@@ -83,8 +87,6 @@ class SitePictures:
     async def _opened(self) -> "tuple[JetStreamContext, ObjectStore]":
         async with self._opening:
             if self._jetstream is None or self._store is None or not self._link.connected:
-                if self._clock.monotonic() < self._again:
-                    raise SinkError(f"{self._link}: it is away; it is tried again in a moment")
                 client = await self._link.client()
                 self._jetstream = client.jetstream(domain=self._domain) if self._domain else client.jetstream()
                 self._store = await self._jetstream.object_store(self._names.pictures)
