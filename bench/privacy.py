@@ -38,12 +38,21 @@ from rig import data_folder, table
 
 from blikk_edge.app.vision_models import BLURRED_SCORE
 from blikk_edge.core.errors import ModelError
-from blikk_edge.core.geometry import Box
 from blikk_edge.core.scene import Pixels
 from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.transforms.models.builtin import BuiltinDetector
-from blikk_edge.transforms.privacy.paint import _groups, blur, encode, grid_of
+from blikk_edge.transforms.privacy.heads import Person
+from blikk_edge.transforms.privacy.paint import (
+    FADE_STEPS,
+    Region,
+    _shares_of_raw,
+    blur,
+    bounds,
+    covered,
+    encode,
+    lattice_step,
+)
 
 MOST_SAMPLES = 64
 PERSON_THRESHOLD = BLURRED_SCORE
@@ -52,6 +61,7 @@ LIGHTS = ("as is", "dark", "out of focus", "bad JPEG")
 GOAL_FROM_PX = 12
 GOAL_SHARE = 0.99
 GOAL_ROADS_AREA = 0.01
+GOAL_PEOPLE_AREA = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,25 +119,43 @@ def decoded(jpeg: bytes) -> Pixels:
     return np.asarray(bgr, np.uint8)
 
 
-def samples_left(face: AnnotatedFace, regions: Sequence[Box], shape: tuple[int, ...]) -> int:
-    """How many numbers the face's pixels still are a function of: bare pixels, and cells of the blur."""
+def samples_left(face: AnnotatedFace, regions: Sequence[Region], shape: tuple[int, ...]) -> int:
+    """How many numbers the face's pixels still are a function of: bare pixels, and samples that are drawn over them."""
     height, width = shape[:2]
     patch = face.patch(height, width)
-    bare, cells = patch.copy(), 0
-    for group in _groups([region.pixels(width, height) for region in regions]):
-        rows, columns = grid_of(group)
-        mask = np.zeros_like(patch)
-        for x1, y1, x2, y2 in group:
-            mask[y1:y2, x1:x2] = True
-        ys, xs = np.nonzero(patch & mask)
-        touched = np.searchsorted(rows, ys, "right"), np.searchsorted(columns, xs, "right")
-        cells += len(set(zip(*touched, strict=True)))
-        bare &= ~mask
-    return int(bare.sum()) + cells
+    hidden = np.zeros_like(patch)
+    samples = 0
+    for step, alike in sorted(by_step(regions, shape).items(), reverse=True):
+        solid = covered(alike, width, height)
+        # A region of wider steps lies over those of smaller ones.
+        ys, xs = np.nonzero(patch & solid & ~hidden)
+        reach = np.arange(-1.5, 2.5)
+        rows, columns = (np.floor(side[:, None] / step + reach).astype(int) for side in (ys, xs))
+        samples += len(np.unique((rows[:, :, None] * 100_000 + columns[:, None, :]).ravel()))
+        hidden |= solid
+    return int((patch & ~hidden).sum()) + samples
+
+
+def heads_of(picture: AnnotatedPicture) -> np.ndarray:
+    """(h, w) bool, the annotated heads: ellipses 1.6 times as wide as the face, and twice as high."""
+    mask = np.zeros(picture.bgr.shape[:2], np.uint8)
+    for face in picture.faces:
+        cv2.ellipse(mask, (face.centre, (1.6 * face.width_px, 2.0 * face.width_px), 0.0), 1, -1)
+    return mask > 0
+
+
+def by_step(regions: Sequence[Region], shape: tuple[int, ...]) -> dict[int, list[Region]]:
+    """The regions of each lattice."""
+    steps: dict[int, list[Region]] = {}
+    for region in regions:
+        x1, y1, x2, y2 = bounds(region, shape[1], shape[0])
+        if x1 < x2 and y1 < y2:
+            steps.setdefault(lattice_step(x2 - x1, y2 - y1), []).append(region)
+    return steps
 
 
 def judge(
-    step: Step, row: Row, picture: AnnotatedPicture, light: str, persons: Sequence[Box], every: Sequence[Judge]
+    step: Step, row: Row, picture: AnnotatedPicture, light: str, persons: Sequence[Person], every: Sequence[Judge]
 ) -> None:
     """Redact a picture as this step does, encode it, and look what is left of its faces."""
     bgr = lit(picture.bgr, light)
@@ -139,7 +167,12 @@ def judge(
     row.took_ms.append((time.perf_counter() - started) * 1000)
     height, width = bgr.shape[:2]
     if not picture.faces or light == LIGHTS[0]:
-        row.area.setdefault(picture.set if not picture.faces else "people", []).append(_area(regions, bgr.shape))
+        share = blurred_share(regions, bgr.shape)
+        row.area.setdefault(picture.set if not picture.faces else "people", []).append(float(share.mean()))
+        if picture.faces and picture.set != "far":
+            beyond = share * ~heads_of(picture)
+            row.area.setdefault("near", []).append(float(share.mean()))
+            row.area.setdefault("beyond", []).append(float(beyond.mean()))
     left = [samples_left(face, regions, bgr.shape) for face in picture.faces]
     # A face that keeps more is recognisable, whatever the judges say: they are asked about the others alone.
     few = [face for face, samples in zip(picture.faces, left, strict=True) if samples <= MOST_SAMPLES]
@@ -151,25 +184,27 @@ def judge(
                 face=face,
                 picture=f"{picture.set} {picture.name}",
                 light=light,
-                in_person=any(p.x1 <= x <= p.x2 and p.y1 <= y <= p.y2 for p in persons),
+                in_person=any(p.box.x1 <= x <= p.box.x2 and p.box.y1 <= y <= p.box.y2 for p in persons),
                 samples=samples,
                 judges=frozenset(finders.get(id(face), ())),
             )
         )
 
 
-def _area(regions: Sequence[Box], shape: tuple[int, ...]) -> float:
-    mask = np.zeros(shape[:2], bool)
-    for region in regions:
-        x1, y1, x2, y2 = region.pixels(shape[1], shape[0])
-        mask[y1:y2, x1:x2] = True
-    return float(mask.mean())
+def blurred_share(regions: Sequence[Region], shape: tuple[int, ...]) -> np.ndarray:
+    """(h, w), how much of each pixel is blurred: 1 in the regions, less where they fade into the picture."""
+    shown = np.ones(shape[:2], np.float32)
+    for step, alike in by_step(regions, shape).items():
+        solid = covered(alike, shape[1], shape[0]).astype(np.uint8)
+        shown *= _shares_of_raw(solid, max(1, round(step * FADE_STEPS)))
+    return 1 - shown
 
 
 def show(rows: dict[str, Row], ours: str) -> None:
     """Print every table, and every face of our own that can be recognised."""
     print("faces that are unrecognisable, by step; ms from pixels to JPEG; share of the picture that is blurred")
-    head = ("step", *LIGHTS, "in persons", "ms p50", "ms p95", "area, people", "in vain: nobody", "roads")
+    areas = ("area, people", "near", "near, beyond heads", "in vain: nobody", "roads")
+    head = ("step", *LIGHTS, "in persons", "ms p50", "ms p95", *areas)
     table(
         head,
         [
@@ -178,7 +213,7 @@ def show(rows: dict[str, Row], ours: str) -> None:
                 *(row.share(light=light) for light in LIGHTS),
                 row.share(in_person=True),
                 *(f"{ms:.0f}" for ms in np.percentile(row.took_ms, (50, 95))),
-                *(row.vain(kind) for kind in ("people", "photographs", "roads")),
+                *(row.vain(kind) for kind in ("people", "near", "beyond", "photographs", "roads")),
             )
             for name, row in rows.items()
         ],
@@ -208,6 +243,7 @@ def goals(row: Row) -> dict[str, bool]:
     share = np.mean([v.safe for v in judged])
     inside = [v for v in row.verdicts if v.in_person]
     roads_area = float(np.mean(row.area.get("roads", [0.0])))
+    near_area = float(np.mean(row.area.get("near", [0.0])))
     return {
         "every face in a detected person, in every light, keeps at most 8 x 8 samples": all(
             v.samples <= MOST_SAMPLES for v in inside
@@ -215,6 +251,8 @@ def goals(row: Row) -> dict[str, bool]:
         "every face in a detected person is unrecognisable": all(v.safe for v in inside if v.light == LIGHTS[0]),
         f"{GOAL_SHARE:.0%} of faces of {GOAL_FROM_PX} px and more are unrecognisable ({share:.1%})": share
         >= GOAL_SHARE,
+        f"at most {GOAL_PEOPLE_AREA:.0%} of pictures of people who are near are blurred ({near_area:.1%})": near_area
+        <= GOAL_PEOPLE_AREA,
         f"at most {GOAL_ROADS_AREA:.0%} of roads blurred in vain": roads_area <= GOAL_ROADS_AREA,
     }
 
@@ -227,10 +265,11 @@ def measured(
     for picture in every:
         for light in LIGHTS if picture.faces else LIGHTS[:1]:
             detections = persons.detect(lit(picture.bgr, light))
-            boxes = [d.box for d in detections if d.label is Label.PERSON and d.score >= PERSON_THRESHOLD]
+            found = [d for d in detections if d.label is Label.PERSON and d.score >= PERSON_THRESHOLD]
+            people = [Person(d.box, d.head, d.score) for d in found]
             for name, step in tried.items():
                 if light == LIGHTS[0] or name not in SLOW:
-                    judge(step, rows[name], picture, light, boxes, checks)
+                    judge(step, rows[name], picture, light, people, checks)
     return rows
 
 

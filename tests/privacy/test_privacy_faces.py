@@ -11,8 +11,10 @@ from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels
 from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.heads import Person
+from blikk_edge.transforms.privacy.paint import covered as covered_mask
 from blikk_edge.transforms.privacy.paint import encode
-from blikk_edge.transforms.privacy.redactor import Person, Privacy
+from blikk_edge.transforms.privacy.redactor import Privacy
 
 
 def decoded(picture: Picture) -> Pixels:
@@ -20,15 +22,6 @@ def decoded(picture: Picture) -> Pixels:
     assert bgr is not None
     assert bgr.shape == (picture.height_px, picture.width_px, 3)
     return np.asarray(bgr, np.uint8)
-
-
-def mask_of(regions: tuple[Box, ...], bgr: Pixels) -> np.ndarray:
-    height, width = bgr.shape[:2]
-    mask = np.zeros((height, width), bool)
-    for region in regions:
-        x1, y1, x2, y2 = region.pixels(width, height)
-        mask[y1:y2, x1:x2] = True
-    return mask
 
 
 def is_in_a_person(face: AnnotatedFace, picture: AnnotatedPicture, persons: list[Box]) -> bool:
@@ -40,9 +33,11 @@ def is_in_a_person(face: AnnotatedFace, picture: AnnotatedPicture, persons: list
 def covered(seen, privacy: Privacy, *, in_persons_only: bool) -> tuple[int, list[str]]:
     """How many faces were looked at, and those that are not covered."""
     count, bare = 0, []
-    for each in seen:
+    for number, each in enumerate(seen):
         persons = [d.box for d in each.detections]
-        mask = mask_of(privacy._plan(each.picture.bgr, [Person(box) for box in persons]).regions, each.picture.bgr)
+        height, width = each.picture.bgr.shape[:2]
+        people = [Person(d.box, score=d.score) for d in each.detections]
+        mask = covered_mask(privacy._plan(each.picture.bgr, people, 10.0 * number).regions, width, height)
         for face in each.picture.faces:
             if in_persons_only and not is_in_a_person(face, each.picture, persons):
                 continue
@@ -173,7 +168,7 @@ def test_grace_hopper_is_one_sure_face_and_the_cat_is_none(data, finder):
 def test_every_head_of_a_crowd_is_blurred(finder):
     bgr = np.random.default_rng(3).integers(90, 110, (480, 854, 3)).astype(np.uint8)
     crowd = [Box(x / 10, y / 3, x / 10 + 0.05, y / 3 + 0.3) for x in range(10) for y in range(3)]
-    assert len(Privacy(finder)._plan(bgr, [Person(box) for box in crowd]).heads) == len(crowd)
+    assert len(Privacy(finder)._plan(bgr, [Person(box) for box in crowd], 0.0).heads) == len(crowd)
 
 
 def test_the_jpeg_holds_no_metadata_and_no_thumbnail(seen, finder):

@@ -10,19 +10,16 @@ import numpy as np
 
 from blikk_edge.core.debug import DEBUG
 from blikk_edge.core.errors import ModelError, PrivacyError
-from blikk_edge.core.geometry import Box, Polygon, iou
+from blikk_edge.core.geometry import Polygon, iou
 from blikk_edge.core.live import LIVE
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels, Scene
 from blikk_edge.core.sightings import Label
 from blikk_edge.transforms.models.builtin import BuiltinDetector
-from blikk_edge.transforms.privacy.faces import Face, FaceFinder, head_region
-from blikk_edge.transforms.privacy.paint import blur, encode, paint
+from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.heads import HeadMemory, Person, face_ellipse, own_faces, unseen_head
+from blikk_edge.transforms.privacy.paint import Region, blur, encode, paint
 
-# YuNet's box ends at chin and brow; hair, ears and neck tell people apart too.
-_FACE_MARGIN = 0.25
-# Where a face of low score is, is as doubtful as that it is one.
-_DOUBTFUL_MARGIN = 0.5
 _PERSON_MARGIN = 0.1
 # A detection and a track with this overlap are one person seen twice.
 _SAME_PERSON_IOU = 0.6
@@ -41,36 +38,22 @@ _EVERY_FRAME: Final = {LIVE: NO_LIVE, DEBUG: NO_DEBUG}
 class _Redaction:
     """What is to be blurred, by why."""
 
-    faces: tuple[Box, ...] = ()
-    heads: tuple[Box, ...] = ()
-    persons: tuple[Box, ...] = ()
+    faces: tuple[Region, ...] = ()
+    heads: tuple[Region, ...] = ()
+    persons: tuple[Region, ...] = ()
 
     @property
-    def regions(self) -> tuple[Box, ...]:
+    def regions(self) -> tuple[Region, ...]:
         return self.faces + self.heads + self.persons
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person in one picture.
-
-    Attributes:
-        box: The whole person.
-        head: Where the head is, if the detector reported it.
-    """
-
-    box: Box
-    head: Box | None = None
 
 
 class Privacy:
     """Makes Pictures of one camera; implements `core.stages.Redactor`.
 
-    In this order: the polygons of `private` are painted black, faces are looked for in what is left, every face is
-    blurred, and so is the head region of every person, whether a face was found in it or not: it may be somebody
-    else's, or not the only one. Persons are all detections and tracks of that label with at least `person_threshold`.
-    Without a face finder (`faces=None`) whole persons are blurred, and those whose face OpenCV's built-in detector
-    finds.
+    In this order: the polygons of `private` are painted black, faces are looked for in what is left, the head around
+    every face is blurred, and the upper part of every person who does not show a face of their own, or where their head
+    was a moment ago. Persons are all detections and tracks of that label with at least `person_threshold`. Without a
+    face finder (`faces=None`) whole persons are blurred, and those whose face OpenCV's built-in detector finds.
 
     `blur=False` leaves polygons and JPEG only; it is a setting of the device that nothing remote may reach.
     `quality` is that of the JPEG, 1..100. Not shared between threads.
@@ -91,6 +74,7 @@ class Privacy:
         self._blur = blur
         self._person_threshold = person_threshold
         self._builtin = BuiltinDetector()
+        self._memory = HeadMemory()
         self._last: tuple[object, Picture] | None = None
 
     @property
@@ -150,7 +134,7 @@ class Privacy:
             raise PrivacyError(f"{camera}: no picture of a frame that the detector has not looked at")
         persons = _persons(scene, self._person_threshold)
         try:
-            redaction = self._plan(bgr, persons)
+            redaction = self._plan(bgr, persons, scene.frame.time)
             blur(bgr, redaction.regions)
         except (ModelError, cv2.error) as error:
             raise PrivacyError(f"{camera}: no picture, faces could not be looked for: {error}") from error
@@ -158,21 +142,21 @@ class Privacy:
         paint(bgr, self._private)
         return redaction
 
-    def _plan(self, bgr: Pixels, persons: Sequence[Person]) -> _Redaction:
+    def _plan(self, bgr: Pixels, persons: Sequence[Person], time: float) -> _Redaction:
         if self._faces is None:
             people = (*(person.box for person in persons), *self._builtin.people_by_face(bgr))
             return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
         faces = self._faces.find(bgr)
+        threshold = self._faces.threshold
         height, width = bgr.shape[:2]
-        return _Redaction(
-            faces=tuple(face_region(face, self._faces.threshold) for face in faces),
-            heads=tuple(person.head or head_region(person.box, width, height) for person in persons),
+        own = own_faces(faces, persons, width, height)
+        heads = tuple(
+            self._memory.head(time, person.box) or unseen_head(person, width, height)
+            for at, person in enumerate(persons)
+            if at not in own
         )
-
-
-def face_region(face: Face, threshold: float) -> Box:
-    """What is blurred of a face: its box and hair, ears and neck, and more where its score is below the threshold."""
-    return face.box.grown(_FACE_MARGIN if face.score >= threshold else _DOUBTFUL_MARGIN)
+        self._memory.keep(time, [(persons[at].box, face_ellipse(face, threshold)) for at, face in own.items()])
+        return _Redaction(faces=tuple(face_ellipse(face, threshold) for face in faces), heads=heads)
 
 
 def _own_pixels(scene: Scene) -> Pixels:
@@ -186,9 +170,9 @@ def _own_pixels(scene: Scene) -> Pixels:
 def _persons(scene: Scene, threshold: float) -> list[Person]:
     """Every person of the scene once, largest first: what was detected, and what is tracked and was not detected."""
     sightings = (
-        *((d.label, d.score, Person(d.box, d.head)) for d in scene.detections),
+        *((d.label, d.score, Person(d.box, d.head, d.score)) for d in scene.detections),
         # who was found in this frame is among the detections, where their box is no guess
-        *((t.label, t.best_score, Person(t.box)) for t in scene.tracks if t.missed),
+        *((t.label, t.best_score, Person(t.box, score=t.best_score)) for t in scene.tracks if t.missed),
     )
     persons: list[Person] = []
     for label, score, person in sightings:

@@ -1,0 +1,178 @@
+"""Where heads are: an ellipse around each face, and for a person who shows none what the box or the past says."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from blikk_edge.core.geometry import Box, intersection, iou
+from blikk_edge.transforms.privacy.faces import Face, head_region
+from blikk_edge.transforms.privacy.paint import Ellipse, Region
+
+# Of YuNet's box, brow to chin: what holds hair, ears, chin and the face of who looks aside.
+_HEAD_ACROSS = 0.92
+_HEAD_DOWN = 0.78
+_HEAD_UP = 0.07
+# Where a face of low score is, is as doubtful as that it is one.
+_DOUBTFUL_HALF = 0.9
+# Of the square that BlazePose's points give.
+_POSE_HALF = 0.55
+
+SURE_SCORE: Final = 0.45
+"""From which score on a face can be the own face of a person, whose head then is nowhere else."""
+
+FAINT_SCORE: Final = 0.25
+"""Below this a person may be another box around somebody else, and share their face."""
+
+_SAME_PERSON_IOU = 0.5
+_INSIDE = 0.8
+_LEAST_SIZE = 0.1
+_LARGE_SIZE = 0.3
+_HAIR = 0.9
+_ABOVE = 0.6
+_USUAL_HAIR = 0.2
+_BESIDE = 0.4
+_UPRIGHT = 1.2
+_CLEAR_SCORE = 0.7
+_SHOULDERS = 3.2
+
+KEPT_S: Final = 2.0
+"""For so long after a face was seen a person's head is where it was in their box, if the box is alike."""
+
+_ALIKE_IOU = 0.5
+_ALIKE_SIZE = 1.2
+_KEPT_GROWTH = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person in one picture.
+
+    Attributes:
+        box: The whole person.
+        head: Where the head is, if the detector reported it.
+        score: The detector's confidence, 0..1.
+    """
+
+    box: Box
+    head: Box | None = None
+    score: float = 1.0
+
+
+def face_ellipse(face: Face, threshold: float) -> Ellipse:
+    """What is blurred of a face: the head around it, and more where its score is below the threshold."""
+    x, y = face.box.centre
+    if face.score < threshold:
+        return Ellipse(x, y, _DOUBTFUL_HALF * face.box.width, _DOUBTFUL_HALF * face.box.height)
+    up = _HEAD_UP * face.box.height
+    return Ellipse(x, y - up, _HEAD_ACROSS * face.box.width, _HEAD_DOWN * face.box.height)
+
+
+def own_faces(faces: Sequence[Face], persons: Sequence[Person], width_px: int, height_px: int) -> dict[int, Face]:
+    """Which persons, by their place in the sequence, show which face; each face is that of one person.
+
+    Who fits best comes first (`_misfit`). A person who overlaps another one by half, or is faint and lies in them, may
+    be the same person once more, and share their face. Whose head the detector reported is blurred there as well.
+    """
+    pairs = [
+        (misfit, at, number)
+        for at, person in enumerate(persons)
+        if person.head is None
+        for number, face in enumerate(faces)
+        if face.score >= SURE_SCORE and (misfit := _misfit(face.box, person, width_px / height_px)) is not None
+    ]
+    own: dict[int, Face] = {}
+    first: dict[int, Person] = {}
+    for _, at, number in sorted(pairs):
+        person = persons[at]
+        other = first.get(number)
+        same = other is None or _same_person(person, other)
+        if at not in own and same:
+            own[at] = faces[number]
+            first.setdefault(number, person)
+    return own
+
+
+def _same_person(person: Person, other: Person) -> bool:
+    """Whether a box may hold nobody but the person of another one."""
+    if iou(person.box, other.box) >= _SAME_PERSON_IOU:
+        return True
+    return person.score < FAINT_SCORE and intersection(person.box, other.box) >= _INSIDE * person.box.area
+
+
+def _misfit(face: Box, person: Person, aspect: float) -> float | None:
+    """How far a face is from where that of this person would be; None where it cannot be theirs.
+
+    A face is a sixth of a standing person, as roots of areas, and lies below the upper edge of the box by the height of
+    hair or a hat. In a close-up it is a third or more. A lying person has no upper end: only a large face counts. A box
+    that is not clear and wide for the face may be around two persons.
+    """
+    box = person.box
+    if box.area <= 0 or (person.score < _CLEAR_SCORE and box.width > _SHOULDERS * face.width):
+        return None
+    x, y = face.centre
+    beside = abs(x - box.centre[0]) / box.width
+    if beside > _BESIDE or not box.y1 <= y <= box.y2:
+        return None
+    size = math.sqrt(face.area / box.area)
+    gap = (face.y1 - box.y1) / face.height
+    upright = box.width * aspect < _UPRIGHT * box.height
+    if size < _LARGE_SIZE and not (upright and size >= _LEAST_SIZE and -_ABOVE <= gap <= _HAIR):
+        return None
+    return beside + abs(gap - _USUAL_HAIR) / 2
+
+
+def unseen_head(person: Person, width_px: int, height_px: int) -> Region:
+    """Where the head is of a person who shows no face: what the detector said, else all of the upper part."""
+    if person.head is None:
+        return head_region(person.box, width_px, height_px)
+    x, y = person.head.centre
+    return Ellipse(x, y, _POSE_HALF * person.head.width, _POSE_HALF * person.head.height)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    time: float
+    person: Box
+    head: Ellipse
+
+
+class HeadMemory:
+    """Where the heads of a camera's persons were in their boxes, when they last showed a face.
+
+    Who turns away for a moment is blurred where the head was, a little larger; who bends down has another box.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[_Kept, ...] = ()
+
+    def keep(self, time: float, seen: Iterable[tuple[Box, Ellipse]]) -> None:
+        """Whose heads were seen at this time; what is older than KEPT_S is forgotten."""
+        new = tuple(_Kept(time, person, head) for person, head in seen)
+        still = (
+            kept
+            for kept in self._kept
+            if 0 <= time - kept.time <= KEPT_S and not any(_alike(kept.person, one.person) for one in new)
+        )
+        self._kept = (*new, *still)
+
+    def head(self, time: float, person: Box) -> Ellipse | None:
+        """Where the head of this person is, if a person alike showed it a moment ago and nobody else is as near."""
+        near = [kept for kept in self._kept if 0 <= time - kept.time <= KEPT_S and iou(kept.person, person) > 0.2]
+        if len(near) != 1 or not _alike(near[0].person, person):
+            return None
+        kept = near[0]
+        across, down = person.width / kept.person.width, person.height / kept.person.height
+        moved = replace(
+            kept.head,
+            x=person.x1 + (kept.head.x - kept.person.x1) * across,
+            y=person.y1 + (kept.head.y - kept.person.y1) * down,
+        )
+        return replace(moved, across=moved.across * _KEPT_GROWTH, down=moved.down * _KEPT_GROWTH)
+
+
+def _alike(one: Box, other: Box) -> bool:
+    """Whether two boxes may be one person in the same pose, a moment later."""
+    across = max(one.width, other.width) / max(1e-9, min(one.width, other.width))
+    down = max(one.height, other.height) / max(1e-9, min(one.height, other.height))
+    return max(across, down) <= _ALIKE_SIZE and iou(one, other) >= _ALIKE_IOU
