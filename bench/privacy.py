@@ -43,16 +43,7 @@ from blikk_edge.core.sightings import Label
 from blikk_edge.core.stages import Detector
 from blikk_edge.transforms.models.builtin import BuiltinDetector
 from blikk_edge.transforms.privacy.heads import Person
-from blikk_edge.transforms.privacy.paint import (
-    FADE_STEPS,
-    Region,
-    _shares_of_raw,
-    blur,
-    bounds,
-    covered,
-    encode,
-    lattice_step,
-)
+from blikk_edge.transforms.privacy.paint import Region, alikes, blur, covered, encode, shares_of_raw
 
 MOST_SAMPLES = 64
 PERSON_THRESHOLD = BLURRED_SCORE
@@ -125,7 +116,7 @@ def samples_left(face: AnnotatedFace, regions: Sequence[Region], shape: tuple[in
     patch = face.patch(height, width)
     hidden = np.zeros_like(patch)
     samples = 0
-    for step, alike in sorted(by_step(regions, shape).items(), reverse=True):
+    for step, alike in reversed(by_step(regions, shape).items()):
         solid = covered(alike, width, height)
         # A region of wider steps lies over those of smaller ones.
         ys, xs = np.nonzero(patch & solid & ~hidden)
@@ -145,12 +136,10 @@ def heads_of(picture: AnnotatedPicture) -> np.ndarray:
 
 
 def by_step(regions: Sequence[Region], shape: tuple[int, ...]) -> dict[int, list[Region]]:
-    """The regions of each lattice."""
+    """The regions of each lattice, the finest first."""
     steps: dict[int, list[Region]] = {}
-    for region in regions:
-        x1, y1, x2, y2 = bounds(region, shape[1], shape[0])
-        if x1 < x2 and y1 < y2:
-            steps.setdefault(lattice_step(x2 - x1, y2 - y1), []).append(region)
+    for alike in alikes(regions, shape[1], shape[0]):
+        steps.setdefault(alike.step_px, []).extend(alike.regions)
     return steps
 
 
@@ -194,9 +183,8 @@ def judge(
 def blurred_share(regions: Sequence[Region], shape: tuple[int, ...]) -> np.ndarray:
     """(h, w), how much of each pixel is blurred: 1 in the regions, less where they fade into the picture."""
     shown = np.ones(shape[:2], np.float32)
-    for step, alike in by_step(regions, shape).items():
-        solid = covered(alike, shape[1], shape[0]).astype(np.uint8)
-        shown *= _shares_of_raw(solid, max(1, round(step * FADE_STEPS)))
+    for alike in alikes(regions, shape[1], shape[0]):
+        shown *= shares_of_raw(alike, shape[1], shape[0])
     return 1 - shown
 
 

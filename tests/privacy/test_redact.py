@@ -3,11 +3,21 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from blikk_edge.core.geometry import Box, Polygon
-from blikk_edge.transforms.privacy.paint import FADE_STEPS, Ellipse, blur, bounds, covered, lattice_step, paint
+from blikk_edge.transforms.privacy.paint import (
+    FADE_STEPS,
+    Ellipse,
+    Rounded,
+    alikes,
+    blur,
+    bounds,
+    covered,
+    lattice_step,
+    paint,
+)
 
 WIDTH, HEIGHT = 96, 72
 NOISE = np.random.default_rng(11).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
@@ -34,7 +44,7 @@ def step_of(region) -> int:
 
 
 ellipses = st.builds(Ellipse, shares, shares, st.floats(0.05, 0.6), st.floats(0.05, 0.6))
-regions_of_any_shape = boxes | ellipses
+regions_of_any_shape = boxes | ellipses | boxes.map(Rounded)
 
 
 @given(st.lists(regions_of_any_shape, max_size=6))
@@ -91,6 +101,7 @@ def test_a_region_that_trembles_over_a_still_head_shows_the_same_samples(right, 
         return Ellipse(x / 640, y / 480, side / 640, side / 480)
 
     one, other = around(300, 240), around(300 + right, 240 + down)
+    assume(alikes([one], 640, 480)[0].step_px == alikes([other], 640, 480)[0].step_px)
     shown, again = STILL.copy(), STILL.copy()
     blur(shown, [one])
     blur(again, [other])
@@ -150,11 +161,39 @@ def test_a_sample_is_one_of_sixteen_levels():
     assert len(flat) == 16
 
 
-def test_where_regions_overlap_the_coarsest_is_seen():
-    """A small region in a large one must not add finer samples of the same pixels."""
-    large, small = Box(0.1, 0.1, 0.9, 0.9), Ellipse(0.45, 0.45, 0.05, 0.05)
-    assert np.array_equal(blurred(NOISE, large, small), blurred(NOISE, large))
-    assert np.array_equal(blurred(NOISE, small, large), blurred(NOISE, large))
+def test_regions_that_touch_have_one_lattice_the_coarsest():
+    """Of a head between others no more samples are seen than of a head alone."""
+    large, small = Box(0.1, 0.1, 0.6, 0.6), Ellipse(0.62, 0.45, 0.05, 0.05)
+    (alike,) = {each.step_px for each in alikes([small, large], WIDTH, HEIGHT)}
+    assert alike == alikes([large], WIDTH, HEIGHT)[0].step_px
+    assert np.array_equal(blurred(NOISE, large, small), blurred(NOISE, small, large))
+    apart = alikes([large, Ellipse(0.9, 0.9, 0.05, 0.05)], WIDTH, HEIGHT)
+    assert len({each.step_px for each in apart}) == 2
+
+
+def test_a_row_of_regions_has_one_lattice_from_end_to_end():
+    sizes = [0.02, 0.05, 0.02, 0.3]
+    row, x = [], 0.0
+    for size in sizes:
+        row.append(Box(x, 0.1, x + size, 0.1 + size))
+        x += size
+    assert len({each.step_px for each in alikes(row, WIDTH, HEIGHT)}) == 1
+
+
+def test_a_small_region_fades_as_fast_beside_a_large_one():
+    fades = {each.fade_px for each in alikes([Box(0, 0, 0.9, 0.9), Ellipse(0.95, 0.5, 0.05, 0.05)], 640, 480)}
+    assert min(fades) == alikes([Ellipse(0.95, 0.5, 0.05, 0.05)], 640, 480)[0].fade_px
+
+
+def test_a_rounded_box_leaves_its_corners_but_not_those_at_the_border():
+    inside = covered([Rounded(Box(0.25, 0.25, 0.75, 0.75))], WIDTH, HEIGHT)
+    assert not inside[18, 24]
+    assert inside[36, 24]
+    assert inside[18, 48]
+    at_border = covered([Rounded(Box(0.0, 0.0, 0.5, 0.5))], WIDTH, HEIGHT)
+    assert at_border[0, 0]
+    assert at_border[35, 0]
+    assert not at_border[35, 47]
 
 
 @pytest.mark.parametrize("region", [Box(0, 0, 0, 0), Box(0.5, 0.5, 0.5, 0.5), Box(1, 1, 1, 1)])

@@ -17,7 +17,7 @@ SAMPLES = 1
 MAX_SAMPLES = 5
 """Steps along a region's longer side at most."""
 
-FADE_STEPS = 0.08
+FADE_STEPS = 0.12
 """How far a region fades into the picture, in steps of its lattice."""
 
 BELL = 0.35
@@ -44,8 +44,34 @@ class Ellipse:
     down: float
 
 
-Region = Box | Ellipse
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A box with round ends, in picture coordinates; at the border of the picture it is not rounded.
+
+    Attributes:
+        box: Its bounds.
+    """
+
+    box: Box
+
+
+Region = Box | Ellipse | Rounded
 """What is blurred: all pixels that it touches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Regions that are blurred in one go.
+
+    Attributes:
+        step_px: How far apart the samples are that they are drawn from.
+        fade_px: How far they fade into the picture.
+        regions: The regions.
+    """
+
+    step_px: int
+    fade_px: int
+    regions: tuple[Region, ...]
 
 
 def paint(picture: Pixels, polygons: Iterable[Polygon], part: Box = WHOLE) -> None:
@@ -76,20 +102,33 @@ def blur(bgr: Pixels, regions: Sequence[Region]) -> None:
     """Blur regions of a (h, w, 3) picture in place, so that few samples of each survive.
 
     Samples lie on a lattice that stands still in the picture; how wide its steps are depends on the size of a region
-    alone. Each is the mean under a bell as wide as a step, rounded to 16 levels of light and few of colour; drawn, they
-    run into each other: the result is a function of those numbers. So a region that trembles over a still head adds
-    nothing to what one frame shows, and a head that moves nothing finer than the bell. Where regions overlap, the
-    coarsest is seen; outside they fade into the picture, where nothing was to be hidden.
+    alone, and of those that touch on the largest. Each is the mean under a bell as wide as a step, rounded to 16 levels
+    of light and few of colour; drawn, they run into each other: the result is a function of those numbers. So a region
+    that trembles over a still head adds nothing to what one frame shows, and a head that moves nothing finer than the
+    bell. Outside the regions fade into the picture, where nothing was to be hidden.
     """
     height, width = bgr.shape[:2]
-    alike: dict[int, list[Region]] = {}
-    for region in regions:
-        x1, y1, x2, y2 = bounds(region, width, height)
-        if x1 < x2 and y1 < y2:
-            alike.setdefault(lattice_step(x2 - x1, y2 - y1), []).append(region)
     raw = bgr.copy()
-    for step in sorted(alike):
-        _blur_alike(bgr, raw, alike[step], step)
+    for alike in alikes(regions, width, height):
+        _blur_alike(bgr, raw, alike)
+
+
+def alikes(regions: Sequence[Region], width_px: int, height_px: int) -> list[Alike]:
+    """The regions within the picture, the finest first; those whose bounds touch have one lattice, the coarsest."""
+    pairs = [(region, bounds(region, width_px, height_px)) for region in regions]
+    pairs = [(region, sides) for region, sides in pairs if sides[0] < sides[2] and sides[1] < sides[3]]
+    if not pairs:
+        return []
+    x1, y1, x2, y2 = np.array([sides for _, sides in pairs]).T
+    own = np.array([lattice_step(right - left, bottom - top) for _, (left, top, right, bottom) in pairs])
+    touch = (x1[:, None] <= x2) & (x1 <= x2[:, None]) & (y1[:, None] <= y2) & (y1 <= y2[:, None])
+    steps = own
+    while not np.array_equal(wider := np.where(touch, steps, 0).max(axis=1), steps):
+        steps = wider
+    kinds: dict[tuple[int, int], list[Region]] = {}
+    for (region, _), step, own_step in zip(pairs, steps.tolist(), own.tolist(), strict=True):
+        kinds.setdefault((step, max(1, round(own_step * FADE_STEPS))), []).append(region)
+    return [Alike(step, fade, tuple(alike)) for (step, fade), alike in sorted(kinds.items())]
 
 
 def lattice_step(width_px: int, height_px: int) -> int:
@@ -106,6 +145,8 @@ def bounds(region: Region, width_px: int, height_px: int) -> tuple[int, int, int
     """The pixels around a region, x1 y1 x2 y2, ends exclusive, within the picture."""
     if isinstance(region, Box):
         return region.pixels(width_px, height_px)
+    if isinstance(region, Rounded):
+        return region.box.pixels(width_px, height_px)
     box = Box.clipped(
         region.x - region.across, region.y - region.down, region.x + region.across, region.y + region.down
     )
@@ -120,19 +161,26 @@ def covered(regions: Iterable[Region], width_px: int, height_px: int) -> NDArray
     return mask > 0
 
 
-def _blur_alike(bgr: Pixels, raw: Pixels, regions: Sequence[Region], step: int) -> None:
+def shares_of_raw(alike: Alike, width_px: int, height_px: int) -> NDArray[np.float32]:
+    """(h, w) float32, how much of each raw pixel these regions leave to see: 0 in them, 1 where they have faded."""
+    mask = np.zeros((height_px, width_px), np.uint8)
+    for region in alike.regions:
+        _fill(mask, region, (width_px, height_px))
+    return _shares_of_raw(mask, alike.fade_px)
+
+
+def _blur_alike(bgr: Pixels, raw: Pixels, alike: Alike) -> None:
     """Blur regions of one lattice; `raw` is the picture before anything was blurred."""
     height, width = bgr.shape[:2]
-    fade = max(1, round(step * FADE_STEPS))
-    rects = np.array([bounds(region, width, height) for region in regions])
-    left, top = (max(0, int(side) - fade) for side in rects[:, :2].min(axis=0))
-    right, bottom = (int(side) + fade for side in rects[:, 2:].max(axis=0))
+    rects = np.array([bounds(region, width, height) for region in alike.regions])
+    left, top = (max(0, int(side) - alike.fade_px) for side in rects[:, :2].min(axis=0))
+    right, bottom = (int(side) + alike.fade_px for side in rects[:, 2:].max(axis=0))
     right, bottom = min(width, right), min(height, bottom)
     solid = np.zeros((bottom - top, right - left), np.uint8)
-    for region in regions:
+    for region in alike.regions:
         _fill(solid, region, (width, height), left=left, top=top)
-    share = _shares_of_raw(solid, fade)
-    drawn = _drawn(raw, (left, top, right, bottom), step)
+    share = _shares_of_raw(solid, alike.fade_px)
+    drawn = _drawn(raw, (left, top, right, bottom), alike.step_px)
     around = bgr[top:bottom, left:right]
     around[:] = cv2.blendLinear(drawn, np.ascontiguousarray(around), 1 - share, share)
 
@@ -140,13 +188,31 @@ def _blur_alike(bgr: Pixels, raw: Pixels, regions: Sequence[Region], step: int) 
 def _fill(mask: Pixels, region: Region, size: tuple[int, int], *, left: int = 0, top: int = 0) -> None:
     """Mark each pixel that the region touches with 1; the mask shows the picture from `left`, `top` on."""
     width, height = size
-    if isinstance(region, Box):
-        x1, y1, x2, y2 = region.pixels(width, height)
-        mask[max(0, y1 - top) : max(0, y2 - top), max(0, x1 - left) : max(0, x2 - left)] = 1
+    if isinstance(region, Ellipse):
+        middle = (region.x * width - 0.5 - left, region.y * height - 0.5 - top)
+        cv2.ellipse(mask, (middle, (2 * region.across * width + 1, 2 * region.down * height + 1), 0.0), 1, -1)
         return
-    middle = (region.x * width - 0.5 - left, region.y * height - 0.5 - top)
-    axes = (2 * region.across * width + 1, 2 * region.down * height + 1)
-    cv2.ellipse(mask, (middle, axes, 0.0), 1, -1)
+    x1, y1, x2, y2 = bounds(region, width, height)
+    if isinstance(region, Rounded):
+        _fill_rounded(mask, (x1, y1, x2, y2), size, left=left, top=top)
+    else:
+        mask[max(0, y1 - top) : max(0, y2 - top), max(0, x1 - left) : max(0, x2 - left)] = 1
+
+
+def _fill_rounded(
+    mask: Pixels, sides: tuple[int, int, int, int], size: tuple[int, int], *, left: int, top: int
+) -> None:
+    x1, y1, x2, y2 = sides
+    radius = min(x2 - x1, y2 - y1) // 2
+    # What is cut by the border goes on behind it.
+    x1, y1 = (side - radius if side == 0 else side for side in (x1, y1))
+    x2, y2 = (side + radius if side == end else side for side, end in zip((x2, y2), size, strict=True))
+    x1, y1, x2, y2 = x1 - left, y1 - top, x2 - left, y2 - top
+    cv2.rectangle(mask, (x1 + radius, y1), (x2 - radius - 1, y2 - 1), 1, -1)
+    cv2.rectangle(mask, (x1, y1 + radius), (x2 - 1, y2 - radius - 1), 1, -1)
+    for x in (x1 + radius, x2 - radius - 1):
+        for y in (y1 + radius, y2 - radius - 1):
+            cv2.circle(mask, (x, y), radius, 1, -1)
 
 
 def _drawn(raw: Pixels, part: tuple[int, int, int, int], step: int) -> Pixels:

@@ -147,16 +147,16 @@ class Privacy:
             people = (*(person.box for person in persons), *self._builtin.people_by_face(bgr))
             return _Redaction(persons=tuple(person.grown(_PERSON_MARGIN) for person in people))
         faces = self._faces.find(bgr)
-        threshold = self._faces.threshold
+        around = {face: face_ellipse(face, self._faces.threshold, self._faces.doubtful_half) for face in faces}
         height, width = bgr.shape[:2]
         own = own_faces(faces, persons, width, height)
         heads = tuple(
-            self._memory.head(time, person.box) or unseen_head(person, width, height)
+            (self._memory.head(time, person.box) if person.detected else None) or unseen_head(person, width, height)
             for at, person in enumerate(persons)
             if at not in own
         )
-        self._memory.keep(time, [(persons[at].box, face_ellipse(face, threshold)) for at, face in own.items()])
-        return _Redaction(faces=tuple(face_ellipse(face, threshold) for face in faces), heads=heads)
+        self._memory.keep(time, [(persons[at].box, around[face]) for at, face in own.items()])
+        return _Redaction(faces=tuple(around.values()), heads=heads)
 
 
 def _own_pixels(scene: Scene) -> Pixels:
@@ -172,7 +172,7 @@ def _persons(scene: Scene, threshold: float) -> list[Person]:
     sightings = (
         *((d.label, d.score, Person(d.box, d.head, d.score)) for d in scene.detections),
         # who was found in this frame is among the detections, where their box is no guess
-        *((t.label, t.best_score, Person(t.box, score=t.best_score)) for t in scene.tracks if t.missed),
+        *((t.label, t.best_score, Person(t.box, score=t.best_score, detected=False)) for t in scene.tracks if t.missed),
     )
     persons: list[Person] = []
     for label, score, person in sightings:
