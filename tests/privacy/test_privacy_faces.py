@@ -5,16 +5,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from annotated_faces import AnnotatedFace, AnnotatedPicture, scene_of
+from annotated_faces import AnnotatedFace, AnnotatedPicture, detector, gif, scene_of
 
 from blikk_edge.core.geometry import Box
 from blikk_edge.core.picture import Picture
 from blikk_edge.core.scene import Pixels
-from blikk_edge.transforms.privacy.faces import FaceFinder
+from blikk_edge.transforms.privacy.faces import Face, FaceFinder, _lifted
 from blikk_edge.transforms.privacy.heads import Person
 from blikk_edge.transforms.privacy.paint import covered as covered_mask
 from blikk_edge.transforms.privacy.paint import encode
 from blikk_edge.transforms.privacy.redactor import Privacy
+
+
+class Blind(FaceFinder):
+    """Finds nobody."""
+
+    def find(self, bgr: Pixels) -> tuple[Face, ...]:
+        return ()
 
 
 def decoded(picture: Picture) -> Pixels:
@@ -86,6 +93,38 @@ def test_all_dlib_faces_are_covered(seen, finder):
     dlib = [each for each in seen if each.picture.set == "dlib"]
     count, bare = covered(dlib, Privacy(finder), in_persons_only=False)
     assert (count, bare) == (18, [])
+
+
+def test_a_head_that_walks_stays_covered_while_no_face_is_found(data, finder):
+    """The finder sees the faces once; then only where the persons are is known."""
+    persons = detector(data, 0.1)
+    frames = [(picture, persons.detect(picture.bgr)) for picture in gif(data, 2)]
+    looked, bare = 0, []
+    for first in range(0, len(frames) - 6, 3):
+        privacy = Privacy(finder)
+        for number, (picture, found) in enumerate(frames[first : first + 6]):
+            people = [Person(d.box, score=d.score) for d in found]
+            with pytest.MonkeyPatch.context() as patch:
+                if number:
+                    patch.setattr(privacy, "_faces", Blind(finder.model))
+                regions = privacy._plan(picture.bgr, people, number / 6).regions
+            mask = covered_mask(regions, picture.bgr.shape[1], picture.bgr.shape[0])
+            looked += len(picture.faces)
+            bare += [f"{picture.name}: {face}" for face in picture.faces if not face.covered(mask)]
+    assert looked >= 40
+    assert not bare
+
+
+def test_a_face_in_the_dark_is_found_as_one_in_the_light(seen, yunet):
+    finder = FaceFinder(yunet)
+    dark = [np.asarray(255 * (each.picture.bgr / 255.0) ** 2.5, np.uint8) for each in seen[:4]]
+    found = [len(finder.find(bgr)) for bgr in dark]
+    assert found >= [len(each.picture.faces) for each in seen[:4]]
+    light = seen[3].picture.bgr
+    assert _lifted(light) is light
+    half = dark[0].copy()
+    half[: half.shape[0] // 2] = 0
+    assert _lifted(half)[-50:].mean() == pytest.approx(_lifted(dark[0])[-50:].mean(), rel=0.35)
 
 
 def test_hardly_a_face_is_taken_for_one_in_the_picture_that_leaves(seen, finder, yunet):

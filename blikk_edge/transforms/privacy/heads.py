@@ -11,9 +11,11 @@ from blikk_edge.transforms.privacy.paint import Ellipse, Region, Rounded
 
 # Of YuNet's box, brow to chin: what holds hair, ears, chin and the face of who looks aside. Who is surely seen from the
 # front needs less.
-_HEAD_ACROSS = (0.92, 0.78)
-_HEAD_DOWN = (0.78, 0.72)
+_HEAD_ACROSS = (0.92, 0.77)
+_HEAD_DOWN = (0.78, 0.71)
 _HEAD_UP = 0.07
+# Of who is cut by the border it cannot be said: so near to it, in shares of the picture.
+_CUT = 0.005
 # Of the square that BlazePose's points give.
 _POSE_HALF = 0.55
 
@@ -25,7 +27,7 @@ FAINT_SCORE: Final = 0.25
 
 # A faint box that is not higher than a standing person's may be a head alone, or an arm with it.
 _FAINT_HIGH = 2.5
-_FAINT_MARGIN = 0.1
+_FAINT_MARGIN = 0.05
 
 _SAME_PERSON_IOU = 0.5
 _INSIDE = 0.8
@@ -74,7 +76,9 @@ def face_ellipse(face: Face, threshold: float, doubtful_half: float = 0.75) -> E
     x, y = face.box.centre
     if face.score < threshold:
         return Ellipse(x, y, doubtful_half * face.box.width, doubtful_half * face.box.height)
-    across, down = (large + face.front * (small - large) for large, small in (_HEAD_ACROSS, _HEAD_DOWN))
+    cut = min(face.box.x1, face.box.y1, 1 - face.box.x2, 1 - face.box.y2) < _CUT
+    front = 0.0 if cut else face.front
+    across, down = (large + front * (small - large) for large, small in (_HEAD_ACROSS, _HEAD_DOWN))
     up = _HEAD_UP * face.box.height
     return Ellipse(x, y - up, across * face.box.width, down * face.box.height)
 
@@ -139,9 +143,12 @@ def unseen_head(person: Person, width_px: int, height_px: int) -> Region:
     Of a box so faint that it may be a piece of somebody, all of it.
     """
     if person.head is None:
-        high = person.box.height * height_px > _FAINT_HIGH * person.box.width * width_px
-        faint = person.score < FAINT_SCORE and not high
-        return Rounded(person.box.grown(_FAINT_MARGIN) if faint else head_region(person.box, width_px, height_px))
+        width, height = person.box.width * width_px, person.box.height * height_px
+        if person.score < FAINT_SCORE and height <= _FAINT_HIGH * width:
+            return Rounded(person.box.grown(_FAINT_MARGIN))
+        region = head_region(person.box, width_px, height_px)
+        # The head of who lies is at an end, where round ones would leave some of it.
+        return region if width >= height else Rounded(region)
     x, y = person.head.centre
     return Ellipse(x, y, _POSE_HALF * person.head.width, _POSE_HALF * person.head.height)
 
