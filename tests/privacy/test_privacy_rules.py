@@ -155,7 +155,7 @@ def test_who_is_tracked_alone_is_not_looked_for_where_the_head_was():
 def test_of_a_faint_box_that_may_be_a_head_alone_all_is_blurred():
     piece = Person(Box(0.4, 0.3, 0.5, 0.6), score=0.17)
     plan = Privacy(Found())._plan(CHECKER, [piece], 0.0)
-    assert plan.heads == (Rounded(piece.box.grown(0.05)),)
+    assert plan.heads == (Rounded(piece.box.grown(0.1)),)
 
 
 def test_a_person_who_shows_no_face_has_the_head_blurred():

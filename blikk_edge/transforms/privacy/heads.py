@@ -27,7 +27,7 @@ FAINT_SCORE: Final = 0.25
 
 # A faint box that is not higher than a standing person's may be a head alone, or an arm with it.
 _FAINT_HIGH = 2.5
-_FAINT_MARGIN = 0.05
+_FAINT_MARGIN = 0.1
 
 _SAME_PERSON_IOU = 0.5
 _INSIDE = 0.8
@@ -68,7 +68,7 @@ class Person:
     detected: bool = True
 
 
-def face_ellipse(face: Face, threshold: float, doubtful_half: float = 0.75) -> Ellipse:
+def face_ellipse(face: Face, threshold: float, doubtful_half: float = 0.73) -> Ellipse:
     """What is blurred of a face: the head around it.
 
     `threshold` and `doubtful_half` are the finder's; the latter says how far, where the score is below the threshold.
