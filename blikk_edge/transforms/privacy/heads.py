@@ -11,8 +11,8 @@ from blikk_edge.transforms.privacy.paint import Ellipse, Region, Rounded
 
 # Of YuNet's box, brow to chin: what holds hair, ears, chin and the face of who looks aside. Who is surely seen from the
 # front needs less.
-_HEAD_ACROSS = (0.92, 0.77)
-_HEAD_DOWN = (0.78, 0.71)
+_HEAD_ACROSS = (0.92, 0.78)
+_HEAD_DOWN = (0.78, 0.72)
 _HEAD_UP = 0.07
 # Of who is cut by the border it cannot be said: so near to it, in shares of the picture.
 _CUT = 0.005
@@ -68,7 +68,7 @@ class Person:
     detected: bool = True
 
 
-def face_ellipse(face: Face, threshold: float, doubtful_half: float = 0.73) -> Ellipse:
+def face_ellipse(face: Face, threshold: float, doubtful_half: float = 0.75) -> Ellipse:
     """What is blurred of a face: the head around it.
 
     `threshold` and `doubtful_half` are the finder's; the latter says how far, where the score is below the threshold.
